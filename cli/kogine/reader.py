@@ -1,0 +1,94 @@
+"""Reads the arguments of commands that take a script.
+
+On the warm path: ``import click`` alone takes longer than two starts of Python, so click is
+imported for help and for the other commands only.
+"""
+
+from __future__ import annotations
+
+from kogine.options import RUN_OPTIONS, SHORT
+
+from kohaku_ast.errors import UsageError
+
+
+class Arguments:
+    """What a command line with a script says."""
+
+    __slots__ = ("argv", "flags", "script", "sets", "values")
+
+    def __init__(self) -> None:
+        self.script = ""
+        #: TARGET and text of each override, in order.
+        self.sets: list[tuple[str, str]] = []
+        #: Option -> what it was given, in order.
+        self.values: dict[str, list[str]] = {}
+        self.flags: set[str] = set()
+        #: What stands behind ``--``, for the script.
+        self.argv: list[str] = []
+
+    def value(self, option: str, otherwise: str = "") -> str:
+        """The last value of *option*."""
+        return self.values.get(option, [otherwise])[-1]
+
+
+def read(arguments: list[str], table: tuple[tuple[str, bool, str], ...] = RUN_OPTIONS) -> Arguments:
+    """*arguments* taken apart; raises UsageError with the next move."""
+    read = Arguments()
+    takes_value = {name: value for name, value, _ in table}
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            read.argv = list(waiting)
+            break
+        name, equals, text = argument.partition("=")
+        name = SHORT.get(name, name)
+        if name in takes_value:
+            _option(read, name, takes_value[name], text if equals else None, waiting)
+        elif not read.script and not argument.startswith("-"):
+            read.script = argument
+        elif equals:
+            read.sets.append(split_override(argument))
+        else:
+            raise UsageError(_unexpected(argument, read.script, list(takes_value)))
+    return read
+
+
+def _option(
+    read: Arguments, name: str, takes_value: bool, text: str | None, waiting: object
+) -> None:
+    if not takes_value:
+        if text is not None:
+            raise UsageError(f"{name} takes no value")
+        read.flags.add(name)
+        return
+    if text is None:
+        text = next(waiting, None)  # type: ignore[call-overload]
+        if text is None:
+            raise UsageError(f"{name} needs a value")
+    if name == "--set":
+        read.sets.append(split_override(text))
+    else:
+        read.values.setdefault(name, []).append(text)
+
+
+def split_override(argument: str) -> tuple[str, str]:
+    """``"cfg.opt.name=sgd"`` -> ``("cfg.opt.name", "sgd")``: the first ``=`` outside brackets."""
+    depth = 0
+    for position, character in enumerate(argument):
+        depth += (character in "([") - (character in ")]")
+        if character == "=" and depth == 0:
+            return argument[:position], argument[position + 1 :]
+    raise UsageError(f"{argument!r} is not TARGET=VALUE")
+
+
+def _unexpected(argument: str, script: str, known: list[str]) -> str:
+    from kohaku_ast.errors import near
+
+    if not script:
+        return f"unknown option {argument!r}: options of the script come after '--'"
+    found = near(argument, known, 1) if argument.startswith("--") else []
+    hint = f" Did you mean {found[0]!r}?" if found else ""
+    return (
+        f"unexpected argument {argument!r}: an override is TARGET=VALUE, and what is meant for the "
+        f"script comes after '--' (kogine run {script} -- {argument}).{hint}"
+    )

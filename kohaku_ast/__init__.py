@@ -1,0 +1,1 @@
+"""Runs an unmodified script as if its definitions had been edited."""

@@ -1,0 +1,1 @@
+"""Overrides as values: read from text and files, merged, multiplied into sweeps."""

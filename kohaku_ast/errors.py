@@ -1,0 +1,93 @@
+"""The one family of errors: what a user can get wrong, each with an anchor in the docs.
+
+Nothing here is raised for a mistake of the user's script: a script's own exception is
+shown as Python shows it.
+"""
+
+from __future__ import annotations
+
+
+class KogineError(Exception):
+    """Something the user can mend; the command line prints it and exits with status 2."""
+
+    #: The anchor of this message in ``docs/reference/messages.md``.
+    slug = "error"
+
+
+class UsageError(KogineError):
+    """The command line, or a call of the Python API, does not make sense."""
+
+    slug = "usage"
+
+
+class SourceError(KogineError):
+    """The script cannot be read, decoded or parsed."""
+
+    slug = "source"
+
+
+class UnknownTarget(KogineError):
+    """A target names nothing that the script defines."""
+
+    slug = "unknown-target"
+
+
+class AmbiguousTarget(KogineError):
+    """A short target fits several parameters."""
+
+    slug = "ambiguous-target"
+
+
+class RefusedTarget(KogineError):
+    """A target names something that cannot be overridden; the message says why."""
+
+    slug = "refused-target"
+
+
+class DuplicateTarget(KogineError):
+    """Two overrides of one rank speak of the same parameter."""
+
+    slug = "duplicate-target"
+
+
+class ValueMismatch(KogineError):
+    """A value does not fit the type of its parameter."""
+
+    slug = "value-mismatch"
+
+
+class ConfigError(KogineError):
+    """A config is not one, or says something that cannot be."""
+
+    slug = "config"
+
+
+class EntrypointError(KogineError):
+    """There is no call, or no function, to give ``args`` and ``kwargs`` to."""
+
+    slug = "entrypoint"
+
+
+class FreezeError(KogineError):
+    """A value has no form that can be written into a script."""
+
+    slug = "freeze"
+
+
+class TransformError(KogineError):
+    """A rewrite could not be proved; nothing was run. This is a bug of kohaku_ast."""
+
+    slug = "transform"
+
+
+class UnusedOverride(UserWarning):
+    """An override was in force, but the definition it replaces never ran."""
+
+
+def near(name: str, names: list[str], most: int = 3) -> list[str]:
+    """Up to *most* of *names* that look like *name*, the nearest first."""
+    import difflib  # only on the way to an error: it costs 3 ms
+
+    folded = {candidate.casefold(): candidate for candidate in reversed(names)}
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=0.6)
+    return [folded[key] for key in found]

@@ -1,0 +1,1 @@
+"""Runs compiled Programs: here, in fresh processes, faithfully."""

@@ -1,0 +1,155 @@
+"""The values of one run, put into a Program's code as constants.
+
+The code says ``<constant>[10**6]`` where a value goes. All objects below answer that from C,
+so no frame of ours is seen by a debugger, a tracer or a profiler, and pickle can carry them
+with the script's functions.
+"""
+
+from __future__ import annotations
+
+import functools
+import marshal
+import operator
+from collections import defaultdict
+
+from kohaku_ast.transform.program import CAPTURE, placeholder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType
+
+    from kohaku_ast.transform.program import Program
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+_CONTAINERS = (list, dict, set)
+
+
+class _Same:
+    """Gives the object itself."""
+
+    __getitem__ = staticmethod(operator.itemgetter(0))
+
+
+class _Copy:
+    """Gives a new equal object each time, as a list display does."""
+
+    __getitem__ = staticmethod(marshal.loads)
+
+
+class _Setter:
+    """Finds, for ``cfg.opt.lr = value``, what sets the last step below *cfg*."""
+
+    def __init__(self, target: str, path: tuple[str | int, ...], created: list[str]) -> None:
+        self.target, self.path, self.created = target, path, created
+
+    def __getitem__(self, owner: object) -> object:
+        for step in self.path[:-1]:
+            owner = _get_item(owner, step) if _is_item(owner, step) else getattr(owner, str(step))
+        last = self.path[-1]
+        if _is_item(owner, last):
+            if isinstance(last, str) and last not in owner:  # type: ignore[operator]
+                self.created.append(self.target)
+            return functools.partial(operator.setitem, owner, last)  # type: ignore[arg-type]
+        if not hasattr(owner, str(last)):
+            self.created.append(self.target)
+        return functools.partial(setattr, owner, last)
+
+
+_get_item: Callable[[object, object], object] = operator.getitem  # type: ignore[assignment]
+
+
+def _is_item(owner: object, step: str | int) -> bool:
+    """Whether *step* is an item of *owner* (a mapping, or a position) and not an attribute."""
+    kind = type(owner)
+    return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
+
+
+class Capture:
+    """Keeps what the starting call returned."""
+
+    value: object = None
+
+    def __getitem__(self, value: object) -> object:
+        self.value = value
+        return value
+
+
+class Given:
+    """A Program bound to values, ready to run once."""
+
+    def __init__(self, program: Program, values: Mapping[str, object]) -> None:
+        """*values* has one for every target in ``program.sites``."""
+        self.program = program
+        self.capture = Capture()
+        #: Targets that named an attribute or key which was not there before.
+        self.created: list[str] = []
+        paths = {one.target: one.path for one in program.meant if one}
+        self._sites: list[defaultdict[int, object]] = []
+        self._constants: dict[bytes, object] = {CAPTURE: self.capture}
+        for number, (target, _, repeated) in enumerate(program.sites):
+            maker, site = _site(values[target], repeated)
+            self._sites.append(site)
+            self._constants[placeholder("value", number)] = site
+            self._constants[placeholder("fresh", number)] = maker
+            setter = _Setter(target, paths.get(target, ()), self.created)
+            self._constants[placeholder("setter", number)] = setter
+
+    def segments(self) -> list[tuple[str, CodeType]]:
+        """The Program's code with the values in it."""
+        return [(role, _filled(code, self._constants)) for role, code in self.program.segments]
+
+    def unused(self) -> list[tuple[str, int]]:
+        """Target and first line of the overrides none of whose definitions ran."""
+        lines: dict[str, int] = {}
+        for target, line, _ in self.program.sites:
+            lines.setdefault(target, line)
+        for (target, _, _), site in zip(self.program.sites, self._sites):
+            if site:
+                lines.pop(target, None)
+        return list(lines.items())
+
+
+def _site(value: object, repeated: bool) -> tuple[object, defaultdict[int, object]]:
+    """What ``constant[10**6]`` is asked of: it holds an item once it has been asked.
+
+    Where code may run *repeated*ly, what it gives goes through the first of the two.
+    """
+    copied = is_display(value)
+    if not repeated:
+        given = marshal.loads(marshal.dumps(value)) if copied else value
+    else:
+        given = marshal.dumps(value) if copied else (value,)
+    site = defaultdict(functools.partial(operator.itemgetter(0), (given,)))
+    return _Copy() if copied else _Same(), site
+
+
+def _filled(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
+    """*code* with the placeholders among its constants replaced, at any depth."""
+    filled = tuple(_constant(one, constants) for one in code.co_consts)
+    if all(map(operator.is_, filled, code.co_consts)):
+        return code
+    return code.replace(co_consts=filled)
+
+
+def _constant(value: object, constants: Mapping[bytes, object]) -> object:
+    if hasattr(value, "co_consts"):
+        return _filled(value, constants)  # type: ignore[arg-type]
+    return constants.get(value, value) if type(value) is bytes else value
+
+
+def is_display(value: object) -> bool:
+    """Whether *value* is what a list, dict or set display of literals makes: such a value is
+    copied, because the script may change it (an edited script would make it anew).
+    """
+    return type(value) in _CONTAINERS and _is_plain(value)
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) in _PLAIN:
+        return True
+    if type(value) is dict:
+        return all(_is_plain(key) and _is_plain(inner) for key, inner in value.items())
+    if type(value) in (list, tuple, set, frozenset):
+        return all(map(_is_plain, value))  # type: ignore[call-overload]
+    return False

@@ -1,0 +1,46 @@
+"""A ``__main__`` that is what plain Python would have made.
+
+On the warm path. Everything that the end of a script needs is bound here at import: by then
+there may be no working folder, no ``sys.path`` and no modules.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.run.launch import Launch
+
+_ORDER = (
+    "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__annotations__",
+    "__builtins__", "__file__", "__cached__",
+)  # fmt: skip
+
+
+def new_main(launch: Launch) -> ModuleType:
+    """An empty ``__main__`` with the names, in the order, that Python gives it."""
+    module = ModuleType("__main__")
+    values = {
+        "__name__": "__main__",
+        "__doc__": None,
+        "__package__": None,
+        "__loader__": SourceFileLoader("__main__", launch.filename),
+        "__spec__": None,
+        "__annotations__": {},
+        "__builtins__": builtins,
+        "__file__": launch.filename,
+        "__cached__": None,
+    }
+    module.__dict__.clear()
+    module.__dict__.update((name, values[name]) for name in _names())
+    return module
+
+
+def _names() -> list[str]:
+    """The names that this version of Python gives to ``__main__``, in its order."""
+    real = [name for name in vars(sys.modules["__main__"]) if name in _ORDER]
+    return real if real[-1:] == ["__cached__"] else list(_ORDER)

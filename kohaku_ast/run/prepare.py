@@ -1,0 +1,123 @@
+"""From a script and overrides to code that is ready to run. On the warm path."""
+
+from __future__ import annotations
+
+import os
+
+from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_value
+from kohaku_ast.errors import DuplicateTarget, ValueMismatch
+from kohaku_ast.run.given import Given
+from kohaku_ast.transform import cache
+from kohaku_ast.transform.request import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kohaku_ast.run.override import Override
+    from kohaku_ast.transform.program import Meant, Program
+
+
+def make_request(
+    overrides: Sequence[Override],
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    entrypoint: str = "",
+    split: bool = False,
+    capture: bool = False,
+    as_is: bool = False,
+) -> Request:
+    """The names that are asked for; equal for all values of a sweep."""
+    targets = {one.target: one for one in sorted(overrides, key=lambda one: one.rank)}
+    return Request(
+        targets=tuple(
+            (target, one.is_text and not as_is, one.optional) for target, one in targets.items()
+        ),
+        kwargs=tuple(kwargs or ()),
+        args=len(args),
+        entrypoint=entrypoint,
+        split=split,
+        capture=capture,
+    )
+
+
+def load_program(data: bytes, filename: str, request: Request, version: str) -> Program:
+    """The Program for *request*: from the cache, else made and kept there.
+
+    Raises SyntaxError, and the errors of ``build_program``.
+    """
+    key = cache.cache_key(data, filename, request, version)
+    found = cache.load(key)
+    if found is not None:
+        return found
+    from kohaku_ast.transform.compile import build_program
+    from kohaku_ast.transform.source import decode
+
+    made = build_program(decode(data, filename), request)
+    cache.store(key, made)
+    return made
+
+
+def bind(
+    program: Program,
+    request: Request,
+    overrides: Sequence[Override],
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    as_is: bool = False,
+) -> Given:
+    """*program* with the values of *overrides* in it; nothing has run yet.
+
+    Raises DuplicateTarget if one rank gives a parameter two values, and ValueMismatch if a
+    text does not fit its parameter's type.
+    """
+    meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
+    chosen = _choose(overrides, meant)
+    values = {
+        target: _value(one, meant[one.target], program.filename, as_is)
+        for target, one in chosen.items()
+    }
+    for index, argument in enumerate(args):
+        values[f"{program.call_name}(#{index})"] = argument
+    for name, argument in (kwargs or {}).items():
+        values[f"{program.call_name}({name})"] = argument
+    return Given(program, values)
+
+
+def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[str, Override]:
+    """Full target -> the override that holds."""
+    chosen: dict[str, Override] = {}
+    for one in overrides:
+        if one.target not in meant:
+            continue
+        target = meant[one.target].target
+        other = chosen.get(target)
+        if other is not None and other.rank == one.rank:
+            names = " and ".join(dict.fromkeys([repr(other.target), repr(one.target)]))
+            raise DuplicateTarget(
+                f"{one.origin}: {target!r} is given twice ({names}): "
+                f"{_shown(other)} and {_shown(one)}. Give one value, or --sweep both."
+            )
+        if other is None or other.rank < one.rank:
+            chosen[target] = one
+    return chosen
+
+
+def _shown(one: Override) -> str:
+    return str(one.value) if one.is_text else repr(one.value)
+
+
+def _value(one: Override, meant: Meant, filename: str, as_is: bool) -> object:
+    if not one.is_text:
+        return one.value
+    assert isinstance(one.value, str)
+    if as_is:
+        return parse_as_is(one.value)
+    try:
+        return parse_value(one.value, meant.reading, one.target)
+    except TextValueError as error:
+        default = f" (default {meant.default})" if meant.default else ""
+        raise ValueMismatch(
+            f"{os.path.basename(filename)}:{meant.line}: {one.target}={one.value}: {error}{default}. "
+            "--as-is skips this check."
+        ) from None

@@ -1,0 +1,127 @@
+"""Runs a script as the whole rest of this process, as ``python script.py`` would.
+
+On the warm path. Nothing here catches what the script raises: it goes through to the
+interpreter, which prints it, flushes, sets the exit status and dies of SIGINT as it always
+does; only the frames of ours are taken off what is printed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import os
+import sys
+
+from kohaku_ast.run.main_module import new_main
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import CodeType, TracebackType
+
+    from kohaku_ast.run.given import Given
+    from kohaku_ast.run.launch import Launch
+    from kohaku_ast.transform.program import Program
+
+
+def become(
+    launch: Launch,
+    segments: list[tuple[str, CodeType]],
+    names: Mapping[str, object],
+    last: Callable[[dict[str, object]], object] | None = None,
+) -> None:
+    """Run *segments* as ``__main__``; what the script raises comes out as it is.
+
+    *names* are put into the module first; *last* is called with its namespace at the end.
+    """
+    module = new_main(launch)
+    namespace = module.__dict__
+    namespace.update(names)
+    _enter(launch)
+    sys.modules["__main__"] = module
+    del module
+    try:
+        for _, code in segments:
+            exec(code, namespace)
+        if last is not None:
+            last(namespace)
+    except SystemExit:
+        raise
+    except BaseException as error:
+        _peel(error, namespace)
+        raise
+    _leave(namespace)
+
+
+def _enter(launch: Launch) -> None:
+    sys.argv = launch.argv
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        # The folder of our own command stands there; a module found through it would stay.
+        sys.path[0] = launch.path0
+
+
+def _leave(namespace: dict[str, object]) -> None:
+    """CPython takes these away before atexit; scripts' exit functions may look."""
+    namespace.pop("__file__", None)
+    namespace.pop("__cached__", None)
+
+
+def _peel(error: BaseException, namespace: dict[str, object]) -> None:
+    """Let the interpreter show *error* without the frames that are ours."""
+    shown = getattr(sys, "excepthook", None)
+    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    if shown is None:
+        return
+
+    def excepthook(
+        kind: type[BaseException], value: BaseException, _: TracebackType | None
+    ) -> None:
+        sys.excepthook = shown
+        value.__traceback__ = sys.last_traceback = trace
+        try:
+            shown(kind, value, trace)
+        finally:
+            _leave(namespace)
+
+    sys.excepthook = excepthook
+
+
+def warn_compiler(program: Program) -> None:
+    """Say what Python's compiler says of the script, each time: scripts are never cached."""
+    for category, message, line in program.warnings:
+        import warnings
+
+        kind = getattr(builtins, category)
+        warnings.warn_explicit(message, kind, program.filename, line)
+
+
+def warn_at_end(given: Given, filename: str) -> None:
+    """At exit, name the overrides that were not used. Registered first, so it runs last."""
+    atexit.register(_warn_unused, given, os.path.basename(filename), os.getpid())
+
+
+def _warn_unused(given: Given, file: str, pid: int) -> None:
+    if os.getpid() != pid:  # a forked child of the script
+        return
+    for message in unused_messages(given, file):
+        _say(f"kogine: warning: {message}\n")
+
+
+def unused_messages(given: Given, file: str) -> list[str]:
+    """One sentence for each override that had no effect, or one that nobody may have read."""
+    messages = [
+        f"override {target!r} was not used: line {line} of {file} did not run"
+        for target, line in given.unused()
+    ]
+    for target in given.created:
+        messages.append(f"override {target!r} set a name that was not there before in {file}")
+    return messages
+
+
+def _say(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        write(2, text.encode("utf-8", "backslashreplace"))
+    except (OSError, ValueError):
+        pass  # the script closed its stderr: there is nowhere left to say it

@@ -1,0 +1,113 @@
+"""Programs on disk, by content: a wrong or unwritable cache is a slow run, never a failed one.
+
+On the warm path: imports nothing that Python has not imported by then, but hashlib.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+
+from kohaku_ast.transform import program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.transform.program import Program
+    from kohaku_ast.transform.request import Request
+
+MOST_BYTES = 64 * 2**20
+"""The cache is brought below this by removing what was not used for longest."""
+
+_SUFFIX = ".program"
+
+
+def cache_folder() -> str:
+    """Where Programs are kept: ``$KOGINE_CACHE``, else the platform's place for caches."""
+    chosen = os.environ.get("KOGINE_CACHE")
+    if chosen:
+        return chosen
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return os.path.join(base, "kogine")
+
+
+def cache_key(data: bytes, filename: str, request: Request, version: str) -> str:
+    """Differs whenever the Program may: content, path, request, flags and every version."""
+    what = (
+        program.FORMAT, version, sys.version, sys.implementation.cache_tag, sys.flags.optimize,
+        filename, request.key(),
+    )  # fmt: skip
+    return hashlib.blake2b(repr(what).encode("utf-8", "surrogatepass") + data, digest_size=20).hexdigest()
+
+
+def load(key: str) -> Program | None:
+    """The Program kept under *key*, or None."""
+    path = _path(key)
+    try:
+        with open(path, "rb") as file:
+            found = program.loads(_checked(file.read()))
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    try:
+        os.utime(path)  # used now: the last to be removed
+    except OSError:
+        pass  # a cache that can only be read is still a cache
+    return found
+
+
+def store(key: str, new: Program) -> bool:
+    """Keep *new* under *key*; False if the cache cannot be written."""
+    path = _path(key)
+    partial = f"{path}.{os.getpid()}"
+    data = new.dumps()
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(partial, "wb") as file:
+            file.write(_digest(data) + data)
+        # Readers see the old file or the whole new one, however many processes write.
+        os.replace(partial, path)
+        _trim(os.path.dirname(path))
+    except OSError:
+        _remove(partial)
+        return False
+    return True
+
+
+def _path(key: str) -> str:
+    return os.path.join(cache_folder(), key + _SUFFIX)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _checked(stored: bytes) -> bytes:
+    """The data of a whole file: marshal may crash the interpreter on a damaged one."""
+    digest, data = stored[:16], stored[16:]
+    if digest != _digest(data):
+        raise ValueError("damaged")
+    return data
+
+
+def _trim(folder: str) -> None:
+    with os.scandir(folder) as found:
+        files = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in found]
+    total = sum(size for _, size, _ in files)
+    for _, size, path in sorted(files):
+        if total <= MOST_BYTES:
+            return
+        _remove(path)
+        total -= size
+
+
+def _remove(path: str) -> None:
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # another process removed it first

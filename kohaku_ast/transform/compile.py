@@ -1,0 +1,160 @@
+"""``build_program``: from a script's text and a Request to a Program."""
+
+from __future__ import annotations
+
+import __future__
+
+import ast
+import warnings
+from types import CodeType
+
+from kohaku_ast.errors import EntrypointError, SourceError, near
+from kohaku_ast.transform.guard import find_guards
+from kohaku_ast.transform.literals import called_name
+from kohaku_ast.transform.lower import lower, lower_capture
+from kohaku_ast.transform.plan import Plan, make_plan
+from kohaku_ast.transform.positions import check_and_place
+from kohaku_ast.transform.program import Meant, Program
+from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.rewrite import rewrite
+from kohaku_ast.transform.sites import MARKER, Edit
+from kohaku_ast.transform.source import Source, parse_text
+
+
+def build_program(source: Source, request: Request) -> Program:
+    """The Program of *source* for *request*.
+
+    Raises the errors of ``make_plan`` for targets, SyntaxError as ``compile`` does, and
+    TransformError if the rewrite cannot be proved.
+    """
+    plan = make_plan(source, request)
+    entry_name = _entry_name(source, request)
+    tree, noted = proved_tree(source, list(plan.edits))
+    sites = lower(tree) if plan.edits else []
+    if request.capture and plan.call is not None and not entry_name:
+        lower_capture(tree, plan.call)
+    split = request.split or bool(entry_name)
+    segments = _compiled(tree, source.filename, split, noted)
+    return Program(
+        filename=source.filename,
+        segments=segments,
+        meant=_meant(plan),
+        sites=sites,
+        entry_name=entry_name,
+        call_name=called_name(plan.call.func) if plan.call is not None else "",
+        warnings=_plain(noted, plan),
+    )
+
+
+def rewritten_text(source: Source, edits: list[Edit]) -> str:
+    """The text with *edits* made; raises SourceError if it uses our own marker itself."""
+    if MARKER in source.text:
+        raise SourceError(f"{source.filename}: cannot rewrite a script that uses the name {MARKER}")
+    return rewrite(source, edits)
+
+
+def proved_tree(
+    source: Source, edits: list[Edit]
+) -> tuple[ast.Module, list[warnings.WarningMessage]]:
+    """The tree of the rewritten text with the original's positions, and the parser's warnings."""
+    text = rewritten_text(source, edits) if edits else source.text
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        source.tree  # noqa: B018  # parsed here, so that the parser's warnings are noted once
+    tree = parse_text(text, source.filename)
+    check_and_place(source, tree, edits)
+    return tree, noted
+
+
+def _compiled(
+    tree: ast.Module, filename: str, split: bool, noted: list[warnings.WarningMessage]
+) -> list[tuple[str, CodeType]]:
+    flags = _future_flags(tree)
+    parts = _split(tree) if split else [("module", tree)]
+    with warnings.catch_warnings(record=True) as more:
+        warnings.simplefilter("always")
+        segments = [
+            (role, compile(part, filename, "exec", flags, dont_inherit=True)) for role, part in parts
+        ]
+    noted.extend(more)
+    return segments
+
+
+def _future_flags(tree: ast.Module) -> int:
+    """The ``from __future__`` features of the file: they hold in every segment."""
+    flags = 0
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            for alias in node.names:
+                flags |= getattr(__future__, alias.name).compiler_flag
+    return flags
+
+
+def _split(tree: ast.Module) -> list[tuple[str, ast.Module]]:
+    """The module without its guards, then the guards' bodies, as they follow each other."""
+    guards = {id(guard) for guard in find_guards(tree)}
+    module = [node for node in tree.body if id(node) not in guards]
+    parts = [("module", ast.Module(module, []))]
+    for node in tree.body:
+        if id(node) in guards:
+            # A string that begins the body of a guard is no docstring: an `if` keeps it inside.
+            parts.append(("guard", ast.Module([node], [])))
+    return parts
+
+
+def _entry_name(source: Source, request: Request) -> str:
+    """The function to call after the module: as asked for, or as marked in the script."""
+    functions = {
+        node.name: node
+        for node in ast.walk(source.tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    if request.entrypoint:
+        known = _module_names(source.tree)
+        if request.entrypoint not in known:
+            found = near(request.entrypoint, sorted(known))
+            hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+            raise EntrypointError(f"{source.filename}: no function {request.entrypoint!r}.{hint}")
+        return request.entrypoint
+    marked = [name for name, node in functions.items() if _is_marked(node)]
+    if len(marked) > 1:
+        raise EntrypointError(
+            f"{source.filename}: several functions are marked as entrypoint: {', '.join(marked)}"
+        )
+    return marked[0] if marked else ""
+
+
+def _module_names(tree: ast.Module) -> set[str]:
+    from kohaku_ast.transform.bindings import find_definitions
+
+    return {one.name for one in find_definitions(tree)}
+
+
+def _is_marked(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    return any(
+        ast.unparse(decorator) in ("kohaku_ast.entrypoint", "entrypoint")
+        for decorator in node.decorator_list
+    )
+
+
+def _meant(plan: Plan) -> list[Meant | None]:
+    return [
+        one and Meant(one.target, one.reading, one.line, one.default, one.path)
+        for one in plan.meant
+    ]
+
+
+def _plain(
+    noted: list[warnings.WarningMessage], plan: Plan
+) -> list[tuple[str, str, int]]:
+    """The compiler's warnings as plain values, without those of text that was replaced."""
+    replaced = [
+        range(edit.node.lineno, edit.node.end_lineno + 1)  # type: ignore[attr-defined]
+        for edit in plan.edits
+        if edit.change == "replace"
+    ]
+    return [
+        (one.category.__name__, str(one.message), one.lineno)
+        for one in noted
+        if not any(one.lineno in lines for lines in replaced)
+    ]

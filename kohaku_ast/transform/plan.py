@@ -1,0 +1,155 @@
+"""From what is asked of a script to the edits that do it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kohaku_ast.errors import DuplicateTarget, EntrypointError, UnknownTarget, near
+from kohaku_ast.transform.guard import entry_statements
+from kohaku_ast.transform.literals import called_name
+from kohaku_ast.transform.parameters import Parameter, find_functions, find_parameters
+from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.resolve import Targets
+from kohaku_ast.transform.rules.defaults import Function, parameters_of
+from kohaku_ast.transform.rules.entry_call import (
+    argument_sites,
+    entry_calls,
+    keyword_site,
+    pick_call,
+)
+from kohaku_ast.transform.rules.unpacked import join_unpacked
+from kohaku_ast.transform.sites import Edit, fill, marker
+from kohaku_ast.transform.source import Source
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a Request means for one script."""
+
+    #: What each target of the Request means, in its order; None for one that may be missing.
+    meant: tuple[Parameter | None, ...]
+    #: Full target -> text of the value, for every place.
+    edits: tuple[Edit, ...]
+    #: The one call that ``args`` and ``kwargs`` go to, and whose result is the run's value.
+    call: ast.Call | None = None
+
+
+TextOf = Callable[[str, bool, Parameter | None], str]
+"""Full target, whether its value came as text, the parameter if it is one -> text of its value."""
+
+
+def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -> Plan:
+    """The edits that put the values of *request* into *source*.
+
+    Values are markers unless *text_of* says how they are written (a frozen script). Raises
+    the errors of ``Targets.resolve``, DuplicateTarget and EntrypointError.
+    """
+    text_of = text_of or marker_text
+    targets = Targets(source, find_parameters(source))
+    meant = tuple(_resolved(targets, name, optional) for name, _, optional in request.targets)
+    given = {
+        one.target: (one, is_text) for one, (_, is_text, _) in zip(meant, request.targets) if one
+    }
+    edits = [
+        fill(site, text_of(target, is_text, parameter), target)
+        for target, (parameter, is_text) in given.items()
+        for site in parameter.sites
+    ]
+    call, passed = _entry_edits(source, request, set(given), text_of)
+    edits = join_unpacked(edits + passed)
+    _refuse_overlaps(source, edits)
+    return Plan(meant, tuple(edits), call)
+
+
+def _resolved(targets: Targets, name: str, optional: bool) -> Parameter | None:
+    try:
+        return targets.resolve(name)
+    except UnknownTarget:
+        if optional:
+            return None
+        raise
+
+
+def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
+    """The marker of *target*; around it, the class that a member's name is looked up in."""
+    reading = parameter.reading if parameter else ("any",)
+    if reading[0] == "optional":
+        reading = reading[1]
+    if is_text and reading[0] == "enum":
+        return f"{reading[1]}[{marker(target)}]"
+    return marker(target)
+
+
+def _entry_edits(
+    source: Source, request: Request, done: set[str], text_of: TextOf
+) -> tuple[ast.Call | None, list[Edit]]:
+    """The call that starts the program, and the edits of its arguments."""
+    functions = find_functions(source.tree)
+    calls = entry_calls(source.tree, functions)
+    call = pick_call(calls, functions, list(request.kwargs))
+    if not (request.args or request.kwargs) or request.entrypoint:
+        return call, []
+    if call is None:
+        raise EntrypointError(_no_call(source, request, calls, functions))
+    function = functions[called_name(call.func)]
+    sites = argument_sites(call, function, request.args)
+    if sites is None:
+        raise EntrypointError(
+            f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
+            f"{ast.unparse(call)}: use kwargs"
+        )
+    passed = [(f"#{index}", site) for index, site in enumerate(sites)]
+    for name in request.kwargs:
+        if f"{function.name}({name})" in done:
+            raise DuplicateTarget(
+                f"{source.line_of(call)}: {name!r} is given twice: in kwargs and as the target "
+                f"'{function.name}({name})'"
+            )
+        passed.append((name, keyword_site(call, function, name)))
+    targets = [(f"{function.name}({name})", site) for name, site in passed]
+    return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
+
+
+def _no_call(
+    source: Source, request: Request, calls: list[ast.Call], functions: dict[str, Function]
+) -> str:
+    """Why ``args`` and ``kwargs`` have nowhere to go, and what to do."""
+    given = ", ".join([*["*"] * request.args, *request.kwargs])
+    if not calls:
+        where = entry_statements(source.tree)
+        place = f"{source.line_of(where[0])}: " if where else ""
+        return (
+            f"{place}no call to give ({given}) to: neither a guard nor the last statement calls a "
+            "function of the script. Name one with --entrypoint, or override its settings by name."
+        )
+    names = [called_name(call.func) for call in calls]
+    for call, name in zip(calls, names):
+        own = [parameter.arg for parameter, _ in parameters_of(functions[name])]
+        for keyword in request.kwargs:
+            if keyword not in own and len(calls) == 1:
+                found = near(keyword, own)
+                hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(own)}."
+                return f"{source.line_of(call)}: {name}() has no parameter {keyword!r}.{hint}"
+    listed = ", ".join(f"{name} (line {call.lineno})" for name, call in zip(names, calls))
+    return (
+        f"{source.line_of(calls[0])}: several calls could take ({given}): {listed}. "
+        "Write the targets in full, e.g. 'NAME(parameter)', or name a function with --entrypoint."
+    )
+
+
+def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
+    """An override inside another one would be thrown away with the text it stands in."""
+    spans = [
+        (*source.span(edit.node), edit) for edit in edits if not isinstance(edit.node, ast.match_case)
+    ]
+    for start, end, outer in spans:
+        if outer.change != "replace":
+            continue
+        for inner_start, inner_end, inner in spans:
+            if inner.target != outer.target and start <= inner_start and inner_end <= end:
+                raise DuplicateTarget(
+                    f"{source.line_of(outer.node)}: {inner.target!r} stands inside {outer.target!r}, "
+                    "which is overridden as a whole: give only one of them"
+                )

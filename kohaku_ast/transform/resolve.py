@@ -1,0 +1,174 @@
+"""From a target as the user wrote it to the one parameter it means."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kohaku_ast.errors import AmbiguousTarget, RefusedTarget, UnknownTarget, near
+from kohaku_ast.transform.bindings import Definition
+from kohaku_ast.transform.parameters import Parameter
+from kohaku_ast.transform.readings import reading_of
+from kohaku_ast.transform.rules.attribute_path import path_site
+from kohaku_ast.transform.rules.entries import descend, is_closed
+from kohaku_ast.transform.rules.options import find_options
+from kohaku_ast.transform.sites import Site
+from kohaku_ast.transform.source import Source
+from kohaku_ast.transform.targets import Step, join_path, last_name, split_default, split_path
+
+
+class Targets:
+    """The targets of one script."""
+
+    def __init__(self, source: Source, parameters: Sequence[Parameter]) -> None:
+        self.source = source
+        self.parameters = {one.target: one for one in reversed(parameters)}
+        self.by_last: dict[str, list[Parameter]] = {}
+        for one in parameters:
+            if not one.refused and last_name(one.target):
+                self.by_last.setdefault(last_name(one.target), []).append(one)
+
+    def resolve(self, target: str) -> Parameter:
+        """The parameter that *target* means.
+
+        Raises UnknownTarget with near names, AmbiguousTarget with all that fit, or
+        RefusedTarget with the reason.
+        """
+        found = self.parameters.get(target)
+        if found is not None and not found.refused:
+            return found
+        if target.startswith("-"):
+            return self.option(target)
+        if split_default(target):
+            raise self.unknown(target)
+        path = split_path(target)
+        canonical = self.parameters.get(join_path(path))
+        if canonical is not None and not canonical.refused:
+            return canonical
+        if len(path) == 1:
+            return self.short(target, found)
+        return self.below(target, path)
+
+    def option(self, target: str) -> Parameter:
+        """By any of its flags: ``-l`` for ``-l/--lr``."""
+        for option in find_options(self.source.tree):
+            if target in option.flags:
+                return self.parameters[option.target]
+        raise self.unknown(target)
+
+    def short(self, target: str, refused: Parameter | None) -> Parameter:
+        """The one parameter whose last name is *target*."""
+        fitting = self.by_last.get(target, [])
+        if len(fitting) > 1:
+            listed = "".join(f"\n  {one.target}  ({one.kind}, line {one.line})" for one in fitting)
+            raise AmbiguousTarget(
+                f"{self.file}: {target!r} fits several parameters; write one of them in full:{listed}"
+            )
+        if fitting:
+            return fitting[0]
+        if refused is not None:
+            raise self.refusal(refused)
+        if target.startswith("__") and target.endswith("__"):
+            raise RefusedTarget(f"{self.file}: cannot override {target!r}: names with two "
+                                "underscores on both sides belong to Python's own machinery")
+        raise self.unknown(target)
+
+    def refusal(self, parameter: Parameter) -> RefusedTarget:
+        return RefusedTarget(
+            f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: {parameter.refused}"
+        )
+
+    def below(self, target: str, path: tuple[Step, ...]) -> Parameter:
+        """A path into a name that is bound to something: the longest part that is known."""
+        for length in range(len(path) - 1, 0, -1):
+            owner = self.parameters.get(join_path(path[:length]))
+            if owner is None:
+                continue
+            if owner.refused:
+                raise self.refusal(owner)
+            found = self.in_text(target, owner, path[length:])
+            if found is not None:
+                return found
+            if owner.definitions:
+                return self.at_run_time(target, owner, path[length:])
+            if all(map(is_closed, owner.values)):
+                break
+        raise self.unknown(target)
+
+    def in_text(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
+        """The entry, if the text of the owner's values shows it."""
+        values = [inner for value in owner.values for inner in descend(value, rest)]
+        if not values:
+            return None
+        return replace(
+            owner, target=target, kind="entry", also=(), values=tuple(values), definitions=(),
+            default=self.source.segment(values[0]), line=values[0].lineno,
+            reading=reading_of(values[0], None, {}),
+            sites=tuple(Site(value, "replace", "{}", value.lineno) for value in values),
+        )  # fmt: skip
+
+    def at_run_time(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter:
+        """A path that only the running script can follow; closed literals have no such."""
+        open_ones = [one for one in owner.definitions if not _is_closed(one)]
+        if not open_ones or any(one.form in ("def", "class") for one in open_ones):
+            raise self.unknown(target)
+        for one in open_ones:
+            self.refuse_unreadable(target, owner, one)
+        return replace(
+            owner, target=target, kind="entry", default="", reading=("any",), definitions=(),
+            line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
+            sites=tuple(path_site(one) for one in open_ones), path=rest,
+        )  # fmt: skip
+
+    def refuse_unreadable(self, target: str, owner: Parameter, one: Definition) -> None:
+        reason = ""
+        if isinstance(one.value, ast.DictComp):
+            reason = "its keys are made by a comprehension"
+        elif isinstance(one.value, ast.Dict) and not all(
+            key is None or isinstance(key, ast.Constant) for key in one.value.keys
+        ):
+            reason = "its keys are not literals"
+        if reason:
+            raise RefusedTarget(
+                f"{self.file}:{one.line}: cannot override {target!r}: {reason}. "
+                f"Override {owner.target!r} as a whole."
+            )
+
+    def unknown(self, target: str) -> UnknownTarget:
+        """The error for a target that is nowhere, with what the user may have meant."""
+        names = [one.target for one in self.parameters.values() if not one.refused]
+        found = near(target, names)
+        for last in near(last_name_or(target), list(self.by_last)):
+            found += [one.target for one in self.by_last[last] if one.target not in found]
+        hints = [f"{name!r} (line {self.parameters[name].line})" for name in found[:3]]
+        hint = f" Did you mean {' or '.join(hints)}?" if hints else (
+            f" 'kogine run --inspect {self.file}' lists what can be overridden;"
+            " --add sets a name that the script does not define."
+        )
+        return UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}")
+
+    @property
+    def file(self) -> str:
+        """The script's name, for messages."""
+        return self.source.filename.replace("\\", "/").rpartition("/")[2]
+
+    def shortest(self, parameter: Parameter) -> str:
+        """The shortest target that means *parameter* and nothing else."""
+        last = last_name(parameter.target)
+        fitting = self.by_last.get(last, [])
+        has_global = last in self.parameters and not self.parameters[last].refused
+        if last.isidentifier() and len(fitting) == 1 and not has_global:
+            return last
+        return parameter.target
+
+
+def _is_closed(definition: Definition) -> bool:
+    if definition.form == "import":
+        return False
+    return definition.value is not None and is_closed(definition.value)
+
+
+def last_name_or(target: str) -> str:
+    """The last name of *target*, or all of it."""
+    return last_name(target) or target

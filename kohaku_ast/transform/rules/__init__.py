@@ -1,0 +1,1 @@
+"""One rewrite rule a file."""

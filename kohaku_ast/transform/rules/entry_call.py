@@ -1,0 +1,82 @@
+"""Rule: the one call that starts the program gets other arguments: ``main(3)`` -> ``main(5)``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from kohaku_ast.transform.guard import entry_statements
+from kohaku_ast.transform.literals import called_name
+from kohaku_ast.transform.rules.defaults import Function, parameters_of
+from kohaku_ast.transform.sites import Site
+
+
+def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast.Call]:
+    """The calls to functions of the module that the guard makes (without a guard: that the
+    last statement makes); of ``main(parse())`` the outer one.
+    """
+    calls: list[ast.Call] = []
+    for statement in entry_statements(tree):
+        calls += _calls_in(statement, functions)
+    return calls
+
+
+def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.Call]:
+    if isinstance(root, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+        return
+    if isinstance(root, ast.Call) and isinstance(root.func, ast.Name) and root.func.id in functions:
+        yield root
+        return
+    for child in ast.iter_child_nodes(root):
+        yield from _calls_in(child, functions)
+
+
+def pick_call(calls: list[ast.Call], functions: Mapping[str, Function], names: list[str]) -> ast.Call | None:
+    """The one of *calls* that can take keywords *names*; None if there is none or a choice."""
+    fitting = [call for call in calls if accepts(functions[called_name(call.func)], names)]
+    mains = [call for call in fitting if called_name(call.func) == "main"]
+    if len(fitting) == 1:
+        return fitting[0]
+    return mains[0] if len(mains) == 1 else None
+
+
+def accepts(function: Function, names: list[str]) -> bool:
+    """Whether *function* has a parameter for each of *names*."""
+    if function.args.kwarg:
+        return True
+    own = {parameter.arg for parameter, _ in parameters_of(function)}
+    own -= {parameter.arg for parameter in function.args.posonlyargs}
+    return own.issuperset(names)
+
+
+def argument_site(call: ast.Call, function: Function, name: str) -> Site | None:
+    """Where *call* passes the argument *name*, by keyword or by position; else None."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return Site(keyword.value, "replace", "{}", call.lineno)
+    positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]
+    index = positional.index(name) if name in positional else len(call.args)
+    if index < len(call.args) and not any(map(_is_starred, call.args[: index + 1])):
+        return Site(call.args[index], "replace", "{}", call.lineno)
+    return None
+
+
+def keyword_site(call: ast.Call, function: Function, name: str) -> Site:
+    """Where the argument *name* of *call* is written, or a new keyword."""
+    found = argument_site(call, function, name)
+    return found or Site(call, "keyword", f"{name}={{}}", call.lineno)
+
+
+def _is_starred(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred)
+
+
+def argument_sites(call: ast.Call, function: Function, count: int) -> list[Site] | None:
+    """Where the first *count* positional arguments are written; None if that cannot be told."""
+    if any(isinstance(argument, ast.Starred) for argument in call.args[:count]):
+        return None
+    positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]
+    sites = [Site(argument, "replace", "{}", call.lineno) for argument in call.args[:count]]
+    for name in positional[len(sites) : count]:
+        sites.append(keyword_site(call, function, name))
+    return sites if len(sites) == count else None

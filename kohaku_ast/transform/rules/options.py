@@ -1,0 +1,94 @@
+"""Rule: options of argparse, click and absl: the default is replaced, ``required`` is met."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kohaku_ast.transform.literals import called_name
+from kohaku_ast.transform.sites import Site
+
+_DECLARES = {"add_argument": "argparse", "option": "click"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One declaration of an option."""
+
+    #: ``argparse``, ``click`` or ``absl``.
+    library: str
+    #: As written on a command line: ``("-l", "--lr")``.
+    flags: tuple[str, ...]
+    call: ast.Call
+    #: Where absl's default stands: it is its second argument.
+    positional_default: ast.expr | None = None
+
+    def keyword(self, name: str) -> ast.expr | None:
+        """The value of the keyword *name* of the declaration."""
+        return next((one.value for one in self.call.keywords if one.arg == name), None)
+
+    @property
+    def default(self) -> ast.expr | None:
+        """The default as written."""
+        return self.keyword("default") or self.positional_default
+
+    @property
+    def target(self) -> str:
+        """The first long flag, else the first one."""
+        long = [flag for flag in self.flags if flag.startswith("--")]
+        return (long or list(self.flags))[0]
+
+    @property
+    def name(self) -> str:
+        """The variable that the value ends in."""
+        dest = self.keyword("dest")
+        if isinstance(dest, ast.Constant):
+            return str(dest.value)
+        return self.target.lstrip("-").replace("-", "_")
+
+
+def find_options(tree: ast.Module) -> list[Option]:
+    """Every option that is declared anywhere in the file, in the order of the file."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    found = [option for call in calls for option in _declared(call)]
+    return sorted(found, key=lambda option: (option.call.lineno, option.call.col_offset))
+
+
+def _declared(call: ast.Call) -> Iterator[Option]:
+    name = called_name(call.func)
+    library = _DECLARES.get(name)
+    if library and (library == "click" or isinstance(call.func, ast.Attribute)):
+        texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+        flags = [flag for text in texts if isinstance(text, str) for flag in text.split("/")[:1]]
+        flags = [flag.strip() for flag in flags if flag.startswith("-")]
+        if flags:
+            yield Option(library, tuple(flags), call)
+    elif name.startswith("DEFINE_") and call.args and isinstance(call.args[0], ast.Constant):
+        default = call.args[1] if len(call.args) > 1 else None
+        yield Option("absl", (f"--{call.args[0].value}",), call, default)
+
+
+def option_sites(option: Option, tree: ast.Module) -> list[Site]:
+    """The default, and what would keep it from being used."""
+    line = option.call.lineno
+    default = option.default
+    if default is not None:
+        sites = [Site(default, "replace", "{}", line)]
+    else:
+        sites = [Site(option.call, "keyword", "default={}", line)]
+    required = option.keyword("required")
+    if required is not None:
+        sites.append(Site(required, "replace", "False", line))
+    return sites + list(_set_defaults(option, tree))
+
+
+def _set_defaults(option: Option, tree: ast.Module) -> Iterator[Site]:
+    """``parser.set_defaults(lr=1)`` would throw the new default away."""
+    if option.library != "argparse":
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and called_name(node.func) == "set_defaults":
+            for keyword in node.keywords:
+                if keyword.arg == option.name:
+                    yield Site(keyword.value, "replace", "{}", keyword.value.lineno)
