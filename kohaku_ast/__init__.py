@@ -1,1 +1,57 @@
-"""Runs an unmodified script as if its definitions had been edited."""
+"""Runs an unmodified script as if its definitions had been edited.
+
+The nouns are imported when they are first used (PEP 562), so that a script which imports
+``kohaku_ast.entrypoint`` pays for nothing else.
+"""
+
+from __future__ import annotations
+
+from kohaku_ast.version import VERSION as __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.config.config import Config
+    from kohaku_ast.errors import KogineError, UnusedOverride
+    from kohaku_ast.helpers.decorator import entrypoint
+    from kohaku_ast.run.outcome import Outcome
+    from kohaku_ast.run.script import Loaded, Script, run
+    from kohaku_ast.transform.parameters import Parameter
+
+_WHERE = {
+    "Config": "config.config",
+    "KogineError": "errors",
+    "Loaded": "run.script",
+    "Outcome": "run.outcome",
+    "Parameter": "transform.parameters",
+    "Script": "run.script",
+    "UnusedOverride": "errors",
+    "entrypoint": "helpers.decorator",
+    "run": "run.script",
+}
+
+__all__ = [
+    "Config",
+    "KogineError",
+    "Loaded",
+    "Outcome",
+    "Parameter",
+    "Script",
+    "UnusedOverride",
+    "__version__",
+    "entrypoint",
+    "run",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -84,10 +84,10 @@ class UnusedOverride(UserWarning):
     """An override was in force, but the definition it replaces never ran."""
 
 
-def near(name: str, names: list[str], most: int = 3) -> list[str]:
-    """Up to *most* of *names* that look like *name*, the nearest first."""
+def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """Up to *most* of *names* that look like *name* (1: equal), the nearest first."""
     import difflib  # only on the way to an error: it costs 3 ms
 
     folded = {candidate.casefold(): candidate for candidate in reversed(names)}
-    found = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=0.6)
+    found = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=cutoff)
     return [folded[key] for key in found]

@@ -64,8 +64,6 @@ def _executed(code: CodeType, path: str) -> dict[str, object]:
     module.__file__ = os.path.abspath(path)
     with _importable(os.path.dirname(os.path.abspath(path))), _own_errors(path):
         exec(code, module.__dict__)
-    # The functions of the file need it alive, and it is in no table of modules.
-    vars(module)["__builtins__"] = vars(module)["__builtins__"]
     return module.__dict__
 
 
@@ -112,12 +110,7 @@ def _bare(tree: ast.Module, namespace: Mapping[str, object], path: str) -> Confi
     names = list(dict.fromkeys(_defined(tree.body)))
     values = {name: namespace[name] for name in names if name in namespace}
     reserved = {name: value for name, value in values.items() if name in RESERVED}
-    for name in values:
-        if name.startswith("_") and near(name, list(RESERVED), 1) and name not in RESERVED:
-            raise ConfigError(
-                f"{path}: unknown reserved name {name!r}. "
-                f"Did you mean {near(name, list(RESERVED), 1)[0]!r}?"
-            )
+    _refuse_mistyped(set(values) - _read_names(tree), path)
     plain = {name: value for name, value in values.items() if not name.startswith("_")}
     fields = {RESERVED[name]: value for name, value in reserved.items()}
     overrides = fields.pop("globals_dict", {})
@@ -131,6 +124,14 @@ def _bare(tree: ast.Module, namespace: Mapping[str, object], path: str) -> Confi
     return config | Config(
         origins=dict.fromkeys(config.globals_dict, path), optional=own_use
     )
+
+
+def _refuse_mistyped(names: set[str], path: str) -> None:
+    """A private name that nothing reads and that looks reserved is a typo, not a private name."""
+    for name in sorted(name for name in names - set(RESERVED) if name.startswith("_")):
+        found = near(name, list(RESERVED), 1, cutoff=0.75)
+        if found:
+            raise ConfigError(f"{path}: unknown reserved name {name!r}. Did you mean {found[0]!r}?")
 
 
 def _defined(statements: list[ast.stmt]) -> Iterator[str]:

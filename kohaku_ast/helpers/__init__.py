@@ -1,0 +1,1 @@
+"""For use inside scripts: imports nothing else of ours."""

@@ -1,0 +1,159 @@
+"""Script: the Python API. ``Script("train.py").run()`` is ``kogine run train.py`` in this process."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from types import ModuleType
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.errors import UnusedOverride, UsageError
+from kohaku_ast.run.borrowed import borrowed
+from kohaku_ast.run.entry import added_names, entry_call
+from kohaku_ast.run.given import Given
+from kohaku_ast.run.launch import Launch
+from kohaku_ast.run.main_module import new_main
+from kohaku_ast.run.outcome import Outcome
+from kohaku_ast.run.override import Override
+from kohaku_ast.run.prepare import bind, load_program, make_request
+from kohaku_ast.run.process import unused_messages, warn_compiler
+from kohaku_ast.transform.parameters import Parameter
+from kohaku_ast.version import VERSION
+
+
+class Script:
+    """A Python file that somebody wrote and we never change."""
+
+    def __init__(
+        self, path: str, config: Config | None = None, *, entrypoint: str = "", name: str = ""
+    ) -> None:
+        """*entrypoint* is a function to call after the module, instead of the guard.
+
+        Raises SourceError if there is no such file.
+        """
+        if not isinstance(config, (Config, type(None))):
+            raise UsageError(f"config is a Config, got {config!r}")
+        self.path = str(path)
+        self.config = config or Config()
+        self.entrypoint = entrypoint
+        self.name = name or self.path
+        Launch(self.path)
+
+    def __repr__(self) -> str:
+        return f"Script({self.path!r})"
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Everything that can be overridden, in the order of the file; nothing is run."""
+        from kohaku_ast.transform.inspection import inspect_source
+        from kohaku_ast.transform.source import decode
+
+        launch = Launch(self.path)
+        return tuple(inspect_source(decode(launch.data, launch.filename)).parameters)
+
+    def run(self) -> Outcome:
+        """Run it here, as ``__main__``; raises what the script raises.
+
+        ``sys.exit()`` and ``sys.exit(0)`` are a success. Overrides that had no effect are
+        warned of with UnusedOverride. Raises KogineError, before anything runs, for a Config
+        that does not fit the script.
+        """
+        run = _Run(self, split=False)
+        started = time.time()
+        try:
+            value = run.module()
+        except SystemExit as exit_:
+            if exit_.code not in (None, 0):
+                raise
+            value = run.given.capture.value
+        finally:
+            run.warn()
+        return Outcome("succeeded", value, run.outputs(), None, 0, started, time.time())
+
+    def load(self) -> Loaded:
+        """Run the module body and give back the guard as a callable."""
+        run = _Run(self, split=True)
+        run.module()
+        return Loaded(run)
+
+
+class Loaded:
+    """A Script whose module body has run: calling it does what its guard does."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+
+    @property
+    def namespace(self) -> dict[str, object]:
+        """The script's globals."""
+        return self._run.main.__dict__
+
+    def __call__(self) -> object:
+        """Run the guard's body; what its call of a function of the script returned."""
+        return self._run.guard()
+
+
+class _Run:
+    """One run of a Script in this process."""
+
+    def __init__(self, script: Script, split: bool) -> None:
+        config = script.config
+        self.script, self.split = script, split
+        self.launch = Launch(script.path, config.argv)
+        overrides = [
+            Override(target, value, config.origins.get(target, "Config"), 0,
+                     optional=target in config.optional)
+            for target, value in config.globals_dict.items()
+        ]  # fmt: skip
+        request = make_request(
+            overrides, config.args, config.kwargs, script.entrypoint, split=split, capture=True
+        )
+        data, filename = self.launch.data, self.launch.filename
+        self.program = load_program(data, filename, request, VERSION)
+        self.given: Given = bind(self.program, request, overrides, config.args, config.kwargs)
+        self.names = added_names((), config.new_globals)
+        self.main: ModuleType = new_main(self.launch)
+        self.main.__dict__.update(self.names)
+
+    def module(self) -> object:
+        warn_compiler(self.program)
+        self.execute("module")
+        name = self.program.entry_name
+        if name and not self.split:
+            return self.inside(entry_call(name, self.script.config.args, self.script.config.kwargs))
+        return self.given.capture.value
+
+    def guard(self) -> object:
+        name = self.program.entry_name
+        if name:
+            return self.inside(entry_call(name, self.script.config.args, self.script.config.kwargs))
+        self.execute("guard")
+        return self.given.capture.value
+
+    def execute(self, role: str) -> None:
+        codes = [code for own, code in self.given.segments() if own == role]
+        with borrowed(self.main, self.launch):
+            for code in codes:
+                exec(code, self.main.__dict__)
+
+    def inside(self, function: Callable[[dict[str, object]], object]) -> object:
+        with borrowed(self.main, self.launch):
+            return function(self.main.__dict__)
+
+    def outputs(self) -> dict[str, object]:
+        namespace = self.main.__dict__
+        return {name: namespace[name] for name in self.script.config.outputs if name in namespace}
+
+    def warn(self) -> None:
+        for message in unused_messages(self.given, self.launch.shown):
+            warnings.warn(message, UnusedOverride, stacklevel=3)
+
+
+def run(script: str, config: Config | None = None, /, **overrides: object) -> Outcome:
+    """Run the file *script* here with *overrides*: ``run("train.py", lr=0.01)``.
+
+    Targets that are no names go by ``**{"Args.depth": 9}``. As ``Script.run``.
+    """
+    return Script(script, (config or Config()) | Config(globals_dict=overrides)).run()
