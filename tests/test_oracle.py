@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.oracle import FIXTURES, compare
+from tests.oracle import FIXTURES, compare, edited, run_kogine, run_python
 
 SCRIPTS = FIXTURES / "scripts"
 
@@ -57,17 +57,13 @@ def test_override_is_as_if_edited(case, tmp_path):  # type: ignore[no-untyped-de
 def test_config_is_as_if_edited(case, tmp_path):  # type: ignore[no-untyped-def]
     shutil.copytree(FIXTURES / "configs", tmp_path / "configs")
     data = (SCRIPTS / case.script).read_bytes()
+    brings_argv = "argv" in (FIXTURES / "configs" / case.config).read_text()
     arguments = ["--config", f"configs/{case.config}", *case.overrides]
-    expected, got = compare(
-        tmp_path, data, case.edits, arguments, name=case.script, stdin=case.stdin
-    ) if not case.argv else _with_argv(tmp_path, data, case, arguments)
-    assert got == expected
-
-
-def _with_argv(folder, data, case, arguments):  # type: ignore[no-untyped-def]
-    """The config brings its own ``_argv``: only plain Python is given it."""
-    expected, _ = compare(
-        folder, data, case.edits, (), name=case.script, argv=case.argv, stdin=case.stdin
+    split = [] if brings_argv or not case.argv else ["--", *case.argv]
+    script = tmp_path / case.script
+    script.write_bytes(edited(data, case.edits))
+    expected = run_python(tmp_path, case.script, *case.argv, stdin=case.stdin)
+    script.write_bytes(data)
+    assert expected == run_kogine(
+        tmp_path, "run", case.script, *arguments, *split, stdin=case.stdin
     )
-    _, got = compare(folder, data, (), arguments, name=case.script, stdin=case.stdin)
-    return expected, got

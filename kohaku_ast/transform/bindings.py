@@ -14,6 +14,12 @@ Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 Arms = tuple[tuple[int, int], ...]
 """The branches a statement stands in, from the outside in: (id of the `if`, `try` or `match`, arm)."""
 
+# A comprehension evaluates its parts many times; a lambda is another scope; before Python 3.12
+# the positions inside an f-string are wrong.
+_NOT_ENTERED = (
+    ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr,
+)  # fmt: skip
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 """The two statements that define a function."""
 
@@ -215,8 +221,5 @@ def _walruses(node: ast.stmt) -> Iterator[ast.NamedExpr]:
         inner = waiting.pop(0)
         if isinstance(inner, ast.NamedExpr):
             yield inner
-        # A comprehension evaluates its parts many times; a lambda is another scope.
-        if not isinstance(
-            inner, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-        ):
+        if not isinstance(inner, _NOT_ENTERED):
             waiting.extend(ast.iter_child_nodes(inner))

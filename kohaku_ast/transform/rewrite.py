@@ -18,12 +18,18 @@ _COMMENT = re.compile(r"#[^\r\n]*")
 
 def rewrite(source: Source, edits: list[Edit]) -> str:
     """The text of *source* with *edits* made; edits at one place keep their order."""
-    splices = [(*_splice(source, edit), number) for number, edit in enumerate(edits)]
+    splices = [(*_splice(source, edit), _depth(edit)) for edit in edits]
     pieces, done = [], 0
-    for start, end, text, _ in sorted(splices, key=lambda splice: (splice[0], splice[3])):
+    # Of a class and its last method, which end at one place, the method's edit comes first.
+    for start, end, text, *_ in sorted(splices, key=lambda splice: (splice[0], splice[3])):
         pieces += [source.text[done:start], text]
         done = end
     return "".join([*pieces, source.text[done:]])
+
+
+def _depth(edit: Edit) -> tuple[int, int]:
+    """Sorts inner statements before the outer ones that end where they do."""
+    return -getattr(edit.node, "lineno", 0), -getattr(edit.node, "col_offset", 0)
 
 
 def _splice(source: Source, edit: Edit) -> tuple[int, int, str]:
