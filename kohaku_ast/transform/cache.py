@@ -1,15 +1,19 @@
 """Programs on disk, by content: a wrong or unwritable cache is a slow run, never a failed one.
 
-On the warm path: imports nothing that Python has not imported by then, but hashlib.
+On the warm path: imports nothing heavy.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 
 from kohaku_ast.transform import program
+
+try:
+    from _blake2 import blake2b  # hashlib loads OpenSSL first: 3 ms of a start of 30
+except ImportError:
+    from hashlib import blake2b
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +47,7 @@ def cache_key(data: bytes, filename: str, request: Request, version: str) -> str
         program.FORMAT, version, sys.version, sys.implementation.cache_tag, sys.flags.optimize,
         filename, request.key(),
     )  # fmt: skip
-    return hashlib.blake2b(repr(what).encode("utf-8", "surrogatepass") + data, digest_size=20).hexdigest()
+    return blake2b(repr(what).encode("utf-8", "surrogatepass") + data, digest_size=20).hexdigest()
 
 
 def load(key: str) -> Program | None:
@@ -84,7 +88,7 @@ def _path(key: str) -> str:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return blake2b(data, digest_size=16).digest()
 
 
 def _checked(stored: bytes) -> bytes:

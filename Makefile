@@ -1,0 +1,43 @@
+# Each target sets up what it needs from nothing, in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test corpus benchmark lint clean
+
+demo: $(VENV)/installed
+	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
+	$(BIN)/kogine run fixtures/scripts/main_defaults.py lr=0.2 'main(epochs)=5'
+
+test: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -q -n auto
+
+corpus: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -q -n auto -m corpus
+
+benchmark: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -q -s -m benchmark tests/benchmarks
+
+lint: $(VENV)/lint-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -e .
+	touch $@
+
+$(VENV)/tests-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[test]'
+	touch $@
+
+$(VENV)/lint-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@

@@ -1,0 +1,161 @@
+"""Programs on disk: whatever happens to them, the run is right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast.transform import cache
+from kohaku_ast.transform.compile import build_program
+from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.source import Source
+from tests.oracle import run_kogine
+
+SCRIPT = 'x = 3\nprint("x is", x)\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KOGINE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "s.py").write_text(SCRIPT)
+    return tmp_path
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted((folder / "cache").iterdir())
+
+
+def test_a_program_comes_back_as_it_was(folder: Path) -> None:
+    made = build_program(Source("s.py", SCRIPT), Request((("x", True, False),)))
+    assert cache.store("key", made)
+    found = cache.load("key")
+    assert found is not None
+    assert (found.filename, found.segments, found.sites) == ("s.py", made.segments, made.sites)
+    assert found.meant[0] is not None
+    assert found.meant[0].reading == ("int",)
+    assert [path.name for path in files(folder)] == ["key.program"]
+
+
+def test_one_program_serves_every_value(folder: Path) -> None:
+    for value in ("4", "5", "6"):
+        assert run_kogine(folder, "run", "s.py", f"x={value}").stdout == f"x is {value}\n"
+    assert len(files(folder)) == 1
+
+
+def test_a_warm_run_imports_no_compiler_front_end(folder: Path) -> None:
+    script = "import sys\nx = 3\nnames = {'ast', 'libcst', 'click', 'rich', 'dataclasses', 'typing'}\n"
+    (folder / "s.py").write_text(script + "print(sorted(names & set(sys.modules)))\n")
+    run_kogine(folder, "run", "s.py", "x=4")
+    assert run_kogine(folder, "run", "s.py", "x=4").stdout == "[]\n"
+
+
+def test_new_text_within_the_second_runs_at_once(folder: Path) -> None:
+    for number in range(3):
+        (folder / "s.py").write_text(f"x = 3\nprint({number}, x)\n")
+        assert run_kogine(folder, "run", "s.py", "x=9").stdout == f"{number} 9\n"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: b"", id="empty"),
+        pytest.param(lambda data: data[: len(data) // 2], id="cut off"),
+        pytest.param(lambda data: data[:40] + b"\0" * 40 + data[80:], id="overwritten"),
+        pytest.param(lambda data: b"\0" * 16 + b"junk", id="something else"),
+    ],
+)
+def test_a_damaged_file_is_made_anew(folder: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    run_kogine(folder, "run", "s.py", "x=4")
+    (kept,) = files(folder)
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    again = run_kogine(folder, "run", "s.py", "x=4")
+    assert (again.status, again.stdout, again.stderr) == (0, "x is 4\n", "")
+    assert kept.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param("/proc/no/such", id="cannot be made"),
+        pytest.param("s.py", id="is a file"),
+        pytest.param("s.py/below", id="below a file"),
+    ],
+)
+def test_an_unwritable_cache_is_no_failure(folder: Path, place: str) -> None:
+    done = run_kogine(folder, "run", "s.py", "x=4", KOGINE_CACHE=place)
+    assert (done.status, done.stdout, done.stderr) == (0, "x is 4\n", "")
+
+
+def test_many_processes_at_once(folder: Path) -> None:
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    command = [sys.executable, str(launcher), "run", "s.py", "x=4"]
+    path = f"{launcher.parents[1]}:{launcher.parents[1] / 'cli'}"
+    processes = [
+        subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, env={**_environment(), "PYTHONPATH": path}
+        )
+        for _ in range(12)
+    ]
+    assert {process.communicate()[0] for process in processes} == {b"x is 4\n"}
+    assert [path.suffix for path in files(folder)] == [".program"]
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return dict(os.environ)
+
+
+def test_the_cache_stays_below_its_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = build_program(Source("s.py", SCRIPT), Request())
+    size = len(made.dumps()) + 16
+    monkeypatch.setattr(cache, "MOST_BYTES", 3 * size)
+    for number in range(6):
+        cache.store(f"key{number}", made)
+        sizes = [path.stat().st_size for path in files(folder)]
+        assert sum(sizes) <= 3 * size
+        assert cache.load(f"key{number}") is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param({"data": b"x = 4\n"}, id="text"),
+        pytest.param({"filename": "/b/s.py"}, id="path"),
+        pytest.param({"version": "2"}, id="our version"),
+        pytest.param({"request": Request((("y", False, False),))}, id="targets"),
+        pytest.param({"request": Request((("x", True, False),))}, id="text or object"),
+        pytest.param({"request": Request((("x", False, False),), split=True)}, id="segments"),
+        pytest.param({"request": Request((("x", False, False),), kwargs=("n",))}, id="keywords"),
+    ],
+)
+def test_the_key_differs_with(other: dict[str, object]) -> None:
+    same = {
+        "data": b"x = 3\n",
+        "filename": "/a/s.py",
+        "request": Request((("x", False, False),)),
+        "version": "1",
+    }
+    assert cache.cache_key(**same) == cache.cache_key(**same)  # type: ignore[arg-type]
+    assert cache.cache_key(**{**same, **other}) != cache.cache_key(**same)  # type: ignore[arg-type]
+
+
+def test_the_key_differs_under_optimisation(folder: Path) -> None:
+    script = "x = 3\nassert x < 5, 'too big'\nprint(x)\n"
+    (folder / "s.py").write_text(script)
+    launcher = str(Path(__file__).parents[1] / "kogine_command.py")
+    path = f"{Path(launcher).parents[1]}:{Path(launcher).parents[1] / 'cli'}"
+    for flags, status in (([], 1), (["-O"], 0), ([], 1)):
+        command = [sys.executable, *flags, launcher, "run", "s.py", "x=9"]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**_environment(), "PYTHONPATH": path},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == status
