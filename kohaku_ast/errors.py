@@ -89,5 +89,7 @@ def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> lis
     import difflib  # only on the way to an error: it costs 3 ms
 
     folded = {candidate.casefold(): candidate for candidate in reversed(names)}
+    if len(name) < 4:
+        cutoff = min(cutoff, 0.5)  # one letter of "lr" is half of it
     found = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=cutoff)
     return [folded[key] for key in found]

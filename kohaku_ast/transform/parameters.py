@@ -114,10 +114,10 @@ class _Finder:
             yield from self.contents(parameter)
         elif kind != "local":
             yield self.bound(target, definitions)
-        for one in definitions:
+        for one in definitions if kind != "local" else []:
             if isinstance(one.node, ast.ClassDef):
                 yield from self.scope(target, one.node, "class attribute", set())
-            elif isinstance(one.node, FUNCTIONS) and kind != "local":
+            elif isinstance(one.node, FUNCTIONS):
                 yield from self.function(target, one.node)
 
     def assigned(self, target: str, kind: str, definitions: list[Definition]) -> Parameter:

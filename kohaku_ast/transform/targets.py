@@ -11,7 +11,7 @@ from kohaku_ast.errors import UsageError
 Step = str | int
 """One step of a path: an attribute or key, or the index of a list."""
 
-_PART = re.compile(r"""\.?([^\W\d]\w*)|\[(-?\d+)\]|\[(["'])(.*?)\3\]|\.([^.\[\]()]+)""")
+_PART = re.compile(r"""\.?([^.\[\]()]+)|\[(-?\d+)\]|\[(["'])(.*?)\3\]""")
 _DEFAULT = re.compile(r"([^\W\d][\w.]*)\(([^\W\d]\w*)\)")
 
 
@@ -19,14 +19,13 @@ def split_path(target: str) -> tuple[Step, ...]:
     """``"cfg.layers[0]"`` -> ``("cfg", "layers", 0)``; raises UsageError for anything else."""
     steps: list[Step] = []
     position = 0
-    while position < len(target):
-        match = _PART.match(target, position)
-        if match is None or (position == 0) != (target[0] not in ".[" and not steps):
-            break
-        name, index, _, key, part = match.groups()
-        steps.append(int(index) if index else next(one for one in (name, key, part) if one is not None))
+    while match := _PART.match(target, position):
+        if (position == 0) == match[0].startswith((".", "[")) and not match[0].startswith("["):
+            break  # `.lr`, or `a[0]b`
+        name, index, _, key = match.groups()
+        steps.append(int(index) if index else key if name is None else name)
         position = match.end()
-    if position < len(target) or not steps or isinstance(steps[0], int):
+    if position < len(target) or not str(steps[:1] and steps[0]).isidentifier():
         raise UsageError(
             f"{target!r} is not a target: write a name (lr), a path (Args.lr, cfg.opt.name, "
             "layers[0]), an option (--lr) or a parameter (main(epochs))"

@@ -1,0 +1,179 @@
+"""The Python API: ``Script``, ``run`` and what they leave as it was."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+import kohaku_ast
+from kohaku_ast import Config, Outcome, Script, UnusedOverride, run
+from kohaku_ast.errors import (
+    EntrypointError,
+    KogineError,
+    SourceError,
+    UnknownTarget,
+)
+
+TEXT = """\
+import sys
+lr = 0.1
+double = lr * 2
+items = [1]
+seen = []
+def main(epochs=1, *, tag="t"):
+    items.append(epochs)
+    seen.append((lr, double, epochs, tag, list(items)))
+    return seen[-1]
+if __name__ == "__main__":
+    main(3)
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    path = tmp_path / "train.py"
+    path.write_text(TEXT)
+    return str(path)
+
+
+def test_run_returns_what_the_entry_call_returned(script: str) -> None:
+    outcome = run(script, lr=0.5)
+    assert isinstance(outcome, Outcome)
+    assert outcome.value == (0.5, 1.0, 3, "t", [1, 3])
+    assert (outcome.status, outcome.exit_status, outcome.error) == ("succeeded", 0, None)
+    assert 0 < outcome.started <= outcome.ended
+
+
+def test_config_gives_arguments_to_the_entry_call(script: str) -> None:
+    config = Config({"lr": 0.2}, kwargs={"epochs": 7, "tag": "new"}, outputs=["double", "lr"])
+    outcome = Script(script, config=config).run()
+    assert outcome.value == (0.2, 0.4, 7, "new", [1, 7])
+    assert outcome.outputs == {"double": 0.4, "lr": 0.2}
+
+
+def test_positional_arguments(script: str) -> None:
+    assert Script(script, Config(args=[9])).run().value[2] == 9  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["main", ""])
+def test_an_entrypoint_is_called_instead_of_the_guard(script: str, name: str) -> None:
+    config = Config(kwargs={"epochs": 5} if name else {})
+    value = Script(script, config, entrypoint=name).run().value
+    assert value[2] == (5 if name else 3)  # type: ignore[index]
+
+
+def test_values_are_objects(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("f = None\nmodel = None\ny = f(3)\n")
+    model = object()
+    config = Config({"f": lambda x: x * 2, "model": model}, outputs=["y", "model"])
+    outputs = Script(str(tmp_path / "s.py"), config).run().outputs
+    assert outputs == {"y": 6, "model": model}
+
+
+def test_a_list_is_new_in_every_run(script: str) -> None:
+    config = Config({"items": [0]})
+    values = [Script(script, config).run().value[4] for _ in range(2)]  # type: ignore[index]
+    assert values == [[0, 3], [0, 3]]
+    assert config.globals_dict["items"] == [0]
+
+
+def test_load_gives_the_guard_as_a_callable(script: str) -> None:
+    loaded = Script(script, Config({"lr": 0.5})).load()
+    assert loaded.namespace["double"] == 1.0
+    assert loaded.namespace["seen"] == []
+    assert [loaded()[2], loaded()[4]] == [3, [1, 3, 3]]  # type: ignore[index]
+
+
+def test_an_async_guard_returns_its_value(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(
+        "import asyncio\nasync def main(n=1):\n    return n\n"
+        "if __name__ == '__main__':\n    asyncio.run(main())\n"
+    )
+    assert run(str(tmp_path / "s.py"), **{"main(n)": 4}).value == 4
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param("1 / 0", ZeroDivisionError, id="exception"),
+        pytest.param("raise KeyboardInterrupt", KeyboardInterrupt, id="interrupt"),
+        pytest.param("import sys; sys.exit(3)", SystemExit, id="exit status"),
+        pytest.param("raise SystemExit('text')", SystemExit, id="exit text"),
+    ],
+)
+def test_the_scripts_own_exception_comes_out(
+    tmp_path: Path, body: str, error: type[BaseException]
+) -> None:
+    (tmp_path / "s.py").write_text(body)
+    with pytest.raises(error):
+        run(str(tmp_path / "s.py"))
+
+
+def test_exit_zero_is_a_success(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("def main(): return 5\nimport sys\nmain()\nsys.exit(0)\n")
+    assert run(str(tmp_path / "s.py")).status == "succeeded"
+
+
+def test_everything_borrowed_is_given_back(tmp_path: Path) -> None:
+    (tmp_path / "helper_of_test.py").write_text("x = 1\n")
+    (tmp_path / "s.py").write_text(
+        "import os, sys, helper_of_test\nsys.argv.append('x')\nsys.path.append('/nowhere')\n"
+        "os.chdir('/')\nassert sys.modules['__main__'].__file__ == __file__\n1 / 0\n"
+    )
+    before = (list(sys.argv), list(sys.path), os.getcwd(), sys.modules["__main__"])
+    with pytest.raises(ZeroDivisionError):
+        run(str(tmp_path / "s.py"))
+    assert (list(sys.argv), list(sys.path), os.getcwd(), sys.modules["__main__"]) == before
+    assert "helper_of_test" not in sys.modules
+
+
+def test_an_unused_override_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("if False:\n    x = 1\n")
+    with pytest.warns(UnusedOverride, match="override 'x' was not used: line 2"):
+        run(str(tmp_path / "s.py"), x=3)
+
+
+@pytest.mark.parametrize(
+    ("config", "error", "words"),
+    [
+        pytest.param(Config({"rl": 1}), UnknownTarget, "Did you mean 'lr'", id="near name"),
+        pytest.param(Config(kwargs={"epoch": 1}), EntrypointError, "'epochs'", id="near keyword"),
+        pytest.param(Config(args=[1, 2]), EntrypointError, "positional", id="too many arguments"),
+    ],
+)
+def test_a_config_that_does_not_fit(
+    script: str, config: Config, error: type[KogineError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        Script(script, config).run()
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("")
+    with pytest.raises(SourceError, match=r"Did you mean .*train\.py"):
+        Script(str(tmp_path / "trian.py"))
+
+
+def test_parameters(script: str) -> None:
+    found = {one.target: one for one in Script(script).parameters}
+    assert found["lr"].default == "0.1"
+    assert found["double"].derived_from == ("lr",)
+    assert found["main(epochs)"].also == (11,)
+
+
+def test_the_front_door_imports_nothing_by_itself() -> None:
+    import subprocess
+
+    program = "import sys, kohaku_ast; print(sorted(n for n in sys.modules if 'kohaku' in n))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(kohaku_ast.__file__).parents[1])},
+    )
+    assert done.stdout == "['kohaku_ast', 'kohaku_ast.version']\n"
+    assert set(kohaku_ast.__all__) <= set(dir(kohaku_ast))

@@ -1,0 +1,104 @@
+"""Every example of the documentation is run, in the order of its page.
+
+A ``python`` block whose first line is ``# name.py`` becomes that file; in a ``console`` block
+each ``$ command`` must print what stands below it; a ``pycon`` block is a doctest.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+ACCEPT = "KOGINE_ACCEPT" in os.environ
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    text = page.read_text(encoding="utf-8")
+    done = _BLOCK.sub(lambda block: run_block(block, tmp_path, page), text)
+    if ACCEPT:
+        page.write_text(done, encoding="utf-8")
+    assert done == text, "KOGINE_ACCEPT=1 writes what is printed now into the page"
+
+
+def run_block(block: re.Match[str], folder: Path, page: Path) -> str:
+    """The block as it should be."""
+    language, text = block.groups()
+    if language in ("python", "yaml", "toml", "json") and text.startswith("# "):
+        write_file(text, folder)
+    elif language == "console":
+        return f"```console\n{console(text, folder)}```"
+    elif language == "pycon":
+        check_doctest(text, folder, page)
+    return block.group()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+def write_file(text: str, folder: Path) -> None:
+    name, _, body = text.partition("\n")
+    path = folder / name.removeprefix("# ").split()[0]
+    if path.suffix in (".py", ".yaml", ".toml"):
+        path.write_text(body.lstrip("\n"), encoding="utf-8")
+
+
+def console(text: str, folder: Path) -> str:
+    """The commands of *text*, each with what it prints."""
+    commands = [line for line in text.splitlines(keepends=True) if line.startswith("$ ")]
+    return "".join(line + run_shell(line[2:].strip(), folder) for line in commands)
+
+
+def run_shell(command: str, folder: Path) -> str:
+    """Standard output and error of *command*, as a terminal shows them."""
+    launcher = Path(__file__).with_name("kogine_command.py")
+    path = os.pathsep.join([str(ROOT), str(ROOT / "cli")])
+    kogine = f"kogine() {{ {shlex.join([sys.executable, str(launcher)])} \"$@\"; }}\n"
+    python = f"python() {{ {shlex.quote(sys.executable)} \"$@\"; }}\n"
+    done = subprocess.run(
+        ["bash", "-c", kogine + python + command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONPATH": path, "KOGINE_CACHE": str(folder / ".cache")},
+        check=False,
+    )
+    return done.stdout.decode().replace(f"{folder}{os.sep}", "")
+
+
+def check_doctest(text: str, folder: Path, page: Path) -> None:
+    """In a process of its own: an example runs scripts as ``__main__``."""
+    example = folder / "example.txt"
+    example.write_text(text, encoding="utf-8")
+    program = (
+        "import doctest, sys; "
+        "sys.exit(doctest.testfile('example.txt', module_relative=False, "
+        f"optionflags={doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE}).failed)"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "cli")])
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, f"{page}: {done.stdout}{done.stderr}"

@@ -1,0 +1,91 @@
+"""Every file of the standard library: the rewrite proves itself and keeps every position.
+
+Without an override the code must be, instruction by instruction and position by position,
+what Python makes of the file, so it executes to the same result. With overrides for all
+parameters at once the rewrite must be proved.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+import warnings
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+from kohaku_ast.errors import DuplicateTarget
+from kohaku_ast.transform.compile import build_program
+from kohaku_ast.transform.parameters import Parameter, find_parameters
+from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.source import Source, decode
+
+pytestmark = pytest.mark.corpus
+
+LIBRARY = Path(sysconfig.get_path("stdlib"))
+FILES = sorted(path for path in LIBRARY.rglob("*.py") if "site-packages" not in path.parts)
+PARTS = 16
+
+
+def plain_code(path: Path) -> CodeType | None:
+    """What Python makes of the file, or None if it refuses it (the tests hold bad files)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return None
+
+
+def assert_equal(code: CodeType, expected: CodeType) -> None:
+    """The same code, constants and positions, at any depth."""
+    assert code.co_code == expected.co_code, expected.co_qualname
+    places = getattr(code, "co_positions", None)  # Python 3.11
+    if places is not None:
+        assert list(code.co_positions()) == list(expected.co_positions())
+    assert list(code.co_lines()) == list(expected.co_lines())
+    assert code.co_names == expected.co_names
+    assert len(code.co_consts) == len(expected.co_consts)
+    for one, other in zip(code.co_consts, expected.co_consts):
+        if isinstance(one, CodeType):
+            assert_equal(one, other)
+        else:
+            assert repr(one) == repr(other)
+
+
+def compatible(parameters: list[Parameter]) -> list[list[Parameter]]:
+    """All that can be overridden together: names and their entries cannot."""
+    usable = [one for one in parameters if not one.refused]
+    entries = [one for one in usable if one.kind == "entry"]
+    leaves = [one for one in entries if not any(_is_below(other, one) for other in entries)]
+    return [[one for one in usable if one.kind != "entry"], leaves]
+
+
+def _is_below(inner: Parameter, outer: Parameter) -> bool:
+    return inner is not outer and inner.target.startswith((outer.target + ".", outer.target + "["))
+
+
+def build_all(source: Source, parameters: list[Parameter]) -> None:
+    names = dict.fromkeys(one.target for one in parameters)
+    try:
+        build_program(source, Request(tuple((name, False, False) for name in names)))
+    except DuplicateTarget:  # one stands in the right side of another (`a = (b := 1)`)
+        for name in names:
+            build_program(source, Request(((name, False, False),)))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_file_of_the_standard_library(part: int) -> None:
+    checked = 0
+    for path in FILES[part::PARTS]:
+        expected = plain_code(path)
+        if expected is None:
+            continue
+        source = decode(path.read_bytes(), str(path))
+        ((_, code),) = build_program(source, Request()).segments
+        assert_equal(code, expected)
+        build_program(source, Request(split=True))
+        for parameters in compatible(find_parameters(source)):
+            build_all(source, parameters)
+        checked += 1
+    assert checked > 20
