@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kohaku_ast.transform.guard import is_guard
+from kohaku_ast.transform.guard import always_runs
 
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 """A body of statements that binds names of its own."""
@@ -91,7 +91,7 @@ class _Walk:
         """The definitions in the blocks of a compound statement."""
         if isinstance(node, ast.If):
             # The guard's body always runs when the file is run as a script.
-            unconditional = self.is_module and is_guard(node)
+            unconditional = self.is_module and always_runs(node)
             body_arms = arms if unconditional else (*arms, (id(node), 0))
             yield from self.body(node.body, body_arms, looped)
             yield from self.body(node.orelse, (*arms, (id(node), 1)), looped)

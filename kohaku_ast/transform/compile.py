@@ -8,7 +8,8 @@ import ast
 import warnings
 from types import CodeType
 
-from kohaku_ast.errors import EntrypointError, SourceError, near
+from kohaku_ast.errors import EntrypointError, SourceError, TransformError, near
+from kohaku_ast.transform.bindings import find_definitions
 from kohaku_ast.transform.guard import find_guards
 from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.lower import lower, lower_capture
@@ -17,6 +18,7 @@ from kohaku_ast.transform.positions import check_and_place
 from kohaku_ast.transform.program import Meant, Program
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.rewrite import rewrite
+from kohaku_ast.transform.rules.entry_call import find_marked
 from kohaku_ast.transform.sites import MARKER, Edit
 from kohaku_ast.transform.source import Source, parse_text
 
@@ -35,6 +37,8 @@ def build_program(source: Source, request: Request) -> Program:
         lower_capture(tree, plan.call)
     split = request.split or bool(entry_name)
     segments = _compiled(tree, source.filename, split, noted)
+    if entry_name:  # called instead of the guards
+        segments = [segment for segment in segments if segment[0] == "module"]
     return Program(
         filename=source.filename,
         segments=segments,
@@ -58,12 +62,20 @@ def proved_tree(
 ) -> tuple[ast.Module, list[warnings.WarningMessage]]:
     """The tree of the rewritten text with the original's positions, and the parser's warnings."""
     text = rewritten_text(source, edits) if edits else source.text
-    with warnings.catch_warnings(record=True) as noted:
-        warnings.simplefilter("always")
-        source.tree  # noqa: B018  # parsed here, so that the parser's warnings are noted once
-    tree = parse_text(text, source.filename)
+    tree = _parsed(text, source)
     check_and_place(source, tree, edits)
-    return tree, noted
+    return tree, list(source.parser_warnings)
+
+
+def _parsed(text: str, source: Source) -> ast.Module:
+    """The tree of the rewritten *text*; the script itself has been parsed by now."""
+    try:
+        return parse_text(text, source.filename)
+    except SyntaxError as error:
+        raise TransformError(
+            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. Nothing was "
+            "run; this is a bug of kohaku_ast, please report it."
+        ) from None
 
 
 def _compiled(
@@ -104,19 +116,14 @@ def _split(tree: ast.Module) -> list[tuple[str, ast.Module]]:
 
 def _entry_name(source: Source, request: Request) -> str:
     """The function to call after the module: as asked for, or as marked in the script."""
-    functions = {
-        node.name: node
-        for node in ast.walk(source.tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    }
     if request.entrypoint:
-        known = _module_names(source.tree)
+        known = {one.name for one in find_definitions(source.tree)}
         if request.entrypoint not in known:
             found = near(request.entrypoint, sorted(known))
             hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
             raise EntrypointError(f"{source.filename}: no function {request.entrypoint!r}.{hint}")
         return request.entrypoint
-    marked = [name for name, node in functions.items() if _is_marked(node)]
+    marked = find_marked(source.tree)
     if len(marked) > 1:
         raise EntrypointError(
             f"{source.filename}: several functions are marked as entrypoint: {', '.join(marked)}"
@@ -124,22 +131,9 @@ def _entry_name(source: Source, request: Request) -> str:
     return marked[0] if marked else ""
 
 
-def _module_names(tree: ast.Module) -> set[str]:
-    from kohaku_ast.transform.bindings import find_definitions
-
-    return {one.name for one in find_definitions(tree)}
-
-
-def _is_marked(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    return any(
-        ast.unparse(decorator) in ("kohaku_ast.entrypoint", "entrypoint")
-        for decorator in node.decorator_list
-    )
-
-
 def _meant(plan: Plan) -> list[Meant | None]:
     return [
-        one and Meant(one.target, one.reading, one.line, one.default, one.path)
+        one and Meant(one.target, one.reading, one.line, one.default, one.path, one.module)
         for one in plan.meant
     ]
 

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterable
 
 
 def is_guard(node: ast.stmt) -> bool:
-    """Whether *node* is an ``if`` whose body runs just because the file is the main script."""
-    return isinstance(node, ast.If) and _holds_as_main(node.test)
+    """Whether *node* is an ``if`` whose body runs only, or always, in the main script."""
+    return isinstance(node, ast.If) and _asks_for_main(node.test)
 
 
-def _holds_as_main(test: ast.expr) -> bool:
-    """Whether *test* asks for ``__main__``: alone, in an ``and``, or in an ``or``."""
+def always_runs(node: ast.If) -> bool:
+    """Whether being the main script is enough for the body to run: ``and debug`` is one more
+    condition, ``or debug`` is none.
+    """
+    return _asks_for_main(node.test, all)
+
+
+def _asks_for_main(
+    test: ast.expr, enough: Callable[[Iterable[bool]], bool] = any
+) -> bool:
+    """Whether *test* asks for ``__main__``: alone, in an ``or``, or in *enough* parts of an ``and``."""
     if isinstance(test, ast.BoolOp):
-        return any(map(_holds_as_main, test.values))
+        parts = (_asks_for_main(value, enough) for value in test.values)
+        return enough(parts) if isinstance(test.op, ast.And) else any(parts)
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1):
         return False
     sides = (test.left, test.comparators[0])

@@ -16,7 +16,7 @@ from kohaku_ast.transform.rules.defaults import Function, default_site, paramete
 from kohaku_ast.transform.rules.entries import find_entries
 from kohaku_ast.transform.rules.entry_call import argument_site, entry_calls
 from kohaku_ast.transform.rules.fields import factory_result, field_default, field_site, is_field
-from kohaku_ast.transform.rules.options import Option, find_options, option_sites
+from kohaku_ast.transform.rules.options import Option, find_options, find_set_defaults, option_sites
 from kohaku_ast.transform.rules.rebind import rebind_site
 from kohaku_ast.transform.sites import Site
 from kohaku_ast.transform.source import Source
@@ -29,7 +29,8 @@ class Parameter:
 
     #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)``, ``main.lr``.
     target: str
-    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local`` or ``other``.
+    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``,
+    #: ``other`` or ``module``.
     kind: str
     #: The value as written in the script; empty if there is none.
     default: str
@@ -59,11 +60,30 @@ class Parameter:
     definitions: tuple[Definition, ...] = ()
     #: For a path that only the running script can follow: its steps below the bound name.
     path: tuple[Step, ...] = ()
+    #: For a parameter of an imported module: the module, its file, the target in it.
+    module: tuple[str, str, str] | None = None
 
 
 def find_parameters(source: Source) -> list[Parameter]:
     """Every parameter of *source*, in the order of the file. Nothing is run or imported."""
-    return sorted(_Finder(source).module(), key=lambda parameter: parameter.line)
+    found: dict[str, Parameter] = {}
+    for one in _Finder(source).module():
+        found[one.target] = _merged(found[one.target], one) if one.target in found else one
+    return sorted(found.values(), key=lambda parameter: parameter.line)
+
+
+def _merged(first: Parameter, other: Parameter) -> Parameter:
+    """One parameter of two with one target: what is in a class or function that is defined twice."""
+    if first.refused or other.refused:
+        return other if first.refused else first
+    return replace(
+        first,
+        also=(*first.also, other.line, *other.also),
+        # The argument of a call is found once for each definition of the function.
+        sites=tuple({(id(site.node), site.change): site for site in first.sites + other.sites}.values()),
+        values=first.values + other.values,
+        definitions=first.definitions + other.definitions,
+    )
 
 
 class _Finder:
@@ -84,10 +104,9 @@ class _Finder:
         self.globals = set(names)
         for name, definitions in names.items():
             for one in counted(definitions):
-                if isinstance(one.node, ast.ClassDef):
-                    self.classes.setdefault(name, one.node)
-                elif isinstance(one.node, FUNCTIONS):
+                if isinstance(one.node, FUNCTIONS):
                     self.functions.setdefault(name, one.node)
+        self.classes = _classes_in(self.tree)
         self.calls = entry_calls(self.tree, self.functions)
         self.entries = {called_name(call.func) for call in self.calls}
         for name, definitions in names.items():
@@ -95,9 +114,13 @@ class _Finder:
         yield from self.options()
 
     def scope(self, prefix: str, scope: Scope, kind: str, skipped: set[str]) -> Iterator[Parameter]:
+        outer = self.classes
+        if isinstance(scope, ast.ClassDef):
+            self.classes = {**outer, **_classes_in(scope)}
         for name, definitions in by_name(find_definitions(scope)).items():
             if name not in skipped:
                 yield from self.name(f"{prefix}.", name, definitions, kind)
+        self.classes = outer
 
     def name(self, prefix: str, name: str, found: list[Definition], kind: str) -> Iterator[Parameter]:
         """The parameters of one name of a scope: itself, what is in it, its own scope."""
@@ -105,9 +128,9 @@ class _Finder:
             return
         target = f"{prefix}{name}"
         definitions = counted(found)
-        if not definitions or (name.startswith("__") and name.endswith("__")):
+        if not definitions or is_dunder(name):
             if not prefix:
-                yield self.refused(target, found)
+                yield refused_parameter(target, found)
         elif all(one.form in ("value", "declared", "chained", "unpacked") for one in definitions[:1]):
             parameter = self.assigned(target, kind, definitions)
             yield parameter
@@ -212,8 +235,7 @@ class _Finder:
             passed = self.passed(target, function, argument.arg)
             if default is not None or passed:
                 yield self.default(target, argument, default, passed)
-        hidden = {argument.arg for argument, _ in own} | _nonlocal_names(function)
-        yield from self.scope(target, function, "local", hidden)
+        yield from self.scope(target, function, "local", {argument.arg for argument, _ in own})
 
     def passed(self, owner: str, function: Function, name: str) -> list[Site]:
         """Where the calls that start the program pass an argument for *name*."""
@@ -257,28 +279,20 @@ class _Finder:
             definitions=tuple(definitions),
         )
 
-    def refused(self, target: str, found: list[Definition]) -> Parameter:
-        """A name that is there and cannot be overridden."""
-        first = found[0]
-        reason = f"it is bound only by 'except' (line {first.line})"
-        if target.startswith("__"):
-            reason = "it belongs to Python's own machinery"
-        elif any(one.form == "for" for one in found):
-            reason = "it is a loop variable"
-        elif any(one.looped for one in found):
-            reason = "it is assigned only inside a loop: give it a value above the loop"
-        return Parameter(target, "other", "", ("any",), first.line, is_setting=False, refused=reason)
-
     def options(self) -> Iterator[Parameter]:
         grouped: dict[str, list[Option]] = {}
         for option in find_options(self.tree):
             grouped.setdefault(option.target, []).append(option)
+        set_defaults = find_set_defaults(self.tree) if grouped else []
         for target, options in grouped.items():
-            yield self.option(target, options)
+            yield self.option(target, options, set_defaults)
 
-    def option(self, target: str, options: list[Option]) -> Parameter:
+    def option(
+        self, target: str, options: list[Option], set_defaults: list[ast.keyword]
+    ) -> Parameter:
         first = options[0]
-        sites = tuple(site for option in options for site in option_sites(option, self.tree))
+        found = [site for option in options for site in option_sites(option, set_defaults)]
+        sites = tuple({(id(site.node), site.change): site for site in found}.values())
         help_text = first.keyword("help")
         if first.library == "absl" and len(first.call.args) > 2:
             help_text = first.call.args[2]
@@ -306,11 +320,41 @@ class _Finder:
         return tuple(dict.fromkeys(name for name in names if name in self.globals))
 
 
+def refused_parameter(target: str, found: list[Definition]) -> Parameter:
+    """A name that is there and cannot be overridden."""
+    first = found[0]
+    reason = f"it is bound only by 'except' (line {first.line})"
+    if is_dunder(first.name):
+        reason = "it belongs to Python's own machinery"
+    elif any(one.form == "for" for one in found):
+        reason = "it is a loop variable"
+    elif any(one.looped for one in found):
+        reason = "it is assigned only inside a loop: give it a value above the loop"
+    return Parameter(target, "other", "", ("any",), first.line, is_setting=False, refused=reason)
+
+
+def is_dunder(name: str) -> bool:
+    """Whether *name* is one of Python's own: ``__name__``."""
+    return name.startswith("__") and name.endswith("__")
+
+
 def find_functions(tree: ast.Module) -> dict[str, Function]:
     """The functions of the module, by name."""
     names = by_name(find_definitions(tree)).items()
     nodes = ((name, one.node) for name, definitions in names for one in counted(definitions)[:1])
     return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
+
+
+def _classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
+    """The classes of *scope* as its own statements name them: ``Mode``, ``Args.Mode``."""
+    found: dict[str, ast.ClassDef] = {}
+    for name, definitions in by_name(find_definitions(scope)).items():
+        for one in counted(definitions):
+            if isinstance(one.node, ast.ClassDef):
+                found.setdefault(name, one.node)
+                for inner, node in _classes_in(one.node).items():
+                    found.setdefault(f"{name}.{inner}", node)
+    return found
 
 
 def by_name(definitions: list[Definition]) -> dict[str, list[Definition]]:
@@ -330,11 +374,6 @@ def looped_names(tree: ast.Module) -> set[str]:
         for node in ast.walk(loop)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-
-
-def _nonlocal_names(function: Function) -> set[str]:
-    nodes = [node for node in ast.walk(function) if isinstance(node, ast.Nonlocal)]
-    return {name for node in nodes for name in node.names}
 
 
 def _option_reading(option: Option, classes: Mapping[str, ast.ClassDef]) -> Reading:

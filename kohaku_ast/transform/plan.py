@@ -12,6 +12,7 @@ from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.parameters import Parameter, find_functions, find_parameters
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.resolve import Targets
+from kohaku_ast.transform.routing import module_parameter
 from kohaku_ast.transform.rules.defaults import Function, parameters_of
 from kohaku_ast.transform.rules.entry_call import (
     argument_sites,
@@ -48,13 +49,16 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
     """
     text_of = text_of or marker_text
     targets = Targets(source, find_parameters(source))
-    meant = tuple(_resolved(targets, name, optional) for name, _, optional in request.targets)
+    meant = tuple(
+        _resolved(source, targets, name, optional) for name, _, optional in request.targets
+    )
     given = {
         one.target: (one, is_text) for one, (_, is_text, _) in zip(meant, request.targets) if one
     }
     edits = [
         fill(site, text_of(target, is_text, parameter), target)
-        for target, (parameter, is_text) in given.items()
+        # Paths last: `import cfg; cfg = <given>; <given>.set(cfg)`.
+        for target, (parameter, is_text) in sorted(given.items(), key=lambda one: bool(one[1][0].path))
         for site in parameter.sites
     ]
     call, passed = _entry_edits(source, request, set(given), text_of)
@@ -63,9 +67,9 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
     return Plan(meant, tuple(edits), call)
 
 
-def _resolved(targets: Targets, name: str, optional: bool) -> Parameter | None:
+def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
     try:
-        return targets.resolve(name)
+        return module_parameter(source, targets, name) or targets.resolve(name)
     except UnknownTarget:
         if optional:
             return None

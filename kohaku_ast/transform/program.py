@@ -33,10 +33,16 @@ def placeholder(kind: str, number: int) -> bytes:
 class Meant:
     """What one target of a Request means."""
 
-    __slots__ = ("default", "line", "path", "reading", "target")
+    __slots__ = ("default", "line", "module", "path", "reading", "target")
 
     def __init__(
-        self, target: str, reading: Reading, line: int, default: str, path: tuple[str | int, ...]
+        self,
+        target: str,
+        reading: Reading,
+        line: int,
+        default: str,
+        path: tuple[str | int, ...],
+        module: tuple[str, str, str] | None,
     ) -> None:
         #: The parameter's full target.
         self.target = target
@@ -47,6 +53,8 @@ class Meant:
         self.default = default
         #: Steps below the bound name that only the running script can follow.
         self.path = path
+        #: For a parameter of an imported module: the module, its file, the target in it.
+        self.module = module
 
 
 class Program:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from unicodedata import normalize
 
 from kohaku_ast.errors import AmbiguousTarget, RefusedTarget, UnknownTarget, near
-from kohaku_ast.transform.bindings import Definition
-from kohaku_ast.transform.parameters import Parameter
+from kohaku_ast.transform.bindings import FUNCTIONS, Definition, find_definitions
+from kohaku_ast.transform.counted import counted
+from kohaku_ast.transform.parameters import Parameter, is_dunder, refused_parameter
 from kohaku_ast.transform.readings import reading_of
 from kohaku_ast.transform.rules.attribute_path import path_site
 from kohaku_ast.transform.rules.entries import descend, is_closed
@@ -38,6 +40,8 @@ class Targets:
         found = self.parameters.get(target)
         if found is not None and not found.refused:
             return found
+        if (as_python := normalize("NFKC", target)) != target:
+            return self.resolve(as_python)  # Python's own form of a name; ASCII stays as it is
         if target.startswith("-"):
             return self.option(target)
         if split_default(target):
@@ -112,6 +116,7 @@ class Targets:
         """A path that only the running script can follow; closed literals have no such."""
         open_ones = [one for one in owner.definitions if not _is_closed(one)]
         if not open_ones or any(one.form in ("def", "class") for one in open_ones):
+            self.refuse_inner(target, open_ones, rest)
             raise self.unknown(target)
         for one in open_ones:
             self.refuse_unreadable(target, owner, one)
@@ -120,6 +125,14 @@ class Targets:
             line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
             sites=tuple(path_site(one) for one in open_ones), path=rest,
         )  # fmt: skip
+
+    def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:
+        """Say why, if a class or function binds the name in a way that cannot be replaced."""
+        scopes = [one.node for one in owners if isinstance(one.node, (*FUNCTIONS, ast.ClassDef))]
+        for scope in scopes:
+            found = [one for one in find_definitions(scope) if (one.name,) == rest]
+            if found and (is_dunder(found[0].name) or not counted(found)):
+                raise self.refusal(refused_parameter(target, found))
 
     def refuse_unreadable(self, target: str, owner: Parameter, one: Definition) -> None:
         reason = ""

@@ -13,6 +13,7 @@ _COMPOUND = (
     *FUNCTIONS, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith,
     ast.Try, ast.Match,
 )  # fmt: skip
+_PLACELESS = (ast.match_case, ast.Module)  # the nodes we edit that have no position
 _COMMENT = re.compile(r"#[^\r\n]*")
 
 
@@ -34,7 +35,7 @@ def _depth(edit: Edit) -> tuple[int, int]:
 
 def _splice(source: Source, edit: Edit) -> tuple[int, int, str]:
     """Start and end offset of what *edit* replaces, and the new text."""
-    start, end = source.span(edit.node) if not _is_case(edit.node) else (0, 0)
+    start, end = (0, 0) if isinstance(edit.node, _PLACELESS) else source.span(edit.node)
     if edit.change == "replace":
         return start, end, edit.text
     if edit.change == "annotated":
@@ -44,10 +45,6 @@ def _splice(source: Source, edit: Edit) -> tuple[int, int, str]:
     if edit.change == "inside":
         return _first_in_block(source, edit)
     return _after_statement(source, edit, end)
-
-
-def _is_case(node: ast.AST) -> bool:
-    return isinstance(node, ast.match_case)  # the one node we edit that has no position
 
 
 def _last_in_call(source: Source, edit: Edit) -> tuple[int, int, str]:
@@ -69,8 +66,10 @@ def _first_in_block(source: Source, edit: Edit) -> tuple[int, int, str]:
     first: ast.stmt = edit.node.body[0]  # type: ignore[attr-defined]
     line = min([first.lineno, *(one.lineno for one in getattr(first, "decorator_list", []))])
     start, here = source.line_starts[line - 1], source.offset(first.lineno, first.col_offset)
-    if line == first.lineno and source.text[start:here].strip():
-        return here, here, f"{edit.text}; "  # `with open(p) as f: data = f.read()`
+    # `with open(p) as f: data = f.read()`, also with the line broken by a backslash.
+    on_header_line = source.text[start:here].strip() or source.lines[line - 2].endswith("\\")
+    if on_header_line and not _is_compound(first):
+        return here, here, f"{edit.text}; "
     return start, start, f"{_indent(source, line)}{edit.text}{source.newline}"
 
 

@@ -63,10 +63,21 @@ class Source:
         start, end = self.span(node)
         return self.text[start:end]
 
-    @cached_property
+    @property
     def tree(self) -> ast.Module:
         """The syntax tree; raises SyntaxError as ``compile`` does."""
-        return parse_text(self.text, self.filename)
+        return self._parsed[0]
+
+    @property
+    def parser_warnings(self) -> list[warnings.WarningMessage]:
+        """What Python's parser warns of in the text (an invalid escape, say)."""
+        return self._parsed[1]
+
+    @cached_property
+    def _parsed(self) -> tuple[ast.Module, list[warnings.WarningMessage]]:
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            return ast.parse(self.text, self.filename), noted
 
     def line_of(self, node: ast.AST) -> str:
         """``train.py:12``: where *node* stands, as messages write it."""
@@ -74,7 +85,7 @@ class Source:
 
 
 def parse_text(text: str, filename: str) -> ast.Module:
-    """The tree of *text*, silently: what the user is warned of is the compiler's business."""
+    """The tree of *text*, silently."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text, filename)

@@ -12,6 +12,9 @@ _CLOSED_CALLS = {"dict", "SimpleNamespace", "Namespace"}
 
 def find_entries(value: ast.expr, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step, ...], ast.expr]]:
     """Every entry below *value* that has a name, with its path; containers before contents."""
+    if isinstance(value, ast.IfExp):
+        yield from find_entries(value.body, path)
+        yield from find_entries(value.orelse, path)
     for step, inner in _parts(value):
         if isinstance(step, str):
             yield (*path, step), inner

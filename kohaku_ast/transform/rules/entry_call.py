@@ -5,30 +5,60 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from kohaku_ast.transform.guard import entry_statements
+from kohaku_ast.transform.bindings import find_definitions
+from kohaku_ast.transform.guard import entry_statements, find_guards
 from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.rules.defaults import Function, parameters_of
 from kohaku_ast.transform.sites import Site
 
+# Other scopes; and loops: a call that is made many times is work, not the start of the program;
+# before Python 3.12 the positions inside an f-string are wrong.
+_NOT_ENTERED = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.AsyncFor,
+    ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr,
+)  # fmt: skip
+
+# What may stand below the call: `result = main()`, then `print(result)`.
+_PASSED_OVER = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Assert, ast.Delete, ast.Pass)
+
 
 def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast.Call]:
     """The calls to functions of the module that the guard makes (without a guard: that the
-    last statement makes); of ``main(parse())`` the outer one.
+    last statement to make one makes); of ``main(parse())`` the outer one.
     """
-    calls: list[ast.Call] = []
-    for statement in entry_statements(tree):
-        calls += _calls_in(statement, functions)
-    return calls
+    if find_guards(tree):
+        own = [_calls_in(statement, functions) for statement in entry_statements(tree)]
+        return [call for calls in own for call in calls]
+    for statement in reversed(tree.body):
+        found = list(_calls_in(statement, functions))
+        if found or not isinstance(statement, _PASSED_OVER):
+            return found
+    return []
 
 
 def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.Call]:
-    if isinstance(root, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+    if isinstance(root, _NOT_ENTERED):
         return
     if isinstance(root, ast.Call) and isinstance(root.func, ast.Name) and root.func.id in functions:
         yield root
         return
     for child in ast.iter_child_nodes(root):
         yield from _calls_in(child, functions)
+
+
+def find_marked(tree: ast.Module) -> list[str]:
+    """The functions of the module that are marked with ``@kohaku_ast.entrypoint``."""
+    marks = {"kohaku_ast.entrypoint"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "kohaku_ast":
+            names = [alias for alias in node.names if alias.name == "entrypoint"]
+            marks.update(alias.asname or alias.name for alias in names)
+    found = [one for one in find_definitions(tree) if one.form in ("def", "class")]
+    return [
+        one.name
+        for one in found
+        if any(ast.unparse(mark) in marks for mark in one.node.decorator_list)  # type: ignore[attr-defined]
+    ]
 
 
 def pick_call(calls: list[ast.Call], functions: Mapping[str, Function], names: list[str]) -> ast.Call | None:

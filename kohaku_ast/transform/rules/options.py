@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.transform.literals import called_name
@@ -64,13 +64,15 @@ def _declared(call: ast.Call) -> Iterator[Option]:
         flags = [flag.strip() for flag in flags if flag.startswith("-")]
         if flags:
             yield Option(library, tuple(flags), call)
-    elif name.startswith("DEFINE_") and call.args and isinstance(call.args[0], ast.Constant):
+    elif name.startswith("DEFINE_"):
+        named = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "name")]
         default = call.args[1] if len(call.args) > 1 else None
-        yield Option("absl", (f"--{call.args[0].value}",), call, default)
+        if named and isinstance(named[0], ast.Constant):
+            yield Option("absl", (f"--{named[0].value}",), call, default)
 
 
-def option_sites(option: Option, tree: ast.Module) -> list[Site]:
-    """The default, and what would keep it from being used."""
+def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Site]:
+    """The default, what would keep it from being used, and what would replace it later."""
     line = option.call.lineno
     default = option.default
     if default is not None:
@@ -80,15 +82,18 @@ def option_sites(option: Option, tree: ast.Module) -> list[Site]:
     required = option.keyword("required")
     if required is not None:
         sites.append(Site(required, "replace", "False", line))
-    return sites + list(_set_defaults(option, tree))
+    if option.library == "argparse":
+        own = [one.value for one in set_defaults if one.arg == option.name]
+        sites += [Site(value, "replace", "{}", value.lineno) for value in own]
+    return sites
 
 
-def _set_defaults(option: Option, tree: ast.Module) -> Iterator[Site]:
-    """``parser.set_defaults(lr=1)`` would throw the new default away."""
-    if option.library != "argparse":
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called_name(node.func) == "set_defaults":
-            for keyword in node.keywords:
-                if keyword.arg == option.name:
-                    yield Site(keyword.value, "replace", "{}", keyword.value.lineno)
+def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
+    """The keywords of every ``parser.set_defaults(lr=1)``: it would throw a new default away."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [
+        keyword
+        for call in calls
+        if called_name(call.func) == "set_defaults"
+        for keyword in call.keywords
+    ]

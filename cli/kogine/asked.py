@@ -1,0 +1,81 @@
+"""What ``transform`` and ``freeze`` are asked: the script, and the values by full target."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kogine.overrides import merge_configs, of_command_line, of_config
+from kogine.reader import Arguments
+from kogine.run import split_function
+
+from kohaku_ast.errors import UsageError
+from kohaku_ast.run.entry import added_names
+from kohaku_ast.run.launch import Launch
+from kohaku_ast.run.prepare import load_program, make_request, read_values
+from kohaku_ast.transform.program import Program
+from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.source import Source, decode
+from kohaku_ast.version import VERSION
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A command line with a script, read and checked as ``kogine run`` would."""
+
+    #: The script as the user wrote it.
+    path: str
+    data: bytes
+    source: Source
+    request: Request
+    program: Program
+    #: Full target -> value.
+    values: Mapping[str, object]
+    #: Globals that the script does not define.
+    added: Mapping[str, object]
+    #: What ``sys.argv[1:]`` would be.
+    argv: Sequence[str]
+
+
+def ask(read_: Arguments) -> Asked:
+    """Read the script and the values; raises SyntaxError, and what ``kogine run`` refuses."""
+    path, function = split_function(read_.script)
+    launch = Launch(path)
+    config = merge_configs(read_.values.get("--config", []))
+    args, kwargs = (config.args, config.kwargs) if config else ((), {})
+    as_is = "--as-is" in read_.flags
+    overrides = [*of_config(config), *of_command_line(read_)]
+    entrypoint = read_.value("--entrypoint") or function
+    request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is)
+    program = load_program(launch.data, launch.filename, request, VERSION)
+    return Asked(
+        path=path,
+        data=launch.data,
+        source=decode(launch.data, launch.filename),
+        request=request,
+        program=program,
+        values=read_values(program, request, overrides, args, kwargs, as_is),
+        added=added_names(read_.values.get("--add", []), config.new_globals if config else {}),
+        argv=read_.argv or (config.argv if config else ()),
+    )
+
+
+def show_syntax_error(error: SyntaxError) -> int:
+    """Print *error* as Python does for a script; the exit status."""
+    sys.__excepthook__(type(error), error.with_traceback(None), None)
+    return 2
+
+
+def need_script(read_: Arguments, command: str) -> None:
+    """Raise UsageError if the command line names no script."""
+    if not read_.script:
+        raise UsageError(f"no script given: kogine {command} SCRIPT [TARGET=VALUE ...]")
+
+
+def shown_path(path: str) -> str:
+    """*path* as a diff writes it: below the working folder, else the name alone."""
+    normal = os.path.normpath(path)
+    is_below = not os.path.isabs(normal) and not normal.startswith(os.pardir)
+    return normal.replace(os.sep, "/") if is_below else os.path.basename(normal)

@@ -1,0 +1,174 @@
+"""``kogine run --inspect``: what can be overridden in a script. Nothing of the script is run."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+from kogine.reader import Arguments
+from kogine.run import split_function
+
+from kohaku_ast.display.table import Row, group_rows, print_table
+from kohaku_ast.errors import UsageError, near
+from kohaku_ast.readings import describe
+from kohaku_ast.run.launch import Launch
+from kohaku_ast.transform.entrypoint import Entrypoint
+from kohaku_ast.transform.inspection import Inspection, inspect_source
+from kohaku_ast.transform.parameters import Parameter
+from kohaku_ast.transform.source import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FORMATS = ("table", "json", "py")
+COLUMNS = ("target", "default", "type", "help", "line")
+JSON_VERSION = 1
+
+
+def inspect(read: Arguments) -> Callable[[], int]:
+    """Read and inspect the script; what comes back prints it."""
+    form = read.value("--format", "table")
+    if form not in FORMATS:
+        raise UsageError(_unknown_format(form))
+    script = split_function(read.script)[0]
+    launch = Launch(script)
+    try:
+        found = inspect_source(decode(launch.data, launch.filename))
+    except SyntaxError as error:
+        # Without our frames: the hook would show those that the error itself still holds.
+        sys.__excepthook__(type(error), error.with_traceback(None), None)
+        return lambda: 2
+    shown = {"table": _show_table, "json": _show_json, "py": _show_py}[form]
+    return functools.partial(shown, found, script, "--all" in read.flags)
+
+
+def _unknown_format(form: str) -> str:
+    found = near(form, list(FORMATS), 1)
+    hint = f" Did you mean {found[0]!r}?" if found else ""
+    return f"unknown format {form!r} (expected one of: {', '.join(FORMATS)}).{hint}"
+
+
+def _write(text: str) -> None:
+    """*text* to standard output as UTF-8, whatever the terminal's encoding: it is a file's."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def _show_py(found: Inspection, script: str, everything: bool) -> int:
+    from kohaku_ast.transform.config_file import config_text
+
+    _write(config_text(found, found.listed(everything), script))
+    return 0
+
+
+def _show_json(found: Inspection, script: str, everything: bool) -> int:
+    import json
+
+    document = {
+        "version": JSON_VERSION,
+        "script": script,
+        "entrypoint": {
+            "guards": found.entrypoint.guards,
+            "calls": [{"text": one.text, "line": one.line} for one in found.entrypoint.calls],
+            "marked": found.entrypoint.marked,
+            "reads_argv": found.entrypoint.reads_argv,
+        },
+        "parameters": [as_json(one) for one in found.listed(everything)],
+    }
+    _write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def as_json(parameter: Parameter) -> dict[str, object]:
+    """One parameter of ``--format json``; docs/reference/inspect.md says what each field holds."""
+    return {
+        "target": parameter.target,
+        "short": parameter.short,
+        "kind": parameter.kind,
+        "default": "\n".join(parameter.default.splitlines()),
+        "type": type_text(parameter),
+        "help": parameter.help,
+        "section": parameter.section,
+        "line": parameter.line,
+        "also": parameter.also,
+        "derived_from": parameter.derived_from,
+        "setting": parameter.is_setting,
+        "refused": parameter.refused,
+    }
+
+
+def type_text(parameter: Parameter) -> str:
+    """What a text value is read as; empty if anything fits."""
+    return "" if parameter.reading[0] in ("any", "none") else describe(parameter.reading)
+
+
+def _show_table(found: Inspection, script: str, everything: bool) -> int:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    listed = found.listed(everything)
+    if listed:
+        print_table(COLUMNS, group_rows([(one.section, as_row(one)) for one in listed]), sys.stdout)
+        print()
+    else:
+        print(f"{script}: no settings found.")
+    hidden = len(found.parameters) - len(listed)
+    if hidden:
+        print(f"{hidden} more with --all: derived values, imports, functions and the rest")
+    for line in start_lines(found.entrypoint):
+        print(line)
+    return 0
+
+
+def as_row(parameter: Parameter) -> Row:
+    """The cells of one parameter."""
+    return (
+        parameter.short,
+        one_line(parameter.default),
+        type_text(parameter),
+        "; ".join(filter(None, [parameter.help, *notes(parameter)])),
+        lines_of(parameter),
+    )
+
+
+def lines_of(parameter: Parameter) -> str:
+    """``12``, or ``12, also 40, 52`` if further definitions are replaced too."""
+    also = ", ".join(map(str, parameter.also))
+    return f"{parameter.line}, also {also}" if also else str(parameter.line)
+
+
+def notes(parameter: Parameter) -> list[str]:
+    """What ``--all`` adds to the help."""
+    derived = parameter.derived_from and f"derived from {', '.join(parameter.derived_from)}"
+    refused = parameter.refused and f"cannot be overridden: {parameter.refused}"
+    return [note for note in (derived, refused) if note]
+
+
+def one_line(text: str) -> str:
+    """*text*, the rest of several lines as an ellipsis."""
+    first, *rest = text.splitlines() or [""]
+    if not rest:
+        return first
+    end = rest[-1].strip()
+    return f"{first}…{end}" if end in ("}", "]", ")") else f"{first} …"
+
+
+def start_lines(entry: Entrypoint) -> list[str]:
+    """How the script starts, in words."""
+    lines = [f"entrypoint: {_starts(entry)}"]
+    if entry.marked:
+        lines[0] = f"entrypoint: {entry.marked}(), marked with @kohaku_ast.entrypoint"
+    if entry.reads_argv:
+        lines.append("reads sys.argv: pass arguments after --")
+    return lines
+
+
+def _starts(entry: Entrypoint) -> str:
+    guards = ", ".join(map(str, entry.guards))
+    where = f"guard{'s' * (len(entry.guards) > 1)} at line {guards}"
+    if len(entry.guards) == len(entry.calls) == 1:
+        return f"{where} calls {entry.calls[0].text}"
+    calls = [f"line {call.line} calls {call.text}" for call in entry.calls]
+    if entry.guards or calls:
+        return "; ".join([where] * bool(entry.guards) + calls)
+    return "none, the module runs from top to bottom"

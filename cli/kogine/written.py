@@ -1,0 +1,53 @@
+"""What a command writes: files whole or not at all, text byte for byte."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kohaku_ast.errors import UsageError
+
+
+def write_atomically(path: str, data: bytes, like: str) -> None:
+    """Write *data* so that a reader sees the old file or the whole new one; executable if the
+    file *like* is. Raises UsageError if it cannot be written.
+    """
+    # Through a link: the file it points to is what the user wants replaced.
+    target = os.path.realpath(path)
+    partial = f"{target}.{os.getpid()}"
+    try:
+        with open(partial, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, _mode(partial, target, like))
+        os.replace(partial, target)
+    except OSError as error:
+        _remove(partial)
+        raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
+
+
+def _mode(partial: str, target: str, like: str) -> int:
+    """The permissions of the file that is replaced, else those of a new file."""
+    if os.path.exists(target):
+        return os.stat(target).st_mode & 0o7777
+    return (os.stat(partial).st_mode | (os.stat(like).st_mode & 0o111)) & 0o7777
+
+
+def _remove(path: str) -> None:
+    try:
+        os.remove(path)
+    except OSError:
+        pass  # it was never made
+
+
+def print_bytes(data: bytes) -> int:
+    """Print *data* as it is; the exit status, 1 if the reader went away (``| head``)."""
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

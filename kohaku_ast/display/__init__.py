@@ -1,0 +1,1 @@
+"""Rows in, text for a terminal or a file out."""

@@ -1,0 +1,99 @@
+"""A table of text: drawn by rich on a terminal, aligned columns elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Row = tuple[str, ...]
+"""One cell a column."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under one heading."""
+
+    #: Empty for rows without a heading.
+    title: str
+    rows: tuple[Row, ...]
+
+
+def group_rows(titled: Sequence[tuple[str, Row]]) -> list[Group]:
+    """Rows with their headings as Groups, in the order given; a heading may come again."""
+    groups: list[Group] = []
+    for title, row in titled:
+        if groups and groups[-1].title == title:
+            row_group = groups.pop()
+            groups.append(Group(title, (*row_group.rows, row)))
+        else:
+            groups.append(Group(title, (row,)))
+    return groups
+
+
+def print_table(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
+    """Write the table to *stream*: as wide as a terminal is, else as wide as it needs to be."""
+    if stream.isatty():
+        _print_rich(columns, groups, stream)
+    else:
+        stream.write(plain_table(columns, groups))
+
+
+def plain_table(columns: Row, groups: Sequence[Group]) -> str:
+    """The table as lines of text, without colour, nothing cut off."""
+    rows = [columns, *(row for group in groups for row in group.rows)]
+    widths = [max(map(len, cells)) for cells in zip(*rows)]
+    lines = [_aligned(columns, widths)]
+    for group in groups:
+        lines += _heading(group, is_first=group is groups[0])
+        lines += [_aligned(row, widths) for row in group.rows]
+    return "\n".join(lines) + "\n"
+
+
+def _aligned(row: Row, widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+
+
+def _heading(group: Group, is_first: bool) -> Iterator[str]:
+    if not is_first or group.title:
+        yield ""
+    if group.title:
+        yield f"# {group.title}"
+
+
+def _print_rich(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
+    from rich.console import Console  # only here: it takes 45 ms to import
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    rows = [columns, *(row for group in groups for row in group.rows)]
+    natural = [max(map(len, cells)) for cells in zip(*rows)]
+    widths = fit_widths(natural, console.width - 2 * len(columns))
+    console.print(_rich_rows([columns], widths, "bold"))
+    for group in groups:
+        for line in _heading(group, is_first=group is groups[0]):
+            console.print(Text(line, style="bold cyan"))
+        console.print(_rich_rows(group.rows, widths, "green"))
+
+
+def _rich_rows(rows: Sequence[Row], widths: Sequence[int], style: str) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for number, width in enumerate(widths):
+        table.add_column(width=width, overflow="fold", style=style if number == 0 else "")
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text: `[0]` is no markup
+    return table
+
+
+def fit_widths(widths: Sequence[int], total: int) -> list[int]:
+    """*widths* with the widest made narrower until their sum is at most *total*."""
+    fitted = list(widths)
+    while sum(fitted) > max(total, 4 * len(fitted)):
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
