@@ -6,32 +6,51 @@ The script runs after the command line has been read and left, on Python's own t
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from kohaku_ast.errors import KogineError
+from kohaku_ast.run.bottom import is_command, leave_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_MODULES = {"run": "kogine.run", "transform": "kogine.transform", "freeze": "kogine.freeze"}
+"""The commands that take a script, and the module that has the function of that name."""
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit status. What a script raises or exits with comes through."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run the command; the exit status. What a script raises or exits with comes through.
+
+    Without *arguments*, as the installed command calls it, the process is the script's: it
+    ends with it, and nothing that stands after the call is reached.
+    """
+    is_whole = arguments is None and is_command(sys._getframe(1))
     try:
-        start = _command(arguments)
+        start = _command(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return _report(error)
-    return start() if start is not None else 0
+    if start is None:
+        return 0
+    if is_whole:
+        leave_for(start)
+    return start()
 
 
 def _command(arguments: list[str]) -> Callable[[], int] | None:
-    if arguments[:1] == ["run"] and "--help" not in arguments:
-        from kogine.run import run
-
-        return run(arguments[1:])
+    name, own = arguments[:1], _before_dashes(arguments)
+    if name and name[0] in _MODULES and not ("--help" in own or "-h" in own):
+        module = import_module(_MODULES[name[0]])
+        start: Callable[[], int] = getattr(module, name[0])(arguments[1:])
+        return start
     from kogine.commands import commands
 
-    return commands(arguments)
+    return commands(own)
+
+
+def _before_dashes(arguments: list[str]) -> list[str]:
+    """What is not for the script: its own ``--help`` stands after ``--``."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def _report(error: KogineError) -> int:

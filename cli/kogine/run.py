@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import sys
 
+from kogine.overrides import merge_configs, of_command_line, of_config
 from kogine.reader import Arguments, read
 
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import SourceError, UsageError
+from kohaku_ast.run.children import hand_on
 from kohaku_ast.run.entry import added_names, entry_call
+from kohaku_ast.run.hidden import hidden
 from kohaku_ast.run.launch import Launch, plain_python
-from kohaku_ast.run.override import Override
-from kohaku_ast.run.prepare import bind, load_program, make_request
+from kohaku_ast.run.prepared import prepare
 from kohaku_ast.run.process import become, warn_at_end, warn_compiler
-from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from kohaku_ast.config.config import Config
-
-COMMAND_LINE = 1_000  # the rank above all config files
+    from types import CodeType
 
 
 def run(arguments: list[str]) -> Callable[[], int]:
@@ -56,18 +54,24 @@ def split_function(script: str) -> tuple[str, str]:
 def _unchanged(launch: Launch) -> Callable[[], int]:
     """The script as it is: the compiler sees the same bytes as under plain Python."""
 
+    @hidden
     def start() -> int:
         try:
-            if not is_utf8(launch.data):
-                raise UnicodeError
-            code = compile(launch.data, launch.filename, "exec", dont_inherit=True)
+            code = _compiled(launch)
         except (SyntaxError, ValueError):
             plain_python(launch)
             raise
-        become(launch, [("module", code)], {})
+        become(launch, [code], {})
         return 0
 
     return start
+
+
+def _compiled(launch: Launch) -> CodeType:
+    """Raises SyntaxError or ValueError if Python does not run the script either."""
+    if not is_utf8(launch.data):
+        raise UnicodeError
+    return compile(launch.data, launch.filename, "exec", dont_inherit=True)
 
 
 def is_utf8(data: bytes) -> bool:
@@ -85,55 +89,44 @@ def is_utf8(data: bytes) -> bool:
 
 def _changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:
     """The script with overrides in force, or started in another way."""
-    config = _configs(read_.values.get("--config", []))
+    config = merge_configs(read_.values.get("--config", []))
     args, kwargs = (config.args, config.kwargs) if config else ((), {})
     as_is = "--as-is" in read_.flags
-    overrides = [*_of_config(config), *_of_command_line(read_)]
-    request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is)
+    overrides = [*of_config(config), *of_command_line(read_)]
     try:
-        program = load_program(launch.data, launch.filename, request, VERSION)
-    except SyntaxError as error:
-        sys.__excepthook__(type(error), error, None)
-        return lambda: 2
-    given = bind(program, request, overrides, args, kwargs, as_is)
+        prepared = prepare(launch, overrides, args, kwargs, entrypoint, as_is=as_is)
+    except (SyntaxError, ValueError, SourceError) as error:
+        return _mistaken(launch, error)
     names = added_names(read_.values.get("--add", []), config.new_globals if config else {})
     if config and config.argv and not read_.argv:
         launch.argv[1:] = config.argv
 
+    @hidden
     def start() -> int:
-        warn_compiler(program)
-        warn_at_end(given, launch.filename)
-        last = entry_call(program.entry_name, args, kwargs) if program.entry_name else None
-        become(launch, given.segments(), names, last)
+        try:
+            warn_compiler(prepared.program)
+        except Warning:  # made an error by -W: Python refuses the script
+            plain_python(launch)
+        warn_at_end(prepared)
+        hand_on(prepared)
+        name = prepared.program.entry_name
+        last = entry_call(name, args, kwargs) if name else None
+        codes = prepared.given.codes("module") if name else prepared.given.codes()
+        become(launch, codes, names, last)
         return 0
 
     return start
 
 
-def _configs(paths: list[str]) -> Config | None:
-    """The config files as one, later ones over earlier ones."""
-    if not paths:
-        return None
-    import functools
-    import operator
+def _mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
+    """Python's own words for a script with a mistake: an edited one would have it too."""
 
-    from kohaku_ast.config.load import load_config
+    def start() -> int:
+        plain_python(launch)
+        return 1
 
-    return functools.reduce(operator.or_, map(load_config, paths))
-
-
-def _of_config(config: Config | None) -> list[Override]:
-    if config is None:
-        return []
-    return [
-        Override(target, value, config.origins.get(target, "Config"), 0,
-                 optional=target in config.optional)
-        for target, value in config.globals_dict.items()
-    ]  # fmt: skip
-
-
-def _of_command_line(read_: Arguments) -> list[Override]:
-    return [
-        Override(target, text, "command line", COMMAND_LINE, is_text=True)
-        for target, text in read_.sets
-    ]
+    try:
+        _compiled(launch)
+    except (SyntaxError, ValueError):
+        return start
+    raise error

@@ -22,7 +22,7 @@ def borrowed(module: ModuleType, launch: Launch) -> Iterator[None]:
     """
     mains = {name: sys.modules.get(name) for name in _MAINS}
     argv, path, folder = sys.argv, list(sys.path), os.getcwd()
-    before = set(sys.modules)
+    finders, before = list(sys.meta_path), set(sys.modules)
     sys.argv = launch.argv
     sys.path.insert(0, launch.path0)
     sys.modules["__main__"] = module
@@ -35,7 +35,7 @@ def borrowed(module: ModuleType, launch: Launch) -> Iterator[None]:
         for name, main in mains.items():
             if main is not None:
                 sys.modules[name] = main
-        sys.argv, sys.path[:] = argv, path
+        sys.argv, sys.path[:], sys.meta_path[:] = argv, path, finders
         os.chdir(folder)
 
 

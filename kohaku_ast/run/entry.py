@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kohaku_ast.errors import RefusedTarget, UsageError
+from kohaku_ast.run.hidden import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ def entry_call(
 ) -> Callable[[dict[str, object]], object]:
     """What calls the function *name* of a namespace; a coroutine is run to its end."""
 
+    @hidden
     def call(namespace: dict[str, object]) -> object:
         function: Callable[..., object] = namespace[name]  # type: ignore[assignment]
         result = function(*args, **kwargs)

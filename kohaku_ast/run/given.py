@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
+    from typing import Any
 
     from kohaku_ast.transform.program import Program
 
@@ -32,7 +33,15 @@ class _Same:
 
 
 class _Copy:
-    """Gives a new equal object each time, as a list display does."""
+    """Gives a new equal list, dict or set each time, as a display does. In its very order, which
+    marshal does not keep for sets.
+    """
+
+    __getitem__ = staticmethod(operator.methodcaller("copy"))
+
+
+class _DeepCopy:
+    """Gives a new equal object each time, new at every depth."""
 
     __getitem__ = staticmethod(marshal.loads)
 
@@ -45,15 +54,20 @@ class _Setter:
 
     def __getitem__(self, owner: object) -> object:
         for step in self.path[:-1]:
-            owner = _get_item(owner, step) if _is_item(owner, step) else getattr(owner, str(step))
+            get = functools.partial(_get_item if _is_item(owner, step) else getattr, owner, step)
+            try:
+                owner = get()
+            except Exception:
+                # When this is called, it fails again: in the script's own frame.
+                return functools.partial(next, iter(get, self))
         last = self.path[-1]
         if _is_item(owner, last):
             if isinstance(last, str) and last not in owner:  # type: ignore[operator]
                 self.created.append(self.target)
-            return functools.partial(operator.setitem, owner, last)  # type: ignore[arg-type]
-        if not hasattr(owner, str(last)):
+            return functools.partial(operator.setitem, owner, last)
+        if not _has(owner, str(last)):
             self.created.append(self.target)
-        return functools.partial(setattr, owner, last)
+        return functools.partial(setattr, owner, str(last))
 
 
 _get_item: Callable[[object, object], object] = operator.getitem  # type: ignore[assignment]
@@ -63,6 +77,12 @@ def _is_item(owner: object, step: str | int) -> bool:
     """Whether *step* is an item of *owner* (a mapping, or a position) and not an attribute."""
     kind = type(owner)
     return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
+
+
+def _has(owner: object, name: str) -> bool:
+    """``hasattr`` that runs no property of the script if it can help it."""
+    places = [owner, *type(owner).__mro__]
+    return any(name in getattr(one, "__dict__", ()) for one in places) or hasattr(owner, name)
 
 
 class Capture:
@@ -81,6 +101,7 @@ class Given:
     def __init__(self, program: Program, values: Mapping[str, object]) -> None:
         """*values* has one for every target in ``program.sites``."""
         self.program = program
+        self.values = values
         self.capture = Capture()
         #: Targets that named an attribute or key which was not there before.
         self.created: list[str] = []
@@ -95,9 +116,10 @@ class Given:
             setter = _Setter(target, paths.get(target, ()), self.created)
             self._constants[placeholder("setter", number)] = setter
 
-    def segments(self) -> list[tuple[str, CodeType]]:
-        """The Program's code with the values in it."""
-        return [(role, _filled(code, self._constants)) for role, code in self.program.segments]
+    def codes(self, role: str = "") -> list[CodeType]:
+        """The Program's code with the values in it, all of it or what has the *role*."""
+        segments = self.program.segments
+        return [_filled(code, self._constants) for own, code in segments if role in ("", own)]
 
     def unused(self) -> list[tuple[str, int]]:
         """Target and first line of the overrides none of whose definitions ran."""
@@ -115,13 +137,19 @@ def _site(value: object, repeated: bool) -> tuple[object, defaultdict[int, objec
 
     Where code may run *repeated*ly, what it gives goes through the first of the two.
     """
-    copied = is_display(value)
-    if not repeated:
-        given = marshal.loads(marshal.dumps(value)) if copied else value
-    else:
-        given = marshal.dumps(value) if copied else (value,)
-    site = defaultdict(functools.partial(operator.itemgetter(0), (given,)))
-    return _Copy() if copied else _Same(), site
+    maker, kept = _maker(value)
+    given = kept if repeated else maker[kept]
+    return maker, defaultdict(functools.partial(operator.itemgetter(0), (given,)))
+
+
+def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
+    """What makes the object to use, and what it makes it from."""
+    if not is_display(value):
+        return _Same(), (value,)
+    inner = value.values() if isinstance(value, dict) else value
+    if type(value) is tuple or any(map(_is_mutable, inner)):
+        return _DeepCopy(), marshal.dumps(value)
+    return _Copy(), value.copy()
 
 
 def _filled(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
@@ -142,7 +170,16 @@ def is_display(value: object) -> bool:
     """Whether *value* is what a list, dict or set display of literals makes: such a value is
     copied, because the script may change it (an edited script would make it anew).
     """
-    return type(value) in _CONTAINERS and _is_plain(value)
+    try:
+        return _is_mutable(value) and _is_plain(value)
+    except RecursionError:
+        return False  # a list that holds itself
+
+
+def _is_mutable(value: object) -> bool:
+    """Whether *value* is a list, dict or set, or a tuple with one in it."""
+    kind = type(value)
+    return kind in _CONTAINERS or (kind is tuple and any(map(_is_mutable, value)))  # type: ignore[call-overload]
 
 
 def _is_plain(value: object) -> bool:

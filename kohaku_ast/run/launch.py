@@ -35,9 +35,9 @@ class Launch:
 
 def absolute(path: str) -> str:
     """*path* as CPython makes it absolute for ``__file__``: joined, not normalised."""
-    if os.path.isabs(path):
-        return path
-    return os.path.join(os.getcwd(), path.removeprefix("." + os.sep))
+    if sys.platform == "win32":
+        return os.path.abspath(path)
+    return os.path.join(os.getcwd(), path)
 
 
 def _read(path: str) -> bytes:

@@ -28,3 +28,7 @@ class Override:
         self.is_text = is_text
         #: Whether the script may lack it: a name that a config made for its own use.
         self.optional = optional
+
+    def aimed_at(self, target: str) -> Override:
+        """The same value for another target."""
+        return Override(target, self.value, self.origin, self.rank, self.is_text, self.optional)

@@ -68,6 +68,21 @@ def bind(
 ) -> Given:
     """*program* with the values of *overrides* in it; nothing has run yet.
 
+    Raises what ``read_values`` raises.
+    """
+    return Given(program, read_values(program, request, overrides, args, kwargs, as_is))
+
+
+def read_values(
+    program: Program,
+    request: Request,
+    overrides: Sequence[Override],
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    as_is: bool = False,
+) -> dict[str, object]:
+    """Full target -> the value that holds.
+
     Raises DuplicateTarget if one rank gives a parameter two values, and ValueMismatch if a
     text does not fit its parameter's type.
     """
@@ -81,14 +96,14 @@ def bind(
         values[f"{program.call_name}(#{index})"] = argument
     for name, argument in (kwargs or {}).items():
         values[f"{program.call_name}({name})"] = argument
-    return Given(program, values)
+    return values
 
 
 def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[str, Override]:
     """Full target -> the override that holds."""
     chosen: dict[str, Override] = {}
     for one in overrides:
-        if one.target not in meant:
+        if one.target not in meant or meant[one.target].module:
             continue
         target = meant[one.target].target
         other = chosen.get(target)

@@ -12,6 +12,9 @@ import builtins
 import os
 import sys
 
+from kohaku_ast.run import STARTED_WITH
+from kohaku_ast.run.bottom import trimmed
+from kohaku_ast.run.hidden import hidden
 from kohaku_ast.run.main_module import new_main
 
 TYPE_CHECKING = False
@@ -19,18 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType, TracebackType
 
-    from kohaku_ast.run.given import Given
     from kohaku_ast.run.launch import Launch
+    from kohaku_ast.run.prepared import Prepared
     from kohaku_ast.transform.program import Program
 
 
+@hidden
 def become(
     launch: Launch,
-    segments: list[tuple[str, CodeType]],
+    codes: list[CodeType],
     names: Mapping[str, object],
     last: Callable[[dict[str, object]], object] | None = None,
 ) -> None:
-    """Run *segments* as ``__main__``; what the script raises comes out as it is.
+    """Run *codes* as ``__main__``; what the script raises comes out as it is.
 
     *names* are put into the module first; *last* is called with its namespace at the end.
     """
@@ -41,7 +45,7 @@ def become(
     sys.modules["__main__"] = module
     del module
     try:
-        for _, code in segments:
+        for code in codes:
             exec(code, namespace)
         if last is not None:
             last(namespace)
@@ -58,6 +62,21 @@ def _enter(launch: Launch) -> None:
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         # The folder of our own command stands there; a module found through it would stay.
         sys.path[0] = launch.path0
+        _forget_shadowed(launch.path0)
+
+
+def _forget_shadowed(folder: str) -> None:
+    """Let the script import its own ``inspect.py``, though we have imported Python's."""
+    for name in set(sys.modules) - STARTED_WITH:
+        if not name.startswith(("_", "kogine", "kohaku_ast")) and _is_in(folder, name):
+            del sys.modules[name]
+
+
+def _is_in(folder: str, name: str) -> bool:
+    path = os.path.join(folder, name)
+    if getattr(sys.modules[name], "__file__", "").startswith(path):
+        return False  # the script lies beside the very module, in the standard library say
+    return os.path.exists(path + ".py") or os.path.exists(os.path.join(path, "__init__.py"))
 
 
 def _leave(namespace: dict[str, object]) -> None:
@@ -69,10 +88,11 @@ def _leave(namespace: dict[str, object]) -> None:
 def _peel(error: BaseException, namespace: dict[str, object]) -> None:
     """Let the interpreter show *error* without the frames that are ours."""
     shown = getattr(sys, "excepthook", None)
-    trace = error.__traceback__.tb_next if error.__traceback__ else None
+    trace = trimmed(error.__traceback__)
     if shown is None:
         return
 
+    @hidden
     def excepthook(
         kind: type[BaseException], value: BaseException, _: TracebackType | None
     ) -> None:
@@ -95,26 +115,31 @@ def warn_compiler(program: Program) -> None:
         warnings.warn_explicit(message, kind, program.filename, line)
 
 
-def warn_at_end(given: Given, filename: str) -> None:
+def warn_at_end(prepared: Prepared) -> None:
     """At exit, name the overrides that were not used. Registered first, so it runs last."""
-    atexit.register(_warn_unused, given, os.path.basename(filename), os.getpid())
+    atexit.register(_warn_unused, prepared, os.getpid())
 
 
-def _warn_unused(given: Given, file: str, pid: int) -> None:
+def _warn_unused(prepared: Prepared, pid: int) -> None:
     if os.getpid() != pid:  # a forked child of the script
         return
-    for message in unused_messages(given, file):
+    for message in unused_messages(prepared):
         _say(f"kogine: warning: {message}\n")
 
 
-def unused_messages(given: Given, file: str) -> list[str]:
-    """One sentence for each override that had no effect, or one that nobody may have read."""
-    messages = [
-        f"override {target!r} was not used: line {line} of {file} did not run"
-        for target, line in given.unused()
-    ]
-    for target in given.created:
-        messages.append(f"override {target!r} set a name that was not there before in {file}")
+def unused_messages(prepared: Prepared) -> list[str]:
+    """One sentence for each override that had no effect, or that may be read by nothing."""
+    messages = []
+    for prefix, path, given in prepared.every():
+        file = os.path.basename(path)
+        for target, line in given.unused():
+            target = f"{prefix}{target}"
+            messages.append(
+                f"override {target!r} was not used: line {line} of {file} did not run"
+            )
+        for target in given.created:
+            target = f"{prefix}{target}"
+            messages.append(f"override {target!r} set a name that was not there before in {file}")
     return messages
 
 

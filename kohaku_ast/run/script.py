@@ -11,16 +11,15 @@ from types import ModuleType
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import UnusedOverride, UsageError
 from kohaku_ast.run.borrowed import borrowed
+from kohaku_ast.run.children import hand_on
 from kohaku_ast.run.entry import added_names, entry_call
-from kohaku_ast.run.given import Given
 from kohaku_ast.run.launch import Launch
 from kohaku_ast.run.main_module import new_main
 from kohaku_ast.run.outcome import Outcome
 from kohaku_ast.run.override import Override
-from kohaku_ast.run.prepare import bind, load_program, make_request
+from kohaku_ast.run.prepared import prepare
 from kohaku_ast.run.process import unused_messages, warn_compiler
 from kohaku_ast.transform.parameters import Parameter
-from kohaku_ast.version import VERSION
 
 
 class Script:
@@ -107,12 +106,16 @@ class _Run:
                      optional=target in config.optional)
             for target, value in config.globals_dict.items()
         ]  # fmt: skip
-        request = make_request(
-            overrides, config.args, config.kwargs, script.entrypoint, split=split, capture=True
+        self.prepared = prepare(
+            self.launch,
+            overrides,
+            config.args,
+            config.kwargs,
+            script.entrypoint,
+            split=split,
+            capture=True,
         )
-        data, filename = self.launch.data, self.launch.filename
-        self.program = load_program(data, filename, request, VERSION)
-        self.given: Given = bind(self.program, request, overrides, config.args, config.kwargs)
+        self.program, self.given = self.prepared.program, self.prepared.given
         self.names = added_names((), config.new_globals)
         self.main: ModuleType = new_main(self.launch)
         self.main.__dict__.update(self.names)
@@ -133,13 +136,14 @@ class _Run:
         return self.given.capture.value
 
     def execute(self, role: str) -> None:
-        codes = [code for own, code in self.given.segments() if own == role]
         with borrowed(self.main, self.launch):
-            for code in codes:
+            hand_on(self.prepared)
+            for code in self.given.codes(role):
                 exec(code, self.main.__dict__)
 
     def inside(self, function: Callable[[dict[str, object]], object]) -> object:
         with borrowed(self.main, self.launch):
+            hand_on(self.prepared)
             return function(self.main.__dict__)
 
     def outputs(self) -> dict[str, object]:
@@ -147,7 +151,7 @@ class _Run:
         return {name: namespace[name] for name in self.script.config.outputs if name in namespace}
 
     def warn(self) -> None:
-        for message in unused_messages(self.given, self.launch.shown):
+        for message in unused_messages(self.prepared):
             warnings.warn(message, UnusedOverride, stacklevel=3)
 
 

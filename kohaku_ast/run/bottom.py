@@ -1,0 +1,182 @@
+"""Starts the script where Python starts it: with nothing below it on the stack.
+
+An installed command is a script itself: whatever it calls runs above its frame, and
+``traceback.print_stack``, ``warnings.warn(stacklevel=2)``, ``inspect.stack``, a debugger and
+the report of a failed log call would all show it. So the command ends, by an exception, and
+the interpreter calls ``sys.excepthook`` when nothing is on the stack any more: there the
+script runs. It leaves by ``SystemExit`` as any program may, and what it raises is printed
+here, step by step as CPython does it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import FunctionType
+
+from kohaku_ast.run.hidden import hidden
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import NoReturn
+
+_LAST = ("last_type", "last_value", "last_traceback", "last_exc")
+_display = sys.__excepthook__
+_audit = sys.audit
+_write = os.write
+
+
+def is_command(frame: FrameType | None) -> bool:
+    """Whether *frame* is the installed command's, or that of ``python -m``, and nothing else
+    stands below it: no debugger, profiler or program that waits for us to come back.
+    """
+    if frame is None or sys.implementation.name != "cpython" or sys.flags.inspect:
+        return False
+    code = frame.f_code
+    if code.co_name != "<module>" or getattr(code, "co_exceptiontable", b""):
+        return False
+    below = frame.f_back
+    while below is not None and below.f_globals.get("__name__") == "runpy":
+        below = below.f_back
+    return below is None
+
+
+class _Leave(BaseException):
+    """Ends the command. Nobody sees it."""
+
+
+def leave_for(start: Callable[[], int]) -> NoReturn:
+    """Unwind the stack; the interpreter then calls *start* and exits with what it returns."""
+    shown = sys.excepthook
+
+    @hidden
+    def begin(value: BaseException) -> None:
+        sys.excepthook = shown
+        _forget(value)
+        del value
+        _run(start)
+
+    sys.excepthook = _lowest(begin)
+    raise _Leave
+
+
+def _lowest(begin: Callable[[BaseException], None]) -> Callable[..., None]:
+    """An excepthook that calls *begin*.
+
+    Python 3.11 cannot step back from a dead frame when all below it are hidden (it follows a
+    pointer to where they were), and 3.10 hides none: there the lowest frame is shown, as what
+    these versions name in warnings when nothing is below: ``sys``, line 1.
+    """
+    hook: Callable[..., None] = lambda kind, value, trace: begin(value)  # noqa: E731
+    if sys.version_info >= (3, 12):
+        return hidden(hook)
+    code = hook.__code__.replace(co_filename="sys", co_firstlineno=1, co_name="<module>")
+    return FunctionType(code, vars(sys), "<module>", None, hook.__closure__)
+
+
+def _forget(value: BaseException) -> None:
+    """Leave no sign of the exception that brought us here: it would keep objects alive."""
+    for name in _LAST:
+        if hasattr(sys, name):
+            delattr(sys, name)
+    trace = value.__traceback__
+    value.__traceback__ = None
+    while trace is not None:
+        trace.tb_frame.clear()
+        trace.tb_next, trace = None, trace.tb_next
+
+
+@hidden
+def _run(start: Callable[[], int]) -> None:
+    """Returns, for SIGINT to follow, if *start* was interrupted; else raises SystemExit."""
+    try:
+        status = start()
+    except SystemExit:
+        _flush()
+        raise
+    except BaseException as raised:
+        error = raised
+    else:
+        _flush()
+        raise SystemExit(status)
+    _flush()
+    _print(error)
+    if type(error) is not KeyboardInterrupt:
+        raise SystemExit(1)
+    _die_of_sigint()
+
+
+@hidden
+def _die_of_sigint() -> None:
+    """After everything is torn down: CPython does so if the last text that it ran, here by
+    ``exec``, left a KeyboardInterrupt.
+    """
+    try:
+        exec("raise KeyboardInterrupt", {})
+    except KeyboardInterrupt:
+        pass
+
+
+@hidden
+def _flush() -> None:
+    for name in ("stderr", "stdout"):
+        try:
+            getattr(sys, name).flush()
+        except BaseException:
+            pass  # as CPython: what is left is tried again at the very end
+
+
+@hidden
+def _print(error: BaseException) -> None:
+    """``PyErr_Print``."""
+    trace = trimmed(error.__traceback__)
+    error.__traceback__ = trace
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    hook = getattr(sys, "excepthook", _MISSING)
+    _audit("sys.excepthook", None if hook is _MISSING else hook, type(error), error, trace)
+    if hook is _MISSING:
+        _say("sys.excepthook is missing\n")
+        _display(type(error), error, trace)
+    else:
+        _call(hook, error, trace)
+
+
+_MISSING = object()
+
+
+@hidden
+def _call(hook: object, error: BaseException, trace: TracebackType | None) -> None:
+    try:
+        hook(type(error), error, trace)  # type: ignore[operator]
+        return
+    except SystemExit:
+        raise
+    except BaseException as raised:
+        broken = raised
+    _say("Error in sys.excepthook:\n")
+    _display(type(broken), broken, trimmed(broken.__traceback__))
+    _say("\nOriginal exception was:\n")
+    _display(type(error), error, trace)
+
+
+def trimmed(trace: TracebackType | None) -> TracebackType | None:
+    """*trace* from the first frame that is not ours. Only Python 3.10 shows any."""
+    while trace is not None and _is_ours(trace.tb_frame):
+        trace = trace.tb_next
+    return trace
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__")
+    return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast.run."))
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+    except BaseException:
+        _write(2, text.encode())

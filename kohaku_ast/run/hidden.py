@@ -1,0 +1,34 @@
+"""Functions that nobody sees: no traceback, debugger, warning or ``sys._getframe`` shows them.
+
+CPython does not show the frame of a call that has not come to its first ``RESUME`` yet, and
+steps over it in every list of frames. A function without that instruction never comes to it.
+Python 3.10 has no such instruction: there the functions stay visible.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
+
+def hidden(function: Callable[P, R]) -> Callable[P, R]:
+    """*function*, without a frame that anybody can see. It must not yield."""
+    if sys.version_info >= (3, 11) and sys.implementation.name == "cpython":
+        function.__code__ = _without_resume(function.__code__)  # type: ignore[attr-defined]
+    return function
+
+
+def _without_resume(code: CodeType) -> CodeType:
+    from opcode import opmap
+
+    bytes_ = code.co_code
+    at = bytes_[::2].index(opmap["RESUME"]) * 2
+    return code.replace(co_code=bytes_[:at] + bytes((opmap["NOP"], 0)) + bytes_[at + 2 :])
