@@ -43,10 +43,11 @@ def ask(read_: Arguments) -> Asked:
     """Read the script and the values; raises SyntaxError, and what ``kogine run`` refuses."""
     path, function = split_function(read_.script)
     launch = Launch(path)
-    config = merge_configs(read_.values.get("--config", []))
+    configs = read_.values.get("--config", [])
+    config = merge_configs(configs)
     args, kwargs = (config.args, config.kwargs) if config else ((), {})
     as_is = "--as-is" in read_.flags
-    overrides = [*of_config(config), *of_command_line(read_)]
+    overrides = [*of_config(config, configs), *of_command_line(read_)]
     entrypoint = read_.value("--entrypoint") or function
     request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is)
     program = load_program(launch.data, launch.filename, request, VERSION)

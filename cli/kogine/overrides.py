@@ -25,12 +25,16 @@ def merge_configs(paths: list[str]) -> Config | None:
     return functools.reduce(operator.or_, map(load_config, paths))
 
 
-def of_config(config: Config | None) -> list[Override]:
-    """What *config* overrides."""
+def of_config(config: Config | None, paths: list[str]) -> list[Override]:
+    """What *config* overrides, made of the files at *paths*: of two targets of one parameter
+    that of the later file wins.
+    """
     if config is None:
         return []
+    ranks = {path: rank for rank, path in enumerate(paths)}
+    origins = {target: config.origins.get(target, "Config") for target in config.globals_dict}
     return [
-        Override(target, value, config.origins.get(target, "Config"), 0,
+        Override(target, value, origins[target], ranks.get(origins[target], 0),
                  optional=target in config.optional)
         for target, value in config.globals_dict.items()
     ]  # fmt: skip

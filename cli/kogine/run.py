@@ -89,10 +89,11 @@ def is_utf8(data: bytes) -> bool:
 
 def _changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:
     """The script with overrides in force, or started in another way."""
-    config = merge_configs(read_.values.get("--config", []))
+    configs = read_.values.get("--config", [])
+    config = merge_configs(configs)
     args, kwargs = (config.args, config.kwargs) if config else ((), {})
     as_is = "--as-is" in read_.flags
-    overrides = [*of_config(config), *of_command_line(read_)]
+    overrides = [*of_config(config, configs), *of_command_line(read_)]
     try:
         prepared = prepare(launch, overrides, args, kwargs, entrypoint, as_is=as_is)
     except (SyntaxError, ValueError, SourceError) as error:

@@ -33,12 +33,14 @@ def load_config(path: str) -> Config:
     """
     data = _read(path)
     tree, code = _compiled(data, path)
-    namespace = _executed(code, path)
-    if callable(namespace.get("config_gen")):
-        return _of_call(namespace["config_gen"], path)  # type: ignore[arg-type]
-    if "CONFIG" in namespace:
-        return _checked(namespace["CONFIG"], f"{path}: CONFIG", path)
-    return _bare(tree, namespace, path)
+    with _known(path) as module:
+        _execute(code, module, path)
+        namespace = module.__dict__
+        if callable(namespace.get("config_gen")):
+            return _of_call(namespace["config_gen"], path)
+        if "CONFIG" in namespace:
+            return _checked(namespace["CONFIG"], f"{path}: CONFIG", path)
+        return _bare(tree, namespace, path)
 
 
 def _read(path: str) -> bytes:
@@ -58,13 +60,27 @@ def _compiled(data: bytes, path: str) -> tuple[ast.Module, CodeType]:
         raise ConfigError(f"config {path!r} is not Python:\n{shown}") from error
 
 
-def _executed(code: CodeType, path: str) -> dict[str, object]:
-    """The config's namespace, after its code ran with its own folder importable."""
+@contextmanager
+def _known(path: str) -> Iterator[ModuleType]:
+    """A new module for the config, which ``sys.modules`` knows inside: a dataclass looks there
+    for the module that it stands in.
+    """
     module = ModuleType(os.path.splitext(os.path.basename(path))[0])
     module.__file__ = os.path.abspath(path)
+    other = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module
+    try:
+        yield module
+    finally:
+        sys.modules.pop(module.__name__, None)
+        if other is not None:
+            sys.modules[module.__name__] = other
+
+
+def _execute(code: CodeType, module: ModuleType, path: str) -> None:
+    """Run the config's code, with its own folder importable."""
     with _importable(os.path.dirname(os.path.abspath(path))), _own_errors(path):
         exec(code, module.__dict__)
-    return module.__dict__
 
 
 @contextmanager
@@ -102,7 +118,7 @@ def _of_call(function: Callable[[], object], path: str) -> Config:
 def _checked(made: object, what: str, path: str) -> Config:
     if not isinstance(made, Config):
         raise ConfigError(f"{what} is a {type(made).__name__}, not a Config: {made!r}")
-    return made | Config(origins={target: path for target in made.globals_dict})
+    return made | Config(origins=dict.fromkeys(made.globals_dict, path))
 
 
 def _bare(tree: ast.Module, namespace: Mapping[str, object], path: str) -> Config:
@@ -121,9 +137,7 @@ def _bare(tree: ast.Module, namespace: Mapping[str, object], path: str) -> Confi
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
     own_use = frozenset(_read_names(tree) & set(plain))
-    return config | Config(
-        origins=dict.fromkeys(config.globals_dict, path), optional=own_use
-    )
+    return config | Config(origins=dict.fromkeys(config.globals_dict, path), optional=own_use)
 
 
 def _refuse_mistyped(names: set[str], path: str) -> None:
@@ -135,21 +149,33 @@ def _refuse_mistyped(names: set[str], path: str) -> None:
 
 
 def _defined(statements: list[ast.stmt]) -> Iterator[str]:
-    """The names that top-level statements assign or define; loops and imports do not count."""
+    """The names that top-level statements assign or define; imports and loop variables do not
+    count, nor what ``with``, ``except`` and ``case`` bind.
+    """
     for node in statements:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
-        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            for target in targets:
-                for inner in ast.walk(target):
-                    if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
-                        yield inner.id
-        elif isinstance(node, (ast.If, ast.Try, ast.With)):
-            for block in ("body", "orelse", "finalbody"):
-                yield from _defined(getattr(node, block, []))
-            for handler in getattr(node, "handlers", []):
-                yield from _defined(handler.body)
+            continue
+        for target in _targets(node):
+            for inner in ast.walk(target):
+                if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                    yield inner.id
+        for block in ("body", "orelse", "finalbody"):
+            yield from _defined(getattr(node, block, []))
+        for part in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]:
+            yield from _defined(part.body)
+
+
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    """What the statement itself assigns to; of a walrus too, if it stands in a plain statement."""
+    walruses: list[ast.expr] = [
+        inner.target for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr)
+    ]
+    if isinstance(node, ast.Assign):
+        return [*node.targets, *walruses]
+    if isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+        return [node.target, *walruses]
+    return walruses if isinstance(node, ast.Expr) else []
 
 
 def _read_names(tree: ast.Module) -> set[str]:

@@ -19,7 +19,7 @@ from kohaku_ast.run.hidden import hidden
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType, TracebackType
+    from types import CodeType, FrameType, TracebackType
     from typing import NoReturn
 
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc")
@@ -34,13 +34,21 @@ def is_command(frame: FrameType | None) -> bool:
     """
     if frame is None or sys.implementation.name != "cpython" or sys.flags.inspect:
         return False
-    code = frame.f_code
-    if code.co_name != "<module>" or getattr(code, "co_exceptiontable", b""):
+    if frame.f_code.co_name != "<module>" or _catches(frame.f_code):
         return False
     below = frame.f_back
     while below is not None and below.f_globals.get("__name__") == "runpy":
         below = below.f_back
     return below is None
+
+
+def _catches(code: CodeType) -> bool:
+    """Whether *code* does something when an exception passes."""
+    if sys.version_info >= (3, 11):
+        return bool(code.co_exceptiontable)
+    from opcode import opmap
+
+    return bool({opmap["SETUP_FINALLY"], opmap["SETUP_WITH"]}.intersection(code.co_code[::2]))
 
 
 class _Leave(BaseException):
@@ -49,33 +57,24 @@ class _Leave(BaseException):
 
 def leave_for(start: Callable[[], int]) -> NoReturn:
     """Unwind the stack; the interpreter then calls *start* and exits with what it returns."""
-    shown = sys.excepthook
-
-    @hidden
-    def begin(value: BaseException) -> None:
-        sys.excepthook = shown
-        _forget(value)
-        del value
-        _run(start)
-
-    sys.excepthook = _lowest(begin)
+    shown, run = sys.excepthook, _run  # names of its own: what is lowest may have other globals
+    sys.excepthook = _lowest(lambda kind, value, trace: run(start, shown, value))
     raise _Leave
 
 
-def _lowest(begin: Callable[[BaseException], None]) -> Callable[..., None]:
-    """An excepthook that calls *begin*.
+def _lowest(hook: Callable[..., None]) -> Callable[..., None]:
+    """*hook*, as the one frame that is seen below the script.
 
-    Python 3.11 cannot step back from a dead frame when all below it are hidden (it follows a
-    pointer to where they were), and 3.10 hides none: there the lowest frame is shown, as what
-    these versions name in warnings when nothing is below: ``sys``, line 1.
+    One has to be: with all of them hidden, Python 3.11 steps back from a dead frame to where
+    they were, and 3.12 stops a traced script for want of a frame. It looks like the place that
+    warnings name when nothing is below, so that these at least read the same.
     """
-    hook: Callable[..., None] = lambda kind, value, trace: begin(value)  # noqa: E731
-    if sys.version_info >= (3, 12):
-        return hidden(hook)
-    code = hook.__code__.replace(co_filename="sys", co_firstlineno=1, co_name="<module>")
+    file, line = ("<sys>", 0) if sys.version_info >= (3, 13) else ("sys", 1)
+    code = hook.__code__.replace(co_filename=file, co_firstlineno=line, co_name="<module>")
     return FunctionType(code, vars(sys), "<module>", None, hook.__closure__)
 
 
+@hidden
 def _forget(value: BaseException) -> None:
     """Leave no sign of the exception that brought us here: it would keep objects alive."""
     for name in _LAST:
@@ -89,19 +88,21 @@ def _forget(value: BaseException) -> None:
 
 
 @hidden
-def _run(start: Callable[[], int]) -> None:
+def _run(start: Callable[[], int], hook: object, left: BaseException) -> None:
     """Returns, for SIGINT to follow, if *start* was interrupted; else raises SystemExit."""
+    sys.excepthook = hook  # type: ignore[assignment]
+    _forget(left)
     try:
         status = start()
     except SystemExit:
-        _flush()
+        _end()
         raise
     except BaseException as raised:
         error = raised
     else:
-        _flush()
+        _end()
         raise SystemExit(status)
-    _flush()
+    _end()
     _print(error)
     if type(error) is not KeyboardInterrupt:
         raise SystemExit(1)
@@ -120,12 +121,23 @@ def _die_of_sigint() -> None:
 
 
 @hidden
-def _flush() -> None:
+def _end() -> None:
+    """As CPython does when the script has ended."""
+    _forget_debugger()
     for name in ("stderr", "stdout"):
         try:
             getattr(sys, name).flush()
         except BaseException:
             pass  # as CPython: what is left is tried again at the very end
+
+
+@hidden
+def _forget_debugger() -> None:
+    """One that steps over the script's end would go on in the lowest frame."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+    frame.f_trace = None
 
 
 @hidden
@@ -158,11 +170,13 @@ def _call(hook: object, error: BaseException, trace: TracebackType | None) -> No
     except BaseException as raised:
         broken = raised
     _say("Error in sys.excepthook:\n")
-    _display(type(broken), broken, trimmed(broken.__traceback__))
+    broken.__traceback__ = trimmed(broken.__traceback__)
+    _display(type(broken), broken, broken.__traceback__)
     _say("\nOriginal exception was:\n")
     _display(type(error), error, trace)
 
 
+@hidden
 def trimmed(trace: TracebackType | None) -> TracebackType | None:
     """*trace* from the first frame that is not ours. Only Python 3.10 shows any."""
     while trace is not None and _is_ours(trace.tb_frame):
@@ -170,11 +184,13 @@ def trimmed(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
+@hidden
 def _is_ours(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
     return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast.run."))
 
 
+@hidden
 def _say(text: str) -> None:
     try:
         sys.stderr.write(text)

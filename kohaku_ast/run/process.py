@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import functools
 import os
 import sys
 
@@ -74,36 +75,43 @@ def _forget_shadowed(folder: str) -> None:
 
 def _is_in(folder: str, name: str) -> bool:
     path = os.path.join(folder, name)
-    if getattr(sys.modules[name], "__file__", "").startswith(path):
+    if (getattr(sys.modules[name], "__file__", None) or "").startswith(path):
         return False  # the script lies beside the very module, in the standard library say
     return os.path.exists(path + ".py") or os.path.exists(os.path.join(path, "__init__.py"))
 
 
+@hidden
 def _leave(namespace: dict[str, object]) -> None:
     """CPython takes these away before atexit; scripts' exit functions may look."""
     namespace.pop("__file__", None)
     namespace.pop("__cached__", None)
 
 
+@hidden
 def _peel(error: BaseException, namespace: dict[str, object]) -> None:
     """Let the interpreter show *error* without the frames that are ours."""
     shown = getattr(sys, "excepthook", None)
-    trace = trimmed(error.__traceback__)
-    if shown is None:
-        return
+    if shown is not None:
+        trace = trimmed(error.__traceback__)
+        sys.excepthook = functools.partial(_show, shown, trace, namespace)
 
-    @hidden
-    def excepthook(
-        kind: type[BaseException], value: BaseException, _: TracebackType | None
-    ) -> None:
-        sys.excepthook = shown
-        value.__traceback__ = sys.last_traceback = trace
-        try:
-            shown(kind, value, trace)
-        finally:
-            _leave(namespace)
 
-    sys.excepthook = excepthook
+@hidden
+def _show(
+    shown: Callable[..., object],
+    trace: TracebackType | None,
+    namespace: dict[str, object],
+    kind: type[BaseException],
+    value: BaseException,
+    _: TracebackType | None,
+) -> None:
+    """An excepthook for one call: *shown*, with *trace*, and with itself gone."""
+    sys.excepthook = shown
+    value.__traceback__ = sys.last_traceback = trace
+    try:
+        shown(kind, value, trace)
+    finally:
+        _leave(namespace)
 
 
 def warn_compiler(program: Program) -> None:
@@ -120,11 +128,15 @@ def warn_at_end(prepared: Prepared) -> None:
     atexit.register(_warn_unused, prepared, os.getpid())
 
 
+@hidden
 def _warn_unused(prepared: Prepared, pid: int) -> None:
     if os.getpid() != pid:  # a forked child of the script
         return
+    tracer = sys.gettrace()
+    sys.settrace(None)  # the script may have left one on: it is not to see us
     for message in unused_messages(prepared):
         _say(f"kogine: warning: {message}\n")
+    sys.settrace(tracer)
 
 
 def unused_messages(prepared: Prepared) -> list[str]:

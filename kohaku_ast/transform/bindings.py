@@ -12,7 +12,7 @@ Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 """A body of statements that binds names of its own."""
 
 Arms = tuple[tuple[int, int], ...]
-"""The branches a statement stands in, from the outside in: (id of the `if`, `try` or `match`, arm)."""
+"""The branches around a statement, from the outside in: (id of the `if`, `try` or `match`, arm)."""
 
 # A comprehension evaluates its parts many times; a lambda is another scope; before Python 3.12
 # the positions inside an f-string are wrong.
@@ -107,7 +107,7 @@ class _Walk:
                     yield Definition(name, case, "case", None, case_arms, looped)
                 yield from self.body(case.body, case_arms, looped)
         elif _is_try(node):
-            yield from self.tried(node, arms, looped)
+            yield from self.tried(node, arms, looped)  # type: ignore[arg-type]
 
     def tried(self, node: ast.Try, arms: Arms, looped: bool) -> Iterator[Definition]:
         # The else block continues the body, the finally block runs in any case.

@@ -1,7 +1,6 @@
 """``build_program``: from a script's text and a Request to a Program."""
 
 from __future__ import annotations
-
 import __future__
 
 import ast
@@ -10,6 +9,7 @@ from types import CodeType
 
 from kohaku_ast.errors import EntrypointError, SourceError, TransformError, near
 from kohaku_ast.transform.bindings import find_definitions
+from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.guard import find_guards
 from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.lower import lower, lower_capture
@@ -29,6 +29,10 @@ def build_program(source: Source, request: Request) -> Program:
     Raises the errors of ``make_plan`` for targets, SyntaxError as ``compile`` does, and
     TransformError if the rewrite cannot be proved.
     """
+    return with_room(lambda: _built(source, request), source.filename)
+
+
+def _built(source: Source, request: Request) -> Program:
     plan = make_plan(source, request)
     entry_name = _entry_name(source, request)
     tree, noted = proved_tree(source, list(plan.edits))
@@ -73,8 +77,8 @@ def _parsed(text: str, source: Source) -> ast.Module:
         return parse_text(text, source.filename)
     except SyntaxError as error:
         raise TransformError(
-            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. Nothing was "
-            "run; this is a bug of kohaku_ast, please report it."
+            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. "
+            "Nothing was run; this is a bug of kohaku_ast, please report it."
         ) from None
 
 
@@ -86,7 +90,8 @@ def _compiled(
     with warnings.catch_warnings(record=True) as more:
         warnings.simplefilter("always")
         segments = [
-            (role, compile(part, filename, "exec", flags, dont_inherit=True)) for role, part in parts
+            (role, compile(part, filename, "exec", flags, dont_inherit=True))
+            for role, part in parts
         ]
     noted.extend(more)
     return segments
@@ -133,14 +138,12 @@ def _entry_name(source: Source, request: Request) -> str:
 
 def _meant(plan: Plan) -> list[Meant | None]:
     return [
-        one and Meant(one.target, one.reading, one.line, one.default, one.path, one.module)
+        Meant(one.target, one.reading, one.line, one.default, one.path, one.module) if one else None
         for one in plan.meant
     ]
 
 
-def _plain(
-    noted: list[warnings.WarningMessage], plan: Plan
-) -> list[tuple[str, str, int]]:
+def _plain(noted: list[warnings.WarningMessage], plan: Plan) -> list[tuple[str, str, int]]:
     """The compiler's warnings as plain values, without those of text that was replaced."""
     replaced = [
         range(edit.node.lineno, edit.node.end_lineno + 1)  # type: ignore[attr-defined]

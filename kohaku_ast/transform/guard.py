@@ -18,10 +18,8 @@ def always_runs(node: ast.If) -> bool:
     return _asks_for_main(node.test, all)
 
 
-def _asks_for_main(
-    test: ast.expr, enough: Callable[[Iterable[bool]], bool] = any
-) -> bool:
-    """Whether *test* asks for ``__main__``: alone, in an ``or``, or in *enough* parts of an ``and``."""
+def _asks_for_main(test: ast.expr, enough: Callable[[Iterable[bool]], bool] = any) -> bool:
+    """Whether *test* asks for ``__main__``: alone, in ``or``, or in *enough* parts of ``and``."""
     if isinstance(test, ast.BoolOp):
         parts = (_asks_for_main(value, enough) for value in test.values)
         return enough(parts) if isinstance(test.op, ast.And) else any(parts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from kohaku_ast.readings import Reading
 from kohaku_ast.transform.bindings import FUNCTIONS, Definition, Scope, find_definitions
 from kohaku_ast.transform.counted import counted
+from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.literals import called_name, is_setting
 from kohaku_ast.transform.readings import reading_of, reading_of_flag, reading_of_option
 from kohaku_ast.transform.rules.assign import assign_site, declared_site
@@ -27,7 +28,8 @@ from kohaku_ast.transform.targets import Step, join_path
 class Parameter:
     """Something in a Script that can be given another value."""
 
-    #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)``, ``main.lr``.
+    #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)`` or
+    #: ``main.lr``.
     target: str
     #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``,
     #: ``other`` or ``module``.
@@ -67,20 +69,22 @@ class Parameter:
 def find_parameters(source: Source) -> list[Parameter]:
     """Every parameter of *source*, in the order of the file. Nothing is run or imported."""
     found: dict[str, Parameter] = {}
-    for one in _Finder(source).module():
+    for one in with_room(lambda: list(_Finder(source).module()), source.filename):
         found[one.target] = _merged(found[one.target], one) if one.target in found else one
     return sorted(found.values(), key=lambda parameter: parameter.line)
 
 
 def _merged(first: Parameter, other: Parameter) -> Parameter:
-    """One parameter of two with one target: what is in a class or function that is defined twice."""
+    """One parameter of two with one target: of a class or function that is defined twice."""
     if first.refused or other.refused:
         return other if first.refused else first
     return replace(
         first,
         also=(*first.also, other.line, *other.also),
         # The argument of a call is found once for each definition of the function.
-        sites=tuple({(id(site.node), site.change): site for site in first.sites + other.sites}.values()),
+        sites=tuple(
+            {(id(site.node), site.change): site for site in first.sites + other.sites}.values()
+        ),
         values=first.values + other.values,
         definitions=first.definitions + other.definitions,
     )
@@ -122,7 +126,9 @@ class _Finder:
                 yield from self.name(f"{prefix}.", name, definitions, kind)
         self.classes = outer
 
-    def name(self, prefix: str, name: str, found: list[Definition], kind: str) -> Iterator[Parameter]:
+    def name(
+        self, prefix: str, name: str, found: list[Definition], kind: str
+    ) -> Iterator[Parameter]:
         """The parameters of one name of a scope: itself, what is in it, its own scope."""
         if name == "*":
             return
@@ -131,7 +137,9 @@ class _Finder:
         if not definitions or is_dunder(name):
             if not prefix:
                 yield refused_parameter(target, found)
-        elif all(one.form in ("value", "declared", "chained", "unpacked") for one in definitions[:1]):
+        elif all(
+            one.form in ("value", "declared", "chained", "unpacked") for one in definitions[:1]
+        ):
             parameter = self.assigned(target, kind, definitions)
             yield parameter
             yield from self.contents(parameter)
@@ -203,8 +211,12 @@ class _Finder:
         entries: dict[str, list[ast.expr]] = {}
         for value in parent.values:
             for path, inner in find_entries(value):
-                entries.setdefault(parent.target + "." + join_path(path) if isinstance(path[0], str)
-                                   else parent.target + join_path(path), []).append(inner)
+                entries.setdefault(
+                    parent.target + "." + join_path(path)
+                    if isinstance(path[0], str)
+                    else parent.target + join_path(path),
+                    [],
+                ).append(inner)
         for target, values in entries.items():
             yield self.entry(parent, target, values)
 
@@ -239,7 +251,9 @@ class _Finder:
 
     def passed(self, owner: str, function: Function, name: str) -> list[Site]:
         """Where the calls that start the program pass an argument for *name*."""
-        calls = [call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner]
+        calls = [
+            call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
+        ]
         sites = [argument_site(call, function, name) for call in calls]
         return [site for site in sites if site is not None]
 
@@ -247,7 +261,9 @@ class _Finder:
         self, owner: str, argument: ast.arg, default: ast.expr | None, passed: list[Site]
     ) -> Parameter:
         sites = passed if default is None else [default_site(default), *passed]
-        found = field_default(default) if isinstance(default, ast.Call) and is_field(default) else None
+        found = (
+            field_default(default) if isinstance(default, ast.Call) and is_field(default) else None
+        )
         shown = found[0] if found else default
         if shown is None:  # no default: the argument of the call is what a person would edit
             assert isinstance(passed[0].node, ast.expr)
@@ -297,7 +313,9 @@ class _Finder:
         if first.library == "absl" and len(first.call.args) > 2:
             help_text = first.call.args[2]
         default = first.default
-        lines = [site.line for site in sites if "{}" in site.template and site.line != first.call.lineno]
+        lines = [
+            site.line for site in sites if "{}" in site.template and site.line != first.call.lineno
+        ]
         return Parameter(
             target=target,
             kind="option",
@@ -367,7 +385,9 @@ def by_name(definitions: list[Definition]) -> dict[str, list[Definition]]:
 
 def looped_names(tree: ast.Module) -> set[str]:
     """Names that some loop of the file assigns again: state, not settings."""
-    loops = [node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))]
+    loops = [
+        node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    ]
     return {
         node.id
         for loop in loops
@@ -390,7 +410,9 @@ def _option_reading(option: Option, classes: Mapping[str, ast.ClassDef]) -> Read
     nargs = keyword("nargs")
     if isinstance(keyword("multiple"), ast.Constant):
         nargs = ast.Constant("*")
-    return reading_of_option(keyword("type"), option.default, action, nargs, keyword("choices"), classes)
+    return reading_of_option(
+        keyword("type"), option.default, action, nargs, keyword("choices"), classes
+    )
 
 
 def _constant_text(node: ast.expr | None) -> str:

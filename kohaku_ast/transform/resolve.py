@@ -67,20 +67,25 @@ class Targets:
         if len(fitting) > 1:
             listed = "".join(f"\n  {one.target}  ({one.kind}, line {one.line})" for one in fitting)
             raise AmbiguousTarget(
-                f"{self.file}: {target!r} fits several parameters; write one of them in full:{listed}"
+                f"{self.file}: {target!r} fits several parameters; "
+                f"write one of them in full:{listed}"
             )
         if fitting:
             return fitting[0]
         if refused is not None:
             raise self.refusal(refused)
         if target.startswith("__") and target.endswith("__"):
-            raise RefusedTarget(f"{self.file}: cannot override {target!r}: names with two "
-                                "underscores on both sides belong to Python's own machinery")
+            raise RefusedTarget(
+                f"{self.file}: cannot override {target!r}: names with two "
+                "underscores on both sides belong to Python's own machinery"
+            )
         raise self.unknown(target)
 
     def refusal(self, parameter: Parameter) -> RefusedTarget:
+        """The error for a name that is there and cannot be overridden."""
         return RefusedTarget(
-            f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: {parameter.refused}"
+            f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: "
+            f"{parameter.refused}"
         )
 
     def below(self, target: str, path: tuple[Step, ...]) -> Parameter:
@@ -135,6 +140,7 @@ class Targets:
                 raise self.refusal(refused_parameter(target, found))
 
     def refuse_unreadable(self, target: str, owner: Parameter, one: Definition) -> None:
+        """Say why, if the definition is a literal whose keys only the running script knows."""
         reason = ""
         if isinstance(one.value, ast.DictComp):
             reason = "its keys are made by a comprehension"
@@ -155,9 +161,13 @@ class Targets:
         for last in near(last_name_or(target), list(self.by_last)):
             found += [one.target for one in self.by_last[last] if one.target not in found]
         hints = [f"{name!r} (line {self.parameters[name].line})" for name in found[:3]]
-        hint = f" Did you mean {' or '.join(hints)}?" if hints else (
-            f" 'kogine run --inspect {self.file}' lists what can be overridden;"
-            " --add sets a name that the script does not define."
+        hint = (
+            f" Did you mean {' or '.join(hints)}?"
+            if hints
+            else (
+                f" 'kogine run --inspect {self.file}' lists what can be overridden;"
+                " --add sets a name that the script does not define."
+            )
         )
         return UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from kohaku_ast.transform.bindings import FUNCTIONS
 from kohaku_ast.transform.sites import Edit
@@ -19,13 +20,23 @@ _COMMENT = re.compile(r"#[^\r\n]*")
 
 def rewrite(source: Source, edits: list[Edit]) -> str:
     """The text of *source* with *edits* made; edits at one place keep their order."""
-    splices = [(*_splice(source, edit), _depth(edit)) for edit in edits]
+    splices = [(*_splice(source, edit), _depth(edit)) for edit in _one_a_call(edits)]
     pieces, done = [], 0
     # Of a class and its last method, which end at one place, the method's edit comes first.
     for start, end, text, *_ in sorted(splices, key=lambda splice: (splice[0], splice[3])):
         pieces += [source.text[done:start], text]
         done = end
     return "".join([*pieces, source.text[done:]])
+
+
+def _one_a_call(edits: list[Edit]) -> list[Edit]:
+    """*edits* with the new keywords of one call in one edit: only the first may need a comma."""
+    joined: dict[tuple[str, int], Edit] = {}
+    for number, edit in enumerate(edits):
+        key = ("keyword", id(edit.node)) if edit.change == "keyword" else ("", number)
+        first = joined.get(key)
+        joined[key] = replace(edit, text=f"{first.text}, {edit.text}") if first else edit
+    return list(joined.values())
 
 
 def _depth(edit: Edit) -> tuple[int, int]:

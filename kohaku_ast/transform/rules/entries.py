@@ -10,7 +10,9 @@ from kohaku_ast.transform.targets import Step
 _CLOSED_CALLS = {"dict", "SimpleNamespace", "Namespace"}
 
 
-def find_entries(value: ast.expr, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step, ...], ast.expr]]:
+def find_entries(
+    value: ast.expr, path: tuple[Step, ...] = ()
+) -> Iterator[tuple[tuple[Step, ...], ast.expr]]:
     """Every entry below *value* that has a name, with its path; containers before contents."""
     if isinstance(value, ast.IfExp):
         yield from find_entries(value.body, path)
@@ -45,7 +47,11 @@ def is_closed(value: ast.expr) -> bool:
     if isinstance(value, ast.Dict):
         return all(isinstance(key, ast.Constant) for key in value.keys)
     if isinstance(value, ast.Call):
-        name = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
+        name = (
+            value.func.attr
+            if isinstance(value.func, ast.Attribute)
+            else getattr(value.func, "id", "")
+        )
         named = all(keyword.arg for keyword in value.keywords)
         return name in _CLOSED_CALLS and named and not value.args
     if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
@@ -57,8 +63,9 @@ def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
     """What *value* holds, by key, keyword or index."""
     if isinstance(value, ast.Dict):
         for key, inner in zip(value.keys, value.values):
-            if isinstance(key, ast.Constant) and type(key.value) in (str, int):
-                yield key.value, inner
+            step = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(step, (str, int)) and not isinstance(step, bool):
+                yield step, inner
     elif isinstance(value, (ast.List, ast.Tuple)):
         for index, inner in enumerate(value.elts):
             if isinstance(inner, ast.Starred):

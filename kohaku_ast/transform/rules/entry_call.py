@@ -19,7 +19,15 @@ _NOT_ENTERED = (
 )  # fmt: skip
 
 # What may stand below the call: `result = main()`, then `print(result)`.
-_PASSED_OVER = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Assert, ast.Delete, ast.Pass)
+_PASSED_OVER = (
+    ast.Expr,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.AugAssign,
+    ast.Assert,
+    ast.Delete,
+    ast.Pass,
+)
 
 
 def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast.Call]:
@@ -61,7 +69,9 @@ def find_marked(tree: ast.Module) -> list[str]:
     ]
 
 
-def pick_call(calls: list[ast.Call], functions: Mapping[str, Function], names: list[str]) -> ast.Call | None:
+def pick_call(
+    calls: list[ast.Call], functions: Mapping[str, Function], names: list[str]
+) -> ast.Call | None:
     """The one of *calls* that can take keywords *names*; None if there is none or a choice."""
     fitting = [call for call in calls if accepts(functions[called_name(call.func)], names)]
     mains = [call for call in fitting if called_name(call.func) == "main"]

@@ -68,7 +68,7 @@ def _declared(call: ast.Call) -> Iterator[Option]:
         named = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "name")]
         default = call.args[1] if len(call.args) > 1 else None
         if named and isinstance(named[0], ast.Constant):
-            yield Option("absl", (f"--{named[0].value}",), call, default)
+            yield Option("absl", (f"--{named[0].value!s}",), call, default)
 
 
 def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Site]:

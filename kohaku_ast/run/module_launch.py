@@ -1,0 +1,125 @@
+"""Modules, folders and zips: what Python starts with the help of ``runpy``.
+
+``python -m pkg.mod``, ``python folder`` and ``python archive.zip`` run a function of ``runpy``,
+and its frames stand in every traceback. So it runs here too; only the code that it finds is
+given another one if there are overrides.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+
+from kohaku_ast.errors import SourceError, near
+from kohaku_ast.run.hidden import hidden
+from kohaku_ast.run.launch import Launch, absolute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import CodeType
+
+
+class ModuleLaunch(Launch):
+    """A module as ``python -m NAME``, or a folder or zip as ``python PATH``, would start it."""
+
+    __slots__ = ("module",)
+
+    def __init__(self, shown: str, module: str, argv: Sequence[str] = ()) -> None:
+        """*module* is ``__main__`` for a folder or zip *shown*.
+
+        Finds the file without importing anything; raises SourceError if there is none.
+        """
+        self.shown, self.module = shown, module
+        is_main = module == "__main__"
+        self.argv = [shown if is_main else "-m", *argv]
+        self.path0 = absolute(shown) if is_main and sys.version_info < (3, 11) else os.getcwd()
+        if is_main:
+            self.path0 = absolute(shown)
+        spec = _find(module, [self.path0, *sys.path[1:]])
+        self.filename, self.data = _source(spec, shown, is_main)
+
+
+def is_runnable_folder(path: str) -> bool:
+    """Whether *path* is a folder or an archive, which Python looks for ``__main__`` in."""
+    if os.path.isdir(path):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False
+
+
+def is_module_name(name: str) -> bool:
+    """Whether *name* is spelled like a module and one of that name can be found."""
+    parts = name.split(".")
+    if not all(map(str.isidentifier, parts)):
+        return False
+    return PathFinder.find_spec(parts[0], [os.getcwd(), *sys.path[1:]]) is not None
+
+
+def _find(module: str, path: list[str]) -> ModuleSpec | None:
+    """The spec of *module*, or of its ``__main__`` if it is a package; parents are not run."""
+    spec = None
+    places: list[str] | None = path
+    parts = module.split(".")
+    for number in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:number]), places)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or [])
+    if spec is not None and spec.submodule_search_locations is not None:
+        return PathFinder.find_spec(f"{module}.__main__", places)
+    return spec
+
+
+def _source(spec: ModuleSpec | None, shown: str, is_main: bool) -> tuple[str, bytes]:
+    """The file and the text that will run."""
+    if spec is None or spec.origin is None or spec.loader is None:
+        if is_main:
+            raise SourceError(
+                f"{shown!r} is a directory or archive without a __main__.py: name the script in it"
+            )
+        raise SourceError(f"no module named {shown!r}, or it has no __main__{_nearby(shown)}")
+    try:
+        data: bytes = spec.loader.get_data(spec.origin)  # type: ignore[attr-defined]
+    except (AttributeError, OSError) as error:
+        raise SourceError(f"cannot read the source of {shown!r}: {error}") from error
+    return spec.origin, data
+
+
+def _nearby(name: str) -> str:
+    first = name.partition(".")[0]
+    files = [os.path.splitext(file)[0] for file in os.listdir(os.getcwd())]
+    found = near(first, files, 1)
+    return f". Did you mean {found[0]!r}?" if found else ""
+
+
+@hidden
+def run_module(launch: ModuleLaunch, code: CodeType | None) -> None:
+    """Run the module as ``__main__``, which is in ``sys.modules`` by now; *code* in place of its
+    own code if given.
+    """
+    import runpy
+
+    if code is not None:
+        for name in ("_get_module_details", "_get_main_module_details"):
+            setattr(runpy, name, _with_code(runpy, name, code))
+    del code
+    runpy._run_module_as_main(  # type: ignore[attr-defined]
+        launch.module, launch.module != "__main__"
+    )
+
+
+def _with_code(runpy: object, name: str, code: CodeType) -> Callable[..., object]:
+    """The function of *runpy* that finds code, for one call; then the original is back."""
+    original: Callable[..., tuple[str, ModuleSpec, CodeType]] = getattr(runpy, name)
+
+    def details(*arguments: object) -> tuple[str, ModuleSpec, CodeType]:
+        setattr(runpy, name, original)  # first: for a package it calls itself by this name
+        found, spec, _ = original(*arguments)
+        return found, spec, code
+
+    return details

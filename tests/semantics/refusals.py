@@ -1,0 +1,77 @@
+"""What must stop before anything runs: exit status 2 and one message that says what to do."""
+
+from tests.semantics.case import refusal
+
+SCRIPT = """
+    print("ran")
+    lr = 0.1
+    sizes = [1, 2]
+    mode = "a"
+    cfg = {"lr": 1, "opt": {"name": "sgd"}}
+    keys = {k: 1 for k in "ab"}
+    for i in range(2):
+        k = i
+    try: pass
+    except ValueError as error: pass
+    class Args:
+        n = 1
+        depth = 2
+        __slots__ = ()
+        for q in "ab":
+            z = q
+    class Other:
+        depth = 3
+    def main(epochs=1, width=2):
+        m = 2
+        for j in "ab":
+            v = j
+    def helper(): pass
+    """
+
+
+def on(id_, arguments, *words):
+    return refusal(id_, SCRIPT, arguments, *words)
+
+
+REFUSALS = [
+    on("a misspelt global", "lrr=1", "no parameter 'lrr'", "Did you mean 'lr' (line 2)"),
+    on("a misspelt entry", "cfg.opt.nme=x", "'cfg.opt.nme'", "'cfg.opt.name' (line 5)"),
+    on("a misspelt attribute", "Args.dept=1", "'Args.depth' (line 13)"),
+    on("a misspelt default", "main(epoch)=1", "'main(epochs)' (line 19)"),
+    on("a misspelt option", "--lrr=1", "no parameter '--lrr'"),
+    on("nothing like it", "qwertz=1", "--inspect script.py", "--add"),
+    on("an attribute of a number", "lr.x=1", "no parameter 'lr.x'"),
+    on("an index past the end", "sizes[9]=1", "no parameter 'sizes[9]'"),
+    on("a key of a comprehension", "keys.a=1", "script.py:6", "comprehension", "as a whole"),
+    on("a loop variable", "i=1", "script.py:7", "loop variable"),
+    on("a name that only a loop assigns", "k=1", "script.py:8", "only inside a loop", "above the loop"),
+    on("a name of an except", "error=1", "script.py:10", "except"),
+    on("a loop variable of a class", "Args.q=1", "script.py:15", "loop variable"),
+    on("a name that only a loop of a class assigns", "Args.z=1", "script.py:16", "only inside a loop"),
+    on("a loop variable of a function", "main.j=1", "script.py:21", "loop variable"),
+    on("a name that only a loop of a function assigns", "main.v=1", "script.py:22", "only inside a loop"),
+    on("a dunder name", "__name__=x", "cannot override '__name__'", "machinery"),
+    on("a dunder name of a class", "Args.__slots__=x", "script.py:14", "machinery"),
+    on("a short target that fits two", "depth=1", "'depth' fits several", "Args.depth  (class attribute, line 13)", "Other.depth  (class attribute, line 18)"),
+    on("a number that is none", "lr=abc", "script.py:2", "lr=abc", "float", "default 0.1"),
+    on("an empty number", "lr=", "script.py:2", "expected float"),
+    on("a fraction for a whole number", "Args.n=2.5", "script.py:12", "expected int"),
+    on("a list that is none", "sizes=5", "script.py:3", "expected list"),
+    on("a comma", "lr=0.1,0.2", "--sweep lr=0.1,0.2", "lr=(0.1,0.2)"),
+    on("a comma in text", "mode=a,b", "--sweep mode=a,b", "mode='a,b'"),
+    on("one target twice", ("lr=1", "lr=2"), "'lr' is given twice", "1 and 2"),
+    on("one target twice, once with --set", ("lr=1", "--set", "lr=2"), "'lr' is given twice"),
+    on("a short and a full target", ("epochs=1", "main(epochs)=2"), "given twice", "'epochs' and 'main(epochs)'"),
+    on("a container and its entry", ("cfg.opt={}", "cfg.opt.name=x"), "script.py:5", "'cfg.opt.name' stands inside 'cfg.opt'"),
+    on("a name and its item", ("sizes=[3]", "sizes[0]=2"), "stands inside"),
+    on("no target", "=1", "is not a target"),
+    on("a target that is none", "l r=1", "'l r' is not a target"),
+    on("no value", "lr", "an override is TARGET=VALUE"),
+    on("a value apart from its option", ("--lr", "1"), "comes after '--'"),
+    on("--set without anything", "--set", "--set needs a value"),
+    on("--add without a value", ("--add", "y"), "NAME=VALUE"),
+    on("--add of a dunder", ("--add", "__name__=y"), "__name__"),
+    on("an entrypoint that is not there", ("--entrypoint", "mian"), "no function 'mian'", "Did you mean 'main'?"),
+    on("an unknown option", "--insect", "'--insect'"),
+    refusal("an empty file", b"", "x=2", "no parameter 'x'"),
+]

@@ -1,0 +1,59 @@
+"""Every row and rule of the semantics, in small scripts, against copies edited by hand."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests import semantics
+from tests.oracle import compare, run_kogine, run_python
+from tests.semantics.case import Case, Refusal
+
+_TABLES = [
+    importlib.import_module(f"{semantics.__name__}.{one.name}")
+    for one in pkgutil.iter_modules(semantics.__path__)
+]
+CASES: list[Case] = [case for table in _TABLES for case in getattr(table, "CASES", [])]
+REFUSALS: list[Refusal] = [one for table in _TABLES for one in getattr(table, "REFUSALS", [])]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_override_is_as_if_edited(case, tmp_path):  # type: ignore[no-untyped-def]
+    _write(tmp_path, case.files)
+    expected, got = compare(tmp_path, case.script, case.edits, case.arguments, argv=case.argv)
+    lines = got.stderr.splitlines(keepends=True)
+    warned = [line for line in lines if line.startswith("kogine: warning: ")]
+    rest = "".join(line for line in lines if line not in warned)
+    assert (got.status, got.stdout) == (expected.status, expected.stdout)
+    seen = _frames if case.frames else str
+    assert seen(rest) == seen(expected.stderr)
+    assert [line.split("'")[1] for line in warned] == list(case.warned)
+    unedited = run_python(tmp_path, "script.py", *case.argv)
+    assert (unedited == expected) == case.same, "the script does not show whether it was edited"
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def _frames(stderr: str) -> list[str]:
+    """A traceback without the source lines that it shows."""
+    return [line for line in stderr.splitlines() if not line.startswith("    ")]
+
+
+@pytest.mark.parametrize("case", REFUSALS, ids=lambda case: case.id)
+def test_refused_before_anything_runs(case, tmp_path):  # type: ignore[no-untyped-def]
+    _write(tmp_path, case.files)
+    (tmp_path / "script.py").write_bytes(case.script)
+    got = run_kogine(tmp_path, "run", "script.py", *case.arguments)
+    assert (got.status, got.stdout) == (2, "")
+    assert got.stderr.startswith("kogine: error: ")
+    assert "/kohaku_ast/" not in got.stderr
+    for word in case.words:
+        assert word in got.stderr
