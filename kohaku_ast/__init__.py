@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from kohaku_ast.config.config import Config
     from kohaku_ast.errors import KogineError, UnusedOverride
     from kohaku_ast.helpers.decorator import entrypoint
-    from kohaku_ast.run.outcome import Outcome
-    from kohaku_ast.run.script import Loaded, Script, run
+    from kohaku_ast.runner.outcome import Outcome
+    from kohaku_ast.runner.script import Loaded, Script, run
     from kohaku_ast.transform.parameters import Parameter
 
 _WHERE = {
     "Config": "config.config",
     "KogineError": "errors",
-    "Loaded": "run.script",
-    "Outcome": "run.outcome",
+    "Loaded": "runner.script",
+    "Outcome": "runner.outcome",
     "Parameter": "transform.parameters",
-    "Script": "run.script",
+    "Script": "runner.script",
     "UnusedOverride": "errors",
     "entrypoint": "helpers.decorator",
-    "run": "run.script",
+    "run": "runner.script",
 }
 
 __all__ = [

@@ -70,8 +70,8 @@ def run_shell(command: str, folder: Path) -> str:
     """Standard output and error of *command*, as a terminal shows them."""
     launcher = Path(__file__).with_name("kogine_command.py")
     path = os.pathsep.join([str(ROOT), str(ROOT / "cli")])
-    kogine = f"kogine() {{ {shlex.join([sys.executable, str(launcher)])} \"$@\"; }}\n"
-    python = f"python() {{ {shlex.quote(sys.executable)} \"$@\"; }}\n"
+    kogine = f'kogine() {{ {shlex.join([sys.executable, str(launcher)])} "$@"; }}\n'
+    python = f'python() {{ {shlex.quote(sys.executable)} "$@"; }}\n'
     done = subprocess.run(
         ["bash", "-c", kogine + python + command],
         cwd=folder,

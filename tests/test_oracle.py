@@ -53,7 +53,9 @@ def test_override_is_as_if_edited(case, tmp_path):  # type: ignore[no-untyped-de
         assert any(f"override {target!r} was not used" in line for line in warned)
 
 
-@pytest.mark.parametrize("case", cases.CONFIG_CASES, ids=lambda case: f"{case.config} {case.script}")
+@pytest.mark.parametrize(
+    "case", cases.CONFIG_CASES, ids=lambda case: f"{case.config} {case.script}"
+)
 def test_config_is_as_if_edited(case, tmp_path):  # type: ignore[no-untyped-def]
     shutil.copytree(FIXTURES / "configs", tmp_path / "configs")
     data = (SCRIPTS / case.script).read_bytes()

@@ -12,13 +12,12 @@ from kogine.reader import Arguments
 from kogine.run import split_function
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.run.entry import added_names
-from kohaku_ast.run.launch import Launch
-from kohaku_ast.run.prepare import load_program, make_request, read_values
+from kohaku_ast.runner.entry import added_names
+from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.prepare import load_program, make_request, read_values
 from kohaku_ast.transform.program import Program
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.source import Source, decode
-from kohaku_ast.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Asked:
 def ask(read_: Arguments) -> Asked:
     """Read the script and the values; raises SyntaxError, and what ``kogine run`` refuses."""
     path, function = split_function(read_.script)
-    launch = Launch(path)
+    launch = find_launch(path, (), read_.is_module)
     configs = read_.values.get("--config", [])
     config = merge_configs(configs)
     args, kwargs = (config.args, config.kwargs) if config else ((), {})
@@ -50,11 +49,11 @@ def ask(read_: Arguments) -> Asked:
     overrides = [*of_config(config, configs), *of_command_line(read_)]
     entrypoint = read_.value("--entrypoint") or function
     request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is)
-    program = load_program(launch.data, launch.filename, request, VERSION)
+    program = load_program(launch.data, launch.filename, request, launch.path0, launch.package)
     return Asked(
         path=path,
         data=launch.data,
-        source=decode(launch.data, launch.filename),
+        source=decode(launch.data, launch.filename, launch.path0, launch.package),
         request=request,
         program=program,
         values=read_values(program, request, overrides, args, kwargs, as_is),

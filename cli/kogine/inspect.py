@@ -11,7 +11,7 @@ from kogine.run import split_function
 from kohaku_ast.display.table import Row, group_rows, print_table
 from kohaku_ast.errors import UsageError, near
 from kohaku_ast.readings import describe
-from kohaku_ast.run.launch import Launch
+from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.transform.entrypoint import Entrypoint
 from kohaku_ast.transform.inspection import Inspection, inspect_source
 from kohaku_ast.transform.parameters import Parameter
@@ -32,7 +32,7 @@ def inspect(read: Arguments) -> Callable[[], int]:
     if form not in FORMATS:
         raise UsageError(_unknown_format(form))
     script = split_function(read.script)[0]
-    launch = Launch(script)
+    launch = find_launch(script, (), read.is_module)
     try:
         found = inspect_source(decode(launch.data, launch.filename))
     except SyntaxError as error:

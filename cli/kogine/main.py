@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 
 from kohaku_ast.errors import KogineError
-from kohaku_ast.run.bottom import is_command, leave_for
+from kohaku_ast.runner.bottom import is_command, leave_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

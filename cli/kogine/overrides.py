@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.run.override import Override
+from kohaku_ast.runner.override import Override
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

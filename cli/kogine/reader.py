@@ -14,10 +14,12 @@ from kohaku_ast.errors import UsageError
 class Arguments:
     """What a command line with a script says."""
 
-    __slots__ = ("argv", "flags", "script", "sets", "values")
+    __slots__ = ("argv", "flags", "is_module", "script", "sets", "values")
 
     def __init__(self) -> None:
         self.script = ""
+        #: Whether the script is a module's name, behind ``-m``.
+        self.is_module = False
         #: TARGET and text of each override, in order.
         self.sets: list[tuple[str, str]] = []
         #: Option -> what it was given, in order.
@@ -44,7 +46,9 @@ def read(arguments: list[str], table: tuple[tuple[str, bool, str], ...] = RUN_OP
         name = SHORT.get(name, name)
         if name in takes_value:
             _option(read, name, takes_value[name], text if equals else None, waiting)
-        elif not read.script and not argument.startswith("-"):
+        elif argument == "-m" and not read.script:
+            read.script, read.is_module = next(waiting, ""), True
+        elif not read.script and (argument == "-" or not argument.startswith("-")):
             read.script = argument
         elif equals:
             read.sets.append(split_override(argument))

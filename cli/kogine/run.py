@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from kogine.overrides import merge_configs, of_command_line, of_config
 from kogine.reader import Arguments, read
 
 from kohaku_ast.errors import SourceError, UsageError
-from kohaku_ast.run.children import hand_on
-from kohaku_ast.run.entry import added_names, entry_call
-from kohaku_ast.run.hidden import hidden
-from kohaku_ast.run.launch import Launch, plain_python
-from kohaku_ast.run.prepared import prepare
-from kohaku_ast.run.process import become, warn_at_end, warn_compiler
+from kohaku_ast.runner.children import hand_on
+from kohaku_ast.runner.entry import added_names, entry_call
+from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.runner.launch import Launch, explain, plain_python
+from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.prepared import prepare
+from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
 
 
 def run(arguments: list[str]) -> Callable[[], int]:
@@ -36,7 +35,7 @@ def run(arguments: list[str]) -> Callable[[], int]:
 
 def _start(read_: Arguments) -> Callable[[], int]:
     path, function = split_function(read_.script)
-    launch = Launch(path, read_.argv)
+    launch = find_launch(path, read_.argv, read_.is_module)
     entrypoint = read_.value("--entrypoint") or function
     # The script may mark its entrypoint with `@kohaku_ast.entrypoint`.
     is_plain = not (read_.sets or read_.values or entrypoint or b"kohaku_ast" in launch.data)
@@ -57,34 +56,13 @@ def _unchanged(launch: Launch) -> Callable[[], int]:
     @hidden
     def start() -> int:
         try:
-            code = _compiled(launch)
+            code = launch.compile()
         except (SyntaxError, ValueError):
-            plain_python(launch)
-            raise
+            return plain_python(launch)
         become(launch, [code], {})
         return 0
 
     return start
-
-
-def _compiled(launch: Launch) -> CodeType:
-    """Raises SyntaxError or ValueError if Python does not run the script either."""
-    if not is_utf8(launch.data):
-        raise UnicodeError
-    return compile(launch.data, launch.filename, "exec", dont_inherit=True)
-
-
-def is_utf8(data: bytes) -> bool:
-    """Whether *data* decodes, or says that it is something else: ``compile`` overlooks bad bytes
-    in comments, ``python script.py`` does not.
-    """
-    if data.isascii() or b"coding" in data[:200]:
-        return True
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:
@@ -107,7 +85,7 @@ def _changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], 
         try:
             warn_compiler(prepared.program)
         except Warning:  # made an error by -W: Python refuses the script
-            plain_python(launch)
+            return plain_python(launch)
         warn_at_end(prepared)
         hand_on(prepared)
         name = prepared.program.entry_name
@@ -120,14 +98,11 @@ def _changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], 
 
 
 def _mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
-    """Python's own words for a script with a mistake: an edited one would have it too."""
-
-    def start() -> int:
-        plain_python(launch)
-        return 1
-
+    """Python's own words for a script that it cannot compile, and the status of a mistake: the
+    overrides cannot be applied. Raises *error* if that is not what is wrong.
+    """
     try:
-        _compiled(launch)
+        launch.compile()
     except (SyntaxError, ValueError):
-        return start
+        return lambda: explain(launch) and 2
     raise error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
+from typing import Any
 
 from kohaku_ast.errors import ConfigError, near
 
@@ -56,10 +57,13 @@ class Config:
     def __or__(self, other: object) -> Config:
         if not isinstance(other, Config):
             return NotImplemented
-        merged = {name: {**getattr(self, name), **getattr(other, name)} for name in _MAPPINGS}
-        lists = {name: getattr(other, name) or getattr(self, name) for name in _LISTS}
+        changes: dict[str, Any] = {
+            name: {**getattr(self, name), **getattr(other, name)} for name in _MAPPINGS
+        }
+        for name in _LISTS:
+            changes[name] = getattr(other, name) or getattr(self, name)
         own = self.optional - set(other.globals_dict)
-        return replace(self, **merged, **lists, optional=own | other.optional)
+        return replace(self, **changes, optional=own | other.optional)
 
     def __reduce__(self) -> tuple[object, ...]:
         # A read-only view cannot be pickled; a plain dict goes in its place.

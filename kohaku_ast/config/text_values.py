@@ -27,6 +27,7 @@ class MemberName(str):
     class_text: str
 
     def __new__(cls, name: str = "", class_text: str = "") -> MemberName:
+        """The *name* of a member of the class that the script calls *class_text*."""
         made = super().__new__(cls, name)
         made.class_text = class_text
         return made

@@ -21,9 +21,8 @@ def counted(definitions: list[Definition]) -> list[Definition]:
     for one in usable[1:]:
         if one.reads_itself():
             continue
-        if _is_unconditional(one.arms, first.arms):
-            chosen.append(one)
-        elif _are_siblings(one.arms, first.arms) and not _is_logic(one, chosen):
+        is_sibling = _are_siblings(one.arms, first.arms) and not _is_logic(one, chosen)
+        if is_sibling or _is_unconditional(one.arms, first.arms):
             chosen.append(one)
     return chosen
 
@@ -46,5 +45,7 @@ def _are_siblings(one: Arms, other: Arms) -> bool:
 
 def _is_logic(one: Definition, chosen: list[Definition]) -> bool:
     """Whether, in its own arm, it is a later conditional re-assignment."""
-    return any(len(earlier.arms) < len(one.arms) and _is_unconditional(earlier.arms, one.arms)
-               for earlier in chosen)
+    return any(
+        len(earlier.arms) < len(one.arms) and _is_unconditional(earlier.arms, one.arms)
+        for earlier in chosen
+    )

@@ -1,7 +1,7 @@
 """From the marker in rewritten text to constants in code.
 
 ``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number; when a
-Program is bound to values, ``run/given.py`` puts an object in the place of that constant.
+Program is bound to values, ``runner/given.py`` puts an object in the place of that constant.
 So nothing is added to the script's globals, locals or builtins, and no name is looked up.
 """
 
@@ -82,7 +82,7 @@ class _Lowering:
 
     def add(self, node: ast.Subscript, repeated: bool) -> int:
         assert isinstance(node.slice, ast.Constant)
-        self.sites.append((node.slice.value, node.lineno, repeated))
+        self.sites.append((str(node.slice.value), node.lineno, repeated))
         return len(self.sites) - 1
 
 
@@ -93,13 +93,26 @@ def _subscript(constant: bytes, index: ast.expr, where: ast.expr) -> ast.Subscri
 
 
 def lower_capture(tree: ast.Module, call: ast.Call) -> None:
-    """Keep what the call of *tree* that stands where *call* does returns."""
+    """Keep what the call of *tree* that stands where *call* does returns; if it makes a
+    coroutine, what the call that runs it returns (``asyncio.run(main())``).
+    """
+    awaited = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
+    if isinstance(call.func, ast.Name) and call.func.id in awaited:
+        call = _call_around(tree, call)
     for node in ast.walk(tree):
         for name, value in ast.iter_fields(node):
             if isinstance(value, list):
                 value[:] = [_captured(item, call) for item in value]
             elif isinstance(value, ast.AST):
                 setattr(node, name, _captured(value, call))
+
+
+def _call_around(tree: ast.Module, call: ast.Call) -> ast.Call:
+    """The call that *call* is an argument of, else *call* itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _place(call) in map(_place, node.args):
+            return node
+    return call
 
 
 def _captured(node: object, call: ast.Call) -> object:

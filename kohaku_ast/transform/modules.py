@@ -37,18 +37,17 @@ def find_module(folder: str, name: str) -> LocalModule | None:
     return None
 
 
-def imported_modules(source: Source, folder: str, package: str = "") -> list[LocalModule]:
+def imported_modules(source: Source) -> list[LocalModule]:
     """The local modules that the script imports, directly or through each other.
 
-    *package* is what relative imports of the script start from. A module that cannot be read
-    is listed, and what it imports is not known.
+    A module that cannot be read is listed, and what it imports is not known.
     """
     found: dict[str, LocalModule] = {}
     own = os.path.realpath(source.filename)
-    waiting = list(_names(source.tree, package))
+    waiting = list(_names(source.tree, source.package))
     while waiting:
         name = waiting.pop(0)
-        module = find_module(folder, name)
+        module = find_module(source.folder, name)
         if module is None or name in found or os.path.realpath(module.path) == own:
             continue
         found[name] = module
@@ -78,7 +77,7 @@ def _names(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def absolute_name(name: str, level: int, package: str) -> str:
-    """``("settings", 1, "pkg")`` -> ``"pkg.settings"``: what ``from .settings`` means in *package*."""
+    """What ``from .settings`` means: ``("settings", 1, "pkg")`` -> ``"pkg.settings"``."""
     if level == 0:
         return name
     parts = package.split(".")[: len(package.split(".")) - level + 1]
@@ -106,7 +105,9 @@ def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
     return names
 
 
-def split_module(target: str, modules: list[LocalModule], names: dict[str, str]) -> tuple[LocalModule, str] | None:
+def split_module(
+    target: str, modules: list[LocalModule], names: dict[str, str]
+) -> tuple[LocalModule, str] | None:
     """The module that *target* starts with, by its full name or by the script's name for it, and
     the target inside it: ``"hp.Model.depth"`` -> ``(hparams, "Model.depth")``.
     """

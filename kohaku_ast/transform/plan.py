@@ -57,8 +57,10 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
     }
     edits = [
         fill(site, text_of(target, is_text, parameter), target)
-        # Paths last: `import cfg; cfg = <given>; <given>.set(cfg)`.
-        for target, (parameter, is_text) in sorted(given.items(), key=lambda one: bool(one[1][0].path))
+        # Paths last, longer ones after: `import cfg; cfg = <given>; <given>.set(cfg)`.
+        for target, (parameter, is_text) in sorted(
+            given.items(), key=lambda one: len(one[1][0].path)
+        )
         for site in parameter.sites
     ]
     call, passed = _entry_edits(source, request, set(given), text_of)
@@ -146,7 +148,9 @@ def _no_call(
 def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
     """An override inside another one would be thrown away with the text it stands in."""
     spans = [
-        (*source.span(edit.node), edit) for edit in edits if not isinstance(edit.node, ast.match_case)
+        (*source.span(edit.node), edit)
+        for edit in edits
+        if not isinstance(edit.node, ast.match_case)
     ]
     for start, end, outer in spans:
         if outer.change != "replace":
@@ -154,6 +158,6 @@ def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
         for inner_start, inner_end, inner in spans:
             if inner.target != outer.target and start <= inner_start and inner_end <= end:
                 raise DuplicateTarget(
-                    f"{source.line_of(outer.node)}: {inner.target!r} stands inside {outer.target!r}, "
-                    "which is overridden as a whole: give only one of them"
+                    f"{source.line_of(outer.node)}: {inner.target!r} stands inside "
+                    f"{outer.target!r}, which is overridden as a whole: give only one of them"
                 )

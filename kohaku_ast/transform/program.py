@@ -96,7 +96,7 @@ class Program:
 
 
 def loads(data: bytes) -> Program:
-    """The Program that ``dumps`` wrote; raises ValueError, EOFError or TypeError for other bytes."""
+    """The Program that ``dumps`` wrote; ValueError, EOFError or TypeError for other bytes."""
     values = marshal.loads(data)
     values["meant"] = [one and Meant(**dict(zip(Meant.__slots__, one))) for one in values["meant"]]
     return Program(**values)

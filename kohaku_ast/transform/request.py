@@ -24,7 +24,7 @@ class Request:
         #: Each target as the user wrote it, whether its value came as text, and whether it may be
         #: missing in the script (a name that a config made for its own use).
         self.targets = targets
-        #: The keywords, and the number of positional arguments, for the call that starts the program.
+        #: The keywords, and the number of arguments, for the call that starts the program.
         self.kwargs = kwargs
         self.args = args
         #: The function to call after the module body, instead of the guard.

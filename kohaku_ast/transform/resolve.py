@@ -90,17 +90,18 @@ class Targets:
 
     def below(self, target: str, path: tuple[Step, ...]) -> Parameter:
         """A path into a name that is bound to something: the longest part that is known."""
+        full = join_path(path)  # ``cfg["lr"]`` and ``cfg.lr`` are one target
         for length in range(len(path) - 1, 0, -1):
             owner = self.parameters.get(join_path(path[:length]))
             if owner is None:
                 continue
             if owner.refused:
                 raise self.refusal(owner)
-            found = self.in_text(target, owner, path[length:])
+            found = self.in_text(full, owner, path[length:])
             if found is not None:
                 return found
             if owner.definitions:
-                return self.at_run_time(target, owner, path[length:])
+                return self.at_run_time(full, owner, path[length:])
             if all(map(is_closed, owner.values)):
                 break
         raise self.unknown(target)

@@ -88,8 +88,10 @@ def _after_statement(source: Source, edit: Edit, end: int) -> tuple[int, int, st
     node = edit.node
     if not _is_compound(node):
         return end, end, f"; {edit.text}"
-    line = node.end_lineno  # type: ignore[attr-defined]
+    line: int = node.end_lineno  # type: ignore[attr-defined]
     end_of_line = source.line_starts[line - 1] + len(source.lines[line - 1])
+    if source.text[end:end_of_line].strip(" \t\f;") == "\\":
+        end_of_line = source.line_starts[line] + len(source.lines[line])  # an empty line goes on
     indent = _indent(source, node.lineno)  # type: ignore[attr-defined]
     return end_of_line, end_of_line, f"{source.newline}{indent}{edit.text}"
 

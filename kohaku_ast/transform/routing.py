@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from kohaku_ast.errors import AmbiguousTarget
@@ -30,11 +29,10 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
         return None
     own = targets.parameters.get(match[0])
     is_own = own is not None and not any(one.form == "import" for one in own.definitions)
-    folder = os.path.dirname(os.path.realpath(source.filename))
-    if is_own and find_module(folder, match[0]) is None:
+    if is_own and find_module(source.folder, match[0]) is None:
         return None
-    modules = imported_modules(source, folder)
-    found = split_module(target, modules, import_names(source.tree))
+    names = import_names(source.tree, source.package)
+    found = split_module(target, imported_modules(source), names)
     if found is None:
         return None
     module, inner = found

@@ -28,6 +28,10 @@ class Source:
     text: str
     #: What the bytes were decoded with, e.g. ``"utf-8"`` or ``"iso-8859-1"``.
     encoding: str = "utf-8"
+    #: Where its local modules are looked for: the first entry of its ``sys.path``.
+    folder: str = ""
+    #: The package that it is a module of; what its relative imports start from.
+    package: str = ""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -91,7 +95,7 @@ def parse_text(text: str, filename: str) -> ast.Module:
         return ast.parse(text, filename)
 
 
-def decode(data: bytes, filename: str) -> Source:
+def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> Source:
     """The Source of *data*; raises SourceError where Python could not decode it either."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
@@ -103,7 +107,9 @@ def decode(data: bytes, filename: str) -> Source:
         raise SourceError(
             f"{filename}:{line}: source code cannot contain null bytes: is this a Python script?"
         )
-    return Source(filename, text, "utf-8" if encoding == "utf-8-sig" else encoding)
+    encoding = "utf-8" if encoding == "utf-8-sig" else encoding
+    folder = folder or os.path.dirname(os.path.realpath(filename))
+    return Source(filename, text, encoding, folder, package)
 
 
 def read_bytes(path: str) -> bytes:

@@ -85,7 +85,9 @@ def assert_like_python(probe: Probe, folder: Path, ways: Iterable[str] = tuple(W
 def _difference(way: str, expected: Seen, got: Seen) -> str:
     """What pytest would cut short."""
     pairs = ((name, getattr(expected, name), getattr(got, name)) for name in Seen.__annotations__)
-    lines = [f"{name}\n  python {one!r}\n  kogine {two!r}" for name, one, two in pairs if one != two]
+    lines = [
+        f"{name}\n  python {one!r}\n  kogine {two!r}" for name, one, two in pairs if one != two
+    ]
     return "\n".join([f"run {way}", *lines])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fidelity.probes import Probe, assert_like_python, probes
+from tests.fidelity.probes import Probe, assert_like_python, probes, run_kogine, run_plain
 
 SHOW = "\nimport sys\nprint(sys.argv, __file__, sys.path[0])\n"
 FAIL = "\ndef f():\n    return 'é' + 1\nf()\n"
@@ -19,26 +19,17 @@ CONTENTS = [
     Probe("utf-8 with a cookie", "# -*- coding: utf-8 -*-\nprint('é')" + FAIL),
     Probe("byte order mark", b"\xef\xbb\xbfunrelated = 1\nprint('\xc3\xa9')\n1 / 0\n"),
     Probe("byte order mark and cookie", b"\xef\xbb\xbf# coding: utf-8\nunrelated = 1\nprint('\xc3\xa9')\n"),
-    Probe("byte order mark and another cookie", b"\xef\xbb\xbf# coding: latin-1\nunrelated = 1\n"),
     Probe("latin-1", _latin("# coding: latin-1\nunrelated = 1\nprint('é')" + FAIL)),
     Probe("latin-1 in the second line", _latin("#!/usr/bin/python\n# vim: set fileencoding=latin-1 :\nunrelated = 1\nprint('é')\n")),
-    Probe("cookie in the third line", _latin("\n\n# coding: latin-1\nunrelated = 1\nprint('é')\n")),
     Probe("cookie after code", "unrelated = 1\n# coding: latin-1\nprint('é')\n"),
     Probe("cp1252", "# coding: cp1252\nunrelated = 1\nprint('€')\n1 / 0  # €\n".encode("cp1252")),
     Probe("shift jis", "# coding: shift_jis\nunrelated = 1\nprint('日本')\n1 / 0  # 日\n".encode("shift_jis")),
-    Probe("unknown encoding", b"# coding: nothing\nunrelated = 1\n"),
-    Probe("not utf-8", b"unrelated = 1\nprint('\xe9')\n"),
-    Probe("not utf-8 in a comment", b"unrelated = 1\n# \xe9\nprint('x')\n"),
-    Probe("utf-16", "unrelated = 1\n".encode("utf-16")),
-    Probe("rot13 is no encoding of text", b"# coding: rot13\nunrelated = 1\n"),
     Probe("crlf", b"unrelated = 1\r\ntext = '''a\r\nb'''\r\nprint(repr(text))\r\ndef f():\r\n    1 / 0\r\nf()\r\n"),
     Probe("cr", b"unrelated = 1\rprint('x')\rdef f():\r    return 1\rprint(f())\r"),
     Probe("newlines of all kinds", b"unrelated = 1\r\nprint('x')\rprint('y')\nprint('z')"),
     Probe("crlf and a backslash", b"unrelated = 1\r\nx = 1 + \\\r\n  2\r\nprint(x)\r\n"),
     Probe("form feed", b"unrelated = 1\n\x0c\ndef f():\n    return 1\n\x0cprint(f())\n1 / 0\n"),
-    Probe("vertical tab", b"unrelated = 1\n\x0bprint(1)\n"),
     Probe("tabs", b"unrelated = 1\nif unrelated:\n\tprint(1)\n\tif 2:\n\t\t1 / 0\n"),
-    Probe("tabs and blanks", b"unrelated = 1\nif unrelated:\n        print(1)\n\tprint(2)\n"),
     Probe("no final newline", b"unrelated = 1\nprint('end')"),
     Probe("no final newline in a block", b"unrelated = 1\nif unrelated:\n    print('end')"),
     Probe("comment at the end", b"unrelated = 1\nprint('end') # end"),
@@ -58,14 +49,23 @@ CONTENTS = [
     Probe("names of other letters", "unrelated = 1\nÅ = 2\nﬁ = 3\nprint(sorted(globals())[-3:], fi)\n".encode()),
 ]  # fmt: skip
 
-# These never begin to run: an override does not change what Python says of them.
+# These never begin to run.
 MISTAKES = [
+    Probe("byte order mark and another cookie", b"\xef\xbb\xbf# coding: latin-1\nunrelated = 1\n"),
+    Probe("cookie in the third line", _latin("\n\n# coding: latin-1\nunrelated = 1\nprint('é')\n")),
+    Probe("unknown encoding", b"# coding: nothing\nunrelated = 1\n"),
+    Probe("not utf-8", b"unrelated = 1\nprint('\xe9')\n"),
+    Probe("not utf-8 in a comment", b"unrelated = 1\n# \xe9\nprint('x')\n"),
+    Probe("utf-16", "unrelated = 1\n".encode("utf-16")),
+    Probe("rot13 is no encoding of text", b"# coding: rot13\nunrelated = 1\n"),
+    Probe("vertical tab", b"unrelated = 1\n\x0bprint(1)\n"),
+    Probe("tabs and blanks", b"unrelated = 1\nif unrelated:\n        print(1)\n\tprint(2)\n"),
     Probe("null byte", b"unrelated = 1\nprint('\x00')\n"),
     Probe("open parenthesis", "print((1)"),
     Probe("open text", "x = 'abc"),
     Probe("open long text", "x = '''abc"),
     Probe("missing colon", "if unrelated\n    pass"),
-    Probe("indented for nothing", "  x = 1"),
+    Probe("indented for nothing", "x = 1\n  y = 2"),
     Probe("not indented", "if unrelated:\nx = 1"),
     Probe("tab error", "if unrelated:\n        x = 1\n\ty = 2"),
     Probe("return outside", "return 1"),
@@ -121,7 +121,15 @@ def test_contents(probe: Probe, tmp_path: Path) -> None:
 
 @probes(*MISTAKES)
 def test_mistakes(probe: Probe, tmp_path: Path) -> None:
-    assert_like_python(probe, tmp_path)
+    assert_like_python(probe, tmp_path, ways=["as it is"])
+
+
+@probes(*MISTAKES)
+def test_mistakes_with_an_override(probe: Probe, tmp_path: Path) -> None:
+    """Python's own words, and the status that says that no override was applied."""
+    expected, got = run_plain(probe, tmp_path), run_kogine(probe, tmp_path, "overridden")
+    assert (got.stdout, got.stderr) == (expected.stdout, expected.stderr)
+    assert (expected.status, got.status) == (1, 2)
 
 
 @probes(*NOT_FOR_OVERRIDES)

@@ -207,7 +207,7 @@ RUNNING = [
         f()
         """, since=(3, 11)),
     Probe("pdb goes over the end", "breakpoint()\nx = 1\n", stdin="n\nn\nn\nn\nn\n" if sys.version_info < (3, 13) else "n\nn\nq\n", since=(3, 11)),
-    Probe("pdb in the guard goes over the end", "def main():\n    breakpoint()\n    return 1\nif __name__ == '__main__':\n    main()", stdin="n\n" * 4 + "q\n", since=(3, 11)),
+    Probe("pdb in the guard goes over the end", "def main():\n    breakpoint()\n    return 1\nif __name__ == '__main__':\n    main()", stdin="n\n" * 4 + "q\n" if sys.version_info < (3, 13) else "n\nc\n", since=(3, 11)),
     Probe("lines of the module traced", """
         import sys
         def tracer(frame, event, arg):
@@ -316,6 +316,7 @@ RUNNING = [
     Probe("references to the module", "import gc\nprint([type(x).__name__ for x in gc.get_referrers(globals()) if type(x).__name__ not in ('module', 'function', 'frame')])"),
     Probe("site and prefix", "import sys, sysconfig\nprint(sys.prefix, sys.base_prefix, sys.executable, sysconfig.get_path('purelib'), sys.flags.no_site)"),
 ]  # fmt: skip
+
 
 @probes(*SOURCE)
 def test_source(probe: Probe, tmp_path: Path) -> None:

@@ -102,10 +102,14 @@ NAMESPACE = [
         print(f())
         """,
     ),
-    Probe("name changed by the program", "__name__ = 'other'\nclass A: pass\nprint(A, A.__module__)"),
+    Probe(
+        "name changed by the program", "__name__ = 'other'\nclass A: pass\nprint(A, A.__module__)"
+    ),
     Probe("file changed by the program", "__file__ = 'other.py'\nprint(__file__)\n1 / 0"),
     Probe("exec shares the namespace", "exec('a = 2')\nprint(a)\nprint(eval('a + unrelated'))"),
-    Probe("exec inherits no future of ours", "exec('def f(x: int): pass\\nprint(f.__annotations__)')"),
+    Probe(
+        "exec inherits no future of ours", "exec('def f(x: int): pass\\nprint(f.__annotations__)')"
+    ),
     Probe(
         "compile inherits the program's future only",
         """
@@ -148,7 +152,10 @@ NAMESPACE = [
             print(one.co_name, one.co_filename, one.co_firstlineno, one.co_flags, one.co_names)
         """,
     ),
-    Probe("assigned names appear in their order", "b = 1\na = 2\nimport os\nprint(list(globals())[-4:])"),
+    Probe(
+        "assigned names appear in their order",
+        "b = 1\na = 2\nimport os\nprint(list(globals())[-4:])",
+    ),
     Probe(
         "modules stay importable",
         "import helper\nprint(helper.who, helper.__file__)",

@@ -111,6 +111,17 @@ CASES = [
         args = Args()
         print(args)
         """, "args.n=4", ("args = Args()", "args = Args(); args.n = 4"), frames=True),
+    case("paths in the order of their length", """
+        import types
+        a, cfg = 1, types.SimpleNamespace(**{"o": 1})
+        print(cfg)
+        """, ("cfg.o.x=5", "cfg.o={'x': 1}"), ('{"o": 1})', "{'o': {'x': 5}})")),
+    case("a path below a name that is bound again", """
+        import types
+        def load(): return 1, types.SimpleNamespace(**{"lr": 1})
+        a, cfg = load()
+        print(a, cfg)
+        """, ("cfg.lr=5", "cfg={'lr': 2}"), ("a, cfg = load()", "a, _ = load(); cfg = {'lr': 5}")),
     case("a name and a path below it", "import types\ncfg = types.SimpleNamespace(**{'a': 1})\nprint(cfg)\n", ("cfg.a=4", "cfg.b=5"),
          ("{'a': 1})", "{'a': 1}); cfg.a = 4; cfg.b = 5"), warned=("cfg.b",)),
 ]

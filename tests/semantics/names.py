@@ -9,6 +9,7 @@ CASES = [
     case("an import in an arm", "try:\n    import nothing_of_this_name as np\nexcept ImportError:\n    np = None\nprint(np)\n", "np=3", ("np = None", "np = 3")),
     case("a decorated function is bound again", "import functools\n@functools.lru_cache\ndef f():\n    return 1  # end\n# after\nprint(f)\n", "f=3", ("    return 1  # end\n", "    return 1\nf = 3\n")),
     case("a function on one line, within if", "if True:\n    def f(): return 1\nprint(f)\n", "f=3", ("def f(): return 1", "f = 3")),
+    case("a function on a line that goes on emptily", "def f(): return 1 \\\n\nprint(f)\n", "f=3", ("def f(): return 1 \\\n", "f = 3\n")),
     case("a class that ends the file", "print(1)\nclass A:\n    n = 1", ("A=3",), same=True),
     case("a class and its attribute", "class A:\n    n = 1\nB = A\nprint(B)\n", ("A=3",), ("B = A", "B = 3")),
     case("a function and its method at one end", "class A:\n    def f(self): return 1\nprint(A().f)\n", "A.f=3", ("def f(self): return 1", "f = 3")),

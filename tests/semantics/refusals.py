@@ -73,5 +73,7 @@ REFUSALS = [
     on("--add of a dunder", ("--add", "__name__=y"), "__name__"),
     on("an entrypoint that is not there", ("--entrypoint", "mian"), "no function 'mian'", "Did you mean 'main'?"),
     on("an unknown option", "--insect", "'--insect'"),
+    refusal("one path written in two ways", "import types\ncfg = types.SimpleNamespace(**{'a': 1})\nprint('ran')\n",
+            ("cfg.a=1", "cfg['a']=2"), "'cfg.a' is given twice"),
     refusal("an empty file", b"", "x=2", "no parameter 'x'"),
 ]

@@ -46,7 +46,9 @@ def test_one_program_serves_every_value(folder: Path) -> None:
 
 
 def test_a_warm_run_imports_no_compiler_front_end(folder: Path) -> None:
-    script = "import sys\nx = 3\nnames = {'ast', 'libcst', 'click', 'rich', 'dataclasses', 'typing'}\n"
+    script = (
+        "import sys\nx = 3\nnames = {'ast', 'libcst', 'click', 'rich', 'dataclasses', 'typing'}\n"
+    )
     (folder / "s.py").write_text(script + "print(sorted(names & set(sys.modules)))\n")
     run_kogine(folder, "run", "s.py", "x=4")
     assert run_kogine(folder, "run", "s.py", "x=4").stdout == "[]\n"

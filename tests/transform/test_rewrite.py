@@ -170,7 +170,9 @@ def test_positions_are_the_originals() -> None:
     edits = list(make_plan(source, Request(tuple((name, False, False) for name in names))).edits)
     tree, _ = proved_tree(source, edits)
     places = [_place(node) for node in ast.walk(tree) if hasattr(node, "lineno")]
-    assert set(places) <= {_place(node) for node in ast.walk(source.tree) if hasattr(node, "lineno")}
+    assert set(places) <= {
+        _place(node) for node in ast.walk(source.tree) if hasattr(node, "lineno")
+    }
     division = next(node for node in ast.walk(tree) if isinstance(node, ast.BinOp))
     assert _place(division) == (2, 7, 2, 12)
 
@@ -180,7 +182,9 @@ def _place(node: ast.AST) -> tuple[int, ...]:
 
 
 names = st.sampled_from(["a", "b", "lr", "é"])
-values = st.sampled_from(["1", "'ü'", "[1, 2]", "{'k': 1, 'j': [2]}", "f(x, n=3)", "a + 1", "(\n 1)"])
+values = st.sampled_from(
+    ["1", "'ü'", "[1, 2]", "{'k': 1, 'j': [2]}", "f(x, n=3)", "a + 1", "(\n 1)"]
+)
 lines = st.builds(
     "{} = {}{}".format, names, values, st.sampled_from(["", "  # lr = 3", "; z = 1", "\n\n"])
 )

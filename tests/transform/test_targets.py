@@ -32,7 +32,23 @@ def test_paths(target: str, steps: tuple[str | int, ...]) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["", ".", ".lr", "a.", "a..b", "[0]", "a[", "a[]", "a[x]", "a]", "a[0]b", "3", "a b", "f(x", "f()"],
+    [
+        "",
+        ".",
+        ".lr",
+        "a.",
+        "a..b",
+        "[0]",
+        "a[",
+        "a[]",
+        "a[x]",
+        "a]",
+        "a[0]b",
+        "3",
+        "a b",
+        "f(x",
+        "f()",
+    ],
 )
 def test_what_is_no_path(target: str) -> None:
     with pytest.raises(UsageError, match="is not a target"):
@@ -63,7 +79,9 @@ def test_last_names(target: str, last: str) -> None:
     assert last_name(target) == last
 
 
-steps = st.lists(st.one_of(st.integers(-9, 9), st.text("ab.[]() -", min_size=1, max_size=5)), max_size=4)
+steps = st.lists(
+    st.one_of(st.integers(-9, 9), st.text("ab.[]() -", min_size=1, max_size=5)), max_size=4
+)
 
 
 @given(steps)

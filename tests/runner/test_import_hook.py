@@ -9,7 +9,9 @@ import pytest
 from tests.oracle import run_kogine, run_python
 
 HPARAMS = "lr = 0.1  # step size\ndouble = lr * 2\nclass Model:\n    depth: int = 3\n    wide = depth * 2\n"
-SETTINGS = "from . import base\nlr = 1\nscale = base.scale * lr\ndef build(n=2):\n    return n * scale\n"
+SETTINGS = (
+    "from . import base\nlr = 1\nscale = base.scale * lr\ndef build(n=2):\n    return n * scale\n"
+)
 FILES = {
     "hparams.py": HPARAMS,
     "pkg/__init__.py": "name = 'pkg'\n",
@@ -141,8 +143,12 @@ def test_an_error_in_the_module_looks_as_it_does(tmp_path: Path) -> None:
     ("script", "target", "words"),
     [
         pytest.param("import hparams\n", "hparams.rl=1", "Did you mean 'lr'", id="near name"),
-        pytest.param("import hparams\n", "hparams.lr=x", "hparams.py:1: lr=x: expected float", id="type"),
-        pytest.param("import json\n", "hparams.lr=1", "no parameter 'hparams.lr'", id="not imported"),
+        pytest.param(
+            "import hparams\n", "hparams.lr=x", "hparams.py:1: lr=x: expected float", id="type"
+        ),
+        pytest.param(
+            "import json\n", "hparams.lr=1", "no parameter 'hparams.lr'", id="not imported"
+        ),
         pytest.param(
             "import hparams as h\nclass hparams:\n    lr = 3\n",
             "hparams.lr=1",

@@ -12,8 +12,8 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 
 from kohaku_ast.errors import SourceError, near
-from kohaku_ast.run.hidden import hidden
-from kohaku_ast.run.launch import Launch, absolute
+from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.runner.launch import Launch, StandardInput, absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class ModuleLaunch(Launch):
     """A module as ``python -m NAME``, or a folder or zip as ``python PATH``, would start it."""
 
-    __slots__ = ("module",)
+    __slots__ = ("module", "package")
+    has_file = from_file = False  # runpy gives it a file and a loader, and leaves them
 
     def __init__(self, shown: str, module: str, argv: Sequence[str] = ()) -> None:
         """*module* is ``__main__`` for a folder or zip *shown*.
@@ -34,11 +35,36 @@ class ModuleLaunch(Launch):
         self.shown, self.module = shown, module
         is_main = module == "__main__"
         self.argv = [shown if is_main else "-m", *argv]
-        self.path0 = absolute(shown) if is_main and sys.version_info < (3, 11) else os.getcwd()
-        if is_main:
-            self.path0 = absolute(shown)
-        spec = _find(module, [self.path0, *sys.path[1:]])
+        self.path0 = absolute(shown) if is_main else os.getcwd()
+        spec = _find(module, [self.path0] if is_main else [self.path0, *sys.path[1:]])
         self.filename, self.data = _source(spec, shown, is_main)
+        self.package = (spec.parent or "") if spec else ""
+
+    def compile(self) -> CodeType | None:
+        """None: runpy compiles it."""
+        return None
+
+    @hidden
+    def execute(self, codes: Sequence[CodeType | None], namespace: dict[str, object]) -> None:
+        """Run the module as runpy does, with the first of *codes* if it is one; then the rest."""
+        first, *rest = codes
+        _run_module(self, first)
+        for code in rest:
+            if code is not None:
+                exec(code, namespace)
+
+
+def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
+    """How Python would start *script*: a module, standard input, a folder, a zip or a file."""
+    if is_module:
+        return ModuleLaunch(script, script, argv)
+    if script == "-":
+        return StandardInput(argv)
+    if is_runnable_folder(script):
+        return ModuleLaunch(script, "__main__", argv)
+    if not os.path.exists(script) and is_module_name(script):
+        return ModuleLaunch(script, script, argv)
+    return Launch(script, argv)
 
 
 def is_runnable_folder(path: str) -> bool:
@@ -79,9 +105,8 @@ def _source(spec: ModuleSpec | None, shown: str, is_main: bool) -> tuple[str, by
     """The file and the text that will run."""
     if spec is None or spec.origin is None or spec.loader is None:
         if is_main:
-            raise SourceError(
-                f"{shown!r} is a directory or archive without a __main__.py: name the script in it"
-            )
+            kind = "a directory" if os.path.isdir(shown) else "an archive"
+            raise SourceError(f"{shown!r} is {kind} without a __main__.py: name the script in it")
         raise SourceError(f"no module named {shown!r}, or it has no __main__{_nearby(shown)}")
     try:
         data: bytes = spec.loader.get_data(spec.origin)  # type: ignore[attr-defined]
@@ -98,7 +123,7 @@ def _nearby(name: str) -> str:
 
 
 @hidden
-def run_module(launch: ModuleLaunch, code: CodeType | None) -> None:
+def _run_module(launch: ModuleLaunch, code: CodeType | None) -> None:
     """Run the module as ``__main__``, which is in ``sys.modules`` by now; *code* in place of its
     own code if given.
     """

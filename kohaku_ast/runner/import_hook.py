@@ -52,5 +52,5 @@ def _is_same(one: str, other: str) -> bool:
 def install(codes: Mapping[str, tuple[str, CodeType]]) -> OverridingFinder:
     """Put a finder before all others; ``sys.meta_path.remove`` takes it away."""
     finder = OverridingFinder(codes)
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
     return finder

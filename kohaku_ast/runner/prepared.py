@@ -5,17 +5,16 @@ On the warm path.
 
 from __future__ import annotations
 
-from kohaku_ast.run.prepare import load_program, make_request, read_values
-from kohaku_ast.run.given import Given
+from kohaku_ast.runner.given import Given
+from kohaku_ast.runner.prepare import load_program, make_request, read_values
 from kohaku_ast.transform.program import Program
-from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kohaku_ast.run.launch import Launch
-    from kohaku_ast.run.override import Override
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.override import Override
     from kohaku_ast.transform.request import Request
 
 
@@ -58,12 +57,10 @@ def prepare(
     Raises SyntaxError, and KogineError for what cannot be applied.
     """
     request = make_request(overrides, args, kwargs, entrypoint, split, capture, as_is)
-    program = load_program(launch.data, launch.filename, request, VERSION)
+    program = load_program(launch.data, launch.filename, request, launch.path0, launch.package)
     aimed = _by_module(program, request, overrides)
     values = read_values(program, request, overrides, args, kwargs, as_is)
-    modules = {
-        name: (file, _module(file, inner, as_is)) for (name, file), inner in aimed.items()
-    }
+    modules = {name: (file, _module(file, inner, as_is)) for (name, file), inner in aimed.items()}
     return Prepared(Given(program, values), modules)
 
 
@@ -85,5 +82,5 @@ def _module(file: str, overrides: list[Override], as_is: bool) -> Given:
     from kohaku_ast.transform.source import read_bytes
 
     request = make_request(overrides, as_is=as_is)
-    program = load_program(read_bytes(file), file, request, VERSION)
+    program = load_program(read_bytes(file), file, request)
     return Given(program, read_values(program, request, overrides, as_is=as_is))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from kohaku_ast.run.launch import Launch
+from kohaku_ast.runner.launch import Launch
 
 _MAINS = ("__main__", "__mp_main__")
 

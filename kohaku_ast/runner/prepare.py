@@ -6,15 +6,16 @@ import os
 
 from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_value
 from kohaku_ast.errors import DuplicateTarget, ValueMismatch
-from kohaku_ast.run.given import Given
+from kohaku_ast.runner.given import Given
 from kohaku_ast.transform import cache
 from kohaku_ast.transform.request import Request
+from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kohaku_ast.run.override import Override
+    from kohaku_ast.runner.override import Override
     from kohaku_ast.transform.program import Meant, Program
 
 
@@ -41,19 +42,22 @@ def make_request(
     )
 
 
-def load_program(data: bytes, filename: str, request: Request, version: str) -> Program:
+def load_program(
+    data: bytes, filename: str, request: Request, folder: str = "", package: str = ""
+) -> Program:
     """The Program for *request*: from the cache, else made and kept there.
 
-    Raises SyntaxError, and the errors of ``build_program``.
+    *folder* and *package* are where its imports start. Raises SyntaxError, and the errors of
+    ``build_program``.
     """
-    key = cache.cache_key(data, filename, request, version)
+    key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}")
     found = cache.load(key)
     if found is not None:
         return found
     from kohaku_ast.transform.compile import build_program
     from kohaku_ast.transform.source import decode
 
-    made = build_program(decode(data, filename), request)
+    made = build_program(decode(data, filename, folder, package), request)
     cache.store(key, made)
     return made
 
@@ -133,6 +137,6 @@ def _value(one: Override, meant: Meant, filename: str, as_is: bool) -> object:
     except TextValueError as error:
         default = f" (default {meant.default})" if meant.default else ""
         raise ValueMismatch(
-            f"{os.path.basename(filename)}:{meant.line}: {one.target}={one.value}: {error}{default}. "
-            "--as-is skips this check."
+            f"{os.path.basename(filename)}:{meant.line}: {one.target}={one.value}: {error}"
+            f"{default}. --as-is skips this check."
         ) from None

@@ -13,25 +13,25 @@ import functools
 import os
 import sys
 
-from kohaku_ast.run import STARTED_WITH
-from kohaku_ast.run.bottom import trimmed
-from kohaku_ast.run.hidden import hidden
-from kohaku_ast.run.main_module import new_main
+from kohaku_ast.runner import STARTED_WITH
+from kohaku_ast.runner.bottom import trimmed
+from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.runner.main_module import new_main
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import CodeType, TracebackType
 
-    from kohaku_ast.run.launch import Launch
-    from kohaku_ast.run.prepared import Prepared
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.prepared import Prepared
     from kohaku_ast.transform.program import Program
 
 
 @hidden
 def become(
     launch: Launch,
-    codes: list[CodeType],
+    codes: Sequence[CodeType | None],
     names: Mapping[str, object],
     last: Callable[[dict[str, object]], object] | None = None,
 ) -> None:
@@ -46,16 +46,16 @@ def become(
     sys.modules["__main__"] = module
     del module
     try:
-        for code in codes:
-            exec(code, namespace)
+        launch.execute(codes, namespace)
         if last is not None:
             last(namespace)
     except SystemExit:
         raise
     except BaseException as error:
-        _peel(error, namespace)
+        _peel(error, namespace if launch.has_file else {})
         raise
-    _leave(namespace)
+    if launch.has_file:
+        _leave(namespace)
 
 
 def _enter(launch: Launch) -> None:
@@ -146,9 +146,7 @@ def unused_messages(prepared: Prepared) -> list[str]:
         file = os.path.basename(path)
         for target, line in given.unused():
             target = f"{prefix}{target}"
-            messages.append(
-                f"override {target!r} was not used: line {line} of {file} did not run"
-            )
+            messages.append(f"override {target!r} was not used: line {line} of {file} did not run")
         for target in given.created:
             target = f"{prefix}{target}"
             messages.append(f"override {target!r} set a name that was not there before in {file}")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import builtins
 import sys
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import BuiltinImporter, SourceFileLoader
 from types import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.run.launch import Launch
+    from kohaku_ast.runner.launch import Launch
 
 _ORDER = (
     "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__annotations__",
@@ -24,7 +24,7 @@ _ORDER = (
 def new_main(launch: Launch) -> ModuleType:
     """An empty ``__main__`` with the names, in the order, that Python gives it."""
     module = ModuleType("__main__")
-    values = {
+    values: dict[str, object] = {
         "__name__": "__main__",
         "__doc__": None,
         "__package__": None,
@@ -35,8 +35,12 @@ def new_main(launch: Launch) -> ModuleType:
         "__file__": launch.filename,
         "__cached__": None,
     }
+    if not launch.from_file:
+        values["__loader__"] = BuiltinImporter
+    if not launch.has_file:
+        del values["__file__"], values["__cached__"]
     module.__dict__.clear()
-    module.__dict__.update((name, values[name]) for name in _names())
+    module.__dict__.update((name, values[name]) for name in _names() if name in values)
     return module
 
 

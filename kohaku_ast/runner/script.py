@@ -1,4 +1,4 @@
-"""Script: the Python API. ``Script("train.py").run()`` is ``kogine run train.py`` in this process."""
+"""Script: the Python API. ``Script("train.py").run()`` is ``kogine run train.py``, here."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from types import ModuleType
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import UnusedOverride, UsageError
-from kohaku_ast.run.borrowed import borrowed
-from kohaku_ast.run.children import hand_on
-from kohaku_ast.run.entry import added_names, entry_call
-from kohaku_ast.run.launch import Launch
-from kohaku_ast.run.main_module import new_main
-from kohaku_ast.run.outcome import Outcome
-from kohaku_ast.run.override import Override
-from kohaku_ast.run.prepared import prepare
-from kohaku_ast.run.process import unused_messages, warn_compiler
+from kohaku_ast.runner.borrowed import borrowed
+from kohaku_ast.runner.children import hand_on
+from kohaku_ast.runner.entry import added_names, entry_call
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.main_module import new_main
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.prepared import prepare
+from kohaku_ast.runner.process import unused_messages, warn_compiler
 from kohaku_ast.transform.parameters import Parameter
 
 

@@ -10,11 +10,12 @@ here, step by step as CPython does it.
 
 from __future__ import annotations
 
+import builtins
 import os
 import sys
 from types import FunctionType
 
-from kohaku_ast.run.hidden import hidden
+from kohaku_ast.runner.hidden import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class _Leave(BaseException):
 
 def leave_for(start: Callable[[], int]) -> NoReturn:
     """Unwind the stack; the interpreter then calls *start* and exits with what it returns."""
-    shown, run = sys.excepthook, _run  # names of its own: what is lowest may have other globals
+    shown, run = sys.excepthook, _run  # not by their globals: the lowest frame has others
     sys.excepthook = _lowest(lambda kind, value, trace: run(start, shown, value))
     raise _Leave
 
@@ -71,7 +72,8 @@ def _lowest(hook: Callable[..., None]) -> Callable[..., None]:
     """
     file, line = ("<sys>", 0) if sys.version_info >= (3, 13) else ("sys", 1)
     code = hook.__code__.replace(co_filename=file, co_firstlineno=line, co_name="<module>")
-    return FunctionType(code, vars(sys), "<module>", None, hook.__closure__)
+    names = {"__name__": "sys", "__builtins__": builtins}
+    return FunctionType(code, names, "<module>", None, hook.__closure__)
 
 
 @hidden
@@ -187,7 +189,7 @@ def trimmed(trace: TracebackType | None) -> TracebackType | None:
 @hidden
 def _is_ours(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast.run."))
+    return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast.runner."))
 
 
 @hidden

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kohaku_ast.errors import RefusedTarget, UsageError
-from kohaku_ast.run.hidden import hidden
+from kohaku_ast.runner.hidden import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

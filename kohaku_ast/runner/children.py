@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.run.given import Given
-from kohaku_ast.run.import_hook import OverridingFinder, install
+from kohaku_ast.runner.given import Given
+from kohaku_ast.runner.import_hook import OverridingFinder, install
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from kohaku_ast.run.prepared import Prepared
+    from kohaku_ast.runner.prepared import Prepared
     from kohaku_ast.transform.program import Program
 
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
@@ -48,7 +48,7 @@ class Inheritance:
 
     def dumps(self) -> bytes:
         """Bytes for the child. cloudpickle: values may be lambdas or belong to ``__main__``."""
-        import cloudpickle
+        import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
         program, values = self.main
         modules = {
@@ -59,27 +59,37 @@ class Inheritance:
         return dumped
 
 
-class _MainPath(str):
-    """A path for this process; for a child that unpickles it, the script under its overrides."""
+class _Main(str):
+    """The path or name of the script for this process; for a child that unpickles it, what
+    runs the script under its overrides.
+    """
 
+    is_module: bool
     dumps: Callable[[], bytes]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return receive, (self.dumps(),)
+        return receive, (self.dumps(), str(self) if self.is_module else "")
 
 
-def receive(data: bytes) -> str:
-    """In the child: keep what the parent sent; the path of the file to run as ``__mp_main__``."""
+def receive(data: bytes, module: str) -> str:
+    """In the child: keep what the parent sent; *module* if the script was started by that name,
+    else the path of the file to run as ``__mp_main__``.
+    """
     import pickle
 
     from kohaku_ast.transform.program import loads
 
     program, values, modules = pickle.loads(data)
     loaded = {name: (file, loads(one), given) for name, (file, one, given) in modules.items()}
-    inheritance = Inheritance((loads(program), values), loaded)
+    loaded_main = loads(program), values
+    inheritance = Inheritance(loaded_main, loaded)
     _received[:] = [inheritance]
     use_in_modules(inheritance)
     watch_spawners(inheritance)
+    if module:  # the child looks it up by name, as the parent did
+        main, given = loaded_main
+        install({module: (main.filename, Given(main, given).codes()[0])})
+        return module
     return os.path.join(os.path.dirname(__file__), "child_main.py")
 
 
@@ -124,7 +134,7 @@ def watch_spawners(inheritance: Inheritance) -> None:
             waiting.append(name)
         else:
             _patch(module, inheritance)
-    sys.meta_path.insert(0, _Watcher(waiting, inheritance))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Watcher(waiting, inheritance))
 
 
 class _Watcher:
@@ -133,9 +143,7 @@ class _Watcher:
     def __init__(self, names: list[str], inheritance: Inheritance) -> None:
         self.names, self.inheritance = names, inheritance
 
-    def find_spec(
-        self, name: str, path: object = None, target: object = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """The spec that the other finders find, with a loader that patches."""
         if name not in self.names:
             return None
@@ -160,12 +168,12 @@ def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
 
     def get_preparation_data(*arguments: object, **keywords: object) -> dict[str, object]:
         data: dict[str, object] = original(*arguments, **keywords)
-        named = data.pop("init_main_from_name", None)
-        if named or "init_main_from_path" in data:
-            program, _ = inheritance.main
-            path = _MainPath(program.filename)
-            path.dumps = inheritance.dumps
-            data["init_main_from_path"] = path
+        for key in ("init_main_from_name", "init_main_from_path"):
+            if key in data:
+                main = _Main(data[key])
+                main.is_module = key == "init_main_from_name"
+                main.dumps = inheritance.dumps
+                data[key] = main
         return data
 
     get_preparation_data.__wrapped__ = original  # type: ignore[attr-defined]
