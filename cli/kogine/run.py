@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 
-from kogine.overrides import merge_configs, of_command_line, of_config
 from kogine.reader import Arguments, read
 
-from kohaku_ast.errors import SourceError, UsageError
-from kohaku_ast.runner.children import hand_on
-from kohaku_ast.runner.entry import added_names, entry_call
+from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.hidden import hidden
-from kohaku_ast.runner.launch import Launch, explain, plain_python
+from kohaku_ast.runner.launch import Launch, plain_python
 from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.prepared import prepare
-from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
+from kohaku_ast.runner.process import become
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +35,11 @@ def _start(read_: Arguments) -> Callable[[], int]:
     entrypoint = read_.value("--entrypoint") or function
     # The script may mark its entrypoint with `@kohaku_ast.entrypoint`.
     is_plain = not (read_.sets or read_.values or entrypoint or b"kohaku_ast" in launch.data)
-    return _unchanged(launch) if is_plain else _changed(launch, read_, entrypoint)
+    if is_plain:
+        return _unchanged(launch)
+    from kogine.changed import changed  # a plain run does without
+
+    return changed(launch, read_, entrypoint)
 
 
 def split_function(script: str) -> tuple[str, str]:
@@ -63,46 +63,3 @@ def _unchanged(launch: Launch) -> Callable[[], int]:
         return 0
 
     return start
-
-
-def _changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:
-    """The script with overrides in force, or started in another way."""
-    configs = read_.values.get("--config", [])
-    config = merge_configs(configs)
-    args, kwargs = (config.args, config.kwargs) if config else ((), {})
-    as_is = "--as-is" in read_.flags
-    overrides = [*of_config(config, configs), *of_command_line(read_)]
-    try:
-        prepared = prepare(launch, overrides, args, kwargs, entrypoint, as_is=as_is)
-    except (SyntaxError, ValueError, SourceError) as error:
-        return _mistaken(launch, error)
-    names = added_names(read_.values.get("--add", []), config.new_globals if config else {})
-    if config and config.argv and not read_.argv:
-        launch.argv[1:] = config.argv
-
-    @hidden
-    def start() -> int:
-        try:
-            warn_compiler(prepared.program)
-        except Warning:  # made an error by -W: Python refuses the script
-            return plain_python(launch)
-        warn_at_end(prepared)
-        hand_on(prepared)
-        name = prepared.program.entry_name
-        last = entry_call(name, args, kwargs) if name else None
-        codes = prepared.given.codes("module") if name else prepared.given.codes()
-        become(launch, codes, names, last)
-        return 0
-
-    return start
-
-
-def _mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
-    """Python's own words for a script that it cannot compile, and the status of a mistake: the
-    overrides cannot be applied. Raises *error* if that is not what is wrong.
-    """
-    try:
-        launch.compile()
-    except (SyntaxError, ValueError):
-        return lambda: explain(launch) and 2
-    raise error
