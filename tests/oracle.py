@@ -46,10 +46,14 @@ def run_python(folder: Path, *arguments: str, stdin: str = "", **environment: st
 
 def run_kogine(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> Finished:
     """``kogine ARGUMENTS``, as the installed command starts."""
-    path = os.pathsep.join([str(FIXTURES.parent), str(FIXTURES.parent / "cli")])
     launcher = Path(__file__).with_name("kogine_command.py")
-    environment.setdefault("PYTHONPATH", path)
+    environment.setdefault("PYTHONPATH", on_path())
     return run([sys.executable, str(launcher), *arguments], folder, stdin, **environment)
+
+
+def on_path() -> str:
+    """The PYTHONPATH under which kogine is this checkout."""
+    return os.pathsep.join([str(FIXTURES.parent), str(FIXTURES.parent / "cli")])
 
 
 def edited(data: bytes, edits: Sequence[tuple[str, str]]) -> bytes:

@@ -48,7 +48,8 @@ def ask(read_: Arguments) -> Asked:
     as_is = "--as-is" in read_.flags
     overrides = [*of_config(config, configs), *of_command_line(read_)]
     entrypoint = read_.value("--entrypoint") or function
-    request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is)
+    added = added_names(read_.values.get("--add", []), config.new_globals if config else {})
+    request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is, added=added)
     program = load_program(launch.data, launch.filename, request, launch.path0, launch.package)
     return Asked(
         path=path,
@@ -57,7 +58,7 @@ def ask(read_: Arguments) -> Asked:
         request=request,
         program=program,
         values=read_values(program, request, overrides, args, kwargs, as_is),
-        added=added_names(read_.values.get("--add", []), config.new_globals if config else {}),
+        added=added,
         argv=read_.argv or (config.argv if config else ()),
     )
 

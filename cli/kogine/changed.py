@@ -25,11 +25,11 @@ def changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], i
     args, kwargs = (config.args, config.kwargs) if config else ((), {})
     as_is = "--as-is" in read_.flags
     overrides = [*of_config(config, configs), *of_command_line(read_)]
+    names = added_names(read_.values.get("--add", []), config.new_globals if config else {})
     try:
-        prepared = prepare(launch, overrides, args, kwargs, entrypoint, as_is=as_is)
+        prepared = prepare(launch, overrides, args, kwargs, entrypoint, as_is=as_is, added=names)
     except (SyntaxError, ValueError, SourceError) as error:
         return _mistaken(launch, error)
-    names = added_names(read_.values.get("--add", []), config.new_globals if config else {})
     if config and config.argv and not read_.argv:
         launch.argv[1:] = config.argv
 

@@ -12,8 +12,9 @@ from kohaku_ast.display.table import Row, group_rows, print_table
 from kohaku_ast.errors import UsageError, near
 from kohaku_ast.readings import describe
 from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.transform.disk_caches import find_cached
 from kohaku_ast.transform.entrypoint import Entrypoint
-from kohaku_ast.transform.inspection import Inspection, inspect_source
+from kohaku_ast.transform.inspection import Inspection, inspect_source, with_modules
 from kohaku_ast.transform.parameters import Parameter
 from kohaku_ast.transform.source import decode
 
@@ -34,11 +35,14 @@ def inspect(read: Arguments) -> Callable[[], int]:
     script = split_function(read.script)[0]
     launch = find_launch(script, (), read.is_module)
     try:
-        found = inspect_source(decode(launch.data, launch.filename))
+        source = decode(launch.data, launch.filename, launch.path0, launch.package)
+        found = inspect_source(source)
     except SyntaxError as error:
         # Without our frames: the hook would show those that the error itself still holds.
         sys.__excepthook__(type(error), error.with_traceback(None), None)
         return lambda: 2
+    if "--modules" in read.flags:
+        found = with_modules(found)
     shown = {"table": _show_table, "json": _show_json, "py": _show_py}[form]
     return functools.partial(shown, found, script, "--all" in read.flags)
 
@@ -75,6 +79,10 @@ def _show_json(found: Inspection, script: str, everything: bool) -> int:
             "marked": found.entrypoint.marked,
             "reads_argv": found.entrypoint.reads_argv,
         },
+        "cached": [
+            {"name": one.name, "line": one.line, "reads": one.reads}
+            for one in find_cached(found.source)
+        ],
         "parameters": [as_json(one) for one in found.listed(everything)],
     }
     _write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
@@ -87,6 +95,7 @@ def as_json(parameter: Parameter) -> dict[str, object]:
         "target": parameter.target,
         "short": parameter.short,
         "kind": parameter.kind,
+        "module": parameter.module[0] if parameter.module else "",
         "default": "\n".join(parameter.default.splitlines()),
         "type": type_text(parameter),
         "help": parameter.help,
@@ -115,7 +124,7 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
     hidden = len(found.parameters) - len(listed)
     if hidden:
         print(f"{hidden} more with --all: derived values, imports, functions and the rest")
-    for line in start_lines(found.entrypoint):
+    for line in [*start_lines(found.entrypoint), *cache_lines(found)]:
         print(line)
     return 0
 
@@ -151,6 +160,16 @@ def one_line(text: str) -> str:
         return first
     end = rest[-1].strip()
     return f"{first}…{end}" if end in ("}", "]", ")") else f"{first} …"
+
+
+def cache_lines(found: Inspection) -> list[str]:
+    """The functions whose results on disk do not know of overrides."""
+    return [
+        f"cached on disk: {one.name}() at line {one.line} reads {', '.join(one.reads)}; "
+        "an override of these does not renew its results"
+        for one in find_cached(found.source)
+        if one.reads
+    ]
 
 
 def start_lines(entry: Entrypoint) -> list[str]:

@@ -11,6 +11,7 @@ RUN_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--entrypoint", True, "Call this function after the module, instead of the guard."),
     ("--inspect", False, "List what can be overridden; run nothing."),
     ("--all", False, "With --inspect: also derived names, imports and the rest."),
+    ("--modules", False, "With --inspect: also settings of the local modules that it imports."),
     ("--format", True, "With --inspect: table, json or py."),
 )
 SHORT = {"-c": "--config", "-s": "--set", "-e": "--entrypoint"}

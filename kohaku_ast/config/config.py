@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -64,6 +64,25 @@ class Config:
             changes[name] = getattr(other, name) or getattr(self, name)
         own = self.optional - set(other.globals_dict)
         return replace(self, **changes, optional=own | other.optional)
+
+    def _repr_html_(self) -> str:
+        from kohaku_ast.display.html import html_table
+        from kohaku_ast.display.table import group_rows
+
+        rows = [(title, (name, shown, where)) for title, name, shown, where in self._cells()]
+        return html_table(("name", "value", "from"), group_rows(rows), note="" if rows else "empty")
+
+    def _cells(self) -> Iterator[tuple[str, str, str, str]]:
+        """Field, name in it, value and origin, of everything that is set."""
+        from kohaku_ast.display.short import short_repr
+
+        for field_ in ("globals_dict", "new_globals", "kwargs", "metadata"):
+            for name, value in getattr(self, field_).items():
+                origin = self.origins.get(name, "") if field_ == "globals_dict" else ""
+                yield field_, name, short_repr(value), origin
+        for field_ in _LISTS:
+            for number, value in enumerate(getattr(self, field_)):
+                yield field_, str(number), short_repr(value), ""
 
     def __reduce__(self) -> tuple[object, ...]:
         # A read-only view cannot be pickled; a plain dict goes in its place.

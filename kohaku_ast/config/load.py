@@ -13,6 +13,9 @@ from types import CodeType, ModuleType
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import ConfigError, near
 
+LATER = {"_sweep"}
+"""Reserved names that this version does not understand: never passed over in silence."""
+
 RESERVED = {
     "_args": "args",
     "_kwargs": "kwargs",
@@ -127,6 +130,8 @@ def _bare(tree: ast.Module, namespace: Mapping[str, object], path: str) -> Confi
     values = {name: namespace[name] for name in names if name in namespace}
     reserved = {name: value for name, value in values.items() if name in RESERVED}
     _refuse_mistyped(set(values) - _read_names(tree), path)
+    for name in LATER & set(values):
+        raise ConfigError(f"{path}: {name!r} is not understood: sweeps are not there yet")
     plain = {name: value for name, value in values.items() if not name.startswith("_")}
     fields = {RESERVED[name]: value for name, value in reserved.items()}
     overrides = fields.pop("globals_dict", {})

@@ -15,6 +15,7 @@ import sys
 
 from kohaku_ast.runner.given import Given
 from kohaku_ast.runner.import_hook import OverridingFinder, install
+from kohaku_ast.runner.numba_cache import use_own_numba_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
     modules = {
         name: (file, one.program, one.values) for name, (file, one) in prepared.modules.items()
     }
+    if given.program.numba:
+        use_own_numba_cache(prepared)
     if given.program.sites or modules:
         watch_spawners(Inheritance((given.program, given.values), modules))
     if not prepared.modules:
@@ -160,6 +163,20 @@ class _Watcher:
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
+
+
+def spawners() -> dict[str, Callable[..., object]]:
+    """Name -> its ``get_preparation_data``, of those of SPAWNERS that have been imported."""
+    return {
+        name: sys.modules[name].get_preparation_data for name in SPAWNERS if name in sys.modules
+    }
+
+
+def give_back(before: Mapping[str, Callable[..., object]]) -> None:
+    """Undo ``watch_spawners``: what ``spawners`` gave *before*, else the library's own."""
+    for name, function in spawners().items():
+        own = getattr(function, "__wrapped__", function)
+        sys.modules[name].get_preparation_data = before.get(name, own)  # type: ignore[attr-defined]
 
 
 def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:

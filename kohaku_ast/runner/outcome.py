@@ -28,3 +28,15 @@ class Outcome:
     def seconds(self) -> float:
         """How long it took."""
         return self.ended - self.started
+
+    def _repr_html_(self) -> str:
+        from kohaku_ast.display.html import html_table
+        from kohaku_ast.display.short import short_repr
+        from kohaku_ast.display.table import Group
+
+        rows = [("value", short_repr(self.value))]
+        rows += [(f"outputs[{name!r}]", short_repr(value)) for name, value in self.outputs.items()]
+        if self.error is not None:
+            rows.append(("error", short_repr(self.error)))
+        caption = f"{self.status}, exit status {self.exit_status}, {self.seconds:.3g} s"
+        return html_table(("name", "value"), [Group("", tuple(rows))], caption)

@@ -13,7 +13,7 @@ from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kohaku_ast.runner.override import Override
     from kohaku_ast.transform.program import Meant, Program
@@ -27,6 +27,7 @@ def make_request(
     split: bool = False,
     capture: bool = False,
     as_is: bool = False,
+    added: Iterable[str] = (),
 ) -> Request:
     """The names that are asked for; equal for all values of a sweep."""
     targets = {one.target: one for one in sorted(overrides, key=lambda one: one.rank)}
@@ -39,6 +40,7 @@ def make_request(
         entrypoint=entrypoint,
         split=split,
         capture=capture,
+        added=tuple(added),
     )
 
 

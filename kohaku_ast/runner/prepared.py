@@ -51,12 +51,13 @@ def prepare(
     split: bool = False,
     capture: bool = False,
     as_is: bool = False,
+    added: Iterable[str] = (),
 ) -> Prepared:
     """Find what every override means, in the script and in its modules; nothing has run yet.
 
     Raises SyntaxError, and KogineError for what cannot be applied.
     """
-    request = make_request(overrides, args, kwargs, entrypoint, split, capture, as_is)
+    request = make_request(overrides, args, kwargs, entrypoint, split, capture, as_is, added)
     program = load_program(launch.data, launch.filename, request, launch.path0, launch.package)
     aimed = _by_module(program, request, overrides)
     values = read_values(program, request, overrides, args, kwargs, as_is)

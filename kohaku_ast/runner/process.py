@@ -143,6 +143,7 @@ def unused_messages(prepared: Prepared) -> list[str]:
     """One sentence for each override that had no effect, or that may be read by nothing."""
     messages = []
     for prefix, path, given in prepared.every():
+        messages += given.program.notes
         file = os.path.basename(path)
         for target, line in given.unused():
             target = f"{prefix}{target}"

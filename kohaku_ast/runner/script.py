@@ -10,16 +10,15 @@ from types import ModuleType
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import UnusedOverride, UsageError
-from kohaku_ast.runner.borrowed import borrowed
-from kohaku_ast.runner.children import hand_on
+from kohaku_ast.runner.borrowed import Borrowed
 from kohaku_ast.runner.entry import added_names, entry_call
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.listing import Parameters
 from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.prepared import prepare
 from kohaku_ast.runner.process import unused_messages, warn_compiler
-from kohaku_ast.transform.parameters import Parameter
 
 
 class Script:
@@ -44,13 +43,13 @@ class Script:
         return f"Script({self.path!r})"
 
     @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> Parameters:
         """Everything that can be overridden, in the order of the file; nothing is run."""
         from kohaku_ast.transform.inspection import inspect_source
         from kohaku_ast.transform.source import decode
 
         launch = Launch(self.path)
-        return tuple(inspect_source(decode(launch.data, launch.filename)).parameters)
+        return Parameters(inspect_source(decode(launch.data, launch.filename)).parameters)
 
     def run(self) -> Outcome:
         """Run it here, as ``__main__``; raises what the script raises.
@@ -58,6 +57,10 @@ class Script:
         ``sys.exit()`` and ``sys.exit(0)`` are a success. Overrides that had no effect are
         warned of with UnusedOverride. Raises KogineError, before anything runs, for a Config
         that does not fit the script.
+
+        Everything in docs/reference/python.md is as it was after it. Inside a running event
+        loop (a notebook) the script starts outside of it: ``asyncio.run`` in the guard and an
+        async entrypoint are run to their end before this returns.
         """
         run = _Run(self, split=False)
         started = time.time()
@@ -72,7 +75,10 @@ class Script:
         return Outcome("succeeded", value, run.outputs(), None, 0, started, time.time())
 
     def load(self) -> Loaded:
-        """Run the module body and give back the guard as a callable."""
+        """Run the module body and give back the guard as a callable.
+
+        As after ``run``, everything is as it was; the callable borrows it again.
+        """
         run = _Run(self, split=True)
         run.module()
         return Loaded(run)
@@ -114,11 +120,13 @@ class _Run:
             script.entrypoint,
             split=split,
             capture=True,
+            added=config.new_globals,
         )
         self.program, self.given = self.prepared.program, self.prepared.given
         self.names = added_names((), config.new_globals)
         self.main: ModuleType = new_main(self.launch)
         self.main.__dict__.update(self.names)
+        self.borrowed = Borrowed(self.main, self.launch, self.prepared)
 
     def module(self) -> object:
         warn_compiler(self.program)
@@ -136,14 +144,12 @@ class _Run:
         return self.given.capture.value
 
     def execute(self, role: str) -> None:
-        with borrowed(self.main, self.launch):
-            hand_on(self.prepared)
+        with self.borrowed.inside():
             for code in self.given.codes(role):
                 exec(code, self.main.__dict__)
 
     def inside(self, function: Callable[[dict[str, object]], object]) -> object:
-        with borrowed(self.main, self.launch):
-            hand_on(self.prepared)
+        with self.borrowed.inside():
             return function(self.main.__dict__)
 
     def outputs(self) -> dict[str, object]:

@@ -10,6 +10,7 @@ from types import CodeType
 from kohaku_ast.errors import EntrypointError, SourceError, TransformError, near
 from kohaku_ast.transform.bindings import find_definitions
 from kohaku_ast.transform.deep import with_room
+from kohaku_ast.transform.disk_caches import stale_notes, uses_numba
 from kohaku_ast.transform.guard import find_guards
 from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.lower import lower, lower_capture
@@ -43,6 +44,7 @@ def _built(source: Source, request: Request) -> Program:
     segments = _compiled(tree, source.filename, split, noted)
     if entry_name:  # called instead of the guards
         segments = [segment for segment in segments if segment[0] == "module"]
+    targets = [one.target for one in plan.meant if one]
     return Program(
         filename=source.filename,
         segments=segments,
@@ -51,6 +53,8 @@ def _built(source: Source, request: Request) -> Program:
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
         warnings=_plain(noted, plan),
+        notes=stale_notes(source, targets) if targets else [],
+        numba=bool(targets) and uses_numba(source),
     )
 
 
@@ -103,7 +107,8 @@ def _future_flags(tree: ast.Module) -> int:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
-                flags |= getattr(__future__, alias.name).compiler_flag
+                # An unknown feature is for the compiler to refuse.
+                flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
     return flags
 
 

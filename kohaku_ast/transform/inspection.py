@@ -8,11 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.comments import Comments, read_comments
+from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.entrypoint import Entrypoint, find_entrypoint
+from kohaku_ast.transform.modules import LocalModule, imported_modules
 from kohaku_ast.transform.parameters import Parameter, find_parameters
 from kohaku_ast.transform.resolve import Targets
-from kohaku_ast.transform.source import Source
+from kohaku_ast.transform.source import Source, decode, read_bytes
 
 _BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.With, ast.AsyncWith)
 _VALUES = ("global", "class attribute", "local")  # kinds that another value can be made from
@@ -42,6 +45,10 @@ class Inspection:
 
 def inspect_source(source: Source) -> Inspection:
     """The Inspection of *source*; raises SyntaxError as ``compile`` does."""
+    return with_room(lambda: _inspected(source), source.filename)
+
+
+def _inspected(source: Source) -> Inspection:
     found: dict[str, Parameter] = {}
     for one in find_parameters(source):
         found.setdefault(one.target, one)
@@ -62,6 +69,32 @@ def inspect_source(source: Source) -> Inspection:
         ),
         entrypoint=find_entrypoint(source),
     )
+
+
+def with_modules(found: Inspection) -> Inspection:
+    """*found* with the parameters of the local modules that the script imports behind its own.
+
+    A module that cannot be parsed has none.
+    """
+    inner = [one for module in imported_modules(found.source) for one in _of_module(module)]
+    return replace(found, parameters=(*found.parameters, *inner))
+
+
+def _of_module(module: LocalModule) -> list[Parameter]:
+    try:
+        found = inspect_source(decode(read_bytes(module.path), module.path))
+    except (SourceError, SyntaxError):
+        return []
+    return [
+        replace(
+            one,
+            target=f"{module.name}.{one.target}",
+            short=f"{module.name}.{one.target}",
+            section=f"module {module.name}",
+            module=(module.name, module.path, one.target),
+        )
+        for one in found.parameters
+    ]
 
 
 class _Describer:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kohaku_ast.errors import DuplicateTarget, EntrypointError, UnknownTarget, near
+from kohaku_ast.errors import (
+    DuplicateTarget,
+    EntrypointError,
+    RefusedTarget,
+    UnknownTarget,
+    near,
+)
+from kohaku_ast.transform.bindings import find_definitions
 from kohaku_ast.transform.guard import entry_statements
 from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.parameters import Parameter, find_functions, find_parameters
@@ -48,6 +56,7 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
     the errors of ``Targets.resolve``, DuplicateTarget and EntrypointError.
     """
     text_of = text_of or marker_text
+    _refuse_added(source, request.added)
     targets = Targets(source, find_parameters(source))
     meant = tuple(
         _resolved(source, targets, name, optional) for name, _, optional in request.targets
@@ -67,6 +76,16 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
     edits = join_unpacked(edits + passed)
     _refuse_overlaps(source, edits)
     return Plan(meant, tuple(edits), call)
+
+
+def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
+    """A new global that the script defines itself would be lost at that line."""
+    for one in find_definitions(source.tree) if names else []:
+        if one.name in names:
+            raise RefusedTarget(
+                f"{os.path.basename(source.filename)}:{one.line}: cannot add {one.name!r}: the "
+                f"script defines it. To give it another value, write {one.name}=VALUE."
+            )
 
 
 def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:

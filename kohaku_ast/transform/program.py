@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.readings import Reading
 
-FORMAT = 1
+FORMAT = 2
 """Grows with every change of what is stored."""
 
 
@@ -60,7 +60,10 @@ class Meant:
 class Program:
     """The code of one script for one Request."""
 
-    __slots__ = ("call_name", "entry_name", "filename", "meant", "segments", "sites", "warnings")
+    __slots__ = (
+        "call_name", "entry_name", "filename", "meant", "notes", "numba", "segments", "sites",
+        "warnings",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -71,6 +74,8 @@ class Program:
         entry_name: str,
         call_name: str,
         warnings: list[tuple[str, str, int]],
+        notes: list[str],
+        numba: bool,
     ) -> None:
         self.filename = filename
         #: Code to run in this order, each with its role: ``module`` or ``guard``.
@@ -85,6 +90,10 @@ class Program:
         self.call_name = call_name
         #: What Python's compiler warns of: category, message, line.
         self.warnings = warnings
+        #: What to say at the end of a run with these overrides.
+        self.notes = notes
+        #: Whether numba may be used: its cache on disk does not know of overrides.
+        self.numba = numba
 
     def dumps(self) -> bytes:
         """The bytes that ``loads`` reads in the same version of Python."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 class Request:
     """Which targets get values, and how the program is started. Hashable by ``key()``."""
 
-    __slots__ = ("args", "capture", "entrypoint", "kwargs", "split", "targets")
+    __slots__ = ("added", "args", "capture", "entrypoint", "kwargs", "split", "targets")
 
     def __init__(
         self,
@@ -20,6 +20,7 @@ class Request:
         entrypoint: str = "",
         split: bool = False,
         capture: bool = False,
+        added: tuple[str, ...] = (),
     ) -> None:
         #: Each target as the user wrote it, whether its value came as text, and whether it may be
         #: missing in the script (a name that a config made for its own use).
@@ -33,6 +34,8 @@ class Request:
         self.split = split
         #: Whether the value that the starting call returns is wanted.
         self.capture = capture
+        #: Globals that are set before the first statement: the script must not define them.
+        self.added = added
 
     def key(self) -> tuple[object, ...]:
         """Equal for requests that one Program serves."""

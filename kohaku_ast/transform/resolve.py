@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from unicodedata import normalize
 
 from kohaku_ast.errors import AmbiguousTarget, RefusedTarget, UnknownTarget, near
 from kohaku_ast.transform.bindings import FUNCTIONS, Definition, find_definitions
 from kohaku_ast.transform.counted import counted
+from kohaku_ast.transform.modules import LocalModule, import_names, imported_modules
 from kohaku_ast.transform.parameters import Parameter, is_dunder, refused_parameter
 from kohaku_ast.transform.readings import reading_of
 from kohaku_ast.transform.rules.attribute_path import path_site
@@ -30,6 +32,16 @@ class Targets:
         for one in parameters:
             if not one.refused and last_name(one.target):
                 self.by_last.setdefault(last_name(one.target), []).append(one)
+
+    @cached_property
+    def modules(self) -> list[LocalModule]:
+        """The local modules that the script imports."""
+        return imported_modules(self.source)
+
+    @cached_property
+    def import_names(self) -> dict[str, str]:
+        """What the names that the script imports stand for."""
+        return import_names(self.source.tree, self.source.package)
 
     def resolve(self, target: str) -> Parameter:
         """The parameter that *target* means.

@@ -136,11 +136,13 @@ def test_json_has_the_documented_fields(tmp_path: Path) -> None:
         "version": 1,
         "script": "script.py",
         "entrypoint": {"guards": [], "calls": [], "marked": "", "reads_argv": False},
+        "cached": [],
         "parameters": [
             {
                 "target": "lr",
                 "short": "lr",
                 "kind": "global",
+                "module": "",
                 "default": "0.1",
                 "type": "float",
                 "help": "rate",

@@ -169,3 +169,19 @@ def test_a_module_that_was_not_imported_is_warned_of(tmp_path: Path) -> None:
     done = run_kogine(tmp_path, "run", "s.py", "hparams.lr=1")
     assert done.status == 0
     assert "override 'hparams.lr' was not used: line 1 of hparams.py did not run" in done.stderr
+
+
+def test_inspect_lists_the_parameters_of_modules(tmp_path: Path) -> None:
+    write(tmp_path, {**FILES, "s.py": "import hparams\nfrom pkg import settings\nx = 1\n"})
+    without = run_kogine(tmp_path, "run", "--inspect", "s.py").stdout
+    assert "hparams" not in without
+    listed = run_kogine(tmp_path, "run", "--inspect", "--modules", "s.py").stdout
+    for line in (
+        "# module hparams",
+        "hparams.lr",
+        "hparams.Model.depth",
+        "pkg.base.scale",
+        "pkg.name",
+    ):
+        assert line in listed
+    assert "step size" in listed

@@ -49,6 +49,8 @@ def assert_equal(code: CodeType, expected: CodeType) -> None:
     for one, other in zip(code.co_consts, expected.co_consts):
         if isinstance(one, CodeType):
             assert_equal(one, other)
+        elif isinstance(one, frozenset):  # its order is not that of the text
+            assert one == other
         else:
             assert repr(one) == repr(other)
 
@@ -83,7 +85,8 @@ def test_every_file_of_the_standard_library(part: int) -> None:
         expected = plain_code(path)
         if expected is None:
             continue
-        source = decode(path.read_bytes(), str(path))
+        # Alone: the library's files import each other, and some are named like each other's parts.
+        source = decode(path.read_bytes(), str(path), folder="/nowhere")
         ((_, code),) = build_program(source, Request()).segments
         assert_equal(code, expected)
         build_program(source, Request(split=True))

@@ -1,0 +1,20 @@
+"""Values as short text for a cell."""
+
+from __future__ import annotations
+
+import reprlib
+
+
+def short_repr(value: object) -> str:
+    """``repr(value)``, cut in the middle if it is long; never raises."""
+    return _SHORT.repr(value)
+
+
+def _make() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 120
+    short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = 12
+    return short
+
+
+_SHORT = _make()

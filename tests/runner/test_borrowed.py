@@ -1,0 +1,236 @@
+"""A script that runs inside a process gives back what it borrowed, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing.spawn
+import os
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast import Config, Script, run
+
+Read = Callable[[], object]
+
+BORROWED: list[tuple[str, str, Read]] = [
+    ("argv", "sys.argv.append(1)", lambda: (id(sys.argv), list(sys.argv))),
+    ("path changed", "sys.path[:] = ['/no']", lambda: (id(sys.path), list(sys.path))),
+    ("path replaced", "sys.path = sys.path + ['/no']", lambda: (id(sys.path), list(sys.path))),
+    ("meta_path", "sys.meta_path.append(object())", lambda: list(sys.meta_path)),
+    ("path_hooks", "sys.path_hooks.clear()", lambda: list(sys.path_hooks)),
+    ("folder", "os.chdir('/')", os.getcwd),
+    ("__main__", "sys.modules['__main__'] = None", lambda: sys.modules["__main__"]),
+    ("a library replaced", "sys.modules['json'] = 3", lambda: sys.modules["json"]),
+    ("a library deleted", "del sys.modules['json']", lambda: sys.modules["json"]),
+    ("SIGTERM", "signal.signal(signal.SIGTERM, print)", lambda: signal.getsignal(signal.SIGTERM)),
+    ("SIGINT", "signal.signal(2, signal.SIG_IGN)", lambda: signal.getsignal(2)),
+    ("filters", "warnings.simplefilter('ignore')", lambda: list(warnings.filters)),
+    ("filters list", "warnings.filters = []", lambda: id(warnings.filters)),
+    ("showwarning", "warnings.showwarning = print", lambda: warnings.showwarning),
+    ("formatwarning", "warnings.formatwarning = repr", lambda: warnings.formatwarning),
+    ("stdout", "sys.stdout = io.StringIO()", lambda: sys.stdout),
+    ("stderr", "sys.stderr = None", lambda: sys.stderr),
+    ("stdin", "sys.stdin = io.StringIO('x')", lambda: sys.stdin),
+    ("excepthook", "sys.excepthook = print", lambda: sys.excepthook),
+    ("displayhook", "sys.displayhook = print", lambda: sys.displayhook),
+    ("unraisablehook", "sys.unraisablehook = print", lambda: sys.unraisablehook),
+    ("breakpointhook", "sys.breakpointhook = print", lambda: sys.breakpointhook),
+    (
+        "spawn",
+        "import multiprocessing.spawn; 'get_prep'",
+        lambda: multiprocessing.spawn.get_preparation_data,
+    ),
+    (
+        "loop policy",
+        "import asyncio; asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())",
+        asyncio.get_event_loop_policy,
+    ),
+]
+
+HEAD = "import io, os, signal, sys, warnings\nlr = 0.1\n"
+
+
+@pytest.mark.parametrize("end", ["", "1 / 0\n", "sys.exit(3)\n"], ids=["ends", "raises", "exits"])
+@pytest.mark.parametrize(
+    ("change", "read"), [pytest.param(change, read, id=name) for name, change, read in BORROWED]
+)
+def test_what_a_script_changes_is_as_it_was(
+    tmp_path: Path, change: str, read: Read, end: str
+) -> None:
+    import json  # noqa: F401  # one of the libraries
+
+    (tmp_path / "s.py").write_text(f"{HEAD}{change}\n{end}")
+    before = read()
+    try:
+        run(str(tmp_path / "s.py"), lr=0.5)
+    except (ZeroDivisionError, SystemExit):
+        assert end
+    assert read() == before
+
+
+def counts() -> list[int]:
+    opened = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    return [len(sys.modules), len(sys.path), len(sys.meta_path), len(warnings.filters), opened]
+
+
+def test_many_runs_leave_no_growth(tmp_path: Path) -> None:
+    (tmp_path / "hparams.py").write_text("n = 1\n")
+    (tmp_path / "s.py").write_text(
+        "import asyncio, multiprocessing.spawn, sys, hparams\nsys.path.append('lib')\nlr = 0.1\n"
+        "async def main():\n    return lr, hparams.n\n"
+        "if __name__ == '__main__':\n    asyncio.run(main())\n"
+    )
+    script = Script(str(tmp_path / "s.py"), Config({"lr": 0.5, "hparams.n": 3}))
+    script.run()
+    before = counts()
+    assert [script.run().value for _ in range(10)] == [(0.5, 3)] * 10
+    assert counts() == before
+
+
+def test_a_local_module_is_read_anew_and_a_library_stays(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import state, wave\nstate.seen.append(1)\nseen = state.seen\n")
+    (tmp_path / "state.py").write_text("seen = []\n")
+    script = Script(str(tmp_path / "s.py"), Config(outputs=["seen"]))
+    assert [script.run().outputs["seen"] for _ in range(2)] == [[1], [1]]
+    assert "state" not in sys.modules
+    assert "wave" in sys.modules
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("mine", id="module"), pytest.param("pack.inner", id="namespace package")]
+)
+def test_a_local_module_of_the_host_is_hidden_and_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = tmp_path / f"{name.replace('.', '/')}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x = 1\n")
+    (tmp_path / "s.py").write_text(f"import {name} as found\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    __import__(name)
+    own = {one: sys.modules[one] for one in (name, name.partition(".")[0])}
+    found = Script(str(tmp_path / "s.py"), Config({f"{name}.x": 5}, outputs=["found"])).run()
+    assert found.outputs["found"].x == 5  # type: ignore[attr-defined]
+    assert {one: sys.modules[one] for one in own} == own
+    assert own[name].x == 1
+    for one in own:
+        del sys.modules[one]
+
+
+def test_libraries_below_the_scripts_folder_stay(tmp_path: Path) -> None:
+    library = tmp_path / ".venv" / "lib" / "site-packages" / "lib_of_test.py"
+    library.parent.mkdir(parents=True)
+    library.write_text("")
+    (tmp_path / "s.py").write_text(
+        f"import sys\nsys.path.append({str(library.parent)!r})\nimport lib_of_test\n"
+    )
+    run(str(tmp_path / "s.py"))
+    assert sys.modules.pop("lib_of_test").__file__ == str(library)
+
+
+def test_the_guard_finds_what_the_module_body_left(tmp_path: Path) -> None:
+    (tmp_path / "state.py").write_text("seen = []\n")
+    (tmp_path / "s.py").write_text(
+        "import os, sys, signal, state\nstate.seen.append('body')\nos.chdir('/')\n"
+        "sys.path.append('/lib')\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "def main():\n    import state\n    state.seen.append('guard')\n"
+        "    ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN\n"
+        "    return state.seen[:], os.getcwd(), sys.path[-1], ignored\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    before = (os.getcwd(), list(sys.path), signal.getsignal(signal.SIGTERM))
+    loaded = Script(str(tmp_path / "s.py")).load()
+    assert (os.getcwd(), list(sys.path), signal.getsignal(signal.SIGTERM)) == before
+    assert loaded() == (["body", "guard"], "/", "/lib", True)
+    assert loaded() == (["body", "guard", "guard"], "/", "/lib", True)
+    assert (os.getcwd(), list(sys.path), signal.getsignal(signal.SIGTERM)) == before
+    assert "state" not in sys.modules
+
+
+def test_a_run_inside_a_run(tmp_path: Path) -> None:
+    (tmp_path / "inner.py").write_text("import sys\nlr = 1\nargv = sys.argv\n")
+    (tmp_path / "outer.py").write_text(
+        "import sys, kohaku_ast\nlr = 1\nme = sys.modules['__main__']\n"
+        "from kohaku_ast import Config, Script\n"
+        f"inner = Script({str(tmp_path / 'inner.py')!r}, Config({{'lr': 7}}, outputs=['lr']))\n"
+        "got = inner.run().outputs['lr'], lr, sys.modules['__main__'] is me\n"
+    )
+    script = Script(str(tmp_path / "outer.py"), Config({"lr": 2}, outputs=["got"]))
+    assert script.run().outputs["got"] == (7, 2, True)
+
+
+def test_in_another_thread(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("def main():\n    return 3\nmain()\n")
+    values: list[object] = []
+    thread = threading.Thread(target=lambda: values.append(run(str(tmp_path / "s.py")).value))
+    thread.start()
+    thread.join()
+    assert values == [3]
+
+
+ASYNC = "import asyncio\nlr = 0.1\nasync def main():\n    await asyncio.sleep(0)\n    return lr\n"
+GUARDS = {
+    "asyncio.run": "asyncio.run(main())",
+    "a loop of its own": "loop = asyncio.new_event_loop()\n    result = loop.run_until_complete(main())\n    loop.close()",
+}
+
+
+@pytest.mark.parametrize("entrypoint", ["", "main"])
+@pytest.mark.parametrize("guard", GUARDS)
+def test_inside_a_running_loop(tmp_path: Path, guard: str, entrypoint: str) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(f"{ASYNC}if __name__ == '__main__':\n    {GUARDS[guard]}\n")
+    script = Script(str(path), Config({"lr": 0.5}), entrypoint=entrypoint)
+
+    async def host() -> list[object]:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        values = [script.run().value, script.load()()]
+        assert asyncio.get_running_loop() is loop
+        assert asyncio.current_task() is task
+        await asyncio.sleep(0.001)
+        return values
+
+    assert asyncio.run(host()) == [0.5, 0.5]
+
+
+def test_signals_of_a_running_loop_still_arrive(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(
+        "import asyncio, signal\nasync def main():\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    loop.add_signal_handler(signal.SIGUSR1, print)\n"
+        "if __name__ == '__main__':\n    asyncio.run(main())\n"
+    )
+
+    async def host() -> bool:
+        arrived = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, arrived.set)
+        run(str(tmp_path / "s.py"))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return await asyncio.wait_for(arrived.wait(), 10)
+
+    assert asyncio.run(host())
+
+
+def test_children_after_a_run_are_the_hosts(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import multiprocessing.spawn\nlr = 1\n")
+    run(str(tmp_path / "s.py"), lr=3)
+    data = multiprocessing.spawn.get_preparation_data("child")
+    assert type(data.get("init_main_from_path", "")) is str
+
+
+def test_objects_that_are_no_modules_are_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = types.ModuleType("odd")
+    odd.__file__ = 3  # type: ignore[assignment]
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    monkeypatch.setitem(sys.modules, "nothing_there", None)  # type: ignore[arg-type]
+    (tmp_path / "s.py").write_text("")
+    assert run(str(tmp_path / "s.py")).status == "succeeded"
