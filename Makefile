@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test corpus benchmark lint clean
+.PHONY: demo test corpus cpython torch coverage benchmark lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -14,6 +14,19 @@ test: $(VENV)/tests-installed
 
 corpus: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -q -n auto -m corpus
+
+cpython: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -q -n auto -m cpython
+
+torch: $(VENV)/tests-installed
+	$(BIN)/python -m pip install -q torch==2.13.0
+	$(BIN)/python -m pytest -q -m torch
+
+coverage: $(VENV)/tests-installed
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
 
 benchmark: $(VENV)/tests-installed
 	$(BIN)/python -m pytest -q -s -m benchmark tests/benchmarks

@@ -90,7 +90,7 @@ def _unexpected(argument: str, script: str, known: list[str]) -> str:
 
     if not script:
         return f"unknown option {argument!r}: options of the script come after '--'"
-    found = near(argument, known, 1) if argument.startswith("--") else []
+    found = near(argument, known, 1, cutoff=0.75) if argument.startswith("--") else []
     hint = f" Did you mean {found[0]!r}?" if found else ""
     return (
         f"unexpected argument {argument!r}: an override is TARGET=VALUE, and what is meant for the "

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
 """The modules whose ``get_preparation_data`` says what a child runs."""
 
+_MAIN_KEYS = ("init_main_from_name", "init_main_from_path")
+"""How a spawner tells a child what its ``__mp_main__`` is."""
+
 _received: list[Inheritance] = []
 
 
@@ -185,12 +188,13 @@ def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
 
     def get_preparation_data(*arguments: object, **keywords: object) -> dict[str, object]:
         data: dict[str, object] = original(*arguments, **keywords)
-        for key in ("init_main_from_name", "init_main_from_path"):
-            if key in data:
-                main = _Main(data[key])
-                main.is_module = key == "init_main_from_name"
-                main.dumps = inheritance.dumps
-                data[key] = main
+        # A worker of loky runs no main, and looks at no other key; unpickling is enough for it.
+        keys = [key for key in _MAIN_KEYS if key in data] or ["kogine"]
+        for key in keys:
+            main = _Main(data.get(key, ""))
+            main.is_module = key == "init_main_from_name"
+            main.dumps = inheritance.dumps
+            data[key] = main
         return data
 
     get_preparation_data.__wrapped__ = original  # type: ignore[attr-defined]

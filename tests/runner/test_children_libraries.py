@@ -58,7 +58,8 @@ JOBLIB = {
     print(Parallel(n_jobs=2)(delayed(lambda n: n + offset + Point.size)(n) for n in range(3)))
     """,
     "a pool that runs the script again": """
-    from joblib.externals.loky import ProcessPoolExecutor, get_context
+    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.backend import get_context
     with ProcessPoolExecutor(2, context=get_context("loky_init_main")) as pool:
         print(list(pool.map(work, range(3))))
     """,
