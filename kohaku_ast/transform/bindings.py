@@ -136,6 +136,8 @@ def _bound_by(node: ast.stmt) -> Iterator[tuple[str, str, ast.expr | None]]:
         yield node.name, "class", None
     elif isinstance(node, FUNCTIONS):
         yield node.name, "def", None
+    elif isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return  # for the compiler: nothing but another of its kind may follow it
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         for alias in node.names:
             if alias.name == "*":
