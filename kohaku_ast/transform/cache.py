@@ -54,6 +54,8 @@ def load(key: str) -> Program | None:
     """The Program kept under *key*, or None."""
     path = _path(key)
     try:
+        if not _is_private(os.path.dirname(path)):
+            return None
         with open(path, "rb") as file:
             found = program.loads(_checked(file.read()))
     except (OSError, ValueError, EOFError, TypeError):
@@ -71,7 +73,9 @@ def store(key: str, new: Program) -> bool:
     partial = f"{path}.{os.getpid()}"
     data = new.dumps()
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if not _is_private(os.path.dirname(path)):
+            return False
         with open(partial, "wb") as file:
             file.write(_digest(data) + data)
         # Readers see the old file or the whole new one, however many processes write.
@@ -81,6 +85,14 @@ def store(key: str, new: Program) -> bool:
         _remove(partial)
         return False
     return True
+
+
+def _is_private(folder: str) -> bool:
+    """Whether nobody else can write there: what is read from it is run."""
+    if sys.platform == "win32":
+        return True  # a user's folders are private there, and their modes say nothing
+    found = os.stat(folder)
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def _path(key: str) -> str:

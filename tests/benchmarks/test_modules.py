@@ -50,3 +50,17 @@ def test_spawned_pool(tmp_path: Path) -> None:
         "kogine run pool.py lr=1": [_kogine(), "run", "pool.py", "lr=1"],
     }
     print("\n" + report(interleave(commands, tmp_path, 10), "python pool.py"))
+
+
+def test_import_hook_on_a_script_that_imports_pandas(tmp_path: Path) -> None:
+    pytest.importorskip("pandas", reason="pandas is no dependency; install it to measure this")
+    (tmp_path / "hparams.py").write_text("n = 3\n")
+    (tmp_path / "s.py").write_text(
+        "import hparams\nimport pandas as pd\nprint(pd.Series(range(hparams.n)).sum())\n"
+    )
+    commands = {
+        "python s.py (pandas)": [sys.executable, "s.py"],
+        "kogine run s.py": [_kogine(), "run", "s.py"],
+        "kogine run s.py hparams.n=4": [_kogine(), "run", "s.py", "hparams.n=4"],
+    }
+    print("\n" + report(interleave(commands, tmp_path, 12), "python s.py (pandas)"))

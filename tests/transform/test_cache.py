@@ -100,7 +100,7 @@ def test_many_processes_at_once(folder: Path) -> None:
         subprocess.Popen(
             command, cwd=folder, stdout=subprocess.PIPE, env={**_environment(), "PYTHONPATH": path}
         )
-        for _ in range(12)
+        for _ in range(200)
     ]
     assert {process.communicate()[0] for process in processes} == {b"x is 4\n"}
     assert [path.suffix for path in files(folder)] == [".program"]
@@ -110,6 +110,29 @@ def _environment() -> dict[str, str]:
     import os
 
     return dict(os.environ)
+
+
+def test_the_folder_is_private(folder: Path) -> None:
+    run_kogine(folder, "run", "s.py", "x=4")
+    assert (folder / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_can_write_is_not_trusted(folder: Path) -> None:
+    (folder / "cache").mkdir()
+    (folder / "cache").chmod(0o777)
+    done = run_kogine(folder, "run", "s.py", "x=4")
+    assert (done.status, done.stdout, done.stderr) == (0, "x is 4\n", "")
+    assert files(folder) == []
+
+
+def test_a_program_of_another_version_is_a_miss(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = build_program(Source("s.py", SCRIPT), Request())
+    key = cache.cache_key(b"", "s.py", Request(), "1")
+    cache.store(key, made)
+    monkeypatch.setattr(cache.program, "FORMAT", cache.program.FORMAT + 1)
+    assert cache.load(cache.cache_key(b"", "s.py", Request(), "1")) is None
 
 
 def test_the_cache_stays_below_its_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
