@@ -8,9 +8,9 @@ import sys
 from kogine.reader import Arguments
 from kogine.run import split_function
 
-from kohaku_ast.display.table import Row, group_rows, print_table
+from kohaku_ast.display.table import group_rows, print_table
 from kohaku_ast.errors import UsageError, near
-from kohaku_ast.readings import describe
+from kohaku_ast.runner.listing import COLUMNS, as_row, type_text
 from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.transform.disk_caches import find_cached
 from kohaku_ast.transform.entrypoint import Entrypoint
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS = ("table", "json", "py")
-COLUMNS = ("target", "default", "type", "help", "line")
 JSON_VERSION = 1
 
 
@@ -108,11 +107,6 @@ def as_json(parameter: Parameter) -> dict[str, object]:
     }
 
 
-def type_text(parameter: Parameter) -> str:
-    """What a text value is read as; empty if anything fits."""
-    return "" if parameter.reading[0] in ("any", "none") else describe(parameter.reading)
-
-
 def _show_table(found: Inspection, script: str, everything: bool) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     listed = found.listed(everything)
@@ -127,39 +121,6 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
     for line in [*start_lines(found.entrypoint), *cache_lines(found)]:
         print(line)
     return 0
-
-
-def as_row(parameter: Parameter) -> Row:
-    """The cells of one parameter."""
-    return (
-        parameter.short,
-        one_line(parameter.default),
-        type_text(parameter),
-        "; ".join(filter(None, [parameter.help, *notes(parameter)])),
-        lines_of(parameter),
-    )
-
-
-def lines_of(parameter: Parameter) -> str:
-    """``12``, or ``12, also 40, 52`` if further definitions are replaced too."""
-    also = ", ".join(map(str, parameter.also))
-    return f"{parameter.line}, also {also}" if also else str(parameter.line)
-
-
-def notes(parameter: Parameter) -> list[str]:
-    """What ``--all`` adds to the help."""
-    derived = parameter.derived_from and f"derived from {', '.join(parameter.derived_from)}"
-    refused = parameter.refused and f"cannot be overridden: {parameter.refused}"
-    return [note for note in (derived, refused) if note]
-
-
-def one_line(text: str) -> str:
-    """*text*, the rest of several lines as an ellipsis."""
-    first, *rest = text.splitlines() or [""]
-    if not rest:
-        return first
-    end = rest[-1].strip()
-    return f"{first}…{end}" if end in ("}", "]", ")") else f"{first} …"
 
 
 def cache_lines(found: Inspection) -> list[str]:

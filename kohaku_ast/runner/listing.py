@@ -1,4 +1,4 @@
-"""Parameters: the tuple that shows itself as a table."""
+"""Parameters as rows of a table, and the tuple of them that shows itself as one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Parameters(tuple[Parameter, ...]):
         return [one for one in self if one.is_setting and not one.refused]
 
     def _groups(self) -> list[Group]:
-        return group_rows([(one.section, _row(one)) for one in self._listed()])
+        return group_rows([(one.section, as_row(one)) for one in self._listed()])
 
     def _note(self) -> str:
         hidden = len(self) - len(self._listed())
@@ -34,7 +34,39 @@ class Parameters(tuple[Parameter, ...]):
         return more if hidden else "" if self else "nothing that can be overridden"
 
 
-def _row(one: Parameter) -> Row:
-    default = " ".join(one.default.split())
-    type_ = "" if one.reading[0] in ("any", "none") else describe(one.reading)
-    return one.short, default, type_, one.help, str(one.line)
+def as_row(parameter: Parameter) -> Row:
+    """The cells of one parameter."""
+    return (
+        parameter.short,
+        one_line(parameter.default),
+        type_text(parameter),
+        "; ".join(filter(None, [parameter.help, *notes(parameter)])),
+        lines_of(parameter),
+    )
+
+
+def type_text(parameter: Parameter) -> str:
+    """What a text value is read as; empty if anything fits."""
+    return "" if parameter.reading[0] in ("any", "none") else describe(parameter.reading)
+
+
+def lines_of(parameter: Parameter) -> str:
+    """``12``, or ``12, also 40, 52`` if further definitions are replaced too."""
+    also = ", ".join(map(str, parameter.also))
+    return f"{parameter.line}, also {also}" if also else str(parameter.line)
+
+
+def notes(parameter: Parameter) -> list[str]:
+    """What ``--all`` adds to the help."""
+    derived = parameter.derived_from and f"derived from {', '.join(parameter.derived_from)}"
+    refused = parameter.refused and f"cannot be overridden: {parameter.refused}"
+    return [note for note in (derived, refused) if note]
+
+
+def one_line(text: str) -> str:
+    """*text*, the rest of several lines as an ellipsis."""
+    first, *rest = text.splitlines() or [""]
+    if not rest:
+        return first
+    end = rest[-1].strip()
+    return f"{first}…{end}" if end in ("}", "]", ")") else f"{first} …"

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+
+def installed_command() -> str:
+    """``kogine`` beside the running interpreter, as a user starts it."""
+    found = shutil.which("kogine", path=str(Path(sys.executable).parent))
+    assert found, "install the package into this environment first"
+    return found
 
 
 def timed(command: Sequence[str], folder: Path) -> tuple[float, float]:

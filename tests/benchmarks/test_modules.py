@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.ratios import interleave, report
+from tests.benchmarks.ratios import installed_command, interleave, report
 
 pytestmark = pytest.mark.benchmark
 
@@ -23,12 +22,6 @@ if __name__ == "__main__":
 """
 
 
-def _kogine() -> str:
-    found = shutil.which("kogine", path=str(Path(sys.executable).parent))
-    assert found, "install the package into this environment first"
-    return found
-
-
 def test_import_hook_beside_plain_imports(tmp_path: Path) -> None:
     names = [f"part_{number}" for number in range(100)]
     for name in names:
@@ -37,8 +30,8 @@ def test_import_hook_beside_plain_imports(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("import hparams, json, decimal, " + ", ".join(names) + "\n")
     commands = {
         "python s.py (100 modules)": [sys.executable, "s.py"],
-        "kogine run s.py": [_kogine(), "run", "s.py"],
-        "kogine run s.py hparams.lr=1": [_kogine(), "run", "s.py", "hparams.lr=1"],
+        "kogine run s.py": [installed_command(), "run", "s.py"],
+        "kogine run s.py hparams.lr=1": [installed_command(), "run", "s.py", "hparams.lr=1"],
     }
     print("\n" + report(interleave(commands, tmp_path, 20), "python s.py (100 modules)"))
 
@@ -47,7 +40,7 @@ def test_spawned_pool(tmp_path: Path) -> None:
     (tmp_path / "pool.py").write_text(POOL)
     commands = {
         "python pool.py": [sys.executable, "pool.py"],
-        "kogine run pool.py lr=1": [_kogine(), "run", "pool.py", "lr=1"],
+        "kogine run pool.py lr=1": [installed_command(), "run", "pool.py", "lr=1"],
     }
     print("\n" + report(interleave(commands, tmp_path, 10), "python pool.py"))
 
@@ -60,7 +53,7 @@ def test_import_hook_on_a_script_that_imports_pandas(tmp_path: Path) -> None:
     )
     commands = {
         "python s.py (pandas)": [sys.executable, "s.py"],
-        "kogine run s.py": [_kogine(), "run", "s.py"],
-        "kogine run s.py hparams.n=4": [_kogine(), "run", "s.py", "hparams.n=4"],
+        "kogine run s.py": [installed_command(), "run", "s.py"],
+        "kogine run s.py hparams.n=4": [installed_command(), "run", "s.py", "hparams.n=4"],
     }
     print("\n" + report(interleave(commands, tmp_path, 12), "python s.py (pandas)"))

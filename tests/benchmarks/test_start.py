@@ -8,25 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.ratios import interleave, report
+from tests.benchmarks.ratios import installed_command, interleave, report
 from tests.oracle import FIXTURES
 
 pytestmark = pytest.mark.benchmark
-
-
-def _kogine() -> str:
-    """The command beside the running interpreter, as a user starts it."""
-    found = shutil.which("kogine", path=str(Path(sys.executable).parent))
-    assert found, "install the package into this environment first"
-    return found
 
 
 def test_warm_run_of_a_small_script(tmp_path: Path) -> None:
     (tmp_path / "hello.py").write_text('x = 3\nprint("hello", x)\n')
     commands = {
         "python hello.py": [sys.executable, "hello.py"],
-        "kogine run hello.py": [_kogine(), "run", "hello.py"],
-        "kogine run hello.py x=1": [_kogine(), "run", "hello.py", "x=1"],
+        "kogine run hello.py": [installed_command(), "run", "hello.py"],
+        "kogine run hello.py x=1": [installed_command(), "run", "hello.py", "x=1"],
     }
     print("\n" + report(interleave(commands, tmp_path), "python hello.py"))
 
@@ -36,7 +29,7 @@ def test_warm_run_of_a_script_that_imports_numpy(tmp_path: Path) -> None:
     (tmp_path / "array.py").write_text("import numpy as np\nn = 3\nprint(np.arange(n).sum())\n")
     commands = {
         "python array.py": [sys.executable, "array.py"],
-        "kogine run array.py n=4": [_kogine(), "run", "array.py", "n=4"],
+        "kogine run array.py n=4": [installed_command(), "run", "array.py", "n=4"],
     }
     print("\n" + report(interleave(commands, tmp_path), "python array.py"))
 
@@ -51,8 +44,8 @@ def test_cold_run_of_a_changed_script(tmp_path: Path) -> None:
 
     commands = {
         "python moons_mlp.py": [sys.executable, "moons_mlp.py"],
-        "kogine run (warm) seed=1": [_kogine(), "run", "moons_mlp.py", "seed=1"],
-        "kogine run (cold) seed=1": [_kogine(), "run", "moons_mlp.py", "seed=1"],
+        "kogine run (warm) seed=1": [installed_command(), "run", "moons_mlp.py", "seed=1"],
+        "kogine run (cold) seed=1": [installed_command(), "run", "moons_mlp.py", "seed=1"],
     }
     times = interleave(commands, tmp_path, 15, change)
     print(f"\n{len(text.splitlines())} lines\n" + report(times, "python moons_mlp.py"))
@@ -63,7 +56,7 @@ def test_inspect_beside_importing_libcst(tmp_path: Path) -> None:
     shutil.copy(FIXTURES / "scripts" / "moons_mlp.py", tmp_path)
     commands = {
         'python -c "import libcst"': [sys.executable, "-c", "import libcst"],
-        "kogine run --inspect": [_kogine(), "run", "--inspect", "moons_mlp.py"],
+        "kogine run --inspect": [installed_command(), "run", "--inspect", "moons_mlp.py"],
     }
     times = interleave(commands, tmp_path, 15)
     print("\n" + report(times, 'python -c "import libcst"'))
