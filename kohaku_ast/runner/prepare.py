@@ -6,7 +6,6 @@ import os
 
 from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_value
 from kohaku_ast.errors import DuplicateTarget, ValueMismatch
-from kohaku_ast.runner.given import Given
 from kohaku_ast.transform import cache
 from kohaku_ast.transform.request import Request
 from kohaku_ast.version import VERSION
@@ -62,21 +61,6 @@ def load_program(
     made = build_program(decode(data, filename, folder, package), request)
     cache.store(key, made)
     return made
-
-
-def bind(
-    program: Program,
-    request: Request,
-    overrides: Sequence[Override],
-    args: Sequence[object] = (),
-    kwargs: Mapping[str, object] | None = None,
-    as_is: bool = False,
-) -> Given:
-    """*program* with the values of *overrides* in it; nothing has run yet.
-
-    Raises what ``read_values`` raises.
-    """
-    return Given(program, read_values(program, request, overrides, args, kwargs, as_is))
 
 
 def read_values(

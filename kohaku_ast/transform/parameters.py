@@ -165,7 +165,6 @@ class _Finder:
             reading=reading,
             line=first.line,
             also=tuple(one.line for one in definitions[1:]),
-            derived_from=self.derived(values[0]) if values else (),
             is_setting=is_entry and not looped and self.is_setting(first, shown),
             sites=tuple(self.site(one, kind) for one in definitions),
             values=values,
@@ -230,7 +229,6 @@ class _Finder:
             reading=reading_of(values[0], None, self.classes),
             line=values[0].lineno,
             also=tuple(value.lineno for value in values[1:]),
-            derived_from=self.derived(values[0]),
             is_setting=is_setting(values[0], self.classes)
             and not is_parser
             and not self.is_hidden(parent),
@@ -275,7 +273,6 @@ class _Finder:
             reading=reading_of(shown, argument.annotation, self.classes),
             line=sites[0].line,
             also=tuple(site.line for site in sites[1:]),
-            derived_from=self.derived(shown),
             is_setting=owner in self.entries and is_setting(shown, self.classes),
             sites=tuple(sites),
             values=(shown,),
@@ -332,10 +329,6 @@ class _Finder:
     def text(self, node: ast.expr) -> str:
         """*node* as written; what was made up (the [] of a `list` factory) as Python writes it."""
         return self.source.segment(node) if hasattr(node, "lineno") else ast.unparse(node)
-
-    def derived(self, value: ast.expr) -> tuple[str, ...]:
-        names = [node.id for node in ast.walk(value) if isinstance(node, ast.Name)]
-        return tuple(dict.fromkeys(name for name in names if name in self.globals))
 
 
 def refused_parameter(target: str, found: list[Definition]) -> Parameter:
@@ -417,8 +410,3 @@ def _option_reading(option: Option, classes: Mapping[str, ast.ClassDef]) -> Read
 
 def _constant_text(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-
-
-def with_short_targets(parameters: list[Parameter], shortest: Mapping[str, str]) -> list[Parameter]:
-    """*parameters* with ``short`` filled in."""
-    return [replace(one, short=shortest[one.target]) for one in parameters]
