@@ -14,7 +14,8 @@ from kogine.run import split_function
 from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.entry import added_names
 from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.prepare import load_program, make_request, read_values
+from kohaku_ast.runner.prepare import make_request, read_values
+from kohaku_ast.transform.load import load_program
 from kohaku_ast.transform.program import Program
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.source import Source, decode

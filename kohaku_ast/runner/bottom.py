@@ -189,7 +189,7 @@ def trimmed(trace: TracebackType | None) -> TracebackType | None:
 @hidden
 def _is_ours(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast.runner."))
+    return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast."))
 
 
 @hidden

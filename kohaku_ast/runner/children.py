@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.runner.given import Given
 from kohaku_ast.runner.import_hook import OverridingFinder, install
 from kohaku_ast.runner.numba_cache import use_own_numba_cache
+from kohaku_ast.transform.given import Given
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ On the warm path.
 
 from __future__ import annotations
 
-from kohaku_ast.runner.given import Given
-from kohaku_ast.runner.prepare import load_program, make_request, read_values
+from kohaku_ast.runner.prepare import make_request, read_values
+from kohaku_ast.transform.given import Given
+from kohaku_ast.transform.load import load_program
 from kohaku_ast.transform.program import Program
 
 TYPE_CHECKING = False

@@ -1,7 +1,7 @@
 """From the marker in rewritten text to constants in code.
 
 ``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number; when a
-Program is bound to values, ``runner/given.py`` puts an object in the place of that constant.
+Program is bound to values, ``transform/given.py`` puts an object in the place of that constant.
 So nothing is added to the script's globals, locals or builtins, and no name is looked up.
 """
 
