@@ -11,6 +11,9 @@ from kohaku_ast.version import VERSION as __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.config.config import Config
+    from kohaku_ast.config.inherit import use_config
+    from kohaku_ast.config.kohakuengine import use
+    from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.errors import KogineError, UnusedOverride
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.runner.outcome import Outcome
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from kohaku_ast.transform.parameters import Parameter
 
 _WHERE = {
+    "Sweep": "config.sweep",
+    "use": "config.kohakuengine",
+    "use_config": "config.inherit",
     "Config": "config.config",
     "KogineError": "errors",
     "Loaded": "runner.script",
@@ -36,10 +42,13 @@ __all__ = [
     "Outcome",
     "Parameter",
     "Script",
+    "Sweep",
     "UnusedOverride",
     "__version__",
     "entrypoint",
     "run",
+    "use",
+    "use_config",
 ]
 
 

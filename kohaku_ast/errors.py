@@ -12,6 +12,8 @@ class KogineError(Exception):
 
     #: The anchor of this message in ``docs/reference/messages.md``.
     slug = "error"
+    #: The target that it is about, as it was asked for; empty if it is about none.
+    target = ""
 
 
 class UsageError(KogineError):
@@ -72,6 +74,18 @@ class FreezeError(KogineError):
     """A value has no form that can be written into a script."""
 
     slug = "freeze"
+
+
+class UncrossableValue(KogineError):
+    """A value or a result cannot be sent to another process."""
+
+    slug = "uncrossable-value"
+
+
+class PipelineError(KogineError):
+    """A pipeline cannot be built, or cannot run with what it was given."""
+
+    slug = "pipeline"
 
 
 class TransformError(KogineError):

@@ -7,15 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kogine.overrides import merge_configs, of_command_line, of_config
+from kogine.overrides import binder_of, merge_configs
 from kogine.reader import Arguments
 from kogine.run import split_function
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.runner.entry import added_names
 from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.prepare import make_request, read_values
-from kohaku_ast.transform.load import load_program
 from kohaku_ast.transform.program import Program
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.source import Source, decode
@@ -39,28 +36,22 @@ class Asked:
     argv: Sequence[str]
 
 
-def ask(read_: Arguments) -> Asked:
+def ask(read_: Arguments, command: str) -> Asked:
     """Read the script and the values; raises SyntaxError, and what ``kogine run`` refuses."""
     path, function = split_function(read_.script)
     launch = find_launch(path, (), read_.is_module)
-    configs = read_.values.get("--config", [])
-    config = merge_configs(configs)
-    args, kwargs = (config.args, config.kwargs) if config else ((), {})
-    as_is = "--as-is" in read_.flags
-    overrides = [*of_config(config, configs), *of_command_line(read_)]
-    entrypoint = read_.value("--entrypoint") or function
-    added = added_names(read_.values.get("--add", []), config.new_globals if config else {})
-    request = make_request(overrides, args, kwargs, entrypoint, as_is=as_is, added=added)
-    program = load_program(launch.data, launch.filename, request, launch.path0, launch.package)
+    config = merge_configs(read_.values.get("--config", []), command)
+    binder = binder_of(launch, read_, read_.value("--entrypoint") or function)
+    bound = binder.bind(config)
     return Asked(
         path=path,
         data=launch.data,
         source=decode(launch.data, launch.filename, launch.path0, launch.package),
-        request=request,
-        program=program,
-        values=read_values(program, request, overrides, args, kwargs, as_is),
-        added=added,
-        argv=read_.argv or (config.argv if config else ()),
+        request=binder.request(config),
+        program=bound.program,
+        values=bound.prepared.given.values,
+        added=bound.names,
+        argv=read_.argv or bound.argv[1:],
     )
 
 

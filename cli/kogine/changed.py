@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-from kogine.overrides import merge_configs, of_command_line, of_config
+from kogine.overrides import binder_of, load_configs
 from kogine.reader import Arguments
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.children import hand_on
-from kohaku_ast.runner.entry import added_names, entry_call
 from kohaku_ast.runner.hidden import hidden
 from kohaku_ast.runner.launch import Launch, explain, plain_python
-from kohaku_ast.runner.prepared import prepare
 from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kohaku_ast.runner.bound import Bound
+
+SWEEPS = {
+    "--sweep", "--zip", "--trials", "-n", "--seed", "--dry-run", "--isolate", "--search",
+    "--minimize", "--maximize", "--study",
+}  # fmt: skip
+"""The options that make many runs of one."""
+
 
 def changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:
-    """The script with overrides in force, or started in another way."""
-    configs = read_.values.get("--config", [])
-    config = merge_configs(configs)
-    args, kwargs = (config.args, config.kwargs) if config else ((), {})
-    as_is = "--as-is" in read_.flags
-    overrides = [*of_config(config, configs), *of_command_line(read_)]
-    names = added_names(read_.values.get("--add", []), config.new_globals if config else {})
+    """The script with overrides in force, or started in another way, or many times."""
+    config = load_configs(read_.values.get("--config", []))
+    # By its name: nothing of sweeps is imported for a single run.
+    if type(config).__name__ == "Sweep" or SWEEPS & {*read_.values, *read_.flags}:
+        from kogine.sweep import sweep
+
+        return sweep(launch, read_, entrypoint, config)
     try:
-        prepared = prepare(launch, overrides, args, kwargs, entrypoint, as_is=as_is, added=names)
+        bound = binder_of(launch, read_, entrypoint).bind(config)  # type: ignore[arg-type]
     except (SyntaxError, ValueError, SourceError) as error:
-        return _mistaken(launch, error)
-    if config and config.argv and not read_.argv:
-        launch.argv[1:] = config.argv
+        return mistaken(launch, error)
+    return _start(bound)
+
+
+def _start(bound: Bound) -> Callable[[], int]:
+    launch = bound.launch
+    launch.argv[1:] = bound.argv[1:]
 
     @hidden
     def start() -> int:
         try:
-            warn_compiler(prepared.program)
+            warn_compiler(bound.program)
         except Warning:  # made an error by -W: Python refuses the script
             return plain_python(launch)
-        warn_at_end(prepared)
-        hand_on(prepared)
-        name = prepared.program.entry_name
-        last = entry_call(name, args, kwargs) if name else None
-        codes = prepared.given.codes("module") if name else prepared.given.codes()
-        become(launch, codes, names, last)
+        warn_at_end(bound.prepared)
+        hand_on(bound.prepared)
+        become(launch, bound.codes(), bound.names, bound.last())
         return 0
 
     return start
 
 
-def _mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
+def mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
     """Python's own words for a script that it cannot compile, and the status of a mistake: the
     overrides cannot be applied. Raises *error* if that is not what is wrong.
     """

@@ -6,36 +6,17 @@ Made with click from the tables that the reader obeys. No script is ever started
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import click
-from kogine.freeze import FREEZE_OPTIONS
-from kogine.options import RUN_OPTIONS, SHORT
-from kogine.transform import TRANSFORM_OPTIONS
+from kogine.options import SHORT
+from kogine.tables import COMMANDS as _COMMANDS
+from kogine.tables import GROUPS as _GROUPS
+from kogine.tables import Table
 
 from kohaku_ast.errors import UsageError, near
 from kohaku_ast.version import VERSION
 
-Table = Sequence[tuple[str, bool, str]]
-"""Rows of an option's name, whether it takes a value, and its help."""
-
-_COMMANDS: dict[str, tuple[Table, str, str]] = {
-    "run": (
-        RUN_OPTIONS,
-        "SCRIPT [TARGET=VALUE ...] [-- ARGS ...]",
-        "Run a script with other values, as if its definitions had been edited.",
-    ),
-    "transform": (
-        TRANSFORM_OPTIONS,
-        "SCRIPT [TARGET=VALUE ...]",
-        "Print the rewritten source that run compiles.",
-    ),
-    "freeze": (
-        FREEZE_OPTIONS,
-        "SCRIPT [TARGET=VALUE ...]",
-        "Write a standalone script that has the values in its definitions.",
-    ),
-}
 _EXAMPLES = """\b
 kogine run --inspect train.py
 kogine run train.py lr=0.01 Args.depth=9 -- --script-option 3
@@ -54,23 +35,32 @@ def commands(arguments: list[str]) -> Callable[[], int] | None:
 
 def _check_command(arguments: list[str]) -> None:
     name = next(iter(arguments), "-")
-    if name.startswith("-") or name in _COMMANDS:
+    if name.startswith("-") or name in _COMMANDS or name in _GROUPS:
         return
     if os.path.exists(name) or name.endswith(".py"):
         raise UsageError(f"{name!r} is no command. To run it: kogine run {name}")
-    found = near(name, list(_COMMANDS), 1)
+    known = [*_COMMANDS, *_GROUPS]
+    found = near(name, known, 1)
     hint = f" Did you mean {found[0]!r}?" if found else ""
-    raise UsageError(f"unknown command {name!r} (expected one of: {', '.join(_COMMANDS)}).{hint}")
+    raise UsageError(f"unknown command {name!r} (expected one of: {', '.join(known)}).{hint}")
 
 
 def _group() -> click.Group:
     return click.Group(
         name="kogine",
         help=f"Run unmodified Python scripts with other values.\n\n{_EXAMPLES}",
-        commands={name: _command(name, *row) for name, row in _COMMANDS.items()},
+        commands={
+            **{name: _command(name, *row) for name, row in _COMMANDS.items()},
+            **{name: _subgroup(name, *row) for name, row in _GROUPS.items()},
+        },
         params=[_version()],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+
+
+def _subgroup(name: str, table: dict[str, tuple[Table, str, str]], text: str) -> click.Group:
+    inner = {inner: _command(inner, *row) for inner, row in table.items()}
+    return click.Group(name, help=text, short_help=text, commands=inner)
 
 
 def _version() -> click.Option:
@@ -93,7 +83,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
 def _command(name: str, table: Table, usage: str, text: str) -> click.Command:
     """For its help alone: what the command does is in the module of its name."""
-    parameters: list[click.Parameter] = [click.Argument(["script"], metavar=usage)]
+    parameters: list[click.Parameter] = [click.Argument(["operands"], metavar=usage)]
     parameters += [_option(*row) for row in table]
     return click.Command(name, help=text, short_help=text, params=parameters)
 

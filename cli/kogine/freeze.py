@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Callable
 
 from kogine.asked import Asked, ask, need_script, show_syntax_error
+from kogine.options import FREEZE_OPTIONS
 from kogine.reader import Arguments, read
-from kogine.written import print_bytes, write_atomically
+from kogine.written import check_output, print_bytes, write_atomically
 
 from kohaku_ast.errors import FreezeError, UsageError
 from kohaku_ast.transform.freeze import freeze as frozen_text
 from kohaku_ast.transform.shown import in_bytes
-
-FREEZE_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    ("-o", True, "FILE: write there instead of to standard output."),
-    ("--output", True, "The same as -o."),
-    ("--force", False, "Overwrite FILE if it is there."),
-    ("--set", True, "TARGET=VALUE: another value for a definition of the script."),
-    ("--config", True, "A config file; several stack, later ones win."),
-    ("--add", True, "NAME=VALUE: a global that the script does not define."),
-    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
-)
-"""The options of ``kogine freeze``, for the reader and for the help."""
 
 
 def freeze(arguments: list[str]) -> Callable[[], int]:
@@ -32,7 +21,7 @@ def freeze(arguments: list[str]) -> Callable[[], int]:
     read_ = read(arguments, FREEZE_OPTIONS)
     need_script(read_, "freeze")
     try:
-        asked = ask(read_)
+        asked = ask(read_, "freeze")
     except SyntaxError as error:
         status = show_syntax_error(error)
         return lambda: status
@@ -41,7 +30,7 @@ def freeze(arguments: list[str]) -> Callable[[], int]:
     data = in_bytes(text, asked.source, asked.data)
     output = read_.value("--output") or read_.value("-o")
     if output:
-        _check_output(output, asked.path, "--force" in read_.flags)
+        check_output(output, asked.path, "--force" in read_.flags)
         write_atomically(output, data, like=asked.path)
     _note(asked, output)
     return lambda: 0 if output else print_bytes(data)
@@ -59,18 +48,6 @@ def _refuse(asked: Asked, read_: Arguments) -> None:
             f"{asked.path}: args and kwargs go to {asked.program.entry_name!r}, which is marked "
             "as the entrypoint; plain Python does not call it. Override its defaults instead."
         )
-
-
-def _check_output(output: str, script: str, force: bool) -> None:
-    """Raise UsageError if *output* must not be written."""
-    if not os.path.lexists(output):
-        return
-    if os.path.exists(output) and not os.path.isfile(output):
-        raise UsageError(f"{output!r} is not a regular file: leave -o out to print the script")
-    if not force:
-        is_script = os.path.exists(output) and os.path.samefile(output, script)
-        what = "is the script itself" if is_script else "is there already"
-        raise UsageError(f"{output!r} {what}: name another file, or say --force to replace it")
 
 
 def _note(asked: Asked, output: str) -> None:

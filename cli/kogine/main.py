@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
+from kogine.report import report
+
 from kohaku_ast.errors import KogineError
 from kohaku_ast.runner.bottom import is_command, leave_for
 
@@ -15,8 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MODULES = {"run": "kogine.run", "transform": "kogine.transform", "freeze": "kogine.freeze"}
-"""The commands that take a script, and the module that has the function of that name."""
+_MODULES = {
+    "run": "kogine.run",
+    "transform": "kogine.transform",
+    "freeze": "kogine.freeze",
+    "config": "kogine.config",
+    "completion": "kogine.completion",
+    "__complete": "kogine.complete",
+}
+"""The commands, and the module that has the function of that name."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         start = _command(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
-        return _report(error)
+        return report(error)
     if start is None:
         return 0
     if is_whole:
@@ -41,7 +50,7 @@ def _command(arguments: list[str]) -> Callable[[], int] | None:
     name, own = arguments[:1], _before_dashes(arguments)
     if name and name[0] in _MODULES and not ("--help" in own or "-h" in own):
         module = import_module(_MODULES[name[0]])
-        start: Callable[[], int] = getattr(module, name[0])(arguments[1:])
+        start: Callable[[], int] = getattr(module, name[0].strip("_"))(arguments[1:])
         return start
     from kogine.commands import commands
 
@@ -51,9 +60,3 @@ def _command(arguments: list[str]) -> Callable[[], int] | None:
 def _before_dashes(arguments: list[str]) -> list[str]:
     """What is not for the script: its own ``--help`` stands after ``--``."""
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
-
-
-def _report(error: KogineError) -> int:
-    sys.stdout.flush()
-    sys.stderr.write(f"kogine: error: {error}\n")
-    return 2

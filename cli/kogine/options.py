@@ -1,4 +1,6 @@
-"""The options of ``kogine run``, once: the quick reader and the help are made from this table."""
+"""The options of commands with a script, once: the quick reader, the help and the completion are
+made from these tables.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,36 @@ RUN_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--add", True, "NAME=VALUE: a global that the script does not define."),
     ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
     ("--entrypoint", True, "Call this function after the module, instead of the guard."),
+    ("--sweep", True, "TARGET=AXIS: a run for each value: 0.1,0.2 or range:0:10:2 or uniform:0:1."),
+    ("--zip", True, "TARGETS: pair these axes, a,b, instead of multiplying them."),
+    ("--trials", True, "TABLE: a run for each row of a csv, json or yaml file."),
+    ("-n", True, "N: draws of the random axes; without any, at most that many runs."),
+    ("--seed", True, "SEED: what the draws are made from."),
+    ("--dry-run", False, "Print the table of runs; run nothing."),
+    ("--isolate", False, "Start a fresh Python for each run of a sweep."),
+    ("--search", True, "METHOD: let optuna choose the values of the axes."),
+    ("--minimize", True, "NAME: what a search makes small: an output or a returned value."),
+    ("--maximize", True, "NAME: what a search makes large."),
+    ("--study", True, "FILE: where a search is kept, to go on with it."),
     ("--inspect", False, "List what can be overridden; run nothing."),
     ("--all", False, "With --inspect: also derived names, imports and the rest."),
     ("--modules", False, "With --inspect: also settings of the local modules that it imports."),
     ("--format", True, "With --inspect: table, json or py."),
+)
+TRANSFORM_OPTIONS: tuple[tuple[str, bool, str], ...] = (
+    ("--diff", False, "Show a unified diff against the script."),
+    ("--set", True, "TARGET=VALUE: a definition that gets another value."),
+    ("--config", True, "A config file; several stack, later ones win."),
+    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
+    ("--entrypoint", True, "As for kogine run: args and kwargs go to this function."),
+)
+FREEZE_OPTIONS: tuple[tuple[str, bool, str], ...] = (
+    ("-o", True, "FILE: write there instead of to standard output."),
+    ("--output", True, "The same as -o."),
+    ("--force", False, "Overwrite FILE if it is there."),
+    ("--set", True, "TARGET=VALUE: another value for a definition of the script."),
+    ("--config", True, "A config file; several stack, later ones win."),
+    ("--add", True, "NAME=VALUE: a global that the script does not define."),
+    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
 )
 SHORT = {"-c": "--config", "-s": "--set", "-e": "--entrypoint"}

@@ -14,7 +14,7 @@ from kohaku_ast.errors import UsageError
 class Arguments:
     """What a command line with a script says."""
 
-    __slots__ = ("argv", "flags", "is_module", "script", "sets", "values")
+    __slots__ = ("argv", "flags", "given", "is_module", "script", "sets", "values")
 
     def __init__(self) -> None:
         self.script = ""
@@ -24,6 +24,8 @@ class Arguments:
         self.sets: list[tuple[str, str]] = []
         #: Option -> what it was given, in order.
         self.values: dict[str, list[str]] = {}
+        #: Option and what it was given, of all options in their order.
+        self.given: list[tuple[str, str]] = []
         self.flags: set[str] = set()
         #: What stands behind ``--``, for the script.
         self.argv: list[str] = []
@@ -73,6 +75,7 @@ def _option(
         read.sets.append(split_override(text))
     else:
         read.values.setdefault(name, []).append(text)
+        read.given.append((name, text))
 
 
 def split_override(argument: str) -> tuple[str, str]:

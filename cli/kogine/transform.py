@@ -5,20 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kogine.asked import Asked, ask, need_script, show_syntax_error, shown_path
+from kogine.options import TRANSFORM_OPTIONS
 from kogine.reader import Arguments, read
 from kogine.written import print_bytes
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.transform.shown import difference, in_bytes, request_all, transformed_text
-
-TRANSFORM_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    ("--diff", False, "Show a unified diff against the script."),
-    ("--set", True, "TARGET=VALUE: a definition that gets another value."),
-    ("--config", True, "A config file; several stack, later ones win."),
-    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
-    ("--entrypoint", True, "As for kogine run: args and kwargs go to this function."),
-)
-"""The options of ``kogine transform``, for the reader and for the help."""
 
 
 def transform(arguments: list[str]) -> Callable[[], int]:
@@ -28,7 +20,7 @@ def transform(arguments: list[str]) -> Callable[[], int]:
     if read_.argv:
         raise UsageError("transform runs nothing: leave out '--' and what follows it")
     try:
-        asked = ask(read_)
+        asked = ask(read_, "transform")
     except SyntaxError as error:
         status = show_syntax_error(error)
         return lambda: status

@@ -8,9 +8,9 @@ import sys
 from kohaku_ast.errors import UsageError
 
 
-def write_atomically(path: str, data: bytes, like: str) -> None:
+def write_atomically(path: str, data: bytes, like: str = "") -> None:
     """Write *data* so that a reader sees the old file or the whole new one; executable if the
-    file *like* is. Raises UsageError if it cannot be written.
+    file *like*, if any, is. Raises UsageError if it cannot be written.
     """
     # Through a link: the file it points to is what the user wants replaced.
     target = os.path.realpath(path)
@@ -27,11 +27,24 @@ def write_atomically(path: str, data: bytes, like: str) -> None:
         raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
 
 
+def check_output(output: str, source: str, force: bool) -> None:
+    """Raise UsageError if *output*, made from the file *source*, must not be written."""
+    if not os.path.lexists(output):
+        return
+    if os.path.exists(output) and not os.path.isfile(output):
+        raise UsageError(f"{output!r} is not a regular file: leave -o out to print it")
+    if not force:
+        is_source = all(map(os.path.exists, (output, source))) and os.path.samefile(output, source)
+        what = "is the script itself" if is_source else "is there already"
+        raise UsageError(f"{output!r} {what}: name another file, or say --force to replace it")
+
+
 def _mode(partial: str, target: str, like: str) -> int:
     """The permissions of the file that is replaced, else those of a new file."""
     if os.path.exists(target):
         return os.stat(target).st_mode & 0o7777
-    return (os.stat(partial).st_mode | (os.stat(like).st_mode & 0o111)) & 0o7777
+    executable = os.stat(like).st_mode & 0o111 if like else 0
+    return (os.stat(partial).st_mode | executable) & 0o7777
 
 
 def _remove(path: str) -> None:

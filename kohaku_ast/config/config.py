@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
 
 from kohaku_ast.errors import ConfigError, near
 
@@ -41,6 +40,8 @@ class Config:
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     #: Targets that a config file made for its own use, so that the script may lack them.
     optional: frozenset[str] = field(default=frozenset(), compare=False)
+    #: The targets that vary in the Sweep that it is one of, outermost first.
+    varied: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name in ("globals_dict", "kwargs", "metadata", "new_globals", "origins"):
@@ -48,7 +49,7 @@ class Config:
             if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
                 raise ConfigError(f"Config: {name} is a mapping of names to values, got {value!r}")
             object.__setattr__(self, name, _frozen(value))
-        for name in ("args", "argv", "outputs"):
+        for name in (*_LISTS, "varied"):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise ConfigError(f"Config: {name} is a list, got {value!r}")
@@ -57,13 +58,33 @@ class Config:
     def __or__(self, other: object) -> Config:
         if not isinstance(other, Config):
             return NotImplemented
-        changes: dict[str, Any] = {
-            name: {**getattr(self, name), **getattr(other, name)} for name in _MAPPINGS
-        }
+        # A Sweep does this for each of its runs: no field is checked or copied without need.
+        made = object.__new__(type(self))
+        mine, others, values = self.__dict__, other.__dict__, made.__dict__
+        for name in _MAPPINGS:
+            values[name] = _merged(mine[name], others[name])
         for name in _LISTS:
-            changes[name] = getattr(other, name) or getattr(self, name)
-        own = self.optional - set(other.globals_dict)
-        return replace(self, **changes, optional=own | other.optional)
+            values[name] = others[name] or mine[name]
+        own = mine["optional"]
+        values["optional"] = others["optional"] | (own and own - others["globals_dict"].keys())
+        values["varied"] = _united(mine["varied"], others["varied"])
+        return made
+
+    def placed(self, origin: str) -> Config:
+        """The same, with *origin* for each target that has none."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        origins = {**dict.fromkeys(self.globals_dict, origin), **self.origins}
+        made.__dict__["origins"] = MappingProxyType(origins)
+        return made
+
+    @property
+    def label(self) -> str:
+        """What sets it apart in its Sweep: ``"lr=0.1 bs=32"``; empty if nothing varies."""
+        from kohaku_ast.config.labels import label_of
+
+        values = self.globals_dict
+        return label_of([(name, values[name]) for name in self.varied if name in values])
 
     def _repr_html_(self) -> str:
         from kohaku_ast.display.html import html_table
@@ -106,10 +127,20 @@ class Config:
 
     @classmethod
     def from_file(cls, path: str) -> Config:
-        """The one Config that the Python file *path* describes."""
+        """The one Config that the file at *path* describes; ConfigError if it is a Sweep."""
         from kohaku_ast.config.load import load_config
 
         return load_config(path)
+
+
+def _merged(first: Mapping[str, object], second: Mapping[str, object]) -> Mapping[str, object]:
+    if not second:
+        return first
+    return MappingProxyType({**first, **second}) if first else second
+
+
+def _united(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(first + second)) if first and second else first or second
 
 
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")

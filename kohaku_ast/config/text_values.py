@@ -6,8 +6,6 @@ On the warm start path: at import nothing but readings.py; what a rare reading n
 
 from __future__ import annotations
 
-from kohaku_ast.readings import describe
-
 TYPE_CHECKING = False  # typing's own constant would cost its import
 if TYPE_CHECKING:
     from kohaku_ast.readings import Reading
@@ -39,16 +37,27 @@ def parse_value(text: str, reading: Reading, name: str = "NAME") -> object:
     A comma outside brackets and quotes is refused: it may mean a sweep or a tuple.
     """
     if find_commas(text):
-        raise TextValueError(_two_meanings(text, reading, name))
+        from kohaku_ast.config.text_messages import two_meanings
+
+        raise TextValueError(two_meanings(text, reading, name))
     return parse_cell(text, reading)
 
 
-def parse_cell(text: str, reading: Reading) -> object:
-    """As parse_value, where a comma has one meaning only: a cell of a table, text in a file."""
+def parse_cell(cell: object, reading: Reading) -> object:
+    """The value of a cell of a table or a data file; a comma has no second meaning there.
+
+    Plain text is read as parse_value does.
+    """
     try:
-        return _fit(text, reading)
-    except _MISFITS:
-        raise TextValueError(_expected(text, reading)) from None
+        if type(cell) is str:
+            return fit(cell, reading)
+        from kohaku_ast.config.cell_values import fit_cell
+
+        return fit_cell(cell, reading)
+    except MISFITS:
+        from kohaku_ast.config.text_messages import expected
+
+        raise TextValueError(expected(cell, reading)) from None
 
 
 def parse_as_is(text: str) -> object:
@@ -58,11 +67,11 @@ def parse_as_is(text: str) -> object:
 
 # What a reader, int() or literal_eval raises for text that is no such value; hostile text
 # (thousands of brackets or signs) ends in the last two.
-_MISFITS = (ValueError, TypeError, SyntaxError, OverflowError, MemoryError, RecursionError)
+MISFITS = (ValueError, TypeError, SyntaxError, OverflowError, MemoryError, RecursionError)
 
 
-def _fit(text: str, reading: Reading) -> object:
-    """The value, or one of _MISFITS without a message: only parse_cell knows the whole reading."""
+def fit(text: str, reading: Reading) -> object:
+    """The value, or one of MISFITS without a message: only parse_cell knows the whole reading."""
     return _READERS[reading[0]](text, reading)
 
 
@@ -131,14 +140,18 @@ def _refuse_foreign_digits(text: str) -> None:
 
 def _read_str(text: str, reading: Reading) -> str:
     """*text*, without its quotes if all of it is one quoted Python string."""
-    if text[:1] not in ("'", '"') or _quote_end(text, 0) != len(text):
+    if text[:1] not in ("'", '"') or text[-1:] != text[0]:
         return text
     body = text[1:-1]
-    if body.isprintable() and "\\" not in body and text[0] not in body:
+    if len(text) > 1 and body.isprintable() and "\\" not in body and text[0] not in body:
         return body  # the usual case, without the cost of importing ast
+    from kohaku_ast.config.python_text import quote_end
+
+    if quote_end(text, 0) != len(text):
+        return text
     try:
         return str(_literal(text))
-    except _MISFITS:
+    except MISFITS:
         return text
 
 
@@ -152,13 +165,13 @@ def _read_bytes(text: str, reading: Reading) -> bytes:
 def _read_any(text: str, reading: Reading) -> object:
     try:
         return _literal(text)
-    except _MISFITS:
+    except MISFITS:
         return text
 
 
 def _read_container(text: str, reading: Reading) -> object:
     kind = reading[0]
-    made, accepted = _CONTAINERS[kind]
+    made, accepted = CONTAINERS[kind]
     if kind == "frozenset":
         text = text.strip().removeprefix("frozenset")  # frozenset({1}) has no literal of its own
     value = _literal(text)
@@ -170,24 +183,36 @@ def _read_container(text: str, reading: Reading) -> object:
 
 
 def _read_path(text: str, reading: Reading) -> object:
+    return make_path(_read_str(text, reading), reading)
+
+
+def make_path(text: str, reading: Reading) -> object:
+    """The path *text*, of the class that *reading* names."""
     import pathlib
 
-    return getattr(pathlib, reading[1].rpartition(".")[2])(_read_str(text, reading))
+    return getattr(pathlib, reading[1].rpartition(".")[2])(text)
 
 
 def _read_optional(text: str, reading: Reading) -> object:
-    return None if text.strip() in _NONE else _fit(text, reading[1])
+    return None if text.strip() in _NONE else fit(text, reading[1])
 
 
 def _read_union(text: str, reading: Reading) -> object:
     own = type(_read_any(text, reading)).__name__ if _is_literal(text) else ""
-    # 1 is an int and 1.0 a float where both fit: the type that Python itself gives comes first.
-    for inner in sorted(reading[1:], key=lambda inner: (inner[0] != own, _RANK.index(inner[0]))):
+    for inner in in_order(reading, own):
         try:
-            return _fit(text, inner)
-        except _MISFITS:
+            return fit(text, inner)
+        except MISFITS:
             continue
     raise ValueError
+
+
+def in_order(union: Reading, own: str) -> list[Reading]:
+    """The readings of *union*, in the order in which they are tried.
+
+    1 is an int and 1.0 a float where both fit: *own*, the type that Python itself gives, is first.
+    """
+    return sorted(union[1:], key=lambda inner: (inner[0] != own, _RANK.index(inner[0])))
 
 
 def _read_choice(text: str, reading: Reading) -> object:
@@ -204,8 +229,8 @@ def _means(text: str, choice: object) -> bool:
     if choice is None:
         return text.strip() in _NONE
     try:
-        return _fit(text, (type(choice).__name__,)) == choice
-    except _MISFITS:
+        return fit(text, (type(choice).__name__,)) == choice
+    except MISFITS:
         return False
 
 
@@ -219,7 +244,7 @@ def _read_member(text: str, reading: Reading) -> MemberName:
     return MemberName(member, class_text)
 
 
-_CONTAINERS: dict[str, tuple[type, tuple[type, ...]]] = {
+CONTAINERS: dict[str, tuple[type, tuple[type, ...]]] = {
     "list": (list, (list, tuple)),
     "tuple": (tuple, (list, tuple)),
     "dict": (dict, (dict,)),
@@ -233,7 +258,7 @@ _READERS = {
     "complex": _read_complex,
     "literal": _read_choice,
     "enum": _read_member,
-    **dict.fromkeys(_CONTAINERS, _read_container),
+    **dict.fromkeys(CONTAINERS, _read_container),
     "bytes": _read_bytes,
     "optional": _read_optional,
     "union": _read_union,
@@ -246,26 +271,17 @@ _READERS = {
 _RANK = tuple(_READERS)
 
 
-# --- Python's own grammar ------------------------------------------------------------------------
-
-
 def _literal(text: str) -> object:
-    """What ``ast.literal_eval`` makes of *text*, else one of _MISFITS."""
-    if "#" in _blank_quotes(text):
-        raise ValueError  # 12#3 would be read as 12 and a comment
-    import ast
-    import warnings
+    """What ``ast.literal_eval`` makes of *text*, else one of MISFITS."""
+    from kohaku_ast.config.python_text import literal
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # '\d' or 1if would warn on the user's terminal
-        value: object = ast.literal_eval(text)
-    return value
+    return literal(text)
 
 
 def _is_literal(text: str) -> bool:
     try:
         _literal(text)
-    except _MISFITS:
+    except MISFITS:
         return False
     return True
 
@@ -277,94 +293,6 @@ def find_commas(text: str) -> list[int]:
     """
     if "," not in text:
         return []
-    plain = _blank_quotes(text)
-    depth, lowest, found = 0, 0, []
-    for place, char in enumerate(plain):
-        depth += (char in "([{") - (char in ")]}")
-        lowest = min(lowest, depth)
-        if char == "," and depth == 0:
-            found.append(place)
-    if depth or lowest:
-        return [place for place, char in enumerate(plain) if char == ","]
-    return found
+    from kohaku_ast.config.python_text import commas
 
-
-def _blank_quotes(text: str) -> str:
-    """*text* of the same length with every quoted part made blank."""
-    if "'" not in text and '"' not in text:
-        return text
-    parts, place, unclosed = [], 0, ""
-    while place < len(text):
-        part = text[place]
-        if part in "'\"" and part not in unclosed and _opens_quote(text, place):
-            end = _quote_end(text, place)
-            if end < 0:
-                unclosed += part  # not looked for again: "\'\'\'..." would take quadratic time
-            else:
-                part = " " * (end - place)
-        parts.append(part)
-        place += len(part)
-    return "".join(parts)
-
-
-def _opens_quote(text: str, place: int) -> bool:
-    """Whether the quote mark is none of a word's own, as in ``don't``."""
-    before = text[max(0, place - 3) : place]
-    prefix = before[len(before.rstrip("rbufRBUF")) :]
-    rest = before[: len(before) - len(prefix)]
-    return len(prefix) < 3 and not rest[-1:].isalnum()
-
-
-def _quote_end(text: str, start: int) -> int:
-    """Where the quoted string that opens at *start* is over, -1 if it is never closed."""
-    mark = text[start] * (3 if text.startswith(text[start] * 3, start) else 1)
-    place = start + len(mark)
-    while place < len(text) and not text.startswith(mark, place):
-        place += 2 if text[place] == "\\" else 1
-    return place + len(mark) if place < len(text) else -1
-
-
-# --- messages ------------------------------------------------------------------------------------
-
-
-def _two_meanings(text: str, reading: Reading, name: str) -> str:
-    textual = _takes_text(reading)
-    if not textual and text.lstrip()[:1] in ("(", "[", "{"):
-        return _expected(text, reading)  # [1, 2 without its end: the comma is not the mistake
-    brief = text if len(text) <= 60 else text[:60] + "..."
-    ways = f"`--sweep {name}={brief}` for a run with each value, `{name}=({brief})` for a tuple"
-    if textual:
-        ways += f", `{name}={brief!r}` (its quotes inside the shell's own) for one text"
-    return f"expected one value ({describe(reading)}), got {brief!r} with a comma: write {ways}"
-
-
-def _takes_text(reading: Reading) -> bool:
-    """Whether a text with a comma could be the value."""
-    if reading[0] in ("optional", "union"):
-        return any(_takes_text(inner) for inner in reading[1:])
-    return reading[0] in ("str", "path", "literal", "any", "none")
-
-
-def _expected(text: str, reading: Reading) -> str:
-    shown = repr(text) if len(text) <= 100 else f"{text[:100]!r}... ({len(text)} characters)"
-    return f"expected {describe(reading)}, got {shown}{_suggest(text, reading)}"
-
-
-def _suggest(text: str, reading: Reading) -> str:
-    names = {name.lower(): name for name in _names(reading)}
-    if not names or len(text) > 100:
-        return ""
-    import difflib
-
-    near = difflib.get_close_matches(text.lower(), names, n=1)
-    return f". Did you mean {names[near[0]]!r}?" if near else ""
-
-
-def _names(reading: Reading) -> list[str]:
-    """The words that would have been right."""
-    if reading[0] == "literal":
-        return [str(choice) for choice in reading[1]]
-    if reading[0] == "enum":
-        return list(reading[2] or ())
-    inner = reading[1:] if reading[0] in ("optional", "union") else ()
-    return [name for each in inner for name in _names(each)]
+    return commas(text)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import builtins
 import os
 import sys
-from types import FunctionType
 
 from kohaku_ast.runner.hidden import hidden
 
@@ -73,7 +72,7 @@ def _lowest(hook: Callable[..., None]) -> Callable[..., None]:
     file, line = ("<sys>", 0) if sys.version_info >= (3, 13) else ("sys", 1)
     code = hook.__code__.replace(co_filename=file, co_firstlineno=line, co_name="<module>")
     names = {"__name__": "sys", "__builtins__": builtins}
-    return FunctionType(code, names, "<module>", None, hook.__closure__)
+    return type(hidden)(code, names, "<module>", None, hook.__closure__)
 
 
 @hidden
@@ -156,14 +155,15 @@ def _print(error: BaseException) -> None:
         _say("sys.excepthook is missing\n")
         _display(type(error), error, trace)
     else:
-        _call(hook, error, trace)
+        call_hook(hook, error, trace)
 
 
 _MISSING = object()
 
 
 @hidden
-def _call(hook: object, error: BaseException, trace: TracebackType | None) -> None:
+def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -> None:
+    """Have *hook*, an excepthook, show *error*; one that fails is shown itself."""
     try:
         hook(type(error), error, trace)  # type: ignore[operator]
         return

@@ -13,8 +13,6 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.runner.import_hook import OverridingFinder, install
-from kohaku_ast.runner.numba_cache import use_own_numba_cache
 from kohaku_ast.transform.given import Given
 
 TYPE_CHECKING = False
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from kohaku_ast.runner.import_hook import OverridingFinder
     from kohaku_ast.runner.prepared import Prepared
     from kohaku_ast.transform.program import Program
 
@@ -91,6 +90,8 @@ def receive(data: bytes, module: str) -> str:
     use_in_modules(inheritance)
     watch_spawners(inheritance)
     if module:  # the child looks it up by name, as the parent did
+        from kohaku_ast.runner.import_hook import install
+
         main, given = loaded_main
         install({module: (main.filename, Given(main, given).codes()[0])})
         return module
@@ -104,11 +105,15 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
         name: (file, one.program, one.values) for name, (file, one) in prepared.modules.items()
     }
     if given.program.numba:
+        from kohaku_ast.runner.numba_cache import use_own_numba_cache
+
         use_own_numba_cache(prepared)
     if given.program.sites or modules:
         watch_spawners(Inheritance((given.program, given.values), modules))
     if not prepared.modules:
         return None
+    from kohaku_ast.runner.import_hook import install
+
     return install({name: (file, one.codes()[0]) for name, (file, one) in prepared.modules.items()})
 
 
@@ -119,6 +124,8 @@ def use_in_modules(inheritance: Inheritance) -> None:
         for name, (file, program, values) in inheritance.modules.items()
     }
     if codes:
+        from kohaku_ast.runner.import_hook import install
+
         install(codes)
 
 

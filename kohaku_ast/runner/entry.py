@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import RefusedTarget, UsageError
 from kohaku_ast.runner.hidden import hidden
 
 TYPE_CHECKING = False
@@ -31,6 +30,7 @@ def entry_call(
 def added_names(texts: Sequence[str], new: Mapping[str, object]) -> dict[str, object]:
     """The globals that ``--add NAME=VALUE`` and ``new_globals`` put into the module."""
     from kohaku_ast.config.text_values import parse_as_is
+    from kohaku_ast.errors import RefusedTarget, UsageError
 
     added = dict(new)
     for text in texts:

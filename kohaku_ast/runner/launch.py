@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.hidden import hidden
 
 TYPE_CHECKING = False
@@ -91,6 +90,8 @@ def absolute(path: str) -> str:
 
 
 def _read(path: str) -> bytes:
+    from kohaku_ast.errors import SourceError
+
     if os.path.isdir(path):
         raise SourceError(
             f"{path!r} is a directory without a __main__.py: name the script to run in it"

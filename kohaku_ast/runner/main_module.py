@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import builtins
 import sys
-from importlib.machinery import BuiltinImporter, SourceFileLoader
-from types import ModuleType
+
+# Not from importlib.machinery and types: these load five modules, 0.5 ms of every start.
+from _frozen_importlib import BuiltinImporter
+from _frozen_importlib_external import SourceFileLoader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from kohaku_ast.runner.launch import Launch
 
 _ORDER = (
@@ -23,7 +27,7 @@ _ORDER = (
 
 def new_main(launch: Launch) -> ModuleType:
     """An empty ``__main__`` with the names, in the order, that Python gives it."""
-    module = ModuleType("__main__")
+    module = type(sys)("__main__")
     values: dict[str, object] = {
         "__name__": "__main__",
         "__doc__": None,

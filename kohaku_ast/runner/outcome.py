@@ -4,6 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
+
+_MOST_TEXT = 20_000
+"""Characters of a traceback that are kept: that of a RecursionError has thousands of lines."""
+
+
+@dataclass(frozen=True)
+class RunError:
+    """The exception that ended a run, as text: its class may not exist where this is read."""
+
+    #: The name of its class, with the module unless it is a builtin: ``ValueError``.
+    type: str
+    #: ``str()`` of it.
+    message: str
+    #: The whole traceback as Python prints it, cut to the script's own frames.
+    traceback: str
+
+    @classmethod
+    def of(cls, error: BaseException, trace: TracebackType | None) -> RunError:
+        """*error* with *trace*, which starts at the script's first frame."""
+        import traceback
+
+        kind = type(error)
+        name = kind.__qualname__
+        if kind.__module__ not in ("builtins", "__main__"):
+            name = f"{kind.__module__}.{name}"
+        try:
+            message = str(error)
+        except Exception:
+            message = "<exception str() failed>"  # Python's own words
+        text = "".join(traceback.format_exception(kind, error, trace))
+        return cls(name, message, text[-_MOST_TEXT:])
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
 
 
 @dataclass(frozen=True)
@@ -16,8 +51,8 @@ class Outcome:
     value: object = None
     #: Name -> last value, for the globals that the Config names in ``outputs``.
     outputs: Mapping[str, object] = field(default_factory=dict)
-    #: The exception, or None.
-    error: BaseException | None = None
+    #: The exception that ended it, or None.
+    error: RunError | None = None
     #: As a process would end: 0, or what the script gave to ``sys.exit``.
     exit_status: int = 0
     #: When it started and ended, in seconds since the epoch.
@@ -37,6 +72,6 @@ class Outcome:
         rows = [("value", short_repr(self.value))]
         rows += [(f"outputs[{name!r}]", short_repr(value)) for name, value in self.outputs.items()]
         if self.error is not None:
-            rows.append(("error", short_repr(self.error)))
+            rows.append(("error", str(self.error)))
         caption = f"{self.status}, exit status {self.exit_status}, {self.seconds:.3g} s"
         return html_table(("name", "value"), [Group("", tuple(rows))], caption)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from kohaku_ast.config.cells import is_cell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kohaku_ast.config.config import Config
+
 
 class Override:
     """A value that replaces a definition of the script."""
@@ -13,7 +21,7 @@ class Override:
         target: str,
         value: object,
         origin: str,
-        rank: int,
+        rank: int = 0,
         is_text: bool = False,
         optional: bool = False,
     ) -> None:
@@ -24,11 +32,21 @@ class Override:
         self.origin = origin
         #: Of two overrides of one parameter the higher rank wins; one rank must not say two things.
         self.rank = rank
-        #: Whether the value is text, to be read as the parameter's type.
-        self.is_text = is_text
+        #: Whether the value is text or a cell, to be read as the parameter's type.
+        self.is_text = is_text or is_cell(value)
         #: Whether the script may lack it: a name that a config made for its own use.
         self.optional = optional
 
     def aimed_at(self, target: str) -> Override:
         """The same value for another target."""
         return Override(target, self.value, self.origin, self.rank, self.is_text, self.optional)
+
+
+def of_config(config: Config, rank: Callable[[str], int] = lambda origin: 0) -> list[Override]:
+    """What *config* overrides; *rank* gives that of an origin."""
+    overrides = []
+    for target, value in config.globals_dict.items():
+        origin = config.origins.get(target, "Config")
+        optional = target in config.optional
+        overrides.append(Override(target, value, origin, rank(origin), optional=optional))
+    return overrides

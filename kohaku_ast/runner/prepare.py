@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_value
+from kohaku_ast.config.cells import is_cell, native
+from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_cell, parse_value
 from kohaku_ast.errors import DuplicateTarget, ValueMismatch
 from kohaku_ast.transform.request import Request
 
@@ -93,14 +94,20 @@ def _shown(one: Override) -> str:
 def _value(one: Override, meant: Meant, filename: str, as_is: bool) -> object:
     if not one.is_text:
         return one.value
-    assert isinstance(one.value, str)
-    if as_is:
-        return parse_as_is(one.value)
     try:
-        return parse_value(one.value, meant.reading, one.target)
+        return _read(one, meant, as_is)
     except TextValueError as error:
         default = f" (default {meant.default})" if meant.default else ""
+        where = "" if one.origin == "command line" else f" ({one.origin})"
         raise ValueMismatch(
-            f"{os.path.basename(filename)}:{meant.line}: {one.target}={one.value}: {error}"
+            f"{os.path.basename(filename)}:{meant.line}: {one.target}={one.value}{where}: {error}"
             f"{default}. --as-is skips this check."
         ) from None
+
+
+def _read(one: Override, meant: Meant, as_is: bool) -> object:
+    """A text of the command line has two meanings with a comma in it, a cell has not."""
+    if is_cell(one.value):
+        return native(one.value) if as_is else parse_cell(one.value, meant.reading)
+    text = str(one.value)
+    return parse_as_is(text) if as_is else parse_value(text, meant.reading, one.target)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import atexit
 import builtins
-import functools
 import os
 import sys
+
+# functools loads ten modules.
+from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import trimmed
@@ -34,10 +36,11 @@ def become(
     codes: Sequence[CodeType | None],
     names: Mapping[str, object],
     last: Callable[[dict[str, object]], object] | None = None,
-) -> None:
+) -> object:
     """Run *codes* as ``__main__``; what the script raises comes out as it is.
 
-    *names* are put into the module first; *last* is called with its namespace at the end.
+    *names* are put into the module first; *last* is called with its namespace at the end, and
+    what it returns is given back.
     """
     module = new_main(launch)
     namespace = module.__dict__
@@ -47,8 +50,7 @@ def become(
     del module
     try:
         launch.execute(codes, namespace)
-        if last is not None:
-            last(namespace)
+        returned = None if last is None else last(namespace)
     except SystemExit:
         raise
     except BaseException as error:
@@ -56,6 +58,7 @@ def become(
         raise
     if launch.has_file:
         _leave(namespace)
+    return returned
 
 
 def _enter(launch: Launch) -> None:
@@ -93,7 +96,7 @@ def _peel(error: BaseException, namespace: dict[str, object]) -> None:
     shown = getattr(sys, "excepthook", None)
     if shown is not None:
         trace = trimmed(error.__traceback__)
-        sys.excepthook = functools.partial(_show, shown, trace, namespace)
+        sys.excepthook = partial(_show, shown, trace, namespace)
 
 
 @hidden

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from functools import cached_property
-from types import ModuleType
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import UnusedOverride, UsageError
-from kohaku_ast.runner.borrowed import Borrowed
-from kohaku_ast.runner.entry import added_names, entry_call
+from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.listing import Parameters
-from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.override import Override
-from kohaku_ast.runner.prepared import prepare
-from kohaku_ast.runner.process import unused_messages, warn_compiler
+from kohaku_ast.runner.process import unused_messages
 
 
 class Script:
@@ -62,16 +57,16 @@ class Script:
         loop (a notebook) the script starts outside of it: ``asyncio.run`` in the guard and an
         async entrypoint are run to their end before this returns.
         """
-        run = _Run(self, split=False)
+        run = InlineRun(self._bound())
         started = time.time()
         try:
-            value = run.module()
+            value = run.whole()
         except SystemExit as exit_:
             if exit_.code not in (None, 0):
                 raise
             value = run.given.capture.value
         finally:
-            run.warn()
+            _warn_unused(run)
         return Outcome("succeeded", value, run.outputs(), None, 0, started, time.time())
 
     def load(self) -> Loaded:
@@ -79,15 +74,19 @@ class Script:
 
         As after ``run``, everything is as it was; the callable borrows it again.
         """
-        run = _Run(self, split=True)
+        run = InlineRun(self._bound(split=True))
         run.module()
         return Loaded(run)
+
+    def _bound(self, split: bool = False) -> Bound:
+        launch = Launch(self.path)
+        return Binder(launch, (), self.entrypoint, split=split, capture=True).bind(self.config)
 
 
 class Loaded:
     """A Script whose module body has run: calling it does what its guard does."""
 
-    def __init__(self, run: _Run) -> None:
+    def __init__(self, run: InlineRun) -> None:
         self._run = run
 
     @property
@@ -100,65 +99,9 @@ class Loaded:
         return self._run.guard()
 
 
-class _Run:
-    """One run of a Script in this process."""
-
-    def __init__(self, script: Script, split: bool) -> None:
-        config = script.config
-        self.script, self.split = script, split
-        self.launch = Launch(script.path, config.argv)
-        overrides = [
-            Override(target, value, config.origins.get(target, "Config"), 0,
-                     optional=target in config.optional)
-            for target, value in config.globals_dict.items()
-        ]  # fmt: skip
-        self.prepared = prepare(
-            self.launch,
-            overrides,
-            config.args,
-            config.kwargs,
-            script.entrypoint,
-            split=split,
-            capture=True,
-            added=config.new_globals,
-        )
-        self.program, self.given = self.prepared.program, self.prepared.given
-        self.names = added_names((), config.new_globals)
-        self.main: ModuleType = new_main(self.launch)
-        self.main.__dict__.update(self.names)
-        self.borrowed = Borrowed(self.main, self.launch, self.prepared)
-
-    def module(self) -> object:
-        warn_compiler(self.program)
-        self.execute("module")
-        name = self.program.entry_name
-        if name and not self.split:
-            return self.inside(entry_call(name, self.script.config.args, self.script.config.kwargs))
-        return self.given.capture.value
-
-    def guard(self) -> object:
-        name = self.program.entry_name
-        if name:
-            return self.inside(entry_call(name, self.script.config.args, self.script.config.kwargs))
-        self.execute("guard")
-        return self.given.capture.value
-
-    def execute(self, role: str) -> None:
-        with self.borrowed.inside():
-            for code in self.given.codes(role):
-                exec(code, self.main.__dict__)
-
-    def inside(self, function: Callable[[dict[str, object]], object]) -> object:
-        with self.borrowed.inside():
-            return function(self.main.__dict__)
-
-    def outputs(self) -> dict[str, object]:
-        namespace = self.main.__dict__
-        return {name: namespace[name] for name in self.script.config.outputs if name in namespace}
-
-    def warn(self) -> None:
-        for message in unused_messages(self.prepared):
-            warnings.warn(message, UnusedOverride, stacklevel=3)
+def _warn_unused(run: InlineRun) -> None:
+    for message in unused_messages(run.bound.prepared):
+        warnings.warn(message, UnusedOverride, stacklevel=3)
 
 
 def run(script: str, config: Config | None = None, /, **overrides: object) -> Outcome:

@@ -1,4 +1,5 @@
-"""Programs on disk, by content: a wrong or unwritable cache is a slow run, never a failed one.
+"""Programs, and what else is made of a script, on disk, by content: a wrong or unwritable cache
+is a slow run, never a failed one.
 
 On the warm path: imports nothing heavy.
 """
@@ -47,18 +48,36 @@ def cache_key(data: bytes, filename: str, request: Request, version: str) -> str
         program.FORMAT, version, sys.version, sys.implementation.cache_tag, sys.flags.optimize,
         filename, request.key(),
     )  # fmt: skip
+    return content_key(what, data)
+
+
+def content_key(what: object, data: bytes) -> str:
+    """A name that differs whenever *data* does, or what is printed of *what*."""
     return blake2b(repr(what).encode("utf-8", "surrogatepass") + data, digest_size=20).hexdigest()
 
 
 def load(key: str) -> Program | None:
     """The Program kept under *key*, or None."""
-    path = _path(key)
+    try:
+        return program.loads(load_bytes(key + _SUFFIX) or b"")
+    except (ValueError, EOFError, TypeError):
+        return None
+
+
+def store(key: str, new: Program) -> bool:
+    """Keep *new* under *key*; False if the cache cannot be written."""
+    return store_bytes(key + _SUFFIX, new.dumps())
+
+
+def load_bytes(name: str) -> bytes | None:
+    """What was stored under *name*, whole, or None."""
+    path = os.path.join(cache_folder(), name)
     try:
         if not _is_private(os.path.dirname(path)):
             return None
         with open(path, "rb") as file:
-            found = program.loads(_checked(file.read()))
-    except (OSError, ValueError, EOFError, TypeError):
+            found = _checked(file.read())
+    except (OSError, ValueError):
         return None
     try:
         os.utime(path)  # used now: the last to be removed
@@ -67,11 +86,10 @@ def load(key: str) -> Program | None:
     return found
 
 
-def store(key: str, new: Program) -> bool:
-    """Keep *new* under *key*; False if the cache cannot be written."""
-    path = _path(key)
+def store_bytes(name: str, data: bytes) -> bool:
+    """Keep *data* under *name*, the name of a file; False if the cache cannot be written."""
+    path = os.path.join(cache_folder(), name)
     partial = f"{path}.{os.getpid()}"
-    data = new.dumps()
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         if not _is_private(os.path.dirname(path)):
@@ -93,10 +111,6 @@ def _is_private(folder: str) -> bool:
         return True  # a user's folders are private there, and their modes say nothing
     found = os.stat(folder)
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
-
-
-def _path(key: str) -> str:
-    return os.path.join(cache_folder(), key + _SUFFIX)
 
 
 def _digest(data: bytes) -> bytes:

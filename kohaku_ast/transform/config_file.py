@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from kohaku_ast.transform.certain import Certain
+from kohaku_ast.transform.config_lines import Line, config_rows
 from kohaku_ast.transform.inspection import Inspection
 from kohaku_ast.transform.parameters import Parameter
 from kohaku_ast.transform.plain_values import (
@@ -18,42 +18,30 @@ from kohaku_ast.transform.plain_values import (
 )
 from kohaku_ast.transform.sites import Site
 
-_NOT_BARE = ("config_gen", "CONFIG")
-"""Names with a meaning of their own at the top of a config file."""
-_LONGEST = 100  # a longer line has its help above it
 
-
-@dataclass(frozen=True)
-class _Line:
-    """One parameter as it stands in the file."""
-
-    parameter: Parameter
-    text: str
-    #: Why it is commented out; empty if it is in force.
-    reason: str
-
-
-def config_text(inspection: Inspection, parameters: Sequence[Parameter], script: str) -> str:
-    """The config file for *parameters* of *script*.
+def config_text(
+    inspection: Inspection,
+    parameters: Sequence[Parameter],
+    script: str,
+    name: str = "THIS_FILE",
+) -> str:
+    """The config file for *parameters* of *script*; its first line calls it *name*.
 
     Commented out is what has no one value by itself: required options, values that depend on
     others, definitions in branches or with several values.
     """
+    imports, lines = config_lines(inspection, parameters)
+    heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
+    return "\n".join([heading, *imports, *config_rows(lines)]) + "\n"
+
+
+def config_lines(
+    inspection: Inspection, parameters: Sequence[Parameter]
+) -> tuple[list[str], list[Line]]:
+    """The imports that the values of *parameters* need, and the lines of the config."""
     writer = _Writer(inspection, parameters)
     lines = [writer.line(one) for one in parameters if writer.is_written(one)]
-    bare = [one for one in lines if _is_bare(one.parameter)]
-    others = [one for one in lines if not _is_bare(one.parameter)]
-    parts = [f"# Values of {script}. Edit, then: kogine run {script} --config THIS_FILE"]
-    parts += sorted(set(writer.needed))
-    parts += _rows(bare, "{name} = {value}", "")
-    if others:
-        parts += ["", "_overrides = {", *_rows(others, "{quoted}: {value},", "    "), "}"]
-    return "\n".join(parts) + "\n"
-
-
-def _is_bare(parameter: Parameter) -> bool:
-    target = parameter.target
-    return target.isidentifier() and not target.startswith("_") and target not in _NOT_BARE
+    return sorted(set(writer.needed)), lines
 
 
 class _Writer:
@@ -87,13 +75,14 @@ class _Writer:
         # In `result = main(epochs=3)` it is main(epochs), not result.epochs.
         return span != (start, end) or (parameter.kind == "entry" and inner.kind != "entry")
 
-    def line(self, parameter: Parameter) -> _Line:
+    def line(self, parameter: Parameter) -> Line:
         reason = self.reason(parameter)
         text = "\n".join(parameter.default.splitlines())
         if not reason:
             used = names_in(_value(parameter))
             self.needed += [line for name, line in self.imports.items() if name in used]
-        return _Line(parameter, in_brackets(text) if text else "...", reason)
+        value = in_brackets(text) if text else "..."
+        return Line(parameter.target, value, reason, parameter.help, parameter.section)
 
     def reason(self, parameter: Parameter) -> str:
         """Why the default is not to be in force; empty if it is."""
@@ -136,32 +125,3 @@ def _is_required(parameter: Parameter) -> bool:
     """Whether giving it a default would make the command line succeed that must fail."""
     written = [site.node for site in parameter.sites if site.template == "False"]
     return any(not (isinstance(node, ast.Constant) and not node.value) for node in written)
-
-
-def _rows(lines: Sequence[_Line], shape: str, indent: str) -> list[str]:
-    """The lines as text, each section under its comment."""
-    rows: list[str] = []
-    section = None
-    for one in lines:
-        if one.parameter.section != section:
-            section = one.parameter.section
-            rows += [] if indent and not rows else [""]
-            rows += [f"{indent}# ---- {section} ----"] if section else []
-        rows += [(indent + row).rstrip() for row in _row(one, shape)]
-    return rows
-
-
-def _quoted(target: str) -> str:
-    return repr(target) if '"' in target or "\\" in target else f'"{target}"'
-
-
-def _row(line: _Line, shape: str) -> list[str]:
-    parameter = line.parameter
-    note = f"{parameter.help} [{line.reason}]".strip() if line.reason else parameter.help
-    code = shape.format(name=parameter.target, quoted=_quoted(parameter.target), value=line.text)
-    rows = [f"# {row}" if line.reason else row for row in code.split("\n")]
-    if not note:
-        return rows
-    if len(rows) == 1 and len(rows[0]) + len(note) + 8 <= _LONGEST:
-        return [f"{rows[0]}  # {note}"]
-    return [f"# {note}", *rows]

@@ -7,10 +7,12 @@ with the script's functions.
 
 from __future__ import annotations
 
-import functools
 import marshal
-import operator
-from collections import defaultdict
+
+# Not from collections, functools and operator: these load nine modules, 3 ms of every start.
+from _collections import defaultdict  # type: ignore[import-not-found]
+from _functools import partial  # type: ignore[import-not-found]
+from _operator import getitem, is_, itemgetter, methodcaller, setitem
 
 from kohaku_ast.transform.program import CAPTURE, placeholder
 
@@ -29,7 +31,7 @@ _CONTAINERS = (list, dict, set)
 class _Same:
     """Gives the object itself."""
 
-    __getitem__ = staticmethod(operator.itemgetter(0))
+    __getitem__ = staticmethod(itemgetter(0))
 
 
 class _Copy:
@@ -37,7 +39,7 @@ class _Copy:
     marshal does not keep for sets.
     """
 
-    __getitem__ = staticmethod(operator.methodcaller("copy"))
+    __getitem__ = staticmethod(methodcaller("copy"))
 
 
 class _DeepCopy:
@@ -54,23 +56,23 @@ class _Setter:
 
     def __getitem__(self, owner: object) -> object:
         for step in self.path[:-1]:
-            get = functools.partial(_get_item if _is_item(owner, step) else getattr, owner, step)
+            get = partial(_get_item if _is_item(owner, step) else getattr, owner, step)
             try:
                 owner = get()
             except Exception:
                 # When this is called, it fails again: in the script's own frame.
-                return functools.partial(next, iter(get, self))
+                return partial(next, iter(get, self))
         last = self.path[-1]
         if _is_item(owner, last):
             if isinstance(last, str) and last not in owner:  # type: ignore[operator]
                 self.created.append(self.target)
-            return functools.partial(operator.setitem, owner, last)
+            return partial(setitem, owner, last)
         if not _has(owner, str(last)):
             self.created.append(self.target)
-        return functools.partial(setattr, owner, str(last))
+        return partial(setattr, owner, str(last))
 
 
-_get_item: Callable[[object, object], object] = operator.getitem  # type: ignore[assignment]
+_get_item: Callable[[object, object], object] = getitem  # type: ignore[assignment]
 
 
 def _is_item(owner: object, step: str | int) -> bool:
@@ -139,7 +141,7 @@ def _site(value: object, repeated: bool) -> tuple[object, defaultdict[int, objec
     """
     maker, kept = _maker(value)
     given = kept if repeated else maker[kept]
-    return maker, defaultdict(functools.partial(operator.itemgetter(0), (given,)))
+    return maker, defaultdict(partial(itemgetter(0), (given,)))
 
 
 def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
@@ -155,7 +157,7 @@ def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
 def _filled(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
     """*code* with the placeholders among its constants replaced, at any depth."""
     filled = tuple(_constant(one, constants) for one in code.co_consts)
-    if all(map(operator.is_, filled, code.co_consts)):
+    if all(map(is_, filled, code.co_consts)):
         return code
     return code.replace(co_consts=filled)
 

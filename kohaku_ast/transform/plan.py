@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kohaku_ast.errors import (
+    AmbiguousTarget,
     DuplicateTarget,
     EntrypointError,
     RefusedTarget,
@@ -91,9 +92,10 @@ def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
 def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
     try:
         return module_parameter(source, targets, name) or targets.resolve(name)
-    except UnknownTarget:
-        if optional:
+    except (UnknownTarget, AmbiguousTarget, RefusedTarget) as error:
+        if optional and isinstance(error, UnknownTarget):
             return None
+        error.target = name
         raise
 
 

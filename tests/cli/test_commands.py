@@ -36,7 +36,7 @@ def test_help_of_a_command(name: str, place: str, tmp_path: Path) -> None:
     arguments = ["--help"] if place == "before the script" else ["train.py", "x=1", "-h"]
     done = kogine(tmp_path, name, *arguments)
     assert (done.status, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"Usage: kogine {name} [OPTIONS] SCRIPT")
+    assert done.stdout.startswith(f"Usage: kogine {name} [OPTIONS] {_COMMANDS[name][1].split()[0]}")
     assert all(option in done.stdout for option, _, _ in _COMMANDS[name][0])
 
 

@@ -1,0 +1,94 @@
+"""``kogine config migrate``: a config of an argparse script, or of another tool's config."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Callable
+
+from kogine.asked import show_syntax_error
+from kogine.config import Files, read_files
+from kogine.config_init import deliver
+from kogine.config_script import inspect_script
+
+from kohaku_ast.config.migrated import Migrated
+from kohaku_ast.errors import UsageError
+from kohaku_ast.transform.inspection import Inspection
+from kohaku_ast.transform.rules.options import find_options
+from kohaku_ast.transform.source import Source, decode, read_bytes
+
+_YAML = (".yaml", ".yml", ".json")
+
+
+def migrate(arguments: list[str]) -> Callable[[], int]:
+    """Write the config or, with what comes back, print it; status 1 if anything was left out."""
+    files = read_files("migrate", arguments)
+    file = files.names[0]
+    try:
+        script = _script(files)
+        made = _migrated(file, script)
+    except SyntaxError as error:
+        status = show_syntax_error(error)
+        return lambda: status
+    printing = deliver(made.with_heading(file), files, file)
+    return lambda: printing() or _report(made)
+
+
+def _report(made: Migrated) -> int:
+    """Say what is left out, below the text, where it is seen; the exit status."""
+    for one in made.left:
+        sys.stderr.write(f"kogine: not carried over: {one}\n")
+    return int(bool(made.left))
+
+
+def _script(files: Files) -> Inspection | None:
+    name = files.options.value("--script")
+    return inspect_script(name) if name else None
+
+
+def _migrated(file: str, script: Inspection | None) -> Migrated:
+    """By what *file* is."""
+    end = os.path.splitext(file)[1].lower()
+    if end in _YAML:
+        from kohaku_ast.config.migrate_yaml import migrate_yaml
+
+        return migrate_yaml(file, script)
+    if end == ".toml":
+        raise UsageError(f"{file} is a config already: kogine run SCRIPT --config {file}")
+    source = decode(read_bytes(file), file)
+    if _names(source, "kohakuengine"):
+        return _kohaku(source, file, script)
+    if find_options(source.tree):
+        from kohaku_ast.config.migrate_options import migrate_options
+
+        return migrate_options(inspect_script(file), file, script)
+    if _is_program(source):
+        raise UsageError(
+            f"{file}: declares no options. Its other settings: kogine config init {file}"
+        )
+    return _kohaku(source, file, script)
+
+
+def _kohaku(source: Source, file: str, script: Inspection | None) -> Migrated:
+    from kohaku_ast.config.migrate_kohaku import migrate_kohaku
+
+    return migrate_kohaku(source, file, script)
+
+
+def _names(source: Source, package: str) -> bool:
+    """Whether *source* imports *package*."""
+    names: list[str] = []
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+    return any(name.split(".")[0] == package for name in names)
+
+
+def _is_program(source: Source) -> bool:
+    """Whether *source* is a script, and no config."""
+    from kohaku_ast.transform.guard import find_guards
+
+    return bool(find_guards(source.tree))

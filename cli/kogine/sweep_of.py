@@ -1,0 +1,103 @@
+"""The Sweep that a command line and its config files describe."""
+
+from __future__ import annotations
+
+import random
+
+from kogine.overrides import of_command_line
+from kogine.reader import Arguments, split_override
+
+from kohaku_ast.config.axes import parse_axis
+from kohaku_ast.config.axis import Axis
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import DuplicateTarget, UsageError
+from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.override import Override
+
+_ORIGIN = "command line"
+
+
+def sweep_of(read_: Arguments, config: Config | Sweep | None, binder: Binder) -> Sweep:
+    """Config files, then what the command line sweeps over them; what it sets is set for all."""
+    own = _own_axes(read_)
+    _refuse_both(read_, own)
+    whole = Sweep.of(config or Config()) if not isinstance(config, Sweep) else config
+    whole = whole | own
+    return _limited(_fixed(whole, own, read_, binder), read_)
+
+
+def _own_axes(read_: Arguments) -> Sweep:
+    """``--sweep`` and ``--trials`` multiply in their order, ``--zip`` pairs."""
+    axes = Sweep()
+    for option, text in read_.given:
+        if option == "--sweep":
+            axes = axes * Sweep(_axis(text))
+        elif option == "--trials":
+            axes = axes * Sweep.from_table(text)
+    for names in read_.values.get("--zip", []):
+        axes = axes.pair(*(name.strip() for name in names.split(",")))
+    return axes
+
+
+def _axis(text: str) -> Axis:
+    target, values = split_override(text)
+    if not values.strip():
+        raise UsageError(f"--sweep {text}: no values. Write them behind '=': {target}=1,2,3")
+    return parse_axis(target, values, _ORIGIN)
+
+
+def _refuse_both(read_: Arguments, own: Sweep) -> None:
+    """One command line must not say two things of a target."""
+    for target, text in read_.sets:
+        if target in own.targets:
+            raise DuplicateTarget(
+                f"{target!r} is set to {text} and swept on the same command line. "
+                f"Take away {target}={text} or the axis."
+            )
+
+
+def _fixed(whole: Sweep, own: Sweep, read_: Arguments, binder: Binder) -> Sweep:
+    """Without the axes of config files that the command line sets, by whatever spelling: a run
+    for each of their values would be the same run again and again.
+    """
+    targets = [target for target in whole.targets if target not in own.targets]
+    names = [target for target, _ in read_.sets]
+    if not (targets and names):
+        return whole
+    full = binder.full_targets([*map(_probe, targets), *of_command_line(read_)])
+    chosen = {full[name] for name in names if name in full}
+    return whole.without(*(one for one in targets if full.get(one) in chosen))
+
+
+def _probe(target: str) -> Override:
+    return Override(target, None, _ORIGIN, optional=True)
+
+
+def _limited(whole: Sweep, read_: Arguments) -> Sweep:
+    """With the draws of its random axes, or with its first runs."""
+    n = _number(read_, "-n", least=1)
+    seed = _number(read_, "--seed")
+    if "--search" in read_.values:
+        return whole  # the search chooses
+    if whole.is_random:
+        if n is None:
+            random_ = ", ".join(t for axis in whole.axes if axis.is_random for t in axis.targets)
+            raise UsageError(f"random axes ({random_}): say how many draws, such as -n 20")
+        return whole.draw(n, random.randrange(2**31) if seed is None else seed)
+    if seed is not None:
+        raise UsageError("--seed is for random axes (uniform:0:1), and there is none")
+    return whole if n is None else whole.first(n)
+
+
+def _number(read_: Arguments, option: str, least: int | None = None) -> int | None:
+    text = read_.value(option)
+    if option not in read_.values:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: not a whole number") from None
+    if least is not None and number < least:
+        raise UsageError(f"{option} {text}: at least {least}")
+    return number

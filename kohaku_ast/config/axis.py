@@ -1,0 +1,142 @@
+"""Axis: the values that one target takes in a Sweep, or that several take together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice, repeat
+
+from kohaku_ast.config.axis_values import Remembered, Values, is_one_shot, size_of
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.distributions import Distribution
+from kohaku_ast.config.labels import value_text
+from kohaku_ast.config.parts import Part, Walk
+from kohaku_ast.errors import ConfigError
+
+
+@dataclass(frozen=True, eq=False)
+class Axis(Part):
+    """Targets and the values they take, one after the other."""
+
+    #: Several targets vary together: a zip, a table, or joint draws.
+    targets: tuple[str, ...]
+    #: The values of one target, else a row for all targets; empty while an axis is random.
+    values: Iterable[object]
+    #: Where it stands: ``Sweep``, ``cfg.py:12``, ``--sweep``.
+    origin: str
+    #: What the values are drawn from, if they have still to be drawn.
+    distribution: Distribution | None = None
+    #: Where each row stands, if each has a place of its own.
+    row_origins: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int | None:
+        return None if self.distribution else size_of(self.values)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (self,)
+
+    @property
+    def listens(self) -> bool:
+        return False
+
+    @property
+    def is_settled(self) -> bool:
+        return not (self.distribution or is_one_shot(self.values))
+
+    @property
+    def is_random(self) -> bool:
+        return self.distribution is not None
+
+    @property
+    def shown(self) -> str:
+        """Its first values as short text."""
+        if self.distribution:
+            return str(self.distribution)
+        if not self.is_settled:
+            return "values of an iterator"
+        texts = [", ".join(map(value_text, row)) for row in islice(self.rows(), 7)]
+        texts = [f"({text})" for text in texts] if len(self.targets) > 1 else texts
+        return ", ".join([*texts[:6], "..."] if len(texts) > 6 else texts)
+
+    @property
+    def name(self) -> str:
+        """Its targets, quoted, for a message."""
+        return ", ".join(map(repr, self.targets))
+
+    def __str__(self) -> str:
+        size = "random" if self.distribution else "?" if self.size is None else self.size
+        return f"{', '.join(self.targets)}: {size}"
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Its values as rows, one value for each target; ConfigError for a row of another size."""
+        if self.distribution:
+            raise ConfigError(
+                f"{self.origin}: {self.targets[0]!r} is random ({self.distribution}): say how many "
+                "draws, with -n 20 on the command line or sweep.draw(20, seed=0) in Python"
+            )
+        if len(self.targets) == 1:
+            return ((value,) for value in self.values)
+        return (self._row(row, number) for number, row in enumerate(self.values))
+
+    def _row(self, row: object, number: int) -> tuple[object, ...]:
+        values = tuple(row) if isinstance(row, Iterable) and not isinstance(row, str) else None
+        if values is None or len(values) != len(self.targets):
+            raise ConfigError(
+                f"{self.origin}: row {number} of {self.name} is not "
+                f"{len(self.targets)} values: {value_text(row)}"
+            )
+        return values
+
+    def walk(self, start: Config, taken: frozenset[str] = frozenset()) -> Walk:
+        for target in taken.intersection(self.targets):
+            raise ConfigError(
+                f"{self.origin}: {target!r} is an axis, and the Configs that it multiplies set "
+                f"it too. Leave it out of one of them with .without({target!r})"
+            )
+        places = chain(self.row_origins, repeat(self.origin))
+        row = None
+        for row, place in zip(self.rows(), places):
+            values = dict(zip(self.targets, row))
+            origins = dict.fromkeys(self.targets, place)
+            yield start | Config(values, origins=origins, varied=self.targets)
+        if row is None:
+            raise ConfigError(f"{self.origin}: the axis {self.name} is empty: it would run nothing")
+
+    def without(self, *targets: str) -> Axis | None:
+        places = tuple(i for i, target in enumerate(self.targets) if target not in targets)
+        if len(places) == len(self.targets):
+            return self
+        left = tuple(self.targets[place] for place in places)
+        return replace(self, targets=left, values=Picked(self, places)) if left else None
+
+    def under(self, config: Config) -> Axis | None:
+        return self.without(*config.globals_dict)
+
+    def remembered(self) -> Axis:
+        return replace(self, values=Remembered(self.values)) if is_one_shot(self.values) else self
+
+    def draw(self, n: int, seed: int) -> Axis:
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Picked(Values):
+    """Some columns of an Axis; of one column its plain values."""
+
+    axis: Axis
+    places: tuple[int, ...]
+
+    @property
+    def size(self) -> int | None:
+        return self.axis.size
+
+    @property
+    def is_one_shot(self) -> bool:
+        return is_one_shot(self.axis.values)
+
+    def __iter__(self) -> Iterator[object]:
+        for row in self.axis.rows():
+            picked = tuple(row[place] for place in self.places)
+            yield picked if len(picked) > 1 else picked[0]

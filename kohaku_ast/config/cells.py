@@ -1,0 +1,98 @@
+"""Cells: what a data file or a table says, before the types of the script's parameters are known.
+
+``text_values.parse_cell`` reads one as the type of its parameter. On the warm path of sweeps:
+nothing is imported here when a program runs.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+
+class CellText(str):
+    """One scalar, as it is written in its file, without its quotes."""
+
+    __slots__ = ("is_null", "is_quoted")
+
+    #: Whether it stood in quotes, so that it is text for who knows no better.
+    is_quoted: bool
+    #: Whether its format says that it is null: no text, not even for a parameter that is text.
+    is_null: bool
+
+    def __new__(cls, text: str = "", is_quoted: bool = False, is_null: bool = False) -> CellText:
+        """*text* as a cell."""
+        made = super().__new__(cls, text)
+        made.is_quoted = is_quoted
+        made.is_null = is_null
+        return made
+
+
+class CellList(list["Cell"]):
+    """A list of cells."""
+
+    __slots__ = ()
+
+
+class CellMap(dict[str, "Cell"]):
+    """A mapping of names to cells."""
+
+    __slots__ = ()
+
+
+Cell: TypeAlias = "CellText | CellList | CellMap"
+"""Anything that can stand at a place in a data file."""
+
+_WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "none": None, "~": None}
+_NOT_FINITE = {
+    "inf": "inf", "+inf": "inf", "-inf": "-inf", "nan": "nan",
+    ".inf": "inf", "+.inf": "inf", "-.inf": "-inf", ".nan": "nan",
+    "infinity": "inf", "-infinity": "-inf",
+}  # fmt: skip
+
+
+def native(cell: object) -> object:
+    """The plain value of *cell* for who knows no type: ``1e-3`` is a float, ``"1e-3"`` a text.
+
+    What is no cell is given back as it is.
+    """
+    if isinstance(cell, CellText):
+        return str(cell) if cell.is_quoted else _plain(cell)
+    if isinstance(cell, CellList):
+        return [native(one) for one in cell]
+    if isinstance(cell, CellMap):
+        return {native(key): native(one) for key, one in cell.items()}
+    return cell
+
+
+def is_cell(value: object) -> bool:
+    """Whether *value* has still to be read as the type of a parameter."""
+    return isinstance(value, (CellText, CellList, CellMap))
+
+
+def _plain(text: CellText) -> object:
+    """The words and numbers of YAML 1.2 and of Python, else the text."""
+    if text.is_null:
+        return None
+    word = text.lower()
+    if word in _WORDS and text in (word, word.upper(), word.capitalize()):
+        return _WORDS[word]
+    if word in _NOT_FINITE:
+        return float(_NOT_FINITE[word])
+    return _number(str(text))
+
+
+def _number(text: str) -> object:
+    """The number that *text* is in Python's own grammar, else *text*: ``007`` is none."""
+    if not text.isascii() or text != text.strip():
+        return text  # int() reads the digits of every script, and blanks around them
+    try:
+        return int(text, 0)
+    except ValueError:
+        pass
+    is_padded = text.lstrip("+-").replace("_", "").isdigit()
+    try:
+        return text if is_padded else float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,277 @@
+"""Sweep: many Configs for one Script, made when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+
+from kohaku_ast.config.axes import read_axes, read_parts
+from kohaku_ast.config.axis import Axis
+from kohaku_ast.config.axis_values import Once
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.draws import draw_parts
+from kohaku_ast.config.pairs import pair_axes, pair_parts
+from kohaku_ast.config.parts import Part, Walk, multiply, refuse_twice
+from kohaku_ast.config.sequences import Chain, First
+from kohaku_ast.config.sources import Source
+from kohaku_ast.display.short import short_repr
+from kohaku_ast.errors import ConfigError
+
+_ORIGIN = "Sweep"
+
+
+class LengthError(ConfigError, TypeError):
+    """A Sweep is endless, or its size shows only when it has run.
+
+    Also a TypeError, for ``list(sweep)`` asks for a length and takes that as "there is none".
+    """
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Sweep(Part):
+    """Configs to run a Script with: ``Sweep({"lr": [0.1, 0.2]}, bs=[16, 32])`` is four of them.
+
+    The axes multiply in the order given, the first one slowest. An axis is any iterable (an array,
+    a generator), or a form: ``"range:0:10:2"``, ``"loguniform:1e-5:1e-1"``. A tuple of targets
+    has rows: ``{("a", "b"): [(1, 2), (3, 4)]}``.
+
+    ``a * b`` multiplies, ``a + b`` is one after the other; ``config | sweep`` and
+    ``sweep | config`` give every Config what the other has, the right side winning: an axis of
+    the left side whose target the right one sets is gone.
+
+    Raises ConfigError for an axis that is empty or no iterable, and for a target swept twice.
+    """
+
+    #: What every Config has, if no axis sets it.
+    base: Config
+    #: What is multiplied, the slowest first.
+    parts: tuple[Part, ...]
+
+    def __init__(self, /, *axes: Mapping[object, object] | Axis, **named: object) -> None:
+        object.__setattr__(self, "base", Config())
+        object.__setattr__(self, "parts", tuple(read_parts(axes, named, _ORIGIN)))
+        refuse_twice(self.parts, _ORIGIN)
+
+    # --- ways to make one ------------------------------------------------------------------------
+
+    @classmethod
+    def zip(cls, /, *axes: Mapping[object, object] | Axis, **named: object) -> Sweep:
+        """The axes side by side: the first values of all, then the second ones.
+
+        Raises ConfigError if one has more values than another, as soon as that is known.
+        """
+        return cls(pair_axes(read_parts(axes, named, _ORIGIN), _ORIGIN))
+
+    @staticmethod
+    def product(*sweeps: Sweep) -> Sweep:
+        """Every combination of their Configs, the first Sweep slowest: ``a * b``."""
+        made = Sweep()
+        for sweep in sweeps:
+            made = made * sweep
+        return made
+
+    @staticmethod
+    def chain(*sweeps: Sweep) -> Sweep:
+        """One after the other: ``a + b``."""
+        if not sweeps:
+            raise ConfigError(f"{_ORIGIN}: a chain of no sweeps gives no runs")
+        return _make(Config(), (Chain(sweeps),))
+
+    @staticmethod
+    def from_dict(axes: Mapping[object, object], origin: str = _ORIGIN) -> Sweep:
+        """The Sweep of a dict of axes that stands at *origin*; ``"__mode__": "zip"`` pairs them."""
+        return Sweep(*read_axes(axes, origin))
+
+    @staticmethod
+    def of(
+        source: Iterable[object] | Callable[[], object] | Config, origin: str = _ORIGIN
+    ) -> Sweep:
+        """The Configs, dicts of targets or Sweeps that *source* gives, one after the other.
+
+        A function without parameters is called whenever the Sweep is iterated; what an iterator
+        gives can be had once. A generator gets each run's Outcome as the value of its ``yield``.
+        Raises ConfigError for another source, and while it is iterated for another item.
+        """
+        if isinstance(source, Sweep):
+            return source
+        if isinstance(source, Config):
+            return _make(source, ())
+        return _make(Config(), (Source(_items(source, origin), origin),))
+
+    @staticmethod
+    def from_table(path: str) -> Sweep:
+        """A Config for each row of a CSV, JSON or YAML file; ConfigError for a bad one."""
+        from kohaku_ast.config.trials import read_trials
+
+        return Sweep(read_trials(path))
+
+    @staticmethod
+    def from_file(path: str) -> Sweep:
+        """The Sweep that a config file describes; of one Config if it describes a Config."""
+        from kohaku_ast.config.load import load_sweep
+
+        return load_sweep(path)
+
+    # --- what is in it ---------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int | None:
+        sizes = [part.size for part in self.parts]
+        known = [size for size in sizes if size is not None]
+        return prod(known) if len(known) == len(sizes) else None
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return tuple(axis for part in self.parts for axis in part.axes)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets of all its axes, the slowest first."""
+        return self.varied
+
+    @property
+    def listens(self) -> bool:
+        return any(part.listens for part in self.parts)
+
+    @property
+    def is_settled(self) -> bool:
+        return all(part.is_settled for part in self.parts)
+
+    @property
+    def is_plain(self) -> bool:
+        return not self.parts and self.base == Config()
+
+    def __len__(self) -> int:
+        if self.size is None:
+            raise LengthError(f"{self!r} has no length that is known before it has run")
+        return self.size
+
+    def __bool__(self) -> bool:
+        return True  # without this, an endless one in an `if` would raise what __len__ does
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.parts)) or "1 Config"
+
+    def __repr__(self) -> str:
+        runs = "" if self.size is None else f" = {self.size} run{'s' if self.size != 1 else ''}"
+        return f"Sweep({self}{runs})"
+
+    def _repr_html_(self) -> str:
+        from kohaku_ast.config.sweep_table import sweep_html
+
+        return sweep_html(self)
+
+    # --- its Configs -----------------------------------------------------------------------------
+
+    def __iter__(self) -> Walk:
+        """A generator of its Configs; ``send`` it the Outcome of each run if a search is in it.
+
+        Raises ConfigError if a random axis was not drawn yet.
+        """
+        for axis in self.axes:
+            if axis.is_random:
+                axis.rows()  # raises what to do about it, before anything runs
+        return self.walk(Config())
+
+    def walk(self, start: Config, taken: frozenset[str] = frozenset()) -> Walk:
+        return multiply(self.parts, start | self.base, taken)
+
+    # --- others made from it ---------------------------------------------------------------------
+
+    def first(self, n: int) -> Sweep:
+        """At most *n* of its Configs."""
+        if n < 1:
+            raise ConfigError(f"{_ORIGIN}: the first {n} Configs are none: n is at least 1")
+        return _make(Config(), (First(self, n),))
+
+    def draw(self, n: int, seed: int) -> Sweep:
+        """With *n* joint draws for its random axes, which are one axis from then on.
+
+        A target's draws depend on its name and on *seed* alone, which is in each Config's
+        ``metadata["sweep_seed"]``. Raises ConfigError if no axis is random.
+        """
+        if not self.is_random:
+            raise ConfigError(f"{self!r} has no random axis to draw: .first(n) is its first n runs")
+        if n < 1:
+            raise ConfigError(f"{_ORIGIN}: {n} draws are none: n is at least 1")
+        seeded = self.base | Config(metadata={"sweep_seed": seed})
+        return _make(seeded, draw_parts(self.parts, n, seed))
+
+    def pair(self, *targets: str) -> Sweep:
+        """With the axes of *targets* side by side instead of multiplied, where the first stands.
+
+        Raises ConfigError for a target that is no axis, and if one has more values than another.
+        """
+        return _make(self.base, pair_parts(self.parts, targets))
+
+    def without(self, *targets: str) -> Sweep:
+        """Without these targets: their axes, and what its sources set them to."""
+        left = [part.without(*targets) for part in self.parts]
+        return _make(self.base, tuple(part for part in left if part is not None))
+
+    def under(self, config: Config) -> Sweep | None:
+        left = self | config
+        return None if not left.parts and self.base == Config() else left
+
+    def remembered(self) -> Sweep:
+        return _make(self.base, tuple(part.remembered() for part in self.parts))
+
+    def __mul__(self, other: object) -> Sweep:
+        if not isinstance(other, Sweep):
+            return NotImplemented
+        left = self | other.base
+        made = _make(left.base, (*left.parts, *other.parts))
+        refuse_twice(made.parts, _ORIGIN)
+        return made
+
+    def __add__(self, other: object) -> Sweep:
+        return Sweep.chain(self, other) if isinstance(other, Sweep) else NotImplemented
+
+    def __or__(self, other: object) -> Sweep:
+        if isinstance(other, Sweep):
+            return self.without(*other.varied) * other
+        if not isinstance(other, Config):
+            return NotImplemented
+        left = [part.under(other) for part in self.parts]
+        return _make(self.base | other, tuple(part for part in left if part is not None))
+
+    def __ror__(self, other: object) -> Sweep:
+        return _make(other | self.base, self.parts) if isinstance(other, Config) else NotImplemented
+
+
+def _make(base: Config, parts: tuple[Part, ...]) -> Sweep:
+    made = object.__new__(Sweep)
+    object.__setattr__(made, "base", base)
+    object.__setattr__(made, "parts", parts)
+    return made
+
+
+def _items(source: object, origin: str) -> Iterable[object] | Callable[[], Iterable[object]]:
+    """*source* as what a Source takes its items from."""
+    if isinstance(source, (list, tuple)):
+        if not source:
+            raise ConfigError(f"{origin}: it lists no Configs: it would run nothing")
+        return tuple(source)
+    if isinstance(source, Iterable) and not isinstance(source, (str, bytes, Mapping)):
+        once = iter(source) is source
+        return Once(iter(source), f"{origin}: the iterator of Configs") if once else source
+    if callable(source):
+        return partial(_called, source, origin)
+    raise ConfigError(
+        f"{origin}: neither Configs, nor a function that gives them: {short_repr(source)}. "
+        "For a dict of axes write Sweep({...}), for one Config Sweep.of([{...}])"
+    )
+
+
+def _called(source: Callable[[], object], origin: str) -> Iterable[object]:
+    """What the function *source* gives: items, a dict of axes, a Sweep, or one Config."""
+    made = source()
+    if isinstance(made, Mapping):
+        return [Sweep.from_dict(made, origin)]
+    if isinstance(made, (Config, Sweep)):
+        return [made]
+    if isinstance(made, Iterable) and not isinstance(made, (str, bytes)):
+        return made
+    raise ConfigError(f"{origin}: the function gives no Configs, but {short_repr(made)}")

@@ -1,0 +1,1 @@
+"""Runs of many Configs and Scripts: one after another, or several at once."""

@@ -1,0 +1,43 @@
+"""Run: one run of a flow, as those see it who watch the flow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.flow.work import Work
+from kohaku_ast.runner.outcome import Outcome
+
+WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
+SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "interrupted"
+"""The states of a run; the last four are final."""
+
+
+@dataclass(eq=False)
+class Run:
+    """One run. The flow writes it, everybody else only reads."""
+
+    #: Its number in the flow, from 0.
+    index: int
+    work: Work
+    config: Config
+    state: str = WAITING
+    #: Which of the workers it has, from 0.
+    slot: int = 0
+    #: 1, and one more for each time that it is tried again.
+    attempt: int = 1
+    #: In seconds since the epoch; 0 before.
+    started: float = 0.0
+    ended: float = 0.0
+    outcome: Outcome | None = None
+    #: Its folder of records, and the file with what it prints.
+    folder: Path | None = None
+    log: Path | None = None
+    #: What everybody who keeps something about runs keeps here, by name.
+    notes: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others: ``lr=0.1 bs=32``, else the Script's name."""
+        return self.config.label or self.work.name

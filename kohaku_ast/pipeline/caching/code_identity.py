@@ -1,0 +1,111 @@
+"""What a node computes: its code and all that it reads, each thing under its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from types import FunctionType
+from typing import Any
+
+from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
+from kohaku_ast.pipeline.caching.live_code import (
+    Part,
+    Watch,
+    function_parts,
+    is_followed,
+    parts_of,
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A digest of what a node computes, and what it is made of."""
+
+    digest: bytes
+    #: "function: part" -> digest, in the order in which they were met.
+    facts: dict[str, bytes]
+    #: Where the parts lie that cannot change in place.
+    watch: Watch
+    #: Those that can, with their digests.
+    values: list[tuple[Any, bytes]]
+
+    def holds(self) -> bool:
+        """Whether everything is as it was."""
+        if not self.watch.holds():
+            return False
+        try:
+            return all(fingerprint(value) == digest for value, digest in self.values)
+        except Unhashable:
+            return False
+
+
+class Unseen(Exception):
+    """A node reads something that cannot be fingerprinted: *part* says what, *cause* why."""
+
+    def __init__(self, part: str, cause: Unhashable) -> None:
+        self.part = part
+        self.cause = cause
+        super().__init__(f"{part}: {cause}")
+
+
+def identify(root: Any) -> Identity:
+    """The Identity of a function, or of a node that is none. Raises Unseen.
+
+    The defaults of *root* itself are left out: whether they are used is up to the inputs.
+    """
+    return _Search().run(root)
+
+
+class _Search:
+    """One walk over all that a function reads."""
+
+    def __init__(self) -> None:
+        self.watch = Watch()
+        self.values: list[tuple[Any, bytes]] = []
+        self.followed: list[Any] = []
+        self.numbers: dict[int, int] = {}
+        self.facts: dict[str, bytes] = {}
+
+    def run(self, root: Any) -> Identity:
+        if is_followed(root):
+            self._refer(root)
+        else:
+            self._add("function", root)
+        for thing in self.followed:  # grows on the way
+            name = getattr(thing, "__qualname__", type(thing).__name__)
+            for label, part in self._parts(thing, root):
+                self._add(f"{name}: {label}", part)
+        text = b"".join(
+            label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
+            for label, digest in self.facts.items()
+        )
+        return Identity(blake2b(text, digest_size=16).digest(), self.facts, self.watch, self.values)
+
+    def _parts(self, thing: Any, root: Any) -> Iterator[Part]:
+        if thing is root and isinstance(thing, FunctionType):
+            return function_parts(thing, self.watch, defaults=False)
+        return parts_of(thing, self.watch)
+
+    def _add(self, label: str, part: Any) -> None:
+        while label in self.facts:
+            label += "'"  # two functions of one name
+        try:
+            self.facts[label] = self._fact(part)
+        except Unhashable as error:
+            raise Unseen(label, error) from None
+
+    def _fact(self, part: Any) -> bytes:
+        if is_followed(part):
+            return b"&%d" % self._refer(part)
+        if is_plain(part):
+            return written(part)
+        digest = fingerprint(part)
+        self.values.append((part, digest))
+        return digest
+
+    def _refer(self, thing: Any) -> int:
+        number = self.numbers.setdefault(id(thing), len(self.numbers))
+        if number == len(self.followed):
+            self.followed.append(thing)
+        return number

@@ -1,0 +1,206 @@
+"""What a value is, as a digest: the same in every process, different for what differs.
+
+Types count (``1``, ``True``, ``1.0`` and ``"1"`` differ), and so does the order of dicts; that of
+sets does not. Of the user's functions and classes the code counts, with what it reads.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from hashlib import blake2b
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+from kohaku_ast.pipeline.caching.live_code import MISSING, Watch, is_followed, parts_of
+from kohaku_ast.pipeline.caching.local_code import library_label
+
+_LONG = 96
+"""Longer text and bytes count by their digest."""
+_DEEPEST_SETS = 8
+"""Sets in sets; objects in sets that refer to each other would otherwise take exponential time."""
+
+
+class Unhashable(Exception):
+    """A value holds something of which it cannot be told whether it is the same next time."""
+
+    def __init__(self, value: object, reason: str = "") -> None:
+        kind = type(value)
+        self.type_name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+        self.reason = reason
+        super().__init__(f"{self.type_name}{reason and ': ' + reason}")
+
+
+def fingerprint(value: object) -> bytes:
+    """A digest of *value*. Raises Unhashable."""
+    return blake2b(written(value), digest_size=16).digest()
+
+
+def written(value: object) -> bytes:
+    """*value* without ambiguity; short for plain values. Raises Unhashable."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return _PLAIN[kind](value)
+    writer = Writer()
+    try:
+        writer.write(value)
+        writer.follow()
+    except RecursionError:
+        raise Unhashable(value, "nested too deep") from None
+    except Unhashable:
+        raise
+    except Exception as error:  # the value's own __reduce__, __getstate__, properties
+        raise Unhashable(value, f"{type(error).__name__}: {error}") from error
+    return writer.done()
+
+
+def is_plain(value: object) -> bool:
+    """Whether *value* can never change: as long as it is the same object, it is the same value."""
+    if type(value) in (tuple, frozenset):
+        return all(is_plain(one) for one in value)  # type: ignore[attr-defined]  # it is one
+    return type(value) in _PLAIN or value is MISSING
+
+
+class Writer:
+    """Writes one value. What can change is numbered when it is first met: cycles end, and two
+    names of one list are not two lists.
+    """
+
+    def __init__(self, sets: int = 0) -> None:
+        self._parts: list[bytes] = []
+        self.put = self._parts.append
+        self._numbers: dict[int, int] = {}
+        self._alive: list[Any] = []  # an id means something only as long as its object lives
+        self._followed: list[Any] = []
+        self.sets = sets
+
+    def done(self) -> bytes:
+        """All that was written, or its digest if that is shorter."""
+        return _short(b"#", b"".join(self._parts))
+
+    def write(self, value: Any) -> None:
+        """Write *value*, or that it was met before."""
+        kind = type(value)
+        plain = _PLAIN.get(kind)
+        if plain is not None:
+            self.put(plain(value))
+        elif kind is tuple:
+            self._items(b"(", value)
+        elif not self.is_known(value):
+            if is_followed(value):
+                self.put(b"F")
+                self._followed.append(value)
+            else:
+                _WRITERS.get(kind, _write_object)(self, value)
+
+    def is_known(self, value: object) -> bool:
+        """Whether *value* was met before; its number is written then, and given to it else."""
+        number = self._numbers.setdefault(id(value), len(self._numbers))
+        if number < len(self._alive):
+            self.put(b"@%d;" % number)
+            return True
+        self._alive.append(value)
+        return False
+
+    def follow(self) -> None:
+        """Write the parts of the functions and classes that were met, and those that they read."""
+        watch = Watch()
+        for thing in self._followed:  # grows on the way
+            self.put(b"{")
+            for label, part in parts_of(thing, watch):
+                self.put(_text(label))
+                self.write(part)
+
+    def _items(self, mark: bytes, values: Any) -> None:
+        self.put(b"%s%d;" % (mark, len(values)))
+        for one in values:
+            self.write(one)
+
+    def write_list(self, value: list[Any]) -> None:
+        """In order."""
+        self._items(b"[", value)
+
+    def write_dict(self, value: Any, mark: bytes = b"D") -> None:
+        """In order: a program can see it."""
+        self.put(b"%s%d;" % (mark, len(value)))
+        for key, one in value.items():
+            self.write(key)
+            self.write(one)
+
+    def write_set(self, value: Any) -> None:
+        """Each item on its own, sorted: the order of a set differs from process to process."""
+        if self.sets >= _DEEPEST_SETS:
+            raise Unhashable(value, "sets of objects that hold sets")
+        items = []
+        for one in value:
+            writer = Writer(self.sets + 1)
+            writer.write(one)
+            writer.follow()
+            items.append(writer.done())
+        self.put(b"S%d;" % len(items))
+        for item in sorted(items):
+            self.put(b"%d:" % len(item) + item)
+
+
+def _short(mark: bytes, data: bytes) -> bytes:
+    if len(data) <= _LONG:
+        return data
+    return mark + blake2b(data, digest_size=16).digest()
+
+
+def _text(value: str) -> bytes:
+    data = value.encode("utf-8", "surrogatepass")
+    return b"s%d:" % len(data) + _short(b"", data)
+
+
+def _bytes(value: bytes) -> bytes:
+    return b"b%d:" % len(value) + _short(b"", value)
+
+
+def _float(value: float) -> bytes:
+    if value != value:
+        return b"fnan....."
+    return b"f" + struct.pack("<d", value)
+
+
+_PLAIN: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda _: b"N",
+    bool: lambda value: b"T" if value else b"t",
+    int: lambda value: b"i%x;" % value,
+    float: _float,
+    complex: lambda value: b"c" + _float(value.real) + _float(value.imag),
+    str: _text,
+    bytes: _bytes,
+    type(Ellipsis): lambda _: b".",
+    type(NotImplemented): lambda _: b"!",
+}
+
+
+def _write_object(writer: Writer, value: Any) -> None:
+    from kohaku_ast.pipeline.caching.objects import write_object
+
+    write_object(writer, value)
+
+
+def _write_library(writer: Writer, value: Any) -> None:
+    """A function or class of a library."""
+    module = getattr(value, "__module__", None) or "builtins"
+    writer.put(b"L" + _text(library_label(module, value.__qualname__)))
+
+
+def _write_module(writer: Writer, value: ModuleType) -> None:
+    writer.put(b"M" + _text(library_label(value.__name__)))
+
+
+_WRITERS: dict[type, Callable[[Writer, Any], None]] = {
+    list: Writer.write_list,
+    dict: Writer.write_dict,
+    MappingProxyType: lambda writer, value: writer.write_dict(value, b"P"),
+    set: Writer.write_set,
+    frozenset: lambda writer, value: (writer.put(b"z"), writer.write_set(value))[-1],
+    bytearray: lambda writer, value: writer.put(b"B" + _bytes(bytes(value))),
+    FunctionType: _write_library,
+    type: _write_library,
+    ModuleType: _write_module,
+    type(MISSING): lambda writer, _: writer.put(b"?"),
+}

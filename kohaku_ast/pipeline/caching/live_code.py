@@ -1,0 +1,256 @@
+"""What a live function or class is made of: its text, and the things that it reads, as they are."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FunctionType, MappingProxyType, ModuleType
+from typing import Any, Protocol
+
+from kohaku_ast.pipeline.caching.code_reads import Chain, find_chains, find_imports
+from kohaku_ast.pipeline.caching.code_text import code_parts, text_of
+from kohaku_ast.pipeline.caching.local_code import (
+    is_local_function,
+    is_local_module,
+    is_local_name,
+)
+from kohaku_ast.pipeline.caching.local_imports import module_names, module_text
+from kohaku_ast.pipeline.node import Node
+
+MISSING = type("MISSING", (), {})()
+"""Stands for a name that is not defined, a cell that is empty."""
+
+Part = tuple[str, Any]
+"""What a part is called in an explanation, and the part."""
+
+
+@dataclass
+class Watch:
+    """Where the parts were found: as long as the same objects lie there, nothing changed."""
+
+    names: list[tuple[Any, str, Any]] = field(default_factory=list)
+    functions: list[tuple[FunctionType, CodeType, Any]] = field(default_factory=list)
+    cells: list[tuple[Any, Any]] = field(default_factory=list)
+    sizes: list[tuple[Any, int]] = field(default_factory=list)
+
+    def holds(self) -> bool:
+        """Whether every object is still where it was; 50 ns for each."""
+        for mapping, name, value in self.names:
+            if mapping.get(name, MISSING) is not value:
+                return False
+        for function, code, defaults in self.functions:
+            if function.__code__ is not code or function.__defaults__ is not defaults:
+                return False
+        for cell, value in self.cells:
+            if content(cell) is not value:
+                return False
+        return all(len(mapping) == size for mapping, size in self.sizes)
+
+
+class Parts(Protocol):
+    """A node that is no function says so what it computes."""
+
+    def cache_identity(self) -> tuple[Any, ...]:
+        """Values, functions, nodes and tuples of them, that its results depend on."""
+
+
+def is_followed(thing: object) -> bool:
+    """Whether *thing* counts by its parts: the user's functions, classes, modules; nodes."""
+    if isinstance(thing, FunctionType):
+        return is_local_function(thing)
+    if isinstance(thing, type):
+        return is_local_name(thing.__module__)
+    if isinstance(thing, ModuleType):
+        return is_local_module(thing)
+    return isinstance(thing, Node) or callable(getattr(type(thing), "cache_identity", None))
+
+
+def parts_of(thing: Any, watch: Watch) -> Iterator[Part]:
+    """The parts of what :func:`is_followed`; *watch* learns where they were found."""
+    if isinstance(thing, FunctionType):
+        yield from function_parts(thing, watch)
+    elif isinstance(thing, type):
+        yield from class_parts(thing, watch)
+    elif isinstance(thing, ModuleType):
+        yield from module_parts(thing, watch)
+    elif isinstance(thing, Node):
+        yield "function", thing.function
+        names = {one.parameter: one.name for one in thing.parameters}
+        yield "names", (sorted(names.items()), thing.outputs)
+        for name, value in {**thing.defaults, **thing.bound}.items():
+            yield name, value
+    else:
+        yield from _flat(thing.cache_identity(), "")
+
+
+def _flat(parts: tuple[Any, ...], label: str) -> Iterator[Part]:
+    for number, part in enumerate(parts):
+        if isinstance(part, tuple):
+            yield "(", len(part)
+            yield from _flat(part, f"{label}{number}.")
+        else:
+            yield f"{label}{number}", part
+
+
+def function_parts(function: FunctionType, watch: Watch, defaults: bool = True) -> Iterator[Part]:
+    """Text, closure, globals and, unless the caller counts them by himself, *defaults*."""
+    code = function.__code__
+    watch.functions.append((function, code, function.__defaults__))
+    facts = _facts(function)
+    yield "code", facts.text
+    if defaults:
+        yield from _defaults(function, watch)
+    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        value = content(cell)
+        watch.cells.append((cell, value))
+        yield f"closure {name}", value
+    for chain in facts.chains:
+        yield from _read(chain, function, watch)
+    yield from _imported(facts, function)
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What never changes about a code object."""
+
+    text: object
+    chains: tuple[Chain, ...]
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+#: By the identity of the code object, as long as it lives: its source is read and parsed once.
+_known: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
+
+
+def _facts(function: FunctionType) -> _Facts:
+    code = function.__code__
+    known = _known.get(id(code))
+    if known is not None and known[0]() is code:
+        return known[1]
+    text: object = text_of(function)
+    if text is None:
+        text = code_parts(code)
+    facts = _Facts(text, find_chains(code), find_imports(code))
+    key = id(code)
+    _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None) and None), facts)
+    return facts
+
+
+def _defaults(function: FunctionType, watch: Watch) -> Iterator[Part]:
+    code = function.__code__
+    values = function.__defaults__ or ()
+    names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
+    for name, value in zip(names, values):
+        yield f"default {name}", value
+    for name, value in sorted((function.__kwdefaults__ or {}).items()):
+        watch.names.append((function.__kwdefaults__, name, value))
+        yield f"default {name}", value
+
+
+def content(cell: Any) -> Any:
+    """What a closure's cell holds."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
+
+
+def _read(chain: Chain, function: FunctionType, watch: Watch) -> Iterator[Part]:
+    """The thing that *chain* leads to: through the user's modules, no further."""
+    namespace: Any = function.__globals__
+    if chain[0] not in namespace and hasattr(sys.modules["builtins"], chain[0]):
+        watch.names.append((namespace, chain[0], MISSING))
+        return  # a builtin: Python's version is in every key
+    value = namespace.get(chain[0], MISSING)
+    watch.names.append((namespace, chain[0], value))
+    taken = 1
+    while isinstance(value, ModuleType) and taken < len(chain) and is_local_module(value):
+        module = value
+        value = getattr(module, chain[taken], MISSING)  # a lazy module fills itself by this
+        watch.names.append((vars(module), chain[taken], vars(module).get(chain[taken], MISSING)))
+        taken += 1
+    yield ".".join(chain[:taken]), value
+    if isinstance(value, FunctionType) and taken < len(chain) and chain[taken] in vars(value):
+        found = vars(value)[chain[taken]]
+        watch.names.append((vars(value), chain[taken], found))
+        yield ".".join(chain[: taken + 1]), found
+
+
+def _imported(facts: _Facts, function: FunctionType) -> Iterator[Part]:
+    package = function.__globals__.get("__package__") or ""
+    for level, module, names in facts.imports:
+        for name in module_names(level, module, names, package):
+            text = module_text(name)
+            if text is not None:
+                yield f"import {name}", text
+            elif name in sys.modules:
+                yield f"import {name}", sys.modules[name]
+
+
+_IN_CLASSES = {
+    "__slots__", "__match_args__", "__dataclass_params__", "__attrs_attrs__", "__pydantic_fields__",
+    "__dataclass_fields__",
+}  # fmt: skip
+"""Names with two underscores whose plain values say what a class does; the others are Python's."""
+
+
+def class_parts(cls: type, watch: Watch) -> Iterator[Part]:
+    """Bases, metaclass, annotated names and attributes, methods among them."""
+    import enum
+
+    yield "class", f"{cls.__module__}.{cls.__qualname__}"
+    for base in (type(cls), *cls.__bases__):
+        yield f"base {base.__name__}", base
+    yield "annotated", _annotated(cls)
+    found = vars(cls)
+    watch.sizes.append((found, len(found)))
+    if issubclass(cls, enum.Enum):
+        for member in cls:
+            yield member.name, member.value
+    for name in sorted(found):
+        value = found[name]
+        for label, part in _attribute(name, value):
+            if isinstance(part, cls) and issubclass(cls, enum.Enum):
+                continue
+            watch.names.append((found, name, value))
+            yield label, part
+
+
+def _annotated(cls: type) -> tuple[tuple[str, str], ...]:
+    """Names and types in the order of the class: a dataclass makes its arguments of them."""
+    try:
+        found = cls.__dict__.get("__annotations__", {})
+    except Exception:  # a lazy annotation that raises
+        return ()
+    return tuple((name, _type_text(hint)) for name, hint in found.items())
+
+
+def _type_text(hint: object) -> str:
+    return hint.__qualname__ if isinstance(hint, type) else str(hint)
+
+
+def _attribute(name: str, value: Any) -> Iterator[Part]:
+    """The parts of one attribute of a class; none for what Python put there."""
+    if isinstance(value, (staticmethod, classmethod)):
+        yield name, value.__func__
+    elif isinstance(value, property):
+        for kind in ("fget", "fset", "fdel"):
+            yield f"{name}.{kind}", getattr(value, kind)
+    elif isinstance(value, FunctionType) or name in _IN_CLASSES:
+        yield name, value
+    elif not name.startswith(("__", "_abc_impl", "_member_", "_value2member_", "_unhashable_")):
+        if type(value).__name__ not in ("member_descriptor", "getset_descriptor"):
+            yield name, value
+
+
+def module_parts(module: ModuleType, watch: Watch) -> Iterator[Part]:
+    """All that a module holds: of one that is passed around it is not known what is read."""
+    yield "module", module.__name__
+    found = vars(module)
+    watch.sizes.append((MappingProxyType(found), len(found)))
+    for name in sorted(found):
+        if not (name.startswith("__") and name.endswith("__")):
+            watch.names.append((found, name, found[name]))
+            yield name, found[name]

@@ -1,0 +1,133 @@
+"""Nodes and the names between them, checked once."""
+
+from __future__ import annotations
+
+from kohaku_ast.errors import PipelineError
+from kohaku_ast.pipeline import hints
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+
+class Graph:
+    """Raises PipelineError for what cannot be a graph. Takes time linear in its edges."""
+
+    #: In an order in which they can run; nodes that could change places are in the order given.
+    nodes: tuple[NodeLike, ...]
+    #: Output -> the node that gives it.
+    producers: dict[str, NodeLike]
+    #: Name that no node gives -> the nodes that take it.
+    readers: dict[str, list[NodeLike]]
+    #: All names that nodes give, in running order.
+    outputs: tuple[str, ...]
+    #: Nodes of whose outputs none is read by another.
+    leaves: tuple[NodeLike, ...]
+
+    def __init__(self, nodes: Iterable[NodeLike]) -> None:
+        nodes = tuple(nodes)
+        self.producers = _producers(nodes)
+        self.nodes = _ordered(nodes, self.producers)
+        self.outputs = tuple([name for node in self.nodes for name in node.outputs])
+        self.readers = {}
+        read = set()
+        for node in self.nodes:
+            for name in node.inputs:
+                producer = self.producers.get(name)
+                if producer is None:
+                    self.readers.setdefault(name, []).append(node)
+                else:
+                    read.add(producer)
+                    _check_edge(name, producer, node)
+        self.leaves = tuple([node for node in self.nodes if node not in read])
+
+    def parents(self, node: NodeLike) -> list[NodeLike]:
+        """The nodes whose outputs *node* takes, each once."""
+        found = (self.producers.get(name) for name in node.inputs)
+        return list(dict.fromkeys(one for one in found if one is not None))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names that no node gives, in the order in which they are first read."""
+        return tuple(self.readers)
+
+    def is_optional(self, name: str) -> bool:
+        """Whether every node that takes the input *name* has a default for it."""
+        return all(name in node.defaults for node in self.readers[name])
+
+
+def shown(node: NodeLike) -> str:
+    """``'fit' (train.py:12)``."""
+    return f"{node.name!r} ({node.where})"
+
+
+def _producers(nodes: tuple[NodeLike, ...]) -> dict[str, NodeLike]:
+    producers: dict[str, NodeLike] = {}
+    for node in nodes:
+        for name in node.outputs:
+            other = producers.setdefault(name, node)
+            if other is not node:
+                raise PipelineError(
+                    f"two nodes give {name!r}: {shown(other)} and {shown(node)}. "
+                    "Rename one of the outputs, as with_names() does."
+                )
+    if len(set(nodes)) < len(nodes):
+        twice = next(one for one in nodes if nodes.count(one) > 1)
+        raise PipelineError(f"the node {shown(twice)} is in the list twice.")
+    return producers
+
+
+def _ordered(
+    nodes: tuple[NodeLike, ...], producers: dict[str, NodeLike]
+) -> tuple[NodeLike, ...]:
+    """Depth first from each node in turn, without recursion: chains may be long."""
+    done: dict[NodeLike, bool] = {}  # False while its parents are being visited
+    order = []
+    for root in nodes:
+        if root in done:
+            continue
+        done[root] = False
+        stack = [(root, iter(root.inputs))]
+        while stack:
+            node, names = stack[-1]
+            for name in names:
+                parent = producers.get(name)
+                if parent is None or done.get(parent):
+                    continue
+                if parent in done:
+                    raise _cycle([one for one, _ in stack], parent)
+                done[parent] = False
+                stack.append((parent, iter(parent.inputs)))
+                break
+            else:
+                done[node] = True
+                order.append(node)
+                stack.pop()
+    return tuple(order)
+
+
+def _cycle(stack: list[NodeLike], closing: NodeLike) -> PipelineError:
+    around = [*stack[stack.index(closing) :]][::-1]
+    if len(around) == 1:
+        name = next(name for name in closing.outputs if name in closing.inputs)
+        return PipelineError(
+            f"the node {shown(closing)} takes its own output {name!r}. Rename one of them."
+        )
+    path = " -> ".join(one.name for one in [around[-1], *around])
+    places = ", ".join(shown(one) for one in around)
+    return PipelineError(f"the nodes go round in a circle: {path}. They are {places}.")
+
+
+def _check_edge(name: str, producer: NodeLike, node: NodeLike) -> None:
+    try:
+        given = producer.output_hint(name)  # type: ignore[attr-defined]  # optional
+        wanted = node.input_hint(name)  # type: ignore[attr-defined]
+    except AttributeError:
+        return
+    if not hints.fits(given, wanted):
+        raise PipelineError(
+            f"{name!r} cannot go from {shown(producer)}, which gives "
+            f"{hints.name_of(given)}, to {shown(node)}, which takes {hints.name_of(wanted)}."
+        )

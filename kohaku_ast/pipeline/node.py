@@ -1,0 +1,225 @@
+"""``@node``: a function as a part of a graph. It stays the function that it was."""
+
+from __future__ import annotations
+
+import functools
+from types import MappingProxyType
+
+from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline import hints
+from kohaku_ast.pipeline.names import output_names, place
+from kohaku_ast.pipeline.parameters import REQUIRED, Parameter, find_parameters
+from kohaku_ast.pipeline.pickled import is_async, reduce_node
+from kohaku_ast.pipeline.results import split
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any, overload
+
+    @overload
+    def node(output_name: Callable[..., Any], /) -> Node: ...
+    @overload
+    def node(
+        output_name: str | Iterable[str] | None = None,
+        *,
+        cache: bool = True,
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+    ) -> Callable[[Callable[..., Any]], Node]: ...
+
+
+def node(  # type: ignore[misc]  # the overloads are seen by type checkers only
+    output_name: Any = None,
+    *,
+    cache: bool = True,
+    name: str | None = None,
+    rename: Mapping[str, str] | None = None,
+) -> Any:
+    """Make a function a Node: ``@node(output_name="loss")``, ``@node("train_set vocab")``.
+
+    Without *output_name* the output is called as the function is. *rename* says under which
+    names of the graph parameters are found (parameter: name); *cache* False: never cached.
+    Raises PipelineError for ``*args``, ``**kwargs`` and names that cannot be.
+    """
+    if callable(output_name) and not isinstance(output_name, str):
+        return Node(output_name, None)
+
+    def decorate(function: Callable[..., Any]) -> Node:
+        return Node(function, output_name, cache=cache, name=name, rename=rename)
+
+    return decorate
+
+
+class Node:
+    """A function with named inputs and outputs. Calling it calls the function."""
+
+    #: The decorated function.
+    function: Callable[..., Any]
+    #: What errors, callbacks and drawings call it.
+    name: str
+    #: The names that it gives to the graph.
+    outputs: tuple[str, ...]
+    #: The names that it takes from the graph: its parameters, less those that are bound.
+    inputs: tuple[str, ...]
+    #: Name of an optional input -> its default.
+    defaults: Mapping[str, Any]
+    #: Name of a bound input -> its value.
+    bound: Mapping[str, Any]
+    #: Whether its results may be cached.
+    cache: bool
+    #: Whether it is an ``async def``.
+    is_async: bool
+    #: All parameters of the function, in order.
+    parameters: tuple[Parameter, ...]
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        output_name: str | Iterable[str] | None = None,
+        *,
+        cache: bool = True,
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        bound: Mapping[str, Any] | None = None,
+    ) -> None:
+        if isinstance(function, Node):
+            raise PipelineError(f"{function!r} is a node already; with_names() renames it.")
+        if not callable(function):
+            raise PipelineError(f"a node is made of a function, not of {function!r}.")
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+        if output_name is None:
+            output_name = self.name
+        self.outputs = output_names(output_name, repr(self.name))
+        self.cache = cache
+        self.is_async = is_async(function)
+        self.parameters = tuple(find_parameters(function, repr(self.name)))
+        if rename:
+            self._rename(rename)
+        self._take(bound or {})
+
+    def _rename(self, names: Mapping[str, str]) -> None:
+        known = {one.parameter: one for one in self.parameters}
+        for parameter, name in names.items():
+            if parameter not in known:
+                raise PipelineError(self._unknown(parameter, list(known), "parameter"))
+            known[parameter].name = name
+
+    def _take(self, bound: Mapping[str, Any]) -> None:
+        """Split the parameters into inputs and *bound*."""
+        names = [one.name for one in self.parameters]
+        for name in bound:
+            if name not in names:
+                raise PipelineError(self._unknown(name, names, "input"))
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise PipelineError(f"node {self.name!r}: two parameters are called {twice!r}.")
+        free = [one for one in self.parameters if one.name not in bound] if bound else (
+            self.parameters
+        )
+        self.bound = MappingProxyType(dict(bound))
+        self.inputs = tuple([one.name for one in free])
+        self.defaults = MappingProxyType(
+            {one.name: one.default for one in free if one.default is not REQUIRED}
+        )
+
+    def _unknown(self, name: str, names: list[str], what: str) -> str:
+        found = near(name, names)
+        hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(names) or 'none'}."
+        return f"node {self.name!r} ({self.where}) has no {what} {name!r}.{hint}"
+
+    @property
+    def where(self) -> str:
+        """``file.py:12``, or the module of a function that has no Python code."""
+        import inspect
+
+        function = inspect.unwrap(self.function)
+        function = getattr(function, "func", function)  # functools.partial
+        code = getattr(function, "__code__", None) or getattr(
+            getattr(type(function), "__call__", None), "__code__", None
+        )
+        if code is None:
+            return str(getattr(function, "__module__", None) or "builtins")
+        return place(code.co_filename, code.co_firstlineno)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.bound:
+            names = {one.name: one.parameter for one in self.parameters}
+            kwargs = {**{names[name]: value for name, value in self.bound.items()}, **kwargs}
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Node:
+        """In a class it is a method, as the function would be."""
+        if instance is None:
+            return self
+        method = self.function.__get__(instance, owner)
+        names = {one.parameter: one.name for one in self.parameters[1:]}
+        return Node(
+            method, self.outputs, cache=self.cache, name=self.name, rename=names, bound=self.bound
+        )
+
+    def bind(self, **values: Any) -> Node:
+        """A copy whose inputs named in *values* have these values and are no inputs any more."""
+        return self._copy(bound={**self.bound, **values})
+
+    def with_names(self, name: str | None = None, /, **names: str) -> Node:
+        """A copy with other names: *name* for the node, ``old="new"`` for inputs and outputs."""
+        known = [*self.inputs, *self.bound, *self.outputs]
+        for old in names:
+            if old not in known:
+                raise PipelineError(self._unknown(old, known, "input or output"))
+        return self._copy(
+            output_name=tuple(names.get(output, output) for output in self.outputs),
+            name=name or self.name,
+            rename={one.parameter: names.get(one.name, one.name) for one in self.parameters},
+            bound={names.get(old, old): value for old, value in self.bound.items()},
+        )
+
+    def _copy(self, **changes: Any) -> Node:
+        return Node(self.function, **{**self.options(), **changes})
+
+    def options(self) -> dict[str, Any]:
+        """What, with the function, makes an equal node."""
+        return {
+            "output_name": self.outputs,
+            "cache": self.cache,
+            "name": self.name,
+            "rename": {one.parameter: one.name for one in self.parameters},
+            "bound": dict(self.bound),
+        }
+
+    def call(self, values: Mapping[str, Any]) -> Any:
+        """What the function returns (a coroutine, if it is async) for *values* of the inputs;
+        those that are not given have their defaults.
+        """
+        args, kwargs = [], {}
+        for one in self.parameters:
+            value = values[one.name] if one.name in values else self.bound.get(one.name, REQUIRED)
+            if one.kind == "positional":
+                args.append(one.default if value is REQUIRED else value)
+            elif value is not REQUIRED:
+                kwargs[one.parameter] = value
+        return self.function(*args, **kwargs)
+
+    def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The values of the outputs, in their order. Raises what the function does."""
+        return split(self, self.call(values))
+
+    def input_hint(self, name: str) -> Any:
+        """The type of an input, or ``hints.UNKNOWN``."""
+        for one in self.parameters:
+            if one.name == name:
+                return hints.of_parameter(self.function, one.parameter)
+        return hints.UNKNOWN
+
+    def output_hint(self, name: str) -> Any:
+        """The type of an output, or ``hints.UNKNOWN``."""
+        return hints.of_output(self.function, self.outputs.index(name), len(self.outputs))
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return reduce_node(self)
+
+    def __repr__(self) -> str:
+        return f"<node {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"

@@ -1,0 +1,124 @@
+"""What runs for the values that are given and the outputs that are asked for."""
+
+from __future__ import annotations
+
+from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline.graph import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from kohaku_ast.pipeline.graph import Graph
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+
+class Plan:
+    """Frozen: the same for every run with the same names."""
+
+    __slots__ = ("given", "is_async", "kept", "nodes", "straight", "wanted")
+
+    def __init__(
+        self, nodes: tuple[NodeLike, ...], given: tuple[str, ...], wanted: tuple[str, ...]
+    ) -> None:
+        #: The nodes that run, in order. A pipeline among them gives what is needed of it only.
+        self.nodes = nodes
+        #: The names whose values are given, all of which some node of these reads.
+        self.given = given
+        #: The outputs asked for; without that, every output of every node that runs.
+        self.wanted = wanted
+        #: Whether a node is an ``async def``.
+        self.is_async = any(node.is_async for node in nodes)
+        #: Its code, made by ``straight.py`` when it first runs.
+        self.straight: object = None
+        #: What engines work out once for each plan.
+        self.kept: dict[str, object] = {}
+
+
+def make_plan(graph: Graph, given: Collection[str], asked: tuple[str, ...] | None) -> Plan:
+    """The Plan for values of the names *given* that gives *asked* (None: all that leads to a
+    leaf). Raises PipelineError that names all missing and unused inputs and unknown outputs.
+    """
+    wrong = _unknown_outputs(graph, asked or ())
+    if wrong:
+        raise PipelineError(wrong)
+    nodes, needed = _ancestors(graph, frozenset(given), asked)
+    missing = _missing(nodes, given)
+    unused = [name for name in given if name not in needed]
+    if missing or unused:
+        raise PipelineError(_message(graph, missing, unused, asked))
+    wanted = asked if asked is not None else tuple([name for one in nodes for name in one.outputs])
+    return Plan(nodes, tuple(given), wanted)
+
+
+def _ancestors(
+    graph: Graph, given: frozenset[str], asked: tuple[str, ...] | None
+) -> tuple[tuple[NodeLike, ...], set[str]]:
+    """The nodes to run, and every name that is read or asked for."""
+    if asked is None:
+        needed = {name for node in graph.leaves for name in node.outputs}
+    else:
+        needed = set(asked)
+    nodes: list[NodeLike] = []
+    for node in reversed(graph.nodes):
+        here = [name for name in node.outputs if name in needed and name not in given]
+        if not here:
+            continue
+        if len(here) < len(node.outputs) and hasattr(node, "narrowed"):
+            node = node.narrowed(tuple(here))
+        nodes.append(node)
+        needed.update(node.inputs)
+    return tuple(nodes[::-1]), needed
+
+
+def _missing(nodes: tuple[NodeLike, ...], given: Collection[str]) -> dict[str, NodeLike]:
+    """Name without a value -> the first node that reads it."""
+    known, missing = set(given), {}
+    for node in nodes:
+        for name in node.inputs:
+            if name not in known and name not in node.defaults:
+                missing.setdefault(name, node)
+        known.update(node.outputs)
+    return missing
+
+
+def _unknown_outputs(graph: Graph, asked: tuple[str, ...]) -> str:
+    unknown = [name for name in asked if name not in graph.producers]
+    return " ".join(
+        f"no node gives {name!r}.{_near(name, list(graph.outputs))}" for name in unknown
+    )
+
+
+def _message(
+    graph: Graph,
+    missing: dict[str, NodeLike],
+    unused: list[str],
+    asked: tuple[str, ...] | None,
+) -> str:
+    lines = [f"the input {name!r} is missing: {shown(node)} reads it." for name, node in
+             missing.items()]
+    known = [*graph.inputs, *graph.outputs]
+    for name in unused:
+        if name in known:
+            lines.append(f"the input {name!r} would not be used: {_why(graph, name, asked)}")
+        else:
+            hint = _near(name, [*missing, *known])
+            lines.append(f"no node reads the input {name!r}.{hint}")
+    return "\n".join(lines) + "\nNothing was run."
+
+
+def _why(graph: Graph, name: str, asked: tuple[str, ...] | None) -> str:
+    readers = [node for node in graph.nodes if name in node.inputs]
+    if not readers:
+        bound = [node for node in graph.nodes if name in node.bound]
+        return f"it is bound in {shown(bound[0])}." if bound else "nothing reads it."
+    names = ", ".join(shown(node) for node in readers)
+    what = "what is asked for" if asked is not None else "what is given"
+    return f"{names} reads it and does not run for {what}."
+
+
+def _near(name: str, names: list[str]) -> str:
+    found = near(name, list(dict.fromkeys(names)))
+    if found:
+        return f" Did you mean {' or '.join(map(repr, found))}?"
+    return f" There is: {', '.join(names)}." if 0 < len(names) <= 12 else ""

@@ -1,0 +1,166 @@
+"""A script bound to a Config: everything that is known before its first line runs.
+
+On the warm path.
+"""
+
+from __future__ import annotations
+
+from kohaku_ast.runner.entry import added_names, entry_call
+from kohaku_ast.runner.override import Override, of_config
+from kohaku_ast.runner.preparation import prepare
+from kohaku_ast.runner.prepare import make_request
+from kohaku_ast.runner.programs import Programs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import CodeType
+
+    from kohaku_ast.config.config import Config
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.prepared import Prepared
+    from kohaku_ast.transform.program import Meant, Program
+    from kohaku_ast.transform.request import Request
+
+
+class Bound:
+    """What one run needs."""
+
+    __slots__ = ("argv", "config", "launch", "names", "prepared")
+
+    def __init__(
+        self,
+        launch: Launch,
+        config: Config | None,
+        prepared: Prepared,
+        names: Mapping[str, object],
+        argv: Sequence[str],
+    ) -> None:
+        self.launch = launch
+        self.config = config
+        self.prepared = prepared
+        #: Globals that the script does not define.
+        self.names = names
+        #: What the script finds in ``sys.argv``.
+        self.argv = [launch.argv[0], *argv]
+
+    @property
+    def program(self) -> Program:
+        """The script's Program."""
+        return self.prepared.program
+
+    def codes(self) -> list[CodeType]:
+        """What is run, one after another; where ``last`` is called the guards are left out."""
+        return self.prepared.given.codes("module" if self.program.entry_name else "")
+
+    def last(self) -> Callable[[dict[str, object]], object] | None:
+        """What to call with the namespace after the module; None if the guard does it."""
+        name, config = self.program.entry_name, self.config
+        if not name:
+            return None
+        return entry_call(name, config.args if config else (), config.kwargs if config else {})
+
+
+class Binder:
+    """Binds one script to any number of Configs; what is read and compiled serves all."""
+
+    def __init__(
+        self,
+        launch: Launch,
+        overrides: Sequence[Override] = (),
+        entrypoint: str = "",
+        *,
+        rank: Callable[[str], int] = lambda origin: 0,
+        added: Sequence[str] = (),
+        split: bool = False,
+        capture: bool = False,
+        as_is: bool = False,
+    ) -> None:
+        """*overrides* and *added* (``NAME=VALUE``) hold for every Config; *rank* is that of a
+        value's origin.
+        """
+        self.launch = launch
+        self.overrides, self.added = list(overrides), added
+        self.entrypoint, self.rank, self.as_is = entrypoint, rank, as_is
+        self.split, self.capture = split, capture
+        self.programs = Programs(launch)
+
+    def bind(self, config: Config | None = None) -> Bound:
+        """Find what every override means; nothing has run yet.
+
+        Raises SyntaxError, and KogineError for what cannot be applied.
+        """
+        names = added_names(self.added, config.new_globals if config else {})
+        prepared = prepare(
+            self.launch,
+            self.all_overrides(config),
+            config.args if config else (),
+            config.kwargs if config else {},
+            self.entrypoint,
+            split=self.split,
+            capture=self.capture,
+            as_is=self.as_is,
+            added=names,
+            programs=self.programs,
+        )
+        return Bound(self.launch, config, prepared, names, self._argv(config))
+
+    def request(self, config: Config | None = None) -> Request:
+        """The names that ``bind`` asks the script for."""
+        return make_request(
+            self.all_overrides(config),
+            config.args if config else (),
+            config.kwargs if config else {},
+            self.entrypoint,
+            self.split,
+            self.capture,
+            self.as_is,
+            added_names(self.added, config.new_globals if config else {}),
+        )
+
+    def full_targets(self, overrides: Sequence[Override]) -> dict[str, str]:
+        """What each target of *overrides* means in full, less those that the script lacks.
+
+        Raises what ``bind`` does for a target that cannot be.
+        """
+        request = make_request(overrides, entrypoint=self.entrypoint, as_is=self.as_is)
+        program = self.programs.of_script(request)
+        pairs = zip(request.targets, program.meant)
+        return {name: _full(one) for (name, _, _), one in pairs if one is not None}
+
+    def check(self, overrides: Sequence[Override]) -> None:
+        """Raises what ``bind`` would raise for *overrides* alone."""
+        prepare(
+            self.launch,
+            spread(list(overrides), self.launch),
+            entrypoint=self.entrypoint,
+            as_is=self.as_is,
+            programs=self.programs,
+        )
+
+    def all_overrides(self, config: Config | None) -> list[Override]:
+        """Those of *config* and those that always hold."""
+        if config is None:
+            return self.overrides
+        return [*spread(of_config(config, self.rank), self.launch), *self.overrides]
+
+    def _argv(self, config: Config | None) -> Sequence[str]:
+        """The command line's own arguments win over a config's."""
+        own = self.launch.argv[1:]
+        return own or (config.argv if config else ())
+
+
+def _full(meant: Meant) -> str:
+    module = f"{meant.module[0]}." if meant.module else ""
+    return module + meant.target
+
+
+def spread(overrides: list[Override], launch: Launch) -> list[Override]:
+    """*overrides*, with the nested tables of data files as targets of their own."""
+    from kohaku_ast.config.cells import CellMap
+
+    if not any(isinstance(one.value, CellMap) for one in overrides):
+        return overrides
+    from kohaku_ast.runner.nested import spread_tables
+
+    return spread_tables(overrides, launch)

@@ -1,0 +1,101 @@
+"""What Python does when a process ends, for a script that ran inside this one.
+
+Its exit functions are called, its threads and processes are waited for: what belongs to one run
+does not happen during the next.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kohaku_ast.runner.bottom import call_hook
+from kohaku_ast.runner.local_modules import is_own
+
+_Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
+"""An exit function with its arguments."""
+
+
+@contextmanager
+def ending(folder: str) -> Iterator[None]:
+    """At the end of the block, end what a script in *folder* has started in it."""
+    functions: list[_Function] = []
+    threads, children = set(threading.enumerate()), _children()
+    with _own_exit_functions(folder, functions):
+        try:
+            yield
+        finally:
+            _join_threads(threads)
+            _call(functions)
+            _end_children(children)
+
+
+@contextmanager
+def _own_exit_functions(folder: str, functions: list[_Function]) -> Iterator[None]:
+    """What the script itself registers comes to *functions*; libraries outlive the run, and
+    their exit functions stay the process's.
+    """
+    register, unregister = atexit.register, atexit.unregister
+
+    def own_register(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_own(sys._getframe(1).f_globals, folder):
+            return register(function, *args, **kwargs)
+        if not callable(function):
+            raise TypeError("the first argument must be callable")
+        functions.append((function, args, kwargs))
+        return function
+
+    def own_unregister(function: Any) -> None:
+        functions[:] = [one for one in functions if one[0] != function]
+        unregister(function)
+
+    atexit.register, atexit.unregister = own_register, own_unregister  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        atexit.register, atexit.unregister = register, unregister
+
+
+def _join_threads(before: set[threading.Thread]) -> None:
+    """Wait for those that keep a process alive. The idle workers of an executor do not: only
+    the end of the interpreter tells them to go.
+    """
+    thread = sys.modules.get("concurrent.futures.thread")
+    workers = getattr(thread, "_threads_queues", ())
+    for one in threading.enumerate():
+        if one not in before and not one.daemon and one not in workers:
+            one.join()
+
+
+def _call(functions: list[_Function]) -> None:
+    """Last registered, first called; an error is printed, and the others are still called."""
+    while functions:
+        function, args, kwargs = functions.pop()
+        try:
+            function(*args, **kwargs)
+        except SystemExit:
+            pass
+        except BaseException as error:
+            colon = "" if sys.version_info >= (3, 13) else ":"
+            sys.stderr.write(f"Exception ignored in atexit callback{colon} {function!r}")
+            sys.stderr.write(":\n" if not colon else "\n")
+            trace = error.__traceback__
+            call_hook(sys.__excepthook__, error, trace and trace.tb_next)
+
+
+def _children() -> list[Any]:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing.active_children() if multiprocessing else []
+
+
+def _end_children(before: list[Any]) -> None:
+    """As multiprocessing does at exit: daemons are ended, others are waited for."""
+    for child in _children():
+        if child not in before:
+            if child.daemon:
+                child.terminate()
+            child.join()

@@ -1,0 +1,69 @@
+"""The Outcome of a run in a process of its own, from how it ended and the bytes that it left."""
+
+from __future__ import annotations
+
+import marshal
+import signal
+import time
+from typing import Any
+
+from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.shipment import load_object
+
+
+def outcome_of(status: int, result: bytes, started: float) -> Outcome:
+    """*status* is the exit status, or minus the number of the signal that killed the process."""
+    kind, *rest = _read(result)
+    value: object = None
+    outputs: dict[str, object] = {}
+    error = _error(kind, rest, status)
+    if kind == "finished" and status >= 0:
+        try:
+            value, outputs = load_object(*rest)  # type: ignore[misc]
+        except Exception as raised:
+            error = _unreadable(raised)
+    failed = status or error
+    state = "failed" if failed else "succeeded"
+    return Outcome(state, value, outputs, error, status, started, time.time())
+
+
+def lost(reason: str, started: float) -> Outcome:
+    """The Outcome of a run whose end nobody saw."""
+    error = RunError("Lost", reason, "")
+    return Outcome("failed", None, {}, error, -signal.SIGKILL, started, time.time())
+
+
+def _read(result: bytes) -> list[Any]:
+    """What the process wrote; one that was killed while it did so has written nothing."""
+    try:
+        return list(marshal.loads(result))
+    except (EOFError, ValueError, TypeError):
+        return ["nothing"]
+
+
+def _error(kind: str, rest: list[str], status: int) -> RunError | None:
+    """What went wrong, from what the process left behind and how it ended."""
+    if status < 0:
+        return _killed(-status)
+    if kind == "failed":
+        return RunError(*rest)
+    if kind == "uncrossable":
+        return RunError("UncrossableValue", rest[0], "")
+    if kind == "nothing" and status == 0:
+        return RunError("Lost", "the process ended early with status 0 (os._exit?)", "")
+    return None
+
+
+def _unreadable(raised: Exception) -> RunError:
+    kind = type(raised).__name__
+    message = f"the result cannot be read in this process ({kind}: {raised})"
+    return RunError("UncrossableValue", message, "")
+
+
+def _killed(number: int) -> RunError:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return RunError("Killed", f"the process was killed by {name}{hint}", "")

@@ -1,0 +1,148 @@
+"""A run in a fresh interpreter, which gets the compiled Program and its values from here."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.crossing_file import CrossingFile
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.process_outcome import outcome_of
+from kohaku_ast.runner.shipment import pack
+
+_FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
+_PACKAGES = str(Path(__file__).parents[2])
+
+
+class Spawned:
+    """One run in a process of its own, under way. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        bound: Bound,
+        *,
+        wants_value: bool = True,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        new_session: bool = False,
+    ) -> None:
+        """Starts it. None is what this process has: *env*, *cwd*, and descriptors.
+
+        Raises UncrossableValue if a value cannot be sent.
+        """
+        data = pack(bound, wants_value)
+        #: When, in seconds since the epoch.
+        self.started = time.time()
+        self._is_group = new_session and hasattr(os, "killpg")
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+        self._result = CrossingFile()
+        try:
+            with CrossingFile(data) as job:
+                self.process = _start(
+                    job, self._result, bound.argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
+                    stderr=stderr, start_new_session=new_session,
+                )  # fmt: skip
+        except BaseException:
+            self._result.close()
+            raise
+        self.pid: int = self.process.pid
+
+    def poll(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def wait(self, timeout: float | None = None) -> Outcome:
+        """The Outcome, when the process has ended; a process that was killed has one too.
+
+        Raises ``subprocess.TimeoutExpired`` if it runs on after *timeout* seconds.
+        """
+        if timeout is not None:
+            _await_end(self.process, timeout)
+        status = self.process.wait()
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = outcome_of(status, self._result.read(), self.started)
+                self._result.close()
+            return self._outcome
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all processes of its session if it has one of its own, else to it
+        alone. One that is gone is no error.
+        """
+        if not self._is_group:
+            self.process.send_signal(number)
+            return
+        try:
+            # Not only while it runs: it may have left others, and as long as one of them lives,
+            # the number means no other group.
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def close(self) -> None:
+        """Give everything back; a process that still runs is killed."""
+        if not self.poll():
+            self.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        self.wait()
+
+
+def run_spawned(bound: Bound, **options: Any) -> Outcome:
+    """Run *bound* in a process of its own and wait for it. Ctrl-C reaches it as it reaches us."""
+    spawned = Spawned(bound, **options)
+    try:
+        return spawned.wait()
+    except KeyboardInterrupt:
+        # The terminal has sent it to the script too, which decides what comes of it.
+        spawned.wait()
+        raise
+
+
+def _start(
+    job: CrossingFile, result: CrossingFile, argv: list[str], **popen: Any
+) -> subprocess.Popen[bytes]:
+    command = [*fresh_command(), "run"]
+    if sys.platform == "win32":
+        return subprocess.Popen([*command, job.path, result.path, *argv], **popen)
+    numbers = [job.fileno(), result.fileno()]
+    # The script and its arguments are there for who lists processes.
+    return subprocess.Popen([*command, *map(str, numbers), *argv], pass_fds=numbers, **popen)
+
+
+def fresh_command() -> list[str]:
+    """What starts an interpreter like this one; what it is to do comes after it."""
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return [sys.executable, *flags, _FRESH, _PACKAGES]
+
+
+def _await_end(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Without looking again and again where the system can tell: Popen looks every 50 ms."""
+    if not hasattr(os, "pidfd_open") or process.returncode is not None:
+        process.wait(timeout)
+        return
+    try:
+        ended = os.pidfd_open(process.pid)
+    except ProcessLookupError:  # another thread has seen its end
+        return
+    except OSError:
+        process.wait(timeout)
+        return
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        if not poll.poll(max(0, timeout) * 1000):
+            raise subprocess.TimeoutExpired(process.args, timeout)
+    finally:
+        os.close(ended)

@@ -1,0 +1,36 @@
+"""Says which value cannot be sent to another process, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kohaku_ast.errors import UncrossableValue
+
+
+def name_uncrossable(
+    objects: Mapping[str, Mapping[str, object]], error: Exception
+) -> UncrossableValue:
+    """The error for the first of *objects* that cannot be sent, found by trying each."""
+    import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+    for kind, values in objects.items():
+        for name, value in values.items():
+            try:
+                cloudpickle.dumps(value)
+            except Exception as own:
+                return UncrossableValue(_message(_called(kind, name), value, own))
+    return UncrossableValue(f"a value cannot be sent to another process: {error}")
+
+
+def _called(kind: str, name: object) -> str:
+    words = {"args": "argument", "kwargs": "argument", "outputs": "output", "value": "result"}
+    return f"the {words.get(kind, 'value of')} {name!r}"
+
+
+def _message(what: str, value: object, error: Exception) -> str:
+    kind = type(value)
+    return (
+        f"{what} cannot be sent to another process: a {kind.__module__}.{kind.__qualname__} "
+        f"({type(error).__name__}: {error}). Run it in this process, or give something that it "
+        "can be made from, such as a path."
+    )

@@ -1,0 +1,133 @@
+"""``kogine config init``: a config with the values and comments of a script."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.config_command import config, text, write
+from tests.oracle import FIXTURES, Finished, run_kogine
+
+SCRIPTS = sorted(
+    path.name for path in (FIXTURES / "scripts").glob("*.py") if path.name != "cases.py"
+)
+ARGUMENTS = {"click_train.py": ["--tag", "t"], "argparse_function.py": ["--corpus", "abc"]}
+TRAIN = """
+# ---- optimizer ----
+lr = 0.1  # step size
+warmup = lr * 2
+
+
+class Args:
+    depth: int = 3
+"""
+CONFIG = text("""
+    # Values of train.py. Edit, then: kogine run train.py --config THIS_FILE
+
+    # ---- optimizer ----
+    lr = 0.1  # step size
+
+    _overrides = {
+        # ---- optimizer ----
+        "Args.depth": 3,
+    }
+    """)
+
+
+def test_prints_the_config(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAIN})
+    assert config(tmp_path, "init", "train.py") == Finished(0, CONFIG, "")
+
+
+def test_all_has_the_rest_commented_out(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAIN})
+    shown = config(tmp_path, "init", "train.py", "--all").stdout
+    assert "# warmup = lr * 2  # [it reads 'lr']" in shown or "derived from lr" in shown
+
+
+def test_output_is_a_file_that_the_first_line_names(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAIN})
+    assert config(tmp_path, "init", "train.py", "-o", "cfg.py") == Finished(0, "", "")
+    assert (tmp_path / "cfg.py").read_text() == CONFIG.replace("THIS_FILE", "cfg.py")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cfg.py", "train.py"]
+
+
+@pytest.mark.parametrize("output", ["cfg.py", "train.py"])
+def test_nothing_is_overwritten(output: str, tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAIN, "cfg.py": "lr = 5\n"})
+    before = (tmp_path / output).read_bytes()
+    done = config(tmp_path, "init", "train.py", "-o", output)
+    assert (done.status, done.stdout) == (2, "")
+    assert f"{output!r} is " in done.stderr
+    assert "--force" in done.stderr
+    assert (tmp_path / output).read_bytes() == before
+
+
+def test_force_overwrites(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAIN, "cfg.py": "lr = 5\n"})
+    assert config(tmp_path, "init", "train.py", "-o", "cfg.py", "--force").status == 0
+    assert "lr = 0.1" in (tmp_path / "cfg.py").read_text()
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_written_config_changes_nothing(script: str, tmp_path: Path) -> None:
+    path = str(FIXTURES / "scripts" / script)
+    assert config(tmp_path, "init", path, "-o", "cfg.py") == Finished(0, "", "")
+    argv = ["--", *ARGUMENTS.get(script, [])]
+    text = "The cat saw\nthe cat run\n"
+    plain = run_kogine(tmp_path, "run", path, *argv, stdin=text)
+    assert run_kogine(tmp_path, "run", path, "--config", "cfg.py", *argv, stdin=text) == plain
+    assert config(tmp_path, "check", path, "--config", "cfg.py").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "no file given: kogine config init SCRIPT", id="no script"),
+        pytest.param(["a.py", "b.py"], "2 files given: kogine config init SCRIPT", id="two"),
+        pytest.param(["trian.py"], "Did you mean 'train.py'?", id="no such file"),
+        pytest.param(
+            ["train.py", "--outptu", "x"],
+            "unknown option '--outptu' (expected one of: -o, --output, --force, --all). "
+            "Did you mean '--output'?",
+            id="unknown option",
+        ),
+        pytest.param(["train.py", "-o"], "-o needs a value", id="no value"),
+        pytest.param(["train.py", "-o", "no/cfg.py"], "cannot write 'no/cfg.py'", id="no folder"),
+    ],
+)
+def test_mistakes(arguments: list[str], message: str, tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": TRAIN})
+    done = config(tmp_path, "init", *arguments)
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_syntax_error_is_shown_as_python_shows_it(tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": "x = = 1\n"})
+    done = config(tmp_path, "init", "train.py")
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr.startswith('  File "')
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["chek"], "unknown config command 'chek'", id="near"),
+        pytest.param(["chek"], "Did you mean 'check'?", id="suggestion"),
+    ],
+)
+def test_unknown_commands(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = config(tmp_path, *arguments)
+    assert (done.status, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("name", ["show", "check", "init", "diff", "migrate"])
+def test_help(name: str, tmp_path: Path) -> None:
+    assert f"  {name} " in config(tmp_path).stdout
+    done = config(tmp_path, name, "--help")
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: kogine config {name} [OPTIONS] ")

@@ -1,0 +1,187 @@
+"""Sweeps as they run: iterators, endless ones, Outcomes on their way back, memory."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import ConfigError
+
+
+def rows(sweep: Sweep) -> list[dict[str, object]]:
+    return [dict(config.globals_dict) for config in sweep]
+
+
+def configs(*values: int) -> Iterator[Config]:
+    for value in values:
+        yield Config({"g": value})
+
+
+# --- iterators, endless ones too ----------------------------------------------------------------
+
+
+def test_iterator_is_used_up_and_says_so() -> None:
+    for sweep in (Sweep(a=iter([1, 2])), Sweep.of(configs(1, 2)), Sweep.zip(a=iter([1]), b=[2])):
+        assert list(sweep)
+        with pytest.raises(ConfigError, match=r"used up.* Give a list, or a function"):
+            list(sweep)
+
+
+def test_function_is_called_again() -> None:
+    sweep = Sweep.of(lambda: configs(1, 2))
+    assert rows(sweep) == rows(sweep) == [{"g": 1}, {"g": 2}]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        pytest.param(lambda: Sweep(i=itertools.count()), id="axis"),
+        pytest.param(lambda: Sweep.of({"i": i} for i in itertools.count()), id="source"),
+        pytest.param(lambda: Sweep.zip(i=itertools.count(), k=itertools.count()), id="zip"),
+        pytest.param(
+            lambda: Sweep(i=itertools.count()) * Sweep(j=[1, 2]), id="outside of a product"
+        ),
+        pytest.param(
+            lambda: Sweep(j=[1, 2]) * Sweep(i=itertools.count()), id="inside of a product"
+        ),
+    ],
+)
+def test_endless_sweep_works(endless: object) -> None:
+    assert callable(endless)
+    assert len(rows(endless().first(50))) == 50
+    assert endless().size is None
+
+
+INSIDE = [
+    pytest.param(lambda: Sweep(i=iter([1, 2])), id="axis"),
+    pytest.param(lambda: Sweep.of(configs(1, 2)), id="source"),
+    pytest.param(lambda: Sweep.zip(i=iter([1, 2]), k=[3, 4]), id="zip"),
+    pytest.param(
+        lambda: Sweep.zip(i=iter([1, 2]), k=[3, 4]) | Config({"k": 0}), id="zip, half fixed"
+    ),
+    pytest.param(lambda: Sweep(i=iter([1, 2]), k=[3]).first(2), id="first"),
+    pytest.param(lambda: Sweep(i=iter([1])) + Sweep.of(configs(2)), id="chain"),
+    pytest.param(lambda: Sweep.of([Sweep(i=[1, 2])]), id="Sweep in a source"),
+]
+
+
+@pytest.mark.parametrize("make", INSIDE)
+def test_what_runs_once_is_remembered_inside_of_a_product(make: object) -> None:
+    assert callable(make)
+    expected = [{"j": j, **row} for j in "xyz" for row in rows(make())]
+    assert len(expected) == 6
+    assert rows(Sweep(j=list("xyz")) * make()) == expected
+
+
+def test_outermost_iterator_is_never_stored() -> None:
+    class Value:
+        alive = 0
+
+        def __init__(self) -> None:
+            Value.alive += 1
+
+        def __del__(self) -> None:
+            Value.alive -= 1
+
+    for sweep in (
+        Sweep(v=(Value() for _ in range(50))) * Sweep(j=[1, 2]),
+        Sweep.of({"v": Value()} for _ in range(50)) * Sweep(j=[1, 2]),
+    ):
+        assert max(Value.alive for _ in sweep) <= 3
+
+
+def test_first_asks_for_no_more_than_it_gives() -> None:
+    asked: list[int] = []
+    list(Sweep.of({"i": asked.append(i)} for i in range(9)).first(3))
+    assert len(asked) == 3
+
+
+# --- outcomes ------------------------------------------------------------------------------------
+
+
+def drive(sweep: Sweep) -> None:
+    """Run each Config: its Outcome is its label."""
+    walk = iter(sweep)
+    sent: str | None = None
+    while True:
+        try:
+            sent = walk.send(sent).label
+        except StopIteration:
+            return
+
+
+class Search:
+    """Three Configs, the last one conditional; keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def __call__(self) -> Iterator[object]:
+        self.told.append((yield {"a": 1}))
+        self.told.append((yield Config({"a": 2})))
+        self.told.append((yield Config({"c": 0}) | Sweep(b=[3, 4])))
+
+
+TOLD = [
+    pytest.param(lambda s: Sweep.of(s), ["a=1", "a=2", ["b=3", "b=4"]], id="alone"),
+    pytest.param(lambda s: Sweep.of(s()), ["a=1", "a=2", ["b=3", "b=4"]], id="as a generator"),
+    pytest.param(lambda s: Config({"z": 1}) | Sweep.of(s), ["a=1", "a=2", ["b=3", "b=4"]], id="over a base"),
+    pytest.param(lambda s: Sweep.of(s).first(2), ["a=1", "a=2"], id="the last one of the first too"),
+    pytest.param(lambda s: Sweep.of(s) + Sweep(x=[1]), ["a=1", "a=2", ["b=3", "b=4"]], id="in a chain"),
+    pytest.param(lambda s: Sweep.of(s).first(1) * Sweep(x=[5, 6]), [["a=1 x=5", "a=1 x=6"]], id="multiplied"),
+    pytest.param(lambda s: Sweep(x=[5]) * Sweep.of(s()).first(2), ["x=5 a=1", "x=5 a=2"], id="inside"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "told"), TOLD)
+def test_generator_is_told_the_outcomes(make: object, told: list[object]) -> None:
+    search = Search()
+    assert callable(make)
+    drive(make(search))
+    assert search.told == told
+
+
+def test_closed_walk_closes_the_generator() -> None:
+    ended: list[bool] = []
+
+    def search() -> Iterator[dict[str, int]]:
+        try:
+            yield {"a": 1}
+        finally:
+            ended.append(True)
+
+    walk = iter(Sweep.of(search) * Sweep(b=[1, 2]))
+    next(walk)
+    walk.close()
+    assert ended == [True]
+
+
+MEMORY = """
+import resource, sys
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+n = int(sys.argv[1])
+base = Config({"e": 1})
+count = sum(1 for _ in (base | Sweep.of({"i": i} for i in range(n)) * Sweep(j=[1])))
+count += sum(1 for _ in Sweep(a="range:%d" % n) * Sweep(b="uniform:0:1").draw(1, 0))
+print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_stays_flat() -> None:
+    pytest.importorskip("resource")
+    counts, peaks = [], []
+    for n in (100, 100_000):
+        command = [sys.executable, "-c", MEMORY, str(n)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        count, peak = map(int, ran.stdout.split())
+        counts.append(count)
+        peaks.append(peak)
+    assert counts == [200, 200_000]
+    assert peaks[1] - peaks[0] < 5_000  # KiB
