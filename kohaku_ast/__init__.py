@@ -14,38 +14,64 @@ if TYPE_CHECKING:
     from kohaku_ast.config.inherit import use_config
     from kohaku_ast.config.kohakuengine import use
     from kohaku_ast.config.sweep import Sweep
-    from kohaku_ast.errors import KogineError, UnusedOverride
+    from kohaku_ast.engines.asynchronous import AsyncExecutor
+    from kohaku_ast.engines.native import HyperNodesEngine, NativeEngine
+    from kohaku_ast.errors import KogineError, PipelineError, UnusedOverride
+    from kohaku_ast.flow.flows import Parallel, Sequential
     from kohaku_ast.helpers.decorator import entrypoint
+    from kohaku_ast.pipeline.callbacks import Callback
+    from kohaku_ast.pipeline.node import Node, node
+    from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.runner.script import Loaded, Script, run
     from kohaku_ast.transform.parameters import Parameter
 
 _WHERE = {
-    "Sweep": "config.sweep",
-    "use": "config.kohakuengine",
-    "use_config": "config.inherit",
+    "AsyncExecutor": "engines.asynchronous",
+    "Callback": "pipeline.callbacks",
     "Config": "config.config",
+    "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
     "Loaded": "runner.script",
+    "NativeEngine": "engines.native",
+    "Node": "pipeline.node",
     "Outcome": "runner.outcome",
+    "Parallel": "flow.flows",
     "Parameter": "transform.parameters",
+    "Pipeline": "pipeline.pipeline",
+    "PipelineError": "errors",
     "Script": "runner.script",
+    "Sequential": "flow.flows",
+    "Sweep": "config.sweep",
     "UnusedOverride": "errors",
     "entrypoint": "helpers.decorator",
+    "node": "pipeline.node",
     "run": "runner.script",
+    "use": "config.kohakuengine",
+    "use_config": "config.inherit",
 }
 
 __all__ = [
+    "AsyncExecutor",
+    "Callback",
     "Config",
+    "HyperNodesEngine",
     "KogineError",
     "Loaded",
+    "NativeEngine",
+    "Node",
     "Outcome",
+    "Parallel",
     "Parameter",
+    "Pipeline",
+    "PipelineError",
     "Script",
+    "Sequential",
     "Sweep",
     "UnusedOverride",
     "__version__",
     "entrypoint",
+    "node",
     "run",
     "use",
     "use_config",

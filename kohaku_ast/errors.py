@@ -98,6 +98,10 @@ class UnusedOverride(UserWarning):
     """An override was in force, but the definition it replaces never ran."""
 
 
+class CacheWarning(UserWarning):
+    """A result cannot be kept or recognised; the run goes on without."""
+
+
 def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
     """Up to *most* of *names* that look like *name* (1: equal), the nearest first."""
     import difflib  # only on the way to an error: it costs 3 ms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kogine.options import FLOW_OPTIONS
 from kogine.overrides import binder_of, load_configs
 from kogine.reader import Arguments
 
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 SWEEPS = {
     "--sweep", "--zip", "--trials", "-n", "--seed", "--dry-run", "--isolate", "--search",
-    "--minimize", "--maximize", "--study",
-}  # fmt: skip
-"""The options that make many runs of one."""
+    "--minimize", "--maximize", "--study", *(name for name, _, _ in FLOW_OPTIONS),
+} - {"--no-record"}  # fmt: skip
+"""The options that make a flow of a run."""
 
 
 def changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:

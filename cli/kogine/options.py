@@ -4,6 +4,25 @@ made from these tables.
 
 from __future__ import annotations
 
+FLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
+    ("--workers", True, "N: runs at the same time, each in a process of its own; auto: all cores."),
+    ("--mode", True, "How runs are started: inline, spawn or warm."),
+    ("--on-error", True, "After a failed run: continue or stop."),
+    ("--retries", True, "N: try a failed run again up to N times."),
+    ("--backoff", True, "SECONDS: before it is tried again; doubled each time."),
+    ("--timeout", True, "SECONDS: end a run that takes longer, with all its processes."),
+    ("--gpus", True, "0,1 or auto: each worker sees one of these."),
+    ("--threads", True, "N: threads of numeric libraries in each run; auto or off."),
+    ("--nice", True, "N: priority of the runs, 0 to 19."),
+    ("--record", False, "Keep a folder about the run in .kogine/runs; sweeps do."),
+    ("--no-record", False, "Keep nothing."),
+    ("--resume", False, "Leave out what has succeeded before with the same values."),
+    ("--retry-failed", False, "With --resume: run again what has failed before."),
+    ("--json", False, "One JSON object a line on standard output, for machines."),
+    ("--no-metrics", False, "Do not read 'name: number' lines as metrics."),
+)
+"""What a command with many runs takes."""
+
 #: name, whether it takes a value, help
 RUN_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--set", True, "TARGET=VALUE: another value for a definition of the script."),
@@ -22,11 +41,17 @@ RUN_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--minimize", True, "NAME: what a search makes small: an output or a returned value."),
     ("--maximize", True, "NAME: what a search makes large."),
     ("--study", True, "FILE: where a search is kept, to go on with it."),
+    *FLOW_OPTIONS,
     ("--inspect", False, "List what can be overridden; run nothing."),
     ("--all", False, "With --inspect: also derived names, imports and the rest."),
     ("--modules", False, "With --inspect: also settings of the local modules that it imports."),
     ("--format", True, "With --inspect: table, json or py."),
 )
+WORKFLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
+    *(row for row in RUN_OPTIONS if row[0] not in ("--inspect", "--all", "--modules", "--format")),
+)
+"""The options of ``kogine workflow sequential`` and ``parallel``."""
+
 TRANSFORM_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--diff", False, "Show a unified diff against the script."),
     ("--set", True, "TARGET=VALUE: a definition that gets another value."),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kohaku_ast.transform.source import parse_text
 
 _Definition = tuple[str, int]  # name and line
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _BRANCHES = (ast.If, ast.Try, ast.Match, ast.For, ast.AsyncFor, ast.While)
 
 
@@ -28,7 +29,8 @@ class OwnCode:
     def of(cls, text: str, path: str) -> OwnCode:
         """What *text* says; raises SyntaxError."""
         tree = parse_text(text, path)
-        return cls(defined_names(tree), _imported_names(tree), read_names(text, path))
+        read = read_names(text, path) | _read_in_comprehensions(tree)
+        return cls(defined_names(tree), _imported_names(tree), read)
 
 
 def defined_names(tree: ast.Module) -> dict[str, int]:
@@ -109,3 +111,15 @@ def _read_in(scope: symtable.SymbolTable) -> set[str]:
         if one.is_referenced() and (one.is_global() or is_class)
     }
     return found.union(*map(_read_in, scope.get_children()))
+
+
+def _read_in_comprehensions(node: ast.AST) -> set[str]:
+    """What comprehensions at top level read: from Python 3.12 on symtable does not know."""
+    found: set[str] = set()
+    for child in _same_scope(node):
+        if isinstance(child, _COMPREHENSIONS):
+            names = [one for one in ast.walk(child) if isinstance(one, ast.Name)]
+            stored = {one.id for one in names if isinstance(one.ctx, ast.Store)}
+            found |= {one.id for one in names} - stored
+        found |= _read_in_comprehensions(child)
+    return found

@@ -102,7 +102,7 @@ class Flow:
         if found is None:
             return None
         work, config = found
-        run = Run(self._count, work, config)
+        run = Run(self._count, work, config, total=self.total)
         self._count += 1
         return run
 

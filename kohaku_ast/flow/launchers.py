@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.slots import INDEX, WORKER, Slots
+from kohaku_ast.flow.tee import Tee, teed
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.inline import run_inline
 from kohaku_ast.runner.local_modules import LocalModules
@@ -32,6 +36,9 @@ class Handle(Protocol):
 Done = Callable[[Run, Outcome], None]
 """Told, from any thread, that a run is over."""
 
+OpenLog = Callable[[Run, Bound], "int | None"]
+"""Gives the descriptor of the file for what a run prints; None: it prints where we do."""
+
 
 class Launcher(Protocol):
     """Starts runs in one mode."""
@@ -51,52 +58,107 @@ class InlineLauncher:
 
     is_inline = True
 
-    def __init__(self, warn: Callable[[Run, str], None]) -> None:
+    def __init__(
+        self, warn: Callable[[Run, str], None], open_log: OpenLog = lambda run, bound: None
+    ) -> None:
         """*warn* is told of overrides without effect."""
-        self.warn = warn
+        self.warn, self.open_log = warn, open_log
         self._local: dict[str, LocalModules] = {}
 
     def start(self, run: Run, bound: Bound, done: Done) -> None:
         """Run it to its end. Raises KeyboardInterrupt."""
         folder = bound.launch.path0
         local = self._local.setdefault(folder, LocalModules(folder))
-        outcome = run_inline(bound, local)
+        os.environ[WORKER], os.environ[INDEX] = "0", str(run.index)
+        log = self.open_log(run, bound)
+        with nullcontext() if log is None else teed(log):
+            outcome = run_inline(bound, local)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
         done(run, outcome)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """The environment is as it was."""
+        for name in (WORKER, INDEX):
+            os.environ.pop(name, None)
 
 
-class SpawnLauncher:
-    """Runs each in a fresh interpreter."""
+class ProcessLauncher:
+    """Runs in other processes; ``begin`` says which."""
 
     is_inline = False
 
-    def __init__(self, options: Callable[[Run], dict[str, Any]]) -> None:
-        """*options* gives, for a run, its environment and where its output goes."""
-        self.options = options
+    def __init__(
+        self,
+        slots: Slots,
+        open_log: OpenLog,
+        *,
+        wants_value: bool = True,
+        nice: int = 0,
+        shows: bool = False,
+    ) -> None:
+        """*shows*: what runs print is shown here as well as kept in their logs."""
+        self.slots, self.open_log = slots, open_log
+        self.wants_value, self.nice, self.shows = wants_value, nice, shows
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Start it; raises UncrossableValue, which names the value."""
-        from kohaku_ast.runner.spawned import Spawned
-
-        handle: Handle = Spawned(bound, **self.options(run))
-        _wait_for(handle, run, done)
+        log = self.open_log(run, bound)
+        tee = Tee(log) if self.shows and log is not None else None
+        try:
+            handle = self.begin(
+                bound,
+                wants_value=self.wants_value,
+                env={**os.environ, **self.slots.of(run)},
+                stdout=tee.stdout if tee else log,
+                stderr=tee.stderr if tee else log,
+                # What the terminal sends (Ctrl-C) reaches the runs through the flow alone.
+                new_session=True,
+            )
+        finally:
+            if tee is not None:
+                tee.close_writers()
+            elif log is not None:
+                os.close(log)
+        self._be_nice(handle.pid)
+        _wait_for(handle, run, done, tee)
         return handle
+
+    def begin(self, bound: Bound, **options: Any) -> Handle:
+        """Start the process."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Nothing is held."""
 
+    def _be_nice(self, pid: int) -> None:
+        if self.nice and hasattr(os, "setpriority"):
+            try:
+                os.setpriority(os.PRIO_PROCESS, pid, self.nice)
+            except OSError:
+                pass  # it is over, or may not be that fast: it runs as it is
 
-def _wait_for(handle: Handle, run: Run, done: Done) -> None:
+
+class SpawnLauncher(ProcessLauncher):
+    """A fresh interpreter for each run."""
+
+    def begin(self, bound: Bound, **options: Any) -> Handle:
+        """Start one."""
+        from kohaku_ast.runner.spawned import Spawned
+
+        handle: Handle = Spawned(bound, **options)
+        return handle
+
+
+def _wait_for(handle: Handle, run: Run, done: Done, tee: Tee | None = None) -> None:
     """Call *done* when the process is over, whatever happens to it."""
 
     def wait() -> None:
         try:
             outcome = handle.wait()
             handle.close()
+            if tee is not None:
+                tee.finish()
         except BaseException as error:  # whatever it is: a flow that is not told waits for ever
             text = f"its end could not be observed: {error!r}"
             outcome = Outcome("failed", error=RunError("Lost", text, ""), exit_status=1)

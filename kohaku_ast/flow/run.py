@@ -31,11 +31,18 @@ class Run:
     started: float = 0.0
     ended: float = 0.0
     outcome: Outcome | None = None
+    #: How many runs the flow has, if that is known.
+    total: int | None = None
     #: Its folder of records, and the file with what it prints.
     folder: Path | None = None
     log: Path | None = None
     #: What everybody who keeps something about runs keeps here, by name.
     notes: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def number(self) -> str:
+        """``[2/4]``, or ``[2]`` if nobody knows how many there will be."""
+        return f"[{self.index + 1}]" if self.total is None else f"[{self.index + 1}/{self.total}]"
 
     @property
     def label(self) -> str:

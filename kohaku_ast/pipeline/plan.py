@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.graph import shown
+from kohaku_ast.pipeline.straight import Straight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
+    from typing import Any
 
     from kohaku_ast.pipeline.graph import Graph
     from kohaku_ast.pipeline.node_like import NodeLike
@@ -16,10 +18,14 @@ if TYPE_CHECKING:
 class Plan:
     """Frozen: the same for every run with the same names."""
 
-    __slots__ = ("given", "is_async", "kept", "nodes", "straight", "wanted")
+    __slots__ = ("_straight", "given", "is_async", "keys", "nodes", "single", "wanted")
 
     def __init__(
-        self, nodes: tuple[NodeLike, ...], given: tuple[str, ...], wanted: tuple[str, ...]
+        self,
+        nodes: tuple[NodeLike, ...],
+        given: tuple[str, ...],
+        wanted: tuple[str, ...],
+        single: bool = False,
     ) -> None:
         #: The nodes that run, in order. A pipeline among them gives what is needed of it only.
         self.nodes = nodes
@@ -27,32 +33,57 @@ class Plan:
         self.given = given
         #: The outputs asked for; without that, every output of every node that runs.
         self.wanted = wanted
+        #: Whether one output was asked for by its name: its value is the result, no dict.
+        self.single = single
         #: Whether a node is an ``async def``.
         self.is_async = any(node.is_async for node in nodes)
-        #: Its code, made by ``straight.py`` when it first runs.
-        self.straight: object = None
-        #: What engines work out once for each plan.
-        self.kept: dict[str, object] = {}
+        #: What the keys of its cached runs have in common, made by ``caching.keys``.
+        self.keys: Any = None
+        #: What ``caching.keys`` works out once for each plan.
+        self.keys: object = None
+        self._straight: Straight | None = None
+
+    @property
+    def straight(self) -> Straight:
+        """This Plan as one function, made when it is first asked for."""
+        if self._straight is None:
+            self._straight = Straight(self)
+        return self._straight
+
+    def result(self, values: Mapping[str, Any]) -> Any:
+        """What is asked for, out of all *values*."""
+        if self.single:
+            return values[self.wanted[0]]
+        return {name: values[name] for name in self.wanted}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Plan, (self.nodes, self.given, self.wanted, self.single)
 
 
-def make_plan(graph: Graph, given: Collection[str], asked: tuple[str, ...] | None) -> Plan:
-    """The Plan for values of the names *given* that gives *asked* (None: all that leads to a
-    leaf). Raises PipelineError that names all missing and unused inputs and unknown outputs.
+def make_plan(
+    graph: Graph, given: Collection[str], output_name: str | Collection[str] | None = None
+) -> Plan:
+    """The Plan for values of the names *given* that gives *output_name* (None: all that leads
+    to a leaf). Raises PipelineError that names all missing and unused inputs, or all outputs
+    that nothing gives.
     """
-    wrong = _unknown_outputs(graph, asked or ())
-    if wrong:
-        raise PipelineError(wrong)
-    nodes, needed = _ancestors(graph, frozenset(given), asked)
+    single = isinstance(output_name, str)
+    asked = (output_name,) if isinstance(output_name, str) else output_name
+    asked = None if asked is None else tuple(asked)
+    unknown = [name for name in asked or () if name not in graph.producers]
+    if unknown:
+        raise PipelineError("\n".join(_unknown_output(graph, name) for name in unknown))
+    nodes, needed = ancestors(graph, frozenset(given), asked)
     missing = _missing(nodes, given)
     unused = [name for name in given if name not in needed]
     if missing or unused:
         raise PipelineError(_message(graph, missing, unused, asked))
     wanted = asked if asked is not None else tuple([name for one in nodes for name in one.outputs])
-    return Plan(nodes, tuple(given), wanted)
+    return Plan(nodes, tuple(given), wanted, single)
 
 
-def _ancestors(
-    graph: Graph, given: frozenset[str], asked: tuple[str, ...] | None
+def ancestors(
+    graph: Graph, given: Collection[str], asked: tuple[str, ...] | None
 ) -> tuple[tuple[NodeLike, ...], set[str]]:
     """The nodes to run, and every name that is read or asked for."""
     if asked is None:
@@ -82,11 +113,10 @@ def _missing(nodes: tuple[NodeLike, ...], given: Collection[str]) -> dict[str, N
     return missing
 
 
-def _unknown_outputs(graph: Graph, asked: tuple[str, ...]) -> str:
-    unknown = [name for name in asked if name not in graph.producers]
-    return " ".join(
-        f"no node gives {name!r}.{_near(name, list(graph.outputs))}" for name in unknown
-    )
+def _unknown_output(graph: Graph, name: str) -> str:
+    if name in graph.readers:
+        return f"{name!r} is an input: no node gives it. There is: {', '.join(graph.outputs)}."
+    return f"no node gives {name!r}.{_near(name, list(graph.outputs))}"
 
 
 def _message(
@@ -118,7 +148,8 @@ def _why(graph: Graph, name: str, asked: tuple[str, ...] | None) -> str:
 
 
 def _near(name: str, names: list[str]) -> str:
-    found = near(name, list(dict.fromkeys(names)))
+    names = list(dict.fromkeys(names))
+    found = near(name, names)
     if found:
         return f" Did you mean {' or '.join(map(repr, found))}?"
     return f" There is: {', '.join(names)}." if 0 < len(names) <= 12 else ""

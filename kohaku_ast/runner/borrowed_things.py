@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+
+try:
+    import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a short run
+except ImportError:
+    import signal as _signal
+
+_SIGNALS = tuple(map(int, signal.valid_signals()))
 
 _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
@@ -69,39 +78,40 @@ def _write_filters(value: tuple[list[Any], list[Any]]) -> None:
     warnings.filters = value[0]
 
 
-def _read_environment() -> dict[str, str]:
-    return dict(os.environ)
+def _read_environment() -> dict[Any, Any]:
+    # What it keeps inside is bytes: decoding all of it would take ten times as long.
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
-def _write_environment(before: dict[str, str]) -> None:
-    for name in [name for name in os.environ if name not in before]:
+def _write_environment(before: dict[Any, Any]) -> None:
+    if _read_environment() == before:
+        return
+    decode = getattr(os.environ, "decodekey", str)
+    names = {decode(name) if isinstance(name, bytes) else name: name for name in before}
+    for name in [name for name in os.environ if name not in names]:
         del os.environ[name]
-    for name, value in before.items():
+    for name, key in names.items():
+        value = os.fsdecode(before[key])
         if os.environ.get(name) != value:
             os.environ[name] = value
 
 
 def _read_signals() -> tuple[dict[int, Any], int] | None:
-    import signal
-    import threading
-
     if threading.current_thread() is not threading.main_thread():
         return None  # nobody can set them there
-    wakeup = signal.set_wakeup_fd(-1)
-    signal.set_wakeup_fd(wakeup)
-    return {one: signal.getsignal(one) for one in signal.valid_signals()}, wakeup
+    wakeup = _signal.set_wakeup_fd(-1)
+    _signal.set_wakeup_fd(wakeup)
+    return {one: _signal.getsignal(one) for one in _SIGNALS}, wakeup
 
 
 def _write_signals(value: tuple[dict[int, Any], int] | None) -> None:
-    import signal
-
     if value is None:
         return
     handlers, wakeup = value
     for one, handler in handlers.items():
-        if handler is not None and signal.getsignal(one) is not handler:
-            signal.signal(one, handler)
-    signal.set_wakeup_fd(wakeup)  # an event loop of the script takes it from a notebook's
+        if handler is not None and _signal.getsignal(one) is not handler:
+            _signal.signal(one, handler)
+    _signal.set_wakeup_fd(wakeup)  # an event loop of the script takes it from a notebook's
 
 
 _Thing = tuple[Callable[[], Any], Callable[[Any], None]]

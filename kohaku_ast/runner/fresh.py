@@ -1,9 +1,12 @@
-"""What a fresh interpreter starts with: ``python fresh.py FOLDER-OF-PACKAGES run JOB RESULT``."""
+"""What a fresh interpreter starts with: ``python fresh.py FOLDER-OF-PACKAGES WHAT ...``."""
 
 import sys
 
-if sys.argv[1] not in sys.path:
-    sys.path.insert(1, sys.argv[1])
-from kohaku_ast.runner.fresh_start import main
+sys.path.insert(1, sys.argv[1])
+if sys.argv[2] == "run":
+    from kohaku_ast.runner.fresh_start import main
+else:
+    from kohaku_ast.runner.warm_server import main
 
+del sys.path[1]
 main(sys._getframe())

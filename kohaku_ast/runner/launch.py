@@ -82,6 +82,15 @@ class StandardInput(Launch):
         self.path0 = ""
 
 
+def enter_folder(launch: Launch) -> bool:
+    """Let ``sys.path`` start with the script's folder, unless Python was told not to."""
+    if getattr(sys.flags, "safe_path", sys.flags.isolated):
+        return False
+    # The folder of our own command stands there; a module found through it would stay.
+    sys.path[0] = launch.path0
+    return True
+
+
 def absolute(path: str) -> str:
     """*path* as CPython makes it absolute for ``__file__``: joined, not normalised."""
     if sys.platform == "win32":

@@ -6,13 +6,14 @@ On the warm path of runs that may use numba.
 from __future__ import annotations
 
 import os
+import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.runner.prepared import Prepared
 
 VARIABLE = "NUMBA_CACHE_DIR"
-"""Where numba looks for the folder; it reads it once, when it is imported."""
+"""Where numba looks for the folder, when it is imported."""
 
 
 def use_own_numba_cache(prepared: Prepared) -> None:
@@ -20,7 +21,10 @@ def use_own_numba_cache(prepared: Prepared) -> None:
     from kohaku_ast.transform.cache import cache_folder
 
     base = os.environ.get(VARIABLE) or os.path.join(cache_folder(), "numba")
-    os.environ[VARIABLE] = os.path.join(base, _digest(prepared))
+    os.environ[VARIABLE] = folder = os.path.join(base, _digest(prepared))
+    numba = sys.modules.get("numba")
+    if numba is not None:  # imported by an earlier run in this process
+        numba.config.CACHE_DIR = folder
 
 
 def _digest(prepared: Prepared) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
-_MOST_TEXT = 20_000
-"""Characters of a traceback that are kept: that of a RecursionError has thousands of lines."""
-
+from kohaku_ast.runner.error_text import describe
 
 @dataclass(frozen=True)
 class RunError:
@@ -24,18 +22,7 @@ class RunError:
     @classmethod
     def of(cls, error: BaseException, trace: TracebackType | None) -> RunError:
         """*error* with *trace*, which starts at the script's first frame."""
-        import traceback
-
-        kind = type(error)
-        name = kind.__qualname__
-        if kind.__module__ not in ("builtins", "__main__"):
-            name = f"{kind.__module__}.{name}"
-        try:
-            message = str(error)
-        except Exception:
-            message = "<exception str() failed>"  # Python's own words
-        text = "".join(traceback.format_exception(kind, error, trace))
-        return cls(name, message, text[-_MOST_TEXT:])
+        return cls(*describe(error, trace))
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
@@ -58,6 +45,12 @@ class Outcome:
     #: When it started and ended, in seconds since the epoch.
     started: float = 0.0
     ended: float = 0.0
+    #: In a flow: the number of the run from 0, what tells it from the others, the Script's name,
+    #: and the file with what it printed.
+    index: int = 0
+    label: str = ""
+    script: str = ""
+    log: str = ""
 
     @property
     def seconds(self) -> float:

@@ -18,6 +18,7 @@ from _functools import partial  # type: ignore[import-not-found]
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.main_module import new_main
 
 TYPE_CHECKING = False
@@ -63,9 +64,7 @@ def become(
 
 def _enter(launch: Launch) -> None:
     sys.argv = launch.argv
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
-        # The folder of our own command stands there; a module found through it would stay.
-        sys.path[0] = launch.path0
+    if enter_folder(launch):
         _forget_shadowed(launch.path0)
 
 

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 import marshal
 import signal
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+from kohaku_ast.runner.crossing_file import CrossingFile
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.shipment import load_object
+
+
+class PendingOutcome:
+    """The Outcome of a process that is to write its result into a file. For any thread."""
+
+    def __init__(self) -> None:
+        self.file = CrossingFile()
+        #: When the process was started, in seconds since the epoch.
+        self.started = time.time()
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+
+    def settle(self, status: int) -> Outcome:
+        """The Outcome, now that the process has ended; *status* is as for ``outcome_of``."""
+        return self._once(lambda: outcome_of(status, self.file.read(), self.started))
+
+    def lose(self, reason: str) -> Outcome:
+        """The Outcome if nobody will ever know how the process ended."""
+        return self._once(lambda: lost(reason, self.started))
+
+    def _once(self, make: Callable[[], Outcome]) -> Outcome:
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = make()
+                self.file.close()
+            return self._outcome
 
 
 def outcome_of(status: int, result: bytes, started: float) -> Outcome:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
+from typing import Any
 import warnings
 from functools import cached_property
 
@@ -20,16 +22,23 @@ class Script:
     """A Python file that somebody wrote and we never change."""
 
     def __init__(
-        self, path: str, config: Config | None = None, *, entrypoint: str = "", name: str = ""
+        self,
+        path: str,
+        config: Config | Iterable[Any] | Callable[..., Any] | None = None,
+        *,
+        entrypoint: str = "",
+        name: str = "",
     ) -> None:
-        """*entrypoint* is a function to call after the module, instead of the guard.
+        """*config* for ``run`` and ``load`` is a Config; a flow takes a Sweep, an iterable or a
+        generator of Configs, and a function of the Outcomes so far, too. *entrypoint* is a
+        function to call after the module, instead of the guard; *name* is what flows call it.
 
         Raises SourceError if there is no such file.
         """
-        if not isinstance(config, (Config, type(None))):
-            raise UsageError(f"config is a Config, got {config!r}")
+        if not (config is None or isinstance(config, (Config, Iterable)) or callable(config)):
+            raise UsageError(f"config is a Config, or gives Configs; got {config!r}")
         self.path = str(path)
-        self.config = config or Config()
+        self.config = Config() if config is None else config
         self.entrypoint = entrypoint
         self.name = name or self.path
         Launch(self.path)
@@ -79,6 +88,10 @@ class Script:
         return Loaded(run)
 
     def _bound(self, split: bool = False) -> Bound:
+        if not isinstance(self.config, Config):
+            raise UsageError(
+                f"{self!r} has many Configs: run it in a flow, Sequential([script]).run()"
+            )
         launch = Launch(self.path)
         return Binder(launch, (), self.entrypoint, split=split, capture=True).bind(self.config)
 

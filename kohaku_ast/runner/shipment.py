@@ -6,8 +6,9 @@ Read on the start path of every spawned run: imports nothing heavy.
 from __future__ import annotations
 
 import marshal
+import sys
 
-from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.launch import Launch, enter_folder
 from kohaku_ast.runner.prepared import Prepared
 from kohaku_ast.transform import program
 from kohaku_ast.transform.given import Given
@@ -78,14 +79,15 @@ def pack(bound: Bound, wants_value: bool) -> bytes:
 def unpack(data: bytes) -> Shipment:
     """What ``pack`` was given, in the child."""
     attributes, programs, is_plain, dumped, outputs, wants_value = marshal.loads(data)
-    objects = _loaded(is_plain, dumped)
+    launch = _launch(attributes)
+    objects = _loaded(is_plain, dumped, launch)
     (_, _, main), *modules = programs
     given = Given(program.loads(main), objects["values"])
     others = {
         name: (file, Given(program.loads(one), objects[f"{name}."])) for name, file, one in modules
     }
     return Shipment(
-        _launch(attributes),
+        launch,
         Prepared(given, others),
         objects["names"],
         list(objects["args"].values()),
@@ -141,8 +143,16 @@ def _dumped(objects: dict[str, Mapping[str, object]]) -> tuple[bool, bytes]:
         raise name_uncrossable(objects, error) from error
 
 
-def _loaded(is_plain: bool, data: bytes) -> dict[str, dict[str, object]]:
-    loaded: dict[str, dict[str, object]] = load_object(is_plain, data)  # type: ignore[assignment]
+def _loaded(is_plain: bool, data: bytes, launch: Launch) -> dict[str, dict[str, object]]:
+    """Values may belong to modules beside the script; these are found as the script finds them."""
+    if not is_plain:
+        import pickle  # noqa: F401  # before one beside the script can be found
+    usual = sys.path[:1]
+    enter_folder(launch)
+    try:
+        loaded: dict[str, dict[str, object]] = load_object(is_plain, data)  # type: ignore[assignment]
+    finally:
+        sys.path[:1] = usual
     return loaded
 
 

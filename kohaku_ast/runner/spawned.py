@@ -7,8 +7,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from typing import Any
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.crossing_file import CrossingFile
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.process_outcome import outcome_of
+from kohaku_ast.runner.process_outcome import PendingOutcome
 from kohaku_ast.runner.shipment import pack
 
 _FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
@@ -43,20 +41,18 @@ class Spawned:
         Raises UncrossableValue if a value cannot be sent.
         """
         data = pack(bound, wants_value)
+        self._pending = PendingOutcome()
         #: When, in seconds since the epoch.
-        self.started = time.time()
+        self.started = self._pending.started
         self._is_group = new_session and hasattr(os, "killpg")
-        self._lock = threading.Lock()
-        self._outcome: Outcome | None = None
-        self._result = CrossingFile()
         try:
             with CrossingFile(data) as job:
                 self.process = _start(
-                    job, self._result, bound.argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
+                    job, self._pending.file, bound.argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
                     stderr=stderr, start_new_session=new_session,
                 )  # fmt: skip
         except BaseException:
-            self._result.close()
+            self._pending.file.close()
             raise
         self.pid: int = self.process.pid
 
@@ -71,12 +67,7 @@ class Spawned:
         """
         if timeout is not None:
             _await_end(self.process, timeout)
-        status = self.process.wait()
-        with self._lock:
-            if self._outcome is None:
-                self._outcome = outcome_of(status, self._result.read(), self.started)
-                self._result.close()
-            return self._outcome
+        return self._pending.settle(self.process.wait())
 
     def signal(self, number: int) -> None:
         """Send a signal to all processes of its session if it has one of its own, else to it

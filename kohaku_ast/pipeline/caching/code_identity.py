@@ -10,6 +10,7 @@ from typing import Any
 
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
 from kohaku_ast.pipeline.caching.live_code import (
+    Maybe,
     Part,
     Watch,
     function_parts,
@@ -40,7 +41,7 @@ class Identity:
             return False
 
 
-class Unseen(Exception):
+class Unseen(Exception):  # noqa: N818  # it says what happened
     """A node reads something that cannot be fingerprinted: *part* says what, *cause* why."""
 
     def __init__(self, part: str, cause: Unhashable) -> None:
@@ -96,6 +97,11 @@ class _Search:
             raise Unseen(label, error) from None
 
     def _fact(self, part: Any) -> bytes:
+        if isinstance(part, Maybe):
+            try:
+                return self._fact(part.value)
+            except Unhashable:
+                return b"?"
         if is_followed(part):
             return b"&%d" % self._refer(part)
         if is_plain(part):

@@ -27,7 +27,8 @@ def text_of(function: FunctionType) -> str | None:
     found = _index(text, code.co_filename) if text else None
     if found is None:
         return None
-    nodes, codes = (by_place.get((code.co_name, code.co_firstlineno), []) for by_place in found)
+    place = code.co_name, code.co_firstlineno
+    nodes, codes = found[0].get(place, []), found[1].get(place, [])
     if len(nodes) != 1 or codes != [code]:
         return None
     try:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from hashlib import blake2b
-from types import FunctionType, MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Any
 
-from kohaku_ast.pipeline.caching.live_code import MISSING, Watch, is_followed, parts_of
-from kohaku_ast.pipeline.caching.local_code import library_label
+from kohaku_ast.pipeline.caching.live_code import MISSING, Maybe, Watch, is_followed, parts_of
 
 _LONG = 96
 """Longer text and bytes count by their digest."""
@@ -21,7 +20,7 @@ _DEEPEST_SETS = 8
 """Sets in sets; objects in sets that refer to each other would otherwise take exponential time."""
 
 
-class Unhashable(Exception):
+class Unhashable(Exception):  # noqa: N818  # it says what the value is
     """A value holds something of which it cannot be told whether it is the same next time."""
 
     def __init__(self, value: object, reason: str = "") -> None:
@@ -58,7 +57,7 @@ def is_plain(value: object) -> bool:
     """Whether *value* can never change: as long as it is the same object, it is the same value."""
     if type(value) in (tuple, frozenset):
         return all(is_plain(one) for one in value)  # type: ignore[attr-defined]  # it is one
-    return type(value) in _PLAIN or value is MISSING
+    return type(value) in _PLAIN
 
 
 class Writer:
@@ -86,12 +85,27 @@ class Writer:
             self.put(plain(value))
         elif kind is tuple:
             self._items(b"(", value)
+        elif kind is Maybe:
+            self._try(value.value)
         elif not self.is_known(value):
-            if is_followed(value):
+            container = _CONTAINERS.get(kind)
+            if container is not None:
+                container(self, value)
+            elif is_followed(value):
                 self.put(b"F")
                 self._followed.append(value)
             else:
-                _WRITERS.get(kind, _write_object)(self, value)
+                _write_object(self, value)
+
+    def _try(self, value: object) -> None:
+        """Write *value*, or if that cannot be done a mark in its place."""
+        parts, known, followed = len(self._parts), len(self._alive), len(self._followed)
+        try:
+            self.write(value)
+        except Unhashable:
+            del self._parts[parts:], self._alive[known:], self._followed[followed:]
+            self._numbers = {key: one for key, one in self._numbers.items() if one < known}
+            self.put(b"?")
 
     def is_known(self, value: object) -> bool:
         """Whether *value* was met before; its number is written then, and given to it else."""
@@ -173,6 +187,7 @@ _PLAIN: dict[type, Callable[[Any], bytes]] = {
     bytes: _bytes,
     type(Ellipsis): lambda _: b".",
     type(NotImplemented): lambda _: b"!",
+    type(MISSING): lambda _: b"?",
 }
 
 
@@ -182,25 +197,16 @@ def _write_object(writer: Writer, value: Any) -> None:
     write_object(writer, value)
 
 
-def _write_library(writer: Writer, value: Any) -> None:
-    """A function or class of a library."""
-    module = getattr(value, "__module__", None) or "builtins"
-    writer.put(b"L" + _text(library_label(module, value.__qualname__)))
+def _write_frozenset(writer: Writer, value: Any) -> None:
+    writer.put(b"z")
+    writer.write_set(value)
 
 
-def _write_module(writer: Writer, value: ModuleType) -> None:
-    writer.put(b"M" + _text(library_label(value.__name__)))
-
-
-_WRITERS: dict[type, Callable[[Writer, Any], None]] = {
+_CONTAINERS: dict[type, Callable[[Writer, Any], None]] = {
     list: Writer.write_list,
     dict: Writer.write_dict,
     MappingProxyType: lambda writer, value: writer.write_dict(value, b"P"),
     set: Writer.write_set,
-    frozenset: lambda writer, value: (writer.put(b"z"), writer.write_set(value))[-1],
+    frozenset: _write_frozenset,
     bytearray: lambda writer, value: writer.put(b"B" + _bytes(bytes(value))),
-    FunctionType: _write_library,
-    type: _write_library,
-    ModuleType: _write_module,
-    type(MISSING): lambda writer, _: writer.put(b"?"),
 }

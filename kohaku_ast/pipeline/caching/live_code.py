@@ -1,4 +1,8 @@
-"""What a live function or class is made of: its text, and the things that it reads, as they are."""
+"""What a live function or class is made of: its text, and the things that it reads, as they are.
+
+What never changes about a code object is kept here for the process (``_known``): to read and parse
+its source takes a hundred times longer than to ask what its names mean now.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType, MappingProxyType, ModuleType
+from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Protocol
 
 from kohaku_ast.pipeline.caching.code_reads import Chain, find_chains, find_imports
@@ -15,12 +19,23 @@ from kohaku_ast.pipeline.caching.local_code import (
     is_local_function,
     is_local_module,
     is_local_name,
+    library_label,
 )
 from kohaku_ast.pipeline.caching.local_imports import module_names, module_text
 from kohaku_ast.pipeline.node import Node
 
 MISSING = type("MISSING", (), {})()
 """Stands for a name that is not defined, a cell that is empty."""
+
+
+class Maybe:
+    """A part of a library's own, that may be what no fingerprint can be taken of."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
 
 Part = tuple[str, Any]
 """What a part is called in an explanation, and the part."""
@@ -59,7 +74,8 @@ class Parts(Protocol):
 def is_followed(thing: object) -> bool:
     """Whether *thing* counts by its parts: the user's functions, classes, modules; nodes."""
     if isinstance(thing, FunctionType):
-        return is_local_function(thing)
+        # A library's decorator gives a function of its own, with the user's in its closure.
+        return thing.__closure__ is not None or is_local_function(thing)
     if isinstance(thing, type):
         return is_local_name(thing.__module__)
     if isinstance(thing, ModuleType):
@@ -69,7 +85,9 @@ def is_followed(thing: object) -> bool:
 
 def parts_of(thing: Any, watch: Watch) -> Iterator[Part]:
     """The parts of what :func:`is_followed`; *watch* learns where they were found."""
-    if isinstance(thing, FunctionType):
+    if isinstance(thing, FunctionType) and not is_local_function(thing):
+        yield from _library_parts(thing, watch)
+    elif isinstance(thing, FunctionType):
         yield from function_parts(thing, watch)
     elif isinstance(thing, type):
         yield from class_parts(thing, watch)
@@ -79,8 +97,7 @@ def parts_of(thing: Any, watch: Watch) -> Iterator[Part]:
         yield "function", thing.function
         names = {one.parameter: one.name for one in thing.parameters}
         yield "names", (sorted(names.items()), thing.outputs)
-        for name, value in {**thing.defaults, **thing.bound}.items():
-            yield name, value
+        yield from {**thing.defaults, **thing.bound}.items()
     else:
         yield from _flat(thing.cache_identity(), "")
 
@@ -109,6 +126,25 @@ def function_parts(function: FunctionType, watch: Watch, defaults: bool = True) 
     for chain in facts.chains:
         yield from _read(chain, function, watch)
     yield from _imported(facts, function)
+
+
+def _library_parts(function: FunctionType, watch: Watch) -> Iterator[Part]:
+    """Name and version, and what of its closure may be the user's."""
+    watch.functions.append((function, function.__code__, function.__defaults__))
+    yield (
+        "library",
+        library_label(function.__globals__.get("__name__", ""), function.__code__.co_name),
+    )
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        value = content(cell)
+        watch.cells.append((cell, value))
+        if isinstance(value, _FROM_USERS) or is_followed(type(value)):
+            yield f"closure {name}", Maybe(value)
+
+
+_FROM_USERS = (
+    FunctionType, MethodType, type, str, int, float, bool, bytes, tuple, list, dict, set, frozenset,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -221,7 +257,7 @@ def class_parts(cls: type, watch: Watch) -> Iterator[Part]:
 def _annotated(cls: type) -> tuple[tuple[str, str], ...]:
     """Names and types in the order of the class: a dataclass makes its arguments of them."""
     try:
-        found = cls.__dict__.get("__annotations__", {})
+        found = vars(cls).get("__annotations__", {})
     except Exception:  # a lazy annotation that raises
         return ()
     return tuple((name, _type_text(hint)) for name, hint in found.items())
@@ -238,11 +274,16 @@ def _attribute(name: str, value: Any) -> Iterator[Part]:
     elif isinstance(value, property):
         for kind in ("fget", "fset", "fdel"):
             yield f"{name}.{kind}", getattr(value, kind)
-    elif isinstance(value, FunctionType) or name in _IN_CLASSES:
+    elif isinstance(value, FunctionType) or name in _IN_CLASSES or not _is_of_python(name, value):
         yield name, value
-    elif not name.startswith(("__", "_abc_impl", "_member_", "_value2member_", "_unhashable_")):
-        if type(value).__name__ not in ("member_descriptor", "getset_descriptor"):
-            yield name, value
+
+
+def _is_of_python(name: str, value: object) -> bool:
+    return name.startswith(_OF_PYTHON) or type(value).__name__ in _DESCRIPTORS
+
+
+_OF_PYTHON = ("__", "_abc_impl", "_member_", "_value2member_", "_unhashable_")
+_DESCRIPTORS = ("member_descriptor", "getset_descriptor")
 
 
 def module_parts(module: ModuleType, watch: Watch) -> Iterator[Part]:

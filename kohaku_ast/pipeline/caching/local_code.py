@@ -8,16 +8,8 @@ from functools import lru_cache
 from types import FunctionType, ModuleType
 
 _OURS = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_LIBRARIES = tuple(
-    {
-        folder + os.sep
-        for folder in (
-            os.path.dirname(os.__file__),
-            os.path.dirname(os.path.realpath(os.__file__)),
-            os.path.join(_OURS, "kohaku_ast"),
-        )
-    }
-)
+_PYTHON = (os.path.dirname(os.__file__), os.path.dirname(os.path.realpath(os.__file__)))
+_LIBRARIES = tuple(folder + os.sep for folder in (_OURS, *_PYTHON))
 
 
 @lru_cache(maxsize=4096)

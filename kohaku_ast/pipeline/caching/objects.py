@@ -6,10 +6,11 @@ import enum
 import sys
 from hashlib import blake2b
 from pathlib import PurePath
-from types import BuiltinFunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, Writer
+from kohaku_ast.pipeline.caching.live_code import is_followed
 from kohaku_ast.pipeline.caching.local_code import library_label
 
 _STATELESS = {"_thread.lock", "_thread.RLock"}
@@ -23,9 +24,9 @@ def write_object(writer: Writer, value: Any) -> None:
     if own is not None:
         _mark(writer, b"K", value)
         writer.write(own(value))
-    elif isinstance(value, type):
+    elif isinstance(value, (type, FunctionType)):
         writer.put(b"L")
-        writer.write(library_label(value.__module__, value.__qualname__))
+        writer.write(library_label(value.__module__ or "builtins", value.__qualname__))
     elif isinstance(value, ModuleType):
         writer.put(b"M")
         writer.write(library_label(value.__name__))
@@ -67,10 +68,10 @@ def _write_builtin(writer: Writer, value: Any) -> None:
 
 def _write_wrapper(writer: Writer, value: Any) -> bool:
     """What a library made of a function of the user's: ``lru_cache``, ``njit``, ``jit``."""
-    if not callable(value):
+    if not callable(value) or is_followed(type(value)):
         return False
     for name in ("__wrapped__", "py_func"):
-        inner = getattr(value, name, None)
+        inner = getattr(value, "__dict__", {}).get(name)
         if callable(inner):
             _mark(writer, b"W", value)
             writer.write(inner)

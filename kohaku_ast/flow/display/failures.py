@@ -1,0 +1,106 @@
+"""Failures: the failed runs of a flow, grouped by equal error; as small for 20,000 as for 20."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kohaku_ast.flow.display.log_tail import last_lines
+from kohaku_ast.flow.display.plain_text import plain_line
+from kohaku_ast.flow.run import Run
+
+_MOST_GROUPS = 20
+_MOST_NUMBERS = 8
+_LOG_LINES = 10
+_VARYING = re.compile(
+    r"\S*[/\\]\S*"  # paths
+    r"|\b0x[0-9a-fA-F]+|\b(?=\w*\d)[0-9a-fA-F]{8,}\b"  # addresses, parts of UUIDs
+    r"|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+)
+
+Again = Callable[[Run], str]
+"""Gives the command that repeats a run; empty if there is none."""
+
+
+def no_command(run: Run) -> str:
+    """For flows that no command line describes."""
+    return ""
+
+
+@dataclass
+class Failure:
+    """Runs that failed with the same error, and more of the first of them."""
+
+    #: As in ``[2/4]``, and its label.
+    number: str
+    label: str
+    #: The first line of it.
+    error: str
+    #: The last lines of its log, plain text.
+    lines: tuple[str, ...]
+    log: str
+    again: str
+    #: How many runs, and the numbers of the first of them, from 0.
+    count: int = 1
+    indexes: list[int] = field(default_factory=list)
+
+
+class Failures:
+    """Collects them. Keeps no Run."""
+
+    def __init__(self, again: Again = no_command) -> None:
+        self.groups: dict[str, Failure] = {}
+        #: Runs in none of the groups, because there are too many groups.
+        self.others = 0
+        self._again = again
+
+    def add(self, run: Run) -> None:
+        """*run* has failed."""
+        key = error_key(run)
+        group = self.groups.get(key)
+        if group is not None:
+            group.count += 1
+        elif len(self.groups) < _MOST_GROUPS:
+            group = self.groups[key] = self._group(run)
+        else:
+            self.others += 1
+            return
+        if len(group.indexes) < _MOST_NUMBERS:
+            group.indexes.append(run.index)
+
+    def _group(self, run: Run) -> Failure:
+        return Failure(
+            run.number, run.label, error_line(run), log_lines(run, _LOG_LINES),
+            str(run.log or ""), self._again(run),
+        )  # fmt: skip
+
+
+def error_line(run: Run) -> str:
+    """What ended *run*, on one line."""
+    outcome = run.outcome
+    if outcome is None:
+        return ""
+    why = str(outcome.error) if outcome.error else f"exit status {outcome.exit_status}"
+    return plain_line(why.strip().split("\n", 1)[0])
+
+
+def error_key(run: Run) -> str:
+    """Equal for errors that say the same but for numbers, addresses and paths."""
+    outcome = run.outcome
+    if outcome is None:
+        return ""
+    if outcome.error is not None:
+        return f"{outcome.error.type}: {_VARYING.sub('#', outcome.error.message[:2000])}"
+    # `sys.exit("no data")` leaves nothing but its last words.
+    last = log_lines(run, 1)
+    return f"{outcome.exit_status} {_VARYING.sub('#', last[0]) if last else ''}"
+
+
+def log_lines(run: Run, count: int) -> tuple[str, ...]:
+    """The last *count* lines of the log of *run*."""
+    if run.log is None:
+        return ()
+    return tuple(
+        plain_line(line.decode("utf-8", "replace"), 200) for line in last_lines(run.log, count)
+    )

@@ -1,0 +1,106 @@
+"""JsonLines: a JSON object on a line for each change. ``docs/reference/flow-output.md`` is the law."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TextIO
+
+from kohaku_ast.flow.display.failures import Again, Failures, no_command
+from kohaku_ast.flow.display.json_values import as_json
+from kohaku_ast.flow.display.out import Out
+from kohaku_ast.flow.display.pace import Pace
+from kohaku_ast.flow.display.seen import seen_of
+from kohaku_ast.flow.observer import Observer, Summary
+from kohaku_ast.flow.run import FAILED, Run
+from kohaku_ast.runner.outcome import Outcome
+
+VERSION = 1
+
+
+class JsonLines(Observer):
+    """Keys are never taken away and never mean anything else without a new ``version``."""
+
+    def __init__(self, stream: TextIO, again: Again = no_command) -> None:
+        self._out = Out(stream)
+        self._again = again
+        self._failures = Failures(again)
+        self._pace = Pace(1.0)
+        self._shown: dict[int, object] = {}
+
+    def on_start(self, run: Run, total: int | None) -> None:
+        """``start``."""
+        self._say("start", _named(run), slot=run.slot, overrides=as_json(run.config.globals_dict))
+
+    def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
+        """``progress`` of each run of which something new is known, at most once a second."""
+        if not self._pace.is_due():
+            return
+        for run in running:
+            seen = seen_of(run)
+            now = {"progress": seen.progress, "metrics": as_json(seen.metrics), "line": seen.line}
+            if now != self._shown.get(run.index, {"progress": None, "metrics": {}, "line": ""}):
+                self._shown[run.index] = now
+                self._say("progress", _named(run), **now)
+
+    def on_retry(self, run: Run, seconds: float) -> None:
+        """``retry``."""
+        self._shown.pop(run.index, None)
+        self._say("retry", _named(run), **_ending(run), retry_in=seconds)
+
+    def on_skip(self, run: Run) -> None:
+        """``skip``."""
+        self._say("skip", _named(run), overrides=as_json(run.config.globals_dict))
+
+    def on_end(self, run: Run) -> None:
+        """``end``."""
+        self._shown.pop(run.index, None)
+        if run.state == FAILED:
+            self._failures.add(run)
+        self._say("end", _named(run), **_ending(run), **_results(run), again=self._again(run))
+
+    def on_finish(self, summary: Summary) -> None:
+        """``finish``; the last line."""
+        self._say(
+            "finish",
+            {},
+            counts=dict(summary.counts),
+            seconds=summary.seconds,
+            interrupted=summary.is_interrupted,
+            broken=summary.broken,
+            exit_status=summary.exit_status,
+            failures=[asdict(group) for group in self._failures.groups.values()],
+            other_failures=self._failures.others,
+        )
+
+    def _say(self, event: str, named: Mapping[str, object], **more: object) -> None:
+        whole = {"version": VERSION, "event": event, "time": time.time(), **named, **more}
+        # ASCII: whatever the encoding of the stream, and a lone surrogate does no harm.
+        self._out.say(json.dumps(whole))
+
+
+def _named(run: Run) -> dict[str, object]:
+    """What every line about a run begins with."""
+    return {
+        "index": run.index, "total": run.total, "label": run.label, "script": run.work.name,
+        "attempt": run.attempt, "folder": str(run.folder or ""), "log": str(run.log or ""),
+    }  # fmt: skip
+
+
+def _ending(run: Run) -> dict[str, object]:
+    outcome = run.outcome or Outcome(run.state)
+    error = None if outcome.error is None else asdict(outcome.error)
+    return {
+        "state": run.state, "seconds": max(0.0, run.ended - run.started),
+        "exit_status": outcome.exit_status, "error": error,
+    }  # fmt: skip
+
+
+def _results(run: Run) -> dict[str, object]:
+    outcome = run.outcome or Outcome(run.state)
+    return {
+        "value": as_json(outcome.value), "outputs": as_json(dict(outcome.outputs)),
+        "metrics": as_json(seen_of(run).metrics),
+    }  # fmt: skip

@@ -1,0 +1,182 @@
+"""Sequential and Parallel: many runs of one or several Scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import UsageError
+from kohaku_ast.flow.cores import usable_cores
+from kohaku_ast.flow.flow import Flow
+from kohaku_ast.flow.limits import Limits
+from kohaku_ast.flow.modes import MODES, launcher_of
+from kohaku_ast.flow.observer import Observer, Summary
+from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.slots import Slots, parse_threads, pinned
+from kohaku_ast.flow.supply import Supply
+from kohaku_ast.flow.work import Work
+from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.script import Script
+
+_POLICIES = ("continue", "stop")
+
+
+class _Flow:
+    """What both have in common."""
+
+    def __init__(
+        self,
+        scripts: Sequence[Script | str] | Script | str,
+        *,
+        mode: str | Executor,
+        on_error: str,
+        workers: int,
+        listens: bool,
+        retries: int = 0,
+        backoff: float = 1.0,
+        timeout: float | None = None,
+        gpus: Sequence[object] | str | None = None,
+        threads: str | int = "auto",
+        nice: int = 0,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        if isinstance(mode, str) and mode not in MODES:
+            raise UsageError(f"unknown mode {mode!r} (expected one of: {', '.join(MODES)})")
+        if on_error not in _POLICIES:
+            raise UsageError(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
+        if workers < 1:
+            raise UsageError(f"max_workers is at least 1, got {workers}")
+        listed = [scripts] if isinstance(scripts, (Script, str)) else list(scripts)
+        self.scripts = [one if isinstance(one, Script) else Script(one) for one in listed]
+        if not self.scripts:
+            raise UsageError("a flow of no scripts has nothing to run")
+        self.mode, self.listens, self.nice = mode, listens, nice
+        self.observers = list(observers)
+        self.limits = Limits(workers, on_error == "stop", retries, backoff, timeout)
+        self.slots = Slots(pinned(gpus), parse_threads(str(threads), workers, usable_cores()))
+        #: Of the last time that it ran.
+        self.summary = Summary()
+
+    def run(self) -> list[Outcome]:
+        """The Outcomes in the order of the runs, failed ones among them.
+
+        Raises KogineError if the first run cannot be started, and KeyboardInterrupt after the
+        runs under way have been ended.
+        """
+        done = sorted(self._runs(), key=lambda run: run.index)
+        return [_outcome(run) for run in done]
+
+    def as_completed(self) -> Iterator[Outcome]:
+        """The Outcomes as they come; nothing is kept, and no run starts unless one is asked for
+        or a worker is free.
+        """
+        for run in self._runs():
+            yield _outcome(run)
+
+    def _runs(self) -> Iterator[Run]:
+        flow = Flow(
+            Supply(self._works(), self.listens),
+            launcher_of(self.mode, self.slots, nice=self.nice),
+            self.limits,
+            self.observers,
+            self._total(),
+        )
+        try:
+            yield from flow.runs()
+        finally:
+            self.summary = flow.summary
+        if flow.summary.is_interrupted:
+            raise KeyboardInterrupt
+        if flow.summary.broken:
+            from kohaku_ast.errors import ConfigError
+
+            raise ConfigError(flow.summary.broken)
+
+    def _works(self) -> list[Work]:
+        return [
+            Work(one.name, Binder(Launch(one.path), (), one.entrypoint, capture=True), one.config)
+            for one in self.scripts
+        ]
+
+    def _total(self) -> int | None:
+        total = 0
+        for script in self.scripts:
+            configs = script.config
+            size = 1 if isinstance(configs, Config) else None
+            if isinstance(configs, Sweep):
+                size = configs.size
+            elif isinstance(configs, (list, tuple)):
+                size = len(configs)
+            if size is None:
+                return None
+            total += size
+        return total
+
+
+class Sequential(_Flow):
+    """Runs one after another: ``Sequential([Script("prep.py"), Script("train.py", sweep)]).run()``.
+
+    A Script's config is a Config, a Sweep, an iterable or generator of Configs, or a function of
+    the Outcomes so far (Script name -> Outcome) that gives one of these; it is asked for the next
+    Config when a run can start, and a generator gets that run's Outcome back:
+    ``outcome = yield Config(...)``.
+    """
+
+    def __init__(
+        self,
+        scripts: Sequence[Script | str] | Script | str,
+        *,
+        mode: str | Executor = "inline",
+        on_error: str = "stop",
+        **options: object,
+    ) -> None:
+        """*mode*: ``inline`` (in this process), ``spawn`` (a fresh interpreter each) or ``warm``.
+
+        *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
+        ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``.
+        """
+        super().__init__(
+            scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+class Parallel(_Flow):
+    """Runs at the same time, each in a process of its own; else as Sequential.
+
+    No run sees another's Outcome: a generator gets None back.
+    """
+
+    def __init__(
+        self,
+        scripts: Sequence[Script | str] | Script | str,
+        *,
+        max_workers: int | None = None,
+        mode: str | Executor = "spawn",
+        on_error: str = "continue",
+        **options: object,
+    ) -> None:
+        """*max_workers*: by default as many as there are usable cores.
+
+        *mode*: ``spawn``, ``warm``, or a ``concurrent.futures.Executor``, which is not shut
+        down. The rest as for Sequential.
+        """
+        if mode == "inline":
+            raise UsageError("runs at the same time need processes of their own: mode='spawn'")
+        workers = usable_cores() if max_workers is None else max_workers
+        super().__init__(
+            scripts, mode=mode, on_error=on_error, workers=workers, listens=False, **options  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def _outcome(run: Run) -> Outcome:
+    """The Outcome, saying of which run."""
+    outcome = run.outcome or Outcome(run.state)
+    return replace(
+        outcome, index=run.index, label=run.label, script=run.work.name,
+        log=str(run.log) if run.log else "",
+    )  # fmt: skip

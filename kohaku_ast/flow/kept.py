@@ -1,0 +1,70 @@
+"""Kept: the record of one run while the run is under way."""
+
+from __future__ import annotations
+
+import os
+
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.store import facts
+from kohaku_ast.store.run_folder import LOG, RunFolder
+
+
+class Kept:
+    """A folder and what is to stand in its run.json."""
+
+    def __init__(self, folder: RunFolder, known: dict[str, object], has_log: bool) -> None:
+        self.folder = folder
+        self.facts = known
+        self.attempts: list[dict[str, object]] = []
+        self.has_log = has_log
+        self.is_between_attempts = False
+        #: Why there is no log, though there should be one.
+        self.log_error: OSError | None = None
+        self._log: int | None = None
+
+    def begin(self, attempt: int, started: float) -> int | None:
+        """An attempt begins; the descriptor of its log."""
+        self.is_between_attempts = False
+        self.facts.update(facts.of_start(started, attempt, None), attempts=self.attempts, log=None)
+        if self.has_log:
+            self._open_log()
+        return self._log
+
+    def _open_log(self) -> None:
+        self.close_log()
+        try:
+            self._log, self.facts["log"] = self.folder.open_log(), LOG
+        except OSError as error:
+            self.log_error = error
+
+    def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
+        """The attempt, and with it perhaps the run, is over."""
+        self.close_log()
+        self.facts.update(facts.of_end(status, outcome, ended))
+
+    def put_attempt_aside(self) -> None:
+        """Keep the attempt that has just ended: another one is to come."""
+        number = self.facts["attempt"]
+        assert isinstance(number, int)
+        if self.facts["log"] is not None:
+            try:
+                self.facts["log"] = self.folder.keep_log(number)
+            except OSError:
+                self.facts["log"] = None
+        self.attempts.append(facts.of_attempt(self.facts))
+        self.is_between_attempts = True
+        self.facts["status"] = "running"
+
+    def as_last_attempt(self) -> None:
+        """There will be no other attempt after all."""
+        self.facts.update(self.attempts.pop())
+
+    def close_log(self) -> None:
+        """The run has a descriptor of its own by now, or needs none any more."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
+
+    def write(self) -> None:
+        """Raises OSError."""
+        self.folder.write(self.facts)

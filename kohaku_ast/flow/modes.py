@@ -1,0 +1,41 @@
+"""The modes by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from kohaku_ast.flow.launchers import InlineLauncher, Launcher, OpenLog, SpawnLauncher
+from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.slots import Slots
+
+MODES = ("inline", "spawn", "warm")
+
+
+def launcher_of(
+    mode: str | Executor,
+    slots: Slots,
+    open_log: OpenLog = lambda run, bound: None,
+    warn: Callable[[Run, str], None] | None = None,
+    **options: Any,
+) -> Launcher:
+    """What starts runs in *mode*; an Executor is lent and is not shut down. *options* are as for
+    ProcessLauncher.
+    """
+    if mode == "inline":
+        return InlineLauncher(warn or _warn, open_log)
+    if mode == "warm":
+        from kohaku_ast.flow.warm_launcher import WarmLauncher
+
+        return WarmLauncher(slots, open_log, **options)
+    if isinstance(mode, str):
+        return SpawnLauncher(slots, open_log, **options)
+    from kohaku_ast.flow.executor_launcher import ExecutorLauncher
+
+    return ExecutorLauncher(mode, slots)
+
+
+def _warn(run: Run, message: str) -> None:
+    print(f"kogine: warning: {run.label}: {message}", file=sys.stderr)

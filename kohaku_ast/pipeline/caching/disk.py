@@ -1,0 +1,174 @@
+"""Results on disk: one file a key, no index, any number of processes at once."""
+
+from __future__ import annotations
+
+import os
+import threading
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from kohaku_ast.errors import PipelineError
+from kohaku_ast.pipeline.caching import private_folder
+from kohaku_ast.pipeline.caching.kept_value import Hit, NotKept, dumps, loads
+from kohaku_ast.pipeline.caching.warned import Said
+
+_DIGEST = 16
+_CHUNK = 64 * 1024
+_SHARE = 16
+"""The folder is measured when this part of its limit has been written by one process."""
+
+
+class DiskCache:
+    """Keeps the results of nodes in *folder*, which is made when the first one is stored.
+
+    With *most_bytes*, what was not used for longest goes when the files are larger together; with
+    several writing processes they may be larger for a moment, by a sixteenth for each. A damaged
+    file is no result, and is replaced. A folder that cannot be written is a slow run, and one
+    CacheWarning.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], most_bytes: int | None = 10 * 2**30) -> None:
+        if most_bytes is not None and (not isinstance(most_bytes, int) or most_bytes <= 0):
+            raise PipelineError(f"most_bytes is {most_bytes!r}; it must be more than 0, or None.")
+        #: The folder that was asked for; the files lie in ``values`` in it.
+        self.folder = Path(folder)
+        self.most_bytes = most_bytes
+        self._start()
+
+    def _start(self) -> None:
+        self._values = os.path.join(os.path.abspath(self.folder), "values")
+        self._said = Said()
+        self._lock = threading.Lock()
+        self._is_private: bool | None = None  # not asked yet
+        self._unmeasured: int | None = None  # bytes written since; None: never measured
+        self._touched: set[str] = set()
+
+    def load(self, key: str) -> Hit | None:
+        """The result kept under *key*, read anew; None if there is none that is whole."""
+        data = self._read(key)
+        return None if data is None else loads(data)
+
+    def store(self, key: str, value: Any) -> None:
+        """Keep *value* under *key*; until then a reader finds what was there before."""
+        try:
+            data = dumps(value)
+        except NotKept as error:
+            self._said.once("value", f"{error} cannot be pickled and is not kept. {_PICKLE}")
+            return
+        if self.most_bytes is not None and len(data) > self.most_bytes:
+            self._said.once("size", f"a result of {len(data)} bytes is not kept. {_SIZE}")
+            return
+        self._write(key, data)
+
+    def load_note(self, name: str) -> bytes | None:
+        """What :meth:`store_note` kept."""
+        return self._read(f"note-{name}")
+
+    def store_note(self, name: str, data: bytes) -> None:
+        """Keep *data*, that ``explain_cache`` compares with, as results are kept."""
+        self._write(f"note-{name}", data)
+
+    def clear(self) -> None:
+        """Remove every result."""
+        private_folder.trim(self._values, 0)
+
+    def _read(self, key: str) -> bytes | None:
+        path = f"{self._values}{os.sep}{key}"
+        if self._is_private is None and not self._usable():
+            return None
+        try:
+            stored = _read_file(path)
+        except OSError:
+            return None
+        data = stored[_DIGEST:]
+        if stored[:_DIGEST] != _digest(key, data):
+            return None
+        if key not in self._touched:
+            self._touch(key, path)
+        return data
+
+    def _touch(self, key: str, path: str) -> None:
+        """Used now, so the last to go: said to the file system once a process (2 us)."""
+        self._touched.add(key)
+        try:
+            os.utime(path)
+        except OSError:
+            pass  # a cache that can only be read is still a cache
+
+    def _usable(self) -> bool:
+        """Whether what is read from the folder was written by this user: it can run code."""
+        if not os.path.isdir(self._values):
+            return False
+        self._is_private = private_folder.is_private(self._values)
+        if not self._is_private:
+            self._said.once("folder", f"{self._values} can be written by others; {_OTHERS}")
+        return self._is_private
+
+    def _write(self, key: str, data: bytes) -> None:
+        if self._is_private is False:
+            return
+        path = os.path.join(self._values, key)
+        try:
+            if self._is_private is None:
+                private_folder.make(self._values)
+                if not self._usable():
+                    return
+            self._replace(path, _digest(key, data) + data)
+        except OSError as error:
+            self._said.once(
+                "write", f"results cannot be kept in {self._values} ({error}). {_UNWRITABLE}"
+            )
+
+    def _replace(self, path: str, data: bytes) -> None:
+        try:
+            private_folder.write_atomically(path, data)
+        except FileNotFoundError:  # somebody removed the folder
+            private_folder.make(self._values)
+            private_folder.write_atomically(path, data)
+        self._count(len(data))
+
+    def _count(self, size: int) -> None:
+        """Measure the folder at the first write and then whenever much was written."""
+        if self.most_bytes is None:
+            return
+        with self._lock:
+            if self._unmeasured is not None:
+                self._unmeasured += size
+                if self._unmeasured * _SHARE < self.most_bytes:
+                    return
+            self._unmeasured = 0
+        private_folder.trim(self._values, self.most_bytes)
+        self._touched.clear()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DiskCache, (self.folder.absolute(), self.most_bytes)
+
+    def __repr__(self) -> str:
+        return f"DiskCache({str(self.folder)!r})"
+
+
+_PICKLE = "Return plain data from the node, or give it cache=False."
+_SIZE = "Raise the cache's most_bytes."
+_OTHERS = "it is not used, because a kept result can run code. Take a folder of your own."
+_UNWRITABLE = "The run goes on without; give the cache another folder, or make room."
+
+
+def _digest(key: str, data: bytes) -> bytes:
+    return blake2b(data, digest_size=_DIGEST, key=key.encode()[:64]).digest()
+
+
+def _read_file(path: str) -> bytes:
+    """The whole file; 4 us less than ``open`` takes for a small one."""
+    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        data = os.read(file, _CHUNK)
+        if len(data) < _CHUNK:
+            return data
+        chunks = [data]
+        size = os.fstat(file).st_size
+        while chunks[-1]:
+            chunks.append(os.read(file, min(max(size, _CHUNK), 2**30)))
+        return b"".join(chunks)
+    finally:
+        os.close(file)

@@ -1,0 +1,251 @@
+"""The keys of a run's results: made of code and of the values that were given, of no others.
+
+What a node gives is decided by its code, the code above it, and the values at the top. So the
+key of the last node can be looked up before anything has run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from kohaku_ast.pipeline.caching.code_identity import Identity, Unseen, identify
+from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
+from kohaku_ast.pipeline.caching.live_code import Watch
+from kohaku_ast.pipeline.caching.warned import Said
+from kohaku_ast.pipeline.node import Node
+from kohaku_ast.pipeline.node_like import NodeLike
+from kohaku_ast.pipeline.plan import Plan
+
+_FORMAT = f"1 {sys.implementation.cache_tag}"
+"""Part of every key: the bytecode and the syntax tree of another Python are others."""
+
+
+class Cone:
+    """A node and all that is above it, without the values that are given."""
+
+    __slots__ = ("digest", "inputs", "reason")
+
+    def __init__(self, digest: bytes, inputs: tuple[str, ...], reason: str = "") -> None:
+        self.digest = digest
+        #: The given names that it reads, in the order in which they are met.
+        self.inputs = inputs
+        #: Why its results have no key; empty if they have.
+        self.reason = reason
+
+
+class PlanKeys:
+    """What the keys of all runs of one Plan have in common."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.said = Said()
+        #: The Identity of each node, or why it has none.
+        self.identities: dict[NodeLike, Identity | Unseen] = {}
+        self.cones: dict[NodeLike, Cone] = {}
+        self._watch = Watch()
+        self._values: list[tuple[Any, bytes]] = []
+        #: Whether all that is read has a fingerprint; else it is asked for again by every run.
+        self._is_steady = False
+        #: Nodes whose Identity was noted for ``explain_cache``.
+        self.noted: dict[NodeLike, Identity] = {}
+
+    def refresh(self) -> None:
+        """Look again at everything that the nodes read: a constant may have been set."""
+        if self._is_steady and self._holds():
+            return
+        before = self.identities
+        self.identities = {node: _again(node, before.get(node)) for node in self.plan.nodes}
+        self.cones = _cones(self.plan, self.identities)
+        self._gather()
+
+    def _holds(self) -> bool:
+        if not self._watch.holds():
+            return False
+        try:
+            return all(fingerprint(value) == digest for value, digest in self._values)
+        except Unhashable:
+            return False
+
+    def _gather(self) -> None:
+        """All watches as one, each thing once: 100 nodes that read one constant look once."""
+        found = [one for one in self.identities.values() if isinstance(one, Identity)]
+        self._is_steady = not any(cone.reason for cone in self.cones.values())
+        values = {id(v): (v, d) for one in found for v, d in one.values}
+        for value in _own_values(self.plan) if self._is_steady else ():
+            values[id(value)] = (value, fingerprint(value))
+        self._values = list(values.values())
+        self._watch = Watch(
+            list({(id(m), n): (m, n, v) for one in found for m, n, v in one.watch.names}.values()),
+            list({id(f[0]): f for one in found for f in one.watch.functions}.values()),
+            list({id(c[0]): c for one in found for c in one.watch.cells}.values()),
+            list({id(s[0]): s for one in found for s in one.watch.sizes}.values()),
+        )
+
+
+def plan_keys(plan: Plan) -> PlanKeys:
+    """The PlanKeys of *plan*, made once."""
+    keys = plan.keys
+    if keys is None:
+        keys = plan.keys = PlanKeys(plan)
+    return keys  # type: ignore[no-any-return]  # a plan does not know of caches
+
+
+class Lineage:
+    """The keys of one run. *inputs* has a value for each name that the plan was given."""
+
+    __slots__ = ("_cones", "_inputs", "_known", "_tokens", "keys")
+
+    def __init__(
+        self, plan: Plan, inputs: Mapping[str, Any], known: Mapping[str, str] | None = None
+    ) -> None:
+        self.keys = plan_keys(plan)
+        self.keys.refresh()
+        self._cones = self.keys.cones
+        self._inputs = inputs
+        #: Name -> key of the result that is given under it: its value need not be looked at.
+        self._known = known or {}
+        self._tokens: dict[str, bytes | Unhashable] = {}
+
+    def key_of(self, node: NodeLike) -> str | None:
+        """The key of what *node* gives; None if it has none, which is said once by a warning."""
+        if not node.cache:
+            return None
+        cone = self._cones[node]
+        if cone.reason:
+            self.keys.said.once(cone.reason, cone.reason)
+            return None
+        parts = [cone.digest]
+        for name in cone.inputs:
+            token = self._tokens.get(name)
+            if token is None:
+                token = self._token(name)
+            if isinstance(token, Unhashable):
+                reason = unhashable_input(self.keys.plan, name, token)
+                self.keys.said.once(reason, reason)
+                return None
+            parts.append(b"%d:" % len(token))
+            parts.append(token)
+        return blake2b(b"".join(parts), digest_size=20).hexdigest()
+
+    def why_not(self, node: NodeLike) -> str:
+        """Why *node* has no key; empty if it has one."""
+        if not node.cache:
+            return "cache=False"
+        for name in self._cones[node].inputs:
+            token = self._token(name)
+            if isinstance(token, Unhashable):
+                return unhashable_input(self.keys.plan, name, token)
+        return self._cones[node].reason
+
+    def identity_of(self, node: NodeLike) -> Identity | None:
+        """What *node* computes, if that can be told."""
+        found = self.keys.identities.get(node)
+        return found if isinstance(found, Identity) else None
+
+    def _token(self, name: str) -> bytes | Unhashable:
+        found: bytes | Unhashable
+        if name in self._known:
+            found = b"key " + self._known[name].encode()
+        else:
+            try:
+                found = b"val " + written(self._inputs[name])
+            except Unhashable as error:
+                found = error
+        self._tokens[name] = found
+        return found
+
+
+def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:
+    """The sentence about a given value that has no fingerprint."""
+    node = next(one for one in plan.nodes if name in one.inputs)
+    return (
+        f"node {node.name!r} ({node.where}) and what is below it run uncached: the input {name!r} "
+        f"holds a {error.type_name}, of which it cannot be told whether it is the same next time. "
+        f"Give it a method __kogine_fingerprint__() that says what it is, or give the node plain "
+        f"data."
+    )
+
+
+def _again(node: NodeLike, before: Identity | Unseen | None) -> Identity | Unseen:
+    if isinstance(before, Identity) and before.holds():
+        return before
+    try:
+        return identify(node.function if isinstance(node, Node) else node)
+    except Unseen as error:
+        return error
+
+
+def _cones(plan: Plan, identities: Mapping[NodeLike, Identity | Unseen]) -> dict[NodeLike, Cone]:
+    """The cone of every node, each made of those directly above it."""
+    given = set(plan.given)
+    above: dict[str, tuple[Cone, int]] = {}
+    cones: dict[NodeLike, Cone] = {}
+    for node in plan.nodes:
+        cone = cones[node] = _cone(node, identities[node], given, above)
+        for number, name in enumerate(node.outputs):
+            above[name] = (cone, number)
+    return cones
+
+
+def _cone(
+    node: NodeLike,
+    identity: Identity | Unseen,
+    given: set[str],
+    above: Mapping[str, tuple[Cone, int]],
+) -> Cone:
+    if isinstance(identity, Unseen):
+        return Cone(b"", (), _unseen(node, identity))
+    inputs: dict[str, int] = {}
+    parts: list[Any] = [_FORMAT, identity.digest, len(node.outputs)]
+    for name, parameter in _parameters(node):
+        if name in node.bound:
+            found = _value(node, name, node.bound[name])
+        elif name in given:
+            found = (b"given", inputs.setdefault(name, len(inputs)))
+        elif name in above:
+            cone, number = above[name]
+            if cone.reason:
+                return Cone(b"", (), cone.reason)
+            numbers = [inputs.setdefault(one, len(inputs)) for one in cone.inputs]
+            found = (b"node", cone.digest, number, *numbers)
+        else:
+            found = _value(node, name, node.defaults[name])
+        if isinstance(found, Cone):
+            return found
+        parts.append((parameter, found))
+    return Cone(fingerprint(tuple(parts)), tuple(inputs))
+
+
+def _parameters(node: NodeLike) -> list[tuple[str, str]]:
+    """Names in the graph and names in the function: renaming a graph changes no result."""
+    if isinstance(node, Node):
+        return [(one.name, one.parameter) for one in node.parameters]
+    return [(name, name) for name in (*node.inputs, *node.bound)]
+
+
+def _value(node: NodeLike, name: str, value: Any) -> tuple[Any, ...] | Cone:
+    """A bound value or a default, as it is now."""
+    try:
+        return (b"value", written(value))
+    except Unhashable as error:
+        return Cone(b"", (), _unseen(node, Unseen(f"the value of {name!r}", error)))
+
+
+def _unseen(node: NodeLike, unseen: Unseen) -> str:
+    return (
+        f"node {node.name!r} ({node.where}) and what is below it run uncached: what it reads holds "
+        f"a {unseen.cause.type_name} ({unseen.part}), of which it cannot be told whether it is the "
+        f"same next time. Make it inside the function, give it a method __kogine_fingerprint__(), "
+        f"or take it as an input."
+    )
+
+
+def _own_values(plan: Plan) -> list[Any]:
+    """The bound values and defaults that can change in place."""
+    found = [
+        value for node in plan.nodes for value in (*node.bound.values(), *node.defaults.values())
+    ]
+    return [value for value in found if not is_plain(value)]

@@ -1,0 +1,104 @@
+"""A folder of ours on disk: private, marked as a cache, written atomically, kept below a size."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+_TAG = """Signature: 8a477f597d28d172789f06886806bc55
+# Results of nodes, kept by kohaku_ast. All of it may be removed.
+# https://bford.info/cachedir/
+"""
+_MARKS = {"CACHEDIR.TAG": _TAG, ".gitignore": "*\n"}
+_PARTIAL = ".partial"
+_ABANDONED = 3600
+"""Seconds after which a file that nobody finished was left by a process that was killed."""
+
+
+def make(folder: str) -> None:
+    """Make *folder*, for this user alone; backups and git pass over it. Raises OSError."""
+    os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
+    try:
+        os.mkdir(folder, mode=0o700)
+    except FileExistsError:
+        pass
+    for name, text in _MARKS.items():
+        path = os.path.join(folder, name)
+        if not os.path.exists(path):
+            write_atomically(path, text.encode())
+
+
+def is_private(folder: str) -> bool:
+    """Whether nobody else can write in *folder*."""
+    if sys.platform == "win32":
+        return True  # a user's folders are private there, and their modes say nothing
+    found = os.stat(folder)
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def write_atomically(path: str, data: bytes) -> None:
+    """A reader sees the old file or the whole new one. Raises OSError and leaves nothing."""
+    partial = f"{path}.{os.getpid()}.{threading.get_ident()}{_PARTIAL}"
+    try:
+        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(file, view[: 2**30]) :]
+        finally:
+            os.close(file)
+        os.replace(partial, path)
+    except BaseException:
+        remove(partial)
+        raise
+
+
+def trim(folder: str, most_bytes: int) -> None:
+    """Remove what was not used for longest until a tenth below *most_bytes*, if it is above.
+
+    What a killed process has left goes in any case.
+    """
+    found = _entries(folder)
+    total = sum(size for _, size, _ in found)
+    if total <= most_bytes:
+        return
+    for _, size, path in sorted(found):
+        if total <= most_bytes * 0.9:
+            return
+        remove(path)
+        total -= size
+
+
+def _entries(folder: str) -> list[tuple[float, int, str]]:
+    """Time of use, size and path of each result."""
+    found = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name in _MARKS:
+                    continue
+                try:
+                    known = entry.stat()
+                except FileNotFoundError:
+                    continue  # another process removed it first
+                if entry.name.endswith(_PARTIAL):
+                    if time.time() - known.st_mtime > _ABANDONED:
+                        remove(entry.path)
+                    continue
+                found.append((known.st_mtime, known.st_size, entry.path))
+    except OSError:
+        pass  # no folder: nothing to trim
+    return found
+
+
+def remove(path: str) -> None:
+    """Remove the file *path*, if it is there and may be removed."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass
+
+
+_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)

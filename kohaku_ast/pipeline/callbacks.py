@@ -1,0 +1,98 @@
+"""What is told while a pipeline runs, and the place that it is told of."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class Context:
+    """Where in the run an event happens. Frozen, but for what callbacks share in ``data``."""
+
+    __slots__ = ("data", "depth", "item", "path")
+
+    def __init__(
+        self,
+        path: tuple[str, ...] = (),
+        depth: int = 0,
+        data: dict[str, Any] | None = None,
+        item: int | None = None,
+    ) -> None:
+        #: Names from the outermost pipeline to here; an item of a map is ``"[3]"``.
+        self.path = path
+        #: How many pipelines are around this one.
+        self.depth = depth
+        #: The innermost map's item, counted from 0.
+        self.item = item
+        #: One dict for all callbacks of the whole run.
+        self.data: dict[str, Any] = {} if data is None else data
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What a callback of this run has left under *key*."""
+        return self.data.get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        """Leave *value* for the callbacks of this run."""
+        self.data[key] = value
+
+    def inside(self, name: str, depth: int = 0) -> Context:
+        """The context of what is called *name* in here."""
+        return Context((*self.path, name), self.depth + depth, self.data, self.item)
+
+    def at(self, item: int) -> Context:
+        """The context of an item of a map."""
+        return Context((*self.path, f"[{item}]"), self.depth, self.data, item)
+
+    def __repr__(self) -> str:
+        return f"<context {'/'.join(self.path)} depth={self.depth}>"
+
+
+class Callback:
+    """Override what you want to hear of. Every start has its end, on failure too; then
+    ``on_error`` comes first and the outputs of the end are empty.
+
+    One event is told at a time, whatever runs at once. What happens in another process is told
+    when its item or node has come back. What a callback raises ends the run.
+    """
+
+    def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
+        """A pipeline begins, outermost or nested."""
+
+    def on_pipeline_end(
+        self, name: str, outputs: Mapping[str, Any], seconds: float, context: Context
+    ) -> None:
+        """A pipeline has ended."""
+
+    def on_node_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
+        """A node begins."""
+
+    def on_node_end(
+        self, name: str, outputs: Mapping[str, Any], seconds: float, context: Context
+    ) -> None:
+        """A node has ended."""
+
+    def on_node_cached(self, name: str, key: str, context: Context) -> None:
+        """The results of a node came from the cache; it has no start and no end."""
+
+    def on_nested_start(self, name: str, pipeline: str, context: Context) -> None:
+        """The node *name*, a pipeline, begins; its own events follow, one deeper."""
+
+    def on_nested_end(self, name: str, pipeline: str, seconds: float, context: Context) -> None:
+        """A nested pipeline has ended."""
+
+    def on_map_start(self, items: int, context: Context) -> None:
+        """A map over so many items begins."""
+
+    def on_map_end(self, seconds: float, context: Context) -> None:
+        """A map has ended."""
+
+    def on_map_item_start(self, item: int, context: Context) -> None:
+        """An item begins."""
+
+    def on_map_item_end(self, item: int, seconds: float, context: Context) -> None:
+        """An item has ended."""
+
+    def on_error(self, name: str, error: BaseException, context: Context) -> None:
+        """The node *name* has raised."""

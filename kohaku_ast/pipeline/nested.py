@@ -1,0 +1,170 @@
+"""A pipeline as a node of another one."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline import hints
+from kohaku_ast.pipeline.job import Job
+from kohaku_ast.pipeline.mapping import make_rows, over_names
+from kohaku_ast.pipeline.plan import ancestors
+from kohaku_ast.pipeline.scope import clock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.pipeline import Pipeline
+    from kohaku_ast.pipeline.scope import Scope
+
+
+class PipelineNode:
+    """Made by ``Pipeline.as_node``. Only what is needed of the pipeline runs."""
+
+    #: No node of a graph calls it; its own engine sees to what is async inside.
+    is_async = False
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        input_mapping: Mapping[str, str] | None = None,
+        output_mapping: Mapping[str, str] | None = None,
+        map_over: str | Iterable[str] | None = None,
+        map_mode: str = "zip",
+        name: str | None = None,
+        cache: bool = True,
+        outputs: tuple[str, ...] | None = None,
+    ) -> None:
+        #: The pipeline that runs.
+        self.pipeline = pipeline
+        self.name = name or pipeline.name
+        self.cache = cache
+        self.bound: Mapping[str, Any] = MappingProxyType({})
+        self.map_mode = map_mode
+        #: Name outside -> name in the pipeline, for inputs that are called otherwise in there.
+        self.input_mapping = dict(input_mapping or {})
+        #: Name in the pipeline -> name outside, for outputs that are called otherwise out here.
+        self.output_mapping = dict(output_mapping or {})
+        self._check(self.input_mapping.values(), [*pipeline.inputs, *pipeline.outputs], "input")
+        self._check(self.output_mapping, pipeline.outputs, "output")
+        #: Name of an output out here -> in the pipeline.
+        self._inner = {self.output_mapping.get(one, one): one for one in pipeline.outputs}
+        self.outputs: tuple[str, ...] = tuple(self._inner) if outputs is None else outputs
+        self._read_inputs()
+        #: The inputs, as called out here, of which each value is a run; empty without a map.
+        self.map_over = tuple(over_names(map_over)) if map_over is not None else ()
+        self._check(self.map_over, self._known_inputs, "input")
+
+    def _read_inputs(self) -> None:
+        outside = {inner: outer for outer, inner in self.input_mapping.items()}
+        graph = self.pipeline.graph
+        replaced = [one for one in graph.outputs if one in outside]
+        self._wanted = tuple([self._inner[one] for one in self.outputs])
+        nodes, _ = ancestors(graph, frozenset(replaced), self._wanted)
+        self._known_inputs = [outside.get(one, one) for one in [*graph.inputs, *replaced]]
+        names: dict[str, list[Any]] = {}
+        for node in nodes:
+            for one in node.inputs:
+                if one not in graph.producers or one in replaced:
+                    names.setdefault(outside.get(one, one), []).append((node, one))
+        self.inputs = tuple(names)
+        self.defaults: Mapping[str, Any] = MappingProxyType(
+            {
+                outer: readers[0][0].defaults[readers[0][1]]
+                for outer, readers in names.items()
+                if all(inner in node.defaults for node, inner in readers)
+            }
+        )
+
+    def _check(self, names: Iterable[str], known: Iterable[str], what: str) -> None:
+        known = list(known)
+        for name in names:
+            if name not in known:
+                found = near(name, known)
+                hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(known)}."
+                raise PipelineError(f"pipeline {self.name!r} has no {what} {name!r}.{hint}")
+
+    @property
+    def where(self) -> str:
+        """Where the first of its nodes is."""
+        nodes = self.pipeline.nodes
+        return nodes[0].where if nodes else "an empty pipeline"
+
+    def narrowed(self, outputs: tuple[str, ...]) -> PipelineNode:
+        """This node, giving *outputs* only: what nothing else needs of it does not run."""
+        return PipelineNode(
+            self.pipeline,
+            self.input_mapping,
+            self.output_mapping,
+            self.map_over or None,
+            self.map_mode,
+            self.name,
+            self.cache,
+            outputs,
+        )
+
+    def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The values of the outputs; lists of them, if it maps."""
+        return self.run_inside(values, None)
+
+    def run_inside(self, values: Mapping[str, Any], scope: Scope | None) -> tuple[Any, ...]:
+        """The same, with the engine, cache and callbacks of *scope* where it has no own."""
+        inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
+        if scope is not None and scope.callbacks:
+            return self._told(inner, scope)
+        return self._run(inner, scope)
+
+    def _told(self, inner: dict[str, Any], scope: Scope) -> tuple[Any, ...]:
+        deeper = scope.replaced(context=scope.context.inside(self.name, 1))
+        started = clock()
+        deeper.tell("on_nested_start", self.name, self.pipeline.name)
+        try:
+            return self._run(inner, deeper)
+        finally:
+            deeper.tell("on_nested_end", self.name, self.pipeline.name, clock() - started)
+
+    def _run(self, inner: dict[str, Any], scope: Scope | None) -> tuple[Any, ...]:
+        job, rows = self.job(inner, scope)
+        return self.gathered(job.run() if rows is None else job.map(rows))
+
+    def job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[Job, Rows | None]:
+        """What runs for values by their names in the pipeline, and its items, if it maps."""
+        pipeline = self.pipeline
+        if not self.map_over:
+            plan = pipeline.plan(inner, self._wanted)
+            return Job(pipeline, plan, inner, pipeline.scope(scope)), None
+        over = [self.input_mapping.get(name, name) for name in self.map_over]
+        present = [name for name in over if name in inner]
+        rows = make_rows(inner, present, self.map_mode)
+        plan = pipeline.plan(rows.names, self._wanted)
+        return Job(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
+
+    def gathered(self, result: Any) -> tuple[Any, ...]:
+        """The outputs of this node, from what ``job`` gave."""
+        if not self.map_over:
+            return tuple([result[name] for name in self._wanted])
+        return tuple([[one[name] for one in result] for name in self._wanted])
+
+    def input_hint(self, name: str) -> Any:
+        """The type of an input, or UNKNOWN where each of its values is a run."""
+        if name in self.map_over:
+            return hints.UNKNOWN
+        inner = self.input_mapping.get(name, name)
+        for node in self.pipeline.graph.nodes:
+            if inner in node.inputs and hasattr(node, "input_hint"):
+                return node.input_hint(inner)
+        return hints.UNKNOWN
+
+    def output_hint(self, name: str) -> Any:
+        """The type of an output."""
+        if self.map_over:
+            return list
+        inner = self._inner[name]
+        producer = self.pipeline.graph.producers[inner]
+        return producer.output_hint(inner) if hasattr(producer, "output_hint") else hints.UNKNOWN
+
+    def __repr__(self) -> str:
+        return f"<node {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"

@@ -1,0 +1,242 @@
+"""A graph of nodes that can be run."""
+
+from __future__ import annotations
+
+from kohaku_ast.errors import PipelineError
+from kohaku_ast.pipeline.callbacks import Context
+from kohaku_ast.pipeline.direct import run_direct
+from kohaku_ast.pipeline.engine import find_engine
+from kohaku_ast.pipeline.frames import cut
+from kohaku_ast.pipeline.graph import Graph
+from kohaku_ast.pipeline.job import Job
+from kohaku_ast.pipeline.mapping import make_rows
+from kohaku_ast.pipeline.nested import PipelineNode
+from kohaku_ast.pipeline.plan import Plan, make_plan
+from kohaku_ast.pipeline.scope import Scope
+from kohaku_ast.runner.hidden import hidden
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from typing import Any
+
+    from kohaku_ast.pipeline.callbacks import Callback
+    from kohaku_ast.pipeline.engine import Engine
+    from kohaku_ast.pipeline.failure import Failure
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+    Names = str | Collection[str] | None
+
+_PLANS = 256  # kept; more kinds of calls of one pipeline are rare
+
+
+class Pipeline:
+    """Nodes, joined by the names of their outputs and inputs.
+
+    *nodes*: what ``@node`` and ``script()`` make, and pipelines. *engine*: "sequential" (the
+    default), "async", "threaded", "parallel", an executor of ``concurrent.futures``, or an
+    Engine. *cache*: a DiskCache or MemoryCache. Pipelines inside this one use its engine, cache
+    and callbacks unless they have their own.
+
+    Raises PipelineError if the nodes cannot be a graph: a circle, two nodes that give one name,
+    types that cannot fit.
+    """
+
+    #: The node that last raised in this pipeline, with its inputs; ``reproduce()`` runs it again.
+    last_error: Failure | None = None
+
+    def __init__(
+        self,
+        nodes: Iterable[NodeLike | Pipeline],
+        engine: str | Engine | Any = None,
+        cache: Any = None,
+        callbacks: Iterable[Callback] | None = None,
+        name: str | None = None,
+    ) -> None:
+        #: What errors, callbacks and drawings call it.
+        self.name = name or "pipeline"
+        #: The nodes and the names between them.
+        self.graph = Graph([_as_node(one) for one in nodes])
+        #: Its own engine, or None.
+        self.engine: Engine | None = None if engine is None else find_engine(engine)
+        #: Its own cache, or None.
+        self.cache = cache
+        #: Its own callbacks, or None.
+        self.callbacks = None if callbacks is None else tuple(callbacks)
+        self._plans: dict[Any, Plan] = {}
+        self._is_bare = self.engine is None and cache is None and not self.callbacks
+        self._own_scope = Scope(
+            self.engine or find_engine("sequential"),
+            cache,
+            self.callbacks or (),
+            Context((self.name,)),
+        )
+
+    @property
+    def nodes(self) -> tuple[NodeLike, ...]:
+        """The nodes, in an order in which they can run."""
+        return self.graph.nodes
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names that no node gives."""
+        return self.graph.inputs
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names that nodes give."""
+        return self.graph.outputs
+
+    @hidden
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        output_name: Names = None,
+        **named: Any,
+    ) -> Any:
+        """Run what *output_name* needs: the value of one name, or a dict for several; without
+        it, every output of every node that leads to something.
+
+        Values are given by name in *inputs* or as keywords; one of an output replaces its node,
+        and what only that node needs does not run. Raises PipelineError, before anything runs,
+        for inputs that are missing or would not be used; what a node raises keeps its type.
+        """
+        try:
+            return self._run(_merged(inputs, named), output_name)
+        except BaseException as error:
+            cut(error)
+            raise
+
+    @hidden
+    def map(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        map_over: str | Iterable[str] | Mapping[str, str] | None = None,
+        map_mode: str = "zip",
+        output_name: Names = None,
+        on_error: str = "raise",
+        **named: Any,
+    ) -> list[Any]:
+        """Run once for each value of the inputs that *map_over* names: the results of ``run`` in
+        their order. The other inputs are the same for all.
+
+        Several inputs go together one by one (*map_mode* "zip", equal lengths) or in every
+        combination ("product"). ``map_over={"urls": "url"}`` takes the values of the input "url"
+        from "urls". *on_error* "keep" puts a FailedItem in the place of an item that raised.
+        """
+        try:
+            return self._map(_merged(inputs, named), map_over, map_mode, output_name, on_error)
+        except BaseException as error:
+            cut(error)
+            raise
+
+    def _run(self, values: dict[str, Any], output_name: Names) -> Any:
+        plan = self.plan(values, output_name)
+        job = Job(self, plan, values, self._own_scope)
+        return run_direct(job) if self._is_bare and not plan.is_async else job.run()
+
+    def _map(
+        self,
+        values: dict[str, Any],
+        map_over: str | Iterable[str] | Mapping[str, str] | None,
+        map_mode: str,
+        output_name: Names,
+        on_error: str,
+    ) -> list[Any]:
+        if on_error not in ("raise", "keep"):
+            raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
+        rows = make_rows(values, map_over, map_mode)
+        plan = self.plan(rows.names, output_name)
+        return Job(self, plan, rows.fixed, self._own_scope).map(rows, on_error == "keep")
+
+    def plan(self, given: Iterable[str], output_name: Names = None) -> Plan:
+        """What would run for values of the names *given*. Raises PipelineError as ``run`` does."""
+        given = tuple(given)
+        if output_name is not None and not isinstance(output_name, str):
+            output_name = tuple(output_name)
+        found = self._plans.get((given, output_name))
+        if found is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            found = self._plans[given, output_name] = make_plan(self.graph, given, output_name)
+        return found
+
+    def scope(self, outer: Scope | None) -> Scope:
+        """Its own engine, cache and callbacks, and those of *outer* where it has none."""
+        if outer is None:
+            return self._own_scope
+        changes: dict[str, Any] = {}
+        if self.engine is not None and self.engine is not outer.engine:
+            changes.update(engine=self.engine, held=None)
+        if self.cache is not None:
+            changes["cache"] = self.cache
+        if self.callbacks is not None:
+            changes["callbacks"] = self.callbacks
+        return outer.replaced(**changes) if changes else outer
+
+    def as_node(
+        self,
+        input_mapping: Mapping[str, str] | None = None,
+        output_mapping: Mapping[str, str] | None = None,
+        map_over: str | Iterable[str] | None = None,
+        map_mode: str = "zip",
+        name: str | None = None,
+        cache: bool = True,
+    ) -> PipelineNode:
+        """This pipeline as a node of another.
+
+        *input_mapping*: name outside -> name in here; *output_mapping*: name in here -> name
+        outside. *map_over* names inputs, as called outside, that hold many values: the pipeline
+        runs for each, and its outputs are lists. Raises PipelineError for names it has not.
+        """
+        return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
+
+    def explain(self) -> Any:
+        """Every edge and why it is there; prints well."""
+        from kohaku_ast.pipeline.drawing.explain import explain
+
+        return explain(self)
+
+    def visualize(self, **options: Any) -> Any:
+        """A drawing, shown by notebooks; ``.save("x.svg")``, ``"x.html"`` or ``"x.mmd"``."""
+        from kohaku_ast.pipeline.drawing.drawing import draw
+
+        return draw(self, **options)
+
+    def explain_cache(
+        self, inputs: Mapping[str, Any] | None = None, output_name: Names = None, **named: Any
+    ) -> Any:
+        """Why each node would or would not run for these values; runs nothing."""
+        from kohaku_ast.pipeline.caching.explain import explain
+
+        values = _merged(inputs, named)
+        return explain(self.plan(values, output_name), values, self.cache)
+
+    def __repr__(self) -> str:
+        inputs, outputs = ", ".join(self.inputs), ", ".join(self.outputs)
+        return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
+
+
+def _merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
+    if inputs is None:
+        return named
+    if not hasattr(inputs, "keys"):
+        raise PipelineError(
+            f"inputs is a {type(inputs).__name__}: give a dict, or the values by name."
+        )
+    both = [name for name in named if name in inputs]
+    if both:
+        raise PipelineError(f"the input {both[0]!r} is given twice: in the dict and by name.")
+    return {**inputs, **named}
+
+
+def _as_node(one: Any) -> NodeLike:
+    if isinstance(one, Pipeline):
+        return one.as_node()
+    if not all(hasattr(one, name) for name in ("inputs", "outputs", "defaults", "run")):
+        what = getattr(one, "__name__", None)
+        raise PipelineError(
+            f"{what or one!r} is no node"
+            + (f': decorate it with @node(output_name="...").' if what else ".")
+        )
+    return one  # type: ignore[no-any-return]

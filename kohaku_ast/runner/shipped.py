@@ -1,0 +1,99 @@
+"""Runs one Shipment as ``__main__`` of this process and leaves its result for who waits."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+
+from kohaku_ast.runner.bottom import trimmed
+from kohaku_ast.runner.children import hand_on
+from kohaku_ast.runner.entry import entry_call
+from kohaku_ast.runner.error_text import describe
+from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.runner.process import become, warn_compiler
+from kohaku_ast.runner.shipment import Shipment, dump_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_USUAL_PATH = sys.path[1:]
+_HIGH = 100  # a descriptor that no script counts on
+
+
+def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[], int]:
+    """What runs the script, and gives its result to *leave*."""
+
+    @hidden
+    def start() -> int:
+        prepared = shipment.prepared
+        warn_compiler(prepared.program)
+        hand_on(prepared)
+        name = prepared.program.entry_name
+        codes = prepared.given.codes("module" if name else "")
+        last = entry_call(name, shipment.args, shipment.kwargs) if name else None
+        try:
+            value = become(shipment.launch, codes, shipment.names, last)
+        except SystemExit:
+            leave(_finished(shipment, None))
+            raise
+        except BaseException as error:
+            leave(_failed(error))
+            raise
+        leave(_finished(shipment, value))
+        return 0
+
+    return start
+
+
+def writer(number: int) -> Callable[[bytes], None]:
+    """What writes to the descriptor *number*, once; children do not get it."""
+    number = _hidden_away(number)
+
+    def leave(data: bytes) -> None:
+        try:
+            with open(number, "wb") as file:
+                file.write(data)
+        except OSError:
+            pass  # the script closed it: who waits for us sees that nothing came
+
+    return leave
+
+
+def _hidden_away(number: int) -> int:
+    """A copy of descriptor *number* out of the script's way."""
+    try:
+        import fcntl
+
+        high = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except (ImportError, OSError, ValueError):
+        os.set_inheritable(number, False)
+        return number
+    os.close(number)
+    return high
+
+
+def _finished(shipment: Shipment, returned: object) -> bytes:
+    """What the starting call returned and the outputs; what cannot be sent is named."""
+    capture = shipment.prepared.given.capture
+    value = returned if shipment.prepared.program.entry_name else capture.value
+    names = vars(sys.modules["__main__"])
+    outputs = {name: names[name] for name in shipment.outputs if name in names}
+    wanted = value if shipment.wants_value else None
+    try:
+        return marshal.dumps(("finished", *dump_object((wanted, outputs))))
+    except Exception as error:
+        from kohaku_ast.runner.uncrossable import name_uncrossable
+
+        values = {"value": {"value": wanted}, "outputs": outputs}
+        return marshal.dumps(("uncrossable", str(name_uncrossable(values, error))))
+
+
+def _failed(error: BaseException) -> bytes:
+    """Where the script's folder cannot hide a module that this needs."""
+    path, sys.path = sys.path, _USUAL_PATH
+    try:
+        return marshal.dumps(("failed", *describe(error, trimmed(error.__traceback__))))
+    finally:
+        sys.path = path

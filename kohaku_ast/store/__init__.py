@@ -1,0 +1,1 @@
+"""Records: what is kept of each run of a flow, on disk."""

@@ -1,0 +1,52 @@
+"""Where a run runs: what may explain a different result, and nothing secret."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping
+
+_KEPT = (
+    "KOGINE_", "CUDA_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "SLURM_", "PYTHONHASHSEED",
+    "RANK", "LOCAL_RANK", "WORLD_SIZE",
+)  # fmt: skip
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS(WORD|WD|PHRASE)|CREDENTIAL|AUTH|JWT|COOKIE")
+_SECRET_VALUE = re.compile(r"://[^/\s]*@")  # a URL with a password in it
+
+
+def machine() -> dict[str, object]:
+    """The same for all runs of a flow."""
+    return {
+        "python": platform.python_version(),
+        "implementation": sys.implementation.name,
+        "executable": os.path.basename(sys.executable or ""),
+        "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
+        "cpus": _usable_cpus(),
+    }
+
+
+def host() -> str:
+    """The name of this machine."""
+    return platform.node()
+
+
+def variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those that change how numbers are computed or say which of many runs this is."""
+    return {
+        name: value
+        for name, value in sorted(environment.items())
+        if name.startswith(_KEPT) and not _is_secret(name, value)
+    }
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(_SECRET.search(name.upper()) or _SECRET_VALUE.search(value))
+
+
+def _usable_cpus() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

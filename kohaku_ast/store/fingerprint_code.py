@@ -1,0 +1,98 @@
+"""What the content of functions, classes and modules is: names, if they are installed; else
+what they do, without their places in a file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
+from typing import Any
+
+_OF_THE_PLACE = {
+    "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__annotations_cache__",
+    "__static_attributes__", "_abc_impl",
+}  # fmt: skip
+_CODE = (
+    "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code", "co_names",
+    "co_varnames", "co_freevars", "co_cellvars", "co_consts",
+)  # fmt: skip
+
+
+def of_function(function: FunctionType) -> Iterator[object]:
+    """What decides what it does; the globals that it reads too."""
+    if _is_installed(function):
+        yield from (function.__module__, function.__qualname__)
+        return
+    yield function.__code__
+    yield function.__defaults__
+    yield function.__kwdefaults__
+    yield [_content(cell) for cell in function.__closure__ or ()]
+    known = function.__globals__
+    yield {name: known[name] for name in sorted(_names(function.__code__)) if name in known}
+    yield dict(function.__dict__)
+
+
+def of_code(code: CodeType) -> Iterator[object]:
+    """Everything but file and lines."""
+    for name in _CODE:
+        yield getattr(code, name)
+    yield getattr(code, "co_exceptiontable", b"")
+
+
+def of_class(kind: type) -> Iterator[object]:
+    """Its bases and what its body made."""
+    yield kind.__qualname__
+    if _is_installed(kind):
+        yield kind.__module__
+        return
+    yield kind.__bases__
+    slots = (MemberDescriptorType, GetSetDescriptorType)
+    for name, value in sorted(vars(kind).items()):
+        if name not in _OF_THE_PLACE and not isinstance(value, slots):
+            yield from (name, value)
+
+
+def of_module(module: ModuleType) -> Iterator[object]:
+    """Its name, and its text if it is not installed."""
+    yield module.__name__
+    file = getattr(module, "__file__", None)
+    if file and not _is_library(file):
+        yield Path(file).read_bytes()
+
+
+def _is_installed(found: Any) -> bool:
+    """Whether its module and name say all: no user edits it between two runs."""
+    module = sys.modules.get(found.__module__ or "")
+    if module is None or module.__name__ == "__main__":
+        return False
+    place: object = module
+    for step in found.__qualname__.split("."):
+        place = getattr(place, step, None)
+    file = getattr(module, "__file__", None)
+    return place is found and (file is None or _is_library(file))
+
+
+def _is_library(file: str) -> bool:
+    parts = Path(file).parts
+    return (
+        "site-packages" in parts
+        or "dist-packages" in parts
+        or file.startswith((sys.base_prefix, *_OURS))
+    )
+
+
+_OURS = [str(Path(__file__).parents[1])]
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _content(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return "<empty cell>"

@@ -1,0 +1,128 @@
+"""RunFolder: the folder of one run's record. Knows every name in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+RUNS = Path(".kogine", "runs")
+"""Where flows keep their records, below the working folder."""
+
+RECORD = "run.json"
+LOG = "log.txt"
+_FOLDERS_TRIED = 10_000
+_LEAST_FREE = 64 * 1024
+"""Bytes. A script whose log has no room fails at its ``print``: better none at all."""
+
+
+class RunFolder:
+    """One folder. All that is here raises OSError where the disk does not want it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, root: Path, identity: str, started: float) -> RunFolder:
+        """A new folder below *root*: its name begins with the time, in UTC."""
+        mark_root(root)
+        whole, part = divmod(int(started * 1000), 1000)
+        when = time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole))
+        name = f"{when}.{part:03}Z-{identity[:8]}"
+        for number in range(1, _FOLDERS_TRIED):
+            path = root / (f"{name}-{number}" if number > 1 else name)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                continue
+            return cls(path)
+        raise FileExistsError(f"no free name for a run: {root / name}")
+
+    @property
+    def log(self) -> Path:
+        """Everything that the last attempt has printed."""
+        return self.path / LOG
+
+    def open_log(self) -> int:
+        """A descriptor of the empty log; raises OSError too if there is no room to write to it."""
+        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC
+        log = os.open(self.log, flags, 0o666)
+        try:
+            _check_room(log)
+        except OSError:
+            os.close(log)
+            os.unlink(self.log)
+            raise
+        return log
+
+    def keep_log(self, attempt: int) -> str:
+        """Put the log of a failed *attempt* aside; its new name."""
+        name = f"log-{attempt}.txt"
+        os.replace(self.log, self.path / name)
+        return name
+
+    def write(self, facts: Mapping[str, object]) -> None:
+        """Replace ``run.json``: readers see the old one or the whole new one."""
+        target = os.path.join(self.path, RECORD)
+        partial = f"{target}.{os.getpid()}"
+        try:
+            with open(partial, "wb", buffering=0) as file:
+                _write_all(file.fileno(), _text(facts))
+            os.replace(partial, target)
+        except BaseException:
+            _remove(partial)
+            raise
+
+    def remove(self) -> None:
+        """Leave nothing of a run whose record could not be begun."""
+        _remove(str(self.log))
+        try:
+            self.path.rmdir()
+        except OSError:
+            pass  # something else is in it
+
+
+def mark_root(root: Path) -> None:
+    """Make *root*, which git is to overlook."""
+    mark = root / ".gitignore"
+    if not mark.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        mark.write_text("*\n", encoding="ascii")
+
+
+def _text(facts: Mapping[str, object]) -> bytes:
+    """One line a field: ``indent`` would take twenty times as long."""
+    try:
+        return _lines(facts, is_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:  # a path or value that is no text
+        return _lines(facts, is_ascii=True).encode("ascii")
+
+
+def _lines(facts: Mapping[str, object], is_ascii: bool) -> str:
+    dumps = json.JSONEncoder(ensure_ascii=is_ascii, allow_nan=False).encode
+    lines = [f"  {dumps(name)}: {dumps(value)}" for name, value in facts.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _check_room(log: int) -> None:
+    if not hasattr(os, "fstatvfs"):
+        return
+    found = os.fstatvfs(log)
+    if found.f_bavail * found.f_frsize < _LEAST_FREE:
+        import errno
+
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # it was never made

@@ -1,0 +1,56 @@
+"""Surroundings: what is the same for all runs of a flow, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from kohaku_ast.runner.bound import Bound
+from kohaku_ast.store import environment
+from kohaku_ast.store.facts import marked
+from kohaku_ast.store.git_state import Changes, Commit, find_commit
+from kohaku_ast.store.processes import ProcessMark
+
+
+class Surroundings:
+    """Machine, process and repositories, as a flow finds them when it begins."""
+
+    def __init__(self) -> None:
+        self._machine = environment.machine()
+        self._flow = {"host": environment.host(), "flow": marked(ProcessMark.of(os.getpid()))}
+        self._commits: dict[str, Commit | None] = {}
+        self._changes: dict[str, Changes] = {}
+
+    def of_flow(self, bound: Bound) -> dict[str, object]:
+        """Fields of run.json; what git has still to say stands there as null."""
+        found = self._commit(bound)
+        if found is None:
+            return {**self._flow, "git": None}
+        root = str(found.root)
+        if root not in self._changes:
+            self._changes[root] = Changes(found.root)
+        dirty = self._changes[root].found(waits=False)
+        git = {"root": root, "commit": found.commit, "branch": found.branch, "dirty": dirty}
+        return {**self._flow, "git": git}
+
+    def of_run(self, variables: Mapping[str, str]) -> dict[str, object]:
+        """The environment of a run that gets *variables*."""
+        return {**self._machine, "variables": environment.variables(variables)}
+
+    def add_changes(self, facts: dict[str, object]) -> None:
+        """Put into *facts* what git has said meanwhile."""
+        git = facts["git"]
+        if isinstance(git, dict) and git["dirty"] is None:
+            git["dirty"] = self._changes[git["root"]].found(waits=True)
+
+    def commit_of(self, bound: Bound) -> str:
+        """The commit that the script of *bound* is at; empty if it is in no repository."""
+        found = self._commit(bound)
+        return found.commit if found else ""
+
+    def _commit(self, bound: Bound) -> Commit | None:
+        folder = os.path.dirname(bound.launch.filename) or os.getcwd()
+        if folder not in self._commits:
+            self._commits[folder] = find_commit(Path(folder).resolve())
+        return self._commits[folder]
