@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kohaku_ast.engines.native import HyperNodesEngine, NativeEngine
     from kohaku_ast.errors import KogineError, PipelineError, UnusedOverride
     from kohaku_ast.flow.flows import Parallel, Sequential
+    from kohaku_ast.flow.search import search
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.pipeline.callbacks import Callback
     from kohaku_ast.pipeline.node import Node, node
@@ -47,6 +48,7 @@ _WHERE = {
     "entrypoint": "helpers.decorator",
     "node": "pipeline.node",
     "run": "runner.script",
+    "search": "flow.search",
     "use": "config.kohakuengine",
     "use_config": "config.inherit",
 }
@@ -73,6 +75,7 @@ __all__ = [
     "entrypoint",
     "node",
     "run",
+    "search",
     "use",
     "use_config",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 
 from kogine.reader import Arguments
 
@@ -12,6 +13,7 @@ from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.modes import MODES
 from kohaku_ast.flow.slots import Slots, parse_gpus, parse_threads
 
+_POLICIES = ("continue", "stop")
 _PROCESS_OPTIONS = ("--timeout", "--gpus", "--nice", "--threads")
 """What only a process of its own can be given."""
 
@@ -20,7 +22,7 @@ _PROCESS_OPTIONS = ("--timeout", "--gpus", "--nice", "--threads")
 class FlowOptions:
     """How the runs of a command line are to be run."""
 
-    mode: str
+    mode: str | Executor
     limits: Limits
     slots: Slots
     nice: int
@@ -32,24 +34,28 @@ class FlowOptions:
 
 
 def flow_options(
-    read_: Arguments, *, mode: str = "inline", on_error: str = "continue"
+    read_: Arguments,
+    *,
+    mode: str | Executor = "inline",
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    slots: Slots | None = None,
+    nice: int = 0,
 ) -> FlowOptions:
-    """What *read_* says; *mode* and *on_error* hold if it does not. Raises UsageError."""
-    workers = _workers(read_)
-    chosen = _mode(read_, mode, workers)
-    policy = _one_of(read_, "--on-error", ("continue", "stop"), on_error)
-    limits = Limits(
-        workers=workers,
-        stops_on_error=policy == "stop",
-        retries=int(_number(read_, "--retries", 0)),
-        backoff=_number(read_, "--backoff", 1.0),
-        timeout=_number(read_, "--timeout", 0.0) or None,
-    )
+    """What *read_* says; the rest is what holds if it says nothing. Raises UsageError."""
+    workers = _workers(read_, limits.workers)
+    policy = "stop" if limits.stops_on_error else "continue"
     return FlowOptions(
-        mode=chosen,
-        limits=limits,
-        slots=_slots(read_, workers),
-        nice=int(_number(read_, "--nice", 0)),
+        mode=_mode(read_, mode, workers),
+        limits=replace(
+            limits,
+            workers=workers,
+            stops_on_error=_one_of(read_, "--on-error", _POLICIES, policy) == "stop",
+            retries=int(_number(read_, "--retries", limits.retries)),
+            backoff=_number(read_, "--backoff", limits.backoff),
+            timeout=_number(read_, "--timeout", limits.timeout or 0.0) or None,
+        ),
+        slots=_slots(read_, workers, slots),
+        nice=int(_number(read_, "--nice", nice)),
         records="--no-record" not in read_.flags,
         resumes="--resume" in read_.flags or "--retry-failed" in read_.flags,
         retries_failed="--retry-failed" in read_.flags,
@@ -58,8 +64,8 @@ def flow_options(
     )
 
 
-def _workers(read_: Arguments) -> int:
-    text = read_.value("--workers", "1")
+def _workers(read_: Arguments, otherwise: int) -> int:
+    text = read_.value("--workers", str(otherwise))
     if text == "auto":
         return usable_cores()
     if not text.isdigit() or int(text) < 1:
@@ -67,9 +73,13 @@ def _workers(read_: Arguments) -> int:
     return int(text)
 
 
-def _mode(read_: Arguments, otherwise: str, workers: int) -> str:
+def _mode(read_: Arguments, otherwise: str | Executor, workers: int) -> str | Executor:
+    if not isinstance(otherwise, str):
+        return otherwise
     isolated = "--isolate" in read_.flags
-    usual = "spawn" if isolated or "--workers" in read_.values else otherwise
+    usual = otherwise
+    if otherwise == "inline" and (isolated or workers > 1):
+        usual = "spawn"
     mode = _one_of(read_, "--mode", MODES, usual)
     needs = [
         name for name in ("--timeout", "--gpus", "--nice", "--threads") if name in read_.values
@@ -84,10 +94,14 @@ def _mode(read_: Arguments, otherwise: str, workers: int) -> str:
     return mode
 
 
-def _slots(read_: Arguments, workers: int) -> Slots:
-    gpus = parse_gpus(read_.value("--gpus")) if "--gpus" in read_.values else ()
-    threads = parse_threads(read_.value("--threads", "auto"), workers, usable_cores())
-    return Slots(gpus, threads)
+def _slots(read_: Arguments, workers: int, otherwise: Slots | None) -> Slots:
+    slots = otherwise or Slots(threads=parse_threads("auto", workers, usable_cores()))
+    if "--gpus" in read_.values:
+        slots = replace(slots, gpus=parse_gpus(read_.value("--gpus")))
+    if "--threads" in read_.values:
+        threads = parse_threads(read_.value("--threads"), workers, usable_cores())
+        slots = replace(slots, threads=threads)
+    return slots
 
 
 def _one_of(read_: Arguments, option: str, known: tuple[str, ...], otherwise: str) -> str:

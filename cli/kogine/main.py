@@ -22,6 +22,7 @@ _MODULES = {
     "transform": "kogine.transform",
     "freeze": "kogine.freeze",
     "config": "kogine.config",
+    "workflow": "kogine.workflow",
     "completion": "kogine.completion",
     "__complete": "kogine.complete",
 }

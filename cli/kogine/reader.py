@@ -10,16 +10,22 @@ from kogine.options import RUN_OPTIONS, SHORT
 
 from kohaku_ast.errors import UsageError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class Arguments:
     """What a command line with a script says."""
 
-    __slots__ = ("argv", "flags", "given", "is_module", "script", "sets", "values")
+    __slots__ = ("argv", "flags", "given", "is_module", "more", "script", "sets", "values")
 
     def __init__(self) -> None:
         self.script = ""
         #: Whether the script is a module's name, behind ``-m``.
         self.is_module = False
+        #: The scripts after the first, for a command that takes several.
+        self.more: list[str] = []
         #: TARGET and text of each override, in order.
         self.sets: list[tuple[str, str]] = []
         #: Option -> what it was given, in order.
@@ -35,8 +41,12 @@ class Arguments:
         return self.values.get(option, [otherwise])[-1]
 
 
-def read(arguments: list[str], table: tuple[tuple[str, bool, str], ...] = RUN_OPTIONS) -> Arguments:
-    """*arguments* taken apart; raises UsageError with the next move."""
+def read(
+    arguments: list[str],
+    table: Sequence[tuple[str, bool, str]] = RUN_OPTIONS,
+    takes_more: bool = False,
+) -> Arguments:
+    """*arguments* taken apart; *takes_more* than one script. Raises UsageError."""
     read = Arguments()
     takes_value = {name: value for name, value, _ in table}
     waiting = iter(arguments)
@@ -52,6 +62,8 @@ def read(arguments: list[str], table: tuple[tuple[str, bool, str], ...] = RUN_OP
             read.script, read.is_module = next(waiting, ""), True
         elif not read.script and (argument == "-" or not argument.startswith("-")):
             read.script = argument
+        elif takes_more and not argument.startswith("-") and not equals:
+            read.more.append(argument)
         elif equals:
             read.sets.append(split_override(argument))
         else:

@@ -12,7 +12,7 @@ _MOST = 100_000  # values of one axis: a longer one is checked run by run
 
 def check_axes(binder: Binder, sweep: Sweep) -> None:
     """Raises what binding a Config would raise, for any value of any axis by itself."""
-    for axis in sweep.axes:
+    for axis in sweep.axes:  # (a target that only another script has is gone from its sweep)
         if axis.is_random or not axis.is_settled or axis.size is None or axis.size > _MOST:
             binder.check([Override(target, None, axis.origin) for target in axis.targets])
             continue

@@ -18,13 +18,20 @@ from kohaku_ast.runner.override import Override
 _ORIGIN = "command line"
 
 
-def sweep_of(read_: Arguments, config: Config | Sweep | None, binder: Binder) -> Sweep:
-    """Config files, then what the command line sweeps over them; what it sets is set for all."""
+def sweep_of(read_: Arguments, config: Config | Sweep | None, binder: Binder | None) -> Sweep:
+    """Config files, then what the command line sweeps over them; what it sets is set for all.
+
+    *binder* is that of the one script; None if there are several.
+    """
     own = _own_axes(read_)
     _refuse_both(read_, own)
     whole = Sweep.of(config or Config()) if not isinstance(config, Sweep) else config
     whole = whole | own
-    return _limited(_fixed(whole, own, read_, binder), read_)
+    if binder is not None:
+        whole = _fixed(whole, own, read_, binder)
+    else:
+        whole = whole.without(*(name for name, _ in read_.sets if name in whole.targets))
+    return _limited(whole, read_)
 
 
 def _own_axes(read_: Arguments) -> Sweep:

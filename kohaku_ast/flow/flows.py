@@ -80,11 +80,11 @@ class _Flow:
 
     def _runs(self) -> Iterator[Run]:
         flow = Flow(
-            Supply(self._works(), self.listens),
+            Supply(self.works(), self.listens),
             launcher_of(self.mode, self.slots, nice=self.nice),
             self.limits,
             self.observers,
-            self._total(),
+            self.total(),
         )
         try:
             yield from flow.runs()
@@ -97,13 +97,15 @@ class _Flow:
 
             raise ConfigError(flow.summary.broken)
 
-    def _works(self) -> list[Work]:
+    def works(self) -> list[Work]:
+        """Its Scripts, read now."""
         return [
             Work(one.name, Binder(Launch(one.path), (), one.entrypoint, capture=True), one.config)
             for one in self.scripts
         ]
 
-    def _total(self) -> int | None:
+    def total(self) -> int | None:
+        """The number of its runs; None if that is not known before they have run."""
         total = 0
         for script in self.scripts:
             configs = script.config

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store import facts
 from kohaku_ast.store.run_folder import LOG, RunFolder
@@ -20,26 +18,24 @@ class Kept:
         self.is_between_attempts = False
         #: Why there is no log, though there should be one.
         self.log_error: OSError | None = None
-        self._log: int | None = None
 
     def begin(self, attempt: int, started: float) -> int | None:
-        """An attempt begins; the descriptor of its log."""
+        """An attempt begins; the descriptor of its log, which the caller closes."""
         self.is_between_attempts = False
         self.facts.update(facts.of_start(started, attempt, None), attempts=self.attempts, log=None)
-        if self.has_log:
-            self._open_log()
-        return self._log
+        return self._open_log() if self.has_log else None
 
-    def _open_log(self) -> None:
-        self.close_log()
+    def _open_log(self) -> int | None:
         try:
-            self._log, self.facts["log"] = self.folder.open_log(), LOG
+            log = self.folder.open_log()
         except OSError as error:
             self.log_error = error
+            return None
+        self.facts["log"], self.log_error = LOG, None
+        return log
 
     def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
         """The attempt, and with it perhaps the run, is over."""
-        self.close_log()
         self.facts.update(facts.of_end(status, outcome, ended))
 
     def put_attempt_aside(self) -> None:
@@ -58,12 +54,6 @@ class Kept:
     def as_last_attempt(self) -> None:
         """There will be no other attempt after all."""
         self.facts.update(self.attempts.pop())
-
-    def close_log(self) -> None:
-        """The run has a descriptor of its own by now, or needs none any more."""
-        if self._log is not None:
-            os.close(self._log)
-            self._log = None
 
     def write(self) -> None:
         """Raises OSError."""

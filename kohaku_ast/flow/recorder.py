@@ -20,6 +20,7 @@ from kohaku_ast.store import facts
 from kohaku_ast.store.find import Finished
 from kohaku_ast.store.identity import identity
 from kohaku_ast.store.processes import ProcessMark
+from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import RunFolder
 from kohaku_ast.store.surroundings import Surroundings
 
@@ -37,13 +38,15 @@ class Recorder(Observer):
         resume: bool = False,
         retry_failed: bool = False,
         has_logs: bool = True,
+        variables: Callable[[Run], Mapping[str, str]] = lambda run: {},
         warn: Callable[[str], None],
     ) -> None:
         """*resume*: what earlier flows have finished is done, failures too unless *retry_failed*
-        (which resumes as well). *warn* is told, once, why something cannot be written.
+        (which resumes as well). *variables* is what a run has besides our own environment.
+        *warn* is told, once, why something cannot be written.
         """
         self.root, self.has_logs, self.warn = root.absolute(), has_logs, warn
-        self.retry_failed = retry_failed
+        self.retry_failed, self.variables = retry_failed, variables
         #: How the runs that were not run again had ended -> how many.
         self.skipped: Counter[str] = Counter()
         #: Of these: at another git commit than now.
@@ -69,35 +72,35 @@ class Recorder(Observer):
             return False
         run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
         self.skipped[record.status] += 1
+        self._warn_of_text(record)
         now = self._around.commit_of(bound)
         self.skipped_elsewhere += bool(record.commit and now and record.commit != now)
         return True
 
-    def open(self, run: Run, bound: Bound, env: Mapping[str, str] | None = None) -> int | None:
-        """Make or reuse the folder of *run* and say there that it runs, in *env*.
+    def open(self, run: Run, bound: Bound) -> int | None:
+        """Make or reuse the folder of *run* and say there that it runs.
 
-        The descriptor of its log, for stdout and stderr; None if there is none. It is closed
-        with ``started``, or when the run is over: nobody else has to.
+        The descriptor of its log, for stdout and stderr, which the caller closes; None if there
+        is none.
         """
         kept = self._open.get(run.index) or self._create(run, bound)
         if kept is None:
             return None
         log = kept.begin(run.attempt, time.time())
-        kept.facts["environment"] = self._around.of_run(os.environ if env is None else env)
+        kept.facts["environment"] = self._around.of_run({**os.environ, **self.variables(run)})
         self._open[run.index] = kept
         if not self._write(kept) and not kept.attempts:
-            self._forget(run)
+            self._forget(run, log)
             return None
         run.folder, run.log = kept.folder.path, kept.folder.log if log is not None else None
         if kept.log_error is not None:
             self._cannot("keep what a run prints", kept.log_error)
         return log
 
-    def started(self, run: Run, pid: int) -> None:
+    def on_process(self, run: Run, pid: int) -> None:
         """*run* has got its process."""
         kept = self._open.get(run.index)
         if kept is not None:
-            kept.close_log()
             kept.facts["process"] = facts.marked(ProcessMark.of(pid))
             self._write(kept)
 
@@ -186,17 +189,30 @@ class Recorder(Observer):
 
     def _cannot(self, what: str, error: OSError) -> None:
         reason = error.strerror or str(error)
-        if reason not in self._said:
-            self._said.add(reason)
-            self.warn(
-                f"cannot {what} below {str(self.root)!r}: {reason}. The runs go on; "
-                "make it writable, or switch records off with --no-record."
-            )
+        text = (
+            f"cannot {what} below {str(self.root)!r}: {reason}. The runs go on; "
+            "make room for it, or switch records off with --no-record."
+        )
+        self._warn_once(reason, text)
 
-    def _forget(self, run: Run) -> None:
-        kept = self._open.pop(run.index)
-        kept.close_log()
-        kept.folder.remove()
+    def _warn_once(self, subject: str, text: str) -> None:
+        if subject not in self._said:
+            self._said.add(subject)
+            self.warn(text)
+
+    def _forget(self, run: Run, log: int | None) -> None:
+        if log is not None:
+            os.close(log)
+        self._open.pop(run.index).folder.remove()
+
+    def _warn_of_text(self, record: Record) -> None:
+        for name in record.only_shown:
+            text = (
+                f"{name!r} of a run that is skipped was recorded as text only "
+                f"({record.folder.name}): its Outcome has none. Let the script give back plain "
+                "values or the path of a file, or run without --resume."
+            )
+            self._warn_once(f"text of {name}", text)
 
     def _warn_of_orphan(self, run: Run, name: str) -> None:
         assert self._finished is not None

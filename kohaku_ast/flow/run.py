@@ -40,6 +40,11 @@ class Run:
     notes: dict[str, object] = field(default_factory=dict)
 
     @property
+    def seconds(self) -> float:
+        """How long its last attempt took; 0 if it could not even be started."""
+        return max(0.0, self.ended - self.started) if self.started else 0.0
+
+    @property
     def number(self) -> str:
         """``[2/4]``, or ``[2]`` if nobody knows how many there will be."""
         return f"[{self.index + 1}]" if self.total is None else f"[{self.index + 1}/{self.total}]"

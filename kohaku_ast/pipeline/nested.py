@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from kohaku_ast.errors import PipelineError, near
@@ -13,7 +14,7 @@ from kohaku_ast.pipeline.scope import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.mapping import Rows
@@ -112,26 +113,27 @@ class PipelineNode:
 
     def run_inside(self, values: Mapping[str, Any], scope: Scope | None) -> tuple[Any, ...]:
         """The same, with the engine, cache and callbacks of *scope* where it has no own."""
-        inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
-        if scope is not None and scope.callbacks:
-            return self._told(inner, scope)
-        return self._run(inner, scope)
+        with self.opened(values, scope) as (job, rows):
+            return self.gathered(job.run() if rows is None else job.map(rows))
 
-    def _told(self, inner: dict[str, Any], scope: Scope) -> tuple[Any, ...]:
+    @contextmanager
+    def opened(
+        self, values: Mapping[str, Any], scope: Scope | None
+    ) -> Iterator[tuple[Job, Rows | None]]:
+        """What runs for *values*, and its items, if it maps. Tells its start and its end."""
+        inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
+        if scope is None or not scope.callbacks:
+            yield self._job(inner, scope)
+            return
         deeper = scope.replaced(context=scope.context.inside(self.name, 1))
         started = clock()
         deeper.tell("on_nested_start", self.name, self.pipeline.name)
         try:
-            return self._run(inner, deeper)
+            yield self._job(inner, deeper)
         finally:
             deeper.tell("on_nested_end", self.name, self.pipeline.name, clock() - started)
 
-    def _run(self, inner: dict[str, Any], scope: Scope | None) -> tuple[Any, ...]:
-        job, rows = self.job(inner, scope)
-        return self.gathered(job.run() if rows is None else job.map(rows))
-
-    def job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[Job, Rows | None]:
-        """What runs for values by their names in the pipeline, and its items, if it maps."""
+    def _job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[Job, Rows | None]:
         pipeline = self.pipeline
         if not self.map_over:
             plan = pipeline.plan(inner, self._wanted)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Plan:
     """Frozen: the same for every run with the same names."""
 
-    __slots__ = ("_straight", "given", "is_async", "keys", "nodes", "single", "wanted")
+    __slots__ = ("_straight", "given", "has_nested", "is_async", "keys", "nodes", "single", "wanted")
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class Plan:
         self.is_async = any(node.is_async for node in nodes)
         #: What the keys of its cached runs have in common, made by ``caching.keys``.
         self.keys: Any = None
+        #: Whether a node is a pipeline.
+        self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
         #: What ``caching.keys`` works out once for each plan.
         self.keys: object = None
         self._straight: Straight | None = None

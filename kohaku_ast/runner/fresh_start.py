@@ -10,8 +10,7 @@ import sys
 
 from kohaku_ast.runner.bottom import is_command, leave_for
 from kohaku_ast.runner.process import warn_at_end
-from kohaku_ast.runner.shipment import unpack
-from kohaku_ast.runner.shipped import start_of, writer
+from kohaku_ast.runner.shipped import load_shipment, start_of, writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
 def main(frame: FrameType) -> None:
     """Run the Shipment that the command line names; *frame* is the interpreter's first."""
     job, result = sys.argv[3:5]
-    shipment = unpack(_read(job))
     number = int(result) if result.isdigit() else os.open(result, os.O_WRONLY)
+    leave = writer(number)
+    shipment = load_shipment(_read(job), leave)
     warn_at_end(shipment.prepared)
-    start = start_of(shipment, writer(number))
+    start = start_of(shipment, leave)
     if is_command(frame):
         leave_for(start)
     sys.exit(start())

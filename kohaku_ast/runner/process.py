@@ -71,11 +71,14 @@ def _enter(launch: Launch) -> None:
 def _forget_shadowed(folder: str) -> None:
     """Let the script import its own ``inspect.py``, though we have imported Python's."""
     for name in set(sys.modules) - STARTED_WITH:
-        if not name.startswith(("_", "kogine", "kohaku_ast")) and _is_in(folder, name):
+        if is_hidden_by(folder, name):
             del sys.modules[name]
 
 
-def _is_in(folder: str, name: str) -> bool:
+def is_hidden_by(folder: str, name: str) -> bool:
+    """Whether a script in *folder* finds another module than the *name* that is loaded."""
+    if name.startswith(("_", "kogine", "kohaku_ast")):
+        return False
     path = os.path.join(folder, name)
     if (getattr(sys.modules[name], "__file__", None) or "").startswith(path):
         return False  # the script lies beside the very module, in the standard library say
@@ -127,16 +130,30 @@ def warn_compiler(program: Program) -> None:
 
 def warn_at_end(prepared: Prepared) -> None:
     """At exit, name the overrides that were not used. Registered first, so it runs last."""
-    atexit.register(_warn_unused, prepared, os.getpid())
+    EndWarning().tell(prepared)
+
+
+class EndWarning:
+    """Names the overrides that were not used, at exit."""
+
+    def __init__(self) -> None:
+        """Registered now; *tell* says later what it is about."""
+        self.prepared: Prepared | None = None
+        self.pid = 0
+        atexit.register(_warn_unused, self)
+
+    def tell(self, prepared: Prepared) -> None:
+        """This process runs *prepared*."""
+        self.prepared, self.pid = prepared, os.getpid()
 
 
 @hidden
-def _warn_unused(prepared: Prepared, pid: int) -> None:
-    if os.getpid() != pid:  # a forked child of the script
+def _warn_unused(warning: EndWarning) -> None:
+    if os.getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
         return
     tracer = sys.gettrace()
     sys.settrace(None)  # the script may have left one on: it is not to see us
-    for message in unused_messages(prepared):
+    for message in unused_messages(warning.prepared):
         _say(f"kogine: warning: {message}\n")
     sys.settrace(tracer)
 

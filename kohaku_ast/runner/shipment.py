@@ -56,8 +56,7 @@ def pack(bound: Bound, wants_value: bool) -> bytes:
     Raises UsageError for a value that cannot be sent, which it names.
     """
     prepared, config = bound.prepared, bound.config
-    launch = {name: getattr(bound.launch, name, None) for name in _LAUNCH}
-    launch["argv"] = bound.argv
+    launch = {**launch_parts(bound.launch), "argv": bound.argv}
     programs = [
         (name, file, given.program.dumps())
         for name, file, given in [
@@ -79,7 +78,7 @@ def pack(bound: Bound, wants_value: bool) -> bytes:
 def unpack(data: bytes) -> Shipment:
     """What ``pack`` was given, in the child."""
     attributes, programs, is_plain, dumped, outputs, wants_value = marshal.loads(data)
-    launch = _launch(attributes)
+    launch = launch_of(attributes)
     objects = _loaded(is_plain, dumped, launch)
     (_, _, main), *modules = programs
     given = Given(program.loads(main), objects["values"])
@@ -97,7 +96,12 @@ def unpack(data: bytes) -> Shipment:
     )
 
 
-def _launch(attributes: Mapping[str, object]) -> Launch:
+def launch_parts(launch: Launch) -> dict[str, object]:
+    """What ``launch_of`` makes one like *launch* of."""
+    return {name: getattr(launch, name, None) for name in _LAUNCH}
+
+
+def launch_of(attributes: Mapping[str, object]) -> Launch:
     """A Launch that needs no file any more."""
     kind: type[Launch] = Launch
     if attributes["module"] is not None:

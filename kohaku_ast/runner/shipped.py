@@ -12,11 +12,16 @@ from kohaku_ast.runner.entry import entry_call
 from kohaku_ast.runner.error_text import describe
 from kohaku_ast.runner.hidden import hidden
 from kohaku_ast.runner.process import become, warn_compiler
-from kohaku_ast.runner.shipment import Shipment, dump_object
+from kohaku_ast.runner.shipment import Shipment, dump_object, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kohaku_ast.runner.launch import Launch
+
+INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
+"""The start of the command that this process was started by, up to what is run."""
 
 _USUAL_PATH = sys.path[1:]
 _HIGH = 100  # a descriptor that no script counts on
@@ -27,6 +32,7 @@ def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[],
 
     @hidden
     def start() -> int:
+        _pose_as_plain(shipment.launch)
         prepared = shipment.prepared
         warn_compiler(prepared.program)
         hand_on(prepared)
@@ -45,6 +51,23 @@ def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[],
         return 0
 
     return start
+
+
+@hidden
+def _pose_as_plain(launch: Launch) -> None:
+    """The command that a script finds: the one that starts it without us."""
+    module = getattr(launch, "module", "__main__")
+    named = ["-m", module, *launch.argv[1:]] if module != "__main__" else launch.argv
+    sys.orig_argv = [*INTERPRETER, *named]
+
+
+def load_shipment(data: bytes, leave: Callable[[bytes], None]) -> Shipment:
+    """What was sent; *leave* is told if it cannot be read here."""
+    try:
+        return unpack(data)
+    except Exception as error:
+        leave(_failed(error))
+        raise
 
 
 def writer(number: int) -> Callable[[bytes], None]:

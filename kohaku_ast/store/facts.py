@@ -81,7 +81,7 @@ def of_attempt(facts: Mapping[str, object]) -> dict[str, object]:
 
 def marked(process: ProcessMark | None) -> dict[str, object] | None:
     """A process as it stands in run.json."""
-    return process and {"pid": process.pid, "start": process.start}
+    return None if process is None else {"pid": process.pid, "start": process.start}
 
 
 def time_text(seconds: float) -> str:

@@ -19,18 +19,18 @@ from kohaku_ast.store import fingerprint_code as code
 _SCALARS = (type(None), bool, float, complex, type(Ellipsis))
 
 
-class Unstable(Exception):
+class UnstableError(Exception):
     """A value has no content that another process could find again: a lock, an open file."""
 
 
 def fingerprint(value: object) -> bytes:
-    """The fingerprint of *value*; raises Unstable."""
+    """The fingerprint of *value*; raises UnstableError."""
     try:
         return _Walk().of(value)
-    except Unstable:
+    except UnstableError:
         raise
     except Exception as error:  # whatever a class does when it is asked for its content
-        raise Unstable(f"{type(value).__qualname__}: {error}") from error
+        raise UnstableError(f"{type(value).__qualname__}: {error}") from error
 
 
 class _Walk:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from kohaku_ast.runner.bound import Bound
-from kohaku_ast.store.fingerprint import Unstable, fingerprint
+from kohaku_ast.store.fingerprint import UnstableError, fingerprint
 
 
 def script_hash(bound: Bound) -> str:
@@ -51,7 +51,7 @@ def identity(bound: Bound, folder: str) -> str:
     )
     try:
         return fingerprint(content).hex()
-    except Unstable:
+    except UnstableError:
         return secrets.token_hex(16)
 
 

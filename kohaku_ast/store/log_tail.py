@@ -11,9 +11,9 @@ _MOST_TEXT = 500
 
 
 def last_lines(log: Path, count: int = 10) -> list[str]:
-    """The last *count* lines, without line ends; none if the file cannot be read.
+    r"""The last *count* lines, without line ends; none if the file cannot be read.
 
-    Of a line that was written over (``\\r``, a progress bar) what was to be seen last.
+    Of a line that was written over (``\r``, a progress bar) what was to be seen last.
     """
     try:
         text = _tail(log).decode("utf-8", "replace")

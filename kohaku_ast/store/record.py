@@ -69,6 +69,15 @@ class Record:
         """The git commit that it was run at, or empty."""
         return str((self.facts.get("git") or {}).get("commit", ""))
 
+    @property
+    def only_shown(self) -> list[str]:
+        """What ``outcome`` lacks, because only its ``repr`` could be kept: names of outputs, and
+        ``value``.
+        """
+        value, outputs = self.facts.get("value"), self.facts.get("outputs") or {}
+        forms = {**({} if value is None else {"value": value}), **outputs}
+        return [name for name, form in forms.items() if not is_whole(form)]
+
     def outcome(self) -> Outcome:
         """Its Outcome again, with those of the values that are plain."""
         value, outputs = self.facts.get("value"), self.facts.get("outputs") or {}

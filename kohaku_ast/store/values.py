@@ -1,6 +1,7 @@
-"""Values in run.json: one of three forms, so that who reads it knows what came back whole.
+"""Values in run.json: one of four forms, so that who reads it knows what came back whole.
 
-``{"json": 0.1}``; ``{"python": "(1, 2)"}``, a literal, with ``inf`` and ``nan`` as names;
+``{"json": 0.1}``; ``{"path": "out"}``, a Path;
+``{"python": "(1, 2)"}``, a literal, with ``inf`` and ``nan`` as names;
 ``{"repr": "<Model>", "type": "net.Model"}``, which does not come back.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+_WHOLE = frozenset(("json", "path", "python"))
 _MOST_ITEMS = 10_000
 _MOST_TEXT = 1_000_000
 _MOST_REPR = 2_000
@@ -25,6 +28,8 @@ def written(value: object) -> dict[str, object]:
             return {"json": value}
         if form == "python":
             return {"python": repr(value)}
+        if isinstance(value, Path):
+            return {"path": str(value)}
         text = repr(value)
     except Exception as error:
         text = f"<repr failed: {type(error).__name__}>"
@@ -35,7 +40,7 @@ def written(value: object) -> dict[str, object]:
 
 def is_whole(form: object) -> bool:
     """Whether ``read`` gives the value itself."""
-    return isinstance(form, Mapping) and ("json" in form or "python" in form)
+    return isinstance(form, Mapping) and not _WHOLE.isdisjoint(form)
 
 
 def read(form: object) -> object:
@@ -49,6 +54,8 @@ def read(form: object) -> object:
         return form["json"]
     if "python" in form:
         return _evaluated(str(form["python"]))
+    if "path" in form:
+        return Path(form["path"])
     return str(form.get("repr", ""))
 
 
@@ -91,7 +98,7 @@ class _Form:
 
 
 class _Names(ast.NodeTransformer):
-    def visit_Name(self, node: ast.Name) -> ast.AST:  # noqa: N802  # ast calls it so
+    def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in ("inf", "nan"):
             return ast.copy_location(ast.Constant(float(node.id)), node)
         return node

@@ -1,4 +1,4 @@
-"""JsonLines: a JSON object on a line for each change. ``docs/reference/flow-output.md`` is the law."""
+"""JsonLines: a JSON object on a line for each change, as ``docs/reference/flow-output.md`` says."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TextIO
 
+from kohaku_ast.config.cells import native
 from kohaku_ast.flow.display.failures import Again, Failures, no_command
 from kohaku_ast.flow.display.json_values import as_json
 from kohaku_ast.flow.display.out import Out
@@ -32,7 +33,7 @@ class JsonLines(Observer):
 
     def on_start(self, run: Run, total: int | None) -> None:
         """``start``."""
-        self._say("start", _named(run), slot=run.slot, overrides=as_json(run.config.globals_dict))
+        self._say("start", _named(run), slot=run.slot, overrides=_overrides(run))
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
         """``progress`` of each run of which something new is known, at most once a second."""
@@ -52,7 +53,7 @@ class JsonLines(Observer):
 
     def on_skip(self, run: Run) -> None:
         """``skip``."""
-        self._say("skip", _named(run), overrides=as_json(run.config.globals_dict))
+        self._say("skip", _named(run), overrides=_overrides(run))
 
     def on_end(self, run: Run) -> None:
         """``end``."""
@@ -89,11 +90,15 @@ def _named(run: Run) -> dict[str, object]:
     }  # fmt: skip
 
 
+def _overrides(run: Run) -> object:
+    return {target: as_json(native(value)) for target, value in run.config.globals_dict.items()}
+
+
 def _ending(run: Run) -> dict[str, object]:
     outcome = run.outcome or Outcome(run.state)
     error = None if outcome.error is None else asdict(outcome.error)
     return {
-        "state": run.state, "seconds": max(0.0, run.ended - run.started),
+        "state": run.state, "seconds": run.seconds,
         "exit_status": outcome.exit_status, "error": error,
     }  # fmt: skip
 

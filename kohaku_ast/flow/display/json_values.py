@@ -3,52 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from pathlib import PurePath
 
 from kohaku_ast.display.short import short_repr
 
 _MOST_ENTRIES = 1000
 _MOST_TEXT = 20_000
+_OWN = ("builtins", "collections")  # modules of classes whose length can be asked for without harm
 
 
 def as_json(value: object, depth: int = 8) -> object:
     """None, bool, int, float, str, lists and dicts of them; of anything else its ``repr``, cut.
 
-    NaN and infinities are text, because JSON has none; a tuple is a list. What is nested deeper
-    than *depth* or has more than 1,000 entries is cut text too. Never raises.
+    NaN, infinities and integers of more than 64 bits are text; a tuple is a list, a scalar of numpy
+    a number, a path text. What is nested deeper than *depth* or has more than 1,000 entries is cut
+    text too. Never raises.
     """
-    kind = type(value)
-    if value is None or kind is bool:
+    try:
+        return _as_json(value, depth)
+    except Exception:  # a script's own classes may do anything
+        return f"<{type(value).__name__}>"
+
+
+def _as_json(value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool):
         return value
-    if kind is int:
-        assert isinstance(value, int)
-        return value if abs(value) < 2**63 else _text(value)
-    if kind is float:
-        assert isinstance(value, float)
-        return value if math.isfinite(value) else str(value)
-    if kind is str:
-        assert isinstance(value, str)
-        return value if len(value) <= _MOST_TEXT else _text(value)
-    return _nested(value, depth)
+    if isinstance(value, int):
+        return int(value) if abs(value) < 2**63 else short_repr(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, (str, PurePath)):
+        text = str(value)
+        return text if len(text) <= _MOST_TEXT else short_repr(text)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return as_json(value.item(), 0)  # type: ignore[attr-defined]
+    return _nested(value, depth) if depth and type(value).__module__ in _OWN else short_repr(value)
 
 
 def _nested(value: object, depth: int) -> object:
-    if depth and isinstance(value, (list, tuple, Mapping)) and _is_small(value):
-        if isinstance(value, Mapping):
-            if all(type(name) is str for name in value):
-                return {name: as_json(one, depth - 1) for name, one in value.items()}
-        else:
-            return [as_json(one, depth - 1) for one in value]
-    return _text(value)
-
-
-def _is_small(value: Sequence[object] | Mapping[object, object]) -> bool:
-    """Whether it is one of Python's own, whose length and entries can be asked for without harm."""
-    return type(value).__module__ in ("builtins", "collections") and len(value) <= _MOST_ENTRIES
-
-
-def _text(value: object) -> str:
-    try:
-        return short_repr(value)
-    except Exception:
-        return f"<{type(value).__name__}>"
+    if isinstance(value, Mapping) and len(value) <= _MOST_ENTRIES:
+        if all(isinstance(name, str) for name in value):
+            return {str(name): as_json(one, depth - 1) for name, one in value.items()}
+    elif isinstance(value, (list, tuple)) and len(value) <= _MOST_ENTRIES:
+        return [as_json(one, depth - 1) for one in value]
+    return short_repr(value)

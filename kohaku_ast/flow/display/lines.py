@@ -37,5 +37,5 @@ class Lines(Observer):
     def on_end(self, run: Run) -> None:
         """How it ended."""
         last = error_line(run) if run.state == FAILED else metrics_text(seen_of(run).metrics)
-        took = exact_time(run.ended - run.started)
+        took = exact_time(run.seconds)
         self._out.say(f"{run.state} {run.number} {run.label} in {took}{': ' if last else ''}{last}")

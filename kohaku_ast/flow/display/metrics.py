@@ -48,14 +48,14 @@ def read_metrics(line: str) -> dict[str, Number]:
     return _pairs(_parts(line))
 
 
-class _OtherText(Exception):
+class _OtherTextError(Exception):
     """The line is not made of metrics."""
 
 
 def _pairs(found: Iterator[tuple[str, str]]) -> dict[str, Number]:
     try:
         return {name: _number(text) for name, text in found}
-    except _OtherText:
+    except _OtherTextError:
         return {}
 
 
@@ -69,7 +69,7 @@ def _parts(line: str) -> Iterator[tuple[str, str]]:
         else:
             found = _BESIDE.match(line, position)
         if not found:
-            raise _OtherText
+            raise _OtherTextError
         position = found.end()
 
 
@@ -79,7 +79,7 @@ def _entries(line: str) -> Iterator[tuple[str, str]]:
     while position < len(line):
         found = _ENTRY.match(line, position)
         if not found:
-            raise _OtherText
+            raise _OtherTextError
         yield found[2], found[3]
         position = found.end()
 

@@ -23,10 +23,13 @@ def only_json() -> Iterator[TextIO]:
     sys.stdout.flush()
     kept = os.dup(output)
     os.dup2(error, output)
-    stream = io.TextIOWrapper(io.FileIO(kept, "wb"), encoding="utf-8", write_through=True)
+    stream = os.fdopen(kept, "w", encoding="utf-8", newline="\n")
     try:
         yield stream
     finally:
         sys.stdout.flush()
         os.dup2(kept, output)
-        stream.close()
+        try:
+            stream.close()
+        except OSError:  # who read it is gone, and `Out` has seen that
+            pass

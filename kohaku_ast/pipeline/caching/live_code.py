@@ -260,6 +260,8 @@ def _annotated(cls: type) -> tuple[tuple[str, str], ...]:
         found = vars(cls).get("__annotations__", {})
     except Exception:  # a lazy annotation that raises
         return ()
+    if not isinstance(found, dict):
+        return ()
     return tuple((name, _type_text(hint)) for name, hint in found.items())
 
 

@@ -54,7 +54,9 @@ def is_local_module(module: ModuleType) -> bool:
     if spec is not None and spec.origin in ("built-in", "frozen"):
         return False
     folders = list(getattr(module, "__path__", ()))
-    return all(is_local_file(os.path.join(folder, "x.py")) for folder in folders)
+    if folders:
+        return all(is_local_file(os.path.join(folder, "x.py")) for folder in folders)
+    return "__builtins__" in vars(module)  # Python code ran in it: a notebook, the prompt, exec
 
 
 def library_label(module: str, name: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import enum
 import sys
 from hashlib import blake2b
@@ -156,7 +157,8 @@ def _tensor(writer: Writer, value: Any, torch: Any) -> bool:
 def _write_pickled(writer: Writer, value: Any) -> None:
     """The type, what makes it anew, and its state, each in turn: pickled sets have no order."""
     try:
-        reduced = value.__reduce_ex__(4)
+        reduce = copyreg.dispatch_table.get(type(value))
+        reduced = reduce(value) if reduce else value.__reduce_ex__(4)
     except Exception as error:
         raise Unhashable(value, str(error)) from None
     _mark(writer, b"O", value)

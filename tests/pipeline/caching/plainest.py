@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kohaku_ast.pipeline.caching.explain import note
-from kohaku_ast.pipeline.caching.keys import Lineage
 from kohaku_ast.pipeline.caching.kept_value import Cache
+from kohaku_ast.pipeline.caching.keys import Lineage
 from kohaku_ast.pipeline.graph import Graph
 from kohaku_ast.pipeline.plan import Plan, make_plan
 

@@ -1,0 +1,96 @@
+"""``kogine workflow sequential a.py b.py`` and ``parallel``: one config for several scripts.
+
+Each script gets the values whose targets it has; a target that none of them has is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from kogine.flow_options import flow_options
+from kogine.flow_run import run_flow
+from kogine.options import WORKFLOW_OPTIONS
+from kogine.overrides import binder_of, load_configs
+from kogine.reader import Arguments, read
+from kogine.run import split_function
+from kogine.sweep_check import check_axes
+from kogine.sweep_lines import SweepLines
+from kogine.sweep_of import sweep_of
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import UsageError
+from kohaku_ast.flow.cores import usable_cores
+from kohaku_ast.flow.limits import Limits
+from kohaku_ast.flow.work import Work
+from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.override import Override
+
+
+def workflow_sequential(arguments: list[str]) -> Callable[[], int]:
+    """One after another, in this process unless the options say something else."""
+    return _start(arguments, "sequential", "inline", Limits(stops_on_error=True))
+
+
+def workflow_parallel(arguments: list[str]) -> Callable[[], int]:
+    """At the same time, by default on all usable cores."""
+    return _start(arguments, "parallel", "spawn", Limits(workers=usable_cores()))
+
+
+def _start(arguments: list[str], command: str, mode: str, limits: Limits) -> Callable[[], int]:
+    read_ = read(arguments, WORKFLOW_OPTIONS, takes_more=True)
+    if not read_.script:
+        raise UsageError(f"no script given: kogine workflow {command} SCRIPT [SCRIPT ...]")
+    options = flow_options(read_, mode=mode, limits=limits)
+    works = _works(read_)
+    if "--dry-run" in read_.flags:
+        return lambda: _dry_run(works)
+    sizes = [work.configs.size for work in works if isinstance(work.configs, Sweep)]
+    total = sum(one for one in sizes if one is not None) if None not in sizes else None
+    return lambda: run_flow(works, options, SweepLines(read_), total, wants_value=True)
+
+
+def _dry_run(works: Sequence[Work]) -> int:
+    from kogine.dry_run import dry_run
+
+    for work in works:
+        assert isinstance(work.configs, Sweep)
+        print(f"script {work.name}")
+        dry_run(work.configs, work.binder)
+    return 0
+
+
+def _works(read_: Arguments) -> list[Work]:
+    config = load_configs(read_.values.get("--config", []))
+    paths = [read_.script, *read_.more]
+    binders = [_binder(path, read_) for path in paths]
+    whole = sweep_of(read_, config, binders[0] if len(binders) == 1 else None)
+    if len(binders) > 1:
+        wholes = [_fitted(whole, binder, binders, read_) for binder in binders]
+    else:
+        wholes = [whole]
+    for binder, found in zip(binders, wholes):
+        check_axes(binder, found)
+    return [Work(path, *pair) for path, pair in zip(paths, zip(binders, wholes))]
+
+
+def _binder(path: str, read_: Arguments) -> Binder:
+    script, function = split_function(path)
+    launch = find_launch(script, read_.argv, read_.is_module)
+    return binder_of(launch, read_, read_.value("--entrypoint") or function, capture=True)
+
+
+def _fitted(whole: Sweep, binder: Binder, binders: Sequence[Binder], read_: Arguments) -> Sweep:
+    """*whole* for one of several scripts: less the axes that are others', and with what others
+    have allowed to be missing in it.
+    """
+    targets = [*whole.targets, *whole.base.globals_dict, *(target for target, _ in read_.sets)]
+    probes = [Override(target, None, "command line", optional=True) for target in targets]
+    own = binder.full_targets(probes)
+    somewhere = {name for one in binders for name in one.full_targets(probes)}
+    foreign = [target for target in targets if target in somewhere and target not in own]
+    for override in binder.overrides:
+        override.optional = override.optional or override.target in foreign
+    left = whole.without(*(target for target in whole.targets if target in foreign))
+    return left | Config(optional=frozenset(foreign))

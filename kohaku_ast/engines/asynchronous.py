@@ -1,0 +1,142 @@
+"""An executor for ``async def`` functions, with an event loop of its own in a thread: it works
+where another loop is running, as in a notebook.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+from kohaku_ast.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+class AsyncExecutor(Executor):
+    """Runs at most *max_concurrent* calls at once; those of ``async def`` functions overlap in
+    one thread, others run in threads of their own. ``submit`` gives Futures of
+    ``concurrent.futures``.
+    """
+
+    def __init__(self, max_concurrent: int = 10) -> None:
+        if max_concurrent < 1:
+            raise UsageError(f"max_concurrent is {max_concurrent!r}; it must be at least 1.")
+        #: How many calls run at once.
+        self.max_concurrent = max_concurrent
+        self._lock = threading.Lock()
+        self._is_shut = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._gate: asyncio.Semaphore | None = None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The Future of ``fn(*args, **kwargs)``. Raises RuntimeError after ``shutdown``."""
+        return self.start(self.call(functools.partial(fn, *args, **kwargs)))
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """The Future of *coroutine* in the loop of this executor; it does not count as a call."""
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        except BaseException:
+            coroutine.close()
+            raise
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The result of *coroutine*; Ctrl-C cancels it."""
+        future = self.start(_caught(coroutine))
+        try:
+            found, error = future.result()
+        except BaseException:
+            future.cancel()
+            raise
+        if error is not None:
+            raise error
+        return found
+
+    async def call(self, function: Callable[[], Any]) -> Any:
+        """The result of *function* in its turn, awaited if it is one to be. For coroutines that
+        ``start`` runs.
+        """
+        if self._gate is None:
+            self._gate = asyncio.Semaphore(self.max_concurrent)
+        async with self._gate:
+            if _makes_coroutine(function):
+                return await function()
+            context = contextvars.copy_context()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool(), context.run, function)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the calls end (*cancel_futures*: cancel them), then the thread of the loop."""
+        with self._lock:
+            self._is_shut = True
+            loop, thread, threads = self._loop, self._thread, self._threads
+            self._loop = None
+        if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_finish(cancel_futures), loop).add_done_callback(
+                lambda _: loop.call_soon_threadsafe(loop.stop)
+            )
+            if wait and thread is not threading.current_thread():
+                thread.join()
+        if threads is not None:
+            threads.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._is_shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_turn, args=(self._loop,), name="kogine-async", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self.max_concurrent, "kogine-async")
+            return self._threads
+
+
+def _makes_coroutine(function: Callable[[], Any]) -> bool:
+    inner = function.func if isinstance(function, functools.partial) else function
+    call = getattr(type(inner), "__call__", None)
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)
+
+
+async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """SystemExit and KeyboardInterrupt of a task would end the whole loop."""
+    try:
+        return await coroutine, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return None, error
+
+
+async def _finish(cancel: bool) -> None:
+    own = asyncio.current_task()
+    while others := [task for task in asyncio.all_tasks() if task is not own]:
+        if cancel:
+            for task in others:
+                task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()

@@ -1,0 +1,43 @@
+"""In a forked process: ``sys.stdin``, ``stdout`` and ``stderr`` for the descriptors it has now."""
+
+from __future__ import annotations
+
+import os
+import sys
+from io import DEFAULT_BUFFER_SIZE, TextIOWrapper
+
+
+def renew_streams() -> None:
+    """As the interpreter makes them at its start; the objects stay those that libraries know."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, f"__{name}__")
+        if not _is_open(number):
+            setattr(sys, f"__{name}__", None)
+            if getattr(sys, name) is stream:
+                setattr(sys, name, None)
+        elif isinstance(stream, TextIOWrapper):
+            _renew(stream, number)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _renew(stream: TextIOWrapper, number: int) -> None:
+    """What ``create_stdio`` of CPython does."""
+    buffer = stream.buffer
+    encoding, errors, name = stream.encoding, stream.errors, stream.name
+    raw = getattr(buffer, "raw", buffer)
+    is_buffered = raw is not buffer
+    raw.__init__(number, "wb" if number else "rb", closefd=False)
+    if is_buffered:
+        size = os.fstat(number).st_blksize
+        buffer.__init__(raw, size if size > 1 else DEFAULT_BUFFER_SIZE)
+    raw.name = name
+    lines = is_buffered and (raw.isatty() or number == 2)
+    through = not is_buffered
+    stream.__init__(buffer, encoding, errors, "\n", lines, through)  # type: ignore[misc]
