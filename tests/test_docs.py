@@ -1,7 +1,8 @@
 """Every example of the documentation is run, in the order of its page.
 
-A ``python`` block whose first line is ``# name.py`` becomes that file; in a ``console`` block
-each ``$ command`` must print what stands below it; a ``pycon`` block is a doctest.
+A ``python`` block whose first line is ``# name.py`` becomes that file, and so does one of another
+kind of file; in a ``console`` block each ``$ command`` must print what stands below it, how long
+it took aside; a ``pycon`` block is a doctest.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
-
+_SECONDS = re.compile(r" in \d+\.\d s$", re.MULTILINE)
+_FILES = ("python", "yaml", "toml", "json", "csv")
 
 ACCEPT = "KOGINE_ACCEPT" in os.environ
 
@@ -38,7 +40,7 @@ def test_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
 def run_block(block: re.Match[str], folder: Path, page: Path) -> str:
     """The block as it should be."""
     language, text = block.groups()
-    if language in ("python", "yaml", "toml", "json") and text.startswith("# "):
+    if language in _FILES and text.startswith("# "):
         write_file(text, folder)
     elif language == "console":
         return f"```console\n{console(text, folder)}```"
@@ -56,7 +58,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 def write_file(text: str, folder: Path) -> None:
     name, _, body = text.partition("\n")
     path = folder / name.removeprefix("# ").split()[0]
-    if path.suffix in (".py", ".yaml", ".toml"):
+    if path.suffix in (".py", ".yaml", ".toml", ".json", ".csv"):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(body.lstrip("\n"), encoding="utf-8")
 
 
@@ -80,7 +83,8 @@ def run_shell(command: str, folder: Path) -> str:
         env={**os.environ, "PYTHONPATH": path, "KOGINE_CACHE": str(folder / ".cache")},
         check=False,
     )
-    return done.stdout.decode().replace(f"{folder}{os.sep}", "")
+    printed = done.stdout.decode().replace(f"{folder}{os.sep}", "")
+    return _SECONDS.sub(" in 0.1 s", printed)
 
 
 def check_doctest(text: str, folder: Path, page: Path) -> None:

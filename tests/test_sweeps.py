@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle import Finished, edited, run_kogine, run_python
-from tests.semantics.sweeps import CASES, REFUSED, Refused, SweepCase
+from tests.sweep_cases import CASES, REFUSED, Refused, SweepCase
 
 
 def laid_out(folder: Path, script: str, files: dict[str, str]) -> Path:
@@ -71,13 +71,13 @@ def test_a_failed_run_stops_no_other_and_shows_as_under_python(tmp_path: Path) -
         pytest.param("sys.exit()", 0, "", id="exit with nothing"),
         pytest.param("sys.exit(3)", 1, "exit status 3", id="exit with a number"),
         pytest.param("sys.exit('why')", 1, "why\n", id="exit with a text"),
-        pytest.param("raise SystemExit(main())", 1, "exit status 5", id="exit with what main returns"),
+        pytest.param(
+            "raise SystemExit(main())", 1, "exit status 5", id="exit with what main returns"
+        ),
     ],
 )
 @pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
-def test_exits(
-    tmp_path: Path, end: str, status: int, said: str, isolate: tuple[str, ...]
-) -> None:
+def test_exits(tmp_path: Path, end: str, status: int, said: str, isolate: tuple[str, ...]) -> None:
     laid_out(tmp_path, f"import sys\nlr = 1\ndef main(): return 5\nprint(lr)\n{end}\n", {})
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "lr=1,2", *isolate)
     assert (done.stdout, done.status) == ("1\n2\n", status)
@@ -127,9 +127,16 @@ def test_draws_are_repeated_by_their_seed(tmp_path: Path) -> None:
     laid_out(tmp_path, "lr = 0.1\nbs = 4\nprint(lr, bs)\n", {})
 
     def drawn(*more: str) -> Finished:
-        return run_kogine(tmp_path, "run", "train.py", "--sweep", "lr=loguniform:1e-5:1e-1", "-n", "5", *more)
+        return run_kogine(
+            tmp_path, "run", "train.py", "--sweep", "lr=loguniform:1e-5:1e-1", "-n", "5", *more
+        )
 
-    first, again, other, new = drawn("--seed", "7"), drawn("--seed", "7"), drawn("--seed", "8"), drawn()
+    first, again, other, new = (
+        drawn("--seed", "7"),
+        drawn("--seed", "7"),
+        drawn("--seed", "8"),
+        drawn(),
+    )
     assert first.stdout == again.stdout != other.stdout
     assert len(set(first.stdout.splitlines())) == 5
     assert all(1e-5 <= float(line.split()[0]) <= 1e-1 for line in first.stdout.splitlines())
@@ -144,8 +151,12 @@ def test_draws_are_repeated_by_their_seed(tmp_path: Path) -> None:
 
 def test_a_dry_run_prints_the_table_and_runs_nothing(tmp_path: Path) -> None:
     laid_out(tmp_path, "lr = 0.1\nbs = 4\nprint(lr, bs)\n", {})
-    done = run_kogine(tmp_path, "run", "train.py", "--sweep", "lr=0.1,0.2", "--sweep", "bs=1,2,3", "--dry-run")
-    assert done.stdout == """\
+    done = run_kogine(
+        tmp_path, "run", "train.py", "--sweep", "lr=0.1,0.2", "--sweep", "bs=1,2,3", "--dry-run"
+    )
+    assert (
+        done.stdout
+        == """\
 axis lr: 2 of 0.1, 0.2
 axis bs: 3 of 1, 2, 3
     1  lr=0.1 bs=1
@@ -155,4 +166,5 @@ axis bs: 3 of 1, 2, 3
     5  lr=0.2 bs=2
     6  lr=0.2 bs=3
 """
+    )
     assert done.stderr == "6 runs; nothing was run\n"

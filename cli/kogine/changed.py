@@ -8,7 +8,7 @@ from kogine.reader import Arguments
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.children import hand_on
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.launch import Launch, explain, plain_python
 from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
 

@@ -6,7 +6,7 @@ imported for help and for the other commands only.
 
 from __future__ import annotations
 
-from kogine.options import RUN_OPTIONS, SHORT
+from kogine.options import FLOW_OPTIONS, RUN_OPTIONS, SHORT
 
 from kohaku_ast.errors import UsageError
 
@@ -15,10 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_SHARED = {
+    "--seed", "--trials", "--search", "--study", "--minimize", "--maximize",
+    *(name for name, _, _ in FLOW_OPTIONS),
+}  # fmt: skip
+"""Options of ours that many scripts have as well."""
+
+
 class Arguments:
     """What a command line with a script says."""
 
-    __slots__ = ("argv", "flags", "given", "is_module", "more", "script", "sets", "values")
+    __slots__ = ("argv", "flags", "given", "is_module", "joined", "more", "script", "sets", "values")
 
     def __init__(self) -> None:
         self.script = ""
@@ -26,6 +33,9 @@ class Arguments:
         self.is_module = False
         #: The scripts after the first, for a command that takes several.
         self.more: list[str] = []
+        #: Options of flows written as ``--seed=9`` behind the script, which may have one of that
+        #: name itself.
+        self.joined: list[tuple[str, str]] = []
         #: TARGET and text of each override, in order.
         self.sets: list[tuple[str, str]] = []
         #: Option -> what it was given, in order.
@@ -35,6 +45,19 @@ class Arguments:
         self.flags: set[str] = set()
         #: What stands behind ``--``, for the script.
         self.argv: list[str] = []
+
+    def leave_to(self, script: bytes) -> None:
+        """Take ``--seed=9`` as an override if the text of *script* has an option of that name:
+        ours can be written before the script or apart, ``--seed 9``.
+        """
+        for name, text in self.joined:
+            is_own = any(f"{mark}{name}{mark}".encode() in script for mark in "\"'")
+            if is_own and (name, text) in self.given:
+                self.given.remove((name, text))
+                self.values[name].remove(text)
+                self.sets.append((name, text))
+                if not self.values[name]:
+                    del self.values[name]
 
     def value(self, option: str, otherwise: str = "") -> str:
         """The last value of *option*."""
@@ -56,7 +79,11 @@ def read(
             break
         name, equals, text = argument.partition("=")
         name = SHORT.get(name, name)
-        if name in takes_value:
+        if equals and read.script and name in _SHARED:
+            read.joined.append((name, text))
+        if equals and read.script and name in _SHARED and not takes_value.get(name, True):
+            read.sets.append((name, text))  # no flag of ours has a value: it is the script's
+        elif name in takes_value:
             _option(read, name, takes_value[name], text if equals else None, waiting)
         elif argument == "-m" and not read.script:
             read.script, read.is_module = next(waiting, ""), True

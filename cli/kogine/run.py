@@ -7,7 +7,7 @@ import os
 from kogine.reader import Arguments, read
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.launch import Launch, plain_python
 from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.runner.process import become
@@ -15,6 +15,10 @@ from kohaku_ast.runner.process import become
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_WITHOUT_EFFECT = {"--as-is", "--no-record", "--no-metrics"}
+"""Flags that change nothing of a single run without overrides."""
 
 
 def run(arguments: list[str]) -> Callable[[], int]:
@@ -33,8 +37,11 @@ def _start(read_: Arguments) -> Callable[[], int]:
     path, function = split_function(read_.script)
     launch = find_launch(path, read_.argv, read_.is_module)
     entrypoint = read_.value("--entrypoint") or function
+    if read_.joined:
+        read_.leave_to(launch.data)
     # The script may mark its entrypoint with `@kohaku_ast.entrypoint`.
-    is_plain = not (read_.sets or read_.values or entrypoint or b"kohaku_ast" in launch.data)
+    asked = read_.sets or read_.values or entrypoint or read_.flags - _WITHOUT_EFFECT
+    is_plain = not (asked or b"kohaku_ast" in launch.data)
     if is_plain:
         return _unchanged(launch)
     from kogine.changed import changed  # a plain run does without

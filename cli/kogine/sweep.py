@@ -15,7 +15,7 @@ from kogine.sweep_of import sweep_of
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import SourceError
+from kohaku_ast.errors import SourceError, UsageError
 from kohaku_ast.flow.work import Work
 from kohaku_ast.runner.launch import Launch
 
@@ -24,20 +24,34 @@ def sweep(
     launch: Launch, read_: Arguments, entrypoint: str, config: Config | Sweep | None
 ) -> Callable[[], int]:
     """Check what can be checked before anything runs; what comes back runs the sweep."""
-    binder = binder_of(launch, read_, entrypoint, capture="--search" in read_.values)
+    is_search = "--search" in read_.values
+    # A generator may look at what its runs returned, too.
+    captures = is_search or (isinstance(config, Sweep) and config.listens)
+    _refuse_alone(read_)
+    binder = binder_of(launch, read_, entrypoint, capture=captures)
     try:
         found = sweep_of(read_, config, binder)
         check_axes(binder, found)
     except (SyntaxError, ValueError, SourceError) as error:
         return mistaken(launch, error)
-    if "--dry-run" in read_.flags:
+    if "--dry-run" in read_.flags and not is_search:
         from kogine.dry_run import dry_run
 
         return lambda: dry_run(found, binder)
     work = Work(launch.shown, binder, found)
     options = flow_options(read_, mode=_usual_mode(launch, config))
-    captures = "--search" in read_.values
+    if is_search:
+        from kogine.search import search
+
+        return search(found, work, read_, options)
     return lambda: run_flow([work], options, SweepLines(read_), found.size, captures)
+
+
+def _refuse_alone(read_: Arguments) -> None:
+    """What only a search understands would be ignored without one."""
+    for option in ("--minimize", "--maximize", "--study"):
+        if option in read_.values and "--search" not in read_.values:
+            raise UsageError(f"{option} is for a search: add --search optuna")
 
 
 def _usual_mode(launch: Launch, config: Config | Sweep | None) -> str:

@@ -83,8 +83,8 @@ def _probe(target: str) -> Override:
 
 def _limited(whole: Sweep, read_: Arguments) -> Sweep:
     """With the draws of its random axes, or with its first runs."""
-    n = _number(read_, "-n", least=1)
-    seed = _number(read_, "--seed")
+    n = number(read_, "-n", least=1)
+    seed = number(read_, "--seed")
     if "--search" in read_.values:
         return whole  # the search chooses
     if whole.is_random:
@@ -97,7 +97,8 @@ def _limited(whole: Sweep, read_: Arguments) -> Sweep:
     return whole if n is None else whole.first(n)
 
 
-def _number(read_: Arguments, option: str, least: int | None = None) -> int | None:
+def number(read_: Arguments, option: str, least: int | None = None) -> int | None:
+    """The whole number that *option* is given, None without it; raises UsageError."""
     text = read_.value(option)
     if option not in read_.values:
         return None

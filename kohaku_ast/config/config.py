@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
 
 from kohaku_ast.errors import ConfigError, near
+
+if TYPE_CHECKING:
+    from kohaku_ast.config.siblings import Siblings
+
+_T = TypeVar("_T")
 
 
 def _frozen(value: Mapping[str, object]) -> Mapping[str, object]:
@@ -42,6 +48,8 @@ class Config:
     optional: frozenset[str] = field(default=frozenset(), compare=False)
     #: The targets that vary in the Sweep that it is one of, outermost first.
     varied: tuple[str, ...] = field(default=(), compare=False)
+    #: The modules that its config files have imported for themselves.
+    siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("globals_dict", "kwargs", "metadata", "new_globals", "origins"):
@@ -49,7 +57,7 @@ class Config:
             if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
                 raise ConfigError(f"Config: {name} is a mapping of names to values, got {value!r}")
             object.__setattr__(self, name, _frozen(value))
-        for name in (*_LISTS, "varied"):
+        for name in (*_LISTS, *_UNITED):
             value = getattr(self, name)
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise ConfigError(f"Config: {name} is a list, got {value!r}")
@@ -67,7 +75,8 @@ class Config:
             values[name] = others[name] or mine[name]
         own = mine["optional"]
         values["optional"] = others["optional"] | (own and own - others["globals_dict"].keys())
-        values["varied"] = _united(mine["varied"], others["varied"])
+        for name in _UNITED:
+            values[name] = _united(mine[name], others[name])
         return made
 
     def placed(self, origin: str) -> Config:
@@ -139,12 +148,13 @@ def _merged(first: Mapping[str, object], second: Mapping[str, object]) -> Mappin
     return MappingProxyType({**first, **second}) if first else second
 
 
-def _united(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+def _united(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
     return tuple(dict.fromkeys(first + second)) if first and second else first or second
 
 
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")
 _LISTS = ("args", "argv", "outputs")
+_UNITED = ("varied", "siblings")
 
 
 def _make(values: Mapping[str, object]) -> Config:

@@ -28,7 +28,8 @@ def load(
     TOML or JSON file: a mapping of targets to values. Raises ConfigError; an exception of the
     file's own code is in it with its traceback.
     """
-    return load_file(Loading(os.fspath(path), previous, worker_id))
+    loading = Loading(os.fspath(path), previous, worker_id)
+    return Config(siblings=(loading.siblings,)) | load_file(loading)
 
 
 def load_config(path: str) -> Config:

@@ -47,6 +47,16 @@ class Siblings:
             for one in outer:
                 sys.modules.update(self._kept[one])
 
+    def folders(self) -> list[dict[str, ModuleType]]:
+        """The modules of each folder that has any, by their names."""
+        return [dict(modules) for modules in self._kept.values() if modules]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Siblings, ()  # modules stay in their process
+
+    def __deepcopy__(self, memo: object) -> Siblings:
+        return self
+
     def _take_back(self, folder: str, module: ModuleType, newest: str) -> None:
         kept = self._kept[folder]
         if next(reversed(sys.modules)) == newest:

@@ -39,7 +39,7 @@ class AsyncExecutor(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """The Future of ``fn(*args, **kwargs)``. Raises RuntimeError after ``shutdown``."""
-        return self.start(self.call(functools.partial(fn, *args, **kwargs)))
+        return self.start(self.take_turn(functools.partial(fn, *args, **kwargs)))
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """The Future of *coroutine* in the loop of this executor; it does not count as a call."""
@@ -61,7 +61,7 @@ class AsyncExecutor(Executor):
             raise error
         return found
 
-    async def call(self, function: Callable[[], Any]) -> Any:
+    async def take_turn(self, function: Callable[[], Any]) -> Any:
         """The result of *function* in its turn, awaited if it is one to be. For coroutines that
         ``start`` runs.
         """
@@ -110,7 +110,7 @@ class AsyncExecutor(Executor):
 
 def _makes_coroutine(function: Callable[[], Any]) -> bool:
     inner = function.func if isinstance(function, functools.partial) else function
-    call = getattr(type(inner), "__call__", None)
+    call: Any = type(inner).__call__
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)
 
 

@@ -1,22 +1,182 @@
-"""The engine that comes with kohaku_ast."""
+"""The engine that comes with kohaku_ast: it decides what runs next; executors run it."""
+
 from __future__ import annotations
+
+from contextlib import contextmanager
+
+from kohaku_ast.engines.budget import default_workers, workers_at
+from kohaku_ast.engines.executors import kind_of
+from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.direct import map_direct, run_direct
+from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.stepping import Steps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Executor
+    from typing import Any
+
+    from kohaku_ast.engines.asynchronous import AsyncExecutor
+    from kohaku_ast.engines.held import Level
+    from kohaku_ast.pipeline.job import Job
+    from kohaku_ast.pipeline.mapping import Rows
+
+_CONCURRENT = 10  # calls under way at once by "async"
 
 
 class NativeEngine:
-    def __init__(self, node_executor="sequential", map_executor="sequential", max_workers=None):
-        pass
+    """Runs the nodes of a pipeline by *node_executor*, the items of its maps by *map_executor*.
 
-    def run(self, job):
-        if job.is_bare and not job.plan.is_async:
+    Each is "sequential", "async" (coroutines overlap, 10 at once), "threaded", "parallel" (worker
+    processes), or an executor of ``concurrent.futures``, which is used and never shut down. A node
+    starts when its own inputs are there. *max_workers* (the processors of this process, where
+    it is not given) holds for all maps and runs inside each other together.
+    """
+
+    def __init__(
+        self,
+        node_executor: str | Executor = "sequential",
+        map_executor: str | Executor = "sequential",
+        max_workers: int | None = None,
+    ) -> None:
+        if max_workers is not None and (not isinstance(max_workers, int) or max_workers < 1):
+            raise UsageError(f"max_workers is {max_workers!r}; it must be a number from 1 up.")
+        self.node_executor = node_executor
+        self.map_executor = map_executor
+        #: "sequential", "async", "threaded", "parallel" or "lent".
+        self.node_kind = kind_of(node_executor, "node_executor")
+        #: The same for maps.
+        self.map_kind = kind_of(map_executor, "map_executor")
+        #: How many workers there are for all depths together.
+        self.max_workers = max_workers or default_workers()
+        #: How many calls "async" has under way.
+        self.max_concurrent = max_workers or _CONCURRENT
+
+    @property
+    def lent_loop(self) -> AsyncExecutor | None:
+        """The AsyncExecutor that was given, if one was."""
+        for one in (self.node_executor, self.map_executor):
+            if hasattr(one, "max_concurrent"):
+                return one  # type: ignore[return-value]
+        return None
+
+    def workers(self, depth: int = 0) -> int:
+        """How many workers one map or run at *depth* inside others may use: all, the square root,
+        one.
+        """
+        return workers_at(self.max_workers, depth)
+
+    def run(self, job: Job) -> Any:
+        """The result of *job*. Raises what a node raised."""
+        if self.node_kind == "sequential" and self._is_direct(job):
             return run_direct(job)
-        steps = Steps(job)
-        for node in steps.todo:
-            steps.step(node, steps.call)
-        return steps.result()
+        with self._opened(job) as (inner, level):
+            if self.node_kind == "sequential":
+                return _run_in_turn(inner, level)
+            if self.node_kind == "threaded":
+                return _run_threaded(inner, level)
+            if self.node_kind == "async":
+                return level.wait(self._overlapped(level).run(inner))
+            from kohaku_ast.engines.pooled import run_pooled
 
-    def map(self, job, rows, keep):
-        if job.is_bare and not job.plan.is_async:
+            return run_pooled(inner, level)
+
+    def map(self, job: Job, rows: Rows, keep: bool = False) -> list[Any]:
+        """The results of *rows*, in their order."""
+        if not len(rows):
+            return []
+        if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
             return map_direct(job, rows, keep)
-        return [self.run(job.item(i, rows.values(i))) for i in range(len(rows))]
+        with self._opened(job) as (inner, level):
+            if self.map_kind == "sequential":
+                return [self._item(inner, rows, index, keep) for index in range(len(rows))]
+            if self.map_kind == "threaded":
+                return self._map_threaded(inner, rows, keep, level)
+            if self.map_kind == "async":
+                return level.wait(  # type: ignore[no-any-return]
+                    self._overlapped(level).map(inner, rows, keep)
+                )
+            from kohaku_ast.engines.pooled_map import map_pooled
+
+            return map_pooled(inner, rows, keep, level)
+
+    def _is_direct(self, job: Job) -> bool:
+        """Whether the straight code does what this engine would do. A pipeline inside would not
+        have this engine for its maps.
+        """
+        if not job.is_bare or job.plan.is_async:
+            return False
+        return self.map_kind == "sequential" or not job.plan.has_nested
+
+    @contextmanager
+    def _opened(self, job: Job) -> Iterator[tuple[Job, Level]]:
+        """*job* with what this run holds, one deeper; the outermost run opens and closes it."""
+        level = job.scope.held
+        if level is not None:
+            yield job.inside(job.scope.replaced(held=level.deeper())), level
+            return
+        import threading
+
+        from kohaku_ast.engines.held import Held, Level
+
+        held, level = Held(self), None
+        level, error = Level(held), None
+        lock = job.scope.lock or threading.RLock()
+        try:
+            yield job.inside(job.scope.replaced(held=level.deeper(), lock=lock)), level
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            held.close(error)
+
+    def _overlapped(self, level: Level) -> Any:
+        from kohaku_ast.engines.overlapped import Overlapped
+
+        return Overlapped(self, level.held.loop())
+
+    def _item(self, job: Job, rows: Rows, index: int, keep: bool) -> Any:
+        item = job.item(index, rows.values(index))
+        with item.item_told():
+            try:
+                return self.run(item)
+            except Exception as error:
+                if not keep:
+                    raise
+                return FailedItem(index, error, item.failure)
+
+    def _map_threaded(self, job: Job, rows: Rows, keep: bool, level: Level) -> list[Any]:
+        from kohaku_ast.engines.crew import Crew
+
+        results: list[Any] = [None] * len(rows)
+
+        def do(index: int) -> tuple[int, ...]:
+            results[index] = self._item(job, rows, index, keep)
+            return ()
+
+        Crew(do, level.workers, level.held.budget).run(range(len(rows)))
+        return results
+
+
+def _run_in_turn(job: Job, level: Level) -> Any:
+    steps = Steps(job)
+    for node in steps.todo:
+        steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait))
+    return steps.result()
+
+
+def _run_threaded(job: Job, level: Level) -> Any:
+    from kohaku_ast.engines.crew import Crew
+
+    steps = Steps(job)
+    Crew(
+        lambda node: steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait)),
+        level.workers,
+        level.held.budget,
+    ).run(steps.first())
+    return steps.result()
+
+
+HyperNodesEngine = NativeEngine
+"""The same, under the name that users of HyperNodes know."""

@@ -67,7 +67,7 @@ class Overlapped:
                 if not keep:
                     raise
                 index = job.scope.context.item or 0
-                return FailedItem(index, error, job.failure_of(error))
+                return FailedItem(index, error, job.failure)
 
     async def _step(self, steps: Steps, node: NodeLike) -> list[NodeLike]:
         inputs = steps.begin(node)
@@ -84,13 +84,15 @@ class Overlapped:
         if hasattr(node, "run_inside"):
             return await self._nested(node, inputs, steps.job)
         function = functools.partial(call_async if node.is_async else steps.call, node, inputs)
-        return await self._executor.call(function)  # type: ignore[no-any-return]
+        return await self._executor.take_turn(function)  # type: ignore[no-any-return]
 
     async def _nested(self, node: Any, inputs: Mapping[str, Any], job: Job) -> tuple[Any, ...]:
         with node.opened(inputs, job.scope) as (inner, rows):
             if inner.scope.engine is not self._engine:
-                call = functools.partial(inner.run) if rows is None else (
-                    functools.partial(inner.map, rows)
+                call = (
+                    functools.partial(inner.run)
+                    if rows is None
+                    else (functools.partial(inner.map, rows))
                 )
                 return node.gathered(await asyncio.to_thread(call))  # type: ignore[no-any-return]
             if rows is not None:
@@ -112,26 +114,35 @@ async def _perform(
     running: set[asyncio.Task[None]] = set()
     errors: list[BaseException] = []
 
-    async def one(task: Any) -> None:
+    async def follow(task: Any) -> None:
+        """Do *task* and what comes of it; of several things the first, beside the others."""
         try:
-            if not errors:
-                start(await do(task))
+            while not errors:
+                found = iter(await do(task))
+                for task in found:
+                    break
+                else:
+                    return
+                start(found)
         except BaseException as error:  # raised by the caller: in a task some would end the loop
             errors.append(error)
 
     def start(tasks: Iterable[Any]) -> None:
-        for task in tasks if not errors else ():
-            made = asyncio.ensure_future(one(task))
+        for task in tasks:
+            made = asyncio.ensure_future(follow(task))
             running.add(made)
             made.add_done_callback(running.discard)
 
-    start(first)
+    rest = iter(first)
     try:
+        for task in rest:
+            start(rest)
+            await follow(task)
         while running:
             await asyncio.wait(set(running))
     except asyncio.CancelledError:
-        for task in running:
-            task.cancel()
+        for one in running:
+            one.cancel()
         raise
     if errors:
         raise errors[0]

@@ -10,7 +10,7 @@ from kohaku_ast.flow.slots import Slots
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.packed import run_packed
-from kohaku_ast.runner.shipment import pack
+from kohaku_ast.runner.shipment import Packed, pack
 
 
 class ExecutorLauncher:
@@ -23,8 +23,8 @@ class ExecutorLauncher:
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Submit it; raises UncrossableValue, which names the value."""
-        data = pack(bound, True)
-        future = self.executor.submit(run_packed, data, bound.argv, self.slots.of(run))
+        packed = Packed(pack(bound, True), bound.argv)
+        future = self.executor.submit(run_packed, packed, self.slots.of(run))
         future.add_done_callback(lambda one: done(run, _outcome(one)))
         return _Submitted(future)
 

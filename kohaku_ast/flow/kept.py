@@ -13,7 +13,7 @@ class Kept:
     def __init__(self, folder: RunFolder, known: dict[str, object], has_log: bool) -> None:
         self.folder = folder
         self.facts = known
-        self.attempts: list[dict[str, object]] = []
+        self.attempts: tuple[dict[str, object], ...] = ()
         self.has_log = has_log
         self.is_between_attempts = False
         #: Why there is no log, though there should be one.
@@ -47,13 +47,15 @@ class Kept:
                 self.facts["log"] = self.folder.keep_log(number)
             except OSError:
                 self.facts["log"] = None
-        self.attempts.append(facts.of_attempt(self.facts))
+        self.attempts += (facts.of_attempt(self.facts),)
+        self.facts["attempts"] = self.attempts
         self.is_between_attempts = True
         self.facts["status"] = "running"
 
     def as_last_attempt(self) -> None:
         """There will be no other attempt after all."""
-        self.facts.update(self.attempts.pop())
+        *others, last = self.attempts
+        self.facts.update(last, attempts=others)
 
     def write(self) -> None:
         """Raises OSError."""

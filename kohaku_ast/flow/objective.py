@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any, Literal
 
 from kohaku_ast.display.short import short_repr
 from kohaku_ast.errors import UsageError, near
+from kohaku_ast.flow.study import Trial
 from kohaku_ast.runner.outcome import Outcome
 
 
@@ -19,14 +21,25 @@ class Objective:
     #: The output global, or the key or attribute of what the entry function returns.
     name: str
     #: ``minimize`` or ``maximize``.
-    direction: str
+    direction: Literal["minimize", "maximize"]
 
     def __str__(self) -> str:
         return f"{self.direction} {self.name}"
 
-    def is_better(self, value: float, other: float) -> bool:
-        """Whether *value* is nearer to what is wanted than *other*."""
-        return value < other if self.direction == "minimize" else value > other
+    def is_better(self, result: float, other: float | None) -> bool:
+        """Whether *result* is nearer to what is wanted than *other*; anything is than nothing."""
+        if other is None:
+            return True
+        return result < other if self.direction == "minimize" else result > other
+
+    def best(self, trials: Iterable[Trial]) -> Trial | None:
+        """The one with the best result, the first of equals; those without are passed over."""
+        best: Trial | None = None
+        for trial in trials:
+            other = best.result if best else None
+            if trial.result is not None and self.is_better(trial.result, other):
+                best = trial
+        return best
 
     def read(self, outcome: object) -> float:
         """The number in *outcome*; of a list of Outcomes their mean.
@@ -82,7 +95,7 @@ def _as_number(value: object) -> float | None:
     item = getattr(value, "item", None)
     try:
         # Not float(): numpy deprecates it for arrays of one number.
-        plain = item() if callable(item) and not isinstance(value, type) else value
+        plain: Any = item() if callable(item) and not isinstance(value, type) else value
         if isinstance(plain, (bool, str, bytes)) or not hasattr(type(plain), "__float__"):
             return None
         return float(plain)

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kohaku_ast.flow.kept import Kept
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run
+from kohaku_ast.flow.resumed import Resumed
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, Run
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store import facts
 from kohaku_ast.store.find import Finished
 from kohaku_ast.store.identity import identity
 from kohaku_ast.store.processes import ProcessMark
-from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import RunFolder
 from kohaku_ast.store.surroundings import Surroundings
 
-_IDENTITY, _KEPT = "identity", "record"
+_IDENTITY = "identity"
 _MOST_TRIED_AGAIN = 1000
 
 
@@ -45,37 +44,32 @@ class Recorder(Observer):
         (which resumes as well). *variables* is what a run has besides our own environment.
         *warn* is told, once, why something cannot be written.
         """
-        self.root, self.has_logs, self.warn = root.absolute(), has_logs, warn
-        self.retry_failed, self.variables = retry_failed, variables
-        #: How the runs that were not run again had ended -> how many.
-        self.skipped: Counter[str] = Counter()
-        #: Of these: at another git commit than now.
-        self.skipped_elsewhere = 0
-        self._finished = Finished(self.root) if resume or retry_failed else None
+        self.root, self.has_logs = root.absolute(), has_logs
+        self.variables = variables
+        said: set[str] = set()
+
+        def warn_once(subject: str, text: str) -> None:
+            if subject not in said:
+                said.add(subject)
+                warn(text)
+
+        self._warn = warn_once
+        #: What was not run again; None if nothing is resumed.
+        self.resumed: Resumed | None = None
+        if resume or retry_failed:
+            self.resumed = Resumed(Finished(self.root), retry_failed, warn_once)
         self._around = Surroundings()
         self._open: dict[int, Kept] = {}
         self._unwritten: list[Kept] = []
-        self._said: set[str] = set()
 
     # --- before a run ----------------------------------------------------------------------------
 
     def is_done(self, run: Run, bound: Bound) -> bool:
         """Whether *run* need not run; then it gets its recorded Outcome, folder and log."""
-        if self._finished is None or run.attempt > 1:
+        if self.resumed is None or run.attempt > 1:
             return False
-        name, wanted = self._identity(run, bound), bound.config.outputs if bound.config else ()
-        record = self._finished.take(name, "succeeded", wanted)
-        if record is None and not self.retry_failed:
-            record = self._finished.take(name, "failed")
-        if record is None:
-            self._warn_of_orphan(run, name)
-            return False
-        run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
-        self.skipped[record.status] += 1
-        self._warn_of_text(record)
-        now = self._around.commit_of(bound)
-        self.skipped_elsewhere += bool(record.commit and now and record.commit != now)
-        return True
+        name = self._identity(run, bound)
+        return self.resumed.is_done(run, bound, name, self._around.commit_of(bound))
 
     def open(self, run: Run, bound: Bound) -> int | None:
         """Make or reuse the folder of *run* and say there that it runs.
@@ -128,15 +122,6 @@ class Recorder(Observer):
                 self._end(index, INTERRUPTED, None, time.time())
         for kept in self._unwritten:
             self._write(kept)
-
-    def said(self) -> str:
-        """What was skipped, in a sentence; empty if nothing was."""
-        good, bad = self.skipped[SUCCEEDED], self.skipped[FAILED]
-        parts = [f"{good} that succeeded before"] if good else []
-        parts += [f"{bad} that failed before (--retry-failed runs them again)"] if bad else []
-        other = self.skipped_elsewhere
-        hint = f"; {other} of them at another git commit" if other else ""
-        return f"skipped {' and '.join(parts)}{hint}" if parts else ""
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -193,33 +178,9 @@ class Recorder(Observer):
             f"cannot {what} below {str(self.root)!r}: {reason}. The runs go on; "
             "make room for it, or switch records off with --no-record."
         )
-        self._warn_once(reason, text)
-
-    def _warn_once(self, subject: str, text: str) -> None:
-        if subject not in self._said:
-            self._said.add(subject)
-            self.warn(text)
+        self._warn(reason, text)
 
     def _forget(self, run: Run, log: int | None) -> None:
         if log is not None:
             os.close(log)
         self._open.pop(run.index).folder.remove()
-
-    def _warn_of_text(self, record: Record) -> None:
-        for name in record.only_shown:
-            text = (
-                f"{name!r} of a run that is skipped was recorded as text only "
-                f"({record.folder.name}): its Outcome has none. Let the script give back plain "
-                "values or the path of a file, or run without --resume."
-            )
-            self._warn_once(f"text of {name}", text)
-
-    def _warn_of_orphan(self, run: Run, name: str) -> None:
-        assert self._finished is not None
-        record = self._finished.take(name, "running")
-        if record is not None:
-            process = record.facts["process"] or record.facts["flow"]
-            self.warn(
-                f"{run.label}: still runs in process {process['pid']} of another flow "
-                f"({record.folder.name}); it is run a second time."
-            )

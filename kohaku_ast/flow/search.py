@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2s
 from importlib import import_module
 
@@ -52,6 +52,10 @@ class Search:
     def id(self) -> str:
         """Eight characters that are others for another search."""
         return blake2s(repr(self.identity).encode(), digest_size=4).hexdigest()
+
+    def kept_in(self, path: str) -> Search:
+        """The same, its study in the file *path*."""
+        return replace(self, study=path)
 
     def open(self) -> Study:
         """Its study, as far as it is; ConfigError if the file holds another one."""

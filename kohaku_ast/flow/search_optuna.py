@@ -50,9 +50,11 @@ def open_study(search: Search) -> OptunaStudy:
     ranges = {one.name: _range(one) for one in search.space.dimensions}
     with _told(search.study):
         storage = _storage(search.study) if search.study else None
-        direction = search.objective.direction
         study = optuna.create_study(
-            storage=storage, study_name=_NAME, direction=direction, load_if_exists=True
+            storage=storage,
+            study_name=_NAME,
+            direction=search.objective.direction,
+            load_if_exists=True,
         )
         opened = OptunaStudy(search, study, storage, ranges)
         try:
@@ -75,6 +77,7 @@ class OptunaStudy:
         ranges: dict[str, BaseDistribution],
     ) -> None:
         self.search, self.study, self.storage, self.ranges = search, study, storage, ranges
+        self._asked: dict[int, optuna.Trial] = {}
 
     def tried(self) -> Tried:
         """What there is so far."""
@@ -82,11 +85,7 @@ class OptunaStudy:
             trials = self.study.get_trials(deepcopy=False)
         good = [one for one in trials if one.state == TrialState.COMPLETE]
         failed = sum(one.state == TrialState.FAIL for one in trials)
-        best = None
-        for one in good:  # not study.best_trial: of two that are equal it takes any
-            if best is None or self.search.objective.is_better(one.value, best.value):
-                best = one
-        return Tried(len(good) + failed, failed, best and _trial(best))
+        return Tried(len(good) + failed, failed, self.search.objective.best(map(_trial, good)))
 
     def ask(self) -> Trial:
         """The values to try next."""
@@ -98,17 +97,20 @@ class OptunaStudy:
                 self.study.sampler = TPESampler(seed=stream.randrange(2**31))
             asked = self.study.ask(self.ranges)
             asked.set_user_attr("process", _process())
+        self._asked[asked.number] = asked
         return Trial(asked.number, dict(asked.params))
 
     def tell(self, trial: Trial, result: float) -> None:
         """*trial* came to *result*."""
         with _told(self.search.study):
-            self.study.tell(trial.number, result)
+            self.study.tell(self._asked.pop(trial.number), result)
 
     def fail(self, trial: Trial, why: str) -> None:
         """*trial* came to nothing."""
         with _told(self.search.study):
-            _fail(self.study, self.study.get_trials(deepcopy=False)[trial.number], why)
+            asked = self._asked.pop(trial.number)
+            asked.set_user_attr("why", why)
+            self.study.tell(asked, state=TrialState.FAIL)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -164,12 +166,7 @@ def _fail_orphans(study: optuna.Study) -> None:
     """Trials whose process was killed are marked as failed; those of others go on."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_gone(trial.user_attrs.get("process")):
-            _fail(study, trial, "interrupted")
-
-
-def _fail(study: optuna.Study, trial: FrozenTrial, why: str) -> None:
-    study._storage.set_trial_user_attr(trial._trial_id, "why", why)
-    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _process() -> list[object]:
@@ -197,7 +194,7 @@ def _trial(of: FrozenTrial) -> Trial:
 
 @contextmanager
 def _told(path: str) -> Iterator[None]:
-    """optuna is silent inside, as it is not outside; what fails is a ConfigError."""
+    """Inside, optuna is silent, as it is not outside; what fails is a ConfigError."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -37,8 +37,11 @@ class Dimension:
     @property
     def example(self) -> object:
         """One of the values that can be chosen."""
-        distribution = self.axis.distribution
-        return distribution.first if distribution else next(iter(self.choices))
+        of = self.axis.distribution
+        if of is None:
+            return next(iter(self.choices))
+        # No end of a range: 1.0 would do for an int, and what is chosen later would not.
+        return of.first if of.kind == "randint" else of.first + (of.second - of.first) * 0.618
 
     def __str__(self) -> str:
         return f"{self.name}={self.axis.distribution or ','.join(self.choices)}"

@@ -35,7 +35,7 @@ def map_direct(job: Job, rows: Rows, keep: bool) -> list[Any]:
             _fail(job, error, index)
             if not keep or not isinstance(error, Exception):
                 raise
-            results.append(FailedItem(index, error, job.pipeline.last_error))
+            results.append(FailedItem(index, error, job.failure))
 
 
 def _fail(job: Job, error: BaseException, item: int | None) -> None:

@@ -43,8 +43,10 @@ def find_engine(engine: str | Engine | Any) -> Engine:
     """
     if isinstance(engine, str):
         return _named(engine)
+    if isinstance(engine, type):
+        raise PipelineError(f"engine is the class {engine.__name__}: give {engine.__name__}().")
     if hasattr(engine, "run") and hasattr(engine, "map") and not hasattr(engine, "submit"):
-        return engine  # type: ignore[no-any-return]
+        return engine
     if hasattr(engine, "submit"):
         return _load("kohaku_ast.engines.native", "NativeEngine")(  # type: ignore[no-any-return]
             node_executor=engine, map_executor=engine

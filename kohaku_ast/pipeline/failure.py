@@ -67,7 +67,8 @@ def add_note(error: BaseException, text: str) -> None:
         return
     # Tracebacks of Python 3.10 show no notes; a plain message can carry it.
     try:
-        error.__notes__ = [*getattr(error, "__notes__", ()), text]
+        notes = [*getattr(error, "__notes__", ()), text]
+        error.__dict__["__notes__"] = notes
         if len(error.args) == 1 and type(error.args[0]) is str and str(error) == error.args[0]:
             error.args = (f"{error.args[0]}\n{text}",)
     except Exception:  # an exception that takes no attributes

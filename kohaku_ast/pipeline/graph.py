@@ -79,9 +79,7 @@ def _producers(nodes: tuple[NodeLike, ...]) -> dict[str, NodeLike]:
     return producers
 
 
-def _ordered(
-    nodes: tuple[NodeLike, ...], producers: dict[str, NodeLike]
-) -> tuple[NodeLike, ...]:
+def _ordered(nodes: tuple[NodeLike, ...], producers: dict[str, NodeLike]) -> tuple[NodeLike, ...]:
     """Depth first from each node in turn, without recursion: chains may be long."""
     done: dict[NodeLike, bool] = {}  # False while its parents are being visited
     order = []

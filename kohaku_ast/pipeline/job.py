@@ -20,18 +20,29 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """A Plan with the values of one run. Frozen."""
+    """A Plan with the values of one run."""
 
-    __slots__ = ("pipeline", "plan", "scope", "values")
+    __slots__ = ("_failures", "pipeline", "plan", "scope", "values")
 
     def __init__(
-        self, pipeline: Pipeline, plan: Plan, values: Mapping[str, Any], scope: Scope
+        self,
+        pipeline: Pipeline,
+        plan: Plan,
+        values: Mapping[str, Any],
+        scope: Scope,
+        failures: list[Failure] | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.plan = plan
         #: The given values; those of the varying inputs are missing in a map.
         self.values = values
         self.scope = scope
+        self._failures = [] if failures is None else failures
+
+    @property
+    def failure(self) -> Failure | None:
+        """The node that raised last in this run."""
+        return self._failures[-1] if self._failures else None
 
     @property
     def is_bare(self) -> bool:
@@ -52,7 +63,7 @@ class Job:
 
     def inside(self, scope: Scope) -> Job:
         """The same Job in another scope."""
-        return Job(self.pipeline, self.plan, self.values, scope)
+        return Job(self.pipeline, self.plan, self.values, scope, self._failures)
 
     def item(self, index: int, values: Mapping[str, Any]) -> Job:
         """The run of one item of a map."""
@@ -71,6 +82,7 @@ class Job:
         if isinstance(error, Exception):
             add_note(error, note(node, inputs, item))
             self.pipeline.last_error = Failure(node, error, inputs, results, item)
+            self._failures[:] = [self.pipeline.last_error]
 
     @contextmanager
     def told(self) -> Iterator[dict[str, Any]]:

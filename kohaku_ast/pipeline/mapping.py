@@ -111,8 +111,8 @@ def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
 def _listed(name: str, value: Any) -> list[Any]:
     if isinstance(value, (str, bytes)):
         raise PipelineError(
-            f"map over {name!r} needs several values, not one {type(value).__name__}: {value!r:.60}. "
-            "Put it into a list."
+            f"map over {name!r} needs several values, not one {type(value).__name__}: "
+            f"{value!r:.60}. Put it into a list."
         )
     try:
         found = iter(value)

@@ -65,6 +65,7 @@ class PipelineNode:
         replaced = [one for one in graph.outputs if one in outside]
         self._wanted = tuple([self._inner[one] for one in self.outputs])
         nodes, _ = ancestors(graph, frozenset(replaced), self._wanted)
+        self._nodes = nodes
         self._known_inputs = [outside.get(one, one) for one in [*graph.inputs, *replaced]]
         names: dict[str, list[Any]] = {}
         for node in nodes:
@@ -95,7 +96,7 @@ class PipelineNode:
         return nodes[0].where if nodes else "an empty pipeline"
 
     def narrowed(self, outputs: tuple[str, ...]) -> PipelineNode:
-        """This node, giving *outputs* only: what nothing else needs of it does not run."""
+        """A node that gives *outputs* only: what nothing else needs of it does not run."""
         return PipelineNode(
             self.pipeline,
             self.input_mapping,
@@ -149,6 +150,11 @@ class PipelineNode:
         if not self.map_over:
             return tuple([result[name] for name in self._wanted])
         return tuple([[one[name] for one in result] for name in self._wanted])
+
+    def cache_identity(self) -> tuple[Any, ...]:
+        """What its results depend on beside its inputs, for their keys in a cache."""
+        names = tuple(sorted(self.input_mapping.items()))
+        return (self._nodes, names, self._wanted, self.map_over, self.map_mode)
 
     def input_hint(self, name: str) -> Any:
         """The type of an input, or UNKNOWN where each of its values is a run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from types import MappingProxyType
+from typing import Any, overload
 
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline import hints
@@ -15,21 +16,19 @@ from kohaku_ast.pipeline.results import split
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any, overload
-
-    @overload
-    def node(output_name: Callable[..., Any], /) -> Node: ...
-    @overload
-    def node(
-        output_name: str | Iterable[str] | None = None,
-        *,
-        cache: bool = True,
-        name: str | None = None,
-        rename: Mapping[str, str] | None = None,
-    ) -> Callable[[Callable[..., Any]], Node]: ...
 
 
-def node(  # type: ignore[misc]  # the overloads are seen by type checkers only
+@overload
+def node(output_name: Callable[..., Any], /) -> Node: ...
+@overload
+def node(
+    output_name: str | Iterable[str] | None = None,
+    *,
+    cache: bool = True,
+    name: str | None = None,
+    rename: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Node]: ...
+def node(
     output_name: Any = None,
     *,
     cache: bool = True,
@@ -89,7 +88,7 @@ class Node:
             raise PipelineError(f"a node is made of a function, not of {function!r}.")
         functools.update_wrapper(self, function)
         self.function = function
-        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self.name = name or str(getattr(function, "__name__", type(function).__name__))
         if output_name is None:
             output_name = self.name
         self.outputs = output_names(output_name, repr(self.name))
@@ -116,8 +115,10 @@ class Node:
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise PipelineError(f"node {self.name!r}: two parameters are called {twice!r}.")
-        free = [one for one in self.parameters if one.name not in bound] if bound else (
-            self.parameters
+        free = (
+            [one for one in self.parameters if one.name not in bound]
+            if bound
+            else (self.parameters)
         )
         self.bound = MappingProxyType(dict(bound))
         self.inputs = tuple([one.name for one in free])
@@ -127,7 +128,9 @@ class Node:
 
     def _unknown(self, name: str, names: list[str], what: str) -> str:
         found = near(name, names)
-        hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(names) or 'none'}."
+        hint = (
+            f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(names) or 'none'}."
+        )
         return f"node {self.name!r} ({self.where}) has no {what} {name!r}.{hint}"
 
     @property
@@ -137,9 +140,8 @@ class Node:
 
         function = inspect.unwrap(self.function)
         function = getattr(function, "func", function)  # functools.partial
-        code = getattr(function, "__code__", None) or getattr(
-            getattr(type(function), "__call__", None), "__code__", None
-        )
+        call: Any = type(function).__call__
+        code = getattr(function, "__code__", None) or getattr(call, "__code__", None)
         if code is None:
             return str(getattr(function, "__module__", None) or "builtins")
         return place(code.co_filename, code.co_firstlineno)

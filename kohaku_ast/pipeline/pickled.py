@@ -15,14 +15,13 @@ _COROUTINE = 0x80  # CO_COROUTINE
 
 
 def is_async(function: Callable[..., object]) -> bool:
-    """Whether calling *function* makes a coroutine."""
+    """Whether calling *function* makes a coroutine, as far as Python knows."""
     code = getattr(function, "__code__", None)
     if code is not None and not getattr(function, "__dict__", None):
         return bool(code.co_flags & _COROUTINE)
     import inspect
 
-    function = inspect.unwrap(function)  # a decorator's wrapper hands the coroutine on
-    call = getattr(type(function), "__call__", None)
+    call: Any = type(function).__call__
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 

@@ -13,7 +13,7 @@ from kohaku_ast.pipeline.mapping import make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.plan import Plan, make_plan
 from kohaku_ast.pipeline.scope import Scope
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Pipeline:
         name: str | None = None,
         cache: bool = True,
     ) -> PipelineNode:
-        """This pipeline as a node of another.
+        """A node that runs this pipeline inside another.
 
         *input_mapping*: name outside -> name in here; *output_mapping*: name in here -> name
         outside. *map_over* names inputs, as called outside, that hold many values: the pipeline
@@ -237,6 +237,6 @@ def _as_node(one: Any) -> NodeLike:
         what = getattr(one, "__name__", None)
         raise PipelineError(
             f"{what or one!r} is no node"
-            + (f': decorate it with @node(output_name="...").' if what else ".")
+            + (': decorate it with @node(output_name="...").' if what else ".")
         )
     return one  # type: ignore[no-any-return]

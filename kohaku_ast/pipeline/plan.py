@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 class Plan:
     """Frozen: the same for every run with the same names."""
 
-    __slots__ = ("_straight", "given", "has_nested", "is_async", "keys", "nodes", "single", "wanted")
+    __slots__ = (
+        "_straight",
+        "given",
+        "has_nested",
+        "is_async",
+        "keys",
+        "nodes",
+        "single",
+        "wanted",
+    )
 
     def __init__(
         self,
@@ -37,8 +46,6 @@ class Plan:
         self.single = single
         #: Whether a node is an ``async def``.
         self.is_async = any(node.is_async for node in nodes)
-        #: What the keys of its cached runs have in common, made by ``caching.keys``.
-        self.keys: Any = None
         #: Whether a node is a pipeline.
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
         #: What ``caching.keys`` works out once for each plan.
@@ -47,7 +54,7 @@ class Plan:
 
     @property
     def straight(self) -> Straight:
-        """This Plan as one function, made when it is first asked for."""
+        """The whole Plan as one function, made when it is first asked for."""
         if self._straight is None:
             self._straight = Straight(self)
         return self._straight
@@ -106,7 +113,8 @@ def ancestors(
 
 def _missing(nodes: tuple[NodeLike, ...], given: Collection[str]) -> dict[str, NodeLike]:
     """Name without a value -> the first node that reads it."""
-    known, missing = set(given), {}
+    known = set(given)
+    missing: dict[str, NodeLike] = {}
     for node in nodes:
         for name in node.inputs:
             if name not in known and name not in node.defaults:
@@ -127,8 +135,9 @@ def _message(
     unused: list[str],
     asked: tuple[str, ...] | None,
 ) -> str:
-    lines = [f"the input {name!r} is missing: {shown(node)} reads it." for name, node in
-             missing.items()]
+    lines = [
+        f"the input {name!r} is missing: {shown(node)} reads it." for name, node in missing.items()
+    ]
     known = [*graph.inputs, *graph.outputs]
     for name in unused:
         if name in known:

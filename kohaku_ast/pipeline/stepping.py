@@ -62,8 +62,11 @@ class Steps:
         """The nodes that can run at once. ``end`` gives those that can run after each."""
         producers = {name: node for node in self.todo for name in node.outputs}
         for node in self.todo:
-            parents = {producers[name] for name in node.inputs
-                       if name in producers and name not in self.values}
+            parents = {
+                producers[name]
+                for name in node.inputs
+                if name in producers and name not in self.values
+            }
             self._waits[node] = len(parents)
             for parent in parents:
                 self._children.setdefault(parent, []).append(node)
@@ -104,13 +107,28 @@ class Steps:
     def fail(self, node: NodeLike, inputs: Mapping[str, Any], error: BaseException) -> None:
         """Keep what there is to know of *error*, which *node* raised."""
         with self._lock:
-            results = {name: value for name, value in self.values.items()
-                       if name not in self.job.values}
+            results = {
+                name: value for name, value in self.values.items() if name not in self.job.values
+            }
         self.job.fail(node, error, inputs, results, self._context.item)
         try:
             self._tell(node, "on_error", error)
         finally:
             self._tell_end(node, {})
+
+    def drop(self, node: NodeLike) -> None:
+        """*node* was told of and did not start, because another had failed."""
+        self._tell_end(node, {})
+
+    def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
+        """*node* has run elsewhere: tell of it, and keep its outputs, if they came (None: not)."""
+        self.begin(node)
+        if self.job.scope.callbacks:
+            self._started[node] -= seconds
+        if outputs is None:
+            self._tell_end(node, {})
+        else:
+            self.end(node, tuple([outputs[name] for name in node.outputs]))
 
     def step(self, node: NodeLike, call: Callable[..., tuple[Any, ...]]) -> list[NodeLike]:
         """The whole step of *node*, made by *call*; the nodes that can run now."""

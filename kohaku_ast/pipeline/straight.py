@@ -122,13 +122,14 @@ class Straight:
     def _statements(self, node: NodeLike, known: set[str]) -> list[str]:
         """A value that was given stays, even if its node runs for another of its outputs."""
         targets = ["_" if name in known else self._variable(name) for name in node.outputs]
-        plain = isinstance(node, Node)
-        call = self._call(node, known) if plain else self._run_call(node, known)
-        if plain and len(targets) == 1:
+        if not isinstance(node, Node):
+            return [f"{', '.join(targets)}, = {self._run_call(node, known)}"]
+        call = self._call(node, known)
+        if len(targets) == 1:
             return [f"{targets[0]} = {call}"]
         own = self._constant(node)
         checked = f"r if r.__class__ is tuple and len(r) == {len(targets)} else split({own}, r)"
-        return [f"r = {call}", f"{', '.join(targets)}, = {checked if plain else 'r'}"]
+        return [f"r = {call}", f"{', '.join(targets)} = {checked}"]
 
     def _call(self, node: Node, known: set[str]) -> str:
         """By position as far as that goes: it is faster. Defaults stay with the function."""

@@ -14,7 +14,7 @@ import builtins
 import os
 import sys
 
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

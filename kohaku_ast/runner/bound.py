@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import CodeType
+    from typing import TypeAlias
 
     from kohaku_ast.config.config import Config
     from kohaku_ast.runner.launch import Launch
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     from kohaku_ast.transform.request import Request
 
 
+Anew: TypeAlias = "Callable[[Mapping[str, object]], dict[str, object]]"
+"""From values as their config made them to values as the script gets them."""
+
+
 class Bound:
     """What one run needs."""
 
-    __slots__ = ("argv", "config", "launch", "names", "prepared")
+    __slots__ = ("anew", "argv", "config", "launch", "names", "prepared")
 
     def __init__(
         self,
@@ -35,6 +40,7 @@ class Bound:
         prepared: Prepared,
         names: Mapping[str, object],
         argv: Sequence[str],
+        anew: Anew = dict,
     ) -> None:
         self.launch = launch
         self.config = config
@@ -43,6 +49,8 @@ class Bound:
         self.names = names
         #: What the script finds in ``sys.argv``.
         self.argv = [launch.argv[0], *argv]
+        #: Gives values of the Config as the script gets them; some are Pickled.
+        self.anew = anew
 
     @property
     def program(self) -> Program:
@@ -58,7 +66,8 @@ class Bound:
         name, config = self.program.entry_name, self.config
         if not name:
             return None
-        return entry_call(name, config.args if config else (), config.kwargs if config else {})
+        args = self.anew({str(n): one for n, one in enumerate(config.args)}) if config else {}
+        return entry_call(name, list(args.values()), self.anew(config.kwargs) if config else {})
 
 
 class Binder:
@@ -91,6 +100,7 @@ class Binder:
         Raises SyntaxError, and KogineError for what cannot be applied.
         """
         names = added_names(self.added, config.new_globals if config else {})
+        anew = self._anew(config)
         prepared = prepare(
             self.launch,
             self.all_overrides(config),
@@ -102,8 +112,9 @@ class Binder:
             as_is=self.as_is,
             added=names,
             programs=self.programs,
+            anew=anew,
         )
-        return Bound(self.launch, config, prepared, names, self._argv(config))
+        return Bound(self.launch, config, prepared, names, self._argv(config), anew)
 
     def request(self, config: Config | None = None) -> Request:
         """The names that ``bind`` asks the script for."""
@@ -143,6 +154,14 @@ class Binder:
         if config is None:
             return self.overrides
         return [*spread(of_config(config, self.rank), self.launch), *self.overrides]
+
+    def _anew(self, config: Config | None) -> Anew:
+        """What pickles values that name modules which the script imports, too."""
+        if config is None:
+            return dict
+        from kohaku_ast.runner.anew import made_anew
+
+        return lambda values: made_anew(values, config, self.launch)
 
     def _argv(self, config: Config | None) -> Sequence[str]:
         """The command line's own arguments win over a config's."""

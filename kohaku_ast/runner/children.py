@@ -102,14 +102,14 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
     """Put the overrides of modules in force, and see to it that children get all of them."""
     given = prepared.given
     modules = {
-        name: (file, one.program, one.values) for name, (file, one) in prepared.modules.items()
+        name: (file, one.program, one.sent) for name, (file, one) in prepared.modules.items()
     }
     if given.program.numba:
         from kohaku_ast.runner.numba_cache import use_own_numba_cache
 
         use_own_numba_cache(prepared)
     if given.program.sites or modules:
-        watch_spawners(Inheritance((given.program, given.values), modules))
+        watch_spawners(Inheritance((given.program, given.sent), modules))
     if not prepared.modules:
         return None
     from kohaku_ast.runner.import_hook import install

@@ -7,6 +7,20 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
+
+
+def above_streams(number: int) -> int:
+    """Descriptor *number*, or a copy of it if it is where a process has stdin, stdout or stderr:
+    who closes these leaves their places free.
+    """
+    if number > 2:
+        return number
+    import fcntl
+
+    copy = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(number)
+    return copy
 
 
 class CrossingFile:
@@ -19,12 +33,14 @@ class CrossingFile:
         self._stack = ExitStack()
         if hasattr(os, "memfd_create"):
             # Not a file on a disk, which may be full.
-            self._file = self._stack.enter_context(open(os.memfd_create("kogine"), "w+b", 0))
+            number = above_streams(os.memfd_create("kogine"))
+            self._file: IO[bytes] = open(number, "w+b", 0)  # noqa: SIM115  # close() closes it
         elif sys.platform != "win32":
-            self._file = self._stack.enter_context(tempfile.TemporaryFile(buffering=0))
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         else:
             folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-            self._file = self._stack.enter_context(open(Path(folder, "kogine"), "w+b", 0))
+            self._file = open(Path(folder, "kogine"), "w+b", 0)  # noqa: SIM115
+        self._stack.callback(self._file.close)
         self._write(data)
 
     def _write(self, data: bytes) -> None:
@@ -45,7 +61,7 @@ class CrossingFile:
     def read(self) -> bytes:
         """All that is in it."""
         self._file.seek(0)
-        return self._file.readall()
+        return self._file.read()
 
     def close(self) -> None:
         """Gives it back; it may be closed twice."""

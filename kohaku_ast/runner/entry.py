@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
+from kohaku_ast.transform.pickled import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ def entry_call(
     @hidden
     def call(namespace: dict[str, object]) -> object:
         function: Callable[..., object] = namespace[name]  # type: ignore[assignment]
-        result = function(*args, **kwargs)
+        named = {keyword: load(value) for keyword, value in kwargs.items()}
+        result = function(*map(load, args), **named)
         if type(result).__name__ != "coroutine":
             return result
         import asyncio

@@ -10,7 +10,8 @@ import sys
 
 from kohaku_ast.runner.bottom import is_command, leave_for
 from kohaku_ast.runner.process import warn_at_end
-from kohaku_ast.runner.shipped import load_shipment, start_of, writer
+from kohaku_ast.runner.shipment import unpack
+from kohaku_ast.runner.shipped import start_of, told, writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def main(frame: FrameType) -> None:
     job, result = sys.argv[3:5]
     number = int(result) if result.isdigit() else os.open(result, os.O_WRONLY)
     leave = writer(number)
-    shipment = load_shipment(_read(job), leave)
+    shipment = told(lambda: unpack(_read(job)), leave)
     warn_at_end(shipment.prepared)
     start = start_of(shipment, leave)
     if is_command(frame):

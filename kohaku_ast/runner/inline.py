@@ -17,6 +17,7 @@ from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process import warn_compiler
 from kohaku_ast.runner.process_end import ending
+from kohaku_ast.transform.pickled import load
 
 
 class InlineRun:
@@ -27,7 +28,6 @@ class InlineRun:
         self.bound = bound
         self.given = bound.prepared.given
         self.main: ModuleType = new_main(bound.launch)
-        self.main.__dict__.update(bound.names)
         self.borrowed = Borrowed(self.main, bound.launch, bound.prepared, bound.argv, local)
 
     def whole(self) -> object:
@@ -43,8 +43,7 @@ class InlineRun:
 
     def body(self) -> object:
         """What runs inside ``as_process``."""
-        warn_compiler(self.bound.program)
-        namespace = self.main.__dict__
+        namespace = self._begun()
         for code in self.bound.codes():
             exec(code, namespace)
         last = self.bound.last()
@@ -53,9 +52,17 @@ class InlineRun:
     def module(self) -> None:
         """Run the module without its guards."""
         with self.borrowed.inside():
-            warn_compiler(self.bound.program)
+            namespace = self._begun()
             for code in self.given.codes("module"):
-                exec(code, self.main.__dict__)
+                exec(code, namespace)
+
+    def _begun(self) -> dict[str, object]:
+        """The namespace in which the script starts."""
+        warn_compiler(self.bound.program)
+        namespace = self.main.__dict__
+        names = self.bound.anew(self.bound.names)
+        namespace.update((name, load(value)) for name, value in names.items())
+        return namespace
 
     def guard(self) -> object:
         """Run the guards, or the entrypoint; what the call in it returned."""

@@ -35,7 +35,7 @@ def _digest(prepared: Prepared) -> str:
 
     digest = hashlib.blake2b(digest_size=12)
     for prefix, _, given in prepared.every():
-        for target, value in sorted(given.values.items()):
+        for target, value in sorted(given.sent.items()):
             try:
                 data = cloudpickle.dumps(value)
             except Exception:

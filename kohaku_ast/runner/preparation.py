@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kohaku_ast.runner.bound import Anew
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.override import Override
     from kohaku_ast.transform.program import Program
@@ -33,10 +34,12 @@ def prepare(
     as_is: bool = False,
     added: Iterable[str] = (),
     programs: Programs | None = None,
+    anew: Anew = dict,
 ) -> Prepared:
     """Find what every override means, in the script and in its modules; nothing has run yet.
 
-    *programs* keeps what is compiled, for the next run of the same script. Raises SyntaxError,
+    *programs* keeps what is compiled, for the next run of the same script; *anew* gives values
+    as the script gets them. Raises SyntaxError,
     and KogineError for what cannot be applied.
     """
     programs = programs or Programs(launch)
@@ -48,9 +51,10 @@ def prepare(
     aimed = _by_module(program, request, overrides)
     values = read_values(program, request, overrides, args, kwargs, as_is)
     modules = {
-        name: (file, _module(programs, file, inner, as_is)) for (name, file), inner in aimed.items()
+        name: (file, _module(programs, file, inner, as_is, anew))
+        for (name, file), inner in aimed.items()
     }
-    return Prepared(Given(program, values), modules)
+    return Prepared(Given(program, anew(values)), modules)
 
 
 _IN_SIGHT = ("command line", "Config", "Sweep")
@@ -79,7 +83,9 @@ def _by_module(
     return aimed
 
 
-def _module(programs: Programs, file: str, overrides: list[Override], as_is: bool) -> Given:
+def _module(
+    programs: Programs, file: str, overrides: list[Override], as_is: bool, anew: Anew
+) -> Given:
     request = make_request(overrides, as_is=as_is)
     program = programs.of_module(file, request)
-    return Given(program, read_values(program, request, overrides, as_is=as_is))
+    return Given(program, anew(read_values(program, request, overrides, as_is=as_is)))

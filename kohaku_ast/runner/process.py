@@ -17,9 +17,10 @@ from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import trimmed
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.main_module import new_main
+from kohaku_ast.transform.pickled import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def become(
     """
     module = new_main(launch)
     namespace = module.__dict__
-    namespace.update(names)
     _enter(launch)
     sys.modules["__main__"] = module
+    namespace.update({name: load(value) for name, value in names.items()})
     del module
     try:
         launch.execute(codes, namespace)

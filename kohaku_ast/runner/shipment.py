@@ -50,6 +50,15 @@ class Shipment:
         self.wants_value = wants_value
 
 
+class Packed:
+    """A Bound that has been packed already, on its way to where it is run. Picklable."""
+
+    __slots__ = ("argv", "data")
+
+    def __init__(self, data: bytes, argv: list[str]) -> None:
+        self.data, self.argv = data, argv
+
+
 def pack(bound: Bound, wants_value: bool) -> bytes:
     """The bytes that ``unpack`` reads in the same version of Python.
 
@@ -65,11 +74,11 @@ def pack(bound: Bound, wants_value: bool) -> bytes:
         ]
     ]
     objects: dict[str, Mapping[str, object]] = {
-        "values": dict(prepared.given.values),
-        "names": dict(bound.names),
-        "args": {str(n): one for n, one in enumerate(config.args)} if config else {},
-        "kwargs": dict(config.kwargs) if config else {},
-        **{f"{name}.": dict(given.values) for name, (_, given) in prepared.modules.items()},
+        "values": dict(prepared.given.sent),
+        "names": bound.anew(bound.names),
+        "args": bound.anew({str(n): one for n, one in enumerate(config.args)}) if config else {},
+        "kwargs": bound.anew(config.kwargs) if config else {},
+        **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
     }
     outputs = list(config.outputs) if config else []
     return marshal.dumps((launch, programs, *_dumped(objects), outputs, wants_value))

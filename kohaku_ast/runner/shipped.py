@@ -10,13 +10,17 @@ from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.children import hand_on
 from kohaku_ast.runner.entry import entry_call
 from kohaku_ast.runner.error_text import describe
-from kohaku_ast.runner.hidden import hidden
+from kohaku_ast.hidden import hidden
+from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.process import become, warn_compiler
-from kohaku_ast.runner.shipment import Shipment, dump_object, unpack
+from kohaku_ast.runner.shipment import Shipment, dump_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
+
+    Made = TypeVar("Made")
 
     from kohaku_ast.runner.launch import Launch
 
@@ -24,6 +28,10 @@ INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
 """The start of the command that this process was started by, up to what is run."""
 
 _USUAL_PATH = sys.path[1:]
+# Bound here: the script may change them. (They make no events for its audit hooks either.)
+_write, _close = os.write, os.close
+_gettrace, _settrace = sys.gettrace, sys.settrace
+_getprofile, _setprofile = sys.getprofile, sys.setprofile
 _HIGH = 100  # a descriptor that no script counts on
 
 
@@ -34,7 +42,11 @@ def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[],
     def start() -> int:
         _pose_as_plain(shipment.launch)
         prepared = shipment.prepared
-        warn_compiler(prepared.program)
+        try:
+            warn_compiler(prepared.program)
+        except Warning as error:  # made an error by -W: Python refuses the script
+            leave(_failed(error))
+            return plain_python(shipment.launch)
         hand_on(prepared)
         name = prepared.program.entry_name
         codes = prepared.given.codes("module" if name else "")
@@ -42,12 +54,13 @@ def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[],
         try:
             value = become(shipment.launch, codes, shipment.names, last)
         except SystemExit:
-            leave(_finished(shipment, None))
+            _unseen(lambda: leave(_finished(shipment, None)))
             raise
         except BaseException as error:
-            leave(_failed(error))
+            raised = error
+            _unseen(lambda: leave(_failed(raised)))
             raise
-        leave(_finished(shipment, value))
+        _unseen(lambda: leave(_finished(shipment, value)))
         return 0
 
     return start
@@ -61,10 +74,23 @@ def _pose_as_plain(launch: Launch) -> None:
     sys.orig_argv = [*INTERPRETER, *named]
 
 
-def load_shipment(data: bytes, leave: Callable[[bytes], None]) -> Shipment:
-    """What was sent; *leave* is told if it cannot be read here."""
+@hidden
+def _unseen(act: Callable[[], None]) -> None:
+    """*act*, while a tracer or profiler that the script has left on looks away."""
+    tracer, profiler = _gettrace(), _getprofile()
+    _settrace(None)
+    _setprofile(None)
     try:
-        return unpack(data)
+        act()
+    finally:
+        _setprofile(profiler)
+        _settrace(tracer)
+
+
+def told(make: Callable[[], Made], leave: Callable[[bytes], None]) -> Made:
+    """What *make* gives; *leave* is told if it raises, before the script has run."""
+    try:
+        return make()
     except Exception as error:
         leave(_failed(error))
         raise
@@ -76,8 +102,9 @@ def writer(number: int) -> Callable[[bytes], None]:
 
     def leave(data: bytes) -> None:
         try:
-            with open(number, "wb") as file:
-                file.write(data)
+            while data:
+                data = data[_write(number, data) :]
+            _close(number)
         except OSError:
             pass  # the script closed it: who waits for us sees that nothing came
 
@@ -101,7 +128,7 @@ def _finished(shipment: Shipment, returned: object) -> bytes:
     """What the starting call returned and the outputs; what cannot be sent is named."""
     capture = shipment.prepared.given.capture
     value = returned if shipment.prepared.program.entry_name else capture.value
-    names = vars(sys.modules["__main__"])
+    names = vars(sys.modules.get("__main__", capture))
     outputs = {name: names[name] for name in shipment.outputs if name in names}
     wanted = value if shipment.wants_value else None
     try:

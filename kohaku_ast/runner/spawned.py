@@ -15,7 +15,7 @@ from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.crossing_file import CrossingFile
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.process_outcome import PendingOutcome
-from kohaku_ast.runner.shipment import pack
+from kohaku_ast.runner.shipment import Packed, pack
 
 _FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
 _PACKAGES = str(Path(__file__).parents[2])
@@ -26,7 +26,7 @@ class Spawned:
 
     def __init__(
         self,
-        bound: Bound,
+        bound: Bound | Packed,
         *,
         wants_value: bool = True,
         env: Mapping[str, str] | None = None,
@@ -40,7 +40,7 @@ class Spawned:
 
         Raises UncrossableValue if a value cannot be sent.
         """
-        data = pack(bound, wants_value)
+        data = bound.data if isinstance(bound, Packed) else pack(bound, wants_value)
         self._pending = PendingOutcome()
         #: When, in seconds since the epoch.
         self.started = self._pending.started
@@ -115,7 +115,19 @@ def _start(
 def fresh_command() -> list[str]:
     """What starts an interpreter like this one; what it is to do comes after it."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *flags, _FRESH, _PACKAGES]
+    return [sys.executable, *flags, *_more_flags(flags), _FRESH, _PACKAGES]
+
+
+def _more_flags(flags: list[str]) -> list[str]:
+    """What multiprocessing leaves out: -u, and options of -X that it does not know."""
+    known = {flag.partition("=")[0] for flag in flags}
+    more = []
+    if sys.__stdout__ is not None and not hasattr(sys.__stdout__.buffer, "raw"):
+        more.append("-u")
+    for name, text in sys._xoptions.items():
+        if name not in known:
+            more += ["-X", name if text is True else f"{name}={text}"]
+    return more
 
 
 def _await_end(process: subprocess.Popen[bytes], timeout: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from io import DEFAULT_BUFFER_SIZE, TextIOWrapper
+from io import DEFAULT_BUFFER_SIZE, FileIO, TextIOWrapper
 
 
 def renew_streams() -> None:
@@ -31,13 +31,14 @@ def _renew(stream: TextIOWrapper, number: int) -> None:
     """What ``create_stdio`` of CPython does."""
     buffer = stream.buffer
     encoding, errors, name = stream.encoding, stream.errors, stream.name
-    raw = getattr(buffer, "raw", buffer)
-    is_buffered = raw is not buffer
-    raw.__init__(number, "wb" if number else "rb", closefd=False)
+    is_buffered = hasattr(buffer, "raw")
+    # A new one: it remembers whether its file can seek.
+    raw = FileIO(number, "wb" if number else "rb", closefd=False)
+    raw.name = name
     if is_buffered:
         size = os.fstat(number).st_blksize
-        buffer.__init__(raw, size if size > 1 else DEFAULT_BUFFER_SIZE)
-    raw.name = name
+        buffer.__init__(raw, size if size > 1 else DEFAULT_BUFFER_SIZE)  # type: ignore[misc]
     lines = is_buffered and (raw.isatty() or number == 2)
     through = not is_buffered
-    stream.__init__(buffer, encoding, errors, "\n", lines, through)  # type: ignore[misc]
+    inner = buffer if is_buffered else raw
+    stream.__init__(inner, encoding, errors, "\n", lines, through)  # type: ignore[misc, arg-type]

@@ -7,7 +7,8 @@ import os
 import sys
 
 from kohaku_ast.runner.inherited import renew_inherited
-from kohaku_ast.runner.shipped import load_shipment, start_of, writer
+from kohaku_ast.runner.shipment import unpack
+from kohaku_ast.runner.shipped import start_of, told, writer
 from kohaku_ast.runner.standard_streams import renew_streams
 from kohaku_ast.runner.warm_wire import STARTED, send
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from _socket import socket
 
     from kohaku_ast.runner.process import EndWarning
+    from kohaku_ast.runner.shipment import Shipment
 
 
 class Adoption:
@@ -49,12 +51,16 @@ def start_child(number: int, descriptors: list[int], server: Adoption) -> Callab
     send(server.sock, STARTED, number, os.getpid())
     server.sock.close()
     leave = writer(result)
-    _connect(streams)
-    _enter(cwd, environment, server.environment)
-    renew_inherited()
-    renew_streams()
-    _repeat(server.printed)
-    shipment = load_shipment(data, leave)
+
+    def become_fresh() -> Shipment:
+        _connect(streams)
+        _enter(cwd, environment, server.environment)
+        renew_inherited()
+        renew_streams()
+        _repeat(server.printed)
+        return unpack(data)
+
+    shipment = told(become_fresh, leave)
     server.warning.tell(shipment.prepared)
     return start_of(shipment, leave)
 

@@ -30,8 +30,8 @@ class Loaded:
         self.threads = threads
 
 
-def preload(launch: Launch, names: Sequence[str], descriptors: Sequence[int]) -> Loaded:
-    """Import *names* as the script *launch* does, but nothing from beside it.
+def preload(launch: Launch, imports: Sequence[tuple[str, str, int]], descriptors: Sequence[int]) -> Loaded:
+    """Do *imports* as the script *launch* does, but nothing from beside it.
 
     If one of them fails, or if the script has modules that hide those of a library, this starts
     again in a new interpreter without it and what follows: nothing is left half done.
@@ -39,12 +39,12 @@ def preload(launch: Launch, names: Sequence[str], descriptors: Sequence[int]) ->
     """
     before, threads = set(sys.modules), list[str]()
     _pose_as(launch)
-    for number, name in enumerate(names):
+    for number, one in enumerate(imports):
         running = _threads()
-        if not _import(name):
+        if not _import(launch.filename, *one):
             _start_again(number, descriptors)
         if _threads() > running:
-            threads.append(name.partition(":")[0])
+            threads.append(one[0])
     if any(is_hidden_by(launch.path0, name) for name in set(sys.modules) - before):
         _start_again(0, descriptors)
     if not _is_safe_path():
@@ -64,13 +64,12 @@ def _pose_as(launch: Launch) -> None:
         del sys.path[0]  # our own folder
 
 
-def _import(name: str) -> bool:
-    """Whether all is well: done, or there is no such module."""
-    module, _, part = name.partition(":")
+def _import(filename: str, module: str, name: str, line: int) -> bool:
+    """Whether all is well: done, or there is no such module. A warning says the script's line."""
+    statement = f"from {module} import {name}" if name else f"import {module}"
+    code = compile("\n" * (line - 1) + statement, filename, "exec", dont_inherit=True)
     try:
-        found = __import__(module, fromlist=[part] if part else None)
-        if part:
-            getattr(found, part, None)  # some import it only then
+        exec(code, {"__name__": "__main__"})
     except ModuleNotFoundError as error:
         return error.name == module.partition(".")[0]
     except BaseException:  # the script will see it itself

@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from kohaku_ast.runner import warm_wire
-from kohaku_ast.runner.crossing_file import CrossingFile
+from kohaku_ast.runner.crossing_file import CrossingFile, above_streams
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.shipment import launch_parts
 from kohaku_ast.runner.spawned import fresh_command
 from kohaku_ast.runner.warmed import Warmed
+from kohaku_ast.transform.third_party import Import
 
 
 class WarmProcess:
@@ -25,7 +26,7 @@ class WarmProcess:
     def __init__(
         self,
         launch: Launch,
-        imports: Sequence[str],
+        imports: Sequence[Import],
         env: Mapping[str, str],
         cwd: str,
         say: Callable[[str], None],
@@ -41,7 +42,7 @@ class WarmProcess:
         #: Whether it has imported everything.
         self.is_ready = False
         self._stderr = CrossingFile()
-        self._socket, theirs = socket.socketpair()
+        self._socket, theirs = map(_high, socket.socketpair())
         with theirs, CrossingFile() as out, CrossingFile(_plan(launch, imports)) as job:
             numbers = [theirs.fileno(), job.fileno()]
             words = [*map(str, numbers), str(len(imports)), launch.argv[0]]
@@ -132,8 +133,12 @@ _THREADS = (
 )
 
 
-def _plan(launch: Launch, imports: Sequence[str]) -> bytes:
-    return marshal.dumps((launch_parts(launch), list(imports)))
+def _high(sock: socket.socket) -> socket.socket:
+    return socket.socket(fileno=above_streams(sock.detach()))
+
+
+def _plan(launch: Launch, imports: Sequence[Import]) -> bytes:
+    return marshal.dumps((launch_parts(launch), [tuple(one) for one in imports]))
 
 
 def _how_ended(status: int, printed: bytes) -> str:

@@ -31,10 +31,10 @@ def main(frame: FrameType) -> None:
     """Serve until the other side is gone; in each forked child, run its script."""
     os.setpgid(0, 0)  # Ctrl-C is for runs
     sock, job = socket(fileno=int(sys.argv[3])), int(sys.argv[4])
-    parts, names = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))
+    parts, imports = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))
     warning = EndWarning()  # before the libraries register theirs: it is to come last
     started_with = dict(os.environ)
-    loaded = preload(launch_of(parts), names[: int(sys.argv[5])], [sock.fileno(), job])
+    loaded = preload(launch_of(parts), imports[: int(sys.argv[5])], [sock.fileno(), job])
     os.close(job)
     server = _Server(sock)
     send(sock, READY, loaded.threads)

@@ -26,16 +26,6 @@ def find_runs(root: Path, statuses: Collection[str] = (), newest: bool = False) 
             yield record
 
 
-def finished(root: Path) -> dict[str, Record]:
-    """Identity -> its record: the last that succeeded, else the last that failed."""
-    found: dict[str, Record] = {}
-    for record in find_runs(root, ("succeeded", "failed")):
-        known = found.get(record.identity)
-        if record.status == "succeeded" or known is None or known.status == "failed":
-            found[record.identity] = record
-    return found
-
-
 class Finished:
     """What earlier flows have finished. Each record stands for one run: a Config that a Sweep
     holds five times is done when there are five.

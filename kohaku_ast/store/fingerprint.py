@@ -91,7 +91,7 @@ class _Walk:
         reduce = copyreg.dispatch_table.get(type(value))
         found = reduce(value) if reduce else value.__reduce_ex__(4)
         if isinstance(found, str):
-            return self._all("global", (getattr(value, "__module__", ""), found))
+            return self._all("global", code.of_global(value, found))
         made, args, state, items, pairs = (*found, *[None] * 5)[:5]
         return self._all("object", (made, args, state, list(items or ()), list(pairs or ())))
 

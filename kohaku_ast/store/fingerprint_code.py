@@ -62,13 +62,26 @@ def of_module(module: ModuleType) -> Iterator[object]:
         yield Path(file).read_bytes()
 
 
-def _is_installed(found: Any) -> bool:
-    """Whether its module and name say all: no user edits it between two runs."""
-    module = sys.modules.get(found.__module__ or "")
+def of_global(found: Any, name: str) -> Iterator[object]:
+    """What pickle would only name; raises TypeError if the name does not say all."""
+    yield name
+    if _is_installed(found, name):
+        yield type(found).__module__
+    elif hasattr(found, "__wrapped__"):
+        yield dict(vars(found))  # functools.lru_cache
+    else:
+        raise TypeError(f"{name}: known by its name only")
+
+
+def _is_installed(found: Any, name: str = "") -> bool:
+    """Whether its module and *name* say all: no user edits it between two runs."""
+    # numpy.add says no module itself, but its type does.
+    known = getattr(found, "__module__", None) or type(found).__module__
+    module = sys.modules.get(known)
     if module is None or module.__name__ == "__main__":
         return False
     place: object = module
-    for step in found.__qualname__.split("."):
+    for step in (name or found.__qualname__).split("."):
         place = getattr(place, step, None)
     file = getattr(module, "__file__", None)
     return place is found and (file is None or _is_library(file))

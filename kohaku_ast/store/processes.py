@@ -18,8 +18,11 @@ class ProcessMark:
 
     @classmethod
     def of(cls, pid: int) -> ProcessMark:
-        """The process that has *pid* now."""
-        return cls(pid, _start(pid) or "")
+        """The process that has *pid* now, if one has."""
+        start = _start(pid)
+        if start is None:
+            start = "gone" if os.path.isdir("/proc/self") else ""
+        return cls(pid, start)
 
     @property
     def is_alive(self) -> bool:

@@ -42,7 +42,8 @@ class Surroundings:
         """Put into *facts* what git has said meanwhile."""
         git = facts["git"]
         if isinstance(git, dict) and git["dirty"] is None:
-            git["dirty"] = self._changes[git["root"]].found(waits=True)
+            dirty = self._changes[git["root"]].found(waits=True)
+            facts["git"] = {**git, "dirty": dirty}
 
     def commit_of(self, bound: Bound) -> str:
         """The commit that the script of *bound* is at; empty if it is in no repository."""

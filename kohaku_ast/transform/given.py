@@ -14,13 +14,15 @@ from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, methodcaller, setitem
 
+from kohaku_ast.transform.pickled import Pickled, original
+from kohaku_ast.hidden import hidden
 from kohaku_ast.transform.program import CAPTURE, placeholder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import CodeType
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from kohaku_ast.transform.program import Program
 
@@ -92,6 +94,7 @@ class Capture:
 
     value: object = None
 
+    @hidden
     def __getitem__(self, value: object) -> object:
         self.value = value
         return value
@@ -101,17 +104,20 @@ class Given:
     """A Program bound to values, ready to run once."""
 
     def __init__(self, program: Program, values: Mapping[str, object]) -> None:
-        """*values* has one for every target in ``program.sites``."""
+        """*values* has one for every target in ``program.sites``; some may be Pickled."""
         self.program = program
-        self.values = values
+        #: As another process gets them.
+        self.sent = values
+        self.values = {target: original(value) for target, value in values.items()}
         self.capture = Capture()
         #: Targets that named an attribute or key which was not there before.
         self.created: list[str] = []
         paths = {one.target: one.path for one in program.meant if one}
-        self._sites: list[defaultdict[int, object]] = []
+        self._sites: list[_Site] = []
         self._constants: dict[bytes, object] = {CAPTURE: self.capture}
+        groups: dict[bytes, _Site] = {}
         for number, (target, _, repeated) in enumerate(program.sites):
-            maker, site = _site(values[target], repeated)
+            maker, site = _site(values[target], repeated, groups)
             self._sites.append(site)
             self._constants[placeholder("value", number)] = site
             self._constants[placeholder("fresh", number)] = maker
@@ -134,14 +140,27 @@ class Given:
         return list(lines.items())
 
 
-def _site(value: object, repeated: bool) -> tuple[object, defaultdict[int, object]]:
-    """What ``constant[10**6]`` is asked of: it holds an item once it has been asked.
+_Site: TypeAlias = "defaultdict[int, object]"
+"""What ``constant[10**6]`` is asked of: it holds an item once it has been asked."""
 
-    Where code may run *repeated*ly, what it gives goes through the first of the two.
+
+def _site(value: object, repeated: bool, groups: dict[bytes, _Site]) -> tuple[object, _Site]:
+    """The site of *value*. Where code may run *repeated*ly, what it gives goes through the first
+    of the two. *groups* are the values that are pickled together.
     """
+    if type(value) is Pickled:
+        return _pickled_site(value, repeated, groups)
     maker, kept = _maker(value)
     given = kept if repeated else maker[kept]
     return maker, defaultdict(partial(itemgetter(0), (given,)))
+
+
+def _pickled_site(
+    value: Pickled, repeated: bool, groups: dict[bytes, _Site]
+) -> tuple[object, _Site]:
+    from kohaku_ast.transform.pickled_site import Loaded, again_site, once_site
+
+    return (Loaded(), again_site(value)) if repeated else (_Same(), once_site(value, groups))
 
 
 def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
@@ -176,6 +195,14 @@ def is_display(value: object) -> bool:
         return _is_mutable(value) and _is_plain(value)
     except RecursionError:
         return False  # a list that holds itself
+
+
+def is_plain(value: object) -> bool:
+    """Whether *value* and all in it are what literals make."""
+    try:
+        return _is_plain(value)
+    except RecursionError:
+        return False
 
 
 def _is_mutable(value: object) -> bool:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
+from typing import NamedTuple
 
 from kohaku_ast.transform.guard import always_runs, is_guard
 from kohaku_ast.transform.source import Source
@@ -18,24 +19,32 @@ from kohaku_ast.transform.source import Source
 _ACTS = (ast.Call, ast.Await, ast.Raise, ast.Yield, ast.YieldFrom)
 
 
-def third_party_imports(source: Source) -> tuple[str, ...]:
-    """``"torch.nn"`` for an import, ``"PIL:Image"`` for ``from PIL import Image``, in order.
+class Import(NamedTuple):
+    """One import."""
+
+    #: ``"torch.nn"``.
+    module: str
+    #: What is imported from it: a name, ``*`` or, for the module itself, nothing.
+    name: str
+    #: Where it stands in the script.
+    line: int
+
+
+def third_party_imports(source: Source) -> tuple[Import, ...]:
+    """Those at the top of the script, in order.
 
     Ends where the script calls something, sets an item or attribute (``os.environ[...] = ...``)
     or imports a module of its own: that may decide how what follows is imported.
     """
-    found: dict[str, None] = {}
+    found: list[Import] = []
     for node in _certain(source.tree.body):
-        names = _imported(node)
-        if names is None:
-            if _may_act(node, source.folder):
-                break
-            continue
-        for name in names:
-            if _is_local(name, source.folder):
+        if not isinstance(node, (ast.Import, ast.ImportFrom)) and _may_act(node, source.folder):
+            break
+        for one in _imported(node):
+            if _is_local(one.module, source.folder):
                 return tuple(found)
-            if not _is_standard(name):
-                found[name] = None
+            if _top(one.module) not in sys.stdlib_module_names:
+                found.append(one)
     return tuple(found)
 
 
@@ -51,14 +60,14 @@ def _certain(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
             yield node
 
 
-def _imported(node: ast.AST) -> list[str] | None:
-    """What an import names; None for other statements. A relative one has no first part."""
+def _imported(node: ast.AST) -> list[Import]:
+    """What *node* imports itself. A relative name has no first part."""
     if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
+        return [Import(alias.name, "", node.lineno) for alias in node.names]
     if isinstance(node, ast.ImportFrom):
         base = "." * node.level + (node.module or "")
-        return [base if alias.name == "*" else f"{base}:{alias.name}" for alias in node.names]
-    return None
+        return [Import(base, alias.name, node.lineno) for alias in node.names]
+    return []
 
 
 def _may_act(node: ast.AST, folder: str) -> bool:
@@ -71,16 +80,12 @@ def _may_act(node: ast.AST, folder: str) -> bool:
 def _is_act(node: ast.AST, folder: str) -> bool:
     if isinstance(node, (ast.Attribute, ast.Subscript)):
         return not isinstance(node.ctx, ast.Load)
-    local = any(_is_local(name, folder) for name in _imported(node) or ())
+    local = any(_is_local(one.module, folder) for one in _imported(node))
     return local or isinstance(node, _ACTS)
 
 
 def _top(name: str) -> str:
-    return name.partition(":")[0].partition(".")[0]
-
-
-def _is_standard(name: str) -> bool:
-    return _top(name) in sys.stdlib_module_names
+    return name.partition(".")[0]
 
 
 def _is_local(name: str, folder: str) -> bool:

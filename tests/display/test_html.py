@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Outcome, Script
+from kohaku_ast.runner.outcome import RunError
 from kohaku_ast.display.html import html_table
 from kohaku_ast.display.short import short_repr
 from kohaku_ast.display.table import Group
@@ -74,13 +75,13 @@ def test_values_are_short(value: object, start: str, most: int) -> None:
 
 
 def test_outcome() -> None:
-    outcome = Outcome("failed", None, {"lr": NASTY}, ValueError("bad"), 1, 2.0, 4.5)
+    outcome = Outcome("failed", None, {"lr": NASTY}, RunError("ValueError", "bad", ""), 1, 2.0, 4.5)
     read = Reader(outcome._repr_html_())
     assert read.rows == [
         ["name", "value"],
         ["value", "None"],
         ["outputs['lr']", repr(NASTY)],
-        ["error", "ValueError('bad')"],
+        ["error", "ValueError: bad"],
     ]
     assert "failed, exit status 1, 2.5 s" in outcome._repr_html_()
 

@@ -103,6 +103,11 @@ def run_kogine(probe: Probe, folder: Path, way: str) -> Seen:
     return _run(probe, folder, [*probe.flags, *launcher, *arguments])
 
 
+def run_command(probe: Probe, folder: Path, command: Sequence[str]) -> Seen:
+    """``python COMMAND PROBE ARGUMENTS``."""
+    return _run(probe, folder, [*probe.flags, *command, probe.path, *probe.argv])
+
+
 def _run(probe: Probe, folder: Path, arguments: list[str]) -> Seen:
     work = folder / "work"
     if work.exists():

@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import psutil
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.flow import Flow
-from kohaku_ast.flow.launchers import InlineLauncher, SpawnLauncher
+from kohaku_ast.flow.launchers import Done, Handle, InlineLauncher, SpawnLauncher
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 from kohaku_ast.flow.supply import Supply
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bound import Binder, Bound
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.override import Override
+
+
+class _Spawn(SpawnLauncher):
+    """Says which process each run has."""
+
+    recorder: Recorder
+
+    def start(self, run: Run, bound: Bound, done: Done) -> Handle:
+        handle = super().start(run, bound, done)
+        self.recorder.on_process(run, handle.pid)
+        return handle
 
 
 class Recorded:
@@ -32,11 +50,10 @@ class Recorded:
         slots = slots or Slots()
         self.recorder = Recorder(root, warn=self.warnings.append, variables=slots.of, **options)
         binder = Binder(Launch(str(script), argv), overrides, capture=True)
-        launcher: Any = (
-            SpawnLauncher(slots, self.recorder.open)
-            if mode == "spawn"
-            else InlineLauncher(lambda run, text: None, self.recorder.open)
-        )
+        launcher: Any = InlineLauncher(lambda run, text: None, self.recorder.open)
+        if mode == "spawn":
+            launcher = _Spawn(slots, self.recorder.open)
+            launcher.recorder = self.recorder
         self.flow = Flow(
             Supply([Work("train", binder, list(configs))], listens=False),
             launcher,
@@ -46,3 +63,45 @@ class Recorded:
 
     def run(self) -> list[Run]:
         return list(self.flow.runs())
+
+
+@contextmanager
+def started_flow(script: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A flow in a process of its own, with the records in ``.kogine/runs``; *words* are the
+    values of ``lr``, ``--resume`` and ``--inline``. Nothing of it is left behind.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(_PACKAGES)}
+    flow = subprocess.Popen([sys.executable, "-c", _FLOW, script, *words], env=environment)
+    try:
+        yield flow
+    finally:
+        runs = psutil.Process(flow.pid).children() if flow.poll() is None else []
+        for process in (flow, *runs):
+            process.kill()
+        flow.wait()
+
+
+_PACKAGES = Path(__file__).parents[2]
+_FLOW = """
+import sys
+from pathlib import Path
+from kohaku_ast.config.config import Config
+from tests.store.flows import Recorded
+script, *words = sys.argv[1:]
+configs = [Config({"lr": float(one)}) for one in words if one[0] != "-"] or [Config()]
+mode = "inline" if "--inline" in words else "spawn"
+resume = "--resume" in words
+Recorded(script, configs, root=Path(".kogine/runs"), resume=resume, mode=mode).run()
+"""
+
+_Found = TypeVar("_Found")
+
+
+def wait_for(look: Callable[[], _Found | None]) -> _Found:
+    """What *look* finds, once it finds something."""
+    for _ in range(6000):
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(0.01)
+    raise TimeoutError("nothing came in a minute")

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kohaku_ast.flow.display.log_tail import last_lines
 from kohaku_ast.flow.display.plain_text import plain_line
 from kohaku_ast.flow.run import Run
+from kohaku_ast.store.log_tail import last_lines
 
 _MOST_GROUPS = 20
 _MOST_NUMBERS = 8
 _LOG_LINES = 10
+_MOST_WIDTH = 200
 _VARYING = re.compile(
     r"\S*[/\\]\S*"  # paths
     r"|\b0x[0-9a-fA-F]+|\b(?=\w*\d)[0-9a-fA-F]{8,}\b"  # addresses, parts of UUIDs
@@ -99,8 +100,5 @@ def error_key(run: Run) -> str:
 
 def log_lines(run: Run, count: int) -> tuple[str, ...]:
     """The last *count* lines of the log of *run*."""
-    if run.log is None:
-        return ()
-    return tuple(
-        plain_line(line.decode("utf-8", "replace"), 200) for line in last_lines(run.log, count)
-    )
+    lines = last_lines(run.log, count) if run.log else []
+    return tuple(plain_line(line, _MOST_WIDTH) for line in lines)

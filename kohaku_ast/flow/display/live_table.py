@@ -109,20 +109,16 @@ class LiveTable(Observer):
 
     def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
         """A row, and how wide it is."""
-        texts = []
-        for column, (cell, width) in enumerate(zip(cells, self._widths)):
-            if width:
-                text = self._fitted(cell, width, column in _RIGHT)
-                texts.append(self._styles.state(state, text) if column == _STATE else text)
-        line = (" " * GAP).join(texts).rstrip()
-        return (line if state else self._styles.heading(line)), self._width(cells)
-
-    def _width(self, cells: Sequence[str]) -> int:
-        """Of a row, without the blanks at its end."""
-        widths = [width for width in self._widths if width]
-        last = max(column for column, width in enumerate(self._widths) if width)
-        filled = width_of(cells[last]) if last not in _RIGHT else widths[-1]
-        return sum(widths[:-1]) + GAP * (len(widths) - 1) + min(filled, widths[-1])
+        texts = {
+            column: self._fitted(cell, width, column in _RIGHT)
+            for column, (cell, width) in enumerate(zip(cells, self._widths))
+            if width
+        }
+        width = width_of((" " * GAP).join(texts.values()).rstrip())
+        if state and _STATE in texts:
+            texts[_STATE] = self._styles.state(state, texts[_STATE])
+        line = (" " * GAP).join(texts.values()).rstrip()
+        return (line if state else self._styles.heading(line)), width
 
     def _fitted(self, cell: str, width: int, is_right: bool) -> str:
         cell = self._painter.out.writable(cell, "replace")

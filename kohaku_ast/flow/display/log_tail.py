@@ -50,10 +50,3 @@ class LogTail:
         self._offset += len(data)
         # What is left of a line whose beginning is not known could be read as something else.
         return _END.split(data, maxsplit=1)[-1] if is_skipped else data
-
-
-def last_lines(path: Path, count: int, most: int = 16_384) -> list[bytes]:
-    """The last *count* lines of the log that are not blank, out of its last *most* bytes."""
-    tail = LogTail(path)
-    lines = [*tail.read(most), tail.rest]
-    return [line for line in lines if line.strip()][-count:]

@@ -48,8 +48,8 @@ class LogWatch(Observer):
                 return
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """It has ended."""
-        self._look(run, _LAST_BLOCK, is_last=True)
+        """The next attempt has a log of its own, by the same name."""
+        self._tails.pop(run.index, None)
 
     def on_end(self, run: Run) -> None:
         """Read what is left."""

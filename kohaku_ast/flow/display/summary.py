@@ -17,9 +17,11 @@ class Report(Observer):
     def __init__(self, stream: TextIO, again: Again = no_command) -> None:
         self._out = Out(stream)
         self._failures = Failures(again)
+        self._seed: object = None
 
     def on_end(self, run: Run) -> None:
         """Keep what is to be told of a failure."""
+        self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:
             self._failures.add(run)
 
@@ -30,6 +32,7 @@ class Report(Observer):
             self._out.say(*_lines(failure))
         others = self._failures.others
         self._out.say(f"failed ... and {others} more, with other errors" if others else "")
+        self._out.say("" if self._seed is None else f"drawn with --seed {self._seed}")
         self._out.say(str(summary))
 
 

@@ -75,7 +75,7 @@ class DiskCache:
 
     def _read(self, key: str) -> bytes | None:
         path = f"{self._values}{os.sep}{key}"
-        if self._is_private is None and not self._usable():
+        if not self._is_private and (self._is_private is False or not self._usable()):
             return None
         try:
             stored = _read_file(path)
@@ -142,7 +142,7 @@ class DiskCache:
         self._touched.clear()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return DiskCache, (self.folder.absolute(), self.most_bytes)
+        return DiskCache, (os.path.dirname(self._values), self.most_bytes)
 
     def __repr__(self) -> str:
         return f"DiskCache({str(self.folder)!r})"

@@ -88,9 +88,9 @@ class PlanKeys:
 def plan_keys(plan: Plan) -> PlanKeys:
     """The PlanKeys of *plan*, made once."""
     keys = plan.keys
-    if keys is None:
+    if not isinstance(keys, PlanKeys):
         keys = plan.keys = PlanKeys(plan)
-    return keys  # type: ignore[no-any-return]  # a plan does not know of caches
+    return keys
 
 
 class Lineage:

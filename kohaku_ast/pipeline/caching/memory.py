@@ -74,8 +74,11 @@ class MemoryCache:
     def _put(self, key: str, kept: Any, size: int) -> None:
         with self._lock:
             _, before = self._items.pop(key, (None, 0))
+            self._bytes -= before
+            if self.most_bytes is not None and size > self.most_bytes:
+                return  # it would push out everything else, and then not stay either
             self._items[key] = (kept, size)
-            self._bytes += size - before
+            self._bytes += size
             while self._is_full() and self._items:
                 _, (_, gone) = self._items.popitem(last=False)
                 self._bytes -= gone

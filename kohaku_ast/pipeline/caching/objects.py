@@ -44,6 +44,12 @@ def write_object(writer: Writer, value: Any) -> None:
     elif isinstance(value, MethodType):
         writer.put(b"m")
         writer.write((value.__func__, value.__self__))
+    elif isinstance(value, (staticmethod, classmethod)):
+        _mark(writer, b"m", value)
+        writer.write(value.__func__)
+    elif isinstance(value, property):
+        _mark(writer, b"m", value)
+        writer.write((value.fget, value.fset, value.fdel))
     elif isinstance(value, BuiltinFunctionType):
         _write_builtin(writer, value)
     elif f"{kind.__module__}.{kind.__qualname__}" in _STATELESS:

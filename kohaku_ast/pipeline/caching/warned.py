@@ -29,4 +29,4 @@ def _level() -> int:
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame, level = frame.f_back, level + 1
-    return max(level - 1, 1)
+    return level

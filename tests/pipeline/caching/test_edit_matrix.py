@@ -19,8 +19,8 @@ import sys
 import helpers
 from kohaku_ast.pipeline.caching.disk import DiskCache
 from kohaku_ast.pipeline.node import Node, node
+from kohaku_ast.pipeline.pipeline import Pipeline
 from models import Model, Settings
-from tests.pipeline.caching.plainest import run
 
 FACTOR = 2
 TABLE = {"a": 1, "b": [2, 3]}
@@ -143,9 +143,9 @@ NODES = [closed, body, uses_helper, uses_constant, uses_default, decorated, uses
 
 if __name__ == "__main__":
     X = 3
-    cache = DiskCache("kept")
+    pipeline = Pipeline(NODES, cache=DiskCache("kept"))
     for one in NODES:
-        print("=", run(NODES, {"x": X}, one.outputs[0], cache))
+        print("=", pipeline.run({"x": X}, one.outputs[0]))
 """
 HELPERS = """\
 import inside

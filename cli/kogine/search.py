@@ -1,0 +1,111 @@
+"""``kogine run --search``: a run for each Config that a search chooses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from kogine.flow_options import FlowOptions
+from kogine.flow_run import run_flow
+from kogine.reader import Arguments
+from kogine.search_lines import SearchLines, in_words
+from kogine.sweep_lines import say
+from kogine.sweep_of import number
+
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import UsageError
+from kohaku_ast.flow.objective import make_objective
+from kohaku_ast.flow.search import Search, check_method
+from kohaku_ast.flow.space import in_words as fixed_words
+from kohaku_ast.flow.space import space_of
+from kohaku_ast.flow.study import Tried
+from kohaku_ast.flow.work import Work
+
+_FOLDER = os.path.join(".kogine", "studies")
+
+
+def search(
+    sweep: Sweep, work: Work, read_: Arguments, options: FlowOptions
+) -> Callable[[], int]:  # fmt: skip
+    """Check what can be checked and open the study; what comes back searches.
+
+    Raises what binding a Config raises, and KogineError for what cannot be searched.
+    """
+    made = _search(sweep, work, read_, options)
+    work.binder.bind(made.space.example())
+    if "--dry-run" in read_.flags:
+        return lambda: _dry_run(made)
+    before = made.tried()
+    if "--study" not in read_.values:
+        _hide_from_git(_FOLDER)
+    return lambda: _run(made, before, work, read_, options)
+
+
+def _search(sweep: Sweep, work: Work, read_: Arguments, options: FlowOptions) -> Search:
+    method = read_.value("--search")
+    check_method(method)
+    objective = make_objective(
+        read_.value("--minimize"), read_.value("--maximize"), ("--minimize", "--maximize")
+    )
+    n = number(read_, "-n", least=1)
+    if n is None:
+        raise UsageError("--search: say how many trials, such as -n 50")
+    _refuse_options(read_, options)
+    made = Search(
+        space_of(sweep), objective, n, method, number(read_, "--seed"), fixed=_fixed(work, read_)
+    )
+    return made.kept_in(read_.value("--study") or _usual_file(made, work))
+
+
+def _refuse_options(read_: Arguments, options: FlowOptions) -> None:
+    if options.limits.workers > 1:
+        raise UsageError(
+            "--search: each choice follows from the runs before it, so they run one after "
+            f"another. Take away --workers {read_.value('--workers')}"
+        )
+    if options.resumes:
+        raise UsageError("--search: a study goes on by itself. Take away --resume")
+
+
+def _fixed(work: Work, read_: Arguments) -> str:
+    """What the command line sets for all runs, in words."""
+    pairs: list[tuple[str, object]] = [("script", os.path.basename(work.binder.launch.shown))]
+    pairs += [("entrypoint", work.binder.entrypoint)] if work.binder.entrypoint else []
+    pairs += [*sorted(read_.sets), *(("add", one) for one in read_.values.get("--add", []))]
+    pairs += [("argv", read_.argv)] if read_.argv else []
+    return fixed_words(pairs)
+
+
+def _usual_file(made: Search, work: Work) -> str:
+    stem = os.path.splitext(os.path.basename(work.binder.launch.shown))[0]
+    stem = "".join(one if one.isalnum() or one in "-_." else "_" for one in stem) or "script"
+    return os.path.join(_FOLDER, f"{stem}-{made.id}.db")
+
+
+def _hide_from_git(folder: str) -> None:
+    """Studies are no part of a project; who wants one there names it."""
+    try:
+        with open(os.path.join(folder, ".gitignore"), "x", encoding="utf-8") as file:
+            file.write("*\n")
+    except OSError:
+        pass  # it is there, or what cannot be ignored is seen
+
+
+def _run(
+    made: Search, before: Tried, work: Work, read_: Arguments, options: FlowOptions
+) -> int:  # fmt: skip
+    best = f", best {made.objective.name} {before.best.result:.6g}" if before.best else ""
+    say(f"goes on from {in_words(before)}{best} in {made.study}" if before.count else "")
+    lines = SearchLines(read_, made, before)
+    ready = Work(work.name, work.binder, made.sweep())
+    status = run_flow([ready], options, lines, made.n, wants_value=True)
+    return status or int(lines.without > 0)
+
+
+def _dry_run(made: Search) -> int:
+    """Print what would be searched; nothing is run or written."""
+    for dimension in made.space.dimensions:
+        print(f"axis {dimension.name}: {dimension.axis.shown}")
+    print(f"{made.objective} by {made.method}, {made.n} trials, study {made.study}")
+    say("nothing was run")
+    return 0

@@ -1,0 +1,120 @@
+"""Values that may go to another process: pickled only if they do, and named if they cannot."""
+
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+
+from kohaku_ast.errors import UncrossableValue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+
+class Parcel:
+    """A value that opens to itself here, and to an equal one in another process.
+
+    What it holds is read when it is opened, not when it arrives: a value that cannot be read
+    there is an error of its task, not the end of the process.
+    """
+
+    __slots__ = ("_data", "_label", "_value")
+
+    def __init__(self, value: Any, label: str) -> None:
+        self._value = value
+        #: What errors call the value, or the values of a mapping.
+        self._label = label
+        self._data: bytes | None = None
+
+    def open(self) -> Any:
+        """The value. Raises UncrossableValue."""
+        if self._data is not None and self._value is None:
+            self._value = _read(self._data, self._label)
+        return self._value
+
+    def open_kept(self) -> Any:
+        """The value; the same object for equal parcels that come to this process one after
+        another.
+        """
+        if self._data is None:
+            return self._value
+        if self._data not in _OPENED:
+            _OPENED[self._data] = self.open()
+            while len(_OPENED) > _MOST_OPENED:
+                _OPENED.popitem(last=False)
+        return _OPENED[self._data]
+
+    def pack(self) -> Parcel:
+        """Itself, surely fit to be sent. Raises UncrossableValue."""
+        if self._data is None:
+            self._data = dumps(self._value, self._label)
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self.pack()._data, self._label)
+
+
+#: What came in parcels of ``open_kept``: a worker process gets one plan again and again.
+_OPENED: OrderedDict[bytes, Any] = OrderedDict()
+_MOST_OPENED = 4
+
+
+def _arrived(data: bytes, label: str) -> Parcel:
+    parcel = Parcel(None, label)
+    parcel._data = data
+    return parcel
+
+
+def dumps(value: Any, label: str) -> bytes:
+    """*value* as bytes. Raises UncrossableValue that says which part of it cannot be sent."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        try:
+            import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+            return cloudpickle.dumps(value)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise UncrossableValue(_message(value, label, error)) from error
+
+
+def can_cross(value: Any) -> bool:
+    """Whether *value* can be sent to another process."""
+    try:
+        dumps(value, "")
+        return True
+    except UncrossableValue:
+        return False
+
+
+def crossing(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of *values* that can be sent."""
+    if can_cross(values):
+        return dict(values)
+    return {name: value for name, value in values.items() if can_cross(value)}
+
+
+def _read(data: bytes, label: str) -> Any:
+    try:
+        return pickle.loads(data)
+    except Exception as error:
+        raise UncrossableValue(
+            f"{label} cannot be read in another process ({type(error).__name__}: {error}). Its "
+            "class must be importable there, and must pickle."
+        ) from error
+
+
+def _message(value: Any, label: str, error: Exception) -> str:
+    if type(value) is dict:
+        for name, one in value.items():
+            if not can_cross(one):
+                label, value = f"{label} {name!r}", one
+                break
+    kind = type(value)
+    return (
+        f"{label} cannot be sent to another process: a {kind.__module__}.{kind.__qualname__} "
+        f"({type(error).__name__}: {error}). Run it by threads, or make it inside the node, from "
+        "something like a path."
+    )

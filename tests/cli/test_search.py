@@ -1,0 +1,238 @@
+"""``kogine run --search``: searches as a user starts, ends and goes on with them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.flow.study_file import states
+from tests.oracle import Finished, on_path, run, run_kogine, run_python
+
+TRAIN = """\
+x = 0.0
+kind = "a"
+
+
+def main():
+    print(x, kind)
+    return {"loss": (x - 0.3) ** 2 + (kind != "b")}
+
+
+if __name__ == "__main__":
+    main()
+"""
+SPACE = ("--sweep", "x=uniform:-10:10", "--sweep", "kind=a,b")
+SEARCH = (*SPACE, "--search", "optuna", "--minimize", "loss")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "train.py").write_text(TRAIN)
+    return tmp_path
+
+
+def searched(folder: Path, *arguments: str) -> Finished:
+    return run_kogine(folder, "run", "train.py", *arguments)
+
+
+@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+def test_a_quadratic_is_found_and_the_last_command_repeats_it(
+    folder: Path, isolate: tuple[str, ...]
+) -> None:
+    done = searched(folder, *SEARCH, "-n", "25", "--seed", "0", *isolate)
+    assert done.status == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 25
+    assert "[25/25]" in done.stderr
+    best, again = done.stderr.splitlines()[-2:]
+    assert float(best.split()[2].rstrip(",")) < 1.5
+    words = shlex.split(again.partition("again: ")[2])
+    repeated = run_kogine(folder, *words[1:])
+    assert repeated.stdout in done.stdout
+    assert repeated.status == 0
+    assert "optuna" not in done.stderr.replace("--search optuna", "")
+
+
+def test_a_second_command_goes_on_and_a_seed_makes_both_one(folder: Path) -> None:
+    first = searched(folder, *SEARCH, "-n", "6", "--seed", "3")
+    second = searched(folder, *SEARCH, "-n", "7", "--seed", "3", "--isolate")
+    (study,) = (folder / ".kogine" / "studies").glob("train-*.db")
+    assert "goes on from 6 trials, best loss " in second.stderr
+    assert "goes on" not in first.stderr
+    assert states(study) == {"COMPLETE": 13}
+    whole = searched(folder, *SEARCH, "-n", "13", "--seed", "3", "--study", "other/whole.db")
+    assert whole.stdout == first.stdout + second.stdout
+    assert (folder / "other" / "whole.db").exists()
+    assert (folder / ".kogine" / "studies" / ".gitignore").read_text() == "*\n"
+
+
+def test_other_values_are_another_study(folder: Path) -> None:
+    for change in ((), ("--add", "y=1"), ("--", "--deep")):
+        searched(folder, *SEARCH, "-n", "1", *change)
+    assert len(list((folder / ".kogine" / "studies").glob("*.db"))) == 3
+    searched(folder, *SEARCH, "-n", "1", "--study", "one.db")
+    done = searched(folder, *SEARCH, "-n", "1", "--study", "one.db", "--", "--deep")
+    assert done.status == 2
+    assert "another search" in done.stderr
+    assert "--deep" in done.stderr
+
+
+@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+def test_failing_runs_are_failed_trials_and_the_search_goes_on(
+    folder: Path, isolate: tuple[str, ...]
+) -> None:
+    (folder / "train.py").write_text(
+        "x = 0\nif x == 1: raise ValueError('one')\nloss = {2: float('nan'), 3: 'low'}.get(x, x)\n"
+    )
+    arguments = ("--search", "optuna", "--minimize", "loss", "-n", "15", "--seed", "2", *isolate)
+    done = searched(folder, "--sweep", "x=0,1,2,3", *arguments)
+    assert done.status == 1
+    for words in (
+        "a failed trial: loss is nan",
+        "a failed trial: the global 'loss' is no number: 'low'",
+        "x=1: ValueError: one\n",
+        "again: kogine run train.py x=1\n",
+        "of them have no loss",
+        "best loss 0.0, trial ",
+        "again: kogine run train.py x=0\n",
+    ):
+        assert words in done.stderr
+    (study,) = (folder / ".kogine" / "studies").glob("*.db")
+    assert sum(states(study).values()) == 15
+    assert states(study).keys() == {"COMPLETE", "FAIL"}
+
+
+def test_no_trial_may_succeed(folder: Path) -> None:
+    done = searched(folder, *SPACE, "--search", "optuna", "--maximize", "los", "-n", "2")
+    assert done.status == 1
+    assert "no trial has succeeded" in done.stderr
+    assert "Did you mean 'loss'?" in done.stderr
+
+
+def test_a_sweep_of_a_config_file_is_a_space(folder: Path) -> None:
+    (folder / "cfg.py").write_text("_sweep = {'x': 'uniform:0:1', 'kind': ['b']}\n")
+    arguments = ("--config", "cfg.py", "--search", "optuna", "--minimize", "loss", "-n", "3")
+    done = searched(folder, *arguments)
+    assert done.status == 0, done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["b"] * 3
+
+
+def test_a_config_file_may_hold_the_search(folder: Path) -> None:
+    (folder / "cfg.py").write_text(
+        "from kohaku_ast import Sweep, search\n"
+        "CONFIG = search(Sweep(x='uniform:0:1'), n=4, minimize='loss', study='own.db')\n"
+    )
+    for isolate in ((), ("--isolate",)):
+        done = searched(folder, "--config", "cfg.py", *isolate)
+        assert done.status == 0, done.stderr
+    assert states(folder / "own.db") == {"COMPLETE": 8}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param((*SPACE, "-n", "3", "--search", "optuna"), ["objective", "--minimize loss"], id="no objective"),
+        pytest.param((*SEARCH, "--maximize", "x", "-n", "3"), ["--minimize and --maximize", "one objective"], id="two objectives"),
+        pytest.param(SEARCH, ["how many", "-n 50"], id="no number of trials"),
+        pytest.param((*SEARCH, "-n", "0"), ["-n 0", "at least 1"], id="no trials"),
+        pytest.param((*SEARCH, "-n", "3", "--seed", "x"), ["--seed x"], id="a seed that is no number"),
+        pytest.param(("--search", "optuna", "--minimize", "loss", "-n", "3"), ["no axis", "--sweep"], id="no axis"),
+        pytest.param((*SPACE, "--search", "optna", "--minimize", "loss", "-n", "3"), ["'optna'", "Did you mean 'optuna'?"], id="a near method"),
+        pytest.param((*SEARCH, "-n", "3", "--workers", "2"), ["one after another", "--workers 2"], id="several workers"),
+        pytest.param((*SEARCH, "-n", "3", "--resume"), ["goes on by itself"], id="resumed as a sweep"),
+        pytest.param((*SPACE, "-n", "3", "--minimize", "loss"), ["--minimize", "--search optuna"], id="an objective without search"),
+        pytest.param((*SPACE, "-n", "3", "--study", "x.db"), ["--study", "--search optuna"], id="a study without search"),
+        pytest.param(("--sweep", "x=normal:0:1", *SEARCH[4:], "-n", "3"), ["normal", "uniform:-2:2"], id="a normal distribution"),
+        pytest.param(("--sweep", "z=uniform:0:1", *SEARCH[4:], "-n", "3"), ["'z'"], id="an unknown target"),
+        pytest.param((*SEARCH, "-n", "3", "x=1"), ["'x'", "swept"], id="a target that is set too"),
+        pytest.param((*SEARCH, "-n", "3", "--study", "train.py"), ["train.py", "study"], id="a study that is none"),
+        pytest.param((*SEARCH, "-n", "3", "--study", "train.py/x.db"), ["train.py/x.db"], id="a study that cannot be"),
+    ],
+)  # fmt: skip
+def test_a_mistake_stops_before_anything_runs(
+    folder: Path, arguments: tuple[str, ...], words: list[str]
+) -> None:
+    done = searched(folder, *arguments)
+    assert (done.status, done.stdout) == (2, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert (folder / "train.py").read_text() == TRAIN
+    assert not (folder / ".kogine").exists()
+
+
+def test_a_range_that_does_not_fit_its_parameter_is_a_mistake(folder: Path) -> None:
+    (folder / "train.py").write_text("n = 3\nloss = n\n")
+    done = searched(folder, "--sweep", "n=uniform:0:1", *SEARCH[4:], "-n", "3")
+    assert (done.status, done.stdout) == (2, "")
+    assert "expected int" in done.stderr
+    assert not (folder / ".kogine").exists()
+
+
+def test_a_dry_run_shows_the_space_and_keeps_nothing(folder: Path) -> None:
+    done = searched(folder, *SEARCH, "-n", "9", "--dry-run")
+    assert done.status == 0
+    assert "axis x: uniform:-10.0:10.0\naxis kind: a, b\n" in done.stdout
+    assert "9 trials" in done.stdout
+    assert not (folder / ".kogine").exists()
+
+
+def test_without_optuna_the_line_to_type_is_shown(folder: Path) -> None:
+    program = "import sys; sys.modules['optuna'] = None; from kogine.main import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "run", "train.py", *SEARCH, "-n", "3"]
+    done = run(command, folder, PYTHONPATH=on_path())
+    assert done.status == 2
+    assert 'pip install "kohaku-ast[optuna]"' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run_python(folder, "train.py").status == 0
+
+
+SLOW = "import time\nx = 0.0\nloss = x\nprint(x, flush=True)\nif x > 0: time.sleep(60)\n"
+
+
+@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
+def test_a_search_that_was_ended_goes_on(
+    folder: Path, ended_by: signal.Signals, isolate: tuple[str, ...]
+) -> None:
+    (folder / "train.py").write_text(SLOW)
+    arguments = ("--sweep", "x=uniform:-1:1", *SEARCH[4:], "--seed", "1", "--study", "s.db")
+    process = started(folder, *arguments, "-n", "9", *isolate)
+    assert process.stdout
+    printed = 0
+    for line in process.stdout:
+        printed += 1
+        if float(line) > 0:
+            break  # this one sleeps
+    # As the terminal does it for Ctrl-C; a killed process leaves its children to the system.
+    os.killpg(process.pid, ended_by)
+    process.wait(30)
+    process.stdout.close()
+    if ended_by == signal.SIGINT:
+        assert process.returncode in (130, -signal.SIGINT)
+        assert states(folder / "s.db") == {"COMPLETE": printed - 1, "FAIL": 1}
+    else:
+        assert states(folder / "s.db") == {"COMPLETE": printed - 1, "RUNNING": 1}
+    (folder / "train.py").write_text(SLOW.replace("60", "0"))
+    done = searched(folder, *arguments, "-n", "2")
+    assert f"goes on from {printed} trial" in done.stderr
+    assert "1 of them failed" in done.stderr
+    assert states(folder / "s.db") == {"COMPLETE": printed + 1, "FAIL": 1}
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    return subprocess.Popen(
+        [sys.executable, str(launcher), "run", "train.py", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": on_path()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )

@@ -1,0 +1,33 @@
+"""All probes of this folder, to be run in other ways than by ``kogine run``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+from tests.fidelity.probes import Probe, Seen, run_command
+
+_MODULES = (
+    "exit", "files", "guards", "imports", "introspection", "main_module", "multiprocessing",
+    "streams", "threads", "tracebacks", "warnings",
+)  # fmt: skip
+_DRIVER = Path(__file__).with_name("handle_command.py")
+_NOT_RUN = ("test_mistakes", "test_mistakes_with_an_override", "test_nothing_to_override")
+"""No run starts for these."""
+
+
+def every_probe() -> Iterator[tuple[str, Probe]]:
+    """Each that this Python can run, with a name that no other has."""
+    for name in _MODULES:
+        module = import_module(f"tests.fidelity.test_{name}")
+        for test, function in vars(module).items():
+            for mark in getattr(function, "pytestmark", ()):
+                if mark.name == "parametrize" and mark.args[0] == "probe" and test not in _NOT_RUN:
+                    for probe in mark.args[1]:
+                        yield f"{name}: {probe.name}", probe
+
+
+def run_by_handle(way: str, probe: Probe, folder: Path) -> Seen:
+    """*way*: ``spawned`` or ``warmed``."""
+    return run_command(probe, folder, [str(_DRIVER), way])

@@ -1,0 +1,54 @@
+"""``python handle_command.py WAY SCRIPT [ARGUMENT ...]``: runs SCRIPT in a process of its own, with
+an override, and ends as that process did.
+
+WAY is ``spawned`` or ``warmed``. A warm server imports everything that the script imports at its
+top, the standard library too, which is more than it does for users.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import sys
+
+from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.spawned import Spawned
+from kohaku_ast.runner.warm import WarmServer
+from kohaku_ast.transform.source import parse_text
+from kohaku_ast.transform.third_party import Import
+
+
+def run(way: str, bound: Bound) -> Outcome:
+    if way == "spawned":
+        return Spawned(bound, wants_value=False).wait()
+    with WarmServer(bound.launch, imports(bound.launch)) as server:
+        return server.start(bound, wants_value=False).wait()
+
+
+def imports(launch: Launch) -> list[Import]:
+    found = []
+    for node in parse_text(launch.data.decode("latin-1"), launch.filename).body:
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, "", node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module != "__future__":
+            found.append(Import(node.module or "", "*", node.lineno))
+    return [one for one in found if one.module != "__main__"]
+
+
+def end_as(status: int) -> None:
+    if status >= 0:
+        sys.exit(status)
+    if -status != signal.SIGKILL:
+        signal.signal(-status, signal.SIG_DFL)
+    os.kill(os.getpid(), -status)
+
+
+if __name__ == "__main__":
+    launch = find_launch(sys.argv[2], sys.argv[3:])
+    override = Override("unrelated", 1, "test", 0)
+    end_as(run(sys.argv[1], Binder(launch, [override], capture=True).bind()).exit_status)

@@ -1,0 +1,209 @@
+"""Sequential and Parallel, by running real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast import Config, Outcome, Parallel, Script, Sequential, Sweep
+from kohaku_ast.errors import UncrossableValue, UsageError
+from tests.oracle import on_path
+
+SCRIPT = """\
+import os, signal, sys, time
+n = 0
+how = "fine"
+wait = None
+def main(scale=1):
+    if how == "raise": raise ValueError(f"bad {n}")
+    if how == "exit": sys.exit(4)
+    if how == "kill": os.kill(os.getpid(), signal.SIGKILL)
+    if how == "leave": os._exit(0)
+    if how == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        time.sleep(600)
+    return n * scale
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> str:
+    (tmp_path / "train.py").write_text(SCRIPT)
+    return str(tmp_path / "train.py")
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_values_outputs_and_errors_come_back_in_order(script: str, mode: str) -> None:
+    configs = [
+        Config({"n": 3}, kwargs={"scale": 2}, outputs=["n"]),
+        Config({"how": "raise", "n": 7}),
+        Config({"how": "exit"}),
+        Config({"n": 5}),
+    ]
+    found = Sequential([Script(script, configs)], mode=mode, on_error="continue").run()
+    assert [one.status for one in found] == ["succeeded", "failed", "failed", "succeeded"]
+    assert (found[0].value, dict(found[0].outputs), found[3].value) == (6, {"n": 3}, 5)
+    assert found[1].error is not None
+    assert (found[1].error.type, found[1].error.message) == ("ValueError", "bad 7")
+    assert "line 6, in main" in found[1].error.traceback
+    assert "kohaku_ast" not in found[1].error.traceback
+    assert found[2].exit_status == 4
+    assert [one.index for one in found] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("mode", ["spawn", "warm"])
+def test_parallel_runs_are_in_order_whatever_ends_first(script: str, mode: str) -> None:
+    found = Parallel([Script(script, Sweep(n=range(8)))], max_workers=2, mode=mode).run()
+    assert [one.value for one in found] == list(range(8))
+
+
+@pytest.mark.parametrize("mode", ["spawn", "warm"])
+def test_a_killed_process_is_an_outcome(script: str, mode: str) -> None:
+    sweep = Sweep(how=["fine", "kill", "leave", "fine"])
+    found = Parallel([Script(script, sweep)], max_workers=2, mode=mode).run()
+    assert [one.status for one in found] == ["succeeded", "failed", "failed", "succeeded"]
+    assert "SIGKILL" in str(found[1].error)
+    assert "os._exit" in str(found[2].error)
+
+
+@pytest.mark.parametrize("mode", ["spawn", "warm"])
+def test_a_run_that_ignores_every_signal_but_one_is_ended_by_its_timeout(
+    script: str, mode: str
+) -> None:
+    flow = Parallel([Script(script, Sweep(how=["hang", "fine"]))], mode=mode, timeout=0.8)
+    object.__setattr__(flow.limits, "grace", 0.2)
+    found = flow.run()
+    assert found[0].error is not None
+    assert (found[0].error.type, found[0].status) == ("TimeoutError", "failed")
+    assert found[1].status == "succeeded"
+
+
+def test_a_failed_run_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(
+        "import os, pathlib\nn = 0\nseen = pathlib.Path(__file__).with_name('seen')\n"
+        "text = seen.read_text() if seen.exists() else ''\nseen.write_text(text + 'x')\n"
+        "if len(text) < 2: raise SystemExit(3)\n"
+    )
+    flow = Sequential([str(tmp_path / "s.py")], mode="spawn", retries=2, backoff=0.01)
+    assert [one.status for one in flow.run()] == ["succeeded"]
+    assert (tmp_path / "seen").read_text() == "xxx"
+
+
+def test_stop_starts_no_other_run(script: str) -> None:
+    sweep = Sweep(how=["fine", "raise", "fine"])
+    assert [one.status for one in Sequential([Script(script, sweep)]).run()] == [
+        "succeeded", "failed",
+    ]  # fmt: skip
+
+
+def test_a_generator_gets_each_outcome_and_is_asked_late(script: str) -> None:
+    events: list[str] = []
+
+    def configs() -> Iterator[Config]:
+        n = 1
+        while n < 20:
+            events.append(f"asked {n}")
+            outcome = yield Config({"n": n}, kwargs={"scale": 3})
+            events.append(f"got {outcome.value}")
+            n = outcome.value
+
+    found = Sequential([Script(script, configs())]).run()
+    assert [one.value for one in found] == [3, 9, 27]
+    assert events == ["asked 1", "got 3", "asked 3", "got 9", "asked 9", "got 27"]
+
+
+def test_a_later_script_sees_the_outcomes_of_earlier_ones(script: str) -> None:
+    def follow(previous: Mapping[str, Outcome]) -> Config:
+        return Config({"n": previous["first"].value + 1})  # type: ignore[operator]
+
+    flow = Sequential([Script(script, Config({"n": 4}), name="first"), Script(script, follow)])
+    assert [one.value for one in flow.run()] == [4, 5]
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_a_lent_executor_runs_them_and_is_not_shut_down(
+    script: str, kind: type[ThreadPoolExecutor] | type[ProcessPoolExecutor]
+) -> None:
+    with kind(2) as executor:
+        found = Parallel([Script(script, Sweep(n=[1, 2, 3]))], mode=executor).run()
+        assert [one.value for one in found] == [1, 2, 3]
+        assert executor.submit(max, 1, 2).result() == 2
+
+
+def test_a_value_that_cannot_cross_is_named_before_anything_runs(script: str) -> None:
+    with pytest.raises(UncrossableValue, match=r"'n'.*lock"):
+        Parallel([Script(script, Config({"n": threading.Lock()}))]).run()
+
+
+def test_objects_cross(script: str) -> None:
+    class Local:
+        def __mul__(self, other: int) -> str:
+            return f"times {other}"
+
+    found = Parallel([Script(script, Config({"n": Local()}, kwargs={"scale": 7}))]).run()
+    assert found[0].value == "times 7"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(lambda s: Parallel(s, mode="inline"), "spawn", id="parallel in one process"),
+        pytest.param(lambda s: Parallel(s, mode="worm"), "warm", id="an unknown mode"),
+        pytest.param(lambda s: Parallel(s, max_workers=0), "max_workers", id="no workers"),
+        pytest.param(
+            lambda s: Sequential(s, on_error="ignore"), "continue", id="an unknown policy"
+        ),
+        pytest.param(lambda s: Sequential([]), "nothing", id="no scripts"),
+    ],
+)
+def test_refused(script: str, make: object, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        make(script)  # type: ignore[operator]
+
+
+def _flow(folder: Path, *more: str) -> subprocess.Popen[str]:
+    (folder / "train.py").write_text(
+        "import os, sys, time\nn = 0\nprint(f'begun {n} {os.getpid()}', flush=True)\n"
+        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('saved', flush=True)\n"
+    )
+    launcher = str(Path(__file__).parents[1] / "kogine_command.py")
+    command = [sys.executable, launcher, "run", "train.py", "--sweep", "n=1,2,3", *more]
+    return subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": on_path()},
+    )  # fmt: skip
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_flow_ends_its_runs_and_says_so(tmp_path: Path, number: int) -> None:
+    flow = _flow(tmp_path, "--workers", "2", "--mode", "spawn", "--no-record")
+    assert flow.stdout is not None
+    lines = [flow.stdout.readline(), flow.stdout.readline()]
+    flow.send_signal(number)
+    _, errors = flow.communicate(timeout=60)
+    assert flow.returncode == 130
+    assert "2 interrupted" in errors
+    pids = [int(line.split()[2]) for line in lines]
+    deadline = time.monotonic() + 30
+    while not all(map(_is_gone, pids)):
+        assert time.monotonic() < deadline

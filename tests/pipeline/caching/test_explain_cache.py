@@ -1,0 +1,94 @@
+"""``explain_cache`` says why each node would or would not run, and runs nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.pipeline.caching.memory import MemoryCache
+from kohaku_ast.pipeline.node import node
+from kohaku_ast.pipeline.pipeline import Pipeline
+
+FACTOR = 2
+
+
+def helper(x: int) -> int:
+    return x * FACTOR
+
+
+@node
+def top(x: int) -> int:
+    return helper(x)
+
+
+@node(cache=False)
+def middle(top: int) -> int:
+    return top
+
+
+@node
+def leaf(middle: int) -> int:
+    return middle
+
+
+def states(pipeline: Pipeline, **inputs: Any) -> dict[str, tuple[str, str]]:
+    report = pipeline.explain_cache(inputs, "leaf")
+    return {row.node: (row.state, row.why) for row in report.rows}
+
+
+@pytest.fixture(params=["disk", "memory"])
+def pipeline(request: pytest.FixtureRequest, tmp_path: Path) -> Pipeline:
+    cache = DiskCache(tmp_path) if request.param == "disk" else MemoryCache()
+    return Pipeline([top, middle, leaf], cache=cache)
+
+
+def test_before_and_after_a_run(pipeline: Pipeline) -> None:
+    assert states(pipeline, x=1) == {
+        "top": ("runs", "no result of it was ever kept"),
+        "middle": ("runs", "cache=False"),
+        "leaf": ("runs", "no result of it was ever kept"),
+    }
+    pipeline.run({"x": 1}, "leaf")
+    assert states(pipeline, x=1) == {
+        "top": ("not needed", "all that reads it is kept"),
+        "middle": ("not needed", "all that reads it is kept"),
+        "leaf": ("kept", "nothing that it depends on has changed"),
+    }
+
+
+def test_other_inputs(pipeline: Pipeline) -> None:
+    pipeline.run({"x": 1}, "leaf")
+    assert states(pipeline, x=2)["top"] == (
+        "runs",
+        "its code is as it was; its inputs, or what is above it, are new",
+    )
+
+
+def test_what_has_changed_is_named(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline.run({"x": 1}, "leaf")
+    monkeypatch.setitem(globals(), "FACTOR", 3)
+    found = states(pipeline, x=1)
+    assert found["top"] == ("runs", "changed since it was kept: helper: FACTOR")
+    assert found["leaf"][0] == "runs"
+
+
+def test_what_has_no_key_says_why(pipeline: Pipeline) -> None:
+    state, why = states(pipeline, x=(one for one in "a"))["top"]
+    assert state == "runs"
+    assert "'x' holds a generator" in why
+
+
+def test_without_a_cache() -> None:
+    assert set(states(Pipeline([top, middle, leaf]), x=1).values()) == {
+        ("runs", "the pipeline has no cache")
+    }
+
+
+def test_it_prints_as_a_table(pipeline: Pipeline) -> None:
+    pipeline.run({"x": 1}, "leaf")
+    lines = str(pipeline.explain_cache({"x": 1}, "leaf")).splitlines()
+    assert lines[-1].split()[:2] == ["leaf", "kept"]
+    assert pipeline.explain_cache({"x": 1}, "leaf")["leaf"].key

@@ -1,0 +1,166 @@
+"""Equal content, equal fingerprint: in this process and in others."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy
+import pytest
+
+from kohaku_ast.store.fingerprint import UnstableError, fingerprint
+
+ROOT = Path(__file__).parents[2]
+
+
+def _of_text(text: str, name: str = "cfg") -> Any:
+    module = ModuleType(name)
+    exec(compile(text, f"{name}.py", "exec"), module.__dict__)
+    return module.__dict__["value"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param({"b", "a"}, {"a", "b"}, id="set"),
+        pytest.param([[1], [1]], [[1]] * 2, id="shared or not"),
+        pytest.param(float("nan"), float("nan"), id="nan"),
+        pytest.param(Path("a/b"), Path("a//b"), id="Path"),
+        pytest.param(partial(int, base=2), partial(int, base=2), id="partial"),
+        pytest.param(numpy.add, numpy.add, id="ufunc"),
+        pytest.param(dict[str, int], dict[str, int], id="type of types"),
+    ],
+)
+def test_equal(one: object, other: object) -> None:
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(1, True, id="int and bool"),
+        pytest.param(1, 1.0, id="int and float"),
+        pytest.param(0.0, -0.0, id="zeros"),
+        pytest.param("1", 1, id="text and number"),
+        pytest.param("a", b"a", id="text and bytes"),
+        pytest.param([1], (1,), id="list and tuple"),
+        pytest.param(["ab", "c"], ["a", "bc"], id="where text ends"),
+        pytest.param([[1], 2], [1, [2]], id="nesting"),
+        pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, id="order of a dict"),
+        pytest.param({"a": 1}, OrderedDict(a=1), id="kind of mapping"),
+        pytest.param(Path("1"), "1", id="Path and text"),
+        pytest.param(None, "None", id="None and its text"),
+        pytest.param(len, max, id="builtins"),
+        pytest.param(numpy.add, numpy.multiply, id="ufuncs"),
+        pytest.param(numpy.float64(1), 1.0, id="number of numpy"),
+    ],
+)
+def test_different(one: object, other: object) -> None:
+    assert fingerprint(one) != fingerprint(other)
+
+
+_PAIRS = {
+    "lambda": ("value = lambda x: x + 1", "value = lambda x: x + 2"),
+    "default": ("def value(x=1): pass", "def value(x=2): pass"),
+    "global that it reads": ("N = 1\ndef value(): return N", "N = 2\ndef value(): return N"),
+    "closure": (
+        "def f(n):\n return lambda: n\nvalue = f(1)",
+        "def f(n):\n return lambda: n\nvalue = f(2)",
+    ),
+    "class": (
+        "class value:\n def f(self): return 1",
+        "class value:\n def f(self): return 2",
+    ),
+    "dataclass": (
+        "import dataclasses\n@dataclasses.dataclass\nclass A:\n a: int = 1\nvalue = A()",
+        "import dataclasses\n@dataclasses.dataclass\nclass A:\n a: int = 1\nvalue = A(2)",
+    ),
+    "abstract class": (
+        "import abc\nclass value(abc.ABC):\n @abc.abstractmethod\n def f(self): pass",
+        "import abc\nclass value(abc.ABC):\n @abc.abstractmethod\n def g(self): pass",
+    ),
+    "Enum": (
+        "import enum\nclass E(enum.Enum):\n A = 1\n B = 2\nvalue = E.A",
+        "import enum\nclass E(enum.Enum):\n A = 1\n B = 2\nvalue = E.B",
+    ),
+    "object with slots": (
+        "class A:\n __slots__ = ('x',)\nvalue = A(); value.x = 1",
+        "class A:\n __slots__ = ('x',)\nvalue = A(); value.x = 2",
+    ),
+    "recursive function": (
+        "def value(n): return value(n - 1) if n else 1",
+        "def value(n): return value(n - 1) if n else 2",
+    ),
+    "decorated": (
+        "import functools\nvalue = functools.lru_cache(lambda: 1)",
+        "import functools\nvalue = functools.lru_cache(lambda: 2)",
+    ),
+    "array": (
+        "import numpy\nvalue = numpy.arange(3)",
+        "import numpy\nvalue = numpy.arange(3) + 1",
+    ),
+    "generator of numbers": (
+        "import numpy\nvalue = numpy.random.default_rng(0)",
+        "import numpy\nvalue = numpy.random.default_rng(1)",
+    ),
+}
+_PRINT = """
+import sys
+from types import ModuleType
+from kohaku_ast.store.fingerprint import fingerprint
+module = sys.modules["other"] = ModuleType("other")
+exec(compile("\\n\\n" + sys.argv[1], "elsewhere.py", "exec"), module.__dict__)
+del sys.modules["other"]
+print(fingerprint(module.__dict__["value"]).hex())
+"""
+
+
+@pytest.mark.parametrize("pair", [pytest.param(pair, id=name) for name, pair in _PAIRS.items()])
+def test_what_a_config_file_defines(pair: tuple[str, str]) -> None:
+    first, again, other = (_printed(text, seed) for text, seed in zip((*pair[:1], *pair), "123"))
+    assert first == again, "another process, another file and line"
+    assert first != other
+
+
+def _printed(text: str, seed: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", _PRINT, text], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert not done.stderr
+    return done.stdout
+
+
+def test_cycles_end() -> None:
+    def make(end: int) -> list[object]:
+        found: list[object] = [end]
+        found.append({"me": found})
+        return found
+
+    assert fingerprint(make(1)) == fingerprint(make(1)) != fingerprint(make(2))
+
+
+def test_shared_parts_are_walked_once() -> None:
+    value: object = 1
+    for _ in range(60):
+        value = [value, value]
+    fingerprint(value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(threading.Lock, id="lock"),
+        pytest.param(lambda: (n for n in []), id="generator"),
+        pytest.param(lambda: sys.stdout, id="file"),
+    ],
+)
+def test_what_has_no_content_is_unstable(make: Callable[[], object]) -> None:
+    with pytest.raises(UnstableError):
+        fingerprint([make()])

@@ -1,0 +1,89 @@
+"""The commit as git says it."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast.store.git_state import Changes, find_commit
+
+_NAMES = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "init.defaultBranch=main"]
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ["git", *_NAMES, *words], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    git(folder, "init", "-q")
+    (folder / "train.py").write_text("lr = 1\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "one")
+    return folder
+
+
+def test_branch(repository: Path) -> None:
+    (repository / "deep" / "er").mkdir(parents=True)
+    found = find_commit(repository / "deep" / "er")
+    assert found is not None
+    assert (found.root, found.branch) == (repository, "main")
+    assert found.commit == git(repository, "rev-parse", "HEAD")
+
+
+def test_packed_branch(repository: Path) -> None:
+    git(repository, "branch", "domain")  # ends with "main" too
+    git(repository, "pack-refs", "--all", "--prune")
+    found = find_commit(repository)
+    assert found is not None
+    assert found.commit == git(repository, "rev-parse", "HEAD")
+
+
+def test_detached_head(repository: Path) -> None:
+    git(repository, "checkout", "-q", "--detach")
+    found = find_commit(repository)
+    assert found is not None
+    assert (found.commit, found.branch) == (git(repository, "rev-parse", "HEAD"), "")
+
+
+def test_worktree(repository: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    git(repository, "worktree", "add", "-q", "-b", "feature/x", str(other))
+    (other / "train.py").write_text("lr = 2\n")
+    git(other, "commit", "-qam", "two")
+    found = find_commit(other)
+    assert found is not None
+    assert (found.commit, found.branch) == (git(other, "rev-parse", "HEAD"), "feature/x")
+
+
+def test_before_the_first_commit(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    found = find_commit(tmp_path)
+    assert found is not None
+    assert (found.commit, found.branch) == ("", "main")
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "gitdir: /nowhere"])
+def test_no_repository(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".git").write_text(content)
+    assert find_commit(tmp_path) is None
+
+
+def test_changes(repository: Path) -> None:
+    assert Changes(repository).found(waits=True) is False
+    (repository / "output.txt").write_text("new files are no change of the program")
+    assert Changes(repository).found(waits=True) is False
+    (repository / "train.py").write_text("lr = 3\n")
+    assert Changes(repository).found(waits=True) is True
+
+
+def test_without_git_nothing_is_said(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Changes(repository).found(waits=True) is None

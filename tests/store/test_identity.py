@@ -1,0 +1,110 @@
+"""The identity of a run is its content."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.load import load_config
+from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.override import Override
+from kohaku_ast.store.identity import identity
+
+SCRIPT = """
+import settings
+lr = 0.1
+betas = (0.9, 0.99)
+def main(epochs=1): ...
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT)
+    Path("settings.py").write_text("depth = 1\n")
+
+
+def made(config: Config | None = None, *, script: str = "train.py", **options: Any) -> str:
+    argv = options.pop("argv", ())
+    binder = Binder(Launch(script, argv), **options)
+    return identity(binder.bind(config), os.getcwd())
+
+
+def on_command_line(text: str) -> dict[str, Any]:
+    target, _, value = text.partition("=")
+    return {"overrides": [Override(target, value, "command line", 9, is_text=True)]}
+
+
+def test_same_values_from_anywhere() -> None:
+    Path("cfg.py").write_text("lr = 1e-1\n")
+    Path("other.yaml").write_text("lr: 0.10\n")
+    expected = made(Config({"lr": 0.1}))
+    assert made(load_config("cfg.py")) == expected
+    assert made(load_config("other.yaml")) == expected
+    assert made(**on_command_line("lr=.1")) == expected
+    assert made(Config({"lr": 0.1}, metadata={"note": "x"}, varied=("lr",))) == expected
+
+
+def test_only_the_value_that_holds_counts() -> None:
+    assert made(Config({"lr": 7}), **on_command_line("lr=0.5")) == made(Config({"lr": 0.5}))
+
+
+def test_order_of_targets_does_not_count() -> None:
+    one = Config({"lr": 1, "betas": (1, 2)})
+    assert made(one) == made(Config({"betas": (1, 2), "lr": 1}))
+
+
+def test_path_of_the_script_is_that_of_its_file() -> None:
+    assert made(script="./train.py") == made(script=str(Path("train.py").absolute())) == made()
+
+
+def test_moved_project_is_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    before = made(Config({"lr": 1}))
+    shutil.copytree(tmp_path, tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved")
+    assert made(Config({"lr": 1})) == before
+
+
+def test_each_difference_counts() -> None:
+    Path("copy.py").write_text(SCRIPT)
+    found = [
+        made(),
+        made(Config({"lr": 0.1})),  # that it is overridden: the script may compute it
+        made(Config({"lr": 0.2})),
+        made(Config({"betas": (0.1, 0.2)})),
+        made(Config({"betas": [0.1, 0.2]})),
+        made(Config(kwargs={"epochs": 2})),
+        made(Config(args=(2,))),
+        made(Config(argv=("2",))),
+        made(Config(new_globals={"extra": 2})),
+        made(Config({"settings.depth": 2})),
+        made(entrypoint="main"),
+        made(script="copy.py"),
+    ]
+    assert len(set(found)) == len(found)
+
+
+def test_changed_script_is_another_program() -> None:
+    before = made()
+    Path("train.py").write_text(SCRIPT + "# a comment\n")
+    assert made() != before
+
+
+def test_changed_module_with_overrides_is_another_program() -> None:
+    config = Config({"settings.depth": 2})
+    before = made(config)
+    Path("settings.py").write_text("depth = 1\nwidth = 3\n")
+    assert made(config) != before
+
+
+def test_value_without_content_is_like_no_other(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "w") as file:
+        config = Config({"lr": file})
+        assert made(config) != made(config)
