@@ -7,8 +7,8 @@ from kogine.overrides import binder_of, load_configs
 from kogine.reader import Arguments
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.runner.children import hand_on
 from kohaku_ast.hidden import hidden
+from kohaku_ast.runner.children import hand_on
 from kohaku_ast.runner.launch import Launch, explain, plain_python
 from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
 
@@ -52,7 +52,7 @@ def _start(bound: Bound) -> Callable[[], int]:
             return plain_python(launch)
         warn_at_end(bound.prepared)
         hand_on(bound.prepared)
-        become(launch, bound.codes(), bound.names, bound.last())
+        become(launch, bound.codes(), bound.anew(bound.names), bound.last())
         return 0
 
     return start

@@ -25,7 +25,17 @@ _SHARED = {
 class Arguments:
     """What a command line with a script says."""
 
-    __slots__ = ("argv", "flags", "given", "is_module", "joined", "more", "script", "sets", "values")
+    __slots__ = (
+        "argv",
+        "flags",
+        "given",
+        "is_module",
+        "joined",
+        "more",
+        "script",
+        "sets",
+        "values",
+    )
 
     def __init__(self) -> None:
         self.script = ""

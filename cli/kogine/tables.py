@@ -11,7 +11,7 @@ from kogine.workflow import WORKFLOW_COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
 Table: TypeAlias = "Sequence[tuple[str, bool, str]]"
@@ -43,7 +43,7 @@ COMMANDS: dict[str, Command] = {
     ),
 }
 
-GROUPS: dict[str, tuple[dict[str, Command], str]] = {
+GROUPS: dict[str, tuple[Mapping[str, Command], str]] = {
     "workflow": (WORKFLOW_COMMANDS, "Run several scripts, one after another or at once."),
     "config": (CONFIG_COMMANDS, "Look at, check, make, compare and convert configs."),
 }

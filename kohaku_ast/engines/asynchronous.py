@@ -39,7 +39,8 @@ class AsyncExecutor(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """The Future of ``fn(*args, **kwargs)``. Raises RuntimeError after ``shutdown``."""
-        return self.start(self.take_turn(functools.partial(fn, *args, **kwargs)))
+        is_async = _makes_coroutine(fn)
+        return self.start(self.take_turn(functools.partial(fn, *args, **kwargs), is_async))
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """The Future of *coroutine* in the loop of this executor; it does not count as a call."""
@@ -61,14 +62,14 @@ class AsyncExecutor(Executor):
             raise error
         return found
 
-    async def take_turn(self, function: Callable[[], Any]) -> Any:
-        """The result of *function* in its turn, awaited if it is one to be. For coroutines that
+    async def take_turn(self, function: Callable[[], Any], is_async: bool) -> Any:
+        """The result of *function* in its turn, awaited if *is_async*. For coroutines that
         ``start`` runs.
         """
         if self._gate is None:
             self._gate = asyncio.Semaphore(self.max_concurrent)
         async with self._gate:
-            if _makes_coroutine(function):
+            if is_async:
                 return await function()
             context = contextvars.copy_context()
             loop = asyncio.get_running_loop()
@@ -108,10 +109,9 @@ class AsyncExecutor(Executor):
             return self._threads
 
 
-def _makes_coroutine(function: Callable[[], Any]) -> bool:
-    inner = function.func if isinstance(function, functools.partial) else function
-    call: Any = type(inner).__call__
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(call)
+def _makes_coroutine(function: Callable[..., Any]) -> bool:
+    call: Any = type(function).__call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:

@@ -60,14 +60,15 @@ class Overlapped:
         return results
 
     async def _item(self, job: Job, keep: bool) -> Any:
-        with job.item_told():
-            try:
+        try:
+            if not job.scope.callbacks:
                 return await self.run(job)
-            except Exception as error:
-                if not keep:
-                    raise
-                index = job.scope.context.item or 0
-                return FailedItem(index, error, job.failure)
+            with job.item_told():
+                return await self.run(job)
+        except Exception as error:
+            if not keep:
+                raise
+            return FailedItem(job.scope.context.item or 0, error, job.failure)
 
     async def _step(self, steps: Steps, node: NodeLike) -> list[NodeLike]:
         inputs = steps.begin(node)
@@ -84,7 +85,9 @@ class Overlapped:
         if hasattr(node, "run_inside"):
             return await self._nested(node, inputs, steps.job)
         function = functools.partial(call_async if node.is_async else steps.call, node, inputs)
-        return await self._executor.take_turn(function)  # type: ignore[no-any-return]
+        return await self._executor.take_turn(  # type: ignore[no-any-return]
+            function, node.is_async
+        )
 
     async def _nested(self, node: Any, inputs: Mapping[str, Any], job: Job) -> tuple[Any, ...]:
         with node.opened(inputs, job.scope) as (inner, rows):
@@ -119,13 +122,15 @@ async def _perform(
         try:
             while not errors:
                 found = iter(await do(task))
-                for task in found:
+                for task in found:  # noqa: B007  # it is done in the next turn
                     break
                 else:
                     return
                 start(found)
         except BaseException as error:  # raised by the caller: in a task some would end the loop
             errors.append(error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
 
     def start(tasks: Iterable[Any]) -> None:
         for task in tasks:

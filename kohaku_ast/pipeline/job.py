@@ -67,7 +67,7 @@ class Job:
 
     def item(self, index: int, values: Mapping[str, Any]) -> Job:
         """The run of one item of a map."""
-        scope = self.scope.replaced(context=self.scope.context.at(index))
+        scope = self.scope.at(index)
         return Job(self.pipeline, self.plan, values, scope)
 
     def fail(

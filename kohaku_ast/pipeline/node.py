@@ -147,6 +147,7 @@ class Node:
         return place(code.co_filename, code.co_firstlineno)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, with what is bound."""
         if self.bound:
             names = {one.name: one.parameter for one in self.parameters}
             kwargs = {**{names[name]: value for name, value in self.bound.items()}, **kwargs}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError
+from kohaku_ast.hidden import hidden
 from kohaku_ast.pipeline.callbacks import Context
 from kohaku_ast.pipeline.direct import run_direct
 from kohaku_ast.pipeline.engine import find_engine
@@ -13,7 +14,6 @@ from kohaku_ast.pipeline.mapping import make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.plan import Plan, make_plan
 from kohaku_ast.pipeline.scope import Scope
-from kohaku_ast.hidden import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,18 +190,6 @@ class Pipeline:
         runs for each, and its outputs are lists. Raises PipelineError for names it has not.
         """
         return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
-
-    def explain(self) -> Any:
-        """Every edge and why it is there; prints well."""
-        from kohaku_ast.pipeline.drawing.explain import explain
-
-        return explain(self)
-
-    def visualize(self, **options: Any) -> Any:
-        """A drawing, shown by notebooks; ``.save("x.svg")``, ``"x.html"`` or ``"x.mmd"``."""
-        from kohaku_ast.pipeline.drawing.drawing import draw
-
-        return draw(self, **options)
 
     def explain_cache(
         self, inputs: Mapping[str, Any] | None = None, output_name: Names = None, **named: Any

@@ -45,6 +45,11 @@ class Scope:
         """A copy with *changes*."""
         return Scope(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
 
+    def at(self, item: int) -> Scope:
+        """The scope of an item of a map."""
+        context = self.context.at(item)
+        return Scope(self.engine, self.cache, self.callbacks, context, self.held, self.lock)
+
     def tell(self, event: str, *values: Any, context: Context | None = None) -> None:
         """Tell all callbacks, in their order."""
         if not self.callbacks:

@@ -127,5 +127,5 @@ def _is_found(module: ModuleType, launch: Launch) -> bool:
         return False
     own = getattr(module, "__file__", None)
     if own and spec.origin:
-        return os.path.realpath(own) == os.path.realpath(spec.origin)
+        return bool(os.path.realpath(own) == os.path.realpath(spec.origin))
     return set(spec.submodule_search_locations or ()) == set(getattr(module, "__path__", ()))

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType, TracebackType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc")
 _display = sys.__excepthook__
@@ -72,7 +72,9 @@ def _lowest(hook: Callable[..., None]) -> Callable[..., None]:
     file, line = ("<sys>", 0) if sys.version_info >= (3, 13) else ("sys", 1)
     code = hook.__code__.replace(co_filename=file, co_firstlineno=line, co_name="<module>")
     names = {"__name__": "sys", "__builtins__": builtins}
-    return type(hidden)(code, names, "<module>", None, hook.__closure__)
+    function: Any = type(hidden)
+    made: Callable[..., None] = function(code, names, "<module>", None, hook.__closure__)
+    return made
 
 
 @hidden

@@ -31,7 +31,7 @@ def _logging(module: ModuleType) -> None:
     import time
 
     is_ns = sys.version_info >= (3, 13)
-    module._startTime = time.time_ns() if is_ns else time.time()
+    vars(module)["_startTime"] = time.time_ns() if is_ns else time.time()
 
 
 def _processes(module: ModuleType) -> None:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from kohaku_ast.runner.error_text import describe
 
+
 @dataclass(frozen=True)
 class RunError:
     """The exception that ended a run, as text: its class may not exist where this is read."""

@@ -15,9 +15,9 @@ import sys
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
+from kohaku_ast.hidden import hidden
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import trimmed
-from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.transform.pickled import load
@@ -144,7 +144,7 @@ class EndWarning:
         atexit.register(_warn_unused, self)
 
     def tell(self, prepared: Prepared) -> None:
-        """This process runs *prepared*."""
+        """Say that *prepared* runs in this process."""
         self.prepared, self.pid = prepared, os.getpid()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
 import warnings
+from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import UnusedOverride, UsageError

@@ -6,11 +6,11 @@ import marshal
 import os
 import sys
 
+from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.children import hand_on
 from kohaku_ast.runner.entry import entry_call
 from kohaku_ast.runner.error_text import describe
-from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.process import become, warn_compiler
 from kohaku_ast.runner.shipment import Shipment, dump_object

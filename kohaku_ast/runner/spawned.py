@@ -48,8 +48,8 @@ class Spawned:
         try:
             with CrossingFile(data) as job:
                 self.process = _start(
-                    job, self._pending.file, bound.argv, env=env, cwd=cwd, stdin=stdin, stdout=stdout,
-                    stderr=stderr, start_new_session=new_session,
+                    job, self._pending.file, bound.argv, env=env, cwd=cwd, stdin=stdin,
+                    stdout=stdout, stderr=stderr, start_new_session=new_session,
                 )  # fmt: skip
         except BaseException:
             self._pending.file.close()

@@ -41,4 +41,4 @@ def _renew(stream: TextIOWrapper, number: int) -> None:
     lines = is_buffered and (raw.isatty() or number == 2)
     through = not is_buffered
     inner = buffer if is_buffered else raw
-    stream.__init__(inner, encoding, errors, "\n", lines, through)  # type: ignore[misc, arg-type]
+    stream.__init__(inner, encoding, errors, "\n", lines, through)  # type: ignore[misc]

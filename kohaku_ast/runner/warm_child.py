@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import sys
 
 from kohaku_ast.runner.inherited import renew_inherited
 from kohaku_ast.runner.shipment import unpack
@@ -14,9 +13,8 @@ from kohaku_ast.runner.warm_wire import STARTED, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from _socket import socket
+    from collections.abc import Callable, Mapping
 
     from kohaku_ast.runner.process import EndWarning
     from kohaku_ast.runner.shipment import Shipment

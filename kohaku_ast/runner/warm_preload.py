@@ -30,7 +30,9 @@ class Loaded:
         self.threads = threads
 
 
-def preload(launch: Launch, imports: Sequence[tuple[str, str, int]], descriptors: Sequence[int]) -> Loaded:
+def preload(
+    launch: Launch, imports: Sequence[tuple[str, str, int]], descriptors: Sequence[int]
+) -> Loaded:
     """Do *imports* as the script *launch* does, but nothing from beside it.
 
     If one of them fails, or if the script has modules that hide those of a library, this starts
@@ -106,9 +108,9 @@ def _printed() -> tuple[bytes, bytes]:
 def _flush_c() -> None:
     """What C code has written is still in a buffer, which each run would write again."""
     try:
-        import _ctypes  # type: ignore[import-not-found]  # ctypes itself would stay in memory
+        import _ctypes  # ctypes itself would stay in memory
 
-        flush = _ctypes.dlsym(_ctypes.dlopen(None, 0), "fflush")
+        flush = _ctypes.dlsym(_ctypes.dlopen(None, 0), "fflush")  # type: ignore[arg-type]
         _ctypes.call_function(flush, (0,))
     except (ImportError, AttributeError, OSError):
         pass

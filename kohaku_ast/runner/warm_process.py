@@ -1,4 +1,4 @@
-"""This side of one warm server: starts it, asks it for runs and hears how they end."""
+"""Our side of one warm server: starts it, asks it for runs and hears how they end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kohaku_ast.runner import warm_wire
 from kohaku_ast.runner.crossing_file import CrossingFile, above_streams
@@ -102,13 +103,13 @@ class WarmProcess:
             pass
         self._lose_all()
 
-    def _hear(self, kind: str, *rest: object) -> None:
+    def _hear(self, kind: str, *rest: Any) -> None:
         if kind == warm_wire.READY:
             self.is_ready = True
-            for name in rest[0]:  # type: ignore[attr-defined]
+            for name in rest[0]:
                 self._say(_THREADS.format(name=name, script=self._shown))
             return
-        number, *rest = rest  # type: ignore[assignment]
+        number, *rest = rest
         if kind == warm_wire.STARTED:
             self._runs[number].begin(*rest)
         elif kind == warm_wire.ENDED:

@@ -6,13 +6,12 @@ Only C modules and our own are imported here: whatever this process has loaded, 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
 import gc
 import marshal
 import os
 import select
 import sys
-
-import _signal
 from _socket import socket
 
 from kohaku_ast.runner.bottom import is_command, leave_for
@@ -68,7 +67,7 @@ class _Server:
     def serve(self) -> tuple[int, list[int]] | None:
         """Comes back in a child, with what it is asked to do, and in the server at the end."""
         while True:
-            ready, _, _ = select.select([self.sock, self._ended], [], [])
+            ready, _, _ = select.select([self.sock, self._ended], [], [])  # type: ignore[type-var]
             if self._ended in ready:
                 self._reap()
             if self.sock in ready:

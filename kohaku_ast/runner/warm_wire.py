@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import marshal
-from sys import byteorder
 
 # The socket module loads selectors and enum, which a script then finds in memory.
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
+from sys import byteorder
 
 READY = "ready"
 """From the server: everything is imported. With the libraries that forking may not suit."""
@@ -22,7 +22,7 @@ _SIZE = 4
 
 def send(sock: socket, *message: object) -> None:
     """In one piece: runs send on the server's socket too."""
-    data = marshal.dumps(message)
+    data = marshal.dumps(message)  # type: ignore[arg-type]
     sock.sendall(len(data).to_bytes(_SIZE, byteorder) + data)
 
 

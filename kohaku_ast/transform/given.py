@@ -14,8 +14,8 @@ from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, methodcaller, setitem
 
-from kohaku_ast.transform.pickled import Pickled, original
 from kohaku_ast.hidden import hidden
+from kohaku_ast.transform.pickled import Pickled, original
 from kohaku_ast.transform.program import CAPTURE, placeholder
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.oracle import edited, run_kogine, run_python
+from tests.oracle import edited, on_path, run_kogine, run_python
 
 COMMON = """
     import enum
@@ -92,10 +92,6 @@ SAME = [
     Shared("a new global", "from kohaku_ast import Config\nfrom common import Net\nCONFIG = Config(new_globals={'extra': Net(2)})\n", (("from common import Net\n", "from common import Net; extra = Net(2)\n"),),
            "from common import Net\nprint(isinstance(extra, Net))\n"),
 ]  # fmt: skip
-ELSEWHERE = [
-    pytest.param("conf/cfg.py", "conf/common.py", id="a sibling that the script does not find"),
-    pytest.param("conf/cfg.py", "common.py", id="a sibling that hides the script's"),
-]
 
 
 def written(folder: Path, case: Shared) -> Path:
@@ -142,3 +138,125 @@ def test_every_run_of_a_sweep(tmp_path: Path, case: Shared, how: tuple[str, ...]
     done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py", *arguments)
     assert done.stdout == wanted, done.stderr
     assert done.status == 0
+
+
+CHILD = """\
+import multiprocessing
+from common import Mode, Net
+mode = None
+loss = None
+def work(number):
+    return number, mode is Mode.A, isinstance(loss, Net)
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(work, [1, 2]))
+"""
+
+
+@pytest.mark.parametrize("how", [(), ("--sweep", "extra=1"), ("--isolate",)], ids=" ".join)
+def test_spawned_children(tmp_path: Path, how: tuple[str, ...]) -> None:
+    config = "from common import Mode, Net\nmode = Mode.A\nloss = Net(3)\n"
+    written(tmp_path, Shared("", config, (), CHILD + "extra = 1\n"))
+    (tmp_path / "common.py").write_text(dedent(COMMON).replace('print("common runs")', ""))
+    done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py", *how)
+    assert done.stdout == "[(1, True, True), (2, True, True)]\n", done.stderr
+
+
+PLAIN = """\
+import common
+net = None
+def main():
+    net.seen.append(1)
+    print(net.size, net.seen, type(net).__name__, isinstance(net, getattr(common, "Net", ())))
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "config", "printed"),
+    [
+        pytest.param({"conf/other.py": dedent(COMMON)}, "from other import Net\nnet = Net(3)\n", "3 [1] Net False\n", id="the script would not find it"),
+        pytest.param({"conf/common.py": dedent(COMMON)}, "from common import Net\nnet = Net(3)\n", "3 [1] Net False\n", id="the script finds another one"),
+        pytest.param({"conf/other.py": dedent(COMMON)}, "import os, sys\nsys.path.append(os.path.dirname(os.path.dirname(__file__)))\nfrom other import Net as _N\nclass Own(_N): pass\nnet = Own(3)\n", "3 [1] Own False\n", id="a class of the config above it"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("how", [(), ("--isolate",)], ids=" ".join)
+def test_what_the_script_does_not_find_stays_the_object(
+    tmp_path: Path, files: dict[str, str], config: str, printed: str, how: tuple[str, ...]
+) -> None:
+    (tmp_path / "conf").mkdir()
+    texts = {"train.py": PLAIN, "common.py": "class Net: pass\n", "conf/cfg.py": config}
+    for name, text in {**texts, **files}.items():
+        (tmp_path / name).write_text(text)
+    done = run_kogine(tmp_path, "run", "train.py", "--config", "conf/cfg.py", *how)
+    assert done.stdout == "common runs\n" + printed, done.stderr
+
+
+API = """\
+import sys
+sys.path.insert(0, "beside")
+from kohaku_ast import Config, Script, Sequential, Sweep, run
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("Script('beside/train.py', Config.from_file('beside/cfg.py')).run()", id="a config file"),
+        pytest.param("run('beside/train.py', Config.from_file('beside/cfg.py'), n=3)", id="a config file and more"),
+        pytest.param("import common\nrun('beside/train.py', mode=common.Mode.A, net=common.Net)", id="names of this process"),
+        pytest.param("import common\nrun('beside/train.py', nets=[common.Net, common.Mode.A])", id="a list of names of this process"),
+        pytest.param("Script('beside/train.py', Config.from_file('beside/cfg.py')).load()()", id="loaded"),
+        pytest.param("Sequential([Script('beside/train.py', Sweep.from_file('beside/cfg.py'))]).run()", id="a flow"),
+        pytest.param("Sequential([Script('beside/train.py', Sweep.from_file('beside/cfg.py'))], mode='spawn').run()", id="a flow of fresh processes"),
+    ],
+)  # fmt: skip
+def test_the_python_api(tmp_path: Path, call: str) -> None:
+    script = """\
+from common import Mode, Net
+n = 0
+mode = Mode.A
+net = Net
+nets = [Net, Mode.A]
+if __name__ == "__main__":
+    print(mode is Mode.A, net is Net, nets[0] is Net, nets[1] is Mode.A)
+"""
+    case = Shared("", "from common import Mode, Net\nmode = Mode.A\nnet = Net\n", (), script)
+    (tmp_path / "beside").mkdir()
+    written(tmp_path / "beside", case)
+    (tmp_path / "host.py").write_text(API + call + "\n")
+    done = run_python(tmp_path, "host.py", PYTHONPATH=on_path())
+    assert [one for one in done.stdout.splitlines() if one != "common runs"] == [
+        "True True True True"
+    ], done.stderr
+
+
+def test_an_object_given_in_python_stays_the_callers(tmp_path: Path) -> None:
+    written(tmp_path, Shared("", "", (), "net = None\nnet.seen.append(3)\n"))
+    host = "import common\nnet = common.Net()\nrun('train.py', net=net)\nprint(net.seen)\n"
+    (tmp_path / "host.py").write_text(API + host)
+    done = run_python(tmp_path, "host.py", PYTHONPATH=on_path())
+    assert done.stdout == "common runs\n[3]\n", done.stderr
+
+
+def test_a_module_that_fails_at_the_value_is_told_without_our_frames(tmp_path: Path) -> None:
+    common = "import sys\nif sys.argv[0].endswith('train.py'): 1 / 0\nclass Net: pass\n"
+    script = "print(1)\nnet = None\n"
+    written(tmp_path, Shared("", "from common import Net\nnet = Net()\n", (), script))
+    (tmp_path / "common.py").write_text(common)
+    done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py")
+    (tmp_path / "train.py").write_text("print(1)\nfrom common import Net; net = Net()\n")
+    plain = run_python(tmp_path, "train.py")
+    assert (done.stdout, done.status) == (plain.stdout, plain.status)
+    shown = [one for one in plain.stderr.splitlines() if "    from common" not in one]
+    assert [one for one in done.stderr.splitlines() if "    net = " not in one] == shown
+
+
+def test_every_run_of_a_generator_has_its_own_objects(tmp_path: Path) -> None:
+    config = "from common import Net\ndef config_gen():\n    for n in (1, 2):\n        yield {'net': Net(n)}\n"
+    script = "from common import Net\nnet = None\nprint(net.size, isinstance(net, Net))\n"
+    written(tmp_path, Shared("", config, (), script))
+    done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py")
+    lines = [one for one in done.stdout.splitlines() if one != "common runs"]
+    assert lines == ["1 True", "2 True"], done.stderr

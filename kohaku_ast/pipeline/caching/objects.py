@@ -156,7 +156,10 @@ def _tensor(writer: Writer, value: Any, torch: Any) -> bool:
     _mark(writer, b"t", value)
     writer.write((str(value.dtype), tuple(value.shape), value.device.type, value.requires_grad))
     flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-    _digest(writer, flat.numpy())
+    if flat.numel():
+        import ctypes  # torch may be installed without numpy
+
+        _digest(writer, (ctypes.c_ubyte * flat.numel()).from_address(flat.data_ptr()))
     return True
 
 

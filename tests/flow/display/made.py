@@ -27,7 +27,9 @@ def succeeded(run: Run, seconds: float = 1.0, **outputs: object) -> Run:
     return _over(run, seconds, SUCCEEDED, Outcome("succeeded", outputs=outputs))
 
 
-def failed(run: Run, kind: str = "ValueError", message: str = "too big", seconds: float = 1.0) -> Run:
+def failed(
+    run: Run, kind: str = "ValueError", message: str = "too big", seconds: float = 1.0
+) -> Run:
     """*run*, ended by an exception; by an exit status if *kind* is empty."""
     error = RunError(kind, message, f"{kind}: {message}\n") if kind else None
     return _over(run, seconds, FAILED, Outcome("failed", error=error, exit_status=1))

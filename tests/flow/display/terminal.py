@@ -33,7 +33,9 @@ class Terminal:
         self._set_size()
 
     def _set_size(self) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
+        fcntl.ioctl(
+            self.master, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0)
+        )
 
     def read(self, seconds: float = 0.0) -> bool:
         """Take what has come; whether there was anything."""
@@ -84,7 +86,9 @@ class Terminal:
 class Program(Terminal):
     """A program that has the terminal as its own."""
 
-    def __init__(self, command: Sequence[str], folder: Path, columns: int = 80, rows: int = 24) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: Path, columns: int = 80, rows: int = 24
+    ) -> None:
         read, write = os.pipe()
         self.pid, self.master = pty.fork()
         if self.pid == 0:

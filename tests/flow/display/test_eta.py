@@ -27,7 +27,9 @@ def eta(*seconds: float) -> Eta:
         pytest.param([], 100, 0.001, None, id="too little"),
     ],
 )
-def test_of_a_run(known: list[float], elapsed: float, progress: float | None, left: float | None) -> None:
+def test_of_a_run(
+    known: list[float], elapsed: float, progress: float | None, left: float | None
+) -> None:
     assert eta(*known).of_run(elapsed, progress) == left
 
 
@@ -42,7 +44,12 @@ def test_of_a_run(known: list[float], elapsed: float, progress: float | None, le
         pytest.param([10], 4, [], None, id="none under way"),
     ],
 )
-def test_of_all(known: list[float], waiting: int | None, running: list[tuple[float, float | None]], left: float | None) -> None:
+def test_of_all(
+    known: list[float],
+    waiting: int | None,
+    running: list[tuple[float, float | None]],
+    left: float | None,
+) -> None:
     assert eta(*known).of_all(waiting, running) == left
 
 

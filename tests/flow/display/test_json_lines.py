@@ -52,10 +52,21 @@ def test_events() -> None:
     assert [retry["event"], end_2["event"], skip["event"]] == ["retry", "end", "skip"]
     assert start["overrides"] == {"lr": 0.5, "path": "x"}
     assert progress["metrics"] == {"loss": "nan"}
-    assert (end["state"], end["seconds"], end["outputs"]) == ("succeeded", 2.0, {"model": [1, [2, None]]})
-    assert end_2["error"] == {"type": "ValueError", "message": "too big", "traceback": "ValueError: too big\n"}
+    assert (end["state"], end["seconds"], end["outputs"]) == (
+        "succeeded",
+        2.0,
+        {"model": [1, [2, None]]},
+    )
+    assert end_2["error"] == {
+        "type": "ValueError",
+        "message": "too big",
+        "traceback": "ValueError: too big\n",
+    }
     assert (end_2["again"], retry["retry_in"]) == ("again 1", 1.5)
-    assert (finish["exit_status"], finish["counts"]) == (1, {"succeeded": 1, "failed": 1, "skipped": 1})
+    assert (finish["exit_status"], finish["counts"]) == (
+        1,
+        {"succeeded": 1, "failed": 1, "skipped": 1},
+    )
     assert [(group["count"], group["indexes"]) for group in finish["failures"]] == [(1, [1])]  # type: ignore[attr-defined]
 
 
@@ -70,7 +81,9 @@ def test_the_page_names_every_key_and_no_other(event: str) -> None:
 
 def keys_of(text: str, title: str) -> set[str]:
     """The first column of the table under a heading."""
-    section = re.search(rf"^### {re.escape(title)}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE)
+    section = re.search(
+        rf"^### {re.escape(title)}\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE
+    )
     assert section, title
     return set(re.findall(r"^\| `(\w+)` \|", section[1], re.MULTILINE))
 
@@ -108,7 +121,12 @@ def test_values(value: object, shown: object) -> None:
     assert found == shown if shown is not None else isinstance(found, str)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
 def test_any_plain_value_can_be_written(value: object) -> None:
     json.dumps(as_json(value), allow_nan=False)
 
@@ -125,7 +143,20 @@ SCRIPT = "import os\nn = 0\nprint('loss:', n / 4, flush=True)\nif n == 2: 1 / 0\
 
 def test_nothing_else_is_on_standard_output(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
-    done = run([sys.executable, "-m", "tests.flow.display.shown_flow", "train.py", "4", "2", "--json", "--print"], tmp_path, PYTHONPATH=on_path())
+    done = run(
+        [
+            sys.executable,
+            "-m",
+            "tests.flow.display.shown_flow",
+            "train.py",
+            "4",
+            "2",
+            "--json",
+            "--print",
+        ],
+        tmp_path,
+        PYTHONPATH=on_path(),
+    )
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one["event"] for one in events].count("end") == 4
     assert events[-1]["event"] == "finish"

@@ -36,7 +36,9 @@ def test_a_line_for_each_change() -> None:
     ended = succeeded(running(3, total=None), 0.5)
     ended.state = INTERRUPTED
     lines.on_end(ended)
-    assert stream.getvalue() == """\
+    assert (
+        stream.getvalue()
+        == """\
 started [1/4] lr=0
 succeeded [1/4] lr=0 in 1.2 s: loss=0.125 step=3
 retrying [2/4] lr=1 in 2.0 s: ValueError: too big
@@ -45,6 +47,7 @@ failed [2/4] lr=1 in 1m15s: ValueError: too big
 skipped [3/4] lr=2: it has succeeded before
 interrupted [4] lr=3 in 0.5 s
 """
+    )
 
 
 def test_the_summary_groups_equal_errors(tmp_path: Path) -> None:
@@ -55,11 +58,18 @@ def test_the_summary_groups_equal_errors(tmp_path: Path) -> None:
     report.on_end(succeeded(running(0)))
     report.on_end(failed(running(1, log=log), message="tried 20 of 0x7f00 in /a/1.bin\nand more 1"))
     for number in range(2, 14):
-        report.on_end(failed(running(number), message=f"tried {number} of 0x{number}f in /b/{number}.bin\nand more 2"))
+        report.on_end(
+            failed(
+                running(number),
+                message=f"tried {number} of 0x{number}f in /b/{number}.bin\nand more 2",
+            )
+        )
     report.on_end(failed(running(14, total=None), "", ""))
     report.on_finish(Summary({"succeeded": 1, "failed": 14}, 12.34, True, "cfg.py: no more"))
     lines = "".join(f"  | line {n}\n" for n in range(11, 20))
-    assert stream.getvalue() == f"""\
+    assert (
+        stream.getvalue()
+        == f"""\
 interrupted
 cfg.py: no more
 failed [2/4] lr=1: ValueError: tried 20 of 0x7f00 in /a/1.bin
@@ -71,13 +81,16 @@ failed [15] lr=14: exit status 1
   again: kogine run train.py lr=14
 15 runs: 1 succeeded, 14 failed in 12.3 s
 """
+    )
 
 
 def test_the_summary_is_short_whatever_happens() -> None:
     stream = io.StringIO()
     report = Report(stream)
     for number in range(300):
-        report.on_end(failed(running(number), f"E{chr(97 + number % 26)}{chr(97 + number // 26)}rror"))
+        report.on_end(
+            failed(running(number), f"E{chr(97 + number % 26)}{chr(97 + number // 26)}rror")
+        )
     report.on_finish(Summary({"failed": 300}, 1.0))
     assert stream.getvalue().count("\n") == 22
     assert "failed ... and 280 more, with other errors\n300 runs: 300 failed" in stream.getvalue()

@@ -98,7 +98,9 @@ def test_any_width(columns: int) -> None:
     terminal.close()
 
 
-def test_an_unchanged_table_is_not_painted_again(terminal: Terminal, stream: io.TextIOWrapper) -> None:
+def test_an_unchanged_table_is_not_painted_again(
+    terminal: Terminal, stream: io.TextIOWrapper
+) -> None:
     painter = Painter(stream)
     painter.paint([("a", 1), ("b", 1)])
     terminal.shown()
@@ -112,7 +114,9 @@ def test_an_unchanged_table_is_not_painted_again(terminal: Terminal, stream: io.
     assert b"\x1b[2K" not in terminal.data
 
 
-def test_the_cursor_is_there_after_every_paint(terminal: Terminal, stream: io.TextIOWrapper) -> None:
+def test_the_cursor_is_there_after_every_paint(
+    terminal: Terminal, stream: io.TextIOWrapper
+) -> None:
     painter = Painter(stream)
     for text in ("a", "bb", "c"):
         painter.paint([(text, len(text))] * 3)
@@ -128,7 +132,9 @@ def test_fewer_lines_leave_nothing_behind(terminal: Terminal, stream: io.TextIOW
     assert terminal.shown() == ["x"]
 
 
-def test_a_terminal_is_made_narrower_and_wider(terminal: Terminal, stream: io.TextIOWrapper) -> None:
+def test_a_terminal_is_made_narrower_and_wider(
+    terminal: Terminal, stream: io.TextIOWrapper
+) -> None:
     stream.write("before\r\n")
     stream.flush()
     painter = Painter(stream)
@@ -163,7 +169,16 @@ def test_prints_go_above_the_table(
 
 @pytest.mark.parametrize("total", range(1, 130, 3))
 def test_columns_never_need_more_than_there_is(total: int) -> None:
-    cells = ("12/40", "succeeded", "lr=0.1 bs=32 name=abcdef", "1h02m", "45%", "3m04s", "loss=0.1", "x" * 500)
+    cells = (
+        "12/40",
+        "succeeded",
+        "lr=0.1 bs=32 name=abcdef",
+        "1h02m",
+        "45%",
+        "3m04s",
+        "loss=0.1",
+        "x" * 500,
+    )
     widths = widths_for([Row(0, "succeeded", cells)], total)
     assert sum(widths) + 2 * (sum(map(bool, widths)) - 1) <= total
     assert widths[COLUMNS.index("label")] > 0
@@ -202,10 +217,20 @@ def test_a_closed_stream_cannot_be_painted() -> None:
 # --- real processes -------------------------------------------------------------------------------
 
 
-def program(folder: Path, script: str, *options: str, columns: int = 100, rows: int = 20) -> Program:
+def program(
+    folder: Path, script: str, *options: str, columns: int = 100, rows: int = 20
+) -> Program:
     (folder / "train.py").write_text(script)
     path = os.pathsep.join([str(FIXTURES.parent), str(FIXTURES.parent / "cli")])
-    command = ["/usr/bin/env", f"PYTHONPATH={path}", sys.executable, "-m", "tests.flow.display.shown_flow", "train.py", *options]
+    command = [
+        "/usr/bin/env",
+        f"PYTHONPATH={path}",
+        sys.executable,
+        "-m",
+        "tests.flow.display.shown_flow",
+        "train.py",
+        *options,
+    ]
     return Program(command, folder, columns, rows)
 
 
@@ -223,7 +248,10 @@ def test_a_flow_on_a_terminal(tmp_path: Path) -> None:
     lines = shown.wait_for(lambda text: text.count("running") >= 3 and text.count("loss=") == 2)
     assert lines[:2] == ["asked for 0", "asked for 1"]
     assert lines[2].split() == ["run", "state", "label", "elapsed", "metrics", "last", "line"]
-    assert [line.split()[:3] for line in lines[3:5]] == [["1/3", "running", "n=0"], ["2/3", "running", "n=1"]]
+    assert [line.split()[:3] for line in lines[3:5]] == [
+        ["1/3", "running", "n=0"],
+        ["2/3", "running", "n=1"],
+    ]
     shown.resize(40, 20)
     lines = shown.wait_for(lambda text: "last line" not in text)
     assert len([line for line in lines if "n=0" in line]) == 1
@@ -231,10 +259,16 @@ def test_a_flow_on_a_terminal(tmp_path: Path) -> None:
     shown.wait_for(lambda text: "last line" in text)
     (tmp_path / "go").touch()
     status = shown.end()
-    text = "\n".join(shown.shown()) if status < 0 else "\n".join(line.rstrip() for line in shown.screen.display)
+    text = (
+        "\n".join(shown.shown())
+        if status < 0
+        else "\n".join(line.rstrip() for line in shown.screen.display)
+    )
     assert status == 1
     assert "failed [2/3] n=1: ValueError: one\n" in text
-    assert "  | ValueError: one\n  log: 1.log\n  again: again 1\n3 runs: 2 succeeded, 1 failed" in text
+    assert (
+        "  | ValueError: one\n  log: 1.log\n  again: again 1\n3 runs: 2 succeeded, 1 failed" in text
+    )
     assert text.count("1/3  succeeded  n=0") == 1
     assert not shown.screen.cursor.hidden
 

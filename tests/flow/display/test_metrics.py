@@ -87,7 +87,11 @@ _NAMES = st.from_regex(r"[a-z_][a-z0-9_./-]{0,10}", fullmatch=True)
 _NUMBERS = st.integers(-(10**12), 10**12) | st.floats(allow_nan=False)
 
 
-@given(st.dictionaries(_NAMES, _NUMBERS, min_size=1, max_size=5), st.sampled_from(["{}={}", "{}: {}"]), st.sampled_from([" ", ", ", " | ", "\t", " - "]))
+@given(
+    st.dictionaries(_NAMES, _NUMBERS, min_size=1, max_size=5),
+    st.sampled_from(["{}={}", "{}: {}"]),
+    st.sampled_from([" ", ", ", " | ", "\t", " - "]),
+)
 def test_what_is_written_is_read(metrics: dict[str, Number], pair: str, between: str) -> None:
     line = between.join(pair.format(name, number) for name, number in metrics.items())
     assert repr(read_metrics(line)) == repr(metrics)
@@ -101,4 +105,7 @@ def test_any_line_can_be_read(line: str) -> None:
 
 
 def test_metrics_are_shown_short() -> None:
-    assert metrics_text({"loss": 0.123456789, "step": 12, "n": 10**12}) == "loss=0.12346 step=12 n=1e+12"
+    assert (
+        metrics_text({"loss": 0.123456789, "step": 12, "n": 10**12})
+        == "loss=0.12346 step=12 n=1e+12"
+    )

@@ -33,7 +33,9 @@ from kohaku_ast.flow.display.plain_text import plain_line
         pytest.param("a\x00\x07\x7f\u200b\u202e\ufeffb", "ab", id="controls and invisible ones"),
         pytest.param("a\u2028b\xa0c", "a b c", id="blanks of Unicode"),
         pytest.param("学習率 é e\u0301", "学習率 é e\u0301", id="letters"),
-        pytest.param("\u2764\ufe0f\U0001f44d\U0001f3fd", "\u2764\U0001f44d", id="variants of emoji"),
+        pytest.param(
+            "\u2764\ufe0f\U0001f44d\U0001f3fd", "\u2764\U0001f44d", id="variants of emoji"
+        ),
         pytest.param("x" * 9999, "x" * 500, id="long"),
     ],
 )
@@ -42,7 +44,21 @@ def test_plain_line(text: str, plain: str) -> None:
 
 
 _SEQUENCES = st.sampled_from(
-    ["\x1b[", "\x1b]", "\x1b", "\x9b", "\x07", "\x1b\\", "31m", "2J", "\b", "\r", "\n", "漢", "e\u0301"]
+    [
+        "\x1b[",
+        "\x1b]",
+        "\x1b",
+        "\x9b",
+        "\x07",
+        "\x1b\\",
+        "31m",
+        "2J",
+        "\b",
+        "\r",
+        "\n",
+        "漢",
+        "e\u0301",
+    ]
 )
 
 
@@ -60,7 +76,9 @@ def test_fitted_text_has_its_width(text: str, width: int) -> None:
     assert width_of(cut(text, width)) <= max(width, 0) or width_of(text) < width
 
 
-@pytest.mark.parametrize("text", ["漢字かな交じり文", "ascii only, long enough", "é" * 30, "\U0001f44d" * 9])
+@pytest.mark.parametrize(
+    "text", ["漢字かな交じり文", "ascii only, long enough", "é" * 30, "\U0001f44d" * 9]
+)
 @pytest.mark.parametrize("width", range(1, 20))
 def test_a_terminal_agrees_on_the_width(text: str, width: int) -> None:
     screen = pyte.Screen(40, 1)

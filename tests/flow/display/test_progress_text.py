@@ -18,7 +18,11 @@ from kohaku_ast.flow.display.progress_text import read_progress
         pytest.param("12 of 100 files", 0.12, id="in words"),
         pytest.param("epoch 3/10", 0.3, id="epochs"),
         pytest.param("Epoch [3/10], Step [50/100], Loss: 0.1", 0.25, id="a step of an epoch"),
-        pytest.param("Epoch 3/10:  45%|####5     | 45/100 [00:12<00:15,  3.6it/s]", 0.245, id="tqdm in an epoch"),
+        pytest.param(
+            "Epoch 3/10:  45%|####5     | 45/100 [00:12<00:15,  3.6it/s]",
+            0.245,
+            id="tqdm in an epoch",
+        ),
         pytest.param("epoch 0/10 batch 1/2", 0.05, id="epochs from 0"),
         pytest.param("45%", 0.45, id="percent"),
         pytest.param(" 45% done", 0.45, id="percent at the start"),
@@ -30,7 +34,9 @@ from kohaku_ast.flow.display.progress_text import read_progress
         pytest.param("12/100 [==>.......] - ETA: 1s - loss: 0.1", 0.12, id="Keras 2"),
         pytest.param("12/100 ━━━━━━━━━━━━━━━━━━━━ 1s 3ms/step - loss: 0.1", 0.12, id="Keras 3"),
         pytest.param("Working... ━━━━━╸━━━━━━━━━ 45% 0:00:12", 0.45, id="rich"),
-        pytest.param("Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.3", 640 / 60000, id="PyTorch's example"),
+        pytest.param(
+            "Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.3", 640 / 60000, id="PyTorch's example"
+        ),
         pytest.param("100%", 1.0, id="done"),
     ],
 )
