@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SWEEPS = {
     "--sweep", "--zip", "--trials", "-n", "--seed", "--dry-run", "--isolate", "--search",
     "--minimize", "--maximize", "--study", *(name for name, _, _ in FLOW_OPTIONS),
-} - {"--no-record"}  # fmt: skip
+}  # fmt: skip
 """The options that make a flow of a run."""
 
 

@@ -6,7 +6,7 @@ Made with click from the tables that the reader obeys. No script is ever started
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 from kogine.options import SHORT
@@ -58,7 +58,7 @@ def _group() -> click.Group:
     )
 
 
-def _subgroup(name: str, table: dict[str, tuple[Table, str, str]], text: str) -> click.Group:
+def _subgroup(name: str, table: Mapping[str, tuple[Table, str, str]], text: str) -> click.Group:
     inner = {inner: _command(inner, *row) for inner, row in table.items()}
     return click.Group(name, help=text, short_help=text, commands=inner)
 

@@ -26,11 +26,6 @@ class FlowOptions:
     limits: Limits
     slots: Slots
     nice: int
-    records: bool
-    resumes: bool
-    retries_failed: bool
-    is_json: bool
-    metrics: bool
 
 
 def flow_options(
@@ -56,11 +51,6 @@ def flow_options(
         ),
         slots=_slots(read_, workers, slots),
         nice=int(_number(read_, "--nice", nice)),
-        records="--no-record" not in read_.flags,
-        resumes="--resume" in read_.flags or "--retry-failed" in read_.flags,
-        retries_failed="--retry-failed" in read_.flags,
-        is_json="--json" in read_.flags,
-        metrics="--no-metrics" not in read_.flags,
     )
 
 

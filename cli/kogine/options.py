@@ -14,12 +14,6 @@ FLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--gpus", True, "0,1 or auto: each worker sees one of these."),
     ("--threads", True, "N: threads of numeric libraries in each run; auto or off."),
     ("--nice", True, "N: priority of the runs, 0 to 19."),
-    ("--record", False, "Keep a folder about the run in .kogine/runs; sweeps do."),
-    ("--no-record", False, "Keep nothing."),
-    ("--resume", False, "Leave out what has succeeded before with the same values."),
-    ("--retry-failed", False, "With --resume: run again what has failed before."),
-    ("--json", False, "One JSON object a line on standard output, for machines."),
-    ("--no-metrics", False, "Do not read 'name: number' lines as metrics."),
 )
 """What a command with many runs takes."""
 

@@ -63,8 +63,6 @@ def _refuse_options(read_: Arguments, options: FlowOptions) -> None:
             "--search: each choice follows from the runs before it, so they run one after "
             f"another. Take away --workers {read_.value('--workers')}"
         )
-    if options.resumes:
-        raise UsageError("--search: a study goes on by itself. Take away --resume")
 
 
 def _fixed(work: Work, read_: Arguments) -> str:

@@ -38,6 +38,7 @@ class Held:
                 self._processes = ProcessPoolExecutor(
                     self.engine.max_workers, initializer=die_quietly
                 )
+                self._processes.submit(int)  # starts them
             return self._processes  # type: ignore[no-any-return]
 
     def loop(self) -> AsyncExecutor:
@@ -69,9 +70,9 @@ class Level:
         self.held = held
         self.depth = depth
 
-    def deeper(self) -> Level:
-        """For what runs inside."""
-        return Level(self.held, self.depth + 1)
+    def deeper(self, kind: str) -> Level:
+        """For what runs inside something that *kind* of executor runs."""
+        return self if kind == "sequential" else Level(self.held, self.depth + 1)
 
     @property
     def workers(self) -> int:
@@ -99,6 +100,15 @@ class Level:
         """The executor of items."""
         engine = self.held.engine
         return engine.map_executor if engine.map_kind == "lent" else self.held.processes()
+
+    @property
+    def extra(self) -> Budget | None:
+        """Who to ask for each item under way but the first, where threads of this run do nodes
+        while others wait for the items; None where items have workers of their own.
+        """
+        engine = self.held.engine
+        mixed = engine.node_kind == "threaded" and engine.map_kind == "parallel"
+        return self.held.budget if mixed else None
 
     @property
     def is_remote(self) -> bool:

@@ -71,7 +71,7 @@ class NativeEngine:
         """The result of *job*. Raises what a node raised."""
         if self.node_kind == "sequential" and self._is_direct(job):
             return run_direct(job)
-        with self._opened(job) as (inner, level):
+        with self._opened(job, self.node_kind) as (inner, level):
             if self.node_kind == "sequential":
                 return _run_in_turn(inner, level)
             if self.node_kind == "threaded":
@@ -88,7 +88,7 @@ class NativeEngine:
             return []
         if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
             return map_direct(job, rows, keep)
-        with self._opened(job) as (inner, level):
+        with self._opened(job, self.map_kind) as (inner, level):
             if self.map_kind == "sequential":
                 return [self._item(inner, rows, index, keep) for index in range(len(rows))]
             if self.map_kind == "threaded":
@@ -110,21 +110,23 @@ class NativeEngine:
         return self.map_kind == "sequential" or not job.plan.has_nested
 
     @contextmanager
-    def _opened(self, job: Job) -> Iterator[tuple[Job, Level]]:
-        """*job* with what this run holds, one deeper; the outermost run opens and closes it."""
+    def _opened(self, job: Job, kind: str) -> Iterator[tuple[Job, Level]]:
+        """*job* with what this run holds, one deeper if it does several things at once; the
+        outermost run opens and closes it.
+        """
         level = job.scope.held
         if level is not None:
-            yield job.inside(job.scope.replaced(held=level.deeper())), level
+            yield job.inside(job.scope.replaced(held=level.deeper(kind))), level
             return
         import threading
 
         from kohaku_ast.engines.held import Held, Level
 
-        held, level = Held(self), None
+        held = Held(self)
         level, error = Level(held), None
         lock = job.scope.lock or threading.RLock()
         try:
-            yield job.inside(job.scope.replaced(held=level.deeper(), lock=lock)), level
+            yield job.inside(job.scope.replaced(held=level.deeper(kind), lock=lock)), level
         except BaseException as caught:
             error = caught
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 
+from kohaku_ast.engines.waiting import in_thread
 from kohaku_ast.pipeline.awaited import call_async
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.stepping import Steps
@@ -31,10 +32,10 @@ class Overlapped:
     async def run(self, job: Job) -> Any:
         """The result of *job*."""
         kind = self._engine.node_kind
-        if kind not in ("async", "sequential"):
-            return await asyncio.to_thread(self._engine.run, job)
+        if kind in ("parallel", "lent"):
+            return await _aside(functools.partial(self._engine.run, job))
         steps = Steps(job)
-        if kind == "async":
+        if kind != "sequential":  # "threaded" too: what is not async gets a thread here
             await _perform(steps.first(), functools.partial(self._step, steps))
         else:
             for node in steps.todo:
@@ -44,8 +45,9 @@ class Overlapped:
     async def map(self, job: Job, rows: Rows, keep: bool) -> list[Any]:
         """The results of *rows*."""
         kind = self._engine.map_kind
-        if kind not in ("async", "sequential"):
-            return await asyncio.to_thread(self._engine.map, job, rows, keep)
+        if kind in ("parallel", "lent"):
+            found = await _aside(functools.partial(self._engine.map, job, rows, keep))
+            return found  # type: ignore[no-any-return]
         results: list[Any] = [None] * len(rows)
         indices = iter(range(len(rows)))
 
@@ -55,7 +57,7 @@ class Overlapped:
                 return (0,)
             return ()
 
-        at_once = self._executor.max_concurrent if kind == "async" else 1
+        at_once = 1 if kind == "sequential" else self._executor.max_concurrent
         await _perform([0] * min(at_once, len(rows)), pull)
         return results
 
@@ -97,7 +99,7 @@ class Overlapped:
                     if rows is None
                     else (functools.partial(inner.map, rows))
                 )
-                return node.gathered(await asyncio.to_thread(call))  # type: ignore[no-any-return]
+                return node.gathered(await _aside(call))  # type: ignore[no-any-return]
             if rows is not None:
                 with inner.map_told(len(rows)):
                     return node.gathered(  # type: ignore[no-any-return]
@@ -106,6 +108,13 @@ class Overlapped:
             with inner.told() as outputs:
                 outputs.update(await self.run(inner))
             return node.gathered(outputs)  # type: ignore[no-any-return]
+
+
+async def _aside(call: Callable[[], Any]) -> Any:
+    """The result of *call*, which only waits for others, in a thread of its own: in a pool those
+    that wait could keep those out that they wait for.
+    """
+    return await asyncio.wrap_future(in_thread(call))
 
 
 async def _perform(

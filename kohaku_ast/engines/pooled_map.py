@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kohaku_ast.engines.errand import Answer, run_nodes, run_rows
 from kohaku_ast.engines.parcel import Parcel
-from kohaku_ast.engines.pooled import Pending, _plainer
+from kohaku_ast.engines.waiting import Pending, worded
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.graph import shown
 from kohaku_ast.pipeline.stepping import Steps
@@ -38,6 +38,7 @@ class _Mapped:
         self.pending = Pending()
         self.next = 0
         self.error: BaseException | None = None
+        self.extra = 0
 
     def all(self) -> None:
         try:
@@ -47,15 +48,29 @@ class _Mapped:
                 if not self.pending:
                     break
                 self.finish(*self.pending.next())
+                self.give_back(len(self.pending))
         except BaseException:
             self.pending.cancel()
             raise
+        finally:
+            self.give_back(0)
         if self.error is not None:
             raise self.error
 
     def has_room(self) -> bool:
         """Two for each worker: one that it does, and one that it need not wait for."""
-        return len(self.pending) < 2 * self.level.map_workers
+        if len(self.pending) >= 2 * self.level.map_workers:
+            return False
+        if not self.pending or self.level.extra is None:
+            return True
+        self.extra += self.level.extra.take()
+        return self.extra == len(self.pending)
+
+    def give_back(self, left: int) -> None:
+        """Give back the extra workers that *left* items under way do not need."""
+        while self.level.extra is not None and self.extra > max(0, left - 1):
+            self.extra -= 1
+            self.level.extra.give()
 
     def submit(self) -> None:
         raise NotImplementedError
@@ -100,12 +115,12 @@ class _Parts(_Mapped):
             pool = self.level.map_pool
             future = pool.submit(run_rows, self._constant, parcel, self.keep)
         except BaseException as error:
-            self.fail(start, self._plainer(error), self.job)
+            self.fail(start, self._worded(error), self.job)
             return
         self.pending.add(future, (start, stop))
 
-    def _plainer(self, error: BaseException) -> BaseException:
-        return _plainer(error, self.job.plan.nodes)
+    def _worded(self, error: BaseException) -> BaseException:
+        return worded(error, self.job.plan.nodes)
 
     def finish(self, future: Future[Any], task: tuple[int, int]) -> None:
         start, stop = task
@@ -116,7 +131,7 @@ class _Parts(_Mapped):
             found = answer.results.open()
         except BaseException as error:
             for index in range(start, stop if self.keep else start + 1):
-                self.fail(index, self._plainer(error), self.job)
+                self.fail(index, self._worded(error), self.job)
             return
         self.results[start : start + len(found)] = found
         for trouble in answer.troubles:
@@ -184,7 +199,7 @@ class _Items(_Mapped):
                 raise trouble.error
             self.results[index] = steps.result()
         except BaseException as error:
-            self.fail(index, _plainer(error, steps.todo), job)
+            self.fail(index, worded(error, steps.todo), job)
 
 
 def _errand(steps: Steps) -> tuple[Parcel, Parcel, frozenset[str]]:

@@ -16,6 +16,7 @@ from kohaku_ast.config.distributions import Distribution
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.flow.space import Dimension
 from kohaku_ast.flow.study import Trial, Tried
+from kohaku_ast.store.processes import ProcessMark
 
 try:
     import optuna
@@ -170,22 +171,18 @@ def _fail_orphans(study: optuna.Study) -> None:
 
 
 def _process() -> list[object]:
-    return [socket.gethostname(), os.getpid()]
+    mark = ProcessMark.of(os.getpid())
+    return [socket.gethostname(), mark.pid, mark.start]
 
 
 def _is_gone(process: object) -> bool:
     """Whether the process that had asked for a trial is over; of another machine nobody knows."""
-    if not isinstance(process, list) or process[0] != socket.gethostname():
-        return process is None
-    if process[1] == os.getpid():
-        return True  # of an earlier search here, or of a process with our number before us
-    try:
-        os.kill(process[1], 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        pass
-    return False
+    if not isinstance(process, list):
+        return True  # it was killed before it could say who it is
+    if process == _process():
+        return True  # an earlier search in this process
+    host, pid, start = process
+    return host == socket.gethostname() and not ProcessMark(pid, start).is_alive
 
 
 def _trial(of: FrozenTrial) -> Trial:

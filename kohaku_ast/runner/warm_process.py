@@ -109,13 +109,13 @@ class WarmProcess:
             for name in rest[0]:
                 self._say(_THREADS.format(name=name, script=self._shown))
             return
-        number, *rest = rest
+        number, *left = rest
         if kind == warm_wire.STARTED:
-            self._runs[number].begin(*rest)
+            self._runs[number].begin(*left)
         elif kind == warm_wire.ENDED:
-            self._runs.pop(number).end(*rest)
+            self._runs.pop(number).end(*left)
         elif kind == warm_wire.FAILED:
-            self._runs.pop(number).lose(f"the warm server started no process: {rest[0]}")
+            self._runs.pop(number).lose(f"the warm server started no process: {left[0]}")
 
     def _lose_all(self) -> None:
         status = self._process.wait()

@@ -196,7 +196,7 @@ def _is_gone(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_flow_ends_its_runs_and_says_so(tmp_path: Path, number: int) -> None:
-    flow = _flow(tmp_path, "--workers", "2", "--mode", "spawn", "--no-record")
+    flow = _flow(tmp_path, "--workers", "2", "--mode", "spawn")
     assert flow.stdout is not None
     lines = [flow.stdout.readline(), flow.stdout.readline()]
     flow.send_signal(number)

@@ -99,6 +99,7 @@ def error_key(run: Run) -> str:
 
 
 def log_lines(run: Run, count: int) -> tuple[str, ...]:
-    """The last *count* lines of the log of *run*."""
-    lines = last_lines(run.log, count) if run.log else []
-    return tuple(plain_line(line, _MOST_WIDTH) for line in lines)
+    """The last *count* lines of the log of *run* that are not blank."""
+    lines = last_lines(run.log, 2 * count) if run.log else []
+    shown = [plain_line(line, _MOST_WIDTH) for line in lines]
+    return tuple([line for line in shown if line][-count:])

@@ -15,7 +15,7 @@ from kohaku_ast.flow.display.out import Out
 from kohaku_ast.flow.display.pace import Pace
 from kohaku_ast.flow.display.seen import seen_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, Run
+from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
 from kohaku_ast.runner.outcome import Outcome
 
 VERSION = 1
@@ -28,6 +28,7 @@ class JsonLines(Observer):
         self._out = Out(stream)
         self._again = again
         self._failures = Failures(again)
+        self._seed: object = None
         self._pace = Pace(1.0)
         self._shown: dict[int, object] = {}
 
@@ -53,11 +54,13 @@ class JsonLines(Observer):
 
     def on_skip(self, run: Run) -> None:
         """``skip``."""
-        self._say("skip", _named(run), overrides=_overrides(run))
+        before = run.outcome.status if run.outcome else SUCCEEDED
+        self._say("skip", _named(run), overrides=_overrides(run), before=before)
 
     def on_end(self, run: Run) -> None:
         """``end``."""
         self._shown.pop(run.index, None)
+        self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:
             self._failures.add(run)
         self._say("end", _named(run), **_ending(run), **_results(run), again=self._again(run))
@@ -72,6 +75,7 @@ class JsonLines(Observer):
             interrupted=summary.is_interrupted,
             broken=summary.broken,
             exit_status=summary.exit_status,
+            seed=as_json(self._seed),
             failures=[asdict(group) for group in self._failures.groups.values()],
             other_failures=self._failures.others,
         )

@@ -10,7 +10,7 @@ from kohaku_ast.flow.display.metrics import metrics_text
 from kohaku_ast.flow.display.out import Out
 from kohaku_ast.flow.display.seen import seen_of
 from kohaku_ast.flow.observer import Observer
-from kohaku_ast.flow.run import FAILED, Run
+from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
 
 
 class Lines(Observer):
@@ -32,7 +32,8 @@ class Lines(Observer):
 
     def on_skip(self, run: Run) -> None:
         """That it was skipped."""
-        self._out.say(f"skipped {run.number} {run.label}: it has succeeded before")
+        how = run.outcome.status if run.outcome else SUCCEEDED
+        self._out.say(f"skipped {run.number} {run.label}: it has {how} before")
 
     def on_end(self, run: Run) -> None:
         """How it ended."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from types import FunctionType
+from pathlib import PurePath
+from types import FunctionType, ModuleType
 from typing import Any
 
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
 from kohaku_ast.pipeline.caching.live_code import (
     Maybe,
     Part,
+    Settled,
     Watch,
     function_parts,
     is_followed,
@@ -58,6 +61,10 @@ def identify(root: Any) -> Identity:
     return _Search().run(root)
 
 
+_LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, Settled)
+"""What is another object when it is another value: libraries' modules, functions and classes."""
+
+
 class _Search:
     """One walk over all that a function reads."""
 
@@ -95,9 +102,11 @@ class _Search:
             self.facts[label] = self._fact(part)
         except Unhashable as error:
             raise Unseen(label, error) from None
+        except RecursionError:
+            raise Unseen(label, Unhashable(part, "nested too deep")) from None
 
     def _fact(self, part: Any) -> bytes:
-        if isinstance(part, Maybe):
+        if type(part) is Maybe:
             try:
                 return self._fact(part.value)
             except Unhashable:
@@ -107,7 +116,8 @@ class _Search:
         if is_plain(part):
             return written(part)
         digest = fingerprint(part)
-        self.values.append((part, digest))
+        if not isinstance(part, _LASTING):
+            self.values.append((part, digest))
         return digest
 
     def _refer(self, thing: Any) -> int:

@@ -12,7 +12,14 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
-from kohaku_ast.pipeline.caching.live_code import MISSING, Maybe, Watch, is_followed, parts_of
+from kohaku_ast.pipeline.caching.live_code import (
+    MISSING,
+    Maybe,
+    Settled,
+    Watch,
+    is_followed,
+    parts_of,
+)
 
 _LONG = 96
 """Longer text and bytes count by their digest."""
@@ -85,6 +92,8 @@ class Writer:
             self.put(plain(value))
         elif kind is tuple:
             self._items(b"(", value)
+        elif kind is Settled:
+            self.write(value.value)
         elif kind is Maybe:
             self._try(value.value)
         elif not self.is_known(value):

@@ -37,6 +37,12 @@ class Maybe:
         self.value = value
 
 
+class Settled(Maybe):
+    """A part that nobody looks at again once it was read: how a dataclass was made."""
+
+    __slots__ = ()
+
+
 Part = tuple[str, Any]
 """What a part is called in an explanation, and the part."""
 
@@ -242,14 +248,12 @@ def class_parts(cls: type, watch: Watch) -> Iterator[Part]:
     yield "annotated", _annotated(cls)
     found = vars(cls)
     watch.sizes.append((found, len(found)))
-    if issubclass(cls, enum.Enum):
-        for member in cls:
-            yield member.name, member.value
+    members = cls.__members__ if issubclass(cls, enum.Enum) else {}
+    for name, member in members.items():
+        yield name, member.value
     for name in sorted(found):
         value = found[name]
-        for label, part in _attribute(name, value):
-            if isinstance(part, cls) and issubclass(cls, enum.Enum):
-                continue
+        for label, part in () if name in members else _attribute(name, value):
             watch.names.append((found, name, value))
             yield label, part
 
@@ -276,7 +280,9 @@ def _attribute(name: str, value: Any) -> Iterator[Part]:
     elif isinstance(value, property):
         for kind in ("fget", "fset", "fdel"):
             yield f"{name}.{kind}", getattr(value, kind)
-    elif isinstance(value, FunctionType) or name in _IN_CLASSES or not _is_of_python(name, value):
+    elif name in _IN_CLASSES:
+        yield name, Settled(value)
+    elif isinstance(value, FunctionType) or not _is_of_python(name, value):
         yield name, value
 
 

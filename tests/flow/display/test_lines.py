@@ -146,5 +146,6 @@ def test_a_stream_that_is_gone_stops_nothing(stream: io.StringIO) -> None:
 
 def test_a_stream_of_another_encoding() -> None:
     data = io.BytesIO()
-    Out(io.TextIOWrapper(data, encoding="ascii")).say("學 é")
+    out = Out(io.TextIOWrapper(data, encoding="ascii"))
+    out.say("學 é")
     assert data.getvalue() == b"\\u5b78 \\xe9\n"

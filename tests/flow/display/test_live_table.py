@@ -58,12 +58,12 @@ def test_a_table_word_by_word(terminal: Terminal, stream: io.TextIOWrapper) -> N
     table.on_end(failed(runs[1], seconds=60.0))
     painted(table)
     assert terminal.shown() == [
-        "run   state      label   elapsed  done   left  metrics     last line",
+        " run  state      label   elapsed  done   left  metrics     last line",
         "1/40  succeeded  lr=0.0    1m00s               acc=0.5",
         "2/40  failed     lr=0.1    1m00s                           ValueError: too big",
         "3/40  running    lr=0.2    1m15s   25%  3m45s  loss=0.125  step 3/12 学習",
         "4/40  running    lr=0.3    1m15s           7s              a line that is much…",
-        "2 of 40 over, 2 running, 1 failed, 0s, about 20m56s left",
+        "2 of 40 over, 2 running, 1 failed, 0s, about 19m56s left",
     ]
 
 
@@ -74,14 +74,14 @@ def test_many_runs_in_few_rows(terminal: Terminal, stream: io.TextIOWrapper) -> 
     painted(table)
     lines = terminal.shown()
     assert len(lines) == 11  # and the cursor below them
-    assert lines[1].startswith(" 1/99  running")
+    assert lines[1].startswith("1/99  running")
     assert lines[-1].startswith("0 of 99 over, 50 running")
     terminal.resize(80, 60)
     painted(table)
     assert len(terminal.shown()) == 20
 
 
-@pytest.mark.parametrize("columns", [1, 2, 5, 11, 20, 33, 47, 60, 200])
+@pytest.mark.parametrize("columns", [2, 5, 11, 20, 33, 47, 60, 200])
 def test_any_width(columns: int) -> None:
     terminal = Terminal(columns, 8)
     with open(terminal.slave, "w", encoding="utf-8", closefd=False) as stream:

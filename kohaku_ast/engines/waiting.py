@@ -1,0 +1,73 @@
+"""Futures that are waited for together."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from concurrent.futures import BrokenExecutor, Future
+
+from kohaku_ast.errors import PipelineError
+from kohaku_ast.pipeline.graph import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+
+class Pending:
+    """Futures under way, each with what it is for, in the order in which they are done."""
+
+    def __init__(self) -> None:
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._tasks: dict[Future[Any], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, future: Future[Any], task: Any) -> None:
+        """Wait for *future* too."""
+        self._tasks[future] = task
+        future.add_done_callback(self._done.put)
+
+    def next(self) -> tuple[Future[Any], Any]:
+        """The next that is done, cancelled ones among them."""
+        future = self._done.get()
+        return future, self._tasks.pop(future)
+
+    def cancel(self) -> None:
+        """Cancel what has not started."""
+        for future in self._tasks:
+            future.cancel()
+
+
+def in_thread(call: Callable[[], Any]) -> Future[Any]:
+    """The Future of *call* in a thread of its own, which only waits for workers."""
+    future: Future[Any] = Future()
+    context = contextvars.copy_context()
+
+    def inside() -> None:
+        try:
+            future.set_result(context.run(call))
+        except BaseException as error:
+            future.set_exception(error)
+
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=inside, daemon=True).start()
+    return future
+
+
+def worded(error: BaseException, nodes: Iterable[NodeLike]) -> BaseException:
+    """*error*, in words if a worker process has died."""
+    if not isinstance(error, BrokenExecutor):
+        return error
+    names = ", ".join(shown(node) for node in nodes)
+    made = PipelineError(
+        f"a worker process died while it ran {names}: killed, out of memory, or by a crash of "
+        'compiled code. engine="sequential" runs it in this process.'
+    )
+    made.__cause__ = error
+    return made
