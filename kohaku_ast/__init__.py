@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.engines.asynchronous import AsyncExecutor
     from kohaku_ast.engines.native import HyperNodesEngine, NativeEngine
-    from kohaku_ast.errors import KogineError, PipelineError, UnusedOverride
+    from kohaku_ast.errors import CacheWarning, KogineError, PipelineError, UnusedOverride
     from kohaku_ast.flow.flows import Parallel, Sequential
     from kohaku_ast.flow.search import search
     from kohaku_ast.helpers.decorator import entrypoint
+    from kohaku_ast.pipeline.caching.disk import DiskCache
+    from kohaku_ast.pipeline.caching.memory import MemoryCache
     from kohaku_ast.pipeline.callbacks import Callback
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.pipeline import Pipeline
@@ -29,11 +31,14 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "AsyncExecutor": "engines.asynchronous",
+    "CacheWarning": "errors",
     "Callback": "pipeline.callbacks",
     "Config": "config.config",
+    "DiskCache": "pipeline.caching.disk",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
     "Loaded": "runner.script",
+    "MemoryCache": "pipeline.caching.memory",
     "NativeEngine": "engines.native",
     "Node": "pipeline.node",
     "Outcome": "runner.outcome",
@@ -55,11 +60,14 @@ _WHERE = {
 
 __all__ = [
     "AsyncExecutor",
+    "CacheWarning",
     "Callback",
     "Config",
+    "DiskCache",
     "HyperNodesEngine",
     "KogineError",
     "Loaded",
+    "MemoryCache",
     "NativeEngine",
     "Node",
     "Outcome",

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.override import COMMAND_LINE, Override
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kogine.reader import Arguments
 
     from kohaku_ast.config.config import Config
     from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.runner.bound import Binder
     from kohaku_ast.runner.launch import Launch
-
-COMMAND_LINE = 1_000  # the rank above all config files
 
 
 def load_configs(paths: list[str]) -> Config | Sweep | None:
@@ -44,19 +40,6 @@ def merge_configs(paths: list[str], command: str) -> Config | None:
     )
 
 
-def rank_of(paths: list[str]) -> Callable[[str], int]:
-    """The rank of an origin such as ``cfg.py:12``: of later files it is higher."""
-    ranks = {path: rank for rank, path in enumerate(paths)}
-
-    def rank(origin: str) -> int:
-        if origin == "command line":
-            return COMMAND_LINE
-        path, colon, line = origin.rpartition(":")
-        return ranks.get(path if colon and line.isdigit() else origin, 0)
-
-    return rank
-
-
 def of_command_line(read_: Arguments) -> list[Override]:
     """What is written as ``TARGET=VALUE``."""
     return [
@@ -75,7 +58,6 @@ def binder_of(
         launch,
         of_command_line(read_),
         entrypoint,
-        rank=rank_of(read_.values.get("--config", [])),
         added=read_.values.get("--add", []),
         capture=capture,
         as_is="--as-is" in read_.flags,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice, repeat
 
 from kohaku_ast.config.axis_values import Remembered, Values, is_one_shot, size_of
@@ -28,6 +28,8 @@ class Axis(Part):
     distribution: Distribution | None = None
     #: Where each row stands, if each has a place of its own.
     row_origins: tuple[str, ...] = ()
+    #: What is merged over each of its rows: it may name one of its targets in another way.
+    over: Config = field(default_factory=Config)
 
     @property
     def size(self) -> int | None:
@@ -100,7 +102,8 @@ class Axis(Part):
         for row, place in zip(self.rows(), places):
             values = dict(zip(self.targets, row))
             origins = dict.fromkeys(self.targets, place)
-            yield start | Config(values, origins=origins, varied=self.targets)
+            config = start | Config(values, origins=origins, varied=self.targets)
+            yield config | self.over if self.over.globals_dict else config
         if row is None:
             raise ConfigError(f"{self.origin}: the axis {self.name} is empty: it would run nothing")
 
@@ -112,7 +115,8 @@ class Axis(Part):
         return replace(self, targets=left, values=Picked(self, places)) if left else None
 
     def under(self, config: Config) -> Axis | None:
-        return self.without(*config.globals_dict)
+        left = self.without(*config.globals_dict)
+        return left and replace(left, over=left.over | config)
 
     def remembered(self) -> Axis:
         return replace(self, values=Remembered(self.values)) if is_one_shot(self.values) else self

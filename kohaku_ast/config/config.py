@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
 def _frozen(value: Mapping[str, object]) -> Mapping[str, object]:
     return MappingProxyType(dict(value))
 
@@ -48,20 +51,28 @@ class Config:
     optional: frozenset[str] = field(default=frozenset(), compare=False)
     #: The targets that vary in the Sweep that it is one of, outermost first.
     varied: tuple[str, ...] = field(default=(), compare=False)
+    #: Target -> how late it was merged in: of two names for one parameter, the later one wins.
+    ranks: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    #: The rank of what is merged in next.
+    height: int = field(default=1, compare=False, repr=False)
     #: The modules that its config files have imported for themselves.
     siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("globals_dict", "kwargs", "metadata", "new_globals", "origins"):
-            value = getattr(self, name)
+        values = self.__dict__
+        for name in (*_MAPPINGS, "ranks"):
+            value = values[name]
+            if type(value) is dict and not value:
+                values[name] = _NOTHING
+                continue
             if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
                 raise ConfigError(f"Config: {name} is a mapping of names to values, got {value!r}")
-            object.__setattr__(self, name, _frozen(value))
+            values[name] = _frozen(value)
         for name in (*_LISTS, *_UNITED):
-            value = getattr(self, name)
+            value = values[name]
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise ConfigError(f"Config: {name} is a list, got {value!r}")
-            object.__setattr__(self, name, tuple(value))
+            values[name] = tuple(value)
 
     def __or__(self, other: object) -> Config:
         if not isinstance(other, Config):
@@ -73,11 +84,22 @@ class Config:
             values[name] = _merged(mine[name], others[name])
         for name in _LISTS:
             values[name] = others[name] or mine[name]
+        values["ranks"], values["height"] = self._ranks(other)
         own = mine["optional"]
         values["optional"] = others["optional"] | (own and own - others["globals_dict"].keys())
         for name in _UNITED:
             values[name] = _united(mine[name], others[name])
         return made
+
+    def _ranks(self, other: Config) -> tuple[Mapping[str, int], int]:
+        if not (self.globals_dict and other.globals_dict):
+            held = other if other.globals_dict else self
+            return held.ranks, held.height
+        height = self.height
+        ranks = {**self.ranks, **dict.fromkeys(other.globals_dict, height)}
+        for target, rank in other.ranks.items():
+            ranks[target] = height + rank
+        return MappingProxyType(ranks), height + other.height
 
     def placed(self, origin: str) -> Config:
         """The same, with *origin* for each target that has none."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.distributions import Distribution, Draws
 from kohaku_ast.config.parts import Part
@@ -21,4 +24,5 @@ def _joint(axes: list[Axis], n: int, seed: int) -> Axis:
     targets = tuple(axis.targets[0] for axis in axes)
     kinds: tuple[Distribution, ...] = tuple(one.distribution for one in axes if one.distribution)
     origins = ", ".join(dict.fromkeys(axis.origin for axis in axes))
-    return Axis(targets, Draws(targets, kinds, n, seed), origins)
+    over = reduce(or_, [axis.over for axis in axes])
+    return Axis(targets, Draws(targets, kinds, n, seed), origins, over=over)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.axis_values import Values, is_one_shot
@@ -57,7 +59,8 @@ def pair_axes(axes: Sequence[Axis], origin: str) -> Axis:
         return axes[0]
     targets = tuple(target for axis in axes for target in axis.targets)
     origins = ", ".join(dict.fromkeys(axis.origin for axis in axes))
-    return Axis(targets, Zipped(tuple(axes), origin), origins)
+    over = reduce(or_, [axis.over for axis in axes])
+    return Axis(targets, Zipped(tuple(axes), origin), origins, over=over)
 
 
 def _refuse_pairs(axes: Sequence[Axis], origin: str) -> None:

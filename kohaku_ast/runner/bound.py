@@ -79,18 +79,15 @@ class Binder:
         overrides: Sequence[Override] = (),
         entrypoint: str = "",
         *,
-        rank: Callable[[str], int] = lambda origin: 0,
         added: Sequence[str] = (),
         split: bool = False,
         capture: bool = False,
         as_is: bool = False,
     ) -> None:
-        """*overrides* and *added* (``NAME=VALUE``) hold for every Config; *rank* is that of a
-        value's origin.
-        """
+        """*overrides* and *added* (``NAME=VALUE``) hold for every Config."""
         self.launch = launch
         self.overrides, self.added = list(overrides), added
-        self.entrypoint, self.rank, self.as_is = entrypoint, rank, as_is
+        self.entrypoint, self.as_is = entrypoint, as_is
         self.split, self.capture = split, capture
         self.programs = Programs(launch)
 
@@ -153,7 +150,7 @@ class Binder:
         """Those of *config* and those that always hold."""
         if config is None:
             return self.overrides
-        return [*spread(of_config(config, self.rank), self.launch), *self.overrides]
+        return [*spread(of_config(config), self.launch), *self.overrides]
 
     def _anew(self, config: Config | None) -> Anew:
         """What pickles values that name modules which the script imports, too."""

@@ -6,8 +6,6 @@ from kohaku_ast.config.cells import is_cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kohaku_ast.config.config import Config
 
 
@@ -42,11 +40,16 @@ class Override:
         return Override(target, self.value, self.origin, self.rank, self.is_text, self.optional)
 
 
-def of_config(config: Config, rank: Callable[[str], int] = lambda origin: 0) -> list[Override]:
-    """What *config* overrides; *rank* gives that of an origin."""
+COMMAND_LINE = 1_000_000_000
+"""The rank above all configs."""
+
+
+def of_config(config: Config) -> list[Override]:
+    """What *config* overrides."""
     overrides = []
     for target, value in config.globals_dict.items():
         origin = config.origins.get(target, "Config")
         optional = target in config.optional
-        overrides.append(Override(target, value, origin, rank(origin), optional=optional))
+        rank = config.ranks.get(target, 0)
+        overrides.append(Override(target, value, origin, rank, optional=optional))
     return overrides

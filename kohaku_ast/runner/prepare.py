@@ -52,8 +52,8 @@ def read_values(
 ) -> dict[str, object]:
     """Full target -> the value that holds.
 
-    Raises DuplicateTarget if one rank gives a parameter two values, and ValueMismatch if a
-    text does not fit its parameter's type.
+    Raises DuplicateTarget if one rank, or one file, gives a parameter two values, and ValueMismatch
+    if a text does not fit its parameter's type.
     """
     meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
     chosen = _choose(overrides, meant)
@@ -76,7 +76,7 @@ def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[s
             continue
         target = meant[one.target].target
         other = chosen.get(target)
-        if other is not None and other.rank == one.rank:
+        if other is not None and (other.rank == one.rank or _place(other) == _place(one)):
             names = " and ".join(dict.fromkeys([repr(other.target), repr(one.target)]))
             raise DuplicateTarget(
                 f"{one.origin}: {target!r} is given twice ({names}): "
@@ -85,6 +85,14 @@ def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[s
         if other is None or other.rank < one.rank:
             chosen[target] = one
     return chosen
+
+
+def _place(one: Override) -> object:
+    """Where it is written, without the line: one file or command line must not say two things."""
+    path, colon, line = one.origin.rpartition(":")
+    if colon and line.isdigit():
+        return path
+    return one.origin if one.origin in ("command line", "Sweep") else one
 
 
 def _shown(one: Override) -> str:

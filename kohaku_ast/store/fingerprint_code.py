@@ -58,36 +58,44 @@ def of_module(module: ModuleType) -> Iterator[object]:
     """Its name, and its text if it is not installed."""
     yield module.__name__
     file = getattr(module, "__file__", None)
-    if file and not _is_library(file):
+    if file and not _is_library(module):
         yield Path(file).read_bytes()
 
 
 def of_global(found: Any, name: str) -> Iterator[object]:
-    """What pickle would only name; raises TypeError if the name does not say all."""
+    """What pickle would only name; raises TypeError if nothing is found under the name."""
     yield name
-    if _is_installed(found, name):
-        yield type(found).__module__
-    elif hasattr(found, "__wrapped__"):
+    module = _module_of(found, name)
+    if hasattr(found, "__wrapped__") and not (module and _is_library(module)):
         yield dict(vars(found))  # functools.lru_cache
+    elif module:
+        yield module.__name__
     else:
         raise TypeError(f"{name}: known by its name only")
 
 
-def _is_installed(found: Any, name: str = "") -> bool:
-    """Whether its module and *name* say all: no user edits it between two runs."""
+def _is_installed(found: Any) -> bool:
+    """Whether its module and name say all: no user edits it between two runs."""
+    module = _module_of(found, found.__qualname__)
+    return module is not None and _is_library(module)
+
+
+def _module_of(found: Any, name: str) -> ModuleType | None:
+    """The imported module in which *found* has this *name*."""
     # numpy.add says no module itself, but its type does.
-    known = getattr(found, "__module__", None) or type(found).__module__
-    module = sys.modules.get(known)
+    module = sys.modules.get(getattr(found, "__module__", None) or type(found).__module__)
     if module is None or module.__name__ == "__main__":
-        return False
+        return None
     place: object = module
-    for step in (name or found.__qualname__).split("."):
+    for step in name.split("."):
         place = getattr(place, step, None)
+    return module if place is found else None
+
+
+def _is_library(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
-    return place is found and (file is None or _is_library(file))
-
-
-def _is_library(file: str) -> bool:
+    if file is None:
+        return True  # built in
     parts = Path(file).parts
     return (
         "site-packages" in parts

@@ -35,9 +35,7 @@ def test_share_of_a_core(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPa
     runs = [running(number, total=40, log=tmp_path / f"{number}.txt") for number in range(8)]
     children = [start(program, run) for run in runs]
     terminal = Terminal(160, 40)
-    drain = threading.Thread(
-        target=lambda: [None for _ in iter(lambda: os.read(terminal.master, 65536), b"end\r\n")]
-    )
+    drain = threading.Thread(target=drained, args=[terminal.master])
     drain.start()
     with open(terminal.slave, "w", encoding="utf-8", closefd=False) as stream:
         spent = watched(choose_display(False, True, stream), runs)
@@ -57,6 +55,13 @@ def start(program: str, run: Run) -> subprocess.Popen[bytes]:
     assert run.log
     with open(run.log, "wb") as log:
         return subprocess.Popen([sys.executable, "-c", program], stdout=log)
+
+
+def drained(master: int) -> None:
+    """Read what is painted, as a terminal does, until it says that it is over."""
+    last = b""
+    while not last.endswith(b"end\r\n"):
+        last = last[-5:] + os.read(master, 65536)
 
 
 def watched(observers: list[Observer], runs: list[Run]) -> float:

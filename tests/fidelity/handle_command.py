@@ -19,7 +19,7 @@ from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.spawned import Spawned
 from kohaku_ast.runner.warm import WarmServer
-from kohaku_ast.transform.source import parse_text
+from kohaku_ast.transform.source import decode, parse_text
 from kohaku_ast.transform.third_party import Import
 
 
@@ -32,7 +32,7 @@ def run(way: str, bound: Bound) -> Outcome:
 
 def imports(launch: Launch) -> list[Import]:
     found = []
-    for node in parse_text(launch.data.decode("latin-1"), launch.filename).body:
+    for node in parse_text(decode(launch.data, launch.filename).text, launch.filename).body:
         if isinstance(node, ast.Import):
             found += [Import(alias.name, "", node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module != "__future__":
@@ -51,4 +51,7 @@ def end_as(status: int) -> None:
 if __name__ == "__main__":
     launch = find_launch(sys.argv[2], sys.argv[3:])
     override = Override("unrelated", 1, "test", 0)
-    end_as(run(sys.argv[1], Binder(launch, [override], capture=True).bind()).exit_status)
+    outcome = run(sys.argv[1], Binder(launch, [override], capture=True).bind())
+    if outcome.error and outcome.error.type == "Lost" and outcome.exit_status:
+        sys.exit(f"lost: {outcome.error.message}")
+    end_as(outcome.exit_status)

@@ -72,9 +72,12 @@ class LiveTable(Observer):
         self._end(run, ended_row(run))
 
     def on_finish(self, summary: Summary) -> None:
-        """The last state stays on the screen."""
-        if self._running or self._ended:
+        """The last state stays on the screen, if any run has come to an end."""
+        self._running.clear()  # nobody waits for them any more
+        if self._ended:
             self._paint()
+        else:
+            self._painter.paint([])
         self._above.give_back()
         self._painter.release()
 

@@ -38,6 +38,8 @@ class Painter:
     def paint(self, lines: Sequence[tuple[str, int]]) -> None:
         """Show *lines*, each with its width in cells, in the place of those before."""
         with self._lock:
+            if not lines and not self._lines:
+                return
             size = self.size()
             fresh = list(lines[: max(1, size[1])])
             text = self._changes(fresh, is_all=size != self._size)

@@ -11,15 +11,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
-from kohaku_ast.pipeline.caching.live_code import (
-    Maybe,
-    Part,
-    Settled,
-    Watch,
-    function_parts,
-    is_followed,
-    parts_of,
-)
+from kohaku_ast.pipeline.caching.live_code import function_parts, is_followed, parts_of
+from kohaku_ast.pipeline.caching.parts import Maybe, Part, Settled, Watch
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -105,6 +106,6 @@ def _note(identity: Identity) -> dict[str, str]:
 
 
 def _name(node: NodeLike) -> str:
-    function = getattr(node, "function", node)
-    where = getattr(function, "__module__", ""), getattr(function, "__qualname__", "")
-    return blake2b(repr((where, node.name, node.outputs)).encode(), digest_size=10).hexdigest()
+    """The same whether the file of the node is run or imported, and wherever it lies."""
+    file = os.path.basename(node.where.rpartition(":")[0])
+    return blake2b(repr((file, node.name, node.outputs)).encode(), digest_size=10).hexdigest()

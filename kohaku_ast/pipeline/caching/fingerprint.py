@@ -12,14 +12,8 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any
 
-from kohaku_ast.pipeline.caching.live_code import (
-    MISSING,
-    Maybe,
-    Settled,
-    Watch,
-    is_followed,
-    parts_of,
-)
+from kohaku_ast.pipeline.caching.live_code import is_followed, parts_of
+from kohaku_ast.pipeline.caching.parts import MISSING, Maybe, Settled, Watch
 
 _LONG = 96
 """Longer text and bytes count by their digest."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Protocol
 
 from kohaku_ast.pipeline.caching.code_reads import Chain, find_chains, find_imports
 from kohaku_ast.pipeline.caching.code_text import code_parts, text_of
+from kohaku_ast.pipeline.caching.live_classes import class_parts, module_parts
 from kohaku_ast.pipeline.caching.local_code import (
     is_local_function,
     is_local_module,
@@ -22,52 +23,8 @@ from kohaku_ast.pipeline.caching.local_code import (
     library_label,
 )
 from kohaku_ast.pipeline.caching.local_imports import module_names, module_text
+from kohaku_ast.pipeline.caching.parts import MISSING, Maybe, Part, Watch, content
 from kohaku_ast.pipeline.node import Node
-
-MISSING = type("MISSING", (), {})()
-"""Stands for a name that is not defined, a cell that is empty."""
-
-
-class Maybe:
-    """A part of a library's own, that may be what no fingerprint can be taken of."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-class Settled(Maybe):
-    """A part that nobody looks at again once it was read: how a dataclass was made."""
-
-    __slots__ = ()
-
-
-Part = tuple[str, Any]
-"""What a part is called in an explanation, and the part."""
-
-
-@dataclass
-class Watch:
-    """Where the parts were found: as long as the same objects lie there, nothing changed."""
-
-    names: list[tuple[Any, str, Any]] = field(default_factory=list)
-    functions: list[tuple[FunctionType, CodeType, Any]] = field(default_factory=list)
-    cells: list[tuple[Any, Any]] = field(default_factory=list)
-    sizes: list[tuple[Any, int]] = field(default_factory=list)
-
-    def holds(self) -> bool:
-        """Whether every object is still where it was; 50 ns for each."""
-        for mapping, name, value in self.names:
-            if mapping.get(name, MISSING) is not value:
-                return False
-        for function, code, defaults in self.functions:
-            if function.__code__ is not code or function.__defaults__ is not defaults:
-                return False
-        for cell, value in self.cells:
-            if content(cell) is not value:
-                return False
-        return all(len(mapping) == size for mapping, size in self.sizes)
 
 
 class Parts(Protocol):
@@ -191,14 +148,6 @@ def _defaults(function: FunctionType, watch: Watch) -> Iterator[Part]:
         yield f"default {name}", value
 
 
-def content(cell: Any) -> Any:
-    """What a closure's cell holds."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return MISSING
-
-
 def _read(chain: Chain, function: FunctionType, watch: Watch) -> Iterator[Part]:
     """The thing that *chain* leads to: through the user's modules, no further."""
     namespace: Any = function.__globals__
@@ -229,77 +178,3 @@ def _imported(facts: _Facts, function: FunctionType) -> Iterator[Part]:
                 yield f"import {name}", text
             elif name in sys.modules:
                 yield f"import {name}", sys.modules[name]
-
-
-_IN_CLASSES = {
-    "__slots__", "__match_args__", "__dataclass_params__", "__attrs_attrs__", "__pydantic_fields__",
-    "__dataclass_fields__",
-}  # fmt: skip
-"""Names with two underscores whose plain values say what a class does; the others are Python's."""
-
-
-def class_parts(cls: type, watch: Watch) -> Iterator[Part]:
-    """Bases, metaclass, annotated names and attributes, methods among them."""
-    import enum
-
-    yield "class", f"{cls.__module__}.{cls.__qualname__}"
-    for base in (type(cls), *cls.__bases__):
-        yield f"base {base.__name__}", base
-    yield "annotated", _annotated(cls)
-    found = vars(cls)
-    watch.sizes.append((found, len(found)))
-    members = cls.__members__ if issubclass(cls, enum.Enum) else {}
-    for name, member in members.items():
-        yield name, member.value
-    for name in sorted(found):
-        value = found[name]
-        for label, part in () if name in members else _attribute(name, value):
-            watch.names.append((found, name, value))
-            yield label, part
-
-
-def _annotated(cls: type) -> tuple[tuple[str, str], ...]:
-    """Names and types in the order of the class: a dataclass makes its arguments of them."""
-    try:
-        found = vars(cls).get("__annotations__", {})
-    except Exception:  # a lazy annotation that raises
-        return ()
-    if not isinstance(found, dict):
-        return ()
-    return tuple((name, _type_text(hint)) for name, hint in found.items())
-
-
-def _type_text(hint: object) -> str:
-    return hint.__qualname__ if isinstance(hint, type) else str(hint)
-
-
-def _attribute(name: str, value: Any) -> Iterator[Part]:
-    """The parts of one attribute of a class; none for what Python put there."""
-    if isinstance(value, (staticmethod, classmethod)):
-        yield name, value.__func__
-    elif isinstance(value, property):
-        for kind in ("fget", "fset", "fdel"):
-            yield f"{name}.{kind}", getattr(value, kind)
-    elif name in _IN_CLASSES:
-        yield name, Settled(value)
-    elif isinstance(value, FunctionType) or not _is_of_python(name, value):
-        yield name, value
-
-
-def _is_of_python(name: str, value: object) -> bool:
-    return name.startswith(_OF_PYTHON) or type(value).__name__ in _DESCRIPTORS
-
-
-_OF_PYTHON = ("__", "_abc_impl", "_member_", "_value2member_", "_unhashable_")
-_DESCRIPTORS = ("member_descriptor", "getset_descriptor")
-
-
-def module_parts(module: ModuleType, watch: Watch) -> Iterator[Part]:
-    """All that a module holds: of one that is passed around it is not known what is read."""
-    yield "module", module.__name__
-    found = vars(module)
-    watch.sizes.append((MappingProxyType(found), len(found)))
-    for name in sorted(found):
-        if not (name.startswith("__") and name.endswith("__")):
-            watch.names.append((found, name, found[name]))
-            yield name, found[name]

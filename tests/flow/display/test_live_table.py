@@ -38,11 +38,9 @@ def stream(terminal: Terminal) -> Iterator[io.TextIOWrapper]:
 # --- what is painted ------------------------------------------------------------------------------
 
 
-def painted(table: LiveTable, *, final: bool = False) -> None:
+def painted(table: LiveTable) -> None:
     """At once, however often it has been painted."""
     table._paint()
-    if final:
-        table.on_finish(Summary())
 
 
 def test_a_table_word_by_word(terminal: Terminal, stream: io.TextIOWrapper) -> None:
@@ -153,18 +151,32 @@ def test_prints_go_above_the_table(
 ) -> None:
     monkeypatch.setattr(sys, "stdout", stream)
     table = LiveTable(stream)
-    table.on_start(running(0), 4)
+    run = running(0)
+    table.on_start(run, 4)
     print("first", "line")
     print("no end", end="", flush=True)
     painted(table)
     print("x" * 100)
-    painted(table, final=True)
+    table.on_end(succeeded(run))
+    table.on_finish(Summary())
     print("after")
     lines = terminal.shown()
     assert lines[:4] == ["first line", "no end", "x" * 80, "x" * 20]
     assert lines[-1] == "after"
     assert len([line for line in lines if "lr=0" in line]) == 1
     assert sys.stdout is stream
+
+
+def test_a_flow_that_cannot_begin_leaves_no_table(
+    terminal: Terminal, stream: io.TextIOWrapper
+) -> None:
+    table = LiveTable(stream)
+    table.on_start(running(0), 4)
+    table.on_start(running(1), 4)
+    table.on_finish(Summary())
+    stream.write("kogine: error\r\n")
+    stream.flush()
+    assert terminal.shown() == ["kogine: error"]
 
 
 @pytest.mark.parametrize("total", range(1, 130, 3))
