@@ -47,7 +47,7 @@ class Overlapped:
         kind = self._engine.map_kind
         if kind in ("parallel", "lent"):
             found: list[Any] = await _aside(functools.partial(self._engine.map, job, rows, keep))
-            return found  # noqa: RET504  # the annotation is the point
+            return found  # mypy wants the annotation
         results: list[Any] = [None] * len(rows)
         indices = iter(range(len(rows)))
 
