@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _SHARED = {
-    "--seed", "--trials", "--search", "--study", "--minimize", "--maximize",
+    "-n", "--seed", "--trials", "--search", "--study", "--minimize", "--maximize",
     *(name for name, _, _ in FLOW_OPTIONS),
 }  # fmt: skip
 """Options of ours that many scripts have as well."""

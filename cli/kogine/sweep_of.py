@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 
-from kogine.overrides import of_command_line
 from kogine.reader import Arguments, split_override
+from kogine.sweep_names import settle_names
 
 from kohaku_ast.config.axes import parse_axis
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import DuplicateTarget, UsageError
+from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.override import Override
 
 _ORIGIN = "command line"
 
@@ -24,14 +23,8 @@ def sweep_of(read_: Arguments, config: Config | Sweep | None, binder: Binder | N
     *binder* is that of the one script; None if there are several.
     """
     own = _own_axes(read_)
-    _refuse_both(read_, own)
     whole = Sweep.of(config or Config()) if not isinstance(config, Sweep) else config
-    whole = whole | own
-    if binder is not None:
-        whole = _fixed(whole, own, read_, binder)
-    else:
-        whole = whole.without(*(name for name, _ in read_.sets if name in whole.targets))
-    return _limited(whole, read_)
+    return _limited(settle_names(whole | own, own, read_, binder), read_)
 
 
 def _own_axes(read_: Arguments) -> Sweep:
@@ -52,33 +45,6 @@ def _axis(text: str) -> Axis:
     if not values.strip():
         raise UsageError(f"--sweep {text}: no values. Write them behind '=': {target}=1,2,3")
     return parse_axis(target, values, _ORIGIN)
-
-
-def _refuse_both(read_: Arguments, own: Sweep) -> None:
-    """One command line must not say two things of a target."""
-    for target, text in read_.sets:
-        if target in own.targets:
-            raise DuplicateTarget(
-                f"{target!r} is set to {text} and swept on the same command line. "
-                f"Take away {target}={text} or the axis."
-            )
-
-
-def _fixed(whole: Sweep, own: Sweep, read_: Arguments, binder: Binder) -> Sweep:
-    """Without the axes of config files that the command line sets, by whatever spelling: a run
-    for each of their values would be the same run again and again.
-    """
-    targets = [target for target in whole.targets if target not in own.targets]
-    names = [target for target, _ in read_.sets]
-    if not (targets and names):
-        return whole
-    full = binder.full_targets([*map(_probe, targets), *of_command_line(read_)])
-    chosen = {full[name] for name in names if name in full}
-    return whole.without(*(one for one in targets if full.get(one) in chosen))
-
-
-def _probe(target: str) -> Override:
-    return Override(target, None, _ORIGIN, optional=True)
 
 
 def _limited(whole: Sweep, read_: Arguments) -> Sweep:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from kohaku_ast.config.layers import Table, stacked
 from kohaku_ast.errors import ConfigError, near
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ class Config:
     ranks: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     #: The rank of what is merged in next.
     height: int = field(default=1, compare=False, repr=False)
+    #: Target -> the tables of data files that lie under its own: a class of the script has all.
+    tables: Mapping[str, tuple[Table, ...]] = field(default_factory=dict, compare=False, repr=False)
     #: The modules that its config files have imported for themselves.
     siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         values = self.__dict__
-        for name in (*_MAPPINGS, "ranks"):
+        for name in (*_MAPPINGS, "ranks", "tables"):
             value = values[name]
             if type(value) is dict and not value:
                 values[name] = _NOTHING
@@ -85,6 +88,7 @@ class Config:
         for name in _LISTS:
             values[name] = others[name] or mine[name]
         values["ranks"], values["height"] = self._ranks(other)
+        values["tables"] = stacked(self, other)
         own = mine["optional"]
         values["optional"] = others["optional"] | (own and own - others["globals_dict"].keys())
         for name in _UNITED:

@@ -51,5 +51,8 @@ def of_config(config: Config) -> list[Override]:
         origin = config.origins.get(target, "Config")
         optional = target in config.optional
         rank = config.ranks.get(target, 0)
+        for table in config.tables.get(target, ()) if config.tables else ():
+            below = Override(target, table.cells, table.origin, table.rank, optional=optional)
+            overrides.append(below)
         overrides.append(Override(target, value, origin, rank, optional=optional))
     return overrides

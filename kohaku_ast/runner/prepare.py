@@ -76,7 +76,7 @@ def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[s
             continue
         target = meant[one.target].target
         other = chosen.get(target)
-        if other is not None and (other.rank == one.rank or _place(other) == _place(one)):
+        if other is not None and _is_twice(other, one):
             names = " and ".join(dict.fromkeys([repr(other.target), repr(one.target)]))
             raise DuplicateTarget(
                 f"{one.origin}: {target!r} is given twice ({names}): "
@@ -87,12 +87,20 @@ def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[s
     return chosen
 
 
-def _place(one: Override) -> object:
-    """Where it is written, without the line: one file or command line must not say two things."""
-    path, colon, line = one.origin.rpartition(":")
+def _is_twice(other: Override, one: Override) -> bool:
+    """Whether one file, or one command line, says two things."""
+    if other.rank == one.rank:
+        return True
+    place = place_of(one.origin)
+    return other.target != one.target and place == place_of(other.origin) and place != ""
+
+
+def place_of(origin: str) -> str:
+    """The one who speaks: ``cfg.py`` of ``cfg.py:12``; empty if Configs were merged there."""
+    path, colon, line = origin.rpartition(":")
     if colon and line.isdigit():
         return path
-    return one.origin if one.origin in ("command line", "Sweep") else one
+    return origin if origin in ("command line", "Sweep") else ""
 
 
 def _shown(one: Override) -> str:
