@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kohaku_ast.config.kohakuengine import use
     from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.engines.asynchronous import AsyncExecutor
+    from kohaku_ast.engines.daft import DaftEngine
     from kohaku_ast.engines.native import HyperNodesEngine, NativeEngine
     from kohaku_ast.errors import CacheWarning, KogineError, PipelineError, UnusedOverride
     from kohaku_ast.flow.flows import Parallel, Sequential
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.caching.disk import DiskCache
     from kohaku_ast.pipeline.caching.memory import MemoryCache
     from kohaku_ast.pipeline.callbacks import Callback
+    from kohaku_ast.pipeline.last_run import LastRun
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.pipeline import Pipeline
+    from kohaku_ast.pipeline.progress import ProgressBar
+    from kohaku_ast.pipeline.script_node import script
     from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.runner.script import Loaded, Script, run
     from kohaku_ast.transform.parameters import Parameter
@@ -34,9 +38,11 @@ _WHERE = {
     "CacheWarning": "errors",
     "Callback": "pipeline.callbacks",
     "Config": "config.config",
+    "DaftEngine": "engines.daft",
     "DiskCache": "pipeline.caching.disk",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
+    "LastRun": "pipeline.last_run",
     "Loaded": "runner.script",
     "MemoryCache": "pipeline.caching.memory",
     "NativeEngine": "engines.native",
@@ -46,6 +52,7 @@ _WHERE = {
     "Parameter": "transform.parameters",
     "Pipeline": "pipeline.pipeline",
     "PipelineError": "errors",
+    "ProgressBar": "pipeline.progress",
     "Script": "runner.script",
     "Sequential": "flow.flows",
     "Sweep": "config.sweep",
@@ -53,6 +60,7 @@ _WHERE = {
     "entrypoint": "helpers.decorator",
     "node": "pipeline.node",
     "run": "runner.script",
+    "script": "pipeline.script_node",
     "search": "flow.search",
     "use": "config.kohakuengine",
     "use_config": "config.inherit",
@@ -63,9 +71,11 @@ __all__ = [
     "CacheWarning",
     "Callback",
     "Config",
+    "DaftEngine",
     "DiskCache",
     "HyperNodesEngine",
     "KogineError",
+    "LastRun",
     "Loaded",
     "MemoryCache",
     "NativeEngine",
@@ -75,6 +85,7 @@ __all__ = [
     "Parameter",
     "Pipeline",
     "PipelineError",
+    "ProgressBar",
     "Script",
     "Sequential",
     "Sweep",
@@ -83,6 +94,7 @@ __all__ = [
     "entrypoint",
     "node",
     "run",
+    "script",
     "search",
     "use",
     "use_config",

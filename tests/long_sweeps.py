@@ -39,10 +39,10 @@ def config_gen():
 # VmHWM and not ru_maxrss: that one starts with the peak of the process that forked this one.
 
 
-def peak_of_sweep(folder: Path, runs: int, *options: str) -> int:
+def peak_of_sweep(folder: Path, runs: int) -> int:
     """KiB that ``kogine run`` needs at most for so many runs of a trivial script, on Linux."""
     (folder / "t.py").write_text(TRIVIAL)
     (folder / "counted.py").write_text(_COUNTED % runs)
-    done = run_kogine(folder, "run", "t.py", "--config", "counted.py", *options)
+    done = run_kogine(folder, "run", "t.py", "--config", "counted.py", "--no-record")
     assert done.status == 0, done.stderr
     return int((folder / "peak").read_text())

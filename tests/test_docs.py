@@ -17,11 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast.errors import KogineError
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
-_SECONDS = re.compile(r" in \d+\.\d s$", re.MULTILINE)
+_SECONDS = re.compile(r" in \d+\.\d s(?=$|:)", re.MULTILINE)
+_RUN = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}")
 _FILES = ("python", "yaml", "toml", "json", "csv")
 
 ACCEPT = "KOGINE_ACCEPT" in os.environ
@@ -84,6 +87,8 @@ def run_shell(command: str, folder: Path) -> str:
         check=False,
     )
     printed = done.stdout.decode().replace(f"{folder}{os.sep}", "")
+    # Of a run's folder the time, and the identity, in which the interpreter's version is.
+    printed = _RUN.sub("20261121T124453.143Z-b374678d", printed)
     return _SECONDS.sub(" in 0.1 s", printed)
 
 
@@ -106,3 +111,14 @@ def check_doctest(text: str, folder: Path, page: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{page}: {done.stdout}{done.stderr}"
+
+
+def slugs(family: type[KogineError] = KogineError) -> set[str]:
+    """Those of all errors below *family*."""
+    below = family.__subclasses__()
+    return {one.slug for one in below}.union(*map(slugs, below))
+
+
+def test_every_kind_of_message_has_its_anchor() -> None:
+    page = (ROOT / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^## (\S+)$", page, re.MULTILINE)) == slugs()

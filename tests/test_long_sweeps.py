@@ -25,7 +25,7 @@ def test_memory_of_a_sweep_does_not_grow_with_its_runs(tmp_path: Path) -> None:
 def test_the_first_run_of_an_endless_sweep_starts_at_once(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text("n = 0\nprint('ran', n, flush=True)\n")
     (tmp_path / "endless.py").write_text(ENDLESS)
-    command = [sys.executable, launcher, "run", "t.py", "--config", "endless.py"]
+    command = [sys.executable, launcher, "run", "t.py", "--config", "endless.py", "--no-record"]
     with subprocess.Popen(
         command,
         cwd=tmp_path,
@@ -41,5 +41,5 @@ def test_the_first_run_of_an_endless_sweep_starts_at_once(tmp_path: Path) -> Non
 def test_an_endless_sweep_is_cut_by_n(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text("n = 0\nprint(n)\n")
     (tmp_path / "endless.py").write_text(ENDLESS)
-    done = run_kogine(tmp_path, "run", "t.py", "--config", "endless.py", "-n", "3")
+    done = run_kogine(tmp_path, "run", "t.py", "--config", "endless.py", "-n", "3", "--no-record")
     assert (done.stdout, done.status) == ("0\n1\n2\n", 0)

@@ -16,28 +16,46 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kohaku_ast.config.config import Config
+    from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.runner.bound import Bound
 
 SWEEPS = {
     "--sweep", "--zip", "--trials", "-n", "--seed", "--dry-run", "--isolate", "--search",
     "--minimize", "--maximize", "--study", *(name for name, _, _ in FLOW_OPTIONS),
-}  # fmt: skip
+} - {"--record", "--no-record", "--no-metrics"}  # fmt: skip
 """The options that make a flow of a run."""
 
 
 def changed(launch: Launch, read_: Arguments, entrypoint: str) -> Callable[[], int]:
     """The script with overrides in force, or started in another way, or many times."""
-    config = load_configs(read_.values.get("--config", []))
+    config = _load(read_)
     # By its name: nothing of sweeps is imported for a single run.
     if type(config).__name__ == "Sweep" or SWEEPS & {*read_.values, *read_.flags}:
         from kogine.sweep import sweep
 
         return sweep(launch, read_, entrypoint, config)
+    is_recorded = "--record" in read_.flags and "--no-record" not in read_.flags
     try:
-        bound = binder_of(launch, read_, entrypoint).bind(config)  # type: ignore[arg-type]
+        binder = binder_of(launch, read_, entrypoint, capture=is_recorded)
+        bound = binder.bind(config)  # type: ignore[arg-type]
     except (SyntaxError, ValueError, SourceError) as error:
         return mistaken(launch, error)
+    if is_recorded:
+        from kogine.recorded import recorded
+
+        return recorded(binder, bound)
     return _start(bound)
+
+
+def _load(read_: Arguments) -> Config | Sweep | None:
+    paths = read_.values.get("--config", [])
+    if "--json" not in read_.flags:
+        return load_configs(paths)
+    from kohaku_ast.flow.display.only_json import only_json
+
+    with only_json():  # what a config file prints is no JSON
+        return load_configs(paths)
 
 
 def _start(bound: Bound) -> Callable[[], int]:

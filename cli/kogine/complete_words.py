@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _HELP = ("--help", False, "Show what the command does, and its options.")
 _FILES = {"--config": CONFIGS, "--trials": TABLES, "--script": SCRIPTS, "--output": ("",)}
-_METAVARS = {"FILE": ("",), "CONFIG": CONFIGS, "SCRIPT": SCRIPTS}
+_METAVARS = {
+    "FILE": ("",), "CONFIG": CONFIGS, "SCRIPT": SCRIPTS, "FLOW.py": SCRIPTS,
+    "FLOW.py[:NAME]": SCRIPTS,
+}  # fmt: skip
 """What the word at the start of an option's help, or of a command's usage, stands for."""
 
 

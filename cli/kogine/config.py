@@ -30,7 +30,12 @@ CONFIG_COMMANDS: dict[str, tuple[Table, str, str]] = {
         "Show what a config says: each value and where it comes from; of a sweep, its runs.",
     ),
     "check": (
-        (("--config", True, "A config file; several stack, later ones win."),),
+        (
+            ("--config", True, "A config file; several stack, later ones win."),
+            ("--sweep", True, "TARGET=AXIS: axes as kogine run takes them."),
+            ("--zip", True, "TARGETS: pair these axes."),
+            ("--trials", True, "TABLE: the rows of a csv, json or yaml file."),
+        ),
         "SCRIPT",
         "Check configs against a script without running the script; status 1 if they do not fit.",
     ),

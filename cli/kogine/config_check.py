@@ -9,7 +9,8 @@ from collections.abc import Callable
 from kogine.asked import show_syntax_error
 from kogine.config import read_files
 from kogine.config_fit import Fit, Fitter
-from kogine.config_load import counted, first_runs, load_all
+from kogine.config_load import counted, first_runs, load_swept
+from kogine.reader import Arguments
 from kogine.run import split_function
 
 from kohaku_ast.config.config import Config
@@ -22,24 +23,25 @@ MOST = 1000
 def check(arguments: list[str]) -> Callable[[], int]:
     """Read everything; what comes back prints all problems, and gives 1 if there are any."""
     files = read_files("check", arguments)
-    paths = files.options.values.get("--config", [])
-    if not paths:
+    if not {"--config", "--sweep", "--trials"} & {*files.options.values}:
         raise UsageError("no config given: kogine config check SCRIPT --config CONFIG")
     try:
-        return _report(files.names[0], paths)
+        return _report(files.names[0], files.options)
     except SyntaxError as error:  # of the script, or of a module whose settings are asked for
         status = show_syntax_error(error)
         return lambda: status
 
 
-def _report(script: str, paths: list[str]) -> Callable[[], int]:
-    fitter = Fitter(script, ", ".join(paths))
-    found = load_all(paths)
+def _report(script: str, options: Arguments) -> Callable[[], int]:
+    paths = options.values.get("--config", [])
+    name = ", ".join([*paths, *options.values.get("--trials", [])]) or "command line"
+    fitter = Fitter(script, name)
+    found = load_swept(paths, options)
     runs = [fitter.fits(config) for config in first_runs(found, MOST)]
     lines = said(runs)
     targets = {one.target for fits in runs for one in fits if one.target and not one.is_own}
     wrong = {one.target for fits in runs for one in fits if one.problem}
-    name, file = ", ".join(paths), os.path.basename(split_function(script)[0])
+    file = os.path.basename(split_function(script)[0])
     if wrong:
         problems = len({one.said for fits in runs for one in fits if one.problem})
         lines.append(f"{name}: {counted(problems, 'problem')} with {file}")

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from kogine.reader import Arguments
+from kogine.sweep_of import own_axes
+
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.load import load
 
@@ -22,6 +25,13 @@ def load_all(paths: list[str]) -> Config | Sweep:
     for other in others:
         merged = merged | other
     return merged
+
+
+def load_swept(paths: list[str], read_: Arguments) -> Config | Sweep:
+    """The same, with the axes of the command line over them."""
+    own = own_axes(read_)
+    found = load_all(paths) if paths else Config()
+    return found | own if own.targets else found
 
 
 def is_random(sweep: Sweep) -> bool:

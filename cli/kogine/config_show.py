@@ -110,6 +110,8 @@ def config_rows(config: Config) -> list[tuple[str, Row]]:
     """The cells of *config* under the field they are in; overrides have no heading."""
     rows: list[tuple[str, Row]] = []
     for name, value in config.globals_dict.items():
+        for table in config.tables.get(name, ()):  # of a class, what they say holds as well
+            rows.append(("", (name, shown(table.cells), table.origin)))
         rows.append(("", (name, shown(value), config.origins.get(name, ""))))
     for field in ("new_globals", "kwargs", "metadata"):
         rows += [(field, (name, shown(one), "")) for name, one in getattr(config, field).items()]
@@ -141,7 +143,7 @@ def _print_runs(runs: list[Config]) -> None:
     varied = tuple(dict.fromkeys(name for run in runs for name in run.varied))
     fixed = [row for row in config_rows(runs[0]) if row[0] or row[1][0] not in varied]
     print()
-    rows = [_run_row(number, run, varied) for number, run in enumerate(runs)]
+    rows = [_run_row(number, run, varied) for number, run in enumerate(runs, 1)]
     print_table(("run", *varied), group_rows([("", row) for row in rows]), sys.stdout)
     if fixed:
         print("\nin every run:")

@@ -11,6 +11,8 @@ from kohaku_ast.errors import UsageError, near
 from kohaku_ast.flow.cores import usable_cores
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.modes import MODES
+from kohaku_ast.flow.plan import Plan
+from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.slots import Slots, parse_gpus, parse_threads
 
 _POLICIES = ("continue", "stop")
@@ -20,12 +22,11 @@ _PROCESS_OPTIONS = ("--timeout", "--gpus", "--nice", "--threads")
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """How the runs of a command line are to be run."""
+    """How the runs of a command line are to be run and shown."""
 
-    mode: str | Executor
-    limits: Limits
-    slots: Slots
-    nice: int
+    plan: Plan
+    is_json: bool
+    metrics: bool
 
 
 def flow_options(
@@ -35,11 +36,12 @@ def flow_options(
     limits: Limits = Limits(),  # noqa: B008  # it is frozen
     slots: Slots | None = None,
     nice: int = 0,
+    recording: Recording = Recording(),  # noqa: B008  # it is frozen
 ) -> FlowOptions:
     """What *read_* says; the rest is what holds if it says nothing. Raises UsageError."""
     workers = _workers(read_, limits.workers)
     policy = "stop" if limits.stops_on_error else "continue"
-    return FlowOptions(
+    plan = Plan(
         mode=_mode(read_, mode, workers),
         limits=replace(
             limits,
@@ -51,6 +53,20 @@ def flow_options(
         ),
         slots=_slots(read_, workers, slots),
         nice=int(_number(read_, "--nice", nice)),
+        recording=_recording(read_, recording),
+    )
+    return FlowOptions(plan, "--json" in read_.flags, "--no-metrics" not in read_.flags)
+
+
+def _recording(read_: Arguments, usual: Recording) -> Recording:
+    flags = read_.flags
+    if {"--record", "--no-record"} <= flags:
+        raise UsageError("--record and --no-record: take one away")
+    return replace(
+        usual,
+        is_on="--no-record" not in flags and (usual.is_on or "--record" in flags),
+        resumes=usual.resumes or "--resume" in flags,
+        retries_failed=usual.retries_failed or "--retry-failed" in flags,
     )
 
 

@@ -2,35 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 from kogine.flow_options import FlowOptions
 from kogine.report import report
-from kogine.sweep_lines import SweepLines
 
 from kohaku_ast.errors import KogineError
-from kohaku_ast.flow.flow import Flow
-from kohaku_ast.flow.modes import launcher_of
-from kohaku_ast.flow.supply import Supply
+from kohaku_ast.flow.display.choose import choose_display
+from kohaku_ast.flow.display.failures import Again
+from kohaku_ast.flow.display.only_json import only_json
+from kohaku_ast.flow.observer import Observer
 from kohaku_ast.flow.work import Work
+from kohaku_ast.runner.shipment import IF_POSSIBLE
 
 
 def run_flow(
     works: Sequence[Work],
     options: FlowOptions,
-    lines: SweepLines,
+    again: Again,
     total: int | None,
-    wants_value: bool,
+    observers: Sequence[Observer] = (),
 ) -> int:
-    """Run all of *works*; the exit status."""
-    launcher = launcher_of(
-        options.mode, options.slots, warn=lines.warn, wants_value=wants_value, nice=options.nice
-    )
-    supply = Supply(works, listens=options.limits.workers == 1)
-    flow = Flow(supply, launcher, options.limits, [lines], total)
-    try:
-        for _ in flow.runs():
-            pass  # the observers have told of it
-    except KogineError as error:
-        return report(error)  # of the first run: nothing has run yet
+    """Run all of *works*; the exit status. *again* gives the command that repeats a run."""
+    plan = options.plan
+    shows = plan.shows_output and not options.is_json
+    with output(options.is_json) as stream:
+        display = choose_display(options.is_json, options.metrics, stream, again, shows)
+        flow = plan.flow(
+            works,
+            [*display, *observers],
+            total=total,
+            listens=plan.limits.workers == 1,
+            # A script must not fail for what nobody asked it to give back.
+            wants_value=IF_POSSIBLE,
+            shows=shows,
+        )
+        try:
+            for _ in flow.runs():
+                pass  # the observers have told of it
+        except KogineError as error:
+            return report(error)  # of the first run: nothing has run yet
     return flow.summary.exit_status
+
+
+@contextmanager
+def output(is_json: bool) -> Iterator[TextIO]:
+    """Where a flow is shown; inside, nothing but JSON comes on standard output if it is that."""
+    if not is_json:
+        yield sys.stderr
+        return
+    with only_json() as stream:
+        yield stream
+
+
+def say(*texts: str) -> None:
+    """Print what is not empty of *texts* on standard error, behind what was printed before."""
+    sys.stdout.flush()
+    for text in texts:
+        if text:
+            print(text, file=sys.stderr, flush=True)

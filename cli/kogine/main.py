@@ -23,6 +23,7 @@ _MODULES = {
     "freeze": "kogine.freeze",
     "config": "kogine.config",
     "workflow": "kogine.workflow",
+    "pipeline": "kogine.pipeline",
     "completion": "kogine.completion",
     "__complete": "kogine.complete",
 }

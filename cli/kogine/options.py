@@ -14,6 +14,12 @@ FLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--gpus", True, "0,1 or auto: each worker sees one of these."),
     ("--threads", True, "N: threads of numeric libraries in each run; auto or off."),
     ("--nice", True, "N: priority of the runs, 0 to 19."),
+    ("--record", False, "Keep a folder about the run in .kogine/runs, as sweeps do."),
+    ("--no-record", False, "Keep nothing."),
+    ("--resume", False, "Leave out what was done before with the same script and values."),
+    ("--retry-failed", False, "Resume, and run again what has failed before."),
+    ("--json", False, "One JSON object a line on standard output, for machines."),
+    ("--no-metrics", False, "Do not read 'name: number' lines as metrics."),
 )
 """What a command with many runs takes."""
 

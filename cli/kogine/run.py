@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-_WITHOUT_EFFECT = {"--as-is"}
+_WITHOUT_EFFECT = {"--as-is", "--no-record", "--no-metrics"}
 """Flags that change nothing of a single run without overrides."""
 
 

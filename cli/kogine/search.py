@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from kogine.again import again_of_sweep
 from kogine.flow_options import FlowOptions
-from kogine.flow_run import run_flow
+from kogine.flow_run import run_flow, say
 from kogine.reader import Arguments
 from kogine.search_lines import SearchLines, in_words
-from kogine.sweep_lines import say
 from kogine.sweep_of import number
 
 from kohaku_ast.config.sweep import Sweep
@@ -58,11 +58,13 @@ def _search(sweep: Sweep, work: Work, read_: Arguments, options: FlowOptions) ->
 
 
 def _refuse_options(read_: Arguments, options: FlowOptions) -> None:
-    if options.limits.workers > 1:
+    if options.plan.limits.workers > 1:
         raise UsageError(
             "--search: each choice follows from the runs before it, so they run one after "
             f"another. Take away --workers {read_.value('--workers')}"
         )
+    if options.plan.recording.resumes or options.plan.recording.retries_failed:
+        raise UsageError("--search: a study goes on by itself. Take away --resume")
 
 
 def _fixed(work: Work, read_: Arguments) -> str:
@@ -95,8 +97,9 @@ def _run(
     best = f", best {made.objective.name} {before.best.result:.6g}" if before.best else ""
     say(f"goes on from {in_words(before)}{best} in {made.study}" if before.count else "")
     lines = SearchLines(read_, made, before)
+    again = again_of_sweep(read_)
     ready = Work(work.name, work.binder, made.sweep())
-    status = run_flow([ready], options, lines, made.n, wants_value=True)
+    status = run_flow([ready], options, again, made.n, [lines])
     return status or int(lines.without > 0)
 
 

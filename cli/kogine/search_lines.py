@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from kogine.again import again
+from kogine.flow_run import say
 from kogine.reader import Arguments
-from kogine.sweep_lines import SweepLines, say
 
 from kohaku_ast.errors import KogineError
-from kohaku_ast.flow.observer import Summary
+from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import SUCCEEDED, Run
 from kohaku_ast.flow.search import Search
 from kohaku_ast.flow.study import Tried
 
 
-class SearchLines(SweepLines):
-    """As those of a sweep, with the objective."""
+class SearchLines(Observer):
+    """Beside what is said of a sweep."""
 
     def __init__(self, read_: Arguments, search: Search, before: Tried) -> None:
-        super().__init__(read_)
-        self.search = search
+        self.read_, self.search = read_, search
         #: Runs that ended well and have no objective.
         self.without = 0
         self._best = before.best.result if before.best else None
 
     def on_end(self, run: Run) -> None:
         """Say what it came to."""
-        super().on_end(run)
         if run.state != SUCCEEDED:
             return
         objective = self.search.objective
@@ -41,7 +39,6 @@ class SearchLines(SweepLines):
 
     def on_finish(self, summary: Summary) -> None:
         """The best trial of all, and the command that repeats it."""
-        super().on_finish(summary)
         if self.without:
             one = self.without == 1
             say(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from kogine.again import again_of_sweep
 from kogine.changed import mistaken
 from kogine.flow_options import flow_options
 from kogine.flow_run import run_flow
 from kogine.overrides import binder_of
 from kogine.reader import Arguments
 from kogine.sweep_check import check_axes
-from kogine.sweep_lines import SweepLines
 from kogine.sweep_of import sweep_of
 
 from kohaku_ast.config.config import Config
@@ -25,9 +25,11 @@ def sweep(
 ) -> Callable[[], int]:
     """Check what can be checked before anything runs; what comes back runs the sweep."""
     is_search = "--search" in read_.values
-    # A generator may look at what its runs returned, too.
-    captures = is_search or (isinstance(config, Sweep) and config.listens)
     _refuse_alone(read_)
+    options = flow_options(read_, mode=_usual_mode(launch, config))
+    # A generator may look at what its runs returned, and so may who reads records.
+    listens = is_search or (isinstance(config, Sweep) and config.listens)
+    captures = listens or options.is_json or options.plan.recording.is_on
     binder = binder_of(launch, read_, entrypoint, capture=captures)
     try:
         found = sweep_of(read_, config, binder)
@@ -39,12 +41,11 @@ def sweep(
 
         return lambda: dry_run(found, binder)
     work = Work(launch.shown, binder, found)
-    options = flow_options(read_, mode=_usual_mode(launch, config))
     if is_search:
         from kogine.search import search
 
         return search(found, work, read_, options)
-    return lambda: run_flow([work], options, SweepLines(read_), found.size, captures)
+    return lambda: run_flow([work], options, again_of_sweep(read_), found.size)
 
 
 def _refuse_alone(read_: Arguments) -> None:

@@ -22,12 +22,12 @@ def sweep_of(read_: Arguments, config: Config | Sweep | None, binder: Binder | N
 
     *binder* is that of the one script; None if there are several.
     """
-    own = _own_axes(read_)
+    own = own_axes(read_)
     whole = Sweep.of(config or Config()) if not isinstance(config, Sweep) else config
     return _limited(settle_names(whole | own, own, read_, binder), read_)
 
 
-def _own_axes(read_: Arguments) -> Sweep:
+def own_axes(read_: Arguments) -> Sweep:
     """``--sweep`` and ``--trials`` multiply in their order, ``--zip`` pairs."""
     axes = Sweep()
     for option, text in read_.given:

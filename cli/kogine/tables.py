@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from kogine.config import CONFIG_COMMANDS
 from kogine.options import FREEZE_OPTIONS, RUN_OPTIONS, TRANSFORM_OPTIONS
+from kogine.pipeline import PIPELINE_COMMANDS
 from kogine.workflow import WORKFLOW_COMMANDS
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Command] = {
 
 GROUPS: dict[str, tuple[Mapping[str, Command], str]] = {
     "workflow": (WORKFLOW_COMMANDS, "Run several scripts, one after another or at once."),
+    "pipeline": (PIPELINE_COMMANDS, "Run or draw the pipeline that a file defines."),
     "config": (CONFIG_COMMANDS, "Look at, check, make, compare and convert configs."),
 }
 """The commands that have commands of their own."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kogine.flow_options import flow_options
-from kogine.flow_run import run_flow
+from kogine.flow_run import output, run_flow
 from kogine.options import WORKFLOW_OPTIONS
 from kogine.overrides import binder_of, merge_configs
 from kogine.reader import Arguments, read
-from kogine.sweep_lines import SweepLines
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.flow.display.failures import no_command
 from kohaku_ast.flow.flows import Parallel, Sequential
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.launch import Launch
@@ -27,11 +27,17 @@ def workflow_run(arguments: list[str]) -> Callable[[], int]:
 
 
 def _run(read_: Arguments) -> int:
-    flow = _flow_in(_namespace(read_), read_.script)
+    with output("--json" in read_.flags):  # what the file prints is no JSON
+        flow = _flow_in(_namespace(read_), read_.script)
     options = flow_options(
-        read_, mode=flow.mode, limits=flow.limits, slots=flow.slots, nice=flow.nice
+        read_,
+        mode=flow.mode,
+        limits=flow.limits,
+        slots=flow.slots,
+        nice=flow.nice,
+        recording=flow.recording,
     )
-    return run_flow(flow.works(), options, SweepLines(read_), flow.total(), wants_value=True)
+    return run_flow(flow.works(), options, no_command, flow.total(), flow.observers)
 
 
 def _namespace(read_: Arguments) -> Mapping[str, object]:

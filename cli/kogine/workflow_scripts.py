@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kogine.again import again_of_scripts, again_of_sweep
 from kogine.flow_options import flow_options
-from kogine.flow_run import run_flow
+from kogine.flow_run import output, run_flow
 from kogine.options import WORKFLOW_OPTIONS
 from kogine.overrides import binder_of, load_configs
 from kogine.reader import Arguments, read
 from kogine.run import split_function
 from kogine.sweep_check import check_axes
-from kogine.sweep_lines import SweepLines
 from kogine.sweep_of import sweep_of
 
 from kohaku_ast.config.config import Config
@@ -43,12 +43,14 @@ def _start(arguments: list[str], command: str, mode: str, limits: Limits) -> Cal
     if not read_.script:
         raise UsageError(f"no script given: kogine workflow {command} SCRIPT [SCRIPT ...]")
     options = flow_options(read_, mode=mode, limits=limits)
-    works = _works(read_)
+    with output(options.is_json):  # what config files print is no JSON
+        works = _works(read_)
     if "--dry-run" in read_.flags:
         return lambda: _dry_run(works)
     sizes = [work.configs.size for work in works if isinstance(work.configs, Sweep)]
     total = sum(one for one in sizes if one is not None) if None not in sizes else None
-    return lambda: run_flow(works, options, SweepLines(read_), total, wants_value=True)
+    again = again_of_sweep(read_) if len(works) == 1 else again_of_scripts(read_)
+    return lambda: run_flow(works, options, again, total)
 
 
 def _dry_run(works: Sequence[Work]) -> int:

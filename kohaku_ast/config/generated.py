@@ -87,7 +87,7 @@ def said_by(made: object, what: str, loading: Loading) -> Said:
     if isinstance(made, Sweep):
         return Said(sweep=made)
     if not isinstance(made, Iterable) or isinstance(made, (str, bytes, Mapping)):
-        raise ConfigError(f"{loading.path}: {what} is {_shown(made)}: it is to be {_WANTED}")
+        raise ConfigError(f"{loading.path}: {what} is {_shown(made)}. It is to be {_WANTED}")
     if isinstance(made, Iterator):
         return Said(sweep=Sweep.of(stepwise(made, what, loading), loading.path))
     if isinstance(made, (list, tuple)):
@@ -129,11 +129,11 @@ def _item(item: object, number: int, what: str, loading: Loading) -> Config | Sw
         config = Config(item)
     if config is None:
         raise ConfigError(
-            f"{loading.path}: item {number} of {what} is {_shown(item)}: each one is to be "
+            f"{loading.path}: item {number} of {what} is {_shown(item)}. Each one is to be "
             "a Config, or a dict of targets to values"
         )
     return config.placed(loading.path)
 
 
 def _shown(value: object) -> str:
-    return f"a {type(value).__name__}, {short_repr(value)}"
+    return f"of type {type(value).__name__}: {short_repr(value)}"

@@ -51,7 +51,15 @@ class AsyncExecutor(Executor):
             raise
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """The result of *coroutine*; Ctrl-C cancels it."""
+        """The result of *coroutine*; Ctrl-C cancels it. Raises RuntimeError in this executor's own
+        thread, where it would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError(
+                "a pipeline is run inside an async node by the AsyncExecutor that runs this node, "
+                "and would wait for itself: give it an engine of its own."
+            )
         future = self.start(_caught(coroutine))
         try:
             found, error = future.result()

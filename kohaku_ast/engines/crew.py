@@ -30,77 +30,89 @@ class Crew(Generic[T]):
         self._changed = threading.Condition()
         self._busy = 0
         self._helpers = 0
-        self._error: BaseException | None = None
+        self._started = 0
+        #: When the task began, and what it raised.
+        self._errors: list[tuple[int, BaseException]] = []
 
     def run(self, first: Iterable[T]) -> None:
-        """Do all tasks. Raises what the first that failed raised, when all that had started have
-        ended; nothing starts after it. Ctrl-C does not wait for helpers.
+        """Do all tasks. After a failure nothing starts, and what has started ends; then the error
+        of the task that began first is raised: for items in order it is always the same one.
+        Ctrl-C does not wait for helpers.
         """
         try:
             self._add(first)
-            self._work(is_owner=True)
+            self._work()
         except BaseException as error:  # an interrupt while it waited
-            self._fail(error)
-        if isinstance(self._error, (Exception, type(None))):
+            self._fail(-1, error)
+        if all(isinstance(error, Exception) for _, error in self._errors):
             self._wait_for_helpers()
-        if self._error is not None:
-            raise self._error
+        if self._errors:
+            raise min(self._errors, key=_order)[1]
 
     def _add(self, tasks: Iterable[T]) -> None:
         with self._changed:
-            if self._error is None:
+            if not self._errors:
                 self._tasks.extend(tasks)
             self._hire()
             self._changed.notify_all()
 
     def _hire(self) -> None:
-        """A helper for each task that the one who is here will not do next."""
+        """A helper for each task that those who are here will not do next."""
         while len(self._tasks) > 1 + self._helpers - self._busy and self._helpers < self._most - 1:
             if not self._budget.take():
                 return
-            self._helpers += 1
             context = contextvars.copy_context()
             # A daemon: after Ctrl-C nobody waits for it, the interpreter's end neither.
-            threading.Thread(target=context.run, args=(self._help,), daemon=True).start()
+            thread = threading.Thread(target=context.run, args=(self._help,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads: it goes on with those it has
+                self._budget.give()
+                return
+            self._helpers += 1
 
     def _help(self) -> None:
-        try:
-            self._work(is_owner=False)
-        finally:
-            with self._changed:
-                self._helpers -= 1
-                self._budget.give()
-                self._changed.notify_all()
+        self._work(is_owner=False)
 
-    def _work(self, is_owner: bool) -> None:
-        while self._next(is_owner):
-            with self._changed:
-                if not self._tasks:
-                    continue
-                task = self._tasks.popleft()
-                self._busy += 1
+    def _work(self, is_owner: bool = True) -> None:
+        for started, task in iter(lambda: self._next(is_owner), None):
             try:
                 found = self._do(task)
             except BaseException as error:
-                self._fail(error)
+                self._fail(started, error)
                 found = ()
             with self._changed:
                 self._busy -= 1
             self._add(found)
 
-    def _next(self, is_owner: bool) -> bool:
-        """Whether there is a task. The owner waits until there can be no more."""
+    def _next(self, is_owner: bool) -> tuple[int, T] | None:
+        """The next task, which begins now. The owner waits until there can be no more; a helper
+        who finds none leaves, before anybody could count on him.
+        """
         with self._changed:
             while is_owner and not self._tasks and self._busy:
                 self._changed.wait()
-            return bool(self._tasks)
+            if self._tasks:
+                self._busy += 1
+                self._started += 1
+                return self._started, self._tasks.popleft()
+            if not is_owner:
+                self._helpers -= 1
+                self._budget.give()
+                self._changed.notify_all()
+            return None
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, started: int, error: BaseException) -> None:
         with self._changed:
-            self._error = self._error or error
+            self._errors.append((started, error))
             self._tasks.clear()
 
     def _wait_for_helpers(self) -> None:
         with self._changed:
             while self._helpers:
                 self._changed.wait()
+
+
+def _order(failed: tuple[int, BaseException]) -> tuple[bool, int]:
+    """An interrupt goes before all errors."""
+    return isinstance(failed[1], Exception), failed[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from kohaku_ast.engines.parcel import Parcel, crossing
+from kohaku_ast.pipeline.apart import note_crossing
 from kohaku_ast.pipeline.awaited import run_async
 from kohaku_ast.pipeline.frames import cut
 from kohaku_ast.pipeline.scope import clock
@@ -29,14 +30,14 @@ class Trouble:
         position: int | None = None,
         inputs: Mapping[str, Any] | None = None,
         results: Mapping[str, Any] | None = None,
-        index: int = 0,
+        index: int | None = None,
     ) -> None:
         self.error = error
         #: Of the node among those that were sent; None: none of them raised it.
         self.position = position
         self.inputs = inputs or {}
         self.results = results or {}
-        #: Of the item among those that were sent.
+        #: Of the item among those that were sent; None: of none, nothing was run.
         self.index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -54,7 +55,7 @@ def _trouble(packed: tuple[Any, ...], *rest: Any) -> Trouble:
 
 
 class Answer:
-    """What came of an errand: parcels of results, troubles, and how long it took."""
+    """What came of an errand: a parcel of results, troubles, and how long it took."""
 
     __slots__ = ("results", "seconds", "troubles")
 
@@ -67,9 +68,31 @@ class Answer:
         try:
             self.results.pack()
         except Exception as error:  # its own message says which value of which node
-            self.troubles = [*self.troubles, Trouble(error)]
-            self.results = Parcel([], "")
+            return Answer, (Parcel([], ""), [*self.troubles, Trouble(error)], self.seconds)
         return Answer, (self.results, self.troubles, self.seconds)
+
+
+class RowAnswer(Answer):
+    """The answer of ``run_rows``: a result that cannot be sent is the trouble of its item."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            self.results.pack()
+            return Answer, (self.results, self.troubles, self.seconds)
+        except Exception:
+            return Answer, (*self._sorted_out(), self.seconds)
+
+    def _sorted_out(self) -> tuple[Parcel, list[Trouble]]:
+        results: list[Any] = []
+        troubles = list(self.troubles)
+        for index, one in enumerate(self.results.open()):
+            parcel = self.results.part(one)
+            try:
+                results.append(parcel.pack().open())
+            except Exception as error:
+                results.append(None)
+                troubles.append(Trouble(error, index=index))
+        return Parcel(results, ""), troubles
 
 
 def run_nodes(nodes: Parcel, given: Parcel, wanted: frozenset[str]) -> Answer:
@@ -77,6 +100,7 @@ def run_nodes(nodes: Parcel, given: Parcel, wanted: frozenset[str]) -> Answer:
     *wanted* stays here: None in its place.
     """
     started, done, at = clock(), [], 0
+    note_crossing(nodes.has_crossed)
     try:
         todo: list[NodeLike] = nodes.open_kept()
         values: dict[str, Any] = dict(given.open())
@@ -127,6 +151,7 @@ def run_rows(constant: Parcel, rows: Parcel, keep: bool) -> Answer:
     """
     started, troubles = clock(), []
     results: list[Any] = []
+    note_crossing(constant.has_crossed)
     try:
         plan, over, fixed = constant.open_kept()
         loop, rest = plan.straight.loop(over), iter(rows.open())
@@ -141,7 +166,7 @@ def run_rows(constant: Parcel, rows: Parcel, keep: bool) -> Answer:
             if not keep or not isinstance(error, Exception):
                 break
             results.append(None)
-    return Answer(Parcel(results, _result_label(plan)), troubles, clock() - started)
+    return RowAnswer(Parcel(results, _labels(plan)), troubles, clock() - started)
 
 
 def _failed_row(plan: Plan, error: BaseException, index: int) -> Trouble:
@@ -155,13 +180,14 @@ def _failed_row(plan: Plan, error: BaseException, index: int) -> Trouble:
     return Trouble(error, plan.nodes.index(node), inputs, results, index)
 
 
-def _result_label(plan: Plan) -> str:
-    shown = [
-        f"node {one.name!r} ({one.where})"
+def _labels(plan: Plan) -> dict[str, str]:
+    """What errors call the outputs."""
+    return {
+        name: f"node {one.name!r} ({one.where}): its output {name!r}"
         for one in plan.nodes
-        if not set(plan.wanted).isdisjoint(one.outputs)
-    ]
-    return f"a result ({', '.join(plan.wanted)}) of {', '.join(shown)}"
+        for name in one.outputs
+        if name in plan.wanted
+    }
 
 
 def die_quietly() -> None:

@@ -66,13 +66,19 @@ class Held:
 class Level:
     """A Held, seen from a depth of maps and runs inside each other."""
 
-    def __init__(self, held: Held, depth: int = 0) -> None:
+    def __init__(self, held: Held, depth: int = 0, is_item: bool = False) -> None:
         self.held = held
         self.depth = depth
+        #: Whether an item of a map on the executor of items runs here: its nodes go there too.
+        self.is_item = is_item
 
     def deeper(self, kind: str) -> Level:
         """For what runs inside something that *kind* of executor runs."""
-        return self if kind == "sequential" else Level(self.held, self.depth + 1)
+        return self if kind == "sequential" else Level(self.held, self.depth + 1, self.is_item)
+
+    def item(self) -> Level:
+        """For an item of a map on the executor of items that cannot go there as a whole."""
+        return Level(self.held, self.depth, is_item=True)
 
     @property
     def workers(self) -> int:
@@ -82,6 +88,8 @@ class Level:
     @property
     def node_workers(self) -> int:
         """How many nodes are sent to the executor of nodes at once."""
+        if self.is_item:
+            return self.map_workers
         return _most(self.held.engine.node_executor) or self.workers
 
     @property
@@ -92,6 +100,8 @@ class Level:
     @property
     def node_pool(self) -> Any:
         """The executor of nodes."""
+        if self.is_item:
+            return self.map_pool
         engine = self.held.engine
         return engine.node_executor if engine.node_kind == "lent" else self.held.processes()
 

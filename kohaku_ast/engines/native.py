@@ -69,6 +69,10 @@ class NativeEngine:
 
     def run(self, job: Job) -> Any:
         """The result of *job*. Raises what a node raised."""
+        if job.scope.held is not None and job.scope.held.is_item:
+            from kohaku_ast.engines.pooled import run_pooled
+
+            return run_pooled(job, job.scope.held)
         if self.node_kind == "sequential" and self._is_direct(job):
             return run_direct(job)
         with self._opened(job, self.node_kind) as (inner, level):

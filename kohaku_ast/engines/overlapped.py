@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 
 from kohaku_ast.engines.waiting import in_thread
 from kohaku_ast.pipeline.awaited import call_async
@@ -120,16 +121,18 @@ async def _aside(call: Callable[[], Any]) -> Any:
 async def _perform(
     first: Iterable[Any], do: Callable[[Any], Coroutine[Any, Any, Iterable[Any]]]
 ) -> None:
-    """Do *first* and all that each task leads to. After a failure nothing starts; what runs ends;
-    then it is raised.
+    """Do *first* and all that each task leads to. After a failure nothing starts, and what runs
+    ends; then the error of the task that began first is raised.
     """
     running: set[asyncio.Task[None]] = set()
-    errors: list[BaseException] = []
+    errors: list[tuple[int, BaseException]] = []
+    counter = itertools.count()
 
     async def follow(task: Any) -> None:
         """Do *task* and what comes of it; of several things the first, beside the others."""
         try:
             while not errors:
+                begun = next(counter)
                 found = iter(await do(task))
                 for task in found:  # noqa: B007  # it is done in the next turn
                     break
@@ -137,7 +140,7 @@ async def _perform(
                     return
                 start(found)
         except BaseException as error:  # raised by the caller: in a task some would end the loop
-            errors.append(error)
+            errors.append((begun, error))
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -159,4 +162,4 @@ async def _perform(
             one.cancel()
         raise
     if errors:
-        raise errors[0]
+        raise min(errors, key=lambda failed: failed[0])[1]

@@ -20,13 +20,15 @@ class Parcel:
     there is an error of its task, not the end of the process.
     """
 
-    __slots__ = ("_data", "_label", "_value")
+    __slots__ = ("_data", "_label", "_value", "has_crossed")
 
-    def __init__(self, value: Any, label: str) -> None:
+    def __init__(self, value: Any, label: str | Mapping[str, str]) -> None:
         self._value = value
-        #: What errors call the value, or the values of a mapping.
+        #: What errors call the value, or the values of a dict (of each name, if it is a mapping).
         self._label = label
         self._data: bytes | None = None
+        #: Whether it came from another process.
+        self.has_crossed = False
 
     def open(self) -> Any:
         """The value. Raises UncrossableValue."""
@@ -52,6 +54,10 @@ class Parcel:
             self._data = dumps(self._value, self._label)
         return self
 
+    def part(self, value: Any) -> Parcel:
+        """A parcel of *value*, a part of what this one holds."""
+        return Parcel(value, self._label)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (self.pack()._data, self._label)
 
@@ -61,13 +67,14 @@ _OPENED: OrderedDict[bytes, Any] = OrderedDict()
 _MOST_OPENED = 4
 
 
-def _arrived(data: bytes, label: str) -> Parcel:
+def _arrived(data: bytes, label: str | Mapping[str, str]) -> Parcel:
     parcel = Parcel(None, label)
     parcel._data = data
+    parcel.has_crossed = True
     return parcel
 
 
-def dumps(value: Any, label: str) -> bytes:
+def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
     """*value* as bytes. Raises UncrossableValue that says which part of it cannot be sent."""
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
@@ -96,22 +103,26 @@ def crossing(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if can_cross(value)}
 
 
-def _read(data: bytes, label: str) -> Any:
+def _read(data: bytes, label: str | Mapping[str, str]) -> Any:
     try:
         return pickle.loads(data)
     except Exception as error:
+        names = label if isinstance(label, str) else ", ".join(label.values())
         raise UncrossableValue(
-            f"{label} cannot be read in another process ({type(error).__name__}: {error}). Its "
+            f"{names} cannot be read in another process ({type(error).__name__}: {error}). Its "
             "class must be importable there, and must pickle."
         ) from error
 
 
-def _message(value: Any, label: str, error: Exception) -> str:
+def _message(value: Any, label: str | Mapping[str, str], error: Exception) -> str:
     if type(value) is dict:
         for name, one in value.items():
             if not can_cross(one):
-                label, value = f"{label} {name!r}", one
+                label = f"{label} {name!r}" if isinstance(label, str) else label[name]
+                value = one
                 break
+    if not isinstance(label, str):
+        label = next(iter(label.values()))
     kind = type(value)
     return (
         f"{label} cannot be sent to another process: a {kind.__module__}.{kind.__qualname__} "

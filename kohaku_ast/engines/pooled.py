@@ -64,7 +64,7 @@ class _Run:
             else:
                 future = self._level.node_pool.submit(run_nodes, *_errand(node, inputs))
         except BaseException as error:
-            self._fail(node, inputs, error)
+            self._fail(node, inputs, worded(error, [node], is_sent=False))
             return
         self._pending.add(future, (node, inputs))
 

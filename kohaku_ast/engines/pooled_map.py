@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from kohaku_ast.engines.errand import Answer, run_nodes, run_rows
 from kohaku_ast.engines.parcel import Parcel
-from kohaku_ast.engines.waiting import Pending, worded
+from kohaku_ast.engines.waiting import Pending, in_thread, worded
+from kohaku_ast.errors import UncrossableValue
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.graph import shown
 from kohaku_ast.pipeline.stepping import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from concurrent.futures import Future
     from typing import Any
 
     from kohaku_ast.engines.errand import Trouble
@@ -37,13 +39,14 @@ class _Mapped:
         self.results: list[Any] = [None] * len(rows)
         self.pending = Pending()
         self.next = 0
-        self.error: BaseException | None = None
+        #: Of the items that failed the one that comes first: it does not hang on timing.
+        self.failed: tuple[int, BaseException] | None = None
         self.extra = 0
 
     def all(self) -> None:
         try:
             while True:
-                while self.next < len(self.rows) and self.error is None and self.has_room():
+                while self.has_more() and self.failed is None and self.has_room():
                     self.submit()
                 if not self.pending:
                     break
@@ -54,8 +57,11 @@ class _Mapped:
             raise
         finally:
             self.give_back(0)
-        if self.error is not None:
-            raise self.error
+        if self.failed is not None:
+            raise self.failed[1]
+
+    def has_more(self) -> bool:
+        return self.next < len(self.rows)
 
     def has_room(self) -> bool:
         """Two for each worker: one that it does, and one that it need not wait for."""
@@ -83,7 +89,8 @@ class _Mapped:
         if self.keep and isinstance(error, Exception):
             self.results[index] = FailedItem(index, error, job.failure)
             return
-        self.error = self.error or error
+        if self.failed is None or index < self.failed[0]:
+            self.failed = index, error
         self.pending.cancel()
 
 
@@ -93,6 +100,8 @@ class _Parts(_Mapped):
     def __init__(self, job: Job, rows: Rows, keep: bool, level: Level) -> None:
         super().__init__(job, rows, keep, level)
         self._size = 1
+        #: Items that go alone, because something in their part could not be sent.
+        self._alone: list[int] = []
         names = ", ".join(shown(node) for node in job.plan.nodes)
         self._constant = Parcel(
             (job.plan, rows.over, dict(rows.fixed)), f"the pipeline of {names}, or what is fixed,"
@@ -106,21 +115,27 @@ class _Parts(_Mapped):
         )
         return f"node {shown(node)}: the input" if node else "the input"
 
+    def has_more(self) -> bool:
+        return super().has_more() or bool(self._alone)
+
+    def _bounds(self) -> tuple[int, int]:
+        if self._alone:
+            index = self._alone.pop(0)
+            return index, index + 1
+        start, self.next = self.next, min(self.next + self._size, len(self.rows))
+        return start, self.next
+
     def submit(self) -> None:
-        start, stop = self.next, min(self.next + self._size, len(self.rows))
-        self.next = stop
+        start, stop = self._bounds()
         part = list(self.rows.part(start, stop))
         parcel = Parcel(part, f"{self._reading(self.rows.over)} {', '.join(self.rows.over)!r}")
         try:
             pool = self.level.map_pool
             future = pool.submit(run_rows, self._constant, parcel, self.keep)
         except BaseException as error:
-            self.fail(start, self._worded(error), self.job)
+            self.fail(start, worded(error, self.job.plan.nodes, is_sent=False), self.job)
             return
         self.pending.add(future, (start, stop))
-
-    def _worded(self, error: BaseException) -> BaseException:
-        return worded(error, self.job.plan.nodes)
 
     def finish(self, future: Future[Any], task: tuple[int, int]) -> None:
         start, stop = task
@@ -130,8 +145,7 @@ class _Parts(_Mapped):
             answer: Answer = future.result()
             found = answer.results.open()
         except BaseException as error:
-            for index in range(start, stop if self.keep else start + 1):
-                self.fail(index, self._worded(error), self.job)
+            self._fail_all(start, stop, worded(error, self.job.plan.nodes))
             return
         self.results[start : start + len(found)] = found
         for trouble in answer.troubles:
@@ -139,14 +153,22 @@ class _Parts(_Mapped):
         self._resize(answer.seconds / max(1, len(found)))
 
     def _note(self, start: int, stop: int, trouble: Trouble) -> None:
-        if trouble.position is None:  # nothing was run, or nothing could be sent back
-            for index in range(start, stop if self.keep else start + 1):
-                self.fail(index, trouble.error, self.job)
+        if trouble.index is None:
+            self._fail_all(start, stop, trouble.error)
             return
         index = start + trouble.index
-        node = self.job.plan.nodes[trouble.position]
-        self.job.fail(node, trouble.error, trouble.inputs, trouble.results, index)
+        if trouble.position is not None:
+            node = self.job.plan.nodes[trouble.position]
+            self.job.fail(node, trouble.error, trouble.inputs, trouble.results, index)
         self.fail(index, trouble.error, self.job)
+
+    def _fail_all(self, start: int, stop: int, error: BaseException) -> None:
+        """None of these items was run."""
+        if isinstance(error, UncrossableValue) and stop - start > 1:
+            self._alone += range(start, stop)
+            return
+        for index in range(start, stop):
+            self.fail(index, error, self.job)
 
     def _resize(self, seconds: float) -> None:
         """As many items as take ``_PART_SECONDS``, and towards the end fewer: no worker should
@@ -157,7 +179,9 @@ class _Parts(_Mapped):
 
 
 class _Items(_Mapped):
-    """Cache and callbacks are served here: each item is looked up, sent, and told of by itself."""
+    """Cache and callbacks are served here: each item is looked up, sent, and told of by itself.
+    One with pipelines inside stays here as well, and its nodes are sent.
+    """
 
     def submit(self) -> None:
         index = self.next
@@ -166,40 +190,49 @@ class _Items(_Mapped):
         told = job.item_told()
         told.__enter__()
         try:
-            steps = Steps(job)
-            if not steps.todo:
-                self.results[index] = steps.result()
-                told.__exit__(None, None, None)
-                return
-            future = self.level.map_pool.submit(run_nodes, *_errand(steps))
+            future, steps = self._started(job)
         except BaseException as error:
             told.__exit__(None, None, None)
-            self.fail(index, error, job)
+            self.fail(index, worded(error, job.plan.nodes, is_sent=False), job)
             return
-        self.pending.add(future, (index, steps, told))
+        self.pending.add(future, (index, job, steps, told))
 
-    def finish(self, future: Future[Any], task: tuple[int, Steps, Any]) -> None:
-        index, steps, told = task
+    def _started(self, job: Job) -> tuple[Future[Any], Steps | None]:
+        if job.plan.has_nested:
+            inner = job.inside(job.scope.replaced(held=job.scope.held.item()))
+            return in_thread(lambda: job.scope.engine.run(inner)), None
+        steps = Steps(job)
+        if steps.todo:
+            return self.level.map_pool.submit(run_nodes, *_errand(steps)), steps
+        done: Future[Any] = Future()
+        done.set_result(steps.result())
+        return done, None
+
+    def finish(self, future: Future[Any], task: tuple[int, Job, Steps | None, Any]) -> None:
+        index, job, steps, told = task
         try:
-            if not future.cancelled():
-                self._replay(index, steps, future)
+            if future.cancelled():
+                return
+            if steps is None:
+                self.results[index] = future.result()
+            else:
+                self.results[index] = _replayed(steps, future.result())
+        except BaseException as error:
+            self.fail(index, worded(error, steps.todo if steps else job.plan.nodes), job)
         finally:
             told.__exit__(None, None, None)
 
-    def _replay(self, index: int, steps: Steps, future: Future[Any]) -> None:
-        job = steps.job
-        try:
-            answer: Answer = future.result()
-            for node, (seconds, parcel, _) in zip(steps.todo, answer.results.open()):
-                steps.replay(node, None if parcel is None else parcel.open(), seconds)
-            for trouble in answer.troubles:
-                if trouble.position is not None:
-                    node = steps.todo[trouble.position]
-                    steps.fail(node, steps.begin(node), trouble.error)
-                raise trouble.error
-            self.results[index] = steps.result()
-        except BaseException as error:
-            self.fail(index, worded(error, steps.todo), job)
+
+def _replayed(steps: Steps, answer: Answer) -> Any:
+    """The result of an item, of whose nodes *answer* tells. Raises what one of them raised."""
+    for node, (seconds, parcel, _) in zip(steps.todo, answer.results.open()):
+        steps.replay(node, None if parcel is None else parcel.open(), seconds)
+    for trouble in answer.troubles:
+        if trouble.position is not None:
+            node = steps.todo[trouble.position]
+            steps.fail(node, steps.begin(node), trouble.error)
+        raise trouble.error
+    return steps.result()
 
 
 def _errand(steps: Steps) -> tuple[Parcel, Parcel, frozenset[str]]:

@@ -60,14 +60,16 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-def worded(error: BaseException, nodes: Iterable[NodeLike]) -> BaseException:
-    """*error*, in words if a worker process has died."""
+def worded(error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True) -> BaseException:
+    """*error*, in words if a worker process has died. Not *is_sent*: before *nodes* were."""
     if not isinstance(error, BrokenExecutor):
         return error
     names = ", ".join(shown(node) for node in nodes)
     made = PipelineError(
         f"a worker process died while it ran {names}: killed, out of memory, or by a crash of "
         'compiled code. engine="sequential" runs it in this process.'
+        if is_sent
+        else f"{names} did not run: a worker process died before, and its pool takes nothing more."
     )
     made.__cause__ = error
     return made

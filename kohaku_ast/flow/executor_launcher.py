@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Executor, Future
 
-from kohaku_ast.flow.launchers import Done, Handle
+from kohaku_ast.flow.launchers import Done, Handle, OpenLog
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 from kohaku_ast.runner.bound import Bound
@@ -18,11 +19,17 @@ class ExecutorLauncher:
 
     is_inline = False
 
-    def __init__(self, executor: Executor, slots: Slots) -> None:
-        self.executor, self.slots = executor, slots
+    def __init__(
+        self, executor: Executor, slots: Slots, open_log: OpenLog = lambda run, bound: None
+    ) -> None:
+        """*open_log* begins the record; what runs print appears where the workers are."""
+        self.executor, self.slots, self.open_log = executor, slots, open_log
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Submit it; raises UncrossableValue, which names the value."""
+        log = self.open_log(run, bound)
+        if log is not None:
+            os.close(log)
         packed = Packed(pack(bound, True), bound.argv)
         future = self.executor.submit(run_packed, packed, self.slots.of(run))
         future.add_done_callback(lambda one: done(run, _outcome(one)))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from kohaku_ast.errors import ConfigError, KogineError
 from kohaku_ast.flow.ending import Active
 from kohaku_ast.flow.interrupts import Interrupts
-from kohaku_ast.flow.launchers import Launcher
+from kohaku_ast.flow.launchers import Handle, Launcher
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import (
@@ -53,6 +53,7 @@ class Flow:
         self._last: Outcome | None = None
         self._stopped = self._interrupted = False
         self._broken = ""
+        self._failed_before = 0
 
     def runs(self) -> Iterator[Run]:
         """Each run when it is over. Raises KogineError if not even the first can be started."""
@@ -67,8 +68,9 @@ class Flow:
                 self.supply.close()
                 self.launcher.close()
                 self.summary = Summary(
-                    dict(self.counts), time.monotonic() - started, self._interrupted, self._broken
-                )
+                    dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
+                    self._failed_before,
+                )  # fmt: skip
                 for one in self.observers:
                     one.on_finish(self.summary)
 
@@ -115,6 +117,7 @@ class Flow:
             self._begin(run)
             handle = self.launcher.start(run, bound, self._done)
             self._active[run.index].handle = handle
+            self._tell_process(run, handle)
         except KeyboardInterrupt:
             self._interrupt_inline(run)
         except (KogineError, SyntaxError) as error:
@@ -131,6 +134,11 @@ class Flow:
         self._active[run.index] = Active(run, None, deadline)
         for one in self.observers:
             one.on_start(run, self.total)
+
+    def _tell_process(self, run: Run, handle: Handle | None) -> None:
+        if handle is not None and handle.pid:
+            for one in self.observers:
+                one.on_process(run, handle.pid)
 
     def _done(self, run: Run, outcome: Outcome) -> None:
         self._events.put((run, outcome))
@@ -188,22 +196,28 @@ class Flow:
         yield self._over(run)
 
     def _over(self, run: Run) -> Run:
-        self.counts[run.state] += 1
-        self._last = run.outcome
-        if run.outcome is not None:
-            self.supply.previous[run.work.name] = run.outcome
-        if run.state == FAILED and self.limits.stops_on_error:
-            self._stopped = True
+        self._note(run, run.state)
         for one in self.observers:
             one.on_end(run)
         return run
 
     def _skip(self, run: Run) -> Run:
+        before = run.outcome.status if run.outcome is not None else SUCCEEDED
         run.state = SKIPPED
-        self.counts[SKIPPED] += 1
+        self._failed_before += before == FAILED
+        self._note(run, before)
         for one in self.observers:
             one.on_skip(run)
         return run
+
+    def _note(self, run: Run, ended: str) -> None:
+        """What comes after *run* depends on how it *ended*, now or in an earlier flow."""
+        self.counts[run.state] += 1
+        self._last = run.outcome
+        if run.outcome is not None:
+            self.supply.previous[run.work.name] = run.outcome
+        if ended == FAILED and self.limits.stops_on_error:
+            self._stopped = True
 
     def _retry(self, run: Run) -> None:
         seconds = self.limits.backoff * 2 ** (run.attempt - 1)

@@ -10,13 +10,13 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError
 from kohaku_ast.flow.cores import usable_cores
-from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.limits import Limits
-from kohaku_ast.flow.modes import MODES, launcher_of
+from kohaku_ast.flow.modes import MODES
 from kohaku_ast.flow.observer import Observer, Summary
+from kohaku_ast.flow.plan import Plan
+from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots, parse_threads, pinned
-from kohaku_ast.flow.supply import Supply
 from kohaku_ast.flow.work import Work
 from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
@@ -44,6 +44,9 @@ class _Flow:
         threads: str | int = "auto",
         nice: int = 0,
         observers: Sequence[Observer] = (),
+        record: bool = True,
+        resume: bool = False,
+        retry_failed: bool = False,
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(f"unknown mode {mode!r} (expected one of: {', '.join(MODES)})")
@@ -59,6 +62,7 @@ class _Flow:
         self.observers = list(observers)
         self.limits = Limits(workers, on_error == "stop", retries, backoff, timeout)
         self.slots = Slots(pinned(gpus), parse_threads(str(threads), workers, usable_cores()))
+        self.recording = Recording(record, resume, retry_failed)
         #: Of the last time that it ran.
         self.summary = Summary()
 
@@ -79,12 +83,8 @@ class _Flow:
             yield _outcome(run)
 
     def _runs(self) -> Iterator[Run]:
-        flow = Flow(
-            Supply(self.works(), self.listens),
-            launcher_of(self.mode, self.slots, nice=self.nice),
-            self.limits,
-            self.observers,
-            self.total(),
+        flow = self.plan().flow(
+            self.works(), self.observers, total=self.total(), listens=self.listens, wants_value=True
         )
         try:
             yield from flow.runs()
@@ -96,6 +96,10 @@ class _Flow:
             from kohaku_ast.errors import ConfigError
 
             raise ConfigError(flow.summary.broken)
+
+    def plan(self) -> Plan:
+        """How it is run."""
+        return Plan(self.mode, self.limits, self.slots, self.nice, self.recording)
 
     def works(self) -> list[Work]:
         """Its Scripts, read now."""
@@ -140,7 +144,9 @@ class Sequential(_Flow):
         """*mode*: ``inline`` (in this process), ``spawn`` (a fresh interpreter each) or ``warm``.
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
-        ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``.
+        ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
+        ``record=False`` keeps nothing in ``.kogine/runs``; ``resume=True`` leaves out what was
+        done before, ``retry_failed=True`` only what has succeeded.
         """
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]
@@ -165,7 +171,8 @@ class Parallel(_Flow):
         """*max_workers*: by default as many as there are usable cores.
 
         *mode*: ``spawn``, ``warm``, or a ``concurrent.futures.Executor``, which is not shut
-        down. The rest as for Sequential.
+        down. The rest as for Sequential. What runs print is in their logs, without records
+        where we print.
         """
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")

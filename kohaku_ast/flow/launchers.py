@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
+from kohaku_ast.flow.inline_output import logged
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import INDEX, WORKER, Slots
-from kohaku_ast.flow.tee import Tee, teed
+from kohaku_ast.flow.tee import Copy, Tee
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.inline import run_inline
 from kohaku_ast.runner.local_modules import LocalModules
@@ -40,6 +41,12 @@ OpenLog = Callable[[Run, Bound], "int | None"]
 """Gives the descriptor of the file for what a run prints; None: it prints where we do."""
 
 
+WantsValue: TypeAlias = 'bool | Literal["if possible"]'
+"""Whether what the starting call returns is sent back: False, True, which makes it an error if it
+cannot be, or with something in its place then.
+"""
+
+
 class Launcher(Protocol):
     """Starts runs in one mode."""
 
@@ -59,10 +66,17 @@ class InlineLauncher:
     is_inline = True
 
     def __init__(
-        self, warn: Callable[[Run, str], None], open_log: OpenLog = lambda run, bound: None
+        self,
+        warn: Callable[[Run, str], None],
+        open_log: OpenLog = lambda run, bound: None,
+        shows: bool = True,
     ) -> None:
-        """*warn* is told of overrides without effect."""
+        """*warn* is told of overrides without effect.
+
+        *shows*: what runs print is shown here as well as kept in their logs.
+        """
         self.warn, self.open_log = warn, open_log
+        self._tee = Tee() if shows else None
         self._local: dict[str, LocalModules] = {}
 
     def start(self, run: Run, bound: Bound, done: Done) -> None:
@@ -71,7 +85,7 @@ class InlineLauncher:
         local = self._local.setdefault(folder, LocalModules(folder))
         os.environ[WORKER], os.environ[INDEX] = "0", str(run.index)
         log = self.open_log(run, bound)
-        with nullcontext() if log is None else teed(log):
+        with nullcontext() if log is None else logged(log, self._tee):
             outcome = run_inline(bound, local)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
@@ -81,6 +95,8 @@ class InlineLauncher:
         """The environment is as it was."""
         for name in (WORKER, INDEX):
             os.environ.pop(name, None)
+        if self._tee is not None:
+            self._tee.close()
 
 
 class ProcessLauncher:
@@ -93,35 +109,40 @@ class ProcessLauncher:
         slots: Slots,
         open_log: OpenLog,
         *,
-        wants_value: bool = True,
+        wants_value: WantsValue = True,
         nice: int = 0,
         shows: bool = False,
     ) -> None:
         """*shows*: what runs print is shown here as well as kept in their logs."""
         self.slots, self.open_log = slots, open_log
-        self.wants_value, self.nice, self.shows = wants_value, nice, shows
+        self.wants_value, self.nice = wants_value, nice
+        self._tee = Tee() if shows else None
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Start it; raises UncrossableValue, which names the value."""
         log = self.open_log(run, bound)
-        tee = Tee(log) if self.shows and log is not None else None
+        copy = self._tee.begin(log) if self._tee and log is not None else None
         try:
             handle = self.begin(
                 bound,
                 wants_value=self.wants_value,
                 env={**os.environ, **self.slots.of(run)},
-                stdout=tee.stdout if tee else log,
-                stderr=tee.stderr if tee else log,
+                stdout=copy.stdout if copy else log,
+                stderr=copy.stderr if copy else log,
                 # What the terminal sends (Ctrl-C) reaches the runs through the flow alone.
                 new_session=True,
             )
+        except BaseException:
+            if copy is not None:
+                copy.close()
+            raise
         finally:
-            if tee is not None:
-                tee.close_writers()
+            if copy is not None:
+                copy.close_writers()
             elif log is not None:
                 os.close(log)
         self._be_nice(handle.pid)
-        _wait_for(handle, run, done, tee)
+        _wait_for(handle, run, done, copy)
         return handle
 
     def begin(self, bound: Bound, **options: Any) -> Handle:
@@ -129,7 +150,9 @@ class ProcessLauncher:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Nothing will be shown any more."""
+        if self._tee is not None:
+            self._tee.close()
 
     def _be_nice(self, pid: int) -> None:
         if self.nice and hasattr(os, "setpriority"):
@@ -150,15 +173,15 @@ class SpawnLauncher(ProcessLauncher):
         return handle
 
 
-def _wait_for(handle: Handle, run: Run, done: Done, tee: Tee | None = None) -> None:
+def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:
     """Call *done* when the process is over, whatever happens to it."""
 
     def wait() -> None:
         try:
             outcome = handle.wait()
             handle.close()
-            if tee is not None:
-                tee.finish()
+            if copy is not None:
+                copy.finish()
         except BaseException as error:  # whatever it is: a flow that is not told waits for ever
             text = f"its end could not be observed: {error!r}"
             outcome = Outcome("failed", error=RunError("Lost", text, ""), exit_status=1)

@@ -29,5 +29,5 @@ class Limits:
     timeout: float | None = None
     #: Seconds between SIGINT, SIGTERM and SIGKILL.
     grace: float = GRACE
-    #: Says of a run that it has succeeded before.
+    #: Says of a run that it was done before, and gives it its Outcome of then.
     is_done: Callable[[Run, Bound], bool] = _never

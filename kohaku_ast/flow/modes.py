@@ -19,22 +19,23 @@ def launcher_of(
     slots: Slots,
     open_log: OpenLog = lambda run, bound: None,
     warn: Callable[[Run, str], None] | None = None,
+    shows: bool = False,
     **options: Any,
 ) -> Launcher:
     """What starts runs in *mode*; an Executor is lent and is not shut down. *options* are as for
     ProcessLauncher.
     """
     if mode == "inline":
-        return InlineLauncher(warn or _warn, open_log)
+        return InlineLauncher(warn or _warn, open_log, shows)
     if mode == "warm":
         from kohaku_ast.flow.warm_launcher import WarmLauncher
 
-        return WarmLauncher(slots, open_log, **options)
+        return WarmLauncher(slots, open_log, shows=shows, **options)
     if isinstance(mode, str):
-        return SpawnLauncher(slots, open_log, **options)
+        return SpawnLauncher(slots, open_log, shows=shows, **options)
     from kohaku_ast.flow.executor_launcher import ExecutorLauncher
 
-    return ExecutorLauncher(mode, slots)
+    return ExecutorLauncher(mode, slots, open_log)
 
 
 def _warn(run: Run, message: str) -> None:

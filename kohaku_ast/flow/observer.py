@@ -20,15 +20,17 @@ class Summary:
     is_interrupted: bool = False
     #: What was wrong with the supply of Configs; it ended the flow.
     broken: str = ""
+    #: Of the skipped: those that had failed before.
+    failed_before: int = 0
 
     @property
     def exit_status(self) -> int:
-        """130 after Ctrl-C, 2 for a broken supply, 1 if a run failed, else 0."""
+        """130 after Ctrl-C, 2 for a broken supply, 1 if a run failed, now or before, else 0."""
         if self.is_interrupted:
             return 130
         if self.broken:
             return 2
-        return 1 if self.counts.get(FAILED) else 0
+        return 1 if self.counts.get(FAILED) or self.failed_before else 0
 
     def __str__(self) -> str:
         states = (SUCCEEDED, SKIPPED, FAILED, INTERRUPTED)
@@ -44,11 +46,14 @@ class Observer:
     def on_start(self, run: Run, total: int | None) -> None:
         """*run* starts; of *total* runs, if that is known."""
 
+    def on_process(self, run: Run, pid: int) -> None:
+        """*run* has got a process of its own."""
+
     def on_retry(self, run: Run, seconds: float) -> None:
         """*run* has failed and is tried again after *seconds*."""
 
     def on_skip(self, run: Run) -> None:
-        """*run* need not run: it has succeeded before."""
+        """*run* need not run: its ``outcome`` says how it ended before."""
 
     def on_end(self, run: Run) -> None:
         """*run* is over; its ``outcome`` says how."""

@@ -6,6 +6,7 @@ A disk that does not want records never stops a run: it is said once, and the ru
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -122,6 +123,8 @@ class Recorder(Observer):
                 self._end(index, INTERRUPTED, None, time.time())
         for kept in self._unwritten:
             self._write(kept)
+        if self.resumed is not None and str(self.resumed):
+            print(f"kogine: {self.resumed}", file=sys.stderr, flush=True)
 
     # --- inside ----------------------------------------------------------------------------------
 

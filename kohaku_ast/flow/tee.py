@@ -1,96 +1,142 @@
-"""Tee: what a run prints goes where our own output goes, and into its log as well."""
+"""Tee: what runs print goes where our own output goes, and into their logs as well."""
 
 from __future__ import annotations
 
-import ctypes
 import os
-import selectors
+import select
+import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
+
+from kohaku_ast.flow import tee_process
+from kohaku_ast.flow.terminal_end import terminal_ends
 
 _PATIENCE = 1.0  # seconds for what processes that outlive a run still hold
-_BLOCK = 1 << 16
+_BY_PROCESS = hasattr(socket, "send_fds")
 
 
 class Tee:
-    """Two pipes, for stdout and stderr, and a thread that copies what comes."""
+    """For all runs of a flow, from any thread."""
 
-    def __init__(self, log: int, stdout: int = 1, stderr: int = 2) -> None:
-        """Copies to the descriptors *stdout* and *stderr*, and all of it to *log*."""
-        self._log = log
-        out, self.stdout = os.pipe()
-        err, self.stderr = os.pipe()
-        self._targets = {out: os.dup(stdout), err: os.dup(stderr)}
-        self._thread = threading.Thread(target=self._copy, name="kogine-tee", daemon=True)
-        self._thread.start()
+    def __init__(self) -> None:
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, log: int) -> Copy:
+        """A run begins to print; *log*, a descriptor, is taken over.
+
+        A terminal stays one for the run. What would be one file for it stays in one order.
+        """
+        shown = [_copied(1)] if _is_one_place() else [_copied(1), _copied(2)]
+        readers, writers = zip(*map(_ends, shown))
+        done, told = os.pipe()
+        self._hand_over([*readers, *shown, log, told])
+        return Copy(writers[0], writers[-1], done)
+
+    def _hand_over(self, descriptors: list[int]) -> None:
+        if not _BY_PROCESS:
+            _copy_in_threads(descriptors)
+            return
+        with self._lock:
+            if self._control is None:
+                self._start()
+            assert self._control is not None
+            try:
+                socket.send_fds(self._control, [b"x"], descriptors)
+            finally:
+                for one in descriptors:
+                    os.close(one)
+
+    def _start(self) -> None:
+        self._control, other = socket.socketpair()
+        with other:
+            self._process = subprocess.Popen(
+                # Alone it is fast, and no file in the working folder can hide a module from it.
+                [sys.executable, "-I", "-S", tee_process.__file__, str(other.fileno())],
+                pass_fds=[other.fileno()], stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """No run will begin any more. It is gone when nobody prints any more."""
+        with self._lock:
+            if self._control is None or self._process is None:
+                return
+            self._control.close()
+            self._control = None
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.returncode = 0  # it serves what the runs have left running
+
+
+class Copy:
+    """Of one run."""
+
+    def __init__(self, stdout: int, stderr: int, done: int) -> None:
+        #: For the run; they are the same if it prints everything to one place.
+        self.stdout, self.stderr = stdout, stderr
+        self._done = done
 
     def close_writers(self) -> None:
         """The run has them now: its end is seen when nobody else holds them."""
-        os.close(self.stdout)
-        os.close(self.stderr)
+        for one in {self.stdout, self.stderr}:
+            os.close(one)
 
     def finish(self) -> None:
         """Wait for the rest of the output."""
-        self._thread.join(_PATIENCE)
+        if _BY_PROCESS:
+            # Not select(): of descriptors above 1023 it knows nothing.
+            wait = select.poll()
+            wait.register(self._done, select.POLLIN)
+            wait.poll(_PATIENCE * 1000)
+        else:
+            waiting = threading.Thread(target=os.read, args=(self._done, 1), daemon=True)
+            waiting.start()
+            waiting.join(_PATIENCE)
+        self.close()
 
-    def _copy(self) -> None:
-        with selectors.DefaultSelector() as waiting:
-            for reader in self._targets:
-                waiting.register(reader, selectors.EVENT_READ)
-            while waiting.get_map():
-                for key, _ in waiting.select():
-                    if not self._pass_on(key.fd):
-                        waiting.unregister(key.fd)
-                        os.close(key.fd)
-                        os.close(self._targets[key.fd])
-        os.close(self._log)
-
-    def _pass_on(self, reader: int) -> bool:
-        data = os.read(reader, _BLOCK)
-        if data:
-            _write(self._log, data)
-            _write(self._targets[reader], data)
-        return bool(data)
+    def close(self) -> None:
+        """Wait for nothing."""
+        os.close(self._done)
 
 
-def _write(target: int, data: bytes) -> None:
-    """All of it; a full disk or a closed terminal stops no run."""
+def _is_one_place() -> bool:
+    """Whether our stdout and stderr are the same file, pipe or terminal."""
     try:
-        while data:
-            data = data[os.write(target, data) :]
+        return os.path.sameopenfile(1, 2)
     except OSError:
-        pass
+        return False
 
 
-@contextmanager
-def teed(log: int) -> Iterator[None]:
-    """Inside, everything that this process prints goes to the descriptor *log* too; it is closed
-    at the end.
-    """
-    _flush()
-    kept = os.dup(1), os.dup(2)
-    tee = Tee(log)
-    os.dup2(tee.stdout, 1)
-    os.dup2(tee.stderr, 2)
-    tee.close_writers()
+def _copied(number: int) -> int:
     try:
-        yield
-    finally:
-        _flush()
-        for number, copy in zip((1, 2), kept):
-            os.dup2(copy, number)
-            os.close(copy)
-        tee.finish()
+        return os.dup(number)
+    except OSError:  # closed
+        return os.open(os.devnull, os.O_WRONLY)
 
 
-def _flush() -> None:
-    """What Python and C have not written yet belongs to who has printed it."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # closed, or none
-    if sys.platform != "win32":
-        ctypes.CDLL(None).fflush(None)
+def _ends(shown: int) -> tuple[int, int]:
+    """Where is read what a run prints that is shown at *shown*, and where it prints."""
+    return terminal_ends(shown) if os.isatty(shown) else os.pipe()
+
+
+def _copy_in_threads(descriptors: list[int]) -> None:
+    """Where descriptors cannot be sent to another process."""
+    *streams, log, told = descriptors
+    half = len(streams) // 2
+    left = list(streams[:half])
+
+    def copy(reader: int, shown: int) -> None:
+        while data := tee_process.read(reader):
+            tee_process.write(log, data)
+            tee_process.write(shown, data)
+        left.remove(reader)
+        ends: list[Any] = [reader, shown, *([] if left else [log, told])]
+        for one in ends:
+            os.close(one)
+
+    for pair in zip(streams[:half], streams[half:]):
+        threading.Thread(target=copy, args=pair, name="kogine-tee", daemon=True).start()

@@ -32,6 +32,7 @@ class WarmLauncher(ProcessLauncher):
 
     def close(self) -> None:
         """End the servers."""
+        super().close()
         for server in self._servers.values():
             server.close()
 

@@ -21,6 +21,7 @@ async def call_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ..
 def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
     """The same, waited for in a loop of its own."""
     import asyncio
+    import contextvars
     import threading
 
     try:
@@ -35,7 +36,7 @@ def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
         except BaseException as error:
             outcome.append((None, error))
 
-    thread = threading.Thread(target=inside)
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(inside,))
     thread.start()
     thread.join()
     found, error = outcome[0]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Context:
     """Where in the run an event happens. Frozen, but for what callbacks share in ``data``."""
 
-    __slots__ = ("data", "depth", "item", "path")
+    __slots__ = ("data", "depth", "item", "nodes", "path")
 
     def __init__(
         self,
@@ -19,6 +19,7 @@ class Context:
         depth: int = 0,
         data: dict[str, Any] | None = None,
         item: int | None = None,
+        nodes: tuple[str, ...] = (),
     ) -> None:
         #: Names from the outermost pipeline to here; an item of a map is ``"[3]"``.
         self.path = path
@@ -28,6 +29,8 @@ class Context:
         self.item = item
         #: One dict for all callbacks of the whole run.
         self.data: dict[str, Any] = {} if data is None else data
+        #: Where a pipeline or a map starts: the nodes that run unless they are cached.
+        self.nodes = nodes
 
     def get(self, key: str, default: Any = None) -> Any:
         """What a callback of this run has left under *key*."""
@@ -40,6 +43,10 @@ class Context:
     def inside(self, name: str, depth: int = 0) -> Context:
         """The context of what is called *name* in here."""
         return Context((*self.path, name), self.depth + depth, self.data, self.item)
+
+    def starting(self, nodes: tuple[str, ...]) -> Context:
+        """The same place, where a pipeline or map of *nodes* starts."""
+        return Context(self.path, self.depth, self.data, self.item, nodes)
 
     def at(self, item: int) -> Context:
         """The context of an item of a map."""

@@ -17,9 +17,16 @@ _OURS = tuple(os.path.join(_PACKAGE, folder, "") for folder in ("pipeline", "eng
 _CALLERS = {"call", "call_async"}
 
 
+class RemoteTraceback(Exception):  # noqa: N818  # shown as the cause; it says where, not what
+    """The traceback in the process where an exception was raised."""
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
 def cut(error: BaseException) -> None:
-    """Leave of the traceback what lies below our first call of the user's code; a KogineError of
-    ours, which speaks for itself, keeps nothing.
+    """Leave of the traceback what lies below our first call of the user's code. Nothing is left
+    of a KogineError of ours, which speaks for itself, and of what came from another process.
     """
     at, called = error.__traceback__, False
     while at:
@@ -29,7 +36,7 @@ def cut(error: BaseException) -> None:
             return
         called = _calls_nodes(code)
         at = at.tb_next
-    if isinstance(error, KogineError):
+    if isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
         error.__traceback__ = None
 
 

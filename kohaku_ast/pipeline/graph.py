@@ -27,7 +27,7 @@ class Graph:
     leaves: tuple[NodeLike, ...]
 
     def __init__(self, nodes: Iterable[NodeLike]) -> None:
-        nodes = tuple(nodes)
+        nodes = _unlinked(tuple(nodes))
         self.producers = _producers(nodes)
         self.nodes = _ordered(nodes, self.producers)
         self.outputs = tuple([name for node in self.nodes for name in node.outputs])
@@ -79,6 +79,18 @@ def _producers(nodes: tuple[NodeLike, ...]) -> dict[str, NodeLike]:
     return producers
 
 
+def _unlinked(nodes: tuple[NodeLike, ...]) -> tuple[NodeLike, ...]:
+    """*nodes*, less those inputs of scripts that only the caller fills and some node gives."""
+    if not any(hasattr(node, "unlinked") for node in nodes):
+        return nodes
+    outputs = frozenset([name for node in nodes for name in node.outputs])
+    made = []
+    for node in nodes:
+        names = outputs & getattr(node, "unlinked", frozenset())
+        made.append(node.without(names) if names else node)  # type: ignore[attr-defined]
+    return tuple(made)
+
+
 def _ordered(nodes: tuple[NodeLike, ...], producers: dict[str, NodeLike]) -> tuple[NodeLike, ...]:
     """Depth first from each node in turn, without recursion: chains may be long."""
     done: dict[NodeLike, bool] = {}  # False while its parents are being visited
@@ -115,7 +127,21 @@ def _cycle(stack: list[NodeLike], closing: NodeLike) -> PipelineError:
         )
     path = " -> ".join(one.name for one in [around[-1], *around])
     places = ", ".join(shown(one) for one in around)
-    return PipelineError(f"the nodes go round in a circle: {path}. They are {places}.")
+    return PipelineError(
+        f"the nodes go round in a circle: {path}. They are {places}.{_way_out(around)}"
+    )
+
+
+def _way_out(around: list[NodeLike]) -> str:
+    """What to do if a script takes a name of the circle only because it has such a global."""
+    for giver, taker in zip([*around[1:], around[0]], around):
+        for name in taker.inputs:
+            if name in giver.outputs and name in taker.defaults and hasattr(taker, "targets"):
+                return (
+                    f" {taker.name!r} takes {name!r} because its script defines that name: "
+                    f"script(..., inputs={{{name!r}: None}}) leaves it to the script."
+                )
+    return ""
 
 
 def _check_edge(name: str, producer: NodeLike, node: NodeLike) -> None:

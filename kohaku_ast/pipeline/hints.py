@@ -59,9 +59,11 @@ def _evaluated(hint: str, function: Any) -> Any:
 
 def fits(given: Any, wanted: Any) -> bool:
     """Whether a value of the type *given* could be one of the type *wanted*."""
-    if given is wanted or given is Any or wanted is Any:
+    if given is wanted:
         return True
     given, wanted = _plain(given), _plain(wanted)
+    if given is Any or wanted is Any:  # a type variable
+        return True
     if typing.get_origin(wanted) in _UNIONS:
         return any(fits(given, one) for one in typing.get_args(wanted))
     if typing.get_origin(given) in _UNIONS:

@@ -57,8 +57,7 @@ def make_rows(
     """The items of ``map(inputs, map_over, map_mode)``. Raises PipelineError for names that are
     not among *inputs*, values that cannot be gone over, and unequal lengths under "zip".
     """
-    if map_mode not in ("zip", "product"):
-        raise PipelineError(f"map_mode is {map_mode!r} (expected 'zip' or 'product').")
+    check_mode(map_mode)
     renamed = over_names(map_over)
     columns = {name: _column(old, inputs) for old, name in renamed.items()}
     fixed = {name: value for name, value in inputs.items() if name not in renamed}
@@ -77,16 +76,26 @@ def make_rows(
     return Rows(tuple(columns), list(zip(*columns.values())), fixed)
 
 
+def check_mode(map_mode: str) -> None:
+    """Raises PipelineError for what is no *map_mode*."""
+    if map_mode not in ("zip", "product"):
+        raise PipelineError(f"map_mode is {map_mode!r} (expected 'zip' or 'product').")
+
+
 def over_names(map_over: str | Iterable[str] | Mapping[str, str] | None) -> dict[str, str]:
-    """Name among the inputs -> name in the pipeline, of what varies."""
+    """Name among the inputs -> name in the pipeline, of what varies. Raises PipelineError."""
     if isinstance(map_over, str):
         return {map_over: map_over}
     if map_over is not None and hasattr(map_over, "items"):
         names = dict(map_over.items())
-    else:
+    elif map_over is None or hasattr(map_over, "__iter__"):
         names = {name: name for name in map_over or ()}
+    else:
+        raise PipelineError(f"map_over is {map_over!r}: give a name, or a list of names.")
     if not names:
         raise PipelineError('map needs the input that varies: map(..., map_over="...").')
+    if not all(isinstance(name, str) for name in [*names, *names.values()]):
+        raise PipelineError(f"map_over is {map_over!r}: give a name, or a list of names.")
     return names
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline import hints
 from kohaku_ast.pipeline.job import Job
-from kohaku_ast.pipeline.mapping import make_rows, over_names
+from kohaku_ast.pipeline.mapping import check_mode, make_rows, over_names
 from kohaku_ast.pipeline.plan import ancestors
+from kohaku_ast.pipeline.renaming import check_known, outer_inputs, outer_outputs
 from kohaku_ast.pipeline.scope import clock
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ class PipelineNode:
         pipeline: Pipeline,
         input_mapping: Mapping[str, str] | None = None,
         output_mapping: Mapping[str, str] | None = None,
-        map_over: str | Iterable[str] | None = None,
+        map_over: str | Iterable[str] | Mapping[str, str] | None = None,
         map_mode: str = "zip",
         name: str | None = None,
         cache: bool = True,
@@ -44,34 +44,43 @@ class PipelineNode:
         self.name = name or pipeline.name
         self.cache = cache
         self.bound: Mapping[str, Any] = MappingProxyType({})
+        check_mode(map_mode)
         self.map_mode = map_mode
+        over = over_names(map_over) if map_over is not None else {}
+        #: The inputs, as called out here, of which each value is a run; empty without a map.
+        self.map_over = tuple(over)
         #: Name outside -> name in the pipeline, for inputs that are called otherwise in there.
         self.input_mapping = dict(input_mapping or {})
+        self.input_mapping.update((old, new) for old, new in over.items() if old != new)
         #: Name in the pipeline -> name outside, for outputs that are called otherwise out here.
         self.output_mapping = dict(output_mapping or {})
-        self._check(self.input_mapping.values(), [*pipeline.inputs, *pipeline.outputs], "input")
-        self._check(self.output_mapping, pipeline.outputs, "output")
-        #: Name of an output out here -> in the pipeline.
-        self._inner = {self.output_mapping.get(one, one): one for one in pipeline.outputs}
-        self.outputs: tuple[str, ...] = tuple(self._inner) if outputs is None else outputs
+        self._read_names(outputs)
         self._read_inputs()
-        #: The inputs, as called out here, of which each value is a run; empty without a map.
-        self.map_over = tuple(over_names(map_over)) if map_over is not None else ()
-        self._check(self.map_over, self._known_inputs, "input")
+
+    def _read_names(self, outputs: tuple[str, ...] | None) -> None:
+        graph, who = self.pipeline.graph, f"pipeline {self.name!r}"
+        check_known(self.input_mapping.values(), [*graph.inputs, *graph.outputs], "input", who)
+        check_known(self.output_mapping, graph.outputs, "output", who)
+        mapped = self.input_mapping.values()
+        self._replaced = [one for one in graph.outputs if one in mapped]
+        known = [*graph.inputs, *self._replaced]
+        #: Name of an input in the pipeline -> out here.
+        self._outer = outer_inputs(known, self.input_mapping, who)
+        check_known(self.map_over, self._outer.values(), "input", who)
+        #: Name of an output out here -> in the pipeline.
+        self._inner = outer_outputs(graph.outputs, self.output_mapping, who)
+        self.outputs: tuple[str, ...] = tuple(self._inner) if outputs is None else outputs
+        self._wanted = tuple([self._inner[one] for one in self.outputs])
 
     def _read_inputs(self) -> None:
-        outside = {inner: outer for outer, inner in self.input_mapping.items()}
+        """The inputs of what is needed of the pipeline, optional where all that read them agree."""
         graph = self.pipeline.graph
-        replaced = [one for one in graph.outputs if one in outside]
-        self._wanted = tuple([self._inner[one] for one in self.outputs])
-        nodes, _ = ancestors(graph, frozenset(replaced), self._wanted)
-        self._nodes = nodes
-        self._known_inputs = [outside.get(one, one) for one in [*graph.inputs, *replaced]]
+        self._nodes, _ = ancestors(graph, frozenset(self._replaced), self._wanted)
         names: dict[str, list[Any]] = {}
-        for node in nodes:
+        for node in self._nodes:
             for one in node.inputs:
-                if one not in graph.producers or one in replaced:
-                    names.setdefault(outside.get(one, one), []).append((node, one))
+                if one in self._outer:
+                    names.setdefault(self._outer[one], []).append((node, one))
         self.inputs = tuple(names)
         self.defaults: Mapping[str, Any] = MappingProxyType(
             {
@@ -81,13 +90,10 @@ class PipelineNode:
             }
         )
 
-    def _check(self, names: Iterable[str], known: Iterable[str], what: str) -> None:
-        known = list(known)
-        for name in names:
-            if name not in known:
-                found = near(name, known)
-                hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(known)}."
-                raise PipelineError(f"pipeline {self.name!r} has no {what} {name!r}.{hint}")
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing in it has a cache or callbacks of its own."""
+        return self.pipeline.is_quiet
 
     @property
     def where(self) -> str:
@@ -97,7 +103,11 @@ class PipelineNode:
 
     def narrowed(self, outputs: tuple[str, ...]) -> PipelineNode:
         """A node that gives *outputs* only: what nothing else needs of it does not run."""
-        return PipelineNode(
+        return PipelineNode(*self._arguments(outputs))
+
+    def _arguments(self, outputs: tuple[str, ...]) -> Any:
+        """What makes an equal node with these *outputs*."""
+        return (
             self.pipeline,
             self.input_mapping,
             self.output_mapping,
@@ -107,6 +117,9 @@ class PipelineNode:
             self.cache,
             outputs,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PipelineNode, self._arguments(self.outputs)
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of the outputs; lists of them, if it maps."""
@@ -123,8 +136,8 @@ class PipelineNode:
     ) -> Iterator[tuple[Job, Rows | None]]:
         """What runs for *values*, and its items, if it maps. Tells its start and its end."""
         inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
-        if scope is None or not scope.callbacks:
-            yield self._job(inner, scope)
+        if scope is None:
+            yield self._job(inner, None)
             return
         deeper = scope.replaced(context=scope.context.inside(self.name, 1))
         started = clock()

@@ -147,11 +147,26 @@ class Node:
         return place(code.co_filename, code.co_firstlineno)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, with what is bound."""
+        """Call the function. What is bound has its place: *args* fill the parameters left."""
         if self.bound:
-            names = {one.name: one.parameter for one in self.parameters}
-            kwargs = {**{names[name]: value for name, value in self.bound.items()}, **kwargs}
+            args, kwargs = self._with_bound(args, kwargs)
         return self.function(*args, **kwargs)
+
+    def _with_bound(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        places = [one for one in self.parameters if one.kind != "keyword"]
+        free = [one.parameter for one in places if one.name not in self.bound]
+        bound = {
+            one.parameter: self.bound[one.name] for one in self.parameters if one.name in self.bound
+        }
+        if len(args) > len(free) or not kwargs.keys().isdisjoint(free[: len(args)]):
+            raise TypeError(f"{self!r} takes {', '.join(free) or 'nothing'} by position")
+        values = {**bound, **dict(zip(free, args)), **kwargs}
+        first = [
+            values.pop(one.parameter, one.default) for one in places if one.kind == "positional"
+        ]
+        return tuple([value for value in first if value is not REQUIRED]), values
 
     def __get__(self, instance: object, owner: type | None = None) -> Node:
         """In a class it is a method, as the function would be."""

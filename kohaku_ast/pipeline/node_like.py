@@ -13,7 +13,10 @@ class NodeLike(Protocol):
     """Anything that can stand in ``Pipeline([...])``.
 
     It may also have ``input_hint(name)`` and ``output_hint(name)`` (types, for the check of
-    the edges).
+    the edges), and ``cache_identity()``: a tuple of values, functions and tuples of them that its
+    results depend on beside its inputs, asked for before every run with a cache. It should be
+    quick, and give equal objects as long as nothing has changed; without it the node counts by
+    the code of its class and by its attributes.
     """
 
     @property

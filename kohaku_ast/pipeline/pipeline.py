@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.hidden import hidden
+from kohaku_ast.pipeline.arguments import (
+    asked_names,
+    checked_cache,
+    checked_callbacks,
+    listed_nodes,
+    merged,
+)
 from kohaku_ast.pipeline.callbacks import Context
 from kohaku_ast.pipeline.direct import run_direct
 from kohaku_ast.pipeline.engine import find_engine
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Callback
+    from kohaku_ast.pipeline.drawing.drawing import Drawing
+    from kohaku_ast.pipeline.drawing.explain import Explanation
     from kohaku_ast.pipeline.engine import Engine
     from kohaku_ast.pipeline.failure import Failure
     from kohaku_ast.pipeline.node_like import NodeLike
@@ -56,15 +65,21 @@ class Pipeline:
         #: What errors, callbacks and drawings call it.
         self.name = name or "pipeline"
         #: The nodes and the names between them.
-        self.graph = Graph([_as_node(one) for one in nodes])
+        self.graph = Graph(listed_nodes(nodes))
         #: Its own engine, or None.
         self.engine: Engine | None = None if engine is None else find_engine(engine)
         #: Its own cache, or None.
-        self.cache = cache
+        self.cache = checked_cache(cache)
         #: Its own callbacks, or None.
-        self.callbacks = None if callbacks is None else tuple(callbacks)
+        self.callbacks = checked_callbacks(callbacks)
         self._plans: dict[Any, Plan] = {}
-        self._is_bare = self.engine is None and cache is None and not self.callbacks
+        #: Whether neither it nor a pipeline inside it has a cache or callbacks of its own.
+        self.is_quiet = (
+            cache is None
+            and not self.callbacks
+            and all(getattr(node, "is_quiet", True) for node in self.graph.nodes)
+        )
+        self._is_bare = self.engine is None and self.is_quiet
         self._own_scope = Scope(
             self.engine or find_engine("sequential"),
             cache,
@@ -102,10 +117,10 @@ class Pipeline:
         for inputs that are missing or would not be used; what a node raises keeps its type.
         """
         try:
-            return self._run(_merged(inputs, named), output_name)
+            return self._run(merged(inputs, named), output_name)
         except BaseException as error:
             cut(error)
-            raise
+            raise error  # a bare one brings all frames back in Python 3.10
 
     @hidden
     def map(
@@ -125,15 +140,16 @@ class Pipeline:
         from "urls". *on_error* "keep" puts a FailedItem in the place of an item that raised.
         """
         try:
-            return self._map(_merged(inputs, named), map_over, map_mode, output_name, on_error)
+            return self._map(merged(inputs, named), map_over, map_mode, output_name, on_error)
         except BaseException as error:
             cut(error)
-            raise
+            raise error  # a bare one brings all frames back in Python 3.10
 
     def _run(self, values: dict[str, Any], output_name: Names) -> Any:
         plan = self.plan(values, output_name)
-        job = Job(self, plan, values, self._own_scope)
-        return run_direct(job) if self._is_bare and not plan.is_async else job.run()
+        if self._is_bare and not plan.is_async:
+            return run_direct(Job(self, plan, values, self._own_scope))
+        return Job(self, plan, values, self.scope(None)).run()
 
     def _map(
         self,
@@ -147,24 +163,24 @@ class Pipeline:
             raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
         rows = make_rows(values, map_over, map_mode)
         plan = self.plan(rows.names, output_name)
-        return Job(self, plan, rows.fixed, self._own_scope).map(rows, on_error == "keep")
+        return Job(self, plan, rows.fixed, self.scope(None)).map(rows, on_error == "keep")
 
     def plan(self, given: Iterable[str], output_name: Names = None) -> Plan:
         """What would run for values of the names *given*. Raises PipelineError as ``run`` does."""
-        given = tuple(given)
-        if output_name is not None and not isinstance(output_name, str):
-            output_name = tuple(output_name)
-        found = self._plans.get((given, output_name))
+        given, asked = tuple(given), asked_names(output_name)
+        found = self._plans.get((given, asked))
         if found is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            found = self._plans[given, output_name] = make_plan(self.graph, given, output_name)
+            found = self._plans[given, asked] = make_plan(self.graph, given, asked)
         return found
 
     def scope(self, outer: Scope | None) -> Scope:
-        """Its own engine, cache and callbacks, and those of *outer* where it has none."""
+        """Its own engine, cache and callbacks, and those of *outer* where it has none; without
+        *outer* those of a run that begins here.
+        """
         if outer is None:
-            return self._own_scope
+            return self._own_scope.replaced(context=Context((self.name,)))
         changes: dict[str, Any] = {}
         if self.engine is not None and self.engine is not outer.engine:
             changes.update(engine=self.engine, held=None)
@@ -178,7 +194,7 @@ class Pipeline:
         self,
         input_mapping: Mapping[str, str] | None = None,
         output_mapping: Mapping[str, str] | None = None,
-        map_over: str | Iterable[str] | None = None,
+        map_over: str | Iterable[str] | Mapping[str, str] | None = None,
         map_mode: str = "zip",
         name: str | None = None,
         cache: bool = True,
@@ -187,7 +203,8 @@ class Pipeline:
 
         *input_mapping*: name outside -> name in here; *output_mapping*: name in here -> name
         outside. *map_over* names inputs, as called outside, that hold many values: the pipeline
-        runs for each, and its outputs are lists. Raises PipelineError for names it has not.
+        runs for each, and its outputs are lists (``{"urls": "url"}`` renames, as in ``map``).
+        Raises PipelineError for names it has not.
         """
         return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
 
@@ -197,34 +214,31 @@ class Pipeline:
         """Why each node would or would not run for these values; runs nothing."""
         from kohaku_ast.pipeline.caching.explain import explain
 
-        values = _merged(inputs, named)
+        values = merged(inputs, named)
         return explain(self.plan(values, output_name), values, self.cache)
+
+    def explain(self, from_node: str | None = None, to_node: str | None = None) -> Explanation:
+        """Every edge and why it is there, in words; of a part of the nodes, if it is named by its
+        ends. Raises PipelineError for nodes that are not there.
+        """
+        from kohaku_ast.pipeline.drawing.explain import explain
+
+        return explain(self, from_node, to_node)
+
+    def visualize(
+        self, depth: int = 0, from_node: str | None = None, to_node: str | None = None
+    ) -> Drawing:
+        """A drawing for a notebook, or to ``save("x.svg")``; pipelines inside are open as deep as
+        *depth*. With a LastRun or ProgressBar among its callbacks it shows states and times.
+        """
+        from kohaku_ast.pipeline.drawing.drawing import draw
+
+        return draw(self, depth, from_node, to_node)
+
+    def cache_identity(self) -> tuple[Any, ...]:
+        """What it computes, for the keys of a node that runs it."""
+        return self.graph.nodes
 
     def __repr__(self) -> str:
         inputs, outputs = ", ".join(self.inputs), ", ".join(self.outputs)
         return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
-
-
-def _merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
-    if inputs is None:
-        return named
-    if not hasattr(inputs, "keys"):
-        raise PipelineError(
-            f"inputs is a {type(inputs).__name__}: give a dict, or the values by name."
-        )
-    both = [name for name in named if name in inputs]
-    if both:
-        raise PipelineError(f"the input {both[0]!r} is given twice: in the dict and by name.")
-    return {**inputs, **named}
-
-
-def _as_node(one: Any) -> NodeLike:
-    if isinstance(one, Pipeline):
-        return one.as_node()
-    if not all(hasattr(one, name) for name in ("inputs", "outputs", "defaults", "run")):
-        what = getattr(one, "__name__", None)
-        raise PipelineError(
-            f"{what or one!r} is no node"
-            + (': decorate it with @node(output_name="...").' if what else ".")
-        )
-    return one  # type: ignore[no-any-return]

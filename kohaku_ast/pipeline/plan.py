@@ -23,6 +23,7 @@ class Plan:
         "given",
         "has_nested",
         "is_async",
+        "is_quiet",
         "keys",
         "nodes",
         "single",
@@ -48,6 +49,8 @@ class Plan:
         self.is_async = any(node.is_async for node in nodes)
         #: Whether a node is a pipeline.
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
+        #: Whether no pipeline among them has a cache or callbacks of its own.
+        self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
         #: What ``caching.keys`` works out once for each plan.
         self.keys: object = None
         self._straight: Straight | None = None
@@ -87,6 +90,7 @@ def make_plan(
     unused = [name for name in given if name not in needed]
     if missing or unused:
         raise PipelineError(_message(graph, missing, unused, asked))
+    _check_doubled(nodes, given)
     wanted = asked if asked is not None else tuple([name for one in nodes for name in one.outputs])
     return Plan(nodes, tuple(given), wanted, single)
 
@@ -123,6 +127,17 @@ def _missing(nodes: tuple[NodeLike, ...], given: Collection[str]) -> dict[str, N
     return missing
 
 
+def _check_doubled(nodes: tuple[NodeLike, ...], given: Collection[str]) -> None:
+    """Raise PipelineError if two of the names *given* are one target of a script."""
+    for node in nodes:
+        found = node.doubled(given) if hasattr(node, "doubled") else None
+        if found:
+            raise PipelineError(
+                f"{found[0]!r} and {found[1]!r} are the same in {shown(node)}. Give one of them.\n"
+                "Nothing was run."
+            )
+
+
 def _unknown_output(graph: Graph, name: str) -> str:
     if name in graph.readers:
         return f"{name!r} is an input: no node gives it. There is: {', '.join(graph.outputs)}."
@@ -139,8 +154,9 @@ def _message(
         f"the input {name!r} is missing: {shown(node)} reads it." for name, node in missing.items()
     ]
     known = [*graph.inputs, *graph.outputs]
+    bound = {name for node in graph.nodes for name in node.bound}
     for name in unused:
-        if name in known:
+        if name in known or name in bound:
             lines.append(f"the input {name!r} would not be used: {_why(graph, name, asked)}")
         else:
             hint = _near(name, [*missing, *known])
@@ -160,7 +176,7 @@ def _why(graph: Graph, name: str, asked: tuple[str, ...] | None) -> str:
 
 def _near(name: str, names: list[str]) -> str:
     names = list(dict.fromkeys(names))
-    found = near(name, names)
+    found = near(str(name), names)  # a key of the user's inputs may be anything
     if found:
         return f" Did you mean {' or '.join(map(repr, found))}?"
     return f" There is: {', '.join(names)}." if 0 < len(names) <= 12 else ""

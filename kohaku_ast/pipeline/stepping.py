@@ -145,10 +145,9 @@ class Steps:
         return self.job.plan.result(self.values)
 
     def _store(self, node: NodeLike, key: str, result: tuple[Any, ...]) -> None:
-        from kohaku_ast.pipeline.caching.explain import note
+        from kohaku_ast.pipeline.caching.keeping import keep
 
-        self.job.scope.cache.store(key, result)
-        note(node, self._lineage, self.job.scope.cache)
+        keep(node, key, result, self._lineage, self.job.scope.cache)
 
     def _keep(self, node: NodeLike, result: tuple[Any, ...]) -> None:
         for name, value in zip(node.outputs, result):

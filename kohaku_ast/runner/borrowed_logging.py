@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import logging
 
+_Whole = tuple[int, Any]
+"""What ``logging.disable`` was given, and what ``logging.captureWarnings`` has put away."""
+
 _NAMES = ("level", "handlers", "filters", "propagate", "disabled")
 
 
@@ -22,12 +25,12 @@ def own_logging() -> Iterator[None]:
     """Loggers are after the block as they were before it. Those of libraries that were imported
     in it stay as the library made them: it will not be imported again.
     """
-    before, disabled = _read() if "logging" in sys.modules else ({}, 0)
+    before, whole = _read() if "logging" in sys.modules else ({}, (0, None))
     try:
         yield
     finally:
         if "logging" in sys.modules:
-            _write(before, disabled)
+            _write(before, whole)
 
 
 def _loggers() -> dict[str, logging.Logger]:
@@ -38,21 +41,27 @@ def _loggers() -> dict[str, logging.Logger]:
     return {"": logging.root, **found}
 
 
-def _read() -> tuple[dict[str, list[Any]], int]:
-    """Of each logger its set-up, and what ``logging.disable`` was given."""
+def _read() -> tuple[dict[str, list[Any]], _Whole]:
+    """Of each logger its set-up, and what holds for all of them."""
+    import logging
+
     loggers = _loggers()
     state = {name: [_copy(vars(one)[key]) for key in _NAMES] for name, one in loggers.items()}
-    return state, loggers[""].manager.disable
+    captured = getattr(logging, "_warnings_showwarning", None)
+    return state, (loggers[""].manager.disable, captured)
 
 
 def _copy(value: object) -> object:
     return list(value) if isinstance(value, list) else value
 
 
-def _write(before: dict[str, list[Any]], disabled: int) -> None:
-    loggers = _loggers()
+def _write(before: dict[str, list[Any]], whole: _Whole) -> None:
+    import logging
+
+    loggers, (disabled, captured) = _loggers(), whole
     if loggers[""].manager.disable != disabled:
-        loggers[""].manager.disable = disabled
+        logging.disable(disabled)
+    vars(logging)["_warnings_showwarning"] = captured
     for name, logger in loggers.items():
         if name in before:
             _set(logger, before[name])

@@ -31,7 +31,7 @@ Anew: TypeAlias = "Callable[[Mapping[str, object]], dict[str, object]]"
 class Bound:
     """What one run needs."""
 
-    __slots__ = ("anew", "argv", "config", "launch", "names", "prepared")
+    __slots__ = ("anew", "argv", "config", "launch", "names", "prepared", "wants_error")
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class Bound:
         self.argv = [launch.argv[0], *argv]
         #: Gives values of the Config as the script gets them; some are Pickled.
         self.anew = anew
+        #: Whether, in another process, the exception itself is sent back beside its text.
+        self.wants_error = False
 
     @property
     def program(self) -> Program:

@@ -52,6 +52,8 @@ class Outcome:
     label: str = ""
     script: str = ""
     log: str = ""
+    #: The exception itself, where it was asked for and this process can have it.
+    raised: BaseException | None = field(default=None, compare=False, repr=False)
 
     @property
     def seconds(self) -> float:

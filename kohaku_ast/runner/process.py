@@ -24,8 +24,8 @@ from kohaku_ast.transform.pickled import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import CodeType, TracebackType
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import CodeType, ModuleType, TracebackType
 
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.prepared import Prepared
@@ -38,16 +38,18 @@ def become(
     codes: Sequence[CodeType | None],
     names: Mapping[str, object],
     last: Callable[[dict[str, object]], object] | None = None,
+    loaded: Callable[[], Iterable[str]] | None = None,
 ) -> object:
     """Run *codes* as ``__main__``; what the script raises comes out as it is.
 
     *names* are put into the module first; *last* is called with its namespace at the end, and
-    what it returns is given back.
+    what it returns is given back. *loaded*: the modules that the script may have others for; by
+    default all that we have loaded.
     """
     module = new_main(launch)
     namespace = module.__dict__
-    _enter(launch)
-    sys.modules["__main__"] = module
+    _enter(launch, loaded or _loaded)
+    _be_main(module)
     namespace.update({name: load(value) for name, value in names.items()})
     del module
     try:
@@ -63,27 +65,47 @@ def become(
     return returned
 
 
-def _enter(launch: Launch) -> None:
+def _be_main(module: ModuleType) -> None:
+    before = sys.modules.get("__main__")
+    sys.modules["__main__"] = module
+    if before is not None and sys.modules.get("__mp_main__") is before:
+        # Set when multiprocessing is imported, by a library say, which a warm server has done:
+        # what the processes of a pool send back is looked for there.
+        sys.modules["__mp_main__"] = module
+
+
+def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> None:
     sys.argv = launch.argv
     if enter_folder(launch):
-        _forget_shadowed(launch.path0)
+        _forget_shadowed(launch.path0, list(loaded()))
 
 
-def _forget_shadowed(folder: str) -> None:
+def _loaded() -> set[str]:
+    return set(sys.modules) - STARTED_WITH
+
+
+def _forget_shadowed(folder: str, loaded: list[str]) -> None:
     """Let the script import its own ``inspect.py``, though we have imported Python's."""
-    for name in set(sys.modules) - STARTED_WITH:
-        if is_hidden_by(folder, name):
+    tops = hidden_by(folder, loaded)
+    for name in loaded if tops else ():
+        if name.partition(".")[0] in tops:
             del sys.modules[name]
 
 
-def is_hidden_by(folder: str, name: str) -> bool:
-    """Whether a script in *folder* finds another module than the *name* that is loaded."""
+def hidden_by(folder: str, names: Iterable[str]) -> set[str]:
+    """Those of the loaded *names*, without dots, that a script in *folder* finds others for."""
+    tops = {name.partition(".")[0] for name in names}
+    return {top for top in tops if top in sys.modules and _is_hidden_by(folder, top)}
+
+
+def _is_hidden_by(folder: str, name: str) -> bool:
     if name.startswith(("_", "kogine", "kohaku_ast")):
         return False
     path = os.path.join(folder, name)
-    if (getattr(sys.modules[name], "__file__", None) or "").startswith(path):
-        return False  # the script lies beside the very module, in the standard library say
-    return os.path.exists(path + ".py") or os.path.exists(os.path.join(path, "__init__.py"))
+    if not os.path.exists(path + ".py") and not os.path.exists(os.path.join(path, "__init__.py")):
+        return False
+    # The script may lie beside the very module, in the standard library say.
+    return not (getattr(sys.modules[name], "__file__", None) or "").startswith(path)
 
 
 @hidden

@@ -15,6 +15,7 @@ from typing import Any
 
 from kohaku_ast.runner.bottom import call_hook
 from kohaku_ast.runner.local_modules import is_own
+from kohaku_ast.runner.pools_end import finalizers, finish_queue, shut_down, worker_queue
 
 _Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 """An exit function with its arguments."""
@@ -24,13 +25,14 @@ _Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 def ending(folder: str) -> Iterator[None]:
     """At the end of the block, end what a script in *folder* has started in it."""
     functions: list[_Function] = []
-    threads, children = set(threading.enumerate()), _children()
+    threads, children, final = set(threading.enumerate()), _children(), set(finalizers())
     with _own_exit_functions(folder, functions):
         try:
             yield
         finally:
             _join_threads(threads)
             _call(functions)
+            _finalize(final)
             _end_children(children)
 
 
@@ -61,14 +63,22 @@ def _own_exit_functions(folder: str, functions: list[_Function]) -> Iterator[Non
 
 
 def _join_threads(before: set[threading.Thread]) -> None:
-    """Wait for those that keep a process alive. The idle workers of an executor do not: only
-    the end of the interpreter tells them to go.
+    """Wait for those that keep a process alive, and for what they start. Threads of an executor
+    stay; only what they were given is waited for.
     """
-    thread = sys.modules.get("concurrent.futures.thread")
-    workers = getattr(thread, "_threads_queues", ())
-    for one in threading.enumerate():
-        if one not in before and not one.daemon and one not in workers:
-            one.join()
+    before = set(before)
+    while new := [one for one in threading.enumerate() if one not in before and not one.daemon]:
+        before.update(new)
+        queues: dict[int, tuple[Any, list[threading.Thread]]] = {}
+        for one in new:
+            queue = worker_queue(one)
+            if queue is None:
+                shut_down(one)
+                one.join()
+            else:
+                queues.setdefault(id(queue), (queue, []))[1].append(one)
+        for queue, threads in queues.values():
+            finish_queue(threads, queue)
 
 
 def _call(functions: list[_Function]) -> None:
@@ -90,6 +100,18 @@ def _call(functions: list[_Function]) -> None:
 def _children() -> list[Any]:
     multiprocessing = sys.modules.get("multiprocessing")
     return multiprocessing.active_children() if multiprocessing else []
+
+
+def _finalize(before: set[Any]) -> None:
+    """As multiprocessing does at exit, before it looks after children: a pool whose workers were
+    just killed would wait for them for ever.
+    """
+    for rank, finalizer in sorted(finalizers().items(), reverse=True):
+        if rank not in before:
+            try:
+                finalizer()
+            except Exception as error:
+                call_hook(sys.__excepthook__, error, error.__traceback__)
 
 
 def _end_children(before: list[Any]) -> None:

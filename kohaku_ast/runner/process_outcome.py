@@ -11,6 +11,7 @@ from typing import Any
 
 from kohaku_ast.runner.crossing_file import CrossingFile
 from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.raised import load_raised
 from kohaku_ast.runner.shipment import load_object
 
 
@@ -46,6 +47,7 @@ def outcome_of(status: int, result: bytes, started: float) -> Outcome:
     value: object = None
     outputs: dict[str, object] = {}
     error = _error(kind, rest, status)
+    raised = load_raised(rest[3]) if kind == "failed" and rest[3] else None
     if kind == "finished" and status >= 0:
         try:
             value, outputs = load_object(*rest)  # type: ignore[misc]
@@ -53,7 +55,7 @@ def outcome_of(status: int, result: bytes, started: float) -> Outcome:
             error = _unreadable(raised)
     failed = status or error
     state = "failed" if failed else "succeeded"
-    return Outcome(state, value, outputs, error, status, started, time.time())
+    return Outcome(state, value, outputs, error, status, started, time.time(), raised=raised)
 
 
 def lost(reason: str, started: float) -> Outcome:
@@ -75,7 +77,7 @@ def _error(kind: str, rest: list[str], status: int) -> RunError | None:
     if status < 0:
         return _killed(-status)
     if kind == "failed":
-        return RunError(*rest)
+        return RunError(*rest[:3])
     if kind == "uncrossable":
         return RunError("UncrossableValue", rest[0], "")
     if kind == "nothing" and status == 0:

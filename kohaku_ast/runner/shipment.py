@@ -16,8 +16,12 @@ from kohaku_ast.transform.given import Given
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Final
 
     from kohaku_ast.runner.bound import Bound
+
+IF_POSSIBLE: Final = "if possible"
+"""Of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
 
 _LAUNCH = ("shown", "filename", "argv", "path0", "module", "package")
 
@@ -25,7 +29,9 @@ _LAUNCH = ("shown", "filename", "argv", "path0", "module", "package")
 class Shipment:
     """The child's side of a Bound."""
 
-    __slots__ = ("args", "kwargs", "launch", "names", "outputs", "prepared", "wants_value")
+    __slots__ = (
+        "args", "kwargs", "launch", "names", "outputs", "prepared", "wants_error", "wants_value",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -35,7 +41,8 @@ class Shipment:
         args: Sequence[object],
         kwargs: Mapping[str, object],
         outputs: Sequence[str],
-        wants_value: bool,
+        wants_value: bool | str,
+        wants_error: bool = False,
     ) -> None:
         self.launch = launch
         self.prepared = prepared
@@ -46,8 +53,10 @@ class Shipment:
         self.kwargs = kwargs
         #: The globals whose last values are sent back.
         self.outputs = outputs
-        #: Whether what the starting call returns is sent back.
+        #: Whether what the starting call returns is sent back: True, False or ``IF_POSSIBLE``.
         self.wants_value = wants_value
+        #: Whether the exception itself is sent back beside its text.
+        self.wants_error = wants_error
 
 
 class Packed:
@@ -59,7 +68,7 @@ class Packed:
         self.data, self.argv = data, argv
 
 
-def pack(bound: Bound, wants_value: bool) -> bytes:
+def pack(bound: Bound, wants_value: bool | str) -> bytes:
     """The bytes that ``unpack`` reads in the same version of Python.
 
     Raises UsageError for a value that cannot be sent, which it names.
@@ -81,12 +90,13 @@ def pack(bound: Bound, wants_value: bool) -> bytes:
         **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
     }
     outputs = list(config.outputs) if config else []
-    return marshal.dumps((launch, programs, *_dumped(objects), outputs, wants_value))
+    wants = wants_value, bound.wants_error
+    return marshal.dumps((launch, programs, *_dumped(objects), outputs, wants))
 
 
 def unpack(data: bytes) -> Shipment:
     """What ``pack`` was given, in the child."""
-    attributes, programs, is_plain, dumped, outputs, wants_value = marshal.loads(data)
+    attributes, programs, is_plain, dumped, outputs, wants = marshal.loads(data)
     launch = launch_of(attributes)
     objects = _loaded(is_plain, dumped, launch)
     (_, _, main), *modules = programs
@@ -101,7 +111,7 @@ def unpack(data: bytes) -> Shipment:
         list(objects["args"].values()),
         objects["kwargs"],
         outputs,
-        wants_value,
+        *wants,
     )
 
 

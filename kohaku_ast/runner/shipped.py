@@ -13,11 +13,11 @@ from kohaku_ast.runner.entry import entry_call
 from kohaku_ast.runner.error_text import describe
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.process import become, warn_compiler
-from kohaku_ast.runner.shipment import Shipment, dump_object
+from kohaku_ast.runner.shipment import IF_POSSIBLE, Shipment, dump_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import TypeVar
 
     Made = TypeVar("Made")
@@ -35,8 +35,12 @@ _getprofile, _setprofile = sys.getprofile, sys.setprofile
 _HIGH = 100  # a descriptor that no script counts on
 
 
-def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[], int]:
-    """What runs the script, and gives its result to *leave*."""
+def start_of(
+    shipment: Shipment,
+    leave: Callable[[bytes], None],
+    loaded: Callable[[], Iterable[str]] | None = None,
+) -> Callable[[], int]:
+    """What runs the script, and gives its result to *leave*. *loaded*: as for ``become``."""
 
     @hidden
     def start() -> int:
@@ -52,15 +56,17 @@ def start_of(shipment: Shipment, leave: Callable[[bytes], None]) -> Callable[[],
         codes = prepared.given.codes("module" if name else "")
         last = entry_call(name, shipment.args, shipment.kwargs) if name else None
         try:
-            value = become(shipment.launch, codes, shipment.names, last)
+            value = become(shipment.launch, codes, shipment.names, last, loaded)
         except SystemExit:
-            _unseen(lambda: leave(_finished(shipment, None)))
+            unseen(lambda: leave(_finished(shipment, None)))
             raise
         except BaseException as error:
             raised = error
-            _unseen(lambda: leave(_failed(raised)))
+            unseen(lambda: leave(_failed(raised, shipment.wants_error)))
+            if shipment.wants_error:  # who wants it raises it: once is enough
+                sys.excepthook = lambda *_: None
             raise
-        _unseen(lambda: leave(_finished(shipment, value)))
+        unseen(lambda: leave(_finished(shipment, value)))
         return 0
 
     return start
@@ -75,7 +81,7 @@ def _pose_as_plain(launch: Launch) -> None:
 
 
 @hidden
-def _unseen(act: Callable[[], None]) -> None:
+def unseen(act: Callable[[], None]) -> None:
     """*act*, while a tracer or profiler that the script has left on looks away."""
     tracer, profiler = _gettrace(), _getprofile()
     _settrace(None)
@@ -134,16 +140,35 @@ def _finished(shipment: Shipment, returned: object) -> bytes:
     try:
         return marshal.dumps(("finished", *dump_object((wanted, outputs))))
     except Exception as error:
-        from kohaku_ast.runner.uncrossable import name_uncrossable
-
-        values = {"value": {"value": wanted}, "outputs": outputs}
-        return marshal.dumps(("uncrossable", str(name_uncrossable(values, error))))
+        return _uncrossable(wanted, outputs, error, shipment.wants_value == IF_POSSIBLE)
 
 
-def _failed(error: BaseException) -> bytes:
+def _uncrossable(
+    value: object, outputs: dict[str, object], error: Exception, may_lack_value: bool
+) -> bytes:
+    """The error that names what cannot be sent; if the *value* may be lacking, all but it."""
+    from kohaku_ast.runner.uncrossable import Uncrossed, name_uncrossable
+
+    if may_lack_value:
+        try:
+            return marshal.dumps(("finished", *dump_object((Uncrossed.of(value), outputs))))
+        except Exception as own:
+            value, error = None, own
+    values = {"value": {"value": value}, "outputs": outputs}
+    return marshal.dumps(("uncrossable", str(name_uncrossable(values, error))))
+
+
+def _failed(error: BaseException, is_wanted: bool = False) -> bytes:
     """Where the script's folder cannot hide a module that this needs."""
     path, sys.path = sys.path, _USUAL_PATH
     try:
-        return marshal.dumps(("failed", *describe(error, trimmed(error.__traceback__))))
+        packed = _packed(error) if is_wanted else b""
+        return marshal.dumps(("failed", *describe(error, trimmed(error.__traceback__)), packed))
     finally:
         sys.path = path
+
+
+def _packed(error: BaseException) -> bytes:
+    from kohaku_ast.runner.raised import pack_raised
+
+    return pack_raised(error)

@@ -7,6 +7,23 @@ from collections.abc import Mapping
 from kohaku_ast.errors import UncrossableValue
 
 
+class Uncrossed:
+    """In the place of a value that could not be sent from another process."""
+
+    __slots__ = ("shown",)
+
+    def __init__(self, shown: str) -> None:
+        self.shown = shown
+
+    @classmethod
+    def of(cls, value: object) -> Uncrossed:
+        """The one for *value*."""
+        return cls(f"<{type(value).__qualname__} that cannot be sent to another process>")
+
+    def __repr__(self) -> str:
+        return self.shown
+
+
 def name_uncrossable(
     objects: Mapping[str, Mapping[str, object]], error: Exception
 ) -> UncrossableValue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 
+from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.inherited import renew_inherited
 from kohaku_ast.runner.shipment import unpack
 from kohaku_ast.runner.shipped import start_of, told, writer
@@ -18,21 +19,25 @@ if TYPE_CHECKING:
 
     from kohaku_ast.runner.process import EndWarning
     from kohaku_ast.runner.shipment import Shipment
+    from kohaku_ast.runner.warm_end import WarmEnd
 
 
 class Adoption:
     """What a child has from its server."""
 
-    __slots__ = ("environment", "printed", "sock", "warning")
+    __slots__ = ("end", "environment", "printed", "sock", "warning")
 
     def __init__(
         self,
         sock: socket,
+        end: WarmEnd,
         warning: EndWarning,
         environment: Mapping[str, str],
         printed: tuple[bytes, bytes],
     ) -> None:
         self.sock = sock
+        #: Told how the run ends.
+        self.end = end
         #: Registered already; it is to be told of what.
         self.warning = warning
         #: The environment before anything was imported.
@@ -60,7 +65,24 @@ def start_child(number: int, descriptors: list[int], server: Adoption) -> Callab
 
     shipment = told(become_fresh, leave)
     server.warning.tell(shipment.prepared)
-    return start_of(shipment, leave)
+    return _foreseen(start_of(shipment, leave, server.end.loaded), server.end)
+
+
+def _foreseen(start: Callable[[], int], end: WarmEnd) -> Callable[[], int]:
+    """*start*, which tells *end* its status; errors are left to the interpreter."""
+
+    @hidden
+    def foreseen() -> int:
+        try:
+            status = start()
+        except SystemExit as left:
+            if type(left) is SystemExit:  # one of the script's may compute its code
+                end.expect(left.code)
+            raise
+        end.expect(status)
+        return status
+
+    return foreseen
 
 
 def _read(job: int) -> tuple[bytes, str, Mapping[str, str], int]:

@@ -6,7 +6,7 @@ import os
 import sys
 
 from kohaku_ast.runner.main_module import new_main
-from kohaku_ast.runner.process import is_hidden_by
+from kohaku_ast.runner.process import hidden_by
 from kohaku_ast.runner.shipped import INTERPRETER
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def preload(
             _start_again(number, descriptors)
         if _threads() > running:
             threads.append(one[0])
-    if any(is_hidden_by(launch.path0, name) for name in set(sys.modules) - before):
+    if hidden_by(launch.path0, set(sys.modules) - before):
         _start_again(0, descriptors)
     if not _is_safe_path():
         sys.path.insert(0, "")  # where the script's folder comes to stand

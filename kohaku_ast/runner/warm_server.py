@@ -14,10 +14,12 @@ import select
 import sys
 from _socket import socket
 
+from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import is_command, leave_for
 from kohaku_ast.runner.process import EndWarning
 from kohaku_ast.runner.shipment import launch_of
 from kohaku_ast.runner.warm_child import Adoption, start_child
+from kohaku_ast.runner.warm_end import WarmEnd
 from kohaku_ast.runner.warm_preload import preload
 from kohaku_ast.runner.warm_wire import ENDED, FAILED, READY, asked, send
 
@@ -31,16 +33,19 @@ def main(frame: FrameType) -> None:
     os.setpgid(0, 0)  # Ctrl-C is for runs
     sock, job = socket(fileno=int(sys.argv[3])), int(sys.argv[4])
     parts, imports = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))
-    warning = EndWarning()  # before the libraries register theirs: it is to come last
-    started_with = dict(os.environ)
+    # Before the libraries register theirs: these are to come last.
+    end, warning = WarmEnd(), EndWarning()
+    started_with, ours = dict(os.environ), set(sys.modules) - STARTED_WITH
     loaded = preload(launch_of(parts), imports[: int(sys.argv[5])], [sock.fileno(), job])
     os.close(job)
+    end.keep_loaded(ours)
     server = _Server(sock)
     send(sock, READY, loaded.threads)
     asked_for = server.serve()
     if asked_for is None:
+        end.expect(0)
         sys.exit(0)
-    start = start_child(*asked_for, Adoption(sock, warning, started_with, loaded.printed))
+    start = start_child(*asked_for, Adoption(sock, end, warning, started_with, loaded.printed))
     if is_command(frame):
         leave_for(start)
     sys.exit(start())

@@ -128,6 +128,7 @@ def _entry_edits(
             f"{ast.unparse(call)}: use kwargs"
         )
     passed = [(f"#{index}", site) for index, site in enumerate(sites)]
+    _refuse_by_place(source, request, call, function, done)
     for name in request.kwargs:
         if f"{function.name}({name})" in done:
             raise DuplicateTarget(
@@ -137,6 +138,20 @@ def _entry_edits(
         passed.append((name, keyword_site(call, function, name)))
     targets = [(f"{function.name}({name})", site) for name, site in passed]
     return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
+
+
+def _refuse_by_place(
+    source: Source, request: Request, call: ast.Call, function: Function, done: set[str]
+) -> None:
+    """What stands in ``args`` and is given by its name as well is given twice."""
+    named = [parameter.arg for parameter, _ in parameters_of(function)][: request.args]
+    for name in named:
+        target = f"{function.name}({name})"
+        if name in request.kwargs or target in done:
+            where = "in kwargs" if name in request.kwargs else f"as the target {target!r}"
+            raise DuplicateTarget(
+                f"{source.line_of(call)}: {name!r} is given twice: in args and {where}"
+            )
 
 
 def _no_call(

@@ -40,13 +40,6 @@ def peer() -> list[str]:
     return [named or sys.executable, "-m", "kohakuengine.cli", "run", "t.py", "--config", "peer.py"]
 
 
-def unrecorded() -> list[str]:
-    """The option that keeps nothing of a run, where the command has it."""
-    command = [installed_command(), "run", "--help"]
-    help_ = subprocess.run(command, capture_output=True, text=True, check=True)
-    return ["--no-record"] if "--no-record" in help_.stdout else []
-
-
 def quiet(command: list[str]) -> list[str]:
     """Without the line that each run has."""
     return ["sh", "-c", f"exec {shlex.join(command)} 2> /dev/null"]
@@ -55,8 +48,9 @@ def quiet(command: list[str]) -> list[str]:
 def test_runs_a_second(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text(TRIVIAL)
     (tmp_path / "peer.py").write_text(PEER_CONFIG)
-    sweep = [installed_command(), "run", "t.py", "--sweep", f"n=range:{RUNS}", *unrecorded()]
-    commands = {"kogine": quiet(sweep)} | ({"KohakuEngine": quiet(peer())} if peer() else {})
+    sweep = [installed_command(), "run", "t.py", "--sweep", f"n=range:{RUNS}", "--no-record"]
+    commands = {"kogine": quiet(sweep), "kogine, with a record": quiet(sweep[:-1])}
+    commands |= {"KohakuEngine": quiet(peer())} if peer() else {}
     times = interleave(commands, tmp_path, 7)
     print("\n" + report(times, "kogine"))
     for name, measured in times.items():
@@ -65,7 +59,7 @@ def test_runs_a_second(tmp_path: Path) -> None:
 
 def test_memory_of_100_000_runs(tmp_path: Path) -> None:
     peak_of_sweep(tmp_path, 1)  # compiles, and fills the cache
-    few, many = (peak_of_sweep(tmp_path, n, *unrecorded()) for n in (100, 100_000))
+    few, many = (peak_of_sweep(tmp_path, n) for n in (100, 100_000))
     print(f"\npeak: {few} KiB after 100 runs, {many} KiB after 100,000")
     assert many - few < 20 * 1024
 
@@ -73,7 +67,7 @@ def test_memory_of_100_000_runs(tmp_path: Path) -> None:
 def test_time_to_the_first_run_of_an_endless_sweep(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text("print('ran', flush=True)\n" + TRIVIAL)
     (tmp_path / "endless.py").write_text(ENDLESS)
-    command = [installed_command(), "run", "t.py", "--config", "endless.py", *unrecorded()]
+    command = [installed_command(), "run", "t.py", "--config", "endless.py", "--no-record"]
     seconds = []
     for _ in range(9):
         start = time.perf_counter()

@@ -195,3 +195,54 @@ def test_mistakes(arguments: list[str], message: str, tmp_path: Path) -> None:
     done = config(tmp_path, "check", *arguments)
     assert (done.status, done.stdout) == (2, "")
     assert message in done.stderr
+
+
+SWEPT = {
+    "train.py": "lr = 0.1\nbs = 3\n",
+    "c.py": "bs = 4\n",
+    "good.csv": "lr,bs\n0.1,1\n1e-3,2\n",
+    "bad.csv": "lr,bs\n0.1,1\n0.2,x\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        pytest.param(
+            "--trials good.csv", 0, "good.csv: 2 runs of 2 overrides fit train.py\n", id="a table"
+        ),
+        pytest.param(
+            "--trials bad.csv --config c.py",
+            1,
+            "bad.csv:3: train.py:2: bs: expected int, got 'x' (default 3)\n"
+            "c.py, bad.csv: 1 problem with train.py\n",
+            id="a table over a config",
+        ),
+        pytest.param(
+            "--sweep lr=1,2 --config c.py", 0, "c.py: 2 runs of 2 overrides fit train.py\n", id="axis"
+        ),
+        pytest.param(
+            "--sweep lr=1,2 --sweep bs=3,4 --zip lr,bs",
+            0,
+            "command line: 2 runs of 2 overrides fit train.py\n",
+            id="axes side by side",
+        ),
+        pytest.param(
+            "--sweep lr=uniform:0:1",
+            0,
+            "command line: 20 runs of 1 override fit train.py\n",
+            id="some draws of a random axis",
+        ),
+        pytest.param(
+            "--sweep lx=1,2",
+            1,
+            "command line: train.py: no parameter 'lx'. Did you mean 'lr' (line 1)?\n"
+            "command line: 1 problem with train.py\n",
+            id="an axis of an unknown target",
+        ),
+    ],
+)  # fmt: skip
+def test_axes_of_the_command_line(arguments: str, status: int, said: str, tmp_path: Path) -> None:
+    write(tmp_path, SWEPT)
+    done = config(tmp_path, "check", "train.py", *arguments.split())
+    assert done == Finished(status, said, "")

@@ -94,9 +94,9 @@ FILES = {
             4 runs
 
             run  lr   bs
-            0    0.1  16
-            1    0.1  32
-            2    0.2  16
+            1    0.1  16
+            2    0.1  32
+            3    0.2  16
 
             in every run:
             target  value  from
@@ -115,8 +115,8 @@ FILES = {
             as many runs as it gives
 
             run  lr
-            0    0
-            1    1
+            1    0
+            2    1
             """,
             id="an endless generator",
         ),

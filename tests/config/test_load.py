@@ -78,19 +78,19 @@ def test_config_gen_gets_what_it_asks_for(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("CONFIG = {'lr': 1}", "cfg.py: CONFIG is a dict, {'lr': 1}: it is to be a Config", id="CONFIG is a dict"),
-        pytest.param("CONFIG = 'lr=1'", "cfg.py: CONFIG is a str", id="CONFIG is a text"),
-        pytest.param("CONFIG = None", "cfg.py: CONFIG is a NoneType", id="CONFIG is None"),
-        pytest.param("CONFIG = Config", "cfg.py: CONFIG is a type", id="CONFIG is the class"),
+        pytest.param("CONFIG = {'lr': 1}", "cfg.py: CONFIG is of type dict: {'lr': 1}. It is to be a Config", id="CONFIG is a dict"),
+        pytest.param("CONFIG = 'lr=1'", "cfg.py: CONFIG is of type str", id="CONFIG is a text"),
+        pytest.param("CONFIG = None", "cfg.py: CONFIG is of type NoneType", id="CONFIG is None"),
+        pytest.param("CONFIG = Config", "cfg.py: CONFIG is of type type", id="CONFIG is the class"),
         pytest.param("CONFIG = []", "cfg.py: CONFIG is empty", id="CONFIG is an empty list"),
-        pytest.param("CONFIG = [Config(), 3]", "cfg.py: item 1 of CONFIG is a int, 3", id="a number among Configs"),
-        pytest.param("CONFIG = [{1: 2}]", "cfg.py: item 0 of CONFIG is a dict, {1: 2}", id="a dict that has no targets"),
+        pytest.param("CONFIG = [Config(), 3]", "cfg.py: item 1 of CONFIG is of type int: 3", id="a number among Configs"),
+        pytest.param("CONFIG = [{1: 2}]", "cfg.py: item 0 of CONFIG is of type dict: {1: 2}", id="a dict that has no targets"),
         pytest.param("config_gen = 3", "cfg.py: config_gen is no function: 3", id="config_gen is a number"),
         pytest.param("async def config_gen(): pass", "cfg.py: config_gen is async", id="config_gen is async"),
         pytest.param("async def config_gen(): yield 1", "cfg.py: config_gen is async", id="config_gen is an async generator"),
         pytest.param("def config_gen(lr, worker_id): pass", "cfg.py: config_gen asks for lr: it can be given `worker_id` and `previous`", id="an unknown parameter"),
         pytest.param("def config_gen(worker_id, /): pass", "cfg.py: config_gen asks for positions", id="a positional parameter"),
-        pytest.param("def config_gen(): pass", "cfg.py: config_gen() is a NoneType", id="config_gen returns nothing"),
+        pytest.param("def config_gen(): pass", "cfg.py: config_gen() is of type NoneType", id="config_gen returns nothing"),
         pytest.param("def config_gen(): 1 / 0", "line 3, in config_gen", id="exception in config_gen"),
     ],
 )  # fmt: skip
@@ -104,7 +104,7 @@ def test_refuses_before_anything_runs(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("yield 3", "cfg.py: item 1 of config_gen() is a int, 3", id="another thing"),
+        pytest.param("yield 3", "cfg.py: item 1 of config_gen() is of type int: 3", id="another thing"),
         pytest.param("1 / 0", "line 5, in config_gen", id="exception"),
         pytest.param("raise SystemExit(3)", "SystemExit: 3", id="sys.exit"),
         pytest.param(
@@ -215,9 +215,9 @@ def test_sweep_of_a_bare_file(text, expected):
         pytest.param("_sweep = {3: [1]}", "cfg.py:3", id="an axis named by a number"),
         pytest.param("_sweep = {'__mode__': 'zip', 'a': [1], 'b': [1, 2]}", "cfg.py", id="zip of unequal lengths"),
         pytest.param("_sweep = {'__mode__': 'zap', 'a': [1]}", "'__mode__' is 'product' or 'zip'", id="an unknown mode"),
-        pytest.param("_sweep = 3", "cfg.py: _sweep is a int, 3", id="a number"),
-        pytest.param("_sweep = 'lr'", "cfg.py: _sweep is a str", id="a text"),
-        pytest.param("_sweep = [3]", "cfg.py: item 0 of _sweep is a int", id="a list of numbers"),
+        pytest.param("_sweep = 3", "cfg.py: _sweep is of type int: 3", id="a number"),
+        pytest.param("_sweep = 'lr'", "cfg.py: _sweep is of type str", id="a text"),
+        pytest.param("_sweep = [3]", "cfg.py: item 0 of _sweep is of type int", id="a list of numbers"),
         pytest.param("_sweep = []", "cfg.py: _sweep is empty", id="an empty list"),
         pytest.param("def _sweep(x): pass", "cfg.py:3: the function _sweep takes no parameters", id="a function with parameters"),
         pytest.param("def _sweep(): 1 / 0", "line 3, in _sweep", id="exception in the function"),

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from tests.fidelity.probes import Probe, Seen, run_command
+from tests.fidelity.handle_driver import Driver
+from tests.fidelity.probes import Probe, Seen, environment, left, prepare, run_command
 
 _MODULES = (
     "exit", "files", "guards", "imports", "introspection", "main_module", "multiprocessing",
-    "streams", "threads", "tracebacks", "warnings",
+    "programs", "streams", "threads", "tracebacks", "warnings",
 )  # fmt: skip
-_DRIVER = Path(__file__).with_name("handle_command.py")
+_COMMAND = Path(__file__).with_name("handle_command.py")
 _NOT_RUN = ("test_mistakes", "test_mistakes_with_an_override", "test_nothing_to_override")
 """No run starts for these."""
 
@@ -28,6 +29,14 @@ def every_probe() -> Iterator[tuple[str, Probe]]:
                         yield f"{name}: {probe.name}", probe
 
 
-def run_by_handle(way: str, probe: Probe, folder: Path) -> Seen:
-    """*way*: ``spawned`` or ``warmed``."""
-    return run_command(probe, folder, [str(_DRIVER), way])
+def run_by_handle(way: str, probe: Probe, folder: Path, driver: Driver) -> Seen:
+    """*way*: ``spawned`` or ``warmed``. What is said to the interpreter that starts the run needs
+    one of its own; *driver* starts all others.
+    """
+    if probe.flags or probe.shell or probe.environment:
+        return run_command(probe, folder, [str(_COMMAND), way])
+    before, work = prepare(probe, folder)
+    seen = driver.run(
+        way, probe.path, list(probe.argv), probe.stdin.encode(), str(work), environment(folder)
+    )
+    return Seen(*seen, left(work, before))

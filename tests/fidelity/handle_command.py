@@ -7,20 +7,16 @@ top, the standard library too, which is more than it does for users.
 
 from __future__ import annotations
 
-import ast
 import os
 import signal
 import sys
 
-from kohaku_ast.runner.bound import Binder, Bound
-from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.spawned import Spawned
 from kohaku_ast.runner.warm import WarmServer
-from kohaku_ast.transform.source import decode, parse_text
-from kohaku_ast.transform.third_party import Import
+from tests.fidelity.handles import bind, imports
 
 
 def run(way: str, bound: Bound) -> Outcome:
@@ -28,16 +24,6 @@ def run(way: str, bound: Bound) -> Outcome:
         return Spawned(bound, wants_value=False).wait()
     with WarmServer(bound.launch, imports(bound.launch)) as server:
         return server.start(bound, wants_value=False).wait()
-
-
-def imports(launch: Launch) -> list[Import]:
-    found = []
-    for node in parse_text(decode(launch.data, launch.filename).text, launch.filename).body:
-        if isinstance(node, ast.Import):
-            found += [Import(alias.name, "", node.lineno) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module != "__future__":
-            found.append(Import(node.module or "", "*", node.lineno))
-    return [one for one in found if one.module != "__main__"]
 
 
 def end_as(status: int) -> None:
@@ -49,9 +35,7 @@ def end_as(status: int) -> None:
 
 
 if __name__ == "__main__":
-    launch = find_launch(sys.argv[2], sys.argv[3:])
-    override = Override("unrelated", 1, "test", 0)
-    outcome = run(sys.argv[1], Binder(launch, [override], capture=True).bind())
+    outcome = run(sys.argv[1], bind(find_launch(sys.argv[2], sys.argv[3:])))
     if outcome.error and outcome.error.type == "Lost" and outcome.exit_status:
         sys.exit(f"lost: {outcome.error.message}")
     end_as(outcome.exit_status)

@@ -79,11 +79,11 @@ def assert_like_python(probe: Probe, folder: Path, ways: Iterable[str] = tuple(W
     expected = run_plain(probe, folder)
     for way in ways:
         got = run_kogine(probe, folder, way)
-        assert got == expected, _difference(way, expected, got)
+        assert got == expected, difference(way, expected, got)
 
 
-def _difference(way: str, expected: Seen, got: Seen) -> str:
-    """What pytest would cut short."""
+def difference(way: str, expected: Seen, got: Seen) -> str:
+    """Where they differ, which pytest would cut short."""
     pairs = ((name, getattr(expected, name), getattr(got, name)) for name in Seen.__annotations__)
     lines = [
         f"{name}\n  python {one!r}\n  kogine {two!r}" for name, one, two in pairs if one != two
@@ -109,10 +109,7 @@ def run_command(probe: Probe, folder: Path, command: Sequence[str]) -> Seen:
 
 
 def _run(probe: Probe, folder: Path, arguments: list[str]) -> Seen:
-    work = folder / "work"
-    if work.exists():
-        shutil.rmtree(work)
-    before = _write(probe, work)
+    before, work = prepare(probe, folder)
     command = [sys.executable, *arguments]
     done = subprocess.run(
         _in_shell(probe.shell, command) if probe.shell else command,
@@ -123,7 +120,7 @@ def _run(probe: Probe, folder: Path, arguments: list[str]) -> Seen:
         check=False,
         timeout=60,
     )
-    return Seen(done.returncode, done.stdout, done.stderr, _left(work, before))
+    return Seen(done.returncode, done.stdout, done.stderr, left(work, before))
 
 
 def _in_shell(template: str, command: list[str]) -> list[str]:
@@ -145,6 +142,14 @@ def environment(folder: Path) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "KOGINE_CACHE": str(folder / "cache"),
     }
+
+
+def prepare(probe: Probe, folder: Path) -> tuple[set[str], Path]:
+    """A new working folder with *probe*'s files, and their names."""
+    work = folder / "work"
+    if work.exists():
+        shutil.rmtree(work)
+    return _write(probe, work), work
 
 
 def _write(probe: Probe, work: Path) -> set[str]:
@@ -169,7 +174,7 @@ def program(probe: Probe) -> bytes:
     return (text if UNRELATED in text else f"{UNRELATED}\n{text}").encode()
 
 
-def _left(work: Path, before: set[str]) -> dict[str, bytes]:
+def left(work: Path, before: set[str]) -> dict[str, bytes]:
     """The files that were not there *before*; Python's own caches of helpers are left out."""
     paths = (path for path in work.rglob("*") if path.is_file() and path.suffix != ".pyc")
     found = {path.relative_to(work).as_posix(): path.read_bytes() for path in paths}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fidelity.every_probe import every_probe, run_by_handle
-from tests.fidelity.probes import Probe, run_plain
+from tests.fidelity.handle_driver import Driver
+from tests.fidelity.probes import Probe, difference, environment, run_plain
 
+WAYS = ("spawned", "warmed")
 DIFFERENT = {
     ("spawned", "main_module: open descriptors"): "one above 100 takes what is sent back",
     ("warmed", "main_module: open descriptors"): "the same",
@@ -16,23 +19,30 @@ DIFFERENT = {
     ("warmed", "introspection: profiled calls"): "the same",
     ("warmed", "exit: collector off"): "what is shared with the server is frozen",
 }
-"""What differs, and why."""
+"""What differs, and why: see docs/explanation/three-modes.md."""
 
-CASES = [
-    pytest.param(way, probe, id=f"{way} {name}")
-    for way in ("spawned", "warmed")
-    for name, probe in every_probe()
-    if (way, name) not in DIFFERENT
-]
+CASES = dict(every_probe())
 
 
-@pytest.mark.parametrize(("way", "probe"), CASES)
-def test_like_python(way: str, probe: Probe, tmp_path: Path) -> None:
-    assert run_by_handle(way, probe, tmp_path) == run_plain(probe, tmp_path)
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    made = Driver(environment(tmp_path_factory.mktemp("driver")))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_like_python(name: str, tmp_path: Path, driver: Driver) -> None:
+    expected = run_plain(CASES[name], tmp_path)
+    for way in WAYS:
+        if (way, name) not in DIFFERENT:
+            got = run_by_handle(way, CASES[name], tmp_path, driver)
+            assert got == expected, difference(way, expected, got)
 
 
 @pytest.mark.parametrize(("way", "name"), DIFFERENT, ids=str)
-def test_differs_as_said(way: str, name: str, tmp_path: Path) -> None:
-    probe = dict(every_probe())[name]
-    got, expected = run_by_handle(way, probe, tmp_path), run_plain(probe, tmp_path)
+def test_differs_as_said(way: str, name: str, tmp_path: Path, driver: Driver) -> None:
+    probe: Probe = CASES[name]
+    got, expected = run_by_handle(way, probe, tmp_path, driver), run_plain(probe, tmp_path)
+    assert got != expected
     assert (got.status, got.stderr, got.files) == (expected.status, expected.stderr, expected.files)

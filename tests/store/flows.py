@@ -15,27 +15,16 @@ import psutil
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.flow import Flow
-from kohaku_ast.flow.launchers import Done, Handle, InlineLauncher, SpawnLauncher
+from kohaku_ast.flow.launchers import InlineLauncher, SpawnLauncher
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 from kohaku_ast.flow.supply import Supply
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.override import Override
-
-
-class _Spawn(SpawnLauncher):
-    """Says which process each run has."""
-
-    recorder: Recorder
-
-    def start(self, run: Run, bound: Bound, done: Done) -> Handle:
-        handle = super().start(run, bound, done)
-        self.recorder.on_process(run, handle.pid)
-        return handle
 
 
 class Recorded:
@@ -52,8 +41,7 @@ class Recorded:
         binder = Binder(Launch(str(script), argv), overrides, capture=True)
         launcher: Any = InlineLauncher(lambda run, text: None, self.recorder.open)
         if mode == "spawn":
-            launcher = _Spawn(slots, self.recorder.open)
-            launcher.recorder = self.recorder
+            launcher = SpawnLauncher(slots, self.recorder.open)
         self.flow = Flow(
             Supply([Work("train", binder, list(configs))], listens=False),
             launcher,

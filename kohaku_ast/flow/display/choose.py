@@ -7,18 +7,24 @@ import sys
 from typing import TextIO
 
 from kohaku_ast.flow.display.failures import Again, no_command
+from kohaku_ast.flow.display.log_warnings import LogWarnings
 from kohaku_ast.flow.display.log_watch import LogWatch
 from kohaku_ast.flow.observer import Observer
 
 
 def choose_display(
-    is_json: bool, metrics: bool, stream: TextIO, again: Again = no_command
+    is_json: bool,
+    metrics: bool,
+    stream: TextIO,
+    again: Again = no_command,
+    shows_output: bool = False,
 ) -> list[Observer]:
     """The observers that show a flow on *stream*; all of them, in this order.
 
     JSON if asked for; on a terminal the live table and the summary; elsewhere a line for each
     change and the summary. *metrics*: whether numbers that scripts print are read as metrics.
-    *again* gives the command that repeats a run. For runs whose output goes into logs.
+    *again* gives the command that repeats a run. *shows_output*: what the runs print appears here
+    too; then there is no table, and a line above the output of each.
     """
     watch = LogWatch(metrics)
     if is_json:
@@ -28,13 +34,18 @@ def choose_display(
     from kohaku_ast.flow.display.summary import Report
 
     report = Report(stream, again)
+    if shows_output:
+        from kohaku_ast.flow.display.heads import Heads
+
+        return [Heads(stream), report]
+    warnings = LogWarnings(stream)
     if can_be_painted(stream):
         from kohaku_ast.flow.display.live_table import LiveTable  # rich: 45 ms
 
-        return [watch, LiveTable(stream), report]
+        return [watch, LiveTable(stream), warnings, report]
     from kohaku_ast.flow.display.lines import Lines
 
-    return [watch, Lines(stream), report]
+    return [watch, Lines(stream), warnings, report]
 
 
 def can_be_painted(stream: TextIO) -> bool:

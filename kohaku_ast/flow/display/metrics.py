@@ -5,6 +5,7 @@ The whole line has to be made of them; ``docs/reference/flow-output.md`` lists w
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -33,6 +34,8 @@ _ENTRY = re.compile(rf"\s*(['\"])([^'\"{{}}]{{1,120}})\1\s*:\s*{_NUMBER}\s*(,|\}
 _TQDM = re.compile(
     r"\d{1,3}%\|.{0,300}\| *\d{1,12}/\d{1,12} \[[^\]]{0,60}?(?:it|s|B)(?:/\w+)?, (.*)\]\Z"
 )
+# The last line of a traceback: `KeyError: 3`.
+_ERRORS = frozenset(name for name in dir(builtins) if name.endswith(("Error", "Exception")))
 
 
 def read_metrics(line: str) -> dict[str, Number]:
@@ -65,6 +68,8 @@ def _parts(line: str) -> Iterator[tuple[str, str]]:
     while position < len(line):
         found = _PAIR.match(line, position) or _COUNTER.match(line, position)
         if found:
+            if found[1] in _ERRORS:
+                raise _OtherTextError
             yield found[1], found[2]
         else:
             found = _BESIDE.match(line, position)

@@ -27,6 +27,12 @@ class Painter:
         self._lines: list[tuple[str, int]] = []
         self._size = (0, 0)
 
+    def forked(self) -> Painter:
+        """The same for a forked process: a thread that is not there may hold the lock of this."""
+        made = Painter(self.out.stream)
+        made._lines, made._size = self._lines, self._size
+        return made
+
     def size(self) -> tuple[int, int]:
         """Columns and rows that can be painted: the last column and row stay empty."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -43,9 +44,18 @@ def _lines(failure: Failure) -> Iterator[str]:
     for line in failure.lines:
         yield f"  | {line}"
     if failure.log:
-        yield f"  log: {failure.log}"
+        yield f"  log: {_short(failure.log)}"
     if failure.again:
         yield f"  again: {failure.again}"
+
+
+def _short(log: str) -> str:
+    """From the working folder, if it lies below it."""
+    try:
+        short = os.path.relpath(log)
+    except (OSError, ValueError):  # the folder is gone; another drive
+        return log
+    return log if short.startswith(os.pardir) else short
 
 
 def _numbers(failure: Failure) -> str:

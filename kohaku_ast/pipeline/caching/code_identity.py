@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePath
@@ -11,7 +11,9 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
-from kohaku_ast.pipeline.caching.live_code import function_parts, is_followed, parts_of
+from kohaku_ast.pipeline.caching.live_classes import subclass_parts
+from kohaku_ast.pipeline.caching.live_code import is_followed, parts_of
+from kohaku_ast.pipeline.caching.live_functions import function_parts
 from kohaku_ast.pipeline.caching.parts import Maybe, Part, Settled, Watch
 
 
@@ -73,10 +75,13 @@ class _Search:
             self._refer(root)
         else:
             self._add("function", root)
-        for thing in self.followed:  # grows on the way
-            name = getattr(thing, "__qualname__", type(thing).__name__)
-            for label, part in self._parts(thing, root):
-                self._add(f"{name}: {label}", part)
+        done = asked = 0
+        while done < len(self.followed):  # grows on the way
+            self._add_all(self.followed[done], lambda thing: self._parts(thing, root))
+            done += 1
+            while self.watch.with_subclasses and asked < done == len(self.followed):
+                self._add_all(self.followed[asked], lambda one: subclass_parts(one, self.watch))
+                asked += 1
         text = b"".join(
             label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
             for label, digest in self.facts.items()
@@ -87,6 +92,16 @@ class _Search:
         if thing is root and isinstance(thing, FunctionType):
             return function_parts(thing, self.watch, defaults=False)
         return parts_of(thing, self.watch)
+
+    def _add_all(self, thing: Any, parts: Callable[[Any], Iterator[Part]]) -> None:
+        name = vars(thing).get("__name__", "") if isinstance(thing, ModuleType) else _name(thing)
+        try:
+            for label, part in parts(thing):
+                self._add(f"{name}: {label}", part)
+        except Unseen:
+            raise
+        except Exception as error:  # whatever the user's own metaclass, descriptor, module raises
+            raise Unseen(name, Unhashable(thing, f"{type(error).__name__}: {error}")) from error
 
     def _add(self, label: str, part: Any) -> None:
         while label in self.facts:
@@ -118,3 +133,7 @@ class _Search:
         if number == len(self.followed):
             self.followed.append(thing)
         return number
+
+
+def _name(thing: Any) -> str:
+    return str(getattr(thing, "__qualname__", type(thing).__name__))

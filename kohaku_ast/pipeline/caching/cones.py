@@ -65,7 +65,7 @@ def _cone(
             numbers = [inputs.setdefault(one, len(inputs)) for one in cone.inputs]
             found = (b"node", cone.digest, number, *numbers)
         else:
-            found = _value(node, name, node.defaults[name])
+            found = _value(node, name, _default(node, name, parameter))
         if isinstance(found, Cone):
             return found
         parts.append((parameter, found))
@@ -77,6 +77,12 @@ def _parameters(node: NodeLike) -> list[tuple[str, str]]:
     if isinstance(node, Node):
         return [(one.name, one.parameter) for one in node.parameters]
     return [(name, name) for name in (*node.inputs, *node.bound)]
+
+
+def _default(node: NodeLike, name: str, parameter: str) -> Any:
+    """What the node will take: of a parameter by keyword the function's own default, as it is."""
+    own = getattr(getattr(node, "function", None), "__kwdefaults__", None) or {}
+    return own[parameter] if parameter in own else node.defaults[name]
 
 
 def _value(node: NodeLike, name: str, value: Any) -> tuple[Any, ...] | Cone:

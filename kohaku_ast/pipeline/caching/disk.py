@@ -10,7 +10,7 @@ from typing import Any
 
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.pipeline.caching import private_folder
-from kohaku_ast.pipeline.caching.kept_value import Hit, NotKept, dumps, loads
+from kohaku_ast.pipeline.caching.kept_value import Hit, dumps, loads, too_large
 from kohaku_ast.pipeline.caching.warned import Said
 
 _DIGEST = 16
@@ -50,15 +50,12 @@ class DiskCache:
         return None if data is None else loads(data)
 
     def store(self, key: str, value: Any) -> None:
-        """Keep *value* under *key*; until then a reader finds what was there before."""
-        try:
-            data = dumps(value)
-        except NotKept as error:
-            self._said.once("value", f"{error} cannot be pickled and is not kept. {_PICKLE}")
-            return
+        """Keep *value* under *key*; until then a reader finds what was there before. Raises
+        NotKept for one that cannot be pickled, or is larger than all results may be.
+        """
+        data = dumps(value)
         if self.most_bytes is not None and len(data) > self.most_bytes:
-            self._said.once("size", f"a result of {len(data)} bytes is not kept. {_SIZE}")
-            return
+            raise too_large(len(data))
         self._write(key, data)
 
     def load_note(self, name: str) -> bytes | None:
@@ -148,8 +145,6 @@ class DiskCache:
         return f"DiskCache({str(self.folder)!r})"
 
 
-_PICKLE = "Return plain data from the node, or give it cache=False."
-_SIZE = "Raise the cache's most_bytes."
 _OTHERS = "it is not used, because a kept result can run code. Take a folder of your own."
 _UNWRITABLE = "The run goes on without; give the cache another folder, or make room."
 

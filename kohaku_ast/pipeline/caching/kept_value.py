@@ -19,17 +19,17 @@ class Hit:
 
 
 class Cache(Protocol):
-    """Keeps results under keys. Neither method raises: a cache that fails is a slow run."""
+    """Keeps results under keys. A cache that fails is a slow run, no error."""
 
     def load(self, key: str) -> Hit | None:
         """The result kept under *key*, a copy of its own; None if there is none."""
 
     def store(self, key: str, value: Any) -> None:
-        """Keep *value* under *key*. A value that cannot be kept is said once, by a warning."""
+        """Keep *value*, as it is now, under *key*. Raises NotKept if it cannot be kept."""
 
 
 class NotKept(Exception):  # noqa: N818  # says what happened, not that somebody erred
-    """A result that cannot be pickled."""
+    """A result cannot be pickled, or is too large: why, and what can be done."""
 
 
 def dumps(value: Any) -> bytes:
@@ -46,8 +46,16 @@ def _cloudpickled(value: Any, first: Exception) -> bytes:
     try:
         data: bytes = cloudpickle.dumps(value, protocol=5)
     except Exception as error:
-        raise NotKept(f"a {type(value).__name__} ({first})") from error
+        raise NotKept(
+            f"a {type(value).__name__}, which cannot be pickled ({first}). Return plain data from "
+            "the node, or give it cache=False."
+        ) from error
     return data
+
+
+def too_large(size: int) -> NotKept:
+    """The error about a result of *size* bytes."""
+    return NotKept(f"it has {size} bytes, more than the cache may hold. Raise its most_bytes.")
 
 
 def loads(data: bytes) -> Hit | None:

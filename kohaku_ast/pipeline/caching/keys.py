@@ -54,19 +54,14 @@ class PlanKeys:
             return False
 
     def _gather(self) -> None:
-        """All watches as one, each thing once: 100 nodes that read one constant look once."""
+        """What is looked at by every run."""
         found = [one for one in self.identities.values() if isinstance(one, Identity)]
         self._is_steady = not any(cone.reason for cone in self.cones.values())
         values = {id(v): (v, d) for one in found for v, d in one.values}
         for value in _own_values(self.plan) if self._is_steady else ():
             values[id(value)] = (value, fingerprint(value))
         self._values = list(values.values())
-        self._watch = Watch(
-            list({(id(m), n): (m, n, v) for one in found for m, n, v in one.watch.names}.values()),
-            list({id(f[0]): f for one in found for f in one.watch.functions}.values()),
-            list({id(c[0]): c for one in found for c in one.watch.cells}.values()),
-            list({id(s[0]): s for one in found for s in one.watch.sizes}.values()),
-        )
+        self._watch = Watch.of_all(one.watch for one in found)
 
 
 def plan_keys(plan: Plan) -> PlanKeys:
@@ -80,17 +75,13 @@ def plan_keys(plan: Plan) -> PlanKeys:
 class Lineage:
     """The keys of one run. *inputs* has a value for each name that the plan was given."""
 
-    __slots__ = ("_cones", "_inputs", "_known", "_tokens", "keys")
+    __slots__ = ("_cones", "_inputs", "_tokens", "keys")
 
-    def __init__(
-        self, plan: Plan, inputs: Mapping[str, Any], known: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, inputs: Mapping[str, Any]) -> None:
         self.keys = plan_keys(plan)
         self.keys.refresh()
         self._cones = self.keys.cones
         self._inputs = inputs
-        #: Name -> key of the result that is given under it: its value need not be looked at.
-        self._known = known or {}
         self._tokens: dict[str, bytes | Unhashable] = {}
 
     def key_of(self, node: NodeLike) -> str | None:
@@ -131,15 +122,18 @@ class Lineage:
 
     def _token(self, name: str) -> bytes | Unhashable:
         found: bytes | Unhashable
-        if name in self._known:
-            found = b"key " + self._known[name].encode()
-        else:
-            try:
-                found = b"val " + written(self._inputs[name])
-            except Unhashable as error:
-                found = error
+        try:
+            found = _token(self._inputs[name])
+        except Unhashable as error:
+            found = error
         self._tokens[name] = found
         return found
+
+
+def _token(value: Any) -> bytes:
+    if type(value) is object:
+        raise Unhashable(value, "known by its identity only")
+    return written(value)
 
 
 def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:

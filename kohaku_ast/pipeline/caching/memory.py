@@ -8,8 +8,7 @@ from typing import Any
 
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.pipeline.caching.fingerprint import is_plain
-from kohaku_ast.pipeline.caching.kept_value import Hit, NotKept, dumps, loads
-from kohaku_ast.pipeline.caching.warned import Said
+from kohaku_ast.pipeline.caching.kept_value import Hit, dumps, loads, too_large
 
 
 class MemoryCache:
@@ -29,7 +28,6 @@ class MemoryCache:
         self._bytes = 0
         self._notes: dict[str, bytes] = {}
         self._lock = threading.Lock()
-        self._said = Said()
 
     def load(self, key: str) -> Hit | None:
         """The result kept under *key*; a copy, if it is one that can change."""
@@ -42,19 +40,11 @@ class MemoryCache:
         return loads(kept.data) if type(kept) is _Pickled else Hit(kept)
 
     def store(self, key: str, value: Any) -> None:
-        """Keep *value*, as it is now, under *key*."""
+        """Keep *value*, as it is now, under *key*. Raises NotKept as DiskCache does."""
         if is_plain(value):
             self._put(key, value, 64 + (len(value) if isinstance(value, (str, bytes)) else 0))
             return
-        try:
-            data = dumps(value)
-        except NotKept as error:
-            self._said.once(
-                "value",
-                f"{error} cannot be pickled and is not kept. "
-                "Return plain data from the node, or give it cache=False.",
-            )
-            return
+        data = dumps(value)
         self._put(key, _Pickled(data), len(data))
 
     def load_note(self, name: str) -> bytes | None:
@@ -76,7 +66,7 @@ class MemoryCache:
             _, before = self._items.pop(key, (None, 0))
             self._bytes -= before
             if self.most_bytes is not None and size > self.most_bytes:
-                return  # it would push out everything else, and then not stay either
+                raise too_large(size)  # it would push out all else, and then not stay either
             self._items[key] = (kept, size)
             self._bytes += size
             while self._is_full() and self._items:

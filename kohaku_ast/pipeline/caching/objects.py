@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import pickle
+import struct
 import sys
 from hashlib import blake2b
 from pathlib import PurePath
@@ -13,6 +15,7 @@ from typing import Any
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, Writer
 from kohaku_ast.pipeline.caching.live_code import is_followed
 from kohaku_ast.pipeline.caching.local_code import library_label
+from kohaku_ast.pipeline.caching.parts import Maybe
 
 _STATELESS = {"_thread.lock", "_thread.RLock"}
 """What no result is made of: kept in many objects, refused by pickle."""
@@ -41,6 +44,9 @@ def write_object(writer: Writer, value: Any) -> None:
         _mark(writer, b"Z", value)
         writer.write_set(value)
         writer.write(getattr(value, "__dict__", None))
+    elif isinstance(value, struct.Struct):
+        _mark(writer, b"s", value)
+        writer.write(value.format)
     elif isinstance(value, MethodType):
         writer.put(b"m")
         writer.write((value.__func__, value.__self__))
@@ -104,7 +110,7 @@ def _write_array(writer: Writer, value: Any, numpy: Any) -> bool:
         return False
     dtype = value.dtype.str if value.dtype.names is None else repr(value.dtype.descr)
     writer.put(b"A")
-    writer.write((dtype, value.shape))
+    writer.write((dtype, value.dtype.name, value.shape))  # two kinds of 8-bit floats have one str
     if value.dtype.hasobject:
         writer.write_list(value.ravel().tolist())
     else:
@@ -170,15 +176,39 @@ def _write_pickled(writer: Writer, value: Any) -> None:
         reduced = reduce(value) if reduce else value.__reduce_ex__(4)
     except Exception as error:
         raise Unhashable(value, str(error)) from None
-    _mark(writer, b"O", value)
     if isinstance(reduced, str):
-        writer.write((getattr(value, "__module__", None), reduced))
+        _write_named(writer, value, reduced)
         return
+    _mark(writer, b"O", value)
     make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
     writer.write((make, arguments))
     writer.write(_sorted_state(state))
     for found in (items, pairs):
         writer.write(None if found is None else list(found))
+    if is_followed(type(value)) and _hides(type(value)):
+        for name, one in sorted(getattr(value, "__dict__", {}).items()):
+            writer.write((name, Maybe(one)))
+
+
+def _hides(kind: type) -> bool:
+    """Whether a class says itself what is pickled of it: that may be less than what it reads."""
+    for name in ("__getstate__", "__reduce__", "__reduce_ex__"):
+        if getattr(kind, name, None) is not getattr(object, name, None):
+            return True
+    return False
+
+
+def _write_named(writer: Writer, value: Any, name: str) -> None:
+    """What pickle would only name: its name, if it is there, and what was set on it."""
+    module = pickle.whichmodule(value, name)  # type: ignore[attr-defined]  # of typeshed
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not value:
+        raise Unhashable(value, "known by its name only")
+    _mark(writer, b"N", value)
+    writer.write(library_label(module, name))
+    writer.write(_sorted_state(getattr(value, "__dict__", None)))
 
 
 def _sorted_state(state: Any) -> Any:

@@ -213,11 +213,11 @@ def test_choice(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch) -> No
         return [type(one).__name__ for one in chosen]
 
     monkeypatch.setenv("TERM", "xterm")
-    assert names(False, stream) == ["LogWatch", "LiveTable", "Report"]
+    assert names(False, stream) == ["LogWatch", "LiveTable", "LogWarnings", "Report"]
     assert names(True, stream) == ["LogWatch", "JsonLines"]
-    assert names(False, io.StringIO()) == ["LogWatch", "Lines", "Report"]
+    assert names(False, io.StringIO()) == ["LogWatch", "Lines", "LogWarnings", "Report"]
     monkeypatch.setenv("TERM", "dumb")
-    assert names(False, stream) == ["LogWatch", "Lines", "Report"]
+    assert names(False, stream) == ["LogWatch", "Lines", "LogWarnings", "Report"]
 
 
 def test_a_closed_stream_cannot_be_painted() -> None:

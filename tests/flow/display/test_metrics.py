@@ -76,6 +76,7 @@ def test_reads(line: str, metrics: dict[str, Number]) -> None:
         pytest.param("{'a': {'b': 1}}", id="nested dict"),
         pytest.param("{'a': 1", id="cut dict"),
         pytest.param("45%|####  | 45/100 [00:12<00:15, 3.6it/s]", id="tqdm without postfix"),
+        pytest.param("KeyError: 3", id="the end of a traceback"),
         pytest.param("loss: 0.1" + " " * 400, id="long line"),
     ],
 )

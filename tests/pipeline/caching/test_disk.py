@@ -18,7 +18,7 @@ import pytest
 
 from kohaku_ast.errors import CacheWarning, PipelineError
 from kohaku_ast.pipeline.caching.disk import DiskCache
-from kohaku_ast.pipeline.caching.kept_value import Hit
+from kohaku_ast.pipeline.caching.kept_value import Hit, NotKept
 
 ROOT = Path(__file__).parents[3]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and signals of POSIX")
@@ -125,7 +125,7 @@ def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
 def test_a_result_beyond_the_limit_empties_nothing(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, most_bytes=1000)
     cache.store("small", 1)
-    with pytest.warns(CacheWarning, match=r"5\d{3} bytes.*most_bytes"):
+    with pytest.raises(NotKept, match=r"5\d{3} bytes.*most_bytes"):
         cache.store("large", b"x" * 5000)
     assert files(tmp_path) == ["small"]
 
@@ -261,6 +261,45 @@ def test_killed_writers_leave_whole_results_or_none(tmp_path: Path) -> None:
     assert all(value_of(cache, name) == [name] * 20_000 for name in names)
 
 
+RESUMED = """\
+import os, signal, sys
+from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.pipeline.node import node
+from kohaku_ast.pipeline.pipeline import Pipeline
+
+@node(cache=False)
+def fatal(x):
+    if x == 3 and len(sys.argv) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+@node
+def made(fatal):
+    print("made", fatal)
+    return [fatal] * 1000
+
+pipeline = Pipeline([fatal, made], cache=DiskCache("kept"))
+pipeline.map({"x": range(5)}, map_over="x", output_name="made")
+"""
+
+
+@posix
+def test_a_killed_map_goes_on_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(RESUMED)
+    printed = []
+    for arguments in ([], ["again"], ["again"]):
+        done = subprocess.run(
+            [sys.executable, "-u", "flow.py", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        printed.append(done.stdout.replace("made ", "").split())
+    assert printed == [["0", "1", "2"], ["3", "4"], []]
+
+
 def test_what_a_killed_writer_left_is_removed_later(tmp_path: Path) -> None:
     DiskCache(tmp_path).store("one", 1)
     left, fresh = (tmp_path / "values" / f"{name}.9.9.partial" for name in ("left", "fresh"))
@@ -269,6 +308,85 @@ def test_what_a_killed_writer_left_is_removed_later(tmp_path: Path) -> None:
     os.utime(left, (time.time() - 7200,) * 2)
     DiskCache(tmp_path).store("two", 2)
     assert files(tmp_path) == ["fresh.9.9.partial", "one", "two"]
+
+
+FULL = """\
+mkdir -p small && mount -t tmpfs -o size=300k none small || exit 77
+"{python}" - <<'END'
+import os, warnings
+from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.pipeline.node import node
+from kohaku_ast.pipeline.pipeline import Pipeline
+
+@node
+def rows(x):
+    return os.urandom(100_000) + b"%d" % x
+
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    pipeline = Pipeline([rows], cache=DiskCache("small/kept"))
+    results = pipeline.map({{"x": range(6)}}, map_over="x", output_name="rows")
+assert [one[100_000:] for one in results] == [b"%d" % x for x in range(6)]
+assert len(said) == 1 and "No space left" in str(said[0].message), said
+states = [pipeline.explain_cache({{"x": x}}, "rows")["rows"].state for x in range(6)]
+count = states.count("kept")
+assert 0 < count < 6 and states == ["kept"] * count + ["runs"] * (6 - count), states
+kept = DiskCache("small/kept")
+for x in range(count):
+    key = pipeline.explain_cache({{"x": x}}, "rows")["rows"].key
+    assert kept.load(key).value == (results[x],)
+assert not [name for name in os.listdir("small/kept/values") if name.endswith(".partial")]
+END
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tmpfs")
+def test_a_file_system_that_is_really_full(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", FULL.format(python=sys.executable)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no mounts of one's own here")
+    assert done.returncode == 0, done.stderr
+
+
+READ_ONLY = """\
+mount --bind kept kept && mount -o remount,ro,bind kept || exit 77
+"{python}" - <<'END'
+import warnings
+from kohaku_ast.pipeline.caching.disk import DiskCache
+
+cache = DiskCache("kept")
+assert cache.load("key").value == 1
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    cache.store("other", 2)
+    cache.store("third", 2)
+assert len(said) == 1 and "cannot be kept" in str(said[0].message), said
+assert cache.load("other") is None
+END
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bind mounts")
+def test_a_file_system_that_can_only_be_read(tmp_path: Path) -> None:
+    DiskCache(tmp_path / "kept").store("key", 1)
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", READ_ONLY.format(python=sys.executable)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no mounts of one's own here")
+    assert done.returncode == 0, done.stderr
 
 
 def test_threads_share_one(tmp_path: Path) -> None:

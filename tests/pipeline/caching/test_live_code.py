@@ -207,6 +207,11 @@ def test_what_is_wrapped_counts(wrap: Callable[[Any], Any]) -> None:
     assert identify(wrap(one)).digest != identify(wrap(two)).digest
 
 
+def forget(local_code: Any) -> None:
+    local_code._version.cache_clear()
+    local_code.distribution_version.cache_clear()
+
+
 def test_functions_of_libraries_count_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
     from kohaku_ast.pipeline.caching import local_code
 
@@ -214,12 +219,12 @@ def test_functions_of_libraries_count_by_name_and_version(monkeypatch: pytest.Mo
     library.__file__ = "/lib/site-packages/somelib/__init__.py"
     library.__version__ = "1.0"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "somelib", library)
-    local_code._version.cache_clear()
+    forget(local_code)
     first = digest("def f(x):\n    return somelib.g(x)", somelib=library)
     library.internal = 1  # type: ignore[attr-defined]
     assert digest("def f(x):\n    return somelib.g(x)", somelib=library) == first
     library.__version__ = "1.1"  # type: ignore[attr-defined]
-    local_code._version.cache_clear()
+    forget(local_code)
     assert digest("def f(x):\n    return somelib.g(x)", somelib=library) != first
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kohaku_ast.errors import PipelineError
+from kohaku_ast.pipeline.caching.kept_value import NotKept
 from kohaku_ast.pipeline.caching.memory import MemoryCache
 
 
@@ -47,7 +48,8 @@ def test_bytes_are_counted() -> None:
         cache.store(str(number), [b"x" * 1000])
     assert len(cache) == 4
     cache.store("9", [1])
-    cache.store("large", [b"x" * 6000])
+    with pytest.raises(NotKept, match=r"6.* bytes.*most_bytes"):
+        cache.store("large", [b"x" * 6000])
     assert value_of(cache, "large") == "a miss"
     assert len(cache) == 4
 

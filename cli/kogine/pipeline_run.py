@@ -1,0 +1,98 @@
+"""``kogine pipeline run flow.py``: the results of a pipeline, or of a part of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kogine.pipeline import RUN_OPTIONS
+from kogine.pipeline_file import with_pipeline
+from kogine.pipeline_part import check_above
+from kogine.reader import Arguments, read
+
+from kohaku_ast.errors import UsageError
+from kohaku_ast.pipeline.drawing.text import one_line
+from kohaku_ast.pipeline.input_texts import read_input
+from kohaku_ast.pipeline.part import find_node, part_of
+from kohaku_ast.pipeline.pipeline import Pipeline
+
+_LONGEST = 160  # letters of a result
+
+
+def pipeline_run(arguments: list[str]) -> Callable[[], int]:
+    """Run the file's module body, and then the pipeline in it."""
+    read_ = read(arguments, RUN_OPTIONS)
+    if not read_.script:
+        raise UsageError("no file given: kogine pipeline run FLOW.py [INPUT=VALUE ...]")
+    if read_.value("--to") and read_.value("--output"):
+        raise UsageError("--to and --output both say where it ends: give one of them")
+    return with_pipeline(read_, lambda pipeline: _run(pipeline, read_))
+
+
+def _run(pipeline: Pipeline, read_: Arguments) -> None:
+    wanted = _wanted(pipeline, read_)
+    values = _values(pipeline, read_)
+    if read_.value("--from"):
+        check_above(pipeline, read_.value("--from"), values, wanted)
+    pipeline.plan(values, wanted)  # a mistake is told before a bar is shown
+    results = _shown(pipeline).run(values, wanted)
+    sys.stdout.write(_as_json(results) if "--json" in read_.flags else _as_lines(results))
+    sys.stdout.flush()
+
+
+def _wanted(pipeline: Pipeline, read_: Arguments) -> list[str]:
+    """The outputs to give."""
+    if read_.value("--output"):
+        names = read_.value("--output").replace(",", " ").split()
+        return list(dict.fromkeys(names))
+    from_node, to_node = read_.value("--from") or None, read_.value("--to") or None
+    nodes = part_of(pipeline.graph, from_node, to_node)
+    if to_node:
+        return list(find_node(pipeline.graph, to_node).outputs)
+    read = {name for node in pipeline.nodes for name in node.inputs}
+    ends = [name for node in nodes for name in node.outputs if name not in read]
+    return ends or [name for node in nodes for name in node.outputs]
+
+
+def _values(pipeline: Pipeline, read_: Arguments) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in read_.sets:
+        if name in values:
+            raise UsageError(f"the input {name!r} is given twice")
+        values[name], note = read_input(pipeline.graph, name, text)
+        if note:
+            sys.stderr.write(f"kogine: note: {note}\n")
+    return values
+
+
+def _shown(pipeline: Pipeline) -> Pipeline:
+    """The same, with a bar if there is a terminal to see it and it has none of its own."""
+    from kohaku_ast.flow.display.choose import can_be_painted
+    from kohaku_ast.pipeline.progress import ProgressBar
+
+    own = pipeline.callbacks or ()
+    has_one = any(isinstance(one, ProgressBar) for one in own)
+    if has_one or sys.stderr is None or not can_be_painted(sys.stderr):
+        return pipeline  # as it is: without callbacks it runs faster
+    bar = ProgressBar(sys.stderr)
+    return Pipeline(
+        pipeline.nodes, pipeline.engine, pipeline.cache, [*own, bar], name=pipeline.name
+    )
+
+
+def _as_lines(results: Mapping[str, Any]) -> str:
+    from kohaku_ast.display.short import short_repr
+
+    return "".join(
+        f"{name} = {one_line(short_repr(value), _LONGEST)}\n" for name, value in results.items()
+    )
+
+
+def _as_json(results: Mapping[str, Any]) -> str:
+    import json
+
+    from kohaku_ast.flow.display.json_values import as_json
+
+    found = {name: as_json(value) for name, value in results.items()}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,108 @@
+"""``kogine run --record``: one run of a script, with a record."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.flow.observer import Summary
+from kohaku_ast.flow.plan import warn_on_stderr
+from kohaku_ast.flow.recorder import Recorder
+from kohaku_ast.flow.recording import Recording
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run
+from kohaku_ast.flow.tee import Copy, Tee
+from kohaku_ast.flow.work import Work
+from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.shipment import IF_POSSIBLE
+from kohaku_ast.runner.spawned import Spawned
+
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT")
+
+
+def recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
+    """What runs it: in a process of its own, so that its end is seen whatever it is. This process
+    ends as that one did.
+    """
+    work = Work(bound.launch.shown, binder, bound.config or Config())
+    return lambda: _run(Run(0, work, bound.config or Config(), total=1), bound)
+
+
+def _run(run: Run, bound: Bound) -> int:
+    recorder = Recording().recorder(warn_on_stderr, lambda run: {}, has_logs=True)
+    assert recorder is not None
+    tee = Tee()
+    try:
+        outcome = _watched(run, bound, recorder, tee)
+    finally:
+        tee.close()
+        recorder.on_finish(Summary())
+    return _end_alike(outcome.exit_status)
+
+
+def _watched(run: Run, bound: Bound, recorder: Recorder, tee: Tee) -> Outcome:
+    log = recorder.open(run, bound)
+    copy = None if log is None else tee.begin(log)
+    spawned = _spawned(bound, copy)
+    recorder.on_process(run, spawned.pid)
+    with _signals(spawned) as interrupts:
+        run.outcome = spawned.wait()
+    run.started, run.ended = run.outcome.started, run.outcome.ended
+    run.state = SUCCEEDED if run.outcome.status == SUCCEEDED else FAILED
+    if interrupts and run.outcome.exit_status == -signal.SIGINT:
+        run.state = INTERRUPTED
+    if copy is not None:
+        copy.finish()
+    recorder.on_end(run)
+    return run.outcome
+
+
+def _spawned(bound: Bound, copy: Copy | None) -> Spawned:
+    try:
+        return Spawned(
+            bound,
+            wants_value=IF_POSSIBLE,  # type: ignore[arg-type]  # it is handed through
+            stdout=None if copy is None else copy.stdout,
+            stderr=None if copy is None else copy.stderr,
+        )
+    finally:
+        if copy is not None:
+            copy.close_writers()
+
+
+@contextmanager
+def _signals(spawned: Spawned) -> Iterator[list[int]]:
+    """Inside, what asks us to end asks the script. The terminal sends SIGINT to both of us: it is
+    only noted.
+    """
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        if number != signal.SIGINT:
+            spawned.signal(number)
+
+    names = ("SIGINT", *_PASSED_ON)
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_alike(status: int) -> int:
+    """*status*, or the death by the signal that killed the script."""
+    if status >= 0 or os.name != "posix":
+        return status
+    signal.signal(-status, signal.SIG_DFL) if -status not in _STUBBORN else None
+    os.kill(os.getpid(), -status)
+    return 128 - status  # it was blocked
+
+
+_STUBBORN = {getattr(signal, name, 0) for name in ("SIGKILL", "SIGSTOP")}

@@ -1,0 +1,137 @@
+"""Inputs of a pipeline as text, from a command line: read as the types that the nodes ask for."""
+
+from __future__ import annotations
+
+import enum
+import pathlib
+import typing
+from typing import Any
+
+from kohaku_ast.config.text_values import MemberName, TextValueError, parse_cell
+from kohaku_ast.errors import ValueMismatch
+from kohaku_ast.pipeline import hints
+from kohaku_ast.pipeline.graph import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kohaku_ast.pipeline.graph import Graph
+    from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.readings import Reading
+
+_SCALARS = (bool, int, float, complex, str, bytes)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_ANY: Reading = ("any",)
+_UNCLEAR = ("any", "none")
+
+
+def read_input(graph: Graph, name: str, text: str) -> tuple[Any, str]:
+    """The value that *text* is for the input *name* (or for an output that is given), and what is
+    to be said of it: if nobody says of what type it is, it is a Python literal, else text.
+
+    Raises ValueMismatch.
+    """
+    node, hint, reading = _find(graph, name)
+    try:
+        value = parse_cell(text, reading)
+    except TextValueError as error:
+        at = f" ({shown(node)} takes it)" if node is not None else ""
+        raise ValueMismatch(f"{name}={text}{at}: {error}") from None
+    if type(value) is MemberName:
+        value = _member(value, hint)
+    if reading[0] not in _UNCLEAR or node is None:
+        return value, ""
+    return value, (
+        f"{name}={text}: {shown(node)} says no type of {name!r}; "
+        f"read as the {type(value).__name__} {value!r}"
+    )
+
+
+def _find(graph: Graph, name: str) -> tuple[NodeLike | None, Any, Reading]:
+    """Who says the most of the type of *name*, the type, and how it is read."""
+    first = None
+    for node, hint, reading in _said(graph, name):
+        if reading[0] not in _UNCLEAR:
+            return node, hint, reading
+        first = first or (node, hint, reading)
+    return first or (None, hints.UNKNOWN, _ANY)
+
+
+def _said(graph: Graph, name: str) -> Iterator[tuple[NodeLike, Any, Reading]]:
+    producer: Any = graph.producers.get(name)
+    readers: list[Any] = [node for node in graph.nodes if name in node.inputs]
+    for node in readers:
+        reading = _of_script(node, name)
+        if reading is not None:
+            yield node, hints.UNKNOWN, reading
+            continue
+        hint = node.input_hint(name) if hasattr(node, "input_hint") else hints.UNKNOWN
+        mapped = name in getattr(node, "map_over", ())
+        yield node, hint, _ANY if mapped else reading_of(hint, node.defaults.get(name, ...))
+    if producer is not None and hasattr(producer, "output_hint"):
+        hint = producer.output_hint(name)
+        yield producer, hint, reading_of(hint)
+
+
+def _of_script(node: Any, name: str) -> Reading | None:
+    """What the text of a script says of the target that *name* means in it."""
+    file = getattr(node, "file", None)
+    if file is None or not hasattr(node, "targets"):
+        return None
+    from kohaku_ast.pipeline.script_file import source_of
+    from kohaku_ast.transform.inspection import inspect_source, with_modules
+
+    target = node.full(node.targets[name])
+    for one in with_modules(inspect_source(source_of(file.launch))).parameters:
+        if target in (one.target, one.short):
+            return one.reading
+    return _ANY
+
+
+def reading_of(hint: Any, default: Any = ...) -> Reading:
+    """How a text is read for a parameter of the type *hint* (``hints.UNKNOWN``: none is said) with
+    the *default* (``...``: there is none).
+    """
+    if hint is hints.UNKNOWN:
+        return _ANY if default is ... else _of_type(type(default))
+    reading = _of_type(hint)
+    if default is None and reading[0] not in ("optional", *_UNCLEAR):
+        return ("optional", reading)
+    return reading
+
+
+def _of_type(hint: Any) -> Reading:
+    hint = hints._plain(hint)
+    origin = typing.get_origin(hint)
+    if origin in hints._UNIONS:
+        return _of_union(typing.get_args(hint))
+    if origin is typing.Literal:
+        return ("literal", typing.get_args(hint))
+    kind = origin or hint
+    if kind is type(None):
+        return ("none",)
+    if kind in _SCALARS or kind in _CONTAINERS:
+        return (kind.__name__,)
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return ("enum", kind.__qualname__, tuple(kind.__members__))
+    if isinstance(kind, type) and issubclass(kind, pathlib.PurePath):
+        return ("path", f"pathlib.{kind.__name__}") if hasattr(pathlib, kind.__name__) else _ANY
+    return _ANY
+
+
+def _of_union(kinds: tuple[Any, ...]) -> Reading:
+    inner = [_of_type(one) for one in kinds if one is not type(None)]
+    if any(one[0] in _UNCLEAR for one in inner):
+        return _ANY
+    reading: Reading = inner[0] if len(inner) == 1 else ("union", *inner)
+    return ("optional", reading) if len(inner) < len(kinds) else reading
+
+
+def _member(name: MemberName, hint: Any) -> Any:
+    """The member itself; the name, where only a script knows its class."""
+    for kind in [hint, *typing.get_args(hint)]:
+        is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
+        if is_enum and kind.__qualname__ == name.class_text:
+            return kind[str(name)]
+    return name

@@ -1,0 +1,149 @@
+"""Runs of script nodes: here one at a time, or each in a process of its own.
+
+Keeps, for this process, the lock of the runs here and the warm servers of the others.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from os.path import basename
+from typing import Any
+
+from kohaku_ast.errors import KogineError, PipelineError, UncrossableValue, UnusedOverride
+from kohaku_ast.pipeline.apart import APART, ScriptTraceback
+from kohaku_ast.runner.bottom import trimmed
+from kohaku_ast.runner.inline import InlineRun
+from kohaku_ast.runner.process import unused_messages
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kohaku_ast.pipeline.script_file import ScriptFile
+    from kohaku_ast.runner.bound import Bound
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.outcome import Outcome
+
+    #: What the starting call returned, and the globals that were asked for, as far as they exist.
+    Result = tuple[Any, Mapping[str, Any]]
+
+#: ``__main__``, ``sys.argv`` and the rest are one script's. A script may run a pipeline itself.
+_HERE = threading.RLock()
+#: Text of a script -> its server, once it has run here before; ended with this process.
+_SERVERS: dict[bytes, Any] = {}
+_LOCK = threading.Lock()
+
+
+def run_script(
+    file: ScriptFile, values: Mapping[str, Any], outputs: tuple[str, ...], wants_value: bool
+) -> Result:
+    """Run the script with *values* by target. Raises what it raises; PipelineError if it ends by
+    ``sys.exit`` with anything but 0.
+    """
+    from kohaku_ast.config.config import Config
+
+    bound = file.binder().bind(Config(globals_dict=values, outputs=outputs))
+    if APART.get():
+        return _apart(bound, wants_value)
+    with _HERE:
+        return call(InlineRun(bound, file.local))
+
+
+def call(run: InlineRun) -> Result:
+    """Run it here. Its name tells ``frames.cut`` that what lies below is the user's."""
+    try:
+        value = run.whole()
+    except SystemExit as exit_:
+        if exit_.code not in (None, 0):
+            raise _exited(run.bound.launch, exit_.code) from exit_
+        value = run.given.capture.value
+    except BaseException as error:
+        raise error.with_traceback(trimmed(error.__traceback__))  # noqa: B904  # it is the same
+    finally:
+        for message in unused_messages(run.bound.prepared):
+            warnings.warn(message, UnusedOverride, stacklevel=3)
+    return value, run.outputs()
+
+
+def _apart(bound: Bound, wants_value: bool) -> Result:
+    """Run it in a process of its own, which ends with this one."""
+    bound.wants_error = True
+    outcome = _ended(_start(bound, wants_value))
+    if outcome.status == "succeeded":
+        return outcome.value, outcome.outputs
+    raise _raised(bound.launch, outcome)
+
+
+def _start(bound: Bound, wants_value: bool) -> Any:
+    """A run under way: a fresh interpreter for the first of a script, since one may be all; the
+    others are forked from a server that has imported its libraries.
+    """
+    from kohaku_ast.runner.spawned import Spawned
+    from kohaku_ast.runner.warm import WarmServer
+
+    key = bound.launch.data
+    with _LOCK:
+        is_first = key not in _SERVERS
+        if is_first:
+            _SERVERS[key] = None
+        elif _SERVERS[key] is None and WarmServer.is_available():
+            _SERVERS[key] = _server(bound.launch)
+        server = _SERVERS[key]
+    if server is None:
+        return Spawned(bound, wants_value=wants_value)
+    return server.start(bound, wants_value=wants_value)
+
+
+def _server(launch: Launch) -> Any:
+    from kohaku_ast.pipeline.script_file import source_of
+    from kohaku_ast.runner.warm import WarmServer
+    from kohaku_ast.transform.third_party import third_party_imports
+
+    return WarmServer(launch, third_party_imports(source_of(launch)))
+
+
+def _ended(handle: Any) -> Outcome:
+    """The Outcome. Whatever ends the wait ends the script."""
+    import signal
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, lambda *_: _end(handle)) if is_main else None
+    try:
+        return handle.wait()  # type: ignore[no-any-return]
+    finally:
+        handle.close()
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(handle: Any) -> None:
+    """The engine ends this worker process: the script that it waits for would go on."""
+    import os
+    import signal
+
+    handle.signal(signal.SIGKILL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _raised(launch: Launch, outcome: Outcome) -> BaseException:
+    """What the script raised in its process, or why there is nothing of it."""
+    found = outcome.error
+    if found is None:
+        return _exited(launch, outcome.exit_status)
+    if outcome.raised is not None:
+        error = outcome.raised
+        if not isinstance(error, KogineError):
+            error.__cause__ = ScriptTraceback(found.traceback)
+        return error
+    if found.type == "UncrossableValue":
+        return UncrossableValue(f"{basename(launch.shown)}: {found.message}")
+    made = PipelineError(f"{basename(launch.shown)}: {found}")
+    made.__cause__ = ScriptTraceback(found.traceback) if found.traceback else None
+    return made
+
+
+def _exited(launch: Launch, code: object) -> PipelineError:
+    shown = code if isinstance(code, int) else repr(code)
+    return PipelineError(f"{basename(launch.shown)} ended early by sys.exit({shown}).")

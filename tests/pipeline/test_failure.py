@@ -1,0 +1,294 @@
+"""What a node raises: its type, its traceback, what it is told, and what is left of the run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohaku_ast import Callback, KogineError, MemoryCache, Node, Pipeline, PipelineError, node
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+ENGINES = ("sequential", "threaded", "async", "parallel")
+engines = pytest.mark.parametrize("engine", ENGINES)
+
+
+class Own(Exception):
+    """Takes two arguments, as an exception that pickle cannot rebuild does."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+@node("y")
+def increase(x: int) -> int:
+    return x + 1
+
+
+@node("z")
+def fail(y: int, mode: str = "own") -> int:
+    if mode == "own":
+        raise Own(7, "no")
+    if mode == "key":
+        return {}["gone"]  # type: ignore[no-any-return]
+    if mode == "cause":
+        try:
+            return 1 // 0
+        except ZeroDivisionError as error:
+            raise ValueError("why") from error
+    return y
+
+
+@node("after")
+def after(z: int) -> int:
+    return z
+
+
+def failing(**options: Any) -> Pipeline:
+    return Pipeline([increase, fail, after], **options)
+
+
+def caught(call: Any) -> BaseException:
+    with pytest.raises(Exception) as found:  # noqa: PT011  # the test looks at it
+        call()
+    return found.value
+
+
+def shown(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+class TestException:
+    @engines
+    def test_it_keeps_its_type_and_attributes(self, engine: str) -> None:
+        error = caught(lambda: failing(engine=engine).run({"x": 1}))
+        assert type(error) is Own
+        assert error.code == 7
+
+    @engines
+    def test_its_traceback_names_node_place_and_inputs(self, engine: str) -> None:
+        said = shown(caught(lambda: failing(engine=engine).run({"x": 1})))
+        assert "Own: 7: no" in said
+        place = fail.where.replace("\\", "\\\\")
+        assert f"in node 'fail' ({place}), with y=2" in said
+
+    @engines
+    def test_in_a_map_the_item_too(self, engine: str) -> None:
+        said = shown(caught(lambda: failing(engine=engine).map({"x": [5]}, map_over="x")))
+        assert f"in node 'fail' ({fail.where}), item 0, with y=6" in said
+
+    @engines
+    def test_an_item_of_a_map_inside(self, engine: str) -> None:
+        outer = Pipeline([failing(name="inner").as_node(map_over="x")], engine=engine)
+        said = shown(caught(lambda: outer.run({"x": [5, 6]})))
+        assert f"in node 'fail' ({fail.where}), item 0, with y=6" in said
+        assert "in node 'inner' (" in said
+
+    def test_long_inputs_are_shortened(self) -> None:
+        def big(a: Any, b: Any) -> None:
+            raise ValueError("no")
+
+        error = caught(
+            lambda: Pipeline([Node(big, "c")]).run({"a": list(range(10**5)), "b": "x" * 10**5})
+        )
+        assert len(shown(error)) < 2000
+
+    def test_inputs_that_cannot_be_shown_hide_nothing(self) -> None:
+        class Bad:
+            def __repr__(self) -> str:
+                raise RuntimeError("never")
+
+        def big(a: Any) -> None:
+            raise ValueError("no")
+
+        assert "in node 'big'" in shown(
+            caught(lambda: Pipeline([Node(big, "c")]).run({"a": Bad()}))
+        )
+
+    @engines
+    def test_frames_are_the_users_alone(self, engine: str) -> None:
+        for call in (
+            lambda: failing(engine=engine).run({"x": 1}),
+            lambda: failing(engine=engine).map({"x": [1]}, map_over="x"),
+            lambda: Pipeline([failing()], engine=engine).run({"x": 1}),
+            lambda: failing(engine=engine, cache=MemoryCache()).run({"x": 1}),
+        ):
+            said = shown(caught(call))
+            assert frames(said, "kohaku_ast") <= (sys.version_info < (3, 11)), said
+            assert frames(said, "<pipeline") == 0, said
+            assert 'raise Own(7, "no")' in said
+
+    @engines
+    def test_its_cause_comes_along(self, engine: str) -> None:
+        said = shown(caught(lambda: failing(engine=engine).run({"x": 1, "mode": "cause"})))
+        assert "ZeroDivisionError" in said
+        assert "direct cause" in said
+
+    def test_no_other_exception_stands_beside_it(self) -> None:
+        for engine in ENGINES[:3]:
+            error = caught(lambda engine=engine: failing(engine=engine).run({"x": 1}))
+            assert error.__cause__ is error.__context__ is None
+
+    def test_a_message_of_ours_has_no_frame_of_ours(self) -> None:
+        said = shown(caught(lambda: failing().run({"xx": 1})))
+        assert frames(said, "kohaku_ast") <= (sys.version_info < (3, 11)), said
+
+    def test_errors_of_the_library_inside_a_node_keep_the_users_frames(self) -> None:
+        def inside(x: int) -> Any:
+            return Pipeline([increase]).run({"xx": x})
+
+        error = caught(lambda: Pipeline([Node(inside, "y")]).run({"x": 1}))
+        assert isinstance(error, PipelineError)
+        assert "in inside" in shown(error)
+
+    def test_a_key_error_stays_one_that_can_be_asked(self) -> None:
+        error = caught(lambda: failing().run({"x": 1, "mode": "key"}))
+        assert type(error) is KeyError
+        assert error.args[0].split("\n")[0] == "gone"
+
+    @engines
+    def test_exit_is_no_failure_of_a_node(self, engine: str) -> None:
+        made = Pipeline([Node(leave, "y")], engine=engine)
+        with pytest.raises(SystemExit) as found:
+            made.run({"x": 3})
+        assert found.value.code == 3
+        assert made.last_error is None
+
+
+def leave(x: int) -> None:
+    sys.exit(x)
+
+
+def frames(said: str, part: str) -> int:
+    own = [line for line in said.splitlines() if line.lstrip().startswith("File ")]
+    return sum(part in line.replace("/tests/", "/") and "/tests/" not in line for line in own)
+
+
+class TestLastError:
+    @engines
+    def test_it_holds_the_node_its_inputs_and_what_had_finished(self, engine: str) -> None:
+        made = failing(engine=engine)
+        error = caught(lambda: made.run({"x": 1, "mode": "own"}))
+        found = made.last_error
+        assert found is not None
+        assert (found.node.name, found.inputs, found.results) == (
+            "fail",
+            {"y": 2, "mode": "own"},
+            {"y": 2},
+        )
+        assert found.error is error
+        assert (found.item, str(found)) == (
+            None,
+            f"in node 'fail' ({fail.where}), with y=2, mode='own'",
+        )
+
+    @engines
+    def test_of_an_item_what_that_item_had_finished(self, engine: str) -> None:
+        made = Pipeline(
+            [increase, Node(lambda y: 1 // (y - 3), "z", name="div"), after], engine=engine
+        )
+        caught(lambda: made.map({"x": [0, 1, 2, 9]}, map_over="x"))
+        found = made.last_error
+        assert found is not None
+        assert (found.item, found.inputs, found.results) == (2, {"y": 3}, {"y": 3})
+
+    @engines
+    def test_reproduce_raises_it_again_in_this_process(self, engine: str) -> None:
+        made = failing(engine=engine)
+        caught(lambda: made.run({"x": 1}))
+        assert made.last_error is not None
+        again = caught(made.last_error.reproduce)
+        assert type(again) is Own
+        assert again.__cause__ is None
+        assert "in node" not in shown(again), "the second one has no note of the first"
+
+    def test_reproduce_gives_the_outputs_once_the_cause_is_gone(self) -> None:
+        table: dict[str, int] = {}
+        made = Pipeline([Node(lambda key: table[key], "value", name="look")])
+        caught(lambda: made.run({"key": "a"}))
+        table["a"] = 5
+        assert made.last_error is not None
+        assert made.last_error.reproduce() == (5,)
+
+    @engines
+    def test_reproduce_of_an_async_node(self, engine: str) -> None:
+        made = Pipeline([Node(later, "y")], engine=engine)
+        caught(lambda: made.run({"x": 0}))
+        assert made.last_error is not None
+        assert isinstance(caught(made.last_error.reproduce), ZeroDivisionError)
+
+    def test_of_a_pipeline_inside_both_have_one(self) -> None:
+        inner = failing(name="inner")
+        outer = Pipeline([inner, Node(lambda after: after, "end", name="end")])
+        caught(lambda: outer.run({"x": 1}))
+        assert inner.last_error is not None
+        assert outer.last_error is not None
+        assert (inner.last_error.node.name, outer.last_error.node.name) == ("fail", "inner")
+        assert type(caught(outer.last_error.reproduce)) is Own
+
+    def test_a_run_that_succeeds_keeps_it(self) -> None:
+        made = failing()
+        caught(lambda: made.run({"x": 1}))
+        made.run({"x": 1, "mode": "no"})
+        assert made.last_error is not None
+
+    def test_before_a_failure_there_is_none(self) -> None:
+        assert failing().last_error is None
+
+
+async def later(x: int) -> float:
+    return 1 / x
+
+
+def test_resuming_is_the_cache() -> None:
+    started: list[str] = []
+
+    class Names(Callback):
+        def on_node_start(self, name: str, inputs: Any, context: Any) -> None:
+            started.append(name)
+
+    made = failing(cache=MemoryCache(), callbacks=[Names()])
+    caught(lambda: made.run({"x": 1}))
+    assert made.run({"x": 1, "mode": "no"}, "after") == 2
+    assert started == ["increase", "fail", "fail", "after"]
+
+
+def test_what_finished_before_a_failed_item_is_in_the_cache() -> None:
+    cache = MemoryCache()
+    made = Pipeline([Node(lambda x: 1 // x, "y", name="n")], cache=cache)
+    caught(lambda: made.map({"x": [1, 0, 2]}, map_over="x"))
+    kept = made.map({"x": [1, 0, 2]}, map_over="x", output_name="y", on_error="keep")
+    assert kept[0] == 1
+    assert kept[2] == 0
+
+
+@engines
+def test_an_uncaught_exception_as_python_prints_it(engine: str, tmp_path: Path) -> None:
+    script = tmp_path / "flow.py"
+    script.write_text(
+        "from kohaku_ast import Pipeline, node\n\n"
+        "@node('y')\ndef half(x):\n    return x // 0\n\n"
+        f"if __name__ == '__main__':\n    Pipeline([half], engine={engine!r}).run({{'x': 4}})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "flow.py"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ZeroDivisionError: integer division or modulo by zero" in done.stderr
+    assert "in node 'half' (flow.py:3), with x=4" in done.stderr
+    assert frames(done.stderr, "kohaku_ast") <= (sys.version_info < (3, 11)), done.stderr
+
+
+def test_a_failure_of_ours_is_a_kogine_error() -> None:
+    assert issubclass(PipelineError, KogineError)

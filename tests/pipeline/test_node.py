@@ -1,0 +1,295 @@
+"""A node is the function that it was, with names for a graph."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohaku_ast import Node, Pipeline, PipelineError, node
+
+
+@node(output_name="total")
+def add(left: int, right: int = 10) -> int:
+    """Adds."""
+    return left + right
+
+
+@node("low high")
+def split(total: int) -> tuple[int, int]:
+    return total // 2, total - total // 2
+
+
+def plain(x: int) -> int:
+    return x + 1
+
+
+class Scaled:
+    """A callable object, and methods as nodes."""
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+    def __call__(self, x: int) -> int:
+        return self.by * x
+
+    @node("scaled")
+    def scale(self, x: int) -> int:
+        return self.by * x
+
+
+def test_it_is_called_as_the_function() -> None:
+    assert add(1, 2) == add(1, right=2) == 3
+
+
+def test_it_looks_like_the_function() -> None:
+    assert add.__name__ == "add"
+    assert add.__doc__ == "Adds."
+    assert str(inspect.signature(add)) == "(left: 'int', right: 'int' = 10) -> 'int'"
+
+
+def test_it_says_what_it_takes_and_gives() -> None:
+    assert (add.inputs, add.outputs, dict(add.defaults)) == (
+        ("left", "right"),
+        ("total",),
+        {"right": 10},
+    )
+    assert split.outputs == ("low", "high")
+    assert repr(add) == "<node add(left, right) -> total>"
+
+
+def test_where_is_the_line_of_its_definition() -> None:
+    file, line = add.where.rsplit(":", 1)
+    assert Path(file).name == "test_node.py"
+    source = inspect.getsource(sys.modules[__name__]).splitlines()
+    assert source[int(line) - 1].startswith(("@node", "def add"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "outputs"),
+    [
+        pytest.param("x", ("x",), id="one name"),
+        pytest.param("x y", ("x", "y"), id="names in one text"),
+        pytest.param(("x", "y"), ("x", "y"), id="tuple"),
+        pytest.param(["x"], ("x",), id="list"),
+    ],
+)
+def test_names_of_outputs(asked: Any, outputs: tuple[str, ...]) -> None:
+    assert Node(plain, asked).outputs == outputs
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        pytest.param("", "needs an output", id="none"),
+        pytest.param("x x", "'x' is named twice", id="twice"),
+        pytest.param("a-b", "'a-b' cannot name an output", id="no identifier"),
+        pytest.param("class", "'class' cannot name an output", id="keyword"),
+        pytest.param([3], "3 cannot name an output", id="number"),
+    ],
+)
+def test_names_that_cannot_be(asked: Any, words: str) -> None:
+    with pytest.raises(PipelineError, match=words):
+        Node(plain, asked)
+
+
+def test_without_a_name_the_output_is_called_as_the_function() -> None:
+    assert node(plain).outputs == node()(plain).outputs == ("plain",)
+
+
+def positional_only(x: int, y: int = 2, /, z: int = 3) -> tuple[int, int, int]:
+    return x, y, z
+
+
+def keyword_only(x: int, *, y: int, z: int = 3) -> tuple[int, int, int]:
+    return x, y, z
+
+
+@functools.wraps(plain)
+def wrapped(*args: Any, **kwargs: Any) -> int:
+    return plain(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "given", "result"),
+    [
+        pytest.param(lambda: 5, (), {}, 5, id="no parameters"),
+        pytest.param(lambda x: x, ("x",), {"x": 4}, 4, id="lambda"),
+        pytest.param(
+            positional_only, ("x", "y", "z"), {"x": 1, "z": 9}, (1, 2, 9), id="positional only"
+        ),
+        pytest.param(keyword_only, ("x", "y", "z"), {"x": 1, "y": 2}, (1, 2, 3), id="keyword only"),
+        pytest.param(
+            functools.partial(keyword_only, y=7), ("x", "y", "z"), {"x": 1}, (1, 7, 3), id="partial"
+        ),
+        pytest.param(wrapped, ("x",), {"x": 1}, 2, id="decorated with wraps"),
+        pytest.param(Scaled(3), ("x",), {"x": 2}, 6, id="callable object"),
+        pytest.param(Scaled(3).__call__, ("x",), {"x": 2}, 6, id="bound method"),
+        pytest.param(Scaled, ("by",), {"by": 2}, Scaled, id="class"),
+        pytest.param(abs, ("x",), {"x": -2}, 2, id="builtin"),
+        pytest.param(lambda x=None: x, ("x",), {}, None, id="default None"),
+        pytest.param(
+            lambda given=1, c1=2, v0=3, r=4, split=5: (given, c1, v0, r, split),
+            ("given", "c1", "v0", "r", "split"),
+            {"c1": 0},
+            (1, 0, 3, 4, 5),
+            id="names that generated code might use",
+        ),
+    ],
+)
+def test_what_can_be_a_node(
+    function: Any, inputs: tuple[str, ...], given: dict[str, Any], result: Any
+) -> None:
+    made = Node(function, "out")
+    assert made.inputs == inputs
+    found = Pipeline([made]).run(given, "out")
+    assert found == result or type(found) is result
+    (again,) = made.run(given)
+    assert again == result or type(again) is result
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        pytest.param(lambda *args: 0, r"'\*args' has no names", id="star"),
+        pytest.param(lambda **kwargs: 0, r"'\*\*kwargs' has no names", id="two stars"),
+        pytest.param(3, "made of a function, not of 3", id="no function"),
+        pytest.param(add, "is a node already", id="a node"),
+        pytest.param(type, "cannot tell the parameters", id="builtin without a signature"),
+    ],
+)
+def test_what_cannot_be_a_node(function: Any, words: str) -> None:
+    with pytest.raises(PipelineError, match=words):
+        Node(function, "out")
+
+
+def test_bound_values_are_no_inputs_any_more() -> None:
+    bound = add.bind(right=5)
+    assert (bound.inputs, dict(bound.bound), dict(bound.defaults)) == (("left",), {"right": 5}, {})
+    assert bound(1) == 6
+    assert Pipeline([bound]).run({"left": 1}) == {"total": 6}
+    assert add.inputs == ("left", "right"), "bind gives a copy"
+
+
+def test_what_is_bound_can_be_bound_anew() -> None:
+    assert add.bind(right=5).bind(right=6)(1) == 7
+
+
+def test_a_bound_call_fills_what_is_left_in_order() -> None:
+    assert Node(positional_only, "out").bind(x=1)(5) == (1, 5, 3)
+    assert Node(plain, "out").bind(x=1)() == 2
+    assert add.bind(left=1)(5) == 6
+    assert add.bind(left=1)(right=5) == 6
+    with pytest.raises(TypeError):
+        add.bind(left=1)(5, 6)
+
+
+def test_binding_what_is_no_input_is_refused() -> None:
+    with pytest.raises(
+        PipelineError,
+        match=r"'add' \(.*test_node.py:\d+\) has no input 'rigth'. Did you mean 'right'\?",
+    ):
+        add.bind(rigth=1)
+
+
+def test_other_names() -> None:
+    renamed = add.with_names("sum", left="a", total="b")
+    assert (renamed.name, renamed.inputs, renamed.outputs) == ("sum", ("a", "right"), ("b",))
+    assert Pipeline([renamed]).run({"a": 1}) == {"b": 11}
+    assert renamed(1, right=2) == 3
+    assert Node(plain, "y", rename={"x": "a"}).inputs == ("a",)
+
+
+def test_a_renamed_node_keeps_what_is_bound() -> None:
+    assert Pipeline([add.bind(right=1).with_names(right="r", left="l")]).run({"l": 1}) == {
+        "total": 2
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(
+            lambda: add.with_names(lef="a"),
+            "no input or output 'lef'. Did you mean 'left'",
+            id="unknown",
+        ),
+        pytest.param(
+            lambda: add.with_names(left="right"),
+            "two parameters are called 'right'",
+            id="two of a name",
+        ),
+        pytest.param(
+            lambda: Node(plain, "y", rename={"z": "a"}),
+            "no parameter 'z'. It has: x",
+            id="unknown parameter",
+        ),
+    ],
+)
+def test_names_that_are_refused(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(PipelineError, match=words):
+        make()
+
+
+def test_a_method_is_a_node_of_its_object() -> None:
+    scaled = Scaled(3)
+    assert scaled.scale(2) == 6
+    assert Pipeline([scaled.scale]).run({"x": 5}) == {"scaled": 15}
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        pytest.param(add, id="decorated: by reference"),
+        pytest.param(add.bind(right=4), id="bound"),
+        pytest.param(add.with_names(left="a", right="b").bind(b=4), id="renamed and bound"),
+        pytest.param(Node(plain, "y", cache=False, name="p"), id="of a plain function"),
+        pytest.param(Node(lambda x: x + 2, "y"), id="of a lambda"),
+    ],
+)
+def test_it_pickles_by_the_standard_library(one: Node) -> None:
+    again = pickle.loads(pickle.dumps(one))
+    value = [1] * (one.inputs != ())
+    assert (again.options(), again(*value)) == (one.options(), one(*value))
+
+
+def test_a_decorated_node_comes_back_as_itself() -> None:
+    assert pickle.loads(pickle.dumps(add)) is add
+
+
+def test_a_bound_node_does_not_come_back_as_the_decorated_one() -> None:
+    assert pickle.loads(pickle.dumps(add.bind(right=1))).inputs == ("left",)
+
+
+def test_a_node_of_a_script_is_read_in_another_process(tmp_path: Path) -> None:
+    script = tmp_path / "made.py"
+    script.write_text(
+        "from kohaku_ast import node\n"
+        "@node('y')\n"
+        "def twice(x): return 2 * x\n"
+        "def local(k):\n"
+        "    return node('y')(lambda x: k * x)\n"
+    )
+    other = (
+        "import sys, pickle; sys.path.insert(0, sys.argv[1])\n"
+        "found = pickle.loads(bytes.fromhex(sys.argv[2]))\n"
+        "print([one(4) for one in found])\n"
+    )
+    dump = "import sys, pickle; sys.path.insert(0, sys.argv[1]); import made\n"
+    dump += "print(pickle.dumps([made.twice, made.twice.bind(x=3).with_names(), made.local(5)][::2]).hex())"
+    data = _python(dump, tmp_path)
+    assert _python(other, tmp_path, data) == "[8, 20]"
+
+
+def _python(program: str, *args: Any) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, args)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,249 @@
+"""Progress bars: on terminals that are read back, in a notebook, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kohaku_ast.pipeline.caching.memory import MemoryCache
+from kohaku_ast.pipeline.node import node
+from kohaku_ast.pipeline.pipeline import Pipeline
+from kohaku_ast.pipeline.progress import ProgressBar
+from kohaku_ast.pipeline.progress_notebook import bars_html
+from kohaku_ast.pipeline.progress_rows import Row, find_rows, total_of
+from tests.flow.display.terminal import Program, Terminal
+from tests.oracle import FIXTURES
+
+ROOT = FIXTURES.parent
+BAR = "━" * 30
+
+
+@node
+def first(x: int) -> int:
+    return x + 1
+
+
+@node
+def second(first: int) -> int:
+    if first > 3:
+        raise ValueError(first)
+    return first * 2
+
+
+@node
+def total(second: list[int]) -> int:
+    return sum(second)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal(80, 12)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def stream(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[io.TextIOWrapper]:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with open(terminal.slave, "w", encoding="utf-8", closefd=False) as made:
+        yield made
+
+
+# --- on a terminal --------------------------------------------------------------------------------
+
+
+def test_a_run(terminal: Terminal, stream: io.TextIOWrapper) -> None:
+    Pipeline([first, second], name="train", callbacks=[ProgressBar(stream)]).run(x=1)
+    [line] = terminal.shown()
+    assert line.startswith(f"train  {BAR}  2/2 nodes  ")
+    assert line.endswith(" ms")
+
+
+def test_maps_and_pipelines_inside_have_bars_of_their_own(
+    terminal: Terminal, stream: io.TextIOWrapper
+) -> None:
+    inner = Pipeline([first, second], name="inner").as_node(map_over="x")
+    made = Pipeline([inner, total], name="outer", callbacks=[ProgressBar(stream)])
+    made.run(x=[0, 1, 2])
+    lines = terminal.shown()
+    assert lines[0].startswith(f"outer    {BAR}  2/2 nodes")
+    assert lines[1] == f"  inner  {BAR}  3/3 items"
+
+
+def test_failures_are_counted(terminal: Terminal, stream: io.TextIOWrapper) -> None:
+    made = Pipeline([first, second], name="train", callbacks=[ProgressBar(stream)])
+    made.map({"x": [1, 2, 3, 4]}, map_over="x", on_error="keep")
+    assert terminal.shown()[0].startswith(f"train  {BAR}  4/4 items  2 failed, ")
+
+
+def test_what_is_cached_is_counted(terminal: Terminal, stream: io.TextIOWrapper) -> None:
+    made = Pipeline([first, second], cache=MemoryCache(), callbacks=[ProgressBar(stream)])
+    made.run(x=1)
+    made.run(x=1)
+    lines = terminal.shown()
+    assert len(lines) == 2
+    assert lines[1].startswith(f"pipeline  {BAR}  2/2 nodes  2 cached")
+
+
+def test_after_a_failure_what_did_not_run_is_missing(
+    terminal: Terminal, stream: io.TextIOWrapper
+) -> None:
+    third = node("third")(lambda second: second)
+    made = Pipeline([first, second, third], name="train", callbacks=[ProgressBar(stream)])
+    with pytest.raises(ValueError, match="4"):
+        made.run(x=3)
+    bar = "━" * 20 + "─" * 10
+    assert terminal.shown()[0].startswith(f"train  {bar}  2/3 nodes  1 failed, ")
+
+
+@pytest.mark.parametrize("columns", [10, 20, 40, 79])
+def test_a_narrow_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Terminal(columns, 12)
+    with open(terminal.slave, "w", encoding="utf-8", closefd=False) as stream:
+        made = Pipeline(
+            [first, second], name="a-name-that-is-long", callbacks=[ProgressBar(stream)]
+        )
+        made.run(x=1)
+        lines = terminal.shown()
+    terminal.close()
+    assert len(lines) == 1
+    assert len(lines[0]) < columns
+    assert lines[0].startswith("a-name-t")
+
+
+def test_a_terminal_without_unicode(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    with open(terminal.slave, "w", encoding="ascii", closefd=False) as stream:
+        Pipeline([first], name="öl", callbacks=[ProgressBar(stream)]).run(x=1)
+        assert "#" * 30 + "  1/1 nodes" in terminal.shown()[0]
+
+
+PROGRAM = """
+import sys, time
+from kohaku_ast import Pipeline, ProgressBar, node
+
+@node
+def first(x):
+    print("first prints")
+    return x
+
+@node
+def second(first):
+    print("second prints to stderr", file=sys.stderr)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    return first
+
+Pipeline([first, second], name="train", callbacks=[ProgressBar()]).run(x=1)
+print("after")
+"""
+
+
+def test_what_nodes_print_stands_above_the_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    program = Program([sys.executable, "program.py"], tmp_path)
+    program.wait_for(lambda text: "ready" in text and "train" in text)
+    program.type(b"\n")
+    assert program.end() == 0
+    lines = [line.rstrip() for line in program.screen.display if line.strip()]
+    assert lines[:3] == ["first prints", "second prints to stderr", "ready"]
+    assert lines[-2].startswith(f"train  {BAR}  2/2 nodes")
+    assert lines[-1] == "after"
+
+
+# --- elsewhere ------------------------------------------------------------------------------------
+
+
+def test_quiet_where_there_is_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input="\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "first prints\nready\nafter\n"
+    assert done.stderr == "second prints to stderr\n"
+
+
+def test_no_standard_error_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert Pipeline([first], callbacks=[ProgressBar()]).run({"x": 1}, "first") == 2
+
+
+def test_a_notebook_has_one_output_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    IPython = pytest.importorskip("IPython")
+    import IPython.display
+
+    outputs: list[str] = []
+
+    def display(shown: IPython.display.HTML, display_id: bool) -> SimpleNamespace:
+        outputs.append(str(shown.data))
+        return SimpleNamespace(update=lambda shown: outputs.append(str(shown.data)))
+
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr("IPython.display.display", display)
+    Pipeline([first, second], name="train", callbacks=[ProgressBar()]).run(x=1)
+    assert len(outputs) == 2
+    assert '<progress value="0" max="2">0/2 nodes</progress>' in outputs[0]
+    assert '<progress value="2" max="2">2/2 nodes</progress>' in outputs[1]
+
+
+def test_names_in_a_notebook_are_text() -> None:
+    assert "&lt;b&gt;" in bars_html([Row("<b>", 1, 2, "nodes", "", False)])
+
+
+# --- what is counted ------------------------------------------------------------------------------
+
+
+def test_a_map_in_a_map_is_counted_as_a_whole() -> None:
+    """Four items outside, each with its own items inside."""
+    bar = ProgressBar(io.StringIO())
+    totals: list[int] = []
+
+    @node
+    def watched(x: int) -> int:
+        totals.append(total_of(("inner",), bar.tallies))
+        return x
+
+    inner = Pipeline([watched], name="inner").as_node(map_over="x")
+    outer = Pipeline([inner], name="outer", callbacks=[bar])
+    outer.map({"x": [[1, 2], [1, 2], [1, 2, 3], [1]]}, map_over="x")
+    assert totals == [8, 8, 8, 8, 9, 9, 9, 8]
+    assert [(row.done, row.total) for row in find_rows(bar, 1.0, is_over=True)] == [(4, 4), (8, 8)]
+
+
+def test_many_pipelines_inside_do_not_fill_the_screen() -> None:
+    bar = ProgressBar(io.StringIO())
+    inner = [
+        Pipeline([first], name=f"p{one}").as_node(output_mapping={"first": f"out{one}"})
+        for one in range(30)
+    ]
+    Pipeline(inner, callbacks=[bar]).run(x=1)
+    assert len(find_rows(bar)) == 12
+
+
+def test_importing_the_bar_imports_neither_rich_nor_ipython() -> None:
+    program = (
+        "import sys; from kohaku_ast import ProgressBar; ProgressBar(); "
+        "sys.exit(bool({'rich', 'IPython'} & set(sys.modules)))"
+    )
+    subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )

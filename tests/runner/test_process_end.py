@@ -1,0 +1,132 @@
+"""A run in this process ends as a process does: compared with plain Python, run after run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import on_path, run_kogine, run_python
+
+ENDINGS = [
+    pytest.param(
+        "t = threading.Thread(target=lambda: (time.sleep(0.05), print('thread', n)))\nt.start()\n",
+        id="a thread is waited for",
+    ),
+    pytest.param(
+        "def first():\n"
+        "    time.sleep(0.02)\n"
+        "    threading.Thread(target=print, args=('inner', n)).start()\n"
+        "threading.Thread(target=first).start()\n",
+        id="a thread that a thread starts",
+    ),
+    pytest.param(
+        "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n",
+        id="a daemon is not waited for",
+    ),
+    pytest.param(
+        "atexit.register(print, 'first', n)\natexit.register(print, 'second', end='!\\n')\n",
+        id="exit functions, the last registered first",
+    ),
+    pytest.param("@atexit.register\ndef bye():\n    print('bye', n)\nbye()\n", id="as a decorator"),
+    pytest.param(
+        "atexit.register(print, 'a')\natexit.register(id, 1)\natexit.unregister(print)\n",
+        id="an exit function that is taken back",
+    ),
+    pytest.param(
+        "atexit.register(print, 'after')\natexit.register(sys.exit, 3)\n",
+        id="an exit function that exits",
+    ),
+    pytest.param(
+        "t = threading.Thread(target=lambda: (time.sleep(0.05), print('thread')))\n"
+        "t.start()\natexit.register(print, 'end')\n",
+        id="threads before exit functions",
+    ),
+    pytest.param("atexit.register(print, 'end', n)\nsys.exit()\n", id="after sys.exit"),
+    pytest.param(
+        "pool = futures.ThreadPoolExecutor(2)\npool.submit(lambda: (time.sleep(0.05), print(n)))\n",
+        id="an executor that nobody shuts down",
+    ),
+    pytest.param(
+        "def more(m):\n    time.sleep(0.02)\n    print(m, n)\n"
+        "    if m:\n        pool.submit(more, m - 1)\n"
+        "pool = futures.ThreadPoolExecutor(2)\npool.submit(more, 3)\n",
+        id="an executor whose work makes more work",
+    ),
+    pytest.param(
+        "pool = futures.ProcessPoolExecutor(1, mp_context=fork)\n"
+        "pool.submit(print, 'child', n, flush=True)\n",
+        id="an executor of processes that nobody shuts down",
+    ),
+    pytest.param(
+        "pool = fork.Pool(1)\nprint(pool.apply(abs, (-n,)))\n", id="a pool that nobody closes"
+    ),
+    pytest.param(
+        "manager = fork.Manager()\nprint(manager.list([n]))\n", id="a manager that nobody ends"
+    ),
+    pytest.param(
+        "queue = fork.Queue()\nqueue.put(n)\nprint(queue.get())\nqueue.put(n)\n",
+        id="a queue that is not empty",
+    ),
+    pytest.param(
+        "child = fork.Process(target=lambda: (time.sleep(0.05), print('child', n, flush=True)))\n"
+        "child.start()\n",
+        id="a child is waited for",
+    ),
+    pytest.param(
+        "child = fork.Process(target=time.sleep, args=(60,), daemon=True)\nchild.start()\n"
+        "atexit.register(lambda: print(child.is_alive()))\n",
+        id="a child that is a daemon is ended",
+    ),
+]
+SCRIPT = """\
+import atexit, multiprocessing, sys, threading, time
+from concurrent import futures
+fork = multiprocessing.get_context("fork")
+n = 0
+print("start", n, flush=True)
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_a_script_started_ends_with_its_run(tmp_path: Path, ending: str) -> None:
+    script = tmp_path / "s.py"
+    printed = ""
+    for n in (1, 2):
+        script.write_text(SCRIPT.replace("n = 0", f"n = {n}") + ending)
+        printed += run_python(tmp_path, "-Wignore", "s.py").stdout
+    script.write_text(SCRIPT + ending)
+    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1,2", PYTHONWARNINGS="ignore")
+    assert (done.stdout, done.status) == (printed, 0), done.stderr
+
+
+def test_an_exit_function_that_fails_is_printed_as_python_does(tmp_path: Path) -> None:
+    text = "import atexit\nn = 0\ndef bad():\n    1 / n\natexit.register(print, 'after')\natexit.register(bad)\n"
+    (tmp_path / "s.py").write_text(text)
+    plain = run_python(tmp_path, "s.py")
+    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=0,1")
+    assert done.stdout == plain.stdout * 2
+    without_address = [line for line in plain.stderr.splitlines() if " at 0x" not in line]
+    assert without_address
+    assert set(without_address) <= set(done.stderr.splitlines())
+    assert done.stderr.count("ZeroDivisionError") == 1
+
+
+def test_exit_functions_of_libraries_are_left_to_the_process(tmp_path: Path) -> None:
+    library = tmp_path / "lib" / "registering.py"
+    library.parent.mkdir()
+    library.write_text("import atexit\natexit.register(print, 'library')\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "s.py").write_text(
+        "import atexit, registering\nn = 0\natexit.register(print, 'script', n)\nprint('run', n)\n"
+    )
+    done = run_kogine(
+        tmp_path / "run", "run", "s.py", "--sweep", "n=1,2",
+        PYTHONPATH=_also(library.parent),
+    )  # fmt: skip
+    assert done.stdout == "run 1\nscript 1\nrun 2\nscript 2\nlibrary\n", done.stderr
+
+
+def _also(folder: Path) -> str:
+    return f"{on_path()}:{folder}"
