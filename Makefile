@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test corpus cpython torch coverage benchmark lint clean
+.PHONY: demo test corpus cpython torch daft coverage benchmark lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -21,6 +21,10 @@ cpython: $(VENV)/tests-installed
 torch: $(VENV)/tests-installed
 	$(BIN)/python -m pip install -q torch==2.13.0
 	$(BIN)/python -m pytest -q -m torch
+
+daft: $(VENV)/tests-installed
+	$(BIN)/python -m pip install -q 'daft>=0.7'
+	$(BIN)/python -m pytest -q -m daft
 
 coverage: $(VENV)/tests-installed
 	$(BIN)/coverage erase

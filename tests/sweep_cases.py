@@ -186,6 +186,8 @@ REFUSED = [
     refused("one parameter set and swept under two names", "Args.depth=1", "--sweep", "depth=3,4", words=["Args.depth", "twice"]),
     refused("a zip of unequal lengths", "--sweep", "lr=1,2", "--sweep", "bs=1,2,3", "--zip", "lr,bs", words=["2", "3", "lr", "bs"]),
     refused("a zip of what is no axis", "--sweep", "lr=1,2", "--zip", "lr,bs", words=["bs"]),
+    refused("a zip of one axis", "--sweep", "lr=1,2", "--zip", "lr", words=["--zip lr", "each once"]),
+    refused("a zip of an axis with itself", "--sweep", "lr=1,2", "--sweep", "bs=1,2", "--zip", "lr,lr", words=["--zip lr,lr", "each once"]),
     refused("random axes without a number of draws", "--sweep", "lr=uniform:0:1", words=["-n"]),
     refused("a seed without random axes", "--sweep", "lr=1,2", "--seed", "3", words=["--seed"]),
     refused("a seed that is no number", "--sweep", "lr=uniform:0:1", "-n", "2", "--seed", "x", words=["--seed x"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -51,11 +52,14 @@ def run_flow(
 @contextmanager
 def output(is_json: bool) -> Iterator[TextIO]:
     """Where a flow is shown; inside, nothing but JSON comes on standard output if it is that."""
-    if not is_json:
+    if is_json:
+        with only_json() as stream:
+            yield stream
+    elif sys.stderr is not None:
         yield sys.stderr
-        return
-    with only_json() as stream:
-        yield stream
+    else:  # it was closed when we were started
+        with open(os.devnull, "w") as nowhere:
+            yield nowhere
 
 
 def say(*texts: str) -> None:

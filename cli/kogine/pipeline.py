@@ -19,6 +19,7 @@ RUN_OPTIONS = (
     *_PART,
     ("--output", True, "NAMES: the outputs to print, a,b; without it those that no node reads."),
     ("--json", False, "Print the results as one JSON object."),
+    ("--no-progress", False, "Show no bar on a terminal."),
 )
 GRAPH_OPTIONS = (
     ("-o", True, "FILE: draw there, as .svg, .html or .mmd; without it print every edge in words."),

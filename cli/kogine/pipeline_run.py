@@ -36,7 +36,8 @@ def _run(pipeline: Pipeline, read_: Arguments) -> None:
     if read_.value("--from"):
         check_above(pipeline, read_.value("--from"), values, wanted)
     pipeline.plan(values, wanted)  # a mistake is told before a bar is shown
-    results = _shown(pipeline).run(values, wanted)
+    shown = pipeline if "--no-progress" in read_.flags else _shown(pipeline)
+    results = shown.run(values, wanted)
     sys.stdout.write(_as_json(results) if "--json" in read_.flags else _as_lines(results))
     sys.stdout.flush()
 

@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from kogine.report import report
+
 from kohaku_ast.config.config import Config
+from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.observer import Summary
-from kohaku_ast.flow.plan import warn_on_stderr
+from kohaku_ast.flow.plan import tell_on_stderr, warn_on_stderr
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run
@@ -33,11 +36,14 @@ def recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
 
 
 def _run(run: Run, bound: Bound) -> int:
-    recorder = Recording().recorder(warn_on_stderr, lambda run: {}, has_logs=True)
+    recorder = Recording().recorder(warn_on_stderr, tell_on_stderr, lambda run: {}, has_logs=True)
     assert recorder is not None
     tee = Tee()
     try:
         outcome = _watched(run, bound, recorder, tee)
+    except KogineError as error:
+        recorder.on_refuse(run)
+        return report(error)
     finally:
         tee.close()
         recorder.on_finish(Summary())

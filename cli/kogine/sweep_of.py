@@ -35,9 +35,16 @@ def own_axes(read_: Arguments) -> Sweep:
             axes = axes * Sweep(_axis(text))
         elif option == "--trials":
             axes = axes * Sweep.from_table(text)
-    for names in read_.values.get("--zip", []):
-        axes = axes.pair(*(name.strip() for name in names.split(",")))
+    for text in read_.values.get("--zip", []):
+        axes = axes.pair(*_names(text))
     return axes
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if len({*names}) < max(2, len(names)):
+        raise UsageError(f"--zip {text}: name the axes to pair, each once: --zip lr,bs")
+    return names
 
 
 def _axis(text: str) -> Axis:

@@ -118,6 +118,8 @@ class AsyncExecutor(Executor):
 
 
 def _makes_coroutine(function: Callable[..., Any]) -> bool:
+    if isinstance(getattr(function, "is_async", None), bool):  # a node
+        return function.is_async  # type: ignore[attr-defined, no-any-return]
     call: Any = type(function).__call__
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 

@@ -24,9 +24,7 @@ class DaftEngine:
     Raises UsageError if Daft is not installed.
     """
 
-    def __init__(
-        self, collect: bool = True, show_plan: bool = False, debug: bool = False
-    ) -> None:
+    def __init__(self, collect: bool = True, show_plan: bool = False, debug: bool = False) -> None:
         self.collect = collect
         self.show_plan = show_plan
         self.debug = debug
@@ -34,8 +32,11 @@ class DaftEngine:
 
     def run(self, job: Job) -> Any:
         """The result of *job*. Raises what a node raised."""
-        from kohaku_ast.engines.daft_rows import Table
+        from kohaku_ast.engines.daft_rows import IN_ROW, Table, in_this_row
 
+        if IN_ROW.get():
+            inner = in_this_row(job)
+            return inner.scope.engine.run(inner)
         table = Table(job, None, False)
         self._compute(table)
         return table.results()[0]
@@ -43,8 +44,11 @@ class DaftEngine:
     def map(self, job: Job, rows: Rows, keep: bool = False) -> Any:
         """The results of *rows* in their order; a DataFrame if this does not *collect*."""
         from kohaku_ast.engines.daft_frame import make_frame
-        from kohaku_ast.engines.daft_rows import Table
+        from kohaku_ast.engines.daft_rows import IN_ROW, Table, in_this_row
 
+        if IN_ROW.get():
+            inner = in_this_row(job)
+            return inner.scope.engine.map(inner, rows, keep)
         if not self.collect:
             return self._shown(make_frame(self._daft, job.plan, rows))
         if not len(rows):
@@ -75,6 +79,4 @@ def find_daft() -> Any:
     try:
         return import_module("daft")
     except ImportError as error:
-        raise UsageError(
-            "the daft engine needs daft: pip install 'kohaku-ast[daft]'"
-        ) from error
+        raise UsageError("the daft engine needs daft: pip install 'kohaku-ast[daft]'") from error

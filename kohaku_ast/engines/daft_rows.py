@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from contextvars import ContextVar, copy_context
 
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.pipeline.engine import find_engine
@@ -21,27 +22,28 @@ if TYPE_CHECKING:
 
     from kohaku_ast.pipeline.job import Job
     from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.node_like import NodeLike
 
 _TABLES: dict[int, Table] = {}
 _NUMBERS = itertools.count()
 ROW = "row"
 """The column that numbers the rows."""
+IN_ROW: ContextVar[bool] = ContextVar("kogine-daft-row", default=False)
+"""Whether Daft is waiting for what runs: it cannot run something else meanwhile."""
 
 
 class Table:
     """One run (*rows* None) or map; to be entered while Daft computes it."""
 
     def __init__(self, job: Job, rows: Rows | None, keep: bool) -> None:
-        # A pipeline inside runs in its row: Daft does not run in what Daft runs.
-        scope = job.scope.replaced(
-            engine=find_engine("sequential"), held=None, lock=job.scope.lock or threading.RLock()
-        )
-        self._job, self._rows, self._keep = job.inside(scope), rows, keep
+        # The scope is for pipelines inside.
+        self._job, self._rows, self._keep = in_this_row(job), rows, keep
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
         self._runs: dict[int, Steps] = {}
         self._told: dict[int, Any] = {}
         self._errors: dict[int, BaseException] = {}
+        self._is_ended = False  # by Ctrl-C and the like
         self._size = 1 if rows is None else len(rows)
 
     def __enter__(self) -> Table:
@@ -91,13 +93,16 @@ class Table:
         try:
             steps = self._steps(row)
             if node in steps.todo:
-                steps.step(node, steps.call)
+                copy_context().run(_step, steps, node)
         except BaseException as error:
             self._errors[row] = error
+            self._is_ended = self._is_ended or not isinstance(error, Exception)
             return None
         return tuple([steps.values.get(name) for name in node.outputs])
 
     def _is_over(self, row: int) -> bool:
+        if self._is_ended:
+            return True
         if self._keep:
             return row in self._errors
         return any(other <= row for other in list(self._errors))
@@ -119,18 +124,29 @@ class Table:
 
     def results(self) -> list[Any]:
         """Of the rows in their order. Raises what the first row that failed has raised."""
-        if self._errors and not self._keep:
-            raise self._errors[min(self._errors)]
+        for row in sorted(self._errors):
+            if not self._keep or not isinstance(self._errors[row], Exception):
+                raise self._errors[row]
         return [self._result(row) for row in range(self._size)]
 
     def _result(self, row: int) -> Any:
         error = self._errors.get(row)
-        if error is None:
-            return self._steps(row).result()
         if not isinstance(error, Exception):
-            raise error
+            return self._steps(row).result()
         steps = self._runs.get(row)
         return FailedItem(row, error, steps.job.failure if steps else None)
+
+
+def _step(steps: Steps, node: NodeLike) -> None:
+    IN_ROW.set(True)
+    steps.step(node, steps.call)
+
+
+def in_this_row(job: Job) -> Job:
+    """*job*, to be run without Daft."""
+    lock = job.scope.lock or threading.RLock()
+    engine = find_engine("sequential")
+    return job.inside(job.scope.replaced(engine=engine, held=None, lock=lock))
 
 
 def _table(number: int) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 from concurrent.futures import Executor
 
@@ -26,6 +28,7 @@ class Held:
         self._lock = threading.Lock()
         self._processes: Any = None
         self._loop: AsyncExecutor | None = None
+        self._folder: str | None = None
         if "parallel" in (engine.node_kind, engine.map_kind):
             self.processes()  # before there are threads: a fork takes over none of them
 
@@ -51,6 +54,13 @@ class Held:
                 self._loop = AsyncExecutor(self.engine.max_concurrent)
             return self._loop
 
+    def folder(self) -> str:
+        """A folder for values that workers read; it goes away with the run."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.mkdtemp(prefix="kogine-")
+            return self._folder
+
     def close(self, error: BaseException | None) -> None:
         """Give back what is ours; an interrupt does not wait for it."""
         is_hurried = error is not None and not isinstance(error, Exception)
@@ -61,6 +71,8 @@ class Held:
             self._processes.shutdown(wait=not is_hurried, cancel_futures=True)
         if self._loop is not None:
             self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Level:

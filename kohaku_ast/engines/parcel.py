@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 from collections import OrderedDict
 
 from kohaku_ast.errors import UncrossableValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 
@@ -20,18 +21,22 @@ class Parcel:
     there is an error of its task, not the end of the process.
     """
 
-    __slots__ = ("_data", "_label", "_value", "has_crossed")
+    __slots__ = ("_data", "_label", "_path", "_value", "has_crossed")
 
     def __init__(self, value: Any, label: str | Mapping[str, str]) -> None:
         self._value = value
         #: What errors call the value, or the values of a dict (of each name, if it is a mapping).
         self._label = label
         self._data: bytes | None = None
+        self._path: str | None = None
         #: Whether it came from another process.
         self.has_crossed = False
 
     def open(self) -> Any:
         """The value. Raises UncrossableValue."""
+        if self._path is not None and self._value is None:
+            with open(self._path, "rb") as file:
+                return _read(file.read(), self._label)
         if self._data is not None and self._value is None:
             self._value = _read(self._data, self._label)
         return self._value
@@ -40,13 +45,14 @@ class Parcel:
         """The value; the same object for equal parcels that come to this process one after
         another.
         """
-        if self._data is None:
+        key = self._path or self._data
+        if key is None or self._value is not None:
             return self._value
-        if self._data not in _OPENED:
-            _OPENED[self._data] = self.open()
+        if key not in _OPENED:
+            _OPENED[key] = self.open()
             while len(_OPENED) > _MOST_OPENED:
                 _OPENED.popitem(last=False)
-        return _OPENED[self._data]
+        return _OPENED[key]
 
     def pack(self) -> Parcel:
         """Itself, surely fit to be sent. Raises UncrossableValue."""
@@ -54,22 +60,36 @@ class Parcel:
             self._data = dumps(self._value, self._label)
         return self
 
+    def laid_down(self, folder: Callable[[], str]) -> Parcel:
+        """Itself; if it is large, what is sent is where it lies in *folder*, and each process
+        reads it once. Raises UncrossableValue.
+        """
+        data = self.pack()._data
+        if data is not None and len(data) > _LARGE:
+            handle, self._path = tempfile.mkstemp(dir=folder())
+            with open(handle, "wb") as file:
+                file.write(data)
+        return self
+
     def part(self, value: Any) -> Parcel:
         """A parcel of *value*, a part of what this one holds."""
         return Parcel(value, self._label)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._path is not None:
+            return _arrived, (None, self._label, self._path)
         return _arrived, (self.pack()._data, self._label)
 
 
 #: What came in parcels of ``open_kept``: a worker process gets one plan again and again.
-_OPENED: OrderedDict[bytes, Any] = OrderedDict()
+_OPENED: OrderedDict[bytes | str, Any] = OrderedDict()
 _MOST_OPENED = 4
+_LARGE = 1 << 20  # bytes; below that a pipe is as fast as a file
 
 
-def _arrived(data: bytes, label: str | Mapping[str, str]) -> Parcel:
+def _arrived(data: bytes | None, label: str | Mapping[str, str], path: str | None = None) -> Parcel:
     parcel = Parcel(None, label)
-    parcel._data = data
+    parcel._data, parcel._path = data, path
     parcel.has_crossed = True
     return parcel
 

@@ -106,8 +106,16 @@ class _Parts(_Mapped):
         self._constant = Parcel(
             (job.plan, rows.over, dict(rows.fixed)), f"the pipeline of {names}, or what is fixed,"
         )
-        if rows.fixed and level.is_remote:
-            Parcel(dict(rows.fixed), self._reading(job.plan.given)).pack()
+        if level.is_remote:
+            self._lay_down()
+
+    def _lay_down(self) -> None:
+        try:
+            self._constant.laid_down(self.level.held.folder)
+        except UncrossableValue:
+            fixed = self.rows.fixed
+            Parcel(dict(fixed), self._reading(fixed)).pack()  # its own message names the input
+            raise
 
     def _reading(self, names: Any) -> str:
         node = next(

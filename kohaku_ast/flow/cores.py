@@ -23,18 +23,14 @@ def _affinity() -> int:
 
 def _quotas(cgroups: Path, own: Path) -> list[float]:
     """Cores by the quota of our cgroup and of those above it; version 2, else version 1."""
-    found = []
-    for folder in _folders(cgroups, own):
-        text = _read(folder / "cpu.max").split()
-        if len(text) == 2 and text[0] != "max":
-            found.append(int(text[0]) / int(text[1]))
-    quota, period = (
-        _read(cgroups / "cpu/cpu.cfs_quota_us"),
-        _read(cgroups / "cpu/cpu.cfs_period_us"),
-    )
-    if quota.strip().isdigit() and period.strip().isdigit():
-        found.append(int(quota) / int(period))
-    return found
+    limits = [_read(folder / "cpu.max").split() for folder in _folders(cgroups, own)]
+    limits.append([_read(cgroups / f"cpu/cpu.cfs_{one}_us").strip() for one in ("quota", "period")])
+    return [
+        int(limit[0]) / int(limit[1])
+        for limit in limits
+        # No limit is called "max", or -1.
+        if len(limit) == 2 and limit[0].isdigit() and limit[1].isdigit() and int(limit[1])
+    ]
 
 
 def _folders(cgroups: Path, own: Path) -> list[Path]:

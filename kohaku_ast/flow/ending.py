@@ -14,6 +14,7 @@ GRACE = 10.0
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _LADDER = (signal.SIGINT, signal.SIGTERM, _KILL)
+_CONTINUE = getattr(signal, "SIGCONT", None)
 
 
 @dataclass(eq=False)
@@ -44,6 +45,12 @@ class Active:
         if self.handle is not None:
             self.handle.signal(_KILL)
 
+    def end_rest(self, status: int) -> None:
+        """The process has ended with *status*: what it has started ends too if it was killed."""
+        # Otherwise it may have left something running on purpose, as a script may.
+        if self.handle is not None and (self.reason or status < 0):
+            self.handle.signal(_KILL)
+
     def check(self, now: float, grace: float = GRACE) -> None:
         """Do what is due."""
         if self.deadline is not None and now >= self.deadline and not self.reason:
@@ -54,6 +61,8 @@ class Active:
     def _step(self, grace: float) -> None:
         if self.handle is not None:
             self.handle.signal(_LADDER[self.rung])
+            if _CONTINUE is not None:
+                self.handle.signal(_CONTINUE)  # one that is stopped hears nothing but SIGKILL
         self.rung += 1
         self.due = time.monotonic() + grace if self.rung < len(_LADDER) else None
 

@@ -27,10 +27,10 @@ class ExecutorLauncher:
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Submit it; raises UncrossableValue, which names the value."""
+        packed = Packed(pack(bound, True), bound.argv)
         log = self.open_log(run, bound)
         if log is not None:
             os.close(log)
-        packed = Packed(pack(bound, True), bound.argv)
         future = self.executor.submit(run_packed, packed, self.slots.of(run))
         future.add_done_callback(lambda one: done(run, _outcome(one)))
         return _Submitted(future)

@@ -122,6 +122,8 @@ class Flow:
             self._interrupt_inline(run)
         except (KogineError, SyntaxError) as error:
             if run.index == 0 and run.attempt == 1:
+                for one in self.observers:
+                    one.on_refuse(run)
                 raise  # nothing has run yet: the mistake is of the whole flow
             self._active.setdefault(run.index, Active(run, None))
             self._done(run, Outcome("failed", error=RunError.of(error, None), exit_status=2))
@@ -180,6 +182,7 @@ class Flow:
 
     def _ended(self, run: Run, outcome: Outcome) -> Iterator[Run]:
         active = self._active.pop(run.index)
+        active.end_rest(outcome.exit_status)
         if run.state == RUNNING:
             heapq.heappush(self._free, run.slot)
         run.ended = time.time()

@@ -55,6 +55,9 @@ class Observer:
     def on_skip(self, run: Run) -> None:
         """*run* need not run: its ``outcome`` says how it ended before."""
 
+    def on_refuse(self, run: Run) -> None:
+        """*run*, the first one, could not be started: nothing is run."""
+
     def on_end(self, run: Run) -> None:
         """*run* is over; its ``outcome`` says how."""
 

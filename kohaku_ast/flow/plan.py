@@ -22,9 +22,14 @@ Warn = Callable[[str], None]
 """Told what a user has to know."""
 
 
+def tell_on_stderr(text: str) -> None:
+    """The usual way to say something."""
+    print(f"kogine: {text}", file=sys.stderr, flush=True)
+
+
 def warn_on_stderr(text: str) -> None:
-    """The usual way."""
-    print(f"kogine: warning: {text}", file=sys.stderr, flush=True)
+    """The usual way to warn."""
+    tell_on_stderr(f"warning: {text}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Plan:
         warn: Warn = warn_on_stderr,
     ) -> Flow:
         """The Flow of *works*; ``runs()`` starts it. *shows* replaces ``shows_output``."""
-        recorder = self.recording.recorder(warn, self._variables, self.has_logs)
+        recorder = self.recording.recorder(warn, tell_on_stderr, self._variables, self.has_logs)
         first, limits = [], self.limits
         options = {} if recorder is None else {"open_log": recorder.open}
         if recorder is not None:

@@ -6,7 +6,6 @@ A disk that does not want records never stops a run: it is said once, and the ru
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -40,10 +39,12 @@ class Recorder(Observer):
         has_logs: bool = True,
         variables: Callable[[Run], Mapping[str, str]] = lambda run: {},
         warn: Callable[[str], None],
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         """*resume*: what earlier flows have finished is done, failures too unless *retry_failed*
         (which resumes as well). *variables* is what a run has besides our own environment.
-        *warn* is told, once, why something cannot be written.
+        *warn* is told, once, why something cannot be written, and *tell*, at the end, what was left
+        out.
         """
         self.root, self.has_logs = root.absolute(), has_logs
         self.variables = variables
@@ -54,7 +55,7 @@ class Recorder(Observer):
                 said.add(subject)
                 warn(text)
 
-        self._warn = warn_once
+        self._warn, self._tell = warn_once, tell
         #: What was not run again; None if nothing is resumed.
         self.resumed: Resumed | None = None
         if resume or retry_failed:
@@ -99,6 +100,12 @@ class Recorder(Observer):
             kept.facts["process"] = facts.marked(ProcessMark.of(pid))
             self._write(kept)
 
+    def on_refuse(self, run: Run) -> None:
+        """It leaves nothing."""
+        kept = self._open.pop(run.index, None)
+        if kept is not None:
+            kept.folder.remove()
+
     # --- as it goes ------------------------------------------------------------------------------
 
     def on_retry(self, run: Run, seconds: float) -> None:
@@ -124,7 +131,7 @@ class Recorder(Observer):
         for kept in self._unwritten:
             self._write(kept)
         if self.resumed is not None and str(self.resumed):
-            print(f"kogine: {self.resumed}", file=sys.stderr, flush=True)
+            self._tell(str(self.resumed))
 
     # --- inside ----------------------------------------------------------------------------------
 

@@ -35,10 +35,11 @@ class Recording:
     def recorder(
         self,
         warn: Callable[[str], None],
+        tell: Callable[[str], None],
         variables: Callable[[Run], Mapping[str, str]],
         has_logs: bool,
     ) -> Recorder | None:
-        """What keeps the records of one flow; None if nothing does."""
+        """What keeps the records of one flow; None if nothing does. The rest is for Recorder."""
         if not self.is_on:
             return None
         return Recorder(
@@ -48,4 +49,5 @@ class Recording:
             has_logs=has_logs,
             variables=variables,
             warn=warn,
+            tell=tell,
         )

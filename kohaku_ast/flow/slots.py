@@ -38,12 +38,11 @@ class Slots:
 
 def parse_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """``"0,1"`` or ``"auto"``: all that this process may use. Raises UsageError if none is."""
-    if text.strip() != "auto":
-        found = tuple(one.strip() for one in text.split(",") if one.strip())
-    elif environment.get(_GPUS):
-        found = tuple(environment[_GPUS].split(","))
-    else:
+    if text.strip() == "auto" and _GPUS not in environment:
         found = _all_gpus()
+    else:
+        named = environment[_GPUS] if text.strip() == "auto" else text
+        found = tuple(one.strip() for one in named.split(",") if one.strip())
     if not found:
         raise UsageError(f"--gpus {text}: no graphics processor found. Name them: --gpus 0,1")
     return found

@@ -35,6 +35,7 @@ ENGINES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     )
     for name in ("sequential", "async", "threaded", "parallel")
 }
+ENGINES["daft"] = ("kohaku_ast.engines.daft", "DaftEngine", {})
 
 
 def find_engine(engine: str | Engine | Any) -> Engine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kohaku_ast.pipeline.callbacks import Callback
+from kohaku_ast.pipeline.tally import Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,56 +14,6 @@ if TYPE_CHECKING:
 
     #: Names from the pipeline to a node inside; items of maps are not in it.
     Path: TypeAlias = tuple[str, ...]
-
-
-class Tally:
-    """What became of one node or pipeline, in all items together."""
-
-    __slots__ = (
-        "broken",
-        "cached",
-        "ended",
-        "expected",
-        "failed",
-        "items",
-        "nodes",
-        "running",
-        "seconds",
-        "skipped",
-        "starts",
-        "succeeded",
-    )
-
-    def __init__(self) -> None:
-        #: How often it is running now, and how often it came to which end.
-        self.running = self.succeeded = self.cached = self.failed = self.skipped = 0
-        #: The time that it took, all ends together.
-        self.seconds = 0.0
-        #: Of a pipeline: how many nodes or items in it there were to be, and how many came to an
-        #: end, and how many of these failed.
-        self.expected = self.ended = self.broken = 0
-        #: Of a pipeline: how often it has begun.
-        self.starts = 0
-        #: Of a pipeline that is mapped: whether ``expected`` counts items.
-        self.items = False
-        #: Of a pipeline: the nodes that a run of it may run.
-        self.nodes: tuple[str, ...] = ()
-
-    @property
-    def state(self) -> str:
-        """One of running, failed, succeeded, cached and skipped; empty before anything."""
-        for state in ("running", "failed", "succeeded", "cached", "skipped"):
-            if getattr(self, state):
-                return state
-        return ""
-
-    @property
-    def times(self) -> int:
-        """How often it came to an end of its own."""
-        return self.succeeded + self.cached + self.failed
-
-    def __repr__(self) -> str:
-        return f"<{self.state or 'waiting'}, {self.seconds:.3f} s>"
 
 
 class LastRun(Callback):
@@ -169,6 +120,7 @@ class LastRun(Callback):
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """Its end follows."""
         self._failed.add(context.path)
+        self.tally(context).error = _told(error)
         around = context.path[:-1]
         if around not in self._broken or not is_item(around[-1]):
             self._broken.add(around)
@@ -182,6 +134,13 @@ class LastRun(Callback):
         tally = self._around(context)
         if not tally.items:
             tally.ended += 1
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:  # it is the user's class
+        return type(error).__name__
 
 
 def is_item(name: str) -> bool:

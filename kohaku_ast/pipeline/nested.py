@@ -38,6 +38,7 @@ class PipelineNode:
         name: str | None = None,
         cache: bool = True,
         outputs: tuple[str, ...] | None = None,
+        without: frozenset[str] = frozenset(),
     ) -> None:
         #: The pipeline that runs.
         self.pipeline = pipeline
@@ -54,6 +55,7 @@ class PipelineNode:
         self.input_mapping.update((old, new) for old, new in over.items() if old != new)
         #: Name in the pipeline -> name outside, for outputs that are called otherwise out here.
         self.output_mapping = dict(output_mapping or {})
+        self._without = without
         self._read_names(outputs)
         self._read_inputs()
 
@@ -79,7 +81,7 @@ class PipelineNode:
         names: dict[str, list[Any]] = {}
         for node in self._nodes:
             for one in node.inputs:
-                if one in self._outer:
+                if one in self._outer and self._outer[one] not in self._without:
                     names.setdefault(self._outer[one], []).append((node, one))
         self.inputs = tuple(names)
         self.defaults: Mapping[str, Any] = MappingProxyType(
@@ -105,6 +107,25 @@ class PipelineNode:
         """A node that gives *outputs* only: what nothing else needs of it does not run."""
         return PipelineNode(*self._arguments(outputs))
 
+    @property
+    def unlinked(self) -> frozenset[str]:
+        """The inputs that only the caller fills: of scripts inside, unless they were renamed."""
+        readers, renamed = self.pipeline.graph.readers, self.input_mapping.values()
+        held = {node: getattr(node, "unlinked", ()) for node in self.pipeline.nodes}
+        return frozenset(
+            [
+                outer
+                for inner, outer in self._outer.items()
+                if inner in readers
+                and inner not in renamed
+                and all(inner in held[node] for node in readers[inner])
+            ]
+        )
+
+    def without(self, names: frozenset[str]) -> PipelineNode:
+        """A copy that does not take *names*."""
+        return PipelineNode(*(*self._arguments(self.outputs)[:-1], self._without | names))
+
     def _arguments(self, outputs: tuple[str, ...]) -> Any:
         """What makes an equal node with these *outputs*."""
         return (
@@ -116,6 +137,7 @@ class PipelineNode:
             self.name,
             self.cache,
             outputs,
+            self._without,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -109,10 +109,11 @@ class Node:
     def _take(self, bound: Mapping[str, Any]) -> None:
         """Split the parameters into inputs and *bound*."""
         names = [one.name for one in self.parameters]
+        self._by_name = dict(zip(names, self.parameters))
         for name in bound:
             if name not in names:
                 raise PipelineError(self._unknown(name, names, "input"))
-        if len(set(names)) < len(names):
+        if len(self._by_name) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise PipelineError(f"node {self.name!r}: two parameters are called {twice!r}.")
         free = (
@@ -178,7 +179,7 @@ class Node:
             method, self.outputs, cache=self.cache, name=self.name, rename=names, bound=self.bound
         )
 
-    def bind(self, **values: Any) -> Node:
+    def bind(self, /, **values: Any) -> Node:
         """A copy whose inputs named in *values* have these values and are no inputs any more."""
         return self._copy(bound={**self.bound, **values})
 
@@ -227,10 +228,8 @@ class Node:
 
     def input_hint(self, name: str) -> Any:
         """The type of an input, or ``hints.UNKNOWN``."""
-        for one in self.parameters:
-            if one.name == name:
-                return hints.of_parameter(self.function, one.parameter)
-        return hints.UNKNOWN
+        one = self._by_name.get(name)
+        return hints.of_parameter(self.function, one.parameter) if one else hints.UNKNOWN
 
     def output_hint(self, name: str) -> Any:
         """The type of an output, or ``hints.UNKNOWN``."""

@@ -58,6 +58,8 @@ def _rebuild(function: Any, options: dict[str, Any]) -> Node:
         import pickle
 
         function = pickle.loads(function)
+    if isinstance(function, Node):  # a method, read from its object: there it is a node
+        function = function.function
     return Node(function, **options)
 
 

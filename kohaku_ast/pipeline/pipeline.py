@@ -239,6 +239,14 @@ class Pipeline:
         """What it computes, for the keys of a node that runs it."""
         return self.graph.nodes
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: neither plans nor what has failed here."""
+        return {**self.__dict__, "_plans": {}, "last_error": None}
+
     def __repr__(self) -> str:
-        inputs, outputs = ", ".join(self.inputs), ", ".join(self.outputs)
+        from kohaku_ast.pipeline.drawing.inputs import told_inputs
+
+        told = {name for node in self.nodes for name in told_inputs(self.graph, node)}
+        inputs = ", ".join([name for name in self.inputs if name in told])
+        outputs = ", ".join(self.outputs)
         return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.graph import shown
-from kohaku_ast.pipeline.straight import Straight
+from kohaku_ast.pipeline.straight import MAKING, Straight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Plan:
     def straight(self) -> Straight:
         """The whole Plan as one function, made when it is first asked for."""
         if self._straight is None:
-            self._straight = Straight(self)
+            with MAKING:
+                self._straight = self._straight or Straight(self)
         return self._straight
 
     def result(self, values: Mapping[str, Any]) -> Any:

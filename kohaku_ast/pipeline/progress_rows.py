@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kohaku_ast.pipeline.last_run import LastRun, Path, Tally
+    from kohaku_ast.pipeline.last_run import LastRun, Path
+    from kohaku_ast.pipeline.tally import Tally
 
 _MOST = 12  # rows
 _LABEL = 24  # letters

@@ -6,6 +6,8 @@ the line says which, and the locals of the frame hold what had finished: success
 
 from __future__ import annotations
 
+import threading
+
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.results import split
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The file of every generated function, as tracebacks have it.
 FILENAME = "<pipeline of kohaku_ast>"
+#: Held while code is made: each Plan has one, whatever threads ask for it at once.
+MAKING = threading.RLock()
 
 
 class Straight:
@@ -52,18 +56,24 @@ class Straight:
         """A function of an iterator of rows (bare values if *over* is one name, else tuples),
         the mapping of the other values, and what takes the result of each row.
         """
-        if over not in self._loops:
-            fixed = self._given([name for name in self._plan.given if name not in over])
-            row = ", ".join([self._variable(name) for name in over])
-            self._loops[over] = self._compiled(
-                [
-                    ("def run(rows, given, append):", None),
-                    *fixed,
-                    (f" for {row} in rows:", None),
-                    *self._body("  "),
-                    (f"  append({self._result()})", None),
-                ]
-            )
+        found = self._loops.get(over)
+        if found is None:
+            with MAKING:
+                found = self._loops.get(over) or self._make_loop(over)
+        return found
+
+    def _make_loop(self, over: tuple[str, ...]) -> Callable[..., None]:
+        fixed = self._given([name for name in self._plan.given if name not in over])
+        row = ", ".join([self._variable(name) for name in over])
+        self._loops[over] = self._compiled(
+            [
+                ("def run(rows, given, append):", None),
+                *fixed,
+                (f" for {row} in rows:", None),
+                *self._body("  "),
+                (f"  append({self._result()})", None),
+            ]
+        )
         return self._loops[over]
 
     def failed(self, traceback: TracebackType | None) -> tuple[NodeLike, dict[str, Any]] | None:

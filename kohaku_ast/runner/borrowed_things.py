@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from kohaku_ast.runner import borrowed_interpreter as interpreter
+
 try:
     import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a short run
 except ImportError:
@@ -20,7 +22,7 @@ _SIGNALS = tuple(map(int, signal.valid_signals()))
 
 _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
-    "breakpointhook",
+    "breakpointhook", "dont_write_bytecode",
 )  # fmt: skip
 _LISTS = ("path", "meta_path", "path_hooks")
 
@@ -94,6 +96,7 @@ def _write_environment(before: dict[Any, Any]) -> None:
         value = os.fsdecode(before[key])
         if os.environ.get(name) != value:
             os.environ[name] = value
+    interpreter.read_time_zone()
 
 
 def _read_signals() -> tuple[dict[int, Any], int] | None:
@@ -125,5 +128,12 @@ _THINGS: tuple[_Thing, ...] = (
     (_read_folder, _write_folder),
     (_read_environment, _write_environment),
     (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (interpreter.read_builtins, interpreter.write_builtins),
+    (interpreter.read_umask, interpreter.write_umask),
+    (interpreter.read_tracers, interpreter.write_tracers),
+    (interpreter.read_collector, interpreter.write_collector),
+    (interpreter.read_alarm, interpreter.write_alarm),
+    (interpreter.read_streams, interpreter.write_streams),
     (_read_signals, _write_signals),
 )

@@ -47,7 +47,7 @@ def outcome_of(status: int, result: bytes, started: float) -> Outcome:
     value: object = None
     outputs: dict[str, object] = {}
     error = _error(kind, rest, status)
-    raised = load_raised(rest[3]) if kind == "failed" and rest[3] else None
+    sent = load_raised(rest[3]) if kind == "failed" and rest[3] else None
     if kind == "finished" and status >= 0:
         try:
             value, outputs = load_object(*rest)  # type: ignore[misc]
@@ -55,7 +55,7 @@ def outcome_of(status: int, result: bytes, started: float) -> Outcome:
             error = _unreadable(raised)
     failed = status or error
     state = "failed" if failed else "succeeded"
-    return Outcome(state, value, outputs, error, status, started, time.time(), raised=raised)
+    return Outcome(state, value, outputs, error, status, started, time.time(), raised=sent)
 
 
 def lost(reason: str, started: float) -> Outcome:

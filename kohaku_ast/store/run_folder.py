@@ -90,8 +90,9 @@ class RunFolder:
         return f"{{\n{lines}\n}}\n".encode()
 
     def remove(self) -> None:
-        """Leave nothing of a run whose record could not be begun."""
+        """Leave nothing of a run that was not begun."""
         _remove(str(self.log))
+        _remove(os.path.join(self.path, RECORD))
         try:
             self.path.rmdir()
         except OSError:

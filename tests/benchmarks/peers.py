@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,8 +12,10 @@ Calls = dict[str, Callable[[], object]]
 
 def _found(name: str) -> Any:
     try:
-        return importlib.import_module(name)
-    except Exception:  # not installed, or not for this Python
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # theirs, about each other
+            return importlib.import_module(name)
+    except ImportError:
         return None
 
 
@@ -42,7 +45,8 @@ def _runs(functions: list[Any], inputs: dict[str, Any], outputs: list[str]) -> C
     calls: Calls = {}
     if pipefunc := _found("pipefunc"):
         pipeline = _pipefunc(pipefunc, functions)
-        calls["pipefunc"] = lambda: pipeline.run(outputs[-1], kwargs=inputs, full_output=True)
+        asked = outputs if len(outputs) > 1 else outputs[0]
+        calls["pipefunc"] = lambda: pipeline.run(asked, kwargs=inputs)
     if _found("hamilton"):
         driver = _hamilton(functions)
         calls["Hamilton"] = lambda: driver.execute(outputs, inputs=inputs)

@@ -8,6 +8,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from kogine.complete_words import complete_words
+from kogine.pipeline import PIPELINE_COMMANDS
 
 from tests.flow.display.terminal import Program
 from tests.oracle import FIXTURES, Finished, on_path, run_kogine, run_python
@@ -270,6 +272,21 @@ def test_no_command(arguments: list[str], said: str, folder: Path) -> None:
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("name", list(PIPELINE_COMMANDS))
+def test_help(name: str, folder: Path) -> None:
+    done = pipeline(folder, name, "--help")
+    assert (done.status, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: kogine pipeline {name} [OPTIONS] FLOW.py[:NAME]")
+    assert all(option in done.stdout for option, _, _ in PIPELINE_COMMANDS[name][0])
+
+
+def test_files_are_completed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "notes.txt").write_text("")
+    assert [word for word, _, _ in complete_words(["pipeline", "run", "f"])] == ["flow.py"]
+    assert complete_words(["pipeline", "graph", "n"])[0][0] == "nested.py"
+
+
 # --- failures -------------------------------------------------------------------------------------
 
 
@@ -430,6 +447,16 @@ def test_a_bar_on_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert lines[0] == "rows runs"
     assert lines[1].startswith("pipeline  " + "━" * 30 + "  3/3 nodes  ")
     assert lines[2:] == ["count = None", "report = '9.0 m'"]
+
+
+def test_no_bar_if_it_is_not_wanted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", on_path())
+    launcher = str(FIXTURES.parent / "tests" / "kogine_command.py")
+    command = [sys.executable, launcher, "pipeline", "run", "flow.py", "n=4", "--no-progress"]
+    program = Program(command, folder)
+    assert program.end() == 0
+    lines = [line.rstrip() for line in program.screen.display if line.strip()]
+    assert lines == ["rows runs", "count = None", "report = '9.0 m'"]
 
 
 def test_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

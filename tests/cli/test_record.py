@@ -234,6 +234,16 @@ def test_a_full_disk_is_said_once(tmp_path: Path, mode: tuple[str, ...]) -> None
     assert "No space left on device" in done.stderr
 
 
+@pytest.mark.parametrize("mode", ["--isolate", "--record"])
+def test_what_cannot_be_started_leaves_no_record(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "train.py").write_text("n = 0\nprint('ran')\n")
+    (tmp_path / "cfg.py").write_text("import threading\nn = threading.Lock()\n")
+    done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py", mode)
+    assert (done.status, done.stdout) == (2, "")
+    assert "'n' cannot be sent to another process" in done.stderr
+    assert not list((tmp_path / ".kogine" / "runs").glob("*/*"))
+
+
 def test_workflows_record_too(tmp_path: Path) -> None:
     (tmp_path / "prep.py").write_text("print('prep')\n")
     (tmp_path / "train.py").write_text("lr = 0.1\nprint('lr', lr)\n")

@@ -237,6 +237,12 @@ class TestAsyncExecutor:
             assert [one.result(0) for one in made] == [1, 2, 3, 4, 8, 10]
             assert list(executor.map(double.function, range(3))) == [0, 2, 4]
 
+    def test_async_nodes_can_be_submitted_as_their_functions(self) -> None:
+        with AsyncExecutor(3) as executor:
+            calls = [fetch, Node(lambda x: x, "y"), Node(Call(), "y"), double.bind()]
+            made = [executor.submit(one, 4) for one in calls]
+            assert [one.result(LIMIT) for one in made] == [5, 4, 4, 8]
+
     def test_they_can_be_awaited_in_another_loop(self) -> None:
         with AsyncExecutor(3) as executor:
 

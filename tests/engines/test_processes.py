@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from kohaku_ast import Callback, HyperNodesEngine, MemoryCache, Node, Pipeline, PipelineError, node
+from kohaku_ast.engines.parcel import Parcel
 from kohaku_ast.errors import UncrossableValue
 
 ROOT = Path(__file__).parents[2]
@@ -281,7 +284,29 @@ def test_many_items_go_in_parts_and_come_back_in_order() -> None:
     )
 
 
-def test_large_values_are_sent_once_for_the_map() -> None:
+def test_large_fixed_values_are_not_sent_with_every_part(tmp_path: Path) -> None:
+    small, large = bytes(1000), bytes(2_000_000)
+    sent = {
+        size: len(pickle.dumps(Parcel(size, "x").laid_down(lambda: str(tmp_path))))
+        for size in (small, large)
+    }
+    assert 1000 < sent[small] < 2000
+    assert sent[large] < 1000
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_large_fixed_values_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made = Pipeline([Node(lambda data, x: (len(data), x), "n", name="size")], engine="parallel")
+    given = {"data": bytes(2_000_000), "x": range(50)}
+    found = made.map(given, map_over="x", output_name="n")
+    assert found == [(2_000_000, at) for at in range(50)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fixed_values_come_to_every_item() -> None:
     data = bytes(200_000)
     made = Pipeline([Node(lambda data, x: len(data) + x, "n", name="size")], engine="parallel")
     assert made.map({"data": data, "x": range(50)}, map_over="x", output_name="n") == [

@@ -21,6 +21,9 @@ from kohaku_ast.runner.warm import WarmServer
 from tests.fidelity.handles import bind, imports
 
 
+_PATIENCE = 60  # seconds
+
+
 class Driver:
     """The process, seen from a test."""
 
@@ -36,7 +39,12 @@ class Driver:
         assert answers is not None
         feed.write(f"{request!r}\n".encode())
         feed.flush()
-        answer: tuple[int, bytes, bytes] = eval(answers.readline())
+        stop = threading.Timer(_PATIENCE, self._process.kill)
+        stop.start()
+        line = answers.readline()
+        stop.cancel()
+        assert line, f"{request} did not come to an end"
+        answer: tuple[int, bytes, bytes] = eval(line)
         return answer
 
     def close(self) -> None:

@@ -38,11 +38,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where the records go
-
-
 @pytest.fixture
 def script(tmp_path: Path) -> str:
     (tmp_path / "train.py").write_text(SCRIPT)

@@ -47,8 +47,7 @@ BOTH = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _script(_working_folder: None) -> None:
     Path("train.py").write_text(SCRIPT)
 
 
@@ -70,7 +69,9 @@ def test_a_flow_is_recorded_and_its_outcomes_name_the_logs(flow: Any) -> None:
     first, second = records()
     assert [one.status for one in (first, second)] == ["succeeded", "failed"]
     assert first.outcome().value == 10
-    assert [one.log for one in outcomes] == [os.path.abspath(one.log or "") for one in (first, second)]
+    assert [one.log for one in outcomes] == [
+        os.path.abspath(one.log or "") for one in (first, second)
+    ]
     logs = [Path(one.log).read_text() for one in outcomes]
     assert logs[0] == "run 1\n"
     assert logs[1].startswith("run 2\nTraceback")

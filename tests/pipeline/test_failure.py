@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -288,6 +289,27 @@ def test_an_uncaught_exception_as_python_prints_it(engine: str, tmp_path: Path) 
     assert "ZeroDivisionError: integer division or modulo by zero" in done.stderr
     assert "in node 'half' (flow.py:3), with x=4" in done.stderr
     assert frames(done.stderr, "kohaku_ast") <= (sys.version_info < (3, 11)), done.stderr
+
+
+def test_threads_that_run_a_pipeline_for_the_first_time_at_once() -> None:
+    """The code of a plan is made once, or the lines of one would be looked up in another."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(10):
+            links = [Node(lambda x: x, f"v{at + 1}", rename={"x": f"v{at}"}) for at in range(20)]
+            made = Pipeline([*links, Node(lambda v20: 1 // 0, "z", name="div")])
+            made.plan(["v0"], "z")
+            with ThreadPoolExecutor(6) as pool:
+                calls = [
+                    pool.submit(made.map, {"v0": [1]}, "v0", output_name="z")
+                    if at % 2
+                    else pool.submit(made.run, {"v0": 1}, "z")
+                    for at in range(6)
+                ]
+            assert all("in node 'div'" in shown(one.exception()) for one in calls)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_failure_of_ours_is_a_kogine_error() -> None:

@@ -57,6 +57,7 @@ def test_a_run_that_fails(engine: str) -> None:
     with pytest.raises(ValueError, match="4"):
         Pipeline(NODES, engine=engine, callbacks=[last]).run(x=3)
     assert states(last) == {"first": "succeeded", "second": "failed"}
+    assert last["second"].error == "ValueError: 4"
     assert last.tallies[()].broken == 1
     assert "third" not in last
 
@@ -98,6 +99,21 @@ def test_each_run_begins_anew() -> None:
         made.run(x=3)
     made.run({"x": 1}, "first")
     assert states(last) == {"first": "succeeded"}
+
+
+def test_an_error_that_cannot_be_told() -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    @node
+    def silent() -> int:
+        raise Silent
+
+    last = LastRun()
+    with pytest.raises(Silent):
+        Pipeline([silent], callbacks=[last]).run()
+    assert last["silent"].error == "Silent"
 
 
 def test_of_a_pipeline_that_is_inside_another() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -198,6 +199,15 @@ def test_it_pickles_by_the_standard_library() -> None:
 def test_a_pipeline_pickles_with_the_plans_that_it_has_made() -> None:
     inner.run({"x": 1})
     assert pickle.loads(pickle.dumps(inner)).run({"x": 3}, "z") == 5
+
+
+def test_what_failed_before_does_not_travel_with_a_pipeline() -> None:
+    made = Pipeline([Node(lambda lock: 1 // 0, "y", name="n")], name="inner")
+    with pytest.raises(ZeroDivisionError):
+        made.run({"lock": threading.Lock()})
+    assert pickle.loads(pickle.dumps(made)).last_error is None
+    with pytest.raises(ZeroDivisionError):
+        Pipeline([made], engine="parallel").map({"lock": [1]}, map_over="lock")
 
 
 class Names(Callback):

@@ -260,6 +260,17 @@ def test_it_pickles_by_the_standard_library(one: Node) -> None:
     assert (again.options(), again(*value)) == (one.options(), one(*value))
 
 
+def test_a_method_as_a_node_pickles_with_its_object() -> None:
+    again = pickle.loads(pickle.dumps(Scaled(3).scale.with_names(x="a")))
+    assert (again.inputs, again.run({"a": 5})) == (("a",), (15,))
+    made = Pipeline([Scaled(3).scale], engine="parallel")
+    assert made.map({"x": [5]}, map_over="x", output_name="scaled") == [15]
+
+
+def test_a_parameter_may_be_called_self() -> None:
+    assert Scaled.scale.bind(self=Scaled(3)).run({"x": 5}) == (15,)
+
+
 def test_a_decorated_node_comes_back_as_itself() -> None:
     assert pickle.loads(pickle.dumps(add)) is add
 

@@ -186,7 +186,7 @@ def test_no_standard_error_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_notebook_has_one_output_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    IPython = pytest.importorskip("IPython")
+    pytest.importorskip("IPython")
     import IPython.display
 
     outputs: list[str] = []

@@ -136,6 +136,9 @@ def test_the_name_of_a_function_or_an_import_is_no_edge(files: Path) -> None:
 
     train = script("train.py", outputs="val_loss")
     assert Pipeline([other, train]).run()["val_loss"] == 1.5
+    inside = Pipeline([other, Pipeline([train], name="inside")])
+    assert inside.run() == {"main": 1, "val_loss": 1.5}
+    assert pickle.loads(pickle.dumps(inside.nodes[1])).inputs == inside.nodes[1].inputs
     assert Pipeline([train]).run(os=None) == {"val_loss": 1.5}
 
 
@@ -162,6 +165,8 @@ def test_a_path_that_only_the_running_script_can_follow(folder: Path) -> None:
 def test_settings_come_first(files: Path) -> None:
     train = script("train.py", outputs="model", inputs={"DATA": "train_set"})
     assert train.inputs[:2] == ("train_set", "lr")
+    shown = "<pipeline pipeline(train_set, lr, vocab, seed, depth, epochs) -> model, 1 nodes>"
+    assert repr(Pipeline([train])) == shown
     assert repr(train) == "<script train(train_set, lr, vocab, seed, depth, epochs) -> model>"
 
 
@@ -183,7 +188,7 @@ def test_refused(files: Path, arguments: dict[str, object], message: str) -> Non
 
 
 def test_no_such_file(folder: Path) -> None:
-    with pytest.raises(KogineError, match="can't open file 'nothing.py'"):
+    with pytest.raises(KogineError, match=r"can't open file 'nothing\.py'"):
         script("nothing.py", "x")
 
 
@@ -262,7 +267,7 @@ def test_called_it_runs(files: Path) -> None:
     train = script("train.py", "val_loss")
     assert train(lr=2) == 6
     assert train(**{"main(epochs)": 1}) == 0.5
-    with pytest.raises(PipelineError, match="no input 'lrr'. Did you mean 'lr'"):
+    with pytest.raises(PipelineError, match=r"no input 'lrr'\. Did you mean 'lr'"):
         train(lrr=1)
 
 
@@ -442,11 +447,13 @@ def test_the_exception_comes_back_from_the_process(
     ("text", "message"),
     [
         pytest.param("x = (one for one in [1])\n", "bad.py: .*output 'x'", id="an output that cannot cross"),
+        pytest.param("import beside\nx = beside.Thing()\n", "cannot be read in this process", id="a class that is nowhere else"),
         pytest.param("import os, signal\nx = 1\nos.kill(os.getpid(), signal.SIGKILL)\n", "killed by SIGKILL", id="killed"),
     ],
 )  # fmt: skip
 def test_what_a_process_cannot_give(folder: Path, text: str, message: str) -> None:
     write("bad.py", text)
+    write("beside.py", "class Thing: pass\n")
     with pytest.raises(KogineError, match=message):
         Pipeline([script("bad.py", "x")], engine="parallel").run()
 

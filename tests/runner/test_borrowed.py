@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import gc
 import multiprocessing.spawn
 import os
 import signal
 import sys
 import threading
+import time
 import types
 import warnings
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Script, run
+from kohaku_ast.runner.borrowed_interpreter import read_alarm, read_umask
 
 Read = Callable[[], object]
 
@@ -42,6 +46,17 @@ BORROWED: list[tuple[str, str, Read]] = [
     ("displayhook", "sys.displayhook = print", lambda: sys.displayhook),
     ("unraisablehook", "sys.unraisablehook = print", lambda: sys.unraisablehook),
     ("breakpointhook", "sys.breakpointhook = print", lambda: sys.breakpointhook),
+    ("builtins", "import builtins; builtins.print = 3", lambda: builtins.print),
+    ("a builtin deleted", "import builtins; del builtins.ascii", lambda: vars(builtins)["ascii"]),
+    ("umask", "os.umask(0o77)", read_umask),
+    ("garbage", "import gc; gc.disable()", gc.isenabled),
+    ("switch interval", "sys.setswitchinterval(0.5)", sys.getswitchinterval),
+    ("bytecode", "sys.dont_write_bytecode ^= True", lambda: sys.dont_write_bytecode),
+    ("profiler", "sys.setprofile(lambda *_: None)", sys.getprofile),
+    ("profiler of threads", "import threading; threading.setprofile(print)", threading.getprofile),
+    ("tracer of threads", "import threading; threading.settrace(print)", threading.gettrace),
+    ("alarm", "signal.setitimer(signal.ITIMER_REAL, 99)", read_alarm),
+    ("time zone", "import time; os.environ['TZ'] = 'XYZ+3'; time.tzset()", lambda: time.tzname),
     (
         "spawn",
         "import multiprocessing.spawn; 'get_prep'",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ ENDINGS = [
         "    threading.Thread(target=print, args=('inner', n)).start()\n"
         "threading.Thread(target=first).start()\n",
         id="a thread that a thread starts",
+        marks=pytest.mark.skipif(
+            sys.version_info[:2] == (3, 12), reason="3.12 starts no thread after the main one"
+        ),
     ),
     pytest.param(
         "threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n",
@@ -72,6 +76,11 @@ ENDINGS = [
         "child = fork.Process(target=lambda: (time.sleep(0.05), print('child', n, flush=True)))\n"
         "child.start()\n",
         id="a child is waited for",
+    ),
+    pytest.param(
+        "print(sys.stdout.errors, sys.stdout.line_buffering)\n"
+        "sys.stdout.reconfigure(errors='ignore', line_buffering=True)\n",
+        id="streams write as at the start",
     ),
     pytest.param(
         "child = fork.Process(target=time.sleep, args=(60,), daemon=True)\nchild.start()\n"

@@ -12,8 +12,9 @@ from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
 
-_FORMAT = f"1 {sys.implementation.cache_tag}"
-"""Part of every key: the bytecode and the syntax tree of another Python are others."""
+_FORMAT = f"2 {sys.implementation.cache_tag} {sys.flags.optimize}"
+"""Part of every key: the bytecode and the syntax tree of another Python are others, and with -O no
+``assert`` is run."""
 
 
 class Cone:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
-from kohaku_ast.pipeline.caching.code_identity import Identity
+from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint
 from kohaku_ast.pipeline.caching.kept_value import Cache
 from kohaku_ast.pipeline.caching.keys import Lineage
 from kohaku_ast.pipeline.node_like import NodeLike
@@ -48,47 +48,94 @@ class CacheReport:
 
 
 def explain(plan: Plan, inputs: Mapping[str, Any], cache: Cache | None) -> CacheReport:
-    """What a run of *plan* would load and what it would run. Nothing is run."""
+    """What a run of *plan* would load and what it would run. Nothing is run. The nodes of a
+    pipeline inside that would run follow it, as far as its inputs are given.
+    """
     if cache is None:
         rows = [
             NodeCache(node.name, "runs", "the pipeline has no cache", None) for node in plan.nodes
         ]
         return CacheReport(tuple(rows))
-    lineage = Lineage(plan, inputs)
-    needed = set(plan.wanted) - set(plan.given)
-    rows = []
-    for node in reversed(plan.nodes):
-        row = _row(node, lineage, cache, needed)
-        if row.state == "runs":
-            needed.update(node.inputs)
-        rows.append(row)
-    return CacheReport(tuple(reversed(rows)))
+    found = _Explained(plan, inputs, cache)
+    return CacheReport(
+        tuple([row for node in plan.nodes for row in (found.rows[node], *found.inside(node))])
+    )
 
 
-def _row(node: NodeLike, lineage: Lineage, cache: Cache, needed: set[str]) -> NodeCache:
-    reason = lineage.why_not(node)
-    key = None if reason else lineage.key_of(node)
-    if needed.isdisjoint(node.outputs):
-        return NodeCache(node.name, "not needed", "all that reads it is kept", key)
-    if key is None:
-        return NodeCache(node.name, "runs", reason, None)
-    if cache.load(key) is not None:
-        return NodeCache(node.name, "kept", "nothing that it depends on has changed", key)
-    return NodeCache(node.name, "runs", _changed(node, lineage, cache), key)
+class _Explained:
+    def __init__(self, plan: Plan, inputs: Mapping[str, Any], cache: Cache) -> None:
+        self.plan, self.inputs, self.cache = plan, inputs, cache
+        self.lineage = Lineage(plan, inputs)
+        self.producers = {name: node for node in plan.nodes for name in node.outputs}
+        self.changed = {node: self._changed(node) for node in plan.nodes}
+        self.needed = set(plan.wanted) - set(plan.given)
+        self.rows: dict[NodeLike, NodeCache] = {}
+        for node in reversed(plan.nodes):
+            self.rows[node] = self._row(node)
+            if self.rows[node].state == "runs":
+                self.needed.update(node.inputs)
 
+    def _row(self, node: NodeLike) -> NodeCache:
+        reason = self.lineage.why_not(node)
+        key = None if reason else self.lineage.key_of(node)
+        if self.needed.isdisjoint(node.outputs):
+            return NodeCache(node.name, "not needed", "all that reads it is kept", key)
+        if key is None:
+            return NodeCache(node.name, "runs", reason, None)
+        if self.cache.load(key) is not None:
+            return NodeCache(node.name, "kept", "nothing that it depends on has changed", key)
+        return NodeCache(node.name, "runs", self._why(node), key)
 
-def _changed(node: NodeLike, lineage: Lineage, cache: Cache) -> str:
-    """What is not as it was when a result of *node* was kept last."""
-    identity, data = lineage.identity_of(node), None
-    if hasattr(cache, "load_note"):
-        data = cache.load_note(_name(node))
-    if identity is None or data is None:
-        return "no result of it was ever kept"
-    before, now = json.loads(data), _note(identity)
-    changed = [label for label in [*now, *before] if before.get(label, "") != now.get(label, "")]
-    if changed:
-        return f"changed since it was kept: {', '.join(dict.fromkeys(changed))}"
-    return "its code is as it was; its inputs, or what is above it, are new"
+    def _why(self, node: NodeLike) -> str:
+        changed = self.changed[node]
+        if changed is None:
+            return "no result of it was ever kept"
+        if changed:
+            return f"changed since it was kept: {', '.join(changed)}"
+        above = [one.name for one in self._above(node) if one.cache and self.changed[one] != []]
+        if above:
+            return f"it is as it was; what changed is above it: {', '.join(above)}"
+        names = ", ".join(map(repr, self.lineage.inputs_of(node)))
+        return f"it is as it was; nothing is kept for these values of {names or 'no input'}"
+
+    def _above(self, node: NodeLike) -> list[NodeLike]:
+        """The nodes above *node*, in the order in which they run."""
+        found: set[NodeLike] = set()
+        waiting = [node]
+        while waiting:
+            for name in waiting.pop().inputs:
+                one = self.producers.get(name)
+                if one is not None and name not in self.inputs and one not in found:
+                    found.add(one)
+                    waiting.append(one)
+        return [one for one in self.plan.nodes if one in found]
+
+    def _changed(self, node: NodeLike) -> list[str] | None:
+        """What is not as it was when a result of *node* was kept last; None: none ever was."""
+        now, data = _note(node, self.lineage), None
+        if hasattr(self.cache, "load_note"):
+            data = self.cache.load_note(_name(node))
+        if now is None or data is None:
+            return None
+        before = json.loads(data)
+        own = f"{node.name}: default "  # one that is given now, or was then, tells nothing
+        return [
+            one
+            for one in {**now, **before}
+            if before.get(one) != now.get(one)
+            and not (one.startswith(own) and (one not in before or one not in now))
+        ]
+
+    def inside(self, node: Any) -> list[NodeCache]:
+        """The rows of the pipeline that *node* is."""
+        inputs = {name: self.inputs[name] for name in node.inputs if name in self.inputs}
+        unknown = [name for name in node.inputs if name not in inputs and name not in node.defaults]
+        is_inside = hasattr(node, "opened") and not node.map_over
+        if self.rows[node].state != "runs" or not is_inside or unknown:
+            return []
+        with node.opened(inputs, None) as (job, _):
+            found = explain(job.plan, job.values, job.pipeline.cache or self.cache).rows
+        return [replace(one, node=f"{node.name}.{one.node}") for one in found]
 
 
 def note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
@@ -98,11 +145,28 @@ def note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
     if identity is None or noted.get(node) is identity or not hasattr(cache, "store_note"):
         return
     noted[node] = identity
-    cache.store_note(_name(node), json.dumps(_note(identity)).encode())
+    cache.store_note(_name(node), json.dumps(_note(node, lineage)).encode())
 
 
-def _note(identity: Identity) -> dict[str, str]:
-    return {label: fact.hex() for label, fact in identity.facts.items()}
+def _note(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
+    """What *node* reads, and its bound values and the defaults that it takes."""
+    identity = lineage.identity_of(node)
+    if identity is None:
+        return None
+    found = {label: fact.hex() for label, fact in identity.facts.items()}
+    own = {"bound": node.bound, "default": node.defaults}
+    for kind, values in own.items():
+        for name, value in values.items():
+            if not lineage.is_given(name):
+                found[f"{node.name}: {kind} {name}"] = _digest(value)
+    return found
+
+
+def _digest(value: Any) -> str:
+    try:
+        return fingerprint(value).hex()
+    except Unhashable:
+        return "?"
 
 
 def _name(node: NodeLike) -> str:

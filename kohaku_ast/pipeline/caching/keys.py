@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Any
 
 from kohaku_ast.pipeline.caching.code_identity import Identity, Unseen, identify
-from kohaku_ast.pipeline.caching.cones import Cone, make_cones
+from kohaku_ast.pipeline.caching.cones import make_cones
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
 from kohaku_ast.pipeline.caching.parts import Watch
 from kohaku_ast.pipeline.caching.warned import Said
@@ -20,48 +20,51 @@ from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
 
 
+class _Seen:
+    """What the nodes of a plan read, as it was at one time. Frozen: threads share it."""
+
+    __slots__ = ("cones", "identities", "is_steady", "values", "watch")
+
+    def __init__(self, plan: Plan, before: Mapping[NodeLike, Identity | Unseen]) -> None:
+        #: The Identity of each node, or why it has none.
+        self.identities = {node: _again(node, before.get(node)) for node in plan.nodes}
+        self.cones = make_cones(plan, self.identities)
+        #: Whether all that is read has a fingerprint; else it is asked for again by every run.
+        self.is_steady = not any(cone.reason for cone in self.cones.values())
+        found = [one for one in self.identities.values() if isinstance(one, Identity)]
+        values = {id(v): (v, d) for one in found for v, d in one.values}
+        for value in _own_values(plan) if self.is_steady else ():
+            values[id(value)] = (value, fingerprint(value))
+        self.values = list(values.values())
+        self.watch = Watch.of_all(one.watch for one in found)
+
+    def holds(self) -> bool:
+        """Whether everything is as it was."""
+        if not self.is_steady or not self.watch.holds():
+            return False
+        try:
+            return all(fingerprint(value) == digest for value, digest in self.values)
+        except Unhashable:
+            return False
+
+
 class PlanKeys:
     """What the keys of all runs of one Plan have in common."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.said = Said()
-        #: The Identity of each node, or why it has none.
-        self.identities: dict[NodeLike, Identity | Unseen] = {}
-        self.cones: dict[NodeLike, Cone] = {}
-        self._watch = Watch()
-        self._values: list[tuple[Any, bytes]] = []
-        #: Whether all that is read has a fingerprint; else it is asked for again by every run.
-        self._is_steady = False
+        self.outputs = {name for node in plan.nodes for name in node.outputs}
         #: Nodes whose Identity was noted for ``explain_cache``.
         self.noted: dict[NodeLike, Identity] = {}
+        self._seen: _Seen | None = None
 
-    def refresh(self) -> None:
-        """Look again at everything that the nodes read: a constant may have been set."""
-        if self._is_steady and self._holds():
-            return
-        before = self.identities
-        self.identities = {node: _again(node, before.get(node)) for node in self.plan.nodes}
-        self.cones = make_cones(self.plan, self.identities)
-        self._gather()
-
-    def _holds(self) -> bool:
-        if not self._watch.holds():
-            return False
-        try:
-            return all(fingerprint(value) == digest for value, digest in self._values)
-        except Unhashable:
-            return False
-
-    def _gather(self) -> None:
-        """What is looked at by every run."""
-        found = [one for one in self.identities.values() if isinstance(one, Identity)]
-        self._is_steady = not any(cone.reason for cone in self.cones.values())
-        values = {id(v): (v, d) for one in found for v, d in one.values}
-        for value in _own_values(self.plan) if self._is_steady else ():
-            values[id(value)] = (value, fingerprint(value))
-        self._values = list(values.values())
-        self._watch = Watch.of_all(one.watch for one in found)
+    def look(self) -> _Seen:
+        """Everything that the nodes read, as it is now: a constant may have been set."""
+        seen = self._seen
+        if seen is None or not seen.holds():
+            seen = self._seen = _Seen(self.plan, {} if seen is None else seen.identities)
+        return seen
 
 
 def plan_keys(plan: Plan) -> PlanKeys:
@@ -75,12 +78,12 @@ def plan_keys(plan: Plan) -> PlanKeys:
 class Lineage:
     """The keys of one run. *inputs* has a value for each name that the plan was given."""
 
-    __slots__ = ("_cones", "_inputs", "_tokens", "keys")
+    __slots__ = ("_cones", "_inputs", "_seen", "_tokens", "keys")
 
     def __init__(self, plan: Plan, inputs: Mapping[str, Any]) -> None:
         self.keys = plan_keys(plan)
-        self.keys.refresh()
-        self._cones = self.keys.cones
+        self._seen = self.keys.look()
+        self._cones = self._seen.cones
         self._inputs = inputs
         self._tokens: dict[str, bytes | Unhashable] = {}
 
@@ -117,8 +120,16 @@ class Lineage:
 
     def identity_of(self, node: NodeLike) -> Identity | None:
         """What *node* computes, if that can be told."""
-        found = self.keys.identities.get(node)
+        found = self._seen.identities.get(node)
         return found if isinstance(found, Identity) else None
+
+    def inputs_of(self, node: NodeLike) -> tuple[str, ...]:
+        """The given names that the results of *node* depend on."""
+        return self._cones[node].inputs
+
+    def is_given(self, name: str) -> bool:
+        """Whether a value, or the output of a node, takes the place of a default."""
+        return name in self._inputs or name in self.keys.outputs
 
     def _token(self, name: str) -> bytes | Unhashable:
         found: bytes | Unhashable

@@ -12,7 +12,7 @@ from kohaku_ast.pipeline.part import part_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.pipeline.drawing.sketch import Sketch
+    from kohaku_ast.pipeline.drawing.shapes import Sketch
     from kohaku_ast.pipeline.pipeline import Pipeline
 
 SUFFIXES = (".svg", ".html", ".mmd")

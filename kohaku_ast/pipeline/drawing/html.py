@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kohaku_ast.pipeline.drawing.sketch import Box, Sketch
+    from kohaku_ast.pipeline.drawing.shapes import Box, Sketch
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kohaku_ast.pipeline.drawing.sketch import Box, Sketch
+    from kohaku_ast.pipeline.drawing.shapes import Box, Sketch
 
 LETTER = 7.3
 """The width of a letter at 12 pixels; monospaced fonts differ a little."""

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kohaku_ast.pipeline.drawing.sketch import Box, Sketch
+    from kohaku_ast.pipeline.drawing.shapes import Box, Sketch
 
 _FILLS = {"succeeded": "#2da44e55", "cached": "#218bff44", "failed": "#e5484d88"}
 

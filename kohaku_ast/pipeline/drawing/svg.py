@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kohaku_ast.pipeline.drawing.layout import Step
-    from kohaku_ast.pipeline.drawing.sketch import Box, Sketch
+    from kohaku_ast.pipeline.drawing.shapes import Box, Sketch
 
 _FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace"
 _FILLS = {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from kohaku_ast.pipeline.caching.disk import DiskCache
 from kohaku_ast.pipeline.caching.memory import MemoryCache
 from kohaku_ast.pipeline.node import Node, node
 from kohaku_ast.pipeline.pipeline import Pipeline
+
+ROOT = Path(__file__).parents[3]
 
 
 class Log:
@@ -291,3 +296,17 @@ def test_no_warning_where_nothing_is_wrong(cache: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Pipeline([top, pair, leaf], cache=cache).run(x=1)
+
+
+def test_without_a_cache_nothing_of_it_is_imported() -> None:
+    program = (
+        "import sys\n"
+        "from kohaku_ast import Pipeline, node\n"
+        "pipeline = Pipeline([node('y')(lambda x: x + 1)])\n"
+        "pipeline.map({'x': [1]}, map_over='x')\n"
+        "print([name for name in sys.modules if '.caching' in name])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == "[]\n"

@@ -207,6 +207,8 @@ def test_states_of_a_run_that_failed() -> None:
     assert shown[shown.index("broken") + 1].startswith("failed after")
     assert shown[shown.index("after") + 1] == "did not run"
     assert shown[shown.index("report") + 1].endswith("ms")
+    titles = [one.text or "" for one in parsed(drawing.svg).iter(f"{SVG}title")]
+    assert any(one.endswith("\nZeroDivisionError: division by zero") for one in titles)
 
 
 def test_states_of_a_cached_run() -> None:
