@@ -44,7 +44,7 @@ class Crew(Generic[T]):
             self._work()
         except BaseException as error:  # an interrupt while it waited
             self._fail(-1, error)
-        if all(isinstance(error, Exception) for _, error in self._errors):
+        if not self._is_interrupted():
             self._wait_for_helpers()
         if self._errors:
             raise min(self._errors, key=_order)[1]
@@ -90,7 +90,7 @@ class Crew(Generic[T]):
         who finds none leaves, before anybody could count on him.
         """
         with self._changed:
-            while is_owner and not self._tasks and self._busy:
+            while is_owner and not self._tasks and self._busy and not self._is_interrupted():
                 self._changed.wait()
             if self._tasks:
                 self._busy += 1
@@ -106,6 +106,10 @@ class Crew(Generic[T]):
         with self._changed:
             self._errors.append((started, error))
             self._tasks.clear()
+            self._changed.notify_all()
+
+    def _is_interrupted(self) -> bool:
+        return not all(isinstance(error, Exception) for _, error in self._errors)
 
     def _wait_for_helpers(self) -> None:
         with self._changed:

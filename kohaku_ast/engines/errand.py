@@ -190,6 +190,8 @@ def _labels(plan: Plan) -> dict[str, str]:
     }
 
 
-def die_quietly() -> None:
-    """At the start of a worker process: Ctrl-C ends it without a word; its parent speaks."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def leave_interrupts() -> None:
+    """At the start of a worker process: Ctrl-C is for its parent, which ends it. Not ignored but
+    handled: what a node starts would inherit the first, and no Ctrl-C would end it.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)

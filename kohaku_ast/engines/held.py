@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 
 from kohaku_ast.engines.asynchronous import AsyncExecutor
 from kohaku_ast.engines.budget import Budget, workers_at
-from kohaku_ast.engines.errand import die_quietly
+from kohaku_ast.engines.errand import leave_interrupts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Held:
                 from concurrent.futures import ProcessPoolExecutor
 
                 self._processes = ProcessPoolExecutor(
-                    self.engine.max_workers, initializer=die_quietly
+                    self.engine.max_workers, initializer=leave_interrupts
                 )
                 self._processes.submit(int)  # starts them
             return self._processes  # type: ignore[no-any-return]
@@ -62,13 +62,14 @@ class Held:
             return self._folder
 
     def close(self, error: BaseException | None) -> None:
-        """Give back what is ours; an interrupt does not wait for it."""
+        """Give back what is ours; an interrupt ends the processes and does not wait for threads."""
         is_hurried = error is not None and not isinstance(error, Exception)
         if self._processes is not None:
             if is_hurried:
                 for process in list((self._processes._processes or {}).values()):
                     process.terminate()
-            self._processes.shutdown(wait=not is_hurried, cancel_futures=True)
+            # Not waited for, it would be woken at the interpreter's end by a pipe that is shut.
+            self._processes.shutdown(cancel_futures=True)
         if self._loop is not None:
             self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
         if self._folder is not None:

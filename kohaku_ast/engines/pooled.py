@@ -63,6 +63,8 @@ class _Run:
                 future = in_thread(lambda: self._steps.call(node, inputs))
             else:
                 future = self._level.node_pool.submit(run_nodes, *_errand(node, inputs))
+        except KeyboardInterrupt:  # it is ours, whatever is being waited for
+            raise
         except BaseException as error:
             self._fail(node, inputs, worded(error, [node], is_sent=False))
             return
@@ -74,6 +76,8 @@ class _Run:
             result = future.result()
             if isinstance(result, Answer):
                 result = _opened(result, node)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             self._fail(node, inputs, worded(error, [node]))
             return ()

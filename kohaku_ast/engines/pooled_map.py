@@ -85,7 +85,9 @@ class _Mapped:
         raise NotImplementedError
 
     def fail(self, index: int, error: BaseException, job: Job) -> None:
-        """Item *index* raised *error*, which *job* has noted."""
+        """Item *index* raised *error*, which *job* has noted. An interrupt is raised at once."""
+        if isinstance(error, KeyboardInterrupt):
+            raise error
         if self.keep and isinstance(error, Exception):
             self.results[index] = FailedItem(index, error, job.failure)
             return

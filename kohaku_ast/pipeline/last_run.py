@@ -138,7 +138,10 @@ class LastRun(Callback):
 
 def _told(error: BaseException) -> str:
     try:
-        return f"{type(error).__name__}: {error}".removesuffix(": ")
+        text = str(error)
+        for note in reversed(getattr(error, "__notes__", ())):
+            text = text.removesuffix(f"\n{note}")  # Python 3.10 has it in the message
+        return f"{type(error).__name__}: {text}".removesuffix(": ")
     except Exception:  # it is the user's class
         return type(error).__name__
 

@@ -43,11 +43,11 @@ def run_script(
     """
     from kohaku_ast.config.config import Config
 
-    bound = file.binder().bind(Config(globals_dict=values, outputs=outputs))
+    config = Config(globals_dict=values, outputs=outputs)
     if APART.get():
-        return _apart(bound, wants_value)
-    with _HERE:
-        return call(InlineRun(bound, file.local))
+        return _apart(file.binder().bind(config), wants_value)
+    with _HERE:  # from here on: binding looks at the modules, which are another script's meanwhile
+        return call(InlineRun(file.binder().bind(config), file.local))
 
 
 def call(run: InlineRun) -> Result:
@@ -63,7 +63,9 @@ def call(run: InlineRun) -> Result:
     finally:
         for message in unused_messages(run.bound.prepared):
             warnings.warn(message, UnusedOverride, stacklevel=3)
-    return value, run.outputs()
+    outputs = run.outputs()
+    run.release(value, outputs)
+    return value, outputs
 
 
 def _apart(bound: Bound, wants_value: bool) -> Result:

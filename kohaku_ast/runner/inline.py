@@ -80,6 +80,13 @@ class InlineRun:
         names = config.outputs if config else ()
         return {name: namespace[name] for name in names if name in namespace}
 
+    def release(self, value: object, outputs: dict[str, object]) -> None:
+        """Let go of the script's globals, unless what it has given needs them."""
+        if _is_plain(value) and _is_plain(outputs):
+            # A function and its globals hold each other: without this a run's data stay in memory
+            # until the garbage collector comes by, on a GPU too.
+            self.main.__dict__.clear()
+
 
 def run_inline(bound: Bound, local: LocalModules | None = None) -> Outcome:
     """Run *bound* here. What the script raises is printed as Python does and is in the Outcome.
@@ -101,10 +108,7 @@ def run_inline(bound: Bound, local: LocalModules | None = None) -> Outcome:
             caught.error(error)
         outputs = run.outputs()
     outcome = caught.outcome(value, outputs, started)
-    if _is_plain(value) and _is_plain(outputs):
-        # A function and its globals hold each other: without this a run's data stay in memory
-        # until the garbage collector comes by, on a GPU too.
-        run.main.__dict__.clear()
+    run.release(value, outputs)
     return outcome
 
 

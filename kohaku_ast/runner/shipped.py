@@ -137,10 +137,22 @@ def _finished(shipment: Shipment, returned: object) -> bytes:
     names = vars(sys.modules.get("__main__", capture))
     outputs = {name: names[name] for name in shipment.outputs if name in names}
     wanted = value if shipment.wants_value else None
+    _by_value(shipment.prepared.modules)
     try:
         return marshal.dumps(("finished", *dump_object((wanted, outputs))))
     except Exception as error:
         return _uncrossable(wanted, outputs, error, shipment.wants_value == IF_POSSIBLE)
+
+
+def _by_value(modules: Iterable[str]) -> None:
+    """What is sent takes the *modules* that have overrides along: elsewhere they have none."""
+    if not modules:
+        return
+    import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+    for name in modules:
+        if name in sys.modules:
+            cloudpickle.register_pickle_by_value(sys.modules[name])
 
 
 def _uncrossable(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,34 @@ def test_warm_run_of_the_leaf(tmp_path: Path) -> None:
         leaf = f"v{_COUNT}"
         pipeline.run({"v0": 1}, leaf)
         took = many(lambda pipeline=pipeline, leaf=leaf: pipeline.run({"v0": 1}, leaf))
+        print(f"  {name:8} {took * 1e6:6.1f} us a run")
+
+
+@dataclass
+class Settings:
+    width: int = 4
+
+
+class Model:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def predict(self, x: int) -> int:
+        return x * self.settings.width
+
+
+MODEL, TABLE = Model(Settings()), {f"k{number}": number for number in range(50)}
+
+
+def test_warm_run_of_a_node_that_reads_objects(tmp_path: Path) -> None:
+    def f(x: int, settings: Settings) -> int:
+        return MODEL.predict(x) + TABLE["k3"] + settings.width
+
+    print("\nwarm, one node that reads an object and a dict of 50, and is given an object")
+    for name, cache in caches(tmp_path).items():
+        pipeline = Pipeline([Node(f, "y")], cache=cache)
+        inputs = {"x": 1, "settings": Settings()}
+        took = many(lambda pipeline=pipeline, inputs=inputs: pipeline.run(inputs, "y"))
         print(f"  {name:8} {took * 1e6:6.1f} us a run")
 
 

@@ -98,3 +98,12 @@ def test_the_command_line_wins_over_the_call_of_a_config(
     (tmp_path / "cfg.py").write_text(config)
     done = run_kogine(tmp_path, "run", "s.py", "--config", "cfg.py", *arguments.split())
     assert (done.stdout, done.status) == (printed, 0), done.stderr
+
+
+@pytest.mark.xfail(reason="a Config takes anything in argv yet")
+def test_argv_of_a_config_is_text(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("print('ran')\n")
+    (tmp_path / "cfg.py").write_text("_argv = ['--gain', 4]\n")
+    done = run_kogine(tmp_path, "run", "s.py", "--config", "cfg.py")
+    assert (done.stdout, done.status) == ("", 2)
+    assert "argv" in done.stderr

@@ -293,6 +293,17 @@ def test_by_its_name() -> None:
     assert Pipeline([double], engine="daft").run(x=2) == {"y": 4}
 
 
+@needs_daft
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/daft-and-modal.md").read_text("utf-8")
+    code = page.split("```python\n# table.py\n")[1].split("```")[0]
+    (tmp_path / "table.py").write_text(code, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "table.py"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == page.split("```text\n")[1].split("```")[0], done.stderr
+
+
 def test_what_to_install() -> None:
     """In a process where daft cannot be imported."""
     code = (

@@ -246,6 +246,23 @@ class TestLent:
             made.map({"x": [1]}, map_over="x")
 
 
+KINDS = ("sequential", "async", "threaded", "parallel")
+
+
+@pytest.mark.parametrize("items", KINDS)
+@pytest.mark.parametrize("nodes", KINDS)
+def test_every_pair_of_executors_runs_maps_in_maps(nodes: str, items: str) -> None:
+    async def later(z: int) -> int:
+        return z - 1
+
+    inner = Pipeline([*NODES, Node(later, "w")], name="inner").as_node(map_over="x")
+    made = Pipeline([inner], engine=HyperNodesEngine(nodes, items, max_workers=2))
+    assert made.map({"x": [[1, 2], [3]]}, map_over="x", output_name="w") == [[3, 5], [7]]
+    told = Pipeline([inner], engine=made.engine, callbacks=[Callback()])
+    assert told.map({"x": [[1, 2], [3]]}, map_over="x", output_name="w") == [[3, 5], [7]]
+    assert told.run({"x": [1, 2]}, "w") == [3, 5]
+
+
 def test_an_engine_of_ones_own_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     from kohaku_ast.pipeline.engine import ENGINES
 

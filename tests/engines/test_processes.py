@@ -208,23 +208,26 @@ class TestDeath:
         assert not found[3]
 
 
-def test_interrupt_ends_all_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("call", ["run({'x': 4})", "map({'x': [4, 5]}, map_over='x')"])
+@pytest.mark.parametrize("engine", ["sequential", "threaded", "async", "parallel"])
+def test_interrupt_ends_all_of_it(engine: str, call: str, tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     os.mkfifo(ready)
     script = tmp_path / "flow.py"
+    wait = "await asyncio.Event().wait()" if engine == "async" else "time.sleep(600)"
     script.write_text(
-        "import signal\nfrom kohaku_ast import Pipeline, node\n\n"
-        "@node('y')\ndef wait(x):\n    open('ready', 'w').write(str(x)); signal.pause()\n\n"
+        "import asyncio, time\nfrom kohaku_ast import Pipeline, node\n\n"
+        f"@node('y')\n{'async ' * (engine == 'async')}def wait(x):\n"
+        f"    x == 4 and open('ready', 'w').write('4'); {wait}\n\n"
         "if __name__ == '__main__':\n"
-        "    Pipeline([wait], engine='parallel').run({'x': 4})\n"
+        f"    Pipeline([wait], engine={engine!r}).{call}\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = subprocess.Popen(
         [sys.executable, "flow.py"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,
     )
     assert ready.read_text() == "4"

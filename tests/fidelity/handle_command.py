@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[2]))  # python -I looks at no PYTHONPATH
 
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.module_launch import find_launch

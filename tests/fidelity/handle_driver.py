@@ -20,7 +20,6 @@ from kohaku_ast.runner.spawned import Spawned
 from kohaku_ast.runner.warm import WarmServer
 from tests.fidelity.handles import bind, imports
 
-
 _PATIENCE = 60  # seconds
 
 

@@ -175,7 +175,8 @@ def test_refused(script: str, make: object, words: str) -> None:
 
 def _flow(folder: Path, *more: str) -> subprocess.Popen[str]:
     (folder / "train.py").write_text(
-        "import os, sys, time\nn = 0\nprint(f'begun {n} {os.getpid()}', flush=True)\n"
+        # In one piece: both runs write into one pipe.
+        "import os, sys, time\nn = 0\nos.write(1, f'begun {n} {os.getpid()}\\n'.encode())\n"
         "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('saved', flush=True)\n"
     )
     launcher = str(Path(__file__).parents[1] / "kogine_command.py")

@@ -162,6 +162,32 @@ def test_what_nodes_print_stands_above_the_bar(
     assert lines[-1] == "after"
 
 
+PARALLEL = """
+from kohaku_ast import Pipeline, ProgressBar, node
+
+@node
+def first(x):
+    print("got", x)
+    return x
+
+bar = ProgressBar()
+p = Pipeline([first], name="train", engine="parallel", callbacks=[bar])
+p.map({"x": [1, 2, 3, 4]}, map_over="x")
+"""
+
+
+def test_what_forked_workers_print_stands_above_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(PARALLEL)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    program = Program([sys.executable, "program.py"], tmp_path)
+    assert program.end() == 0
+    lines = [line.rstrip() for line in program.screen.display if line.strip()]
+    assert sorted(lines[:-1]) == ["got 1", "got 2", "got 3", "got 4"]
+    assert lines[-1].startswith(f"train  {BAR}  4/4 items")
+
+
 # --- elsewhere ------------------------------------------------------------------------------------
 
 

@@ -367,6 +367,23 @@ def test_the_exception_is_the_scripts_own(folder: Path) -> None:
         p.last_error.reproduce()
 
 
+def test_what_a_script_made_is_let_go(folder: Path) -> None:
+    import builtins
+    import gc
+
+    write(
+        "seen.py",
+        "import builtins, weakref\nclass Data: pass\ndata = Data()\ndef use(): return data\nbuiltins.seen = weakref.ref(data)\nx = 1\n",
+    )
+    gc.disable()
+    try:
+        assert Pipeline([script("seen.py", "x")]).run() == {"x": 1}
+        assert builtins.seen() is None  # type: ignore[attr-defined]
+    finally:
+        gc.enable()
+        del builtins.seen  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("engine", ["sequential", "parallel"])
 @pytest.mark.parametrize(
     ("code", "message"),
@@ -456,6 +473,15 @@ def test_what_a_process_cannot_give(folder: Path, text: str, message: str) -> No
     write("beside.py", "class Thing: pass\n")
     with pytest.raises(KogineError, match=message):
         Pipeline([script("bad.py", "x")], engine="parallel").run()
+
+
+@pytest.mark.parametrize("engine", ["sequential", "parallel"])
+def test_what_is_given_keeps_the_overrides_of_modules(folder: Path, engine: str) -> None:
+    write("hparams.py", "lr = 1\n")
+    write("prep.py", "import hparams\ndef size(): return hparams.lr\n")
+    write("use.py", "size = None\nfound = size()\n")
+    nodes = [script("prep.py", "size"), script("use.py", "found")]
+    assert Pipeline(nodes, engine=engine).run({"hparams.lr": 5}, "found") == 5
 
 
 def test_a_value_that_cannot_cross_is_named(folder: Path) -> None:

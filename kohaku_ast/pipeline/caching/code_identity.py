@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import PurePath
 from types import FunctionType, ModuleType
 from typing import Any
 
-from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
+from kohaku_ast.pipeline.caching.fingerprint import (
+    Refer,
+    Unhashable,
+    fingerprint,
+    is_plain,
+    written,
+)
 from kohaku_ast.pipeline.caching.live_classes import subclass_parts
 from kohaku_ast.pipeline.caching.live_code import is_followed, parts_of
 from kohaku_ast.pipeline.caching.live_functions import function_parts
 from kohaku_ast.pipeline.caching.parts import Maybe, Part, Settled, Watch
+
+Value = tuple[Any, bytes, "Refer | None"]
+"""What can change in place, its digest, and what stands for code in that."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +35,16 @@ class Identity:
     facts: dict[str, bytes]
     #: Where the parts lie that cannot change in place.
     watch: Watch
-    #: Those that can, with their digests.
-    values: list[tuple[Any, bytes]]
+    #: Those that can.
+    values: list[Value]
+    #: The code that was read. As long as it lives, no other has its place in memory.
+    code: list[Any]
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
         if not self.watch.holds():
             return False
-        try:
-            return all(fingerprint(value) == digest for value, digest in self.values)
-        except Unhashable:
-            return False
+        return are_same(self.values)
 
 
 class Unseen(Exception):  # noqa: N818  # it says what happened
@@ -48,12 +56,25 @@ class Unseen(Exception):  # noqa: N818  # it says what happened
         super().__init__(f"{part}: {cause}")
 
 
-def identify(root: Any) -> Identity:
+def identify(root: Any, defaults: bool = False) -> Identity:
     """The Identity of a function, or of a node that is none. Raises Unseen.
 
     The defaults of *root* itself are left out: whether they are used is up to the inputs.
     """
-    return _Search().run(root)
+    return _Search(defaults).run(root)
+
+
+def are_same(values: Iterable[Value]) -> bool:
+    """Whether none of *values* has changed in place."""
+    try:
+        return all(fingerprint(value, refer) == digest for value, digest, refer in values)
+    except Unhashable:
+        return False
+
+
+def _place(thing: object) -> bytes:
+    """Stands for code that a Watch is kept over: it need not be read to be the same."""
+    return b"%x" % id(thing)
 
 
 _LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, Settled)
@@ -63,9 +84,10 @@ _LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, Settled)
 class _Search:
     """One walk over all that a function reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, defaults: bool) -> None:
+        self.defaults = defaults
         self.watch = Watch()
-        self.values: list[tuple[Any, bytes]] = []
+        self.values: list[Value] = []
         self.followed: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.facts: dict[str, bytes] = {}
@@ -86,11 +108,17 @@ class _Search:
             label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
             for label, digest in self.facts.items()
         )
-        return Identity(blake2b(text, digest_size=16).digest(), self.facts, self.watch, self.values)
+        return Identity(
+            blake2b(text, digest_size=16).digest(),
+            self.facts,
+            self.watch,
+            self.values,
+            self.followed,
+        )
 
     def _parts(self, thing: Any, root: Any) -> Iterator[Part]:
         if thing is root and isinstance(thing, FunctionType):
-            return function_parts(thing, self.watch, defaults=False)
+            return function_parts(thing, self.watch, self.defaults)
         return parts_of(thing, self.watch)
 
     def _add_all(self, thing: Any, parts: Callable[[Any], Iterator[Part]]) -> None:
@@ -115,24 +143,33 @@ class _Search:
 
     def _fact(self, part: Any) -> bytes:
         if type(part) is Maybe:
-            try:
-                return self._fact(part.value)
-            except Unhashable:
-                return b"?"
+            return self._maybe(part.value)
         if is_followed(part):
-            return b"&%d" % self._refer(part)
+            return self._refer(part)
         if is_plain(part):
             return written(part)
-        digest = fingerprint(part)
+        digest = fingerprint(part, self._refer)
         if not isinstance(part, _LASTING):
-            self.values.append((part, digest))
+            self.values.append((part, fingerprint(part, _place), _place))
         return digest
 
-    def _refer(self, thing: Any) -> int:
+    def _maybe(self, part: Any) -> bytes:
+        """Code in it is read with it: what has no fingerprint in there is no reason to stop."""
+        if is_followed(part):
+            return self._refer(part)
+        try:
+            digest = fingerprint(part)
+        except Unhashable:
+            return b"?"
+        if not (is_plain(part) or isinstance(part, _LASTING)):
+            self.values.append((part, digest, None))
+        return digest
+
+    def _refer(self, thing: Any) -> bytes:
         number = self.numbers.setdefault(id(thing), len(self.numbers))
         if number == len(self.followed):
             self.followed.append(thing)
-        return number
+        return b"&%d" % number
 
 
 def _name(thing: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kohaku_ast.pipeline.caching.code_identity import Identity, Unseen
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, written
+from kohaku_ast.pipeline.caching.known_code import digest_of_code
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
@@ -89,7 +90,7 @@ def _default(node: NodeLike, name: str, parameter: str) -> Any:
 def _value(node: NodeLike, name: str, value: Any) -> tuple[Any, ...] | Cone:
     """A bound value or a default, as it is now."""
     try:
-        return (b"value", written(value))
+        return (b"value", written(value, digest_of_code))
     except Unhashable as error:
         return Cone(b"", (), _unseen(node, Unseen(f"the value of {name!r}", error)))
 

@@ -12,6 +12,7 @@ from typing import Any
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint
 from kohaku_ast.pipeline.caching.kept_value import Cache
 from kohaku_ast.pipeline.caching.keys import Lineage
+from kohaku_ast.pipeline.caching.known_code import digest_of_code
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
 
@@ -164,7 +165,7 @@ def _note(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
 
 def _digest(value: Any) -> str:
     try:
-        return fingerprint(value).hex()
+        return fingerprint(value, digest_of_code).hex()
     except Unhashable:
         return "?"
 

@@ -31,17 +31,23 @@ class Unhashable(Exception):  # noqa: N818  # it says what the value is
         super().__init__(f"{self.type_name}{reason and ': ' + reason}")
 
 
-def fingerprint(value: object) -> bytes:
+Refer = Callable[[Any], bytes]
+"""What stands for a function, class, module or node of the user's that a value holds."""
+
+
+def fingerprint(value: object, refer: Refer | None = None) -> bytes:
     """A digest of *value*. Raises Unhashable."""
-    return blake2b(written(value), digest_size=16).digest()
+    return blake2b(written(value, refer), digest_size=16).digest()
 
 
-def written(value: object) -> bytes:
-    """*value* without ambiguity; short for plain values. Raises Unhashable."""
+def written(value: object, refer: Refer | None = None) -> bytes:
+    """*value* without ambiguity; short for plain values. Code in it is written as what *refer*
+    gives for it, else in full. Raises Unhashable.
+    """
     kind = type(value)
     if kind in _PLAIN:
         return _PLAIN[kind](value)
-    writer = Writer()
+    writer = Writer(refer)
     try:
         writer.write(value)
         writer.follow()
@@ -66,12 +72,13 @@ class Writer:
     names of one list are not two lists.
     """
 
-    def __init__(self, sets: int = 0) -> None:
+    def __init__(self, refer: Refer | None = None, sets: int = 0) -> None:
         self._parts: list[bytes] = []
         self.put = self._parts.append
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []  # an id means something only as long as its object lives
         self._followed: list[Any] = []
+        self._refer = refer
         self.sets = sets
 
     def done(self) -> bytes:
@@ -95,10 +102,17 @@ class Writer:
             if container is not None:
                 container(self, value)
             elif is_followed(value):
-                self.put(b"F")
-                self._followed.append(value)
+                self._write_code(value)
             else:
                 _write_object(self, value)
+
+    def _write_code(self, value: Any) -> None:
+        if self._refer is not None:
+            found = self._refer(value)
+            self.put(b"F%d:" % len(found) + found)
+        else:
+            self.put(b"F")
+            self._followed.append(value)
 
     def _try(self, value: object) -> None:
         """Write *value*, or if that cannot be done a mark in its place."""
@@ -145,12 +159,15 @@ class Writer:
             self.write(one)
 
     def write_set(self, value: Any) -> None:
-        """Each item on its own, sorted: the order of a set differs from process to process."""
+        """Each item on its own, sorted: the order of a set differs from process to process.
+
+        Code in it is written in full: what ``refer`` gives may count those that were met before.
+        """
         if self.sets >= _DEEPEST_SETS:
             raise Unhashable(value, "sets of objects that hold sets")
         items = []
         for one in value:
-            writer = Writer(self.sets + 1)
+            writer = Writer(sets=self.sets + 1)
             writer.write(one)
             writer.follow()
             items.append(writer.done())

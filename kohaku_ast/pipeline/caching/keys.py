@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from kohaku_ast.pipeline.caching.code_identity import Identity, Unseen, identify
+from kohaku_ast.pipeline.caching.code_identity import Identity, Unseen, are_same, identify
 from kohaku_ast.pipeline.caching.cones import make_cones
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint, is_plain, written
+from kohaku_ast.pipeline.caching.known_code import digest_of_code
 from kohaku_ast.pipeline.caching.parts import Watch
 from kohaku_ast.pipeline.caching.warned import Said
 from kohaku_ast.pipeline.node import Node
@@ -32,20 +33,15 @@ class _Seen:
         #: Whether all that is read has a fingerprint; else it is asked for again by every run.
         self.is_steady = not any(cone.reason for cone in self.cones.values())
         found = [one for one in self.identities.values() if isinstance(one, Identity)]
-        values = {id(v): (v, d) for one in found for v, d in one.values}
-        for value in _own_values(plan) if self.is_steady else ():
-            values[id(value)] = (value, fingerprint(value))
-        self.values = list(values.values())
+        values = {(id(one[0]), one[2]): one for each in found for one in each.values}
+        steady = _own_values(plan) if self.is_steady else ()
+        own = [(one, fingerprint(one, digest_of_code), digest_of_code) for one in steady]
+        self.values = [*values.values(), *own]
         self.watch = Watch.of_all(one.watch for one in found)
 
     def holds(self) -> bool:
         """Whether everything is as it was."""
-        if not self.is_steady or not self.watch.holds():
-            return False
-        try:
-            return all(fingerprint(value) == digest for value, digest in self.values)
-        except Unhashable:
-            return False
+        return self.is_steady and self.watch.holds() and are_same(self.values)
 
 
 class PlanKeys:
@@ -144,7 +140,7 @@ class Lineage:
 def _token(value: Any) -> bytes:
     if type(value) is object:
         raise Unhashable(value, "known by its identity only")
-    return written(value)
+    return written(value, digest_of_code)
 
 
 def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:

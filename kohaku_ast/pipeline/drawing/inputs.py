@@ -18,7 +18,7 @@ _MOST = 5  # lines in it
 
 
 def input_groups(graph: Graph, nodes: Sequence[NodeLike]) -> dict[tuple[NodeLike, ...], list[str]]:
-    """Nodes -> the inputs that just these of *nodes* read: scripts would drown in a box for each."""
+    """Nodes -> the inputs that just these of *nodes* read: a box for each would be too many."""
     inside = set(nodes)
     readers: dict[str, list[NodeLike]] = {}
     for node in nodes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import linecache
 import os
@@ -194,6 +195,47 @@ def test_a_subclass_is_made() -> None:
     assert pipeline.run({"x": 1}, "among") == before + 5
     sub.by = 7  # type: ignore[attr-defined]
     assert pipeline.run({"x": 1}, "among") == before + 7
+
+
+def new_class(by: int) -> Any:
+    return type("Same", (), {"by": by, "__module__": __name__})
+
+
+def new_function(by: int) -> Any:
+    return types.FunctionType((lambda: by).__code__, {}, closure=(types.CellType(by),))
+
+
+REGISTRY: dict[str, Any] = {}
+
+
+@node
+def registered(x: int) -> Any:
+    found = REGISTRY["found"]
+    return found.by if isinstance(found, type) else found()
+
+
+@node
+def given(found: Any) -> Any:
+    return found.by if hasattr(found, "by") else found()
+
+
+@pytest.mark.parametrize("new", [new_class, new_function])
+def test_new_code_where_old_code_lay_in_memory_is_new(new: Callable[[int], Any]) -> None:
+    pipeline = Pipeline([registered, given], cache=MemoryCache())
+    for by in range(5):
+        REGISTRY["found"] = new(by)
+        assert pipeline.run({"x": 1}, "registered") == by
+        assert pipeline.run({"found": REGISTRY["found"]}, "given") == by
+        REGISTRY.clear()
+        gc.collect()
+
+
+def test_the_class_of_an_input_is_changed() -> None:
+    pipeline = Pipeline([given], cache=MemoryCache())
+    made = new_class(1)
+    assert [pipeline.run({"found": made()}, "given") for _ in range(2)] == [1, 1]
+    made.by = 2
+    assert pipeline.run({"found": made()}, "given") == 2
 
 
 def with_keyword(x: int, *, by: int = 1) -> int:
