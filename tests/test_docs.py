@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
-_SECONDS = re.compile(r" in \d+\.\d s(?=$|:)", re.MULTILINE)
+_SECONDS = re.compile(r" in \d+\.\d s(?=:|$)", re.MULTILINE)
 _RUN = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}")
 _FILES = ("python", "yaml", "toml", "json", "csv")
 

@@ -76,6 +76,9 @@ class Config:
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise ConfigError(f"Config: {name} is a list, got {value!r}")
             values[name] = tuple(value)
+        for text in (*self.argv, *self.outputs):
+            if not isinstance(text, str):
+                raise ConfigError(f"Config: argv and outputs are lists of texts, got {text!r}")
 
     def __or__(self, other: object) -> Config:
         if not isinstance(other, Config):

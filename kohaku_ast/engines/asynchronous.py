@@ -5,13 +5,13 @@ where another loop is running, as in a notebook.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import inspect
 import threading
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from typing import Any
 
+from kohaku_ast.engines.waiting import aside, carried
 from kohaku_ast.errors import UsageError
 
 TYPE_CHECKING = False
@@ -34,7 +34,6 @@ class AsyncExecutor(Executor):
         self._is_shut = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._threads: ThreadPoolExecutor | None = None
         self._gate: asyncio.Semaphore | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -67,7 +66,7 @@ class AsyncExecutor(Executor):
             future.cancel()
             raise
         if error is not None:
-            raise error
+            raise carried(error)
         return found
 
     async def take_turn(self, function: Callable[[], Any], is_async: bool) -> Any:
@@ -79,15 +78,13 @@ class AsyncExecutor(Executor):
         async with self._gate:
             if is_async:
                 return await function()
-            context = contextvars.copy_context()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool(), context.run, function)
+            return await aside(function)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the calls end (*cancel_futures*: cancel them), then the thread of the loop."""
         with self._lock:
             self._is_shut = True
-            loop, thread, threads = self._loop, self._thread, self._threads
+            loop, thread = self._loop, self._thread
             self._loop = None
         if loop is not None and thread is not None:
             asyncio.run_coroutine_threadsafe(_finish(cancel_futures), loop).add_done_callback(
@@ -95,8 +92,6 @@ class AsyncExecutor(Executor):
             )
             if wait and thread is not threading.current_thread():
                 thread.join()
-        if threads is not None:
-            threads.shutdown(wait=wait, cancel_futures=cancel_futures)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -109,12 +104,6 @@ class AsyncExecutor(Executor):
                 )
                 self._thread.start()
             return self._loop
-
-    def _pool(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self.max_concurrent, "kogine-async")
-            return self._threads
 
 
 def _makes_coroutine(function: Callable[..., Any]) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import itertools
 
-from kohaku_ast.engines.waiting import in_thread
+from kohaku_ast.engines.waiting import aside, carried
 from kohaku_ast.pipeline.awaited import call_async
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.stepping import Steps
@@ -34,7 +34,7 @@ class Overlapped:
         """The result of *job*."""
         kind = self._engine.node_kind
         if kind in ("parallel", "lent"):
-            return await _aside(functools.partial(self._engine.run, job))
+            return await aside(functools.partial(self._engine.run, job))
         steps = Steps(job)
         if kind != "sequential":  # "threaded" too: what is not async gets a thread here
             await _perform(steps.first(), functools.partial(self._step, steps))
@@ -47,7 +47,7 @@ class Overlapped:
         """The results of *rows*."""
         kind = self._engine.map_kind
         if kind in ("parallel", "lent"):
-            found: list[Any] = await _aside(functools.partial(self._engine.map, job, rows, keep))
+            found: list[Any] = await aside(functools.partial(self._engine.map, job, rows, keep))
             return found  # mypy wants the annotation
         results: list[Any] = [None] * len(rows)
         indices = iter(range(len(rows)))
@@ -71,14 +71,14 @@ class Overlapped:
         except Exception as error:
             if not keep:
                 raise
-            return FailedItem(job.scope.context.item or 0, error, job.failure)
+            return FailedItem(job.scope.context.item or 0, carried(error), job.failure)
 
     async def _step(self, steps: Steps, node: NodeLike) -> list[NodeLike]:
         inputs = steps.begin(node)
         try:
             result = await self._call(steps, node, inputs)
         except BaseException as error:
-            steps.fail(node, inputs, error)
+            steps.fail(node, inputs, carried(error))
             raise
         return steps.end(node, result)
 
@@ -100,7 +100,7 @@ class Overlapped:
                     if rows is None
                     else (functools.partial(inner.map, rows))
                 )
-                return node.gathered(await _aside(call))  # type: ignore[no-any-return]
+                return node.gathered(await aside(call))  # type: ignore[no-any-return]
             if rows is not None:
                 with inner.map_told(len(rows)):
                     return node.gathered(  # type: ignore[no-any-return]
@@ -109,13 +109,6 @@ class Overlapped:
             with inner.told() as outputs:
                 outputs.update(await self.run(inner))
             return node.gathered(outputs)  # type: ignore[no-any-return]
-
-
-async def _aside(call: Callable[[], Any]) -> Any:
-    """The result of *call*, which only waits for others, in a thread of its own: in a pool those
-    that wait could keep those out that they wait for.
-    """
-    return await asyncio.wrap_future(in_thread(call))
 
 
 async def _perform(

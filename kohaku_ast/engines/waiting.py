@@ -60,6 +60,39 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
     return future
 
 
+class Carrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of a StopIteration
+    """Brings a StopIteration through coroutines and their futures, which it cannot pass."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("the function raised StopIteration")
+        self.error = error
+
+
+def carrying(error: BaseException) -> BaseException:
+    """*error*, fit to be raised in a coroutine."""
+    return Carrier(error) if isinstance(error, StopIteration) else error
+
+
+def carried(error: BaseException) -> BaseException:
+    """What ``carrying`` was given."""
+    return error.error if isinstance(error, Carrier) else error
+
+
+async def aside(call: Callable[[], Any]) -> Any:
+    """The result of *call* in a thread of its own: in a pool, calls that wait could keep those
+    out that they wait for, and after Ctrl-C the interpreter would wait for all of it.
+    """
+    import asyncio
+
+    def safe() -> Any:
+        try:
+            return call()
+        except StopIteration as error:
+            raise carrying(error) from None
+
+    return await asyncio.wrap_future(in_thread(safe))
+
+
 def worded(error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True) -> BaseException:
     """*error*, in words if a worker process has died. Not *is_sent*: before *nodes* were."""
     if not isinstance(error, BrokenExecutor):

@@ -42,10 +42,14 @@ class Steps:
 
         plan, cache = self.job.plan, self.job.scope.cache
         self._lineage = lineage = Lineage(plan, self.job.values)
-        needed, todo = set(plan.wanted), []
+        given = self.job.values
+        missing, todo = {name for name in plan.wanted if name not in given}, []
         for node in reversed(plan.nodes):
-            if needed.isdisjoint(node.outputs):
+            if not missing:
+                break
+            if missing.isdisjoint(node.outputs):
                 continue
+            missing.difference_update(node.outputs)
             key = lineage.key_of(node)
             hit = None if key is None else cache.load(key)
             if key is not None and hit is not None:
@@ -54,7 +58,7 @@ class Steps:
                 continue
             if key is not None:
                 self._keys[node] = key
-            needed.update(node.inputs)
+            missing.update([name for name in node.inputs if name not in given])
             todo.append(node)
         return todo[::-1]
 

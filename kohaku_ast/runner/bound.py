@@ -68,8 +68,12 @@ class Bound:
         name, config = self.program.entry_name, self.config
         if not name:
             return None
-        args = self.anew({str(n): one for n, one in enumerate(config.args)}) if config else {}
-        return entry_call(name, list(args.values()), self.anew(config.kwargs) if config else {})
+        if config is None:
+            return entry_call(name, (), {})
+        args = self.anew({str(n): one for n, one in enumerate(config.args)})
+        above = self.prepared.given.values  # of the command line: else it was refused
+        kwargs = {key: one for key, one in config.kwargs.items() if f"{name}({key})" not in above}
+        return entry_call(name, list(args.values()), self.anew(kwargs))
 
 
 class Binder:

@@ -39,7 +39,13 @@ def make_request(
         split=split,
         capture=capture,
         added=tuple(added),
+        above=_above_calls(overrides) if args or kwargs else (),
     )
+
+
+def _above_calls(overrides: Sequence[Override]) -> tuple[str, ...]:
+    """The arguments for the starting call stand in configs, and the command line above them."""
+    return tuple(one.target for one in overrides if one.origin == "command line")
 
 
 def read_values(
@@ -61,10 +67,12 @@ def read_values(
         target: _value(one, meant[one.target], program.filename, as_is)
         for target, one in chosen.items()
     }
+    if program.entry_name:
+        return values  # its call is not in the code, and gets them itself
     for index, argument in enumerate(args):
         values[f"{program.call_name}(#{index})"] = argument
     for name, argument in (kwargs or {}).items():
-        values[f"{program.call_name}({name})"] = argument
+        values.setdefault(f"{program.call_name}({name})", argument)
     return values
 
 

@@ -139,7 +139,8 @@ def _c_exit() -> Callable[[tuple[int]], object]:
         function = _ctypes.dlsym(_ctypes.dlopen(None, 0), "exit")  # type: ignore[arg-type]
     except (ImportError, AttributeError, OSError):
         return lambda statuses: os._exit(*statuses)
-    return partial(_ctypes.call_function, function)
+    leave: Callable[[tuple[int]], object] = partial(_ctypes.call_function, function)
+    return leave
 
 
 class _Last:

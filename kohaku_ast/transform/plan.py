@@ -6,6 +6,7 @@ import ast
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from kohaku_ast.errors import (
     AmbiguousTarget,
@@ -73,7 +74,12 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
         )
         for site in parameter.sites
     ]
-    call, passed = _entry_edits(source, request, set(given), text_of)
+    above = {
+        one.target
+        for one, (name, _, _) in zip(meant, request.targets)
+        if one and name in request.above
+    }
+    call, passed = _entry_edits(source, request, set(given) - above, above, text_of)
     edits = join_unpacked(edits + passed)
     _refuse_overlaps(source, edits)
     return Plan(meant, tuple(edits), call)
@@ -110,13 +116,18 @@ def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
 
 
 def _entry_edits(
-    source: Source, request: Request, done: set[str], text_of: TextOf
+    source: Source, request: Request, done: set[str], above: set[str], text_of: TextOf
 ) -> tuple[ast.Call | None, list[Edit]]:
     """The call that starts the program, and the edits of its arguments."""
     functions = find_functions(source.tree)
     calls = entry_calls(source.tree, functions)
     call = pick_call(calls, functions, list(request.kwargs))
-    if not (request.args or request.kwargs) or request.entrypoint:
+    if not (request.args or request.kwargs):
+        return call, []
+    if request.entrypoint:
+        # The call gives args by place, so that not even what stands above can take one's place.
+        placed = above if request.args else set()
+        _refuse_twice(source, request, functions.get(request.entrypoint), done | placed)
         return call, []
     if call is None:
         raise EntrypointError(_no_call(source, request, calls, functions))
@@ -127,30 +138,40 @@ def _entry_edits(
             f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
             f"{ast.unparse(call)}: use kwargs"
         )
-    passed = [(f"#{index}", site) for index, site in enumerate(sites)]
-    _refuse_by_place(source, request, call, function, done)
-    for name in request.kwargs:
-        if f"{function.name}({name})" in done:
-            raise DuplicateTarget(
-                f"{source.line_of(call)}: {name!r} is given twice: in kwargs and as the target "
-                f"'{function.name}({name})'"
-            )
-        passed.append((name, keyword_site(call, function, name)))
+    _refuse_twice(source, request, function, done)
+    passed = [
+        (f"#{index}", site)
+        for index, (name, site) in enumerate(zip_longest(_by_place(request, function), sites))
+        if f"{function.name}({name})" not in above
+    ]
+    passed += [
+        (name, keyword_site(call, function, name))
+        for name in request.kwargs
+        if f"{function.name}({name})" not in above
+    ]
     targets = [(f"{function.name}({name})", site) for name, site in passed]
     return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
 
 
-def _refuse_by_place(
-    source: Source, request: Request, call: ast.Call, function: Function, done: set[str]
+def _by_place(request: Request, function: Function) -> list[str]:
+    """The parameters that ``args`` go to."""
+    return [parameter.arg for parameter, _ in parameters_of(function)][: request.args]
+
+
+def _refuse_twice(
+    source: Source, request: Request, function: Function | None, done: set[str]
 ) -> None:
-    """What stands in ``args`` and is given by its name as well is given twice."""
-    named = [parameter.arg for parameter, _ in parameters_of(function)][: request.args]
-    for name in named:
+    """What stands in ``args`` or ``kwargs`` and has another value, too, is given twice."""
+    if function is None:
+        return
+    placed = _by_place(request, function)
+    for name in (*placed, *request.kwargs):
         target = f"{function.name}({name})"
-        if name in request.kwargs or target in done:
-            where = "in kwargs" if name in request.kwargs else f"as the target {target!r}"
+        where = "args" if name in placed else "kwargs"
+        other = f"as the target {target!r}" if target in done else "in kwargs"
+        if target in done or (where == "args" and name in request.kwargs):
             raise DuplicateTarget(
-                f"{source.line_of(call)}: {name!r} is given twice: in args and {where}"
+                f"{source.line_of(function)}: {name!r} is given twice: in {where} and {other}"
             )
 
 

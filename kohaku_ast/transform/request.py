@@ -10,7 +10,7 @@ from __future__ import annotations
 class Request:
     """Which targets get values, and how the program is started. Hashable by ``key()``."""
 
-    __slots__ = ("added", "args", "capture", "entrypoint", "kwargs", "split", "targets")
+    __slots__ = ("above", "added", "args", "capture", "entrypoint", "kwargs", "split", "targets")
 
     def __init__(
         self,
@@ -21,6 +21,7 @@ class Request:
         split: bool = False,
         capture: bool = False,
         added: tuple[str, ...] = (),
+        above: tuple[str, ...] = (),
     ) -> None:
         #: Each target as the user wrote it, whether its value came as text, and whether it may be
         #: missing in the script (a name that a config made for its own use).
@@ -36,6 +37,8 @@ class Request:
         self.capture = capture
         #: Globals that are set before the first statement: the script must not define them.
         self.added = added
+        #: The targets, as written, whose values win over the arguments of the starting call.
+        self.above = above
 
     def key(self) -> tuple[object, ...]:
         """Equal for requests that one Program serves."""

@@ -82,25 +82,46 @@ def test_isolate_alone_fails_as_the_run_does(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
+CALLS = "def main(n=1):\n    print(n)\n\nif __name__ == '__main__':\n    main()\n"
+
+
 @pytest.mark.parametrize(
     ("config", "arguments", "printed"),
     [
         pytest.param("_kwargs = {'n': 7}\n", "n=3", "3\n", id="a keyword"),
         pytest.param("_kwargs = {'n': 7}\n", "--sweep n=3,4", "3\n4\n", id="an axis"),
         pytest.param("_args = [7]\n", "main(n)=3", "3\n", id="an argument"),
+        pytest.param("_kwargs = {'n': 7}\n", "--entrypoint main n=3", "3\n", id="the keyword of an entrypoint"),
+        pytest.param("_kwargs = {'n': 7}\n", "--entrypoint main", "7\n", id="nothing above it"),
     ],
-)
-@pytest.mark.xfail(reason="args and kwargs of a config have no rank below the command line yet")
+)  # fmt: skip
 def test_the_command_line_wins_over_the_call_of_a_config(
     tmp_path: Path, config: str, arguments: str, printed: str
 ) -> None:
-    (tmp_path / "s.py").write_text("def main(n=1):\n    print(n)\n\nmain()\n")
+    (tmp_path / "s.py").write_text(CALLS)
     (tmp_path / "cfg.py").write_text(config)
     done = run_kogine(tmp_path, "run", "s.py", "--config", "cfg.py", *arguments.split())
     assert (done.stdout, done.status) == (printed, 0), done.stderr
 
 
-@pytest.mark.xfail(reason="a Config takes anything in argv yet")
+@pytest.mark.parametrize(
+    ("config", "arguments"),
+    [
+        pytest.param("_args = [7]\n_kwargs = {'n': 3}\n", "", id="args and kwargs"),
+        pytest.param("_args = [7]\nn = 3\n", "", id="args and a target"),
+        pytest.param("_kwargs = {'n': 7}\nn = 3\n", "", id="kwargs and a target"),
+        pytest.param("_kwargs = {'n': 7}\nn = 3\n", "--entrypoint main", id="an entrypoint's kwargs"),
+        pytest.param("_args = [7]\n", "--entrypoint main n=3", id="an entrypoint's args"),
+    ],
+)  # fmt: skip
+def test_a_parameter_of_the_call_has_one_value(tmp_path: Path, config: str, arguments: str) -> None:
+    (tmp_path / "s.py").write_text(CALLS)
+    (tmp_path / "cfg.py").write_text(config)
+    done = run_kogine(tmp_path, "run", "s.py", "--config", "cfg.py", *arguments.split())
+    assert (done.stdout, done.status) == ("", 2)
+    assert "'n' is given twice" in done.stderr
+
+
 def test_argv_of_a_config_is_text(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("print('ran')\n")
     (tmp_path / "cfg.py").write_text("_argv = ['--gain', 4]\n")

@@ -161,6 +161,26 @@ class TestException:
         assert found.value.code == 3
         assert made.last_error is None
 
+    @engines
+    def test_an_iterator_that_is_at_its_end_is_an_exception_like_any(self, engine: str) -> None:
+        """StopIteration cannot be raised through coroutines, nor be the exception of their futures."""
+        made = Pipeline([Node(first_of, "y", name="first_of")], engine=engine, name="inner")
+        for call in (
+            lambda: made.run({"values": []}),
+            lambda: made.map({"values": [[]]}, map_over="values"),
+            lambda: Pipeline([made], engine=engine).run({"values": []}),
+        ):
+            error = caught(call)
+            assert type(error) is StopIteration
+            assert "in node 'first_of'" in shown(error)
+        found = made.map({"values": [[], [1]]}, map_over="values", on_error="keep")
+        assert type(found[0].exception) is StopIteration
+        assert found[1] == {"y": 1}
+
+
+def first_of(values: list[int]) -> int:
+    return next(iter(values))
+
 
 def leave(x: int) -> None:
     sys.exit(x)

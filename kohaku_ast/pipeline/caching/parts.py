@@ -92,8 +92,9 @@ class Watch:
         for cell, value in self.cells:
             if content(cell) is not value:
                 return False
-        if not all(len(mapping) == size for mapping, size in self.sizes):
-            return False
+        for mapping, size in self.sizes:
+            if len(mapping) != size:
+                return False
         return all(_is_same(question(), answer) for question, answer in self.asked)
 
 
