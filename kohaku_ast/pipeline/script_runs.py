@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 #: ``__main__``, ``sys.argv`` and the rest are one script's. A script may run a pipeline itself.
 _HERE = threading.RLock()
-#: Text of a script -> its server, once it has run here before; ended with this process.
-_SERVERS: dict[bytes, Any] = {}
+#: File and text of a script -> its server, once it has run here before; ended with this process.
+_SERVERS: dict[tuple[str, bytes], Any] = {}
+_MOST = 8  # servers, each with its libraries in memory; further scripts start from nothing
 _LOCK = threading.Lock()
 
 
@@ -84,17 +85,20 @@ def _start(bound: Bound, wants_value: bool) -> Any:
     from kohaku_ast.runner.spawned import Spawned
     from kohaku_ast.runner.warm import WarmServer
 
-    key = bound.launch.data
+    key = bound.launch.filename, bound.launch.data
     with _LOCK:
-        is_first = key not in _SERVERS
-        if is_first:
+        if key not in _SERVERS:
             _SERVERS[key] = None
-        elif _SERVERS[key] is None and WarmServer.is_available():
+        elif _SERVERS[key] is None and WarmServer.is_available() and _has_room():
             _SERVERS[key] = _server(bound.launch)
         server = _SERVERS[key]
     if server is None:
         return Spawned(bound, wants_value=wants_value)
     return server.start(bound, wants_value=wants_value)
+
+
+def _has_room() -> bool:
+    return len(_SERVERS) - list(_SERVERS.values()).count(None) < _MOST
 
 
 def _server(launch: Launch) -> Any:
@@ -124,7 +128,7 @@ def _end(handle: Any) -> None:
     import os
     import signal
 
-    handle.signal(signal.SIGKILL)
+    handle.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
 

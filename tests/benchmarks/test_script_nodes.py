@@ -70,12 +70,12 @@ def test_a_thousand_values(text: str, tmp_path: Path, monkeypatch: pytest.Monkey
     ways = {
         "map, in this process": lambda: Pipeline([node]).map(lr=values, map_over="lr"),
         "kogine run --sweep": swept(),
-        "map, parallel (warm)": lambda: Pipeline([node], engine="parallel").map(
+        "map, parallel (warm, *)": lambda: Pipeline([node], engine="parallel").map(
             lr=values, map_over="lr"
         ),
         "--sweep, warm, 2 workers": swept("--mode", "warm", "--workers", "2"),
     }
-    print(f"\n{RUNS} runs, {os.cpu_count()} cores")
+    print(f"\n{RUNS} runs, {os.cpu_count()} cores (*: cpu without that of the warm servers)")
     for name, way in ways.items():
         wall, used = timed(way)
         print(f"{name:28} {wall:7.2f} s wall {used:7.2f} s cpu {used / RUNS * 1e3:6.2f} ms a run")

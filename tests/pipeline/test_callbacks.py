@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from kohaku_ast import Callback, MemoryCache, Node, Pipeline, node
+from kohaku_ast import Callback, MemoryCache, Pipeline, node
 
 ENGINES = ("sequential", "threaded", "async", "parallel")
 engines = pytest.mark.parametrize("engine", ENGINES)
@@ -306,57 +305,3 @@ def test_what_a_callback_raises_ends_the_run(engine: str, event: str) -> None:
 
 def test_a_callback_hears_only_what_it_overrides() -> None:
     Pipeline([double], callbacks=[Callback()]).map({"x": [1]}, map_over="x")
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        pytest.param(lambda nodes: Pipeline(nodes), id="nothing given"),
-        pytest.param(
-            lambda nodes: Pipeline(nodes, cache=None, callbacks=[], engine="sequential"),
-            id="nothing in what is given",
-        ),
-        pytest.param(lambda nodes: Pipeline([Pipeline(nodes)]), id="pipeline inside"),
-    ],
-)
-def test_without_callbacks_and_cache_nothing_is_called_but_the_functions(
-    make: Callable[..., Pipeline],
-) -> None:
-    """Counted: the calls that a run of 100 nodes makes beyond those of 1 node are its functions."""
-
-    def calls(count: int) -> int:
-        nodes = [Node(lambda x: x, f"v{at + 1}", rename={"x": f"v{at}"}) for at in range(count)]
-        made = make(nodes)
-        made.run({"v0": 1}, f"v{count}")
-        return count_calls(lambda: made.run({"v0": 1}, f"v{count}"))
-
-    assert calls(100) - calls(1) == 99
-
-
-def test_nor_in_a_map() -> None:
-    made = Pipeline([double, inverse])
-
-    def calls(count: int) -> int:
-        values = list(range(1, count + 1))
-        made.map({"x": values}, map_over="x", output_name="z")
-        return count_calls(lambda: made.map({"x": values}, map_over="x", output_name="z"))
-
-    assert calls(100) - calls(1) == 2 * 99
-
-
-def count_calls(call: Callable[[], object]) -> int:
-    """Calls of Python functions that *call* makes."""
-    import sys
-
-    found = 0
-
-    def count(frame: Any, event: str, arg: Any) -> None:
-        nonlocal found
-        found += event == "call"
-
-    sys.setprofile(count)
-    try:
-        call()
-    finally:
-        sys.setprofile(None)
-    return found

@@ -145,7 +145,11 @@ class Writer:
     def _items(self, mark: bytes, values: Any) -> None:
         self.put(b"%s%d;" % (mark, len(values)))
         for one in values:
-            self.write(one)
+            plain = _PLAIN.get(type(one))  # here too: a call saved is a third of the time
+            if plain is not None:
+                self.put(plain(one))
+            else:
+                self.write(one)
 
     def write_list(self, value: list[Any]) -> None:
         """In order."""
@@ -154,9 +158,13 @@ class Writer:
     def write_dict(self, value: Any, mark: bytes = b"D") -> None:
         """In order: a program can see it."""
         self.put(b"%s%d;" % (mark, len(value)))
-        for key, one in value.items():
-            self.write(key)
-            self.write(one)
+        for pair in value.items():
+            for one in pair:
+                plain = _PLAIN.get(type(one))
+                if plain is not None:
+                    self.put(plain(one))
+                else:
+                    self.write(one)
 
     def write_set(self, value: Any) -> None:
         """Each item on its own, sorted: the order of a set differs from process to process.
@@ -184,7 +192,7 @@ def _short(mark: bytes, data: bytes) -> bytes:
 
 def _text(value: str) -> bytes:
     data = value.encode("utf-8", "surrogatepass")
-    return b"s%d:" % len(data) + _short(b"", data)
+    return b"s%d:" % len(data) + (data if len(data) <= _LONG else _short(b"", data))
 
 
 def _bytes(value: bytes) -> bytes:

@@ -75,7 +75,7 @@ cfg.py: no more
 failed [2/4] lr=1: ValueError: tried 20 of 0x7f00 in /a/1.bin
   (and 12 more with the same error: [3], [4], [5], [6], [7], [8], [9], ...)
 {lines}  |   indented
-  log: {log}
+  log: log.txt
   again: kogine run train.py lr=1
 failed [15] lr=14: exit status 1
   again: kogine run train.py lr=14

@@ -1,0 +1,56 @@
+"""Script nodes and the cache: what makes a result stale."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast import (
+    MemoryCache,
+    Pipeline,
+    script,
+)
+from tests.pipeline.script_files import prep_and_train, write
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "is_kept"),
+    [
+        pytest.param("a.py", "import helper\n\nx = 1  # one\ny = x + helper.z\n", True, id="comment"),
+        pytest.param("a.py", '"""Doc."""\nimport helper\nx = 1\ny = x + helper.z\n', True, id="docstring"),
+        pytest.param("a.py", "import helper\nx = 2\ny = x + helper.z\n", False, id="a constant"),
+        pytest.param("a.py", "import helper\nx = 1\ny = x * helper.z\n", False, id="the code"),
+        pytest.param("helper.py", "from deep import w\nz = w + 1\n", False, id="an imported module"),
+        pytest.param("helper.py", "from deep import w\nz = w  # the same\n", True, id="comment in a module"),
+        pytest.param("deep.py", "w = 2\n", False, id="a module of a module"),
+        pytest.param("other.py", "w = 2\n", True, id="a module that it does not import"),
+    ],
+)  # fmt: skip
+def test_what_makes_a_result_stale(folder: Path, file: str, text: str, is_kept: bool) -> None:
+    write("a.py", "import helper\nx = 1\ny = x + helper.z\n")
+    write("helper.py", "from deep import w\nz = w\n")
+    write("deep.py", "w = 1\n")
+    p = Pipeline([script("a.py", "y")], cache=MemoryCache())
+    p.run()
+    assert p.explain_cache()["a"].state == "kept"
+    write(file, text)
+    row = p.explain_cache()["a"]
+    assert (row.state == "kept") is is_kept
+    assert is_kept or file in row.why
+
+
+def test_overrides_are_in_the_key(files: Path) -> None:
+    p = prep_and_train(cache=MemoryCache())
+    p.run(lr=1.0)
+    assert {row.state for row in p.explain_cache(lr=1.0).rows} <= {"kept", "not needed"}
+    rows = p.explain_cache(lr=2.0)
+    assert (rows["prep"].state, rows["train"].state) == ("kept", "runs")
+    assert p.explain_cache({"Args.depth": 3, "lr": 1.0})["train"].state == "runs"
+
+
+def test_another_script_with_the_same_text_has_results_of_its_own_outputs(folder: Path) -> None:
+    write("a.py", "x = 1\ny = 2\n")
+    cache = MemoryCache()
+    assert Pipeline([script("a.py", "x")], cache=cache).run() == {"x": 1}
+    assert Pipeline([script("a.py", {"y": "x"})], cache=cache).run() == {"x": 2}
