@@ -282,8 +282,8 @@ def test_callbacks_are_told_in_their_order() -> None:
 
         return Named()
 
-    Pipeline([double], callbacks=[named("first"), named("second")]).run({"x": 1})
-    assert told == ["first", "second"]
+    Pipeline([double], callbacks=[named("a"), named("b")]).run({"x": 1})
+    assert told == ["a", "b"]
 
 
 @engines
@@ -301,7 +301,3 @@ def test_what_a_callback_raises_ends_the_run(engine: str, event: str) -> None:
         made.run({"x": 1})
     with pytest.raises(LookupError):
         made.map({"x": [1, 2]}, map_over="x") if "node" in event else made.run({"x": 1})
-
-
-def test_a_callback_hears_only_what_it_overrides() -> None:
-    Pipeline([double], callbacks=[Callback()]).map({"x": [1]}, map_over="x")

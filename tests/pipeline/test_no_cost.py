@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast import Node, Pipeline, node
+from kohaku_ast import Callback, Node, Pipeline, node
 
 
 @node("y")
@@ -72,3 +72,7 @@ def count_calls(call: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return found
+
+
+def test_a_callback_hears_only_what_it_overrides() -> None:
+    Pipeline([double], callbacks=[Callback()]).map({"x": [1]}, map_over="x")

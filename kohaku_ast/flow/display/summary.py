@@ -28,7 +28,10 @@ class Report(Observer):
 
     def on_finish(self, summary: Summary) -> None:
         """Tell it."""
-        self._out.say("interrupted" if summary.is_interrupted else "", summary.broken)
+        broken = f"kogine: error: {summary.broken}" if summary.broken else ""
+        self._out.say("interrupted" if summary.is_interrupted else "", broken)
+        if not (summary.counts or summary.is_interrupted or broken):
+            return  # a mistake that is told as one: nothing has run
         for failure in self._failures.groups.values():
             self._out.say(*_lines(failure))
         others = self._failures.others

@@ -71,7 +71,7 @@ def test_the_summary_groups_equal_errors(tmp_path: Path) -> None:
         stream.getvalue()
         == f"""\
 interrupted
-cfg.py: no more
+kogine: error: cfg.py: no more
 failed [2/4] lr=1: ValueError: tried 20 of 0x7f00 in /a/1.bin
   (and 12 more with the same error: [3], [4], [5], [6], [7], [8], [9], ...)
 {lines}  |   indented
