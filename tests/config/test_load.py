@@ -104,7 +104,9 @@ def test_refuses_before_anything_runs(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("yield 3", "cfg.py: item 1 of config_gen() is of type int: 3", id="another thing"),
+        pytest.param(
+            "yield 3", "cfg.py: item 1 of config_gen() is of type int: 3", id="another thing"
+        ),
         pytest.param("1 / 0", "line 5, in config_gen", id="exception"),
         pytest.param("raise SystemExit(3)", "SystemExit: 3", id="sys.exit"),
         pytest.param(
