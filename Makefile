@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test corpus cpython torch daft coverage benchmark lint clean
+.PHONY: demo test corpus cpython torch daft exhaustive coverage benchmark lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -21,6 +21,9 @@ cpython: $(VENV)/tests-installed
 torch: $(VENV)/tests-installed
 	$(BIN)/python -m pip install -q torch==2.13.0
 	$(BIN)/python -m pytest -q -m torch
+
+exhaustive: $(VENV)/tests-installed
+	$(BIN)/python -m pytest -q -n auto -m exhaustive
 
 daft: $(VENV)/tests-installed
 	$(BIN)/python -m pip install -q 'daft>=0.7'

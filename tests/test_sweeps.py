@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.oracle import Finished, edited, run_kogine, run_python
+from tests.sampled import sampled
 from tests.sweep_cases import CASES, REFUSED, Refused, SweepCase
 
 
@@ -28,16 +29,22 @@ def expected(folder: Path, case: SweepCase) -> str:
     return "".join(texts)
 
 
-@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
-def test_each_run_is_an_edited_script(
-    tmp_path: Path, case: SweepCase, isolate: tuple[str, ...]
-) -> None:
-    laid_out(tmp_path, case.script, case.files)
-    done = run_kogine(tmp_path, "run", "train.py", *case.arguments, *isolate)
-    assert done.stdout == expected(tmp_path, case), done.stderr
+def compare_runs(folder: Path, case: SweepCase, *options: str) -> None:
+    laid_out(folder, case.script, case.files)
+    done = run_kogine(folder, "run", "train.py", *case.arguments, *options)
+    assert done.stdout == expected(folder, case), done.stderr
     assert done.status == 0, done.stderr
     assert f"[1/{len(case.runs)}]" in done.stderr or "[1]" in done.stderr
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
+def test_each_run_is_an_edited_script(tmp_path: Path, case: SweepCase) -> None:
+    compare_runs(tmp_path, case)
+
+
+@pytest.mark.parametrize("case", sampled({case.id: case for case in CASES}, every=6))
+def test_each_isolated_run_is_an_edited_script(tmp_path: Path, case: SweepCase) -> None:
+    compare_runs(tmp_path, case, "--isolate")
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in REFUSED])

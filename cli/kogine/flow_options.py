@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kogine.reader import Arguments
 
@@ -14,6 +14,9 @@ from kohaku_ast.flow.modes import MODES
 from kohaku_ast.flow.plan import Plan
 from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.slots import Slots, parse_gpus, parse_threads
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _POLICIES = ("continue", "stop")
 _PROCESS_OPTIONS = ("--timeout", "--gpus", "--nice", "--threads")

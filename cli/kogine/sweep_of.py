@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 from kogine.reader import Arguments, split_override
 from kogine.sweep_names import settle_names
 
@@ -64,6 +62,8 @@ def _limited(whole: Sweep, read_: Arguments) -> Sweep:
         if n is None:
             random_ = ", ".join(t for axis in whole.axes if axis.is_random for t in axis.targets)
             raise UsageError(f"random axes ({random_}): say how many draws, such as -n 20")
+        import random
+
         return whole.draw(n, random.randrange(2**31) if seed is None else seed)
     if seed is not None:
         raise UsageError("--seed is for random axes (uniform:0:1), and there is none")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from kohaku_ast.config.cells import CellText
+
+if TYPE_CHECKING:
+    import random
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Draws:
         return self.size
 
     def __iter__(self) -> Iterator[object]:
+        import random  # here: it takes 10 ms, and few sweeps draw
+
         streams = [random.Random(f"{self.seed}:{target}") for target in self.targets]
         for _ in range(self.size):
             row = tuple(one.draw(stream) for one, stream in zip(self.distributions, streams))

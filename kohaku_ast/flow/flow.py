@@ -57,10 +57,13 @@ class Flow:
 
     def runs(self) -> Iterator[Run]:
         """Each run when it is over. Raises KogineError if not even the first can be started."""
-        started = time.monotonic()
+        started, is_refused = time.monotonic(), False
         with Interrupts(self._wake, is_on=not self.launcher.is_inline) as interrupts:
             try:
                 yield from self._until_done(interrupts)
+            except (KogineError, SyntaxError):
+                is_refused = True
+                raise
             except KeyboardInterrupt:  # between two runs in this process
                 self._interrupted = True
             finally:
@@ -69,7 +72,7 @@ class Flow:
                 self.launcher.close()
                 self.summary = Summary(
                     dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
-                    self._failed_before,
+                    is_refused, self._failed_before,
                 )  # fmt: skip
                 for one in self.observers:
                     one.on_finish(self.summary)

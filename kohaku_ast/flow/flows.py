@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
@@ -22,6 +22,9 @@ from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.script import Script
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 _POLICIES = ("continue", "stop")
 

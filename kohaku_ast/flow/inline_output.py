@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import os
 import sys
@@ -113,5 +112,7 @@ def flush() -> None:
 
 
 @functools.lru_cache(1)
-def _libc() -> ctypes.CDLL:
+def _libc() -> Any:
+    import ctypes  # here: it takes 5 ms, and not every flow has a log
+
     return ctypes.CDLL(None)

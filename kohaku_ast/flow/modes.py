@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.flow.launchers import InlineLauncher, Launcher, OpenLog, SpawnLauncher
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 MODES = ("inline", "spawn", "warm")
 

@@ -20,6 +20,8 @@ class Summary:
     is_interrupted: bool = False
     #: What was wrong with the supply of Configs; it ended the flow.
     broken: str = ""
+    #: Whether not even the first run could be started; an exception says why.
+    is_refused: bool = False
     #: Of the skipped: those that had failed before.
     failed_before: int = 0
 

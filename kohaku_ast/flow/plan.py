@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import WantsValue
@@ -17,6 +17,9 @@ from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 from kohaku_ast.flow.supply import Supply
 from kohaku_ast.flow.work import Work
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 Warn = Callable[[str], None]
 """Told what a user has to know."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from hashlib import sha256
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def identity(bound: Bound, folder: str) -> str:
     try:
         return fingerprint(content).hex()
     except UnstableError:
-        return secrets.token_hex(16)
+        return os.urandom(16).hex()
 
 
 def _path_from(folder: str, filename: str) -> str:

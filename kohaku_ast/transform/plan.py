@@ -127,7 +127,8 @@ def _entry_edits(
     if request.entrypoint:
         # The call gives args by place, so that not even what stands above can take one's place.
         placed = above if request.args else set()
-        _refuse_twice(source, request, functions.get(request.entrypoint), done | placed)
+        function = functions.get(request.entrypoint)
+        _refuse_twice(source, request, function, function, done | placed)
         return call, []
     if call is None:
         raise EntrypointError(_no_call(source, request, calls, functions))
@@ -138,7 +139,7 @@ def _entry_edits(
             f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
             f"{ast.unparse(call)}: use kwargs"
         )
-    _refuse_twice(source, request, function, done)
+    _refuse_twice(source, request, call, function, done)
     passed = [
         (f"#{index}", site)
         for index, (name, site) in enumerate(zip_longest(_by_place(request, function), sites))
@@ -159,10 +160,14 @@ def _by_place(request: Request, function: Function) -> list[str]:
 
 
 def _refuse_twice(
-    source: Source, request: Request, function: Function | None, done: set[str]
+    source: Source,
+    request: Request,
+    place: ast.AST | None,
+    function: Function | None,
+    done: set[str],
 ) -> None:
     """What stands in ``args`` or ``kwargs`` and has another value, too, is given twice."""
-    if function is None:
+    if function is None or place is None:
         return
     placed = _by_place(request, function)
     for name in (*placed, *request.kwargs):
@@ -171,7 +176,7 @@ def _refuse_twice(
         other = f"as the target {target!r}" if target in done else "in kwargs"
         if target in done or (where == "args" and name in request.kwargs):
             raise DuplicateTarget(
-                f"{source.line_of(function)}: {name!r} is given twice: in {where} and {other}"
+                f"{source.line_of(place)}: {name!r} is given twice: in {where} and {other}"
             )
 
 

@@ -30,8 +30,8 @@ class Report(Observer):
         """Tell it."""
         broken = f"kogine: error: {summary.broken}" if summary.broken else ""
         self._out.say("interrupted" if summary.is_interrupted else "", broken)
-        if not (summary.counts or summary.is_interrupted or broken):
-            return  # a mistake that is told as one: nothing has run
+        if summary.is_refused:
+            return  # told as the mistake that it is
         for failure in self._failures.groups.values():
             self._out.say(*_lines(failure))
         others = self._failures.others
