@@ -66,7 +66,7 @@ class NamingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         made = super().reducer_override(value)
         if made is NotImplemented and isinstance(value, (type, FunctionType)):
             self.named.update({value.__module__} & self.modules.keys())
-        elif not _is_member(value):
+        elif not (isinstance(value, BuiltinFunctionType) or _is_member(value)):
             self.held.add(id(value))
         return _untracked(value, made) if isinstance(value, type) else made
 
