@@ -57,6 +57,11 @@ def test_nor_in_a_map() -> None:
 
 
 def count_calls(call: Callable[[], object]) -> int:
+    """The fewest of several counts: what the collector of garbage calls in between is not ours."""
+    return min(_counted(call) for _ in range(5))
+
+
+def _counted(call: Callable[[], object]) -> int:
     """Calls of Python functions that *call* makes."""
     import sys
 
