@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from itertools import islice
 
 from kogine.reader import Arguments, read
+from kogine.subcommands import start_subcommand, unknown
 
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError
 
 Table = tuple[tuple[str, bool, str], ...]
 """Rows of an option's name, whether it takes a value, and its help."""
@@ -60,16 +60,8 @@ CONFIG_COMMANDS: dict[str, tuple[Table, str, str]] = {
 
 def config(arguments: list[str]) -> Callable[[], int]:
     """Read and check everything; what comes back prints, and gives the exit status."""
-    name = next(iter(arguments), "")
-    if not name:
-        from kogine.commands import commands
-
-        return commands(["config", "--help"]) or (lambda: 0)
-    if name not in CONFIG_COMMANDS:
-        raise UsageError(_unknown("config command", name, list(CONFIG_COMMANDS)))
-    module = import_module(f"kogine.config_{name}")
-    start: Callable[[], int] = getattr(module, name)(arguments[1:])
-    return start
+    places = {name: f"config_{name}:{name}" for name in CONFIG_COMMANDS}
+    return start_subcommand("config", places, arguments)
 
 
 def read_files(command: str, arguments: list[str], least: int = 1, most: int = 1) -> Files:
@@ -101,7 +93,7 @@ class Files:
         """``table`` or ``json``; raises UsageError for anything else."""
         form = self.options.value("--format", "table")
         if form not in ("table", "json"):
-            raise UsageError(_unknown("format", form, ["table", "json"]))
+            raise UsageError(unknown("format", form, ["table", "json"]))
         return form
 
 
@@ -119,13 +111,7 @@ def _split(arguments: list[str], table: Table) -> tuple[list[str], list[str]]:
             if takes_value[name] and not equals:
                 options += list(islice(waiting, 1))
         elif argument.startswith("-") and argument != "-":
-            raise UsageError(_unknown("option", name, list(takes_value)))
+            raise UsageError(unknown("option", name, list(takes_value)))
         else:
             files.append(argument)
     return files, options
-
-
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    found = near(name, known, 1)
-    hint = f" Did you mean {found[0]!r}?" if found else ""
-    return f"unknown {what} {name!r} (expected one of: {', '.join(known)}).{hint}"

@@ -90,9 +90,7 @@ def _mode(read_: Arguments, otherwise: str | Executor, workers: int) -> str | Ex
     if otherwise == "inline" and (isolated or workers > 1):
         usual = "spawn"
     mode = _one_of(read_, "--mode", MODES, usual)
-    needs = [
-        name for name in ("--timeout", "--gpus", "--nice", "--threads") if name in read_.values
-    ]
+    needs = [name for name in _PROCESS_OPTIONS if name in read_.values]
     if mode == "inline" and (isolated or workers > 1):
         option = "--isolate" if isolated else f"--workers {workers}"
         raise UsageError(f"--mode inline runs in this process: take away {option}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
-from kohaku_ast.errors import UsageError, near
+from kogine.subcommands import start_subcommand
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,18 +44,5 @@ PIPELINE_COMMANDS: dict[str, Command] = {
 
 def pipeline(arguments: list[str]) -> Callable[[], int]:
     """Read and check everything; what comes back does it, and gives the exit status."""
-    name = next(iter(arguments), "")
-    if not name:
-        from kogine.commands import commands
-
-        return commands(["pipeline", "--help"]) or (lambda: 0)
-    if name not in PIPELINE_COMMANDS:
-        known = list(PIPELINE_COMMANDS)
-        found = near(name, known, 1)
-        hint = f" Did you mean {found[0]!r}?" if found else ""
-        raise UsageError(
-            f"unknown pipeline command {name!r} (expected one of: {', '.join(known)}).{hint}"
-        )
-    module = import_module(f"kogine.pipeline_{name}")
-    start: Callable[[], int] = getattr(module, f"pipeline_{name}")(arguments[1:])
-    return start
+    places = {name: f"pipeline_{name}:pipeline_{name}" for name in PIPELINE_COMMANDS}
+    return start_subcommand("pipeline", places, arguments)

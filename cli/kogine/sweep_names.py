@@ -27,7 +27,7 @@ def settle_names(whole: Sweep, own: Sweep, read_: Arguments, binder: Binder | No
     over = [target for axis in whole.axes for target in axis.over.globals_dict]
     full = _full_names([*whole.targets, *over, *sets], binder)
     _refuse_twice(own, read_, full)
-    gone = [target for target in whole.targets if full.get(target) in {full.get(s) for s in sets}]
+    gone = list(_meant(whole.targets, {full.get(name, name) for name in sets}, full))
     gone += _under_a_value(whole, full)
     gone += _under_an_axis(whole, full)
     return whole.without(*gone) if gone else whole
