@@ -13,7 +13,7 @@ from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.modes import MODES
 from kohaku_ast.flow.plan import Plan
 from kohaku_ast.flow.recording import Recording
-from kohaku_ast.flow.slots import Slots, parse_gpus, parse_threads
+from kohaku_ast.flow.slots import Slots, parse_gpus, parse_threads, pinned, usual_workers
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -37,12 +37,16 @@ def flow_options(
     *,
     mode: str | Executor = "inline",
     limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    spreads: bool = False,
     slots: Slots | None = None,
     nice: int = 0,
     recording: Recording = Recording(),  # noqa: B008  # it is frozen
 ) -> FlowOptions:
-    """What *read_* says; the rest is what holds if it says nothing. Raises UsageError."""
-    workers = _workers(read_, limits.workers)
+    """What *read_* says; the rest is what holds if it says nothing. Raises UsageError.
+
+    *spreads*: without ``--workers`` there is one for each GPU, or for each usable core.
+    """
+    workers = _workers(read_, limits.workers, spreads)
     policy = "stop" if limits.stops_on_error else "continue"
     plan = Plan(
         mode=_mode(read_, mode, workers),
@@ -73,7 +77,9 @@ def _recording(read_: Arguments, usual: Recording) -> Recording:
     )
 
 
-def _workers(read_: Arguments, otherwise: int) -> int:
+def _workers(read_: Arguments, otherwise: int, spreads: bool) -> int:
+    if spreads and "--workers" not in read_.values:
+        return usual_workers(pinned(read_.value("--gpus") or None))
     text = read_.value("--workers", str(otherwise))
     if text == "auto":
         return usable_cores()

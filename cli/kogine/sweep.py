@@ -26,9 +26,10 @@ def sweep(
     """Check what can be checked before anything runs; what comes back runs the sweep."""
     is_search = "--search" in read_.values
     _refuse_alone(read_)
-    options = flow_options(read_, mode=_usual_mode(launch, config))
     # A generator may look at what its runs returned, and so may who reads records.
     listens = is_search or (isinstance(config, Sweep) and config.listens)
+    spreads = not listens and _spreads(read_, config)
+    options = flow_options(read_, mode=_usual_mode(launch), spreads=spreads)
     captures = listens or options.is_json or options.plan.recording.is_on
     binder = binder_of(launch, read_, entrypoint, capture=captures)
     try:
@@ -55,6 +56,13 @@ def _refuse_alone(read_: Arguments) -> None:
             raise UsageError(f"{option} is for a search: add --search optuna")
 
 
-def _usual_mode(launch: Launch, config: Config | Sweep | None) -> str:
+def _usual_mode(launch: Launch) -> str:
     """In this process if it can be; runpy and standard input serve a process only once."""
     return "inline" if launch.has_file else "spawn"
+
+
+def _spreads(read_: Arguments, config: Config | Sweep | None) -> bool:
+    """Whether there are many runs for processes of their own; ``--isolate`` keeps them in a row."""
+    has_axes = any(one in read_.values for one in ("--sweep", "--trials", "-n"))
+    is_apart = read_.value("--mode") in ("spawn", "warm") or "--gpus" in read_.values
+    return (has_axes or isinstance(config, Sweep)) and is_apart and "--isolate" not in read_.flags

@@ -20,7 +20,6 @@ from kogine.sweep_of import sweep_of
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.cores import usable_cores
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.work import Work
 from kohaku_ast.runner.bound import Binder
@@ -30,19 +29,21 @@ from kohaku_ast.runner.override import Override
 
 def workflow_sequential(arguments: list[str]) -> Callable[[], int]:
     """One after another, in this process unless the options say something else."""
-    return _start(arguments, "sequential", "inline", Limits(stops_on_error=True))
+    return _start(arguments, "sequential", "inline")
 
 
 def workflow_parallel(arguments: list[str]) -> Callable[[], int]:
     """At the same time, by default on all usable cores."""
-    return _start(arguments, "parallel", "spawn", Limits(workers=usable_cores()))
+    return _start(arguments, "parallel", "spawn")
 
 
-def _start(arguments: list[str], command: str, mode: str, limits: Limits) -> Callable[[], int]:
+def _start(arguments: list[str], command: str, mode: str) -> Callable[[], int]:
     read_ = read(arguments, WORKFLOW_OPTIONS, takes_more=True)
     if not read_.script:
         raise UsageError(f"no script given: kogine workflow {command} SCRIPT [SCRIPT ...]")
-    options = flow_options(read_, mode=mode, limits=limits)
+    is_parallel = command == "parallel"
+    limits = Limits(stops_on_error=not is_parallel)
+    options = flow_options(read_, mode=mode, limits=limits, spreads=is_parallel)
     with output(options.is_json):  # what config files print is no JSON
         works = _works(read_)
     if "--dry-run" in read_.flags:

@@ -16,7 +16,7 @@ from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.plan import Plan
 from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.slots import Slots, parse_threads, pinned
+from kohaku_ast.flow.slots import Slots, parse_threads, pinned, usual_workers
 from kohaku_ast.flow.work import Work
 from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
@@ -38,7 +38,7 @@ class _Flow:
         *,
         mode: str | Executor,
         on_error: str,
-        workers: int,
+        workers: int | None,
         listens: bool,
         retries: int = 0,
         backoff: float = 1.0,
@@ -55,6 +55,8 @@ class _Flow:
             raise UsageError(f"unknown mode {mode!r} (expected one of: {', '.join(MODES)})")
         if on_error not in _POLICIES:
             raise UsageError(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
+        shared = pinned(gpus)
+        workers = usual_workers(shared) if workers is None else workers
         if workers < 1:
             raise UsageError(f"max_workers is at least 1, got {workers}")
         listed = [scripts] if isinstance(scripts, (Script, str)) else list(scripts)
@@ -64,7 +66,7 @@ class _Flow:
         self.mode, self.listens, self.nice = mode, listens, nice
         self.observers = list(observers)
         self.limits = Limits(workers, on_error == "stop", retries, backoff, timeout)
-        self.slots = Slots(pinned(gpus), parse_threads(str(threads), workers, usable_cores()))
+        self.slots = Slots(shared, parse_threads(str(threads), workers, usable_cores()))
         self.recording = Recording(record, resume, retry_failed)
         #: Of the last time that it ran.
         self.summary = Summary()
@@ -171,7 +173,7 @@ class Parallel(_Flow):
         on_error: str = "continue",
         **options: object,
     ) -> None:
-        """*max_workers*: by default as many as there are usable cores.
+        """*max_workers*: by default one for each of *gpus*, without these one for each usable core.
 
         *mode*: ``spawn``, ``warm``, or a ``concurrent.futures.Executor``, which is not shut
         down. The rest as for Sequential. What runs print is in their logs, without records
@@ -179,9 +181,8 @@ class Parallel(_Flow):
         """
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")
-        workers = usable_cores() if max_workers is None else max_workers
         super().__init__(
-            scripts, mode=mode, on_error=on_error, workers=workers, listens=False, **options  # type: ignore[arg-type]
+            scripts, mode=mode, on_error=on_error, workers=max_workers, listens=False, **options  # type: ignore[arg-type]
         )  # fmt: skip
 
 

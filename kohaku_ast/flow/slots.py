@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.flow.cores import usable_cores
 from kohaku_ast.flow.run import Run
 
 WORKER, INDEX = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX"
@@ -77,3 +78,10 @@ def pinned(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
     if gpus is None:
         return ()
     return parse_gpus(gpus) if isinstance(gpus, str) else tuple(map(str, gpus))
+
+
+def usual_workers(gpus: Sequence[str]) -> int:
+    """How many runs there are at a time if nobody says it: one a graphics processor, as two of them
+    seldom fit into its memory, else one a usable core.
+    """
+    return len(gpus) or usable_cores()
