@@ -83,7 +83,7 @@ class Recorder(Observer):
         if kept is None:
             return None
         log = kept.begin(run.attempt, time.time())
-        kept.facts["environment"] = self._around.of_run({**os.environ, **self.variables(run)})
+        kept.facts["environment"] = self._around.of_run(self.variables(run))
         self._open[run.index] = kept
         if not self._write(kept) and not kept.attempts:
             self._forget(run, log)

@@ -32,13 +32,14 @@ def host() -> str:
     return platform.node()
 
 
-def variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Those that change how numbers are computed or say which of many runs this is."""
-    return {
-        name: value
-        for name, value in sorted(environment.items())
-        if name.startswith(_KEPT) and not _is_secret(name, value)
-    }
+def variables(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Those that change how numbers are computed or say which of many runs this is: of
+    *environment*, and of what a run has *own* in their place.
+    """
+    # By name first: os.environ decodes each value that one looks at.
+    names = {name for names in (environment, own) for name in names if name.startswith(_KEPT)}
+    found = {name: own[name] if name in own else environment[name] for name in sorted(names)}
+    return {name: value for name, value in found.items() if not _is_secret(name, value)}
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from hashlib import sha256
-from pathlib import Path
 
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.store.fingerprint import UnstableError, fingerprint
+from kohaku_ast.store.own_modules import own_modules, text_hash
 
 
 def script_hash(bound: Bound) -> str:
     """That of the script's bytes, as ``sha256sum`` prints it."""
-    return sha256(bound.launch.data).hexdigest()
+    return _sha256(bound.launch.data)
+
+
+@functools.lru_cache(64)
+def _sha256(data: bytes) -> str:
+    return sha256(data).hexdigest()
 
 
 def program_hash(bound: Bound, folder: str) -> str:
-    """Differs whenever another program runs: script, path from *folder*, start, and the text of
-    the modules that have overrides. Not other modules: which ones are imported only a run shows.
+    """Differs whenever another program runs: script, path from *folder*, start, and the texts of
+    the modules in its folder that it imports.
     """
     launch = bound.launch
-    return fingerprint(
-        (
-            _path_from(folder, launch.filename),
-            getattr(launch, "module", None),
-            bound.program.entry_name,
-            script_hash(bound),
-            {name: _text(file) for name, (file, _) in sorted(bound.prepared.modules.items())},
-        )
-    ).hex()
+    overridden = {name: text_hash(file) for name, (file, _) in bound.prepared.modules.items()}
+    modules = sorted({**own_modules(launch), **overridden}.items())
+    return _program_hash(
+        _path_from(folder, launch.filename),
+        getattr(launch, "module", None),
+        bound.program.entry_name,
+        script_hash(bound),
+        tuple(modules),
+    )
+
+
+@functools.lru_cache(64)
+def _program_hash(*parts: object) -> str:
+    """All but the last as they are; a sweep asks for the same one again and again."""
+    return fingerprint((*parts[:-1], dict(parts[-1]))).hex()  # type: ignore[call-overload]
 
 
 def identity(bound: Bound, folder: str) -> str:
@@ -54,6 +66,7 @@ def identity(bound: Bound, folder: str) -> str:
         return os.urandom(16).hex()
 
 
+@functools.lru_cache(64)
 def _path_from(folder: str, filename: str) -> str:
     if filename.startswith("<"):
         return filename
@@ -61,10 +74,3 @@ def _path_from(folder: str, filename: str) -> str:
         return os.path.relpath(filename, folder)
     except ValueError:  # another drive
         return filename
-
-
-def _text(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError:
-        return b""

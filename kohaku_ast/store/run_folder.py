@@ -14,6 +14,7 @@ RUNS = Path(".kogine", "runs")
 RECORD = "run.json"
 LOG = "log.txt"
 _FOLDERS_TRIED = 10_000
+_BINARY = getattr(os, "O_BINARY", 0)  # elsewhere there is nothing else
 _LEAST_FREE = 64 * 1024
 """Bytes. A script whose log has no room fails at its ``print``: better none at all."""
 
@@ -23,6 +24,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._within = os.path.join(path, "")
         #: Field -> its value and its line of run.json.
         self._lines: dict[str, tuple[object, str]] = {}
 
@@ -30,16 +32,17 @@ class RunFolder:
     def create(cls, root: Path, identity: str, started: float) -> RunFolder:
         """A new folder below *root*: its name begins with the time, in UTC."""
         mark_root(root)
+        # Texts: of a short run, making a Path for each name would be a tenth.
         whole, part = divmod(int(started * 1000), 1000)
         when = time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole))
         name = f"{when}.{part:03}Z-{identity[:8]}"
         for number in range(1, _FOLDERS_TRIED):
-            path = root / (f"{name}-{number}" if number > 1 else name)
+            path = os.path.join(root, f"{name}-{number}" if number > 1 else name)
             try:
-                path.mkdir()
+                os.mkdir(path)
             except FileExistsError:
                 continue
-            return cls(path)
+            return cls(Path(path))
         raise FileExistsError(f"no free name for a run: {root / name}")
 
     @property
@@ -50,12 +53,12 @@ class RunFolder:
     def open_log(self) -> int:
         """A descriptor of the empty log; raises OSError too if there is no room to write to it."""
         flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC
-        log = os.open(self.log, flags, 0o666)
+        log = os.open(self._within + LOG, flags, 0o666)
         try:
             _check_room(log)
         except OSError:
             os.close(log)
-            os.unlink(self.log)
+            os.unlink(self._within + LOG)
             raise
         return log
 
@@ -70,11 +73,10 @@ class RunFolder:
 
         A field's value is not changed after it was given: another one takes its place.
         """
-        target = os.path.join(self.path, RECORD)
+        target = self._within + RECORD
         partial = f"{target}.{os.getpid()}"
         try:
-            with open(partial, "wb", buffering=0) as file:
-                _write_all(file.fileno(), self._text(facts))
+            _write_whole(partial, self._text(facts))
             os.replace(partial, target)
         except BaseException:
             _remove(partial)
@@ -91,8 +93,8 @@ class RunFolder:
 
     def remove(self) -> None:
         """Leave nothing of a run that was not begun."""
-        _remove(str(self.log))
-        _remove(os.path.join(self.path, RECORD))
+        _remove(self._within + LOG)
+        _remove(self._within + RECORD)
         try:
             self.path.rmdir()
         except OSError:
@@ -101,10 +103,10 @@ class RunFolder:
 
 def mark_root(root: Path) -> None:
     """Make *root*, which git is to overlook."""
-    mark = root / ".gitignore"
-    if not mark.exists():
+    mark = os.path.join(root, ".gitignore")
+    if not os.path.exists(mark):
         root.mkdir(parents=True, exist_ok=True)
-        mark.write_text("*\n", encoding="ascii")
+        Path(mark).write_text("*\n", encoding="ascii")
 
 
 def _line(name: str, value: object) -> str:
@@ -121,9 +123,13 @@ def _line(name: str, value: object) -> str:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+def _write_whole(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | _BINARY, 0o666)
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
 
 
 def _check_room(log: int) -> None:

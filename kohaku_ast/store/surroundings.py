@@ -35,8 +35,8 @@ class Surroundings:
         return {**self._flow, "git": git}
 
     def of_run(self, variables: Mapping[str, str]) -> dict[str, object]:
-        """The environment of a run that gets *variables*."""
-        return {**self._machine, "variables": environment.variables(variables)}
+        """The environment of a run that gets *variables* besides ours."""
+        return {**self._machine, "variables": environment.variables(os.environ, variables)}
 
     def add_changes(self, facts: dict[str, object]) -> None:
         """Put into *facts* what git has said meanwhile."""

@@ -146,6 +146,16 @@ def test_the_cache_stays_below_its_bound(folder: Path, monkeypatch: pytest.Monke
         assert cache.load(f"key{number}") is not None
 
 
+def test_the_cache_has_no_more_files_than_one_can_look_at(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MOST_FILES", 3)
+    for number in range(6):
+        assert cache.store_bytes(f"key{number}", b"x" * number)
+        assert len(files(folder)) == min(number + 1, 3)
+        assert cache.load_bytes(f"key{number}") == b"x" * number
+
+
 @pytest.mark.parametrize(
     "other",
     [
