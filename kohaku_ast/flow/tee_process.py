@@ -1,7 +1,8 @@
 """Run as a program: copies what runs print to where it is shown and to their logs.
 
 A process of its own: it goes on when the flow is killed, so that logs are complete, and it needs
-no lock that a run's C code may hold while it prints.
+no lock that a run's C code may hold while it prints. It is not woken for every run: of one that is
+over sooner than it looks, the flow copies everything itself.
 """
 
 from __future__ import annotations
@@ -10,67 +11,57 @@ import os
 import selectors
 import socket
 import sys
+from collections.abc import Sequence
 
-BLOCK = 1 << 16
-_MOST_DESCRIPTORS = 6
+_BLOCK, _MOST_BLOCKS = 1 << 16, 16
+_MOST_DESCRIPTORS = 5
+TICK = 0.02
+"""Seconds between two looks for new runs."""
 
 
-class _Job:
-    """The output of one run."""
+class Output:
+    """What one run prints. Two processes copy it, in turns, so that it stays in order."""
 
-    def __init__(self, targets: dict[int, int], log: int, done: int) -> None:
-        #: What is read -> where it is shown.
-        self.targets, self.log, self.done = targets, log, done
+    def __init__(
+        self, readers: Sequence[int], shown: Sequence[int], log: int, turns: int = -1
+    ) -> None:
+        """Takes over all descriptors but *turns*, a file that both processes can lock."""
+        #: What is read -> where it is shown; less what has ended.
+        self.targets = dict(zip(readers, shown))
+        self._log, self._turns = log, turns
 
-    def step(self, reader: int) -> bool:
-        """Copy what has come; False when nothing will any more."""
-        data = read(reader)
-        if data:
-            write(self.log, data)
+    def copy(self) -> list[int]:
+        """Copy what has come, if it is not very much; the readers that are at their end."""
+        _lock(self._turns, True)
+        try:
+            return [reader for reader in self.targets if not self.copy_one(reader)]
+        finally:
+            _lock(self._turns, False)
+
+    def copy_one(self, reader: int) -> bool:
+        """Copy what has come at *reader*; whether more may come."""
+        for _ in range(_MOST_BLOCKS):
+            try:
+                data = os.read(reader, _BLOCK)
+            except BlockingIOError:
+                return True
+            except OSError:  # EIO: the other end of a terminal is closed
+                return False
+            if not data:
+                return False
+            write(self._log, data)
             write(self.targets[reader], data)
-            return True
-        os.close(reader)
-        os.close(self.targets.pop(reader))
-        if not self.targets:
-            os.close(self.log)
-            os.close(self.done)  # whoever waits for it sees its end
-        return False
+        return True
 
-
-def serve(control: socket.socket) -> None:
-    """Copy for the runs that come over *control*, until all of them are over."""
-    with selectors.DefaultSelector() as waiting:
-        waiting.register(control, selectors.EVENT_READ)
-        while waiting.get_map():
-            for key, _ in waiting.select():
-                if key.data is not None:
-                    if not key.data.step(key.fd):
-                        waiting.unregister(key.fd)
-                    continue
-                job = _received(control)
-                if job is None:
-                    waiting.unregister(control)
-                    continue
-                for reader in job.targets:
-                    waiting.register(reader, selectors.EVENT_READ, job)
-
-
-def _received(control: socket.socket) -> _Job | None:
-    """The next run; None if the flow is over or gone."""
-    data, found, _, _ = socket.recv_fds(control, 1, _MOST_DESCRIPTORS)
-    if not data:
-        return None
-    *streams, log, done = found
-    half = len(streams) // 2
-    return _Job(dict(zip(streams[:half], streams[half:])), log, done)
-
-
-def read(reader: int) -> bytes:
-    """What has come; nothing at the end."""
-    try:
-        return os.read(reader, BLOCK)
-    except OSError:  # EIO: the other end of a terminal is closed
-        return b""
+    def end(self, readers: Sequence[int]) -> bool:
+        """Close these; whether others are left."""
+        for reader in readers:
+            os.close(self.targets.pop(reader))
+            os.close(reader)
+        if not self.targets and self._log >= 0:
+            os.close(self._log)
+            self._log = -1
+        return bool(self.targets)
 
 
 def write(target: int, data: bytes) -> None:
@@ -82,5 +73,55 @@ def write(target: int, data: bytes) -> None:
         pass
 
 
+def _lock(turns: int, on: bool) -> None:
+    if turns >= 0:
+        os.lockf(turns, os.F_LOCK if on else os.F_ULOCK, 0)
+
+
+def serve(control: socket.socket, turns: int, life: int) -> None:
+    """Copy for the runs that come over *control*, until all of them are over and *life*, which
+    the flow holds, has ended.
+    """
+    control.setblocking(False)
+    is_open = True
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(life, selectors.EVENT_READ)
+        while waiting.get_map():
+            for key, _ in waiting.select(TICK if is_open else None):
+                if key.data is None:
+                    waiting.unregister(life)
+                else:
+                    _step(waiting, key.data)
+            while is_open and (output := _received(control, turns)) is not None:
+                is_open = isinstance(output, Output) and _begin(waiting, output)
+
+
+def _begin(waiting: selectors.BaseSelector, output: Output) -> bool:
+    if output.end(output.copy()):
+        for reader in output.targets:
+            waiting.register(reader, selectors.EVENT_READ, output)
+    return True
+
+
+def _step(waiting: selectors.BaseSelector, output: Output) -> None:
+    ended = output.copy()
+    for reader in ended:
+        waiting.unregister(reader)
+    output.end(ended)
+
+
+def _received(control: socket.socket, turns: int) -> Output | bool | None:
+    """The next run; None if there is none yet, False if the flow is over or gone."""
+    try:
+        data, found, _, _ = socket.recv_fds(control, 1, _MOST_DESCRIPTORS)
+    except BlockingIOError:
+        return None
+    if not data:
+        return False
+    *streams, log = found
+    half = len(streams) // 2
+    return Output(streams[:half], streams[half:], log, turns)
+
+
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]))

@@ -30,7 +30,7 @@ MODES = pytest.mark.parametrize(
     [
         pytest.param((), id="inline"),
         pytest.param(("--isolate",), id="isolated"),
-        pytest.param(("--mode", "warm"), id="warm"),
+        pytest.param(("--mode", "warm", "--workers", "1"), id="warm"),
         pytest.param(("--workers", "2"), id="two workers"),
     ],
 )
@@ -63,7 +63,7 @@ def test_no_record_keeps_nothing_and_shows_everything(
     assert not (tmp_path / ".kogine").exists()
 
 
-@pytest.mark.parametrize("mode", [(), ("--isolate",), ("--mode", "warm")], ids=["inline", "isolated", "warm"])  # fmt: skip
+@pytest.mark.parametrize("mode", [(), ("--isolate",), ("--mode", "warm", "--workers", "1")], ids=["inline", "isolated", "warm"])  # fmt: skip
 def test_one_after_another_their_output_comes_through_as_well(
     tmp_path: Path, mode: tuple[str, ...]
 ) -> None:
@@ -272,7 +272,8 @@ def test_an_interrupted_flow_is_recorded_as_such(tmp_path: Path) -> None:
         "import time\nn = 0\nprint('up', flush=True)\ntime.sleep(600)\n"
     )
     for mode in ("inline", "spawn", "warm"):
-        flow = started(tmp_path, "run", "train.py", "--sweep", "n=1,2", "--mode", mode)
+        words = ("--sweep", "n=1,2", "--mode", mode, "--workers", "1")
+        flow = started(tmp_path, "run", "train.py", *words)
         assert flow.stdout is not None
         flow.stdout.readline()
         flow.send_signal(signal.SIGINT)

@@ -18,7 +18,7 @@ MODES = pytest.mark.parametrize(
     [
         pytest.param((), id="inline"),
         pytest.param(("--isolate",), id="isolated"),
-        pytest.param(("--mode", "warm"), id="warm"),
+        pytest.param(("--mode", "warm", "--workers", "1"), id="warm"),
     ],
 )
 

@@ -128,7 +128,9 @@ def test_a_plain_run(tmp_path: Path, case: Shared) -> None:
     assert (done.stdout, done.stderr) == (wanted, "")
 
 
-@pytest.mark.parametrize("how", [(), ("--isolate",), ("--mode", "warm")], ids=" ".join)
+@pytest.mark.parametrize(
+    "how", [(), ("--isolate",), ("--mode", "warm", "--workers", "1")], ids=" ".join
+)
 @pytest.mark.parametrize("case", [pytest.param(one, id=one.id) for one in SAME])
 def test_every_run_of_a_sweep(tmp_path: Path, case: Shared, how: tuple[str, ...]) -> None:
     case = case._replace(script="zz = 0\n" + dedent(case.script))

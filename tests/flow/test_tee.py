@@ -1,0 +1,98 @@
+"""What runs print is shown and kept, whoever copies it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.recorded import KOGINE, log_of, records
+from tests.oracle import on_path, run, run_kogine, run_python
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it copies in threads")
+
+MODES = pytest.mark.parametrize("mode", [(), ("--isolate",)], ids=["inline", "isolated"])
+SWEEP = ("--sweep", "n=1,2,3")
+# The second number is longer than the copying process takes to look, and more than a pipe holds.
+PRINTING = {
+    "nothing": "n = 0\n",
+    "little": "import sys\nn = 0\nprint('a')\nprint('b', file=sys.stderr)\nprint('c')\n",
+    "little for long": "import time\nn = 0\nfor i in range(5):\n    print(i, flush=True)\n    time.sleep(0.03)\n",
+    "much at once": "n = 0\nprint('x' * 3_000_000)\nprint('end')\n",
+    "much in lines": "n = 0\nfor i in range(100_000):\n    print(i, 'of many lines')\n",
+    "from C": "import os\nn = 0\nos.system('seq 100000')\nprint('end', flush=True)\n",
+}
+
+
+@MODES
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in PRINTING.items()])
+def test_all_of_it_in_order(tmp_path: Path, text: str, mode: tuple[str, ...]) -> None:
+    (tmp_path / "s.py").write_text(text)
+    plain = run_python(tmp_path, "s.py")
+    done = run_kogine(tmp_path, "run", "s.py", *SWEEP, *mode)
+    assert done.status == 0
+    assert done.stdout == 3 * plain.stdout
+    assert [sorted(log_of(one)) for one in records(tmp_path)] == 3 * [
+        sorted(plain.stdout + plain.stderr)
+    ]
+
+
+@MODES
+def test_what_goes_to_one_place_stays_in_one_order(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    (tmp_path / "s.py").write_text(
+        "import sys\nn = 0\nfor i in range(2):\n"
+        "    print(i, flush=True)\n    print('e', i, file=sys.stderr, flush=True)\n"
+    )
+    command = shlex.join([*KOGINE, "run", "s.py", *SWEEP, *mode])
+    done = run(["sh", "-c", f"exec {command} 2>&1"], tmp_path, PYTHONPATH=on_path())
+    printed = "0\ne 0\n1\ne 1\n"
+    wanted = "".join(f"[{n}/3] n={n}\n{printed}" for n in (1, 2, 3))
+    assert (done.status, done.stdout[: len(wanted)]) == (0, wanted)
+    assert {log_of(one) for one in records(tmp_path)} == {printed}
+
+
+KILLING = """\
+import os
+n = 0
+print("before", flush=True)
+for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
+    while not (line := open(f"/proc/{one}/cmdline").read()):
+        pass  # its exec is under way
+    if "tee_process.py" in line:
+        os.kill(int(one), 9)
+        while ") Z" not in open(f"/proc/{one}/stat").read():
+            pass
+        print("killed", flush=True)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc that lists children")
+@MODES
+def test_the_copying_process_is_killed(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    kogine = "os.getppid()" if mode else "os.getpid()"
+    (tmp_path / "s.py").write_text(KILLING.replace("KOGINE", kogine))
+    done = run_kogine(tmp_path, "run", "s.py", *SWEEP, *mode)
+    assert (done.status, done.stdout) == (0, 3 * "before\nkilled\n")
+    assert [log_of(one) for one in records(tmp_path)] == 3 * ["before\nkilled\n"]
+
+
+@MODES
+def test_what_outlives_a_run_goes_into_its_log(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    (tmp_path / "s.py").write_text(
+        "import os, subprocess\nn = 0\nos.mkfifo(f'go{n}')\n"
+        "subprocess.Popen(f'cat go{n}', shell=True, start_new_session=True)\n"
+        "print('run', n, flush=True)\n"
+        "if n == 2:\n"
+        "    for one in (1, 2):\n"
+        "        print('from', one, file=open(f'go{one}', 'w'), flush=True)\n"
+    )
+    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1,2", *mode)
+    assert (done.status, sorted(done.stdout.splitlines())) == (
+        0, ["from 1", "from 2", "run 1", "run 2"],
+    )  # fmt: skip
+    assert [sorted(log_of(one).splitlines()) for one in records(tmp_path)] == [
+        ["from 1", "run 1"], ["from 2", "run 2"],
+    ]  # fmt: skip
