@@ -12,38 +12,11 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast import AsyncExecutor, HyperNodesEngine, Node, Pipeline, node
+from kohaku_ast import AsyncExecutor, HyperNodesEngine, Node, Pipeline
+from tests.engines.async_nodes import LIMIT, RESULT, Call, fetch, mixed
 
 ENGINES = ("sequential", "threaded", "async", "parallel")
 engines = pytest.mark.parametrize("engine", ENGINES)
-LIMIT = 20  # seconds after which a test that waits for others gives up
-
-
-@node("y")
-async def fetch(x: int) -> int:
-    await asyncio.sleep(0)
-    return x + 1
-
-
-@node("z")
-def double(y: int) -> int:
-    return 2 * y
-
-
-@node("low high")
-async def spread(z: int) -> tuple[int, int]:
-    return z - 1, z + 1
-
-
-class Call:
-    """An object whose call is async."""
-
-    async def __call__(self, x: int) -> int:
-        return x
-
-
-mixed = [fetch, double, spread]
-RESULT = {"y": 2, "z": 4, "low": 3, "high": 5}
 
 
 @engines

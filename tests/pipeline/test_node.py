@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,12 @@ from typing import Any
 import pytest
 
 from kohaku_ast import Node, Pipeline, PipelineError, node
-
-
-@node(output_name="total")
-def add(left: int, right: int = 10) -> int:
-    """Adds."""
-    return left + right
+from tests.pipeline.small_nodes import Scaled, add, plain
 
 
 @node("low high")
 def split(total: int) -> tuple[int, int]:
     return total // 2, total - total // 2
-
-
-def plain(x: int) -> int:
-    return x + 1
-
-
-class Scaled:
-    """A callable object, and methods as nodes."""
-
-    def __init__(self, by: int) -> None:
-        self.by = by
-
-    def __call__(self, x: int) -> int:
-        return self.by * x
-
-    @node("scaled")
-    def scale(self, x: int) -> int:
-        return self.by * x
 
 
 def test_it_is_called_as_the_function() -> None:
@@ -65,8 +41,8 @@ def test_it_says_what_it_takes_and_gives() -> None:
 
 def test_where_is_the_line_of_its_definition() -> None:
     file, line = add.where.rsplit(":", 1)
-    assert Path(file).name == "test_node.py"
-    source = inspect.getsource(sys.modules[__name__]).splitlines()
+    assert Path(file).name == "small_nodes.py"
+    source = Path(inspect.getfile(add.function)).read_text().splitlines()
     assert source[int(line) - 1].startswith(("@node", "def add"))
 
 
@@ -192,7 +168,7 @@ def test_a_bound_call_fills_what_is_left_in_order() -> None:
 def test_binding_what_is_no_input_is_refused() -> None:
     with pytest.raises(
         PipelineError,
-        match=r"'add' \(.*test_node.py:\d+\) has no input 'rigth'. Did you mean 'right'\?",
+        match=r"'add' \(.*small_nodes.py:\d+\) has no input 'rigth'. Did you mean 'right'\?",
     ):
         add.bind(rigth=1)
 

@@ -10,31 +10,8 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast import Node, Pipeline, node
-
-
-@node(output_name="total")
-def add(left: int, right: int = 10) -> int:
-    """Adds."""
-    return left + right
-
-
-def plain(x: int) -> int:
-    return x + 1
-
-
-class Scaled:
-    """A callable object, and methods as nodes."""
-
-    def __init__(self, by: int) -> None:
-        self.by = by
-
-    def __call__(self, x: int) -> int:
-        return self.by * x
-
-    @node("scaled")
-    def scale(self, x: int) -> int:
-        return self.by * x
+from kohaku_ast import Node, Pipeline
+from tests.pipeline.small_nodes import Scaled, add, plain
 
 
 @pytest.mark.parametrize(

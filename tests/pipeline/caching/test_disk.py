@@ -310,6 +310,21 @@ def test_what_a_killed_writer_left_is_removed_later(tmp_path: Path) -> None:
     assert files(tmp_path) == ["fresh.9.9.partial", "one", "two"]
 
 
+def run_with_mounts(shell: str, folder: Path) -> None:
+    """Run *shell* where it may mount; it skips the test where nobody may."""
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", shell.format(python=sys.executable)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no mounts of one's own here")
+    assert done.returncode == 0, done.stderr
+
+
 FULL = """\
 mkdir -p small && mount -t tmpfs -o size=300k none small || exit 77
 "{python}" - <<'END'
@@ -342,17 +357,7 @@ END
 
 @pytest.mark.skipif(sys.platform != "linux", reason="tmpfs")
 def test_a_file_system_that_is_really_full(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", FULL.format(python=sys.executable)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip("no mounts of one's own here")
-    assert done.returncode == 0, done.stderr
+    run_with_mounts(FULL, tmp_path)
 
 
 READ_ONLY = """\
@@ -376,17 +381,7 @@ END
 @pytest.mark.skipif(sys.platform != "linux", reason="bind mounts")
 def test_a_file_system_that_can_only_be_read(tmp_path: Path) -> None:
     DiskCache(tmp_path / "kept").store("key", 1)
-    done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", READ_ONLY.format(python=sys.executable)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode == 77 or "unshare" in done.stderr:
-        pytest.skip("no mounts of one's own here")
-    assert done.returncode == 0, done.stderr
+    run_with_mounts(READ_ONLY, tmp_path)
 
 
 def test_threads_share_one(tmp_path: Path) -> None:
