@@ -6,6 +6,10 @@ shown as Python shows it.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class KogineError(Exception):
     """Something the user can mend; the command line prints it and exits with status 2."""
@@ -111,3 +115,17 @@ def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> lis
         cutoff = min(cutoff, 0.5)  # one letter of "lr" is half of it
     found = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=cutoff)
     return [folded[key] for key in found]
+
+
+def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """For the end of a message: `` Did you mean 'lr'?``; empty if no name looks like *name*."""
+    found = near(name, list(names), 1, cutoff)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The message for a *name* that is none of those *known*."""
+    known = list(known)
+    return (
+        f"unknown {what} {name!r} (expected one of: {', '.join(known)}).{did_you_mean(name, known)}"
+    )

@@ -14,7 +14,7 @@ from kogine.tables import COMMANDS as _COMMANDS
 from kogine.tables import GROUPS as _GROUPS
 from kogine.tables import Table
 
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.version import VERSION
 
 _EXAMPLES = """\b
@@ -39,10 +39,7 @@ def _check_command(arguments: list[str]) -> None:
         return
     if os.path.exists(name) or name.endswith(".py"):
         raise UsageError(f"{name!r} is no command. To run it: kogine run {name}")
-    known = [*_COMMANDS, *_GROUPS]
-    found = near(name, known, 1)
-    hint = f" Did you mean {found[0]!r}?" if found else ""
-    raise UsageError(f"unknown command {name!r} (expected one of: {', '.join(known)}).{hint}")
+    raise UsageError(unknown("command", name, [*_COMMANDS, *_GROUPS]))
 
 
 def _group() -> click.Group:

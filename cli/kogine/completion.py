@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.resources import files
 
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,5 @@ def _which() -> str:
 
 
 def _unknown(shell: str) -> str:
-    found = near(shell, list(SHELLS), 1)
-    hint = f" Did you mean {found[0]!r}?" if found else ""
+    hint = did_you_mean(shell, SHELLS)
     return f"no completion for {shell!r} (expected one of: {', '.join(SHELLS)}).{hint}"

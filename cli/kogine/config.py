@@ -6,9 +6,9 @@ from collections.abc import Callable
 from itertools import islice
 
 from kogine.reader import Arguments, read
-from kogine.subcommands import start_subcommand, unknown
+from kogine.subcommands import start_subcommand
 
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, unknown
 
 Table = tuple[tuple[str, bool, str], ...]
 """Rows of an option's name, whether it takes a value, and its help."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kogine.reader import Arguments
 
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError, did_you_mean
 from kohaku_ast.flow.cores import usable_cores
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.modes import MODES
@@ -120,8 +120,7 @@ def _slots(read_: Arguments, workers: int, otherwise: Slots | None) -> Slots:
 def _one_of(read_: Arguments, option: str, known: tuple[str, ...], otherwise: str) -> str:
     text = read_.value(option, otherwise)
     if text not in known:
-        found = near(text, list(known), 1)
-        hint = f" Did you mean {found[0]!r}?" if found else ""
+        hint = did_you_mean(text, known)
         raise UsageError(f"{option} {text}: expected one of {', '.join(known)}.{hint}")
     return text
 

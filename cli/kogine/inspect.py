@@ -9,7 +9,7 @@ from kogine.reader import Arguments
 from kogine.run import split_function
 
 from kohaku_ast.display.table import group_rows, print_table
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.runner.listing import COLUMNS, as_row, type_text
 from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.transform.disk_caches import find_cached
@@ -47,9 +47,7 @@ def inspect(read: Arguments) -> Callable[[], int]:
 
 
 def _unknown_format(form: str) -> str:
-    found = near(form, list(FORMATS), 1)
-    hint = f" Did you mean {found[0]!r}?" if found else ""
-    return f"unknown format {form!r} (expected one of: {', '.join(FORMATS)}).{hint}"
+    return unknown("format", form, FORMATS)
 
 
 def _write(text: str) -> None:

@@ -10,7 +10,7 @@ from kogine.reader import Arguments
 from kogine.report import report
 from kogine.run import split_function
 
-from kohaku_ast.errors import KogineError, SourceError, UsageError, near
+from kohaku_ast.errors import KogineError, SourceError, UsageError, did_you_mean
 from kohaku_ast.hidden import hidden
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.runner.bound import Binder
@@ -73,11 +73,11 @@ def _named(
     one = names.get(name)
     if isinstance(one, Pipeline):
         return one
-    close = near(name, list(found), 1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
     have = f"It defines: {', '.join(found)}." if found else "It defines none."
     is_other = f", it is a {type(one).__name__}" if name in names else ""
-    raise UsageError(f"{path}: {name!r} is no pipeline{is_other}. {have}{hint}")
+    raise UsageError(
+        f"{path}: {name!r} is no pipeline{is_other}. {have}{did_you_mean(name, found)}"
+    )
 
 
 def _inside(pipeline: Pipeline) -> list[Pipeline]:

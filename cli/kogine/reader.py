@@ -138,12 +138,11 @@ def split_override(argument: str) -> tuple[str, str]:
 
 
 def _unexpected(argument: str, script: str, known: list[str]) -> str:
-    from kohaku_ast.errors import near
+    from kohaku_ast.errors import did_you_mean
 
     if not script:
         return f"unknown option {argument!r}: options of the script come after '--'"
-    found = near(argument, known, 1, cutoff=0.75) if argument.startswith("--") else []
-    hint = f" Did you mean {found[0]!r}?" if found else ""
+    hint = did_you_mean(argument, known, cutoff=0.75) if argument.startswith("--") else ""
     return (
         f"unexpected argument {argument!r}: an override is TARGET=VALUE, and what is meant for the "
         f"script comes after '--' (kogine run {script} -- {argument}).{hint}"

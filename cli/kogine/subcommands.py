@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError, unknown
 
 
 def start_subcommand(
@@ -21,14 +21,7 @@ def start_subcommand(
 
         return commands([group, "--help"]) or (lambda: 0)
     if name not in places:
-        raise UsageError(unknown(f"{group} command", name, list(places)))
+        raise UsageError(unknown(f"{group} command", name, places))
     module, _, function = places[name].partition(":")
     start: Callable[[], int] = getattr(import_module(f"kogine.{module}"), function)(arguments[1:])
     return start
-
-
-def unknown(what: str, name: str, known: list[str]) -> str:
-    """The message for a *name* that is none of those *known*."""
-    found = near(name, known, 1)
-    hint = f" Did you mean {found[0]!r}?" if found else ""
-    return f"unknown {what} {name!r} (expected one of: {', '.join(known)}).{hint}"

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from kohaku_ast.config.layers import Table, stacked
-from kohaku_ast.errors import ConfigError, near
+from kohaku_ast.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from kohaku_ast.config.siblings import Siblings
@@ -158,8 +158,7 @@ class Config:
         known = [one.name for one in fields(cls)]
         for name in values:
             if name not in known:
-                found = near(name, known)
-                hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(known)}."
+                hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
                 raise ConfigError(f"Config: unknown field {name!r}.{hint}")
         return cls(**values)  # type: ignore[arg-type]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import UsageError, near
+from kohaku_ast.errors import UsageError, did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,8 +16,7 @@ def kind_of(executor: Any, who: str) -> str:
     if isinstance(executor, str):
         if executor in KINDS:
             return executor
-        found = near(executor, list(KINDS))
-        hint = f" Did you mean {found[0]!r}?" if found else ""
+        hint = did_you_mean(executor, KINDS)
         raise UsageError(
             f"unknown {who} {executor!r} (expected one of: {', '.join(KINDS)}, or an executor of "
             f"concurrent.futures).{hint}"

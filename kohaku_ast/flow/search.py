@@ -12,7 +12,7 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.parts import Walk
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.display.short import short_repr
-from kohaku_ast.errors import ConfigError, UsageError, near
+from kohaku_ast.errors import ConfigError, UsageError, unknown
 from kohaku_ast.flow.objective import Objective, make_objective
 from kohaku_ast.flow.space import Space, space_of
 from kohaku_ast.flow.study import Study, Trial, Tried
@@ -125,10 +125,7 @@ def search(
 def check_method(method: str) -> None:
     """Raise UsageError if there is no such method of search."""
     if method not in _METHODS:
-        found = near(method, list(_METHODS), 1)
-        hint = f" Did you mean {found[0]!r}?" if found else ""
-        known = ", ".join(_METHODS)
-        raise UsageError(f"unknown search {method!r} (expected one of: {known}).{hint}")
+        raise UsageError(unknown("search", method, _METHODS))
 
 
 def _refuse_silence(outcome: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.errors import PipelineError, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ def find_engine(engine: str | Engine | Any) -> Engine:
 
 def _named(name: str) -> Engine:
     if name not in ENGINES:
-        found = near(name, list(ENGINES))
-        hint = f" Did you mean {found[0]!r}?" if found else ""
-        raise PipelineError(
-            f"unknown engine {name!r} (expected one of: {', '.join(sorted(ENGINES))}).{hint}"
-        )
+        raise PipelineError(unknown("engine", name, sorted(ENGINES)))
     module, attribute, arguments = ENGINES[name]
     return _load(module, attribute)(**arguments)  # type: ignore[no-any-return]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.pipeline.graph import shown
 
 TYPE_CHECKING = False
@@ -22,8 +22,7 @@ def find_node(graph: Graph, name: str) -> NodeLike:
     if found or name in graph.producers:
         return found[0] if found else graph.producers[name]
     names = [node.name for node in graph.nodes]
-    close = near(name, [*names, *graph.outputs])
-    hint = f" Did you mean {close[0]!r}?" if close else f" There is: {', '.join(names)}."
+    hint = did_you_mean(name, [*names, *graph.outputs]) or f" There is: {', '.join(names)}."
     raise PipelineError(f"no node is called {name!r}.{hint}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.pipeline.names import output_names
 
 TYPE_CHECKING = False
@@ -51,6 +51,5 @@ def check_known(names: Iterable[str], known: Iterable[str], what: str, who: str)
     known = list(known)
     for name in names:
         if name not in known:
-            found = near(name, known)
-            hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(known)}."
+            hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
             raise PipelineError(f"{who} has no {what} {name!r}.{hint}")
