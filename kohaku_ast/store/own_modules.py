@@ -1,0 +1,75 @@
+"""Own modules: those that a script imports from its folder, as they are now. Keeps what it has read
+for the next run of the script.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from typing import NamedTuple
+
+from kohaku_ast.errors import SourceError
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.transform.modules import imported_modules
+from kohaku_ast.transform.source import decode
+
+_MOST_KEPT = 64
+
+
+class _Read(NamedTuple):
+    """The modules of one script."""
+
+    #: Module -> the hash of its text.
+    hashes: dict[str, str]
+    #: File -> what changes when somebody writes it.
+    stamps: dict[str, object]
+
+
+_read: dict[tuple[str, bytes], _Read] = {}
+
+
+def own_modules(launch: Launch) -> dict[str, str]:
+    """The name of each module in the script's folder that it imports, directly or through others,
+    and the hash of its text; read off the texts, so imports by a computed name are not seen.
+    """
+    key = launch.filename, launch.data
+    found = _read.get(key)
+    if found is None or any(_stamp(file) != stamp for file, stamp in found.stamps.items()):
+        if len(_read) >= _MOST_KEPT:
+            _read.clear()
+        found = _read[key] = _read_all(launch)
+    return found.hashes
+
+
+def _read_all(launch: Launch) -> _Read:
+    files = _files(launch)
+    # Stamps first: of a file that is written meanwhile the stamp is the old one.
+    stamps = {file: _stamp(file) for file in files.values()}
+    return _Read({name: text_hash(file) for name, file in files.items()}, stamps)
+
+
+def _files(launch: Launch) -> dict[str, str]:
+    if os.path.isfile(launch.path0):
+        return {"": launch.path0}  # a zip holds all of them
+    try:
+        source = decode(launch.data, launch.filename, launch.path0, launch.package)
+        return {one.name: one.path for one in imported_modules(source)}
+    except (SourceError, SyntaxError, OSError):
+        return {}
+
+
+def text_hash(file: str) -> str:
+    """That of its bytes; empty if it cannot be read."""
+    try:
+        with open(file, "rb") as opened:
+            return sha256(opened.read()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _stamp(file: str) -> object:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
