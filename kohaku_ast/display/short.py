@@ -7,7 +7,10 @@ import reprlib
 
 def short_repr(value: object) -> str:
     """``repr(value)``, cut in the middle if it is long; never raises."""
-    return _SHORT.repr(value)
+    try:
+        return _SHORT.repr(value)
+    except Exception as error:  # reprlib calls an int's repr, which has a limit of digits
+        return f"<repr failed: {type(error).__name__}>"
 
 
 def _make() -> reprlib.Repr:

@@ -68,9 +68,10 @@ class Recorder(Observer):
 
     def is_done(self, run: Run, bound: Bound) -> bool:
         """Whether *run* need not run; then it gets its recorded Outcome, folder and log."""
+        # Before anybody looks at the values: some get their content only then.
+        name = self._identity(run, bound)
         if self.resumed is None or run.attempt > 1:
             return False
-        name = self._identity(run, bound)
         return self.resumed.is_done(run, bound, name, self._around.commit_of(bound))
 
     def open(self, run: Run, bound: Bound) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from kohaku_ast.errors import UsageError
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import Run
+from kohaku_ast.store.facts import working_folder
 from kohaku_ast.store.run_folder import RUNS
 
 
@@ -43,7 +43,8 @@ class Recording:
         if not self.is_on:
             return None
         return Recorder(
-            Path(os.path.abspath(self.root)),
+            # Not Path.absolute: a working folder that was removed is no reason not to run.
+            Path(working_folder(), self.root),
             resume=self.resumes,
             retry_failed=self.retries_failed,
             has_logs=has_logs,

@@ -95,7 +95,10 @@ def absolute(path: str) -> str:
     """*path* as CPython makes it absolute for ``__file__``: joined, not normalised."""
     if sys.platform == "win32":
         return os.path.abspath(path)
-    return os.path.join(os.getcwd(), path)
+    try:
+        return path if os.path.isabs(path) else os.path.join(os.getcwd(), path)
+    except OSError:
+        return path  # the working folder was removed
 
 
 def _read(path: str) -> bytes:

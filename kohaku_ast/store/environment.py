@@ -9,11 +9,20 @@ import sys
 from collections.abc import Mapping
 
 _KEPT = (
-    "KOGINE_", "CUDA_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "SLURM_", "PYTHONHASHSEED",
-    "RANK", "LOCAL_RANK", "WORLD_SIZE",
+    "KOGINE_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP_", "ROCR_", "NCCL_", "OMP_", "KMP_", "MKL_",
+    "OPENBLAS_", "BLIS_", "VECLIB_", "NUMEXPR_", "NUMBA_", "TORCH_", "PYTORCH_", "JAX_", "XLA_",
+    "TF_CUDNN_", "TF_DETERMINISTIC_", "TF_ENABLE_", "TF_XLA_", "SLURM_", "PYTHONHASHSEED",
+    "PYTHONPATH", "PYTHONOPTIMIZE", "RANK", "LOCAL_RANK", "WORLD_SIZE",
 )  # fmt: skip
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS(WORD|WD|PHRASE)|CREDENTIAL|AUTH|JWT|COOKIE")
-_SECRET_VALUE = re.compile(r"://[^/\s]*@")  # a URL with a password in it
+_SECRET = re.compile(
+    "KEY|TOKEN|SECRET|PASS|PWD|CRED|AUTH|JWT|COOKIE|BEARER|PRIVATE|SESSION|SIGNATURE"
+)
+_SECRET_VALUE = re.compile(
+    r"://[^/\s]*@"  # a URL with a password in it
+    r"|(?i:token|key|secret|passw\w*|signature)="
+    r"|(?i:bearer) "
+    r"|\b(sk-|hf_|gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|eyJ)"  # how they begin
+)
 
 
 def machine() -> dict[str, object]:

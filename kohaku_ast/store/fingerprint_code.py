@@ -4,7 +4,9 @@ what they do, without their places in a file.
 
 from __future__ import annotations
 
+import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
@@ -32,6 +34,7 @@ def of_function(function: FunctionType) -> Iterator[object]:
     known = function.__globals__
     yield {name: known[name] for name in sorted(_names(function.__code__)) if name in known}
     yield dict(function.__dict__)
+    yield _annotations(function)
 
 
 def of_code(code: CodeType) -> Iterator[object]:
@@ -47,7 +50,7 @@ def of_class(kind: type) -> Iterator[object]:
     if _is_installed(kind):
         yield kind.__module__
         return
-    yield kind.__bases__
+    yield from (type(kind), kind.__bases__)
     slots = (MemberDescriptorType, GetSetDescriptorType)
     for name, value in sorted(vars(kind).items()):
         if name not in _OF_THE_PLACE and not isinstance(value, slots):
@@ -94,17 +97,28 @@ def _module_of(found: Any, name: str) -> ModuleType | None:
 
 def _is_library(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
+    top = module.__name__.partition(".")[0]
+    if file is None and top != module.__name__ and top in sys.modules:
+        return _is_library(sys.modules[top])  # part of an extension
     if file is None:
-        return True  # built in
+        return top in sys.stdlib_module_names  # built in; else somebody has made it up
     parts = Path(file).parts
-    return (
-        "site-packages" in parts
-        or "dist-packages" in parts
-        or file.startswith((sys.base_prefix, *_OURS))
-    )
+    return "site-packages" in parts or "dist-packages" in parts or file.startswith(_INSTALLED)
 
 
-_OURS = [str(Path(__file__).parents[1])]
+# Not sys.base_prefix: projects lie below /usr, too.
+_INSTALLED = tuple(
+    os.path.join(one, "")
+    for one in (*map(sysconfig.get_path, ("stdlib", "platstdlib")), str(Path(__file__).parents[1]))
+)
+
+
+def _annotations(function: FunctionType) -> dict[str, object]:
+    """What some libraries read to know what to pass."""
+    try:
+        return dict(function.__annotations__)
+    except Exception:  # on 3.14 they are evaluated now
+        return {}
 
 
 def _names(code: CodeType) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,37 +76,57 @@ def _resolved(git: Path, name: str) -> str:
     return next((line.partition(" ")[0] for line in lines if line.endswith(f" {name}")), "")
 
 
-class Changes:
-    """Asks git, in a thread, whether tracked files differ from the commit."""
+class Patience:
+    """For how long a flow waits for git: two seconds, all in all."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self) -> None:
+        self._left = _PATIENCE
+
+    def wait_for(self, thread: threading.Thread) -> None:
+        """Until it is over, or nothing is left."""
+        started = time.monotonic()
+        thread.join(self._left)
+        self._left = max(0.0, self._left - (time.monotonic() - started))
+
+
+class Changes:
+    """Asks git, in a thread, whether a commit lacks anything of what is run: tracked files differ
+    from it, or it does not hold the *script*.
+    """
+
+    def __init__(self, root: Path, script: str = "", patience: Patience | None = None) -> None:
         self._found: bool | None = None
-        self._patience = _PATIENCE
-        self._thread = threading.Thread(target=self._ask, args=(root,), daemon=True)
+        self._patience = patience or Patience()
+        self._thread = threading.Thread(target=self._ask, args=(root, script), daemon=True)
         self._thread.start()
 
     def found(self, waits: bool) -> bool | None:
-        """None: not known (yet). Whoever *waits* does so for two seconds, all calls together."""
-        if waits and self._thread.is_alive():
-            self._thread.join(self._patience)
-            self._patience = 0.0
+        """None: not known (yet). Whoever *waits* does so as long as there is patience."""
+        if waits:
+            self._patience.wait_for(self._thread)
         return self._found
 
-    def _ask(self, root: Path) -> None:
-        # core.fsmonitor would start a program of the repository's choice.
-        options = ["-c", "core.fsmonitor=false"]
-        environment = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
+    def _ask(self, root: Path, script: str) -> None:
         try:
-            done = subprocess.run(
-                ["git", *options, "status", "--porcelain", "--untracked-files=no"],
-                cwd=root,
-                env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_MOST_SECONDS,
-                start_new_session=True,  # Ctrl-C is not meant for it
-                check=True,
-            )
+            changed = bool(_said(root, "status", "--porcelain", "--untracked-files=no"))
+            if script and not changed:
+                changed = not _said(root, "ls-files", "--", os.path.realpath(script))
         except (OSError, subprocess.SubprocessError):
             return
-        self._found = bool(done.stdout)
+        self._found = changed
+
+
+def _said(root: Path, *words: str) -> bytes:
+    """What git prints; raises OSError or SubprocessError."""
+    environment = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
+    return subprocess.run(
+        # core.fsmonitor would start a program of the repository's choice.
+        ["git", "-c", "core.fsmonitor=false", "--literal-pathspecs", *words],
+        cwd=root,
+        env={**environment, "GIT_OPTIONAL_LOCKS": "0"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_MOST_SECONDS,
+        start_new_session=True,  # Ctrl-C is not meant for it
+        check=True,
+    ).stdout

@@ -49,21 +49,50 @@ def identity(bound: Bound, folder: str) -> str:
     Not in it: index, label, metadata, origins, environment. With a value that has no lasting
     content (an open file) it is equal to no other.
     """
-    values = {
-        prefix + target: value
-        for prefix, _, given in bound.prepared.every()
-        for target, value in given.values.items()
-    }
     content = (
         program_hash(bound, folder),
-        sorted(values.items(), key=lambda item: item[0]),
+        sorted(_values(bound).items()),
         sorted(bound.names.items()),
         list(bound.argv[1:]),
+        sorted(call_arguments(bound).items()),
     )
     try:
         return fingerprint(content).hex()
     except UnstableError:
         return os.urandom(16).hex()
+
+
+def without_content(bound: Bound) -> tuple[str, str] | None:
+    """The target of a value for which ``identity`` is equal to no other, and why; None if there
+    is none.
+    """
+    for target, value in {**_values(bound), **bound.names, **call_arguments(bound)}.items():
+        try:
+            fingerprint(value)
+        except UnstableError as error:
+            return target, str(error)
+    return None
+
+
+def _values(bound: Bound) -> dict[str, object]:
+    return {
+        prefix + target: value
+        for prefix, _, given in bound.prepared.every()
+        for target, value in given.values.items()
+    }
+
+
+def call_arguments(bound: Bound) -> dict[str, object]:
+    """Target -> what the Config gives to the entrypoint; in the guard's call it is a value like
+    any other.
+    """
+    name, config = bound.program.entry_name, bound.config
+    if not name or config is None:
+        return {}
+    found = {f"{name}(#{number})": value for number, value in enumerate(config.args)}
+    above = bound.prepared.given.values
+    named = {f"{name}({key})": value for key, value in config.kwargs.items()}
+    return found | {target: value for target, value in named.items() if target not in above}
 
 
 @functools.lru_cache(64)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.prepare import make_request
+from kohaku_ast.store.identity import call_arguments
 from kohaku_ast.store.values import written
 from kohaku_ast.transform.program import Meant, Program
 
@@ -23,6 +24,8 @@ def written_overrides(bound: Bound, overrides: Sequence[Override]) -> list[dict[
         for target, value in given.values.items():
             origin = origins.get(target, "Config")
             found.append({"target": prefix + target, "origin": origin, **written(value)})
+    for target, value in call_arguments(bound).items():
+        found.append({"target": target, "origin": "Config", **written(value)})
     for name, value in bound.names.items():
         found.append({"target": name, "origin": "new global", **written(value)})
     return found

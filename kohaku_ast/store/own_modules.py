@@ -1,11 +1,15 @@
-"""Own modules: those that a script imports from its folder, as they are now. Keeps what it has read
-for the next run of the script.
+"""Own modules: those that a script imports and that belong to no library, as they are now. Keeps
+what it has read for the next run of the script.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import sysconfig
+from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
@@ -29,8 +33,8 @@ _read: dict[tuple[str, bytes], _Read] = {}
 
 
 def own_modules(launch: Launch) -> dict[str, str]:
-    """The name of each module in the script's folder that it imports, directly or through others,
-    and the hash of its text; read off the texts, so imports by a computed name are not seen.
+    """The name of each own module that the script imports, directly or through others in the same
+    folder, and the hash of its text; read off the texts, so computed names are not seen.
     """
     key = launch.filename, launch.data
     found = _read.get(key)
@@ -39,6 +43,11 @@ def own_modules(launch: Launch) -> dict[str, str]:
             _read.clear()
         found = _read[key] = _read_all(launch)
     return found.hashes
+
+
+def forget() -> None:
+    """Read all of it anew: of new files nothing is seen before."""
+    _read.clear()
 
 
 def _read_all(launch: Launch) -> _Read:
@@ -51,11 +60,35 @@ def _read_all(launch: Launch) -> _Read:
 def _files(launch: Launch) -> dict[str, str]:
     if os.path.isfile(launch.path0):
         return {"": launch.path0}  # a zip holds all of them
+    found: dict[str, str] = {}
     try:
         source = decode(launch.data, launch.filename, launch.path0, launch.package)
-        return {one.name: one.path for one in imported_modules(source)}
+        for folder in (source.folder, *_folders()):
+            for one in imported_modules(replace(source, folder=folder)):
+                found.setdefault(one.name, one.path)
     except (SourceError, SyntaxError, OSError):
-        return {}
+        pass  # what cannot be read has no imports
+    return found
+
+
+def _folders() -> list[str]:
+    """Where a run finds modules that are not installed: ``PYTHONPATH``, editable projects."""
+    # The first one is that of whoever has started the flow; a script has its own in its place.
+    return [one for one in sys.path[1:] if os.path.isdir(one) and not _is_library(one)]
+
+
+def _is_library(folder: str) -> bool:
+    installed = {"site-packages", "dist-packages"}.intersection(folder.split(os.sep))
+    return bool(installed) or os.path.join(folder, "").startswith(_LIBRARIES)
+
+
+_LIBRARIES = tuple(
+    os.path.join(one, "")
+    for one in (
+        *map(sysconfig.get_path, ("stdlib", "platstdlib")),
+        str(Path(__file__).parents[2]),  # ours
+    )
+)
 
 
 def text_hash(file: str) -> str:

@@ -50,11 +50,13 @@ def _boot() -> str:
 
 
 def _exists(pid: int) -> bool:
+    if pid <= 0:
+        return False  # os.kill() would take these for whole groups
     if sys.platform == "win32":
         return _exists_on_windows(pid)
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         pass  # another user's

@@ -102,11 +102,17 @@ class RunFolder:
 
 
 def mark_root(root: Path) -> None:
-    """Make *root*, which git is to overlook."""
+    """Make *root*, which git is to overlook, and the folder that it is in, but none above."""
     mark = os.path.join(root, ".gitignore")
     if not os.path.exists(mark):
-        root.mkdir(parents=True, exist_ok=True)
-        Path(mark).write_text("*\n", encoding="ascii")
+        try:
+            root.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            root.parent.mkdir(exist_ok=True)
+            root.mkdir(exist_ok=True)
+        partial = f"{mark}.{os.getpid()}"
+        _write_whole(partial, b"*\n")
+        os.replace(partial, mark)
 
 
 def _line(name: str, value: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.store import environment
 from kohaku_ast.store.facts import marked
-from kohaku_ast.store.git_state import Changes, Commit, find_commit
+from kohaku_ast.store.git_state import Changes, Commit, Patience, find_commit
 from kohaku_ast.store.processes import ProcessMark
 
 
@@ -19,7 +19,10 @@ class Surroundings:
     def __init__(self) -> None:
         self._machine = environment.machine()
         self._flow = {"host": environment.host(), "flow": marked(ProcessMark.of(os.getpid()))}
+        #: Script -> what is checked out.
         self._commits: dict[str, Commit | None] = {}
+        self._patience = Patience()
+        #: Script -> what git says.
         self._changes: dict[str, Changes] = {}
 
     def of_flow(self, bound: Bound) -> dict[str, object]:
@@ -27,11 +30,16 @@ class Surroundings:
         found = self._commit(bound)
         if found is None:
             return {**self._flow, "git": None}
-        root = str(found.root)
-        if root not in self._changes:
-            self._changes[root] = Changes(found.root)
-        dirty = self._changes[root].found(waits=False)
-        git = {"root": root, "commit": found.commit, "branch": found.branch, "dirty": dirty}
+        script = bound.launch.filename
+        if script not in self._changes:
+            self._changes[script] = Changes(found.root, script, self._patience)
+        dirty = self._changes[script].found(waits=False)
+        git = {
+            "root": str(found.root),
+            "commit": found.commit,
+            "branch": found.branch,
+            "dirty": dirty,
+        }
         return {**self._flow, "git": git}
 
     def of_run(self, variables: Mapping[str, str]) -> dict[str, object]:
@@ -40,9 +48,9 @@ class Surroundings:
 
     def add_changes(self, facts: dict[str, object]) -> None:
         """Put into *facts* what git has said meanwhile."""
-        git = facts["git"]
-        if isinstance(git, dict) and git["dirty"] is None:
-            dirty = self._changes[git["root"]].found(waits=True)
+        git, script = facts["git"], facts["script"]
+        if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is None:
+            dirty = self._changes[script["file"]].found(waits=True)
             facts["git"] = {**git, "dirty": dirty}
 
     def commit_of(self, bound: Bound) -> str:
@@ -51,7 +59,11 @@ class Surroundings:
         return found.commit if found else ""
 
     def _commit(self, bound: Bound) -> Commit | None:
-        folder = os.path.dirname(bound.launch.filename) or os.getcwd()
-        if folder not in self._commits:
-            self._commits[folder] = find_commit(Path(folder).resolve())
-        return self._commits[folder]
+        file = bound.launch.filename
+        if file not in self._commits:
+            try:
+                # A link to it lies elsewhere; Python imports from beside the script, too.
+                self._commits[file] = find_commit(Path(os.path.realpath(file)).parent)
+            except OSError:  # no file, and the working folder is gone
+                self._commits[file] = None
+        return self._commits[file]

@@ -155,8 +155,9 @@ def _entry_edits(
 
 
 def _by_place(request: Request, function: Function) -> list[str]:
-    """The parameters that ``args`` go to."""
-    return [parameter.arg for parameter, _ in parameters_of(function)][: request.args]
+    """The parameters that ``args`` go to; more of them go to ``*rest``, none to what is behind."""
+    own = function.args
+    return [parameter.arg for parameter in (*own.posonlyargs, *own.args)][: request.args]
 
 
 def _refuse_twice(

@@ -65,6 +65,8 @@ CASES = [
                overrides=("--config", "other.py"), files=[("other.py", "_overrides = {'Args.depth': 6}\n")]),
     configured("a list of the config is not changed by the script", "xs = [1]\nys = xs\n", ("xs = []", "xs = [1]"), ("ys = []", "ys = [1]"),
                script="xs = []\nys = []\nxs.append(2)\nprint(xs, ys)\n"),
+    configured("arguments for the rest, and a keyword that stands behind it", "_args = [1, 2, 3]\n_kwargs = {'k': 4, 'm': 5}\n", ("kw)\n", "kw)\nf(1, 2, 3, k=4, m=5)\n"),
+               overrides=("--entrypoint", "f"), script="def f(a, *rest, k=3, **kw):\n    print(a, rest, k, kw)\n"),
     configured("an object of the config is the object itself", "import types\nbox = types.SimpleNamespace(n=3)\n", ("box = None", "import types; box = types.SimpleNamespace(n=3)"),
                script="box = None\nprint(box)\n"),
 ]

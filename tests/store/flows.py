@@ -33,12 +33,13 @@ class Recorded:
     def __init__(
         self, script: Path | str, configs: Sequence[Config] = (Config(),), *, root: Path,
         mode: str = "spawn", overrides: Sequence[Override] = (), argv: Sequence[str] = (),
-        limits: dict[str, Any] | None = None, slots: Slots | None = None, **options: Any,
+        limits: dict[str, Any] | None = None, slots: Slots | None = None, entrypoint: str = "",
+        **options: Any,
     ) -> None:  # fmt: skip
         self.warnings: list[str] = []
         slots = slots or Slots()
         self.recorder = Recorder(root, warn=self.warnings.append, variables=slots.of, **options)
-        binder = Binder(Launch(str(script), argv), overrides, capture=True)
+        binder = Binder(Launch(str(script), argv), overrides, entrypoint, capture=True)
         launcher: Any = InlineLauncher(lambda run, text: None, self.recorder.open)
         if mode == "spawn":
             launcher = SpawnLauncher(slots, self.recorder.open)

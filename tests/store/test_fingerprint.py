@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy
@@ -44,6 +44,7 @@ def test_equal(one: object, other: object) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        pytest.param(list[int], list[str], id="types of types"),
         pytest.param(1, True, id="int and bool"),
         pytest.param(1, 1.0, id="int and float"),
         pytest.param(0.0, -0.0, id="zeros"),
@@ -54,6 +55,7 @@ def test_equal(one: object, other: object) -> None:
         pytest.param([[1], 2], [1, [2]], id="nesting"),
         pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, id="order of a dict"),
         pytest.param({"a": 1}, OrderedDict(a=1), id="kind of mapping"),
+        pytest.param({"a": 1}, MappingProxyType({"a": 1}), id="view of a dict"),
         pytest.param(Path("1"), "1", id="Path and text"),
         pytest.param(None, "None", id="None and its text"),
         pytest.param(len, max, id="builtins"),
@@ -65,6 +67,21 @@ def test_different(one: object, other: object) -> None:
     assert fingerprint(one) != fingerprint(other)
 
 
+_PEERS = """
+class A:
+    def __init__(self, n): self.n = n
+    def __hash__(self): return hash(str(self.n))
+one, two = A({}), A({})
+one.peer, two.peer = two, one
+value = {{one, two}}
+"""
+_OF_INT = """
+import functools
+@functools.singledispatch
+def value(x): return 1
+@value.register
+def _(x: int): return {}
+"""
 _PAIRS = {
     "lambda": ("value = lambda x: x + 1", "value = lambda x: x + 2"),
     "default": ("def value(x=1): pass", "def value(x=2): pass"),
@@ -101,6 +118,37 @@ _PAIRS = {
         "import functools\nvalue = functools.lru_cache(lambda: 1)",
         "import functools\nvalue = functools.lru_cache(lambda: 2)",
     ),
+    "subclass of set": (
+        "class S(set): pass\nvalue = S('abcdefg')",
+        "class S(set): pass\nvalue = S('abcdefh')",
+    ),
+    "set of objects that know each other": (_PEERS.format(1, 2), _PEERS.format(1, 3)),
+    "set of a class and its method": (
+        "class A:\n def f(self): return A\nvalue = {A, A.f}",
+        "class A:\n def f(self): return A, 1\nvalue = {A, A.f}",
+    ),
+    "method of an Enum": (
+        "import enum\nclass E(enum.Enum):\n A = 1\n def f(self): return 1\nvalue = E.A",
+        "import enum\nclass E(enum.Enum):\n A = 1\n def f(self): return 2\nvalue = E.A",
+    ),
+    "metaclass": (
+        "class M(type):\n def f(cls): return 1\nclass value(metaclass=M): pass",
+        "class M(type):\n def f(cls): return 2\nclass value(metaclass=M): pass",
+    ),
+    "annotation": ("def value(n: int): return n", "def value(n: float): return n"),
+    "cached_property": (
+        "import functools\nclass value:\n @functools.cached_property\n def f(self): return 1",
+        "import functools\nclass value:\n @functools.cached_property\n def f(self): return 2",
+    ),
+    "generic class": (
+        "import typing\nT = typing.TypeVar('T')\nclass value(typing.Generic[T]): n = 1",
+        "import typing\nT = typing.TypeVar('T')\nclass value(typing.Generic[T]): n = 2",
+    ),
+    "generic function": (
+        "import functools\n@functools.singledispatch\ndef value(x): return 1",
+        "import functools\n@functools.singledispatch\ndef value(x): return 2",
+    ),
+    "generic function for one type": (_OF_INT.format(1), _OF_INT.format(2)),
     "array": (
         "import numpy\nvalue = numpy.arange(3)",
         "import numpy\nvalue = numpy.arange(3) + 1",
@@ -112,7 +160,7 @@ _PAIRS = {
 }
 _PRINT = """
 import sys
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from kohaku_ast.store.fingerprint import fingerprint
 module = sys.modules["other"] = ModuleType("other")
 exec(compile("\\n\\n" + sys.argv[1], "elsewhere.py", "exec"), module.__dict__)
@@ -135,6 +183,30 @@ def _printed(text: str, seed: str) -> str:
     )  # fmt: skip
     assert not done.stderr
     return done.stdout
+
+
+def test_project_below_the_folder_of_python_is_no_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path))  # as /usr, with /usr/src/app
+    found = set()
+    for number in (1, 2):
+        file = tmp_path / f"own_{number}.py"
+        file.write_text(f"def f(): return {number}\n")
+        monkeypatch.setitem(sys.modules, "own", module := ModuleType("own"))
+        module.__file__ = str(file)
+        exec(compile(file.read_text(), file, "exec"), module.__dict__)
+        found.add(fingerprint(module.f))
+    assert len(found) == 2
+
+
+def test_module_without_a_file_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for number in (1, 2):
+        monkeypatch.setitem(sys.modules, "made_up", module := ModuleType("made_up"))
+        exec(f"def f(): return {number}", module.__dict__)
+        found.add(fingerprint(module.f))
+    assert len(found) == 2
 
 
 def test_cycles_end() -> None:

@@ -1,11 +1,13 @@
 """The commit as git says it."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from kohaku_ast.store.git_state import Changes, find_commit
+from kohaku_ast.store import git_state
+from kohaku_ast.store.git_state import Changes, Patience, find_commit
 
 _NAMES = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "init.defaultBranch=main"]
 
@@ -80,6 +82,40 @@ def test_changes(repository: Path) -> None:
     assert Changes(repository).found(waits=True) is False
     (repository / "train.py").write_text("lr = 3\n")
     assert Changes(repository).found(waits=True) is True
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        pytest.param("train.py", False, id="tracked"),
+        pytest.param("deep/../train.py", False, id="by another path"),
+        pytest.param("new.py", True, id="never added"),
+        pytest.param("ignored.py", True, id="ignored"),
+        pytest.param("*.py", True, id="not a pattern"),
+    ],
+)
+def test_script_that_the_commit_does_not_hold(repository: Path, name: str, expected: bool) -> None:
+    (repository / "deep").mkdir()
+    (repository / ".git" / "info" / "exclude").write_text("ignored.py\n")
+    script = repository / name
+    script.touch()
+    assert Changes(repository, str(script)).found(waits=True) is expected
+
+
+def test_slow_git_is_waited_for_once(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(git_state, "_PATIENCE", 0.5)
+    monkeypatch.setattr(git_state, "_MOST_SECONDS", 2.0)
+    patience = Patience()
+    asked = [Changes(repository, str(repository / name), patience) for name in ("a.py", "b.py")]
+    assert [one.found(waits=True) for one in asked] == [None, None]
+    assert patience._left == 0
+    for one in asked:
+        one._thread.join()  # which ends git
 
 
 def test_without_git_nothing_is_said(

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.load import load_config
 from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.runner.override import Override
+from kohaku_ast.store import own_modules
 from kohaku_ast.store.identity import identity
 
 SCRIPT = """
@@ -86,6 +89,10 @@ def test_each_difference_counts() -> None:
         made(Config(new_globals={"extra": 2})),
         made(Config({"settings.depth": 2})),
         made(entrypoint="main"),
+        made(Config(args=(2,)), entrypoint="main"),
+        made(Config(args=(3,)), entrypoint="main"),
+        made(Config(kwargs={"epochs": 2}), entrypoint="main"),
+        made(Config(kwargs={"epochs": 3}), entrypoint="main"),
         made(script="copy.py"),
     ]
     assert len(set(found)) == len(found)
@@ -102,6 +109,65 @@ def test_changed_module_with_overrides_is_another_program() -> None:
     before = made(config)
     Path("settings.py").write_text("depth = 1\nwidth = 3\n")
     assert made(config) != before
+
+
+def test_changed_module_is_another_program() -> None:
+    before = made()
+    Path("settings.py").write_text("depth = 2\n")
+    assert made() != before
+    Path("settings.py").write_text("depth = 1\n")
+    assert made() == before
+
+
+def test_module_that_is_not_imported_does_not_count() -> None:
+    before = made()
+    Path("plot.py").write_text("colour = 1\n")
+    assert made() == before
+
+
+def test_changed_module_of_an_editable_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("train.py").write_text("import net\n")
+    Path("src/net").mkdir(parents=True)
+    Path("src/net/__init__.py").write_text("from net.layers import depth\n")
+    Path("src/net/layers.py").write_text("depth = 1\n")
+    alone = made()
+    # As PYTHONPATH does.
+    monkeypatch.setattr(sys, "path", [sys.path[0], str(Path("src").absolute()), *sys.path[1:]])
+    own_modules.forget()
+    before = made()
+    Path("src/net/layers.py").write_text("depth = 2\n")
+    assert len({alone, before, made()}) == 3
+
+
+def test_installed_module_does_not_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    library = tmp_path / "site-packages"
+    library.mkdir()
+    monkeypatch.setattr(sys, "path", [sys.path[0], str(library), *sys.path[1:]])
+    Path("train.py").write_text("import net\n")
+    before = made()
+    (library / "net.py").write_text("depth = 1\n")
+    own_modules.forget()
+    assert made() == before
+
+
+def test_module_that_is_no_python_counts() -> None:
+    Path("settings.py").write_bytes(b"depth = (\xff\n")
+    before = made()
+    Path("settings.py").write_bytes(b"depth = (\xfe\n")
+    assert made() != before
+
+
+@pytest.mark.parametrize("target", ["app", "app.zip"])
+def test_changed_module_in_a_folder_or_zip(target: str) -> None:
+    found = set()
+    for number in (1, 2):
+        Path("app").mkdir(exist_ok=True)
+        Path("app/__main__.py").write_text("import net\n")
+        Path("app/net.py").write_text(f"depth = {number}\n")
+        if target == "app.zip":
+            shutil.make_archive("app", "zip", "app")
+        found.add(identity(Binder(find_launch(target, (), False)).bind(), os.getcwd()))
+    assert len(found) == 2
 
 
 def test_value_without_content_is_like_no_other(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_everything_that_a_run_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOGINE_API_KEY", "hidden")
     monkeypatch.setenv("KOGINE_STORAGE", "postgres://me:hidden@db")
     monkeypatch.setenv("OTHER", "hidden")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     script("import time\nlr = 1.0\nwhere = None\ndef main(n=1):\n    return n\n"
            "if __name__ == '__main__':\n    main()\n")  # fmt: skip
     config = Config(
@@ -70,11 +71,51 @@ def test_everything_that_a_run_was(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["value"] == {"json": 2}
     assert found["outputs"] == {"lr": {"json": 0.25}}
     assert found["environment"]["variables"]["CUDA_VISIBLE_DEVICES"] == "3"
+    assert found["environment"]["variables"]["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
     assert (found["status"], found["exit_status"], found["error"]) == ("succeeded", 0, None)
     assert found["process"] is None
     assert "hidden" not in json.dumps(found)
     sums = subprocess.check_output(["sha256sum", "train.py"], text=True)
     assert found["script"]["sha256"] == sums.split()[0]
+
+
+@pytest.mark.parametrize(
+    "entrypoint", [pytest.param("", id="in the guard's call"), pytest.param("main", id="alone")]
+)
+def test_arguments_of_the_starting_call(entrypoint: str) -> None:
+    script("def main(a, *, n=1): ...\nif __name__ == '__main__':\n    main(1)\n")
+    config = Config(args=(7,), kwargs={"n": 2})
+    Recorded("train.py", [config], root=ROOT, entrypoint=entrypoint).run()
+    assert facts()["overrides"] == [
+        {"target": "main(#0)", "origin": "Config", "json": 7},
+        {"target": "main(n)", "origin": "Config", "json": 2},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("KOGINE_API_KEY", "hidden", id="key"),
+        pytest.param("KOGINE_DB_PASS", "hidden", id="pass"),
+        pytest.param("SLURM_JWT", "hidden", id="web token"),
+        pytest.param("KOGINE_USERPWD", "me:hidden", id="user and password"),
+        pytest.param("KOGINE_CREDS", "hidden", id="credentials"),
+        pytest.param("KOGINE_STORAGE", "postgres://me:hidden@db", id="address with password"),
+        pytest.param("KOGINE_URL", "https://x/y?access_token=hidden&z=1", id="address with token"),
+        pytest.param("KOGINE_DSN", "user=me password=hidden", id="parts of an address"),
+        pytest.param("KOGINE_HEADER", "Bearer hidden", id="header"),
+        pytest.param("KOGINE_HUB", "hf_hidden", id="token by its beginning"),
+    ],
+)
+def test_secrets_stay_out(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    script("lr = 1\n")
+    Recorded("train.py", root=ROOT).run()
+    variables = facts()["environment"]["variables"]
+    assert variables["SLURM_JOB_ID"] == "77"
+    assert name not in variables
+    assert "hidden" not in json.dumps(facts())
 
 
 def test_origins_of_values_in_modules() -> None:
@@ -95,6 +136,11 @@ def test_git_state_is_known_by_the_end() -> None:
     commit = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
     expected = {"root": os.getcwd(), "commit": commit, "branch": "main", "dirty": False}
     assert facts()["git"] == expected
+    os.mkdir("bin")
+    os.symlink("../train.py", "bin/link.py")
+    Recorded("bin/link.py", root=Path("other")).run()
+    (found,) = Path("other").glob("*/run.json")
+    assert json.loads(found.read_text())["git"] == expected
 
 
 def test_failure_is_kept_with_its_traceback() -> None:

@@ -1,5 +1,6 @@
 """Which runs a resumed flow does not run again, and what it knows of them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,36 @@ def test_changed_script_is_run_again() -> None:
     assert states(flow(1, resume=True).run()) == ["succeeded"]
 
 
+def test_changed_module_is_run_again_and_said_once() -> None:
+    Path("train.py").write_text("lr = 0\ndef main():\n    import net\nmain()\n")
+    Path("net.py").write_text("from layers import depth\n")
+    Path("layers.py").write_text("depth = 1\n")
+    Path("plot.py").write_text("")
+    flow(1, 2).run()
+    Path("plot.py").write_text("# it is not imported\n")
+    assert states(flow(1, 2, resume=True).run()) == ["skipped", "skipped"]
+    Path("layers.py").write_text("depth = 2\n")
+    again = flow(1, 2, resume=True)
+    assert states(again.run()) == ["succeeded", "succeeded"]
+    (warning,) = again.warnings
+    assert "train.py or a module that it imports has changed since" in warning
+    assert states(flow(1, 2, resume=True).run()) == ["skipped", "skipped"]
+
+
+def test_module_that_is_new_is_seen() -> None:
+    Path("train.py").write_text("lr = 0\ntry:\n    import net\nexcept ImportError:\n    pass\n")
+    flow(1).run()
+    Path("net.py").write_text("")
+    assert states(flow(1, resume=True).run()) == ["succeeded"]
+
+
+def test_module_that_changes_during_a_flow() -> None:
+    Path("train.py").write_text("import net\nlr = 0\nif lr: open('net.py', 'a').write('#')\n")
+    Path("net.py").write_text("")
+    flow(1, 0).run()
+    assert states(flow(0, 1, resume=True).run()) == ["skipped", "succeeded"]
+
+
 def test_failed_runs() -> None:
     Path("train.py").write_text(SCRIPT + "assert lr != 2\n")
     assert states(flow(1, 2).run()) == ["succeeded", "failed"]
@@ -116,13 +147,56 @@ def test_outputs_that_nobody_kept_are_made() -> None:
 
 
 def test_values_that_are_no_data_do_not_come_back() -> None:
-    Path("train.py").write_text("lr = 0\nmodel = [frozenset([1])]\nloss = 0.5\n")
+    Path("train.py").write_text("lr = 0\nmodel = [range(3)]\nloss = 0.5\n")
     flow(1, 2, outputs=("model", "loss")).run()
     resumed = flow(1, 2, outputs=("model", "loss"), resume=True)
     runs = resumed.run()
     assert [dict(run.outcome.outputs) for run in runs if run.outcome] == [{"loss": 0.5}] * 2
     (warning,) = resumed.warnings
     assert warning.startswith("'model' of a run that is skipped was recorded as text only")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"outputs": [1]}, id="outputs are a list"),
+        pytest.param({"outputs": {"lr": {"python": "((("}}}, id="output is no Python"),
+        pytest.param({"outputs": {"lr": {"python": "f()"}}}, id="output is a call"),
+        pytest.param({"value": {"path": 3}}, id="path is a number"),
+        pytest.param({"wanted": 5}, id="wanted is a number"),
+        pytest.param({"git": "main"}, id="git is text"),
+        pytest.param({"error": {"what": 1}}, id="error is another"),
+        pytest.param({"schema": 99}, id="of a later version"),
+        pytest.param({"status": "paused"}, id="unknown status"),
+        pytest.param(
+            {"status": "running", "process": {"pid": 10**30, "start": ""}, "flow": None},
+            id="process that cannot be",
+        ),
+        pytest.param(
+            {"status": "running", "process": {"pid": -1, "start": ""}, "flow": None},
+            id="all processes",
+        ),
+    ],
+)
+def test_damaged_record_is_none(damage: dict[str, Any]) -> None:
+    flow(1, outputs=("lr",)).run()
+    (path,) = ROOT.glob("*/run.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    resumed = flow(1, outputs=("lr",), resume=True)
+    assert states(resumed.run()) == ["succeeded"]
+    assert resumed.warnings == []
+
+
+@pytest.mark.parametrize(
+    "field", ["program", "script"], ids=["program is a list", "entrypoint is a list"]
+)
+def test_damaged_record_of_another_program(field: str) -> None:
+    flow(1).run()
+    (path,) = ROOT.glob("*/run.json")
+    facts = json.loads(path.read_text())
+    damage = {"program": ["x"], "script": {**facts["script"], "entrypoint": []}}[field]
+    path.write_text(json.dumps({**facts, field: damage}))
+    assert states(flow(1, resume=True).run()) == ["skipped"]
 
 
 def test_killed_flow_is_continued() -> None:
@@ -162,6 +236,46 @@ def test_run_that_outlived_its_flow_is_named() -> None:
     assert f"still runs in process {run.pid} of another flow" in warning
     run.kill()
     run.wait()
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        pytest.param({}, "skipped", id="it has succeeded"),
+        pytest.param({"status": "failed"}, "skipped", id="it has failed"),
+        pytest.param({"status": "interrupted"}, "succeeded", id="it was interrupted"),
+        pytest.param({"wanted": []}, "succeeded", id="it kept other outputs"),
+    ],
+)
+def test_run_of_another_flow_that_ends_meanwhile(ended: dict[str, Any], expected: str) -> None:
+    flow(1, outputs=("lr",)).run()
+    (path,) = ROOT.glob("*/run.json")
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "status": "running"}))  # its flow is this process
+    resumed = flow(1, outputs=("lr",), resume=True)
+    path.write_text(json.dumps({**facts, **ended}))
+    assert states(resumed.run()) == [expected]
+    assert resumed.warnings == []
+
+
+def test_value_without_content_is_named_once() -> None:
+    keys = {"a": 1}.keys()
+    resumed = flow(keys, keys, resume=True)
+    assert states(resumed.run()) == ["succeeded", "succeeded"]
+    (warning,) = resumed.warnings
+    assert "'lr' holds what cannot be told to be the same in another process" in warning
+    assert "dict_keys" in warning
+
+
+def test_run_of_another_machine_is_named() -> None:
+    flow(1).run()
+    (path,) = ROOT.glob("*/run.json")
+    change = {"status": "running", "host": "elsewhere.example", "process": {"pid": 1, "start": ""}}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    resumed = flow(1, resume=True)
+    assert states(resumed.run()) == ["succeeded"]
+    (warning,) = resumed.warnings
+    assert "was running on 'elsewhere.example' when its record was last written" in warning
 
 
 def _with_process() -> list[Any] | None:

@@ -44,6 +44,12 @@ def test_git_overlooks_records(tmp_path: Path) -> None:
     assert subprocess.check_output(command, cwd=tmp_path) == b""
 
 
+def test_a_working_folder_that_was_removed_stays_removed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        RunFolder.create(tmp_path / "gone" / ".kogine" / "runs", "a", 0)
+    assert os.listdir(tmp_path) == []
+
+
 def test_readers_see_whole_records(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "a", 0)
     facts: dict[str, object] = {"schema": 1, "size": 0, "text": ""}
