@@ -1,82 +1,153 @@
-"""The command line that repeats one run of a flow."""
+"""The command line that repeats one run of a flow, and no other one."""
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from kogine.again_text import Read, is_sure, own_text_of, text_of
+from kogine.options import RUN_OPTIONS, SHORT
 from kogine.reader import Arguments
 
-from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.display.failures import Again
 from kohaku_ast.flow.run import Run
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.override import COMMAND_LINE, Override
+from kohaku_ast.store.identity import identity
 
-
-def again(read_: Arguments, config: Config) -> str:
-    """A line with the command for the run of *config*; empty if a value of it has no text."""
-    command = _of_sweep(read_, config)
-    return f"\n  again: {command}" if command else ""
+_ORIGIN = "command line"
+_OURS = {*SHORT, *(name for name, _, _ in RUN_OPTIONS)}
 
 
 def again_of_sweep(read_: Arguments) -> Again:
-    """The command for each run of one script; empty if a value of it has no text."""
-    return lambda run: _of_sweep(read_, run.config, is_alone=run.total == 1)
+    """Gives the command for each run of one script; empty if no command line says what it was."""
+    files = read_.values.get("--config", [])
+
+    def again(run: Run) -> str:
+        # Files that say more than this one run are left out: its values are written instead.
+        alone = files if _is_one(run.work.configs, run.config) else ()
+        return command_of(run.work.binder, run.config, alone)
+
+    return again
 
 
-def again_of_scripts(read_: Arguments) -> Again:
-    """The same for several scripts that share their values: each gets its own ones."""
-    return lambda run: _of_script(read_, run)
+def again_of_scripts(run: Run) -> str:
+    """The same where config files are shared by several scripts, or where a file has the flow."""
+    return command_of(run.work.binder, run.config)
 
 
-def _of_sweep(read_: Arguments, config: Config, is_alone: bool = False) -> str:
-    texts = {one: _text(config.globals_dict.get(one)) for one in config.varied}
-    if not (texts or is_alone):
+def command_of(binder: Binder, config: Config, files: Sequence[str] = ()) -> str:
+    """The command that runs the script of *binder* with *config*; empty if there is none.
+
+    *files* say what does not vary in *config*; without them all of it has to be written out.
+    """
+    if binder.launch.shown == "<stdin>":
         return ""
-    words = []
-    for text in read_.values.get("--config", []):
-        words += ["--config", text]
-    return _command(read_, read_.script, words, read_.sets, texts)
+    for read, as_is in ((text_of, binder.as_is), (own_text_of, binder.as_is), (own_text_of, True)):
+        try:
+            said = _said(binder, config, files, read, as_is)
+            if said and (_is_plain(config, files) or _is_same(binder, config, said)):
+                return shlex.join(said.words(binder))
+        except (KogineError, SyntaxError, ValueError):
+            pass  # as an override of a command line it would be refused
+    return ""
 
 
-def _of_script(read_: Arguments, run: Run) -> str:
-    sets = dict(read_.sets)
-    targets = [*run.config.globals_dict, *sets]
-    probes = [Override(one, None, "", optional=True) for one in targets]
-    own = run.work.binder.full_targets(probes)
-    sets = {target: text for target, text in sets.items() if target in own}
-    fixed = {own[target] for target in sets}
-    values = run.config.globals_dict.items()
-    texts = {one: _text(value) for one, value in values if one in own and own[one] not in fixed}
-    if run.config.args or run.config.kwargs or run.config.argv or run.config.new_globals:
-        return ""
-    return _command(read_, run.work.name, [], [*sets.items()], texts)
+def _is_one(sweep: object, config: Config) -> bool:
+    """Whether *sweep* is nothing but *config*, once what varies in that is given."""
+    values = {one: config.globals_dict[one] for one in config.varied if one in config.globals_dict}
+    return isinstance(sweep, Sweep) and (sweep | Config(values)).size == 1
 
 
-def _command(
-    read_: Arguments,
-    script: str,
-    more: Sequence[str],
-    sets: Sequence[tuple[str, str]],
-    texts: Mapping[str, str | None],
-) -> str:
-    if None in texts.values():
-        return ""
-    words = ["kogine", "run", *(["-m"] if read_.is_module else []), script, *more]
-    for option in ("--add", "--entrypoint"):
-        for text in read_.values.get(option, []):
-            words += [option, text]
-    words += ["--as-is"] if "--as-is" in read_.flags else []
-    words += [f"{target}={text}" for target, text in [*sets, *texts.items()]]
-    words += ["--", *read_.argv] if read_.argv else []
-    return shlex.join(words)
+@dataclass(frozen=True)
+class _Said:
+    """What the command line says of the values."""
+
+    files: Sequence[str]
+    sets: Sequence[tuple[str, str]]
+    added: Sequence[str]
+    argv: Sequence[str]
+    as_is: bool
+    #: What the files say.
+    rest: Config
+
+    def words(self, binder: Binder) -> list[str]:
+        launch = binder.launch
+        module = getattr(launch, "module", "__main__")
+        words = ["kogine", "run", *([] if module == "__main__" else ["-m"]), launch.shown]
+        words += [word for file in self.files for word in ("--config", file)]
+        words += [word for text in self.added for word in ("--add", text)]
+        words += ["--entrypoint", binder.entrypoint] if binder.entrypoint else []
+        words += ["--as-is"] if self.as_is else []
+        for target, text in self.sets:
+            words += ["--set"] if target in _OURS else []
+            words.append(f"{target}={text}")
+        return words + (["--", *self.argv] if self.argv else [])
 
 
-def _text(value: object) -> str | None:
-    """What is read back as *value*."""
-    if isinstance(value, CellText):
-        return str(value)
-    if type(value) in (bool, int, float, type(None)):
-        return repr(value)
-    return None
+def _said(
+    binder: Binder, config: Config, files: Sequence[str], read: Read, as_is: bool
+) -> _Said | None:
+    """None if a value has no text."""
+    own: Sequence[str] = binder.launch.argv[1:]
+    sets = [(one.target, str(one.value)) for one in binder.overrides if not one.optional]
+    if files:
+        texts = _texts(config.globals_dict, config.varied, read)
+        left = {k: v for k, v in config.globals_dict.items() if k not in config.varied}
+        rest, added, argv = replace(config, globals_dict=left), [*binder.added], own
+    else:
+        texts = _texts(config.globals_dict, _in_force(binder, config), read)
+        new = _texts(config.new_globals, config.new_globals, own_text_of)
+        if new is None or config.args or config.kwargs:
+            return None
+        added = [*binder.added, *(f"{name}={text}" for name, text in new.items())]
+        rest, argv = Config(), own or config.argv
+    if texts is None:
+        return None
+    return _Said(files, [*sets, *texts.items()], added, argv, as_is, rest)
+
+
+def _texts(values: Mapping[str, object], names: Iterable[str], read: Read) -> dict[str, str] | None:
+    texts = {name: read(values[name]) for name in names if name in values}
+    found = {name: text for name, text in texts.items() if text is not None}
+    return found if len(found) == len(texts) else None
+
+
+def _in_force(binder: Binder, config: Config) -> list[str]:
+    """The targets of *config* that the script has and that nothing above it sets."""
+    sets = [one.target for one in binder.overrides]
+    if not sets and not config.optional:
+        return [*config.globals_dict]
+    probes = [Override(one, None, "", optional=True) for one in (*config.globals_dict, *sets)]
+    full = binder.full_targets(probes)
+    above = {full[one] for one in sets if one in full}
+    return [one for one in config.globals_dict if one in full and full[one] not in above]
+
+
+def _is_plain(config: Config, files: Sequence[str]) -> bool:
+    """Whether every value that is written is one that was written like that before."""
+    values, origins = config.globals_dict, config.origins
+    names = config.varied if files else (*values, *config.new_globals)
+    return all(is_sure(values.get(one), origins.get(one, "")) for one in names)
+
+
+def _is_same(binder: Binder, config: Config, said: _Said) -> bool:
+    """Whether the command line makes the same run."""
+    sets = [Override(*one, _ORIGIN, COMMAND_LINE, is_text=True) for one in said.sets]
+    made = Binder(
+        binder.launch, sets, binder.entrypoint, added=said.added, capture=binder.capture,
+        as_is=said.as_is,
+    )  # fmt: skip
+    made.programs = binder.programs  # what is compiled serves both
+    bound = made.bind(said.rest)
+    bound.argv[1:] = said.argv or bound.argv[1:]
+    return _identity(bound) == _identity(binder.bind(config))
+
+
+def _identity(bound: Bound) -> str:
+    return identity(bound, os.getcwd())

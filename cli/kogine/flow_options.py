@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 _POLICIES = ("continue", "stop")
+_NICEST = 19
 _PROCESS_OPTIONS = ("--timeout", "--gpus", "--nice", "--threads")
 """What only a process of its own can be given."""
 
@@ -83,7 +84,7 @@ def _workers(read_: Arguments, otherwise: int, spreads: bool) -> int:
     text = read_.value("--workers", str(otherwise))
     if text == "auto":
         return usable_cores()
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--workers {text}: a number of at least 1, or auto")
     return int(text)
 
@@ -134,4 +135,6 @@ def _number(read_: Arguments, option: str, otherwise: float) -> float:
         raise UsageError(f"{option} {text}: not a {'whole ' if whole else ''}number") from None
     if not 0 <= number < float("inf"):
         raise UsageError(f"{option} {text}: at least 0")
+    if option == "--nice" and number > _NICEST:
+        raise UsageError(f"{option} {text}: at most {_NICEST}")
     return number

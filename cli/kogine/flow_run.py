@@ -41,6 +41,7 @@ def run_flow(
             wants_value=IF_POSSIBLE,
             shows=shows,
         )
+        flow.interrupts.is_last = True
         try:
             for _ in flow.runs():
                 pass  # the observers have told of it

@@ -10,7 +10,7 @@ FLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
     ("--on-error", True, "After a failed run: continue or stop."),
     ("--retries", True, "N: try a failed run again up to N times."),
     ("--backoff", True, "SECONDS: before it is tried again; doubled each time."),
-    ("--timeout", True, "SECONDS: end a run that takes longer, with all its processes."),
+    ("--timeout", True, "SECONDS: end a run that takes longer, with all its processes; 0: none."),
     ("--gpus", True, "0,1 or auto: each worker sees one of these."),
     ("--threads", True, "N: threads of numeric libraries in each run; auto or off."),
     ("--nice", True, "N: priority of the runs, 0 to 19."),

@@ -140,9 +140,9 @@ def split_override(argument: str) -> tuple[str, str]:
 def _unexpected(argument: str, script: str, known: list[str]) -> str:
     from kohaku_ast.errors import did_you_mean
 
-    if not script:
-        return f"unknown option {argument!r}: options of the script come after '--'"
     hint = did_you_mean(argument, known, cutoff=0.75) if argument.startswith("--") else ""
+    if not script:
+        return f"unknown option {argument!r}: options of the script come after '--'.{hint}"
     return (
         f"unexpected argument {argument!r}: an override is TARGET=VALUE, and what is meant for the "
         f"script comes after '--' (kogine run {script} -- {argument}).{hint}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from kogine.again import again_of_sweep
+from kogine.again import command_of
 from kogine.flow_options import FlowOptions
 from kogine.flow_run import run_flow, say
 from kogine.reader import Arguments
 from kogine.search_lines import SearchLines, in_words
 from kogine.sweep_of import number
 
+from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError
 from kohaku_ast.flow.objective import make_objective
@@ -96,10 +97,14 @@ def _run(
 ) -> int:  # fmt: skip
     best = f", best {made.objective.name} {before.best.result:.6g}" if before.best else ""
     say(f"goes on from {in_words(before)}{best} in {made.study}" if before.count else "")
-    lines = SearchLines(read_, made, before)
-    again = again_of_sweep(read_)
+    files = read_.values.get("--config", [])  # all that varies in them is chosen
+
+    def again(config: Config) -> str:
+        return command_of(work.binder, config, files)
+
+    lines = SearchLines(again, made, before)
     ready = Work(work.name, work.binder, made.sweep())
-    status = run_flow([ready], options, again, made.n, [lines])
+    status = run_flow([ready], options, lambda run: again(run.config), made.n, [lines])
     return status or int(lines.without > 0)
 
 

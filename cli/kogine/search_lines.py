@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from kogine.again import again
-from kogine.flow_run import say
-from kogine.reader import Arguments
+from collections.abc import Callable
 
+from kogine.flow_run import say
+
+from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import SUCCEEDED, Run
@@ -16,8 +17,9 @@ from kohaku_ast.flow.study import Tried
 class SearchLines(Observer):
     """Beside what is said of a sweep."""
 
-    def __init__(self, read_: Arguments, search: Search, before: Tried) -> None:
-        self.read_, self.search = read_, search
+    def __init__(self, again: Callable[[Config], str], search: Search, before: Tried) -> None:
+        """*again* gives the command that repeats a run."""
+        self.again, self.search = again, search
         #: Runs that ended well and have no objective.
         self.without = 0
         self._best = before.best.result if before.best else None
@@ -57,7 +59,8 @@ class SearchLines(Observer):
         config = self.search.space.config(best.values)
         name = self.search.objective.name
         said = f"best {name} {best.result!r}, trial {best.number + 1}: {config.label}"
-        return [where, said + again(self.read_, config)]
+        again = self.again(config)
+        return [where, said, f"  again: {again}" if again else ""]
 
 
 def in_words(tried: Tried) -> str:

@@ -62,12 +62,22 @@ def _limited(whole: Sweep, read_: Arguments) -> Sweep:
         if n is None:
             random_ = ", ".join(t for axis in whole.axes if axis.is_random for t in axis.targets)
             raise UsageError(f"random axes ({random_}): say how many draws, such as -n 20")
-        import random
-
-        return whole.draw(n, random.randrange(2**31) if seed is None else seed)
+        return whole.draw(n, _new_seed(read_) if seed is None else seed)
     if seed is not None:
         raise UsageError("--seed is for random axes (uniform:0:1), and there is none")
     return whole if n is None else whole.first(n)
+
+
+def _new_seed(read_: Arguments) -> int:
+    """Raises UsageError where other draws would leave nothing to go on with."""
+    for option in ("--resume", "--retry-failed"):
+        if option in read_.flags:
+            from kogine.last_seed import refused_without_seed
+
+            raise UsageError(refused_without_seed(option))
+    import random
+
+    return random.randrange(2**31)
 
 
 def number(read_: Arguments, option: str, least: int | None = None) -> int | None:

@@ -3,32 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
+from kogine.again import again_of_scripts
+from kogine.changed import mistaken
 from kogine.flow_options import flow_options
 from kogine.flow_run import output, run_flow
-from kogine.options import WORKFLOW_OPTIONS
 from kogine.overrides import binder_of, merge_configs
-from kogine.reader import Arguments, read
+from kogine.reader import Arguments
+from kogine.report import report
+from kogine.workflow import FLOW_FILE_OPTIONS, read_options
 
-from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.display.failures import no_command
+from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
-from kohaku_ast.runner.inline import InlineRun
+from kohaku_ast.hidden import hidden
+from kohaku_ast.runner.borrowed import handed_on
+from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
 
 
 def workflow_run(arguments: list[str]) -> Callable[[], int]:
-    """Run the file's module body, with overrides in force, and then the flow in it."""
-    read_ = read(arguments, WORKFLOW_OPTIONS)
+    """Run the file's module body, with overrides in force, and then the flow in it. The process is
+    the file's then, as with ``python flow.py``: its generators may import what lies beside it.
+    """
+    why = "what runs there are is written in FLOW.py, as a Sweep"
+    read_ = read_options(arguments, FLOW_FILE_OPTIONS, why)
     if not read_.script:
         raise UsageError("no file given: kogine workflow run FLOW.py [TARGET=VALUE ...]")
     flow_options(read_)  # a mistake in the options is told before the file runs
-    return lambda: _run(read_)
+    launch = Launch(read_.script, read_.argv)
+    try:
+        bound = _bound(launch, read_)
+    except (SyntaxError, ValueError, SourceError) as error:
+        return mistaken(launch, error)
+    return _start(bound, read_)
 
 
-def _run(read_: Arguments) -> int:
-    with output("--json" in read_.flags):  # what the file prints is no JSON
-        flow = _flow_in(_namespace(read_), read_.script)
+def _bound(launch: Launch, read_: Arguments) -> Bound:
+    with output("--json" in read_.flags):  # what config files print is no JSON
+        config = merge_configs(read_.values.get("--config", []), "workflow run")
+    binder = binder_of(launch, read_, "")
+    binder.split = True  # the guard is for `python flow.py`: it may well run the flow itself
+    bound = binder.bind(config)
+    launch.argv[1:] = bound.argv[1:]
+    return bound
+
+
+def _start(bound: Bound, read_: Arguments) -> Callable[[], int]:
+    @hidden
+    def start() -> int:
+        with ExitStack() as apart:
+            apart.enter_context(output("--json" in read_.flags))  # what it prints is no JSON
+            apart.enter_context(handed_on(bound.prepared))
+
+            def last(names: Mapping[str, object]) -> int:
+                apart.close()  # that was for the file, and not for the scripts of its flow
+                return _told(names, read_)
+
+            warn_compiler(bound.program)
+            warn_at_end(bound.prepared)
+            codes = bound.prepared.given.codes("module")
+            try:
+                status = become(bound.launch, codes, bound.anew(bound.names), last)
+            except KogineError as error:  # of a Script or a flow that the file makes
+                return report(UsageError(f"{_place(error, bound.launch)}{error}"))
+        assert isinstance(status, int)
+        return status
+
+    return start
+
+
+def _told(names: Mapping[str, object], read_: Arguments) -> int:
+    try:
+        return _run(_flow_in(names, read_.script), read_)
+    except KogineError as error:
+        return report(error)
+
+
+def _run(flow: Sequential | Parallel, read_: Arguments) -> int:
     options = flow_options(
         read_,
         mode=flow.mode,
@@ -37,15 +90,17 @@ def _run(read_: Arguments) -> int:
         nice=flow.nice,
         recording=flow.recording,
     )
-    return run_flow(flow.works(), options, no_command, flow.total(), flow.observers)
+    return run_flow(flow.works(), options, again_of_scripts, flow.total(), flow.observers)
 
 
-def _namespace(read_: Arguments) -> Mapping[str, object]:
-    launch = Launch(read_.script, read_.argv)
-    config = merge_configs(read_.values.get("--config", []), "workflow run")
-    run = InlineRun(binder_of(launch, read_, "").bind(config))
-    run.module()
-    return run.main.__dict__
+def _place(error: KogineError, launch: Launch) -> str:
+    """``flow.py:3: ``, the last line of the file that led to *error*."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == launch.filename:
+            place = f"{launch.shown}:{trace.tb_lineno}: "
+        trace = trace.tb_next
+    return place
 
 
 def _flow_in(names: Mapping[str, object], path: str) -> Sequential | Parallel:
@@ -56,4 +111,7 @@ def _flow_in(names: Mapping[str, object], path: str) -> Sequential | Parallel:
         return chosen
     if found:
         raise UsageError(f"{path}: several flows ({', '.join(found)}): call one of them flow")
-    raise UsageError(f"{path}: no flow: write flow = Sequential([Script(...), ...])")
+    raise UsageError(
+        f"{path}: no flow: write flow = Sequential([Script(...), ...]) at module level, outside "
+        "of the guard"
+    )

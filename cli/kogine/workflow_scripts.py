@@ -6,22 +6,24 @@ Each script gets the values whose targets it has; a target that none of them has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from kogine.again import again_of_scripts, again_of_sweep
 from kogine.flow_options import flow_options
 from kogine.flow_run import output, run_flow
-from kogine.options import WORKFLOW_OPTIONS
-from kogine.overrides import binder_of, load_configs
-from kogine.reader import Arguments, read
+from kogine.overrides import binder_of
+from kogine.reader import Arguments
 from kogine.run import split_function
 from kogine.sweep_check import check_axes
 from kogine.sweep_of import sweep_of
+from kogine.workflow import SCRIPTS_OPTIONS, read_options
+from kogine.workflow_previous import asks_for_previous, load_after
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError
 from kohaku_ast.flow.limits import Limits
-from kohaku_ast.flow.work import Work
+from kohaku_ast.flow.work import Previous, Work
 from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.module_launch import find_launch
 from kohaku_ast.runner.override import Override
@@ -38,7 +40,8 @@ def workflow_parallel(arguments: list[str]) -> Callable[[], int]:
 
 
 def _start(arguments: list[str], command: str, mode: str) -> Callable[[], int]:
-    read_ = read(arguments, WORKFLOW_OPTIONS, takes_more=True)
+    why = "a search is for one script: kogine run SCRIPT --search optuna"
+    read_ = read_options(arguments, SCRIPTS_OPTIONS, why, takes_more=True)
     if not read_.script:
         raise UsageError(f"no script given: kogine workflow {command} SCRIPT [SCRIPT ...]")
     is_parallel = command == "parallel"
@@ -48,9 +51,10 @@ def _start(arguments: list[str], command: str, mode: str) -> Callable[[], int]:
         works = _works(read_)
     if "--dry-run" in read_.flags:
         return lambda: _dry_run(works)
-    sizes = [work.configs.size for work in works if isinstance(work.configs, Sweep)]
-    total = sum(one for one in sizes if one is not None) if None not in sizes else None
-    again = again_of_sweep(read_) if len(works) == 1 else again_of_scripts(read_)
+    sizes = [work.configs.size if isinstance(work.configs, Sweep) else None for work in works]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    again = again_of_sweep(read_) if len(works) == 1 else again_of_scripts
     return lambda: run_flow(works, options, again, total)
 
 
@@ -58,24 +62,42 @@ def _dry_run(works: Sequence[Work]) -> int:
     from kogine.dry_run import dry_run
 
     for work in works:
-        assert isinstance(work.configs, Sweep)
         print(f"script {work.name}")
-        dry_run(work.configs, work.binder)
+        if isinstance(work.configs, Sweep):
+            dry_run(work.configs, work.binder)
+        else:
+            print("its runs depend on the Outcomes of the scripts before it")
     return 0
 
 
 def _works(read_: Arguments) -> list[Work]:
-    config = load_configs(read_.values.get("--config", []))
+    files = read_.values.get("--config", [])
     paths = [read_.script, *read_.more]
     binders = [_binder(path, read_) for path in paths]
-    whole = sweep_of(read_, config, binders[0] if len(binders) == 1 else None)
-    if len(binders) > 1:
-        wholes = [_fitted(whole, binder, binders, read_) for binder in binders]
-    else:
-        wholes = [whole]
-    for binder, found in zip(binders, wholes):
+
+    def sweep(binder: Binder, config: Config | Sweep | None) -> Sweep:
+        found = sweep_of(read_, config, binder if len(binders) == 1 else None)
+        if len(binders) > 1:
+            found = _fitted(found, binder, binders, read_)
         check_axes(binder, found)
-    return [Work(path, *pair) for path, pair in zip(paths, zip(binders, wholes))]
+        return found
+
+    if any(map(asks_for_previous, files)):
+        # Loaded for each script, when its first run can start.
+        waiting = [partial(_after, sweep, binder, files) for binder in binders]
+        return [Work(path, *pair) for path, pair in zip(paths, zip(binders, waiting))]
+    config = load_after(files)
+    sweeps = [sweep(binder, config) for binder in binders]
+    return [Work(path, *pair) for path, pair in zip(paths, zip(binders, sweeps))]
+
+
+def _after(
+    sweep: Callable[[Binder, Config | Sweep | None], Sweep],
+    binder: Binder,
+    files: Sequence[str],
+    previous: Previous,
+) -> Sweep:
+    return sweep(binder, load_after(files, previous))
 
 
 def _binder(path: str, read_: Arguments) -> Binder:

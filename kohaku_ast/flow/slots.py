@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kohaku_ast.errors import UsageError
@@ -15,6 +16,7 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXP
 """What the numeric libraries read when they are imported."""
 
 _GPUS = "CUDA_VISIBLE_DEVICES"
+_NAMED = ("GPU-", "MIG-")
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,28 @@ class Slots:
 
 def parse_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """``"0,1"`` or ``"auto"``: all that this process may use. Raises UsageError if none is."""
-    if text.strip() == "auto" and _GPUS not in environment:
-        found = _all_gpus()
-    else:
-        named = environment[_GPUS] if text.strip() == "auto" else text
-        found = tuple(one.strip() for one in named.split(",") if one.strip())
+    if text.strip() != "auto":
+        return _checked(text.split(","), text)
+    found = _visible(environment[_GPUS]) if _GPUS in environment else _all_gpus()
     if not found:
         raise UsageError(f"--gpus {text}: no graphics processor found. Name them: --gpus 0,1")
+    return found
+
+
+def _visible(names: str) -> tuple[str, ...]:
+    """Of ``CUDA_VISIBLE_DEVICES``: CUDA reads no further than the first that is none, ``-1``."""
+    found = [one.strip() for one in names.split(",") if one.strip()]
+    return tuple(itertools.takewhile(lambda one: not one.startswith("-"), found))
+
+
+def _checked(names: Sequence[object], text: object) -> tuple[str, ...]:
+    found = tuple(one for one in (str(name).strip() for name in names) if one)
+    wrong = [
+        one for one in found if not ((one.isascii() and one.isdigit()) or one.startswith(_NAMED))
+    ]
+    if wrong or not found:
+        what = f"{wrong[0]!r} is no graphics processor" if wrong else "none is named"
+        raise UsageError(f"--gpus {text}: {what}. Give numbers or names: --gpus 0,1")
     return found
 
 
@@ -68,7 +85,7 @@ def parse_threads(text: str, workers: int, cores: int) -> int:
         return max(1, cores // workers) if workers > 1 else 0
     if text == "off":
         return 0
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--threads {text}: a number, auto or off")
     return int(text)
 
@@ -77,7 +94,12 @@ def pinned(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
     """The graphics processors as Python gives them: ``[0, 1]``, ``"0,1"``, ``"auto"``."""
     if gpus is None:
         return ()
-    return parse_gpus(gpus) if isinstance(gpus, str) else tuple(map(str, gpus))
+    if isinstance(gpus, str):
+        return parse_gpus(gpus)
+    if not isinstance(gpus, Iterable):
+        raise UsageError(f"gpus is a list of numbers or names, or 'auto'; got {gpus!r}")
+    listed = list(gpus)
+    return _checked(listed, listed) if listed else ()
 
 
 def usual_workers(gpus: Sequence[str]) -> int:

@@ -52,7 +52,7 @@ class Borrowed:
             own_logging(),
             self._modules(),
             self._state(),
-            _handed_on(self.prepared),
+            handed_on(self.prepared),
         ):
             yield
 
@@ -96,7 +96,7 @@ class Borrowed:
 
 
 @contextmanager
-def _handed_on(prepared: Prepared) -> Iterator[None]:
+def handed_on(prepared: Prepared) -> Iterator[None]:
     """The overrides are in force in modules and children inside."""
     finders, functions = list(sys.meta_path), spawners()
     give_back({})  # another script may be running: its children are not ours

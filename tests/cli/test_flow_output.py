@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.recorded import KOGINE
+from tests.cli.recorded import KOGINE, records
 from tests.flow.display.terminal import Program
-from tests.oracle import on_path, run_kogine
+from tests.oracle import on_path, run, run_kogine
 
 SCRIPT = """\
 import os, time
@@ -104,6 +104,27 @@ def test_json(folder: Path, mode: tuple[str, ...]) -> None:
     assert end["metrics"] == {"loss": 1.5} or "loss" in end["metrics"]
     assert lines[-1]["exit_status"] == 1
     assert lines[-1]["counts"] == {"skipped": 1, "succeeded": 1, "failed": 1}
+
+
+def test_json_of_a_flow_that_cannot_begin_has_the_status_of_the_command(folder: Path) -> None:
+    (folder / "cfg.py").write_text("def config_gen():\n    yield {'none': 1}\n")
+    done = run_kogine(folder, "run", "train.py", "--config", "cfg.py", "--json")
+    (finish,) = map(json.loads, done.stdout.splitlines())
+    assert (done.status, finish["event"], finish["exit_status"]) == (2, "finish", 2)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", ">/dev/full"])
+@pytest.mark.parametrize("mode", [(), ("--workers", "2")], ids=["inline", "two workers"])
+def test_json_that_nobody_can_read_stops_no_run(
+    folder: Path, closed: str, mode: tuple[str, ...]
+) -> None:
+    (folder / "cfg.py").write_text("print('of the config')\n_sweep = {'n': [1, 2]}\n")
+    words = [*KOGINE, "run", "train.py", "--config", "cfg.py", "--json", *mode]
+    done = run(["sh", "-c", f"{shlex.join(words)} {closed}"], folder, PYTHONPATH=on_path())
+    assert (done.status, "Traceback" in done.stderr) == (0, False)
+    assert [record.status for record in records(folder)] == ["succeeded"] * 2
+    for line in done.stdout.splitlines():
+        json.loads(line)
 
 
 def test_the_command_repeats_a_run_of_a_workflow(folder: Path) -> None:

@@ -310,3 +310,16 @@ def test_json_is_valid_and_has_the_folder(tmp_path: Path) -> None:
             assert ("" if mode == ("--no-record",) else "python") in (
                 Path(one["log"]).read_text() if one["log"] else ""
             )
+
+
+@pytest.mark.parametrize(
+    "code", ["0", "1", "255", "256", "257", "-1", "2**31", "2**63", "-(2**80)", "True", "None", "''"]
+)
+def test_an_exit_status_is_that_of_a_process(tmp_path: Path, code: str) -> None:
+    (tmp_path / "s.py").write_text(f"import sys\nn = 0\nsys.exit({code})\n")
+    plain = run_python(tmp_path, "s.py")
+    for mode in ((), ("--isolate",), ("--mode", "warm")):
+        run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1", *mode)
+    assert [one.exit_status for one in records(tmp_path)] == [plain.status] * 3
+    status = "failed" if plain.status else "succeeded"
+    assert [one.status for one in records(tmp_path)] == [status] * 3

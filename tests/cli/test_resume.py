@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -123,11 +124,11 @@ def test_a_workflow_stops_at_what_has_failed_before(folder: Path) -> None:
     (folder / "prep.py").write_text("print('prep')\n")
     (folder / "last.py").write_text("print('last')\n")
     workflow = ("workflow", "sequential", "prep.py", "train.py", "last.py", "--add", "x=1")
-    (folder / "train.py").write_text("import helper\nprint('train')\n")
+    (folder / "train.py").write_text("open('data').close()\nprint('train')\n")
     first = run_kogine(folder, *workflow)
     assert (first.status, first.stdout) == (1, "prep\n")
     assert "again: kogine run train.py --add x=1\n" in first.stderr
-    (folder / "helper.py").touch()
+    (folder / "data").touch()
     left = run_kogine(folder, *workflow, "--resume")
     assert (left.status, left.stdout) == (1, "")
     done = run_kogine(folder, *workflow, "--retry-failed")
@@ -151,3 +152,18 @@ def test_outcomes_of_runs_left_out_have_what_could_be_kept(folder: Path) -> None
     assert (again.status, again.stdout) == (0, told)
     assert "1 run: 1 skipped" in again.stderr
     assert "'value' of a run that is skipped was recorded as text only" in again.stderr
+
+
+def test_random_draws_need_their_seed_to_go_on(folder: Path) -> None:
+    words = ("run", "train.py", "--sweep", "n=randint:5:1000", "-n", "2")
+    unknown = run_kogine(folder, *words, "--resume")
+    assert (unknown.status, unknown.stdout) == (2, "")
+    assert "the one that the sweep printed at its end: --seed N" in unknown.stderr
+    first = run_kogine(folder, *words)
+    left = run_kogine(folder, *words, "--retry-failed")
+    assert (left.status, left.stdout) == (2, "")
+    found = re.search(r"--retry-failed: .* had (--seed \d+)\n", left.stderr)
+    assert found is not None
+    done = run_kogine(folder, *words, "--resume", *found[1].split())
+    assert (first.status, done.status, done.stdout) == (0, 0, "")
+    assert "2 that succeeded before" in done.stderr

@@ -53,6 +53,10 @@ def test_an_option_that_both_have(tmp_path: Path, arguments: str, printed: str) 
         pytest.param("s.py --seed 9", "--seed is for random axes", id="apart it is ours"),
         pytest.param("s.py --seed=9 --seed=8", "'--seed' is given twice", id="twice"),
         pytest.param("plain.py --isolate=yes", "--isolate takes no value", id="a flag"),
+        pytest.param("--workrs 3 plain.py", "Did you mean '--workers'?", id="mistyped before it"),
+        pytest.param("plain.py --workers ²", "--workers ²: a number of at least 1", id="no digit"),
+        pytest.param("plain.py --workers 0", "--workers 0: a number of at least 1", id="no worker"),
+        pytest.param("plain.py --nice 50", "--nice 50: at most 19", id="nicer than there is"),
     ],
 )
 def test_refused(tmp_path: Path, arguments: str, word: str) -> None:

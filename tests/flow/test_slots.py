@@ -100,6 +100,7 @@ def test_nice_runs(script: str, mode: str) -> None:
         pytest.param("0,1", {}, ("0", "1"), id="named"),
         pytest.param(" 0 , GPU-2f ", {}, ("0", "GPU-2f"), id="by another name, with blanks"),
         pytest.param("auto", {"CUDA_VISIBLE_DEVICES": "2,5"}, ("2", "5"), id="those allowed"),
+        pytest.param("auto", {"CUDA_VISIBLE_DEVICES": "2,-1,5"}, ("2",), id="as far as CUDA reads"),
     ],
 )
 def test_gpus_are_read(text: str, environment: dict[str, str], expected: tuple[str, ...]) -> None:
@@ -120,6 +121,10 @@ def test_all_gpus_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pytest.param(",", {}, id="no name"),
         pytest.param("auto", {}, id="none found"),
         pytest.param("auto", {"CUDA_VISIBLE_DEVICES": ""}, id="none allowed"),
+        pytest.param("auto", {"CUDA_VISIBLE_DEVICES": "-1"}, id="none allowed, by a number"),
+        pytest.param("0,x", {}, id="no number"),
+        pytest.param("0,-1", {}, id="a negative number"),
+        pytest.param("0;1", {}, id="another sign between"),
     ],
 )
 def test_no_gpu_is_an_error(
@@ -133,6 +138,12 @@ def test_no_gpu_is_an_error(
         parse_gpus(text, environment)
 
 
+@pytest.mark.parametrize("gpus", [2, True, [-1], [0.5], ["a"]], ids=repr)
+def test_what_python_gives_is_read_with_the_same_care(script: str, gpus: object) -> None:
+    with pytest.raises(UsageError, match="gpu"):
+        Parallel([script], gpus=gpus)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("text", "workers", "cores", "expected"),
     [
@@ -144,7 +155,7 @@ def test_threads_are_read(text: str, workers: int, cores: int, expected: int) ->
     assert parse_threads(text, workers, cores) == expected
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", ""])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "", "²"])
 def test_threads_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="auto or off"):
         parse_threads(text, 2, 2)

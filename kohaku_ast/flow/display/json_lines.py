@@ -74,7 +74,7 @@ class JsonLines(Observer):
             seconds=summary.seconds,
             interrupted=summary.is_interrupted,
             broken=summary.broken,
-            exit_status=summary.exit_status,
+            exit_status=2 if summary.is_refused else summary.exit_status,
             seed=as_json(self._seed),
             failures=[asdict(group) for group in self._failures.groups.values()],
             other_failures=self._failures.others,

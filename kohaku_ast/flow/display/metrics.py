@@ -25,6 +25,7 @@ _COUNTER = re.compile(
 _BESIDE = re.compile(
     r"[\s,;|()\u2013\u2022\u00b7]+"
     r"|-(?=\s)"
+    r"|\[\d{1,12}/\d{1,12}[ ]\(\d{1,3}%\)\]"  # [640/60000 (1%)]
     r"|\[?\d{1,12}[ ]?/[ ]?\d{1,12}\]?(?=[\s,;|:]|\Z):?"  # [12/100]
     r"|\d{1,3}%(?=[\s,;|:]|\Z):?"
     r"|(?:ETA:[ ])?\d{1,6}(?:\.\d{1,6})?(?:us|µs|ms|s|m|h)(?:/\w{1,10})?(?=[\s,;|]|\Z)"  # 3ms/step
@@ -34,8 +35,13 @@ _ENTRY = re.compile(rf"\s*(['\"])([^'\"{{}}]{{1,120}})\1\s*:\s*{_NUMBER}\s*(,|\}
 _TQDM = re.compile(
     r"\d{1,3}%\|.{0,300}\| *\d{1,12}/\d{1,12} \[[^\]]{0,60}?(?:it|s|B)(?:/\w+)?, (.*)\]\Z"
 )
-# The last line of a traceback: `KeyError: 3`.
-_ERRORS = frozenset(name for name in dir(builtins) if name.endswith(("Error", "Exception")))
+# The last line of a traceback: `KeyError: 3`, `json.decoder.JSONDecodeError: 3`.
+_ERRORS = frozenset(
+    name
+    for name, one in vars(builtins).items()
+    if isinstance(one, type) and issubclass(one, BaseException)
+)
+_OTHER_ERROR = re.compile(r"(?:\w+\.)+\w+(?:Error|Exception)")
 
 
 def read_metrics(line: str) -> dict[str, Number]:
@@ -68,7 +74,7 @@ def _parts(line: str) -> Iterator[tuple[str, str]]:
     while position < len(line):
         found = _PAIR.match(line, position) or _COUNTER.match(line, position)
         if found:
-            if found[1] in _ERRORS:
+            if found[1] in _ERRORS or _OTHER_ERROR.fullmatch(found[1]):
                 raise _OtherTextError
             yield found[1], found[2]
         else:

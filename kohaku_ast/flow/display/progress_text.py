@@ -24,6 +24,8 @@ _PERCENTS = tuple(
         rf"\[[=#>. -]{{3,300}}\]\s*{_PERCENT}",
     )
 )
+# `Accuracy: 9800/10000` is how good it is.
+_SCORE = re.compile(r"(?i)\b(?:acc|accuracy|correct|score|precision|recall|errors?)[\s:=]{0,3}\Z")
 _LONGEST = 400
 
 
@@ -51,6 +53,6 @@ def _inner(line: str) -> float | None:
             return float(found[1]) / 100
     for fraction in _FRACTION.finditer(line):
         done, whole = int(fraction[1]), int(fraction[2])
-        if done <= whole and whole > 1:
+        if done <= whole and whole > 1 and not _SCORE.search(line[: fraction.start()]):
             return done / whole
     return None

@@ -63,5 +63,5 @@ def _short(log: str) -> str:
 
 def _numbers(failure: Failure) -> str:
     """The numbers of all but the first."""
-    others = [f"[{index + 1}]" for index in failure.indexes[1:]]
+    others = [f"[{index + 1}]" for index in sorted(failure.indexes[1:])]
     return ", ".join(others) + (", ..." if failure.count > len(failure.indexes) else "")

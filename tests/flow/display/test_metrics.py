@@ -29,6 +29,10 @@ from kohaku_ast.flow.display.metrics import Number, metrics_text, read_metrics
         pytest.param("epoch 3/10: loss=0.1", {"epoch": 3, "loss": 0.1}, id="a counter of some"),
         pytest.param("[12/100] loss: 0.1", {"loss": 0.1}, id="a fraction before"),
         pytest.param(
+            "Train Epoch: 1 [640/60000 (1%)]\tLoss: 2.3",
+            {"Train Epoch": 1, "Loss": 2.3}, id="PyTorch's examples",
+        ),
+        pytest.param(
             "100/100 ━━━━━━━━━━━━━━━━━━━━ 1s 3ms/step - accuracy: 0.9 - loss: 0.1",
             {"accuracy": 0.9, "loss": 0.1}, id="Keras 3",
         ),
@@ -43,6 +47,7 @@ from kohaku_ast.flow.display.metrics import Number, metrics_text, read_metrics
         pytest.param('{"loss": 0.5, "step": 3}', {"loss": 0.5, "step": 3}, id="JSON"),
         pytest.param("loss: nan", {"loss": math.nan}, id="nan"),
         pytest.param("loss: -inf", {"loss": -math.inf}, id="infinite"),
+        pytest.param("MeanSquaredError: 0.1", {"MeanSquaredError": 0.1}, id="an error that is a metric"),
     ],
 )  # fmt: skip
 def test_reads(line: str, metrics: dict[str, Number]) -> None:
@@ -77,6 +82,8 @@ def test_reads(line: str, metrics: dict[str, Number]) -> None:
         pytest.param("{'a': 1", id="cut dict"),
         pytest.param("45%|####  | 45/100 [00:12<00:15, 3.6it/s]", id="tqdm without postfix"),
         pytest.param("KeyError: 3", id="the end of a traceback"),
+        pytest.param("StopIteration: 3", id="an exception that is called no error"),
+        pytest.param("torch.cuda.OutOfMemoryError: 3", id="an error of a library"),
         pytest.param("loss: 0.1" + " " * 400, id="long line"),
     ],
 )

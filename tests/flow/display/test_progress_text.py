@@ -50,6 +50,10 @@ def test_reads(line: str, progress: float) -> None:
         pytest.param("", id="nothing"),
         pytest.param("accuracy: 93%", id="a share"),
         pytest.param("Test set: Accuracy: 97.5% of all", id="a share of something"),
+        pytest.param(
+            "Test set: Average loss: 0.05, Accuracy: 9800/10000 (98%)", id="PyTorch's examples"
+        ),
+        pytest.param("correct = 93/100", id="a share in other words"),
         pytest.param("GPU at 45 % load", id="load"),
         pytest.param("2024/01/02 started", id="date"),
         pytest.param("reading data/12/100.txt", id="path"),
