@@ -25,7 +25,7 @@ COMMANDS: dict[str, Command] = {
     "run": (
         RUN_OPTIONS,
         "SCRIPT [TARGET=VALUE ...] [-- ARGS ...]",
-        "Run a script with other values, as if its definitions had been edited.",
+        "Run a script, or -m MODULE, with other values, as if its definitions had been edited.",
     ),
     "transform": (
         TRANSFORM_OPTIONS,
