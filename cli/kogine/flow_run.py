@@ -41,13 +41,21 @@ def run_flow(
             wants_value=IF_POSSIBLE,
             shows=shows,
         )
-        flow.interrupts.is_last = True
+        flow.interrupts.is_last = _is_whole()
         try:
             for _ in flow.runs():
                 pass  # the observers have told of it
         except KogineError as error:
             return report(error)  # of the first run: nothing has run yet
     return flow.summary.exit_status
+
+
+def _is_whole() -> bool:
+    """Whether the interpreter has nothing to do but this: see ``runner/bottom.py``."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_globals.get("__name__") == "sys"
 
 
 @contextmanager

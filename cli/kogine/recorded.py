@@ -45,6 +45,9 @@ def _run(run: Run, bound: Bound) -> int:
         recorder.on_refuse(run)
         return report(error)
     finally:
+        trouble = tee.trouble()
+        if trouble is not None:
+            recorder.on_log_failed(trouble)
         tee.close()
         recorder.on_finish(Summary())
     return _end_alike(outcome.exit_status)

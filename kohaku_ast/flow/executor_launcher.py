@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
+from functools import partial
 
-from kohaku_ast.flow.launchers import Done, Handle, OpenLog
+from kohaku_ast.flow.launchers import Done, Handle, OpenLog, WantsValue
+from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
-from kohaku_ast.runner.packed import run_packed
+from kohaku_ast.runner.packed import KILL, Job, run_job, signal_job
+from kohaku_ast.runner.process_outcome import Unread, outcome_of
 from kohaku_ast.runner.shipment import Packed, pack
+
+_UNREACHED = Outcome(
+    "failed",
+    error=RunError("Lost", "a worker of the executor runs it, where it cannot be ended", ""),
+    exit_status=1,
+)
 
 
 class ExecutorLauncher:
@@ -20,45 +32,83 @@ class ExecutorLauncher:
     is_inline = False
 
     def __init__(
-        self, executor: Executor, slots: Slots, open_log: OpenLog = lambda run, bound: None
+        self,
+        executor: Executor,
+        slots: Slots,
+        open_log: OpenLog = lambda run, bound: None,
+        *,
+        limits: Limits = Limits(),  # noqa: B008  # it is frozen
+        wants_value: WantsValue = True,
+        nice: int = 0,
     ) -> None:
-        """*open_log* begins the record; what runs print appears where the workers are."""
+        """*open_log* begins the record; what runs print appears where the workers are. The
+        timeout of *limits* counts from when a worker begins.
+        """
         self.executor, self.slots, self.open_log = executor, slots, open_log
+        self.limits, self.wants_value, self.nice = limits, wants_value, nice
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Submit it; raises UncrossableValue, which names the value."""
-        packed = Packed(pack(bound, True), bound.argv)
+        job = self._job(run, bound)
         log = self.open_log(run, bound)
         if log is not None:
             os.close(log)
-        future = self.executor.submit(run_packed, packed, self.slots.of(run))
-        future.add_done_callback(lambda one: done(run, _outcome(one)))
-        return _Submitted(future)
+        future = self.executor.submit(run_job, job)
+        future.add_done_callback(lambda one: done(run, _outcome(one, job)))
+        return _Submitted(future, job.key, partial(done, run, _UNREACHED))
 
     def close(self) -> None:
         """It was lent."""
 
+    def _job(self, run: Run, bound: Bound) -> Job:
+        return Job(
+            uuid.uuid4().hex,
+            Packed(pack(bound, self.wants_value), bound.argv),
+            os.getpid(),
+            self.slots.of(run),
+            os.getcwd(),
+            self.limits.timeout,
+            self.limits.grace,
+            self.nice,
+        )
 
-def _outcome(future: Future[Outcome]) -> Outcome:
+
+def _outcome(future: Future[tuple[Unread, bool]], job: Job) -> Outcome:
+    """Made here and not by the worker: what a script gives back knows the script's classes."""
     try:
-        return future.result()
+        unread, is_late = future.result()
     except BaseException as error:  # a broken pool, a worker that is gone, a cancelled future
-        return Outcome("failed", error=RunError.of(error, None), exit_status=1)
+        why = RunError.of(error, None)
+        told = RunError("Lost", f"the executor has lost it ({why})", "")
+        return Outcome("failed", error=told, exit_status=1)
+    outcome = outcome_of(*unread)
+    if not is_late:
+        return outcome
+    late = RunError("TimeoutError", f"took longer than {job.timeout:g} s", "")
+    return replace(outcome, status="failed", error=late)
 
 
 class _Submitted:
-    """A run somewhere; it can be taken back as long as it has not started."""
+    """A run somewhere; it can be taken back as long as it has not started, and it hears signals
+    where the workers are threads of this process.
+    """
 
     pid = 0
 
-    def __init__(self, future: Future[Outcome]) -> None:
-        self.future = future
+    def __init__(
+        self, future: Future[tuple[Unread, bool]], key: str, give_up: Callable[[], None]
+    ) -> None:
+        """*give_up* is called when it should be killed, and lives on."""
+        self.future, self.key, self.give_up = future, key, give_up
 
     def wait(self, timeout: float | None = None) -> Outcome:
-        return self.future.result(timeout)
+        raise NotImplementedError  # its end is told
 
     def signal(self, number: int) -> None:
-        self.future.cancel()
+        if self.future.done() or self.future.cancel():
+            return
+        if not signal_job(self.key, number) and number == KILL:
+            self.give_up()
 
     def close(self) -> None:
         pass

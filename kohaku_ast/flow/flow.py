@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import heapq
 import queue
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from kohaku_ast.errors import ConfigError, KogineError
-from kohaku_ast.flow.ending import Active
+from kohaku_ast.flow.ending import HURRY, Active, Events
 from kohaku_ast.flow.interrupts import Interrupts
-from kohaku_ast.flow.launchers import Handle, Launcher
+from kohaku_ast.flow.launchers import NO_ROOM, Launcher, NotStartedError, not_started
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import (
@@ -28,6 +30,8 @@ from kohaku_ast.flow.supply import Supply
 from kohaku_ast.runner.outcome import Outcome, RunError
 
 _TICK = 0.25  # seconds between two looks at what is running
+_STUCK = RunError("Lost", "it was killed, and did not end", "")
+_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 
 class Flow:
@@ -46,25 +50,32 @@ class Flow:
         self.counts: Counter[str] = Counter()
         self.summary = Summary()
         self._active: dict[int, Active] = {}
-        self._events: queue.SimpleQueue[tuple[Run, Outcome] | None] = queue.SimpleQueue()
+        self._events: Events = queue.SimpleQueue()
         self._again: list[tuple[float, int, Run]] = []
         self._free = list(range(limits.workers))
         self._count = 0
         self._last: Outcome | None = None
         self._stopped = self._interrupted = False
         self._broken = ""
+        self._raised: Exception | None = None
         self._failed_before = 0
+        self._grace = limits.grace
+        #: Whether nothing is started until something has ended; and which runs had to wait so.
+        self._is_full = False
+        self._put_off: Counter[int] = Counter()
+        #: Signals that ask it to end, while it runs.
+        self.interrupts = Interrupts(self._wake)
 
     def runs(self) -> Iterator[Run]:
         """Each run when it is over. Raises KogineError if not even the first can be started."""
         started, is_refused = time.monotonic(), False
-        with Interrupts(self._wake, is_on=not self.launcher.is_inline) as interrupts:
+        with self.interrupts:
             try:
-                yield from self._until_done(interrupts)
+                yield from self._until_done()
             except (KogineError, SyntaxError):
                 is_refused = True
                 raise
-            except KeyboardInterrupt:  # between two runs in this process
+            except KeyboardInterrupt:  # in a thread, or where somebody else listens
                 self._interrupted = True
             finally:
                 self._kill_all()
@@ -79,16 +90,21 @@ class Flow:
 
     # --- the loop --------------------------------------------------------------------------------
 
-    def _until_done(self, interrupts: Interrupts) -> Iterator[Run]:
+    def _until_done(self) -> Iterator[Run]:
         while True:
             yield from self._fill()
-            if not self._active and not (self._again and not self._stopped):
-                return
-            yield from self._collect(interrupts)
+            self._heed()
+            if self._stopped:
+                yield from self._give_up_waiting()
+            if not self._active and not self._again:
+                break
+            yield from self._collect()
+        if self._raised is not None:
+            raise self._raised
 
     def _fill(self) -> Iterator[Run]:
         """Start as many as can be; what is over by then comes out."""
-        while self._free and not self._stopped:
+        while self._free and not (self._stopped or self._is_full or self.interrupts.count):
             run = self._next()
             if run is None:
                 return
@@ -97,12 +113,17 @@ class Flow:
     def _next(self) -> Run | None:
         if self._again and self._again[0][0] <= time.monotonic():
             return heapq.heappop(self._again)[2]
+        if self._again and self.supply.listens:
+            return None  # what comes next depends on how it ends
         try:
             found = self.supply.next(self._last)
         except ConfigError as error:
             if not self._count:
                 raise
             self._broken, self._stopped = str(error), True
+            return None
+        except Exception as error:  # of the user's own code: what runs may come to its end
+            self._raised, self._stopped = error, True
             return None
         if found is None:
             return None
@@ -117,10 +138,10 @@ class Flow:
             if self.limits.is_done(run, bound):
                 yield self._skip(run)
                 return
-            self._begin(run)
-            handle = self.launcher.start(run, bound, self._done)
-            self._active[run.index].handle = handle
-            self._tell_process(run, handle)
+            active = self._begin(run)
+            with self.interrupts.lent() if self.launcher.is_inline else nullcontext():
+                active.handle = self.launcher.start(run, bound, active.done)
+            self._tell_process(active)
         except KeyboardInterrupt:
             self._interrupt_inline(run)
         except (KogineError, SyntaxError) as error:
@@ -128,25 +149,41 @@ class Flow:
                 for one in self.observers:
                     one.on_refuse(run)
                 raise  # nothing has run yet: the mistake is of the whole flow
-            self._active.setdefault(run.index, Active(run, None))
-            self._done(run, Outcome("failed", error=RunError.of(error, None), exit_status=2))
+            self._fail(run, RunError.of(error, None), 2)
+        except NO_ROOM as error:
+            self._enter(run).done(run, not_started(error))
+            self._is_full = not self.launcher.is_inline
         if self.launcher.is_inline:
-            yield from self._ended_now()
+            self._heed()
+        # One that could not be started has ended, too: what comes next may depend on it.
+        yield from self._ended_now()
 
-    def _begin(self, run: Run) -> None:
+    def _begin(self, run: Run) -> Active:
         run.slot, run.state, run.started = heapq.heappop(self._free), RUNNING, time.time()
-        deadline = time.monotonic() + self.limits.timeout if self.limits.timeout else None
-        self._active[run.index] = Active(run, None, deadline)
+        active = self._enter(run)
         for one in self.observers:
             one.on_start(run, self.total)
+        return active
 
-    def _tell_process(self, run: Run, handle: Handle | None) -> None:
-        if handle is not None and handle.pid:
+    def _enter(self, run: Run) -> Active:
+        if run.index not in self._active:
+            active = Active(run, None, self._events, self._deadline())
+            self._active[run.index] = active
+        return self._active[run.index]
+
+    def _deadline(self) -> float | None:
+        return time.monotonic() + self.limits.timeout if self.limits.timeout else None
+
+    def _tell_process(self, active: Active) -> None:
+        if not active.is_told and active.handle is not None and active.handle.pid:
+            # What a warm server imports before, takes none of the time of its first run.
+            active.is_told, active.deadline = True, self._deadline()
             for one in self.observers:
-                one.on_process(run, handle.pid)
+                one.on_process(active.run, active.handle.pid)
 
-    def _done(self, run: Run, outcome: Outcome) -> None:
-        self._events.put((run, outcome))
+    def _fail(self, run: Run, error: RunError, status: int) -> None:
+        active = self._enter(run)
+        active.done(run, Outcome("failed", error=error, exit_status=status))
 
     def _wake(self) -> None:
         self._events.put(None)
@@ -159,19 +196,22 @@ class Flow:
             if event is not None:
                 yield from self._ended(*event)
 
-    def _collect(self, interrupts: Interrupts) -> Iterator[Run]:
+    def _collect(self) -> Iterator[Run]:
         """Wait for something to happen."""
         try:
             event = self._events.get(timeout=self._patience())
         except queue.Empty:
             event = None
-        self._heed(interrupts)
+        self._heed()
         if event is not None:
             yield from self._ended(*event)
             yield from self._ended_now()
         now = time.monotonic()
         for active in list(self._active.values()):
-            active.check(now, self.limits.grace)
+            self._tell_process(active)
+            active.check(now, self._grace)
+            if active.is_stuck:
+                self._fail(active.run, _STUCK, -_KILL)
         for one in self.observers:
             one.on_tick([active.run for active in self._active.values()], self.counts)
 
@@ -183,8 +223,11 @@ class Flow:
             return _TICK
         return max(0.0, min(_TICK, soonest - time.monotonic()))
 
-    def _ended(self, run: Run, outcome: Outcome) -> Iterator[Run]:
-        active = self._active.pop(run.index)
+    def _ended(self, active: Active, outcome: Outcome) -> Iterator[Run]:
+        run = active.run
+        if self._active.get(run.index) is not active:
+            return  # it was stuck, and given up
+        del self._active[run.index]
         active.end_rest(outcome.exit_status)
         if run.state == RUNNING:
             heapq.heappush(self._free, run.slot)
@@ -196,9 +239,16 @@ class Flow:
             run.state = SUCCEEDED if outcome.status == "succeeded" else FAILED
             if active.reason == "timeout":
                 run.state = FAILED
-        if run.state == FAILED and run.attempt <= self.limits.retries and not self._stopped:
-            self._retry(run)
+        self._is_full = isinstance(outcome.raised, NotStartedError) and bool(self._active)
+        if self._is_full and not self._stopped:
+            self._put_off[run.index] += 1
+            self._retry(run, 0.0)
             return
+        attempt = run.attempt - self._put_off[run.index]
+        if run.state == FAILED and attempt <= self.limits.retries and not self._stopped:
+            self._retry(run, self.limits.backoff * 2 ** (attempt - 1))
+            return
+        self._put_off.pop(run.index, None)
         yield self._over(run)
 
     def _over(self, run: Run) -> Run:
@@ -219,14 +269,15 @@ class Flow:
     def _note(self, run: Run, ended: str) -> None:
         """What comes after *run* depends on how it *ended*, now or in an earlier flow."""
         self.counts[run.state] += 1
+        if run.outcome is not None:
+            run.outcome = run.named(run.outcome)
         self._last = run.outcome
         if run.outcome is not None:
             self.supply.previous[run.work.name] = run.outcome
         if ended == FAILED and self.limits.stops_on_error:
             self._stopped = True
 
-    def _retry(self, run: Run) -> None:
-        seconds = self.limits.backoff * 2 ** (run.attempt - 1)
+    def _retry(self, run: Run, seconds: float) -> None:
         run.state = RETRYING
         for one in self.observers:
             one.on_retry(run, seconds)
@@ -235,22 +286,33 @@ class Flow:
 
     # --- ending early ----------------------------------------------------------------------------
 
+    def _give_up_waiting(self) -> Iterator[Run]:
+        """Runs that were to be tried again have failed after all."""
+        while self._again:
+            run = heapq.heappop(self._again)[2]
+            run.state, run.attempt = FAILED, run.attempt - 1
+            yield self._over(run)
+
     def _interrupt_inline(self, run: Run) -> None:
         self._interrupted = self._stopped = True
-        self._active.setdefault(run.index, Active(run, None)).reason = "interrupted"
-        self._done(run, Outcome("failed", error=RunError("KeyboardInterrupt", "", "")))
+        self._enter(run).reason = "interrupted"
+        self._fail(run, RunError("KeyboardInterrupt", "", ""), -signal.SIGINT)
 
-    def _heed(self, interrupts: Interrupts) -> None:
+    def _heed(self) -> None:
         """Once: no new runs, those under way are interrupted. Twice: they are killed."""
-        if interrupts.count == 0:
+        count, deadly = self.interrupts.count, self.interrupts.deadly
+        if count == 0:
             return
+        if deadly:  # who sends it will soon send SIGKILL
+            self._grace = min(self.limits.grace, HURRY)
         if not self._interrupted:
             self._interrupted = self._stopped = True
             for active in self._active.values():
-                active.end("interrupted", self.limits.grace)
-        if interrupts.count > 1:
+                first = signal.SIGTERM if deadly else signal.SIGINT
+                active.end("interrupted", self._grace, first)
+        if count > 1:
             for active in self._active.values():
-                active.kill()
+                active.kill(self._grace)
 
     def _kill_all(self) -> None:
         """Whoever stops iterating wants nothing to go on."""

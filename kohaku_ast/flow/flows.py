@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from kohaku_ast.config.config import Config
@@ -53,6 +53,8 @@ class _Flow:
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(f"unknown mode {mode!r} (expected one of: {', '.join(MODES)})")
+        if not isinstance(mode, str) and (isinstance(mode, type) or not hasattr(mode, "submit")):
+            raise UsageError(f"mode is one of {', '.join(MODES)}, or an Executor, got {mode!r}")
         if on_error not in _POLICIES:
             raise UsageError(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
         shared = pinned(gpus)
@@ -84,15 +86,18 @@ class _Flow:
         """The Outcomes as they come; nothing is kept, and no run starts unless one is asked for
         or a worker is free.
         """
-        for run in self._runs():
+        for run in self._runs(is_lent=True):
             yield _outcome(run)
 
-    def _runs(self) -> Iterator[Run]:
+    def _runs(self, is_lent: bool = False) -> Iterator[Run]:
+        """*is_lent*: between two of them Ctrl-C is for who asks for them."""
         flow = self.plan().flow(
             self.works(), self.observers, total=self.total(), listens=self.listens, wants_value=True
         )
         try:
-            yield from flow.runs()
+            for run in flow.runs():
+                with flow.interrupts.raised() if is_lent else nullcontext():
+                    yield run
         finally:
             self.summary = flow.summary
         if flow.summary.is_interrupted:
@@ -188,8 +193,4 @@ class Parallel(_Flow):
 
 def _outcome(run: Run) -> Outcome:
     """The Outcome, saying of which run."""
-    outcome = run.outcome or Outcome(run.state)
-    return replace(
-        outcome, index=run.index, label=run.label, script=run.work.name,
-        log=str(run.log) if run.log else "",
-    )  # fmt: skip
+    return run.outcome or run.named(Outcome(run.state))

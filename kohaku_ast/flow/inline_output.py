@@ -14,20 +14,17 @@ from kohaku_ast.flow.tee_process import write
 
 
 @contextmanager
-def logged(log: int, tee: Tee | None) -> Iterator[None]:
-    """Inside, everything that this process prints goes to the descriptor *log*, and with *tee*
-    where it would have gone, too. *log* is closed at the end.
+def logged(log: int, tee: Tee) -> Iterator[None]:
+    """Inside, everything that this process prints goes to the descriptor *log*, by *tee*. *log* is
+    closed at the end.
     """
     try:
-        copy = None if tee is None else tee.begin(os.dup(log))
-        stdout, stderr = (log, log) if copy is None else (copy.stdout, copy.stderr)
+        copy = tee.begin(os.dup(log))
         with ExitStack() as stack:
-            if copy is not None:
-                stack.callback(copy.finish)
-            stack.enter_context(_streams(log, shows=copy is not None))
-            stack.enter_context(_descriptors({1: stdout, 2: stderr}))
-            if copy is not None:
-                copy.close_writers()
+            stack.callback(copy.finish)
+            stack.enter_context(_streams(log, shows=tee.shows))
+            stack.enter_context(_descriptors({1: copy.stdout, 2: copy.stderr}))
+            copy.close_writers()
             yield
     finally:
         os.close(log)
@@ -79,7 +76,7 @@ def _streams(log: int, shows: bool) -> Iterator[None]:
 class _Kept:
     """In the place of a stream."""
 
-    def __init__(self, stream: Any, keep: Callable[[bytes], None], shows: bool) -> None:
+    def __init__(self, stream: Any, keep: Callable[[bytes], object], shows: bool) -> None:
         self._stream, self._keep, self._shows = stream, keep, shows
 
     def write(self, text: str) -> int:

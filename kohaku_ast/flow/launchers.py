@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Literal, Protocol, TypeAlias
 
+from kohaku_ast.config.config import Config
 from kohaku_ast.flow.inline_output import logged
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import INDEX, WORKER, Slots
@@ -16,13 +17,16 @@ from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.inline import run_inline
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.own_values import with_own_values
 from kohaku_ast.runner.process import unused_messages
 
 
 class Handle(Protocol):
     """A run under way in another process."""
 
-    pid: int
+    @property
+    def pid(self) -> int:
+        """The process; 0 if there is none, or not yet."""
 
     def wait(self, timeout: float | None = None) -> Outcome:
         """The Outcome, when it is over."""
@@ -41,10 +45,29 @@ OpenLog = Callable[[Run, Bound], "int | None"]
 """Gives the descriptor of the file for what a run prints; None: it prints where we do."""
 
 
+LogFailed = Callable[[OSError], None]
+"""Told why not all that runs print could be kept."""
+
+
 WantsValue: TypeAlias = 'bool | Literal["if possible"]'
 """Whether what the starting call returns is sent back: False, True, which makes it an error if it
 cannot be, or with something in its place then.
 """
+
+
+NO_ROOM = (OSError, RuntimeError, MemoryError)
+"""What is raised if the machine has no room for another run: RuntimeError if for no thread."""
+
+
+class NotStartedError(Exception):
+    """There was no descriptor, process, thread or memory left to start a run with."""
+
+
+def not_started(error: Exception) -> Outcome:
+    """The Outcome of a run that *error* kept from being started."""
+    why = getattr(error, "strerror", None) or str(error) or "no memory is left"
+    told = RunError(type(error).__name__, f"it could not be started: {why}", "")
+    return Outcome("failed", error=told, exit_status=1, raised=NotStartedError(why))
 
 
 class Launcher(Protocol):
@@ -70,13 +93,14 @@ class InlineLauncher:
         warn: Callable[[Run, str], None],
         open_log: OpenLog = lambda run, bound: None,
         shows: bool = True,
+        log_failed: LogFailed = lambda error: None,
     ) -> None:
         """*warn* is told of overrides without effect.
 
         *shows*: what runs print is shown here as well as kept in their logs.
         """
-        self.warn, self.open_log = warn, open_log
-        self._tee = Tee() if shows else None
+        self.warn, self.open_log, self.log_failed = warn, open_log, log_failed
+        self._tee = Tee(shows)
         self._local: dict[str, LocalModules] = {}
 
     def start(self, run: Run, bound: Bound, done: Done) -> None:
@@ -85,18 +109,20 @@ class InlineLauncher:
         local = self._local.setdefault(folder, LocalModules(folder))
         os.environ[WORKER], os.environ[INDEX] = "0", str(run.index)
         log = self.open_log(run, bound)
+        if not isinstance(run.work.configs, Config):  # a single Config's values are handed over
+            bound = with_own_values(bound, lambda message: self.warn(run, message))
         with nullcontext() if log is None else logged(log, self._tee):
             outcome = run_inline(bound, local)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
+        _tell_trouble(self._tee, self.log_failed)
         done(run, outcome)
 
     def close(self) -> None:
         """The environment is as it was."""
         for name in (WORKER, INDEX):
             os.environ.pop(name, None)
-        if self._tee is not None:
-            self._tee.close()
+        self._tee.close()
 
 
 class ProcessLauncher:
@@ -112,23 +138,25 @@ class ProcessLauncher:
         wants_value: WantsValue = True,
         nice: int = 0,
         shows: bool = False,
+        log_failed: LogFailed = lambda error: None,
     ) -> None:
         """*shows*: what runs print is shown here as well as kept in their logs."""
-        self.slots, self.open_log = slots, open_log
+        self.slots, self.open_log, self.log_failed = slots, open_log, log_failed
         self.wants_value, self.nice = wants_value, nice
-        self._tee = Tee() if shows else None
+        self._tee = Tee(shows, guards=True)
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Start it; raises UncrossableValue, which names the value."""
+        _tell_trouble(self._tee, self.log_failed)  # of the runs before
         log = self.open_log(run, bound)
-        copy = self._tee.begin(log) if self._tee and log is not None else None
+        copy = self._tee.begin(log) if log is not None else None
         try:
             handle = self.begin(
                 bound,
                 wants_value=self.wants_value,
                 env={**os.environ, **self.slots.of(run)},
-                stdout=copy.stdout if copy else log,
-                stderr=copy.stderr if copy else log,
+                stdout=copy.stdout if copy else None,
+                stderr=copy.stderr if copy else None,
                 # What the terminal sends (Ctrl-C) reaches the runs through the flow alone.
                 new_session=True,
             )
@@ -139,10 +167,14 @@ class ProcessLauncher:
         finally:
             if copy is not None:
                 copy.close_writers()
-            elif log is not None:
-                os.close(log)
-        self._be_nice(handle.pid)
-        _wait_for(handle, run, done, copy)
+        self.be_nice(handle.pid)
+        try:
+            _wait_for(handle, run, done, copy)
+        except BaseException:  # there is no thread for it
+            handle.close()
+            if copy is not None:
+                copy.close()
+            raise
         return handle
 
     def begin(self, bound: Bound, **options: Any) -> Handle:
@@ -150,12 +182,13 @@ class ProcessLauncher:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing will be shown any more."""
-        if self._tee is not None:
-            self._tee.close()
+        """Nothing will be printed any more."""
+        _tell_trouble(self._tee, self.log_failed)
+        self._tee.close()
 
-    def _be_nice(self, pid: int) -> None:
-        if self.nice and hasattr(os, "setpriority"):
+    def be_nice(self, pid: int) -> None:
+        """Give *pid*, if there is one already, its priority."""
+        if self.nice and pid and hasattr(os, "setpriority"):
             try:
                 os.setpriority(os.PRIO_PROCESS, pid, self.nice)
             except OSError:
@@ -171,6 +204,12 @@ class SpawnLauncher(ProcessLauncher):
 
         handle: Handle = Spawned(bound, **options)
         return handle
+
+
+def _tell_trouble(tee: Tee, log_failed: LogFailed) -> None:
+    error = tee.trouble()
+    if error is not None:
+        log_failed(error)
 
 
 def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:

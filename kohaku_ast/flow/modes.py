@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kohaku_ast.flow.launchers import InlineLauncher, Launcher, OpenLog, SpawnLauncher
+from kohaku_ast.flow.launchers import InlineLauncher, Launcher, LogFailed, OpenLog, SpawnLauncher
+from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 
@@ -22,22 +23,24 @@ def launcher_of(
     open_log: OpenLog = lambda run, bound: None,
     warn: Callable[[Run, str], None] | None = None,
     shows: bool = False,
+    limits: Limits = Limits(),  # noqa: B008  # it is frozen
+    log_failed: LogFailed = lambda error: None,
     **options: Any,
 ) -> Launcher:
-    """What starts runs in *mode*; an Executor is lent and is not shut down. *options* are as for
-    ProcessLauncher.
+    """What starts runs in *mode*; an Executor is lent, is not shut down, and has to be told of
+    *limits*. *options* are as for ProcessLauncher.
     """
     if mode == "inline":
-        return InlineLauncher(warn or _warn, open_log, shows)
+        return InlineLauncher(warn or _warn, open_log, shows, log_failed)
     if mode == "warm":
         from kohaku_ast.flow.warm_launcher import WarmLauncher
 
-        return WarmLauncher(slots, open_log, shows=shows, **options)
+        return WarmLauncher(slots, open_log, shows=shows, log_failed=log_failed, **options)
     if isinstance(mode, str):
-        return SpawnLauncher(slots, open_log, shows=shows, **options)
+        return SpawnLauncher(slots, open_log, shows=shows, log_failed=log_failed, **options)
     from kohaku_ast.flow.executor_launcher import ExecutorLauncher
 
-    return ExecutorLauncher(mode, slots, open_log)
+    return ExecutorLauncher(mode, slots, open_log, limits=limits, **options)
 
 
 def _warn(run: Run, message: str) -> None:

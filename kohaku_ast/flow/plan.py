@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import WantsValue
@@ -69,8 +69,9 @@ class Plan:
         """The Flow of *works*; ``runs()`` starts it. *shows* replaces ``shows_output``."""
         recorder = self.recording.recorder(warn, tell_on_stderr, self._variables, self.has_logs)
         first, limits = [], self.limits
-        options = {} if recorder is None else {"open_log": recorder.open}
+        options: dict[str, Any] = {}
         if recorder is not None:
+            options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
             # First: whoever is told of the end of a run finds its record complete.
             first, limits = [recorder], replace(limits, is_done=recorder.is_done)
         launcher = launcher_of(
@@ -78,10 +79,13 @@ class Plan:
             self.slots,
             warn=_once(warn),
             shows=self.shows_output if shows is None else shows,
+            limits=limits,
             wants_value=wants_value,
             nice=self.nice,
             **options,
         )
+        if not isinstance(self.mode, str):  # its workers count the seconds: a run may have to wait
+            limits = replace(limits, timeout=None)
         return Flow(Supply(works, listens), launcher, limits, [*first, *observers], total)
 
     def _variables(self, run: Run) -> dict[str, str]:

@@ -134,6 +134,10 @@ class Recorder(Observer):
         if self.resumed is not None and str(self.resumed):
             self._tell(str(self.resumed))
 
+    def on_log_failed(self, error: OSError) -> None:
+        """Not all that runs print could be kept."""
+        self._cannot("keep all that runs print", error)
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _create(self, run: Run, bound: Bound) -> Kept | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kohaku_ast.config.config import Config
@@ -43,6 +43,11 @@ class Run:
     def seconds(self) -> float:
         """How long its last attempt took; 0 if it could not even be started."""
         return max(0.0, self.ended - self.started) if self.started else 0.0
+
+    def named(self, outcome: Outcome) -> Outcome:
+        """*outcome*, saying that it is of this run."""
+        log = str(self.log) if self.log else ""
+        return replace(outcome, index=self.index, label=self.label, script=self.work.name, log=log)
 
     @property
     def number(self) -> str:

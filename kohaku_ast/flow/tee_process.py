@@ -1,12 +1,15 @@
-"""Run as a program: copies what runs print to where it is shown and to their logs.
+"""Run as a program: copies what runs print to their logs, and to where it is shown.
 
 A process of its own: it goes on when the flow is killed, so that logs are complete, and it needs
 no lock that a run's C code may hold while it prints. It is not woken for every run: of one that is
 over sooner than it looks, the flow copies everything itself.
+
+Runs do not write to their logs themselves: on a full disk their ``print`` would fail.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import socket
@@ -15,6 +18,11 @@ from collections.abc import Sequence
 
 _BLOCK, _MOST_BLOCKS = 1 << 16, 16
 _MOST_DESCRIPTORS = 5
+NOWHERE = -1
+SHOWN, KEPT = b"s", b"k"
+"""What is said of the descriptors that are handed over: readers, where they are shown, log; and
+without the second.
+"""
 TICK = 0.02
 """Seconds between two looks for new runs."""
 
@@ -25,18 +33,31 @@ class Output:
     def __init__(
         self, readers: Sequence[int], shown: Sequence[int], log: int, turns: int = -1
     ) -> None:
-        """Takes over all descriptors but *turns*, a file that both processes can lock."""
-        #: What is read -> where it is shown; less what has ended.
+        """Takes over all descriptors but *turns*, a file that both processes can lock and in which
+        they note why a log could not be written.
+        """
+        #: What is read -> where it is shown, or ``NOWHERE``; less what has ended.
         self.targets = dict(zip(readers, shown))
-        self._log, self._turns = log, turns
+        self._log, self.turns = log, turns
+
+    @property
+    def kind(self) -> bytes:
+        """What ``descriptors`` are."""
+        return KEPT if NOWHERE in self.targets.values() else SHOWN
+
+    @property
+    def descriptors(self) -> list[int]:
+        """To be handed over to another process."""
+        shown = [one for one in self.targets.values() if one != NOWHERE]
+        return [*self.targets, *shown, self._log]
 
     def copy(self) -> list[int]:
         """Copy what has come, if it is not very much; the readers that are at their end."""
-        _lock(self._turns, True)
+        _lock(self.turns, True)
         try:
             return [reader for reader in self.targets if not self.copy_one(reader)]
         finally:
-            _lock(self._turns, False)
+            _lock(self.turns, False)
 
     def copy_one(self, reader: int) -> bool:
         """Copy what has come at *reader*; whether more may come."""
@@ -49,28 +70,35 @@ class Output:
                 return False
             if not data:
                 return False
-            write(self._log, data)
+            self._note(write(self._log, data))
             write(self.targets[reader], data)
         return True
+
+    def _note(self, number: int) -> None:
+        if number and self.turns >= 0:
+            os.pwrite(self.turns, bytes([number & 0xFF]), 0)
 
     def end(self, readers: Sequence[int]) -> bool:
         """Close these; whether others are left."""
         for reader in readers:
-            os.close(self.targets.pop(reader))
-            os.close(reader)
+            shown = self.targets.pop(reader)
+            for one in (reader, shown):
+                if one != NOWHERE:
+                    os.close(one)
         if not self.targets and self._log >= 0:
             os.close(self._log)
             self._log = -1
         return bool(self.targets)
 
 
-def write(target: int, data: bytes) -> None:
-    """All of it; a full disk or a closed terminal stops no run."""
+def write(target: int, data: bytes) -> int:
+    """All of it; a full disk or a closed terminal stops no run. The error's number, or 0."""
     try:
-        while data:
+        while data and target != NOWHERE:
             data = data[os.write(target, data) :]
-    except OSError:
-        pass
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
 
 
 def _lock(turns: int, on: bool) -> None:
@@ -119,8 +147,8 @@ def _received(control: socket.socket, turns: int) -> Output | bool | None:
     if not data:
         return False
     *streams, log = found
-    half = len(streams) // 2
-    return Output(streams[:half], streams[half:], log, turns)
+    half = len(streams) // 2 if data == SHOWN else len(streams)
+    return Output(streams[:half], streams[half:] or [NOWHERE] * half, log, turns)
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ def _are_found(names: set[str], launch: Launch) -> bool:
 
 
 def _is_found(module: ModuleType, launch: Launch) -> bool:
-    spec = PathFinder.find_spec(module.__name__, [launch.path0, *sys.path])
+    # Not by the first folder of ours: that of who has started the flow. A script has its own there.
+    spec = PathFinder.find_spec(module.__name__, [launch.path0, *sys.path[1:]])
     if spec is None:
         return False
     own = getattr(module, "__file__", None)

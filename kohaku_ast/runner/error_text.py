@@ -14,7 +14,7 @@ def describe(error: BaseException, trace: TracebackType | None) -> tuple[str, st
     """The name of its class, its message, and the traceback as Python prints it."""
     kind = type(error)
     name = kind.__qualname__
-    if kind.__module__ not in ("builtins", "__main__"):
+    if kind.__module__ not in ("builtins", "__main__", "kohaku_ast.errors"):
         name = f"{kind.__module__}.{name}"
     try:
         message = str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -12,6 +13,7 @@ from types import ModuleType
 from kohaku_ast.runner.borrowed import Borrowed
 from kohaku_ast.runner.bottom import call_hook, trimmed
 from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.forked import parent_alone
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.runner.outcome import Outcome, RunError
@@ -36,16 +38,17 @@ class InlineRun:
             return self.body()
 
     @contextmanager
-    def as_process(self) -> Iterator[None]:
-        """Inside, the process is the script's; at the end it ends as a process does."""
-        with self.borrowed.inside(), ending(self.bound.launch.path0):
-            yield
+    def as_process(self) -> Iterator[int]:
+        """Inside, the process, whose number is given, is the script's; at the end it ends as a
+        process does, and a child that the script has forked ends indeed.
+        """
+        with parent_alone() as pid, self.borrowed.inside(), ending(self.bound.launch.path0):
+            yield pid
 
     def body(self) -> object:
         """What runs inside ``as_process``."""
         namespace = self._begun()
-        for code in self.bound.codes():
-            exec(code, namespace)
+        self.bound.launch.execute(self.bound.codes(), namespace)
         last = self.bound.last()
         return last(namespace) if last else self.given.capture.value
 
@@ -96,7 +99,7 @@ def run_inline(bound: Bound, local: LocalModules | None = None) -> Outcome:
     run, caught = InlineRun(bound, local), _Caught()
     started = time.time()
     value = None
-    with run.as_process():
+    with run.as_process() as pid:
         try:
             value = run.body()
         except KeyboardInterrupt:
@@ -106,6 +109,8 @@ def run_inline(bound: Bound, local: LocalModules | None = None) -> Outcome:
             value = run.given.capture.value
         except BaseException as error:
             caught.error(error)
+        if os.getpid() != pid:
+            raise SystemExit(caught.status)
         outputs = run.outputs()
     outcome = caught.outcome(value, outputs, started)
     run.release(value, outputs)
@@ -123,7 +128,7 @@ class _Caught:
         """By ``sys.exit``: what is neither None nor a number is printed, and the status is 1."""
         code = raised.code
         if isinstance(code, int) or code is None:
-            self.status = int(code or 0)
+            self.status = _as_status(code or 0)
             return
         self.status = 1
         sys.stdout.flush()
@@ -147,6 +152,13 @@ class _Caught:
     def outcome(self, value: object, outputs: dict[str, object], started: float) -> Outcome:
         status = "failed" if self.status or self.run_error else "succeeded"
         return Outcome(status, value, outputs, self.run_error, self.status, started, time.time())
+
+
+def _as_status(code: int) -> int:
+    """What is left of *code* when a process ends with it: a byte, and 255 of what C cannot hold."""
+    if os.name != "posix":
+        return int(code)
+    return code & 0xFF if -(2**63) <= code < 2**63 else 255
 
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)

@@ -3,13 +3,108 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.process_outcome import Unread
 from kohaku_ast.runner.shipment import Packed
 from kohaku_ast.runner.spawned import Spawned
 
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What no process survives."""
 
-def run_packed(packed: Packed, env: Mapping[str, str]) -> Outcome:
-    """Run *packed* with *env* over the worker's environment, and wait for it."""
-    return Spawned(packed, env={**os.environ, **env}).wait()
+_running: dict[str, Spawned] = {}
+"""Those of this process, where an Executor's workers are threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run on its way to a worker. Picklable."""
+
+    #: What tells it from all others.
+    key: str
+    packed: Packed
+    #: The process of the flow.
+    pid: int
+    #: Over the environment of the worker.
+    env: Mapping[str, str]
+    #: Where it runs, if the worker has such a folder.
+    cwd: str
+    #: Seconds that it may take, and seconds between one signal that ends it and the next.
+    timeout: float | None
+    grace: float
+    #: Added to the worker's own.
+    nice: int = 0
+
+
+def run_job(job: Job) -> tuple[Unread, bool]:
+    """Run it and wait: what is known of its end, and whether it took too long."""
+    cwd = job.cwd if os.path.isdir(job.cwd) else None
+    spawned = Spawned(job.packed, env={**os.environ, **job.env}, cwd=cwd, new_session=True)
+    _running[job.key] = spawned
+    try:
+        _be_nice(spawned.pid, job.nice)
+        with _interruptible(job.pid):
+            return _ended(spawned, job)
+    finally:
+        del _running[job.key]
+        spawned.close()
+
+
+def _be_nice(pid: int, nice: int) -> None:
+    if nice and hasattr(os, "setpriority"):
+        try:
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
+        except OSError:
+            pass  # it is over, or may not be that fast: it runs as it is
+
+
+def signal_job(key: str, number: int) -> bool:
+    """Send a signal to that job, if it runs in this process; whether it does."""
+    spawned = _running.get(key)
+    if spawned is not None:
+        spawned.signal(number)
+    return spawned is not None
+
+
+@contextmanager
+def _interruptible(pid: int) -> Iterator[None]:
+    """Inside, Ctrl-C is heard in a worker that was forked while the flow of *pid* listened."""
+    if pid == os.getpid() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _ended(spawned: Spawned, job: Job) -> tuple[Unread, bool]:
+    try:
+        return spawned.wait_unread(job.timeout), False
+    except subprocess.TimeoutExpired:
+        return _end(spawned, (signal.SIGTERM, KILL), job.grace), True
+    except KeyboardInterrupt:
+        # The terminal has sent it to the worker, not to the run, which has a session of its own.
+        _end(spawned, (signal.SIGINT, signal.SIGTERM, KILL), job.grace)
+        raise
+
+
+def _end(spawned: Spawned, numbers: Sequence[int], grace: float) -> Unread:
+    """Its end, after the last of the signals *numbers* at the latest."""
+    for number in numbers:
+        spawned.signal(number)
+        if hasattr(signal, "SIGCONT"):
+            spawned.signal(signal.SIGCONT)  # one that is stopped hears nothing but SIGKILL
+        try:
+            unread = spawned.wait_unread(None if number == KILL else grace)
+        except subprocess.TimeoutExpired:
+            continue
+        spawned.signal(KILL)  # what it has left behind
+        return unread
+    return spawned.wait_unread()

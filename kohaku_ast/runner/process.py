@@ -142,6 +142,20 @@ def _show(
         _leave(namespace)
 
 
+def hear_interrupts() -> None:
+    """Ctrl-C is for the script from here on. One that has come while we got ready for it ends this
+    process as it ends the script's, but there is no line to show.
+    """
+    import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
+
+    if hasattr(_signal, "pthread_sigmask"):
+        try:
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
+        except KeyboardInterrupt:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+            os.kill(os.getpid(), _signal.SIGINT)
+
+
 def warn_compiler(program: Program) -> None:
     """Say what Python's compiler says of the script, each time: scripts are never cached."""
     for category, message, line in program.warnings:

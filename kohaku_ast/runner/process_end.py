@@ -93,8 +93,7 @@ def _call(functions: list[_Function]) -> None:
             colon = "" if sys.version_info >= (3, 13) else ":"
             sys.stderr.write(f"Exception ignored in atexit callback{colon} {function!r}")
             sys.stderr.write(":\n" if not colon else "\n")
-            trace = error.__traceback__
-            call_hook(sys.__excepthook__, error, trace and trace.tb_next)
+            _show(error)
 
 
 def _children() -> list[Any]:
@@ -111,7 +110,14 @@ def _finalize(before: set[Any]) -> None:
             try:
                 finalizer()
             except Exception as error:
-                call_hook(sys.__excepthook__, error, error.__traceback__)
+                _show(error)
+
+
+def _show(error: BaseException) -> None:
+    """As the interpreter does at its end, without our own frame."""
+    trace = error.__traceback__
+    error.__traceback__ = trace and trace.tb_next
+    call_hook(sys.__excepthook__, error, error.__traceback__)
 
 
 def _end_children(before: list[Any]) -> None:

@@ -6,13 +6,18 @@ import marshal
 import signal
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
+from kohaku_ast.errors import UncrossableValue
+from kohaku_ast.runner.crossing import load_values
 from kohaku_ast.runner.crossing_file import CrossingFile
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.raised import load_raised
-from kohaku_ast.runner.shipment import load_object
+from kohaku_ast.runner.uncrossable import Uncrossed
+
+Unread: TypeAlias = tuple[int, bytes, float, float]
+"""What is known of a process that has ended: status, result, when it started and ended."""
 
 
 class PendingOutcome:
@@ -29,6 +34,10 @@ class PendingOutcome:
         """The Outcome, now that the process has ended; *status* is as for ``outcome_of``."""
         return self._once(lambda: outcome_of(status, self.file.read(), self.started))
 
+    def unread(self, status: int) -> Unread:
+        """What ``outcome_of`` makes the Outcome of, in another process."""
+        return status, self.file.read(), self.started, time.time()
+
     def lose(self, reason: str) -> Outcome:
         """The Outcome if nobody will ever know how the process ended."""
         return self._once(lambda: lost(reason, self.started))
@@ -41,8 +50,10 @@ class PendingOutcome:
             return self._outcome
 
 
-def outcome_of(status: int, result: bytes, started: float) -> Outcome:
-    """*status* is the exit status, or minus the number of the signal that killed the process."""
+def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -> Outcome:
+    """*status* is the exit status, or minus the number of the signal that killed the process; it
+    has ended now, unless *ended* says when.
+    """
     kind, *rest = _read(result)
     value: object = None
     outputs: dict[str, object] = {}
@@ -50,12 +61,13 @@ def outcome_of(status: int, result: bytes, started: float) -> Outcome:
     sent = load_raised(rest[3]) if kind == "failed" and rest[3] else None
     if kind == "finished" and status >= 0:
         try:
-            value, outputs = load_object(*rest)  # type: ignore[misc]
-        except Exception as raised:
-            error = _unreadable(raised)
+            value, outputs = _made_again(*rest)
+        except UncrossableValue as raised:
+            error = RunError("UncrossableValue", str(raised), "")
     failed = status or error
     state = "failed" if failed else "succeeded"
-    return Outcome(state, value, outputs, error, status, started, time.time(), raised=sent)
+    ended = ended or time.time()
+    return Outcome(state, value, outputs, error, status, started, ended, raised=sent)
 
 
 def lost(reason: str, started: float) -> Outcome:
@@ -85,10 +97,17 @@ def _error(kind: str, rest: list[str], status: int) -> RunError | None:
     return None
 
 
-def _unreadable(raised: Exception) -> RunError:
-    kind = type(raised).__name__
-    message = f"the result cannot be read in this process ({kind}: {raised})"
-    return RunError("UncrossableValue", message, "")
+def _made_again(parts: list[tuple[bool, bytes, bool]]) -> tuple[object, dict[str, object]]:
+    """The result and the outputs, from *parts*: each says whether it may be lacking."""
+    made: dict[str, Mapping[str, object]] = {}
+    for is_plain, data, may_lack in parts:
+        try:
+            made.update(load_values(is_plain, data))
+        except UncrossableValue:
+            if not may_lack:
+                raise
+            made["value"] = {"value": Uncrossed("<a value that cannot be made again here>")}
+    return made["value"]["value"], dict(made["outputs"])
 
 
 def _killed(number: int) -> RunError:

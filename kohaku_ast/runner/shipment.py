@@ -6,8 +6,10 @@ Read on the start path of every spawned run: imports nothing heavy.
 from __future__ import annotations
 
 import marshal
+import os
 import sys
 
+from kohaku_ast.runner.crossing import dump_values, load_values
 from kohaku_ast.runner.launch import Launch, enter_folder
 from kohaku_ast.runner.prepared import Prepared
 from kohaku_ast.transform import program
@@ -16,9 +18,11 @@ from kohaku_ast.transform.given import Given
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
     from typing import Final
 
     from kohaku_ast.runner.bound import Bound
+    from kohaku_ast.runner.crossing import Values
 
 IF_POSSIBLE: Final = "if possible"
 """Of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
@@ -30,7 +34,8 @@ class Shipment:
     """The child's side of a Bound."""
 
     __slots__ = (
-        "args", "kwargs", "launch", "names", "outputs", "prepared", "wants_error", "wants_value",
+        "args", "kwargs", "launch", "names", "outputs", "path", "prepared", "wants_error",
+        "wants_value",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +48,7 @@ class Shipment:
         outputs: Sequence[str],
         wants_value: bool | str,
         wants_error: bool = False,
+        path: Sequence[str] = (),
     ) -> None:
         self.launch = launch
         self.prepared = prepared
@@ -57,6 +63,8 @@ class Shipment:
         self.wants_value = wants_value
         #: Whether the exception itself is sent back beside its text.
         self.wants_error = wants_error
+        #: The search path for modules of the process that has sent it.
+        self.path = path
 
 
 class Packed:
@@ -90,15 +98,17 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
         **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
     }
     outputs = list(config.outputs) if config else []
-    wants = wants_value, bound.wants_error
-    return marshal.dumps((launch, programs, *_dumped(objects), outputs, wants))
+    path = [os.path.abspath(one) for one in sys.path if isinstance(one, str)]
+    wants = wants_value, bound.wants_error, path
+    dumped = dump_values(objects, lambda: _lacking(bound.launch.path0))
+    return marshal.dumps((launch, programs, *dumped, outputs, wants))
 
 
 def unpack(data: bytes) -> Shipment:
     """What ``pack`` was given, in the child."""
     attributes, programs, is_plain, dumped, outputs, wants = marshal.loads(data)
     launch = launch_of(attributes)
-    objects = _loaded(is_plain, dumped, launch)
+    objects = _loaded(is_plain, dumped, launch, wants[-1])
     (_, _, main), *modules = programs
     given = Given(program.loads(main), objects["values"])
     others = {
@@ -139,58 +149,22 @@ def launch_of(attributes: Mapping[str, object]) -> Launch:
     return made
 
 
-def dump_object(value: object) -> tuple[bool, bytes]:
-    """Whether *value* is plain, and its bytes. Raises what cloudpickle does."""
-    if _is_plain(value):
-        return True, marshal.dumps(value)  # type: ignore[arg-type]
-    import cloudpickle  # type: ignore[import-untyped]  # it has no types
+def _lacking(path0: str) -> list[ModuleType]:
+    from kohaku_ast.runner.importable import lacking_in_fresh
 
-    return False, cloudpickle.dumps(value)
+    return lacking_in_fresh(path0)
 
 
-def load_object(is_plain: bool, data: bytes) -> object:
-    """What ``dump_object`` was given."""
-    if is_plain:
-        return marshal.loads(data)
-    import pickle
-
-    return pickle.loads(data)
-
-
-def _dumped(objects: dict[str, Mapping[str, object]]) -> tuple[bool, bytes]:
-    try:
-        return dump_object(objects)
-    except Exception as error:
-        from kohaku_ast.runner.uncrossable import name_uncrossable
-
-        raise name_uncrossable(objects, error) from error
-
-
-def _loaded(is_plain: bool, data: bytes, launch: Launch) -> dict[str, dict[str, object]]:
-    """Values may belong to modules beside the script; these are found as the script finds them."""
+def _loaded(is_plain: bool, data: bytes, launch: Launch, path: Sequence[str]) -> Values:
+    """Values may belong to modules beside the script; these are found as the script finds them,
+    and others as they were found where the values come from.
+    """
     if not is_plain:
         import pickle  # noqa: F401  # before one beside the script can be found
-    usual = sys.path[:1]
+    usual = sys.path[:]
     enter_folder(launch)
+    sys.path += [one for one in path if one not in usual]
     try:
-        loaded: dict[str, dict[str, object]] = load_object(is_plain, data)  # type: ignore[assignment]
+        return load_values(is_plain, data)
     finally:
-        sys.path[:1] = usual
-    return loaded
-
-
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
-
-
-def _is_plain(value: object, depth: int = 8) -> bool:
-    """Whether marshal carries *value* and all in it, type for type."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return True
-    if kind is dict:
-        items = [*value, *value.values()]  # type: ignore[misc, attr-defined]
-    elif kind in (list, tuple, set, frozenset):
-        items = list(value)  # type: ignore[call-overload]
-    else:
-        return False
-    return depth > 0 and all(_is_plain(one, depth - 1) for one in items)
+        sys.path[:] = usual

@@ -9,15 +9,17 @@ import sys
 from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.children import hand_on
+from kohaku_ast.runner.crossing import dump_values
 from kohaku_ast.runner.entry import entry_call
 from kohaku_ast.runner.error_text import describe
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.process import become, warn_compiler
-from kohaku_ast.runner.shipment import IF_POSSIBLE, Shipment, dump_object
+from kohaku_ast.runner.shipment import IF_POSSIBLE, Shipment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import ModuleType
     from typing import TypeVar
 
     Made = TypeVar("Made")
@@ -29,7 +31,7 @@ INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
 
 _USUAL_PATH = sys.path[1:]
 # Bound here: the script may change them. (They make no events for its audit hooks either.)
-_write, _close = os.write, os.close
+_write, _close, _getpid = os.write, os.close, os.getpid
 _gettrace, _settrace = sys.gettrace, sys.settrace
 _getprofile, _setprofile = sys.getprofile, sys.setprofile
 _HIGH = 100  # a descriptor that no script counts on
@@ -98,15 +100,22 @@ def told(make: Callable[[], Made], leave: Callable[[bytes], None]) -> Made:
     try:
         return make()
     except Exception as error:
-        leave(_failed(error))
-        raise
+        from kohaku_ast.errors import UncrossableValue
+
+        if not isinstance(error, UncrossableValue):
+            leave(_failed(error))
+            raise
+        leave(_uncrossable(error))
+        sys.exit(f"kogine: error: {error}")
 
 
 def writer(number: int) -> Callable[[bytes], None]:
     """What writes to the descriptor *number*, once; children do not get it."""
-    number = _hidden_away(number)
+    number, pid = _hidden_away(number), _getpid()
 
     def leave(data: bytes) -> None:
+        if _getpid() != pid:
+            return  # a child that the script has forked ends as the run does, but is not it
         try:
             while data:
                 data = data[_write(number, data) :]
@@ -136,38 +145,44 @@ def _finished(shipment: Shipment, returned: object) -> bytes:
     value = returned if shipment.prepared.program.entry_name else capture.value
     names = vars(sys.modules.get("__main__", capture))
     outputs = {name: names[name] for name in shipment.outputs if name in names}
-    wanted = value if shipment.wants_value else None
-    _by_value(shipment.prepared.modules)
+    wanted = {"value": value if shipment.wants_value else None}
+    along = lambda: _along(shipment)  # noqa: E731
     try:
-        return marshal.dumps(("finished", *dump_object((wanted, outputs))))
+        if shipment.wants_value != IF_POSSIBLE:
+            parts = [(*dump_values({"value": wanted, "outputs": outputs}, along), False)]
+        else:
+            parts = [
+                (*dump_values({"outputs": outputs}, along), False),
+                (*_dumped_if_possible(wanted, along), True),
+            ]
     except Exception as error:
-        return _uncrossable(wanted, outputs, error, shipment.wants_value == IF_POSSIBLE)
+        return _uncrossable(error)
+    return marshal.dumps(("finished", parts))
 
 
-def _by_value(modules: Iterable[str]) -> None:
-    """What is sent takes the *modules* that have overrides along: elsewhere they have none."""
-    if not modules:
-        return
-    import cloudpickle  # type: ignore[import-untyped]  # it has no types
+def _dumped_if_possible(
+    wanted: dict[str, object], along: Callable[[], Iterable[ModuleType]]
+) -> tuple[bool, bytes]:
+    try:
+        return dump_values({"value": wanted}, along)
+    except Exception:
+        from kohaku_ast.runner.uncrossable import Uncrossed
 
-    for name in modules:
-        if name in sys.modules:
-            cloudpickle.register_pickle_by_value(sys.modules[name])
+        return dump_values({"value": {"value": Uncrossed.of(wanted["value"])}})
 
 
-def _uncrossable(
-    value: object, outputs: dict[str, object], error: Exception, may_lack_value: bool
-) -> bytes:
-    """The error that names what cannot be sent; if the *value* may be lacking, all but it."""
-    from kohaku_ast.runner.uncrossable import Uncrossed, name_uncrossable
+def _along(shipment: Shipment) -> list[ModuleType]:
+    """The modules that go with what is sent: those that have overrides, which they lack where it
+    goes, and those that are not found there.
+    """
+    from kohaku_ast.runner.importable import lacking_elsewhere
 
-    if may_lack_value:
-        try:
-            return marshal.dumps(("finished", *dump_object((Uncrossed.of(value), outputs))))
-        except Exception as own:
-            value, error = None, own
-    values = {"value": {"value": value}, "outputs": outputs}
-    return marshal.dumps(("uncrossable", str(name_uncrossable(values, error))))
+    changed = [sys.modules[name] for name in shipment.prepared.modules if name in sys.modules]
+    return [*changed, *lacking_elsewhere(shipment.path, _USUAL_PATH)]
+
+
+def _uncrossable(error: Exception) -> bytes:
+    return marshal.dumps(("uncrossable", str(error)))
 
 
 def _failed(error: BaseException, is_wanted: bool = False) -> bytes:

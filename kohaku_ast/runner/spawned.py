@@ -7,14 +7,15 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.crossing_file import CrossingFile
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.process_outcome import PendingOutcome
+from kohaku_ast.runner.process_outcome import PendingOutcome, Unread
 from kohaku_ast.runner.shipment import Packed, pack
 
 _FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
@@ -69,6 +70,12 @@ class Spawned:
             _await_end(self.process, timeout)
         return self._pending.settle(self.process.wait())
 
+    def wait_unread(self, timeout: float | None = None) -> Unread:
+        """As ``wait``, for who makes the Outcome in another process."""
+        if timeout is not None:
+            _await_end(self.process, timeout)
+        return self._pending.unread(self.process.wait())
+
     def signal(self, number: int) -> None:
         """Send a signal to all processes of its session if it has one of its own, else to it
         alone. One that is gone is no error.
@@ -108,14 +115,32 @@ def _start(
     if sys.platform == "win32":
         return subprocess.Popen([*command, job.path, result.path, *argv], **popen)
     numbers = [job.fileno(), result.fileno()]
-    # The script and its arguments are there for who lists processes.
-    return subprocess.Popen([*command, *map(str, numbers), *argv], pass_fds=numbers, **popen)
+    with deaf_children():
+        # The script and its arguments are there for who lists processes.
+        return subprocess.Popen([*command, *map(str, numbers), *argv], pass_fds=numbers, **popen)
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """What is started inside does not hear Ctrl-C before it asks to: what it would say while it
+    gets ready is of nothing that the user has written.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def fresh_command() -> list[str]:
     """What starts an interpreter like this one; what it is to do comes after it."""
+    return [*interpreter(), _FRESH, _PACKAGES]
+
+
+def interpreter() -> list[str]:
+    """The command of an interpreter with the options of this one."""
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *flags, *_more_flags(flags), _FRESH, _PACKAGES]
+    return [sys.executable, *flags, *_more_flags(flags)]
 
 
 def _more_flags(flags: list[str]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from kohaku_ast.errors import UncrossableValue
 
+_MOVE = "Run it in this process, or give something that it can be made from, such as a path."
+
 
 class Uncrossed:
     """In the place of a value that could not be sent from another process."""
@@ -39,8 +41,20 @@ def name_uncrossable(
     return UncrossableValue(f"a value cannot be sent to another process: {error}")
 
 
-def _called(kind: str, name: object) -> str:
+def unreadable(kind: str, name: str, error: Exception) -> UncrossableValue:
+    """The error for the value that could be sent but, with *error*, not be made again there."""
+    what = _called(kind, name) if kind else "a value"
+    return UncrossableValue(
+        f"{what} cannot be made again in the process that it was sent to "
+        f"({type(error).__name__}: {error}). {_MOVE}"
+    )
+
+
+def _called(kind: str, name: str) -> str:
     words = {"args": "argument", "kwargs": "argument", "outputs": "output", "value": "result"}
+    function, hash_, number = name.removesuffix(")").partition("(#")
+    if hash_ and number.isdigit():
+        return f"argument {int(number) + 1} of {function}()"
     return f"the {words.get(kind, 'value of')} {name!r}"
 
 
@@ -48,6 +62,5 @@ def _message(what: str, value: object, error: Exception) -> str:
     kind = type(value)
     return (
         f"{what} cannot be sent to another process: a {kind.__module__}.{kind.__qualname__} "
-        f"({type(error).__name__}: {error}). Run it in this process, or give something that it "
-        "can be made from, such as a path."
+        f"({type(error).__name__}: {error}). {_MOVE}"
     )

@@ -60,23 +60,31 @@ class WarmServer:
         stdout: int | None = None,
         stderr: int | None = None,
         new_session: bool = False,
+        data: bytes | None = None,
+        asked: Callable[[Warmed], None] = lambda run: None,
     ) -> Warmed:
         """Start a run; None is what this process has. Comes back when there is a process: the
-        first time, when everything is imported.
+        first time, when everything is imported. *asked* gets what waits for that meanwhile.
+        *data* is *bound* if it has been packed before.
 
         Raises UncrossableValue if a value cannot be sent.
         """
         own = dict(env if env is not None else self._env if self._env is not None else os.environ)
-        folder = os.path.abspath(cwd or os.getcwd())
+        folder = _folder(cwd)
         streams = [_open(number, place) for place, number in enumerate((stdin, stdout, stderr))]
-        job = marshal.dumps((pack(bound, wants_value), folder, own, parent_group(new_session)))
+        data = pack(bound, wants_value) if data is None else data
+        job = marshal.dumps((data, folder, own, parent_group(new_session)))
         imports = self._imports if _suits(bound) else ()
         while True:
             server, has_imports = self._server(folder, own, imports)
             run = server.ask(job, streams, new_session)
-            if run.await_begin() or self._is_closed or server.is_ready or not has_imports:
+            asked(run)
+            if run.await_begin() or self._is_given_up(run) or server.is_ready or not has_imports:
                 return run
             self._break(folder, own, run)
+
+    def _is_given_up(self, run: Warmed) -> bool:
+        return self._is_closed or run.is_cancelled
 
     def close(self) -> None:
         """End the servers, and what still runs."""
@@ -129,6 +137,14 @@ class WarmServer:
             self._say(text)
 
 
+def _folder(cwd: str | None) -> str:
+    """Where a run starts; empty if our own folder has been removed, which is no folder's name."""
+    try:
+        return os.path.abspath(cwd or os.getcwd())
+    except FileNotFoundError:
+        return ""
+
+
 def _key(folder: str, env: Mapping[str, str]) -> object:
     """Libraries may read anything of these when they are imported."""
     return folder, frozenset(one for one in env.items() if not one[0].startswith(_PER_RUN))
@@ -145,10 +161,13 @@ def _open(number: int | None, place: int) -> int:
     """The descriptor to send for *number*; -1 if it is closed."""
     wanted = place if number is None else number
     try:
+        # One that is not inheritable was closed when we were started: something of ours has come
+        # to lie in its place.
+        is_open = number is not None or os.get_inheritable(place)
         os.fstat(wanted)
     except OSError:
         return -1
-    return wanted
+    return wanted if is_open else -1
 
 
 def _print(text: str) -> None:

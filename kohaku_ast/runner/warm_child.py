@@ -7,6 +7,7 @@ import os
 
 from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.inherited import renew_inherited
+from kohaku_ast.runner.process import hear_interrupts
 from kohaku_ast.runner.shipment import unpack
 from kohaku_ast.runner.shipped import start_of, told, writer
 from kohaku_ast.runner.standard_streams import renew_streams
@@ -73,6 +74,7 @@ def _foreseen(start: Callable[[], int], end: WarmEnd) -> Callable[[], int]:
 
     @hidden
     def foreseen() -> int:
+        hear_interrupts()
         try:
             status = start()
         except SystemExit as left:
@@ -111,7 +113,8 @@ def _connect(streams: list[int]) -> None:
 
 def _enter(cwd: str, wanted: Mapping[str, str], before: Mapping[str, str]) -> None:
     """What a library has put into the environment stays in it."""
-    os.chdir(cwd)
+    if cwd:
+        os.chdir(cwd)
     for name in before.keys() - wanted.keys():
         os.environ.pop(name, None)
     for name, text in wanted.items():

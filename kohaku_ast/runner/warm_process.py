@@ -16,9 +16,11 @@ from kohaku_ast.runner import warm_wire
 from kohaku_ast.runner.crossing_file import CrossingFile, above_streams
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.shipment import launch_parts
-from kohaku_ast.runner.spawned import fresh_command
+from kohaku_ast.runner.spawned import deaf_children, fresh_command
 from kohaku_ast.runner.warmed import Warmed
 from kohaku_ast.transform.third_party import Import
+
+_PATIENCE = 5.0  # seconds
 
 
 class WarmProcess:
@@ -47,10 +49,11 @@ class WarmProcess:
         with theirs, CrossingFile() as out, CrossingFile(_plan(launch, imports)) as job:
             numbers = [theirs.fileno(), job.fileno()]
             words = [*map(str, numbers), str(len(imports)), launch.argv[0]]
-            self._process = subprocess.Popen(
-                [*fresh_command(), "serve", *words], pass_fds=numbers, env=env, cwd=cwd,
-                stdin=subprocess.DEVNULL, stdout=out.fileno(), stderr=self._stderr.fileno(),
-            )  # fmt: skip
+            with deaf_children():
+                self._process = subprocess.Popen(
+                    [*fresh_command(), "serve", *words], pass_fds=numbers, env=env, cwd=cwd or None,
+                    stdin=subprocess.DEVNULL, stdout=out.fileno(), stderr=self._stderr.fileno(),
+                )  # fmt: skip
         self._thread = threading.Thread(target=self._listen, name="kogine-warm", daemon=True)
         self._thread.start()
 
@@ -66,19 +69,21 @@ class WarmProcess:
 
     def ask(self, job: bytes, streams: Sequence[int], is_group: bool) -> Warmed:
         """A run of *job*, perhaps without a process yet."""
-        run = Warmed(next(self._numbers), self._shown, is_group)
-        with self._lock:
+        run = Warmed(next(self._numbers), self._shown, is_group, self._wake)
+        with self._lock, CrossingFile(job) as file:
             if self._reason:
                 run.lose(self._reason)
-                return run
-            self._runs[run.number] = run
-            with CrossingFile(job) as file:
+            else:
+                self._runs[run.number] = run
                 descriptors = [file.fileno(), run.pending.file.fileno(), *streams]
                 try:
                     warm_wire.ask(self._socket, run.number, descriptors)
                 except OSError:
                     pass  # it has died: the listener is about to say so to every run
         return run
+
+    def _wake(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """End it, and what still runs."""
@@ -88,9 +93,12 @@ class WarmProcess:
             run.signal(signal.SIGKILL)
         if not self.is_ready:
             self._process.kill()
+        self._wake()
+        for run in runs:
+            run.await_end(_PATIENCE)  # the server's zombies are nobody's when it has gone
         try:
             self._socket.shutdown(socket.SHUT_WR)
-            self._process.wait(5)
+            self._process.wait(_PATIENCE)
         except (OSError, subprocess.TimeoutExpired):
             self._process.kill()
         self._thread.join()
@@ -115,7 +123,7 @@ class WarmProcess:
         elif kind == warm_wire.ENDED:
             self._runs.pop(number).end(*left)
         elif kind == warm_wire.FAILED:
-            self._runs.pop(number).lose(f"the warm server started no process: {left[0]}")
+            self._runs.pop(number).refuse(f"the warm server started no process: {left[0]}")
 
     def _lose_all(self) -> None:
         status = self._process.wait()

@@ -313,7 +313,8 @@ def test_json_is_valid_and_has_the_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["0", "1", "255", "256", "257", "-1", "2**31", "2**63", "-(2**80)", "True", "None", "''"]
+    "code",
+    ["0", "1", "255", "256", "257", "-1", "2**31", "2**63", "-(2**80)", "True", "None", "''"],
 )
 def test_an_exit_status_is_that_of_a_process(tmp_path: Path, code: str) -> None:
     (tmp_path / "s.py").write_text(f"import sys\nn = 0\nsys.exit({code})\n")

@@ -82,7 +82,10 @@ BELOW = [
 def test_one_frame_is_below(below: Below, way: str, tmp_path: Path) -> None:
     """The interpreter needs one that it can see: without it a tracer ends the script."""
     probe = Probe(below.name, below.source, stdin=below.stdin)
-    expected, got = run_plain(probe, tmp_path), run_kogine(probe, tmp_path, way)
+    assert_one_below(below, run_plain(probe, tmp_path), run_kogine(probe, tmp_path, way))
+
+
+def assert_one_below(below: Below, expected: Seen, got: Seen) -> None:
     more = below.more.encode()
     out, err = got.stdout.replace(more, b""), got.stderr.replace(more, b"")
     assert (got.status, out, err) == (expected.status, expected.stdout, expected.stderr)
@@ -102,11 +105,15 @@ except RecursionError:
 """
 
 
+def deep(limit: int | None) -> Probe:
+    setting = f"import sys\nsys.setrecursionlimit({limit})\n" if limit else ""
+    return Probe("depth", setting + DEEP)
+
+
 @pytest.mark.parametrize("limit", [None, 80, 5000])
 def test_depth_is_within_ten_frames(limit: int | None, tmp_path: Path) -> None:
     """CPython counts calls from C to the script too; what starts the script is a few of these."""
-    setting = f"import sys\nsys.setrecursionlimit({limit})\n" if limit else ""
-    probe = Probe("depth", setting + DEEP)
+    probe = deep(limit)
     expected = int(run_plain(probe, tmp_path).stdout)
     for way in WAYS:
         assert 0 <= expected - int(run_kogine(probe, tmp_path, way).stdout) <= 10, way
@@ -127,9 +134,12 @@ def test_recursion_reads_the_same(probe: Probe, tmp_path: Path) -> None:
     """All but the number of lines."""
     expected = run_plain(probe, tmp_path)
     for way in WAYS:
-        got = run_kogine(probe, tmp_path, way)
-        assert (got.status, got.stdout) == (expected.status, expected.stdout)
-        assert _ends(got) == _ends(expected)
+        assert_ends_alike(expected, run_kogine(probe, tmp_path, way))
+
+
+def assert_ends_alike(expected: Seen, got: Seen) -> None:
+    assert (got.status, got.stdout) == (expected.status, expected.stdout)
+    assert _ends(got) == _ends(expected)
 
 
 def _ends(seen: Seen) -> tuple[bytes, bytes]:

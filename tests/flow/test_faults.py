@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,60 @@ def test_the_death_of_the_warm_server_fails_its_runs_alone(script: str) -> None:
     assert all(one.status == "succeeded" or "warm server" in str(one.error) for one in others)
 
 
+GATE = """\
+import os, time
+n = 0
+part = f"part{n}"
+with open(part, "w") as file:
+    file.write(str(os.getpid()))
+os.rename(part, f"begun{n}")
+while n == 0 and not os.path.exists("go"):
+    time.sleep(0.01)
+print("line", n)
+"""
+
+
+def test_a_warm_server_that_is_stopped_goes_on_at_a_timeout(tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "gate.py").write_text(GATE)
+    options = ["--sweep", "n=0,1", "--workers", "1", "--mode", "warm", "--timeout", "1"]
+    flow = kogine(tmp_path, "run", "gate.py", *options, stderr=subprocess.PIPE)
+    run = psutil.Process(int(read_soon(tmp_path / "begun0")))
+    run.parent().suspend()
+    (tmp_path / "go").touch()
+    _, errors = flow.communicate(timeout=60)
+    assert b"failed [1/2] n=0: TimeoutError: took longer than 1 s" in errors
+    assert b"2 runs: 1 succeeded, 1 failed" in errors
+
+
+def test_a_run_that_cannot_be_ended_is_given_up(tmp_path: Path) -> None:
+    gate = tmp_path / "gate.py"
+    gate.write_text(GATE)
+    with ThreadPoolExecutor(1) as executor:  # which has no way to end what it has begun
+        flow = Parallel([Script(str(gate))], mode=executor, timeout=0.1)
+        object.__setattr__(flow.limits, "grace", 0.01)
+        found = flow.run()
+        (tmp_path / "go").touch()
+    assert [str(one.error) for one in found] == ["TimeoutError: took longer than 0.1 s"]
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_the_death_of_what_copies_output_ends_no_flow(tmp_path: Path, mode: str) -> None:
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "gate.py").write_text(GATE)
+    options = ["--sweep", "n=0,1,2", "--mode", mode]
+    options += [] if mode == "inline" else ["--workers", "1"]
+    flow = kogine(tmp_path, "run", "gate.py", *options, stderr=subprocess.PIPE)
+    read_soon(tmp_path / "begun0")
+    children = psutil.Process(flow.pid).children()
+    (copying,) = (one for one in children if "tee_process" in " ".join(one.cmdline()))
+    copying.kill()
+    (tmp_path / "go").touch()
+    _, errors = flow.communicate(timeout=60)
+    assert b"3 runs: " in errors
+    assert b"kohaku_ast" not in errors
+
+
 def test_an_error_is_described_whatever_it_is() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
@@ -279,6 +334,21 @@ def test_runs_go_on_without_room_for_temporary_files(tmp_path: Path, mode: str) 
     _, errors = flow.communicate(timeout=60)
     assert flow.returncode == 0, errors
     assert {one.name for one in tmp_path.glob("done*")} == {"done0", "done1"}
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_runs_go_on_when_the_working_folder_has_been_removed(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "removes.py").write_text(
+        "import os, shutil\nn = 0\nif n == 0:\n    shutil.rmtree(os.getcwd())\n"
+    )
+    (tmp_path / "folder").mkdir()
+    options = ["--sweep", "n=0,1,2", "--mode", mode]
+    options += [] if mode == "inline" else ["--workers", "1"]
+    flow = kogine(
+        tmp_path / "folder", "run", "../removes.py", *options, stderr=subprocess.PIPE
+    )  # fmt: skip
+    _, errors = flow.communicate(timeout=60)
+    assert b"3 runs: 3 succeeded" in errors
 
 
 def can_mount(folder: Path) -> bool:

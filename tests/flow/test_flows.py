@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import count, islice
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,78 @@ def test_a_generator_gets_each_outcome_and_is_asked_late(script: str) -> None:
     assert events == ["asked 1", "got 3", "asked 3", "got 9", "asked 9", "got 27"]
 
 
+MODES = pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+
+
+@MODES
+def test_a_generator_hears_of_a_config_that_does_not_fit(script: str, mode: str) -> None:
+    heard: list[tuple[str, str]] = []
+
+    def configs() -> Iterator[Config]:
+        for config in (Config({"n": 1}), Config({"m": 2}), Config({"n": 3})):
+            outcome = yield config
+            heard.append((outcome.status, str(outcome.error or outcome.value)))
+
+    Sequential(Script(script, configs()), mode=mode, on_error="continue").run()
+    assert heard[0] == ("succeeded", "1")
+    assert heard[1][1].startswith("UnknownTarget: train.py: no parameter 'm'")
+    assert heard[2] == ("succeeded", "3")
+
+
+@MODES
+def test_a_config_that_does_not_fit_stops_a_flow(script: str, mode: str) -> None:
+    configs = [Config({"n": 1}), Config({"m": 2}), Config({"n": 3})]
+    found = Sequential(Script(script, configs), mode=mode).run()
+    assert [one.status for one in found] == ["succeeded", "failed"]
+
+
+@MODES
+def test_outcomes_say_of_which_run_they_are(script: str, mode: str) -> None:
+    heard: list[Outcome] = []
+
+    def configs(previous: Mapping[str, Outcome]) -> Iterator[Config]:
+        heard.append(previous["first"])
+        heard.append((yield Config({"n": 1})))  # type: ignore[arg-type]
+        heard.append((yield Config({"n": 2})))  # type: ignore[arg-type]
+
+    flow = Sequential(
+        [Script(script, name="first"), Script(script, configs, name="second")], mode=mode
+    )
+    assert flow.run() == heard
+    assert [(one.index, one.script, one.label) for one in heard] == [
+        (0, "first", "first"), (1, "second", "n=1"), (2, "second", "n=2"),
+    ]  # fmt: skip
+    assert all(Path(one.log).exists() for one in heard)
+
+
+@pytest.mark.parametrize("mode", ["spawn", "warm"])
+def test_what_a_generator_raises_comes_after_the_runs_under_way(script: str, mode: str) -> None:
+    def configs() -> Iterator[Config]:
+        yield Config({"n": 1})
+        raise LookupError("mine")
+
+    flow = Parallel(Script(script, configs()), max_workers=2, mode=mode)
+    seen: list[object] = []
+    with pytest.raises(LookupError, match="mine"):
+        seen.extend(one.value for one in flow.as_completed())
+    assert seen == [1]
+
+
+def test_endless_configs_that_do_not_fit_come_out_one_by_one(script: str) -> None:
+    asked: list[int] = []
+
+    def configs() -> Iterator[Config]:
+        yield Config({"n": 1})
+        for number in count():
+            asked.append(number)
+            yield Config({"m": 2})
+
+    flow = Parallel(Script(script, configs()), max_workers=2)
+    failed = (one for one in flow.as_completed() if one.status == "failed")
+    assert [one.index for one in islice(failed, 3)] == [1, 2, 3]
+    assert asked == [0, 1, 2]
+
+
 def test_a_later_script_sees_the_outcomes_of_earlier_ones(script: str) -> None:
     def follow(previous: Mapping[str, Outcome]) -> Config:
         return Config({"n": previous["first"].value + 1})  # type: ignore[operator]
@@ -140,6 +213,18 @@ def test_a_lent_executor_runs_them_and_is_not_shut_down(
         found = Parallel([Script(script, Sweep(n=[1, 2, 3]))], mode=executor).run()
         assert [one.value for one in found] == [1, 2, 3]
         assert executor.submit(max, 1, 2).result() == 2
+
+
+@pytest.mark.parametrize("mode", ["spawn", "warm"])
+def test_a_stream_that_is_closed_is_closed_in_the_runs(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "script.py").write_text("import sys\nn = 0\nprint(sys.stdin, sys.stderr)\n")
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    command = f"{sys.executable} {launcher} run script.py n=1 --mode {mode} --no-record"
+    seen = subprocess.run(
+        ["/bin/sh", "-c", f"{command} <&- 2>&-"], cwd=tmp_path, text=True,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": on_path()}, check=True,
+    )  # fmt: skip
+    assert seen.stdout == "None None\n"
 
 
 def test_a_value_that_cannot_cross_is_named_before_anything_runs(script: str) -> None:
@@ -161,6 +246,10 @@ def test_objects_cross(script: str) -> None:
     [
         pytest.param(lambda s: Parallel(s, mode="inline"), "spawn", id="parallel in one process"),
         pytest.param(lambda s: Parallel(s, mode="worm"), "warm", id="an unknown mode"),
+        pytest.param(
+            lambda s: Parallel(s, mode=ThreadPoolExecutor), "Executor", id="a class of Executors"
+        ),
+        pytest.param(lambda s: Sequential(s, mode=None), "inline", id="no mode"),
         pytest.param(lambda s: Parallel(s, max_workers=0), "max_workers", id="no workers"),
         pytest.param(
             lambda s: Sequential(s, on_error="ignore"), "continue", id="an unknown policy"
@@ -195,15 +284,19 @@ def _is_gone(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_flow_ends_its_runs_and_says_so(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_an_interrupted_flow_ends_its_runs_and_says_so(
+    tmp_path: Path, number: int, status: int
+) -> None:
     # Without records, what runs print comes through.
     flow = _flow(tmp_path, "--workers", "2", "--mode", "spawn", "--no-record")
     assert flow.stdout is not None
     lines = [flow.stdout.readline(), flow.stdout.readline()]
     flow.send_signal(number)
     _, errors = flow.communicate(timeout=60)
-    assert flow.returncode == 130
+    assert flow.returncode == status
     assert "2 interrupted" in errors
     pids = [int(line.split()[2]) for line in lines]
     deadline = time.monotonic() + 30

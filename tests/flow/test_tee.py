@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.recorded import KOGINE, log_of, records
 from tests.oracle import on_path, run, run_kogine, run_python
+from tests.store.tmpfs import small_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it copies in threads")
 
@@ -57,13 +58,18 @@ def test_what_goes_to_one_place_stays_in_one_order(tmp_path: Path, mode: tuple[s
 KILLING = """\
 import os
 n = 0
+def is_dead(one):
+    try:
+        return ") Z" in open(f"/proc/{one}/stat").read()
+    except OSError:
+        return True
 print("before", flush=True)
 for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
     while not (line := open(f"/proc/{one}/cmdline").read()):
         pass  # its exec is under way
     if "tee_process.py" in line:
         os.kill(int(one), 9)
-        while ") Z" not in open(f"/proc/{one}/stat").read():
+        while not is_dead(one):
             pass
         print("killed", flush=True)
 """
@@ -77,6 +83,40 @@ def test_the_copying_process_is_killed(tmp_path: Path, mode: tuple[str, ...]) ->
     done = run_kogine(tmp_path, "run", "s.py", *SWEEP, *mode)
     assert (done.status, done.stdout) == (0, 3 * "before\nkilled\n")
     assert [log_of(one) for one in records(tmp_path)] == 3 * ["before\nkilled\n"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc that lists children")
+@pytest.mark.parametrize(
+    "mode", [("--isolate",), ("--workers", "2"), ("--mode", "warm")], ids=" ".join
+)
+def test_a_run_prints_on_after_the_copying_process_was_killed(
+    tmp_path: Path, mode: tuple[str, ...]
+) -> None:
+    kogine = "int(os.environ['FLOW'])"
+    much = "x = 'y' * 3_000_000\nprint(x)\n"
+    (tmp_path / "s.py").write_text(KILLING.replace("KOGINE", kogine) + much)
+    words = [*KOGINE, "run", "s.py", "--sweep", "n=1,2", *mode]
+    done = run(["sh", "-c", f"FLOW=$$ exec {shlex.join(words)}"], tmp_path, PYTHONPATH=on_path())
+    assert done.status == 0, done.stderr
+    assert [len(log_of(one)) > 3_000_000 for one in records(tmp_path)] == [True, True]
+
+
+FULL = pytest.mark.parametrize(
+    "mode",
+    [(), ("--json",), ("--isolate",), ("--workers", "2"), ("--mode", "warm"), ("--record",)],
+    ids=lambda mode: " ".join(mode) or "inline",
+)
+
+
+@FULL
+def test_a_disk_that_is_full_of_what_runs_print(tmp_path: Path, mode: tuple[str, ...]) -> None:
+    with small_disk(tmp_path) as disk:
+        (disk / "s.py").write_text("n = 0\nfor i in range(30):\n    print('x' * 100_000)\n")
+        sweep = () if mode == ("--record",) else SWEEP
+        done = run_kogine(disk, "run", "s.py", *sweep, *mode)
+        assert done.status == 0, done.stderr
+        assert done.stderr.count("kogine: warning: cannot keep ") == 1
+        assert "No space left on device" in done.stderr
 
 
 @MODES

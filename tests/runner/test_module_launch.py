@@ -139,6 +139,25 @@ def test_what_cannot_be_started(folder: Path, start: list[str], words: str) -> N
     assert words in done.stderr
 
 
+# Who interrupts a flow ends it.
+IN_A_FLOW = [one for one in STARTS if one.id != "module that is interrupted"]
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+@pytest.mark.parametrize(("start", "override"), IN_A_FLOW)
+def test_a_run_of_a_flow_starts_as_python_does(
+    folder: Path, start: list[str], override: str, mode: str
+) -> None:
+    expected = run_python(folder, *start)
+    done = run_kogine(folder, "run", *start, override, "--mode", mode, "--no-record")
+    assert (done.status, done.stdout) == (int(expected.status > 0), expected.stdout)
+    assert _traceback(done.stderr) == _traceback(expected.stderr)
+
+
+def _traceback(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("  File")]
+
+
 @pytest.mark.parametrize("flag", ["-O", "-I", "-P", "-Werror", "-Xdev", "-s", "-E"])
 def test_options_of_the_interpreter_keep_their_meaning(folder: Path, flag: str) -> None:
     if flag == "-P" and sys.version_info < (3, 11):
