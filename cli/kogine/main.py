@@ -41,11 +41,24 @@ def main(arguments: list[str] | None = None) -> int:
         start = _command(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return report(error)
+    except KeyboardInterrupt:
+        if not is_whole:
+            raise
+        return _end_by_interrupt()
     if start is None:
         return 0
     if is_whole:
         leave_for(start)
     return start()
+
+
+def _end_by_interrupt() -> int:
+    """Ctrl-C before the script runs: the process dies of it, as it would in the script."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)
+    return 128 + signal.SIGINT
 
 
 def _command(arguments: list[str]) -> Callable[[], int] | None:

@@ -83,7 +83,7 @@ class Flow:
                 self.launcher.close()
                 self.summary = Summary(
                     dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
-                    is_refused, self._failed_before,
+                    is_refused, self._failed_before, self.interrupts.deadly,
                 )  # fmt: skip
                 for one in self.observers:
                     one.on_finish(self.summary)
@@ -128,7 +128,7 @@ class Flow:
         if found is None:
             return None
         work, config = found
-        run = Run(self._count, work, config, total=self.total)
+        run = Run(self._count, work, config, total=self.total, is_alone=self.supply.is_alone)
         self._count += 1
         return run
 

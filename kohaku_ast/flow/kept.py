@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store import facts
 from kohaku_ast.store.run_folder import LOG, RunFolder
@@ -52,10 +54,12 @@ class Kept:
         self.is_between_attempts = True
         self.facts["status"] = "running"
 
-    def as_last_attempt(self) -> None:
-        """There will be no other attempt after all."""
+    def as_last_attempt(self) -> Path | None:
+        """There will be no other attempt after all; where its log is."""
         *others, last = self.attempts
         self.facts.update(last, attempts=others)
+        self.is_between_attempts = False
+        return None if last["log"] is None else self.folder.path / str(last["log"])
 
     def write(self) -> None:
         """Raises OSError."""

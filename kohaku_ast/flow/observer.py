@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,12 +25,16 @@ class Summary:
     is_refused: bool = False
     #: Of the skipped: those that had failed before.
     failed_before: int = 0
+    #: The signal other than Ctrl-C that ended it, and of which this process dies then; 0: none.
+    deadly: int = 0
 
     @property
     def exit_status(self) -> int:
-        """130 after Ctrl-C, 2 for a broken supply, 1 if a run failed, now or before, else 0."""
+        """130 after Ctrl-C, and as much above 128 after other signals, as shells have it; 2 for a
+        broken supply, 1 if a run failed, now or before, else 0.
+        """
         if self.is_interrupted:
-            return 130
+            return 128 + (self.deadly or signal.SIGINT)
         if self.broken:
             return 2
         return 1 if self.counts.get(FAILED) or self.failed_before else 0

@@ -119,7 +119,12 @@ class Recorder(Observer):
 
     def on_end(self, run: Run) -> None:
         """The final record."""
-        self._end(run.index, run.state, run.outcome, run.ended)
+        kept = self._open.get(run.index)
+        if kept is None or not kept.is_between_attempts:
+            self._end(run.index, run.state, run.outcome, run.ended)
+            return
+        run.log = kept.as_last_attempt()
+        self._close(run.index, kept)
 
     def on_finish(self, summary: Summary) -> None:
         """What nobody has seen the end of was ended with the flow."""

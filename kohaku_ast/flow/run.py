@@ -31,6 +31,8 @@ class Run:
     started: float = 0.0
     ended: float = 0.0
     outcome: Outcome | None = None
+    #: Whether its Script is the only one of the flow.
+    is_alone: bool = True
     #: How many runs the flow has, if that is known.
     total: int | None = None
     #: Its folder of records, and the file with what it prints.
@@ -53,6 +55,12 @@ class Run:
     def number(self) -> str:
         """``[2/4]``, or ``[2]`` if nobody knows how many there will be."""
         return f"[{self.index + 1}]" if self.total is None else f"[{self.index + 1}/{self.total}]"
+
+    @property
+    def title(self) -> str:
+        """Its label for who sees the flow: in one of several Scripts with the Script's name."""
+        is_enough = self.is_alone or not self.config.label
+        return self.label if is_enough else f"{self.work.name} {self.label}"
 
     @property
     def label(self) -> str:

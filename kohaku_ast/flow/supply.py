@@ -19,6 +19,8 @@ class Supply:
         #: The last Outcome of each Work.
         self.previous: dict[str, Outcome] = {}
         self._waiting = list(works)
+        #: Whether there is one Work.
+        self.is_alone = len(works) == 1
         self._work: Work | None = None
         self._walk: Walk | None = None
         self._begun = False
@@ -26,8 +28,8 @@ class Supply:
     def next(self, outcome: Outcome | None = None) -> tuple[Work, Config] | None:
         """The next of them; None when all have been given.
 
-        *outcome* is that of the last run. Raises ConfigError for what is no Config, and for an
-        exception of a generator.
+        *outcome* is that of the last run. Raises ConfigError for what is no Config; what a
+        generator raises comes through.
         """
         while True:
             if self._walk is None:

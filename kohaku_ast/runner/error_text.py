@@ -18,7 +18,7 @@ def describe(error: BaseException, trace: TracebackType | None) -> tuple[str, st
         name = f"{kind.__module__}.{name}"
     try:
         message = str(error)
-    except Exception:
+    except BaseException:  # SystemExit, too: Python passes over it here
         message = "<exception str() failed>"  # Python's own words
     try:
         import traceback

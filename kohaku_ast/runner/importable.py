@@ -60,7 +60,7 @@ def by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
 
     with _registry:
         others = cloudpickle.list_registry_pickle_by_value()
-        new = [one for one in modules if one.__name__ not in others]
+        new = [one for one in dict.fromkeys(modules) if one.__name__ not in others]
         for one in new:
             cloudpickle.register_pickle_by_value(one)
         try:

@@ -216,7 +216,8 @@ def test_a_folder_that_cannot_be_written_is_said_once(
     (tmp_path / ".kogine").write_text("a file is in the way, even of root")
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "n=1,2,3", *mode)
     assert done.status == 0
-    assert sorted(done.stdout.splitlines()) == ["run 1", "run 2", "run 3"]
+    # Nothing keeps two workers' lines apart.
+    assert sorted(done.stdout) == sorted("run 1\nrun 2\nrun 3\n")
     assert done.stderr.count("kogine: warning: cannot keep a record") == 1
     assert "Not a directory" in done.stderr
 
@@ -228,7 +229,7 @@ def test_a_full_disk_is_said_once(tmp_path: Path, mode: tuple[str, ...]) -> None
         disk.fill()
         done = run_kogine(disk, "run", "train.py", "--sweep", "n=1,2,3", *mode)
     assert done.status == 0, done.stderr
-    assert sorted(done.stdout.splitlines()) == ["run 1", "run 2", "run 3"]
+    assert sorted(done.stdout) == sorted("run 1\nrun 2\nrun 3\n")  # as above
     assert done.stderr.count("kogine: warning: cannot keep") == 1
     assert "No space left on device" in done.stderr
 
@@ -324,3 +325,40 @@ def test_an_exit_status_is_that_of_a_process(tmp_path: Path, code: str) -> None:
     assert [one.exit_status for one in records(tmp_path)] == [plain.status] * 3
     status = "failed" if plain.status else "succeeded"
     assert [one.status for one in records(tmp_path)] == [status] * 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_run_that_is_not_tried_again_after_all_keeps_one_attempt(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("print('tried')\n1 / 0\n")
+    flow = started(tmp_path, "run", "s.py", "--retries", "3", "--backoff", "600", "--mode", "spawn")
+    assert flow.stderr is not None
+    wait_for(lambda: [one for one in records(tmp_path) if one.facts["attempts"]] or None)
+    flow.send_signal(signal.SIGINT)
+    errors = flow.communicate()[1]
+    (record,) = records(tmp_path)
+    assert (record.status, record.attempt, record.facts["attempts"]) == ("failed", 1, [])
+    assert log_of(record).startswith("tried\n")
+    assert f"log: {os.path.relpath(str(record.log), tmp_path)}" in errors
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_the_last_line_says_of_which_signal_we_die(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import time\nopen('up', 'w').close()\ntime.sleep(600)\n")
+    flow = started(tmp_path, "run", "s.py", "--json", "--mode", "spawn", "--timeout", "600")
+    wait_for(lambda: (tmp_path / "up").exists() or None)
+    flow.send_signal(signal.SIGTERM)
+    *_, finish = flow.communicate()[0].splitlines()
+    assert json.loads(finish)["exit_status"] == 128 + signal.SIGTERM
+    assert flow.returncode == -signal.SIGTERM
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_before_anything_runs_shows_nothing_of_ours(tmp_path: Path) -> None:
+    with started(tmp_path, "run", "-", stdin=subprocess.PIPE) as flow:
+        assert flow.stdin is not None
+        assert flow.stderr is not None
+        flow.stdin.write("#" * (1 << 17))  # more than a pipe holds: it has begun to read
+        flow.stdin.flush()
+        # Between two reads Python does not look for signals.
+        status = wait_for(lambda: flow.send_signal(signal.SIGINT) or flow.poll())
+        assert (status, flow.stderr.read()) == (-signal.SIGINT, "")

@@ -160,3 +160,12 @@ def test_a_dry_run_says_what_it_cannot_know(folder: Path) -> None:
     )
     assert done.status == 0
     assert done.stdout.count("its runs depend on the Outcomes of the scripts before it") == 2
+
+
+# --- what is seen of it ---------------------------------------------------------------------------
+
+
+def test_runs_of_several_scripts_say_of_which(folder: Path) -> None:
+    done = run_kogine(folder, "workflow", "sequential", "one.py", "two.py", "--sweep", "lr=1,2")
+    heads = [line for line in done.stderr.splitlines() if line.startswith("[")]
+    assert heads == ["[1/3] one.py lr=1", "[2/3] one.py lr=2", "[3/3] two.py"]

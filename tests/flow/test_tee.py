@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -57,7 +58,6 @@ def test_what_goes_to_one_place_stays_in_one_order(tmp_path: Path, mode: tuple[s
 
 KILLING = """\
 import os
-n = 0
 def is_dead(one):
     try:
         return ") Z" in open(f"/proc/{one}/stat").read()
@@ -79,7 +79,7 @@ for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
 @MODES
 def test_the_copying_process_is_killed(tmp_path: Path, mode: tuple[str, ...]) -> None:
     kogine = "os.getppid()" if mode else "os.getpid()"
-    (tmp_path / "s.py").write_text(KILLING.replace("KOGINE", kogine))
+    (tmp_path / "s.py").write_text("n = 0\n" + KILLING.replace("KOGINE", kogine))
     done = run_kogine(tmp_path, "run", "s.py", *SWEEP, *mode)
     assert (done.status, done.stdout) == (0, 3 * "before\nkilled\n")
     assert [log_of(one) for one in records(tmp_path)] == 3 * ["before\nkilled\n"]
@@ -92,9 +92,9 @@ def test_the_copying_process_is_killed(tmp_path: Path, mode: tuple[str, ...]) ->
 def test_a_run_prints_on_after_the_copying_process_was_killed(
     tmp_path: Path, mode: tuple[str, ...]
 ) -> None:
-    kogine = "int(os.environ['FLOW'])"
-    much = "x = 'y' * 3_000_000\nprint(x)\n"
-    (tmp_path / "s.py").write_text(KILLING.replace("KOGINE", kogine) + much)
+    killing = indent(KILLING.replace("KOGINE", "int(os.environ['FLOW'])"), "    ")
+    text = f"n = 0\nif n == 1:\n{killing}print('y' * 3_000_000)\n"
+    (tmp_path / "s.py").write_text(text)
     words = [*KOGINE, "run", "s.py", "--sweep", "n=1,2", *mode]
     done = run(["sh", "-c", f"FLOW=$$ exec {shlex.join(words)}"], tmp_path, PYTHONPATH=on_path())
     assert done.status == 0, done.stderr

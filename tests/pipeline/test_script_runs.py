@@ -197,15 +197,22 @@ def test_the_exception_comes_back_from_the_process(
     ("text", "message"),
     [
         pytest.param("x = (one for one in [1])\n", "bad.py: .*output 'x'", id="an output that cannot cross"),
-        pytest.param("import beside\nx = beside.Thing()\n", "cannot be read in this process", id="a class that is nowhere else"),
+        pytest.param("import beside\nx = beside.Once()\n", "output 'x' cannot be made again", id="an output that cannot be made again"),
         pytest.param("import os, signal\nx = 1\nos.kill(os.getpid(), signal.SIGKILL)\n", "killed by SIGKILL", id="killed"),
     ],
 )  # fmt: skip
 def test_what_a_process_cannot_give(folder: Path, text: str, message: str) -> None:
     write("bad.py", text)
-    write("beside.py", "class Thing: pass\n")
+    write("beside.py", "class Once:\n    def __reduce__(self): return int, ('no',)\n")
     with pytest.raises(KogineError, match=message):
         Pipeline([script("bad.py", "x")], engine="parallel").run()
+
+
+def test_a_class_of_a_module_beside_a_script_crosses(folder: Path) -> None:
+    write("good.py", "import beside\nx = beside.Thing()\nx.n = 3\n")
+    write("beside.py", "class Thing: pass\n")
+    found = Pipeline([script("good.py", "x")], engine="parallel").run(output_name="x")
+    assert (type(found).__name__, found.n) == ("Thing", 3)
 
 
 @pytest.mark.parametrize("engine", ["sequential", "parallel"])

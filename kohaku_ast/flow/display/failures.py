@@ -72,7 +72,7 @@ class Failures:
 
     def _group(self, run: Run) -> Failure:
         return Failure(
-            run.number, run.label, error_line(run), log_lines(run, _LOG_LINES),
+            run.number, run.title, error_line(run), log_lines(run, _LOG_LINES),
             str(run.log or ""), self._again(run),
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ class Heads(Lines):
         """Its number and label."""
         _flush()
         attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-        self._out.say(f"{run.number} {run.label}{attempt}")
+        self._out.say(f"{run.number} {run.title}{attempt}")
 
     def on_retry(self, run: Run, seconds: float) -> None:
         """Why, and when."""

@@ -22,21 +22,21 @@ class Lines(Observer):
     def on_start(self, run: Run, total: int | None) -> None:
         """Its number and label."""
         attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-        self._out.say(f"started {run.number} {run.label}{attempt}")
+        self._out.say(f"started {run.number} {run.title}{attempt}")
 
     def on_retry(self, run: Run, seconds: float) -> None:
         """Why, and when."""
         self._out.say(
-            f"retrying {run.number} {run.label} in {exact_time(seconds)}: {error_line(run)}"
+            f"retrying {run.number} {run.title} in {exact_time(seconds)}: {error_line(run)}"
         )
 
     def on_skip(self, run: Run) -> None:
         """That it was skipped."""
         how = run.outcome.status if run.outcome else SUCCEEDED
-        self._out.say(f"skipped {run.number} {run.label}: it has {how} before")
+        self._out.say(f"skipped {run.number} {run.title}: it has {how} before")
 
     def on_end(self, run: Run) -> None:
         """How it ended."""
         last = error_line(run) if run.state == FAILED else metrics_text(seen_of(run).metrics)
         took = exact_time(run.seconds)
-        self._out.say(f"{run.state} {run.number} {run.label} in {took}{': ' if last else ''}{last}")
+        self._out.say(f"{run.state} {run.number} {run.title} in {took}{': ' if last else ''}{last}")

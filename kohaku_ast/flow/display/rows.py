@@ -57,5 +57,5 @@ def waiting_row(run: Run, seconds: float) -> Row:
 
 def _row(run: Run, elapsed: float, done: str, left: str, metrics: str, last: str) -> Row:
     number = run.number.strip("[]")
-    cells = (number, run.state, run.label, short_time(elapsed), done, left, metrics, last)
+    cells = (number, run.state, run.title, short_time(elapsed), done, left, metrics, last)
     return Row(run.index, run.state, tuple(map(plain_line, cells)))
