@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from kohaku_ast.config.config import Config
@@ -62,7 +63,7 @@ class Run:
         is_enough = self.is_alone or not self.config.label
         return self.label if is_enough else f"{self.work.name} {self.label}"
 
-    @property
+    @cached_property
     def label(self) -> str:
         """What tells it from the others: ``lr=0.1 bs=32``, else the Script's name."""
         return self.config.label or self.work.name

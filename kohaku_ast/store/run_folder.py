@@ -16,7 +16,7 @@ LOG = "log.txt"
 _FOLDERS_TRIED = 10_000
 _BINARY = getattr(os, "O_BINARY", 0)  # elsewhere there is nothing else
 _LEAST_FREE = 64 * 1024
-"""Bytes. A script whose log has no room fails at its ``print``: better none at all."""
+"""Bytes. With less a log would hold next to nothing: better that its run prints where we do."""
 
 
 class RunFolder:
