@@ -19,6 +19,7 @@ from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.own_values import with_own_values
 from kohaku_ast.runner.process import unused_messages
+from kohaku_ast.store.run_folder import has_plenty
 
 
 class Handle(Protocol):
@@ -149,14 +150,15 @@ class ProcessLauncher:
         """Start it; raises UncrossableValue, which names the value."""
         _tell_trouble(self._tee, self.log_failed)  # of the runs before
         log = self.open_log(run, bound)
-        copy = self._tee.begin(log) if log is not None else None
+        is_direct = log is not None and not self._tee.shows and has_plenty(log)
+        copy = self._tee.begin(log) if log is not None and not is_direct else None
         try:
             handle = self.begin(
                 bound,
                 wants_value=self.wants_value,
                 env={**os.environ, **self.slots.of(run)},
-                stdout=copy.stdout if copy else None,
-                stderr=copy.stderr if copy else None,
+                stdout=copy.stdout if copy else log,
+                stderr=copy.stderr if copy else log,
                 # What the terminal sends (Ctrl-C) reaches the runs through the flow alone.
                 new_session=True,
             )
@@ -167,6 +169,8 @@ class ProcessLauncher:
         finally:
             if copy is not None:
                 copy.close_writers()
+            elif log is not None:
+                os.close(log)
         self.be_nice(handle.pid)
         try:
             _wait_for(handle, run, done, copy)

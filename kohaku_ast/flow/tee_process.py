@@ -4,7 +4,8 @@ A process of its own: it goes on when the flow is killed, so that logs are compl
 no lock that a run's C code may hold while it prints. It is not woken for every run: of one that is
 over sooner than it looks, the flow copies everything itself.
 
-Runs do not write to their logs themselves: on a full disk their ``print`` would fail.
+Where the disk is nearly full, runs do not write to their logs themselves: their ``print`` would
+fail.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ RECORD = "run.json"
 LOG = "log.txt"
 _FOLDERS_TRIED = 10_000
 _BINARY = getattr(os, "O_BINARY", 0)  # elsewhere there is nothing else
+_PLENTY = 1 << 30
 _LEAST_FREE = 64 * 1024
 """Bytes. With less a log would hold next to nothing: better that its run prints where we do."""
 
@@ -138,11 +139,22 @@ def _write_whole(path: str, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _check_room(log: int) -> None:
+def has_plenty(log: int) -> bool:
+    """Whether a run may write to the descriptor *log* itself: it would take a while to fill the
+    disk, on which its ``print`` would fail.
+    """
+    return _free(log) >= _PLENTY
+
+
+def _free(log: int) -> float:
     if not hasattr(os, "fstatvfs"):
-        return
+        return float("inf")
     found = os.fstatvfs(log)
-    if found.f_bavail * found.f_frsize < _LEAST_FREE:
+    return found.f_bavail * found.f_frsize
+
+
+def _check_room(log: int) -> None:
+    if _free(log) < _LEAST_FREE:
         import errno
 
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
