@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from kohaku_ast import Parallel, Script, Sweep
 from kohaku_ast.runner.bound import Binder, Bound
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.override import Override
@@ -76,6 +78,28 @@ def warm_with_its_server(script: Path) -> None:
         by_handles(script, start)
 
 
+def by_flow(script: Path, mode: str, record: bool) -> None:
+    """As a user has it: with all that starts, watches and ends the runs."""
+    sweep = Sweep(x=range(RUNS))
+    flow = Parallel(Script(str(script), sweep), max_workers=2, mode=mode, record=record)
+    with printing_nowhere():
+        assert all(one.status == "succeeded" for one in flow.as_completed())
+
+
+@contextmanager
+def printing_nowhere() -> Iterator[None]:
+    """Inside, descriptor 1 leads nowhere."""
+    sys.stdout.flush()
+    before = os.dup(1)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+
+
 def compare(script: Path, turns: int) -> str:
     """Medians of the ratios within each turn; the first warms up."""
     ways: dict[str, Callable[[], None]] = {
@@ -83,6 +107,9 @@ def compare(script: Path, turns: int) -> str:
         "spawn": lambda: by_handles(script, spawn),
         "warm, with its server": lambda: warm_with_its_server(script),
     }
+    for mode in ("spawn", "warm"):
+        ways[f"Parallel, {mode}"] = partial(by_flow, script, mode, False)
+        ways[f"Parallel, {mode}, records"] = partial(by_flow, script, mode, True)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(turns + 1):
         for name, run in ways.items():
@@ -103,6 +130,12 @@ def compare(script: Path, turns: int) -> str:
 def bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, our own modules would be compiled in every run."""
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the records are kept."""
+    monkeypatch.chdir(tmp_path)
 
 
 def test_trivial_script(tmp_path: Path) -> None:
