@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.flow.cores import usable_cores
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.modes import MODES
@@ -26,6 +27,7 @@ from kohaku_ast.runner.script import Script
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+Path: TypeAlias = "str | os.PathLike[str]"
 _POLICIES = ("continue", "stop")
 
 
@@ -34,7 +36,7 @@ class _Flow:
 
     def __init__(
         self,
-        scripts: Sequence[Script | str] | Script | str,
+        scripts: Sequence[Script | Path] | Script | Path,
         *,
         mode: str | Executor,
         on_error: str,
@@ -52,7 +54,7 @@ class _Flow:
         retry_failed: bool = False,
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
-            raise UsageError(f"unknown mode {mode!r} (expected one of: {', '.join(MODES)})")
+            raise UsageError(unknown("mode", mode, MODES))
         if not isinstance(mode, str) and (isinstance(mode, type) or not hasattr(mode, "submit")):
             raise UsageError(f"mode is one of {', '.join(MODES)}, or an Executor, got {mode!r}")
         if on_error not in _POLICIES:
@@ -61,8 +63,8 @@ class _Flow:
         workers = usual_workers(shared) if workers is None else workers
         if workers < 1:
             raise UsageError(f"max_workers is at least 1, got {workers}")
-        listed = [scripts] if isinstance(scripts, (Script, str)) else list(scripts)
-        self.scripts = [one if isinstance(one, Script) else Script(one) for one in listed]
+        is_one = isinstance(scripts, (Script, str, os.PathLike, _Flow))
+        self.scripts = [_script(one) for one in ([scripts] if is_one else scripts)]  # type: ignore[union-attr]
         if not self.scripts:
             raise UsageError("a flow of no scripts has nothing to run")
         self.mode, self.listens, self.nice = mode, listens, nice
@@ -145,7 +147,7 @@ class Sequential(_Flow):
 
     def __init__(
         self,
-        scripts: Sequence[Script | str] | Script | str,
+        scripts: Sequence[Script | Path] | Script | Path,
         *,
         mode: str | Executor = "inline",
         on_error: str = "stop",
@@ -171,7 +173,7 @@ class Parallel(_Flow):
 
     def __init__(
         self,
-        scripts: Sequence[Script | str] | Script | str,
+        scripts: Sequence[Script | Path] | Script | Path,
         *,
         max_workers: int | None = None,
         mode: str | Executor = "spawn",
@@ -194,3 +196,13 @@ class Parallel(_Flow):
 def _outcome(run: Run) -> Outcome:
     """The Outcome, saying of which run."""
     return run.outcome or run.named(Outcome(run.state))
+
+
+def _script(one: object) -> Script:
+    if isinstance(one, Script):
+        return one
+    if isinstance(one, (str, os.PathLike)):
+        return Script(os.fspath(one))
+    raise UsageError(
+        f"a flow is of Scripts or of their paths, got one of type {type(one).__name__}"
+    )

@@ -241,11 +241,23 @@ def test_objects_cross(script: str) -> None:
     assert found[0].value == "times 7"
 
 
+def test_scripts_are_named_by_paths_of_any_sort(script: str) -> None:
+    for scripts in (script, Path(script), [Path(script)], [Script(script)]):
+        assert [one.status for one in Sequential(scripts).run()] == ["succeeded"]
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         pytest.param(lambda s: Parallel(s, mode="inline"), "spawn", id="parallel in one process"),
-        pytest.param(lambda s: Parallel(s, mode="worm"), "warm", id="an unknown mode"),
+        pytest.param(
+            lambda s: Parallel(s, mode="worm"), "Did you mean 'warm'", id="an unknown mode"
+        ),
+        pytest.param(
+            lambda s: Sequential([Parallel(s)]), "of type Parallel", id="a flow in a flow"
+        ),
+        pytest.param(lambda s: Sequential(Parallel(s)), "of type Parallel", id="a flow of a flow"),
+        pytest.param(lambda s: Sequential([3]), "of type int", id="no script at all"),
         pytest.param(
             lambda s: Parallel(s, mode=ThreadPoolExecutor), "Executor", id="a class of Executors"
         ),
