@@ -223,9 +223,10 @@ def test_killed_flow_is_continued() -> None:
 
 def test_run_that_outlived_its_flow_is_named() -> None:
     Path("train.py").write_text(SCRIPT + "import os, time\nif not os.path.exists('go'):\n"
-                                "    time.sleep(600)\n")  # fmt: skip
+                                "    open('sleeps', 'w').close()\n    time.sleep(600)\n")  # fmt: skip
     with started_flow("train.py", "1") as killed:
         (running,) = wait_for(_with_process)
+        wait_for(lambda: Path("sleeps").exists() or None)
         run = psutil.Process(running.facts["process"]["pid"])
         killed.kill()
         killed.wait()
