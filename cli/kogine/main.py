@@ -44,21 +44,17 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         if not is_whole:
             raise
-        return _end_by_interrupt()
+        # As it would be in the script: nothing of ours is shown.
+        from signal import SIGINT
+
+        from kohaku_ast.runner.exit_status import die_of
+
+        return die_of(SIGINT)
     if start is None:
         return 0
     if is_whole:
         leave_for(start)
     return start()
-
-
-def _end_by_interrupt() -> int:
-    """Ctrl-C before the script runs: the process dies of it, as it would in the script."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.raise_signal(signal.SIGINT)
-    return 128 + signal.SIGINT
 
 
 def _command(arguments: list[str]) -> Callable[[], int] | None:

@@ -20,6 +20,7 @@ from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run
 from kohaku_ast.flow.tee import Copy, Tee
 from kohaku_ast.flow.work import Work
 from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.exit_status import die_of
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.shipment import IF_POSSIBLE
 from kohaku_ast.runner.spawned import Spawned
@@ -45,9 +46,7 @@ def _run(run: Run, bound: Bound) -> int:
         recorder.on_refuse(run)
         return report(error)
     finally:
-        trouble = tee.trouble()
-        if trouble is not None:
-            recorder.on_log_failed(trouble)
+        tee.tell_trouble(recorder.on_log_failed)
         tee.close()
         recorder.on_finish(Summary())
     return _end_alike(outcome.exit_status)
@@ -109,9 +108,4 @@ def _end_alike(status: int) -> int:
     """*status*, or the death by the signal that killed the script."""
     if status >= 0 or os.name != "posix":
         return status
-    signal.signal(-status, signal.SIG_DFL) if -status not in _STUBBORN else None
-    os.kill(os.getpid(), -status)
-    return 128 - status  # it was blocked
-
-
-_STUBBORN = {getattr(signal, name, 0) for name in ("SIGKILL", "SIGSTOP")}
+    return die_of(-status)

@@ -12,12 +12,13 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.flow.inline_output import logged
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import INDEX, WORKER, Slots
-from kohaku_ast.flow.tee import Copy, Tee
+from kohaku_ast.flow.tee import Copy, LogFailed, Tee
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.inline import run_inline
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.own_values import with_own_values
+from kohaku_ast.runner.priority import set_priority
 from kohaku_ast.runner.process import unused_messages
 from kohaku_ast.store.run_folder import has_plenty
 
@@ -44,10 +45,6 @@ Done = Callable[[Run, Outcome], None]
 
 OpenLog = Callable[[Run, Bound], "int | None"]
 """Gives the descriptor of the file for what a run prints; None: it prints where we do."""
-
-
-LogFailed = Callable[[OSError], None]
-"""Told why not all that runs print could be kept."""
 
 
 WantsValue: TypeAlias = 'bool | Literal["if possible"]'
@@ -116,7 +113,7 @@ class InlineLauncher:
             outcome = run_inline(bound, local)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
-        _tell_trouble(self._tee, self.log_failed)
+        self._tee.tell_trouble(self.log_failed)
         done(run, outcome)
 
     def close(self) -> None:
@@ -148,7 +145,7 @@ class ProcessLauncher:
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Start it; raises UncrossableValue, which names the value."""
-        _tell_trouble(self._tee, self.log_failed)  # of the runs before
+        self._tee.tell_trouble(self.log_failed)  # of the runs before
         log = self.open_log(run, bound)
         is_direct = log is not None and not self._tee.shows and has_plenty(log)
         copy = self._tee.begin(log) if log is not None and not is_direct else None
@@ -187,16 +184,13 @@ class ProcessLauncher:
 
     def close(self) -> None:
         """Nothing will be printed any more."""
-        _tell_trouble(self._tee, self.log_failed)
+        self._tee.tell_trouble(self.log_failed)
         self._tee.close()
 
     def be_nice(self, pid: int) -> None:
         """Give *pid*, if there is one already, its priority."""
-        if self.nice and pid and hasattr(os, "setpriority"):
-            try:
-                os.setpriority(os.PRIO_PROCESS, pid, self.nice)
-            except OSError:
-                pass  # it is over, or may not be that fast: it runs as it is
+        if self.nice and pid:
+            set_priority(pid, self.nice)
 
 
 class SpawnLauncher(ProcessLauncher):
@@ -208,12 +202,6 @@ class SpawnLauncher(ProcessLauncher):
 
         handle: Handle = Spawned(bound, **options)
         return handle
-
-
-def _tell_trouble(tee: Tee, log_failed: LogFailed) -> None:
-    error = tee.trouble()
-    if error is not None:
-        log_failed(error)
 
 
 def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:

@@ -6,10 +6,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kohaku_ast.flow.launchers import InlineLauncher, Launcher, LogFailed, OpenLog, SpawnLauncher
+from kohaku_ast.flow.launchers import InlineLauncher, Launcher, OpenLog, SpawnLauncher
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
+from kohaku_ast.flow.tee import LogFailed
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -7,7 +7,7 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kohaku_ast.flow.copying import IS_POSSIBLE, Copying
 from kohaku_ast.flow.tee_process import NOWHERE, Output
@@ -17,6 +17,10 @@ from kohaku_ast.runner.crossing_file import CrossingFile
 _PATIENCE = 1.0  # seconds for what processes that outlive a run still hold
 _PIPE_SIZE = 1 << 20
 """Bytes that a run may print before anybody looks, where a pipe can have that many."""
+
+
+LogFailed = Callable[[OSError], None]
+"""Told why not all that runs print could be kept."""
 
 
 class Tee:
@@ -67,13 +71,14 @@ class Tee:
         with self._lock:
             self._active.discard(output)
 
-    def trouble(self) -> OSError | None:
-        """Why not all that was printed could be written to a log; once."""
-        noted = os.pread(self._turns.fileno(), 1, 0) if self._turns is not None else b""
-        if self._turns is None or not noted or not noted[0]:
-            return None
-        os.pwrite(self._turns.fileno(), b"\0", 0)
-        return OSError(noted[0], os.strerror(noted[0]))
+    def tell_trouble(self, log_failed: LogFailed) -> None:
+        """Tell *log_failed* once if not all that was printed could be written to a log."""
+        if self._turns is None:
+            return
+        noted = os.pread(self._turns.fileno(), 1, 0)
+        if noted and noted[0]:
+            os.pwrite(self._turns.fileno(), b"\0", 0)
+            log_failed(OSError(noted[0], os.strerror(noted[0])))
 
     def close(self) -> None:
         """No run will begin any more. It is gone when nobody prints any more."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kohaku_ast.runner.bottom import call_hook, trimmed
+from kohaku_ast.runner.exit_status import as_status, die_of
 
 
 @contextmanager
@@ -32,15 +33,14 @@ def _shown(error: BaseException) -> int:
     """The exit status for *error*, which is printed as at the end of a process."""
     if isinstance(error, SystemExit):
         if isinstance(error.code, int) or error.code is None:
-            return int(error.code or 0) & 0xFF
+            return as_status(error.code or 0)
         print(error.code, file=sys.stderr)
         return 1
     error.__traceback__ = trimmed(error.__traceback__)
     call_hook(sys.excepthook, error, error.__traceback__)
     if isinstance(error, KeyboardInterrupt):
         _flush()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        die_of(signal.SIGINT)
     return 1
 
 

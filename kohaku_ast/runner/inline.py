@@ -13,6 +13,7 @@ from types import ModuleType
 from kohaku_ast.runner.borrowed import Borrowed
 from kohaku_ast.runner.bottom import call_hook, trimmed
 from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.exit_status import as_status
 from kohaku_ast.runner.forked import parent_alone
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main
@@ -128,7 +129,7 @@ class _Caught:
         """By ``sys.exit``: what is neither None nor a number is printed, and the status is 1."""
         code = raised.code
         if isinstance(code, int) or code is None:
-            self.status = _as_status(code or 0)
+            self.status = as_status(code or 0)
             return
         self.status = 1
         sys.stdout.flush()
@@ -152,13 +153,6 @@ class _Caught:
     def outcome(self, value: object, outputs: dict[str, object], started: float) -> Outcome:
         status = "failed" if self.status or self.run_error else "succeeded"
         return Outcome(status, value, outputs, self.run_error, self.status, started, time.time())
-
-
-def _as_status(code: int) -> int:
-    """What is left of *code* when a process ends with it: a byte, and 255 of what C cannot hold."""
-    if os.name != "posix":
-        return int(code)
-    return code & 0xFF if -(2**63) <= code < 2**63 else 255
 
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from kohaku_ast.runner.priority import set_priority
 from kohaku_ast.runner.process_outcome import Unread
 from kohaku_ast.runner.shipment import Packed
 from kohaku_ast.runner.spawned import Spawned
@@ -47,20 +48,13 @@ def run_job(job: Job) -> tuple[Unread, bool]:
     spawned = Spawned(job.packed, env={**os.environ, **job.env}, cwd=cwd, new_session=True)
     _running[job.key] = spawned
     try:
-        _be_nice(spawned.pid, job.nice)
+        if job.nice and hasattr(os, "getpriority"):
+            set_priority(spawned.pid, os.getpriority(os.PRIO_PROCESS, 0) + job.nice)
         with _interruptible(job.pid):
             return _ended(spawned, job)
     finally:
         del _running[job.key]
         spawned.close()
-
-
-def _be_nice(pid: int, nice: int) -> None:
-    if nice and hasattr(os, "setpriority"):
-        try:
-            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
-        except OSError:
-            pass  # it is over, or may not be that fast: it runs as it is
 
 
 def signal_job(key: str, number: int) -> bool:
