@@ -24,6 +24,7 @@ def main():
         n = "child"
         atexit.register(print, "ends")
         if how == "exit": sys.exit(5)
+        if how == "huge": sys.exit(2**80)
         if how == "text": sys.exit("text")
         if how == "raise": raise ValueError("in the child")
         if how == "interrupt": raise KeyboardInterrupt
@@ -46,7 +47,7 @@ import sys
 from kohaku_ast import run
 print(run("script.py", how=sys.argv[1], n=1).value)
 """
-HOW = pytest.mark.parametrize("how", ["exit", "text", "raise", "interrupt", "return"])
+HOW = pytest.mark.parametrize("how", ["exit", "huge", "text", "raise", "interrupt", "return"])
 
 
 def _seen(folder: Path, *command: str) -> tuple[list[str], str]:
