@@ -90,10 +90,12 @@ class Binder:
         capture: bool = False,
         as_is: bool = False,
     ) -> None:
-        """*overrides* and *added* (``NAME=VALUE``) hold for every Config."""
+        """*overrides* and *added* (``NAME=VALUE``) hold for every Config; with *as_is* no text is
+        checked against the type of its parameter.
+        """
         self.launch = launch
-        self.overrides, self.added = list(overrides), added
         self.entrypoint, self.as_is = entrypoint, as_is
+        self.overrides, self.added = self._as_asked(overrides), added
         self.split, self.capture = split, capture
         self.programs = Programs(launch)
 
@@ -112,7 +114,6 @@ class Binder:
             self.entrypoint,
             split=self.split,
             capture=self.capture,
-            as_is=self.as_is,
             added=names,
             programs=self.programs,
             anew=anew,
@@ -128,7 +129,6 @@ class Binder:
             self.entrypoint,
             self.split,
             self.capture,
-            self.as_is,
             added_names(self.added, config.new_globals if config else {}),
         )
 
@@ -137,7 +137,7 @@ class Binder:
 
         Raises what ``bind`` does for a target that cannot be.
         """
-        request = make_request(overrides, entrypoint=self.entrypoint, as_is=self.as_is)
+        request = make_request(self._as_asked(overrides), entrypoint=self.entrypoint)
         program = self.programs.of_script(request)
         pairs = zip(request.targets, program.meant)
         return {name: _full(one) for (name, _, _), one in pairs if one is not None}
@@ -146,9 +146,8 @@ class Binder:
         """Raises what ``bind`` would raise for *overrides* alone."""
         prepare(
             self.launch,
-            spread(list(overrides), self.launch),
+            spread(self._as_asked(overrides), self.launch),
             entrypoint=self.entrypoint,
-            as_is=self.as_is,
             programs=self.programs,
         )
 
@@ -156,7 +155,15 @@ class Binder:
         """Those of *config* and those that always hold."""
         if config is None:
             return self.overrides
-        return [*spread(of_config(config), self.launch), *self.overrides]
+        own = of_config(config, as_is=self.as_is)
+        return [*spread(own, self.launch), *self.overrides]
+
+    def _as_asked(self, overrides: Sequence[Override]) -> list[Override]:
+        """*overrides*, taken as they are if all are."""
+        if self.as_is:
+            for one in overrides:
+                one.as_is = True
+        return list(overrides)
 
     def _anew(self, config: Config | None) -> Anew:
         """What pickles values that name modules which the script imports, too."""

@@ -28,7 +28,9 @@ def _spread(one: Override, known: Mapping[str, Parameter]) -> Iterator[Override]
         yield one
         return
     for key, cell in one.value.items():
-        inner = Override(f"{one.target}.{key}", cell, one.origin, one.rank, optional=one.optional)
+        inner = Override(
+            f"{one.target}.{key}", cell, one.origin, one.rank, optional=one.optional, as_is=one.as_is
+        )
         yield from _spread(inner, known)
 
 

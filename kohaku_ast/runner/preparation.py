@@ -31,7 +31,6 @@ def prepare(
     *,
     split: bool = False,
     capture: bool = False,
-    as_is: bool = False,
     added: Iterable[str] = (),
     programs: Programs | None = None,
     anew: Anew = dict,
@@ -43,15 +42,15 @@ def prepare(
     and KogineError for what cannot be applied.
     """
     programs = programs or Programs(launch)
-    request = make_request(overrides, args, kwargs, entrypoint, split, capture, as_is, added)
+    request = make_request(overrides, args, kwargs, entrypoint, split, capture, added)
     try:
         program = programs.of_script(request)
     except KogineError as error:
         raise _with_origin(error, overrides) from None
     aimed = _by_module(program, request, overrides)
-    values = read_values(program, request, overrides, args, kwargs, as_is)
+    values = read_values(program, request, overrides, args, kwargs)
     modules = {
-        name: (file, _module(programs, file, inner, as_is, anew))
+        name: (file, _module(programs, file, inner, anew))
         for (name, file), inner in aimed.items()
     }
     return Prepared(Given(program, anew(values)), modules)
@@ -83,9 +82,7 @@ def _by_module(
     return aimed
 
 
-def _module(
-    programs: Programs, file: str, overrides: list[Override], as_is: bool, anew: Anew
-) -> Given:
-    request = make_request(overrides, as_is=as_is)
+def _module(programs: Programs, file: str, overrides: list[Override], anew: Anew) -> Given:
+    request = make_request(overrides)
     program = programs.of_module(file, request)
-    return Given(program, anew(read_values(program, request, overrides, as_is=as_is)))
+    return Given(program, anew(read_values(program, request, overrides)))

@@ -24,14 +24,13 @@ def make_request(
     entrypoint: str = "",
     split: bool = False,
     capture: bool = False,
-    as_is: bool = False,
     added: Iterable[str] = (),
 ) -> Request:
     """The names that are asked for; equal for all values of a sweep."""
     targets = {one.target: one for one in sorted(overrides, key=lambda one: one.rank)}
     return Request(
         targets=tuple(
-            (target, one.is_text and not as_is, one.optional) for target, one in targets.items()
+            (target, one.is_text and not one.as_is, one.optional) for target, one in targets.items()
         ),
         kwargs=tuple(kwargs or ()),
         args=len(args),
@@ -54,7 +53,6 @@ def read_values(
     overrides: Sequence[Override],
     args: Sequence[object] = (),
     kwargs: Mapping[str, object] | None = None,
-    as_is: bool = False,
 ) -> dict[str, object]:
     """Full target -> the value that holds.
 
@@ -64,8 +62,7 @@ def read_values(
     meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
     chosen = _choose(overrides, meant)
     values = {
-        target: _value(one, meant[one.target], program.filename, as_is)
-        for target, one in chosen.items()
+        target: _value(one, meant[one.target], program.filename) for target, one in chosen.items()
     }
     if program.entry_name:
         return values  # its call is not in the code, and gets them itself
@@ -115,11 +112,11 @@ def _shown(one: Override) -> str:
     return str(one.value) if one.is_text else repr(one.value)
 
 
-def _value(one: Override, meant: Meant, filename: str, as_is: bool) -> object:
+def _value(one: Override, meant: Meant, filename: str) -> object:
     if not one.is_text:
         return one.value
     try:
-        return _read(one, meant, as_is)
+        return _read(one, meant)
     except TextValueError as error:
         default = f" (default {meant.default})" if meant.default else ""
         where = "" if one.origin == "command line" else f" ({one.origin})"
@@ -129,9 +126,9 @@ def _value(one: Override, meant: Meant, filename: str, as_is: bool) -> object:
         ) from None
 
 
-def _read(one: Override, meant: Meant, as_is: bool) -> object:
+def _read(one: Override, meant: Meant) -> object:
     """A text of the command line has two meanings with a comma in it, a cell has not."""
     if is_cell(one.value):
-        return native(one.value) if as_is else parse_cell(one.value, meant.reading)
+        return native(one.value) if one.as_is else parse_cell(one.value, meant.reading)
     text = str(one.value)
-    return parse_as_is(text) if as_is else parse_value(text, meant.reading, one.target)
+    return parse_as_is(text) if one.as_is else parse_value(text, meant.reading, one.target)
