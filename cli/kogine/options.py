@@ -1,71 +1,194 @@
-"""The options of commands with a script, once: the quick reader, the help and the completion are
-made from these tables.
-"""
+"""The options that several commands share, as decorators; each is described here alone."""
 
 from __future__ import annotations
 
-FLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    ("--workers", True, "N: runs at the same time, each in a process of its own; auto: all cores."),
-    ("--mode", True, "How runs are started: inline, spawn or warm."),
-    ("--on-error", True, "After a failed run: continue or stop."),
-    ("--retries", True, "N: try a failed run again up to N times."),
-    ("--backoff", True, "SECONDS: before it is tried again; doubled each time."),
-    ("--timeout", True, "SECONDS: end a run that takes longer, with all its processes; 0: none."),
-    ("--gpus", True, "0,1 or auto: each worker sees one of these."),
-    ("--threads", True, "N: threads of numeric libraries in each run; auto or off."),
-    ("--nice", True, "N: priority of the runs, 0 to 19."),
-    ("--record", False, "Keep a folder about the run in .kogine/runs, as sweeps do."),
-    ("--no-record", False, "Keep nothing."),
-    ("--resume", False, "Leave out what was done before with the same script and values."),
-    ("--retry-failed", False, "Resume, and run again what has failed before."),
-    ("--json", False, "One JSON object a line on standard output, for machines."),
-    ("--no-metrics", False, "Do not read 'name: number' lines as metrics."),
-)
-"""What a command with many runs takes."""
+import functools
+from collections.abc import Callable
+from typing import Any
 
-#: name, whether it takes a value, help
-RUN_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    ("--set", True, "TARGET=VALUE: another value for a definition of the script."),
-    ("--config", True, "A config file; several stack, later ones win."),
-    ("--add", True, "NAME=VALUE: a global that the script does not define."),
-    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
-    ("--entrypoint", True, "Call this function after the module, instead of the guard."),
-    ("--sweep", True, "TARGET=AXIS: a run for each value: 0.1,0.2 or range:0:10:2 or uniform:0:1."),
-    ("--zip", True, "TARGETS: pair these axes, a,b, instead of multiplying them."),
-    ("--trials", True, "TABLE: a run for each row of a csv, json or yaml file."),
-    ("-n", True, "N: draws of the random axes; without any, at most that many runs."),
-    ("--seed", True, "SEED: what the draws are made from."),
-    ("--dry-run", False, "Print the table of runs; run nothing."),
-    ("--isolate", False, "Start a fresh Python for each run of a sweep."),
-    ("--search", True, "METHOD: let optuna choose the values of the axes."),
-    ("--minimize", True, "NAME: what a search makes small: an output or a returned value."),
-    ("--maximize", True, "NAME: what a search makes large."),
-    ("--study", True, "FILE: where a search is kept, to go on with it."),
-    *FLOW_OPTIONS,
-    ("--inspect", False, "List what can be overridden; run nothing."),
-    ("--all", False, "With --inspect: also derived names, imports and the rest."),
-    ("--modules", False, "With --inspect: also settings of the local modules that it imports."),
-    ("--format", True, "With --inspect: table, json or py."),
+import click
+from kogine.command import Choice, Option
+from kogine.complete_files import TABLES
+from kogine.option_types import (
+    AS_IS,
+    ASSIGNMENT,
+    AXIS,
+    AXIS_NAMES,
+    FUNCTION,
+    NEW_GLOBAL,
+    ConfigFile,
+    File,
+    Seconds,
+    Whole,
+    WholeOrWord,
 )
-WORKFLOW_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    *(row for row in RUN_OPTIONS if row[0] not in ("--inspect", "--all", "--modules", "--format")),
-)
-"""The options of ``kogine workflow sequential`` and ``parallel``."""
 
-TRANSFORM_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    ("--diff", False, "Show a unified diff against the script."),
-    ("--set", True, "TARGET=VALUE: a definition that gets another value."),
-    ("--config", True, "A config file; several stack, later ones win."),
-    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
-    ("--entrypoint", True, "As for kogine run: args and kwargs go to this function."),
+MODES = ("inline", "spawn", "warm")
+POLICIES = ("continue", "stop")
+METHODS = ("optuna",)
+NICEST = 19
+
+Decorator = Callable[[Any], Any]
+"""What puts options on a command."""
+
+
+def option(*names: str, group: str, **settings: Any) -> Decorator:
+    """The decorator of one option, in a *group* of the help."""
+    return click.option(*names, cls=Option, group=group, **settings)
+
+
+def flag(*names: str, group: str, **settings: Any) -> Decorator:
+    """The decorator of an option without a value."""
+    return option(*names, group=group, is_flag=True, **settings)
+
+
+def together(*decorators: Decorator) -> Decorator:
+    """One decorator for several options, which the help shows in this order."""
+    return lambda command: functools.reduce(
+        lambda made, decorate: decorate(made), reversed(decorators), command
+    )
+
+
+_values = functools.partial(option, group="Values")
+assignments = _values(
+    "--set",
+    "-s",
+    type=ASSIGNMENT,
+    multiple=True,
+    help="Another value for a definition of the script; TARGET=VALUE after the script is the same.",
 )
-FREEZE_OPTIONS: tuple[tuple[str, bool, str], ...] = (
-    ("-o", True, "FILE: write there instead of to standard output."),
-    ("--output", True, "The same as -o."),
-    ("--force", False, "Overwrite FILE if it is there."),
-    ("--set", True, "TARGET=VALUE: another value for a definition of the script."),
-    ("--config", True, "A config file; several stack, later ones win."),
-    ("--add", True, "NAME=VALUE: a global that the script does not define."),
-    ("--as-is", False, "Take text values as Python literals, else text; skip type checks."),
+hidden_assignments = _values("--set", "set", type=ASSIGNMENT, multiple=True, hidden=True)
+"""For commands that take NAME=VALUE as a word alone."""
+configs = _values(
+    "--config",
+    "-c",
+    type=ConfigFile("file"),
+    multiple=True,
+    help="A config file: .py, .yaml, .toml or .json. Several stack, later ones win.",
 )
-SHORT = {"-c": "--config", "-s": "--set", "-e": "--entrypoint"}
+new_globals = _values(
+    "--add", type=NEW_GLOBAL, multiple=True, help="A global that the script does not define."
+)
+literals = _values(
+    "--as-is",
+    type=AS_IS,
+    multiple=True,
+    metavar="[TARGET=VALUE]",
+    help="As --set, but the text is a Python literal, else text, whatever the parameter's type. "
+    "Without a value: for all texts.",
+)
+entrypoint = _values(
+    "--entrypoint",
+    "-e",
+    type=FUNCTION,
+    help="Call this function after the module, instead of the guard; SCRIPT:NAME is the same.",
+)
+module = flag(
+    "-m", "is_module", group="Values", help="SCRIPT is the name of a module, as for python -m."
+)
+value_options = together(assignments, configs, new_globals, literals, entrypoint, module)
+"""What gives a script its values."""
+
+_axes = functools.partial(option, group="Sweeps")
+axis = _axes(
+    "--sweep",
+    type=AXIS,
+    multiple=True,
+    help="A run for each value: 0.1,0.2 or range:0:10:2 or uniform:0:1. Several multiply.",
+)
+pairs = _axes(
+    "--zip",
+    type=AXIS_NAMES,
+    multiple=True,
+    help="Pair these axes, a,b, instead of multiplying them.",
+)
+trials = _axes(
+    "--trials",
+    type=File("table", TABLES),
+    multiple=True,
+    help="A run for each row of a .csv, .json or .yaml file.",
+)
+axis_options = together(axis, pairs, trials)
+sweep_options = together(
+    axis_options,
+    _axes("-n", "n", type=Whole(1), help="Draws of the random axes; else at most N runs."),
+    _axes("--seed", type=Whole(), metavar="SEED", help="What the draws are made from."),
+    flag("--dry-run", group="Sweeps", help="Print the table of runs; run nothing."),
+    flag("--isolate", group="Sweeps", help="Start a fresh Python for each run of a sweep."),
+)
+"""What makes many runs of one."""
+
+_searches = functools.partial(option, group="Searches")
+search_options = together(
+    _searches(
+        "--search",
+        type=Choice(METHODS),
+        help="Choose the values of the axes by this method, -n times.",
+    ),
+    _searches("--minimize", metavar="NAME", help="An output or returned value to make small."),
+    _searches("--maximize", metavar="NAME", help="An output or returned value to make large."),
+    _searches("--study", type=File(), help="Where the search is kept, to go on with it."),
+)
+
+_flows = functools.partial(option, group="Flows")
+_flow_flag = functools.partial(flag, group="Flows")
+flow_options = together(
+    _flows(
+        "--workers",
+        type=WholeOrWord("auto"),
+        show_default="1; one a core with --mode spawn or warm",
+        help="Runs at the same time, each in a process of its own; auto: all cores.",
+    ),
+    _flows("--mode", type=Choice(MODES), show_default="inline", help="How runs are started."),
+    _flows(
+        "--on-error",
+        type=Choice(POLICIES),
+        show_default="continue",
+        help="What happens after a failed run.",
+    ),
+    _flows("--retries", type=Whole(0), show_default="0", help="Try a failed run again."),
+    _flows(
+        "--backoff",
+        type=Seconds(),
+        show_default="1",
+        help="Wait before it is tried again; doubled each time.",
+    ),
+    _flows(
+        "--timeout",
+        type=Seconds(),
+        show_default="none",
+        help="End a run that takes longer, with all its processes; 0: none.",
+    ),
+    _flows("--gpus", metavar="0,1|auto", help="Each worker sees one of these."),
+    _flows(
+        "--threads",
+        type=WholeOrWord("auto", "off"),
+        show_default="auto",
+        help="Threads of numeric libraries in each run.",
+    ),
+    _flows("--nice", type=Whole(0, NICEST), show_default="0", help="Priority of the runs."),
+)
+"""How many runs are run."""
+
+_records = functools.partial(flag, group="Records and output")
+record_options = together(
+    _records("--record", help="Keep a folder about the run in .kogine/runs, as sweeps do."),
+    _records("--no-record", help="Keep nothing."),
+    _records("--resume", help="Leave out what was done before with the same script and values."),
+    _records("--retry-failed", help="Resume, and run again what has failed before."),
+    _records("--json", help="One JSON object a line on standard output, for machines."),
+    _records("--no-metrics", help="Do not read 'name: number' lines as metrics."),
+)
+
+output_options = together(
+    option("--output", "-o", type=File(), group="Output", help="Write there instead of printing."),
+    flag("--force", group="Output", help="Overwrite FILE if it is there."),
+)
+"""What says where a command writes its text."""
+
+FLOW_NAMES = frozenset(
+    ("workers", "mode", "on_error", "retries", "backoff", "timeout", "gpus", "threads", "nice")
+)
+SWEEP_NAMES = frozenset(("sweep", "zip", "trials", "n", "seed", "dry_run", "isolate"))
+SEARCH_NAMES = frozenset(("search", "minimize", "maximize", "study"))
+RECORD_NAMES = frozenset(("record", "no_record", "resume", "retry_failed", "json", "no_metrics"))

@@ -1,0 +1,165 @@
+"""Click's commands, options and groups as kogine has them: help in named groups with examples,
+near names for what is mistyped, subcommands that are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from kohaku_ast.errors import KogineError, did_you_mean, unknown
+
+_WIDEST = 26
+"""Columns for the names of options; the help of a longer one starts on the next line."""
+
+
+class Refusal(click.ClickException):
+    """A mistake in the command line, in the words that kogine prints."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print ``kogine: error: ...``."""
+        click.echo(f"kogine: error: {self.format_message()}", file=file, err=True)
+
+
+class Option(click.Option):
+    """An option that belongs to a named group of its command's help."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]
+    """One of a few words; the error for another one suggests the nearest."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """``'spwan' is not one of 'inline', 'spawn', 'warm'. Did you mean 'spawn'?``."""
+        words = [str(one) for one in self.choices]
+        listed = ", ".join(map(repr, words))
+        return f"{value!r} is not one of {listed}.{did_you_mean(str(value), words)}"
+
+
+class Command(click.Command):
+    """A command whose help shows its options by group, and two examples."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click does; an error of ours becomes one that click can show."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except KogineError as error:
+            raise Refusal(str(error)) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; an error of ours becomes one that click can show."""
+        try:
+            return super().invoke(ctx)
+        except KogineError as error:
+            raise Refusal(str(error)) from None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with near names for an option that the command does not have."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise Refusal(no_such_option(error.option_name, option_names(self, ctx))) from None
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options below the names of their groups, in one column for all groups."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for one in self.get_params(ctx):
+            record = None if isinstance(one, click.Argument) else one.get_help_record(ctx)
+            if record:
+                groups.setdefault(getattr(one, "group", "Options"), []).append(record)
+        lengths = [len(name) for records in groups.values() for name, _ in records]
+        column = max((one for one in lengths if one <= _WIDEST), default=_WIDEST)
+        for title, records in groups.items():
+            with formatter.section(title):
+                rows = [(name.ljust(column), text) for name, text in records]
+                formatter.write_dl(rows, col_max=column)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for one in self.examples:
+                    formatter.write(f"{' ' * formatter.current_indent}{one}\n")
+
+
+class Group(click.Group):
+    """Commands by name, each imported when it is used: ``{"run": ("kogine.run:run", HELP)}``."""
+
+    def __init__(
+        self, *args: Any, places: Mapping[str, tuple[str, str]], what: str = "command", **kwargs: Any
+    ) -> None:
+        """*places* has the ``module:object`` and the short help of each command; *what* is what
+        messages call them.
+        """
+        super().__init__(*args, **kwargs)
+        self.places = places
+        self.what = what
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return [*self.places]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command *cmd_name*, imported now."""
+        if cmd_name not in self.places:
+            return None
+        module, _, name = self.places[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(module), name)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that *args* begin with; another word is refused with near names."""
+        if args and args[0] not in self.places and not ctx.resilient_parsing:
+            raise Refusal(self.no_such_command(args[0]))
+        return super().resolve_command(ctx, args)
+
+    def no_such_command(self, name: str) -> str:
+        """The message for a *name* that is no command."""
+        return unknown(self.what, name, self.places)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; without any word the help is what is asked for."""
+        try:
+            return super().parse_args(ctx, args or ["--help"])
+        except click.NoSuchOption as error:
+            raise Refusal(no_such_option(error.option_name, option_names(self, ctx))) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write names and short helps from the table: nothing is imported for it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.places.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands that start with *incomplete*, with their short helps."""
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in self.places.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def option_names(command: click.Command, ctx: click.Context) -> list[str]:
+    """Every spelling of every option of *command*."""
+    options = (one for one in command.get_params(ctx) if isinstance(one, click.Option))
+    return [name for one in options for name in (*one.opts, *one.secondary_opts)]
+
+
+def no_such_option(name: str, known: Iterable[str]) -> str:
+    """The message for an option that a command does not have."""
+    return f"No such option {name!r}.{did_you_mean(name, known, cutoff=0.7)}"

@@ -1,0 +1,179 @@
+"""Types of options and operands: how each word is checked, and what completion offers for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+from kogine.complete_files import CONFIGS, SCRIPTS, Candidate, find_files, find_modules
+from kogine.command import Refusal
+from kogine.script_command import split_override, typed_override
+
+from kohaku_ast.errors import UsageError
+
+SCRIPTED = "kogine.scripted"
+"""Key of a context's ``meta``: gives what the script of the command line offers to completion."""
+
+
+def items(candidates: Iterable[Candidate]) -> list[CompletionItem]:
+    """What the shells show; ``done`` says whether the word is finished."""
+    return [CompletionItem(word, help=text, done=done) for word, text, done in candidates]
+
+
+def _name(param: click.Parameter | None) -> str:
+    return param.opts[-1] if param is not None and param.opts else "value"
+
+
+class Whole(click.IntRange):
+    """A whole number, written with ASCII digits alone."""
+
+    name = "n"
+
+    def __init__(self, least: int | None = None, most: int | None = None) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> int:
+        """The number; refused are ``1_0``, other digits and what is outside the range."""
+        text = str(value)
+        if not (text.isascii() and text.lstrip("+-").isdigit()):
+            raise Refusal(f"{_name(param)} {text}: not a whole number")
+        number = int(text)
+        if self.min is not None and number < self.min:
+            raise Refusal(f"{_name(param)} {text}: at least {self.min}")
+        if self.max is not None and number > self.max:
+            raise Refusal(f"{_name(param)} {text}: at most {self.max}")
+        return number
+
+
+class Seconds(click.FloatRange):
+    """A time in seconds, zero or more; neither nan nor infinite."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> float:
+        """The seconds."""
+        try:
+            number = float(value)
+        except ValueError:
+            raise Refusal(f"{_name(param)} {value}: not a number") from None
+        if not (number >= 0 and math.isfinite(number)):
+            raise Refusal(f"{_name(param)} {value}: at least 0")
+        return number
+
+
+class WholeOrWord(click.ParamType):
+    """A number of at least 1, or one of a few words, such as ``auto``."""
+
+    name = "n"
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> str:
+        """The text, checked."""
+        text = str(value)
+        if text in self.words or (text.isascii() and text.isdigit() and int(text) > 0):
+            return text
+        raise Refusal(f"{_name(param)} {text}: a number of at least 1, or {' or '.join(self.words)}")
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """The words."""
+        return [CompletionItem(one) for one in self.words if one.startswith(incomplete)]
+
+
+class File(click.Path):
+    """The path of a file, which completion looks for by its ending."""
+
+    name = "file"
+
+    def __init__(self, name: str = "file", endings: Sequence[str] = ("",)) -> None:
+        super().__init__()
+        self.name = name
+        self.endings = endings
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Folders, and files with one of the endings."""
+        return items(find_files(incomplete, self.endings))
+
+
+class ConfigFile(File):
+    """A config: Python, YAML, TOML or JSON."""
+
+    def __init__(self, name: str = "config") -> None:
+        super().__init__(name, CONFIGS)
+
+
+class ScriptFile(File):
+    """A script: a file, a folder, a module with ``-m``, or ``train.py:main``."""
+
+    def __init__(self, name: str = "script") -> None:
+        super().__init__(name, SCRIPTS)
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """Files; functions of the script behind its colon; modules behind ``-m``."""
+        if ctx.params.get("is_module"):
+            return items(find_modules(incomplete))
+        path, colon, typed = incomplete.rpartition(":")
+        if colon and SCRIPTED in ctx.meta:
+            functions = ctx.meta[SCRIPTED](path).functions(typed)
+            return items((f"{path}:{name}", text, done) for name, text, done in functions)
+        return super().shell_complete(ctx, param, incomplete)
+
+
+class FromScript(click.ParamType):
+    """A text whose completion comes from the script of the command line."""
+
+    def __init__(self, name: str, convert: Callable[[str], Any], offers: str) -> None:
+        """*offers* is the method of ``complete_targets.Scripted`` that gives candidates; "" for none."""
+        self.name = name
+        self.read = convert
+        self.offers = offers
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> Any:
+        """What the text is read as; raises what is wrong with it."""
+        return self.read(value) if isinstance(value, str) else value
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """What the script offers."""
+        if not self.offers or SCRIPTED not in ctx.meta:
+            return []
+        return items(getattr(ctx.meta[SCRIPTED](), self.offers)(incomplete))
+
+
+def _axis(text: str) -> str:
+    target, values = split_override(text)
+    if not values.strip():
+        raise UsageError(f"--sweep {text}: no values. Write them after '=': {target}=1,2,3")
+    return text
+
+
+def _paired(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if len({*names}) < max(2, len(names)):
+        raise UsageError(f"--zip {text}: name the axes to pair, each once: --zip lr,bs")
+    return names
+
+
+def _new_global(text: str) -> str:
+    split_override(text)
+    return text
+
+
+def _literal(text: str) -> Any:
+    """An Override without the check of its type; empty text is for all of the command line."""
+    return typed_override(text, as_is=True) if text else None
+
+
+ASSIGNMENT = FromScript("target=value", typed_override, "assignments")
+"""TARGET=VALUE, as an Override."""
+AS_IS = FromScript("target=value", _literal, "assignments")
+AXIS = FromScript("target=axis", _axis, "axes")
+AXIS_NAMES = FromScript("targets", _paired, "names")
+FUNCTION = FromScript("name", str, "functions")
+NEW_GLOBAL = FromScript("name=value", _new_global, "")

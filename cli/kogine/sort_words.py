@@ -1,0 +1,348 @@
+"""Whose word is it? Sorts a command line with scripts into what is kogine's and what is theirs.
+
+Before the script every option is kogine's. Behind it: TARGET=VALUE; the options that the script
+itself defines are its arguments, whatever their name; other options are kogine's; a plain word is
+the script's argument if the script takes arguments; ``--`` ends kogine's part.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from kogine.script_command import ScriptCommand, split_override
+
+from kohaku_ast.errors import KogineError, UsageError, did_you_mean
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.script_path import split_function
+from kohaku_ast.transform.accepted_options import (
+    NO_OPTIONS,
+    AcceptedOption,
+    AcceptedOptions,
+    Width,
+    accepted_options_of,
+)
+
+AS_IS = "--as-is"
+_MODULE = "-m"
+
+
+class OwnOptions:
+    """The options of one command of kogine."""
+
+    def __init__(self, widths: Mapping[str, int], elsewhere: Mapping[str, str]) -> None:
+        """*widths* has the number of words behind each name, *elsewhere* why options of other
+        commands have no effect here.
+        """
+        self.widths = widths
+        self.elsewhere = elsewhere
+
+    def find(self, word: str) -> str:
+        """The name in *word*: ``--lr`` of ``--lr=1``, ``-n`` of ``-n5``; "" if it is none."""
+        name = word.partition("=")[0]
+        if name in self.widths:
+            return name
+        return word[:2] if word[1:2] != "-" and word[:2] in self.widths else ""
+
+
+class SortedWords:
+    """The words of a command line by whose they are, as far as it is written."""
+
+    def __init__(self) -> None:
+        #: Each option of ours with the words behind it.
+        self.own: list[list[str]] = []
+        self.scripts: list[str] = []
+        self.assignments: list[str] = []
+        self.argv: list[str] = []
+        self.is_module = False
+        self.is_behind_dashes = False
+        #: For completion: the option whose value is still to come; its name and, if it is the
+        #: script's, what is known of it.
+        self.waiting_name = ""
+        self.waiting: AcceptedOption | None = None
+
+    def for_click(self) -> list[str]:
+        """The part that is ours, as click reads it."""
+        words = [word for group in self.own for word in group]
+        words += [f"--set={word}" for word in self.assignments]
+        return [*words, "--", *self.scripts]
+
+    @property
+    def axis_order(self) -> list[str]:
+        """``sweep`` and ``trials`` in the order in which they are given."""
+        names = (group[0].partition("=")[0].lstrip("-") for group in self.own)
+        return [name for name in names if name in ("sweep", "trials")]
+
+
+class WordSorter:
+    """Sorts the words of one command line."""
+
+    def __init__(
+        self,
+        own: OwnOptions,
+        *,
+        many: bool = False,
+        runs: bool = True,
+        is_unfinished: bool = False,
+    ) -> None:
+        """*many*: plain words are scripts; not *runs*: the command starts no script, and an option
+        of the script with a value is an override; *is_unfinished*: for completion, where nothing
+        is a mistake.
+        """
+        self.own, self.many, self.runs = own, many, runs
+        self.is_unfinished = is_unfinished
+        self.found = SortedWords()
+        self.waiting: list[str] = []
+        self.is_past_operand = False
+        self._accepted: AcceptedOptions | None = None
+
+    def sort(self, words: Iterable[str]) -> SortedWords:
+        """*words* sorted. Raises UsageError for one that is nobody's, and SourceError for a script
+        that cannot be read, if it has to be.
+        """
+        self.waiting = [*words][::-1]
+        while self.waiting:
+            word = self.waiting.pop()
+            if word == "--":
+                self.found.is_behind_dashes = True
+                self.found.argv += self.waiting[::-1]
+                break
+            if is_option(word):
+                self._option(word)
+            else:
+                self._plain(word)
+        return self.found
+
+    @property
+    def accepted(self) -> AcceptedOptions:
+        """What the scripts so far take as arguments; nothing before the first."""
+        if not self.found.scripts:
+            return NO_OPTIONS
+        if self._accepted is None:
+            self._accepted = accepted_by(
+                self.found.scripts, self.found.is_module, is_unfinished=self.is_unfinished
+            )
+        return self._accepted
+
+    def _plain(self, word: str) -> None:
+        found = self.found
+        if not found.scripts:
+            found.scripts.append(word)
+        elif "=" in word:
+            found.assignments.append(word)
+        elif self.many:
+            found.scripts.append(word)
+            self._accepted = None
+        elif self.runs and (self.accepted.takes_arguments or not self._is_python()):
+            self.is_past_operand = True
+            found.argv.append(word)
+        elif not self.is_unfinished:
+            raise UsageError(_unexpected(word, found.scripts[0], self.runs))
+
+    def _option(self, word: str) -> None:
+        theirs = self.accepted.find(word)
+        if theirs is not None:
+            self._take_theirs(word, theirs)
+        elif self.own.find(word) and not (word == _MODULE and self.found.scripts):
+            self._take_ours(word, self.own.find(word))
+        elif self.found.scripts and self.runs and (self.is_past_operand or not self._is_python()):
+            self._take_theirs(word, AcceptedOption((word,), None, ()))
+        elif not self.is_unfinished:
+            raise UsageError(self._no_such_option(word))
+
+    def _take_ours(self, word: str, name: str) -> None:
+        if name == _MODULE:
+            self.found.is_module = True
+        if name == AS_IS:
+            self.found.own.append([self._as_is(word)])
+            return
+        width = self.own.widths[name]
+        if "=" in word and width == 0 and word.startswith("--"):
+            raise UsageError(f"{name} takes no value")
+        group = [word]
+        if word == name:
+            if len(self.waiting) < width:
+                self._wait(name)
+                return
+            group += [self.waiting.pop() for _ in range(width)]
+        self.found.own.append(group)
+
+    def _as_is(self, word: str) -> str:
+        """``--as-is lr=x`` is for one target, ``--as-is`` for all texts."""
+        if "=" in word:
+            return word
+        has_target = self.waiting and "=" in self.waiting[-1] and not is_option(self.waiting[-1])
+        return f"{AS_IS}={self.waiting.pop() if has_target else ''}"
+
+    def _wait(self, name: str) -> None:
+        if not self.is_unfinished:
+            raise UsageError(f"{name} needs a value")
+        self.found.waiting_name = name
+
+    def _take_theirs(self, word: str, option: AcceptedOption) -> None:
+        name = word.partition("=")[0]
+        values = self._values(option.width) if word in option.names or option.width is None else []
+        if "=" in word and option.width is None:
+            self.waiting += values[::-1]  # it has its value already
+            values = []
+        if not self.runs:
+            self._override(word, name, option, values)
+            return
+        self.found.argv += [word, *values]
+        if not self.waiting and not values and option.width != 0 and "=" not in word:
+            self.found.waiting_name, self.found.waiting = name, option
+
+    def _override(
+        self, word: str, name: str, option: AcceptedOption, values: Sequence[str]
+    ) -> None:
+        """Where no script is started its option is a target: ``--lr 3`` is ``--lr=3``."""
+        if "=" in word:
+            self.found.assignments.append(word)
+        elif len(values) == 1:
+            self.found.assignments.append(f"{name}={values[0]}")
+        elif not self.is_unfinished:
+            raise UsageError(
+                f"{word!r}: no script is started here, so it takes no arguments: write {name}=VALUE"
+            )
+
+    def _values(self, width: Width) -> list[str]:
+        """The words behind an option of the script that are its values."""
+        most = len(self.waiting) if width == "*" else 1 if width in ("?", None) else int(width)
+        values: list[str] = []
+        while self.waiting and len(values) < most and not is_option(self.waiting[-1]):
+            if not isinstance(width, int) and "=" in self.waiting[-1]:
+                break
+            values.append(self.waiting.pop())
+        return values
+
+    def _is_python(self) -> bool:
+        """Whether Python can compile the script; if not, it says itself what is wrong."""
+        if self.is_unfinished:
+            return True
+        launch = _launch(self.found.scripts[0], self.found.is_module)
+        try:
+            if launch is not None:
+                compile(launch.data, launch.filename, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return False
+        return True
+
+    def _no_such_option(self, word: str) -> str:
+        """Why *word* is nobody's, and what may be meant."""
+        name, equals, text = word.partition("=")
+        if name in self.own.elsewhere:
+            return f"{name}: {self.own.elsewhere[name]}"
+        if name == _MODULE:
+            return "-m goes before the name of the module: kogine run -m NAME"
+        value = text if equals else self.waiting[-1] if self.waiting else "VALUE"
+        known = [*self.own.widths, *(one for own in self.accepted.options for one in own.names)]
+        hint = self._meant_target(name, value) or did_you_mean(name, known, cutoff=0.75)
+        if not self.found.scripts:
+            behind = "options of the script come after it"
+        else:
+            script = self.found.scripts[0]
+            behind = (
+                f"{script} defines no such option either; what is for the script all the same "
+                f"comes after '--' (kogine run {script} -- {word})"
+            )
+        return f"No such option {name!r}: {behind}.{hint}"
+
+    def _meant_target(self, name: str, value: str) -> str:
+        """A hint where the script has a parameter of that name."""
+        target = name.lstrip("-").replace("-", "_")
+        for script in self.found.scripts:
+            launch = _launch(script, self.found.is_module)
+            if launch is not None and has_target(launch, target):
+                return f" Did you mean {target}={value}?"
+        return ""
+
+
+def is_option(word: str) -> bool:
+    """Whether *word* starts like an option and is no negative number."""
+    return len(word) > 1 and word[0] == "-" and not _is_number(word)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
+
+
+def accepted_by(
+    scripts: Sequence[str], is_module: bool, *, is_unfinished: bool = False
+) -> AcceptedOptions:
+    """What *scripts* take as arguments, together. A script that can be read only once is left
+    alone, and takes none.
+
+    Raises SourceError for one that is not there, unless the command line *is_unfinished*.
+    """
+    found = [_accepted_by(one, is_module, is_unfinished) for one in scripts]
+    if len(found) == 1:
+        return found[0]
+    return AcceptedOptions.merged(found)
+
+
+def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedOptions:
+    try:
+        launch = _launch(script, is_module)
+    except KogineError:
+        if not is_unfinished:
+            raise
+        return NO_OPTIONS
+    if launch is None:
+        return NO_OPTIONS
+    return accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
+
+
+def _launch(script: str, is_module: bool) -> Launch | None:
+    path = os.path.expanduser(split_function(script)[0])
+    # Standard input or a pipe would be used up; a device may never end.
+    if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
+        return None
+    return find_launch(path, (), is_module)
+
+
+def has_target(launch: Launch, target: str) -> bool:
+    """Whether the script of *launch* has a parameter that *target* names."""
+    from kohaku_ast.transform.parameters import find_parameters
+    from kohaku_ast.transform.resolve import Targets
+    from kohaku_ast.transform.source import decode
+
+    try:
+        source = decode(launch.data, launch.filename, launch.path0, launch.package)
+        Targets(source, find_parameters(source)).resolve(target)
+    except (KogineError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+def refuse_lost_overrides(
+    command: ScriptCommand, full_targets: Callable[[Sequence[str]], Mapping[str, str]]
+) -> None:
+    """Raise UsageError where the command line sets an option that is among the script's arguments,
+    too: the argument would win, and the override or axis be lost.
+
+    *full_targets* gives the full targets of names as they are typed.
+    """
+    accepted = accepted_by(command.scripts, command.is_module, is_unfinished=True)
+    named = {
+        target: word
+        for word in command.argv
+        if is_option(word)
+        for option in [accepted.find(word)]
+        if option is not None
+        for target in option.targets
+    }
+    if not named:
+        return
+    typed = [one.target for one in command.overrides]
+    typed += [split_override(one)[0] for one in command.option("sweep", ())]
+    for name, target in full_targets(typed).items():
+        if target in named:
+            raise UsageError(
+                f"{target!r} is given twice: as {name}=... and as the script's argument "
+                f"{named[target]!r}, which wins. Take away one of them."
+            )
