@@ -62,6 +62,15 @@ def called_name(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
+def dotted_name(node: ast.AST | None) -> str:
+    """``np.random.seed`` of that expression, ``""`` of another."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
 def is_environment(node: ast.expr) -> bool:
     """``os.environ.get(...)``, ``os.getenv(...)`` or ``os.environ[...]``."""
     text = ast.unparse(node.func if isinstance(node, ast.Call) else node)

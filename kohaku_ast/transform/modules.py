@@ -44,7 +44,7 @@ def imported_modules(source: Source) -> list[LocalModule]:
     """
     found: dict[str, LocalModule] = {}
     own = os.path.realpath(source.filename)
-    waiting = list(_names(source.tree, source.package))
+    waiting = list(imported_names(source.tree, source.package))
     while waiting:
         name = waiting.pop(0)
         module = find_module(source.folder, name)
@@ -58,12 +58,12 @@ def imported_modules(source: Source) -> list[LocalModule]:
 
 def _names_in(module: LocalModule, package: str) -> list[str]:
     try:
-        return list(_names(decode(read_bytes(module.path), module.path).tree, package))
+        return list(imported_names(decode(read_bytes(module.path), module.path).tree, package))
     except (SourceError, SyntaxError):
         return []
 
 
-def _names(tree: ast.Module, package: str) -> Iterator[str]:
+def imported_names(tree: ast.Module, package: str) -> Iterator[str]:
     """Every module that the text may import, parents first; what is no module is not found."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 from kohaku_ast.readings import Reading
+from kohaku_ast.transform.literals import dotted_name
 
 Classes = Mapping[str, ast.ClassDef]
 """The classes of the script by the name it uses at module level (``Mode``, ``Args.Mode``)."""
@@ -109,7 +110,7 @@ def _annotated(node: ast.expr | None, classes: Classes) -> Reading:
         return _union([node.left, node.right], classes)
     if isinstance(node, ast.Subscript):
         return _subscripted(node, classes)
-    return _named(_dotted(node), classes)
+    return _named(dotted_name(node), classes)
 
 
 def _quoted(value: object, classes: Classes) -> Reading:
@@ -138,7 +139,7 @@ def _named(name: str, classes: Classes) -> Reading:
 
 
 def _subscripted(node: ast.Subscript, classes: Classes) -> Reading:
-    last = _dotted(node.value).rpartition(".")[2]
+    last = dotted_name(node.value).rpartition(".")[2]
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if last in _WRAPPERS:
         return _annotated(parts[0], classes)
@@ -148,7 +149,7 @@ def _subscripted(node: ast.Subscript, classes: Classes) -> Reading:
         return _union(parts, classes)
     if last == "Literal":
         return _literal(parts)
-    found = _named(_dotted(node.value), classes)
+    found = _named(dotted_name(node.value), classes)
     return found if found[0] in _CONTAINERS else ANY
 
 
@@ -203,7 +204,7 @@ def _enum(name: str, classes: Classes) -> Reading | None:
 
 
 def _derives_from_enum(node: ast.ClassDef, classes: Classes, depth: int) -> bool:
-    for base in map(_dotted, node.bases):
+    for base in map(dotted_name, node.bases):
         last = base.rpartition(".")[2]
         known = classes.get(base)
         # The depth ends a class that stands for its own base: `class A(A)`.
@@ -251,7 +252,7 @@ def _form(node: ast.expr | None, classes: Classes) -> Reading:
     if isinstance(node, ast.Call):
         return _called(node, classes)
     if isinstance(node, ast.Attribute):
-        return _enum(_dotted(node.value), classes) or _stepped(node, classes)
+        return _enum(dotted_name(node.value), classes) or _stepped(node, classes)
     return _DISPLAYS.get(type(node), ANY)
 
 
@@ -324,7 +325,7 @@ def _either(first: Reading, second: Reading) -> Reading:
 
 
 def _called(node: ast.Call, classes: Classes) -> Reading:
-    name = _dotted(node.func)
+    name = dotted_name(node.func)
     if name in _ENVIRONMENT:
         given = [*node.args[1:2], *[word.value for word in node.keywords if word.arg == "default"]]
         return _form(given[0], classes) if given else STR
@@ -341,7 +342,7 @@ def _called(node: ast.Call, classes: Classes) -> Reading:
 def _stepped(node: ast.Attribute, classes: Classes) -> Reading:
     """``Path(__file__).parent`` and ``"a-{}".format(1)`` are what they start from."""
     if node.attr in ("home", "cwd"):
-        found = _named(_dotted(node.value), classes)
+        found = _named(dotted_name(node.value), classes)
         return found if found[0] == "path" else ANY
     steps = {"path": _PATH_STEPS, "str": _STR_STEPS}
     owner = _form(node.value, classes)
@@ -359,11 +360,11 @@ def _acted(action: ast.expr | None) -> Reading | None:
         if action.value in ("append", "extend", "append_const"):
             return LIST
         return ("int",) if action.value == "count" else None
-    return BOOL if _dotted(action).endswith("BooleanOptionalAction") else None
+    return BOOL if dotted_name(action).endswith("BooleanOptionalAction") else None
 
 
 def _chosen(type_expr: ast.expr | None, choices: ast.expr | None) -> Reading | None:
-    if isinstance(type_expr, ast.Call) and _dotted(type_expr.func).endswith("Choice"):
+    if isinstance(type_expr, ast.Call) and dotted_name(type_expr.func).endswith("Choice"):
         choices = type_expr.args[0] if type_expr.args else None
     return _choices(choices)
 
@@ -378,7 +379,7 @@ def _typed(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
     """The reading that ``type=`` names, else that of the default; with neither it is text."""
     if node is None:
         return STR if form == NONE else form
-    name = _dotted(node.func if isinstance(node, ast.Call) else node)
+    name = dotted_name(node.func if isinstance(node, ast.Call) else node)
     last = name.rpartition(".")[2]
     if last in _CLICK_TYPES:
         return (_CLICK_TYPES[last],)
@@ -393,19 +394,10 @@ def _typed(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
 def _takes_several(nargs: ast.expr | None) -> bool:
     if isinstance(nargs, ast.Constant):
         return nargs.value in ("+", "*", "...") or type(nargs.value) is int
-    return isinstance(nargs, ast.UnaryOp) or _dotted(nargs).endswith("REMAINDER")
+    return isinstance(nargs, ast.UnaryOp) or dotted_name(nargs).endswith("REMAINDER")
 
 
 # --- small things --------------------------------------------------------------------------------
-
-
-def _dotted(node: ast.expr | None) -> str:
-    """``a.b.c`` as text; empty for anything that is no plain dotted name."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 def _constants(nodes: Sequence[ast.expr]) -> tuple[object, ...] | None:
