@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kogine.again_text import Read, is_sure, own_text_of, text_of
-from kogine.options import RUN_OPTIONS, SHORT
-from kogine.reader import Arguments
+from kogine.script_command import ScriptCommand
+from kogine.sort_words import accepted_by
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
@@ -21,12 +21,11 @@ from kohaku_ast.runner.override import COMMAND_LINE, Override
 from kohaku_ast.store.identity import identity
 
 _ORIGIN = "command line"
-_OURS = {*SHORT, *(name for name, _, _ in RUN_OPTIONS)}
 
 
-def again_of_sweep(read_: Arguments) -> Again:
+def again_of_sweep(command: ScriptCommand) -> Again:
     """Gives the command for each run of one script; empty if no command line says what it was."""
-    files = read_.values.get("--config", [])
+    files = command.config_files
 
     def again(run: Run) -> str:
         # Files that say more than this one run are left out: its values are written instead.
@@ -79,15 +78,25 @@ class _Said:
     def words(self, binder: Binder) -> list[str]:
         launch = binder.launch
         module = getattr(launch, "module", "__main__")
-        words = ["kogine", "run", *([] if module == "__main__" else ["-m"]), launch.shown]
-        words += [word for file in self.files for word in ("--config", file)]
-        words += [word for text in self.added for word in ("--add", text)]
-        words += ["--entrypoint", binder.entrypoint] if binder.entrypoint else []
-        words += ["--as-is"] if self.as_is else []
+        is_module = module != "__main__"
+        script = [*(["-m"] if is_module else []), launch.shown]
+        ours = [word for file in self.files for word in ("--config", file)]
+        ours += [word for text in self.added for word in ("--add", text)]
+        ours += ["--entrypoint", binder.entrypoint] if binder.entrypoint else []
+        words = ["kogine", "run", *(["--as-is"] if self.as_is else [])]
+        words += [*ours, *script] if _has_one(script[-1], is_module, ours) else [*script, *ours]
         for target, text in self.sets:
-            words += ["--set"] if target in _OURS else []
+            words += ["--set"] if target.startswith("-") else []
             words.append(f"{target}={text}")
         return words + (["--", *self.argv] if self.argv else [])
+
+
+def _has_one(script: str, is_module: bool, words: Sequence[str]) -> bool:
+    """Whether an option among *words* would be the script's own if it stood behind the script."""
+    if not words:
+        return False
+    accepted = accepted_by([script], is_module, is_unfinished=True)
+    return any(accepted.find(word) for word in words if word.startswith("-"))
 
 
 def _said(

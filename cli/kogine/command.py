@@ -34,6 +34,17 @@ class Option(click.Option):
         super().__init__(*args, **kwargs)
         self.group = group
 
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """What stands in brackets behind the help: a default in words has no brackets of its own,
+        and a range without ends is none.
+        """
+        extra = super().get_help_extra(ctx)
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
+        if getattr(self.type, "min", 0) is None and getattr(self.type, "max", 0) is None:
+            extra.pop("range", None)
+        return extra
+
 
 class Choice(click.Choice):  # type: ignore[type-arg]
     """One of a few words; the error for another one suggests the nearest."""
@@ -89,17 +100,27 @@ class Command(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
-        if self.examples:
-            with formatter.section("Examples"):
-                for one in self.examples:
-                    formatter.write(f"{' ' * formatter.current_indent}{one}\n")
+        write_examples(formatter, self.examples)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
+    """Write *examples* as a section of a help, unwrapped: they are to be copied."""
+    if examples:
+        with formatter.section("Examples"):
+            for one in examples:
+                formatter.write(f"{' ' * formatter.current_indent}{one}\n")
 
 
 class Group(click.Group):
     """Commands by name, each imported when it is used: ``{"run": ("kogine.run:run", HELP)}``."""
 
     def __init__(
-        self, *args: Any, places: Mapping[str, tuple[str, str]], what: str = "command", **kwargs: Any
+        self,
+        *args: Any,
+        places: Mapping[str, tuple[str, str]],
+        what: str = "command",
+        examples: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         """*places* has the ``module:object`` and the short help of each command; *what* is what
         messages call them.
@@ -107,6 +128,11 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.places = places
         self.what = what
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(formatter, self.examples)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""

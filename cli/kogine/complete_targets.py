@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from kogine.complete_files import Candidate, find_files
 from kogine.complete_listing import Listing, Row, list_file, list_script
-from kogine.reader import split_override
-from kogine.run import split_function
+from kogine.script_command import split_override
+from kogine.sort_words import accepted_by
 
 from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.runner.module_launch import split_function
+from kohaku_ast.transform.accepted_options import NO_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +32,27 @@ _FORMS = {
 class Scripted:
     """What the script of a command line offers; nothing if there is none that can be read."""
 
-    def __init__(self, script: str, is_module: bool = False, given: Sequence[str] = ()) -> None:
-        """*given* are the overrides that the command line already has."""
+    def __init__(
+        self,
+        script: str,
+        is_module: bool = False,
+        given: Sequence[str] = (),
+        swept: Sequence[str] = (),
+    ) -> None:
+        """*given* are the overrides and axes that the command line already has, *swept* the axes
+        among them.
+        """
         self.given = {_split(one)[0] for one in given}
+        self.swept = swept
+        self.accepted = NO_OPTIONS
         self.listing = NOTHING
         if script:
             self.listing = _read(lambda: list_script(split_function(script)[0], is_module))
+            self.accepted = accepted_by([script], is_module, is_unfinished=True)
+
+    def accepts(self, name: str) -> bool:
+        """Whether the script itself has the option *name*."""
+        return self.accepted.find(name, abbreviations=False) is not None
 
     def functions(self, typed: str) -> list[Candidate]:
         """The functions whose names start with *typed*."""
@@ -45,7 +62,7 @@ class Scripted:
         """``TARGET=``, or its values once that is there."""
         target, value = _split(typed)
         if value is None:
-            return [(f"{name}=", shown, False) for name, shown in self._targets(typed)] + [
+            return [self._named(name, shown) for name, shown in self._targets(typed)] + [
                 (f"{name}.", f"module {path}", False)
                 for name, path in self.listing.modules
                 if typed and name.startswith(typed)
@@ -76,10 +93,16 @@ class Scripted:
         kept = f"{target}={axis[:cut]}"
         return [(kept + text, shown, False) for text, shown in found if text.startswith(axis[cut:])]
 
-    def names(self, typed: str, axes: Sequence[str]) -> list[Candidate]:
-        """The last of a list of targets, *axes* being those that the command line sweeps."""
+    def _named(self, name: str, shown: str) -> Candidate:
+        """``TARGET=``; an option of the script that takes no value is finished."""
+        option = self.accepted.find(name, abbreviations=False) if name.startswith("-") else None
+        is_flag = option is not None and option.width == 0
+        return (name if is_flag else f"{name}=", shown, is_flag)
+
+    def names(self, typed: str) -> list[Candidate]:
+        """The last of a list of targets, at first those that the command line sweeps."""
         kept, comma, last = typed.rpartition(",")
-        swept = [(target, f"sweeps {axis}") for target, axis in map(_split, axes)]
+        swept = [(target, f"sweeps {axis}") for target, axis in map(_split, self.swept)]
         known = [one for one in swept if one[0].startswith(last)] or self._targets(last)
         used = kept.split(",")
         return [(f"{kept}{comma}{name}", shown, False) for name, shown in known if name not in used]

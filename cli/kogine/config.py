@@ -3,115 +3,198 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
+from typing import Any
 
-from kogine.reader import Arguments, read
-from kogine.subcommands import start_subcommand
+import click
+from kogine.command import Choice, Command, Group
+from kogine.command_with_script import CommandWithScript
+from kogine.option_types import ConfigFile, File, ScriptFile, Whole
+from kogine.options import (
+    axis_options,
+    configs,
+    flag,
+    hidden_assignments,
+    option,
+    output_options,
+)
+from kogine.script_command import ScriptCommand
+from kogine.written import Output
 
-from kohaku_ast.errors import UsageError, unknown
+from kohaku_ast.errors import UsageError
 
-Table = tuple[tuple[str, bool, str], ...]
-"""Rows of an option's name, whether it takes a value, and its help."""
-
-_OUTPUT: Table = (
-    ("-o", True, "FILE: write there instead of to standard output."),
-    ("--output", True, "The same as -o."),
-    ("--force", False, "Overwrite FILE if it is there."),
+config = Group(
+    "config",
+    what="config command",
+    help="Look at, check, make, compare and convert config files.",
+    examples=("kogine config show cfg.py", "kogine config init train.py -o cfg.py"),
+    places={
+        "show": ("kogine.config:show", "Show each value and where it comes from, or the runs."),
+        "check": (
+            "kogine.config:check",
+            "Check configs against a script; status 1 on problems.",
+        ),
+        "init": ("kogine.config:init", "Write a config to edit, with a script's values."),
+        "diff": ("kogine.config:diff", "Show where two configs differ; status 1 if they do."),
+        "migrate": (
+            "kogine.config:migrate",
+            "Make a config of options, YAML or another tool.",
+        ),
+    },
 )
 
-CONFIG_COMMANDS: dict[str, tuple[Table, str, str]] = {
-    "show": (
-        (
-            ("--script", True, "SCRIPT: also what each value replaces there, and whether it fits."),
-            ("-n", True, "N: show at most N runs of a sweep (20)."),
-            ("--format", True, "table or json."),
-        ),
-        "CONFIG ...",
-        "Show what a config says: each value and where it comes from; of a sweep, its runs.",
-    ),
-    "check": (
-        (
-            ("--config", True, "A config file; several stack, later ones win."),
-            ("--sweep", True, "TARGET=AXIS: axes as kogine run takes them."),
-            ("--zip", True, "TARGETS: pair these axes."),
-            ("--trials", True, "TABLE: the rows of a csv, json or yaml file."),
-        ),
-        "SCRIPT",
-        "Check configs against a script without running the script; status 1 if they do not fit.",
-    ),
-    "init": (
-        (*_OUTPUT, ("--all", False, "Also derived names, imports and the rest, commented out.")),
-        "SCRIPT",
-        "Write a config to edit, with the values and comments of a script.",
-    ),
-    "diff": (
-        (),
-        "CONFIG CONFIG",
-        "Show where two configs differ; status 1 if they do.",
-    ),
-    "migrate": (
-        (("--script", True, "SCRIPT: whose definitions the config is for."), *_OUTPUT),
-        "FILE",
-        "Make a config of a script's options, of a YAML or Hydra config, or of KohakuEngine's.",
-    ),
-}
-"""Command -> its options, what stands behind it, and its help."""
+
+class _FilesCommand(Command):
+    """A command with files as operands; a wrong number of them is told with the usage."""
+
+    def __init__(
+        self, *args: Any, usage: str, least: int = 1, most: int = 1, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.usage, self.least, self.most = usage, least, most
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [self.options_metavar or "", self.usage]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        count = len(ctx.params["files"])
+        if not (self.least <= count <= self.most or ctx.resilient_parsing):
+            what = {0: "no file given", 1: "one file given"}.get(count, f"{count} files given")
+            raise UsageError(f"{what}: {ctx.command_path} {self.usage}")
+        return rest
 
 
-def config(arguments: list[str]) -> Callable[[], int]:
-    """Read and check everything; what comes back prints, and gives the exit status."""
-    places = {name: f"config_{name}:{name}" for name in CONFIG_COMMANDS}
-    return start_subcommand("config", places, arguments)
+@click.command(
+    cls=_FilesCommand,
+    usage="CONFIG ...",
+    most=100,
+    examples=("kogine config show cfg.py", "kogine config show base.yaml cfg.py --script train.py"),
+)
+@click.argument("files", type=ConfigFile(), nargs=-1)
+@option(
+    "--script",
+    group="Options",
+    type=ScriptFile(),
+    default="",
+    help="Also what each value replaces in this script, and whether it fits.",
+)
+@option(
+    "-n",
+    "most",
+    group="Options",
+    type=Whole(0),
+    default=20,
+    show_default=True,
+    help="Show at most N runs of a sweep.",
+)
+@option(
+    "--format",
+    "form",
+    group="Options",
+    type=Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="How it is printed.",
+)
+def show(files: tuple[str, ...], script: str, most: int, form: str) -> Callable[[], int]:
+    """Show what a config says: each value and where it comes from; of a sweep, its runs."""
+    from kogine.config_show import start_show
+
+    return start_show(files, script, most, form)
 
 
-def read_files(command: str, arguments: list[str], least: int = 1, most: int = 1) -> Files:
-    """*arguments* of ``kogine config COMMAND`` taken apart; raises UsageError."""
-    table, usage, _ = CONFIG_COMMANDS[command]
-    files, options = _split(arguments, table)
-    if not least <= len(files) <= most:
-        what = {0: "no file given", 1: "one file given"}.get(
-            len(files), f"{len(files)} files given"
+@click.command(
+    cls=CommandWithScript,
+    usage="SCRIPT",
+    runs=False,
+    examples=(
+        "kogine config check train.py --config cfg.py",
+        "kogine config check train.py --sweep lr=0.1,0.2 --trials trials.csv",
+    ),
+)
+@click.argument("script", type=ScriptFile(), required=False)
+@hidden_assignments
+@configs
+@axis_options
+def check(command: ScriptCommand) -> Callable[[], int]:
+    """Check configs against a script without running the script; status 1 if they do not fit."""
+    if command.overrides:
+        raise UsageError(
+            f"{command.overrides[0].target}=...: a value is checked where it is given: kogine "
+            "transform SCRIPT TARGET=VALUE"
         )
-        raise UsageError(f"{what}: kogine config {command} {usage}")
-    return Files(files, read(options, table))
+    if not command.options.keys() & {"config", "sweep", "trials"}:
+        raise UsageError("no config given: kogine config check SCRIPT --config CONFIG")
+    from kogine.config_check import start_check
+
+    return start_check(command)
 
 
-class Files:
-    """What the command line of a config command says."""
+@click.command(
+    cls=_FilesCommand,
+    usage="SCRIPT",
+    examples=("kogine config init train.py", "kogine config init train.py --all -o cfg.py"),
+)
+@click.argument("files", type=ScriptFile(), nargs=-1)
+@output_options
+@flag(
+    "--all",
+    "everything",
+    group="Options",
+    help="Also derived names, imports and the rest, commented out.",
+)
+def init(
+    files: tuple[str, ...], output: str | None, force: bool, everything: bool
+) -> Callable[[], int]:
+    """Write a config to edit, with the values and comments of a script."""
+    from kogine.config_init import start_init
 
-    def __init__(self, names: list[str], options: Arguments) -> None:
-        #: The files, in order.
-        self.names = names
-        self.options = options
-
-    @property
-    def output(self) -> str:
-        """The file to write; empty for standard output."""
-        return self.options.value("--output") or self.options.value("-o")
-
-    def format(self) -> str:
-        """``table`` or ``json``; raises UsageError for anything else."""
-        form = self.options.value("--format", "table")
-        if form not in ("table", "json"):
-            raise UsageError(unknown("format", form, ["table", "json"]))
-        return form
+    return start_init(files[0], _output(output, force), everything)
 
 
-def _split(arguments: list[str], table: Table) -> tuple[list[str], list[str]]:
-    """The files, and the options with their values."""
-    takes_value = {name: value for name, value, _ in table}
-    takes_value |= {"-c": True} if "--config" in takes_value else {}
-    files: list[str] = []
-    options: list[str] = []
-    waiting = iter(arguments)
-    for argument in waiting:
-        name, equals, _ = argument.partition("=")
-        if name in takes_value:
-            options.append(argument)
-            if takes_value[name] and not equals:
-                options += list(islice(waiting, 1))
-        elif argument.startswith("-") and argument != "-":
-            raise UsageError(unknown("option", name, list(takes_value)))
-        else:
-            files.append(argument)
-    return files, options
+@click.command(
+    cls=_FilesCommand,
+    usage="CONFIG CONFIG",
+    least=2,
+    most=2,
+    examples=("kogine config diff a.py b.py", "kogine config diff base.yaml cfg.py"),
+)
+@click.argument("files", type=ConfigFile(), nargs=-1)
+def diff(files: tuple[str, ...]) -> Callable[[], int]:
+    """Show where two configs differ; status 1 if they do."""
+    from kogine.config_diff import start_diff
+
+    return start_diff(files)
+
+
+@click.command(
+    cls=_FilesCommand,
+    usage="FILE",
+    examples=(
+        "kogine config migrate conf/config.yaml --script train.py -o cfg.py",
+        "kogine config migrate train_argparse.py",
+    ),
+)
+@click.argument("files", type=File(), nargs=-1)
+@option(
+    "--script",
+    group="Options",
+    type=ScriptFile(),
+    default="",
+    help="The script whose definitions the config is for.",
+)
+@output_options
+def migrate(
+    files: tuple[str, ...], script: str, output: str | None, force: bool
+) -> Callable[[], int]:
+    """Make a config of a script's options, of a YAML or Hydra config, or of KohakuEngine's."""
+    from kogine.config_migrate import start_migrate
+
+    return start_migrate(files[0], script, _output(output, force))
+
+
+def _output(output: str | None, force: bool) -> Output:
+    """Where to write."""
+    if force and not output:
+        raise UsageError("--force has no effect without --output: add it, or take --force away")
+    return Output(output or "", force)

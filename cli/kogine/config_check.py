@@ -6,37 +6,32 @@ import os
 import sys
 from collections.abc import Callable
 
-from kogine.asked import show_syntax_error
-from kogine.config import read_files
 from kogine.config_fit import Fit, Fitter
 from kogine.config_load import counted, first_runs, load_swept
-from kogine.reader import Arguments
-from kogine.run import split_function
+from kogine.script_command import ScriptCommand
+from kogine.source import show_syntax_error
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.errors import UsageError
+from kohaku_ast.runner.module_launch import split_function
 
 MOST = 1000
 """Runs of a sweep that are checked: it may be endless."""
 
 
-def check(arguments: list[str]) -> Callable[[], int]:
+def start_check(command: ScriptCommand) -> Callable[[], int]:
     """Read everything; what comes back prints all problems, and gives 1 if there are any."""
-    files = read_files("check", arguments)
-    if not {"--config", "--sweep", "--trials"} & {*files.options.values}:
-        raise UsageError("no config given: kogine config check SCRIPT --config CONFIG")
     try:
-        return _report(files.names[0], files.options)
+        return _report(command)
     except SyntaxError as error:  # of the script, or of a module whose settings are asked for
         status = show_syntax_error(error)
         return lambda: status
 
 
-def _report(script: str, options: Arguments) -> Callable[[], int]:
-    paths = options.values.get("--config", [])
-    name = ", ".join([*paths, *options.values.get("--trials", [])]) or "command line"
+def _report(command: ScriptCommand) -> Callable[[], int]:
+    script, paths = command.script, command.config_files
+    name = ", ".join([*paths, *command.option("trials", ())]) or "command line"
     fitter = Fitter(script, name)
-    found = load_swept(paths, options)
+    found = load_swept(paths, command)
     runs = [fitter.fits(config) for config in first_runs(found, MOST)]
     lines = said(runs)
     targets = {one.target for fits in runs for one in fits if one.target and not one.is_own}

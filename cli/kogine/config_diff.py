@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kogine.config import read_files
 from kogine.config_load import first_runs, load_all
 from kogine.config_values import shown
 
@@ -25,9 +24,8 @@ Values = dict[tuple[str, str], object]
 """Heading and name -> value."""
 
 
-def diff(arguments: list[str]) -> Callable[[], int]:
+def start_diff(names: Sequence[str]) -> Callable[[], int]:
     """Read both; what comes back prints the differences, and gives 1 if there are any."""
-    names = read_files("diff", arguments, least=2, most=2).names
     first, second = (load_all([name]) for name in names)
     by_axes = all(isinstance(one, Config) or one.axes for one in (first, second))
     rows = differences(_values(first, by_axes), _values(second, by_axes))

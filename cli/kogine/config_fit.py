@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kogine.config_values import shown
-from kogine.run import split_function
 
 from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
@@ -17,7 +16,7 @@ from kohaku_ast.display.short import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget
 from kohaku_ast.readings import describe
 from kohaku_ast.runner.bound import Binder, spread
-from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.runner.override import Override, of_config
 from kohaku_ast.transform.parameters import Parameter, find_parameters
 from kohaku_ast.transform.resolve import Targets

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from kogine.reader import Arguments
+from kogine.script_command import ScriptCommand
 from kogine.sweep_of import own_axes
 
 from kohaku_ast.config.config import Config
@@ -19,7 +19,7 @@ DRAWS = 20
 """How many draws stand for random axes where only their kind matters."""
 
 
-def load_all(paths: list[str]) -> Config | Sweep:
+def load_all(paths: Sequence[str]) -> Config | Sweep:
     """The files at *paths* as one, later ones over earlier ones."""
     merged, *others = map(load, paths)
     for other in others:
@@ -27,9 +27,9 @@ def load_all(paths: list[str]) -> Config | Sweep:
     return merged
 
 
-def load_swept(paths: list[str], read_: Arguments) -> Config | Sweep:
+def load_swept(paths: Sequence[str], command: ScriptCommand) -> Config | Sweep:
     """The same, with the axes of the command line over them."""
-    own = own_axes(read_)
+    own = own_axes(command)
     found = load_all(paths) if paths else Config()
     return found | own if own.targets else found
 

@@ -7,10 +7,9 @@ import os
 import sys
 from collections.abc import Callable
 
-from kogine.asked import show_syntax_error
-from kogine.config import Files, read_files
-from kogine.config_init import deliver
 from kogine.config_script import inspect_script
+from kogine.source import show_syntax_error
+from kogine.written import Output
 
 from kohaku_ast.config.migrated import Migrated
 from kohaku_ast.errors import UsageError
@@ -21,17 +20,15 @@ from kohaku_ast.transform.source import Source, decode, read_bytes
 _YAML = (".yaml", ".yml", ".json")
 
 
-def migrate(arguments: list[str]) -> Callable[[], int]:
+def start_migrate(file: str, script_name: str, output: Output) -> Callable[[], int]:
     """Write the config or, with what comes back, print it; status 1 if anything was left out."""
-    files = read_files("migrate", arguments)
-    file = files.names[0]
     try:
-        script = _script(files)
+        script = inspect_script(script_name) if script_name else None
         made = _migrated(file, script)
     except SyntaxError as error:
         status = show_syntax_error(error)
         return lambda: status
-    printing = deliver(made.with_heading(file), files, file)
+    printing = output.deliver(made.with_heading(file), file)
     return lambda: printing() or _report(made)
 
 
@@ -40,11 +37,6 @@ def _report(made: Migrated) -> int:
     for one in made.left:
         sys.stderr.write(f"kogine: not carried over: {one}\n")
     return int(bool(made.left))
-
-
-def _script(files: Files) -> Inspection | None:
-    name = files.options.value("--script")
-    return inspect_script(name) if name else None
 
 
 def _migrated(file: str, script: Inspection | None) -> Migrated:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from kogine.run import split_function
-
-from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.transform.inspection import Inspection, inspect_source
 from kohaku_ast.transform.source import decode
 

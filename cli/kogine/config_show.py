@@ -7,18 +7,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kogine.asked import show_syntax_error
-from kogine.config import Files, read_files
 from kogine.config_check import MOST, said
 from kogine.config_fit import Fit, Fitter
 from kogine.config_json import config_json, fit_json, sweep_json
 from kogine.config_load import counted, first_runs, is_random, load_all
 from kogine.config_values import shown
+from kogine.source import show_syntax_error
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.labels import value_text
 from kohaku_ast.display.table import Row, group_rows, print_table
-from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.listing import one_line
 
 if TYPE_CHECKING:
@@ -27,39 +25,31 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 
 
-def show(arguments: list[str]) -> Callable[[], int]:
-    """Read everything; what comes back prints it, and gives 1 if it does not fit the script."""
-    files = read_files("show", arguments, most=100)
-    form, most = files.format(), _most(files)
-    found = load_all(files.names)
+def start_show(files: Sequence[str], script: str, most: int, form: str) -> Callable[[], int]:
+    """Read everything; what comes back prints it, and gives 1 if it does not fit the *script*."""
+    found = load_all(files)
     try:
-        fits = _fits(files, found)
+        fits = _fits(files, script, found)
     except SyntaxError as error:
         status = show_syntax_error(error)
         return lambda: status
     if form == "json":
-        return lambda: _print_json(files.names, found, fits, most)
+        return lambda: _print_json(files, found, fits, most)
     return lambda: _print_tables(found, fits, most)
 
 
-def _most(files: Files) -> int:
-    text = files.options.value("-n", "20")
-    if not text.isdigit():
-        raise UsageError(f"-n needs a number of runs, got {text!r}")
-    return int(text)
-
-
-def _fits(files: Files, found: Config | Sweep) -> list[list[Fit]]:
+def _fits(files: Sequence[str], script: str, found: Config | Sweep) -> list[list[Fit]]:
     """How each run fits the script; empty without one."""
-    script = files.options.value("--script")
     if not script:
         return []
-    fitter = Fitter(script, ", ".join(files.names))
+    fitter = Fitter(script, ", ".join(files))
     return [fitter.fits(config) for config in first_runs(found, MOST)]
 
 
-def _print_json(names: list[str], found: Config | Sweep, fits: list[list[Fit]], most: int) -> int:
-    document: dict[str, object] = {"version": JSON_VERSION, "configs": names}
+def _print_json(
+    names: Sequence[str], found: Config | Sweep, fits: list[list[Fit]], most: int
+) -> int:
+    document: dict[str, object] = {"version": JSON_VERSION, "configs": [*names]}
     if isinstance(found, Config):
         document |= config_json(found)
         if fits:

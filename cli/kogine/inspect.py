@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import sys
 
-from kogine.reader import Arguments
-from kogine.run import split_function
+from kogine.script_command import ScriptCommand
+from kogine.source import show_syntax_error
 
 from kohaku_ast.display.table import group_rows, print_table
-from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.runner.listing import COLUMNS, as_row, type_text
-from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.transform.disk_caches import find_cached
 from kohaku_ast.transform.entrypoint import Entrypoint
 from kohaku_ast.transform.inspection import Inspection, inspect_source, with_modules
@@ -22,32 +21,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMATS = ("table", "json", "py")
 JSON_VERSION = 1
 
 
-def inspect(read: Arguments) -> Callable[[], int]:
+def inspect(command: ScriptCommand) -> Callable[[], int]:
     """Read and inspect the script; what comes back prints it."""
-    form = read.value("--format", "table")
-    if form not in FORMATS:
-        raise UsageError(_unknown_format(form))
-    script = split_function(read.script)[0]
-    launch = find_launch(script, (), read.is_module)
+    script = split_function(command.script)[0]
+    launch = find_launch(script, (), command.is_module)
     try:
         source = decode(launch.data, launch.filename, launch.path0, launch.package)
         found = inspect_source(source)
     except SyntaxError as error:
-        # Without our frames: the hook would show those that the error itself still holds.
-        sys.__excepthook__(type(error), error.with_traceback(None), None)
-        return lambda: 2
-    if "--modules" in read.flags:
+        status = show_syntax_error(error)
+        return lambda: status
+    if "modules" in command.options:
         found = with_modules(found)
+    form = command.option("format", "table")
     shown = {"table": _show_table, "json": _show_json, "py": _show_py}[form]
-    return functools.partial(shown, found, script, "--all" in read.flags)
-
-
-def _unknown_format(form: str) -> str:
-    return unknown("format", form, FORMATS)
+    return functools.partial(shown, found, script, "all" in command.options)
 
 
 def _write(text: str) -> None:

@@ -5,8 +5,8 @@ The script runs after the command line has been read and left, on Python's own t
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib import import_module
 
 from kogine.report import report
 
@@ -17,17 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MODULES = {
-    "run": "kogine.run",
-    "transform": "kogine.transform",
-    "freeze": "kogine.freeze",
-    "config": "kogine.config",
-    "workflow": "kogine.workflow",
-    "pipeline": "kogine.pipeline",
-    "completion": "kogine.completion",
-    "__complete": "kogine.complete",
-}
-"""The commands, and the module that has the function of that name."""
+COMPLETE = "_KOGINE_COMPLETE"
+"""The variable by which a shell asks for completion, as click names it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     is_whole = arguments is None and is_command(sys._getframe(1))
     try:
-        start = _command(sys.argv[1:] if arguments is None else arguments)
+        start = _read(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return report(error)
     except KeyboardInterrupt:
@@ -53,21 +44,35 @@ def main(arguments: list[str] | None = None) -> int:
     if start is None:
         return 0
     if is_whole:
+        _forget_click()
         leave_for(start)
     return start()
 
 
-def _command(arguments: list[str]) -> Callable[[], int] | None:
-    name, own = arguments[:1], _before_dashes(arguments)
-    if name and name[0] in _MODULES and not ("--help" in own or "-h" in own):
-        module = import_module(_MODULES[name[0]])
-        start: Callable[[], int] = getattr(module, name[0].strip("_"))(arguments[1:])
-        return start
-    from kogine.commands import commands
+def _read(words: list[str]) -> Callable[[], int] | None:
+    """What does what *words* ask for; None if that is done.
 
-    return commands(own)
+    A run without any option starts before click is imported: that takes longer than Python's start.
+    """
+    if COMPLETE in os.environ:
+        from kogine.completion import complete
+
+        return complete(os.environ[COMPLETE])
+    if words[:1] == ["run"]:
+        from kogine.script_command import read_without_options
+
+        command = read_without_options(words[1:])
+        if command is not None:
+            from kogine.start import start
+
+            return start(command)
+    from kogine.root import read
+
+    return read(words)
 
 
-def _before_dashes(arguments: list[str]) -> list[str]:
-    """What is not for the script: its own ``--help`` stands after ``--``."""
-    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+def _forget_click() -> None:
+    """A script that looks for click finds what plain Python would: nothing has imported it."""
+    for name in [*sys.modules]:
+        if name == "click" or name.startswith("click."):
+            del sys.modules[name]

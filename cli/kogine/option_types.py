@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
-from kogine.complete_files import CONFIGS, SCRIPTS, Candidate, find_files, find_modules
 from kogine.command import Refusal
+from kogine.complete_files import CONFIGS, SCRIPTS, Candidate, find_files, find_modules
 from kogine.script_command import split_override, typed_override
 
 from kohaku_ast.errors import UsageError
@@ -67,7 +67,7 @@ class Seconds(click.FloatRange):
         return number
 
 
-class WholeOrWord(click.ParamType):
+class WholeOrWord(click.ParamType):  # type: ignore[type-arg]
     """A number of at least 1, or one of a few words, such as ``auto``."""
 
     name = "n"
@@ -80,7 +80,9 @@ class WholeOrWord(click.ParamType):
         text = str(value)
         if text in self.words or (text.isascii() and text.isdigit() and int(text) > 0):
             return text
-        raise Refusal(f"{_name(param)} {text}: a number of at least 1, or {' or '.join(self.words)}")
+        raise Refusal(
+            f"{_name(param)} {text}: a number of at least 1, or {' or '.join(self.words)}"
+        )
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
         """The words."""
@@ -126,11 +128,11 @@ class ScriptFile(File):
         return super().shell_complete(ctx, param, incomplete)
 
 
-class FromScript(click.ParamType):
+class FromScript(click.ParamType):  # type: ignore[type-arg]
     """A text whose completion comes from the script of the command line."""
 
     def __init__(self, name: str, convert: Callable[[str], Any], offers: str) -> None:
-        """*offers* is the method of ``complete_targets.Scripted`` that gives candidates; "" for none."""
+        """*offers* is the method of ``complete_targets.Scripted`` that gives candidates, if any."""
         self.name = name
         self.read = convert
         self.offers = offers

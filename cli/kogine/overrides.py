@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kohaku_ast.runner.override import COMMAND_LINE, Override
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kogine.reader import Arguments
+    from collections.abc import Sequence
+
+    from kogine.script_command import ScriptCommand
 
     from kohaku_ast.config.config import Config
     from kohaku_ast.config.sweep import Sweep
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.launch import Launch
 
 
-def load_configs(paths: list[str]) -> Config | Sweep | None:
-    """The config files as one, later ones over earlier ones."""
+def load_configs(paths: Sequence[str], *, is_json: bool = False) -> Config | Sweep | None:
+    """The config files as one, later ones over earlier ones; None without any.
+
+    With *is_json* what a config file prints goes to standard error: it is no JSON.
+    """
     if not paths:
         return None
     import functools
@@ -23,10 +26,15 @@ def load_configs(paths: list[str]) -> Config | Sweep | None:
 
     from kohaku_ast.config.load import load
 
-    return functools.reduce(operator.or_, map(load, paths))
+    if not is_json:
+        return functools.reduce(operator.or_, map(load, paths))
+    from kohaku_ast.flow.display.only_json import only_json
+
+    with only_json():
+        return load_configs(paths)
 
 
-def merge_configs(paths: list[str], command: str) -> Config | None:
+def merge_configs(paths: Sequence[str], command: str) -> Config | None:
     """As ``load_configs``, for a *command* that takes one Config; raises ConfigError else."""
     found = load_configs(paths)
     from kohaku_ast.config.config import Config
@@ -40,25 +48,18 @@ def merge_configs(paths: list[str], command: str) -> Config | None:
     )
 
 
-def of_command_line(read_: Arguments) -> list[Override]:
-    """What is written as ``TARGET=VALUE``."""
-    return [
-        Override(target, text, "command line", COMMAND_LINE, is_text=True)
-        for target, text in read_.sets
-    ]
-
-
 def binder_of(
-    launch: Launch, read_: Arguments, entrypoint: str, *, capture: bool = False
+    launch: Launch, command: ScriptCommand, entrypoint: str, *, capture: bool = False
 ) -> Binder:
     """What binds the script to Configs, with what the command line itself says in force."""
     from kohaku_ast.runner.bound import Binder
 
     return Binder(
         launch,
-        of_command_line(read_),
+        # Of its own: what binds several scripts marks which of them may lack a target.
+        [one.aimed_at(one.target) for one in command.overrides],
         entrypoint,
-        added=read_.values.get("--add", []),
+        added=command.option("add", ()),
         capture=capture,
-        as_is="--as-is" in read_.flags,
+        as_is=command.option("as_is", False),
     )

@@ -4,45 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kogine.subcommands import start_subcommand
+import click
+from kogine.command import Group
+from kogine.command_with_script import CommandWithScript, refuse_without
+from kogine.option_types import File, ScriptFile, Whole
+from kogine.options import flag, hidden_assignments, option, together
+from kogine.script_command import ScriptCommand
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from kogine.tables import Command
+from kohaku_ast.errors import UsageError
 
-_PART = (
-    ("--from", True, "NODE: begin there; what it takes from above is given or in the cache."),
-    ("--to", True, "NODE: end there; it and what it needs."),
+pipeline = Group(
+    "pipeline",
+    what="pipeline command",
+    help="Run or draw the pipeline that a file defines.",
+    examples=("kogine pipeline run flow.py n=4", "kogine pipeline graph flow.py -o flow.svg"),
+    places={
+        "run": ("kogine.pipeline:run", "Run the pipeline that a file defines."),
+        "graph": ("kogine.pipeline:graph", "Draw the pipeline that a file defines, or explain it."),
+    },
 )
-RUN_OPTIONS = (
-    *_PART,
-    ("--output", True, "NAMES: the outputs to print, a,b; without it those that no node reads."),
-    ("--json", False, "Print the results as one JSON object."),
-    ("--no-progress", False, "Show no bar on a terminal."),
-)
-GRAPH_OPTIONS = (
-    ("-o", True, "FILE: draw there, as .svg, .html or .mmd; without it print every edge in words."),
-    ("--depth", True, "N: show pipelines inside open, so many levels deep."),
-    *_PART,
-)
-_FILE = "FLOW.py[:NAME]"
 
-PIPELINE_COMMANDS: dict[str, Command] = {
-    "run": (
-        RUN_OPTIONS,
-        f"{_FILE} [INPUT=VALUE ...] [-- ARGS ...]",
-        "Run the pipeline that a file defines.",
+_part = together(
+    option(
+        "--from",
+        group="Part",
+        metavar="NODE",
+        help="Begin there; what it takes from above is given or in the cache.",
     ),
-    "graph": (
-        GRAPH_OPTIONS,
-        f"{_FILE} [-- ARGS ...]",
-        "Draw the pipeline that a file defines, or explain it.",
+    option("--to", group="Part", metavar="NODE", help="End there; it and what it needs."),
+)
+
+
+@click.command(
+    cls=CommandWithScript,
+    usage="FLOW.py[:NAME] [INPUT=VALUE ...] [-- ARGS ...]",
+    examples=(
+        "kogine pipeline run flow.py n=4 scale=0.5",
+        "kogine pipeline run flow.py n=4 --output rows,total --json",
     ),
-}
-"""The commands, with their options, what stands behind them and their help."""
+)
+@click.argument("script", type=ScriptFile("flow.py"), required=False)
+@hidden_assignments
+@_part
+@option(
+    "--output",
+    group="Output",
+    metavar="NAMES",
+    help="The outputs to print, a,b; without it those that no node reads.",
+)
+@flag("--json", group="Output", help="Print the results as one JSON object.")
+@flag("--no-progress", group="Output", help="Show no bar on a terminal.")
+def run(command: ScriptCommand) -> Callable[[], int]:
+    """Run the pipeline that a file defines."""
+    if "to" in command.options and "output" in command.options:
+        raise UsageError("--to and --output both say where it ends: give one of them")
+    from kogine.pipeline_run import start_pipeline
+
+    return start_pipeline(command)
 
 
-def pipeline(arguments: list[str]) -> Callable[[], int]:
-    """Read and check everything; what comes back does it, and gives the exit status."""
-    places = {name: f"pipeline_{name}:pipeline_{name}" for name in PIPELINE_COMMANDS}
-    return start_subcommand("pipeline", places, arguments)
+@click.command(
+    cls=CommandWithScript,
+    usage="FLOW.py[:NAME] [-- ARGS ...]",
+    examples=("kogine pipeline graph flow.py", "kogine pipeline graph flow.py -o flow.svg"),
+)
+@click.argument("script", type=ScriptFile("flow.py"), required=False)
+@hidden_assignments
+@option(
+    "--output",
+    "-o",
+    group="Output",
+    type=File(endings=(".svg", ".html", ".mmd")),
+    help="Draw there, as .svg, .html or .mmd; without it print every edge in words.",
+)
+@option(
+    "--depth",
+    group="Output",
+    type=Whole(0),
+    show_default="0",
+    help="Show pipelines inside open, so many levels deep.",
+)
+@_part
+def graph(command: ScriptCommand) -> Callable[[], int]:
+    """Draw the pipeline that a file defines, or explain it. It is not run."""
+    if command.overrides:
+        name = command.overrides[0].target
+        raise UsageError(f"a drawing needs no inputs: {name!r} is for pipeline run")
+    refuse_without(command, "depth", "--output")
+    from kogine.pipeline_graph import start_drawing
+
+    return start_drawing(command)

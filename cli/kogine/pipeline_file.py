@@ -5,27 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from kogine.changed import mistaken
-from kogine.reader import Arguments
 from kogine.report import report
-from kogine.run import split_function
+from kogine.script_command import ScriptCommand
+from kogine.start import mistaken
 
 from kohaku_ast.errors import KogineError, SourceError, UsageError, did_you_mean
 from kohaku_ast.hidden import hidden
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.module_launch import split_function
 from kohaku_ast.runner.process import become, warn_compiler
 
 
-def with_pipeline(read_: Arguments, use: Callable[[Pipeline], None]) -> Callable[[], int]:
+def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Callable[[], int]:
     """What comes back runs the file and then *use*. The process is the file's then: its functions
     are those of ``__main__``, its folder is where imports look first.
 
     What *use* raises of ours is told and gives the status 2; the rest comes through.
     """
-    path, name = split_function(read_.script)
-    launch = Launch(path, read_.argv)
+    path, name = split_function(command.script)
+    launch = Launch(path, command.argv)
     try:
         bound = Binder(launch, split=True).bind()
     except (SyntaxError, ValueError, SourceError) as error:

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kogine.pipeline import RUN_OPTIONS
 from kogine.pipeline_file import with_pipeline
 from kogine.pipeline_part import check_above
-from kogine.reader import Arguments, read
+from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.drawing.text import one_line
@@ -20,34 +19,29 @@ from kohaku_ast.pipeline.pipeline import Pipeline
 _LONGEST = 160  # letters of a result
 
 
-def pipeline_run(arguments: list[str]) -> Callable[[], int]:
+def start_pipeline(command: ScriptCommand) -> Callable[[], int]:
     """Run the file's module body, and then the pipeline in it."""
-    read_ = read(arguments, RUN_OPTIONS)
-    if not read_.script:
-        raise UsageError("no file given: kogine pipeline run FLOW.py [INPUT=VALUE ...]")
-    if read_.value("--to") and read_.value("--output"):
-        raise UsageError("--to and --output both say where it ends: give one of them")
-    return with_pipeline(read_, lambda pipeline: _run(pipeline, read_))
+    return with_pipeline(command, lambda pipeline: _run(pipeline, command))
 
 
-def _run(pipeline: Pipeline, read_: Arguments) -> None:
-    wanted = _wanted(pipeline, read_)
-    values = _values(pipeline, read_)
-    if read_.value("--from"):
-        check_above(pipeline, read_.value("--from"), values, wanted)
+def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
+    wanted = _wanted(pipeline, command)
+    values = _values(pipeline, command)
+    if command.option("from"):
+        check_above(pipeline, command.option("from"), values, wanted)
     pipeline.plan(values, wanted)  # a mistake is told before a bar is shown
-    shown = pipeline if "--no-progress" in read_.flags else _shown(pipeline)
+    shown = pipeline if "no_progress" in command.options else _shown(pipeline)
     results = shown.run(values, wanted)
-    sys.stdout.write(_as_json(results) if "--json" in read_.flags else _as_lines(results))
+    sys.stdout.write(_as_json(results) if "json" in command.options else _as_lines(results))
     sys.stdout.flush()
 
 
-def _wanted(pipeline: Pipeline, read_: Arguments) -> list[str]:
+def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     """The outputs to give."""
-    if read_.value("--output"):
-        names = read_.value("--output").replace(",", " ").split()
+    if command.option("output"):
+        names = command.option("output").replace(",", " ").split()
         return list(dict.fromkeys(names))
-    from_node, to_node = read_.value("--from") or None, read_.value("--to") or None
+    from_node, to_node = command.option("from") or None, command.option("to") or None
     nodes = part_of(pipeline.graph, from_node, to_node)
     if to_node:
         return list(find_node(pipeline.graph, to_node).outputs)
@@ -56,12 +50,13 @@ def _wanted(pipeline: Pipeline, read_: Arguments) -> list[str]:
     return ends or [name for node in nodes for name in node.outputs]
 
 
-def _values(pipeline: Pipeline, read_: Arguments) -> dict[str, Any]:
+def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name, text in read_.sets:
+    for one in command.overrides:
+        name = one.target
         if name in values:
             raise UsageError(f"the input {name!r} is given twice")
-        values[name], note = read_input(pipeline.graph, name, text)
+        values[name], note = read_input(pipeline.graph, name, str(one.value))
         if note:
             sys.stderr.write(f"kogine: note: {note}\n")
     return values

@@ -1,72 +1,85 @@
-"""``kogine run``: run a script with other values. On the warm path."""
+"""``kogine run``: a script with other values, once or many times; or a list of what it has."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 
-from kogine.reader import Arguments, read
+import click
+from kogine.command import Choice
+from kogine.command_with_script import CommandWithScript, refuse_without
+from kogine.option_types import ScriptFile
+from kogine.options import (
+    flag,
+    flow_options,
+    option,
+    record_options,
+    search_options,
+    sweep_options,
+    together,
+    value_options,
+)
+from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.hidden import hidden
-from kohaku_ast.runner.launch import Launch, plain_python
-from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.process import become
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+FORMATS = ("table", "json", "py")
+
+_inspect_options = together(
+    flag("--inspect", group="Inspecting", help="List what can be overridden; run nothing."),
+    flag("--all", group="Inspecting", help="Also derived names, imports and the rest."),
+    flag("--modules", group="Inspecting", help="Also settings of the local modules it imports."),
+    option(
+        "--format",
+        group="Inspecting",
+        type=Choice(FORMATS),
+        show_default="table",
+        help="How the list is printed.",
+    ),
+)
 
 
-_WITHOUT_EFFECT = {"--as-is", "--no-record", "--no-metrics"}
-"""Flags that change nothing of a single run without overrides."""
-
-
-def run(arguments: list[str]) -> Callable[[], int]:
-    """Read and check everything; what comes back runs the script."""
-    read_ = read(arguments)
-    if not read_.script:
-        raise UsageError("no script given: kogine run SCRIPT [TARGET=VALUE ...] [-- ARGS ...]")
-    if "--inspect" in read_.flags:
+@click.command(
+    cls=CommandWithScript,
+    usage="SCRIPT [TARGET=VALUE ...] [ARGS ...] [-- ARGS ...]",
+    examples=(
+        "kogine run --inspect train.py",
+        "kogine run train.py lr=0.01 Args.depth=9",
+        "kogine run train.py --sweep lr=0.1,0.2 --workers 2 -- --option-of-the-script 3",
+    ),
+)
+@click.argument("script", type=ScriptFile(), required=False)
+@value_options
+@_inspect_options
+@sweep_options
+@search_options
+@flow_options
+@record_options
+def run(command: ScriptCommand) -> Callable[[], int]:
+    """Run a script with other values, as if its definitions had been edited."""
+    if "inspect" in command.options:
+        _refuse_with_inspect(command)
         from kogine.inspect import inspect
 
-        return inspect(read_)
-    return _start(read_)
+        return inspect(command)
+    for name in ("all", "modules", "format"):
+        refuse_without(command, name, "--inspect")
+    refuse_without(command, "backoff", "--retries")
+    for name in ("minimize", "maximize", "study"):
+        if name in command.options and "search" not in command.options:
+            raise UsageError(f"--{name} is for a search: add --search optuna")
+    from kogine.start import start
+
+    return start(command)
 
 
-def _start(read_: Arguments) -> Callable[[], int]:
-    path, function = split_function(read_.script)
-    launch = find_launch(path, read_.argv, read_.is_module)
-    entrypoint = read_.value("--entrypoint") or function
-    if read_.joined:
-        read_.leave_to(launch.data)
-    # The script may mark its entrypoint with `@kohaku_ast.entrypoint`.
-    asked = read_.sets or read_.values or entrypoint or read_.flags - _WITHOUT_EFFECT
-    is_plain = not (asked or b"kohaku_ast" in launch.data)
-    if is_plain:
-        return _unchanged(launch)
-    from kogine.changed import changed  # a plain run does without
-
-    return changed(launch, read_, entrypoint)
-
-
-def split_function(script: str) -> tuple[str, str]:
-    """``"train.py:main"`` -> ``("train.py", "main")``."""
-    path, colon, name = script.rpartition(":")
-    if colon and name.isidentifier() and not os.path.exists(script) and os.path.exists(path):
-        return path, name
-    return script, ""
-
-
-def _unchanged(launch: Launch) -> Callable[[], int]:
-    """The script as it is: the compiler sees the same bytes as under plain Python."""
-
-    @hidden
-    def start() -> int:
-        try:
-            code = launch.compile()
-        except (SyntaxError, ValueError):
-            return plain_python(launch)
-        become(launch, [code], {})
-        return 0
-
-    return start
+def _refuse_with_inspect(command: ScriptCommand) -> None:
+    """Nothing runs, so that values, configs and ways to run would be ignored."""
+    known = {"inspect", "all", "modules", "format"}
+    others = [f"--{name.replace('_', '-')}" for name in command.options if name not in known]
+    others += [f"{one.target}={one.value}" for one in command.overrides]
+    others += command.argv
+    if others:
+        raise UsageError(
+            f"--inspect lists what can be overridden and runs nothing: {others[0]} has no effect. "
+            "Take it away."
+        )

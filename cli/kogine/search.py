@@ -8,9 +8,8 @@ from collections.abc import Callable
 from kogine.again import command_of
 from kogine.flow_options import FlowOptions
 from kogine.flow_run import run_flow, say
-from kogine.reader import Arguments
+from kogine.script_command import ScriptCommand
 from kogine.search_lines import SearchLines, in_words
-from kogine.sweep_of import number
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
@@ -26,55 +25,61 @@ _FOLDER = os.path.join(".kogine", "studies")
 
 
 def search(
-    sweep: Sweep, work: Work, read_: Arguments, options: FlowOptions
+    sweep: Sweep, work: Work, command: ScriptCommand, options: FlowOptions
 ) -> Callable[[], int]:  # fmt: skip
     """Check what can be checked and open the study; what comes back searches.
 
     Raises what binding a Config raises, and KogineError for what cannot be searched.
     """
-    made = _search(sweep, work, read_, options)
+    made = _search(sweep, work, command, options)
     work.binder.bind(made.space.example())
-    if "--dry-run" in read_.flags:
+    if "dry_run" in command.options:
         return lambda: _dry_run(made)
     before = made.tried()
-    if "--study" not in read_.values:
+    if "study" not in command.options:
         _hide_from_git(_FOLDER)
-    return lambda: _run(made, before, work, read_, options)
+    return lambda: _run(made, before, work, command, options)
 
 
-def _search(sweep: Sweep, work: Work, read_: Arguments, options: FlowOptions) -> Search:
-    method = read_.value("--search")
+def _search(sweep: Sweep, work: Work, command: ScriptCommand, options: FlowOptions) -> Search:
+    method = command.option("search")
     check_method(method)
     objective = make_objective(
-        read_.value("--minimize"), read_.value("--maximize"), ("--minimize", "--maximize")
+        command.option("minimize", ""),
+        command.option("maximize", ""),
+        ("--minimize", "--maximize"),
     )
-    n = number(read_, "-n", least=1)
+    n = command.option("n")
     if n is None:
         raise UsageError("--search: say how many trials, such as -n 50")
-    _refuse_options(read_, options)
+    _refuse_options(command, options)
     made = Search(
-        space_of(sweep), objective, n, method, number(read_, "--seed"), fixed=_fixed(work, read_)
+        space_of(sweep), objective, n, method, command.option("seed"), fixed=_fixed(work, command)
     )
-    return made.kept_in(read_.value("--study") or _usual_file(made, work))
+    return made.kept_in(command.option("study") or _usual_file(made, work))
 
 
-def _refuse_options(read_: Arguments, options: FlowOptions) -> None:
+def _refuse_options(command: ScriptCommand, options: FlowOptions) -> None:
     if options.plan.limits.workers > 1:
         raise UsageError(
             "--search: each choice follows from the runs before it, so they run one after "
-            f"another. Take away --workers {read_.value('--workers')}"
+            f"another. Take away --workers {command.option('workers')}"
         )
     if options.plan.recording.resumes or options.plan.recording.retries_failed:
         raise UsageError("--search: a study goes on by itself. Take away --resume")
 
 
-def _fixed(work: Work, read_: Arguments) -> str:
+def _fixed(work: Work, command: ScriptCommand) -> str:
     """What the command line sets for all runs, in words."""
     pairs: list[tuple[str, object]] = [("script", os.path.basename(work.binder.launch.shown))]
     pairs += [("entrypoint", work.binder.entrypoint)] if work.binder.entrypoint else []
-    pairs += [*sorted(read_.sets), *(("add", one) for one in read_.values.get("--add", []))]
-    pairs += [("argv", read_.argv)] if read_.argv else []
+    pairs += [*_typed(command), *(("add", one) for one in command.option("add", ()))]
+    pairs += [("argv", command.argv)] if command.argv else []
     return fixed_words(pairs)
+
+
+def _typed(command: ScriptCommand) -> list[tuple[str, object]]:
+    return sorted((one.target, str(one.value)) for one in command.overrides)
 
 
 def _usual_file(made: Search, work: Work) -> str:
@@ -93,11 +98,11 @@ def _hide_from_git(folder: str) -> None:
 
 
 def _run(
-    made: Search, before: Tried, work: Work, read_: Arguments, options: FlowOptions
+    made: Search, before: Tried, work: Work, command: ScriptCommand, options: FlowOptions
 ) -> int:  # fmt: skip
     best = f", best {made.objective.name} {before.best.result:.6g}" if before.best else ""
     say(f"goes on from {in_words(before)}{best} in {made.study}" if before.count else "")
-    files = read_.values.get("--config", [])  # all that varies in them is chosen
+    files = command.config_files  # all that varies in them is chosen
 
     def again(config: Config) -> str:
         return command_of(work.binder, config, files)

@@ -8,21 +8,25 @@ the script's argument if the script takes arguments; ``--`` ends kogine's part.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kogine.script_command import ScriptCommand, split_override
 
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.script_path import split_function
+from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.runner.override import Override
 from kohaku_ast.transform.accepted_options import (
     NO_OPTIONS,
     AcceptedOption,
     AcceptedOptions,
-    Width,
     accepted_options_of,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.runner.bound import Binder
+    from kohaku_ast.transform.accepted_options import Width
 
 AS_IS = "--as-is"
 _MODULE = "-m"
@@ -141,13 +145,15 @@ class WordSorter:
             raise UsageError(_unexpected(word, found.scripts[0], self.runs))
 
     def _option(self, word: str) -> None:
-        theirs = self.accepted.find(word)
+        ours = self.own.find(word)
+        # The start of a long name is enough for argparse, but not against a name of ours.
+        theirs = self.accepted.find(word, abbreviations=not ours)
         if theirs is not None:
             self._take_theirs(word, theirs)
-        elif self.own.find(word) and not (word == _MODULE and self.found.scripts):
-            self._take_ours(word, self.own.find(word))
+        elif ours and not (word == _MODULE and self.found.scripts):
+            self._take_ours(word, ours)
         elif self.found.scripts and self.runs and (self.is_past_operand or not self._is_python()):
-            self._take_theirs(word, AcceptedOption((word,), None, ()))
+            self._take_theirs(word, AcceptedOption(() if "=" in word else (word,)))
         elif not self.is_unfinished:
             raise UsageError(self._no_such_option(word))
 
@@ -182,15 +188,13 @@ class WordSorter:
 
     def _take_theirs(self, word: str, option: AcceptedOption) -> None:
         name = word.partition("=")[0]
-        values = self._values(option.width) if word in option.names or option.width is None else []
-        if "=" in word and option.width is None:
-            self.waiting += values[::-1]  # it has its value already
-            values = []
+        is_followed = word in option.names  # not `--lr=0.1`, `-n5`
+        values = self._values(option.width) if is_followed else []
         if not self.runs:
             self._override(word, name, option, values)
             return
         self.found.argv += [word, *values]
-        if not self.waiting and not values and option.width != 0 and "=" not in word:
+        if is_followed and not self.waiting and not values and option.width != 0:
             self.found.waiting_name, self.found.waiting = name, option
 
     def _override(
@@ -239,14 +243,14 @@ class WordSorter:
         known = [*self.own.widths, *(one for own in self.accepted.options for one in own.names)]
         hint = self._meant_target(name, value) or did_you_mean(name, known, cutoff=0.75)
         if not self.found.scripts:
-            behind = "options of the script come after it"
-        else:
-            script = self.found.scripts[0]
-            behind = (
-                f"{script} defines no such option either; what is for the script all the same "
-                f"comes after '--' (kogine run {script} -- {word})"
-            )
-        return f"No such option {name!r}: {behind}.{hint}"
+            return f"No such option {name!r}.{hint} Options of the script stand behind it."
+        script = self.found.scripts[0]
+        if not self.runs:
+            return f"No such option {name!r}.{hint}"
+        return (
+            f"No such option {name!r}, neither of kogine nor of {script}.{hint} What is for the "
+            f"script all the same comes after '--': kogine run {script} -- {word}"
+        )
 
     def _meant_target(self, name: str, value: str) -> str:
         """A hint where the script has a parameter of that name."""
@@ -271,6 +275,16 @@ def _is_number(word: str) -> bool:
     return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
 
 
+def _unexpected(word: str, script: str, runs: bool) -> str:
+    if not runs:
+        return f"unexpected argument {word!r}: an override is TARGET=VALUE"
+    return (
+        f"unexpected argument {word!r}: an override is TARGET=VALUE, and {script} reads no "
+        "arguments, as far as its text tells. What is meant for it all the same comes after '--' "
+        f"(kogine run {script} -- {word})"
+    )
+
+
 def accepted_by(
     scripts: Sequence[str], is_module: bool, *, is_unfinished: bool = False
 ) -> AcceptedOptions:
@@ -282,7 +296,8 @@ def accepted_by(
     found = [_accepted_by(one, is_module, is_unfinished) for one in scripts]
     if len(found) == 1:
         return found[0]
-    return AcceptedOptions.merged(found)
+    options = tuple(option for one in found for option in one.options)
+    return AcceptedOptions(any(one.takes_arguments for one in found), options)
 
 
 def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedOptions:
@@ -319,13 +334,11 @@ def has_target(launch: Launch, target: str) -> bool:
     return True
 
 
-def refuse_lost_overrides(
-    command: ScriptCommand, full_targets: Callable[[Sequence[str]], Mapping[str, str]]
-) -> None:
+def refuse_lost_overrides(command: ScriptCommand, binder: Binder) -> None:
     """Raise UsageError where the command line sets an option that is among the script's arguments,
     too: the argument would win, and the override or axis be lost.
 
-    *full_targets* gives the full targets of names as they are typed.
+    *binder* is that of the script.
     """
     accepted = accepted_by(command.scripts, command.is_module, is_unfinished=True)
     named = {
@@ -338,9 +351,9 @@ def refuse_lost_overrides(
     }
     if not named:
         return
-    typed = [one.target for one in command.overrides]
-    typed += [split_override(one)[0] for one in command.option("sweep", ())]
-    for name, target in full_targets(typed).items():
+    axes = [split_override(one)[0] for one in command.option("sweep", ())]
+    probes = [Override(target, None, "command line", optional=True) for target in axes]
+    for name, target in binder.full_targets([*command.overrides, *probes]).items():
         if target in named:
             raise UsageError(
                 f"{target!r} is given twice: as {name}=... and as the script's argument "

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from kogine.reader import Arguments
+from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import DuplicateTarget
@@ -17,16 +17,16 @@ from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.prepare import place_of
 
 
-def settle_names(whole: Sweep, own: Sweep, read_: Arguments, binder: Binder | None) -> Sweep:
+def settle_names(whole: Sweep, own: Sweep, command: ScriptCommand, binder: Binder | None) -> Sweep:
     """*whole* without the axes that something above them gives a value to.
 
     *own* are the axes of the command line; *binder* is that of the one script, None if there are
     several. Raises DuplicateTarget if the command line says two things of one parameter.
     """
-    sets = [target for target, _ in read_.sets]
+    sets = [one.target for one in command.overrides]
     over = [target for axis in whole.axes for target in axis.over.globals_dict]
     full = _full_names([*whole.targets, *over, *sets], binder)
-    _refuse_twice(own, read_, full)
+    _refuse_twice(own, command, full)
     gone = list(_meant(whole.targets, {full.get(name, name) for name in sets}, full))
     gone += _under_a_value(whole, full)
     gone += _under_an_axis(whole, full)
@@ -46,9 +46,10 @@ def _last_word(target: str) -> str:
     return re.split(r"\W", target.lstrip("-").replace("-", "_").rstrip(")]\"'"))[-1]
 
 
-def _refuse_twice(own: Sweep, read_: Arguments, full: Mapping[str, str]) -> None:
+def _refuse_twice(own: Sweep, command: ScriptCommand, full: Mapping[str, str]) -> None:
     """One command line must not say two things of a parameter."""
-    said = {full[target]: f"{target}={text}" for target, text in read_.sets if target in full}
+    typed = [one for one in command.overrides if one.target in full]
+    said = {full[one.target]: f"{one.target}={one.value}" for one in typed}
     for target in own.targets:
         meant = full.get(target, target)
         if meant in said:

@@ -4,64 +4,113 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kogine.options import FLOW_OPTIONS, WORKFLOW_OPTIONS
-from kogine.reader import Arguments, read
-from kogine.subcommands import start_subcommand
-
-from kohaku_ast.errors import UsageError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from kogine.tables import Command, Table
-
-SCRIPTS_OPTIONS: Table = tuple(
-    row
-    for row in WORKFLOW_OPTIONS
-    if row[0] not in ("--search", "--minimize", "--maximize", "--study")
+import click
+from kogine.command import Group
+from kogine.command_with_script import CommandWithScript
+from kogine.option_types import ScriptFile
+from kogine.options import (
+    assignments,
+    configs,
+    flag,
+    flow_options,
+    literals,
+    new_globals,
+    record_options,
+    sweep_options,
+    value_options,
 )
-"""The options of ``sequential`` and ``parallel``."""
-
-_OF_VALUES = ("--set", "--config", "--add", "--as-is", "--isolate")
-FLOW_FILE_OPTIONS: Table = (
-    *(row for row in WORKFLOW_OPTIONS if row[0] in _OF_VALUES),
-    *FLOW_OPTIONS,
-)
-"""The options of ``run``."""
+from kogine.script_command import ScriptCommand
 
 _SCRIPTS = "SCRIPT [SCRIPT ...] [TARGET=VALUE ...] [-- ARGS ...]"
-
-WORKFLOW_COMMANDS: dict[str, Command] = {
-    "sequential": (SCRIPTS_OPTIONS, _SCRIPTS, "Run scripts one after another."),
-    "parallel": (SCRIPTS_OPTIONS, _SCRIPTS, "Run scripts and their sweeps at the same time."),
-    "run": (
-        FLOW_FILE_OPTIONS,
-        "FLOW.py [TARGET=VALUE ...] [-- ARGS ...]",
-        "Run the flow that a file defines.",
+_ALONE = "a search is for one script: kogine run SCRIPT --search optuna"
+_NO_SEARCH = dict.fromkeys(("--search", "--minimize", "--maximize", "--study"), _ALONE)
+_IN_THE_FILE = dict.fromkeys(
+    (
+        "--sweep", "--zip", "--trials", "-n", "--seed", "--dry-run", "--entrypoint", "-e", "-m",
+        *_NO_SEARCH,
     ),
-}
-"""The commands, with their options, what stands behind them and their help."""
+    "what runs there are is written in FLOW.py, as a Sweep",
+)  # fmt: skip
 
-_PLACES = {
-    "sequential": "workflow_scripts:workflow_sequential",
-    "parallel": "workflow_scripts:workflow_parallel",
-    "run": "workflow_run:workflow_run",
-}
+workflow = Group(
+    "workflow",
+    what="workflow command",
+    help="Run several scripts, one after another or at once.",
+    examples=("kogine workflow sequential prepare.py train.py", "kogine workflow run flow.py"),
+    places={
+        "sequential": ("kogine.workflow:sequential", "Run scripts one after another."),
+        "parallel": (
+            "kogine.workflow:parallel",
+            "Run scripts and their sweeps at the same time.",
+        ),
+        "run": ("kogine.workflow:run", "Run the flow that a file defines."),
+    },
+)
 
 
-def workflow(arguments: list[str]) -> Callable[[], int]:
-    """Read and check everything; what comes back runs the flow, and gives the exit status."""
-    return start_subcommand("workflow", _PLACES, arguments)
+@click.command(
+    cls=CommandWithScript,
+    usage=_SCRIPTS,
+    many=True,
+    elsewhere=_NO_SEARCH,
+    examples=(
+        "kogine workflow sequential prepare.py train.py lr=0.1",
+        "kogine workflow sequential prepare.py train.py --config cfg.py --on-error continue",
+    ),
+)
+@click.argument("scripts", type=ScriptFile(), nargs=-1)
+@value_options
+@sweep_options
+@flow_options
+@record_options
+def sequential(command: ScriptCommand) -> Callable[[], int]:
+    """Run scripts one after another, and stop at a failure."""
+    from kogine.workflow_scripts import start_scripts
+
+    return start_scripts(command, is_parallel=False)
 
 
-def read_options(
-    arguments: list[str], table: Table, why: str, takes_more: bool = False
-) -> Arguments:
-    """*arguments* taken apart. Raises UsageError with *why* for an option of ``kogine run`` that is
-    not in *table*: it would be ignored.
-    """
-    read_ = read(arguments, WORKFLOW_OPTIONS, takes_more=takes_more)
-    known = {name for name, _, _ in table}
-    for name in (*read_.values, *read_.flags):
-        if name not in known:
-            raise UsageError(f"{name}: {why}")
-    return read_
+@click.command(
+    cls=CommandWithScript,
+    usage=_SCRIPTS,
+    many=True,
+    elsewhere=_NO_SEARCH,
+    examples=(
+        "kogine workflow parallel a.py b.py --workers 2",
+        "kogine workflow parallel train.py --sweep lr=0.1,0.2 --gpus 0,1",
+    ),
+)
+@click.argument("scripts", type=ScriptFile(), nargs=-1)
+@value_options
+@sweep_options
+@flow_options
+@record_options
+def parallel(command: ScriptCommand) -> Callable[[], int]:
+    """Run scripts, and the runs of their sweeps, at the same time: by default on all cores."""
+    from kogine.workflow_scripts import start_scripts
+
+    return start_scripts(command, is_parallel=True)
+
+
+@click.command(
+    cls=CommandWithScript,
+    usage="FLOW.py [TARGET=VALUE ...] [-- ARGS ...]",
+    elsewhere=_IN_THE_FILE,
+    examples=(
+        "kogine workflow run flow.py most=3",
+        "kogine workflow run flow.py --workers 2 --mode warm",
+    ),
+)
+@click.argument("script", type=ScriptFile("flow.py"), required=False)
+@assignments
+@configs
+@new_globals
+@literals
+@flag("--isolate", group="Flows", help="Start a fresh Python for each run.")
+@flow_options
+@record_options
+def run(command: ScriptCommand) -> Callable[[], int]:
+    """Run the Sequential or Parallel that a Python file defines."""
+    from kogine.workflow_run import start_flow
+
+    return start_flow(command)

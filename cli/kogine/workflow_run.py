@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 from kogine.again import again_of_scripts
-from kogine.changed import mistaken
 from kogine.flow_options import flow_options
 from kogine.flow_run import output, run_flow
 from kogine.overrides import binder_of, merge_configs
-from kogine.reader import Arguments
 from kogine.report import report
-from kogine.workflow import FLOW_FILE_OPTIONS, read_options
+from kogine.script_command import ScriptCommand
+from kogine.start import mistaken
 
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
@@ -23,43 +22,39 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
 
 
-def workflow_run(arguments: list[str]) -> Callable[[], int]:
+def start_flow(command: ScriptCommand) -> Callable[[], int]:
     """Run the file's module body, with overrides in force, and then the flow in it. The process is
     the file's then, as with ``python flow.py``: its generators may import what lies beside it.
     """
-    why = "what runs there are is written in FLOW.py, as a Sweep"
-    read_ = read_options(arguments, FLOW_FILE_OPTIONS, why)
-    if not read_.script:
-        raise UsageError("no file given: kogine workflow run FLOW.py [TARGET=VALUE ...]")
-    flow_options(read_)  # a mistake in the options is told before the file runs
-    launch = Launch(read_.script, read_.argv)
+    flow_options(command)  # a mistake in the options is told before the file runs
+    launch = Launch(command.script, command.argv)
     try:
-        bound = _bound(launch, read_)
+        bound = _bound(launch, command)
     except (SyntaxError, ValueError, SourceError) as error:
         return mistaken(launch, error)
-    return _start(bound, read_)
+    return _start(bound, command)
 
 
-def _bound(launch: Launch, read_: Arguments) -> Bound:
-    with output("--json" in read_.flags):  # what config files print is no JSON
-        config = merge_configs(read_.values.get("--config", []), "workflow run")
-    binder = binder_of(launch, read_, "")
+def _bound(launch: Launch, command: ScriptCommand) -> Bound:
+    with output("json" in command.options):  # what config files print is no JSON
+        config = merge_configs(command.config_files, "workflow run")
+    binder = binder_of(launch, command, "")
     binder.split = True  # the guard is for `python flow.py`: it may well run the flow itself
     bound = binder.bind(config)
     launch.argv[1:] = bound.argv[1:]
     return bound
 
 
-def _start(bound: Bound, read_: Arguments) -> Callable[[], int]:
+def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
     @hidden
     def start() -> int:
         with ExitStack() as apart:
-            apart.enter_context(output("--json" in read_.flags))  # what it prints is no JSON
+            apart.enter_context(output("json" in command.options))  # what it prints is no JSON
             apart.enter_context(handed_on(bound.prepared))
 
             def last(names: Mapping[str, object]) -> int:
                 apart.close()  # that was for the file, and not for the scripts of its flow
-                return _told(names, read_)
+                return _told(names, command)
 
             warn_compiler(bound.program)
             warn_at_end(bound.prepared)
@@ -74,16 +69,16 @@ def _start(bound: Bound, read_: Arguments) -> Callable[[], int]:
     return start
 
 
-def _told(names: Mapping[str, object], read_: Arguments) -> int:
+def _told(names: Mapping[str, object], command: ScriptCommand) -> int:
     try:
-        return _run(_flow_in(names, read_.script), read_)
+        return _run(_flow_in(names, command.script), command)
     except KogineError as error:
         return report(error)
 
 
-def _run(flow: Sequential | Parallel, read_: Arguments) -> int:
+def _run(flow: Sequential | Parallel, command: ScriptCommand) -> int:
     options = flow_options(
-        read_,
+        command,
         mode=flow.mode,
         limits=flow.limits,
         slots=flow.slots,

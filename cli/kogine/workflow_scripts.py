@@ -12,49 +12,35 @@ from kogine.again import again_of_scripts, again_of_sweep
 from kogine.flow_options import flow_options
 from kogine.flow_run import output, run_flow
 from kogine.overrides import binder_of
-from kogine.reader import Arguments
-from kogine.run import split_function
+from kogine.script_command import ScriptCommand
 from kogine.sweep_check import check_axes
 from kogine.sweep_of import sweep_of
-from kogine.workflow import SCRIPTS_OPTIONS, read_options
 from kogine.workflow_previous import asks_for_previous, load_after
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import UsageError
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.work import Previous, Work
 from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.runner.override import Override
 
 
-def workflow_sequential(arguments: list[str]) -> Callable[[], int]:
-    """One after another, in this process unless the options say something else."""
-    return _start(arguments, "sequential", "inline")
-
-
-def workflow_parallel(arguments: list[str]) -> Callable[[], int]:
-    """At the same time, by default on all usable cores."""
-    return _start(arguments, "parallel", "spawn")
-
-
-def _start(arguments: list[str], command: str, mode: str) -> Callable[[], int]:
-    why = "a search is for one script: kogine run SCRIPT --search optuna"
-    read_ = read_options(arguments, SCRIPTS_OPTIONS, why, takes_more=True)
-    if not read_.script:
-        raise UsageError(f"no script given: kogine workflow {command} SCRIPT [SCRIPT ...]")
-    is_parallel = command == "parallel"
+def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], int]:
+    """One after another, in this process unless the options say something else; or at the same
+    time, by default on all usable cores.
+    """
+    mode = "spawn" if is_parallel else "inline"
     limits = Limits(stops_on_error=not is_parallel)
-    options = flow_options(read_, mode=mode, limits=limits, spreads=is_parallel)
+    options = flow_options(command, mode=mode, limits=limits, spreads=is_parallel)
     with output(options.is_json):  # what config files print is no JSON
-        works = _works(read_)
-    if "--dry-run" in read_.flags:
+        works = _works(command)
+    if "dry_run" in command.options:
         return lambda: _dry_run(works)
     sizes = [work.configs.size if isinstance(work.configs, Sweep) else None for work in works]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
-    again = again_of_sweep(read_) if len(works) == 1 else again_of_scripts
+    again = again_of_sweep(command) if len(works) == 1 else again_of_scripts
     return lambda: run_flow(works, options, again, total)
 
 
@@ -70,15 +56,15 @@ def _dry_run(works: Sequence[Work]) -> int:
     return 0
 
 
-def _works(read_: Arguments) -> list[Work]:
-    files = read_.values.get("--config", [])
-    paths = [read_.script, *read_.more]
-    binders = [_binder(path, read_) for path in paths]
+def _works(command: ScriptCommand) -> list[Work]:
+    files = command.config_files
+    paths = command.scripts
+    binders = [_binder(path, command) for path in paths]
 
     def sweep(binder: Binder, config: Config | Sweep | None) -> Sweep:
-        found = sweep_of(read_, config, binder if len(binders) == 1 else None)
+        found = sweep_of(command, config, binder if len(binders) == 1 else None)
         if len(binders) > 1:
-            found = _fitted(found, binder, binders, read_)
+            found = _fitted(found, binder, binders, command)
         check_axes(binder, found)
         return found
 
@@ -100,17 +86,19 @@ def _after(
     return sweep(binder, load_after(files, previous))
 
 
-def _binder(path: str, read_: Arguments) -> Binder:
+def _binder(path: str, command: ScriptCommand) -> Binder:
     script, function = split_function(path)
-    launch = find_launch(script, read_.argv, read_.is_module)
-    return binder_of(launch, read_, read_.value("--entrypoint") or function, capture=True)
+    launch = find_launch(script, command.argv, command.is_module)
+    return binder_of(launch, command, command.option("entrypoint") or function, capture=True)
 
 
-def _fitted(whole: Sweep, binder: Binder, binders: Sequence[Binder], read_: Arguments) -> Sweep:
+def _fitted(
+    whole: Sweep, binder: Binder, binders: Sequence[Binder], command: ScriptCommand
+) -> Sweep:
     """*whole* for one of several scripts: less the axes that are others', and with what others
     have allowed to be missing in it.
     """
-    targets = [*whole.targets, *whole.base.globals_dict, *(target for target, _ in read_.sets)]
+    targets = [*whole.targets, *whole.base.globals_dict, *(one.target for one in command.overrides)]
     probes = [Override(target, None, "command line", optional=True) for target in targets]
     own = binder.full_targets(probes)
     somewhere = {name for one in binders for name in one.full_targets(probes)}

@@ -4,8 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from kohaku_ast.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command writes its text."""
+
+    #: The file, or "" for standard output.
+    path: str = ""
+    #: Whether a file that is there may be replaced.
+    force: bool = False
+
+    def deliver(self, text: str, source: str) -> Callable[[], int]:
+        """Write *text*, made from the file *source*; for standard output what comes back does."""
+        data = text.encode("utf-8", "surrogateescape")
+        if not self.path:
+            return lambda: print_bytes(data)
+        check_output(self.path, source, self.force)
+        write_atomically(self.path, data)
+        return lambda: 0
 
 
 def write_atomically(path: str, data: bytes, like: str = "") -> None:

@@ -67,6 +67,14 @@ def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) 
     return Launch(script, argv)
 
 
+def split_function(script: str) -> tuple[str, str]:
+    """``"train.py:main"`` -> ``("train.py", "main")``."""
+    path, colon, name = script.rpartition(":")
+    if colon and name.isidentifier() and not os.path.exists(script) and os.path.exists(path):
+        return path, name
+    return script, ""
+
+
 def is_runnable_folder(path: str) -> bool:
     """Whether *path* is a folder or an archive, which Python looks for ``__main__`` in."""
     if os.path.isdir(path):

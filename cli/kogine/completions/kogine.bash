@@ -6,7 +6,7 @@ _kogine_complete() {
     COMPREPLY=()
     while IFS= read -r candidate; do
         COMPREPLY+=("$candidate")
-    done < <("${command/#\~\//$HOME/}" __complete bash -- \
+    done < <(_KOGINE_COMPLETE=bash_complete "${command/#\~\//$HOME/}" \
         "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null </dev/null)
 }
 

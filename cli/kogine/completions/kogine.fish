@@ -4,7 +4,7 @@
 function __kogine_complete
     set -l words (commandline -opc)
     set -l command (string replace -r '^~/' "$HOME/" -- $words[1])
-    $command __complete fish -- $words[2..-1] (commandline -ct) 2>/dev/null </dev/null
+    _KOGINE_COMPLETE=fish_complete $command $words[2..-1] (commandline -ct) 2>/dev/null </dev/null
 end
 
 complete -c kogine -e

@@ -4,7 +4,7 @@
 _kogine() {
     local line candidate
     local -a finished open homes
-    for line in "${(@f)$("${(Q)words[1]/#\~\//$HOME/}" __complete zsh -- \
+    for line in "${(@f)$(_KOGINE_COMPLETE=zsh_complete "${(Q)words[1]/#\~\//$HOME/}" \
             "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null </dev/null)}"; do
         [[ -n $line ]] || continue
         candidate=${line%%$'\t'*}

@@ -1,0 +1,190 @@
+"""A click command that takes scripts: whose each word is, is settled before click parses ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+from kogine.command import Command
+from kogine.complete_files import find_files
+from kogine.option_types import SCRIPTED, items
+from kogine.script_command import ScriptCommand
+from kogine.sort_words import OwnOptions, SortedWords, WordSorter, is_option
+
+from kohaku_ast.errors import UsageError
+
+_SORTED = "kogine.sorted"
+"""Key of a context's ``meta``: the words of the command line by whose they are."""
+
+
+class CommandWithScript(Command):
+    """``kogine run [OPTIONS] SCRIPT [TARGET=VALUE ...] [ARGS ...]`` and commands like it.
+
+    The callback gets one ScriptCommand.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        usage: str,
+        many: bool = False,
+        runs: bool = True,
+        elsewhere: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """*usage* is what stands behind the options; *many*: it takes several scripts; *runs*: it
+        starts them, so that they take arguments; *elsewhere* says why an option of ``kogine run``
+        is none here.
+        """
+        super().__init__(*args, **kwargs)
+        self.usage = usage
+        self.many, self.runs = many, runs
+        self.elsewhere = elsewhere or {}
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """``[OPTIONS]`` and what stands behind it."""
+        return [self.options_metavar or "", self.usage]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Sort *args*; click parses those that are ours."""
+        own = OwnOptions(self._widths(ctx), self.elsewhere)
+        sorter = WordSorter(
+            own, many=self.many, runs=self.runs, is_unfinished=ctx.resilient_parsing
+        )
+        found = ctx.meta[_SORTED] = sorter.sort(args)
+        rest = super().parse_args(ctx, found.for_click())
+        if not (found.scripts or ctx.resilient_parsing):
+            what = "script" if "SCRIPT" in self.usage else "file"
+            raise UsageError(f"no {what} given: {ctx.command_path} {self.usage}")
+        ctx.meta[SCRIPTED] = lambda script="": self._scripted(found, script)
+        return rest
+
+    def _widths(self, ctx: click.Context) -> dict[str, int]:
+        """How many words each of our options takes."""
+        return {
+            name: 0 if one.is_flag else one.nargs
+            for one in self.get_params(ctx)
+            if isinstance(one, click.Option)
+            for name in (*one.opts, *one.secondary_opts)
+        }
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Give the callback what the command line says."""
+        found: SortedWords = ctx.meta[_SORTED]
+        ctx.params = {"command": self._command(ctx, found)}
+        return super().invoke(ctx)
+
+    def _command(self, ctx: click.Context, found: SortedWords) -> ScriptCommand:
+        given = {
+            name: value
+            for name, value in ctx.params.items()
+            if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        }
+        overrides = [*given.pop("set", ())]
+        literals = given.pop("as_is", ())
+        overrides += [one for one in literals if one is not None]
+        if None in literals:
+            given["as_is"] = True
+        for name in ("script", "scripts", "is_module"):
+            given.pop(name, None)
+        return ScriptCommand(
+            found.scripts, overrides, found.argv, found.is_module, given, found.axis_order
+        )
+
+    # --- completion ------------------------------------------------------------------------------
+
+    def complete_word(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What may stand in place of *incomplete*, the last word of the command line."""
+        found: SortedWords = ctx.meta[_SORTED]
+        if found.is_behind_dashes:
+            return items(find_files(incomplete))
+        if found.waiting is not None:
+            return self._script_values(ctx, found.waiting_name, incomplete)
+        if found.waiting_name:
+            return self._option_values(ctx, found.waiting_name, incomplete)
+        name, equals, text = incomplete.partition("=")
+        is_ours = name in self._widths(ctx) and not self._is_theirs(ctx, name)
+        if is_option(incomplete) and equals and is_ours:
+            values = self._option_values(ctx, name, text)
+            return [_renamed(one, f"{name}={one.value}") for one in values]
+        if incomplete.startswith("-"):
+            return [*self._options(ctx, incomplete), *self._assignments(ctx, incomplete)]
+        if not found.scripts or (self.many and "=" not in incomplete):
+            scripts = self._argument(ctx).shell_complete(ctx, incomplete)
+            return [*scripts, *self._assignments(ctx, incomplete)] if found.scripts else scripts
+        return self._assignments(ctx, incomplete)
+
+    def _scripted(self, found: SortedWords, script: str) -> Any:
+        from kogine.complete_targets import Scripted
+
+        swept = [group[-1].removeprefix("--sweep=") for group in found.own if _sweeps(group)]
+        sets = [group[-1].removeprefix("--set=") for group in found.own if _sets(group)]
+        name = script or (found.scripts[0] if found.scripts else "")
+        return Scripted(name, found.is_module, [*found.assignments, *sets, *swept], swept)
+
+    def _argument(self, ctx: click.Context) -> click.Parameter:
+        return next(one for one in self.get_params(ctx) if isinstance(one, click.Argument))
+
+    def _option_values(
+        self, ctx: click.Context, name: str, incomplete: str
+    ) -> list[CompletionItem]:
+        found = (one for one in self.get_params(ctx) if name in one.opts)
+        return next((one.shell_complete(ctx, incomplete) for one in found), [])
+
+    def _assignments(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """TARGET=VALUE, where the command takes any."""
+        if "TARGET=" not in self.usage:
+            return []
+        return items(ctx.meta[SCRIPTED]().assignments(incomplete))
+
+    def _script_values(
+        self, ctx: click.Context, name: str, incomplete: str
+    ) -> list[CompletionItem]:
+        """The values of an option of the script, which stands apart from them."""
+        found = items(ctx.meta[SCRIPTED]().assignments(f"{name}={incomplete}"))
+        values = [_renamed(one, one.value.partition("=")[2]) for one in found]
+        return values or items(find_files(incomplete))
+
+    def _is_theirs(self, ctx: click.Context, name: str) -> bool:
+        return bool(ctx.meta[SCRIPTED]().accepts(name))
+
+    def _options(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Our options that may still be given and that the script does not have itself."""
+        given = ctx.meta[_SORTED].own
+        used = {group[0].partition("=")[0] for group in given}
+        found = []
+        for one in self.get_params(ctx):
+            if not isinstance(one, click.Option) or one.hidden:
+                continue
+            if one.is_flag and used & {*one.opts}:
+                continue
+            found += [
+                CompletionItem(name, help=one.help)
+                for name in one.opts
+                if name.startswith(incomplete) and not self._is_theirs(ctx, name)
+            ]
+        return found
+
+
+def _renamed(item: CompletionItem, value: str) -> CompletionItem:
+    return CompletionItem(value, help=item.help, done=item.done)
+
+
+def _sweeps(group: Sequence[str]) -> bool:
+    return group[0].partition("=")[0] == "--sweep"
+
+
+def _sets(group: Sequence[str]) -> bool:
+    return group[0].partition("=")[0] in ("--set", "-s", "--as-is")
+
+
+def refuse_without(command: ScriptCommand, name: str, needed: str) -> None:
+    """Raise UsageError for the option *name* where *needed*, without which it has no effect, is
+    not given.
+    """
+    if name in command.options and needed.lstrip("-").replace("-", "_") not in command.options:
+        shown = f"--{name.replace('_', '-')}"
+        raise UsageError(f"{shown} has no effect without {needed}: add it, or take {shown} away")

@@ -1,0 +1,191 @@
+"""``kogine transform`` and ``kogine freeze``: a script's text with other values in it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import click
+from kogine.command_with_script import CommandWithScript, refuse_without
+from kogine.option_types import ScriptFile
+from kogine.options import (
+    assignments,
+    configs,
+    entrypoint,
+    flag,
+    literals,
+    module,
+    new_globals,
+    output_options,
+)
+from kogine.overrides import binder_of, merge_configs
+from kogine.script_command import ScriptCommand
+from kogine.written import check_output, print_bytes, write_atomically
+
+from kohaku_ast.errors import FreezeError, UsageError
+from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.transform.freeze import freeze as frozen_text
+from kohaku_ast.transform.program import Program
+from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.shown import difference, in_bytes, request_all, transformed_text
+from kohaku_ast.transform.source import Source, decode
+
+_USAGE = "SCRIPT [TARGET=VALUE ...]"
+
+
+@dataclass(frozen=True)
+class ScriptText:
+    """A script with its values, read and checked as ``kogine run`` would."""
+
+    #: The script as the user wrote it.
+    path: str
+    data: bytes
+    source: Source
+    request: Request
+    program: Program
+    #: Full target -> value.
+    values: Mapping[str, object]
+    #: Globals that the script does not define.
+    added: Mapping[str, object]
+    #: What ``sys.argv[1:]`` would be.
+    argv: Sequence[str]
+
+
+def read_script(command: ScriptCommand, name: str) -> ScriptText:
+    """The script and the values of *command*, which is ``kogine`` *name*.
+
+    Raises SyntaxError, and what ``kogine run`` refuses.
+    """
+    path, function = split_function(command.script)
+    launch = find_launch(path, (), command.is_module)
+    config = merge_configs(command.config_files, name)
+    binder = binder_of(launch, command, command.option("entrypoint") or function)
+    bound = binder.bind(config)
+    return ScriptText(
+        path=path,
+        data=launch.data,
+        source=decode(launch.data, launch.filename, launch.path0, launch.package),
+        request=binder.request(config),
+        program=bound.program,
+        values=bound.prepared.given.values,
+        added=bound.names,
+        argv=command.argv or bound.argv[1:],
+    )
+
+
+def show_syntax_error(error: SyntaxError) -> int:
+    """Print *error* as Python does for a script; the exit status."""
+    # Without our frames: the hook would show those that the error itself still holds.
+    sys.__excepthook__(type(error), error.with_traceback(None), None)
+    return 2
+
+
+@click.command(
+    cls=CommandWithScript,
+    usage=_USAGE,
+    runs=False,
+    examples=("kogine transform train.py lr=0.1 --diff", "kogine transform train.py -c cfg.py"),
+)
+@click.argument("script", type=ScriptFile(), required=False)
+@flag("--diff", group="Output", help="Show a unified diff against the script.")
+@assignments
+@configs
+@literals
+@entrypoint
+@module
+def transform(command: ScriptCommand) -> Callable[[], int]:
+    """Print the rewritten source that run compiles."""
+    if command.argv:
+        raise UsageError("transform runs nothing: leave out '--' and what follows it")
+    try:
+        text = _transformed(read_script(command, "transform"), command)
+    except SyntaxError as error:
+        status = show_syntax_error(error)
+        return lambda: status
+    return lambda: print_bytes(text)
+
+
+def _transformed(script: ScriptText, command: ScriptCommand) -> bytes:
+    is_specific = bool(command.overrides or command.options.keys() - {"diff", "as_is"})
+    request = script.request if is_specific else request_all(script.source)
+    text = transformed_text(script.source, request)
+    if "diff" in command.options:
+        return difference(script.source, text, _path_in_diff(script.path), script.data)
+    return in_bytes(text, script.source, script.data)
+
+
+def _path_in_diff(path: str) -> str:
+    """*path* as a diff writes it: below the working folder, else the name alone."""
+    normal = os.path.normpath(path)
+    is_below = not os.path.isabs(normal) and not normal.startswith(os.pardir)
+    return normal.replace(os.sep, "/") if is_below else os.path.basename(normal)
+
+
+@click.command(
+    cls=CommandWithScript,
+    usage=_USAGE,
+    runs=False,
+    examples=(
+        "kogine freeze train.py lr=0.1 -o train_frozen.py",
+        "kogine freeze train.py --config cfg.py -o train_frozen.py --force",
+    ),
+)
+@click.argument("script", type=ScriptFile(), required=False)
+@output_options
+@assignments
+@configs
+@new_globals
+@literals
+@module
+def freeze(command: ScriptCommand) -> Callable[[], int]:
+    """Write a standalone script that has the values in its definitions."""
+    refuse_without(command, "force", "--output")
+    try:
+        script = read_script(command, "freeze")
+    except SyntaxError as error:
+        status = show_syntax_error(error)
+        return lambda: status
+    _refuse_unwritable(script, command)
+    text = frozen_text(script.source, script.request, script.values, script.added)
+    data = in_bytes(text, script.source, script.data)
+    output = command.option("output", "")
+    if output:
+        check_output(output, script.path, "force" in command.options)
+        write_atomically(output, data, like=script.path)
+    _note_differences(script, output)
+    return lambda: 0 if output else print_bytes(data)
+
+
+def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:
+    """What a script cannot say of itself."""
+    if script.request.entrypoint:
+        raise UsageError(
+            f"freeze writes values, not another entrypoint: give {script.path!r} instead of "
+            f"{command.script!r}"
+        )
+    if script.program.entry_name and (script.request.args or script.request.kwargs):
+        raise FreezeError(
+            f"{script.path}: args and kwargs go to {script.program.entry_name!r}, which is marked "
+            "as the entrypoint; plain Python does not call it. Override its defaults instead."
+        )
+
+
+def _note_differences(script: ScriptText, output: str) -> None:
+    """On stderr, what the frozen script does not do as ``kogine run`` does."""
+    if script.argv:
+        _note(
+            "arguments are not part of a script; run it as: "
+            f"python {shlex.join([output or script.path, *script.argv])}"
+        )
+    if script.program.entry_name:
+        _note(
+            f"{script.program.entry_name!r} is marked as the entrypoint, which only 'kogine run' "
+            "calls: plain Python runs the guard"
+        )
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"kogine: note: {text}\n")

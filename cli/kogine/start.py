@@ -1,0 +1,117 @@
+"""``kogine run``, from a command line that is read to what runs the script. On the warm path."""
+
+from __future__ import annotations
+
+from kohaku_ast.errors import SourceError
+from kohaku_ast.hidden import hidden
+from kohaku_ast.runner.launch import Launch, explain, plain_python
+from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.runner.process import become
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kogine.script_command import ScriptCommand
+
+    from kohaku_ast.runner.bound import Binder, Bound
+
+_WITHOUT_EFFECT = {"no_record", "no_metrics"}
+"""Options that say of a single run what holds anyway."""
+_OF_ONE_RUN = {"config", "add", "set", "as_is", "entrypoint", "record", *_WITHOUT_EFFECT}
+"""The options that leave a single run one; all others make a flow of it."""
+
+
+def start(command: ScriptCommand) -> Callable[[], int]:
+    """Check everything that can be checked before anything runs; what comes back runs the script.
+
+    Raises KogineError.
+    """
+    path, function = split_function(command.script)
+    launch = find_launch(path, command.argv, command.is_module)
+    entrypoint = command.option("entrypoint") or function
+    is_changed = command.overrides or entrypoint or command.options.keys() - _WITHOUT_EFFECT
+    # The script may mark its entrypoint with `@kohaku_ast.entrypoint`.
+    if is_changed or b"kohaku_ast" in launch.data:
+        return _start_changed(launch, command, entrypoint)
+    return _start_unchanged(launch)
+
+
+def _start_unchanged(launch: Launch) -> Callable[[], int]:
+    """The script as it is: the compiler sees the same bytes as under plain Python."""
+
+    @hidden
+    def run() -> int:
+        try:
+            code = launch.compile()
+        except (SyntaxError, ValueError):
+            return plain_python(launch)
+        become(launch, [code], {})
+        return 0
+
+    return run
+
+
+def _start_changed(
+    launch: Launch, command: ScriptCommand, entrypoint: str
+) -> Callable[[], int]:  # fmt: skip
+    """The script with overrides in force, or started in another way, or many times."""
+    from kogine.overrides import binder_of, load_configs  # a plain run does without
+
+    config = load_configs(command.config_files, is_json="json" in command.options)
+    # By its name: nothing of sweeps is imported for a single run.
+    if type(config).__name__ == "Sweep" or command.options.keys() - _OF_ONE_RUN:
+        from kogine.sweep import sweep
+
+        return sweep(launch, command, entrypoint, config)
+    is_recorded = "record" in command.options and "no_record" not in command.options
+    try:
+        binder = binder_of(launch, command, entrypoint, capture=is_recorded)
+        _refuse_lost(command, binder)
+        bound = binder.bind(config)  # type: ignore[arg-type]
+    except (SyntaxError, ValueError, SourceError) as error:
+        return mistaken(launch, error)
+    if is_recorded:
+        from kogine.recorded import recorded
+
+        return recorded(binder, bound)
+    return _start_bound(bound)
+
+
+def _refuse_lost(command: ScriptCommand, binder: Binder) -> None:
+    if command.overrides and command.argv:
+        from kogine.sort_words import refuse_lost_overrides
+
+        refuse_lost_overrides(command, binder)
+
+
+def _start_bound(bound: Bound) -> Callable[[], int]:
+    from kohaku_ast.runner.children import hand_on  # a plain run does without
+    from kohaku_ast.runner.process import warn_at_end, warn_compiler
+
+    launch = bound.launch
+    launch.argv[1:] = bound.argv[1:]
+
+    @hidden
+    def run() -> int:
+        try:
+            warn_compiler(bound.program)
+        except Warning:  # made an error by -W: Python refuses the script
+            return plain_python(launch)
+        warn_at_end(bound.prepared)
+        hand_on(bound.prepared)
+        become(launch, bound.codes(), bound.anew(bound.names), bound.last())
+        return 0
+
+    return run
+
+
+def mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
+    """Python's own words for a script that it cannot compile, and the status of a mistake: the
+    overrides cannot be applied. Raises *error* if that is not what is wrong.
+    """
+    try:
+        launch.compile()
+    except (SyntaxError, ValueError):
+        return lambda: explain(launch) and 2
+    raise error
