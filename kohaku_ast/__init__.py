@@ -10,9 +10,8 @@ from kohaku_ast.version import VERSION as __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.config.config import Config
+    from kohaku_ast.config.config import Config, use
     from kohaku_ast.config.inherit import use_config
-    from kohaku_ast.config.kohakuengine import use
     from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.engines.asynchronous import AsyncExecutor
     from kohaku_ast.engines.daft import DaftEngine
@@ -62,7 +61,7 @@ _WHERE = {
     "run": "runner.script",
     "script": "pipeline.script_node",
     "search": "flow.search",
-    "use": "config.kohakuengine",
+    "use": "config.config",
     "use_config": "config.inherit",
 }
 

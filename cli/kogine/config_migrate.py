@@ -11,8 +11,8 @@ from kogine.config_script import inspect_script
 from kogine.source import show_syntax_error
 from kogine.written import Output
 
-from kohaku_ast.config.migrated import Migrated
 from kohaku_ast.errors import UsageError
+from kohaku_ast.migrate.migration import Migrated
 from kohaku_ast.transform.inspection import Inspection
 from kohaku_ast.transform.rules.options import find_options
 from kohaku_ast.transform.source import Source, decode, read_bytes
@@ -34,16 +34,16 @@ def start_migrate(file: str, script_name: str, output: Output) -> Callable[[], i
 
 def _report(made: Migrated) -> int:
     """Say what is left out, below the text, where it is seen; the exit status."""
-    for one in made.left:
+    for one in made.not_carried_over:
         sys.stderr.write(f"kogine: not carried over: {one}\n")
-    return int(bool(made.left))
+    return int(bool(made.not_carried_over))
 
 
 def _migrated(file: str, script: Inspection | None) -> Migrated:
     """By what *file* is."""
     end = os.path.splitext(file)[1].lower()
     if end in _YAML:
-        from kohaku_ast.config.migrate_yaml import migrate_yaml
+        from kohaku_ast.migrate.hydra import migrate_yaml
 
         return migrate_yaml(file, script)
     if end == ".toml":
@@ -52,7 +52,7 @@ def _migrated(file: str, script: Inspection | None) -> Migrated:
     if _names(source, "kohakuengine"):
         return _kohaku(source, file, script)
     if find_options(source.tree):
-        from kohaku_ast.config.migrate_options import migrate_options
+        from kohaku_ast.migrate.argparse_options import migrate_options
 
         return migrate_options(inspect_script(file), file, script)
     if _is_program(source):
@@ -63,9 +63,9 @@ def _migrated(file: str, script: Inspection | None) -> Migrated:
 
 
 def _kohaku(source: Source, file: str, script: Inspection | None) -> Migrated:
-    from kohaku_ast.config.migrate_kohaku import migrate_kohaku
+    from kohaku_ast.migrate.kohakuengine import migrate_kohakuengine
 
-    return migrate_kohaku(source, file, script)
+    return migrate_kohakuengine(source, file, script)
 
 
 def _names(source: Source, package: str) -> bool:

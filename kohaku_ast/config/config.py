@@ -170,6 +170,24 @@ class Config:
         return load_config(path)
 
 
+def as_config(value: object) -> Config | None:
+    """*value* as a Config, if it is one or has the fields of KohakuEngine's; else None."""
+    if isinstance(value, Config):
+        return value
+    if isinstance(value, type) or not all(hasattr(value, name) for name in _KOHAKUENGINE_FIELDS):
+        return None
+    given = {name: getattr(value, name) for name in _KOHAKUENGINE_FIELDS}
+    return Config.from_dict({name: one for name, one in given.items() if one is not None})
+
+
+def use(value: _T) -> _T:
+    """*value* itself: functions, classes and imported objects need no wrapper here.
+
+    For configs that were written for KohakuEngine.
+    """
+    return value
+
+
 def _merged(first: Mapping[str, object], second: Mapping[str, object]) -> Mapping[str, object]:
     if not second:
         return first
@@ -183,6 +201,7 @@ def _united(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")
 _LISTS = ("args", "argv", "outputs")
 _UNITED = ("varied", "siblings")
+_KOHAKUENGINE_FIELDS = ("globals_dict", "args", "kwargs", "metadata")
 
 
 def _make(values: Mapping[str, object]) -> Config:

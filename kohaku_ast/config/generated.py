@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kohaku_ast.config.config import Config
+from kohaku_ast.config.config import Config, as_config
 from kohaku_ast.config.execute import own_code
-from kohaku_ast.config.kohakuengine import as_config
 from kohaku_ast.config.loading import Loading, running
 from kohaku_ast.config.said import Said
 from kohaku_ast.display.short import short_repr

@@ -14,8 +14,7 @@ from types import SimpleNamespace
 import cloudpickle
 import pytest
 
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.kohakuengine import as_config, use
+from kohaku_ast.config.config import Config, as_config, use
 from kohaku_ast.config.load import load, load_config, load_sweep
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import ConfigError

@@ -1,22 +1,90 @@
-"""Which parameter of a script a key of another tool's config means."""
+"""What all migrations share: their result, and which parameter a key of another tool means."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kohaku_ast.errors import near
 from kohaku_ast.transform.inspection import Inspection
 from kohaku_ast.transform.parameters import Parameter
 from kohaku_ast.transform.targets import last_name, split_default, split_path
 
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_COOKIE = re.compile(r"(coding[:=][ \t]*)(?!utf-?8\b)[-\w.]+", re.IGNORECASE)
 Key = tuple[str, ...]
 """The steps of a key: ``("model", "dim")``."""
 
 
 @dataclass(frozen=True)
-class Match:
+class NotCarriedOver:
+    """Something that could not be carried over."""
+
+    #: The file as the user named it, and the line in it.
+    file: str
+    line: int
+    #: What it is, and what to do about it.
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """A config made of another tool's file."""
+
+    text: str
+    #: In the order of the file.
+    not_carried_over: tuple[NotCarriedOver, ...] = ()
+
+    def with_heading(self, source: str) -> str:
+        """The text below comments that say what it was made from, and what was left out."""
+        folder, name = os.path.split(source)
+        heading = [f"# Made from {name} by kogine config migrate."]
+        if self.not_carried_over:
+            own = [replace(one, file=_below(one.file, folder)) for one in self.not_carried_over]
+            heading += ["# Not carried over:", *(f"#   {one}" for one in own)]
+        start, rest = _split_start(self.text)
+        end = _LINE_END.search(self.text)
+        newline = end.group() if end else "\n"
+        rows = [" ".join(_LINE_END.split(row)).rstrip() for row in heading]
+        return start + newline.join([*rows, "", rest.lstrip("\r\n")])
+
+
+def _below(file: str, folder: str) -> str:
+    """*file* without the *folder* that the migrated one is in."""
+    return file[len(folder) + 1 :] if folder and file.startswith(folder + os.sep) else file
+
+
+def in_order(left: Sequence[NotCarriedOver]) -> tuple[NotCarriedOver, ...]:
+    """*left* by file and line, each said once."""
+    return tuple(sorted(dict.fromkeys(left), key=lambda one: (one.file, one.line)))
+
+
+def _split_start(text: str) -> tuple[str, str]:
+    """A ``#!`` line and an encoding cookie mean something at the top only."""
+    lines = text.splitlines(keepends=True)
+    count = 0
+    while (
+        count < min(2, len(lines))
+        and lines[count].startswith("#")
+        and (lines[count].startswith("#!") or "coding" in lines[count])
+    ):
+        count += 1
+    # What is made is written as UTF-8, whatever its source was written in.
+    start = [_COOKIE.sub(r"\g<1>utf-8", line) for line in lines[:count]]
+    return "".join(start), "".join(lines[count:])
+
+
+# --- which parameter a key means -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Match:
     """A parameter that a key may mean."""
 
     parameter: Parameter
@@ -30,8 +98,8 @@ def match_keys(found: Inspection, keys: Sequence[Key]) -> dict[Key, Parameter | 
     By the whole path, then by its end, then by the last name; of two keys that fit one parameter
     the closer one has it, and of two equally close ones neither.
     """
-    matches = {key: match_key(found, key) for key in keys}
-    given = {key: match for key, match in matches.items() if isinstance(match, Match)}
+    matches = {key: _match_key(found, key) for key in keys}
+    given = {key: match for key, match in matches.items() if isinstance(match, _Match)}
     best = Counter((one.parameter.target, one.rank) for one in given.values())
     ranks = {target: min(rank for name, rank in best if name == target) for target, _ in best}
     result: dict[Key, Parameter | str] = {}
@@ -45,12 +113,12 @@ def match_keys(found: Inspection, keys: Sequence[Key]) -> dict[Key, Parameter | 
     return result
 
 
-def match_key(found: Inspection, key: Key) -> Match | str:
+def _match_key(found: Inspection, key: Key) -> _Match | str:
     """The closest parameter, or why there is none."""
     for only_settings in (True, False):
         listed = found.listed(everything=not only_settings)
         fitting = [
-            Match(one, rank) for one in listed if not one.refused for rank in _ranks(one, key)
+            _Match(one, rank) for one in listed if not one.refused for rank in _ranks(one, key)
         ]
         closest = min((one.rank for one in fitting), default=0)
         best = [one for one in fitting if one.rank == closest]

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from kohaku_ast.config.hydra_defaults import compose
-from kohaku_ast.config.hydra_sweep import take_sweep
-from kohaku_ast.config.interpolation import NotPlainError, in_quotes, value_text
-from kohaku_ast.config.match_keys import Key, match_keys
-from kohaku_ast.config.migrated import Left, Migrated, in_order
-from kohaku_ast.config.yaml_tree import MISSING, Branch, Leaf
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from kohaku_ast.config.cells import CellText, native
+from kohaku_ast.config.text_values import find_commas
+from kohaku_ast.migrate.hydra_files import MISSING, Branch, Leaf, compose
+from kohaku_ast.migrate.migration import Key, Migrated, NotCarriedOver, in_order, match_keys
 from kohaku_ast.transform.config_lines import Line, config_rows, is_bare, quoted
 from kohaku_ast.transform.inspection import Inspection
 from kohaku_ast.transform.parameters import Parameter
 from kohaku_ast.transform.targets import join_path
+from kohaku_ast.transform.value_text import LiteralError, literal
 
 _RESERVED = {"_args", "_kwargs", "_argv", "_metadata", "_sweep", "_outputs", "_overrides"}
 _OBJECT = "_target_"
 _ABOUT_OBJECTS = ("_partial_", "_recursive_", "_convert_", "_args_")
+_CALL = re.compile(r"(\w+)\((.*)\)", re.S)
+_RESOLVER = re.compile(r"([A-Za-z_][\w.]*)\s*:(.*)", re.S)
+_ENVIRONMENT = ("oc.env", "env")
 
 
 def migrate_yaml(file: str, script: Inspection | None = None) -> Migrated:
     """The values of *file* and of the files that it is composed of, for the targets of *script*."""
     tree, left = compose(file)
-    axes, more = take_sweep(tree)
+    axes, more = _take_sweep(tree)
     writer = _Writer(tree, script, axes)
-    writer.left += [*left, *more]
-    return Migrated(writer.text(), in_order(writer.left))
+    writer.not_carried_over += [*left, *more]
+    return Migrated(writer.text(), in_order(writer.not_carried_over))
 
 
 class _Writer:
@@ -36,7 +43,7 @@ class _Writer:
         self.tree = tree
         self.script = script
         self.axes = axes
-        self.left: list[Left] = []
+        self.not_carried_over: list[NotCarriedOver] = []
         self.leaves = dict(_joined(tree, script))
         keys = list(dict.fromkeys([*self.leaves, *axes]))
         self.matched: dict[Key, Parameter | str] = match_keys(script, keys) if script else {}
@@ -78,7 +85,7 @@ class _Writer:
             raise NotPlainError(f"must be given ({MISSING})")
         match = self.matched.get(key)
         reading = match.reading if isinstance(match, Parameter) else ("any",)
-        text = value_text(value, key, self.name_of)
+        text = _value_text(value, key, self.name_of)
         if reading[0] == "tuple" and isinstance(value, list):
             return f"({text[1:-1]}{',' * (len(value) == 1)})"
         if reading[0] == "float" and type(value) is int:
@@ -112,7 +119,7 @@ class _Writer:
             if isinstance(node, Branch):
                 text = self.branch_text(node, inner)
             else:
-                text = value_text(node.value, inner, self.name_of)
+                text = _value_text(node.value, inner, self.name_of)
             pairs.append(f"{quoted(name)}: {text}")
         self.busy.pop()
         return f"{{{', '.join(pairs)}}}"
@@ -151,7 +158,7 @@ class _Writer:
         match = self.matched.get(key, "")
         if name and match and isinstance(match, str):
             return helper
-        shown = name or text or in_quotes(leaf.value)
+        shown = name or text or _in_quotes(leaf.value)
         reason = self.reason(key, leaf, match)
         return [*helper, Line(self.target(key), shown, reason, "" if name else leaf.help)]
 
@@ -174,11 +181,11 @@ class _Writer:
                 leaf, f"{'.'.join(key)}: {leaf.value} is made by the script itself, or given to it "
                 "as an object by the config"
             )  # fmt: skip
-            return [Line(_joined_key(key), in_quotes(leaf.value), "not carried over", leaf.help)]
+            return [Line(_joined_key(key), _in_quotes(leaf.value), "not carried over", leaf.help)]
         return []
 
     def leave(self, leaf: Leaf, text: str) -> str:
-        self.left.append(Left(leaf.file, leaf.line, text))
+        self.not_carried_over.append(NotCarriedOver(leaf.file, leaf.line, text))
         return "not carried over"
 
     # --- sweep ---
@@ -222,3 +229,174 @@ def _branches(tree: Branch, path: Key) -> list[tuple[Key, Branch]]:
         if isinstance(node, Branch):
             found += [((*path, name), node), *_branches(node, (*path, name))]
     return found
+
+
+# --- what Hydra sweeps, and its own settings ------------------------------------------------------
+
+
+def _take_sweep(tree: Branch) -> tuple[dict[Key, tuple[Leaf, str]], list[NotCarriedOver]]:
+    """The axes in ``hydra.sweeper.params`` with their values as Python, and what is left.
+
+    Takes ``hydra`` out of *tree*.
+    """
+    own = tree.items.pop("hydra", None)
+    axes: dict[Key, tuple[Leaf, str]] = {}
+    left: list[NotCarriedOver] = []
+    for path, leaf in own.leaves(("hydra",)) if isinstance(own, Branch) else ():
+        is_axis = path[:3] == ("hydra", "sweeper", "params") and len(path) > 3
+        values = _axis_text(leaf.value) if is_axis else ""
+        if values:
+            axes[tuple(".".join(path[3:]).split("."))] = leaf, values
+        elif path != ("hydra", "mode"):
+            left.append(
+                NotCarriedOver(leaf.file, leaf.line, f"{'.'.join(path)}: a setting of Hydra itself")
+            )
+    return axes, left
+
+
+def _axis_text(value: object) -> str:
+    """``"choice(1, 2)"``, ``"range(1, 9, 2)"`` or ``"1,2"`` as Python; ``""`` for what is none."""
+    if not isinstance(value, str):
+        return f"[{value!r}]" if isinstance(value, (bool, int, float)) else ""
+    call = _CALL.fullmatch(value.strip())
+    if call is None:
+        return _sweep_values(value)
+    if call[1] == "choice":
+        return _sweep_values(call[2])
+    numbers = call[2].replace(" ", "")
+    is_range = call[1] == "range" and re.fullmatch(r"-?\d+(,-?\d+){0,2}", numbers)
+    return f"range({', '.join(numbers.split(','))})" if is_range else ""
+
+
+def _sweep_values(text: str) -> str:
+    cuts = [-1, *find_commas(text), len(text)]
+    parts = [text[start + 1 : end].strip() for start, end in pairwise(cuts)]
+    if any(char in part for part in parts for char in "[]{}()$"):
+        return ""
+    return repr([_sweep_value(part) for part in parts])
+
+
+def _sweep_value(part: str) -> object:
+    is_quoted = part[:1] in ("'", '"') and part[-1:] == part[:1]
+    return part[1:-1] if is_quoted else native(CellText(part))
+
+
+# --- OmegaConf's ${...} as Python expressions -----------------------------------------------------
+
+
+_NameOf = Callable[[tuple[str, ...], tuple[str, ...]], str]
+"""A path from the root, and that of the value that reads it -> the expression that stands for the
+first one's value; raises NotPlainError.
+"""
+
+
+class NotPlainError(ValueError):
+    """Something that only the other tool can work out; the text says what."""
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """One ``${...}``: what stands between its brackets."""
+
+    inner: str
+
+
+def _split_text(text: str) -> Iterator[str | _Reference]:
+    """The parts of *text*, plain ones and references; raises NotPlainError for an open bracket."""
+    place = 0
+    while (start := text.find("${", place)) >= 0:
+        if text[:start].endswith("\\"):
+            yield text[place : start - 1] + "${"
+            place = start + 2
+            continue
+        if start > place:
+            yield text[place:start]
+        end = _closing(text, start + 2)
+        yield _Reference(text[start + 2 : end].strip())
+        place = end + 1
+    if place < len(text):
+        yield text[place:]
+
+
+def _closing(text: str, place: int) -> int:
+    depth = 1
+    for index in range(place, len(text)):
+        depth += (text[index] == "{") - (text[index] == "}")
+        if depth == 0:
+            return index
+    raise NotPlainError(f"{text!r} has a bracket without its end")
+
+
+def _value_text(value: object, here: tuple[str, ...], name_of: _NameOf) -> str:
+    """*value*, which stands at the path *here*, as Python source; raises NotPlainError."""
+    if isinstance(value, str) and "${" in value:
+        return _interpolated(list(_split_text(value)), here, name_of)
+    if isinstance(value, list):
+        return f"[{', '.join(_value_text(one, here, name_of) for one in value)}]"
+    if isinstance(value, dict):
+        pairs = [f"{literal(k)}: {_value_text(one, here, name_of)}" for k, one in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    try:
+        return _in_quotes(value)
+    except LiteralError as error:
+        raise NotPlainError(f"a {error} has no literal") from None
+
+
+def _in_quotes(value: object) -> str:
+    """``repr``, with the quotes that are usual where that changes nothing else."""
+    text = literal(value)
+    if isinstance(value, str) and text[0] == "'" and '"' not in text and "\\'" not in text:
+        return f'"{text[1:-1]}"'
+    return text
+
+
+def _interpolated(parts: list[str | _Reference], here: tuple[str, ...], name_of: _NameOf) -> str:
+    if all(isinstance(part, str) for part in parts):
+        return _in_quotes("".join(map(str, parts)))
+    texts = [
+        part if isinstance(part, str) else _expression(part.inner, here, name_of) for part in parts
+    ]
+    if len(parts) == 1:
+        return texts[0]
+    inner = [text for part, text in zip(parts, texts) if isinstance(part, _Reference)]
+    if any(set(text) & set("'\"\\{}") for text in inner):  # no f-string may hold it before 3.12
+        plain = ["{}" if isinstance(part, _Reference) else _braced(part) for part in parts]
+        return f"{_in_quotes(''.join(plain))}.format({', '.join(inner)})"
+    plain = [
+        f"{{{text}}}" if isinstance(part, _Reference) else _braced(part)
+        for part, text in zip(parts, texts)
+    ]
+    return "f" + _in_quotes("".join(plain))
+
+
+def _braced(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _expression(inner: str, here: tuple[str, ...], name_of: _NameOf) -> str:
+    resolver = _RESOLVER.fullmatch(inner)
+    if resolver:
+        return _environment_text(resolver[1], resolver[2].strip(), inner)
+    if "${" in inner:
+        raise NotPlainError(f"${{{inner}}}: only the running program knows its name")
+    return name_of(_absolute(inner, here), here)
+
+
+def _environment_text(name: str, argument: str, inner: str) -> str:
+    if name not in _ENVIRONMENT or "${" in argument:
+        raise NotPlainError(f"${{{inner}}}: the resolver {name!r} has no counterpart")
+    variable, comma, default = argument.partition(",")
+    if not comma:
+        return f"os.environ[{_in_quotes(variable.strip())}]"
+    default = default.strip()
+    is_null = default in ("null", "None")
+    text = "None" if is_null else _in_quotes(default.strip("'\""))
+    return f"os.environ.get({_in_quotes(variable.strip())}, {text})"
+
+
+def _absolute(text: str, here: tuple[str, ...]) -> tuple[str, ...]:
+    """``..dim`` at ``("model", "head", "size")`` -> ``("model", "dim")``."""
+    rest = text.lstrip(".")
+    dots = len(text) - len(rest)
+    steps = tuple(step for step in re.split(r"[.\[\]]", rest) if step)
+    return (*here[: len(here) - dots], *steps) if dots else steps

@@ -6,8 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from kohaku_ast.config.match_keys import Key, match_keys
-from kohaku_ast.config.migrated import Left, Migrated, in_order
+from kohaku_ast.migrate.migration import Key, Migrated, NotCarriedOver, in_order, match_keys
 from kohaku_ast.transform.config_file import config_lines
 from kohaku_ast.transform.config_lines import Line, config_rows
 from kohaku_ast.transform.inspection import Inspection
@@ -68,17 +67,19 @@ def _aimed_at(script: Inspection, lines: list[Line], options: dict[str, Option])
     return aimed
 
 
-def _commented(lines: list[Line], options: dict[str, Option], file: str) -> Iterator[Left]:
+def _commented(
+    lines: list[Line], options: dict[str, Option], file: str
+) -> Iterator[NotCarriedOver]:
     """The lines that are in the config, but not in force."""
     by_name = {one.name: one for one in options.values()}
     for line in lines:
         option = options.get(line.target) or by_name.get(line.target)
         if line.reason:
             where = option.call.lineno if option else 0
-            yield Left(file, where, f"{line.target}: {line.reason}")
+            yield NotCarriedOver(file, where, f"{line.target}: {line.reason}")
 
 
-def _unreadable(found: Inspection, file: str) -> Iterator[Left]:
+def _unreadable(found: Inspection, file: str) -> Iterator[NotCarriedOver]:
     """The declarations that have no target: positional arguments, names that are computed."""
     known = {id(one.call) for one in find_options(found.source.tree)}
     for node in ast.walk(found.source.tree):
@@ -91,7 +92,7 @@ def _unreadable(found: Inspection, file: str) -> Iterator[Left]:
         if node.args and isinstance(node.args[0], ast.Constant):
             yield _positional(node, file)
         else:
-            yield Left(
+            yield NotCarriedOver(
                 file, node.lineno, "add_argument() of a name that only the running script knows"
             )
 
@@ -101,6 +102,8 @@ def _is_click_argument(node: ast.Call) -> bool:
     return is_named and ast.unparse(node.func) in ("click.argument", "argument")
 
 
-def _positional(node: ast.Call, file: str) -> Left:
+def _positional(node: ast.Call, file: str) -> NotCarriedOver:
     name = ast.unparse(node.args[0])
-    return Left(file, node.lineno, f"the argument {name} has no option: give it in _argv = [...]")
+    return NotCarriedOver(
+        file, node.lineno, f"the argument {name} has no option: give it in _argv = [...]"
+    )

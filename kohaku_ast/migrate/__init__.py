@@ -1,0 +1,1 @@
+"""Configs made of other tools' files, for ``kogine config migrate``."""

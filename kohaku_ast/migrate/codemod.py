@@ -1,0 +1,337 @@
+"""The libcst codemod that writes a KohakuEngine config as ours; layout and comments stay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+# isort: split  # below kohakuengine_names, which says how to install it
+import libcst as cst
+from libcst.metadata import MetadataWrapper, Scope, ScopeProvider
+
+from kohaku_ast.migrate.kohakuengine_names import (
+    SAME_NAMES,
+    KohakuNames,
+    TopStatements,
+    dotted,
+    imported_module,
+    is_kohakuengine,
+)
+from kohaku_ast.transform.plain_values import in_brackets
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_Row = cst.BaseStatement | cst.EmptyLine
+"""What a body is made of: statements, and lines that are empty or hold a comment."""
+
+
+def migrated_module(names: KohakuNames, top: TopStatements) -> cst.Module:
+    """The module of *names* with all edits."""
+    edited = names.module.visit(_UseCodemod(names, top))
+    # Its own tree: which imports are still read is a question to the edited text.
+    wrapper = MetadataWrapper(edited)
+    return wrapper.module.visit(_ImportCodemod(wrapper))
+
+
+class _StatementCodemod(cst.CSTTransformer):
+    """Takes statements out of bodies; the comments above them stay, above what comes next."""
+
+    def keeps(self, small: cst.BaseSmallStatement) -> bool:
+        """Whether the statement *small* stays."""
+        raise NotImplementedError
+
+    def rows(self, original: cst.BaseStatement, updated: cst.BaseStatement) -> Iterable[_Row]:
+        """What stands in the place of *original*, whose parts are edited in *updated*."""
+        if isinstance(original, cst.SimpleStatementLine):
+            assert isinstance(updated, cst.SimpleStatementLine)
+            return self.line_rows(original, updated)
+        return [updated]
+
+    def line_rows(
+        self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
+    ) -> Iterable[_Row]:
+        """The line without the statements that go, below what stands in their place."""
+        kept = self.kept(original, updated)
+        if len(kept) == len(original.body):
+            return [updated]
+        instead = self.instead(original, updated)
+        if kept:
+            lines = [*updated.leading_lines, *instead]
+            return [updated.with_changes(body=kept, leading_lines=lines)]
+        return [*updated.leading_lines, *instead] if instead else _comments_above(updated)
+
+    def kept(
+        self,
+        original: cst.SimpleStatementLine | cst.SimpleStatementSuite,
+        updated: cst.SimpleStatementLine | cst.SimpleStatementSuite,
+    ) -> list[cst.BaseSmallStatement]:
+        """The statements that stay; the last one without a ``;`` that stood before another."""
+        kept = [new for old, new in zip(original.body, updated.body) if self.keeps(old)]
+        if kept:
+            kept[-1] = kept[-1].with_changes(semicolon=updated.body[-1].semicolon)
+        return kept
+
+    def instead(
+        self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
+    ) -> list[cst.EmptyLine]:
+        """The comments in the place of the statements of a line that go."""
+        return []
+
+    def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
+        body, rest = self._body(original_node.body, updated_node.body)
+        return updated_node.with_changes(body=body, footer=[*rest, *updated_node.footer])
+
+    def leave_IndentedBlock(  # noqa: N802
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
+        body, rest = self._body(original_node.body, updated_node.body)
+        return updated_node.with_changes(body=body, footer=[*rest, *updated_node.footer])
+
+    def _body(
+        self, original: Sequence[cst.CSTNode], updated: Sequence[cst.CSTNode]
+    ) -> tuple[list[cst.BaseStatement], list[cst.EmptyLine]]:
+        """The statements, and the lines below the last one."""
+        body: list[cst.BaseStatement] = []
+        above: list[cst.EmptyLine] = []
+        for old, new in zip(original, updated):
+            assert isinstance(old, cst.BaseStatement)
+            assert isinstance(new, cst.BaseStatement)
+            for row in self.rows(old, new):
+                if isinstance(row, cst.EmptyLine):
+                    above.append(row)
+                else:
+                    body.append(_with_lines_above(row, above))
+                    above = []
+        return body, above
+
+
+def _with_lines_above(
+    statement: cst.BaseStatement, lines: Sequence[cst.EmptyLine]
+) -> cst.BaseStatement:
+    if not lines:
+        return statement
+    assert isinstance(statement, (cst.SimpleStatementLine, cst.BaseCompoundStatement))
+    return statement.with_changes(leading_lines=[*lines, *statement.leading_lines])
+
+
+def _comments_above(
+    statement: cst.SimpleStatementLine | cst.FunctionDef,
+) -> Sequence[cst.EmptyLine]:
+    """The comments above a statement that goes, without the blank lines between them and it."""
+    lines = statement.leading_lines
+    return lines[: max((n for n, one in enumerate(lines, 1) if one.comment), default=0)]
+
+
+class _UseCodemod(_StatementCodemod):
+    """Writes the uses of KohakuEngine as ours; its imports stay."""
+
+    def __init__(self, names: KohakuNames, top: TopStatements) -> None:
+        super().__init__()
+        self.names = names
+        self.top = top
+
+    def keeps(self, small: cst.BaseSmallStatement) -> bool:
+        """Not what only collects names, and not what a sweep replaces."""
+        return small not in self.top.collectors and small not in self.top.swept
+
+    def rows(self, original: cst.BaseStatement, updated: cst.BaseStatement) -> Iterable[_Row]:
+        """A block of capture_globals() as its own statements; no function that only collects."""
+        if isinstance(updated, cst.FunctionDef) and original in self.top.collectors:
+            return _comments_above(updated)
+        if isinstance(original, cst.With) and original in self.top.captures:
+            assert isinstance(updated, cst.With)
+            return self._block_rows(original, updated)
+        return super().rows(original, updated)
+
+    def _block_rows(self, original: cst.With, updated: cst.With) -> Iterable[_Row]:
+        noted = _Comments()
+        for part in (*updated.items, updated.lpar, updated.rpar, updated.body):
+            if isinstance(part, cst.IndentedBlock):
+                part.header.visit(noted)
+            elif isinstance(part, cst.CSTNode) and part is not updated.body:
+                part.visit(noted)
+        lines = [*updated.leading_lines, *(cst.EmptyLine(comment=one) for one in noted.found)]
+        body = updated.body
+        if isinstance(body, cst.IndentedBlock):
+            return [*lines, *body.body, *body.footer]
+        assert isinstance(original.body, cst.SimpleStatementSuite)
+        assert isinstance(body, cst.SimpleStatementSuite)
+        made = cst.SimpleStatementLine(body.body, lines, body.trailing_whitespace)
+        return self.line_rows(cst.SimpleStatementLine(original.body.body), made)
+
+    def instead(
+        self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
+    ) -> list[cst.EmptyLine]:
+        """Assignments of swept names as comments."""
+        if len(original.body) == 1 and original.body[0] in self.top.swept:
+            return _as_comments(updated.with_changes(leading_lines=[]))
+        pairs = zip(original.body, updated.body)
+        swept = [new for old, new in pairs if old in self.top.swept]
+        bare = [one.with_changes(semicolon=cst.MaybeSentinel.DEFAULT) for one in swept]
+        return [line for one in bare for line in _as_comments(one)]
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:  # noqa: N802
+        """``kohakuengine`` as ``kohaku_ast``."""
+        is_package = self.names.is_package(original_node)
+        return updated_node.with_changes(value="kohaku_ast") if is_package else updated_node
+
+    def leave_Attribute(  # noqa: N802
+        self, original_node: cst.Attribute, updated_node: cst.Attribute
+    ) -> cst.Attribute:
+        """``kohakuengine.config.Config`` as ``kohaku_ast.Config``."""
+        if self.names.of(original_node) not in SAME_NAMES:
+            return updated_node
+        root = updated_node.value
+        while isinstance(root, cst.Attribute):
+            root = root.value
+        return updated_node.with_changes(value=root)
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
+        """``use(x)`` as ``x``; a Config's fourth field by name, since it has another place here."""
+        name = self.names.of(original_node.func)
+        args = updated_node.args
+        if any(one.star for one in args):
+            return updated_node
+        if name == "use" and len(args) == 1 and args[0].keyword is None:
+            return _unwrapped(updated_node, self.names.parent(original_node))
+        if name == "Config" and len(args) >= 4 and args[3].keyword is None:
+            named = cst.parse_expression("Config(metadata=0)")
+            assert isinstance(named, cst.Call)
+            fourth = named.args[0].with_changes(value=args[3].value, comma=args[3].comma)
+            return updated_node.with_changes(args=[*args[:3], fourth, *args[4:]])
+        return updated_node
+
+
+class _Comments(cst.CSTVisitor):
+    """Collects the comments in a node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[cst.Comment] = []
+
+    def visit_Comment(self, node: cst.Comment) -> None:  # noqa: N802
+        self.found.append(node)
+
+
+def _as_comments(node: cst.CSTNode) -> list[cst.EmptyLine]:
+    """The lines of *node*, each behind a ``#``."""
+    lines = _LINE_END.split(cst.Module([]).code_for_node(node).rstrip("\r\n"))
+    return [cst.EmptyLine(comment=cst.Comment(f"# {line}".rstrip())) for line in lines]
+
+
+_ATOMS = (
+    cst.Name, cst.Attribute, cst.Call, cst.Subscript, cst.List, cst.Dict, cst.Set, cst.ListComp,
+    cst.DictComp, cst.SetComp, cst.SimpleString, cst.ConcatenatedString, cst.FormattedString,
+    cst.Ellipsis,
+)  # fmt: skip
+"""Expressions that mean the same beside any operator."""
+_ROOMY = (
+    cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Return, cst.Expr, cst.Arg, cst.Element,
+    cst.DictElement, cst.Param,
+)  # fmt: skip
+"""What holds any expression without brackets."""
+
+
+def _unwrapped(call: cst.Call, parent: cst.CSTNode | None) -> cst.BaseExpression:
+    """The one argument of *call*, in brackets where *parent* or a comment wants them."""
+    arg = call.args[0]
+    value = arg.value
+    before, after = call.whitespace_before_args, arg.whitespace_after_arg
+    if isinstance(arg.comma, cst.Comma):
+        after = arg.comma.whitespace_after
+    if _has_comment(before) or _has_comment(after):
+        opening, closing = cst.LeftParen(before), cst.RightParen(after)
+    elif call.lpar or not _needs_brackets(value, parent):
+        return value.with_changes(lpar=[*call.lpar, *value.lpar], rpar=[*value.rpar, *call.rpar])
+    else:
+        opening, closing = cst.LeftParen(), cst.RightParen()
+    return value.with_changes(
+        lpar=[*call.lpar, opening, *value.lpar], rpar=[*value.rpar, closing, *call.rpar]
+    )
+
+
+def _needs_brackets(value: cst.BaseExpression, parent: cst.CSTNode | None) -> bool:
+    text = cst.Module([]).code_for_node(value)
+    if in_brackets(text) != text:
+        return True
+    return not (value.lpar or isinstance(value, _ATOMS) or isinstance(parent, _ROOMY))
+
+
+def _has_comment(blanks: cst.BaseParenthesizableWhitespace) -> bool:
+    noted = _Comments()
+    blanks.visit(noted)
+    return bool(noted.found)
+
+
+# --- imports -------------------------------------------------------------------------------------
+
+
+class _ImportCodemod(_StatementCodemod):
+    """Writes the imports of KohakuEngine as ours, without the names that nothing reads."""
+
+    def __init__(self, wrapper: MetadataWrapper) -> None:
+        super().__init__()
+        self.scopes: Mapping[cst.CSTNode, Scope | None] = wrapper.resolve(ScopeProvider)
+        names = KohakuNames(wrapper)
+        #: What is read of a star import, as far as it is in kohaku_ast.
+        self.read = {names.of(node) for node in self.scopes if isinstance(node, cst.Name)}
+        self.read &= SAME_NAMES
+
+    def keeps(self, small: cst.BaseSmallStatement) -> bool:
+        """Not an import that nothing is left of."""
+        if not isinstance(small, cst.ImportFrom) or not is_kohakuengine(imported_module(small)):
+            return True
+        return bool(self._kept_names(small))
+
+    def _kept_names(self, node: cst.ImportFrom) -> list[cst.ImportAlias]:
+        if isinstance(node.names, cst.ImportStar):
+            return [cst.ImportAlias(cst.Name(name)) for name in sorted(self.read)]
+        return [one for one in node.names if self._is_kept(one, node)]
+
+    def _is_kept(self, alias: cst.ImportAlias, node: cst.ImportFrom) -> bool:
+        scope = self.scopes.get(node)
+        found = scope[alias.evaluated_alias or alias.evaluated_name] if scope else set()
+        is_read = any(one.references for one in found if getattr(one, "node", None) is node)
+        return alias.evaluated_name in SAME_NAMES and is_read
+
+    def leave_SimpleStatementSuite(  # noqa: N802
+        self, original_node: cst.SimpleStatementSuite, updated_node: cst.SimpleStatementSuite
+    ) -> cst.SimpleStatementSuite:
+        """``if x: from kohakuengine import use`` as ``if x: pass``, if nothing reads it."""
+        return updated_node.with_changes(body=self.kept(original_node, updated_node))
+
+    def leave_ImportFrom(  # noqa: N802
+        self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom
+    ) -> cst.ImportFrom:
+        """``from kohakuengine.config import Config, use`` as ``from kohaku_ast import Config``."""
+        is_theirs = is_kohakuengine(imported_module(original_node))
+        kept = self._kept_names(original_node) if is_theirs else []
+        if not kept:
+            return updated_node
+        made = updated_node.with_changes(module=cst.Name("kohaku_ast"))
+        if isinstance(original_node.names, cst.ImportStar):
+            return made.with_changes(names=kept)
+        return _with_names(made, kept)
+
+    def leave_Import(  # noqa: N802
+        self, original_node: cst.Import, updated_node: cst.Import
+    ) -> cst.Import:
+        """``import kohakuengine.config as ke`` as ``import kohaku_ast as ke``."""
+        renamed = [
+            one.with_changes(name=cst.Name("kohaku_ast"))
+            if is_kohakuengine(dotted(one.name))
+            else one
+            for one in updated_node.names
+        ]
+        return updated_node.with_changes(names=renamed)
+
+
+def _with_names(node: cst.ImportFrom, kept: Sequence[cst.ImportAlias]) -> cst.ImportFrom:
+    """*node* with the names *kept*; what stands behind the last one is what ends the brackets."""
+    *others, last = kept
+    if isinstance(last.comma, cst.Comma) and _has_comment(last.comma.whitespace_after):
+        # The bracket comes right below the comment, wherever the line of the next name began.
+        below = last.comma.whitespace_after.with_changes(last_line=cst.SimpleWhitespace(""))
+        last = last.with_changes(comma=last.comma.with_changes(whitespace_after=below))
+        return node.with_changes(names=[*others, last], rpar=cst.RightParen())
+    assert not isinstance(node.names, cst.ImportStar)
+    return node.with_changes(names=[*others, last.with_changes(comma=node.names[-1].comma)])
