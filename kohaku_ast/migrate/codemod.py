@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-# isort: split  # below kohakuengine_names, which says how to install it
-import libcst as cst
-from libcst.metadata import MetadataWrapper, Scope, ScopeProvider
-
 from kohaku_ast.migrate.kohakuengine_names import (
     SAME_NAMES,
     KohakuNames,
@@ -16,8 +12,14 @@ from kohaku_ast.migrate.kohakuengine_names import (
     dotted,
     imported_module,
     is_kohakuengine,
+    root,
 )
 from kohaku_ast.transform.plain_values import in_brackets
+
+# isort: split
+# Below kohakuengine_names, which says how to install it.
+import libcst as cst
+from libcst.metadata import MetadataWrapper, Scope, ScopeProvider
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _Row = cst.BaseStatement | cst.EmptyLine
@@ -180,10 +182,7 @@ class _UseCodemod(_StatementCodemod):
         """``kohakuengine.config.Config`` as ``kohaku_ast.Config``."""
         if self.names.of(original_node) not in SAME_NAMES:
             return updated_node
-        root = updated_node.value
-        while isinstance(root, cst.Attribute):
-            root = root.value
-        return updated_node.with_changes(value=root)
+        return updated_node.with_changes(value=root(updated_node.value))
 
     def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:  # noqa: N802
         """``use(x)`` as ``x``; a Config's fourth field by name, since it has another place here."""
@@ -310,7 +309,7 @@ class _ImportCodemod(_StatementCodemod):
         made = updated_node.with_changes(module=cst.Name("kohaku_ast"))
         if isinstance(original_node.names, cst.ImportStar):
             return made.with_changes(names=kept)
-        return _with_names(made, kept)
+        return _with_names(made, list(original_node.names), kept)
 
     def leave_Import(  # noqa: N802
         self, original_node: cst.Import, updated_node: cst.Import
@@ -325,13 +324,35 @@ class _ImportCodemod(_StatementCodemod):
         return updated_node.with_changes(names=renamed)
 
 
-def _with_names(node: cst.ImportFrom, kept: Sequence[cst.ImportAlias]) -> cst.ImportFrom:
-    """*node* with the names *kept*; what stands behind the last one is what ends the brackets."""
-    *others, last = kept
-    if isinstance(last.comma, cst.Comma) and _has_comment(last.comma.whitespace_after):
-        # The bracket comes right below the comment, wherever the line of the next name began.
-        below = last.comma.whitespace_after.with_changes(last_line=cst.SimpleWhitespace(""))
-        last = last.with_changes(comma=last.comma.with_changes(whitespace_after=below))
-        return node.with_changes(names=[*others, last], rpar=cst.RightParen())
-    assert not isinstance(node.names, cst.ImportStar)
-    return node.with_changes(names=[*others, last.with_changes(comma=node.names[-1].comma)])
+def _with_names(
+    made: cst.ImportFrom, names: Sequence[cst.ImportAlias], kept: Sequence[cst.ImportAlias]
+) -> cst.ImportFrom:
+    """*made*, which had *names*, with those *kept* and the comments above and behind each."""
+    commas = [one.comma for one in names]
+    ends = [one.whitespace_after for one in commas if isinstance(one, cst.Comma)]
+    before = [made.lpar.whitespace_after] if made.lpar else [made.whitespace_after_import]
+    after = [made.rpar.whitespace_before] if made.rpar else [cst.SimpleWhitespace("")]
+    gaps = [*before, *ends, *after][: len(names) + 1]
+    places = [names.index(one) for one in kept]
+    heads, tails = [0, *(place + 1 for place in places)], [*places, len(names)]
+    first, *others = [_joined(gaps[head], gaps[tail]) for head, tail in zip(heads, tails)]
+    aliases = [
+        one.with_changes(comma=cst.Comma(whitespace_after=gap)) for one, gap in zip(kept, others)
+    ]
+    lpar, rpar = made.lpar, made.rpar
+    if len(ends) < len(names):  # no comma behind the last one
+        aliases[-1] = aliases[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        rpar = rpar.with_changes(whitespace_before=others[-1]) if rpar else None
+    lpar = lpar.with_changes(whitespace_after=first) if lpar else None
+    return made.with_changes(names=aliases, lpar=lpar, rpar=rpar)
+
+
+def _joined(
+    head: cst.BaseParenthesizableWhitespace, tail: cst.BaseParenthesizableWhitespace
+) -> cst.BaseParenthesizableWhitespace:
+    """The end of the line that *head* starts with, then the lines of *tail*."""
+    if not isinstance(head, cst.ParenthesizedWhitespace):
+        return tail
+    if not isinstance(tail, cst.ParenthesizedWhitespace):
+        return head if head.first_line.comment else tail
+    return tail.with_changes(first_line=head.first_line)

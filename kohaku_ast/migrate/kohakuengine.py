@@ -7,10 +7,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-# isort: split  # below kohakuengine_names, which says how to install it
-import libcst as cst
-from libcst.metadata import MetadataWrapper
-
 from kohaku_ast.errors import KogineError, SourceError
 from kohaku_ast.migrate.codemod import migrated_module
 from kohaku_ast.migrate.kohakuengine_names import (
@@ -20,6 +16,7 @@ from kohaku_ast.migrate.kohakuengine_names import (
     TopStatements,
     assigned_name,
     imports_kohakuengine,
+    root,
     statements,
 )
 from kohaku_ast.migrate.migration import Migrated, NotCarriedOver, in_order
@@ -27,6 +24,11 @@ from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.inspection import Inspection
 from kohaku_ast.transform.resolve import Targets
 from kohaku_ast.transform.source import Source, decode, parse_text, read_bytes
+
+# isort: split
+# Below kohakuengine_names, which says how to install it.
+import libcst as cst
+from libcst.metadata import MetadataWrapper
 
 _FIELDS = ("globals_dict", "args", "kwargs", "metadata")
 _CHANGES = ("update", "setdefault", "pop", "clear", "append", "extend", "insert")
@@ -65,21 +67,66 @@ def _parsed(text: str, file: str) -> cst.Module:
     try:
         module = cst.parse_module(text)
     except cst.ParserSyntaxError as error:
-        raise _refusal(text, file, error.raw_line, "cannot read") from None
-    if module.code != text:
-        pairs = zip(_LINE_END.split(text), _LINE_END.split(module.code))
-        same = [old == new for old, new in pairs]
-        line = [*same, False].index(False) + 1
-        raise _refusal(text, file, line, "would change the blanks of")
-    return module
+        line = _refused_line(Source(file, text), error.raw_line)
+        raise _refusal(text, file, line, "cannot read this line") from None
+    if module.code == text:
+        return module
+    old, new = _LINE_END.split(text), _LINE_END.split(module.code)
+    place = [*(one == other for one, other in zip(old, new)), False].index(False)
+    printed = new[place] if place < len(new) else ""
+    raise _refusal(text, file, place + 1, f"would print this line as {printed!r}")
+
+
+def _refused_line(source: Source, reported: int) -> int:
+    """The line that libcst cannot read. It *reported* one, which may lie statements below."""
+    refused: ast.stmt | None = None
+    inner: Iterable[ast.stmt] = source.tree.body
+    while found := next((one for one in inner if _is_refused(source, one)), None):
+        refused, inner = found, list(_inner_statements(found))
+    if refused is None:
+        return reported
+    first, last = _lines(refused)
+    return reported if first <= reported <= last else first
+
+
+def _inner_statements(node: ast.AST) -> Iterator[ast.stmt]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            yield child
+        elif isinstance(child, (ast.excepthandler, ast.match_case)):
+            yield from _inner_statements(child)
+
+
+def _lines(node: ast.stmt) -> tuple[int, int]:
+    """The first and the last line of *node*, decorators included."""
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(one.lineno for one in decorators)])
+    return first, node.end_lineno or node.lineno
+
+
+def _is_refused(source: Source, node: ast.stmt) -> bool:
+    """Whether libcst cannot read *node* by itself."""
+    first, last = _lines(node)
+    starts = [*source.line_starts, len(source.text)]
+    text = source.text[starts[first - 1] : starts[last]]
+    before = source.lines[first - 1][: node.col_offset]
+    if before.strip():
+        text = source.segment(node)  # behind a colon or a semicolon
+    elif before:
+        text = f"if 1:\n{text}"
+    try:
+        cst.parse_module(text)
+    except cst.ParserSyntaxError:
+        return True
+    return False
 
 
 def _refusal(text: str, file: str, line: int, why: str) -> SourceError:
     lines = _LINE_END.split(text)
     line = max(1, min(line, len(lines)))
     return SourceError(
-        f"{file}:{line}: libcst {why} this line: {lines[line - 1].strip()!r}. Nothing was written: "
-        "write the line another way, and migrate again"
+        f"{file}:{line}: {lines[line - 1]!r}: libcst {why}. Nothing was written: write the line "
+        "another way, and migrate again"
     )
 
 
@@ -106,9 +153,13 @@ class _CounterpartCheck(cst.CSTVisitor):
         """Look at *node* and, unless it is migrated or reported, at what is in it."""
         if node in self.migrated:
             return False
-        told = self._name(node) or self._capture(node) or _changed(node)
+        name = self.names.of(node)
+        told = _missing(name) or self._capture(node) or _changed(node)
         if told:
             self.found.append((self.names.line(node), told))
+        if isinstance(node, cst.Attribute) and (name in SAME_NAMES or name in NO_COUNTERPART):
+            root(node).visit(self)  # in `kohakuengine.config.Config`, `config` is not missing
+            return False
         return self._call(node) if isinstance(node, cst.Call) else True
 
     def _call(self, node: cst.Call) -> bool:
@@ -130,12 +181,13 @@ class _CounterpartCheck(cst.CSTVisitor):
             return ""
         return f"{node.value} is still read: capture_globals() is not needed here, and left out"
 
-    def _name(self, node: cst.CSTNode) -> str:
-        name = self.names.of(node)
-        if name in NO_COUNTERPART:
-            return f"{name}: {NO_COUNTERPART[name]}"
-        is_whole = bool(name) and "." not in name and name not in SAME_NAMES
-        return f"{name}: kohaku_ast has no counterpart: leave it out" if is_whole else ""
+
+def _missing(name: str) -> str:
+    """What to do without KohakuEngine's *name*; empty if it has a counterpart."""
+    if name in NO_COUNTERPART:
+        return f"{name}: {NO_COUNTERPART[name]}"
+    is_whole = bool(name) and "." not in name and name not in SAME_NAMES
+    return f"{name}: kohaku_ast has no counterpart: leave it out" if is_whole else ""
 
 
 def _changed(node: cst.CSTNode) -> str:

@@ -77,6 +77,13 @@ def dotted(node: cst.CSTNode | None) -> str:
     return ""
 
 
+def root(node: cst.BaseExpression) -> cst.BaseExpression:
+    """``a`` of ``a.b.c``."""
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return node
+
+
 def imported_module(node: cst.ImportFrom) -> str:
     """The module of ``from MODULE import ...``; empty for a relative one."""
     return "" if node.relative else dotted(node.module)
@@ -89,7 +96,7 @@ class KohakuNames:
         self.module = wrapper.module
         self._scopes = wrapper.resolve(ScopeProvider)
         self._parents = wrapper.resolve(ParentNodeProvider)
-        self._positions = wrapper.resolve(PositionProvider)
+        self._wrapper = wrapper
         imports = _Imports()
         self.module.visit(imports)
         self._modules = imports.modules
@@ -148,7 +155,8 @@ class KohakuNames:
 
     def line(self, node: cst.CSTNode) -> int:
         """The line where *node* starts."""
-        line: int = self._positions[node].start.line
+        positions = self._wrapper.resolve(PositionProvider)  # made once, by the first question
+        line: int = positions[node].start.line
         return line
 
 
