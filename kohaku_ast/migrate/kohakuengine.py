@@ -55,11 +55,8 @@ def _rewritten(text: str, file: str, swept: set[str]) -> tuple[str, list[NotCarr
     module = _parsed(text[len(start) :], file)
     names = KohakuNames(MetadataWrapper(module))
     top = TopStatements.of(names, swept)
-    check = _CounterpartCheck(names, top)
-    names.module.visit(check)
-    found = [*check.found, *_outside_captures(names, top), *_old_bases(check.bases, file)]
-    text = start + migrated_module(names, top).code
-    return text, [NotCarriedOver(file, *one) for one in found]
+    gaps = list(_gaps(names, top, file)) if names.is_used else []
+    return start + migrated_module(names, top).code, gaps
 
 
 def _parsed(text: str, file: str) -> cst.Module:
@@ -131,6 +128,13 @@ def _refusal(text: str, file: str, line: int, why: str) -> SourceError:
 
 
 # --- what has no counterpart ---------------------------------------------------------------------
+
+
+def _gaps(names: KohakuNames, top: TopStatements, file: str) -> Iterator[NotCarriedOver]:
+    check = _CounterpartCheck(names, top)
+    names.module.visit(check)
+    found = [*check.found, *_outside_captures(names, top), *_old_bases(check.bases, file)]
+    yield from (NotCarriedOver(file, *one) for one in found)
 
 
 class _CounterpartCheck(cst.CSTVisitor):

@@ -99,6 +99,8 @@ class KohakuNames:
         self._wrapper = wrapper
         imports = _Imports()
         self.module.visit(imports)
+        #: Whether the file imports anything of it.
+        self.is_used = imports.is_used
         self._modules = imports.modules
         self._has_star = imports.has_star
 
@@ -166,20 +168,22 @@ class _Imports(cst.CSTVisitor):
     def __init__(self) -> None:
         super().__init__()
         self.modules = {PACKAGE}
+        self.is_used = False
         self.has_star = False
 
     def visit_ImportFrom(self, node: cst.ImportFrom) -> None:  # noqa: N802  # libcst's names
-        module = imported_module(node)
-        if is_kohakuengine(module):
-            self.modules.add(module)
-            self.has_star |= isinstance(node.names, cst.ImportStar)
+        self._note(imported_module(node))
+        is_theirs = is_kohakuengine(imported_module(node))
+        self.has_star |= is_theirs and isinstance(node.names, cst.ImportStar)
 
     def visit_Import(self, node: cst.Import) -> None:  # noqa: N802
-        self.modules |= {name for name in map(_alias_module, node.names) if is_kohakuengine(name)}
+        for alias in node.names:
+            self._note(dotted(alias.name))
 
-
-def _alias_module(alias: cst.ImportAlias) -> str:
-    return dotted(alias.name)
+    def _note(self, module: str) -> None:
+        if is_kohakuengine(module):
+            self.modules.add(module)
+            self.is_used = True
 
 
 # --- what the statements are there for -----------------------------------------------------------
