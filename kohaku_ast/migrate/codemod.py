@@ -343,7 +343,8 @@ def _with_names(
     if len(ends) < len(names):  # no comma behind the last one
         aliases[-1] = aliases[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         rpar = rpar.with_changes(whitespace_before=others[-1]) if rpar else None
-    lpar = lpar.with_changes(whitespace_after=first) if lpar else None
+    if lpar and isinstance(first, cst.ParenthesizedWhitespace):
+        lpar = lpar.with_changes(whitespace_after=first)
     return made.with_changes(names=aliases, lpar=lpar, rpar=rpar)
 
 

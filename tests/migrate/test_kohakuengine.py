@@ -311,6 +311,11 @@ def test_collecting(old: str, new: str) -> None:
             id="the last one goes",
         ),
         pytest.param(
+            "from kohakuengine import (use, Config, run)\nx = use(Config)\n",
+            "from kohaku_ast import (Config)\nx = Config\n",
+            id="brackets on one line",
+        ),
+        pytest.param(
             "from kohakuengine import use, \\\n    Config\nx = use(Config)\n",
             "from kohaku_ast import Config\nx = Config\n",
             id="a backslash",
