@@ -130,9 +130,13 @@ class AcceptedOptions:
         return None
 
     def _abbreviated(self, name: str) -> AcceptedOption | None:
-        if not name.startswith("--"):
-            return None
-        fits = [one for full, one in self._by_name.items() if full.startswith(name)]
+        """The only option whose name starts with *name*, of those that may be cut short."""
+        is_long = name.startswith("--")
+        fits = [
+            one
+            for full, one in self._by_name.items()
+            if full.startswith(name) and full.startswith("--") == is_long
+        ]
         different = {one for one in fits if one.is_abbreviated}
         only = different.pop() if len(different) == 1 else None
         return only.typed_as(name, only.width) if only else None

@@ -92,7 +92,7 @@ LIBRARIES = {
     "draccus": Library("_", None, (), None, ".", "-h/--help --config_path:1", whole=True),
     "cyclopts": Library("-", 0, ("no_",), 1, ".", "-h/--help --version"),
     "defopt": Library("-", 0, ("no_",), "*", required=False),
-    "plac": Library("-", None, (), None, required=False),
+    "plac": Library("-", None, (), None, required=False, is_abbreviated=True),
     "clize": Library("-", 0, (), 1, keyword_only=True),
     "pydantic_settings": Library("_", None, ("no-",), None, ".", whole=True),
 }  # fmt: skip
@@ -254,7 +254,8 @@ def _of_function(library: Library, program: _Program, place: Place) -> Iterator[
         first = [one[0][0] for one in parameters]
         for one in parameters:
             if first.count(one[0][0]) == 1:
-                yield (f"-{one[0][0]}",), None, _inside(place[0], [one[5]]), False, False
+                names = (f"-{one[0][0]}", f"--{one[0][0]}")
+                yield names, None, _inside(place[0], [one[5]]), False, False
 
 
 def _of_parameter(
@@ -287,7 +288,8 @@ def _of_parameter(
         yield from _pairs(given, targets)
         return
     yield names, words, targets, library.is_abbreviated, has_paths
-    if shape == "bool" and not (given and role == "option"):
+    # Fire does not look at the type: --nolr is False too.
+    if (shape == "bool" and not (given and role == "option")) or library.single:
         off = tuple(_negative(library, path, name, has_default))
         if off and (has_default or library.required_boolean == 0):
             yield off, 0, targets, library.is_abbreviated, False
