@@ -57,6 +57,7 @@ def declared_options(
     prefixes = "-" + "".join(_keywords(calls, "prefix_chars"))
     shortens = not any(_keyword_is(call, "allow_abbrev", False) for call in calls)
     found = [one for call in calls for one in _declared(call, prefixes, shortens, libraries)]
+    found += _aliases(calls, found)
     has_parser = bool(libraries & {"argparse", "optparse", "configargparse"})
     if has_parser and not _all(calls, PARSERS, "add_help", False):
         found.append((_help_names(prefixes), 0, (), shortens, False))
@@ -219,9 +220,22 @@ def _click_width(call: ast.Call) -> Any:
 # --- absl, getopt, docopt ------------------------------------------------------------------------
 
 
+def _aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Declared]:
+    """Of ``DEFINE_alias("rate", "lr")``: what is known of ``--lr`` holds for ``--rate``."""
+    known = {name: one for one in found for name in one[0]}
+    for call in calls:
+        texts = _texts(call)
+        if called_name(call.func) == "DEFINE_alias" and len(texts) == 2:
+            name, original = texts
+            _, width, targets, _, has_paths = known.get(f"--{original}", ((), None, (), 0, False))
+            yield (f"--{name}", f"-{name}"), width, targets, False, has_paths
+            if f"--no{original}" in known:
+                yield _negative(name, targets)
+
+
 def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
     named = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "name")]
-    if not named or not isinstance(named[0], ast.Constant):
+    if not named or not isinstance(named[0], ast.Constant) or called == "DEFINE_alias":
         return
     name, short = str(named[0].value), _keyword(call, "short_name")
     every = [name, *([str(short.value)] if isinstance(short, ast.Constant) and short.value else [])]
@@ -237,9 +251,7 @@ def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
         )
         return
     targets = (f"--{name}",)
-    width = (
-        0 if called in ABSL_BOOLEAN else None if called in ("DEFINE_flag", "DEFINE_alias") else 1
-    )
+    width = 0 if called in ABSL_BOOLEAN else None if called == "DEFINE_flag" else 1
     yield spelled, width, targets, False, False
     if width != 1:
         for one in every:

@@ -27,7 +27,7 @@ class Library:
     """How one library makes options of parameters and fields."""
 
     __slots__ = (
-        "boolean", "dashes", "fixed", "is_abbreviated", "keyword_only", "many", "negative",
+        "boolean", "dashes", "fixed", "is_abbreviated", "keyword_only", "letters", "many", "negative",
         "nested", "required", "required_boolean", "single", "unknown", "whole",
     )  # fmt: skip
 
@@ -44,6 +44,7 @@ class Library:
         required_boolean: Width = 0,
         keyword_only: bool = False,
         unknown: Width = 1,
+        letters: bool = False,
         single: bool = False,
         whole: bool = False,
         is_abbreviated: bool = False,
@@ -67,7 +68,9 @@ class Library:
         self.keyword_only = keyword_only
         #: Words where nothing says the type.
         self.unknown = unknown
-        #: Whether ``-lr`` and ``-l`` are taken for ``--lr``.
+        #: Whether ``-l`` is taken for ``--lr``, if no other parameter has that letter.
+        self.letters = letters
+        #: Whether ``-lr`` is.
         self.single = single
         #: Whether an inner class can be given at once too: ``--opt opt.yaml``.
         self.whole = whole
@@ -78,7 +81,7 @@ LIBRARIES = {
     "typer": Library(
         "-", 0, ("no_",), 1, required=False, fixed="--help --install-completion --show-completion"
     ),
-    "fire": Library("-_", None, ("no",), None, unknown=None, single=True),
+    "fire": Library("-_", None, ("no",), None, unknown=None, single=True, letters=True),
     "tyro": Library("-_", 0, ("no_",), "*", ".", required_boolean=1, unknown=None),
     "simple_parsing": Library("_", "?", ("no",), "*", ".=", is_abbreviated=True),
     "transformers": Library("-_", "?", ("True:no_",), "*", is_abbreviated=True),
@@ -86,15 +89,17 @@ LIBRARIES = {
     "datargs": Library("-", 0, (), "*", is_abbreviated=True),
     "jsonargparse": Library(
         "_", 1, (), 1, ".", "-h/--help --config:1 --print_config", required=False, whole=True,
-        required_boolean=1,
+        required_boolean=1, is_abbreviated=True,
     ),
     "pyrallis": Library("_", None, (), None, ".", "-h/--help --config_path:1", whole=True),
     "draccus": Library("_", None, (), None, ".", "-h/--help --config_path:1", whole=True),
-    "cyclopts": Library("-", 0, ("no_",), 1, ".", "-h/--help --version"),
-    "defopt": Library("-", 0, ("no_",), "*", required=False),
-    "plac": Library("-", None, (), None, required=False, is_abbreviated=True),
+    "cyclopts": Library("-_", 0, ("no_",), 1, ".", "-h/--help --version"),
+    "defopt": Library(
+        "-", 0, ("no_",), "*", required=False, letters=True, is_abbreviated=True
+    ),
+    "plac": Library("-", None, (), None, required=False, letters=True, is_abbreviated=True),
     "clize": Library("-", 0, (), 1, keyword_only=True),
-    "pydantic_settings": Library("_", None, ("no-",), None, ".", whole=True),
+    "pydantic_settings": Library("_", None, (), None, ".", whole=True),
 }  # fmt: skip
 """By the name that a script imports."""
 
@@ -250,12 +255,13 @@ def _of_function(library: Library, program: _Program, place: Place) -> Iterator[
     parameters = program.parameters(place)
     for one in parameters:
         yield from _of_parameter(library, program, place[0], one, "", 0)
-    if library.single:
-        first = [one[0][0] for one in parameters]
-        for one in parameters:
-            if first.count(one[0][0]) == 1:
-                names = (f"-{one[0][0]}", f"--{one[0][0]}")
-                yield names, None, _inside(place[0], [one[5]]), False, False
+    first = [one[0][0] for one in parameters] if library.letters else []
+    for one in parameters if library.letters else []:
+        name, shape, has_default = one[:3]
+        if first.count(name[0]) == 1 and (library.required or has_default):
+            words = _words(library, shape[0], shape[1], has_default)
+            names = (f"-{name[0]}", f"--{name[0]}") if library.single else (f"-{name[0]}",)
+            yield names, words, _inside(place[0], [one[5]]), False, False
 
 
 def _of_parameter(

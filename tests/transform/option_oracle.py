@@ -22,21 +22,23 @@ def main() -> None:
 
 def _import_what_it_imports(script: str, words: list[str]) -> None:
     """Here, once, what every forked process would import: typer imports rich for an error."""
-    for wrong in ([], ["--no-such-option"]):
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            _run(
-                script, [*words, *wrong], lambda: os.write(writing, " ".join(sys.modules).encode())
-            )
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            names = pipe.read().split()
-        os.waitpid(child, 0)
-        for name in names:
+    for line in (words, [*words, "--no-such-option"]):
+        for name in _imported_by(script, line):
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+
+
+def _imported_by(script: str, words: list[str]) -> list[str]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _run(script, words, lambda: os.write(writing, " ".join(sys.modules).encode()))
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        names = pipe.read().split()
+    os.waitpid(child, 0)
+    return names
 
 
 def _status(script: str, words: list[str]) -> int:
