@@ -27,8 +27,8 @@ class Library:
     """How one library makes options of parameters and fields."""
 
     __slots__ = (
-        "boolean", "dashes", "fixed", "is_abbreviated", "keyword_only", "letters", "many", "negative",
-        "nested", "required", "required_boolean", "single", "unknown", "whole",
+        "boolean", "dashes", "fixed", "is_abbreviated", "keyword_only", "letters", "many",
+        "negative", "nested", "required", "required_boolean", "single", "unknown", "whole",
     )  # fmt: skip
 
     def __init__(
