@@ -29,7 +29,12 @@ def _spread(one: Override, known: Mapping[str, Parameter]) -> Iterator[Override]
         return
     for key, cell in one.value.items():
         inner = Override(
-            f"{one.target}.{key}", cell, one.origin, one.rank, optional=one.optional, as_is=one.as_is
+            f"{one.target}.{key}",
+            cell,
+            one.origin,
+            one.rank,
+            optional=one.optional,
+            as_is=one.as_is,
         )
         yield from _spread(inner, known)
 
