@@ -98,6 +98,12 @@ class TransformError(KogineError):
     slug = "transform"
 
 
+class BrokenInstallation(KogineError):
+    """Something that kohaku_ast needs cannot be imported."""
+
+    slug = "installation"
+
+
 class UnusedOverride(UserWarning):
     """An override was in force, but the definition it replaces never ran."""
 

@@ -36,8 +36,8 @@ class Programs:
         key = file, request.key()
         if key not in self._made:
             if file not in self._modules:
-                from kohaku_ast.transform.source import read_bytes
+                from kohaku_ast.runner.launch import Launch
 
-                self._modules[file] = read_bytes(file)
+                self._modules[file] = Launch(file).data
             self._made[key] = load_program(self._modules[file], file, request)
         return self._made[key]
