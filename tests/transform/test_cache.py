@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,23 +93,7 @@ def test_an_unwritable_cache_is_no_failure(folder: Path, place: str) -> None:
     assert (done.status, done.stdout, done.stderr) == (0, "x is 4\n", "")
 
 
-def test_many_processes_at_once(folder: Path) -> None:
-    launcher = Path(__file__).parents[1] / "kogine_command.py"
-    command = [sys.executable, str(launcher), "run", "s.py", "x=4"]
-    path = f"{launcher.parents[1]}:{launcher.parents[1] / 'cli'}"
-    processes = [
-        subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, env={**_environment(), "PYTHONPATH": path}
-        )
-        for _ in range(200)
-    ]
-    assert {process.communicate()[0] for process in processes} == {b"x is 4\n"}
-    assert [path.suffix for path in files(folder)] == [".program"]
-
-
 def _environment() -> dict[str, str]:
-    import os
-
     return dict(os.environ)
 
 
@@ -123,6 +108,65 @@ def test_a_folder_that_others_can_write_is_not_trusted(folder: Path) -> None:
     done = run_kogine(folder, "run", "s.py", "x=4")
     assert (done.status, done.stdout, done.stderr) == (0, "x is 4\n", "")
     assert files(folder) == []
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_can_write_is_not_trusted(folder: Path, mode: int) -> None:
+    run_kogine(folder, "run", "s.py", "x=4")
+    (kept,) = files(folder)
+    kept.chmod(mode)
+    assert cache.load(kept.stem) is None
+    assert run_kogine(folder, "run", "s.py", "x=4").stdout == "x is 4\n"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert cache.load(kept.stem) is not None
+
+
+def test_a_file_is_private_whatever_the_umask(folder: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert cache.store_bytes("name", b"data")
+    finally:
+        os.umask(before)
+    assert cache.load_bytes("name") == b"data"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="gives files away")
+@pytest.mark.parametrize("what", ["cache/name", "cache"])
+def test_what_is_another_users_is_not_trusted(folder: Path, what: str) -> None:
+    assert cache.store_bytes("name", b"data")
+    os.chown(folder / what, 12345, 12345)
+    assert cache.load_bytes("name") is None
+
+
+def test_the_folder_is_the_one_that_was_opened(folder: Path) -> None:
+    assert cache.store_bytes("name", b"data")
+    with cache.Folder() as opened:
+        (folder / "cache").rename(folder / "before")
+        (folder / "cache").mkdir(mode=0o700)
+        (folder / "cache" / "name").write_bytes(b"planted")
+        with open(opened.open("name", os.O_RDONLY), "rb") as file:
+            assert file.read().endswith(b"data")
+
+
+@pytest.mark.parametrize(
+    "another",
+    [
+        pytest.param(["run", "o.py", "x=7"], id="of another script"),
+        pytest.param(["run", "s.py", "x=7", "y=1"], id="for other targets"),
+    ],
+)
+def test_a_program_under_the_name_of_another_is_a_miss(folder: Path, another: list[str]) -> None:
+    (folder / "s.py").write_text("x, y = 3, 4\nprint(__file__[-4:], x, y)\n")
+    (folder / "o.py").write_text("x = 1\nprint('other', x)\n")
+    first = run_kogine(folder, "run", "s.py", "x=7")
+    (kept,) = files(folder)
+    whole = kept.read_bytes()
+    kept.unlink()
+    run_kogine(folder, *another)
+    (other,) = files(folder)
+    other.rename(kept)
+    assert run_kogine(folder, "run", "s.py", "x=7") == first
+    assert kept.read_bytes() == whole
 
 
 def test_a_program_of_another_version_is_a_miss(
