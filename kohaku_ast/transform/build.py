@@ -68,14 +68,16 @@ def serve_forked(order: int, answer: int) -> NoReturn:
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path[:] = [*sys.path[1:], *sys.path[:1]]  # there may be an `ast.py`
     _leave_streams()
-    _serve(order, answer)
+    _serve(order, answer, watch=True)
 
 
-def serve_spawned() -> NoReturn:
-    """In a fresh interpreter: the order comes from stdin, and the answer goes to stdout."""
+def serve_spawned(watch: bool) -> NoReturn:
+    """In a fresh interpreter: the order comes from stdin, and the answer goes to stdout. *watch*:
+    the parent holds stdin open as long as it lives.
+    """
     answer = os.dup(1)
     os.dup2(2, 1)
-    _serve(0, answer)
+    _serve(0, answer, watch)
 
 
 def _leave_streams() -> None:
@@ -88,10 +90,10 @@ def _leave_streams() -> None:
         os.dup2(nothing, number)
 
 
-def _serve(request: int, answer: int) -> NoReturn:
+def _serve(request: int, answer: int, watch: bool) -> NoReturn:
     """Read an order, and answer it with a Program's bytes or what ``unpack`` reads."""
     order = marshal.loads(_receive(request))
-    if sys.platform != "win32":
+    if watch:
         _thread.start_new_thread(_die_with_parent, (request,))
     warnings.simplefilter("ignore")  # -W is about the script; its warnings are in the Program
     said: tuple[bytes | None, tuple[Any, ...] | None]

@@ -79,7 +79,7 @@ def _is_alone() -> bool:
         return False  # they cannot be counted here
 
 
-def _ask_child(order: Order, start: Callable[[int, int], int]) -> bytes | None:
+def _ask_child(order: Order, start: Callable[[list[int], int, int], int]) -> bytes | None:
     """What the child answers that *start* starts; None if it cannot be started."""
     child = 0
     numbers: list[int] = []
@@ -100,7 +100,7 @@ def _ask_child(order: Order, start: Callable[[int, int], int]) -> bytes | None:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
 
-def _started(start: Callable[[int, int], int], ours: list[int]) -> int:
+def _started(start: Callable[[list[int], int, int], int], ours: list[int]) -> int:
     """The number of the child, 0 if there is none; *ours* gets our ends of the pipes to and from
     it. As long as we hold the first one open, the child knows that we live.
     """
@@ -110,7 +110,7 @@ def _started(start: Callable[[int, int], int], ours: list[int]) -> int:
             pipe = os.pipe()
             ours.append(_above_streams(pipe[near]))
             theirs.append(_above_streams(pipe[far]))
-        return start(*theirs)
+        return start(ours, *theirs)
     except (OSError, RuntimeError):
         return 0  # no processes or descriptors left, or a system that has no such thing
     finally:
@@ -130,12 +130,14 @@ def _above_streams(number: int) -> int:
         os.close(number)
 
 
-def _fork(order: int, answer: int) -> int:
+def _fork(ours: list[int], order: int, answer: int) -> int:
     child = os.fork()
     if child == 0:
         try:
             sys.settrace(None)
             sys.setprofile(None)
+            for number in ours:  # the child would wait for its own end
+                os.close(number)
             from kohaku_ast.transform.build import serve_forked
 
             serve_forked(order, answer)
@@ -145,12 +147,12 @@ def _fork(order: int, answer: int) -> int:
     return child
 
 
-def _spawn(order: int, answer: int) -> int:
+def _spawn(ours: list[int], order: int, answer: int) -> int:
     if not hasattr(os, "posix_spawn"):
         raise OSError
     return os.posix_spawn(
         sys.executable,
-        _command(),
+        _command(watch=True),
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_DUP2, order, 0),
@@ -166,7 +168,7 @@ def _ask_subprocess(order: Order) -> bytes:
 
     try:
         done = subprocess.run(
-            _command(), input=_framed(b"", marshal.dumps(order)), stdout=subprocess.PIPE,
+            _command(watch=False), input=_framed(b"", marshal.dumps(order)), stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except OSError:
@@ -188,12 +190,14 @@ sys.path[:] = [sys.argv[1], *path]
 import kohaku_ast
 sys.path[:] = [*path, *(one for one in sys.argv[1:] if one not in path)]
 from kohaku_ast.transform.build import serve_spawned
-serve_spawned()
+serve_spawned(watch={watch})
 """
 
 
-def _command() -> list[str]:
-    """What starts a builder in an interpreter like this one. Raises OSError if there is none."""
+def _command(watch: bool) -> list[str]:
+    """What starts a builder in an interpreter like this one, and whether that ends as soon as its
+    stdin does. Raises OSError if there is no interpreter.
+    """
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError  # it would start the program itself again
     flags = [f"-{letter * getattr(sys.flags, name, 0)}" for name, letter in _FLAGS.items()]
@@ -202,7 +206,7 @@ def _command() -> list[str]:
     return [
         sys.executable, *(flag for flag in flags if flag != "-"),
         *(word for option in options for word in ("-X", option)),
-        "-c", _START, packages, *filter(None, sys.path[1:]),
+        "-c", _START.format(watch=watch), packages, *filter(None, sys.path[1:]),
     ]  # fmt: skip
 
 
