@@ -295,6 +295,19 @@ def test_what_rewrites_scripts_is_broken(watched: Watched) -> None:
     assert watched.kogine("run", "other.py").stdout == "x is 3\n"
 
 
+def test_without_libcst_only_what_is_built_anew_ends(watched: Watched) -> None:
+    assert watched.kogine("run", "s.py", "x=5").stdout == "x is 5\n"
+    (watched.folder / "site" / "libcst.py").write_text("raise ImportError('no libcst')\n")
+    (watched.folder / "other.py").write_text(SCRIPT)
+    cold = watched.kogine("run", "other.py", "x=4")
+    assert (cold.status, cold.stdout) == (2, "")
+    assert cold.stderr.startswith("kogine: error: ")
+    assert "no libcst" in cold.stderr
+    assert cold.stderr.count("\n") == 1
+    assert watched.kogine("run", "s.py", "x=4").stdout == "x is 4\n"
+    assert watched.kogine("run", "other.py").stdout == "x is 3\n"
+
+
 def test_without_a_place_to_keep_it(watched: Watched) -> None:
     for value in "45":
         done = watched.kogine("run", "s.py", f"x={value}", KOGINE_CACHE="/proc/no/such")
