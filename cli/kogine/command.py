@@ -161,7 +161,8 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; without any word the help is what is asked for."""
         try:
-            return super().parse_args(ctx, args or ["--help"])
+            asked = args if args or ctx.resilient_parsing else ["--help"]
+            return super().parse_args(ctx, asked)
         except click.NoSuchOption as error:
             raise Refusal(no_such_option(error.option_name, option_names(self, ctx))) from None
 

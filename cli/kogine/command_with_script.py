@@ -111,7 +111,9 @@ class CommandWithScript(Command):
             values = self._option_values(ctx, name, text)
             return [_renamed(one, f"{name}={one.value}") for one in values]
         if incomplete.startswith("-"):
-            return [*self._options(ctx, incomplete), *self._assignments(ctx, incomplete)]
+            theirs = items(ctx.meta[SCRIPTED]().options(incomplete))
+            targets = self._assignments(ctx, incomplete)
+            return [*targets, *theirs, *self._options(ctx, incomplete)]
         if not found.scripts or (self.many and "=" not in incomplete):
             scripts = self._argument(ctx).shell_complete(ctx, incomplete)
             return [*scripts, *self._assignments(ctx, incomplete)] if found.scripts else scripts

@@ -99,6 +99,17 @@ class Scripted:
         is_flag = option is not None and option.width == 0
         return (name if is_flag else f"{name}=", shown, is_flag)
 
+    def options(self, typed: str) -> list[Candidate]:
+        """The script's own options that start with *typed*, with ``=`` where one takes a value."""
+        offered = {name.removesuffix("=") for name, _, _ in self.assignments(typed)}
+        own = [(name, one) for one in self.accepted.options for name in one.names]
+        fitting = [(name, one) for name, one in own if name.startswith(typed)]
+        return [
+            (name if one.width == 0 or name[:2] != "--" else f"{name}=", "", one.width == 0)
+            for name, one in fitting
+            if name not in offered and name not in ("-h", "--help")
+        ]
+
     def names(self, typed: str) -> list[Candidate]:
         """The last of a list of targets, at first those that the command line sweeps."""
         kept, comma, last = typed.rpartition(",")

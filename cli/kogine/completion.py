@@ -20,7 +20,7 @@ from click.shell_completion import (
     ZshComplete,
     _resolve_context,
 )
-from kogine.command import Choice, Command
+from kogine.command import Choice, Command, Group
 from kogine.command_with_script import CommandWithScript
 from kogine.complete_files import find_files
 from kogine.complete_line import is_plain, plain_text, read_line, replacement
@@ -47,6 +47,9 @@ class _Words(ShellComplete):
         command = context.command
         if isinstance(command, CommandWithScript):
             return command.complete_word(context, incomplete)
+        words = [one for one in args if not one.startswith("-")]
+        if isinstance(command, Group) and len(words) >= len(context.command_path.split()):
+            return []  # one of them names no command
         name, equals, text = incomplete.partition("=")
         if equals and name.startswith("-"):
             return _values(context, name, text)

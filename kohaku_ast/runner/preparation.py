@@ -50,8 +50,7 @@ def prepare(
     aimed = _by_module(program, request, overrides)
     values = read_values(program, request, overrides, args, kwargs)
     modules = {
-        name: (file, _module(programs, file, inner, anew))
-        for (name, file), inner in aimed.items()
+        name: (file, _module(programs, file, inner, anew)) for (name, file), inner in aimed.items()
     }
     return Prepared(Given(program, anew(values)), modules)
 

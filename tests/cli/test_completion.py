@@ -11,16 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
-from kogine import complete_words
 from kogine.complete_line import plain_text, read_line, replacement
-from kogine.complete_words import complete_words as candidates
-from kogine.completion import SHELLS
-from kogine.inspect import FORMATS
-from kogine.options import RUN_OPTIONS
-from kogine.tables import COMMANDS, GROUPS
+from kogine.completion import SHELLS, VARIABLE, Zsh
+from kogine.root import kogine as root
+from kogine.run import FORMATS
 
-from tests.oracle import on_path, run, run_kogine
+from tests.cli.test_commands import ALONE, command
+from tests.oracle import Finished, on_path, run, run_kogine
 
 SCRIPT = """\
 from enum import Enum
@@ -65,12 +64,6 @@ if __name__ == "__main__":
 BREAKS = " \t\n\"'><=;|&(:"
 LAUNCHER = Path(__file__).parents[1] / "kogine_command.py"
 COMMAND = f'kogine() {{ {shlex.join([sys.executable, str(LAUNCHER)])} "$@"; }}\n'
-RUN_WITH_SWEEPS = (
-    *[row for row in RUN_OPTIONS if row[0] not in ("--sweep", "--zip", "--trials")],
-    ("--sweep", True, "TARGET=AXIS: a run for each value."),
-    ("--zip", True, "TARGETS: axes that go in step."),
-    ("--trials", True, "FILE: a table of runs."),
-)
 
 
 @pytest.fixture
@@ -89,8 +82,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def candidates(typed: list[str]) -> list[tuple[str, str, bool]]:
+    """Word, description and whether it is finished, for the last of *typed*."""
+    found = Zsh(root, {}, "kogine", VARIABLE).get_completions(typed[:-1], typed[-1])
+    return [(one.value, one.help or "", one.done is not False) for one in found]
+
+
 def words(*typed: str) -> list[str]:
     return [word for word, _, _ in candidates(list(typed))]
+
+
+def completed(folder: Path, *typed: str) -> Finished:
+    """What zsh gets for the last of *typed*."""
+    return run_kogine(folder, *typed, **{VARIABLE: "zsh_complete"})
 
 
 # --- what is offered -------------------------------------------------------------------------
@@ -189,11 +193,9 @@ def test_offers(typed: list[str], offered: list[str], folder: Path) -> None:
 )
 def test_offers_nothing(typed: list[str], folder: Path) -> None:
     os.mkfifo(folder / "pipe")
-    done = run_kogine(
-        folder, "__complete", "zsh", "--", *[word.replace("\0", "") for word in typed]
-    )
-    offered = [] if not typed else words(*typed)
-    assert (offered, done.status, done.stderr) == ([], 0, "")
+    done = completed(folder, *[word.replace("\0", "") for word in typed])
+    assert (done.status, done.stderr) == (0, "")
+    assert not typed or done.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -214,21 +216,39 @@ def test_offers_nothing(typed: list[str], folder: Path) -> None:
         pytest.param(["--trials", "b"], ["base.yaml"], id="a table"),
     ],
 )
-def test_sweeps(
-    typed: list[str], offered: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    command = (RUN_WITH_SWEEPS, *COMMANDS["run"][1:])
-    monkeypatch.setitem(complete_words.COMMANDS, "run", command)
+def test_sweeps(typed: list[str], offered: list[str], folder: Path) -> None:
     assert words("run", "train.py", *typed) == offered
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
-def test_every_command_and_option_is_offered(name: str, folder: Path) -> None:
-    assert name in words("")
-    inner = GROUPS[name][0] if name in GROUPS else {"": COMMANDS[name]}
-    for command, (table, _, _) in inner.items():
-        typed = [name, command] if command else [name]
-        assert set(words(*typed, "-")) >= {option for option, _, _ in table}
+@pytest.mark.parametrize("typed", ALONE, ids=" ".join)
+def test_every_command_and_option_is_offered(typed: tuple[str, ...], folder: Path) -> None:
+    assert typed[-1] in words(*typed[:-1], "")
+    options = [one for one in command(typed).params if isinstance(one, click.Option)]
+    names = {name for one in options if not one.hidden for name in one.opts}
+    assert set(words(*typed, "-")) >= names
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        pytest.param(["--seed", ""], ["5", "7"], id="apart"),
+        pytest.param(["--seed="], ["--seed=5", "--seed=7"], id="with ="),
+        pytest.param(["--dry"], ["--dry"], id="a flag of the script is finished"),
+        pytest.param(["--dry-r"], ["--dry-run"], id="no option of the script"),
+        pytest.param(["--set", "--seed="], ["--seed=5", "--seed=7"], id="as a target"),
+    ],
+)
+def test_an_option_that_both_have_is_the_scripts(
+    typed: list[str], offered: list[str], folder: Path
+) -> None:
+    (folder / "own.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--seed', type=int, default=5, choices=[5, 7])\n"
+        "p.add_argument('--dry', action='store_true')\np.parse_args()\n"
+    )
+    assert words("run", "own.py", *typed)[: len(offered)] == offered
+    if typed[0] == "--seed":
+        assert words("run", "--seed", "") == []
 
 
 def test_descriptions_are_the_default_and_the_help(folder: Path) -> None:
@@ -239,8 +259,8 @@ def test_descriptions_are_the_default_and_the_help(folder: Path) -> None:
 
 def test_a_listing_is_kept_until_the_script_changes(folder: Path) -> None:
     assert words("run", "train.py", "tok") == ["token="]
-    kept = list((folder / ".cache").iterdir())
-    assert [path.suffix for path in kept] == [".listing"]
+    kept = list((folder / ".cache").glob("*.listing"))
+    assert len(kept) == 1
     kept[0].write_bytes(b"damaged")
     assert words("run", "train.py", "tok") == ["token="]
     (folder / "train.py").write_text("token_2 = 1\n")
@@ -256,7 +276,7 @@ def test_no_cache_is_no_failure(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_nothing_of_the_user_is_run(folder: Path) -> None:
-    assert "lr=" in run_kogine(folder, "__complete", "zsh", "--", "run", "train.py", "").stdout
+    assert "lr=" in completed(folder, "run", "train.py", "").stdout
     assert not (folder / "ran").exists()
     assert not list(folder.glob("__pycache__/*"))
 
@@ -265,20 +285,19 @@ def test_a_name_that_would_drive_the_terminal_is_left_out(folder: Path) -> None:
     (folder / "zz\x1b[2J.py").touch()
     (folder / "zz\n.py").touch()
     (folder / "zzz.py").touch()
-    done = run_kogine(folder, "__complete", "zsh", "--", "run", "zz")
+    done = completed(folder, "run", "zz")
     assert (done.stdout, done.stderr) == ("zzz.py \t\n", "")
 
 
-def test_warm_completion_imports_nothing_heavy(folder: Path) -> None:
+def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
     program = (
         "import sys; from kogine.main import main; main(sys.argv[1:]); "
-        "heavy = {'ast', 'click', 'dataclasses', 'inspect', 're', 'rich', 'typing', 'tokenize'}; "
+        "heavy = {'libcst', 'rich', 'kohaku_ast.transform.parameters', 'kohaku_ast.flow.flow'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
-    arguments = ["__complete", "zsh", "--", "run", "train.py", "tok"]
     for _ in range(2):
-        command = [sys.executable, "-S", "-c", program, *arguments]
-        done = run(command, folder, PYTHONPATH=on_path())
+        line = [sys.executable, "-c", program, "run", "train.py", "tok"]
+        done = run(line, folder, PYTHONPATH=on_path(), **{VARIABLE: "zsh_complete"})
     assert done.stdout == 'token=\t"x"\n[]\n'
 
 
@@ -286,7 +305,7 @@ def test_warm_completion_imports_nothing_heavy(folder: Path) -> None:
 def test_prints_the_script_of_a_shell(shell: str, tmp_path: Path) -> None:
     done = run_kogine(tmp_path, "completion", shell)
     assert (done.status, done.stderr) == (0, "")
-    assert f"__complete {shell} --" in done.stdout
+    assert f"{VARIABLE}={shell}_complete" in done.stdout
 
 
 @pytest.mark.parametrize(
