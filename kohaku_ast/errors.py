@@ -93,7 +93,7 @@ class PipelineError(KogineError):
 
 
 class TransformError(KogineError):
-    """A rewrite could not be proved; nothing was run. This is a bug of kohaku_ast."""
+    """A rewrite could not be made or proved; nothing was run."""
 
     slug = "transform"
 

@@ -46,10 +46,23 @@ class Definition:
     reads: tuple[ast.AST, ...] = ()
 
     @property
+    def shown(self) -> ast.AST:
+        """The node to show as its place: a ``match_case`` has no position."""
+        return self.node.pattern if isinstance(self.node, ast.match_case) else self.node
+
+    @property
     def line(self) -> int:
         """Where it stands, for messages."""
-        shown = self.node.pattern if isinstance(self.node, ast.match_case) else self.node
-        return int(shown.lineno)  # type: ignore[attr-defined]
+        return int(self.shown.lineno)  # type: ignore[attr-defined]
+
+    @property
+    def bound_at(self) -> tuple[ast.AST, str]:
+        """The statement beside which the name is bound: ``after`` it or, for a name that a block
+        begins with, ``before`` the first one of the block.
+        """
+        if self.form in ("with", "case"):
+            return self.node.body[0], "before"  # type: ignore[attr-defined]
+        return self.node, "after"
 
     def reads_itself(self) -> bool:
         """Whether the new value is made from the old one (``x = x * 2``)."""

@@ -5,13 +5,13 @@ import __future__
 
 import ast
 import warnings
+from dataclasses import dataclass
 from types import CodeType
 
 from kohaku_ast.errors import EntrypointError, SourceError, TransformError, near
 from kohaku_ast.transform.bindings import find_definitions
 from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.disk_caches import stale_notes, uses_numba
-from kohaku_ast.transform.guard import find_guards
 from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.lower import lower, lower_capture
 from kohaku_ast.transform.plan import Plan, make_plan
@@ -20,6 +20,7 @@ from kohaku_ast.transform.program import Meant, Program
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.rewrite import rewrite
 from kohaku_ast.transform.rules.entry_call import find_marked
+from kohaku_ast.transform.rules.extract import extract_guards
 from kohaku_ast.transform.sites import MARKER, Edit
 from kohaku_ast.transform.source import Source, parse_text
 
@@ -36,14 +37,15 @@ def build_program(source: Source, request: Request) -> Program:
 def _built(source: Source, request: Request) -> Program:
     plan = make_plan(source, request)
     entry_name = _entry_name(source, request)
-    tree, noted = proved_tree(source, list(plan.edits))
-    sites = lower(tree) if plan.edits else []
-    if request.capture and plan.call is not None and not entry_name:
-        lower_capture(tree, plan.call)
     split = request.split or bool(entry_name)
-    segments = _compiled(tree, source.filename, split, noted)
-    if entry_name:  # called instead of the guards
-        segments = [segment for segment in segments if segment[0] == "module"]
+    proved = prove(source, [*plan.edits, *(extract_guards(source.tree) if split else ())])
+    whole = ast.Module([node for part in (proved.module, *proved.guards) for node in part.body], [])
+    sites = lower(whole) if plan.edits else []
+    if request.capture and plan.call is not None and not entry_name:
+        lower_capture(whole, plan.call)
+    guards = () if entry_name else proved.guards  # the function is called in their place
+    noted = list(source.parser_warnings)
+    segments = _compiled(proved.module, guards, source.filename, noted)
     targets = [one.target for one in plan.meant if one]
     return Program(
         filename=source.filename,
@@ -58,21 +60,28 @@ def _built(source: Source, request: Request) -> Program:
     )
 
 
-def rewritten_text(source: Source, edits: list[Edit]) -> str:
-    """The text with *edits* made; raises SourceError if it uses our own marker itself."""
-    if MARKER in source.text:
+@dataclass(frozen=True)
+class Proved:
+    """A rewrite that is proved; its trees have the positions of the script."""
+
+    text: str
+    module: ast.Module
+    #: The guards that were taken out of the module.
+    guards: tuple[ast.Module, ...] = ()
+
+
+def prove(source: Source, edits: list[Edit]) -> Proved:
+    """*source* with *edits* made.
+
+    Raises SourceError if it uses our own marker itself, and TransformError if an edit cannot be
+    made or the result be proved.
+    """
+    if edits and MARKER in source.text:
         raise SourceError(f"{source.filename}: cannot rewrite a script that uses the name {MARKER}")
-    return rewrite(source, edits)
-
-
-def proved_tree(
-    source: Source, edits: list[Edit]
-) -> tuple[ast.Module, list[warnings.WarningMessage]]:
-    """The tree of the rewritten text with the original's positions, and the parser's warnings."""
-    text = rewritten_text(source, edits) if edits else source.text
-    tree = _parsed(text, source)
-    check_and_place(source, tree, edits)
-    return tree, list(source.parser_warnings)
+    made = rewrite(source, edits)
+    module, *guards = (_parsed(text, source) for text in (made.text, *made.extracted))
+    check_and_place(source, module, edits, guards)
+    return Proved(made.text, module, tuple(guards))
 
 
 def _parsed(text: str, source: Source) -> ast.Module:
@@ -87,10 +96,13 @@ def _parsed(text: str, source: Source) -> ast.Module:
 
 
 def _compiled(
-    tree: ast.Module, filename: str, split: bool, noted: list[warnings.WarningMessage]
+    module: ast.Module,
+    guards: tuple[ast.Module, ...],
+    filename: str,
+    noted: list[warnings.WarningMessage],
 ) -> list[tuple[str, CodeType]]:
-    flags = _future_flags(tree)
-    parts = _split(tree) if split else [("module", tree)]
+    flags = _future_flags(module)
+    parts = [("module", module), *(("guard", guard) for guard in guards)]
     with warnings.catch_warnings(record=True) as more:
         warnings.simplefilter("always")
         segments = [
@@ -110,18 +122,6 @@ def _future_flags(tree: ast.Module) -> int:
                 # An unknown feature is for the compiler to refuse.
                 flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
     return flags
-
-
-def _split(tree: ast.Module) -> list[tuple[str, ast.Module]]:
-    """The module without its guards, then the guards' bodies, as they follow each other."""
-    guards = {id(guard) for guard in find_guards(tree)}
-    module = [node for node in tree.body if id(node) not in guards]
-    parts = [("module", ast.Module(module, []))]
-    for node in tree.body:
-        if id(node) in guards:
-            # A string that begins the body of a guard is no docstring: an `if` keeps it inside.
-            parts.append(("guard", ast.Module([node], [])))
-    return parts
 
 
 def _entry_name(source: Source, request: Request) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kohaku_ast.errors import FreezeError
+from kohaku_ast.transform.compile import prove
+from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.own_names import path_name, redefined
 from kohaku_ast.transform.parameters import Parameter
 from kohaku_ast.transform.plan import Plan, make_plan
 from kohaku_ast.transform.request import Request
 from kohaku_ast.transform.rules.frozen_path import frozen_path
-from kohaku_ast.transform.shown import proved_text
 from kohaku_ast.transform.sites import Edit, Site, fill
 from kohaku_ast.transform.source import Source
 from kohaku_ast.transform.value_text import LiteralError, in_encoding, literal
@@ -35,11 +37,17 @@ def freeze(
     *added* are globals that the script does not define. Raises FreezeError with every value
     that cannot be written, the errors of ``make_plan``, and TransformError.
     """
+    return with_room(lambda: _frozen(source, request, values, added or {}), source.filename)
+
+
+def _frozen(
+    source: Source, request: Request, values: Mapping[str, object], added: Mapping[str, object]
+) -> str:
     writer = _Writer(source, values)
     plan = make_plan(source, request, writer.text)
-    edits = [*writer.additions(added or {}), *writer.with_paths(plan)]
+    edits = [*writer.additions(added), *writer.with_paths(plan)]
     writer.refuse()
-    return proved_text(source, edits)
+    return prove(source, edits).text
 
 
 class _Writer:
@@ -89,8 +97,7 @@ class _Writer:
             self.refused.setdefault(f"{parameter.target!r} (line {site.line})", _UNKNOWN_PATH)
             return []
         value = self.text(parameter.target, False, parameter)
-        written = Site(site.node, site.change, template, site.line)
-        return [fill(written, value, parameter.target)]
+        return [fill(replace(site, template=template), value, parameter.target)]
 
     def refuse(self) -> None:
         """Raise FreezeError if anything could not be written."""
@@ -105,8 +112,8 @@ class _Writer:
         )
 
 
-def _top(tree: ast.Module) -> tuple[ast.AST, str]:
-    """Node and change of an edit that puts statements before all others, but for the docstring
+def _top(tree: ast.Module) -> tuple[ast.stmt, str]:
+    """Statement and change of an edit that puts statements before all others, but for the docstring
     and the ``__future__`` imports.
     """
     last: ast.stmt | None = None
@@ -120,4 +127,4 @@ def _top(tree: ast.Module) -> tuple[ast.AST, str]:
         return last, "after"
     if not tree.body:
         raise FreezeError("cannot add names to a script without a statement: write them into it")
-    return tree, "inside"
+    return tree.body[0], "before"

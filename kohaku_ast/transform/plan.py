@@ -80,7 +80,7 @@ def make_plan(source: Source, request: Request, text_of: TextOf | None = None) -
         if one and name in request.above
     }
     call, passed = _entry_edits(source, request, set(given) - above, above, text_of)
-    edits = join_unpacked(edits + passed)
+    edits = join_unpacked(source, edits + passed)
     _refuse_overlaps(source, edits)
     return Plan(meant, tuple(edits), call)
 
@@ -210,11 +210,7 @@ def _no_call(
 
 def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
     """An override inside another one would be thrown away with the text it stands in."""
-    spans = [
-        (*source.span(edit.node), edit)
-        for edit in edits
-        if not isinstance(edit.node, ast.match_case)
-    ]
+    spans = [(*source.span(edit.node), edit) for edit in edits]
     for start, end, outer in spans:
         if outer.change != "replace":
             continue

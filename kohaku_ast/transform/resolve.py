@@ -153,9 +153,13 @@ class Targets:
                 raise self.refusal(refused_parameter(target, found))
 
     def refuse_unreadable(self, target: str, owner: Parameter, one: Definition) -> None:
-        """Say why, if the definition is a literal whose keys only the running script knows."""
+        """Say why, if only the running script knows the keys of a literal, or if there is no place
+        for a statement behind the definition.
+        """
         reason = ""
-        if isinstance(one.value, ast.DictComp):
+        if isinstance(one.node, ast.If) and self.source.segment(one.node).startswith("elif"):
+            reason = "it is bound in the condition of an elif"
+        elif isinstance(one.value, ast.DictComp):
             reason = "its keys are made by a comprehension"
         elif isinstance(one.value, ast.Dict) and not all(
             key is None or isinstance(key, ast.Constant) for key in one.value.keys

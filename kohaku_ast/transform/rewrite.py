@@ -3,104 +3,134 @@
 from __future__ import annotations
 
 import ast
-import re
-from dataclasses import replace
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from kohaku_ast.transform.bindings import FUNCTIONS
+from kohaku_ast.errors import TransformError, UsageError
 from kohaku_ast.transform.sites import Edit
 from kohaku_ast.transform.source import Source
+from kohaku_ast.transform.units import Line, Unit, find_line, make_unit
 
-_COMPOUND = (
-    *FUNCTIONS, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith,
-    ast.Try, ast.Match,
-)  # fmt: skip
-_PLACELESS = (ast.match_case, ast.Module)  # the nodes we edit that have no position
-_COMMENT = re.compile(r"#[^\r\n]*")
+Splice = tuple[int, int, str]
+"""Start and end offset of a part of the text, and what takes its place."""
 
 
-def rewrite(source: Source, edits: list[Edit]) -> str:
-    """The text of *source* with *edits* made; edits at one place keep their order."""
-    splices = [(*_splice(source, edit), _depth(edit)) for edit in _one_a_call(edits)]
-    pieces, done = [], 0
-    # Of a class and its last method, which end at one place, the method's edit comes first.
-    for start, end, text, *_ in sorted(splices, key=lambda splice: (splice[0], splice[3])):
-        pieces += [source.text[done:start], text]
-        done = end
-    return "".join([*pieces, source.text[done:]])
+@dataclass(frozen=True)
+class Rewritten:
+    """The text of a script with the edits made."""
+
+    text: str
+    #: What was taken out, each a text of its own, in the order of the file.
+    extracted: tuple[str, ...] = ()
 
 
-def _one_a_call(edits: list[Edit]) -> list[Edit]:
-    """*edits* with the new keywords of one call in one edit: only the first may need a comma."""
-    joined: dict[tuple[str, int], Edit] = {}
-    for number, edit in enumerate(edits):
-        key = ("keyword", id(edit.node)) if edit.change == "keyword" else ("", number)
-        first = joined.get(key)
-        joined[key] = replace(edit, text=f"{first.text}, {edit.text}") if first else edit
-    return list(joined.values())
+@dataclass(frozen=True)
+class _Made:
+    """What the edits of one unit make of it."""
+
+    unit: Unit
+    splices: list[Splice]
+    #: What stays in the module of a unit that is taken out; None if it is not.
+    rest: str | None = None
 
 
-def _depth(edit: Edit) -> tuple[int, int]:
-    """Sorts inner statements before the outer ones that end where they do."""
-    return -getattr(edit.node, "lineno", 0), -getattr(edit.node, "col_offset", 0)
+def rewrite(source: Source, edits: Sequence[Edit]) -> Rewritten:
+    """The text of *source* with *edits* made; edits at one place keep their order.
 
-
-def _splice(source: Source, edit: Edit) -> tuple[int, int, str]:
-    """Start and end offset of what *edit* replaces, and the new text."""
-    start, end = (0, 0) if isinstance(edit.node, _PLACELESS) else source.span(edit.node)
-    if edit.change == "replace":
-        return start, end, edit.text
-    if edit.change == "annotated":
-        return end, end, f" = {edit.text}"
-    if edit.change == "keyword":
-        return _last_in_call(source, edit)
-    if edit.change == "inside":
-        return _first_in_block(source, edit)
-    return _after_statement(source, edit, end)
-
-
-def _last_in_call(source: Source, edit: Edit) -> tuple[int, int, str]:
-    """Just before the closing parenthesis: positions of arguments do not tell where their
-    own parentheses end, and a trailing comma may be there already.
+    Raises TransformError for an edit that cannot be made, and UsageError if libcst is missing.
     """
-    call = edit.node
-    assert isinstance(call, ast.Call)
-    close = source.span(call)[1] - 1
-    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
-    if not arguments:
-        return close, close, edit.text
-    last = max(source.span(argument)[1] for argument in arguments)
-    has_comma = "," in _COMMENT.sub("", source.text[last:close])
-    return close, close, edit.text if has_comma else f", {edit.text}"
+    units = _by_unit(source, edits)
+    made = [_make(source, unit, own) for unit, own in units]
+    splices = [splice for one in made for splice in one.splices]
+    taken = [one for one in made if one.rest is not None]
+    extracted = [_spliced(source, one.unit.start, one.unit.end, splices) for one in taken]
+    for one in taken:
+        unit = one.unit
+        splices = [splice for splice in splices if not unit.start <= splice[0] <= unit.end]
+        splices.append((unit.start, unit.end, one.rest or ""))
+    return Rewritten(_spliced(source, 0, len(source.text), splices), tuple(extracted))
 
 
-def _first_in_block(source: Source, edit: Edit) -> tuple[int, int, str]:
-    first: ast.stmt = edit.node.body[0]  # type: ignore[attr-defined]
-    line = min([first.lineno, *(one.lineno for one in getattr(first, "decorator_list", []))])
-    start, here = source.line_starts[line - 1], source.offset(first.lineno, first.col_offset)
-    # `with open(p) as f: data = f.read()`, also with the line broken by a backslash.
-    on_header_line = source.text[start:here].strip() or source.lines[line - 2].endswith("\\")
-    if on_header_line and not _is_compound(first):
-        return here, here, f"{edit.text}; "
-    return start, start, f"{_indent(source, line)}{edit.text}{source.newline}"
+def _by_unit(source: Source, edits: Sequence[Edit]) -> list[tuple[Unit, list[Edit]]]:
+    """The edits of each unit, outer units before those in their blocks."""
+    lines: dict[int, tuple[Line, list[Edit]]] = {}
+    for edit in edits:
+        line = find_line(source, edit.node)
+        lines.setdefault(id(line.statements[0]), (line, []))[1].append(edit)
+    units = [
+        (make_unit(source, line, any(edit.change == "extract" for edit in own)), own)
+        for line, own in lines.values()
+    ]
+    return sorted(units, key=lambda one: one[0].start)
 
 
-def _after_statement(source: Source, edit: Edit, end: int) -> tuple[int, int, str]:
-    node = edit.node
-    if not _is_compound(node):
-        return end, end, f"; {edit.text}"
-    line: int = node.end_lineno  # type: ignore[attr-defined]
-    end_of_line = source.line_starts[line - 1] + len(source.lines[line - 1])
-    if source.text[end:end_of_line].strip(" \t\f;") == "\\":
-        end_of_line = source.line_starts[line] + len(source.lines[line])  # an empty line goes on
-    indent = _indent(source, node.lineno)  # type: ignore[attr-defined]
-    return end_of_line, end_of_line, f"{source.newline}{indent}{edit.text}"
+def _spliced(source: Source, start: int, end: int, splices: list[Splice]) -> str:
+    """The text from *start* to *end* with *splices*."""
+    # Those of inner units first: a class may end with its last method.
+    own = [splice for splice in splices[::-1] if start <= splice[0] <= end]
+    pieces = []
+    for first, last, text in sorted(own, key=lambda splice: splice[:2]):
+        pieces += [source.text[start:first], text]
+        start = last
+    return "".join([*pieces, source.text[start:end]])
 
 
-def _is_compound(node: ast.AST) -> bool:
-    return isinstance(node, _COMPOUND) or type(node).__name__ == "TryStar"
+def _make(source: Source, unit: Unit, edits: list[Edit]) -> _Made:
+    """Make *edits* in their unit by the libcst pass."""
+    try:
+        # For an edit alone: this import takes longer than all else that a cold run does.
+        from kohaku_ast.transform.libcst_pass import NotReadError, edit_statement
+    except ImportError as error:
+        why = str(error).partition("\n")[0]
+        raise UsageError(f"to rewrite a script takes libcst: pip install libcst ({why})") from error
+    try:
+        made = edit_statement(unit.text, [_placed(unit, edit) for edit in edits])
+    except NotReadError as error:
+        return _without_libcst(source, unit, edits, str(error))
+    if made.left:
+        lost = made.left[0]
+        raise TransformError(
+            f"{source.filename}:{lost.line}: libcst has no node where the value of "
+            f"{lost.target!r} goes. Nothing was run; this is a bug of kohaku_ast, please report it."
+        )
+    if not made.extracted:
+        return _Made(unit, _splices(unit, made.text))
+    return _Made(unit, _splices(unit, made.extracted), "".join(unit.split(made.text)))
 
 
-def _indent(source: Source, line: int) -> str:
-    """The white space that *line* starts with."""
-    text = source.lines[line - 1]
-    return text[: len(text) - len(text.lstrip(" \t\f"))]
+def _placed(unit: Unit, edit: Edit) -> tuple[Edit, int, int]:
+    """*edit* with the bytes in the unit's text at which its node begins and ends."""
+    start, end = unit.source.span(edit.node)
+    if edit.change not in ("replace", "keyword"):
+        end = start  # that of a statement may be in a block
+    elif isinstance(edit.node, ast.GeneratorExp):
+        start = end - 1  # its brackets may be those of a call: its place is the last one
+    return edit, unit.byte(start), unit.byte(end)
+
+
+def _splices(unit: Unit, printed: str) -> list[Splice]:
+    return [(*piece, text) for piece, text in zip(unit.pieces, unit.split(printed))]
+
+
+def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> _Made:
+    """The edits that need no layout, in text that libcst cannot read: an expression in the place
+    of another, a value behind an annotation, and all lines of a guard.
+    """
+    splices: list[Splice] = []
+    for edit in edits:
+        start, end = source.span(edit.node)
+        if edit.change == "replace":
+            # Brackets of a generator may be those of the call it is the argument of.
+            in_brackets = isinstance(edit.node, ast.GeneratorExp)
+            splices.append((start, end, f"({edit.text})" if in_brackets else edit.text))
+        elif edit.change == "annotated":
+            splices.append((end, end, f" = {edit.text}"))
+        elif edit.change != "extract":
+            raise TransformError(
+                f"{os.path.basename(source.filename)}:{edit.line}: cannot override "
+                f"{edit.target!r}: libcst, which makes the edit, cannot read this statement "
+                f"({why}). Write the statement in another way, or override something in it."
+            )
+    is_taken = any(edit.change == "extract" for edit in edits)
+    return _Made(unit, splices, "" if is_taken else None)

@@ -7,23 +7,19 @@ import codecs
 import difflib
 from collections.abc import Iterator, Sequence
 
-from kohaku_ast.transform.compile import proved_tree, rewritten_text
+from kohaku_ast.transform.compile import prove
+from kohaku_ast.transform.deep import with_room
 from kohaku_ast.transform.parameters import Parameter, find_parameters
 from kohaku_ast.transform.plan import make_plan
 from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.sites import Edit
 from kohaku_ast.transform.source import Source
 
 
 def transformed_text(source: Source, request: Request) -> str:
     """The text that is compiled for *request*; raises what ``build_program`` raises."""
-    return proved_text(source, list(make_plan(source, request).edits))
-
-
-def proved_text(source: Source, edits: list[Edit]) -> str:
-    """The text with *edits* made; raises TransformError if it is anything else."""
-    proved_tree(source, edits)
-    return rewritten_text(source, edits) if edits else source.text
+    return with_room(
+        lambda: prove(source, list(make_plan(source, request).edits)).text, source.filename
+    )
 
 
 def request_all(source: Source) -> Request:

@@ -2,7 +2,8 @@
 
 Without an override the code must be, instruction by instruction and position by position,
 what Python makes of the file, so it executes to the same result. With overrides for all
-parameters at once the rewrite must be proved.
+parameters at once the rewrite must be proved, and libcst must make it, but for the statements
+named below.
 """
 
 from __future__ import annotations
@@ -15,16 +16,38 @@ from types import CodeType
 import pytest
 
 from kohaku_ast.errors import DuplicateTarget
+from kohaku_ast.transform import rewrite
 from kohaku_ast.transform.compile import build_program
 from kohaku_ast.transform.parameters import Parameter, find_parameters
 from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.sites import Edit
 from kohaku_ast.transform.source import Source, decode
+from kohaku_ast.transform.units import Unit
 
 pytestmark = pytest.mark.corpus
 
 LIBRARY = Path(sysconfig.get_path("stdlib"))
 FILES = sorted(path for path in LIBRARY.rglob("*.py") if "site-packages" not in path.parts)
 PARTS = 16
+
+UNREAD = {
+    "FS      = 0x1c  # ^\\\n",  # curses/ascii.py: a comment that ends in a backslash
+}
+"""All that libcst cannot read and in which there is something to override; at most 10."""
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that are rewritten without libcst."""
+    found: list[str] = []
+    without = rewrite._without_libcst
+
+    def noted(source: Source, unit: Unit, edits: list[Edit], why: str) -> rewrite._Made:
+        found.append(unit.text)
+        return without(source, unit, edits, why)
+
+    monkeypatch.setattr(rewrite, "_without_libcst", noted)
+    return found
 
 
 def plain_code(path: Path) -> CodeType | None:
@@ -79,7 +102,7 @@ def build_all(source: Source, parameters: list[Parameter]) -> None:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_every_file_of_the_standard_library(part: int) -> None:
+def test_every_file_of_the_standard_library(part: int, unread: list[str]) -> None:
     checked = 0
     for path in FILES[part::PARTS]:
         expected = plain_code(path)
@@ -94,3 +117,4 @@ def test_every_file_of_the_standard_library(part: int) -> None:
             build_all(source, parameters)
         checked += 1
     assert checked > 20
+    assert set(unread) <= UNREAD

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast.errors import KogineError, TransformError
-from kohaku_ast.transform.compile import proved_tree, rewritten_text
+from kohaku_ast.transform.compile import prove
 from kohaku_ast.transform.plan import make_plan
 from kohaku_ast.transform.positions import check_and_place
 from kohaku_ast.transform.request import Request
@@ -21,8 +21,7 @@ def rewritten(text: str, *targets: str) -> str:
     source = Source("script.py", text)
     request = Request(tuple((target, False, False) for target in targets))
     edits = list(make_plan(source, request).edits)
-    proved_tree(source, edits)
-    return rewritten_text(source, edits)
+    return prove(source, edits).text
 
 
 @pytest.mark.parametrize(
@@ -168,7 +167,7 @@ def test_positions_are_the_originals() -> None:
     source = Source("script.py", text)
     names = ("cfg.lr", "os")
     edits = list(make_plan(source, Request(tuple((name, False, False) for name in names))).edits)
-    tree, _ = proved_tree(source, edits)
+    tree = prove(source, edits).module
     places = [_place(node) for node in ast.walk(tree) if hasattr(node, "lineno")]
     assert set(places) <= {
         _place(node) for node in ast.walk(source.tree) if hasattr(node, "lineno")
@@ -203,8 +202,9 @@ def _parses(text: str) -> bool:
 @given(modules.filter(_parses))
 def test_without_an_override_the_text_is_the_same(text: str) -> None:
     source = Source("script.py", text)
-    assert rewritten_text(source, []) == text
-    tree, _ = proved_tree(source, [])
+    proved = prove(source, [])
+    assert proved.text == text
+    tree = proved.module
     assert ast.dump(tree, include_attributes=True) == ast.dump(source.tree, include_attributes=True)
 
 
@@ -215,6 +215,5 @@ def test_every_rewrite_proves_itself(text: str, name: str) -> None:
         plan = make_plan(source, Request(((name, False, False),)))
     except KogineError:
         return
-    proved_tree(source, list(plan.edits))
-    changed = rewritten_text(source, list(plan.edits))
+    changed = prove(source, list(plan.edits)).text
     assert changed.count("#") == text.count("#")

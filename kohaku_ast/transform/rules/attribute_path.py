@@ -7,10 +7,9 @@ from __future__ import annotations
 from kohaku_ast.transform.bindings import Definition
 from kohaku_ast.transform.sites import Site
 
-_AT_START = {"with", "case"}
-
 
 def path_site(definition: Definition) -> Site:
     """A statement that sets the path: by item in a mapping, by attribute elsewhere."""
-    change = "inside" if definition.form in _AT_START else "after"
-    return Site(definition.node, change, f"{{}}.set({definition.name})", definition.line)
+    template = f"{{}}.set({definition.name})"
+    node, change = definition.bound_at
+    return Site(node, change, template, definition.line, definition=definition)

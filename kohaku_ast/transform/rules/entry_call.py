@@ -104,7 +104,7 @@ def argument_site(call: ast.Call, function: Function, name: str) -> Site | None:
 def keyword_site(call: ast.Call, function: Function, name: str) -> Site:
     """Where the argument *name* of *call* is written, or a new keyword."""
     found = argument_site(call, function, name)
-    return found or Site(call, "keyword", f"{name}={{}}", call.lineno)
+    return found or Site(call, "keyword", "{}", call.lineno, name)
 
 
 def _is_starred(node: ast.expr) -> bool:

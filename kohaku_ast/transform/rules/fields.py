@@ -35,7 +35,7 @@ def field_site(call: ast.Call, line: int) -> Site:
     """Where the value of the field is written."""
     found = field_default(call)
     if found is None:
-        return Site(call, "keyword", "default={}", line)
+        return Site(call, "keyword", "{}", line, "default")
     value, is_factory = found
     return Site(value, "replace", "(lambda: {})" if is_factory else "{}", line)
 

@@ -21,11 +21,11 @@ def frozen_path(site: Site, path: tuple[Step, ...], tree: ast.Module) -> str | N
     """``args.lr = {}``: the template that sets *path* at *site*, a path site; None if the text
     does not tell how.
     """
-    name = site.template.removeprefix("{}.set(").removesuffix(")")
-    if len(path) > 1:
+    bound = site.definition
+    if bound is None or len(path) > 1:
         return None  # what lies on the way is made by the running script
-    step = path[0]
-    is_item = isinstance(step, int) or _is_mapping(site.node, tree)
+    name, step = bound.name, path[0]
+    is_item = isinstance(step, int) or _is_mapping(bound.node, tree)
     if is_item is None:
         return None
     if is_item:

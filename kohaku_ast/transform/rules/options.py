@@ -78,7 +78,7 @@ def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Si
     if default is not None:
         sites = [Site(default, "replace", "{}", line)]
     else:
-        sites = [Site(option.call, "keyword", "default={}", line)]
+        sites = [Site(option.call, "keyword", "{}", line, "default")]
     required = option.keyword("required")
     if required is not None:
         sites.append(Site(required, "replace", "False", line))

@@ -7,30 +7,31 @@ from __future__ import annotations
 import ast
 
 from kohaku_ast.transform.sites import Edit
+from kohaku_ast.transform.source import Source
 
 
-def join_unpacked(edits: list[Edit]) -> list[Edit]:
+def join_unpacked(source: Source, edits: list[Edit]) -> list[Edit]:
     """*edits* with those that bind again all names of one statement made one replacement."""
+    bound: dict[int, dict[str, Edit]] = {}
+    for edit in edits:
+        if edit.change == "after" and edit.name:
+            bound.setdefault(id(edit.node), {})[edit.name] = edit
+    whole = {node: own for node, own in bound.items() if _binds_all(own)}
     joined: list[Edit] = []
     for edit in edits:
-        own = _values(edits, edit.node)
-        names = _target_names(edit.node)
-        if edit.change != "after" or names is None or set(own) != set(names):
+        own = whole.get(id(edit.node)) if edit.change == "after" and edit.name else None
+        if own is None:
             joined.append(edit)
-        elif edit is _first(edits, edit.node):
-            joined += _replacement(edit, own)
+        elif own:
+            joined += _replacement(source, edit, {name: one.value for name, one in own.items()})
+            own.clear()  # the other names of the statement stand in that replacement
     return joined
 
 
-def _values(edits: list[Edit], node: ast.AST) -> dict[str, str]:
-    """Name -> text of its value, for the names that are bound again after *node*."""
-    after = [edit.text for edit in edits if edit.node is node and edit.change == "after"]
-    pairs = [text.partition(" = ") for text in after]
-    return {name: value for name, _, value in pairs}
-
-
-def _first(edits: list[Edit], node: ast.AST) -> Edit:
-    return next(edit for edit in edits if edit.node is node and edit.change == "after")
+def _binds_all(edits: dict[str, Edit]) -> bool:
+    """Whether *edits*, by name, give every name of their one statement a value."""
+    names = _target_names(next(iter(edits.values())).node)
+    return names is not None and set(edits) == set(names)
 
 
 def _target_names(node: ast.AST) -> list[str] | None:
@@ -52,12 +53,12 @@ def _target_names(node: ast.AST) -> list[str] | None:
     return names
 
 
-def _replacement(edit: Edit, values: dict[str, str]) -> list[Edit]:
+def _replacement(source: Source, edit: Edit, values: dict[str, str]) -> list[Edit]:
     assert isinstance(edit.node, ast.Assign)
     first, *others = edit.node.targets
     edits = [Edit(edit.node.value, "replace", _pattern(first, values), edit.line, edit.target)]
     for other in others:
-        text = f"{ast.unparse(other)} = {_pattern(other, values)}"
+        text = f"{source.segment(other)} = {_pattern(other, values)}"
         edits.append(Edit(edit.node, "after", text, edit.line, edit.target))
     return edits
 
