@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kohaku_ast.errors import TransformError, UsageError
+from kohaku_ast.errors import BrokenInstallation, TransformError
 from kohaku_ast.transform.sites import Edit
 from kohaku_ast.transform.source import Source
 from kohaku_ast.transform.units import Line, Unit, find_line, make_unit
@@ -38,7 +38,8 @@ class _Made:
 def rewrite(source: Source, edits: Sequence[Edit]) -> Rewritten:
     """The text of *source* with *edits* made; edits at one place keep their order.
 
-    Raises TransformError for an edit that cannot be made, and UsageError if libcst is missing.
+    Raises TransformError for an edit that cannot be made, and BrokenInstallation if libcst is
+    missing.
     """
     units = _by_unit(source, edits)
     made = [_make(source, unit, own) for unit, own in units]
@@ -83,7 +84,9 @@ def _make(source: Source, unit: Unit, edits: list[Edit]) -> _Made:
         from kohaku_ast.transform.libcst_pass import NotReadError, edit_statement
     except ImportError as error:
         why = str(error).partition("\n")[0]
-        raise UsageError(f"to rewrite a script takes libcst: pip install libcst ({why})") from error
+        raise BrokenInstallation(
+            f"to rewrite a script takes libcst: pip install libcst ({why})"
+        ) from error
     try:
         made = edit_statement(unit.text, [_placed(unit, edit) for edit in edits])
     except NotReadError as error:
