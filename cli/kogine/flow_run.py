@@ -11,6 +11,7 @@ from typing import TextIO
 from kogine.flow_options import FlowOptions
 from kogine.report import report
 
+from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.display.choose import choose_display
 from kohaku_ast.flow.display.failures import Again
@@ -30,6 +31,9 @@ def run_flow(
     """Run all of *works*; the exit status. *again* gives the command that repeats a run."""
     plan = options.plan
     shows = plan.shows_output and not options.is_json
+    is_last = sigint.is_silent()  # the interpreter has nothing to do but this
+    if is_last:
+        sigint.ignore_at_exit()
     with output(options.is_json) as stream:
         display = choose_display(options.is_json, options.metrics, stream, again, shows)
         flow = plan.flow(
@@ -41,21 +45,13 @@ def run_flow(
             wants_value=IF_POSSIBLE,
             shows=shows,
         )
-        flow.interrupts.is_last = _is_whole()
+        flow.interrupts.is_last = is_last
         try:
             for _ in flow.runs():
                 pass  # the observers have told of it
         except KogineError as error:
             return report(error)  # of the first run: nothing has run yet
     return flow.summary.exit_status
-
-
-def _is_whole() -> bool:
-    """Whether the interpreter has nothing to do but this: see ``runner/bottom.py``."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_globals.get("__name__") == "sys"
 
 
 @contextmanager

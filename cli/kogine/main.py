@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
+from kogine import hear_again
 from kogine.report import report
 
+from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
 from kohaku_ast.runner.bottom import is_command, leave_for
 
@@ -28,19 +30,18 @@ def main(arguments: list[str] | None = None) -> int:
     ends with it, and nothing that stands after the call is reached.
     """
     is_whole = arguments is None and is_command(sys._getframe(1))
+    if is_whole:
+        sigint.silence()
+    else:
+        hear_again()
     try:
         start = _read(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return report(error)
     except KeyboardInterrupt:
-        if not is_whole:
-            raise
-        # As it would be in the script: nothing of ours is shown.
-        from signal import SIGINT
-
-        from kohaku_ast.runner.exit_status import die_of
-
-        return die_of(SIGINT)
+        if is_whole:
+            sigint.die()  # as it would be in the script, and nothing of ours is shown
+        raise
     if start is None:
         return 0
     if is_whole:

@@ -12,6 +12,7 @@ from kogine.start import mistaken
 from kohaku_ast.errors import KogineError, SourceError, UsageError, did_you_mean
 from kohaku_ast.hidden import hidden
 from kohaku_ast.pipeline.pipeline import Pipeline
+from kohaku_ast.runner.bottom import without_ours
 from kohaku_ast.runner.bound import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.module_launch import split_function
@@ -31,11 +32,14 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
     except (SyntaxError, ValueError, SourceError) as error:
         return mistaken(launch, error)
 
+    @hidden
     def last(names: Mapping[str, object]) -> None:
         try:
             use(find_pipeline(names, path, name))
         except KogineError as error:
             sys.exit(report(error))
+        except KeyboardInterrupt as error:
+            raise error.with_traceback(without_ours(error.__traceback__)) from None
 
     @hidden
     def start() -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Collection
+from types import FrameType
 
 from kogine.report import report
 
@@ -40,28 +39,30 @@ def _run(run: Run, bound: Bound) -> int:
     recorder = Recording().recorder(warn_on_stderr, tell_on_stderr, lambda run: {}, has_logs=True)
     assert recorder is not None
     tee = Tee()
-    try:
-        outcome = _watched(run, bound, recorder, tee)
-    except KogineError as error:
-        recorder.on_refuse(run)
-        return report(error)
-    finally:
-        tee.tell_trouble(recorder.on_log_failed)
-        tee.close()
-        recorder.on_finish(Summary())
+    with _Signals() as signals:
+        try:
+            outcome = _watched(run, bound, recorder, tee, signals)
+        except KogineError as error:
+            recorder.on_refuse(run)
+            return report(error)
+        finally:
+            tee.tell_trouble(recorder.on_log_failed)
+            tee.close()
+            recorder.on_finish(Summary())
     return _end_alike(outcome.exit_status)
 
 
-def _watched(run: Run, bound: Bound, recorder: Recorder, tee: Tee) -> Outcome:
+def _watched(run: Run, bound: Bound, recorder: Recorder, tee: Tee, signals: _Signals) -> Outcome:
     log = recorder.open(run, bound)
     copy = None if log is None else tee.begin(log)
+    early = set(signals.seen)
     spawned = _spawned(bound, copy)
+    signals.pass_on(spawned, early)
     recorder.on_process(run, spawned.pid)
-    with _signals(spawned) as interrupts:
-        run.outcome = spawned.wait()
+    run.outcome = spawned.wait()
     run.started, run.ended = run.outcome.started, run.outcome.ended
     run.state = SUCCEEDED if run.outcome.status == SUCCEEDED else FAILED
-    if interrupts and run.outcome.exit_status == -signal.SIGINT:
+    if signals.seen and run.outcome.exit_status == -signal.SIGINT:
         run.state = INTERRUPTED
     if copy is not None:
         copy.finish()
@@ -82,26 +83,42 @@ def _spawned(bound: Bound, copy: Copy | None) -> Spawned:
             copy.close_writers()
 
 
-@contextmanager
-def _signals(spawned: Spawned) -> Iterator[list[int]]:
+class _Signals:
     """Inside, what asks us to end asks the script. The terminal sends SIGINT to both of us: it is
     only noted.
     """
-    seen: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
-        seen.append(number)
-        if number != signal.SIGINT:
-            spawned.signal(number)
+    def __init__(self) -> None:
+        #: All that have come.
+        self.seen: list[int] = []
+        self._spawned: Spawned | None = None
 
-    names = ("SIGINT", *_PASSED_ON)
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
+    def pass_on(self, spawned: Spawned, early: Collection[int]) -> None:
+        """To *spawned* from now on, which was not there yet when those of *early* came."""
+        self._spawned = spawned
+        for number in set(self.seen):
+            if number != signal.SIGINT or number in early:
+                spawned.signal(number)
+
+    def __enter__(self) -> _Signals:
+        names = ("SIGINT", *_PASSED_ON)
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in numbers
+            # What is ignored, as under nohup, is ignored by the script as well.
+            if signal.getsignal(number) not in (signal.SIG_IGN, None)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen.append(number)
+        if number != signal.SIGINT and self._spawned is not None:
+            self._spawned.signal(number)
 
 
 def _end_alike(status: int) -> int:

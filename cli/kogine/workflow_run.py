@@ -13,6 +13,7 @@ from kogine.report import report
 from kogine.script_command import ScriptCommand
 from kogine.start import mistaken
 
+from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
 from kohaku_ast.hidden import hidden
@@ -48,11 +49,14 @@ def _bound(launch: Launch, command: ScriptCommand) -> Bound:
 def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
     @hidden
     def start() -> int:
+        is_silent = sigint.is_silent()
         with ExitStack() as apart:
             apart.enter_context(output("json" in command.options))  # what it prints is no JSON
             apart.enter_context(handed_on(bound.prepared))
 
             def last(names: Mapping[str, object]) -> int:
+                if is_silent:
+                    sigint.silence()
                 apart.close()  # that was for the file, and not for the scripts of its flow
                 return _told(names, command)
 

@@ -10,6 +10,7 @@ from types import CodeType, TracebackType
 
 from kohaku_ast.config.loading import Loading, running
 from kohaku_ast.errors import ConfigError, KogineError
+from kohaku_ast.sigint import BLOCK, HELD, die, hear, is_silent, sigmask, silence
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -26,9 +27,32 @@ def own_code(loading: Loading) -> Iterator[None]:
     """Inside, code of the config runs; what it raises becomes a ConfigError with its own frames."""
     with loading.siblings.visible(loading.folder, loading.module):
         try:
-            yield
+            with _interruptible():
+                yield
         except (Exception, SystemExit) as error:
             raise ConfigError(_told(error, loading)) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Inside, before a script starts too, code of the config hears Ctrl-C as under Python. One
+    that it does not catch ends the process as it ends the script's.
+    """
+    if not is_silent():
+        yield
+        return
+    hear()
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            sigmask(BLOCK, HELD)
+        except KeyboardInterrupt:
+            pass
+        die()
+        raise
+    finally:
+        silence()
 
 
 def _told(error: BaseException, loading: Loading) -> str:

@@ -16,6 +16,7 @@ from kohaku_ast.flow.slots import Slots
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.packed import KILL, Job, run_job, signal_job
+from kohaku_ast.runner.process_end import Lend, lend_nothing
 from kohaku_ast.runner.process_outcome import Unread, outcome_of
 from kohaku_ast.runner.shipment import Packed, pack
 
@@ -46,6 +47,7 @@ class ExecutorLauncher:
         """
         self.executor, self.slots, self.open_log = executor, slots, open_log
         self.limits, self.wants_value, self.nice = limits, wants_value, nice
+        self.lend: Lend = lend_nothing
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Submit it; raises UncrossableValue, which names the value."""

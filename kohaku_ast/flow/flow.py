@@ -8,7 +8,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 
 from kohaku_ast.errors import ConfigError, KogineError
@@ -65,6 +64,7 @@ class Flow:
         self._put_off: Counter[int] = Counter()
         #: Signals that ask it to end, while it runs.
         self.interrupts = Interrupts(self._wake)
+        launcher.lend = self.interrupts.lend
 
     def runs(self) -> Iterator[Run]:
         """Each run when it is over. Raises KogineError if not even the first can be started."""
@@ -139,8 +139,7 @@ class Flow:
                 yield self._skip(run)
                 return
             active = self._begin(run)
-            with self.interrupts.lent() if self.launcher.is_inline else nullcontext():
-                active.handle = self.launcher.start(run, bound, active.done)
+            active.handle = self.launcher.start(run, bound, active.done)
             self._tell_process(active)
         except KeyboardInterrupt:
             self._interrupt_inline(run)

@@ -7,15 +7,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+from kohaku_ast import sigint
+from kohaku_ast.sigint import BLOCK, UNBLOCK, sigmask
+
+Result = TypeVar("Result")
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 _AT_ONCE = getattr(signal, "SIGQUIT", None)
 
+_INT = (signal.SIGINT,)
 _WHOLE_PIPE = 1 << 16
 _CAN_HEAR = hasattr(os, "set_blocking") and os.name == "posix"
 
@@ -41,10 +48,13 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         if _is_main():
+            is_silent = sigint.is_silent()
             for number in _numbers():
                 # None: C code listens, which cannot be put back.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._note)
+            if is_silent:  # which is for our own code, and not for scripts
+                self._before[signal.SIGINT] = signal.default_int_handler
         return self
 
     def _note(self, number: int, frame: FrameType | None = None) -> None:
@@ -63,27 +73,44 @@ class Interrupts:
             self._put({signal.SIGINT: self._before[signal.SIGINT]})
             yield
         finally:
-            self._take_back()
+            self._hear()
 
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Inside, for a script in this process, all of them do what they did before us. Ctrl-C
-        counts, too, if the script has caught it.
+    def lend(self, act: Callable[[], Result]) -> Result:
+        """What *act*, a script in this process, gives: while it runs all of them do what they did
+        before us. Ctrl-C counts, too, if the script has caught it.
         """
         if not self._before or not _is_main():
-            yield
-            return
+            return act()
         ear = _Ear()
         try:
             with ear if _CAN_HEAR else nullcontext():
-                self._put(self._before)
-                yield
+                return self._lend(act)
         finally:
-            self._take_back()
             if ear.has_heard:
                 self._note(signal.SIGINT)
 
-    def _take_back(self) -> None:
+    def _lend(self, act: Callable[[], Result]) -> Result:
+        is_blocked = signal.SIGINT in sigmask(BLOCK, ())
+        try:
+            self._put(self._before)
+            result = act()
+            sigmask(BLOCK, _INT)
+        except BaseException:
+            try:
+                sigmask(BLOCK, _INT)
+            except BaseException:  # once more, when the script has ended
+                pass
+            self._take_back(is_blocked)
+            raise
+        self._take_back(is_blocked)
+        return result
+
+    def _take_back(self, is_blocked: bool) -> None:
+        self._hear()
+        if not is_blocked:
+            sigmask(UNBLOCK, _INT)
+
+    def _hear(self) -> None:
         ours = dict.fromkeys(self._before, self._note)
         try:
             self._put(ours)
@@ -112,6 +139,11 @@ class Interrupts:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     """Ctrl-C once more, when all has been said and the interpreter is about to end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass  # it is closed, or was being flushed
     os._exit(128 + number)
 
 

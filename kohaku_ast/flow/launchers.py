@@ -20,6 +20,7 @@ from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.own_values import with_own_values
 from kohaku_ast.runner.priority import set_priority
 from kohaku_ast.runner.process import unused_messages
+from kohaku_ast.runner.process_end import Lend, lend_nothing
 from kohaku_ast.store.run_folder import has_plenty
 
 
@@ -73,6 +74,8 @@ class Launcher(Protocol):
 
     #: Whether a run is over when ``start`` comes back.
     is_inline: bool
+    #: Calls what is the script's own of a run in this process: Ctrl-C is for it then.
+    lend: Lend
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle | None:
         """Start *run*; raises KogineError if that cannot be."""
@@ -98,6 +101,7 @@ class InlineLauncher:
         *shows*: what runs print is shown here as well as kept in their logs.
         """
         self.warn, self.open_log, self.log_failed = warn, open_log, log_failed
+        self.lend: Lend = lend_nothing
         self._tee = Tee(shows)
         self._local: dict[str, LocalModules] = {}
 
@@ -110,7 +114,7 @@ class InlineLauncher:
         if not isinstance(run.work.configs, Config):  # a single Config's values are handed over
             bound = with_own_values(bound, lambda message: self.warn(run, message))
         with nullcontext() if log is None else logged(log, self._tee):
-            outcome = run_inline(bound, local)
+            outcome = run_inline(bound, local, self.lend)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
         self._tee.tell_trouble(self.log_failed)
@@ -140,6 +144,7 @@ class ProcessLauncher:
     ) -> None:
         """*shows*: what runs print is shown here as well as kept in their logs."""
         self.slots, self.open_log, self.log_failed = slots, open_log, log_failed
+        self.lend: Lend = lend_nothing
         self.wants_value, self.nice = wants_value, nice
         self._tee = Tee(shows, guards=True)
 

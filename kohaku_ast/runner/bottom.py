@@ -15,6 +15,7 @@ import os
 import sys
 
 from kohaku_ast.hidden import hidden
+from kohaku_ast.sigint import BLOCK, HELD, UNBLOCK, aloud, sigmask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,25 +92,72 @@ def _forget(value: BaseException) -> None:
 
 
 @hidden
-def _run(start: Callable[[], int], hook: object, left: BaseException) -> None:
+def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None:
     """Returns, for SIGINT to follow, if *start* was interrupted; else raises SystemExit."""
     sys.excepthook = hook  # type: ignore[assignment]
-    _forget(left)
+    _forget(carrier)
+    end: BaseException | None = None
     try:
-        status = start()
-    except SystemExit:
-        _end()
-        raise
-    except BaseException as raised:
-        error = raised
-    else:
-        _end()
-        raise SystemExit(status)
-    _end()
-    _print(error)
-    if type(error) is not KeyboardInterrupt:
-        raise SystemExit(1)
+        end = SystemExit(start())
+        sigmask(BLOCK, HELD)
+    except BaseException as error:
+        try:
+            sigmask(BLOCK, HELD)
+        except BaseException:
+            pass
+        end = end or _of_script(error)
+    try:
+        _flush()
+        left = _told(end)
+    except BaseException:  # a thread of the script's has heard it, which blocks nothing
+        left = _left_by(end)
+    # Python looks for signals after a call, and not between the last one and the end of this frame:
+    # a SIGINT that comes now finds the code that the interpreter runs at its end.
+    try:
+        sigmask(UNBLOCK, HELD)
+    except BaseException:
+        pass
+    if left is not None:
+        raise left
+
+
+@hidden
+def _of_script(error: BaseException) -> BaseException | None:
+    """What ended the script, if *error* came out: Ctrl-C in a frame of ours may have come on top
+    of it. None if there was nothing else.
+    """
+    found: BaseException | None = error
+    while type(found) is KeyboardInterrupt and not _shows_script(found.__traceback__):
+        found = found.__context__
+    return found
+
+
+@hidden
+def _shows_script(trace: TracebackType | None) -> bool:
+    if sys.version_info < (3, 11):  # where our frames are seen
+        trace = trimmed(trace)
+    return trace is not None and not _is_ours(trace.tb_frame)
+
+
+@hidden
+def _told(end: BaseException | None) -> SystemExit | None:
+    """Show what ended the script; how the process ends, None by SIGINT."""
+    if end is not None and not isinstance(end, SystemExit):
+        raised = aloud(_print, end)
+        if isinstance(raised, SystemExit):  # of the script's own excepthook
+            return raised
+    return _left_by(end)
+
+
+@hidden
+def _left_by(end: BaseException | None) -> SystemExit | None:
+    """How the process ends of which *end* is the end."""
+    if isinstance(end, SystemExit):
+        return end
+    if end is not None and type(end) is not KeyboardInterrupt:
+        return SystemExit(1)
     _die_of_sigint()
+    return None
 
 
 @hidden
@@ -124,14 +172,16 @@ def _die_of_sigint() -> None:
 
 
 @hidden
-def _end() -> None:
+def _flush() -> None:
     """As CPython does when the script has ended."""
     _forget_debugger()
     for name in ("stderr", "stdout"):
-        try:
-            getattr(sys, name).flush()
-        except BaseException:
-            pass  # as CPython: what is left is tried again at the very end
+        aloud(_flush_one, name)  # as CPython: what is left is tried again at the very end
+
+
+@hidden
+def _flush_one(name: str) -> None:
+    getattr(sys, name).flush()
 
 
 @hidden
@@ -172,6 +222,8 @@ def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -
     except SystemExit:
         raise
     except BaseException as raised:
+        if type(raised) is KeyboardInterrupt and not _shows_script(raised.__traceback__):
+            return  # Ctrl-C once more, when it was shown
         broken = raised
     _say("Error in sys.excepthook:\n")
     broken.__traceback__ = trimmed(broken.__traceback__)
@@ -188,10 +240,20 @@ def trimmed(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
+def without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """*trace* without any frame of ours: where the user's code was interrupted."""
+    trace = trimmed(trace)
+    while trace is not None and trace.tb_frame.f_code.co_filename == "<pipeline of kohaku_ast>":
+        trace = trimmed(trace.tb_next)
+    if trace is not None:
+        trace.tb_next = without_ours(trace.tb_next)
+    return trace
+
+
 @hidden
 def _is_ours(frame: FrameType) -> bool:
     name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and name.startswith(("kogine.", "kohaku_ast."))
+    return isinstance(name, str) and name.partition(".")[0] in ("kogine", "kohaku_ast")
 
 
 @hidden

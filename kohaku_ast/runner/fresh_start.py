@@ -8,40 +8,29 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.bottom import is_command, leave_for
-from kohaku_ast.runner.process import hear_interrupts, warn_at_end
+from kohaku_ast.runner.process import warn_at_end
 from kohaku_ast.runner.shipment import unpack
 from kohaku_ast.runner.shipped import start_of, told, writer
+from kohaku_ast.sigint import own_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
 
 def main(frame: FrameType) -> None:
     """Run the Shipment that the command line names; *frame* is the interpreter's first."""
+    own_process()
     job, result = sys.argv[3:5]
     number = int(result) if result.isdigit() else os.open(result, os.O_WRONLY)
     leave = writer(number)
     shipment = told(lambda: unpack(_read(job)), leave)
     warn_at_end(shipment.prepared)
-    start = _hearing(start_of(shipment, leave))
+    start = start_of(shipment, leave)
     if is_command(frame):
         leave_for(start)
     sys.exit(start())
-
-
-def _hearing(start: Callable[[], int]) -> Callable[[], int]:
-    """*start*, which hears Ctrl-C."""
-
-    @hidden
-    def hearing() -> int:
-        hear_interrupts()
-        return start()
-
-    return hearing
 
 
 def _read(job: str) -> bytes:

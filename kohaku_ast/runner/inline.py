@@ -19,16 +19,18 @@ from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process import warn_compiler
-from kohaku_ast.runner.process_end import ending
+from kohaku_ast.runner.process_end import Lend, ending, lend_nothing
 from kohaku_ast.transform.pickled import load
 
 
 class InlineRun:
     """One run of a Script in this process."""
 
-    def __init__(self, bound: Bound, local: LocalModules | None = None) -> None:
+    def __init__(
+        self, bound: Bound, local: LocalModules | None = None, lend: Lend = lend_nothing
+    ) -> None:
         """*local* is kept from run to run by who runs one script often."""
-        self.bound = bound
+        self.bound, self.lend = bound, lend
         self.given = bound.prepared.given
         self.main: ModuleType = new_main(bound.launch)
         self.borrowed = Borrowed(self.main, bound.launch, bound.prepared, bound.argv, local)
@@ -43,15 +45,19 @@ class InlineRun:
         """Inside, the process, whose number is given, is the script's; at the end it ends as a
         process does, and a child that the script has forked ends indeed.
         """
-        with parent_alone() as pid, self.borrowed.inside(), ending(self.bound.launch.path0):
+        path0 = self.bound.launch.path0
+        with parent_alone() as pid, self.borrowed.inside(), ending(path0, self.lend):
             yield pid
 
     def body(self) -> object:
         """What runs inside ``as_process``."""
-        namespace = self._begun()
-        self.bound.launch.execute(self.bound.codes(), namespace)
-        last = self.bound.last()
-        return last(namespace) if last else self.given.capture.value
+        namespace, codes, last = self._begun(), self.bound.codes(), self.bound.last()
+
+        def run() -> object:
+            self.bound.launch.execute(codes, namespace)
+            return last(namespace) if last else self.given.capture.value
+
+        return self.lend(run)
 
     def module(self) -> None:
         """Run the module without its guards."""
@@ -92,12 +98,14 @@ class InlineRun:
             self.main.__dict__.clear()
 
 
-def run_inline(bound: Bound, local: LocalModules | None = None) -> Outcome:
+def run_inline(
+    bound: Bound, local: LocalModules | None = None, lend: Lend = lend_nothing
+) -> Outcome:
     """Run *bound* here. What the script raises is printed as Python does and is in the Outcome.
 
     Raises KeyboardInterrupt alone.
     """
-    run, caught = InlineRun(bound, local), _Caught()
+    run, caught = InlineRun(bound, local, lend), _Caught()
     started = time.time()
     value = None
     with run.as_process() as pid:

@@ -20,6 +20,7 @@ from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.main_module import new_main
+from kohaku_ast.sigint import BLOCK, HELD, calmly, hear, sigmask, unhold
 from kohaku_ast.transform.pickled import load
 
 TYPE_CHECKING = False
@@ -48,18 +49,26 @@ def become(
     """
     module = new_main(launch)
     namespace = module.__dict__
+    before: Iterable[int] = ()
     _enter(launch, loaded or _loaded)
     _be_main(module)
     namespace.update({name: load(value) for name, value in names.items()})
     del module
+    hear()
     try:
         launch.execute(codes, namespace)
         returned = None if last is None else last(namespace)
-    except SystemExit:
-        raise
+        before = sigmask(BLOCK, HELD)
     except BaseException as error:
-        _peel(error, namespace if launch.has_file else {})
+        try:
+            before = sigmask(BLOCK, HELD)
+        except BaseException:
+            pass
+        unhold(before)
+        if not isinstance(error, SystemExit):
+            _peel(error, namespace if launch.has_file else {})
         raise
+    unhold(before)
     if launch.has_file:
         _leave(namespace)
     return returned
@@ -142,20 +151,6 @@ def _show(
         _leave(namespace)
 
 
-def hear_interrupts() -> None:
-    """Ctrl-C is for the script from here on. One that has come while we got ready for it ends this
-    process as it ends the script's, but there is no line to show.
-    """
-    import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
-
-    if hasattr(_signal, "pthread_sigmask"):
-        try:
-            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
-        except KeyboardInterrupt:
-            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-            os.kill(os.getpid(), _signal.SIGINT)
-
-
 def warn_compiler(program: Program) -> None:
     """Say what Python's compiler says of the script, each time: scripts are never cached."""
     for category, message, line in program.warnings:
@@ -186,6 +181,11 @@ class EndWarning:
 
 @hidden
 def _warn_unused(warning: EndWarning) -> None:
+    calmly(_say_unused, warning)
+
+
+@hidden
+def _say_unused(warning: EndWarning) -> None:
     if os.getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
         return
     tracer = sys.gettrace()

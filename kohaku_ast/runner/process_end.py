@@ -11,18 +11,26 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from kohaku_ast.runner.bottom import call_hook
 from kohaku_ast.runner.local_modules import is_own
 from kohaku_ast.runner.pools_end import finalizers, finish_queue, shut_down, worker_queue
 
+Lend: TypeAlias = Callable[[Callable[[], Any]], Any]
+"""Calls what is the script's own, and gives what that gives: signals are for it meanwhile."""
+
 _Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 """An exit function with its arguments."""
 
 
+def lend_nothing(act: Callable[[], Any]) -> Any:
+    """Where signals are the script's all the time."""
+    return act()
+
+
 @contextmanager
-def ending(folder: str) -> Iterator[None]:
+def ending(folder: str, lend: Lend = lend_nothing) -> Iterator[None]:
     """At the end of the block, end what a script in *folder* has started in it."""
     functions: list[_Function] = []
     threads, children, final = set(threading.enumerate()), _children(), set(finalizers())
@@ -30,10 +38,32 @@ def ending(folder: str) -> Iterator[None]:
         try:
             yield
         finally:
-            _join_threads(threads)
-            _call(functions)
-            _finalize(final)
-            _end_children(children)
+            lend(lambda: _end(threads, functions, final, children))
+
+
+def _end(
+    threads: set[threading.Thread],
+    functions: list[_Function],
+    final: set[Any],
+    children: list[Any],
+) -> None:
+    """As the interpreter does, which goes on with the next when Ctrl-C has ended one; it is raised
+    at the end.
+    """
+    interrupt = None
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: _join_threads(threads),
+        lambda: _call(functions),
+        lambda: _finalize(final),
+        lambda: _end_children(children),
+    )
+    for step in steps:
+        try:
+            step()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from kohaku_ast.runner.error_text import describe
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.process import become, warn_compiler
 from kohaku_ast.runner.shipment import IF_POSSIBLE, Shipment
+from kohaku_ast.sigint import hear
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def start_of(
             warn_compiler(prepared.program)
         except Warning as error:  # made an error by -W: Python refuses the script
             leave(_failed(error))
+            hear()
             return plain_python(shipment.launch)
         hand_on(prepared)
         name = prepared.program.entry_name

@@ -7,7 +7,6 @@ import os
 
 from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.inherited import renew_inherited
-from kohaku_ast.runner.process import hear_interrupts
 from kohaku_ast.runner.shipment import unpack
 from kohaku_ast.runner.shipped import start_of, told, writer
 from kohaku_ast.runner.standard_streams import renew_streams
@@ -74,7 +73,6 @@ def _foreseen(start: Callable[[], int], end: WarmEnd) -> Callable[[], int]:
 
     @hidden
     def foreseen() -> int:
-        hear_interrupts()
         try:
             status = start()
         except SystemExit as left:

@@ -20,6 +20,7 @@ from itertools import takewhile
 
 from kohaku_ast.hidden import hidden
 from kohaku_ast.runner.shipped import unseen
+from kohaku_ast.sigint import calmly
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class WarmEnd:
     @hidden
     def _prepare(self) -> None:
         if self._modules and not sys.flags.verbose:
-            unseen(self._plan)
+            calmly(unseen, self._plan)
 
     @hidden
     def _plan(self) -> None:

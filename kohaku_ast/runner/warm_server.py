@@ -22,6 +22,7 @@ from kohaku_ast.runner.warm_child import Adoption, start_child
 from kohaku_ast.runner.warm_end import WarmEnd
 from kohaku_ast.runner.warm_preload import preload
 from kohaku_ast.runner.warm_wire import ENDED, FAILED, READY, asked, send
+from kohaku_ast.sigint import own_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 def main(frame: FrameType) -> None:
     """Serve until the other side is gone; in each forked child, run its script."""
+    own_process()
     os.setpgid(0, 0)  # Ctrl-C is for runs
     sock, job = socket(fileno=int(sys.argv[3])), int(sys.argv[4])
     parts, imports = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))

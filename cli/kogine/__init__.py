@@ -1,0 +1,45 @@
+"""The command ``kogine``. From here on Ctrl-C ends it without a word, before anything of ours is
+shown: see ``kohaku_ast/sigint.py``, which takes over when it has been imported.
+"""
+
+import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
+import sys
+
+
+def hear_again() -> None:
+    """Undo it: another program calls us."""
+    global _is_silent
+    if _is_silent and _signal.getsignal(_signal.SIGINT) is _signal.SIG_DFL:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+    _is_silent = False
+
+
+def _is_command() -> bool:
+    """Whether it is the first file of the process that imports us, and not in a thread."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and (
+        frame.f_code.co_filename.startswith("<frozen importlib")
+        or frame.f_globals.get("__name__") == "runpy"
+    ):
+        frame = frame.f_back
+    return frame.f_back is None and frame.f_globals.get("__name__") in ("__main__", "runpy")
+
+
+def _silence() -> bool:
+    try:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    except ValueError:  # in a thread
+        return False
+    return True
+
+
+_started = sys.argv[0].replace("\\", "/").rpartition("/")
+# An installed command, or what stands there while `python -m kogine` looks for `__main__.py`. By
+# its name first: looking at frames takes time, in which Ctrl-C would show them.
+_is_silent = (
+    (_started[2].startswith("kogine") or _started[2] == "-m" or _started[0].endswith("kogine"))
+    and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+    and _silence()
+)
+if not _is_command():
+    hear_again()
