@@ -33,7 +33,7 @@ if any(who in word for word in sys.orig_argv):
         path = os.environ["EVENTS"]
         def keep():
             if getpid() == pid:
-                number = os.open(path, os.O_WRONLY | os.O_CREAT)
+                number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
                 os.write(number, str(count).encode())
         atexit.register(keep)
 """
