@@ -8,7 +8,13 @@ from types import CodeType
 
 import pytest
 
-from kohaku_ast.errors import KogineError, RefusedTarget, SourceError, TransformError, UsageError
+from kohaku_ast.errors import (
+    BrokenInstallation,
+    KogineError,
+    RefusedTarget,
+    SourceError,
+    TransformError,
+)
 from kohaku_ast.transform import rewrite as rewriting
 from kohaku_ast.transform.compile import build_program, prove
 from kohaku_ast.transform.freeze import freeze
@@ -208,7 +214,9 @@ def test_the_proof_knows_what_was_put_in(change: str, new: str) -> None:
 def test_without_libcst_an_override_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kohaku_ast.transform.libcst_pass", None)
     monkeypatch.delattr("kohaku_ast.transform.libcst_pass", raising=False)
-    with pytest.raises(UsageError, match=r"to rewrite a script takes libcst: pip install libcst"):
+    with pytest.raises(
+        BrokenInstallation, match=r"to rewrite a script takes libcst: pip install libcst"
+    ):
         rewritten("x = 1\n", "x")
     assert rewritten("x = 1\n") == "x = 1\n"
 

@@ -107,4 +107,4 @@ def test_a_run_without_an_override_does_not_load_it(folder: Path) -> None:
 def test_in_python_it_is_an_error_of_ours(folder: Path, script: str) -> None:
     found = run_broken(folder, "run", script)
     assert found.status == 1
-    assert f"UsageError: {MISSING}" in found.stderr
+    assert f"BrokenInstallation: {MISSING}" in found.stderr
