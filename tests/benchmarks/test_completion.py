@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from kogine.completion import VARIABLE
 
 from tests.benchmarks.ratios import installed_command, interleave, report
+from tests.benchmarks.test_start import IMPORT
 from tests.oracle import FIXTURES
 
 pytestmark = pytest.mark.benchmark
@@ -25,11 +27,11 @@ def test_targets_of_2000_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def change(name: str, turn: int) -> None:
         script.write_text("\n".join([*long, f"# {turn}\n" if "cold" in name else ""]))
 
-    complete = [installed_command(), "__complete", "zsh", "--", "run", "long.py", "s"]
+    complete = ["env", f"{VARIABLE}=zsh_complete", installed_command(), "run", "long.py", "s"]
     commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "kogine __complete (warm)": complete,
-        "kogine __complete (cold)": complete,
+        IMPORT: ["env", sys.executable, "-c", "import libcst"],
+        "completion (warm)": complete,
+        "completion (cold)": complete,
     }
     times = interleave(commands, tmp_path, 15, change)
-    print(f"\n{turns * len(text.splitlines())} lines\n" + report(times, "python -c pass"))
+    print(f"\n{turns * len(text.splitlines())} lines, at most 1\n" + report(times, IMPORT))

@@ -20,8 +20,16 @@ def test_warm_run_of_a_small_script(tmp_path: Path) -> None:
         "python hello.py": [sys.executable, "hello.py"],
         "kogine run hello.py": [installed_command(), "run", "hello.py"],
         "kogine run hello.py x=1": [installed_command(), "run", "hello.py", "x=1"],
+        "kogine run hello.py --as-is x=1": [
+            installed_command(),
+            "run",
+            "hello.py",
+            "--as-is",
+            "x=1",
+        ],
     }
-    print("\n" + report(interleave(commands, tmp_path), "python hello.py"))
+    times = interleave(commands, tmp_path)
+    print("\nat most 2.5, with an option 5.5\n" + report(times, "python hello.py"))
 
 
 def test_warm_run_of_a_script_that_imports_numpy(tmp_path: Path) -> None:
