@@ -27,7 +27,10 @@ def own_code(loading: Loading) -> Iterator[None]:
     """Inside, code of the config runs; what it raises becomes a ConfigError with its own frames."""
     with loading.siblings.visible(loading.folder, loading.module):
         try:
-            with _interruptible():
+            if is_silent():
+                with _interruptible():
+                    yield
+            else:  # for each Config of a generator
                 yield
         except (Exception, SystemExit) as error:
             raise ConfigError(_told(error, loading)) from error
@@ -35,12 +38,9 @@ def own_code(loading: Loading) -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Inside, before a script starts too, code of the config hears Ctrl-C as under Python. One
-    that it does not catch ends the process as it ends the script's.
+    """Inside, before a script starts, code of the config hears Ctrl-C as under Python. One that it
+    does not catch ends the process as it ends the script's.
     """
-    if not is_silent():
-        yield
-        return
     hear()
     try:
         yield
