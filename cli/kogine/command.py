@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from kohaku_ast.errors import KogineError, did_you_mean, unknown
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _WIDEST = 26
 """Columns for the names of options; the help of a longer one starts on the next line."""
@@ -30,9 +32,16 @@ class Refusal(click.ClickException):
 class Option(click.Option):
     """An option that belongs to a named group of its command's help."""
 
-    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        group: str = "Options",
+        help: str | None = None,  # noqa: A002  # click calls it so
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
+        self.help = help  # click would import inspect to clean its indentation
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """What stands in brackets behind the help: a default in words has no brackets of its own,
@@ -173,6 +182,8 @@ class Group(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that start with *incomplete*, with their short helps."""
+        from click.shell_completion import CompletionItem  # a run does without
+
         found = [
             CompletionItem(name, help=text)
             for name, (_, text) in self.places.items()

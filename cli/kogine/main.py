@@ -18,6 +18,7 @@ from kohaku_ast.runner.bottom import is_command, leave_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 COMPLETE = "_KOGINE_COMPLETE"
 """The variable by which a shell asks for completion, as click names it."""
@@ -67,9 +68,32 @@ def _read(words: list[str]) -> Callable[[], int] | None:
             from kogine.start import start
 
             return start(command)
+    _import_click()
     from kogine.root import read
 
     return read(words)
+
+
+class _Deferred:
+    """Stands for the module ``inspect`` until something of it is used."""
+
+    def __getattr__(self, name: str) -> object:
+        import inspect
+
+        return getattr(inspect, name)
+
+
+def _import_click() -> None:
+    """Import click without ``inspect``, a fifth of what that takes: it is used for help alone."""
+    if "inspect" in sys.modules:
+        return
+    stand_in: Any = _Deferred()
+    sys.modules["inspect"] = stand_in
+    try:
+        import click  # noqa: F401
+    finally:
+        if sys.modules.get("inspect") is stand_in:
+            del sys.modules["inspect"]
 
 
 def _forget_click() -> None:
