@@ -35,7 +35,10 @@ class EditedStatement:
 
 
 def edit_statement(text: str, edits: Sequence[PlacedEdit]) -> EditedStatement:
-    """*text*, a statement or a few on one line, with *edits* made; raises NotReadError."""
+    """*text*, whole lines of a statement or of a few on one line, with *edits* made.
+
+    Raises NotReadError.
+    """
     module = _parsed(text)
     made = _Pass(edits)
     try:
@@ -57,6 +60,8 @@ def _parsed(text: str) -> cst.Module:
         raise  # with_room() gives it more
     except Exception as error:  # syntax newer than libcst, or older than its authors thought of
         raise NotReadError(_first_line(error)) from None
+    # libcst sees no end of a line in a lone CR, nor behind a comment that ends in a backslash.
+    module = module.with_changes(has_trailing_newline=True)
     # Of `except X :` the blank is lost, and below it every position would be wrong.
     if module.code != text:
         raise NotReadError("it prints other blanks than are written")

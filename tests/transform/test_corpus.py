@@ -31,7 +31,6 @@ FILES = sorted(path for path in LIBRARY.rglob("*.py") if "site-packages" not in 
 PARTS = 16
 
 UNREAD = {
-    "FS      = 0x1c  # ^\\\n",  # curses/ascii.py: a comment that ends in a backslash
     "(pars): bool = True\n",  # test/typinganndata/ann_module.py: a name in brackets
 }
 """All that libcst cannot read and in which there is something to override; at most 10."""
