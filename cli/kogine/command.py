@@ -65,7 +65,33 @@ class Choice(click.Choice):  # type: ignore[type-arg]
         return f"{value!r} is not one of {listed}.{did_you_mean(str(value), words)}"
 
 
-class Command(click.Command):
+def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+class _WithHelp(click.Command):
+    """A command whose ``--help`` is an Option of ours: making click's imports ``inspect``."""
+
+    _own_help: Option | None = None
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The option, one for all contexts: click tells parameters apart by identity."""
+        names = self.get_help_option_names(ctx)
+        if names and self._own_help is None:
+            self._own_help = Option(
+                names,
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_help,
+                help="Show this message and exit.",
+            )
+        return self._own_help
+
+
+class Command(_WithHelp):
     """A command whose help shows its options by group, and two examples."""
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
@@ -120,7 +146,7 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> N
                 formatter.write(f"{' ' * formatter.current_indent}{one}\n")
 
 
-class Group(click.Group):
+class Group(_WithHelp, click.Group):
     """Commands by name, each imported when it is used: ``{"run": ("kogine.run:run", HELP)}``."""
 
     def __init__(

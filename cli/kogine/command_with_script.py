@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 from kogine.command import Command
 from kogine.complete_files import find_files
 from kogine.option_types import SCRIPTED, items
@@ -15,6 +14,9 @@ from kogine.script_command import ScriptCommand
 from kogine.sort_words import OwnOptions, SortedWords, WordSorter, is_option
 
 from kohaku_ast.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _SORTED = "kogine.sorted"
 """Key of a context's ``meta``: the words of the command line by whose they are."""
@@ -157,22 +159,19 @@ class CommandWithScript(Command):
         """Our options that may still be given and that the script does not have itself."""
         given = ctx.meta[_SORTED].own
         used = {group[0].partition("=")[0] for group in given}
-        found = []
-        for one in self.get_params(ctx):
-            if not isinstance(one, click.Option) or one.hidden:
-                continue
-            if one.is_flag and used & {*one.opts}:
-                continue
-            found += [
-                CompletionItem(name, help=one.help)
-                for name in one.opts
-                if name.startswith(incomplete) and not self._is_theirs(ctx, name)
-            ]
-        return found
+        shown = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
+        left = [one for one in shown if not (one.hidden or (one.is_flag and used & {*one.opts}))]
+        return items(
+            (name, one.help or "", True)
+            for one in left
+            for name in one.opts
+            if name.startswith(incomplete) and not self._is_theirs(ctx, name)
+        )
 
 
 def _renamed(item: CompletionItem, value: str) -> CompletionItem:
-    return CompletionItem(value, help=item.help, done=item.done)
+    (renamed,) = items([(value, item.help or "", item.done)])
+    return renamed
 
 
 def _sweeps(group: Sequence[str]) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from types import ModuleType
 
 from kogine import hear_again
 from kogine.report import report
@@ -18,7 +20,6 @@ from kohaku_ast.runner.bottom import is_command, leave_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 COMPLETE = "_KOGINE_COMPLETE"
 """The variable by which a shell asks for completion, as click names it."""
@@ -74,21 +75,20 @@ def _read(words: list[str]) -> Callable[[], int] | None:
     return read(words)
 
 
-class _Deferred:
-    """Stands for the module ``inspect`` until something of it is used."""
+class _Deferred(ModuleType):
+    """Stands for the module of its name until something of it is used."""
 
     def __getattr__(self, name: str) -> object:
-        import inspect
-
-        return getattr(inspect, name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]  # else the import below would find this one, endlessly
+        return getattr(import_module(self.__name__), name)
 
 
 def _import_click() -> None:
     """Import click without ``inspect``, a fifth of what that takes: it is used for help alone."""
     if "inspect" in sys.modules:
         return
-    stand_in: Any = _Deferred()
-    sys.modules["inspect"] = stand_in
+    stand_in = sys.modules["inspect"] = _Deferred("inspect")
     try:
         import click  # noqa: F401
     finally:

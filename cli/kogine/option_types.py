@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 from kogine.command import Refusal
 from kogine.complete_files import CONFIGS, SCRIPTS, Candidate, find_files, find_modules
 from kogine.script_command import split_override, typed_override
 
 from kohaku_ast.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 SCRIPTED = "kogine.scripted"
 """Key of a context's ``meta``: gives what the script of the command line offers to completion."""
@@ -20,6 +22,8 @@ SCRIPTED = "kogine.scripted"
 
 def items(candidates: Iterable[Candidate]) -> list[CompletionItem]:
     """What the shells show; ``done`` says whether the word is finished."""
+    from click.shell_completion import CompletionItem  # a run does without
+
     return [CompletionItem(word, help=text, done=done) for word, text, done in candidates]
 
 
@@ -86,7 +90,7 @@ class WholeOrWord(click.ParamType):  # type: ignore[type-arg]
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
         """The words."""
-        return [CompletionItem(one) for one in self.words if one.startswith(incomplete)]
+        return items((one, "", True) for one in self.words if one.startswith(incomplete))
 
 
 class File(click.Path):

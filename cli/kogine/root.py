@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 import click
-from kogine.command import Command, Group
+from kogine.command import Command, Group, Option
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.version import VERSION
@@ -26,7 +26,7 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
 
 
 # Not click.version_option: it may ask importlib.metadata, which takes 36 ms.
-_version = click.Option(
+_version = Option(
     ["--version"],
     is_flag=True,
     is_eager=True,
