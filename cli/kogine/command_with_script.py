@@ -59,7 +59,7 @@ class CommandWithScript(Command):
         found = ctx.meta[_SORTED] = sorter.sort(args)
         rest = super().parse_args(ctx, found.for_click())
         if not (found.scripts or ctx.resilient_parsing):
-            what = "script" if "SCRIPT" in self.usage else "file"
+            what = "script" if self.usage.startswith("SCRIPT ") else "file"
             raise UsageError(f"no {what} given: {ctx.command_path} {self.usage}")
         ctx.meta[SCRIPTED] = lambda script="": self._scripted(found, script)
         return rest

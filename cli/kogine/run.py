@@ -56,8 +56,7 @@ _inspect_options = together(
 @record_options
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run a script with other values, as if its definitions had been edited."""
-    if "inspect" in command.options:
-        _refuse_with_inspect(command)
+    if "inspect" in command.options:  # added to any command line: the rest is left alone
         from kogine.inspect import inspect
 
         return inspect(command)
@@ -70,16 +69,3 @@ def run(command: ScriptCommand) -> Callable[[], int]:
     from kogine.start import start
 
     return start(command)
-
-
-def _refuse_with_inspect(command: ScriptCommand) -> None:
-    """Nothing runs, so that values, configs and ways to run would be ignored."""
-    known = {"inspect", "all", "modules", "format"}
-    others = [f"--{name.replace('_', '-')}" for name in command.options if name not in known]
-    others += [f"{one.target}={one.value}" for one in command.overrides]
-    others += command.argv
-    if others:
-        raise UsageError(
-            f"--inspect lists what can be overridden and runs nothing: {others[0]} has no effect. "
-            "Take it away."
-        )

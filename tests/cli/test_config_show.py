@@ -106,8 +106,14 @@ FILES = {
         ),
         pytest.param(
             ["endless.py", "-n2"],
-            "",
-            id="a number without a space is an unknown option",
+            """
+            as many runs as it gives
+
+            run  lr
+            1    0
+            2    1
+            """,
+            id="a number without a space",
         ),
         pytest.param(
             ["endless.py", "-n", "2"],
@@ -194,7 +200,7 @@ def test_json_against_a_script(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         pytest.param([], "no file given: kogine config show CONFIG ...", id="no file"),
-        pytest.param(["cfg.py", "-n", "x"], "-n needs a number of runs, got 'x'", id="no number"),
+        pytest.param(["cfg.py", "-n", "x"], "-n x: not a whole number", id="no number"),
         pytest.param(["cfg.py", "--format", "jsn"], "Did you mean 'json'?", id="format"),
         pytest.param(["no.py"], "'no.py'", id="no such config"),
         pytest.param(["cfg.py", "--script", "no.py"], "'no.py'", id="no such script"),

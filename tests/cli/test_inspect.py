@@ -183,7 +183,7 @@ def test_any_encoding_of_the_terminal_will_do(tmp_path: Path) -> None:
     [
         pytest.param(
             ["script.py", "--format", "jsn"],
-            "unknown format 'jsn' (expected one of: table, json, py). Did you mean 'json'?",
+            "'jsn' is not one of 'table', 'json', 'py'. Did you mean 'json'?",
             id="unknown format",
         ),
         pytest.param(

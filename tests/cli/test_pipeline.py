@@ -8,9 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from kogine.complete_words import complete_words
-from kogine.pipeline import PIPELINE_COMMANDS
+from kogine.pipeline import pipeline as group
 
+from tests.cli.test_commands import command
+from tests.cli.test_completion import words
 from tests.flow.display.terminal import Program
 from tests.oracle import FIXTURES, Finished, on_path, run_kogine, run_python
 
@@ -272,19 +273,23 @@ def test_no_command(arguments: list[str], said: str, folder: Path) -> None:
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("name", list(PIPELINE_COMMANDS))
+@pytest.mark.parametrize("name", list(group.places))
 def test_help(name: str, folder: Path) -> None:
     done = pipeline(folder, name, "--help")
     assert (done.status, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: kogine pipeline {name} [OPTIONS] FLOW.py[:NAME]")
-    assert all(option in done.stdout for option, _, _ in PIPELINE_COMMANDS[name][0])
+    options = [
+        one for one in command(("pipeline", name)).params if not getattr(one, "hidden", True)
+    ]
+    assert options
+    assert all(option in done.stdout for one in options for option in one.opts)
 
 
 def test_files_are_completed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "notes.txt").write_text("")
-    assert [word for word, _, _ in complete_words(["pipeline", "run", "f"])] == ["flow.py"]
-    assert complete_words(["pipeline", "graph", "n"])[0][0] == "nested.py"
+    assert words("pipeline", "run", "f") == ["flow.py"]
+    assert words("pipeline", "graph", "n")[0] == "nested.py"
 
 
 # --- failures -------------------------------------------------------------------------------------

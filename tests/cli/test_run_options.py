@@ -32,9 +32,7 @@ print(*vars(p.parse_args()).values(), lr)
         pytest.param(
             "--seed=9 s.py --sweep lr=randint:3:4 -n 1", "0 1 no 3.0\n", id="before it it is ours"
         ),
-        pytest.param(
-            "s.py --sweep lr=randint:3:4 -n 1 --seed 9", "0 1 no 3.0\n", id="apart it is ours"
-        ),
+        pytest.param("s.py --sweep lr=randint:3:4 -n 1 --seed 9", "9 1 no 3.0\n", id="apart, too"),
         pytest.param("s.py -- --seed 7", "7 1 no 0.1\n", id="behind the dashes it is an argument"),
         pytest.param("plain.py --sweep n=randint:3:4 -n 1 --seed=9", "3\n", id="no such option"),
     ],
@@ -50,8 +48,8 @@ def test_an_option_that_both_have(tmp_path: Path, arguments: str, printed: str) 
     ("arguments", "word"),
     [
         pytest.param("plain.py --seed=9", "--seed is for random axes", id="a seed for nothing"),
-        pytest.param("s.py --seed 9", "--seed is for random axes", id="apart it is ours"),
-        pytest.param("s.py --seed=9 --seed=8", "'--seed' is given twice", id="twice"),
+        pytest.param("--seed 9 s.py", "--seed is for random axes", id="before it it is ours"),
+        pytest.param("s.py --seed=9 seed=8", "'--seed' is given twice", id="twice"),
         pytest.param("plain.py --isolate=yes", "--isolate takes no value", id="a flag"),
         pytest.param("--workrs 3 plain.py", "Did you mean '--workers'?", id="mistyped before it"),
         pytest.param("plain.py --workers ²", "--workers ²: a number of at least 1", id="no digit"),
