@@ -190,6 +190,9 @@ class WordSorter:
         name = word.partition("=")[0]
         is_followed = word in option.names  # not `--lr=0.1`, `-n5`
         values = self._values(option.width) if is_followed else []
+        if "=" in word and option.width == 0:  # no script takes a value there: `--amp=no`
+            self.found.assignments.append(word)
+            return
         if not self.runs:
             self._override(word, name, option, values)
             return

@@ -427,7 +427,7 @@ def test_graph_of_a_part(folder: Path) -> None:
     [
         pytest.param(["-o", "x.png"], "one of .svg, .html, .mmd", id="another ending"),
         pytest.param(["-o", "none/x.svg"], "cannot write 'none/x.svg': No such", id="no folder"),
-        pytest.param(["-o", "x.svg", "--depth", "-1"], "--depth is '-1'", id="no depth"),
+        pytest.param(["-o", "x.svg", "--depth", "-1"], "--depth -1: at least 0", id="no depth"),
         pytest.param(["n=3"], "a drawing needs no inputs", id="an input"),
         pytest.param(["--to", "ad"], "Did you mean 'add'?", id="no node"),
     ],

@@ -180,6 +180,7 @@ BY_HAND = "import sys\nlr = 0.1\nprint(sys.argv[1:], lr)\n"
         pytest.param(ARGPARSE.format(name="name"), "--name k=v", "--name k=v", id="a value that looks like a target"),
         pytest.param(ARGPARSE.format(name="name"), "--quiet lr=3", "--quiet", id="a flag takes no value"),
         pytest.param(ARGPARSE.format(name="name"), "-q x", "-q x", id="a short flag"),
+        pytest.param(ARGPARSE.format(name="name"), "--quiet=yes", "", id="a flag with a value is an override"),
         pytest.param("import getopt\n" + BY_HAND, "x y", "x y", id="getopt"),
     ],
 )  # fmt: skip

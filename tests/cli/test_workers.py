@@ -11,7 +11,18 @@ from kohaku_ast.flow.cores import usable_cores
 from tests.cli.recorded import log_of, records
 from tests.oracle import run_kogine
 
-SCRIPT = "import os\nn = 0\nprint(os.environ['KOGINE_WORKER_ID'])\n"
+SCRIPT = """\
+import os, pathlib, time
+n = 0
+print(os.environ["KOGINE_WORKER_ID"])
+here = pathlib.Path("started")
+here.mkdir(exist_ok=True)
+(here / str(n)).touch()
+# Every worker has a run of its own before one of them takes the next.
+last = time.monotonic() + 60
+while len([*here.iterdir()]) < int(os.environ.get("AT_ONCE", 1)) and time.monotonic() < last:
+    time.sleep(0.01)
+"""
 GENERATOR = """\
 from kohaku_ast import Config
 def config_gen():
@@ -51,7 +62,7 @@ def workers_of(folder: Path) -> set[int]:
     ],
 )  # fmt: skip
 def test_workers(folder: Path, words: tuple[str, ...], workers: int) -> None:
-    done = run_kogine(folder, *words, "--json")
+    done = run_kogine(folder, *words, "--json", AT_ONCE=str(min(workers, 6)))
     assert (done.status, done.stderr) == (0, "")
     assert workers_of(folder) == set(range(min(workers, 6)))
 
