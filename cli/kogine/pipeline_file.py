@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from kogine.report import report
+from kogine.report import mistaken, report
 from kogine.script_command import ScriptCommand
-from kogine.start import mistaken
 
 from kohaku_ast.errors import KogineError, SourceError, UsageError, did_you_mean
 from kohaku_ast.hidden import hidden

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from kogine.report import mistaken
+
 from kohaku_ast.errors import SourceError
 from kohaku_ast.hidden import hidden
-from kohaku_ast.runner.launch import Launch, explain, plain_python
+from kohaku_ast.runner.launch import Launch, plain_python
 from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.runner.process import become
 
@@ -104,14 +106,3 @@ def _start_bound(bound: Bound) -> Callable[[], int]:
         return 0
 
     return run
-
-
-def mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
-    """Python's own words for a script that it cannot compile, and the status of a mistake: the
-    overrides cannot be applied. Raises *error* if that is not what is wrong.
-    """
-    try:
-        launch.compile()
-    except (SyntaxError, ValueError):
-        return lambda: explain(launch) and 2
-    raise error

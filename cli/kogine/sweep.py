@@ -8,9 +8,9 @@ from kogine.again import again_of_sweep
 from kogine.flow_options import flow_options
 from kogine.flow_run import run_flow
 from kogine.overrides import binder_of
+from kogine.report import mistaken
 from kogine.script_command import ScriptCommand
 from kogine.sort_words import refuse_lost_overrides
-from kogine.start import mistaken
 from kogine.sweep_check import check_axes
 from kogine.sweep_of import sweep_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import click
@@ -17,6 +18,7 @@ from kogine.options import (
     new_globals,
     record_options,
     sweep_options,
+    together,
     value_options,
 )
 from kogine.script_command import ScriptCommand
@@ -48,21 +50,25 @@ workflow = Group(
 )
 
 
-@click.command(
-    cls=CommandWithScript,
-    usage=_SCRIPTS,
-    many=True,
-    elsewhere=_NO_SEARCH,
+_scripts_command = functools.partial(
+    click.command, cls=CommandWithScript, usage=_SCRIPTS, many=True, elsewhere=_NO_SEARCH
+)
+_scripts_options = together(
+    click.argument("scripts", type=ScriptFile(), nargs=-1),
+    value_options,
+    sweep_options,
+    flow_options,
+    record_options,
+)
+
+
+@_scripts_command(
     examples=(
         "kogine workflow sequential prepare.py train.py lr=0.1",
         "kogine workflow sequential prepare.py train.py --config cfg.py --on-error continue",
     ),
 )
-@click.argument("scripts", type=ScriptFile(), nargs=-1)
-@value_options
-@sweep_options
-@flow_options
-@record_options
+@_scripts_options
 def sequential(command: ScriptCommand) -> Callable[[], int]:
     """Run scripts one after another, and stop at a failure."""
     from kogine.workflow_scripts import start_scripts
@@ -70,21 +76,13 @@ def sequential(command: ScriptCommand) -> Callable[[], int]:
     return start_scripts(command, is_parallel=False)
 
 
-@click.command(
-    cls=CommandWithScript,
-    usage=_SCRIPTS,
-    many=True,
-    elsewhere=_NO_SEARCH,
+@_scripts_command(
     examples=(
         "kogine workflow parallel a.py b.py --workers 2",
         "kogine workflow parallel train.py --sweep lr=0.1,0.2 --gpus 0,1",
     ),
 )
-@click.argument("scripts", type=ScriptFile(), nargs=-1)
-@value_options
-@sweep_options
-@flow_options
-@record_options
+@_scripts_options
 def parallel(command: ScriptCommand) -> Callable[[], int]:
     """Run scripts, and the runs of their sweeps, at the same time: by default on all cores."""
     from kogine.workflow_scripts import start_scripts

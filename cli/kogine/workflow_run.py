@@ -9,9 +9,8 @@ from kogine.again import again_of_scripts
 from kogine.flow_options import flow_options
 from kogine.flow_run import output, run_flow
 from kogine.overrides import binder_of, merge_configs
-from kogine.report import report
+from kogine.report import mistaken, report
 from kogine.script_command import ScriptCommand
-from kogine.start import mistaken
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, SourceError, UsageError
