@@ -54,7 +54,11 @@ class CommandWithScript(Command):
         """Sort *args*; click parses those that are ours."""
         own = OwnOptions(self._widths(ctx), self.elsewhere)
         sorter = WordSorter(
-            own, many=self.many, runs=self.runs, is_unfinished=ctx.resilient_parsing
+            own,
+            command=ctx.command_path,
+            many=self.many,
+            runs=self.runs,
+            is_unfinished=ctx.resilient_parsing,
         )
         found = ctx.meta[_SORTED] = sorter.sort(args)
         rest = super().parse_args(ctx, found.for_click())

@@ -8,9 +8,10 @@ the script's argument if the script takes arguments; ``--`` ends kogine's part.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from kogine.script_command import ScriptCommand, split_override
+from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean
 from kohaku_ast.runner.launch import Launch
@@ -86,19 +87,22 @@ class WordSorter:
         self,
         own: OwnOptions,
         *,
+        command: str = "kogine run",
         many: bool = False,
         runs: bool = True,
         is_unfinished: bool = False,
     ) -> None:
-        """*many*: plain words are scripts; not *runs*: the command starts no script, and an option
-        of the script with a value is an override; *is_unfinished*: for completion, where nothing
-        is a mistake.
+        """*command* is what messages call it; *many*: plain words are scripts; not *runs*: the
+        command starts no script, and an option of the script with a value is an override;
+        *is_unfinished*: for completion, where nothing is a mistake.
         """
         self.own, self.many, self.runs = own, many, runs
+        self.command = command
         self.is_unfinished = is_unfinished
         self.found = SortedWords()
         self.waiting: list[str] = []
         self.is_past_operand = False
+        self._options: list[str] = []
         self._accepted: AcceptedOptions | None = None
 
     def sort(self, words: Iterable[str]) -> SortedWords:
@@ -116,7 +120,22 @@ class WordSorter:
                 self._option(word)
             else:
                 self._plain(word)
+        self._refuse_strangers()
         return self.found
+
+    def _refuse_strangers(self) -> None:
+        """Arguments go to all scripts: one that does not have such an option would fail later."""
+        if self.is_unfinished or len(self.found.scripts) < 2:
+            return
+        for script in self.found.scripts:
+            accepted = accepted_by([script], self.found.is_module)
+            strange = [word for word in self._options if accepted.find(word) is None]
+            if strange:
+                name = strange[0].partition("=")[0]
+                raise UsageError(
+                    f"{script} has no option {name!r}, and arguments go to every script. As a "
+                    f"target it goes to those that have it: {name.lstrip('-')}=VALUE"
+                )
 
     @property
     def accepted(self) -> AcceptedOptions:
@@ -142,10 +161,13 @@ class WordSorter:
             self.is_past_operand = True
             found.argv.append(word)
         elif not self.is_unfinished:
-            raise UsageError(_unexpected(word, found.scripts[0], self.runs))
+            raise UsageError(self._unexpected(word))
 
     def _option(self, word: str) -> None:
         ours = self.own.find(word)
+        if ours and not self.runs:  # no script is started whose option it could be
+            self._take_ours(word, ours)
+            return
         # The start of a long name is enough for argparse, but not against a name of ours.
         theirs = self.accepted.find(word, abbreviations=not ours)
         if theirs is not None:
@@ -160,6 +182,8 @@ class WordSorter:
     def _take_ours(self, word: str, name: str) -> None:
         if name == _MODULE:
             self.found.is_module = True
+            self.waiting += [word[2:]] if word != _MODULE else []  # `-mpkg`
+            word = _MODULE
         if name == AS_IS:
             self.found.own.append([self._as_is(word)])
             return
@@ -178,7 +202,8 @@ class WordSorter:
         """``--as-is lr=x`` is for one target, ``--as-is`` for all texts."""
         if "=" in word:
             return word
-        has_target = self.waiting and "=" in self.waiting[-1] and not is_option(self.waiting[-1])
+        following = self.waiting[-1] if self.waiting else ""
+        has_target = "=" in following and not self.own.find(following)
         return f"{AS_IS}={self.waiting.pop() if has_target else ''}"
 
     def _wait(self, name: str) -> None:
@@ -196,6 +221,7 @@ class WordSorter:
         if not self.runs:
             self._override(word, name, option, values)
             return
+        self._options.append(word)
         self.found.argv += [word, *values]
         if is_followed and not self.waiting and not values and option.width != 0:
             self.found.waiting_name, self.found.waiting = name, option
@@ -204,13 +230,14 @@ class WordSorter:
         self, word: str, name: str, option: AcceptedOption, values: Sequence[str]
     ) -> None:
         """Where no script is started its option is a target: ``--lr 3`` is ``--lr=3``."""
-        if "=" in word:
-            self.found.assignments.append(word)
-        elif len(values) == 1:
-            self.found.assignments.append(f"{name}={values[0]}")
+        target = option.targets[0] if option.targets else name
+        value = word.partition("=")[2] if "=" in word else "".join(values)
+        if "=" in word or len(values) == 1:
+            self.found.assignments.append(f"{target}={value}")
         elif not self.is_unfinished:
             raise UsageError(
-                f"{word!r}: no script is started here, so it takes no arguments: write {name}=VALUE"
+                f"{word!r}: no script is started here, so it takes no arguments: write "
+                f"{target}=VALUE"
             )
 
     def _values(self, width: Width) -> list[str]:
@@ -241,7 +268,7 @@ class WordSorter:
         if name in self.own.elsewhere:
             return f"{name}: {self.own.elsewhere[name]}"
         if name == _MODULE:
-            return "-m goes before the name of the module: kogine run -m NAME"
+            return f"-m goes before the name of the module: {self.command} -m NAME"
         value = text if equals else self.waiting[-1] if self.waiting else "VALUE"
         known = [*self.own.widths, *(one for own in self.accepted.options for one in own.names)]
         hint = self._meant_target(name, value) or did_you_mean(name, known, cutoff=0.75)
@@ -252,7 +279,21 @@ class WordSorter:
             return f"No such option {name!r}.{hint}"
         return (
             f"No such option {name!r}, neither of kogine nor of {script}.{hint} What is for the "
-            f"script all the same comes after '--': kogine run {script} -- {word}"
+            f"script all the same comes after '--': {self._behind_dashes(script, word)}"
+        )
+
+    def _behind_dashes(self, script: str, word: str) -> str:
+        """The command line with *word* as an argument."""
+        return shlex.join([*self.command.split(), script, "--", word])
+
+    def _unexpected(self, word: str) -> str:
+        if not self.runs:
+            return f"unexpected argument {word!r}: an override is TARGET=VALUE"
+        script = self.found.scripts[0]
+        return (
+            f"unexpected argument {word!r}: an override is TARGET=VALUE, and {script} reads no "
+            "arguments, as far as its text tells. What is meant for it all the same comes after "
+            f"'--': {self._behind_dashes(script, word)}"
         )
 
     def _meant_target(self, name: str, value: str) -> str:
@@ -266,8 +307,9 @@ class WordSorter:
 
 
 def is_option(word: str) -> bool:
-    """Whether *word* starts like an option and is no negative number."""
-    return len(word) > 1 and word[0] == "-" and not _is_number(word)
+    """Whether *word* starts like an option; a negative number and a quoted text are none."""
+    is_dashed = len(word) > 1 and word[0] == "-"
+    return is_dashed and " " not in word.partition("=")[0] and not _is_number(word)
 
 
 def _is_number(word: str) -> bool:
@@ -276,16 +318,6 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
-
-
-def _unexpected(word: str, script: str, runs: bool) -> str:
-    if not runs:
-        return f"unexpected argument {word!r}: an override is TARGET=VALUE"
-    return (
-        f"unexpected argument {word!r}: an override is TARGET=VALUE, and {script} reads no "
-        "arguments, as far as its text tells. What is meant for it all the same comes after '--' "
-        f"(kogine run {script} -- {word})"
-    )
 
 
 def accepted_by(
@@ -337,28 +369,53 @@ def has_target(launch: Launch, target: str) -> bool:
     return True
 
 
-def refuse_lost_overrides(command: ScriptCommand, binder: Binder) -> None:
-    """Raise UsageError where the command line sets an option that is among the script's arguments,
-    too: the argument would win, and the override or axis be lost.
+def refuse_lost_overrides(
+    command: ScriptCommand, script: str, binder: Binder, axes: Iterable[str] = ()
+) -> None:
+    """Raise UsageError where the command line sets an option of *script* that is among the script's
+    arguments, too: the argument would win, and the override or axis be lost.
 
-    *binder* is that of the script.
+    *binder* is that of the script, *axes* are the targets that the command line sweeps.
     """
-    accepted = accepted_by(command.scripts, command.is_module, is_unfinished=True)
+    axes = [*axes]
+    typed = [*(one.target for one in command.overrides), *axes]
+    if not (typed and command.argv):
+        return
+    accepted = accepted_by([script], command.is_module, is_unfinished=True)
     named = {
         target: word
         for word in command.argv
-        if is_option(word)
-        for option in [accepted.find(word)]
-        if option is not None
+        for option in _options_in(word, accepted)
         for target in option.targets
     }
     if not named:
         return
-    axes = [split_override(one)[0] for one in command.option("sweep", ())]
     probes = [Override(target, None, "command line", optional=True) for target in axes]
-    for name, target in binder.full_targets([*command.overrides, *probes]).items():
-        if target in named:
+    full = binder.full_targets([*binder.overrides, *probes])
+    for name in typed:
+        argument = named.get(full.get(name, "")) or _of_module(name, named)
+        if argument:
             raise UsageError(
-                f"{target!r} is given twice: as {name}=... and as the script's argument "
-                f"{named[target]!r}, which wins. Take away one of them."
+                f"{full.get(name, name)!r} is given twice: as {name}=... and as the script's "
+                f"argument {argument!r}, which wins. Take away one of them."
             )
+
+
+def _options_in(word: str, accepted: AcceptedOptions) -> list[AcceptedOption]:
+    """The options that *word*, an argument, sets: of ``-vn3`` two."""
+    found = accepted.find(word) if is_option(word) else None
+    if found is None:
+        return []
+    is_long = word[1] == "-" or any(word in one.names for one in accepted.options)
+    letters = "" if is_long else word[1:]
+    cluster = [accepted.find(f"-{letter}") for letter in letters if letter.isalpha()]
+    return [found, *(one for one in cluster if one is not None)]
+
+
+def _of_module(name: str, named: Mapping[str, str]) -> str:
+    """The argument for an option that a module of the script declares: ``opts.seed`` is
+    ``opts.--seed``, which only the module's own Program resolves.
+    """
+    module, dot, option = name.rpartition(".")
+    spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"
+    return named.get(spelled, "") or named.get(spelled.replace("-", "_").replace("__", "--"), "")

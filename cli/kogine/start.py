@@ -84,7 +84,7 @@ def _refuse_lost(command: ScriptCommand, binder: Binder) -> None:
     if command.overrides and command.argv:
         from kogine.sort_words import refuse_lost_overrides
 
-        refuse_lost_overrides(command, binder)
+        refuse_lost_overrides(command, command.script, binder)
 
 
 def _start_bound(bound: Bound) -> Callable[[], int]:

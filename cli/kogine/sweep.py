@@ -12,7 +12,7 @@ from kogine.report import mistaken
 from kogine.script_command import ScriptCommand
 from kogine.sort_words import refuse_lost_overrides
 from kogine.sweep_check import check_axes
-from kogine.sweep_of import sweep_of
+from kogine.sweep_of import own_axes, sweep_of
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
@@ -36,7 +36,8 @@ def sweep(
         found = sweep_of(command, config, binder)
         check_axes(binder, found)
         if command.argv:
-            refuse_lost_overrides(command, binder)
+            axes = own_axes(command).targets
+            refuse_lost_overrides(command, command.script, binder, axes)
     except (SyntaxError, ValueError, SourceError) as error:
         return mistaken(launch, error)
     if "dry_run" in command.options and not is_search:

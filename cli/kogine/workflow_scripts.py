@@ -13,8 +13,9 @@ from kogine.flow_options import flow_options
 from kogine.flow_run import output, run_flow
 from kogine.overrides import binder_of
 from kogine.script_command import ScriptCommand
+from kogine.sort_words import refuse_lost_overrides
 from kogine.sweep_check import check_axes
-from kogine.sweep_of import sweep_of
+from kogine.sweep_of import own_axes, sweep_of
 from kogine.workflow_previous import asks_for_previous, load_after
 
 from kohaku_ast.config.config import Config
@@ -66,6 +67,8 @@ def _works(command: ScriptCommand) -> list[Work]:
         if len(binders) > 1:
             found = _fitted(found, binder, binders, command)
         check_axes(binder, found)
+        script = command.scripts[binders.index(binder)]
+        refuse_lost_overrides(command, script, binder, own_axes(command).targets)
         return found
 
     if any(map(asks_for_previous, files)):

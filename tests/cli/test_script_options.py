@@ -22,6 +22,7 @@ lr = 0.1
 p = argparse.ArgumentParser()
 p.add_argument("--{name}", default="d")
 p.add_argument("--quiet", "-q", action="store_true")
+p.add_argument("-v", action="count")
 p.add_argument("files", nargs="*")
 print(p.parse_args(), lr)
 """
@@ -210,6 +211,11 @@ def test_sorted(
         pytest.param("s.py q=1 -q", "no parameter 'q'", id="a short name is no target"),
         pytest.param("s.py quiet=yes -q", "'--quiet' is given twice", id="the short option"),
         pytest.param("typed.py name=3 --name 4", "is given twice", id="typer"),
+        pytest.param("s.py quiet=yes -qv", "'--quiet' is given twice", id="a letter of a cluster"),
+        pytest.param("own.py args.name=3 --name 4", "is given twice", id="an option of an own module"),
+        pytest.param("own.py args.--name=3 --name 4", "is given twice", id="and with its dashes"),
+        pytest.param("own.py --sweep args.name=3,4 --name 4", "is given twice", id="and an axis"),
+        pytest.param("s.py --trials table.csv --name 4", "'--name' is given twice", id="an axis of a table"),
         pytest.param("nosuch.py --lr 1", "can't open file 'nosuch.py'", id="no such file"),
     ],
 )  # fmt: skip
@@ -218,9 +224,66 @@ def test_refused(words: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "hand.py").write_text(BY_HAND)
     (tmp_path / "s.py").write_text(text_of("argparse", "name"))
     (tmp_path / "typed.py").write_text(text_of("typer", "name"))
+    (tmp_path / "args.py").write_text(text_of("argparse", "name").replace("print(", "("))
+    (tmp_path / "own.py").write_text("import args\nprint(args.p.parse_args())\n")
+    (tmp_path / "table.csv").write_text("name\na\nb\n")
     done = run_kogine(tmp_path, "run", *words.split())
     assert (done.status, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["sequential", "parallel"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param("s.py name=3 --name 4", "'--name' is given twice", id="an override"),
+        pytest.param("s.py t.py --sweep name=3,4 -- --name 4", "is given twice", id="an axis"),
+        pytest.param("s.py u.py --name 4", "u.py has no option '--name'", id="not of all scripts"),
+    ],
+)
+def test_workflows_refuse_what_would_be_lost(
+    mode: str, words: str, said: str, tmp_path: Path
+) -> None:
+    for script, name in (("s.py", "name"), ("t.py", "name"), ("u.py", "other")):
+        (tmp_path / script).write_text(text_of("argparse", name))
+    done = run_kogine(tmp_path, "workflow", mode, *words.split())
+    assert (done.status, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("library", "words", "text"),
+    [
+        pytest.param("argparse", "--name=x", """"--name", default='x'""", id="an option"),
+        pytest.param("typer", "--name=x", "name: str = 'x'", id="a parameter of typer"),
+        pytest.param("fire", "--name x", "name='x'", id="a parameter of fire, with a blank"),
+    ],
+)
+def test_where_nothing_runs_an_option_of_the_script_is_a_target(
+    library: str, words: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / "s.py").write_text(text_of(library, "name"))
+    done = run_kogine(tmp_path, "freeze", "s.py", *words.split())
+    assert text in done.stdout, done.stderr
+
+
+def test_where_nothing_runs_our_options_are_ours(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(text_of("argparse", "config"))
+    (tmp_path / "cfg.py").write_text("lr = 7\n")
+    assert "lr = 7" in run_kogine(tmp_path, "freeze", "s.py", "--config", "cfg.py").stdout
+
+
+def test_a_quoted_text_that_starts_with_a_dash_is_a_value(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(text_of("argparse", "name"))
+    words = ("s.py", "--name", "-x y")
+    assert run_kogine(tmp_path, "run", *words) == run_python(tmp_path, *words)
+
+
+def test_an_argument_of_typer_keeps_its_place(tmp_path: Path) -> None:
+    text = "import typer\ndef main(name: str, n: int = typer.Argument(3)):\n    print(name, n)\ntyper.run(main)\n"
+    (tmp_path / "s.py").write_text(text)
+    assert run_kogine(tmp_path, "run", "s.py", "n=7", "x").stdout == "x 7\n"
+    assert run_kogine(tmp_path, "run", "s.py", "n=7", "x", "9").stdout == "x 9\n"
 
 
 def test_an_argument_wins_over_a_config_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from kohaku_ast.transform.literals import called_name
 from kohaku_ast.transform.sites import Site
 
 _FIELDS = {"field", "Field", "ib", "attrib"}  # dataclasses and attrs; pydantic
-_FIRST_IS_DEFAULT = {"Field", "Option", "ib", "attrib"}  # pydantic; typer; attrs
+_FIRST_IS_DEFAULT = {"Field", "Option", "Argument", "ib", "attrib"}  # pydantic; typer; attrs
 _FACTORIES = {"default_factory", "factory"}
 
 
