@@ -83,4 +83,19 @@ def compare(
     expected = run_python(folder, name, *argv, stdin=stdin)
     script.write_bytes(data)
     split = ["--", *argv] if argv else []
-    return expected, run_kogine(folder, "run", name, *arguments, *split, stdin=stdin)
+    words = targets(arguments, argv)
+    return expected, run_kogine(folder, "run", name, *words, *split, stdin=stdin)
+
+
+def targets(words: Sequence[str], argv: Sequence[str] = ()) -> list[str]:
+    """*words* with options of the script as targets: ``--lr=1`` alone is an argument, and stays one
+    where *argv* has the option, too.
+    """
+    given = {_option(word) for word in argv}
+    named = [word.startswith("--") and "=" in word and _option(word) not in given for word in words]
+    split = [["--set", word] if is_target else [word] for word, is_target in zip(words, named)]
+    return [word for pair in split for word in pair]
+
+
+def _option(word: str) -> str:
+    return word.partition("=")[0].replace("--no-", "--").replace("-", "_")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import semantics
-from tests.oracle import compare, run_kogine, run_python
+from tests.oracle import compare, run_kogine, run_python, targets
 from tests.semantics.case import Case, Refusal
 
 _TABLES = [
@@ -51,7 +51,7 @@ def _frames(stderr: str) -> list[str]:
 def test_refused_before_anything_runs(case, tmp_path):  # type: ignore[no-untyped-def]
     _write(tmp_path, case.files)
     (tmp_path / "script.py").write_bytes(case.script)
-    got = run_kogine(tmp_path, "run", "script.py", *case.arguments)
+    got = run_kogine(tmp_path, "run", "script.py", *targets(case.arguments))
     assert (got.status, got.stdout) == (2, "")
     assert got.stderr.startswith("kogine: error: ")
     assert "/kohaku_ast/" not in got.stderr

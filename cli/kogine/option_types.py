@@ -167,7 +167,8 @@ def _paired(text: str) -> tuple[str, ...]:
 
 
 def _new_global(text: str) -> str:
-    split_override(text)
+    if "=" not in text:
+        raise UsageError(f"--add {text!r} is not NAME=VALUE")
     return text
 
 

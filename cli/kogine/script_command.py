@@ -79,19 +79,21 @@ def typed_override(word: str, *, as_is: bool = False) -> Override:
 
 
 def read_without_options(arguments: Sequence[str]) -> ScriptCommand | None:
-    """``SCRIPT [TARGET=VALUE ...] [-- ARGS ...]``, which needs no parser; None if there is more.
+    """``[-m] SCRIPT [TARGET=VALUE ...] [-- ARGS ...]``, which needs no parser; None if there is more.
 
-    Raises UsageError for brackets that do not pair.
+    Click would leave ``threading`` in the process of a module, which tracers see at its end. Raises
+    UsageError for brackets that do not pair.
     """
     if "--" in arguments:
         cut = list(arguments).index("--")
         arguments, argv = arguments[:cut], arguments[cut + 1 :]
     else:
         argv = ()
-    script, *rest = arguments or ("--",)
+    is_module = arguments[:1] == ["-m"]
+    script, *rest = arguments[is_module:] or ("--",)
     if not _is_plain(script) or not all(_is_plain(word) and "=" in word for word in rest):
         return None
-    return ScriptCommand((script,), [typed_override(word) for word in rest], argv)
+    return ScriptCommand((script,), [typed_override(word) for word in rest], argv, is_module)
 
 
 def _is_plain(word: str) -> bool:

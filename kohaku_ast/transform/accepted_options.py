@@ -232,12 +232,27 @@ def _facts(data: bytes, filename: str, folder: str, package: str) -> Facts | Non
     try:
         kept: Facts | None = marshal.loads(cache.load_bytes(name) or b"")
     except (ValueError, EOFError, TypeError):
-        kept = _read_facts(data, filename, folder, package)
+        kept = _read_elsewhere(name, data, filename, folder, package)
         cache.store_bytes(name, marshal.dumps(kept))
     return kept
 
 
-def _read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
+def _read_elsewhere(
+    name: str, data: bytes, filename: str, folder: str, package: str
+) -> Facts | None:
+    """As ``read_facts``, by a builder: the script's process has the same modules warm and cold."""
+    from kohaku_ast.transform.load import ask
+
+    answer = ask((name, data, filename, None, folder, package))
+    made, error = marshal.loads(answer) if answer else (None, None)
+    if made is None or error is not None:
+        return read_facts(data, filename, folder, package)
+    facts: Facts | None = marshal.loads(made)
+    return facts
+
+
+def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
+    """The facts of a file whose bytes are *data*, read now; None if it is no Python."""
     from kohaku_ast.transform.option_facts import file_facts
     from kohaku_ast.transform.source import decode
 

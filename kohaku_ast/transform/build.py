@@ -42,6 +42,7 @@ def build(order: Order) -> Program:
 def _built(order: Order) -> tuple[Program, bool]:
     """The Program, and whether it is in the cache now."""
     key, data, filename, request, folder, package = order
+    assert request is not None
     try:
         from kohaku_ast.transform.compile import build_program
         from kohaku_ast.transform.source import decode
@@ -128,6 +129,10 @@ def _die_with_parent(request: int) -> None:
 
 def _answer(order: Order) -> bytes:
     """The bytes of the Program. Of many processes that want the same one, one builds it."""
+    if order[3] is None:
+        from kohaku_ast.transform.accepted_options import read_facts
+
+        return marshal.dumps(read_facts(order[1], order[2], *order[4:]))
     key = order[0]
     try:
         folder = cache.Folder(make=True)

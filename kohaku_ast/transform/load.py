@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from kohaku_ast.transform.program import Program
     from kohaku_ast.transform.request import Request
 
-    Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...], str, str]
-    """What a builder gets: the key in the cache, and what ``load_program`` was given."""
+    Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...] | None, str, str]
+    """What a builder gets: the key in the cache, and what ``load_program`` was given; without a
+    Request the facts about options are wanted (see ``accepted_options``).
+    """
 
 
 def load_program(
@@ -44,7 +46,7 @@ def load_program(
 
 
 def _built(order: Order) -> Program:
-    answer = _ask(order)
+    answer = ask(order)
     if not answer:
         # No process could be started, or it was killed: slower and with more modules, but right.
         from kohaku_ast.transform.build import build
@@ -58,8 +60,10 @@ def _built(order: Order) -> Program:
     raise unpack(error)
 
 
-def _ask(order: Order) -> bytes:
-    """What a builder answers; empty if there is none."""
+def ask(order: Order) -> bytes:
+    """What a builder answers, in the form of marshal: the result as bytes or None, and an error;
+    empty if no builder could be started.
+    """
     if sys.platform == "win32":
         return _ask_subprocess(order)
     for start in (_fork, _spawn) if _is_alone() else (_spawn,):
