@@ -79,7 +79,7 @@ def typed_override(word: str, *, as_is: bool = False) -> Override:
 
 
 def read_without_options(arguments: Sequence[str]) -> ScriptCommand | None:
-    """``[-m] SCRIPT [TARGET=VALUE ...] [-- ARGS ...]``, which needs no parser; None if there is more.
+    """``[-m] SCRIPT [TARGET=VALUE ...] [-- ARGS ...]``, which needs no parser; else None.
 
     Click would leave ``threading`` in the process of a module, which tracers see at its end. Raises
     UsageError for brackets that do not pair.

@@ -216,6 +216,7 @@ def test_sorted(
         pytest.param("own.py args.--name=3 --name 4", "is given twice", id="and with its dashes"),
         pytest.param("own.py --sweep args.name=3,4 --name 4", "is given twice", id="and an axis"),
         pytest.param("s.py --trials table.csv --name 4", "'--name' is given twice", id="an axis of a table"),
+        pytest.param("pair.py fast=on --no-fast", "'--fast' is given twice", id="a boolean pair"),
         pytest.param("nosuch.py --lr 1", "can't open file 'nosuch.py'", id="no such file"),
     ],
 )  # fmt: skip
@@ -226,6 +227,11 @@ def test_refused(words: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "typed.py").write_text(text_of("typer", "name"))
     (tmp_path / "args.py").write_text(text_of("argparse", "name").replace("print(", "("))
     (tmp_path / "own.py").write_text("import args\nprint(args.p.parse_args())\n")
+    (tmp_path / "pair.py").write_text(
+        "import argparse\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--fast', action=argparse.BooleanOptionalAction, default=False)\n"
+        "print(p.parse_args())\n"
+    )
     (tmp_path / "table.csv").write_text("name\na\nb\n")
     done = run_kogine(tmp_path, "run", *words.split())
     assert (done.status, done.stdout) == (2, "")
