@@ -6,7 +6,6 @@ A script of 2,000 lines takes 190 ms to read, and 1 ms once it is kept.
 from __future__ import annotations
 
 import marshal
-import os
 import sys
 
 from kohaku_ast.transform import cache
@@ -86,13 +85,11 @@ def list_script(script: str, is_module: bool = False) -> Listing:
 
     Raises a KogineError or SyntaxError if it cannot be read.
     """
-    from kohaku_ast.runner.module_launch import find_launch
+    from kohaku_ast.runner.module_launch import find_to_read
 
-    path = os.path.expanduser(script)
-    # Standard input or a pipe would be used up; a device may never end.
-    if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
+    launch = find_to_read(script, is_module)
+    if launch is None:
         return Listing([], [], [])
-    launch = find_launch(path, (), is_module)
     return list_text(launch.data, launch.filename, launch.path0, launch.package)
 
 

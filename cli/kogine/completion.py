@@ -24,6 +24,7 @@ from kogine.command import Choice, Command, Group
 from kogine.command_with_script import CommandWithScript
 from kogine.complete_files import find_files
 from kogine.complete_line import is_plain, plain_text, read_line, replacement
+from kogine.main import COMPLETE
 from kogine.option_types import items
 
 from kohaku_ast.errors import UsageError
@@ -35,7 +36,7 @@ SHELLS = {
 }
 """The shells, and what their users do with the script."""
 
-VARIABLE = "_KOGINE_COMPLETE"
+VARIABLE = COMPLETE
 
 
 class _Words(ShellComplete):

@@ -7,7 +7,6 @@ the script's argument if the script takes arguments; ``--`` ends kogine's part.
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +14,7 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.runner.module_launch import find_to_read, split_function
 from kohaku_ast.runner.override import Override
 from kohaku_ast.transform.accepted_options import (
     NO_OPTIONS,
@@ -348,11 +347,7 @@ def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedO
 
 
 def _launch(script: str, is_module: bool) -> Launch | None:
-    path = os.path.expanduser(split_function(script)[0])
-    # Standard input or a pipe would be used up; a device may never end.
-    if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
-        return None
-    return find_launch(path, (), is_module)
+    return find_to_read(split_function(script)[0], is_module)
 
 
 def has_target(launch: Launch, target: str) -> bool:

@@ -75,6 +75,18 @@ def split_function(script: str) -> tuple[str, str]:
     return script, ""
 
 
+def find_to_read(script: str, is_module: bool = False) -> Launch | None:
+    """As ``find_launch``, to look at the text of *script* and not to run it; ``~`` is the home.
+
+    None for what can be read only once, standard input or a pipe: it would be used up; a device may
+    never end.
+    """
+    path = os.path.expanduser(script)
+    if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
+        return None
+    return find_launch(path, (), is_module)
+
+
 def is_runnable_folder(path: str) -> bool:
     """Whether *path* is a folder or an archive, which Python looks for ``__main__`` in."""
     if os.path.isdir(path):

@@ -337,7 +337,7 @@ def test_cached_facts_are_the_same_and_nothing_is_parsed_again(
     def fail(*_: object) -> None:
         raise AssertionError("parsed again")
 
-    monkeypatch.setattr(module, "_read_facts", fail)
+    monkeypatch.setattr(module, "_read_elsewhere", fail)
     assert accepted_options_of(script.read_bytes(), str(script)).options == first.options
     (tmp_path / "conf" / "base.py").write_text("# changed")
     with pytest.raises(AssertionError, match="parsed again"):
