@@ -32,14 +32,18 @@ def test_warm_run_of_a_small_script(tmp_path: Path) -> None:
     print("\nat most 2.5, with an option 5.5\n" + report(times, "python hello.py"))
 
 
-def test_warm_run_of_a_script_that_imports_numpy(tmp_path: Path) -> None:
-    pytest.importorskip("numpy", reason="numpy is no dependency; install it to measure this")
-    (tmp_path / "array.py").write_text("import numpy as np\nn = 3\nprint(np.arange(n).sum())\n")
+def test_warm_run_of_a_script_that_imports_numpy_and_pandas(tmp_path: Path) -> None:
+    for module in ("numpy", "pandas"):
+        pytest.importorskip(module, reason=f"{module} is no dependency; install it to measure this")
+    lines = ["import numpy as np", "import pandas as pd", "n = 3"]
+    lines.append('print(pd.DataFrame({"x": np.arange(n)}).x.sum())')
+    (tmp_path / "frame.py").write_text("\n".join(lines) + "\n")
     commands = {
-        "python array.py": [sys.executable, "array.py"],
-        "kogine run array.py n=4": [installed_command(), "run", "array.py", "n=4"],
+        "python frame.py": [sys.executable, "frame.py"],
+        "kogine run frame.py n=4": [installed_command(), "run", "frame.py", "n=4"],
     }
-    print("\n" + report(interleave(commands, tmp_path), "python array.py"))
+    times = interleave(commands, tmp_path, 25)
+    print("\nat most 1.05\n" + report(times, "python frame.py"))
 
 
 MOONS = (FIXTURES / "scripts" / "moons_mlp.py").read_text()

@@ -103,6 +103,7 @@ if __name__ == "__main__":
 """
 
 DDP = """
+import os
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 def main():
@@ -117,8 +118,9 @@ def main():
     every = [torch.empty_like(mine) for _ in range(2)]
     dist.all_gather(every, mine)
     if dist.get_rank() == 0:
-        print(every)
-    dist.destroy_process_group()
+        print(every, flush=True)
+    dist.barrier()
+    os._exit(0)  # gloo's threads abort the process now and then while torch is torn down
 if __name__ == "__main__":
     main()
 """
