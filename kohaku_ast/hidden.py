@@ -27,12 +27,14 @@ def _two_lines() -> None:
 
 def hidden(function: Callable[P, R]) -> Callable[P, R]:
     """*function*, without a frame that anybody can see. It must not yield."""
-    if sys.version_info >= (3, 11) and sys.implementation.name == "cpython":
-        function.__code__ = _without_resume(function.__code__)  # type: ignore[attr-defined]
+    function.__code__ = without_resume(function.__code__)
     return function
 
 
-def _without_resume(code: CodeType) -> CodeType:
+def without_resume(code: CodeType) -> CodeType:
+    """*code*, as one that nobody sees run."""
+    if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
+        return code
     resume, nop = _two_lines.__code__.co_code[:4:2]
     bytes_ = code.co_code
     at = bytes_[::2].index(resume) * 2

@@ -3,23 +3,25 @@
 ``multiprocessing`` (and loky, which copies it) tells a spawned child which file to run again as
 ``__mp_main__``. Under overrides that has to be our Program with the same values. The path in
 those instructions is replaced by an object that, when the child unpickles it, receives the
-Program and turns into the path of ``child_main.py``, which runs it.
-
-State of this process, set once in each: ``_received``.
+Program and turns into that path again; when ``runpy`` then reads the file, it gets the Program's
+code. So nothing of ours runs while the script does.
 """
 
 from __future__ import annotations
 
-import os
+import _signal  # type: ignore[import-not-found]  # pickle finds a function where it is defined
 import sys
+from _operator import getitem
 
-from kohaku_ast.transform.given import Given
+from kohaku_ast.hidden import without_resume
+from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
+from kohaku_ast.transform.given import Given, fill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from importlib.machinery import ModuleSpec
-    from types import ModuleType
+    from types import CodeType, ModuleType
 
     from kohaku_ast.runner.import_hook import OverridingFinder
     from kohaku_ast.runner.prepared import Prepared
@@ -30,8 +32,6 @@ SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.lok
 
 _MAIN_KEYS = ("init_main_from_name", "init_main_from_path")
 """How a spawner tells a child what its ``__mp_main__`` is."""
-
-_received: list[Inheritance] = []
 
 
 class Inheritance:
@@ -63,20 +63,37 @@ class Inheritance:
 
 
 class _Main(str):
-    """The path or name of the script for this process; for a child that unpickles it, what
-    runs the script under its overrides.
+    """The path or name of the script for this process; for a child that unpickles it, too, and
+    the child then runs it under its overrides.
     """
 
-    is_module: bool
+    key: str
     dumps: Callable[[], bytes]
 
     def __reduce__(self) -> tuple[object, ...]:
-        return receive, (self.dumps(), str(self) if self.is_module else "")
+        received = _Called(receive, self.dumps(), self.key, str(self))
+        if not hasattr(_signal, "pthread_sigmask"):
+            return getitem, ((received,), 0)
+        # The child blocks SIGINT before it imports anything of ours, and no line of ours is left
+        # when it hears it again: whoever presses Ctrl-C meanwhile sees multiprocessing's lines.
+        before = _Called(sigmask, BLOCK, (SIGINT,))
+        after = _Called(sigmask, _signal.SIG_SETMASK, before)
+        return getitem, ((before, received, after), 1)
 
 
-def receive(data: bytes, module: str) -> str:
-    """In the child: keep what the parent sent; *module* if the script was started by that name,
-    else the path of the file to run as ``__mp_main__``.
+class _Called:
+    """What another process gets for it is the result of a call that is made there."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self.reduced = function, arguments
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self.reduced
+
+
+def receive(data: bytes, key: str, main: str) -> str:
+    """In the child: take over what the parent sent, and return *main*, which is what *key* says:
+    the name or the path of what is run as ``__mp_main__``.
     """
     import pickle
 
@@ -84,18 +101,44 @@ def receive(data: bytes, module: str) -> str:
 
     program, values, modules = pickle.loads(data)
     loaded = {name: (file, loads(one), given) for name, (file, one, given) in modules.items()}
-    loaded_main = loads(program), values
-    inheritance = Inheritance(loaded_main, loaded)
-    _received[:] = [inheritance]
+    inheritance = Inheritance((loads(program), values), loaded)
     use_in_modules(inheritance)
     watch_spawners(inheritance)
-    if module:  # the child looks it up by name, as the parent did
+    if key == "init_main_from_name":  # the child looks it up by name, as the parent did
         from kohaku_ast.runner.import_hook import install
 
-        main, given = loaded_main
-        install({module: (main.filename, Given(main, given).codes()[0])})
-        return module
-    return os.path.join(os.path.dirname(__file__), "child_main.py")
+        program, values = inheritance.main
+        install({main: (program.filename, Given(program, values).codes()[0])})
+    elif key == "init_main_from_path":
+        _read_next(Given(*inheritance.main))
+    return main
+
+
+def _read_next(given: Given) -> None:
+    """Let the next file that ``runpy`` reads, which is the script's, have the code of *given*."""
+    import pkgutil
+
+    # A forkserver may have run the file already; the child would take that for its own main.
+    vars(sys.modules["__main__"]).pop("__file__", None)
+    read_code = pkgutil.read_code
+    code = _in_one(given.codes(), given.program.filename)
+
+    def read(stream: object) -> CodeType:
+        pkgutil.read_code = read_code
+        return code
+
+    pkgutil.read_code = read
+
+
+def _in_one(codes: list[CodeType], filename: str) -> CodeType:
+    """*codes*, to be run one after another in one namespace, as one that is not seen itself."""
+    if len(codes) == 1:
+        return codes[0]
+    names = [f"segment {number}".encode() for number in range(len(codes))]
+    namespace = "__import__('sys').modules['__mp_main__'].__dict__"
+    lines = "\n".join(f"exec({name!r}, {namespace})" for name in names)
+    code = compile(lines, filename, "exec", dont_inherit=True)
+    return without_resume(fill(code, dict(zip(names, codes))))
 
 
 def hand_on(prepared: Prepared) -> OverridingFinder | None:
@@ -127,15 +170,6 @@ def use_in_modules(inheritance: Inheritance) -> None:
         from kohaku_ast.runner.import_hook import install
 
         install(codes)
-
-
-def become_child(namespace: dict[str, object]) -> None:
-    """In the child: run the script in *namespace*, which has nothing of ours left in it."""
-    program, values = _received[0].main
-    namespace["__file__"] = program.filename
-    namespace["__doc__"] = None
-    for code in Given(program, values).codes():
-        exec(code, namespace)
 
 
 def watch_spawners(inheritance: Inheritance) -> None:
@@ -199,7 +233,7 @@ def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
         keys = [key for key in _MAIN_KEYS if key in data] or ["kogine"]
         for key in keys:
             main = _Main(data.get(key, ""))
-            main.is_module = key == "init_main_from_name"
+            main.key = key
             main.dumps = inheritance.dumps
             data[key] = main
         return data

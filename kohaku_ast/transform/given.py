@@ -127,7 +127,7 @@ class Given:
     def codes(self, role: str = "") -> list[CodeType]:
         """The Program's code with the values in it, all of it or what has the *role*."""
         segments = self.program.segments
-        return [_filled(code, self._constants) for own, code in segments if role in ("", own)]
+        return [fill(code, self._constants) for own, code in segments if role in ("", own)]
 
     def unused(self) -> list[tuple[str, int]]:
         """Target and first line of the overrides none of whose definitions ran."""
@@ -173,8 +173,8 @@ def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
     return _Copy(), value.copy()
 
 
-def _filled(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
-    """*code* with the placeholders among its constants replaced, at any depth."""
+def fill(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
+    """*code* with the placeholders among its constants replaced by *constants*, at any depth."""
     filled = tuple(_constant(one, constants) for one in code.co_consts)
     if all(map(is_, filled, code.co_consts)):
         return code
@@ -183,7 +183,7 @@ def _filled(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
 
 def _constant(value: object, constants: Mapping[bytes, object]) -> object:
     if hasattr(value, "co_consts"):
-        return _filled(value, constants)  # type: ignore[arg-type]
+        return fill(value, constants)  # type: ignore[arg-type]
     return constants.get(value, value) if type(value) is bytes else value
 
 

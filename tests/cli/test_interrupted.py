@@ -95,6 +95,34 @@ def test_a_process_that_gets_ready_for_its_script_shows_nothing_of_ours(
         assert "2 runs: " in done.stderr, done
 
 
+CHILDREN = """\
+import multiprocessing
+n = 0
+def work():
+    pass
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work)
+    process.start()
+    process.join()
+    print(process.exitcode)
+"""
+
+
+@pytest.mark.parametrize("many", [1, sys.maxsize], ids=["once", "many times"])
+def test_a_child_of_a_script_that_gets_ready_shows_nothing_of_ours(
+    tmp_path: Path, many: int
+) -> None:
+    (tmp_path / "children.py").write_text(CHILDREN)
+    interrupting = Interrupting(tmp_path, "kohaku_ast", "spawn_main")
+    words = ["run", "children.py", "n=2"]
+    events = interrupting.events(words)
+    assert events > EVERYWHERE
+    for at in range(0, events, max(events // EVERYWHERE, 1)):
+        done = interrupting.run(words, at, many)
+        assert ours(done.stderr) == [], (at, done.stderr)
+        assert "KeyboardInterrupt" in done.stderr or at > events // 2, done
+
+
 WAITS = """\
 import atexit, os, time
 n = 0

@@ -104,6 +104,67 @@ def test_children_see_the_overrides(tmp_path: Path, method: str, start: str) -> 
     assert got == expected
 
 
+PRELOADS = """
+import multiprocessing.spawn
+own = multiprocessing.spawn.get_preparation_data
+multiprocessing.spawn.get_preparation_data = lambda name: own(name) | {"main_path": __file__}
+"""
+
+
+def test_children_of_a_server_that_has_run_the_script_before(tmp_path: Path) -> None:
+    """As the forkserver of Python 3.14 does of its own accord."""
+    text = script("forkserver", STARTS["ProcessPoolExecutor"])
+    preloading = text.replace(
+        "    from concurrent", PRELOADS.replace("\n", "\n    ") + "from concurrent"
+    )
+    assert preloading != text
+    (tmp_path / "hparams.py").write_text("lr = 5\n")
+    (tmp_path / "s.py").write_text(preloading.replace("lr = 0.1", "lr = 0.75"))
+    expected = run_python(tmp_path, "-B", "s.py")
+    assert expected.status == 0, expected.stderr
+    (tmp_path / "s.py").write_text(preloading)
+    assert run_kogine(tmp_path, "run", "s.py", "lr=0.75") == expected
+
+
+FAILS = """\
+import multiprocessing, sys
+lr = 0.1
+def work():
+    raise ValueError(lr)
+print(__name__, sys.argv, lr)
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work)
+    process.start()
+    process.join()
+    print(process.exitcode)
+else:
+    print("else", sys.argv, __file__, __spec__, AT_IMPORT and 1 / 0)
+"""
+
+
+@pytest.mark.parametrize("at_import", ["True", "False"], ids=["at import", "in its function"])
+def test_a_child_that_fails_looks_as_under_python(tmp_path: Path, at_import: str) -> None:
+    text = FAILS.replace("AT_IMPORT", at_import)
+    (tmp_path / "s.py").write_text(text.replace("lr = 0.1", "lr = 2.5"))
+    expected = run_python(tmp_path, "s.py")
+    assert "Error" in expected.stderr
+    (tmp_path / "s.py").write_text(text)
+    got = run_kogine(tmp_path, "run", "s.py", "lr=2.5")
+    assert (got.status, got.stdout) == (expected.status, expected.stdout)
+    assert got.stderr == expected.stderr
+
+
+def test_children_of_a_loaded_script_run_its_guard_too(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(FAILS.replace("AT_IMPORT", "False"))
+    (tmp_path / "loads.py").write_text(
+        "import sys\nfrom kohaku_ast import Config, Script\n"
+        "if __name__ == '__main__':\n    Script('s.py', Config(dict(lr=2.5))).load()()\n"
+    )
+    got = run_python(tmp_path, "loads.py")
+    assert "else" in got.stdout, got
+    assert "ValueError: 2.5" in got.stderr
+
+
 def test_a_value_that_is_a_lambda_crosses(tmp_path: Path) -> None:
     (tmp_path / "cfg.py").write_text("_k = 3\nscale = lambda x: x * _k\n")
     (tmp_path / "s.py").write_text(
