@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from kohaku_ast.flow.launchers import Handle
+from kohaku_ast.flow.limits import GRACE
 from kohaku_ast.flow.run import Run
 from kohaku_ast.runner.outcome import Outcome
-
-GRACE = 10.0
-"""Seconds that a run has between one signal and the next harder one."""
 
 HURRY = 5.0
 """The same if we were asked to end ourselves: who does so waits 10 seconds, before SIGKILL."""

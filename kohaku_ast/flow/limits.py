@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kohaku_ast.flow.ending import GRACE
 from kohaku_ast.flow.run import Run
 from kohaku_ast.runner.bound import Bound
+
+GRACE = 10.0
+"""Seconds that a run has between one signal and the next harder one."""
 
 
 def _never(run: Run, bound: Bound) -> bool:

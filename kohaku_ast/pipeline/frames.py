@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 
 from kohaku_ast.errors import KogineError
-from kohaku_ast.pipeline.straight import FILENAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
+#: The file of every generated function, as tracebacks have it.
+FILENAME = "<pipeline of kohaku_ast>"
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _OURS = tuple(os.path.join(_PACKAGE, folder, "") for folder in ("pipeline", "engines"))
 #: Functions of ours that call a node: an exception that has no such frame is a bug of ours.

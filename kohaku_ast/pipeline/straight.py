@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 
+from kohaku_ast.pipeline.frames import FILENAME
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.results import split
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     #: A line of the text, and the node that it runs.
     Line = tuple[str, NodeLike | None]
 
-#: The file of every generated function, as tracebacks have it.
-FILENAME = "<pipeline of kohaku_ast>"
 #: Held while code is made: each Plan has one, whatever threads ask for it at once.
 MAKING = threading.RLock()
 
