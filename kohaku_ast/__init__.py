@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.script_node import script
     from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.runner.script import Loaded, Script, run
-    from kohaku_ast.transform.parameters import Parameter
+    from kohaku_ast.transform.find.parameters import Parameter
 
 _WHERE = {
     "AsyncExecutor": "engines.asynchronous",

@@ -8,13 +8,13 @@ from __future__ import annotations
 import marshal
 import sys
 
-from kohaku_ast.transform import cache
+from kohaku_ast.transform.program import cache
 from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.readings import Reading
-    from kohaku_ast.transform.parameters import Parameter
+    from kohaku_ast.transform.find.parameters import Parameter
 
 FORMAT = 1
 """Grows with every change of what is stored."""
@@ -126,10 +126,10 @@ def _loads(data: bytes) -> Listing:
 
 
 def _listing(data: bytes, filename: str, folder: str, package: str) -> Listing:
-    from kohaku_ast.transform.inspection import inspect_source
-    from kohaku_ast.transform.modules import imported_modules
-    from kohaku_ast.transform.parameters import find_functions
-    from kohaku_ast.transform.source import decode
+    from kohaku_ast.transform.find.inspection import inspect_source
+    from kohaku_ast.transform.find.modules import imported_modules
+    from kohaku_ast.transform.find.parameters import find_functions
+    from kohaku_ast.transform.find.source import decode
 
     found = inspect_source(decode(data, filename, folder, package))
     return Listing(

@@ -12,16 +12,15 @@ from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.fits import fits
 from kohaku_ast.config.text_values import TextValueError, parse_cell
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget
 from kohaku_ast.readings import describe
 from kohaku_ast.runner.bound import Binder, spread
 from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.runner.override import Override, of_config
-from kohaku_ast.transform.parameters import Parameter, find_parameters
-from kohaku_ast.transform.resolve import Targets
-from kohaku_ast.transform.routing import module_parameter
-from kohaku_ast.transform.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.targets import Targets, module_parameter
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from kogine.config_script import inspect_script
 from kogine.source import show_syntax_error
 from kogine.written import Output
 
-from kohaku_ast.transform.config_file import config_text
+from kohaku_ast.config.template import config_text
 
 
 def start_init(script: str, output: Output, everything: bool) -> Callable[[], int]:

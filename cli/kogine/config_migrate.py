@@ -13,9 +13,9 @@ from kogine.written import Output
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.migrate.migration import Migrated
-from kohaku_ast.transform.inspection import Inspection
-from kohaku_ast.transform.rules.options import find_options
-from kohaku_ast.transform.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.inspection import Inspection
+from kohaku_ast.transform.find.options import find_options
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
 
 _YAML = (".yaml", ".yml", ".json")
 
@@ -81,6 +81,6 @@ def _names(source: Source, package: str) -> bool:
 
 def _is_program(source: Source) -> bool:
     """Whether *source* is a script, and no config."""
-    from kohaku_ast.transform.guard import find_guards
+    from kohaku_ast.transform.find.bindings import find_guards
 
     return bool(find_guards(source.tree))

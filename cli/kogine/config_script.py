@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.transform.inspection import Inspection, inspect_source
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.inspection import Inspection, inspect_source
+from kohaku_ast.transform.find.source import decode
 
 
 def inspect_script(script: str) -> Inspection:

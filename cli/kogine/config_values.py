@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kohaku_ast.config.cells import is_cell, native
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.display.text import short_repr
 
 
 def shown(value: object) -> str:

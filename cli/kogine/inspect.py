@@ -11,11 +11,11 @@ from kogine.source import show_syntax_error
 from kohaku_ast.display.table import group_rows, print_table
 from kohaku_ast.runner.listing import COLUMNS, as_row, type_text
 from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.transform.disk_caches import find_cached
-from kohaku_ast.transform.entrypoint import Entrypoint
-from kohaku_ast.transform.inspection import Inspection, inspect_source, with_modules
-from kohaku_ast.transform.parameters import Parameter
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.disk_caches import find_cached
+from kohaku_ast.transform.find.entrypoints import Entrypoint
+from kohaku_ast.transform.find.inspection import Inspection, inspect_source, with_modules
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.source import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _write(text: str) -> None:
 
 
 def _show_py(found: Inspection, script: str, everything: bool) -> int:
-    from kohaku_ast.transform.config_file import config_text
+    from kohaku_ast.config.template import config_text
 
     _write(config_text(found, found.listed(everything), script))
     return 0

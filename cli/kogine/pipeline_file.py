@@ -9,7 +9,7 @@ from kogine.report import mistaken, report
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import KogineError, SourceError, UsageError, did_you_mean
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.runner.bottom import without_ours
 from kohaku_ast.runner.bound import Binder

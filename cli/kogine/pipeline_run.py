@@ -10,8 +10,8 @@ from kogine.pipeline_file import with_pipeline
 from kogine.pipeline_part import check_above
 from kogine.script_command import ScriptCommand
 
+from kohaku_ast.display.graph_layout import one_line
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.drawing.text import one_line
 from kohaku_ast.pipeline.input_texts import read_input
 from kohaku_ast.pipeline.part import find_node, part_of
 from kohaku_ast.pipeline.pipeline import Pipeline
@@ -78,7 +78,7 @@ def _shown(pipeline: Pipeline) -> Pipeline:
 
 
 def _as_lines(results: Mapping[str, Any]) -> str:
-    from kohaku_ast.display.short import short_repr
+    from kohaku_ast.display.text import short_repr
 
     return "".join(
         f"{name} = {one_line(short_repr(value), _LONGEST)}\n" for name, value in results.items()

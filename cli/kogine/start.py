@@ -5,7 +5,7 @@ from __future__ import annotations
 from kogine.report import mistaken
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.launch import Launch, plain_python
 from kohaku_ast.runner.module_launch import find_launch, split_function
 from kohaku_ast.runner.process import become

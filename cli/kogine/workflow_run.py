@@ -15,7 +15,7 @@ from kogine.script_command import ScriptCommand
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.borrowed import handed_on
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.launch import Launch

@@ -125,15 +125,14 @@ class Config:
         return label_of([(name, values[name]) for name in self.varied if name in values])
 
     def _repr_html_(self) -> str:
-        from kohaku_ast.display.html import html_table
-        from kohaku_ast.display.table import group_rows
+        from kohaku_ast.display.table import group_rows, html_table
 
         rows = [(title, (name, shown, where)) for title, name, shown, where in self._cells()]
         return html_table(("name", "value", "from"), group_rows(rows), note="" if rows else "empty")
 
     def _cells(self) -> Iterator[tuple[str, str, str, str]]:
         """Field, name in it, value and origin, of everything that is set."""
-        from kohaku_ast.display.short import short_repr
+        from kohaku_ast.display.text import short_repr
 
         for field_ in ("globals_dict", "new_globals", "kwargs", "metadata"):
             for name, value in getattr(self, field_).items():

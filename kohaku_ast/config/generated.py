@@ -11,7 +11,7 @@ from kohaku_ast.config.config import Config, as_config
 from kohaku_ast.config.execute import own_code
 from kohaku_ast.config.loading import Loading, running
 from kohaku_ast.config.said import Said
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -33,6 +33,6 @@ def _text(value: str) -> str:
 
 
 def _one_line(value: object) -> str:
-    from kohaku_ast.display.short import short_repr
+    from kohaku_ast.display.text import short_repr
 
     return " ".join(short_repr(value).split("\n")) if not isinstance(value, str) else repr(value)

@@ -7,7 +7,7 @@ import symtable
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from kohaku_ast.transform.source import parse_text
+from kohaku_ast.transform.find.source import parse_text
 
 _Definition = tuple[str, int]  # name and line
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

@@ -15,11 +15,10 @@ from kohaku_ast.config.own_code import OwnCode
 from kohaku_ast.config.said import Said
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.errors import ConfigError, KogineError, RefusedTarget
-from kohaku_ast.transform.given import Given
-from kohaku_ast.transform.load import load_program
-from kohaku_ast.transform.program import Program
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.source import decode
+from kohaku_ast.transform.program.bound_program import BoundProgram
+from kohaku_ast.transform.program.load import load_program
+from kohaku_ast.transform.program.program import Program, Request
 
 
 def read_python_file(loading: Loading) -> Said:
@@ -61,7 +60,7 @@ def _codes(data: bytes, code: OwnCode, loading: Loading) -> list[CodeType]:
         raise ConfigError(f"config {loading.path!r} cannot be inherited from: {error}") from error
     targets = {meant.target for meant in program.meant if meant}
     values = _values(program, loading)
-    return Given(program, {name: values[name] for name in targets}).codes()
+    return BoundProgram(program, {name: values[name] for name in targets}).codes()
 
 
 def _program(data: bytes, names: Iterable[str], code: OwnCode, loading: Loading) -> Program:

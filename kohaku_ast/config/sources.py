@@ -106,7 +106,7 @@ class Source(Part):
             return item
         if isinstance(item, Mapping) and all(isinstance(key, str) for key in item):
             return Config(globals_dict=item)
-        from kohaku_ast.display.short import short_repr
+        from kohaku_ast.display.text import short_repr
 
         raise ConfigError(
             f"{self.origin}: item {number} is neither a Config nor a dict of targets to values, "

@@ -16,7 +16,7 @@ from kohaku_ast.config.pairs import pair_axes, pair_parts
 from kohaku_ast.config.parts import Part, Walk, multiply, refuse_twice
 from kohaku_ast.config.sequences import Chain, First
 from kohaku_ast.config.sources import Source
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError
 
 _ORIGIN = "Sweep"

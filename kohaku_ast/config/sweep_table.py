@@ -6,8 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kohaku_ast.config.labels import value_text
-from kohaku_ast.display.html import html_table
-from kohaku_ast.display.table import Group, Row
+from kohaku_ast.display.table import Group, Row, html_table
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import UsageError, near
 from kohaku_ast.flow.study import Trial
 from kohaku_ast.runner.outcome import Outcome

@@ -53,7 +53,7 @@ class Failure:
 
 def note(node: NodeLike, inputs: Mapping[str, Any], item: int | None = None) -> str:
     """``in node 'fit' (train.py:12), item 3, with lr=0.1, data=[1, 2, ...]``."""
-    from kohaku_ast.display.short import short_repr
+    from kohaku_ast.display.text import short_repr
 
     values = ", ".join(f"{name}={short_repr(value)}" for name, value in inputs.items())
     which = "" if item is None else f", item {item}"

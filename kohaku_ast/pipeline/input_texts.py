@@ -80,7 +80,7 @@ def _of_script(node: Any, name: str) -> Reading | None:
     if file is None or not hasattr(node, "targets"):
         return None
     from kohaku_ast.pipeline.script_file import source_of
-    from kohaku_ast.transform.inspection import inspect_source, with_modules
+    from kohaku_ast.transform.find.inspection import inspect_source, with_modules
 
     target = node.full(node.targets[name])
     for one in with_modules(inspect_source(source_of(file.launch))).parameters:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.arguments import (
     asked_names,
     checked_cache,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.pipeline.drawing.text import marked_up
+from kohaku_ast.display.graph_layout import marked_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

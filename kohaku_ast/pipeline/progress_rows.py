@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kohaku_ast.flow.display.durations import short_time
-from kohaku_ast.pipeline.drawing.text import listed, one_line, time_text
+from kohaku_ast.display.graph_layout import listed, one_line, time_text
+from kohaku_ast.display.text import short_time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-from kohaku_ast.flow.display.above import Above
-from kohaku_ast.flow.display.cells import fitted, width_of
-from kohaku_ast.flow.display.painter import Painter
+from kohaku_ast.display.live import Above, Painter
+from kohaku_ast.display.text import fitted, width_of
 from kohaku_ast.flow.display.styles import Styles
 from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.script_text import ScriptTexts
-    from kohaku_ast.transform.source import Source
+    from kohaku_ast.transform.find.source import Source
 
 
 class ScriptFile:
@@ -88,6 +88,6 @@ class ScriptFile:
 
 def source_of(launch: Launch) -> Source:
     """The text of *launch*."""
-    from kohaku_ast.transform.source import decode
+    from kohaku_ast.transform.find.source import decode
 
     return decode(launch.data, launch.filename, launch.path0, launch.package)

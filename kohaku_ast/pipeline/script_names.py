@@ -5,18 +5,18 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from kohaku_ast.transform.bindings import find_definitions
-from kohaku_ast.transform.entrypoint import find_entrypoint
-from kohaku_ast.transform.inspection import inspect_source, with_modules
+from kohaku_ast.transform.find.bindings import find_definitions
+from kohaku_ast.transform.find.entrypoints import find_entrypoint
+from kohaku_ast.transform.find.inspection import inspect_source, with_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from kohaku_ast.transform.bindings import Definition
-    from kohaku_ast.transform.parameters import Parameter
-    from kohaku_ast.transform.source import Source
+    from kohaku_ast.transform.find.bindings import Definition
+    from kohaku_ast.transform.find.parameters import Parameter
+    from kohaku_ast.transform.find.source import Source
 
 RETURN = "return"
 """Stands for what the call that starts the script returns: no global can have this name."""

@@ -104,7 +104,7 @@ def _has_room() -> bool:
 def _server(launch: Launch) -> Any:
     from kohaku_ast.pipeline.script_file import source_of
     from kohaku_ast.runner.warm import WarmServer
-    from kohaku_ast.transform.third_party import third_party_imports
+    from kohaku_ast.transform.find.modules import third_party_imports
 
     return WarmServer(launch, third_party_imports(source_of(launch)))
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from kohaku_ast.pipeline.caching.code_text import without_remarks
 from kohaku_ast.pipeline.caching.local_imports import find_file
-from kohaku_ast.transform.modules import absolute_name, find_module
+from kohaku_ast.transform.find.modules import absolute_name, find_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from kohaku_ast.runner.local_modules import find_local
-from kohaku_ast.transform.given import is_plain
-from kohaku_ast.transform.pickled import Pickled
+from kohaku_ast.transform.program.bound_program import Pickled, is_plain
 
 if TYPE_CHECKING:
     from kohaku_ast.config.config import Config

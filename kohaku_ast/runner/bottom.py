@@ -14,7 +14,7 @@ import builtins
 import os
 import sys
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.sigint import BLOCK, HELD, UNBLOCK, aloud, sigmask
 
 TYPE_CHECKING = False

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from kohaku_ast.config.config import Config
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.prepared import Prepared
-    from kohaku_ast.transform.program import Meant, Program
-    from kohaku_ast.transform.request import Request
+    from kohaku_ast.transform.program.program import Program, Request, ResolvedTarget
 
 
 Anew: TypeAlias = "Callable[[Mapping[str, object]], dict[str, object]]"
@@ -179,7 +178,7 @@ class Binder:
         return own or (config.argv if config else ())
 
 
-def _full(meant: Meant) -> str:
+def _full(meant: ResolvedTarget) -> str:
     module = f"{meant.module[0]}." if meant.module else ""
     return module + meant.target
 

@@ -13,9 +13,9 @@ import _signal  # type: ignore[import-not-found]  # pickle finds a function wher
 import sys
 from _operator import getitem
 
-from kohaku_ast.hidden import without_resume
+from kohaku_ast.frames import without_resume
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
-from kohaku_ast.transform.given import Given, fill
+from kohaku_ast.transform.program.bound_program import BoundProgram, fill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.runner.import_hook import OverridingFinder
     from kohaku_ast.runner.prepared import Prepared
-    from kohaku_ast.transform.program import Program
+    from kohaku_ast.transform.program.program import Program
 
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
 """The modules whose ``get_preparation_data`` says what a child runs."""
@@ -97,7 +97,7 @@ def receive(data: bytes, key: str, main: str) -> str:
     """
     import pickle
 
-    from kohaku_ast.transform.program import loads
+    from kohaku_ast.transform.program.program import loads
 
     program, values, modules = pickle.loads(data)
     loaded = {name: (file, loads(one), given) for name, (file, one, given) in modules.items()}
@@ -108,13 +108,13 @@ def receive(data: bytes, key: str, main: str) -> str:
         from kohaku_ast.runner.import_hook import install
 
         program, values = inheritance.main
-        install({main: (program.filename, Given(program, values).codes()[0])})
+        install({main: (program.filename, BoundProgram(program, values).codes()[0])})
     elif key == "init_main_from_path":
-        _read_next(Given(*inheritance.main))
+        _read_next(BoundProgram(*inheritance.main))
     return main
 
 
-def _read_next(given: Given) -> None:
+def _read_next(given: BoundProgram) -> None:
     """Let the next file that ``runpy`` reads, which is the script's, have the code of *given*."""
     import pkgutil
 
@@ -163,7 +163,7 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
 def use_in_modules(inheritance: Inheritance) -> None:
     """In the child: put the overrides of modules in force for every import from here on."""
     codes = {
-        name: (file, Given(program, values).codes()[0])
+        name: (file, BoundProgram(program, values).codes()[0])
         for name, (file, program, values) in inheritance.modules.items()
     }
     if codes:

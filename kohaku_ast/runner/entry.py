@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kohaku_ast.hidden import hidden
-from kohaku_ast.transform.pickled import load
+from kohaku_ast.frames import hidden
+from kohaku_ast.transform.program.bound_program import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process import warn_compiler
 from kohaku_ast.runner.process_end import Lend, ending, lend_nothing
-from kohaku_ast.transform.pickled import load
+from kohaku_ast.transform.program.bound_program import load
 
 
 class InlineRun:

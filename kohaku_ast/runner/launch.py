@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

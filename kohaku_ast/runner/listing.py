@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from kohaku_ast.display.html import html_table
-from kohaku_ast.display.table import Group, Row, group_rows, plain_table
+from kohaku_ast.display.table import Group, Row, group_rows, html_table, plain_table
 from kohaku_ast.readings import describe
-from kohaku_ast.transform.parameters import Parameter
+from kohaku_ast.transform.find.parameters import Parameter
 
 COLUMNS = ("target", "default", "type", "help", "line")
 

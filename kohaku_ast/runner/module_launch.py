@@ -12,7 +12,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 
 from kohaku_ast.errors import SourceError, near
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.launch import Launch, StandardInput, absolute
 
 TYPE_CHECKING = False

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from kohaku_ast.config.cells import CellMap
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.override import Override
-from kohaku_ast.transform.parameters import Parameter, find_parameters
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.source import decode
 
 
 def spread_tables(overrides: list[Override], launch: Launch) -> list[Override]:

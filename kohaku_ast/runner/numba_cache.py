@@ -18,7 +18,7 @@ VARIABLE = "NUMBA_CACHE_DIR"
 
 def use_own_numba_cache(prepared: Prepared) -> None:
     """Give runs with these values a cache folder of their own, below the one that is set."""
-    from kohaku_ast.transform.cache import cache_folder
+    from kohaku_ast.transform.program.cache import cache_folder
 
     base = os.environ.get(VARIABLE) or os.path.join(cache_folder(), "numba")
     os.environ[VARIABLE] = folder = os.path.join(base, _digest(prepared))

@@ -13,8 +13,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from kohaku_ast.runner.bound import Bound
 from kohaku_ast.runner.prepared import Prepared
-from kohaku_ast.transform.given import Given, is_plain
-from kohaku_ast.transform.pickled import Pickled
+from kohaku_ast.transform.program.bound_program import BoundProgram, Pickled, is_plain
 
 _SHARED = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, Pickled)
 """What a script calls, it does not change; a method may be there to tell its object something."""
@@ -25,9 +24,9 @@ def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
     if not any(map(_is_own, _values(bound))):
         return bound
     copies = _Copies(warn)
-    given = Given(bound.program, copies.of(bound.prepared.given.sent))
+    given = BoundProgram(bound.program, copies.of(bound.prepared.given.sent))
     modules = {
-        name: (file, Given(one.program, copies.of(one.sent)))
+        name: (file, BoundProgram(one.program, copies.of(one.sent)))
         for name, (file, one) in bound.prepared.modules.items()
     }
     return Bound(

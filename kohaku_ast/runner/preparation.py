@@ -9,7 +9,7 @@ from kohaku_ast.errors import KogineError
 from kohaku_ast.runner.prepare import make_request, read_values
 from kohaku_ast.runner.prepared import Prepared
 from kohaku_ast.runner.programs import Programs
-from kohaku_ast.transform.given import Given
+from kohaku_ast.transform.program.bound_program import BoundProgram
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.bound import Anew
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.override import Override
-    from kohaku_ast.transform.program import Program
-    from kohaku_ast.transform.request import Request
+    from kohaku_ast.transform.program.program import Program, Request
 
 
 def prepare(
@@ -52,7 +51,7 @@ def prepare(
     modules = {
         name: (file, _module(programs, file, inner, anew)) for (name, file), inner in aimed.items()
     }
-    return Prepared(Given(program, anew(values)), modules)
+    return Prepared(BoundProgram(program, anew(values)), modules)
 
 
 _IN_SIGHT = ("command line", "Config", "Sweep")
@@ -81,7 +80,7 @@ def _by_module(
     return aimed
 
 
-def _module(programs: Programs, file: str, overrides: list[Override], anew: Anew) -> Given:
+def _module(programs: Programs, file: str, overrides: list[Override], anew: Anew) -> BoundProgram:
     request = make_request(overrides)
     program = programs.of_module(file, request)
-    return Given(program, anew(read_values(program, request, overrides)))
+    return BoundProgram(program, anew(read_values(program, request, overrides)))

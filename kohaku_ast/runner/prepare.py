@@ -7,14 +7,14 @@ import os
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_cell, parse_value
 from kohaku_ast.errors import DuplicateTarget, ValueMismatch
-from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.program.program import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kohaku_ast.runner.override import Override
-    from kohaku_ast.transform.program import Meant, Program
+    from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 
 def make_request(
@@ -73,7 +73,9 @@ def read_values(
     return values
 
 
-def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[str, Override]:
+def _choose(
+    overrides: Sequence[Override], meant: Mapping[str, ResolvedTarget]
+) -> dict[str, Override]:
     """Full target -> the override that holds."""
     chosen: dict[str, Override] = {}
     for one in overrides:
@@ -112,7 +114,7 @@ def _shown(one: Override) -> str:
     return str(one.value) if one.is_text else repr(one.value)
 
 
-def _value(one: Override, meant: Meant, filename: str) -> object:
+def _value(one: Override, meant: ResolvedTarget, filename: str) -> object:
     if not one.is_text:
         return one.value
     try:
@@ -126,7 +128,7 @@ def _value(one: Override, meant: Meant, filename: str) -> object:
         ) from None
 
 
-def _read(one: Override, meant: Meant) -> object:
+def _read(one: Override, meant: ResolvedTarget) -> object:
     """A text of the command line has two meanings with a comma in it, a cell has not."""
     if is_cell(one.value):
         return native(one.value) if one.as_is else parse_cell(one.value, meant.reading)

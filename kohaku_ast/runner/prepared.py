@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kohaku_ast.transform.given import Given
-    from kohaku_ast.transform.program import Program
+    from kohaku_ast.transform.program.bound_program import BoundProgram
+    from kohaku_ast.transform.program.program import Program
 
 
 class Prepared:
@@ -18,7 +18,9 @@ class Prepared:
 
     __slots__ = ("given", "modules")
 
-    def __init__(self, given: Given, modules: Mapping[str, tuple[str, Given]]) -> None:
+    def __init__(
+        self, given: BoundProgram, modules: Mapping[str, tuple[str, BoundProgram]]
+    ) -> None:
         #: The script.
         self.given = given
         #: Module name -> its file, and the module under its overrides.
@@ -29,7 +31,7 @@ class Prepared:
         """The script's Program."""
         return self.given.program
 
-    def every(self) -> Iterable[tuple[str, str, Given]]:
+    def every(self) -> Iterable[tuple[str, str, BoundProgram]]:
         """What targets start with, file and overrides: of the script and of each module."""
         yield "", self.program.filename, self.given
         for name, (file, given) in self.modules.items():

@@ -15,13 +15,13 @@ import sys
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.main_module import new_main
 from kohaku_ast.sigint import BLOCK, HELD, calmly, hear, sigmask, unhold
-from kohaku_ast.transform.pickled import load
+from kohaku_ast.transform.program.bound_program import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.prepared import Prepared
-    from kohaku_ast.transform.program import Program
+    from kohaku_ast.transform.program.program import Program
 
 
 @hidden

@@ -5,13 +5,12 @@ On the warm path.
 
 from __future__ import annotations
 
-from kohaku_ast.transform.load import load_program
+from kohaku_ast.transform.program.load import load_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.runner.launch import Launch
-    from kohaku_ast.transform.program import Program
-    from kohaku_ast.transform.request import Request
+    from kohaku_ast.transform.program.program import Program, Request
 
 
 class Programs:

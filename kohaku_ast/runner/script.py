@@ -49,8 +49,8 @@ class Script:
     @cached_property
     def parameters(self) -> Parameters:
         """Everything that can be overridden, in the order of the file; nothing is run."""
-        from kohaku_ast.transform.inspection import inspect_source
-        from kohaku_ast.transform.source import decode
+        from kohaku_ast.transform.find.inspection import inspect_source
+        from kohaku_ast.transform.find.source import decode
 
         launch = Launch(self.path)
         return Parameters(inspect_source(decode(launch.data, launch.filename)).parameters)

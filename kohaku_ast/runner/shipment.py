@@ -12,8 +12,8 @@ import sys
 from kohaku_ast.runner.crossing import dump_values, load_values
 from kohaku_ast.runner.launch import Launch, enter_folder
 from kohaku_ast.runner.prepared import Prepared
-from kohaku_ast.transform import program
-from kohaku_ast.transform.given import Given
+from kohaku_ast.transform.program import program
+from kohaku_ast.transform.program.bound_program import BoundProgram
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,9 +110,10 @@ def unpack(data: bytes) -> Shipment:
     launch = launch_of(attributes)
     objects = _loaded(is_plain, dumped, launch, wants[-1])
     (_, _, main), *modules = programs
-    given = Given(program.loads(main), objects["values"])
+    given = BoundProgram(program.loads(main), objects["values"])
     others = {
-        name: (file, Given(program.loads(one), objects[f"{name}."])) for name, file, one in modules
+        name: (file, BoundProgram(program.loads(one), objects[f"{name}."]))
+        for name, file, one in modules
     }
     return Shipment(
         launch,

@@ -6,7 +6,7 @@ import marshal
 import os
 import sys
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.children import hand_on
 from kohaku_ast.runner.crossing import dump_values

@@ -13,7 +13,7 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.shipment import pack
 from kohaku_ast.runner.warm_process import WarmProcess, parent_group
 from kohaku_ast.runner.warmed import Warmed
-from kohaku_ast.transform.third_party import Import
+from kohaku_ast.transform.find.modules import LibraryImport
 
 _PER_RUN = (
     "KOGINE_", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
@@ -30,7 +30,7 @@ class WarmServer:
     def __init__(
         self,
         launch: Launch,
-        imports: Sequence[Import],
+        imports: Sequence[LibraryImport],
         env: Mapping[str, str] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
@@ -101,7 +101,7 @@ class WarmServer:
         self.close()
 
     def _server(
-        self, folder: str, env: Mapping[str, str], imports: tuple[Import, ...]
+        self, folder: str, env: Mapping[str, str], imports: tuple[LibraryImport, ...]
     ) -> tuple[WarmProcess, bool]:
         """The one for such runs, and whether it has imports; a dead one is replaced."""
         key = _key(folder, env)

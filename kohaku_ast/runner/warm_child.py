@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.inherited import renew_inherited
 from kohaku_ast.runner.shipment import unpack
 from kohaku_ast.runner.shipped import start_of, told, writer

@@ -18,7 +18,7 @@ from _functools import partial  # type: ignore[import-not-found]
 from io import TextIOWrapper
 from itertools import takewhile
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.shipped import unseen
 from kohaku_ast.sigint import calmly
 

@@ -18,7 +18,7 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.shipment import launch_parts
 from kohaku_ast.runner.spawned import deaf_children, fresh_command
 from kohaku_ast.runner.warmed import Warmed
-from kohaku_ast.transform.third_party import Import
+from kohaku_ast.transform.find.modules import LibraryImport
 
 _PATIENCE = 5.0  # seconds
 
@@ -29,7 +29,7 @@ class WarmProcess:
     def __init__(
         self,
         launch: Launch,
-        imports: Sequence[Import],
+        imports: Sequence[LibraryImport],
         env: Mapping[str, str],
         cwd: str,
         say: Callable[[str], None],
@@ -146,7 +146,7 @@ def _high(sock: socket.socket) -> socket.socket:
     return socket.socket(fileno=above_streams(sock.detach()))
 
 
-def _plan(launch: Launch, imports: Sequence[Import]) -> bytes:
+def _plan(launch: Launch, imports: Sequence[LibraryImport]) -> bytes:
     return marshal.dumps((launch_parts(launch), [tuple(one) for one in imports]))
 
 

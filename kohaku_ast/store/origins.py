@@ -9,7 +9,7 @@ from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.prepare import make_request
 from kohaku_ast.store.identity import call_arguments
 from kohaku_ast.store.values import written
-from kohaku_ast.transform.program import Meant, Program
+from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 
 def written_overrides(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
@@ -38,14 +38,14 @@ def _origins(program: Program, overrides: Sequence[Override]) -> dict[str, str]:
     return {meant[one.target].target: one.origin for one in by_rank if one.target in meant}
 
 
-def _meant(program: Program, overrides: Sequence[Override]) -> Iterator[tuple[str, Meant]]:
+def _meant(program: Program, overrides: Sequence[Override]) -> Iterator[tuple[str, ResolvedTarget]]:
     """What each target that the script has means."""
     names = [name for name, _, _ in make_request(overrides).targets]
     return ((name, one) for name, one in zip(names, program.meant) if one)
 
 
 def _of_module(
-    module: str, meant: dict[str, Meant], overrides: Sequence[Override]
+    module: str, meant: dict[str, ResolvedTarget], overrides: Sequence[Override]
 ) -> list[Override]:
     """Those for *module*, as seen from it."""
     found = []

@@ -22,8 +22,8 @@ from kohaku_ast.runner.override import Override
 from kohaku_ast.runner.spawned import Spawned
 from kohaku_ast.runner.warm import WarmServer
 from kohaku_ast.runner.warmed import Warmed
-from kohaku_ast.transform.source import decode
-from kohaku_ast.transform.third_party import third_party_imports
+from kohaku_ast.transform.find.modules import third_party_imports
+from kohaku_ast.transform.find.source import decode
 
 pytestmark = pytest.mark.benchmark
 

@@ -292,7 +292,7 @@ def test_a_name_that_would_drive_the_terminal_is_left_out(folder: Path) -> None:
 def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
     program = (
         "import sys; from kogine.main import main; main(sys.argv[1:]); "
-        "heavy = {'libcst', 'rich', 'kohaku_ast.transform.parameters', 'kohaku_ast.flow.flow'}; "
+        "heavy = {'libcst', 'rich', 'kohaku_ast.transform.find.parameters', 'kohaku_ast.flow.flow'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     for _ in range(2):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kohaku_ast.flow.display.plain_text import plain_line
+from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.run import Run
 from kohaku_ast.store.log_tail import last_lines
 

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from typing import TextIO
 
 from kohaku_ast.config.cells import native
+from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.flow.display.failures import Again, Failures, no_command
 from kohaku_ast.flow.display.json_values import as_json
-from kohaku_ast.flow.display.out import Out
-from kohaku_ast.flow.display.pace import Pace
 from kohaku_ast.flow.display.seen import seen_of
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.display.text import short_repr
 
 _MOST_ENTRIES = 1000
 _MOST_TEXT = 20_000

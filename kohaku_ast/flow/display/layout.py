@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kohaku_ast.flow.display.cells import width_of
+from kohaku_ast.display.text import width_of
 from kohaku_ast.flow.display.rows import COLUMNS, Row
 
 GAP = 2

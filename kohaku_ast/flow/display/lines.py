@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from kohaku_ast.flow.display.durations import exact_time
+from kohaku_ast.display.live import Out
+from kohaku_ast.display.text import exact_time
 from kohaku_ast.flow.display.failures import error_line
 from kohaku_ast.flow.display.metrics import metrics_text
-from kohaku_ast.flow.display.out import Out
 from kohaku_ast.flow.display.seen import seen_of
 from kohaku_ast.flow.observer import Observer
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run

@@ -7,13 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from kohaku_ast.flow.display.above import Above
-from kohaku_ast.flow.display.cells import fitted, width_of
-from kohaku_ast.flow.display.durations import short_time
+from kohaku_ast.display.live import Above, Pace, Painter
+from kohaku_ast.display.text import fitted, short_time, width_of
 from kohaku_ast.flow.display.eta import Eta
 from kohaku_ast.flow.display.layout import GAP, widths_for
-from kohaku_ast.flow.display.pace import Pace
-from kohaku_ast.flow.display.painter import Painter
 from kohaku_ast.flow.display.rows import COLUMNS, Row, ended_row, running_row, waiting_row
 from kohaku_ast.flow.display.seen import seen_of
 from kohaku_ast.flow.display.styles import Styles

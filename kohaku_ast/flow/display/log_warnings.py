@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from kohaku_ast.flow.display.out import Out
-from kohaku_ast.flow.display.plain_text import plain_line
+from kohaku_ast.display.live import Out
+from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import Run
 from kohaku_ast.store.log_tail import last_lines

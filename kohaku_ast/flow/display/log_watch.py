@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from kohaku_ast.display.live import Pace
+from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.display.log_tail import LogTail
 from kohaku_ast.flow.display.metrics import read_metrics
-from kohaku_ast.flow.display.pace import Pace
-from kohaku_ast.flow.display.plain_text import plain_line
 from kohaku_ast.flow.display.progress_text import read_progress
 from kohaku_ast.flow.display.seen import Seen, new_seen, seen_of
 from kohaku_ast.flow.observer import Observer

@@ -6,11 +6,10 @@ import time
 from dataclasses import dataclass
 
 from kohaku_ast.config.labels import value_text
-from kohaku_ast.flow.display.durations import short_time
+from kohaku_ast.display.text import plain_line, short_time
 from kohaku_ast.flow.display.eta import Eta
 from kohaku_ast.flow.display.failures import error_line
 from kohaku_ast.flow.display.metrics import metrics_text
-from kohaku_ast.flow.display.plain_text import plain_line
 from kohaku_ast.flow.display.seen import seen_of
 from kohaku_ast.flow.run import FAILED, Run
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import TextIO
 
+from kohaku_ast.display.live import Out
 from kohaku_ast.flow.display.failures import Again, Failure, Failures, no_command
-from kohaku_ast.flow.display.out import Out
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, Run
 

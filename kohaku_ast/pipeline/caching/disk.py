@@ -8,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from kohaku_ast import files
 from kohaku_ast.errors import PipelineError
-from kohaku_ast.pipeline.caching import private_folder
 from kohaku_ast.pipeline.caching.kept_value import Hit, dumps, loads, too_large
 from kohaku_ast.pipeline.caching.warned import Said
 
@@ -68,7 +68,7 @@ class DiskCache:
 
     def clear(self) -> None:
         """Remove every result."""
-        private_folder.trim(self._values, 0)
+        files.trim(self._values, 0)
 
     def _read(self, key: str) -> bytes | None:
         path = f"{self._values}{os.sep}{key}"
@@ -97,7 +97,7 @@ class DiskCache:
         """Whether what is read from the folder was written by this user: it can run code."""
         if not os.path.isdir(self._values):
             return False
-        self._is_private = private_folder.is_private(self._values)
+        self._is_private = files.is_private(self._values)
         if not self._is_private:
             self._said.once("folder", f"{self._values} can be written by others; {_OTHERS}")
         return self._is_private
@@ -108,7 +108,7 @@ class DiskCache:
         path = os.path.join(self._values, key)
         try:
             if self._is_private is None:
-                private_folder.make(self._values)
+                files.make(self._values)
                 if not self._usable():
                     return
             self._replace(path, _digest(key, data) + data)
@@ -119,10 +119,10 @@ class DiskCache:
 
     def _replace(self, path: str, data: bytes) -> None:
         try:
-            private_folder.write_atomically(path, data)
+            files.write_atomically(path, data)
         except FileNotFoundError:  # somebody removed the folder
-            private_folder.make(self._values)
-            private_folder.write_atomically(path, data)
+            files.make(self._values)
+            files.write_atomically(path, data)
         self._count(len(data))
 
     def _count(self, size: int) -> None:
@@ -135,7 +135,7 @@ class DiskCache:
                 if self._unmeasured * _SHARE < self.most_bytes:
                     return
             self._unmeasured = 0
-        private_folder.trim(self._values, self.most_bytes)
+        files.trim(self._values, self.most_bytes)
         self._touched.clear()
 
     def __reduce__(self) -> tuple[Any, ...]:

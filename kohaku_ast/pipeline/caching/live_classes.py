@@ -9,8 +9,8 @@ from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from kohaku_ast.pipeline.caching.code_reads import find_names
-from kohaku_ast.pipeline.caching.local_code import is_local_name, is_stdlib
 from kohaku_ast.pipeline.caching.parts import Maybe, Part, Settled, Watch
+from kohaku_ast.user_code import is_local_name, is_stdlib
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _IN_CLASSES = {

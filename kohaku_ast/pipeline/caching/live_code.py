@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 from kohaku_ast.pipeline.caching.live_classes import class_parts, module_parts
 from kohaku_ast.pipeline.caching.live_functions import function_parts, library_function_parts
-from kohaku_ast.pipeline.caching.local_code import (
+from kohaku_ast.pipeline.caching.parts import Part, Watch
+from kohaku_ast.pipeline.node import Node
+from kohaku_ast.user_code import (
     is_library_class,
     is_library_function,
     is_local_function,
     is_local_module,
 )
-from kohaku_ast.pipeline.caching.parts import Part, Watch
-from kohaku_ast.pipeline.node import Node
 
 
 class Parts(Protocol):

@@ -22,8 +22,8 @@ from kohaku_ast.pipeline.caching.code_reads import (
 )
 from kohaku_ast.pipeline.caching.code_text import code_parts, text_of
 from kohaku_ast.pipeline.caching.live_reads import imported, looked_up, read
-from kohaku_ast.pipeline.caching.local_code import is_local_name, is_stdlib, library_label
 from kohaku_ast.pipeline.caching.parts import Maybe, Part, Watch, content
+from kohaku_ast.user_code import is_local_name, is_stdlib, library_label
 
 _FROM_USERS = (
     FunctionType, MethodType, type, str, int, float, bool, bytes, tuple, list, dict, set, frozenset,

@@ -11,14 +11,14 @@ from typing import Any
 
 from kohaku_ast.pipeline.caching.code_reads import Chain, Import
 from kohaku_ast.pipeline.caching.live_classes import namespace_parts
-from kohaku_ast.pipeline.caching.local_code import (
+from kohaku_ast.pipeline.caching.local_imports import find_file, module_text, parents, targets
+from kohaku_ast.pipeline.caching.parts import MISSING, Maybe, Part, Watch
+from kohaku_ast.user_code import (
     distribution_version,
     is_local_function,
     is_local_module,
     is_local_name,
 )
-from kohaku_ast.pipeline.caching.local_imports import find_file, module_text, parents, targets
-from kohaku_ast.pipeline.caching.parts import MISSING, Maybe, Part, Watch
 
 _BY_NAME = {"globals", "eval", "exec", "__import__", "import_module", "modules"}
 """Who reads one of these (``sys.modules``) may reach whatever has a name."""

@@ -18,7 +18,7 @@ from hashlib import blake2b
 
 from kohaku_ast.pipeline.caching.code_reads import Import
 from kohaku_ast.pipeline.caching.code_text import without_remarks
-from kohaku_ast.pipeline.caching.local_code import is_local_file
+from kohaku_ast.user_code import is_local_file
 
 
 @dataclass

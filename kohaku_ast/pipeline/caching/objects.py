@@ -14,8 +14,8 @@ from typing import Any
 
 from kohaku_ast.pipeline.caching.fingerprint import Unhashable, Writer
 from kohaku_ast.pipeline.caching.live_code import is_followed
-from kohaku_ast.pipeline.caching.local_code import library_label
 from kohaku_ast.pipeline.caching.parts import Maybe
+from kohaku_ast.user_code import library_label
 
 _STATELESS = {"_thread.lock", "_thread.RLock"}
 """What no result is made of: kept in many objects, refused by pickle."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 
+from kohaku_ast.display.graph_svg import description
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.drawing.sketch import make_sketch
-from kohaku_ast.pipeline.drawing.svg import description
 from kohaku_ast.pipeline.last_run import LastRun
 from kohaku_ast.pipeline.part import part_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.pipeline.drawing.shapes import Sketch
+    from kohaku_ast.display.graph_layout import Sketch
     from kohaku_ast.pipeline.pipeline import Pipeline
 
 SUFFIXES = (".svg", ".html", ".mmd")
@@ -28,21 +28,21 @@ class Drawing:
     @property
     def svg(self) -> str:
         """As an SVG element that takes the colour of the text around it."""
-        from kohaku_ast.pipeline.drawing.svg import svg_text
+        from kohaku_ast.display.graph_svg import svg_text
 
         return svg_text(self._sketch)
 
     @property
     def html(self) -> str:
         """As a part of a page, where pipelines inside can be opened."""
-        from kohaku_ast.pipeline.drawing.html import html_text
+        from kohaku_ast.display.graph_svg import html_text
 
         return html_text(self._sketch)
 
     @property
     def mermaid(self) -> str:
         """As text for Mermaid."""
-        from kohaku_ast.pipeline.drawing.mermaid import mermaid_text
+        from kohaku_ast.display.graph_svg import mermaid_text
 
         return mermaid_text(self._sketch)
 
@@ -66,11 +66,11 @@ class Drawing:
 
     def _text(self, suffix: str) -> str:
         if suffix == ".svg":
-            from kohaku_ast.pipeline.drawing.svg import svg_text
+            from kohaku_ast.display.graph_svg import svg_text
 
             return svg_text(self._sketch, is_file=True) + "\n"
         if suffix == ".html":
-            from kohaku_ast.pipeline.drawing.html import html_page
+            from kohaku_ast.display.graph_svg import html_page
 
             return html_page(self._sketch)
         return self.mermaid

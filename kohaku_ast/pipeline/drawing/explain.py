@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from kohaku_ast.display.graph_layout import default_text, listed, marked_up, value_text
 from kohaku_ast.pipeline.drawing.inputs import told_inputs
-from kohaku_ast.pipeline.drawing.text import default_text, listed, marked_up, value_text
 from kohaku_ast.pipeline.part import part_of
 
 TYPE_CHECKING = False

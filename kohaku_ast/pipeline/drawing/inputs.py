@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.pipeline.drawing.shapes import Box
-from kohaku_ast.pipeline.drawing.text import default_text, listed, one_line
+from kohaku_ast.display.graph_layout import Box, default_text, listed, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

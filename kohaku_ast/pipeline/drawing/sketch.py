@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from kohaku_ast.display.graph_layout import (
+    Box,
+    Link,
+    Sketch,
+    default_text,
+    listed,
+    one_line,
+    value_text,
+)
 from kohaku_ast.pipeline.drawing.inputs import WIDEST, input_groups, inputs_box, told_inputs
-from kohaku_ast.pipeline.drawing.shapes import Box, Link, Sketch
 from kohaku_ast.pipeline.drawing.states import States
-from kohaku_ast.pipeline.drawing.text import default_text, listed, one_line, value_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.pipeline.drawing.text import one_line, time_text
+from kohaku_ast.display.graph_layout import one_line, time_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

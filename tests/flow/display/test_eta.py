@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kohaku_ast.flow.display.durations import exact_time, short_time
+from kohaku_ast.display.text import exact_time, short_time
 from kohaku_ast.flow.display.eta import Eta
 
 

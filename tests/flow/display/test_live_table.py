@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast.display.live import Painter
 from kohaku_ast.flow.display.choose import can_be_painted, choose_display
 from kohaku_ast.flow.display.layout import widths_for
 from kohaku_ast.flow.display.live_table import LiveTable
-from kohaku_ast.flow.display.painter import Painter
 from kohaku_ast.flow.display.rows import COLUMNS, Row
 from kohaku_ast.flow.display.seen import new_seen
 from kohaku_ast.flow.observer import Summary
