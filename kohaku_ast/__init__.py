@@ -11,7 +11,7 @@ from kohaku_ast.version import VERSION as __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.config.config import Config, use
-    from kohaku_ast.config.inherit import use_config
+    from kohaku_ast.config.loading import use_config
     from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.engines.asynchronous import AsyncExecutor
     from kohaku_ast.engines.daft import DaftEngine

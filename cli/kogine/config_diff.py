@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from kogine.config_load import first_runs, load_all
 from kogine.config_values import shown
 
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.same import same
+from kohaku_ast.config.config import Config, same
 from kohaku_ast.display.table import Row, group_rows, print_table
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from kogine.config_values import shown
 
+from kohaku_ast.config.cell_values import fits
 from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.fits import fits
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget

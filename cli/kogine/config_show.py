@@ -14,8 +14,7 @@ from kogine.config_load import counted, first_runs, is_random, load_all
 from kogine.config_values import shown
 from kogine.source import show_syntax_error
 
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.labels import value_text
+from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.display.table import Row, group_rows, print_table
 from kohaku_ast.runner.listing import one_line
 

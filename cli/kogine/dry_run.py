@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from kohaku_ast.config.labels import value_text
+from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.runner.bound import Binder
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kogine.script_command import ScriptCommand, split_override
 from kogine.sweep_names import settle_names
 
-from kohaku_ast.config.axes import parse_axis
 from kohaku_ast.config.axis import Axis
+from kohaku_ast.config.axis_grammar import parse_axis
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError

@@ -9,8 +9,8 @@ from hashlib import blake2s
 from importlib import import_module
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.parts import Walk
 from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.config.sweep_parts import Walk
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError, UsageError, unknown
 from kohaku_ast.flow.objective import Objective, make_objective

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kohaku_ast.config.distributions import Distribution
+from kohaku_ast.config.sampling import Distribution
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.flow.space import Dimension
 from kohaku_ast.flow.study import Trial, Tried

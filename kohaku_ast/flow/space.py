@@ -9,10 +9,9 @@ from itertools import islice
 
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.cells import CellText
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.labels import label_of, value_text
-from kohaku_ast.config.parts import Part
+from kohaku_ast.config.config import Config, label_of, value_text
 from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.config.sweep_parts import Part
 from kohaku_ast.errors import ConfigError
 
 MOST_CHOICES = 1_000

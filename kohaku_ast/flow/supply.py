@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.parts import Walk
+from kohaku_ast.config.sweep_parts import Walk
 from kohaku_ast.flow.work import Work
 from kohaku_ast.runner.outcome import Outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from kohaku_ast.config.labels import value_text
+from kohaku_ast.config.config import value_text
 from kohaku_ast.display.text import plain_line, short_time
 from kohaku_ast.flow.display.eta import Eta
 from kohaku_ast.flow.display.failures import error_line
