@@ -16,8 +16,8 @@ from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.display.failures import Again
 from kohaku_ast.flow.run import Run
-from kohaku_ast.runner.bound import Binder, Bound
-from kohaku_ast.runner.override import COMMAND_LINE, Override
+from kohaku_ast.runner.bind import Binder, Bound
+from kohaku_ast.runner.overrides import COMMAND_LINE, Override
 from kohaku_ast.store.identity import identity
 
 _ORIGIN = "command line"

@@ -13,8 +13,8 @@ from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.readings import Reading
     from kohaku_ast.transform.find.parameters import Parameter
+    from kohaku_ast.value_types import Reading
 
 FORMAT = 1
 """Grows with every change of what is stored."""
@@ -85,7 +85,7 @@ def list_script(script: str, is_module: bool = False) -> Listing:
 
     Raises a KogineError or SyntaxError if it cannot be read.
     """
-    from kohaku_ast.runner.module_launch import find_to_read
+    from kohaku_ast.runner.launch import find_to_read
 
     launch = find_to_read(script, is_module)
     if launch is None:
@@ -140,7 +140,7 @@ def _listing(data: bytes, filename: str, folder: str, package: str) -> Listing:
 
 
 def _row(parameter: Parameter) -> Row:
-    from kohaku_ast.runner.listing import one_line
+    from kohaku_ast.runner.script import one_line
 
     reading = parameter.reading
     choices, default = _choices(reading), _default(parameter)

@@ -12,7 +12,7 @@ from kogine.script_command import ScriptCommand
 from kogine.source import show_syntax_error
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.runner.module_launch import split_function
+from kohaku_ast.runner.launch import split_function
 
 MOST = 1000
 """Runs of a sweep that are checked: it may be endless."""

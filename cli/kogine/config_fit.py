@@ -14,13 +14,13 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget
-from kohaku_ast.readings import describe
-from kohaku_ast.runner.bound import Binder, spread
-from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.runner.override import Override, of_config
+from kohaku_ast.runner.bind import Binder, spread
+from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.runner.overrides import Override, of_config
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.transform.find.targets import Targets, module_parameter
+from kohaku_ast.value_types import describe
 
 
 @dataclass(frozen=True)

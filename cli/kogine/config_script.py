@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source
 from kohaku_ast.transform.find.source import decode
 

@@ -16,7 +16,7 @@ from kogine.source import show_syntax_error
 
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.display.table import Row, group_rows, print_table
-from kohaku_ast.runner.listing import one_line
+from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep

@@ -7,7 +7,7 @@ from itertools import islice
 
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
 
 _MOST = 1_000
 

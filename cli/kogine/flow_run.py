@@ -18,7 +18,7 @@ from kohaku_ast.flow.display.failures import Again
 from kohaku_ast.flow.display.only_json import only_json
 from kohaku_ast.flow.observer import Observer
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.shipment import IF_POSSIBLE
+from kohaku_ast.runner.job import IF_POSSIBLE
 
 
 def run_flow(

@@ -9,8 +9,8 @@ from kogine.script_command import ScriptCommand
 from kogine.source import show_syntax_error
 
 from kohaku_ast.display.table import group_rows, print_table
-from kohaku_ast.runner.listing import COLUMNS, as_row, type_text
-from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.runner.script import COLUMNS, as_row, type_text
 from kohaku_ast.transform.find.disk_caches import find_cached
 from kohaku_ast.transform.find.entrypoints import Entrypoint
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source, with_modules

@@ -15,7 +15,7 @@ from kogine.report import report
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
-from kohaku_ast.runner.bottom import is_command, leave_for
+from kohaku_ast.runner.empty_stack import is_command, leave_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

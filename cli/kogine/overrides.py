@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.config.config import Config
     from kohaku_ast.config.sweep import Sweep
-    from kohaku_ast.runner.bound import Binder
+    from kohaku_ast.runner.bind import Binder
     from kohaku_ast.runner.launch import Launch
 
 
@@ -52,7 +52,7 @@ def binder_of(
     launch: Launch, command: ScriptCommand, entrypoint: str, *, capture: bool = False
 ) -> Binder:
     """What binds the script to Configs, with what the command line itself says in force."""
-    from kohaku_ast.runner.bound import Binder
+    from kohaku_ast.runner.bind import Binder
 
     return Binder(
         launch,

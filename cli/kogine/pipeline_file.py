@@ -11,11 +11,10 @@ from kogine.script_command import ScriptCommand
 from kohaku_ast.errors import KogineError, SourceError, UsageError, did_you_mean
 from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.pipeline import Pipeline
-from kohaku_ast.runner.bottom import without_ours
-from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.module_launch import split_function
-from kohaku_ast.runner.process import become, warn_compiler
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.empty_stack import without_ours
+from kohaku_ast.runner.launch import Launch, split_function
+from kohaku_ast.runner.main_module import become, warn_compiler
 
 
 def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Callable[[], int]:

@@ -18,11 +18,11 @@ from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run
 from kohaku_ast.flow.tee import Copy, Tee
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder, Bound
-from kohaku_ast.runner.exit_status import die_of
+from kohaku_ast.runner.bind import Binder, Bound
+from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.shipment import IF_POSSIBLE
-from kohaku_ast.runner.spawned import Spawned
+from kohaku_ast.runner.process_exit import die_of
+from kohaku_ast.runner.spawn import SpawnedRun
 
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -70,9 +70,9 @@ def _watched(run: Run, bound: Bound, recorder: Recorder, tee: Tee, signals: _Sig
     return run.outcome
 
 
-def _spawned(bound: Bound, copy: Copy | None) -> Spawned:
+def _spawned(bound: Bound, copy: Copy | None) -> SpawnedRun:
     try:
-        return Spawned(
+        return SpawnedRun(
             bound,
             wants_value=IF_POSSIBLE,  # type: ignore[arg-type]  # it is handed through
             stdout=None if copy is None else copy.stdout,
@@ -91,9 +91,9 @@ class _Signals:
     def __init__(self) -> None:
         #: All that have come.
         self.seen: list[int] = []
-        self._spawned: Spawned | None = None
+        self._spawned: SpawnedRun | None = None
 
-    def pass_on(self, spawned: Spawned, early: Collection[int]) -> None:
+    def pass_on(self, spawned: SpawnedRun, early: Collection[int]) -> None:
         """To *spawned* from now on, which was not there yet when those of *early* came."""
         self._spawned = spawned
         for number in set(self.seen):

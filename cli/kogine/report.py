@@ -26,7 +26,7 @@ def mistaken(launch: Launch, error: Exception) -> Callable[[], int]:
     try:
         launch.compile()
     except (SyntaxError, ValueError):
-        from kohaku_ast.runner.launch import explain
+        from kohaku_ast.runner.launch import explain_launch
 
-        return lambda: explain(launch) and 2
+        return lambda: explain_launch(launch) and 2
     raise error

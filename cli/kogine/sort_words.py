@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean
-from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.module_launch import find_to_read, split_function
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.launch import Launch, find_to_read, split_function
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.options import (
     NO_OPTIONS,
     AcceptedOption,
@@ -25,7 +24,7 @@ from kohaku_ast.transform.find.options import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.runner.bound import Binder
+    from kohaku_ast.runner.bind import Binder
     from kohaku_ast.transform.find.options import Width
 
 AS_IS = "--as-is"

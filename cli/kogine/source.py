@@ -26,7 +26,7 @@ from kogine.script_command import ScriptCommand
 from kogine.written import check_output, print_bytes, write_atomically
 
 from kohaku_ast.errors import FreezeError, UsageError
-from kohaku_ast.runner.module_launch import find_launch, split_function
+from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
 from kohaku_ast.transform.edit.freeze import freeze as frozen_text
 from kohaku_ast.transform.find.source import Source, decode

@@ -6,9 +6,8 @@ from kogine.report import mistaken
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.frames import hidden
-from kohaku_ast.runner.launch import Launch, plain_python
-from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.runner.process import become
+from kohaku_ast.runner.launch import Launch, find_launch, plain_python, split_function
+from kohaku_ast.runner.main_module import become
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from kogine.script_command import ScriptCommand
 
-    from kohaku_ast.runner.bound import Binder, Bound
+    from kohaku_ast.runner.bind import Binder, Bound
 
 _WITHOUT_EFFECT = {"no_record", "no_metrics"}
 """Options that say of a single run what holds anyway."""
@@ -89,7 +88,7 @@ def _refuse_lost(command: ScriptCommand, binder: Binder) -> None:
 
 def _start_bound(bound: Bound) -> Callable[[], int]:
     from kohaku_ast.runner.children import hand_on  # a plain run does without
-    from kohaku_ast.runner.process import warn_at_end, warn_compiler
+    from kohaku_ast.runner.main_module import warn_at_end, warn_compiler
 
     launch = bound.launch
     launch.argv[1:] = bound.argv[1:]

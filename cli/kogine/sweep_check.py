@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.overrides import Override
 
 _MOST = 100_000  # values of one axis: a longer one is checked run by run
 

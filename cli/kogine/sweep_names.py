@@ -12,8 +12,8 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import DuplicateTarget
-from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.runner.prepare import place_of
 
 

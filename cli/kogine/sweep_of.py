@@ -10,7 +10,7 @@ from kohaku_ast.config.axis_grammar import parse_axis
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
 
 _ORIGIN = "command line"
 

@@ -16,10 +16,10 @@ from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
 from kohaku_ast.frames import hidden
-from kohaku_ast.runner.borrowed import handed_on
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.process import become, warn_at_end, warn_compiler
+from kohaku_ast.runner.main_module import become, warn_at_end, warn_compiler
+from kohaku_ast.runner.process_state import handed_on
 
 
 def start_flow(command: ScriptCommand) -> Callable[[], int]:

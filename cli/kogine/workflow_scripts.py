@@ -22,9 +22,9 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.work import Previous, Work
-from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.runner.overrides import Override
 
 
 def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], int]:

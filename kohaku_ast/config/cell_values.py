@@ -13,7 +13,7 @@ from kohaku_ast.config.text_values import (
     make_path,
     parse_as_is,
 )
-from kohaku_ast.readings import Reading
+from kohaku_ast.value_types import Reading
 
 
 def fit_cell(cell: object, reading: Reading) -> object:

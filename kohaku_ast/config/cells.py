@@ -6,9 +6,6 @@ nothing is imported here when a program runs.
 
 from __future__ import annotations
 
-import ast
-import warnings
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -103,6 +100,9 @@ def _number(text: str) -> object:
 
 def literal(text: str) -> object:
     """What ``ast.literal_eval`` makes of *text*; raises as it does."""
+    import ast
+    import warnings
+
     if "#" in blank_quotes(text):
         raise ValueError  # 12#3 would be read as 12 and a comment
     with warnings.catch_warnings():

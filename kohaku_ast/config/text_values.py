@@ -7,11 +7,11 @@ On the warm start path: at import nothing but readings.py; what a rare reading n
 from __future__ import annotations
 
 from kohaku_ast.config.cells import native
-from kohaku_ast.readings import describe
+from kohaku_ast.value_types import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.readings import Reading
+    from kohaku_ast.value_types import Reading
 
 
 class TextValueError(ValueError):

@@ -19,7 +19,7 @@ from kohaku_ast.flow.recording import Recording
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots, parse_threads, pinned, usual_workers
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.script import Script

@@ -186,7 +186,7 @@ class _Ear:
 def _above_streams(number: int) -> int:
     if number > 2:
         return number
-    from kohaku_ast.runner.crossing_file import above_streams  # 9 ms
+    from kohaku_ast.runner.outcome import above_streams  # 9 ms
 
     return above_streams(number)
 

@@ -13,14 +13,13 @@ from kohaku_ast.flow.inline_output import logged
 from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import INDEX, WORKER, Slots
 from kohaku_ast.flow.tee import Copy, LogFailed, Tee
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.runner.inline import run_inline
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.inline import run_inline, with_own_values
 from kohaku_ast.runner.local_modules import LocalModules
+from kohaku_ast.runner.main_module import unused_messages
 from kohaku_ast.runner.outcome import Outcome, RunError
-from kohaku_ast.runner.own_values import with_own_values
-from kohaku_ast.runner.priority import set_priority
-from kohaku_ast.runner.process import unused_messages
-from kohaku_ast.runner.process_end import Lend, lend_nothing
+from kohaku_ast.runner.process_exit import Lend, lend_nothing
+from kohaku_ast.runner.spawn import set_priority
 from kohaku_ast.store.run_folder import has_plenty
 
 
@@ -203,9 +202,9 @@ class SpawnLauncher(ProcessLauncher):
 
     def begin(self, bound: Bound, **options: Any) -> Handle:
         """Start one."""
-        from kohaku_ast.runner.spawned import Spawned
+        from kohaku_ast.runner.spawn import SpawnedRun
 
-        handle: Handle = Spawned(bound, **options)
+        handle: Handle = SpawnedRun(bound, **options)
         return handle
 
 

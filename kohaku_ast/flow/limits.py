@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kohaku_ast.flow.run import Run
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 
 GRACE = 10.0
 """Seconds that a run has between one signal and the next harder one."""

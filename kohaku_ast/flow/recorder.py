@@ -14,7 +14,7 @@ from kohaku_ast.flow.kept import Kept
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.resumed import Resumed
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, Run
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store import facts
 from kohaku_ast.store.find import Finished

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED, Run
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store import own_modules
 from kohaku_ast.store.environment import host
 from kohaku_ast.store.facts import working_folder

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from kohaku_ast.flow.copying import IS_POSSIBLE, Copying
 from kohaku_ast.flow.tee_process import NOWHERE, Output
 from kohaku_ast.flow.terminal_end import terminal_ends
-from kohaku_ast.runner.crossing_file import CrossingFile
+from kohaku_ast.runner.outcome import CrossingFile
 
 _PATIENCE = 1.0  # seconds for what processes that outlive a run still hold
 _PIPE_SIZE = 1 << 20

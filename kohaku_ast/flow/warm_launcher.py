@@ -12,13 +12,12 @@ from typing import Any
 
 from kohaku_ast.flow.launchers import NO_ROOM, Done, Handle, ProcessLauncher, not_started
 from kohaku_ast.flow.run import Run
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.job import pack
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.shipment import pack
-from kohaku_ast.runner.spawned import Spawned
-from kohaku_ast.runner.warm import WarmServer
-from kohaku_ast.runner.warmed import Warmed
+from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.runner.warm_client import WarmRun, WarmServer
 from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
 
@@ -50,7 +49,7 @@ class WarmLauncher(ProcessLauncher):
     def begin(self, bound: Bound, **options: Any) -> Handle:
         """Fork one; the server is started when its first run is."""
         if not self._is_available:
-            return Spawned(bound, **options)
+            return SpawnedRun(bound, **options)
         options["data"] = pack(bound, options["wants_value"])
         start = partial(self._server(bound.launch).start, bound)
         return _Starting(start, options, self._turns, self.be_nice)
@@ -75,7 +74,7 @@ class _Starting:
 
     def __init__(
         self,
-        start: Callable[..., Warmed],
+        start: Callable[..., WarmRun],
         options: dict[str, Any],
         turns: threading.Semaphore,
         be_nice: Callable[[int], None],
@@ -83,7 +82,7 @@ class _Starting:
         """``wait`` starts it. Raises OSError if its streams cannot be kept until then."""
         self._start, self._options, self._turns = start, options, turns
         self._be_nice = be_nice
-        self._asked: Warmed | None = None
+        self._asked: WarmRun | None = None
         self._is_cancelled = False
         self._lock = threading.Lock()
         self._begun = threading.Event()
@@ -117,7 +116,7 @@ class _Starting:
         outcome = run.wait(timeout)
         return not_started(OSError(run.refusal)) if run.refusal else outcome
 
-    def _started(self) -> Warmed | None:
+    def _started(self) -> WarmRun | None:
         """None if it is not wanted any more."""
         while not self._turns.acquire(timeout=_USUAL):
             if self._is_cancelled:
@@ -127,7 +126,7 @@ class _Starting:
         finally:
             self._turns.release()
 
-    def _note(self, asked: Warmed) -> None:
+    def _note(self, asked: WarmRun) -> None:
         with self._lock:
             self._asked = asked
         if self._is_cancelled:

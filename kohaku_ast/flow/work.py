@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import Outcome
 
 Previous: TypeAlias = Mapping[str, Outcome]

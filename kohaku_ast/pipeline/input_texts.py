@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.pipeline.graph import Graph
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.readings import Reading
+    from kohaku_ast.value_types import Reading
 
 _SCALARS = (bool, int, float, complex, str, bytes)
 _CONTAINERS = (list, tuple, dict, set, frozenset)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kohaku_ast.pipeline.script_names import ScriptNames, find_names
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.job import launch_of, launch_parts
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.local_modules import LocalModules
-from kohaku_ast.runner.override import Override
-from kohaku_ast.runner.shipment import launch_of, launch_parts
+from kohaku_ast.runner.overrides import Override
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

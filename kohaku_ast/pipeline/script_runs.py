@@ -12,16 +12,16 @@ from typing import Any
 
 from kohaku_ast.errors import KogineError, PipelineError, UncrossableValue, UnusedOverride
 from kohaku_ast.pipeline.apart import APART, ScriptTraceback
-from kohaku_ast.runner.bottom import trimmed
+from kohaku_ast.runner.empty_stack import trimmed
 from kohaku_ast.runner.inline import InlineRun
-from kohaku_ast.runner.process import unused_messages
+from kohaku_ast.runner.main_module import unused_messages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kohaku_ast.pipeline.script_file import ScriptFile
-    from kohaku_ast.runner.bound import Bound
+    from kohaku_ast.runner.bind import Bound
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.outcome import Outcome
 
@@ -82,8 +82,8 @@ def _start(bound: Bound, wants_value: bool) -> Any:
     """A run under way: a fresh interpreter for the first of a script, since one may be all; the
     others are forked from a server that has imported its libraries.
     """
-    from kohaku_ast.runner.spawned import Spawned
-    from kohaku_ast.runner.warm import WarmServer
+    from kohaku_ast.runner.spawn import SpawnedRun
+    from kohaku_ast.runner.warm_client import WarmServer
 
     key = bound.launch.filename, bound.launch.data
     with _LOCK:
@@ -93,7 +93,7 @@ def _start(bound: Bound, wants_value: bool) -> Any:
             _SERVERS[key] = _server(bound.launch)
         server = _SERVERS[key]
     if server is None:
-        return Spawned(bound, wants_value=wants_value)
+        return SpawnedRun(bound, wants_value=wants_value)
     return server.start(bound, wants_value=wants_value)
 
 
@@ -103,7 +103,7 @@ def _has_room() -> bool:
 
 def _server(launch: Launch) -> Any:
     from kohaku_ast.pipeline.script_file import source_of
-    from kohaku_ast.runner.warm import WarmServer
+    from kohaku_ast.runner.warm_client import WarmServer
     from kohaku_ast.transform.find.modules import third_party_imports
 
     return WarmServer(launch, third_party_imports(source_of(launch)))

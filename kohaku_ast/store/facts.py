@@ -6,9 +6,9 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.store.identity import program_hash, script_hash
 from kohaku_ast.store.origins import written_overrides
 from kohaku_ast.store.processes import ProcessMark

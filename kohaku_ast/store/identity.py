@@ -6,7 +6,7 @@ import functools
 import os
 from hashlib import sha256
 
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store.fingerprint import UnstableError, fingerprint
 from kohaku_ast.store.own_modules import own_modules, text_hash
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.runner.prepare import make_request
 from kohaku_ast.store.identity import call_arguments
 from kohaku_ast.store.values import written

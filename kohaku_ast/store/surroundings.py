@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store import environment
 from kohaku_ast.store.facts import marked
 from kohaku_ast.store.git_state import Changes, Commit, Patience, find_commit

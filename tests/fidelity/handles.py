@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.modules import LibraryImport
 from kohaku_ast.transform.find.source import decode, parse_text
 

@@ -22,9 +22,9 @@ from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots
 from kohaku_ast.flow.supply import Supply
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.overrides import Override
 
 
 class Recorded:

@@ -14,7 +14,7 @@ import pytest
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.slots import Slots
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.store.find import find_runs
 from kohaku_ast.store.log_tail import last_lines
 from kohaku_ast.store.record import Record

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from kohaku_ast.readings import Reading
 from kohaku_ast.transform.find.assignments import Site, assign_site, declared_site, rebind_site
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
@@ -30,6 +29,7 @@ from kohaku_ast.transform.find.options import Option, find_options, find_set_def
 from kohaku_ast.transform.find.paths import Step, called_name, find_entries, is_setting, join_path
 from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.find.type_inference import reading_of, reading_of_flag, reading_of_option
+from kohaku_ast.value_types import Reading
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Parameter:
     kind: str
     #: The value as written in the script; empty if there is none.
     default: str
-    #: What text values are read as (see ``kohaku_ast.readings``).
+    #: What text values are read as (see ``kohaku_ast.value_types``).
     reading: Reading
     #: The line of the definition that counts first.
     line: int

@@ -9,8 +9,8 @@ import ast
 import warnings
 from collections.abc import Mapping, Sequence
 
-from kohaku_ast.readings import Reading
 from kohaku_ast.transform.find.paths import dotted_name
+from kohaku_ast.value_types import Reading
 
 Classes = Mapping[str, ast.ClassDef]
 """The classes of the script by the name it uses at module level (``Mode``, ``Args.Mode``)."""

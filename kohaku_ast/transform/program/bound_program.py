@@ -15,14 +15,13 @@ import marshal
 from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, methodcaller, setitem
-from _pickle import dumps, loads
 
 from kohaku_ast.frames import hidden
 from kohaku_ast.transform.program.program import CAPTURE, placeholder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import CodeType
     from typing import Any, TypeAlias
 
@@ -161,6 +160,7 @@ def _site(value: object, repeated: bool, groups: dict[bytes, _Site]) -> tuple[ob
 def _pickled_site(
     value: Pickled, repeated: bool, groups: dict[bytes, _Site]
 ) -> tuple[object, _Site]:
+    from kohaku_ast.transform.program.pickled_site import LoadedValue, again_site, once_site
 
     return (LoadedValue(), again_site(value)) if repeated else (_Same(), once_site(value, groups))
 
@@ -253,14 +253,8 @@ def load(value: object) -> object:
     return values[value.name]
 
 
-class LoadedValue:
-    """Gives what a pickle describes, made anew each time."""
-
-    __getitem__ = staticmethod(loads)
-
-
-class _Call:
-    """Pickled, it is what the call returns."""
+class Call:
+    """What another process gets for it is the result of a call that is made there."""
 
     def __init__(self, function: Callable[..., object], *arguments: object) -> None:
         self.call = (function, arguments)
@@ -269,17 +263,26 @@ class _Call:
         return self.call
 
 
-def once_site(
-    value: Pickled, groups: dict[bytes, defaultdict[int, object]]
-) -> defaultdict[int, object]:
-    """A site that gives *value*; *groups* are the values that were pickled together, by bytes."""
-    group = groups.setdefault(value.data, defaultdict(partial(loads, value.data)))
-    # `group[0][name]`: an iterator that asks the group when it is asked itself.
-    found = map(itemgetter(value.name), iter(partial(getitem, group, 0), ()))
-    return defaultdict(partial(next, found))
+class Prepared:
+    """Everything that has to be known before the first line runs."""
 
+    __slots__ = ("given", "modules")
 
-def again_site(value: Pickled) -> defaultdict[int, object]:
-    """A site that gives what Loaded makes *value* from."""
-    data = dumps(_Call(getitem, _Call(loads, value.data), value.name))
-    return defaultdict(partial(itemgetter(0), (data,)))
+    def __init__(
+        self, given: BoundProgram, modules: Mapping[str, tuple[str, BoundProgram]]
+    ) -> None:
+        #: The script.
+        self.given = given
+        #: Module name -> its file, and the module under its overrides.
+        self.modules = modules
+
+    @property
+    def program(self) -> Program:
+        """The script's Program."""
+        return self.given.program
+
+    def every(self) -> Iterable[tuple[str, str, BoundProgram]]:
+        """What targets start with, file and overrides: of the script and of each module."""
+        yield "", self.program.filename, self.given
+        for name, (file, given) in self.modules.items():
+            yield f"{name}.", file, given

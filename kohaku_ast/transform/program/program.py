@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
-    from kohaku_ast.readings import Reading
+    from kohaku_ast.value_types import Reading
 
 
 FORMAT = 2

@@ -18,7 +18,7 @@ from kohaku_ast.flow.run import Run
 from kohaku_ast.flow.slots import Slots, parse_threads
 from kohaku_ast.flow.supply import Supply
 from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch
 
 

@@ -7,15 +7,17 @@ does not happen during the next.
 from __future__ import annotations
 
 import atexit
+import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from kohaku_ast.runner.bottom import call_hook
+from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import is_own
-from kohaku_ast.runner.pools_end import finalizers, finish_queue, shut_down, worker_queue
 
 Lend: TypeAlias = Callable[[Callable[[], Any]], Any]
 """Calls what is the script's own, and gives what that gives: signals are for it meanwhile."""
@@ -157,3 +159,72 @@ def _end_children(before: list[Any]) -> None:
             if child.daemon:
                 child.terminate()
             child.join()
+
+
+class _Mark:
+    """A work item at which the threads of an executor wait for each other."""
+
+    def __init__(self) -> None:
+        self.reached: list[bool] = []
+        self.go = threading.Event()
+
+    def run(self, *_: object) -> None:
+        """What an executor's thread calls."""
+        self.reached.append(True)
+        self.go.wait()
+
+
+def worker_queue(thread: threading.Thread) -> Any:
+    """The queue that *thread* works for, if it is one of a ThreadPoolExecutor; else None."""
+    module = sys.modules.get("concurrent.futures.thread")
+    return getattr(module, "_threads_queues", {}).get(thread)
+
+
+def finish_queue(threads: list[threading.Thread], queue: Any) -> None:
+    """Wait until *threads* have done all that stands in their *queue*. They go on waiting for
+    more: the executor may be a library's, which the next run uses too.
+    """
+    while True:
+        mark = _Mark()
+        for _ in threads:
+            queue.put(mark)
+        while sum(one.is_alive() for one in threads) > len(mark.reached):
+            time.sleep(0.001)
+        is_done = queue.empty()  # now nothing runs that could submit more
+        mark.go.set()
+        if is_done or not mark.reached:
+            return
+
+
+def shut_down(thread: threading.Thread) -> None:
+    """Shut down the ProcessPoolExecutor that *thread* manages, if it does: it waits for a word."""
+    executor = getattr(thread, "executor_reference", lambda: None)()
+    if executor is not None:
+        executor.shutdown()
+
+
+def finalizers() -> dict[Any, Any]:
+    """What multiprocessing would call at exit, by its rank: for pools, managers and queues."""
+    util = sys.modules.get("multiprocessing.util")
+    found = dict(getattr(util, "_finalizer_registry", {}))
+    return {rank: one for rank, one in found.items() if rank[0] is not None and rank[0] >= 0}
+
+
+def as_status(code: int) -> int:
+    """What is left of *code* when a process ends with it: a byte, and 255 of what C cannot hold."""
+    if os.name != "posix":
+        return int(code)
+    return code & 0xFF if -(2**63) <= code < 2**63 else 255
+
+
+def die_of(number: int) -> int:
+    """End this process by the signal *number*; the status for it, if that is blocked."""
+    try:
+        signal.signal(number, signal.SIG_DFL)
+    except OSError:
+        pass  # SIGKILL, which nobody handles
+    if os.name == "posix":
+        os.kill(os.getpid(), number)
+    else:
+        signal.raise_signal(number)
+    return 128 + number

@@ -1,4 +1,7 @@
-"""Runs one Shipment as ``__main__`` of this process and leaves its result for who waits."""
+"""Runs one Shipment as ``__main__`` of this process and leaves its result for who waits.
+
+The script runs with nothing below it, as under ``kogine run``.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,24 @@ import os
 import sys
 
 from kohaku_ast.frames import hidden
-from kohaku_ast.runner.bottom import trimmed
 from kohaku_ast.runner.children import hand_on
-from kohaku_ast.runner.crossing import dump_values
-from kohaku_ast.runner.entry import entry_call
-from kohaku_ast.runner.error_text import describe
+from kohaku_ast.runner.empty_stack import is_command, leave_for, trimmed
+from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
 from kohaku_ast.runner.launch import plain_python
-from kohaku_ast.runner.process import become, warn_compiler
-from kohaku_ast.runner.shipment import IF_POSSIBLE, Shipment
-from kohaku_ast.sigint import hear
+from kohaku_ast.runner.main_module import become, entry_call, warn_at_end, warn_compiler
+from kohaku_ast.runner.transport import describe_error, dump_values
+from kohaku_ast.sigint import hear, own_process
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import ModuleType
+    from types import FrameType, ModuleType
     from typing import TypeVar
+
+    from kohaku_ast.runner.launch import Launch
 
     Made = TypeVar("Made")
 
-    from kohaku_ast.runner.launch import Launch
 
 INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
 """The start of the command that this process was started by, up to what is run."""
@@ -39,7 +41,7 @@ _HIGH = 100  # a descriptor that no script counts on
 
 
 def start_of(
-    shipment: Shipment,
+    shipment: Job,
     leave: Callable[[bytes], None],
     loaded: Callable[[], Iterable[str]] | None = None,
 ) -> Callable[[], int]:
@@ -141,7 +143,7 @@ def _hidden_away(number: int) -> int:
     return high
 
 
-def _finished(shipment: Shipment, returned: object) -> bytes:
+def _finished(shipment: Job, returned: object) -> bytes:
     """What the starting call returned and the outputs; what cannot be sent is named."""
     capture = shipment.prepared.given.capture
     value = returned if shipment.prepared.program.entry_name else capture.value
@@ -168,16 +170,16 @@ def _dumped_if_possible(
     try:
         return dump_values({"value": wanted}, along)
     except Exception:
-        from kohaku_ast.runner.uncrossable import Uncrossed
+        from kohaku_ast.runner.transport import Uncrossed
 
         return dump_values({"value": {"value": Uncrossed.of(wanted["value"])}})
 
 
-def _along(shipment: Shipment) -> list[ModuleType]:
+def _along(shipment: Job) -> list[ModuleType]:
     """The modules that go with what is sent: those that have overrides, which they lack where it
     goes, and those that are not found there.
     """
-    from kohaku_ast.runner.importable import lacking_elsewhere
+    from kohaku_ast.runner.local_modules import lacking_elsewhere
 
     changed = [sys.modules[name] for name in shipment.prepared.modules if name in sys.modules]
     return [*changed, *lacking_elsewhere(shipment.path, _USUAL_PATH)]
@@ -192,12 +194,34 @@ def _failed(error: BaseException, is_wanted: bool = False) -> bytes:
     path, sys.path = sys.path, _USUAL_PATH
     try:
         packed = _packed(error) if is_wanted else b""
-        return marshal.dumps(("failed", *describe(error, trimmed(error.__traceback__)), packed))
+        return marshal.dumps(
+            ("failed", *describe_error(error, trimmed(error.__traceback__)), packed)
+        )
     finally:
         sys.path = path
 
 
 def _packed(error: BaseException) -> bytes:
-    from kohaku_ast.runner.raised import pack_raised
+    from kohaku_ast.runner.transport import pack_raised
 
     return pack_raised(error)
+
+
+def main(frame: FrameType) -> None:
+    """Run the Shipment that the command line names; *frame* is the interpreter's first."""
+    own_process()
+    job, result = sys.argv[3:5]
+    number = int(result) if result.isdigit() else os.open(result, os.O_WRONLY)
+    leave = writer(number)
+    shipment = told(lambda: unpack(_read(job)), leave)
+    warn_at_end(shipment.prepared)
+    start = start_of(shipment, leave)
+    if is_command(frame):
+        leave_for(start)
+    sys.exit(start())
+
+
+def _read(job: str) -> bytes:
+    """*job* is a path, or the number of a descriptor that we were given."""
+    with open(int(job) if job.isdigit() else job, "rb", 0) as file:
+        return file.read()

@@ -10,20 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from kohaku_ast.runner.priority import set_priority
-from kohaku_ast.runner.process_outcome import Unread
-from kohaku_ast.runner.shipment import Packed
-from kohaku_ast.runner.spawned import Spawned
+from kohaku_ast.runner.job import Packed
+from kohaku_ast.runner.outcome import Unread
+from kohaku_ast.runner.spawn import SpawnedRun, set_priority
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 """What no process survives."""
 
-_running: dict[str, Spawned] = {}
+_running: dict[str, SpawnedRun] = {}
 """Those of this process, where an Executor's workers are threads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RemoteJob:
     """One run on its way to a worker. Picklable."""
 
     #: What tells it from all others.
@@ -42,10 +41,10 @@ class Job:
     nice: int = 0
 
 
-def run_job(job: Job) -> tuple[Unread, bool]:
+def run_remote_job(job: RemoteJob) -> tuple[Unread, bool]:
     """Run it and wait: what is known of its end, and whether it took too long."""
     cwd = job.cwd if os.path.isdir(job.cwd) else None
-    spawned = Spawned(job.packed, env={**os.environ, **job.env}, cwd=cwd, new_session=True)
+    spawned = SpawnedRun(job.packed, env={**os.environ, **job.env}, cwd=cwd, new_session=True)
     _running[job.key] = spawned
     try:
         if job.nice and hasattr(os, "getpriority"):
@@ -57,7 +56,7 @@ def run_job(job: Job) -> tuple[Unread, bool]:
         spawned.close()
 
 
-def signal_job(key: str, number: int) -> bool:
+def signal_remote_job(key: str, number: int) -> bool:
     """Send a signal to that job, if it runs in this process; whether it does."""
     spawned = _running.get(key)
     if spawned is not None:
@@ -78,7 +77,7 @@ def _interruptible(pid: int) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _ended(spawned: Spawned, job: Job) -> tuple[Unread, bool]:
+def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
     try:
         return spawned.wait_unread(job.timeout), False
     except subprocess.TimeoutExpired:
@@ -89,7 +88,7 @@ def _ended(spawned: Spawned, job: Job) -> tuple[Unread, bool]:
         raise
 
 
-def _end(spawned: Spawned, numbers: Sequence[int], grace: float) -> Unread:
+def _end(spawned: SpawnedRun, numbers: Sequence[int], grace: float) -> Unread:
     """Its end, after the last of the signals *numbers* at the latest."""
     for number in numbers:
         spawned.signal(number)

@@ -6,9 +6,10 @@ On the warm start path: nothing is imported here when a program runs.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing's own constant would cost its import
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeAlias
+
 
 Reading: TypeAlias = "tuple[Any, ...]"
 """A kind, then what the kind needs:

@@ -12,17 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.runner.crossing_file import CrossingFile
-from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.process_outcome import PendingOutcome, Unread
-from kohaku_ast.runner.shipment import Packed, pack
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.job import Packed, pack
+from kohaku_ast.runner.outcome import CrossingFile, Outcome, PendingOutcome, Unread
 
 _FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
 _PACKAGES = str(Path(__file__).parents[2])
 
 
-class Spawned:
+class SpawnedRun:
     """One run in a process of its own, under way. Every method may be called from any thread."""
 
     def __init__(
@@ -99,7 +97,7 @@ class Spawned:
 
 def run_spawned(bound: Bound, **options: Any) -> Outcome:
     """Run *bound* in a process of its own and wait for it. Ctrl-C reaches it as it reaches us."""
-    spawned = Spawned(bound, **options)
+    spawned = SpawnedRun(bound, **options)
     try:
         return spawned.wait()
     except KeyboardInterrupt:
@@ -174,3 +172,12 @@ def _await_end(process: subprocess.Popen[bytes], timeout: float) -> None:
             raise subprocess.TimeoutExpired(process.args, timeout)
     finally:
         os.close(ended)
+
+
+def set_priority(pid: int, nice: int) -> None:
+    """Give the process *pid* the niceness *nice*, where there is such a thing."""
+    if hasattr(os, "setpriority"):
+        try:
+            os.setpriority(os.PRIO_PROCESS, pid, nice)
+        except OSError:
+            pass  # it is over, or may not be that fast: it runs as it is

@@ -9,11 +9,10 @@ import marshal
 import os
 import sys
 
-from kohaku_ast.runner.crossing import dump_values, load_values
 from kohaku_ast.runner.launch import Launch, enter_folder
-from kohaku_ast.runner.prepared import Prepared
+from kohaku_ast.runner.transport import dump_values, load_values
 from kohaku_ast.transform.program import program
-from kohaku_ast.transform.program.bound_program import BoundProgram
+from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Final
 
-    from kohaku_ast.runner.bound import Bound
-    from kohaku_ast.runner.crossing import Values
+    from kohaku_ast.runner.bind import Bound
+    from kohaku_ast.runner.transport import Values
+
 
 IF_POSSIBLE: Final = "if possible"
 """Of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
@@ -30,7 +30,7 @@ IF_POSSIBLE: Final = "if possible"
 _LAUNCH = ("shown", "filename", "argv", "path0", "module", "package")
 
 
-class Shipment:
+class Job:
     """The child's side of a Bound."""
 
     __slots__ = (
@@ -104,7 +104,7 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
     return marshal.dumps((launch, programs, *dumped, outputs, wants))
 
 
-def unpack(data: bytes) -> Shipment:
+def unpack(data: bytes) -> Job:
     """What ``pack`` was given, in the child."""
     attributes, programs, is_plain, dumped, outputs, wants = marshal.loads(data)
     launch = launch_of(attributes)
@@ -115,7 +115,7 @@ def unpack(data: bytes) -> Shipment:
         name: (file, BoundProgram(program.loads(one), objects[f"{name}."]))
         for name, file, one in modules
     }
-    return Shipment(
+    return Job(
         launch,
         Prepared(given, others),
         objects["names"],
@@ -135,7 +135,7 @@ def launch_of(attributes: Mapping[str, object]) -> Launch:
     """A Launch that needs no file any more."""
     kind: type[Launch] = Launch
     if attributes["module"] is not None:
-        from kohaku_ast.runner.module_launch import ModuleLaunch
+        from kohaku_ast.runner.launch import ModuleLaunch
 
         kind = ModuleLaunch
     elif attributes["path0"] == "":
@@ -151,7 +151,7 @@ def launch_of(attributes: Mapping[str, object]) -> Launch:
 
 
 def _lacking(path0: str) -> list[ModuleType]:
-    from kohaku_ast.runner.importable import lacking_in_fresh
+    from kohaku_ast.runner.local_modules import lacking_in_fresh
 
     return lacking_in_fresh(path0)
 

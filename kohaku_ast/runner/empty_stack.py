@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType, TracebackType
     from typing import Any, NoReturn
 
+
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc")
 _display = sys.__excepthook__
 _audit = sys.audit

@@ -5,11 +5,9 @@ On the warm path.
 
 from __future__ import annotations
 
-from kohaku_ast.runner.entry import added_names, entry_call
-from kohaku_ast.runner.override import Override, of_config
-from kohaku_ast.runner.preparation import prepare
-from kohaku_ast.runner.prepare import make_request
-from kohaku_ast.runner.programs import Programs
+from kohaku_ast.runner.main_module import entry_call
+from kohaku_ast.runner.overrides import Override, of_config
+from kohaku_ast.runner.prepare import Programs, added_names, make_request, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.config.config import Config
     from kohaku_ast.runner.launch import Launch
-    from kohaku_ast.runner.prepared import Prepared
+    from kohaku_ast.transform.program.bound_program import Prepared
     from kohaku_ast.transform.program.program import Program, Request, ResolvedTarget
 
 
@@ -168,7 +166,7 @@ class Binder:
         """What pickles values that name modules which the script imports, too."""
         if config is None:
             return dict
-        from kohaku_ast.runner.anew import made_anew
+        from kohaku_ast.runner.module_references import made_anew
 
         return lambda values: made_anew(values, config, self.launch)
 
@@ -189,6 +187,6 @@ def spread(overrides: list[Override], launch: Launch) -> list[Override]:
 
     if not any(isinstance(one.value, CellMap) for one in overrides):
         return overrides
-    from kohaku_ast.runner.nested import spread_tables
+    from kohaku_ast.runner.overrides import spread_tables
 
     return spread_tables(overrides, launch)
