@@ -9,7 +9,7 @@ from kogine.pipeline_file import with_pipeline
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.drawing.drawing import check_suffix
+from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.pipeline import Pipeline
 
 

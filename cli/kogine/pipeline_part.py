@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kohaku_ast.errors import PipelineError
-from kohaku_ast.pipeline.graph import shown
-from kohaku_ast.pipeline.part import part_of
+from kohaku_ast.pipeline.graph import part_of, shown
 from kohaku_ast.pipeline.pipeline import Pipeline
 
 

@@ -12,8 +12,8 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast.display.graph_layout import one_line
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.input_texts import read_input
-from kohaku_ast.pipeline.part import find_node, part_of
+from kohaku_ast.pipeline.graph import find_node, part_of
+from kohaku_ast.pipeline.inputs import read_input
 from kohaku_ast.pipeline.pipeline import Pipeline
 
 _LONGEST = 160  # letters of a result
@@ -65,7 +65,7 @@ def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
 def _shown(pipeline: Pipeline) -> Pipeline:
     """The same, with a bar if there is a terminal to see it and it has none of its own."""
     from kohaku_ast.flow.display.choose import can_be_painted
-    from kohaku_ast.pipeline.progress import ProgressBar
+    from kohaku_ast.pipeline.progress_bars import ProgressBar
 
     own = pipeline.callbacks or ()
     has_one = any(isinstance(one, ProgressBar) for one in own)

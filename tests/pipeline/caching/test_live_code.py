@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.pipeline.caching.code_identity import Unseen, identify
-from kohaku_ast.pipeline.caching.fingerprint import fingerprint
+from kohaku_ast.cache.code_identity import Unseen, identify
+from kohaku_ast.cache.fingerprint import fingerprint
 
 
 def executed(source: str, **names: Any) -> dict[str, Any]:
