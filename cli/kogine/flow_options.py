@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.cores import usable_cores
-from kohaku_ast.flow.limits import Limits
-from kohaku_ast.flow.plan import Plan
-from kohaku_ast.flow.recording import Recording
-from kohaku_ast.flow.slots import Slots, parse_gpus, parse_threads, pinned, usual_workers
+from kohaku_ast.flow.flows import FlowSettings
+from kohaku_ast.flow.settings import (
+    Limits,
+    Recording,
+    Slots,
+    parse_gpus,
+    parse_threads,
+    pinned,
+    usable_cores,
+    usual_workers,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -25,7 +31,7 @@ _PROCESS_OPTIONS = ("timeout", "gpus", "nice", "threads")
 class FlowOptions:
     """How the runs of a command line are to be run and shown."""
 
-    plan: Plan
+    plan: FlowSettings
     is_json: bool
     metrics: bool
 
@@ -46,7 +52,7 @@ def flow_options(
     """
     workers = _workers(command, limits.workers, spreads)
     policy = "stop" if limits.stops_on_error else "continue"
-    plan = Plan(
+    plan = FlowSettings(
         mode=_mode(command, mode, workers),
         limits=replace(
             limits,

@@ -13,16 +13,14 @@ from kogine.report import report
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
-from kohaku_ast.flow.display.choose import choose_display
-from kohaku_ast.flow.display.failures import Again
-from kohaku_ast.flow.display.only_json import only_json
 from kohaku_ast.flow.observer import Observer
-from kohaku_ast.flow.work import Work
+from kohaku_ast.flow.report import Again, choose_display, only_json
+from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.runner.job import IF_POSSIBLE
 
 
 def run_flow(
-    works: Sequence[Work],
+    works: Sequence[ScriptConfigs],
     options: FlowOptions,
     again: Again,
     total: int | None,

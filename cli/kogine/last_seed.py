@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.store.find import find_runs
+from kohaku_ast.store.record import find_runs
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.values import read
 

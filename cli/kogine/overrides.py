@@ -28,7 +28,7 @@ def load_configs(paths: Sequence[str], *, is_json: bool = False) -> Config | Swe
 
     if not is_json:
         return functools.reduce(operator.or_, map(load, paths))
-    from kohaku_ast.flow.display.only_json import only_json
+    from kohaku_ast.flow.report import only_json
 
     with only_json():
         return load_configs(paths)

@@ -64,7 +64,7 @@ def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
 
 def _shown(pipeline: Pipeline) -> Pipeline:
     """The same, with a bar if there is a terminal to see it and it has none of its own."""
-    from kohaku_ast.flow.display.choose import can_be_painted
+    from kohaku_ast.flow.report import can_be_painted
     from kohaku_ast.pipeline.progress_bars import ProgressBar
 
     own = pipeline.callbacks or ()
@@ -88,7 +88,7 @@ def _as_lines(results: Mapping[str, Any]) -> str:
 def _as_json(results: Mapping[str, Any]) -> str:
     import json
 
-    from kohaku_ast.flow.display.json_values import as_json
+    from kohaku_ast.flow.json_report import as_json
 
     found = {name: as_json(value) for name, value in results.items()}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -11,13 +11,12 @@ from kogine.report import report
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
+from kohaku_ast.flow.flows import tell_on_stderr, warn_on_stderr
 from kohaku_ast.flow.observer import Summary
-from kohaku_ast.flow.plan import tell_on_stderr, warn_on_stderr
+from kohaku_ast.flow.output import Copy, Tee
 from kohaku_ast.flow.recorder import Recorder
-from kohaku_ast.flow.recording import Recording
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run
-from kohaku_ast.flow.tee import Copy, Tee
-from kohaku_ast.flow.work import Work
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs
+from kohaku_ast.flow.settings import Recording
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
@@ -31,7 +30,7 @@ def recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
     """What runs it: in a process of its own, so that its end is seen whatever it is. This process
     ends as that one did.
     """
-    work = Work(bound.launch.shown, binder, bound.config or Config())
+    work = ScriptConfigs(bound.launch.shown, binder, bound.config or Config())
     return lambda: _run(Run(0, work, bound.config or Config(), total=1), bound)
 
 

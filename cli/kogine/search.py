@@ -14,18 +14,15 @@ from kogine.search_lines import SearchLines, in_words
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.objective import make_objective
-from kohaku_ast.flow.search import Search, check_method
-from kohaku_ast.flow.space import in_words as fixed_words
-from kohaku_ast.flow.space import space_of
-from kohaku_ast.flow.study import Tried
-from kohaku_ast.flow.work import Work
+from kohaku_ast.flow.run import ScriptConfigs
+from kohaku_ast.flow.search import Search, Tried, check_method, make_objective, space_of
+from kohaku_ast.flow.search import in_words as fixed_words
 
 _FOLDER = os.path.join(".kogine", "studies")
 
 
 def search(
-    sweep: Sweep, work: Work, command: ScriptCommand, options: FlowOptions
+    sweep: Sweep, work: ScriptConfigs, command: ScriptCommand, options: FlowOptions
 ) -> Callable[[], int]:  # fmt: skip
     """Check what can be checked and open the study; what comes back searches.
 
@@ -41,7 +38,9 @@ def search(
     return lambda: _run(made, before, work, command, options)
 
 
-def _search(sweep: Sweep, work: Work, command: ScriptCommand, options: FlowOptions) -> Search:
+def _search(
+    sweep: Sweep, work: ScriptConfigs, command: ScriptCommand, options: FlowOptions
+) -> Search:
     method = command.option("search")
     check_method(method)
     objective = make_objective(
@@ -69,7 +68,7 @@ def _refuse_options(command: ScriptCommand, options: FlowOptions) -> None:
         raise UsageError("--search: a study goes on by itself. Take away --resume")
 
 
-def _fixed(work: Work, command: ScriptCommand) -> str:
+def _fixed(work: ScriptConfigs, command: ScriptCommand) -> str:
     """What the command line sets for all runs, in words."""
     pairs: list[tuple[str, object]] = [("script", os.path.basename(work.binder.launch.shown))]
     pairs += [("entrypoint", work.binder.entrypoint)] if work.binder.entrypoint else []
@@ -82,7 +81,7 @@ def _typed(command: ScriptCommand) -> list[tuple[str, object]]:
     return sorted((one.target, str(one.value)) for one in command.overrides)
 
 
-def _usual_file(made: Search, work: Work) -> str:
+def _usual_file(made: Search, work: ScriptConfigs) -> str:
     stem = os.path.splitext(os.path.basename(work.binder.launch.shown))[0]
     stem = "".join(one if one.isalnum() or one in "-_." else "_" for one in stem) or "script"
     return os.path.join(_FOLDER, f"{stem}-{made.id}.db")
@@ -98,7 +97,7 @@ def _hide_from_git(folder: str) -> None:
 
 
 def _run(
-    made: Search, before: Tried, work: Work, command: ScriptCommand, options: FlowOptions
+    made: Search, before: Tried, work: ScriptConfigs, command: ScriptCommand, options: FlowOptions
 ) -> int:  # fmt: skip
     best = f", best {made.objective.name} {before.best.result:.6g}" if before.best else ""
     say(f"goes on from {in_words(before)}{best} in {made.study}" if before.count else "")
@@ -108,7 +107,7 @@ def _run(
         return command_of(work.binder, config, files)
 
     lines = SearchLines(again, made, before)
-    ready = Work(work.name, work.binder, made.sweep())
+    ready = ScriptConfigs(work.name, work.binder, made.sweep())
     status = run_flow([ready], options, lambda run: again(run.config), made.n, [lines])
     return status or int(lines.without > 0)
 

@@ -10,8 +10,7 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import SUCCEEDED, Run
-from kohaku_ast.flow.search import Search
-from kohaku_ast.flow.study import Tried
+from kohaku_ast.flow.search import Search, Tried
 
 
 class SearchLines(Observer):

@@ -17,7 +17,7 @@ from kogine.sweep_of import own_axes, sweep_of
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import SourceError
-from kohaku_ast.flow.work import Work
+from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.runner.launch import Launch
 
 
@@ -44,7 +44,7 @@ def sweep(
         from kogine.dry_run import dry_run
 
         return lambda: dry_run(found, binder)
-    work = Work(launch.shown, binder, found)
+    work = ScriptConfigs(launch.shown, binder, found)
     if is_search:
         from kogine.search import search
 

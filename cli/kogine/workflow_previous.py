@@ -11,7 +11,7 @@ from pathlib import Path
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.load import load
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.flow.work import Previous
+from kohaku_ast.flow.run import Previous
 
 
 def asks_for_previous(path: str) -> bool:

@@ -20,8 +20,8 @@ from kogine.workflow_previous import asks_for_previous, load_after
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.flow.limits import Limits
-from kohaku_ast.flow.work import Previous, Work
+from kohaku_ast.flow.run import Previous, ScriptConfigs
+from kohaku_ast.flow.settings import Limits
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.runner.overrides import Override
@@ -45,7 +45,7 @@ def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], 
     return lambda: run_flow(works, options, again, total)
 
 
-def _dry_run(works: Sequence[Work]) -> int:
+def _dry_run(works: Sequence[ScriptConfigs]) -> int:
     from kogine.dry_run import dry_run
 
     for work in works:
@@ -57,7 +57,7 @@ def _dry_run(works: Sequence[Work]) -> int:
     return 0
 
 
-def _works(command: ScriptCommand) -> list[Work]:
+def _works(command: ScriptCommand) -> list[ScriptConfigs]:
     files = command.config_files
     paths = command.scripts
     binders = [_binder(path, command) for path in paths]
@@ -74,10 +74,10 @@ def _works(command: ScriptCommand) -> list[Work]:
     if any(map(asks_for_previous, files)):
         # Loaded for each script, when its first run can start.
         waiting = [partial(_after, sweep, binder, files) for binder in binders]
-        return [Work(path, *pair) for path, pair in zip(paths, zip(binders, waiting))]
+        return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, waiting))]
     config = load_after(files)
     sweeps = [sweep(binder, config) for binder in binders]
-    return [Work(path, *pair) for path, pair in zip(paths, zip(binders, sweeps))]
+    return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, sweeps))]
 
 
 def _after(

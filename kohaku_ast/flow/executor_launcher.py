@@ -10,9 +10,8 @@ from dataclasses import replace
 from functools import partial
 
 from kohaku_ast.flow.launchers import Done, Handle, OpenLog, WantsValue
-from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.slots import Slots
+from kohaku_ast.flow.settings import Limits, Slots
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
 from kohaku_ast.runner.outcome import Outcome, RunError, Unread, outcome_of

@@ -12,7 +12,7 @@ from typing import TextIO
 from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
 from kohaku_ast.display.live import Above, Painter
 from kohaku_ast.display.text import fitted, short_time, width_of
-from kohaku_ast.flow.display.styles import Styles
+from kohaku_ast.flow.live_table import Styles
 from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED
 from kohaku_ast.pipeline.last_run import LastRun
 
@@ -119,7 +119,7 @@ def choose(stream: TextIO | None) -> Display | None:
     """What can show rows here: a notebook, a terminal, or nothing."""
     if _in_notebook():
         return NotebookBars()
-    from kohaku_ast.flow.display.choose import can_be_painted
+    from kohaku_ast.flow.report import can_be_painted
 
     if stream is None or not can_be_painted(stream):
         return None

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from kogine.root import kogine as root
 
-from kohaku_ast.flow.modes import MODES
+from kohaku_ast.flow.launchers import MODES
 from kohaku_ast.version import VERSION
 from tests.oracle import FIXTURES, Finished, run
 

@@ -1,17 +1,22 @@
-"""Tee: what runs print goes into their logs, and where our own output goes as well."""
+"""What runs print: into their logs, and to where our own output goes."""
 
 from __future__ import annotations
 
+import errno
+import functools
 import os
 import selectors
+import socket
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
-from kohaku_ast.flow.copying import IS_POSSIBLE, Copying
-from kohaku_ast.flow.tee_process import NOWHERE, Output
-from kohaku_ast.flow.terminal_end import terminal_ends
+from kohaku_ast.flow import output_process
+from kohaku_ast.flow.output_process import NOWHERE, Output, write
 from kohaku_ast.runner.outcome import CrossingFile
 
 _PATIENCE = 1.0  # seconds for what processes that outlive a run still hold
@@ -221,3 +226,187 @@ def _copy_in_threads(output: Output) -> list[threading.Thread]:
         found.append(threading.Thread(target=copy, args=(one,), name="kogine-tee", daemon=True))
         found[-1].start()
     return found
+
+
+IS_POSSIBLE = hasattr(socket, "send_fds")
+
+
+class Copying:
+    """One such process. It lives as long as what it copies, whatever becomes of this one."""
+
+    def __init__(self, turns: int) -> None:
+        """*turns* is the file that both lock. Raises OSError if nothing can be started."""
+        self.turns = turns
+        self._control, other = socket.socketpair()
+        # Its end is seen at once, new runs only when it looks.
+        reader, self._life = os.pipe()
+        numbers = [other.fileno(), turns, reader]
+        try:
+            self._process = subprocess.Popen(
+                # Alone it is fast, and no file in the working folder can hide a module from it.
+                [sys.executable, "-I", "-S", output_process.__file__, *map(str, numbers)],
+                pass_fds=numbers, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            self._let_go()
+            raise
+        finally:
+            other.close()
+            os.close(reader)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process.poll() is None
+
+    def await_end(self, then: Callable[[], None]) -> None:
+        """Call *then* when it has ended, in a thread."""
+        self._process.wait()
+        then()
+
+    def hand_over(self, output: Output) -> None:
+        """It copies *output* from now on; this process may, too. Raises OSError."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                socket.send_fds(self._control, [output.kind], output.descriptors)
+                return
+            except OSError as error:
+                # As many are under way as this user may have open: it will take some.
+                if error.errno != errno.ETOOMANYREFS or time.monotonic() > deadline:
+                    raise
+                time.sleep(output_process.TICK)
+
+    def close(self) -> None:
+        """No other run will come."""
+        self._let_go()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.returncode = 0  # it serves what the runs have left running
+
+    def _let_go(self) -> None:
+        self._control.close()
+        os.close(self._life)
+
+
+@contextmanager
+def logged(log: int, tee: Tee) -> Iterator[None]:
+    """Inside, everything that this process prints goes to the descriptor *log*, by *tee*. *log* is
+    closed at the end.
+    """
+    try:
+        copy = tee.begin(os.dup(log))
+        with ExitStack() as stack:
+            stack.callback(copy.finish)
+            stack.enter_context(_streams(log, shows=tee.shows))
+            stack.enter_context(_descriptors({1: copy.stdout, 2: copy.stderr}))
+            copy.close_writers()
+            yield
+    finally:
+        os.close(log)
+
+
+@contextmanager
+def _descriptors(targets: dict[int, int]) -> Iterator[None]:
+    """Inside, the standard descriptors are others."""
+    flush()
+    kept = {number: _copied_if_open(number) for number in targets}
+    for number, target in targets.items():
+        os.dup2(target, number)
+    try:
+        yield
+    finally:
+        flush()
+        for number, copy in kept.items():
+            if copy is None:
+                os.close(number)
+            else:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def _copied_if_open(number: int) -> int | None:
+    try:
+        return os.dup(number)
+    except OSError:  # it is closed, and will be again
+        return None
+
+
+@contextmanager
+def _streams(log: int, shows: bool) -> Iterator[None]:
+    """Inside, streams that are not those of the process (a notebook's) are kept in the log too."""
+    taken: dict[str, tuple[Any, _Kept]] = {}
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is not None and _number_of(stream) != number:
+            taken[name] = stream, _Kept(stream, functools.partial(write, log), shows)
+            setattr(sys, name, taken[name][1])
+    try:
+        yield
+    finally:
+        for name, (stream, kept) in taken.items():
+            if getattr(sys, name) is kept:
+                setattr(sys, name, stream)
+
+
+class _Kept:
+    """In the place of a stream."""
+
+    def __init__(self, stream: Any, keep: Callable[[bytes], object], shows: bool) -> None:
+        self._stream, self._keep, self._shows = stream, keep, shows
+
+    def write(self, text: str) -> int:
+        self._keep(text.encode("utf-8", "backslashreplace"))
+        return int(self._stream.write(text)) if self._shows else len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _number_of(stream: Any) -> int:
+    try:
+        return int(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return -1
+
+
+def flush() -> None:
+    """What Python and C have not written yet belongs to who has printed it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # closed, or none
+    if sys.platform != "win32":
+        _libc().fflush(None)
+
+
+@functools.lru_cache(1)
+def _libc() -> Any:
+    import ctypes  # here: it takes 5 ms, and not every flow has a log
+
+    return ctypes.CDLL(None)
+
+
+def terminal_ends(shown: int) -> tuple[int, int]:
+    """Two ends of a terminal as large as the one at *shown*: what is written to the second one is
+    read, as it is, at the first. Pipes where there are none.
+    """
+    try:
+        import fcntl
+        import struct
+        import termios
+
+        reader, writer = os.openpty()
+    except (ImportError, OSError):
+        return os.pipe()
+    attributes = termios.tcgetattr(writer)
+    attributes[1] &= ~termios.OPOST  # ours will do what is to be done with line ends
+    termios.tcsetattr(writer, termios.TCSANOW, attributes)
+    columns, rows = os.get_terminal_size(shown)
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    return reader, writer

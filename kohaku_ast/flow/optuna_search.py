@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 
 from kohaku_ast.config.sampling import Distribution
 from kohaku_ast.errors import ConfigError
-from kohaku_ast.flow.space import Dimension
-from kohaku_ast.flow.study import Trial, Tried
-from kohaku_ast.store.processes import ProcessMark
+from kohaku_ast.flow.search import Dimension, Trial, Tried
+from kohaku_ast.store.environment import ProcessMark
+
+if TYPE_CHECKING:
+    from kohaku_ast.flow.search import Search
+
 
 try:
     import optuna
@@ -35,9 +38,6 @@ except ImportError as missing:
     raise ConfigError(
         f'the search method optuna needs optuna ({missing}): pip install "kohaku-ast[optuna]"'
     ) from missing
-
-if TYPE_CHECKING:
-    from kohaku_ast.flow.search import Search
 
 _NAME = "kogine"
 _PATIENCE = 60  # seconds, for another process that searches in the same file
