@@ -70,7 +70,7 @@ def _read(words: list[str]) -> Callable[[], int] | None:
 
             return start(command)
     _import_click()
-    from kogine.root import read
+    from kogine.command import read
 
     return read(words)
 

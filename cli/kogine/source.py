@@ -21,9 +21,9 @@ from kogine.options import (
     new_globals,
     output_options,
 )
-from kogine.overrides import binder_of, merge_configs
+from kogine.report import check_output, print_bytes, write_atomically
 from kogine.script_command import ScriptCommand
-from kogine.written import check_output, print_bytes, write_atomically
+from kogine.start import binder_of, merge_configs
 
 from kohaku_ast.errors import FreezeError, UsageError
 from kohaku_ast.runner.launch import find_launch, split_function

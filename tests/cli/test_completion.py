@@ -13,9 +13,8 @@ from pathlib import Path
 
 import click
 import pytest
-from kogine.complete_line import plain_text, read_line, replacement
-from kogine.completion import SHELLS, VARIABLE, Zsh
-from kogine.root import kogine as root
+from kogine.command import kogine as root
+from kogine.completion import SHELLS, VARIABLE, Zsh, plain_text, read_line, replacement
 from kogine.run import FORMATS
 
 from tests.cli.test_commands import ALONE, command
