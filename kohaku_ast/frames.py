@@ -1,8 +1,8 @@
-"""Functions that nobody sees: no traceback, debugger, warning or ``sys._getframe`` shows them.
+"""Frames of ours are hidden: no traceback, debugger, warning or ``sys._getframe`` shows them.
 
-CPython does not show the frame of a call that has not come to its first ``RESUME`` yet, and
-steps over it in every list of frames. A function without that instruction never comes to it.
-Python 3.10 has no such instruction: there the functions stay visible.
+CPython does not show the frame of a call that has not reached its first ``RESUME`` yet, and skips
+it in every list of frames. A function without that instruction never reaches it. Python 3.10 has
+no such instruction: there our frames are visible, and are cut off the tracebacks that are printed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
+    from types import CodeType, FrameType, TracebackType
     from typing import ParamSpec, TypeVar
 
     P = ParamSpec("P")
@@ -26,16 +26,41 @@ def _two_lines() -> None:
 
 
 def hidden(function: Callable[P, R]) -> Callable[P, R]:
-    """*function*, without a frame that anybody can see. It must not yield."""
+    """*function*, whose frames nobody sees from now on. It must not be a generator."""
     function.__code__ = without_resume(function.__code__)
     return function
 
 
 def without_resume(code: CodeType) -> CodeType:
-    """*code*, as one that nobody sees run."""
+    """*code*, such that its frame is hidden while it runs."""
     if sys.version_info < (3, 11) or sys.implementation.name != "cpython":
         return code
     resume, nop = _two_lines.__code__.co_code[:4:2]
     bytes_ = code.co_code
     at = bytes_[::2].index(resume) * 2
     return code.replace(co_code=bytes_[:at] + bytes((nop, 0)) + bytes_[at + 2 :])
+
+
+@hidden
+def trimmed(trace: TracebackType | None) -> TracebackType | None:
+    """*trace* from its first frame that is not ours. Only Python 3.10 shows any of ours."""
+    while trace is not None and is_ours(trace.tb_frame):
+        trace = trace.tb_next
+    return trace
+
+
+def without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """*trace* without any frame of ours or of a pipeline's code: the user's own code."""
+    trace = trimmed(trace)
+    while trace is not None and trace.tb_frame.f_code.co_filename == "<pipeline of kohaku_ast>":
+        trace = trimmed(trace.tb_next)
+    if trace is not None:
+        trace.tb_next = without_ours(trace.tb_next)
+    return trace
+
+
+@hidden
+def is_ours(frame: FrameType) -> bool:
+    """Whether *frame* runs a function of kohaku_ast or kogine."""
+    name = frame.f_globals.get("__name__")
+    return isinstance(name, str) and name.partition(".")[0] in ("kogine", "kohaku_ast")

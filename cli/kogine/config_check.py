@@ -20,9 +20,9 @@ from kohaku_ast.config.load import load
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget
-from kohaku_ast.runner.bind import Binder, spread
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import find_launch, split_function
-from kohaku_ast.runner.overrides import Override, of_config
+from kohaku_ast.runner.overrides import Override, of_config, spread_tables
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
@@ -126,7 +126,7 @@ class Fitter:
 
     def fits(self, config: Config) -> list[Fit]:
         """Each override of *config*, in order; then what is wrong with it as a whole."""
-        found = [self.fit(one) for one in spread(of_config(config), self.launch)]
+        found = [self.fit(one) for one in spread_tables(of_config(config), self.launch)]
         return [*found, *self.whole(config, {one.target for one in found if one.problem})]
 
     def fit(self, one: Override) -> Fit:

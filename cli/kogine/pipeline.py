@@ -16,13 +16,12 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast.display.graph_layout import one_line
 from kohaku_ast.errors import KogineError, PipelineError, SourceError, UsageError, did_you_mean
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, without_ours
 from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
 from kohaku_ast.pipeline.inputs import read_input
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.empty_stack import without_ours
 from kohaku_ast.runner.launch import Launch, split_function
 from kohaku_ast.runner.main_module import become, warn_compiler
 

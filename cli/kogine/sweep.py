@@ -26,8 +26,7 @@ from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError
 from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.overrides import Override
-from kohaku_ast.runner.prepare import place_of
+from kohaku_ast.runner.overrides import Override, place_of
 from kohaku_ast.store.record import find_runs
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.values import read

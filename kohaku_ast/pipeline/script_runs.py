@@ -17,8 +17,8 @@ from typing import Any
 from kohaku_ast.cache.code_text import without_remarks
 from kohaku_ast.cache.function_imports import find_file
 from kohaku_ast.errors import KogineError, PipelineError, UncrossableValue, UnusedOverride
+from kohaku_ast.frames import trimmed
 from kohaku_ast.pipeline.failure import APART, ScriptTraceback
-from kohaku_ast.runner.empty_stack import trimmed
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.main_module import unused_messages
 from kohaku_ast.transform.find.modules import absolute_name, find_module

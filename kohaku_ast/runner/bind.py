@@ -1,23 +1,31 @@
-"""A script bound to a Config: everything that is known before its first line runs.
+"""Binds a script to Configs: after it, all is known that a run needs, and nothing has run yet.
 
-On the warm path.
+On the warm path of runs with overrides. A spawned run gets what was bound here.
 """
 
 from __future__ import annotations
 
+from kohaku_ast.errors import KogineError
+from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.main_module import entry_call
-from kohaku_ast.runner.overrides import Override, of_config
-from kohaku_ast.runner.prepare import Programs, added_names, make_request, prepare
+from kohaku_ast.runner.overrides import (
+    Override,
+    added_names,
+    make_request,
+    of_config,
+    read_values,
+    spread_tables,
+)
+from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
+from kohaku_ast.transform.program.load import load_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import CodeType
     from typing import TypeAlias
 
     from kohaku_ast.config.config import Config
-    from kohaku_ast.runner.launch import Launch
-    from kohaku_ast.transform.program.bound_program import Prepared
     from kohaku_ast.transform.program.program import Program, Request, ResolvedTarget
 
 
@@ -143,7 +151,7 @@ class Binder:
         """Raises what ``bind`` would raise for *overrides* alone."""
         prepare(
             self.launch,
-            spread(self._as_asked(overrides), self.launch),
+            spread_tables(self._as_asked(overrides), self.launch),
             entrypoint=self.entrypoint,
             programs=self.programs,
         )
@@ -153,7 +161,7 @@ class Binder:
         if config is None:
             return self.overrides
         own = of_config(config, as_is=self.as_is)
-        return [*spread(own, self.launch), *self.overrides]
+        return [*spread_tables(own, self.launch), *self.overrides]
 
     def _as_asked(self, overrides: Sequence[Override]) -> list[Override]:
         """*overrides*, taken as they are if all are."""
@@ -181,12 +189,93 @@ def _full(meant: ResolvedTarget) -> str:
     return module + meant.target
 
 
-def spread(overrides: list[Override], launch: Launch) -> list[Override]:
-    """*overrides*, with the nested tables of data files as targets of their own."""
-    from kohaku_ast.config.cells import CellMap
+def prepare(
+    launch: Launch,
+    overrides: Sequence[Override],
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    entrypoint: str = "",
+    *,
+    split: bool = False,
+    capture: bool = False,
+    added: Iterable[str] = (),
+    programs: Programs | None = None,
+    anew: Anew = dict,
+) -> Prepared:
+    """Find what every override means, in the script and in its modules; nothing has run yet.
 
-    if not any(isinstance(one.value, CellMap) for one in overrides):
-        return overrides
-    from kohaku_ast.runner.overrides import spread_tables
+    *programs* keeps what is compiled, for the next run of the same script; *anew* gives values
+    as the script gets them. Raises SyntaxError,
+    and KogineError for what cannot be applied.
+    """
+    programs = programs or Programs(launch)
+    request = make_request(overrides, args, kwargs, entrypoint, split, capture, added)
+    try:
+        program = programs.of_script(request)
+    except KogineError as error:
+        raise _with_origin(error, overrides) from None
+    aimed = _by_module(program, request, overrides)
+    values = read_values(program, request, overrides, args, kwargs)
+    modules = {
+        name: (file, _module(programs, file, inner, anew)) for (name, file), inner in aimed.items()
+    }
+    return Prepared(BoundProgram(program, anew(values)), modules)
 
-    return spread_tables(overrides, launch)
+
+_IN_SIGHT = ("command line", "Config", "Sweep")
+"""Origins that who reads the message has before his eyes."""
+
+
+def _with_origin(error: KogineError, overrides: Sequence[Override]) -> KogineError:
+    """*error* about a target, saying which config asks for it."""
+    origins = [one.origin for one in overrides if one.target == error.target]
+    if not origins or origins[0] in _IN_SIGHT:
+        return error
+    return type(error)(f"{error} ({origins[0]} gives it a value.)")
+
+
+def _by_module(
+    program: Program, request: Request, overrides: Sequence[Override]
+) -> dict[tuple[str, str], list[Override]]:
+    """Module name and file -> the overrides for it, with their targets in it."""
+    meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
+    aimed: dict[tuple[str, str], list[Override]] = {}
+    for one in overrides:
+        found = meant[one.target].module if one.target in meant else None
+        if found:
+            name, file, inner = found
+            aimed.setdefault((name, file), []).append(one.aimed_at(inner))
+    return aimed
+
+
+def _module(programs: Programs, file: str, overrides: list[Override], anew: Anew) -> BoundProgram:
+    request = make_request(overrides)
+    program = programs.of_module(file, request)
+    return BoundProgram(program, anew(read_values(program, request, overrides)))
+
+
+class Programs:
+    """What has been compiled so far. A file is read once, so that all runs see one text."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self._made: dict[object, Program] = {}
+        self._modules: dict[str, bytes] = {}
+
+    def of_script(self, request: Request) -> Program:
+        """The script's; raises what ``load_program`` does."""
+        key, launch = request.key(), self.launch
+        if key not in self._made:
+            self._made[key] = load_program(
+                launch.data, launch.filename, request, launch.path0, launch.package
+            )
+        return self._made[key]
+
+    def of_module(self, file: str, request: Request) -> Program:
+        """That of the module in *file*; raises what ``load_program`` does."""
+        key = file, request.key()
+        if key not in self._made:
+            if file not in self._modules:
+                self._modules[file] = Launch(file).data
+            self._made[key] = load_program(self._modules[file], file, request)
+        return self._made[key]

@@ -9,9 +9,9 @@ import marshal
 import os
 import sys
 
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, trimmed
 from kohaku_ast.runner.children import hand_on
-from kohaku_ast.runner.empty_stack import is_command, leave_for, trimmed
+from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.main_module import become, entry_call, warn_at_end, warn_compiler

@@ -14,7 +14,7 @@ import builtins
 import os
 import sys
 
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, is_ours, trimmed
 from kohaku_ast.sigint import BLOCK, HELD, UNBLOCK, aloud, sigmask
 
 TYPE_CHECKING = False
@@ -137,7 +137,7 @@ def _of_script(error: BaseException) -> BaseException | None:
 def _shows_script(trace: TracebackType | None) -> bool:
     if sys.version_info < (3, 11):  # where our frames are seen
         trace = trimmed(trace)
-    return trace is not None and not _is_ours(trace.tb_frame)
+    return trace is not None and not is_ours(trace.tb_frame)
 
 
 @hidden
@@ -231,30 +231,6 @@ def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -
     _display(type(broken), broken, broken.__traceback__)
     _say("\nOriginal exception was:\n")
     _display(type(error), error, trace)
-
-
-@hidden
-def trimmed(trace: TracebackType | None) -> TracebackType | None:
-    """*trace* from the first frame that is not ours. Only Python 3.10 shows any."""
-    while trace is not None and _is_ours(trace.tb_frame):
-        trace = trace.tb_next
-    return trace
-
-
-def without_ours(trace: TracebackType | None) -> TracebackType | None:
-    """*trace* without any frame of ours: where the user's code was interrupted."""
-    trace = trimmed(trace)
-    while trace is not None and trace.tb_frame.f_code.co_filename == "<pipeline of kohaku_ast>":
-        trace = trimmed(trace.tb_next)
-    if trace is not None:
-        trace.tb_next = without_ours(trace.tb_next)
-    return trace
-
-
-@hidden
-def _is_ours(frame: FrameType) -> bool:
-    name = frame.f_globals.get("__name__")
-    return isinstance(name, str) and name.partition(".")[0] in ("kogine", "kohaku_ast")
 
 
 @hidden

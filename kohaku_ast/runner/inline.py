@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
+from kohaku_ast.frames import trimmed
 from kohaku_ast.runner.bind import Bound
-from kohaku_ast.runner.empty_stack import call_hook, trimmed
+from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, warn_compiler
 from kohaku_ast.runner.outcome import Outcome, RunError

@@ -109,8 +109,6 @@ def absolute(path: str) -> str:
 
 
 def _read(path: str) -> bytes:
-    from kohaku_ast.errors import SourceError
-
     if os.path.isdir(path):
         raise SourceError(
             f"{path!r} is a directory without a __main__.py: name the script to run in it"
@@ -124,8 +122,6 @@ def _read(path: str) -> bytes:
 
 def _nearby(path: str) -> str:
     """Files beside *path* with a similar name."""
-    from kohaku_ast.errors import near
-
     folder, name = os.path.split(path)
     try:
         found = near(name, os.listdir(folder or "."), 1)
@@ -154,10 +150,27 @@ def explain_launch(launch: Launch) -> int:
 
 
 def _command(launch: Launch) -> list[str]:
+    return [*interpreter(), *launch.argv]
+
+
+def interpreter() -> list[str]:
+    """The command of an interpreter with the options of this one."""
     import subprocess
 
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *flags, *launch.argv]
+    return [sys.executable, *flags, *_more_flags(flags)]
+
+
+def _more_flags(flags: list[str]) -> list[str]:
+    """What multiprocessing leaves out: -u, and options of -X that it does not know."""
+    known = {flag.partition("=")[0] for flag in flags}
+    more = []
+    if sys.__stdout__ is not None and not hasattr(sys.__stdout__.buffer, "raw"):
+        more.append("-u")
+    for name, text in sys._xoptions.items():
+        if name not in known:
+            more += ["-X", name if text is True else f"{name}={text}"]
+    return more
 
 
 class ModuleLaunch(Launch):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 
+from kohaku_ast.runner.launch import interpreter
+
 MAINS = ("__main__", "__mp_main__")
 _OURS = ("kohaku_ast", "kogine")
 
@@ -177,8 +179,6 @@ def _is_same(module: ModuleType, places: Sequence[str]) -> bool:
 
 def _find_fresh(names: Iterable[str]) -> dict[str, list[str]]:
     """Asks one, once for each name; if it does not answer, nothing is found."""
-    from kohaku_ast.runner.spawn import interpreter
-
     new = [name for name in names if name not in _asked]
     if new:
         done = subprocess.run(

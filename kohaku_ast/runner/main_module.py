@@ -22,9 +22,8 @@ from _frozen_importlib_external import SourceFileLoader
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, trimmed
 from kohaku_ast.runner import STARTED_WITH
-from kohaku_ast.runner.empty_stack import trimmed
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.sigint import BLOCK, HELD, calmly, hear, sigmask, unhold
 from kohaku_ast.transform.program.bound_program import load

@@ -14,6 +14,7 @@ from typing import Any
 
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
+from kohaku_ast.runner.launch import interpreter
 from kohaku_ast.runner.outcome import CrossingFile, Outcome, PendingOutcome, Unread
 
 _FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
@@ -133,24 +134,6 @@ def deaf_children() -> Iterator[None]:
 def fresh_command() -> list[str]:
     """What starts an interpreter like this one; what it is to do comes after it."""
     return [*interpreter(), _FRESH, _PACKAGES]
-
-
-def interpreter() -> list[str]:
-    """The command of an interpreter with the options of this one."""
-    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return [sys.executable, *flags, *_more_flags(flags)]
-
-
-def _more_flags(flags: list[str]) -> list[str]:
-    """What multiprocessing leaves out: -u, and options of -X that it does not know."""
-    known = {flag.partition("=")[0] for flag in flags}
-    more = []
-    if sys.__stdout__ is not None and not hasattr(sys.__stdout__.buffer, "raw"):
-        more.append("-u")
-    for name, text in sys._xoptions.items():
-        if name not in known:
-            more += ["-X", name if text is True else f"{name}={text}"]
-    return more
 
 
 def _await_end(process: subprocess.Popen[bytes], timeout: float) -> None:

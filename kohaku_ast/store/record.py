@@ -14,8 +14,7 @@ from typing import Any
 
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
-from kohaku_ast.runner.overrides import Override
-from kohaku_ast.runner.prepare import make_request
+from kohaku_ast.runner.overrides import Override, make_request
 from kohaku_ast.store import environment
 from kohaku_ast.store.environment import Changes, Commit, Patience, ProcessMark, find_commit, host
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
