@@ -1,11 +1,11 @@
-"""SIGINT in a process that is ours: outside of the script's own code it shows nothing.
+"""SIGINT in a process that is ours: outside the script's own code, Ctrl-C prints nothing.
 
-Before the script starts, Ctrl-C ends the process at once, by the signal's own action: Python code
-that answered it could be interrupted by the next one, and would show its lines. While the script
+Before the script starts, Ctrl-C ends the process at once, by the signal's own action: a handler in
+Python could be interrupted by the next Ctrl-C, and its lines would be shown. While the script
 runs, SIGINT is what it is under plain Python. After the script's last line SIGINT is blocked while
-code of ours runs; the script's own excepthook, exit functions and threads hear it again.
+code of ours runs; the script's own excepthook, exit functions and threads get it again.
 
-State of this process: ``HELD``, and how SIGINT is handled.
+State of this process: ``OWN_SIGNALS``, and how SIGINT is handled.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 SIGINT: int = _signal.SIGINT
 _default, _PYTHONS = _signal.SIG_DFL, _signal.default_int_handler
 
-HELD: list[int] = []
-"""What ``block`` and ``unblock`` are given: SIGINT where the whole process is ours and the script
-has not blocked it itself, else nothing.
+OWN_SIGNALS: list[int] = []
+"""The signals that we block and unblock: SIGINT where the whole process is ours and the script has
+not blocked it itself, else none.
 """
 
 
 def _no_mask(how: int, numbers: Iterable[int]) -> set[int]:
-    """Where the system knows no masks."""
+    """Stands for ``pthread_sigmask`` where the system has no signal masks."""
     return set()
 
 
-# To be called as `sigmask(BLOCK, HELD)`, in a `try`, first thing in an `except` or `finally`: the
-# system has blocked the signal before Python looks for one that has come.
+# To be called as `sigmask(BLOCK, OWN_SIGNALS)`, in a `try`, first thing in an `except` or
+# `finally`: the system blocks the signal before Python looks for one that has arrived.
 sigmask: Callable[[int, Iterable[int]], set[int]] = getattr(_signal, "pthread_sigmask", _no_mask)
 BLOCK: int = getattr(_signal, "SIG_BLOCK", 0)
 UNBLOCK: int = getattr(_signal, "SIG_UNBLOCK", 0)
 
 
 def own_process() -> None:
-    """The whole process is ours: it ends as its script does."""
-    HELD[:] = [SIGINT]
+    """Say that the whole process is ours: it ends as its script does."""
+    OWN_SIGNALS[:] = [SIGINT]
 
 
 def silence() -> None:
-    """The whole process is ours; SIGINT ends it at once until ``hear``. One that is ignored, as
-    under nohup, or that somebody handles, stays so.
+    """The whole process is ours: let SIGINT end it at once, until ``hear``. A SIGINT that is
+    ignored, as under nohup, or that has a handler, stays as it is.
     """
     own_process()
     if _signal.getsignal(SIGINT) is _PYTHONS:
@@ -57,20 +57,20 @@ def silence() -> None:
 
 
 def is_silent() -> bool:
-    """Whether SIGINT ends this process at once on our account."""
-    return bool(HELD) and _signal.getsignal(SIGINT) is _default
+    """Whether SIGINT ends this process at once because of ``silence``."""
+    return bool(OWN_SIGNALS) and _signal.getsignal(SIGINT) is _default
 
 
 @hidden
 def hear() -> None:
-    """From here on SIGINT is Python's, for the script. One that has waited ends this process."""
-    if not HELD:
+    """Give SIGINT back to Python, for the script. One that has waited ends this process."""
+    if not OWN_SIGNALS:
         return
     is_pythons = _signal.getsignal(SIGINT) in (_default, _PYTHONS)
     try:
         if is_pythons:
             _signal.signal(SIGINT, _default)
-        sigmask(UNBLOCK, HELD)
+        sigmask(UNBLOCK, OWN_SIGNALS)
         if is_pythons:
             _signal.signal(SIGINT, _PYTHONS)
     except KeyboardInterrupt:
@@ -78,36 +78,38 @@ def hear() -> None:
 
 
 @hidden
-def unhold(before: Iterable[int]) -> None:
-    """The script has ended, and ``sigmask(BLOCK, HELD)`` gave *before*: what the script has
-    blocked itself is not for us to unblock.
+def keep_script_mask(before: Iterable[int]) -> None:
+    """After the script, when ``sigmask(BLOCK, OWN_SIGNALS)`` has returned *before*: do not unblock
+    a SIGINT that the script has blocked itself.
     """
     if SIGINT in before:
-        HELD.clear()
+        OWN_SIGNALS.clear()
 
 
 @hidden
 def die() -> None:
-    """End this process by SIGINT, whatever comes meanwhile."""
+    """End this process by SIGINT, whatever arrives meanwhile."""
     try:
-        sigmask(BLOCK, HELD)
+        sigmask(BLOCK, OWN_SIGNALS)
     except KeyboardInterrupt:
         pass
     _signal.signal(SIGINT, _default)
     _signal.raise_signal(SIGINT)
-    sigmask(UNBLOCK, HELD)
+    sigmask(UNBLOCK, OWN_SIGNALS)
 
 
 @hidden
-def aloud(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseException | None:
-    """Call *act*, code of the script's after its end, while SIGINT is heard; what it raised."""
+def call_unblocked(
+    act: Callable[P, object], *args: P.args, **kwargs: P.kwargs
+) -> BaseException | None:
+    """Call *act*, the script's own code after its end, with SIGINT unblocked; what it raised."""
     try:
-        sigmask(UNBLOCK, HELD)
+        sigmask(UNBLOCK, OWN_SIGNALS)
         act(*args, **kwargs)
-        sigmask(BLOCK, HELD)
+        sigmask(BLOCK, OWN_SIGNALS)
     except BaseException as error:
         try:
-            sigmask(BLOCK, HELD)
+            sigmask(BLOCK, OWN_SIGNALS)
         except BaseException:
             pass
         return error
@@ -115,12 +117,12 @@ def aloud(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> BaseEx
 
 
 @hidden
-def calmly(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call *act*, code of ours among the script's last; one that comes meanwhile is dropped, as
-    one that comes while the interpreter is busy with its end.
+def call_blocked(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call *act*, our own code among the script's exit functions, with SIGINT blocked. One that
+    arrives meanwhile is dropped, like one that arrives while the interpreter ends.
     """
     try:
-        before = sigmask(BLOCK, HELD)
+        before = sigmask(BLOCK, OWN_SIGNALS)
     except BaseException:
         before = set()
     try:
@@ -128,14 +130,14 @@ def calmly(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
     finally:
         try:
             if SIGINT not in before:
-                sigmask(UNBLOCK, HELD)
+                sigmask(UNBLOCK, OWN_SIGNALS)
         except BaseException:
             pass
 
 
 def ignore_at_exit() -> None:
-    """What is registered with ``atexit`` later is called, and then SIGINT changes nothing more:
-    the exit status stays what it is.
+    """Ignore SIGINT once the exit functions that are registered later have been called: the exit
+    status stays what it is.
     """
     import atexit
 

@@ -23,7 +23,7 @@ from kohaku_ast.pipeline.inputs import read_input
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, split_function
-from kohaku_ast.runner.main_module import become, warn_compiler
+from kohaku_ast.runner.main_module import run_here, warn_compiler
 
 pipeline = Group(
     "pipeline",
@@ -129,7 +129,7 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
     @hidden
     def start() -> int:
         warn_compiler(bound.program)
-        become(launch, bound.prepared.given.codes("module"), {}, last)
+        run_here(launch, bound.prepared.given.codes("module"), {}, last)
         return 0
 
     return start

@@ -7,7 +7,7 @@ from kogine.report import mistaken
 from kohaku_ast.errors import SourceError
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.launch import Launch, find_launch, plain_python, split_function
-from kohaku_ast.runner.main_module import become
+from kohaku_ast.runner.main_module import run_here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _start_unchanged(launch: Launch) -> Callable[[], int]:
             code = launch.compile()
         except (SyntaxError, ValueError):
             return plain_python(launch)
-        become(launch, [code], {})
+        run_here(launch, [code], {})
         return 0
 
     return run
@@ -102,7 +102,7 @@ def _start_bound(bound: Bound) -> Callable[[], int]:
             return plain_python(launch)
         warn_at_end(bound.prepared)
         hand_on(bound.prepared)
-        become(launch, bound.codes(), bound.anew(bound.names), bound.last())
+        run_here(launch, bound.codes(), bound.for_script(bound.names), bound.last())
         return 0
 
     return run

@@ -48,7 +48,7 @@ from kohaku_ast.flow.settings import Limits
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
-from kohaku_ast.runner.main_module import become, warn_at_end, warn_compiler
+from kohaku_ast.runner.main_module import run_here, warn_at_end, warn_compiler
 from kohaku_ast.runner.overrides import Override
 from kohaku_ast.runner.process_state import handed_on
 
@@ -178,7 +178,7 @@ def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
             warn_at_end(bound.prepared)
             codes = bound.prepared.given.codes("module")
             try:
-                status = become(bound.launch, codes, bound.anew(bound.names), last)
+                status = run_here(bound.launch, codes, bound.for_script(bound.names), last)
             except KogineError as error:  # of a Script or a flow that the file makes
                 return report(UsageError(f"{_place(error, bound.launch)}{error}"))
         assert isinstance(status, int)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import ConfigError, KogineError, UsageError, near
-from kohaku_ast.sigint import BLOCK, HELD, die, hear, is_silent, sigmask, silence
+from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask, silence
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep  # most configs need none of it
@@ -148,7 +148,7 @@ def _interruptible() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         try:
-            sigmask(BLOCK, HELD)
+            sigmask(BLOCK, OWN_SIGNALS)
         except KeyboardInterrupt:
             pass
         die()

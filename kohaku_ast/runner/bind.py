@@ -1,6 +1,7 @@
-"""Binds a script to Configs: after it, all is known that a run needs, and nothing has run yet.
+"""Binds a script to its Configs: every override finds its parameter, or an error says why not.
 
-On the warm path of runs with overrides. A spawned run gets what was bound here.
+On the warm path of runs with overrides. Nothing of the script runs here; what ``bind`` gives is run
+in this process (inline.py, main_module.py) or sent to another one (job.py).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from kohaku_ast.runner.overrides import (
     make_request,
     of_config,
     read_values,
+    resolved_targets,
     spread_tables,
 )
 from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
     from kohaku_ast.transform.program.program import Program, Request, ResolvedTarget
 
 
-Anew: TypeAlias = "Callable[[Mapping[str, object]], dict[str, object]]"
+ForScript: TypeAlias = "Callable[[Mapping[str, object]], dict[str, object]]"
 """From values as their config made them to values as the script gets them."""
 
 
 class Bound:
-    """What one run needs."""
+    """A script bound to one Config: everything that one run needs."""
 
-    __slots__ = ("anew", "argv", "config", "launch", "names", "prepared", "wants_error")
+    __slots__ = ("argv", "config", "for_script", "launch", "names", "prepared", "wants_error")
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class Bound:
         prepared: Prepared,
         names: Mapping[str, object],
         argv: Sequence[str],
-        anew: Anew = dict,
+        for_script: ForScript = dict,
     ) -> None:
         self.launch = launch
         self.config = config
@@ -54,8 +56,8 @@ class Bound:
         self.names = names
         #: What the script finds in ``sys.argv``.
         self.argv = [launch.argv[0], *argv]
-        #: Gives values of the Config as the script gets them; some are Pickled.
-        self.anew = anew
+        #: Returns values of the Config as the script gets them; some are Pickled.
+        self.for_script = for_script
         #: Whether, in another process, the exception itself is sent back beside its text.
         self.wants_error = False
 
@@ -65,24 +67,27 @@ class Bound:
         return self.prepared.program
 
     def codes(self) -> list[CodeType]:
-        """What is run, one after another; where ``last`` is called the guards are left out."""
+        """The codes to run, in order; without the guards if ``last`` is called after them."""
         return self.prepared.given.codes("module" if self.program.entry_name else "")
 
     def last(self) -> Callable[[dict[str, object]], object] | None:
-        """What to call with the namespace after the module; None if the guard does it."""
+        """The call of the entrypoint, to be given the namespace after the module; None if the guard
+        makes the call.
+        """
         name, config = self.program.entry_name, self.config
         if not name:
             return None
         if config is None:
             return entry_call(name, (), {})
-        args = self.anew({str(n): one for n, one in enumerate(config.args)})
-        above = self.prepared.given.values  # of the command line: else it was refused
+        args = self.for_script({str(n): one for n, one in enumerate(config.args)})
+        # What the command line gives wins; the same from another place was refused.
+        above = self.prepared.given.values
         kwargs = {key: one for key, one in config.kwargs.items() if f"{name}({key})" not in above}
-        return entry_call(name, list(args.values()), self.anew(kwargs))
+        return entry_call(name, list(args.values()), self.for_script(kwargs))
 
 
 class Binder:
-    """Binds one script to any number of Configs; what is read and compiled serves all."""
+    """Binds one script to any number of Configs; it is read and compiled once for all of them."""
 
     def __init__(
         self,
@@ -95,88 +100,109 @@ class Binder:
         capture: bool = False,
         as_is: bool = False,
     ) -> None:
-        """*overrides* and *added* (``NAME=VALUE``) hold for every Config; with *as_is* no text is
+        """*overrides* and *added* (``NAME=VALUE``) hold for every Config. With *as_is*, no text is
         checked against the type of its parameter.
         """
         self.launch = launch
         self.entrypoint, self.as_is = entrypoint, as_is
-        self.overrides, self.added = self._as_asked(overrides), added
+        self.overrides, self.added = self._marked(overrides), added
         self.split, self.capture = split, capture
         self.programs = Programs(launch)
 
     def bind(self, config: Config | None = None) -> Bound:
-        """Find what every override means; nothing has run yet.
+        """Find the parameter of every override; nothing has run yet.
 
         Raises SyntaxError, and KogineError for what cannot be applied.
         """
-        names = added_names(self.added, config.new_globals if config else {})
-        anew = self._anew(config)
-        prepared = prepare(
-            self.launch,
-            self.all_overrides(config),
-            config.args if config else (),
-            config.kwargs if config else {},
-            self.entrypoint,
-            split=self.split,
-            capture=self.capture,
-            added=names,
-            programs=self.programs,
-            anew=anew,
-        )
-        return Bound(self.launch, config, prepared, names, self._argv(config), anew)
+        names = self._added_names(config)
+        overrides = self.all_overrides(config)
+        request = self._request(overrides, config, names)
+        for_script = self._for_script(config)
+        prepared = self._prepare(request, overrides, *_call_arguments(config), for_script)
+        return Bound(self.launch, config, prepared, names, self._argv(config), for_script)
 
     def request(self, config: Config | None = None) -> Request:
-        """The names that ``bind`` asks the script for."""
-        return make_request(
-            self.all_overrides(config),
-            config.args if config else (),
-            config.kwargs if config else {},
-            self.entrypoint,
-            self.split,
-            self.capture,
-            added_names(self.added, config.new_globals if config else {}),
-        )
+        """What ``bind`` compiles the script for."""
+        return self._request(self.all_overrides(config), config, self._added_names(config))
 
     def full_targets(self, overrides: Sequence[Override]) -> dict[str, str]:
-        """What each target of *overrides* means in full, less those that the script lacks.
+        """Target -> its full spelling, for the targets of *overrides* that the script has.
 
-        Raises what ``bind`` does for a target that cannot be.
+        Raises as ``bind`` does for a target that cannot be overridden.
         """
-        request = make_request(self._as_asked(overrides), entrypoint=self.entrypoint)
-        program = self.programs.of_script(request)
-        pairs = zip(request.targets, program.meant)
-        return {name: _full(one) for (name, _, _), one in pairs if one is not None}
+        request = make_request(self._marked(overrides), entrypoint=self.entrypoint)
+        resolved = resolved_targets(self.programs.load_program(request), request)
+        return {name: _full(one) for name, one in resolved.items()}
 
     def check(self, overrides: Sequence[Override]) -> None:
-        """Raises what ``bind`` would raise for *overrides* alone."""
-        prepare(
-            self.launch,
-            spread_tables(self._as_asked(overrides), self.launch),
-            entrypoint=self.entrypoint,
-            programs=self.programs,
-        )
+        """Raises as ``bind`` does, for *overrides* alone."""
+        overrides = spread_tables(self._marked(overrides), self.launch)
+        self._prepare(make_request(overrides, entrypoint=self.entrypoint), overrides)
 
     def all_overrides(self, config: Config | None) -> list[Override]:
-        """Those of *config* and those that always hold."""
+        """The overrides of *config*, and those that hold for every Config."""
         if config is None:
             return self.overrides
         own = of_config(config, as_is=self.as_is)
         return [*spread_tables(own, self.launch), *self.overrides]
 
-    def _as_asked(self, overrides: Sequence[Override]) -> list[Override]:
-        """*overrides*, taken as they are if all are."""
+    def _marked(self, overrides: Sequence[Override]) -> list[Override]:
+        """*overrides*, each marked as unchecked if all are."""
         if self.as_is:
             for one in overrides:
                 one.as_is = True
         return list(overrides)
 
-    def _anew(self, config: Config | None) -> Anew:
-        """What pickles values that name modules which the script imports, too."""
+    def _added_names(self, config: Config | None) -> dict[str, object]:
+        return added_names(self.added, config.new_globals if config else {})
+
+    def _request(
+        self, overrides: Sequence[Override], config: Config | None, names: Iterable[str]
+    ) -> Request:
+        return make_request(
+            overrides,
+            *_call_arguments(config),
+            self.entrypoint,
+            self.split,
+            self.capture,
+            added=names,
+        )
+
+    def _prepare(
+        self,
+        request: Request,
+        overrides: Sequence[Override],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        for_script: ForScript = dict,
+    ) -> Prepared:
+        """The Programs, of the script and of its modules, that have every override in force."""
+        try:
+            program = self.programs.load_program(request)
+        except KogineError as error:
+            raise _with_origin(error, overrides) from None
+        by_module = _by_module(program, request, overrides)
+        values = read_values(program, request, overrides, args, kwargs)
+        modules = {
+            name: (file, self._prepare_module(file, aimed, for_script))
+            for (name, file), aimed in by_module.items()
+        }
+        return Prepared(BoundProgram(program, for_script(values)), modules)
+
+    def _prepare_module(
+        self, file: str, overrides: list[Override], for_script: ForScript
+    ) -> BoundProgram:
+        request = make_request(overrides)
+        program = self.programs.load_module(file, request)
+        return BoundProgram(program, for_script(read_values(program, request, overrides)))
+
+    def _for_script(self, config: Config | None) -> ForScript:
+        """Pickles the values that refer to modules which the script imports too."""
         if config is None:
             return dict
-        from kohaku_ast.runner.module_references import made_anew
+        from kohaku_ast.runner.module_references import refer_to_script_modules
 
-        return lambda values: made_anew(values, config, self.launch)
+        return lambda values: refer_to_script_modules(values, config, self.launch)
 
     def _argv(self, config: Config | None) -> Sequence[str]:
         """The command line's own arguments win over a config's."""
@@ -184,50 +210,22 @@ class Binder:
         return own or (config.argv if config else ())
 
 
-def _full(meant: ResolvedTarget) -> str:
-    module = f"{meant.module[0]}." if meant.module else ""
-    return module + meant.target
+def _full(resolved: ResolvedTarget) -> str:
+    module = f"{resolved.module[0]}." if resolved.module else ""
+    return module + resolved.target
 
 
-def prepare(
-    launch: Launch,
-    overrides: Sequence[Override],
-    args: Sequence[object] = (),
-    kwargs: Mapping[str, object] | None = None,
-    entrypoint: str = "",
-    *,
-    split: bool = False,
-    capture: bool = False,
-    added: Iterable[str] = (),
-    programs: Programs | None = None,
-    anew: Anew = dict,
-) -> Prepared:
-    """Find what every override means, in the script and in its modules; nothing has run yet.
-
-    *programs* keeps what is compiled, for the next run of the same script; *anew* gives values
-    as the script gets them. Raises SyntaxError,
-    and KogineError for what cannot be applied.
-    """
-    programs = programs or Programs(launch)
-    request = make_request(overrides, args, kwargs, entrypoint, split, capture, added)
-    try:
-        program = programs.of_script(request)
-    except KogineError as error:
-        raise _with_origin(error, overrides) from None
-    aimed = _by_module(program, request, overrides)
-    values = read_values(program, request, overrides, args, kwargs)
-    modules = {
-        name: (file, _module(programs, file, inner, anew)) for (name, file), inner in aimed.items()
-    }
-    return Prepared(BoundProgram(program, anew(values)), modules)
+def _call_arguments(config: Config | None) -> tuple[Sequence[object], Mapping[str, object]]:
+    """What *config* gives to the call that starts the script."""
+    return (config.args, config.kwargs) if config else ((), {})
 
 
 _IN_SIGHT = ("command line", "Config", "Sweep")
-"""Origins that who reads the message has before his eyes."""
+"""Origins that a message does not name: the user has just written them."""
 
 
 def _with_origin(error: KogineError, overrides: Sequence[Override]) -> KogineError:
-    """*error* about a target, saying which config asks for it."""
+    """*error* about a target, with the config that gives it a value."""
     origins = [one.origin for one in overrides if one.target == error.target]
     if not origins or origins[0] in _IN_SIGHT:
         return error
@@ -237,33 +235,27 @@ def _with_origin(error: KogineError, overrides: Sequence[Override]) -> KogineErr
 def _by_module(
     program: Program, request: Request, overrides: Sequence[Override]
 ) -> dict[tuple[str, str], list[Override]]:
-    """Module name and file -> the overrides for it, with their targets in it."""
-    meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
+    """Module name and file -> the overrides for it, with targets as they stand in that module."""
+    resolved = resolved_targets(program, request)
     aimed: dict[tuple[str, str], list[Override]] = {}
     for one in overrides:
-        found = meant[one.target].module if one.target in meant else None
-        if found:
-            name, file, inner = found
+        module = resolved[one.target].module if one.target in resolved else None
+        if module:
+            name, file, inner = module
             aimed.setdefault((name, file), []).append(one.aimed_at(inner))
     return aimed
 
 
-def _module(programs: Programs, file: str, overrides: list[Override], anew: Anew) -> BoundProgram:
-    request = make_request(overrides)
-    program = programs.of_module(file, request)
-    return BoundProgram(program, anew(read_values(program, request, overrides)))
-
-
 class Programs:
-    """What has been compiled so far. A file is read once, so that all runs see one text."""
+    """The Programs compiled so far. A file is read once, so that all runs see the same text."""
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
         self._made: dict[object, Program] = {}
         self._modules: dict[str, bytes] = {}
 
-    def of_script(self, request: Request) -> Program:
-        """The script's; raises what ``load_program`` does."""
+    def load_program(self, request: Request) -> Program:
+        """The script's Program; raises as ``load_program`` does."""
         key, launch = request.key(), self.launch
         if key not in self._made:
             self._made[key] = load_program(
@@ -271,8 +263,8 @@ class Programs:
             )
         return self._made[key]
 
-    def of_module(self, file: str, request: Request) -> Program:
-        """That of the module in *file*; raises what ``load_program`` does."""
+    def load_module(self, file: str, request: Request) -> Program:
+        """The Program of the module in *file*; raises as ``load_program`` does."""
         key = file, request.key()
         if key not in self._made:
             if file not in self._modules:

@@ -14,7 +14,7 @@ from kohaku_ast.runner.children import hand_on
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
 from kohaku_ast.runner.launch import plain_python
-from kohaku_ast.runner.main_module import become, entry_call, warn_at_end, warn_compiler
+from kohaku_ast.runner.main_module import entry_call, run_here, warn_at_end, warn_compiler
 from kohaku_ast.runner.transport import describe_error, dump_values
 from kohaku_ast.sigint import hear, own_process
 
@@ -45,7 +45,7 @@ def start_of(
     leave: Callable[[bytes], None],
     loaded: Callable[[], Iterable[str]] | None = None,
 ) -> Callable[[], int]:
-    """What runs the script, and gives its result to *leave*. *loaded*: as for ``become``."""
+    """What runs the script, and gives its result to *leave*. *loaded*: as for ``run_here``."""
 
     @hidden
     def start() -> int:
@@ -62,7 +62,7 @@ def start_of(
         codes = prepared.given.codes("module" if name else "")
         last = entry_call(name, shipment.args, shipment.kwargs) if name else None
         try:
-            value = become(shipment.launch, codes, shipment.names, last, loaded)
+            value = run_here(shipment.launch, codes, shipment.names, last, loaded)
         except SystemExit:
             unseen(lambda: leave(_finished(shipment, None)))
             raise

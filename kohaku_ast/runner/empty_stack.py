@@ -15,7 +15,7 @@ import os
 import sys
 
 from kohaku_ast.frames import hidden, is_ours, trimmed
-from kohaku_ast.sigint import BLOCK, HELD, UNBLOCK, aloud, sigmask
+from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, UNBLOCK, call_unblocked, sigmask
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None
     end: BaseException | None = None
     try:
         end = SystemExit(start())
-        sigmask(BLOCK, HELD)
+        sigmask(BLOCK, OWN_SIGNALS)
     except BaseException as error:
         try:
-            sigmask(BLOCK, HELD)
+            sigmask(BLOCK, OWN_SIGNALS)
         except BaseException:
             pass
         end = end or _of_script(error)
@@ -115,7 +115,7 @@ def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None
     # Python looks for signals after a call, and not between the last one and the end of this frame:
     # a SIGINT that comes now finds the code that the interpreter runs at its end.
     try:
-        sigmask(UNBLOCK, HELD)
+        sigmask(UNBLOCK, OWN_SIGNALS)
     except BaseException:
         pass
     if left is not None:
@@ -144,7 +144,7 @@ def _shows_script(trace: TracebackType | None) -> bool:
 def _told(end: BaseException | None) -> SystemExit | None:
     """Show what ended the script; how the process ends, None by SIGINT."""
     if end is not None and not isinstance(end, SystemExit):
-        raised = aloud(_print, end)
+        raised = call_unblocked(_print, end)
         if isinstance(raised, SystemExit):  # of the script's own excepthook
             return raised
     return _left_by(end)
@@ -177,7 +177,7 @@ def _flush() -> None:
     """As CPython does when the script has ended."""
     _forget_debugger()
     for name in ("stderr", "stdout"):
-        aloud(_flush_one, name)  # as CPython: what is left is tried again at the very end
+        call_unblocked(_flush_one, name)  # as CPython: what is left is tried again at the very end
 
 
 @hidden

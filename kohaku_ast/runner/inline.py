@@ -1,6 +1,6 @@
-"""A run inside this process: everything that it borrows is given back.
+"""Runs a script inside this process, which is afterwards as it was before.
 
-Else the second run of a sweep would train on with the model that the first one has left behind.
+Otherwise the second run of a sweep would go on with the model that the first one has left behind.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from kohaku_ast.runner.main_module import new_main, warn_compiler
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
 from kohaku_ast.runner.process_state import Borrowed
+from kohaku_ast.runner.transport import is_marshallable
 from kohaku_ast.transform.program.bound_program import (
     BoundProgram,
     Pickled,
@@ -39,29 +40,29 @@ class InlineRun:
     def __init__(
         self, bound: Bound, local: LocalModules | None = None, lend: Lend = lend_nothing
     ) -> None:
-        """*local* is kept from run to run by who runs one script often."""
+        """*local* may serve many runs of one script."""
         self.bound, self.lend = bound, lend
         self.given = bound.prepared.given
         self.main: ModuleType = new_main(bound.launch)
         self.borrowed = Borrowed(self.main, bound.launch, bound.prepared, bound.argv, local)
 
     def whole(self) -> object:
-        """Run it from its first line to its exit functions; what the starting call returned."""
+        """Run it from its first line to its exit functions; what the starting call returns."""
         with self.as_process():
             return self.body()
 
     @contextmanager
     def as_process(self) -> Iterator[int]:
-        """Inside, the process, whose number is given, is the script's; at the end it ends as a
-        process does, and a child that the script has forked ends indeed.
+        """Inside, the process is the script's; the block gets its number. At the end the script's
+        exit functions run and its threads end, and a child that the script has forked exits.
         """
         path0 = self.bound.launch.path0
-        with parent_alone() as pid, self.borrowed.inside(), ending(path0, self.lend):
+        with only_this_process() as pid, self.borrowed.inside(), ending(path0, self.lend):
             yield pid
 
     def body(self) -> object:
         """What runs inside ``as_process``."""
-        namespace, codes, last = self._begun(), self.bound.codes(), self.bound.last()
+        namespace, codes, last = self._new_namespace(), self.bound.codes(), self.bound.last()
 
         def run() -> object:
             self.bound.launch.execute(codes, namespace)
@@ -72,20 +73,20 @@ class InlineRun:
     def module(self) -> None:
         """Run the module without its guards."""
         with self.borrowed.inside():
-            namespace = self._begun()
+            namespace = self._new_namespace()
             for code in self.given.codes("module"):
                 exec(code, namespace)
 
-    def _begun(self) -> dict[str, object]:
+    def _new_namespace(self) -> dict[str, object]:
         """The namespace in which the script starts."""
         warn_compiler(self.bound.program)
         namespace = self.main.__dict__
-        names = self.bound.anew(self.bound.names)
+        names = self.bound.for_script(self.bound.names)
         namespace.update((name, load(value)) for name, value in names.items())
         return namespace
 
     def guard(self) -> object:
-        """Run the guards, or the entrypoint; what the call in it returned."""
+        """Run the guards, or the entrypoint; what the call in it returns."""
         last = self.bound.last()
         with self.borrowed.inside():
             if last:
@@ -95,25 +96,24 @@ class InlineRun:
         return self.given.capture.value
 
     def outputs(self) -> dict[str, object]:
-        """The globals that the Config names, as far as they are there."""
+        """The globals that the Config names in ``outputs``, without those that do not exist."""
         config, namespace = self.bound.config, self.main.__dict__
         names = config.outputs if config else ()
         return {name: namespace[name] for name in names if name in namespace}
 
     def release(self, value: object, outputs: dict[str, object]) -> None:
-        """Let go of the script's globals, unless what it has given needs them."""
-        if _is_plain(value) and _is_plain(outputs):
-            # A function and its globals hold each other: without this a run's data stay in memory
-            # until the garbage collector comes by, on a GPU too.
+        """Free the script's globals, unless its value or outputs may refer to them."""
+        if is_marshallable(value) and is_marshallable(outputs):
+            # A function and its globals refer to each other: without this a run's data stay in
+            # memory, on a GPU too, until the garbage collector runs.
             self.main.__dict__.clear()
 
 
 def run_inline(
     bound: Bound, local: LocalModules | None = None, lend: Lend = lend_nothing
 ) -> Outcome:
-    """Run *bound* here. What the script raises is printed as Python does and is in the Outcome.
-
-    Raises KeyboardInterrupt alone.
+    """Run *bound* here. What the script raises is printed as Python prints it, and the Outcome
+    has it. Only KeyboardInterrupt is raised.
     """
     run, caught = InlineRun(bound, local, lend), _Caught()
     started = time.time()
@@ -144,14 +144,8 @@ class _Caught:
         self.run_error: RunError | None = None
 
     def exit(self, raised: SystemExit) -> None:
-        """By ``sys.exit``: what is neither None nor a number is printed, and the status is 1."""
-        code = raised.code
-        if isinstance(code, int) or code is None:
-            self.status = as_status(code or 0)
-            return
-        self.status = 1
-        sys.stdout.flush()
-        print(code, file=sys.stderr)
+        """By ``sys.exit``."""
+        self.status = _exit_status(raised)
 
     def error(self, raised: BaseException) -> None:
         """By an exception: the script's own hook shows it, as at the end of a process."""
@@ -173,28 +167,14 @@ class _Caught:
         return Outcome(status, value, outputs, self.run_error, self.status, started, time.time())
 
 
-_PLAIN = (type(None), bool, int, float, complex, str, bytes)
-
-
-def _is_plain(value: object, depth: int = 4) -> bool:
-    """Whether *value* can hold nothing of the script's namespace."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return True
-    if not depth or kind not in (list, tuple, dict, set, frozenset):
-        return False
-    inner: Callable[[object], bool] = lambda one: _is_plain(one, depth - 1)  # noqa: E731
-    if isinstance(value, dict):
-        return all(map(inner, value)) and all(map(inner, value.values()))
-    return all(map(inner, value))  # type: ignore[call-overload]
-
-
 _SHARED = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, Pickled)
-"""What a script calls, it does not change; a method may be there to tell its object something."""
+"""Classes whose values runs share: a script calls them and does not change them. A method may be
+meant to change its own object.
+"""
 
 
 def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
-    """*bound* with copies of the values; *warn* is told of those that cannot be copied."""
+    """*bound* with copies of its values; *warn* gets a message about each that cannot be copied."""
     if not any(map(_is_own, _values(bound))):
         return bound
     copies = _Copies(warn)
@@ -205,7 +185,7 @@ def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
     }
     return Bound(
         bound.launch, bound.config, Prepared(given, modules), bound.names, bound.argv[1:],
-        lambda values: copies.of(bound.anew(values)),
+        lambda values: copies.of(bound.for_script(values)),
     )  # fmt: skip
 
 
@@ -219,12 +199,12 @@ def _values(bound: Bound) -> Iterator[object]:
 
 
 def _is_own(value: object) -> bool:
-    """Whether a run may change *value*; of displays it gets copies anyway."""
+    """Whether a run may change *value*; each run gets copies of what literals make anyway."""
     return not isinstance(value, _SHARED) and not is_plain(value)
 
 
 class _Copies:
-    """For one run: what is one object in two values stays one."""
+    """The copies for one run: an object that two values share is copied once."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn
@@ -250,7 +230,7 @@ class _Copies:
 
 @contextmanager
 def _modules_shared() -> Iterator[None]:
-    """Inside, a module in a value is no reason not to copy it: copies name the same one."""
+    """Inside, a value that contains a module can be copied: its copy has the same module."""
     before = copyreg.dispatch_table.get(ModuleType)
     copyreg.pickle(ModuleType, lambda module: module.__name__)
     try:
@@ -263,9 +243,9 @@ def _modules_shared() -> Iterator[None]:
 
 
 @contextmanager
-def parent_alone() -> Iterator[int]:
-    """Nobody but this process, whose number is given, comes out of the block. A child would go
-    on with the next run, or with the caller's program, as a second one of us.
+def only_this_process() -> Iterator[int]:
+    """Only this process leaves the block, which gets its number: a child that the script has
+    forked ends there. It would go on with the next run, or with the caller's program.
     """
     pid, status = os.getpid(), 0
     try:
@@ -273,19 +253,26 @@ def parent_alone() -> Iterator[int]:
     except BaseException as error:
         if os.getpid() == pid:
             raise
-        status = _shown(error)
+        status = _print_end(error)
     if os.getpid() != pid:
         _flush()
         os._exit(status)
 
 
-def _shown(error: BaseException) -> int:
-    """The exit status for *error*, which is printed as at the end of a process."""
+def _exit_status(raised: SystemExit) -> int:
+    """The exit status; a code that is neither None nor a number is printed, as Python does."""
+    code = raised.code
+    if isinstance(code, int) or code is None:
+        return as_status(code or 0)
+    _flush()
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _print_end(error: BaseException) -> int:
+    """Print *error* as at the end of a process; the exit status."""
     if isinstance(error, SystemExit):
-        if isinstance(error.code, int) or error.code is None:
-            return as_status(error.code or 0)
-        print(error.code, file=sys.stderr)
-        return 1
+        return _exit_status(error)
     error.__traceback__ = trimmed(error.__traceback__)
     call_hook(sys.excepthook, error, error.__traceback__)
     if isinstance(error, KeyboardInterrupt):

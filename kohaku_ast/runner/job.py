@@ -1,6 +1,6 @@
-"""A Bound as bytes: what a fresh interpreter needs to run it, with nothing left to parse.
+"""Jobs: a bound script as bytes, with all that another process needs to run it.
 
-Read on the start path of every spawned run: imports nothing heavy.
+On the start path of every spawned run: nothing slow is imported here.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 IF_POSSIBLE: Final = "if possible"
-"""Of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
+"""Says of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
 
 _LAUNCH = ("shown", "filename", "argv", "path0", "module", "package")
 
 
 class Job:
-    """The child's side of a Bound."""
+    """A bound script in the process that is to run it; nothing has happened yet."""
 
     __slots__ = (
         "args", "kwargs", "launch", "names", "outputs", "path", "prepared", "wants_error",
@@ -54,7 +54,7 @@ class Job:
         self.prepared = prepared
         #: Globals that the script does not define.
         self.names = names
-        #: For the entrypoint.
+        #: What the entrypoint is called with.
         self.args = args
         self.kwargs = kwargs
         #: The globals whose last values are sent back.
@@ -63,12 +63,12 @@ class Job:
         self.wants_value = wants_value
         #: Whether the exception itself is sent back beside its text.
         self.wants_error = wants_error
-        #: The search path for modules of the process that has sent it.
+        #: ``sys.path`` of the process that has sent the job.
         self.path = path
 
 
 class Packed:
-    """A Bound that has been packed already, on its way to where it is run. Picklable."""
+    """A bound script that ``pack`` has made bytes of already. Picklable."""
 
     __slots__ = ("argv", "data")
 
@@ -77,9 +77,9 @@ class Packed:
 
 
 def pack(bound: Bound, wants_value: bool | str) -> bytes:
-    """The bytes that ``unpack`` reads in the same version of Python.
+    """The bytes of the job, for ``unpack`` in the same version of Python.
 
-    Raises UsageError for a value that cannot be sent, which it names.
+    Raises UncrossableValue, which names the value, for one that cannot be sent.
     """
     prepared, config = bound.prepared, bound.config
     launch = {**launch_parts(bound.launch), "argv": bound.argv}
@@ -90,11 +90,12 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
             *((name, file, given) for name, (file, given) in prepared.modules.items()),
         ]
     ]
+    args = {str(number): one for number, one in enumerate(config.args)} if config else {}
     objects: dict[str, Mapping[str, object]] = {
         "values": dict(prepared.given.sent),
-        "names": bound.anew(bound.names),
-        "args": bound.anew({str(n): one for n, one in enumerate(config.args)}) if config else {},
-        "kwargs": bound.anew(config.kwargs) if config else {},
+        "names": bound.for_script(bound.names),
+        "args": bound.for_script(args),
+        "kwargs": bound.for_script(config.kwargs) if config else {},
         **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
     }
     outputs = list(config.outputs) if config else []
@@ -105,7 +106,7 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
 
 
 def unpack(data: bytes) -> Job:
-    """What ``pack`` was given, in the child."""
+    """The job of what ``pack`` was given; for the process that is to run it."""
     attributes, programs, is_plain, dumped, outputs, wants = marshal.loads(data)
     launch = launch_of(attributes)
     objects = _loaded(is_plain, dumped, launch, wants[-1])
@@ -127,12 +128,12 @@ def unpack(data: bytes) -> Job:
 
 
 def launch_parts(launch: Launch) -> dict[str, object]:
-    """What ``launch_of`` makes one like *launch* of."""
+    """*launch* as plain values, for ``launch_of``."""
     return {name: getattr(launch, name, None) for name in _LAUNCH}
 
 
 def launch_of(attributes: Mapping[str, object]) -> Launch:
-    """A Launch that needs no file any more."""
+    """The Launch that ``launch_parts`` was given, for a process that does not read its file."""
     kind: type[Launch] = Launch
     if attributes["module"] is not None:
         from kohaku_ast.runner.launch import ModuleLaunch
@@ -157,11 +158,11 @@ def _lacking(path0: str) -> list[ModuleType]:
 
 
 def _loaded(is_plain: bool, data: bytes, launch: Launch, path: Sequence[str]) -> Values:
-    """Values may belong to modules beside the script; these are found as the script finds them,
-    and others as they were found where the values come from.
+    """The values. Those that refer to modules beside the script import them as the script does;
+    other modules are found as in the process that has sent the job.
     """
     if not is_plain:
-        import pickle  # noqa: F401  # before one beside the script can be found
+        import pickle  # noqa: F401  # before a pickle.py beside the script can be found
     usual = sys.path[:]
     enter_folder(launch)
     sys.path += [one for one in path if one not in usual]

@@ -1,11 +1,11 @@
-"""Runs a script as the whole rest of this process, as ``python script.py`` would.
+"""Runs a script as ``__main__`` for the rest of this process, as ``python script.py`` does.
 
 On the warm path. Everything that the end of a script needs is bound here at import: by then
 there may be no working folder, no ``sys.path`` and no modules.
 
-On the warm path. Nothing here catches what the script raises: it goes through to the
-interpreter, which prints it, flushes, sets the exit status and dies of SIGINT as it always
-does; only the frames of ours are taken off what is printed.
+Nothing here keeps what the script raises: it goes through to the interpreter, which prints it,
+flushes, sets the exit status and dies of SIGINT as it always does. Only the frames of ours are
+cut off what is printed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from _functools import partial  # type: ignore[import-not-found]
 from kohaku_ast.frames import hidden, trimmed
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.launch import enter_folder
-from kohaku_ast.sigint import BLOCK, HELD, calmly, hear, sigmask, unhold
+from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
 from kohaku_ast.transform.program.bound_program import load
 
 TYPE_CHECKING = False
@@ -45,7 +45,7 @@ _ORDER = (
 
 
 def new_main(launch: Launch) -> ModuleType:
-    """An empty ``__main__`` with the names, in the order, that Python gives it."""
+    """A new ``__main__`` with the names that Python gives it, in Python's order."""
     module = type(sys)("__main__")
     values: dict[str, object] = {
         "__name__": "__main__",
@@ -74,7 +74,7 @@ def _names() -> list[str]:
 
 
 @hidden
-def become(
+def run_here(
     launch: Launch,
     codes: Sequence[CodeType | None],
     names: Mapping[str, object],
@@ -83,9 +83,9 @@ def become(
 ) -> object:
     """Run *codes* as ``__main__``; what the script raises comes out as it is.
 
-    *names* are put into the module first; *last* is called with its namespace at the end, and
-    what it returns is given back. *loaded*: the modules that the script may have others for; by
-    default all that we have loaded.
+    *names* are put into the module first. *last* is called with its namespace at the end, and its
+    result is returned. *loaded* returns the modules that a file beside the script may stand for;
+    by default all that we have loaded.
     """
     module = new_main(launch)
     namespace = module.__dict__
@@ -98,17 +98,17 @@ def become(
     try:
         launch.execute(codes, namespace)
         returned = None if last is None else last(namespace)
-        before = sigmask(BLOCK, HELD)
+        before = sigmask(BLOCK, OWN_SIGNALS)
     except BaseException as error:
         try:
-            before = sigmask(BLOCK, HELD)
+            before = sigmask(BLOCK, OWN_SIGNALS)
         except BaseException:
             pass
-        unhold(before)
+        keep_script_mask(before)
         if not isinstance(error, SystemExit):
-            _peel(error, namespace if launch.has_file else {})
+            _hide_our_frames(error, namespace if launch.has_file else {})
         raise
-    unhold(before)
+    keep_script_mask(before)
     if launch.has_file:
         _leave(namespace)
     return returned
@@ -118,8 +118,8 @@ def _be_main(module: ModuleType) -> None:
     before = sys.modules.get("__main__")
     sys.modules["__main__"] = module
     if before is not None and sys.modules.get("__mp_main__") is before:
-        # Set when multiprocessing is imported, by a library say, which a warm server has done:
-        # what the processes of a pool send back is looked for there.
+        # multiprocessing sets it when it is imported, which a library in a warm server may have
+        # done; what the processes of a pool send back is looked for there.
         sys.modules["__mp_main__"] = module
 
 
@@ -134,65 +134,65 @@ def _loaded() -> set[str]:
 
 
 def _forget_shadowed(folder: str, loaded: list[str]) -> None:
-    """Let the script import its own ``inspect.py``, though we have imported Python's."""
-    tops = hidden_by(folder, loaded)
+    """Let the script import its own ``inspect.py``, although we have imported Python's."""
+    tops = shadowed_by(folder, loaded)
     for name in loaded if tops else ():
         if name.partition(".")[0] in tops:
             del sys.modules[name]
 
 
-def hidden_by(folder: str, names: Iterable[str]) -> set[str]:
-    """Those of the loaded *names*, without dots, that a script in *folder* finds others for."""
+def shadowed_by(folder: str, names: Iterable[str]) -> set[str]:
+    """The top-level *names* of loaded modules for which *folder* has a file of the same name."""
     tops = {name.partition(".")[0] for name in names}
-    return {top for top in tops if top in sys.modules and _is_hidden_by(folder, top)}
+    return {top for top in tops if top in sys.modules and _is_shadowed(folder, top)}
 
 
-def _is_hidden_by(folder: str, name: str) -> bool:
+def _is_shadowed(folder: str, name: str) -> bool:
     if name.startswith(("_", "kogine", "kohaku_ast")):
         return False
     path = os.path.join(folder, name)
     if not os.path.exists(path + ".py") and not os.path.exists(os.path.join(path, "__init__.py")):
         return False
-    # The script may lie beside the very module, in the standard library say.
+    # Not if the script lies beside that very module, in the standard library for example.
     return not (getattr(sys.modules[name], "__file__", None) or "").startswith(path)
 
 
 @hidden
 def _leave(namespace: dict[str, object]) -> None:
-    """CPython takes these away before atexit; scripts' exit functions may look."""
+    """CPython takes these names away before atexit; scripts' exit functions may look for them."""
     namespace.pop("__file__", None)
     namespace.pop("__cached__", None)
 
 
 @hidden
-def _peel(error: BaseException, namespace: dict[str, object]) -> None:
-    """Let the interpreter show *error* without the frames that are ours."""
-    shown = getattr(sys, "excepthook", None)
-    if shown is not None:
+def _hide_our_frames(error: BaseException, namespace: dict[str, object]) -> None:
+    """Let the interpreter print *error* without our frames."""
+    hook = getattr(sys, "excepthook", None)
+    if hook is not None:
         trace = trimmed(error.__traceback__)
-        sys.excepthook = partial(_show, shown, trace, namespace)
+        sys.excepthook = partial(_show, hook, trace, namespace)
 
 
 @hidden
 def _show(
-    shown: Callable[..., object],
+    hook: Callable[..., object],
     trace: TracebackType | None,
     namespace: dict[str, object],
     kind: type[BaseException],
     value: BaseException,
     _: TracebackType | None,
 ) -> None:
-    """An excepthook for one call: *shown*, with *trace*, and with itself gone."""
-    sys.excepthook = shown
+    """An excepthook for one call: it calls *hook* with *trace*, after it has put *hook* back."""
+    sys.excepthook = hook
     value.__traceback__ = sys.last_traceback = trace
     try:
-        shown(kind, value, trace)
+        hook(kind, value, trace)
     finally:
         _leave(namespace)
 
 
 def warn_compiler(program: Program) -> None:
-    """Say what Python's compiler says of the script, each time: scripts are never cached."""
+    """Repeat the warnings of Python's compiler at each run, as for every script."""
     for category, message, line in program.warnings:
         import warnings
 
@@ -201,42 +201,42 @@ def warn_compiler(program: Program) -> None:
 
 
 def warn_at_end(prepared: Prepared) -> None:
-    """At exit, name the overrides that were not used. Registered first, so it runs last."""
-    EndWarning().tell(prepared)
+    """At exit, name the overrides that were not used. Registered first, so called last."""
+    EndWarning().watch(prepared)
 
 
 class EndWarning:
     """Names the overrides that were not used, at exit."""
 
     def __init__(self) -> None:
-        """Registered now; *tell* says later what it is about."""
+        """Registered now, so that it is called last; ``watch`` says later what it is about."""
         self.prepared: Prepared | None = None
         self.pid = 0
         atexit.register(_warn_unused, self)
 
-    def tell(self, prepared: Prepared) -> None:
-        """Say that *prepared* runs in this process."""
+    def watch(self, prepared: Prepared) -> None:
+        """Warn of the overrides of *prepared*, which is about to run in this process."""
         self.prepared, self.pid = prepared, os.getpid()
 
 
 @hidden
 def _warn_unused(warning: EndWarning) -> None:
-    calmly(_say_unused, warning)
+    call_blocked(_print_unused, warning)
 
 
 @hidden
-def _say_unused(warning: EndWarning) -> None:
+def _print_unused(warning: EndWarning) -> None:
     if os.getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
         return
     tracer = sys.gettrace()
-    sys.settrace(None)  # the script may have left one on: it is not to see us
+    sys.settrace(None)  # the script may have left one on, which would see our lines
     for message in unused_messages(warning.prepared):
-        _say(f"kogine: warning: {message}\n")
+        _print(f"kogine: warning: {message}\n")
     sys.settrace(tracer)
 
 
 def unused_messages(prepared: Prepared) -> list[str]:
-    """One sentence for each override that had no effect, or that may be read by nothing."""
+    """A sentence for each override that had no effect, or whose value perhaps nothing reads."""
     messages = []
     for prefix, path, given in prepared.every():
         messages += given.program.notes
@@ -250,19 +250,19 @@ def unused_messages(prepared: Prepared) -> list[str]:
     return messages
 
 
-def _say(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
+def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
         write(2, text.encode("utf-8", "backslashreplace"))
     except (OSError, ValueError):
-        pass  # the script closed its stderr: there is nowhere left to say it
+        pass  # the script closed its stderr: there is nowhere left to print
 
 
 def entry_call(
     name: str, args: Sequence[object], kwargs: Mapping[str, object]
 ) -> Callable[[dict[str, object]], object]:
-    """What calls the function *name* of a namespace; a coroutine is run to its end."""
+    """What calls the function *name* of a namespace; it runs a coroutine to its end."""
 
     @hidden
     def call(namespace: dict[str, object]) -> object:

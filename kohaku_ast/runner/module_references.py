@@ -1,8 +1,8 @@
-"""Values that name things of modules beside the script.
+"""Values of a config that refer to modules beside the script.
 
-A config has imported these modules for itself; the script imports them again, in every run. An
-edited script would have one module where these are two. So such a value is pickled, and made of
-the script's own modules at its place in the script.
+The config has imported these modules for itself; the script imports them again, in every run. An
+edited script would have one module where these are two. So such a value is pickled, and unpickled
+with the script's own modules at its place in the script.
 """
 
 from __future__ import annotations
@@ -27,35 +27,37 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.launch import Launch
 
 
-def made_anew(values: Mapping[str, object], config: Config, launch: Launch) -> dict[str, object]:
-    """*values*, with a Pickled for each one that names what the script's own imports find."""
-    made = dict(values)
+def refer_to_script_modules(
+    values: Mapping[str, object], config: Config, launch: Launch
+) -> dict[str, object]:
+    """*values*, with a Pickled for each one that refers to a module which the script imports."""
+    result = dict(values)
     for siblings in config.siblings:
         for modules in siblings.folders():
-            made |= _pickled(made, modules, launch)
-    if all(map(is_plain, made.values())):
-        return made
-    # Modules of this process are hidden from a script that runs in it. What only names them is
-    # made anew; an object is the caller's, who may look into it afterwards.
+            result |= _pickled(result, modules, launch)
+    if all(map(is_plain, result.values())):
+        return result
+    # Modules of this process are hidden from a script that runs in it. A function or class of such
+    # a module is pickled; an object is not: it is the caller's, who may look into it afterwards.
     local = {name: sys.modules[name] for name in find_local(sys.modules, launch.path0)}
-    return made | _pickled(made, local, launch, only_names=True)
+    return result | _pickled(result, local, launch, only_names=True)
 
 
 def _pickled(
     values: Mapping[str, object], modules: Modules, launch: Launch, only_names: bool = False
 ) -> dict[str, Pickled]:
-    """Those of *values* that name something of *modules*."""
+    """The Pickled of those of *values* that refer to *modules*."""
     if not modules:
         return {}
     with _visible(modules):
         names = names_of(modules)
-        found: list[_Part] = []
+        parts: list[_Part] = []
         for name, value in values.items():
             if type(value) is not Pickled and (id(value) in names or not is_plain(value)):
                 part = _part({name: value}, modules, names)
-                if part and not (only_names and part.held) and _are_found(part.named, launch):
-                    found.append(part)
-        joined = [_joined(group, modules, names) for group in _groups(found)]
+                if part and not (only_names and part.objects) and _are_found(part.named, launch):
+                    parts.append(part)
+        joined = [_joined(group, modules, names) for group in _groups(parts)]
     return {
         name: Pickled(part.data, name, value)
         for part in joined
@@ -69,14 +71,14 @@ class _Part:
     def __init__(self, values: Mapping[str, object], pickler: NamingPickler) -> None:
         self.values = values
         self.data = pickler.file.getvalue()
-        self.named, self.held = pickler.named, pickler.held
+        self.named, self.objects = pickler.named, pickler.objects
 
 
 def _part(values: Mapping[str, object], modules: Modules, names: Names) -> _Part | None:
-    """*values* pickled; None if they cannot be, or name nothing."""
+    """*values* pickled; None if they cannot be pickled, or refer to none of *modules*."""
     pickler = NamingPickler(modules, names)
     try:
-        # A list is not asked about by pickle; it may be a global of the module all the same.
+        # pickle does not call reducer_override for a list, which may be a global of the module.
         pickler.dump({name: names.get(id(value), value) for name, value in values.items()})
     except Exception:  # whatever the values' own classes raise: such a value stays as it is
         return None
@@ -84,10 +86,12 @@ def _part(values: Mapping[str, object], modules: Modules, names: Names) -> _Part
 
 
 def _groups(parts: list[_Part]) -> list[list[_Part]]:
-    """*parts* that hold the same object belong together: it stays one object."""
+    """*parts* in groups: those with an object in common are pickled together, so that it stays
+    one object.
+    """
     groups: list[list[_Part]] = []
     for part in parts:
-        joined = [one for one in groups if any(part.held & other.held for other in one)]
+        joined = [one for one in groups if any(part.objects & other.objects for other in one)]
         groups = [one for one in groups if one not in joined]
         groups.append([*(inner for one in joined for inner in one), part])
     return groups
@@ -115,12 +119,12 @@ def _visible(modules: Modules) -> Iterator[None]:
 
 
 def _are_found(names: set[str], launch: Launch) -> bool:
-    """Whether the script's own imports find the very files of these modules."""
+    """Whether the script's own imports find the same files for these modules."""
     return all(_is_found(sys.modules[name.partition(".")[0]], launch) for name in names)
 
 
 def _is_found(module: ModuleType, launch: Launch) -> bool:
-    # Not by the first folder of ours: that of who has started the flow. A script has its own there.
+    # Not in our first folder, which is that of the flow's caller: the script has its own there.
     spec = PathFinder.find_spec(module.__name__, [launch.path0, *sys.path[1:]])
     if spec is None:
         return False
@@ -132,7 +136,7 @@ def _is_found(module: ModuleType, launch: Launch) -> bool:
 
 Modules = Mapping[str, ModuleType]
 PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
-"""Classes of values that are equal or not, and never the same or not."""
+"""Classes of values whose identity nobody asks for: equal is as good as the same."""
 
 _UNSHARED = (*PLAIN, tuple, frozenset, type, FunctionType, BuiltinFunctionType, ModuleType)
 _TRACKED: Mapping[type, str] = getattr(
@@ -140,8 +144,8 @@ _TRACKED: Mapping[type, str] = getattr(
 )
 
 
-class Named:
-    """A global of a module, pickled by its name."""
+class ModuleGlobal:
+    """A global of a module, which is pickled by its name."""
 
     def __init__(self, module: ModuleType, name: str) -> None:
         self.module, self.name = module, name
@@ -150,14 +154,14 @@ class Named:
         return getattr, (self.module, self.name)
 
 
-Names = Mapping[int, Named]
+Names = Mapping[int, ModuleGlobal]
 """Identity of an object -> the global that it is."""
 
 
 def names_of(modules: Modules) -> Names:
-    """The objects that are globals of *modules*; classes and functions have names anyway."""
+    """The objects that are globals of *modules*; pickle names classes and functions itself."""
     return {
-        id(value): Named(module, name)
+        id(value): ModuleGlobal(module, name)
         for module in modules.values()
         for name, value in vars(module).items()
         if not (name.startswith("__") or isinstance(value, _UNSHARED))
@@ -165,19 +169,19 @@ def names_of(modules: Modules) -> Names:
 
 
 class NamingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
-    """Pickles things of *modules* by their names; these have to be in ``sys.modules``."""
+    """Pickles *modules* and their globals by name; they have to be in ``sys.modules``."""
 
     def __init__(self, modules: Modules, names: Names) -> None:
         self.file = BytesIO()
         super().__init__(self.file)
         self.modules, self.names = modules, names
-        #: Those of the modules that the bytes name.
+        #: The names of those modules that the bytes refer to.
         self.named: set[str] = set()
         #: Identities of the objects that are in the bytes.
-        self.held: set[int] = set()
+        self.objects: set[int] = set()
 
     def reducer_override(self, value: Any) -> Any:
-        """How *value* is pickled: asked by pickle for all but plain values and containers."""
+        """How *value* is pickled; pickle calls it for all but plain values and containers."""
         if id(value) in self.names:
             return self.names[id(value)].__reduce__()
         if isinstance(value, ModuleType) and self.modules.get(value.__name__) is value:
@@ -187,19 +191,19 @@ class NamingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         if made is NotImplemented and isinstance(value, (type, FunctionType)):
             self.named.update({value.__module__} & self.modules.keys())
         elif not (isinstance(value, BuiltinFunctionType) or _is_member(value)):
-            self.held.add(id(value))
+            self.objects.add(id(value))
         return _untracked(value, made) if isinstance(value, type) else made
 
 
 def _is_member(value: object) -> bool:
-    """Whether *value* is one of those that its class holds itself: of an enum."""
+    """Whether *value* is a member of an enum, which belongs to its class."""
     members = getattr(type(value), "__members__", None)
     return isinstance(members, Mapping) and value in members.values()
 
 
 def _untracked(value: type, made: Any) -> Any:
-    """*made* for a class that is pickled whole. Where it was made, cloudpickle would give back
-    that very class, with its bases of another time.
+    """*made*, for a class that is pickled as a whole, under a new mark: by the old one cloudpickle
+    would find the very same class in this process, with the bases that it had before.
     """
     mark = _TRACKED.get(value)
     if mark is None or not isinstance(made, tuple):

@@ -1,4 +1,4 @@
-"""Outcome: what a run left behind, here or in a process of its own."""
+"""Outcome: what a run left behind, in this process or in one of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, 
 
 @dataclass(frozen=True)
 class RunError:
-    """The exception that ended a run, as text: its class may not exist where this is read."""
+    """The exception that ended a run, as text: its class may not exist where it is read."""
 
     #: The name of its class, with the module unless it is a builtin: ``ValueError``.
     type: str
@@ -33,7 +33,7 @@ class RunError:
 
     @classmethod
     def of(cls, error: BaseException, trace: TracebackType | None) -> RunError:
-        """*error* with *trace*, which starts at the script's first frame."""
+        """*error* as text, with *trace*, which starts at the script's first frame."""
         return cls(*describe_error(error, trace))
 
     def __str__(self) -> str:
@@ -57,13 +57,13 @@ class Outcome:
     #: When it started and ended, in seconds since the epoch.
     started: float = 0.0
     ended: float = 0.0
-    #: In a flow: the number of the run from 0, what tells it from the others, the Script's name,
-    #: and the file with what it printed.
+    #: In a flow: the number of the run from 0, its label, the Script's name, and the file with what
+    #: it printed.
     index: int = 0
     label: str = ""
     script: str = ""
     log: str = ""
-    #: The exception itself, where it was asked for and this process can have it.
+    #: The exception itself, if it was asked for and could be unpickled in this process.
     raised: BaseException | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -84,11 +84,11 @@ class Outcome:
 
 
 Unread: TypeAlias = tuple[int, bytes, float, float]
-"""What is known of a process that has ended: status, result, when it started and ended."""
+"""The end of a process, not unpickled yet: status, result, when it started and ended."""
 
 
 class PendingOutcome:
-    """The Outcome of a process that is to write its result into a file. For any thread."""
+    """The Outcome of a process that writes its result into a file. For any thread."""
 
     def __init__(self) -> None:
         self.file = CrossingFile()
@@ -98,15 +98,15 @@ class PendingOutcome:
         self._outcome: Outcome | None = None
 
     def settle(self, status: int) -> Outcome:
-        """The Outcome, now that the process has ended; *status* is as for ``outcome_of``."""
+        """The Outcome, after the process has ended; *status* is as for ``outcome_of``."""
         return self._once(lambda: outcome_of(status, self.file.read(), self.started))
 
     def unread(self, status: int) -> Unread:
-        """What ``outcome_of`` makes the Outcome of, in another process."""
+        """The end of the process, for ``outcome_of`` in another process."""
         return status, self.file.read(), self.started, time.time()
 
     def lose(self, reason: str) -> Outcome:
-        """The Outcome if nobody will ever know how the process ended."""
+        """The Outcome if nobody can know how the process ended."""
         return self._once(lambda: lost(reason, self.started))
 
     def _once(self, make: Callable[[], Outcome]) -> Outcome:
@@ -118,8 +118,8 @@ class PendingOutcome:
 
 
 def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -> Outcome:
-    """*status* is the exit status, or minus the number of the signal that killed the process; it
-    has ended now, unless *ended* says when.
+    """The Outcome of a process that has ended, now unless *ended* says when. *status* is its exit
+    status, or minus the number of the signal that killed it.
     """
     kind, *rest = _read(result)
     value: object = None
@@ -128,7 +128,7 @@ def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -
     sent = load_raised(rest[3]) if kind == "failed" and rest[3] else None
     if kind == "finished" and status >= 0:
         try:
-            value, outputs = _made_again(*rest)
+            value, outputs = _load_parts(*rest)
         except UncrossableValue as raised:
             error = RunError("UncrossableValue", str(raised), "")
     failed = status or error
@@ -138,13 +138,13 @@ def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -
 
 
 def lost(reason: str, started: float) -> Outcome:
-    """The Outcome of a run whose end nobody saw."""
+    """The Outcome of a run whose end nobody has seen."""
     error = RunError("Lost", reason, "")
     return Outcome("failed", None, {}, error, -signal.SIGKILL, started, time.time())
 
 
 def _read(result: bytes) -> list[Any]:
-    """What the process wrote; one that was killed while it did so has written nothing."""
+    """The result that the process wrote; incomplete counts as nothing."""
     try:
         return list(marshal.loads(result))
     except (EOFError, ValueError, TypeError):
@@ -152,7 +152,7 @@ def _read(result: bytes) -> list[Any]:
 
 
 def _error(kind: str, rest: list[str], status: int) -> RunError | None:
-    """What went wrong, from what the process left behind and how it ended."""
+    """The error, from the result that the process wrote and from how it ended."""
     if status < 0:
         return _killed(-status)
     if kind == "failed":
@@ -164,31 +164,35 @@ def _error(kind: str, rest: list[str], status: int) -> RunError | None:
     return None
 
 
-def _made_again(parts: list[tuple[bool, bytes, bool]]) -> tuple[object, dict[str, object]]:
-    """The result and the outputs, from *parts*: each says whether it may be lacking."""
-    made: dict[str, Mapping[str, object]] = {}
+def _load_parts(parts: list[tuple[bool, bytes, bool]]) -> tuple[object, dict[str, object]]:
+    """The result and the outputs; each of *parts* says whether it may be lacking."""
+    loaded: dict[str, Mapping[str, object]] = {}
     for is_plain, data, may_lack in parts:
         try:
-            made.update(load_values(is_plain, data))
+            loaded.update(load_values(is_plain, data))
         except UncrossableValue:
             if not may_lack:
                 raise
-            made["value"] = {"value": Uncrossed("<a value that cannot be made again here>")}
-    return made["value"]["value"], dict(made["outputs"])
+            loaded["value"] = {"value": Uncrossed("<a value that cannot be made again here>")}
+    return loaded["value"]["value"], dict(loaded["outputs"])
 
 
 def _killed(number: int) -> RunError:
+    return RunError("Killed", f"the process was killed by {name_signal(number)}", "")
+
+
+def name_signal(number: int) -> str:
+    """The name of the signal that killed a process, for messages: with what it may mean."""
     try:
         name = signal.Signals(number).name
     except ValueError:
-        name = f"signal {number}"
-    hint = " (out of memory?)" if name == "SIGKILL" else ""
-    return RunError("Killed", f"the process was killed by {name}{hint}", "")
+        return f"signal {number}"
+    return f"{name} (out of memory?)" if name == "SIGKILL" else name
 
 
 def above_streams(number: int) -> int:
-    """Descriptor *number*, or a copy of it if it is where a process has stdin, stdout or stderr:
-    who closes these leaves their places free.
+    """Descriptor *number*, or a copy of it above 2: a process that was started with stdin, stdout
+    or stderr closed gets their numbers for files that it opens.
     """
     if number > 2:
         return number
@@ -200,15 +204,15 @@ def above_streams(number: int) -> int:
 
 
 class CrossingFile:
-    """Bytes for another process, which gets a descriptor or, on Windows, a path."""
+    """A file with bytes for another process, which gets its descriptor or, on Windows, its path."""
 
     __slots__ = ("_file", "_stack")
 
     def __init__(self, data: bytes = b"") -> None:
-        """Holds *data*, to be read from its start."""
+        """Contains *data*, to be read from the start."""
         self._stack = ExitStack()
         if hasattr(os, "memfd_create"):
-            # Not a file on a disk, which may be full.
+            # In memory: a disk may be full.
             number = above_streams(os.memfd_create("kogine"))
             self._file: IO[bytes] = open(number, "w+b", 0)  # noqa: SIM115  # close() closes it
         elif sys.platform != "win32":
@@ -231,16 +235,16 @@ class CrossingFile:
 
     @property
     def path(self) -> str:
-        """Where it is, on Windows."""
+        """Its path, on Windows."""
         return str(self._file.name)
 
     def read(self) -> bytes:
-        """All that is in it."""
+        """All its bytes."""
         self._file.seek(0)
         return self._file.read()
 
     def close(self) -> None:
-        """Gives it back; it may be closed twice."""
+        """Close it; a second call does nothing."""
         self._stack.close()
 
     def __enter__(self) -> CrossingFile:

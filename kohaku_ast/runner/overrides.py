@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Override:
-    """A value that replaces a definition of the script."""
+    """A value for one target of the script."""
 
     __slots__ = ("as_is", "is_text", "optional", "origin", "rank", "target", "value")
 
@@ -46,13 +46,13 @@ class Override:
         self.value = value
         #: ``command line``, ``cfg.py``, ``Config`` ...: for messages and records.
         self.origin = origin
-        #: Of two overrides of one parameter the higher rank wins; one rank must not say two things.
+        #: Of two overrides of one parameter the higher rank wins; two of one rank are an error.
         self.rank = rank
-        #: Whether the value is text or a cell, to be read as the parameter's type.
+        #: Whether the value is text or a cell, which is read as the parameter's type.
         self.is_text = is_text or is_cell(value)
         #: Whether the script may lack it: a name that a config made for its own use.
         self.optional = optional
-        #: Whether its text is a Python literal, else text, whatever the type of the parameter.
+        #: Whether the text is read as a Python literal or else stays text, without that check.
         self.as_is = as_is
 
     def aimed_at(self, target: str) -> Override:
@@ -67,7 +67,7 @@ COMMAND_LINE = 1_000_000_000
 
 
 def of_config(config: Config, *, as_is: bool = False) -> list[Override]:
-    """What *config* overrides; with *as_is* its texts are read without the check of types."""
+    """The overrides of *config*; with *as_is*, its texts are not checked against types."""
     overrides = []
     for target, value in config.globals_dict.items():
         origin = config.origins.get(target, "Config")
@@ -111,7 +111,7 @@ def _spread(one: Override, parameters: Mapping[str, Parameter]) -> Iterator[Over
 
 
 def _has_inner(target: str, parameters: Mapping[str, Parameter]) -> bool:
-    """Whether what *target* names has targets below it and is no dict."""
+    """Whether the definition of *target* has targets below it and is no dict."""
     own = parameters.get(target)
     if own is None:
         return any(name.startswith(f"{target}.") for name in parameters)
@@ -122,7 +122,7 @@ def _has_inner(target: str, parameters: Mapping[str, Parameter]) -> bool:
 
 
 def added_names(texts: Sequence[str], new: Mapping[str, object]) -> dict[str, object]:
-    """The globals that ``--add NAME=VALUE`` and ``new_globals`` put into the module."""
+    """The globals that ``--add NAME=VALUE`` and ``new_globals`` add to the module."""
     added = dict(new)
     for text in texts:
         name, equals, value = text.partition("=")
@@ -144,7 +144,7 @@ def make_request(
     capture: bool = False,
     added: Iterable[str] = (),
 ) -> Request:
-    """The names that are asked for; equal for all values of a sweep."""
+    """The request for a Program with these targets; equal for all values of a sweep."""
     targets = {one.target: one for one in sorted(overrides, key=lambda one: one.rank)}
     return Request(
         targets=tuple(
@@ -161,7 +161,7 @@ def make_request(
 
 
 def _above_calls(overrides: Sequence[Override]) -> tuple[str, ...]:
-    """The arguments for the starting call stand in configs, and the command line above them."""
+    """The targets whose value wins over ``args`` and ``kwargs`` of a config: the command line's."""
     return tuple(one.target for one in overrides if one.origin == "command line")
 
 
@@ -172,18 +172,17 @@ def read_values(
     args: Sequence[object] = (),
     kwargs: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """Full target -> the value that holds.
+    """Full target -> the value that the script gets.
 
     Raises DuplicateTarget if one rank, or one file, gives a parameter two values, and ValueMismatch
     if a text does not fit its parameter's type.
     """
-    meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
-    chosen = _choose(overrides, meant)
-    values = {
-        target: _value(one, meant[one.target], program.filename) for target, one in chosen.items()
-    }
+    resolved = resolved_targets(program, request)
+    chosen = _choose(overrides, resolved)
+    file = program.filename
+    values = {target: _value(one, resolved[one.target], file) for target, one in chosen.items()}
     if program.entry_name:
-        return values  # its call is not in the code, and gets them itself
+        return values  # the entrypoint is called with args and kwargs after the code has run
     for index, argument in enumerate(args):
         values[f"{program.call_name}(#{index})"] = argument
     for name, argument in (kwargs or {}).items():
@@ -191,15 +190,21 @@ def read_values(
     return values
 
 
+def resolved_targets(program: Program, request: Request) -> dict[str, ResolvedTarget]:
+    """Target -> the definition that it resolves to, without the targets that the script lacks."""
+    pairs = zip(request.targets, program.meant)
+    return {name: resolved for (name, _, _), resolved in pairs if resolved}
+
+
 def _choose(
-    overrides: Sequence[Override], meant: Mapping[str, ResolvedTarget]
+    overrides: Sequence[Override], resolved: Mapping[str, ResolvedTarget]
 ) -> dict[str, Override]:
-    """Full target -> the override that holds."""
+    """Full target -> the override that wins."""
     chosen: dict[str, Override] = {}
     for one in overrides:
-        if one.target not in meant or meant[one.target].module:
+        if one.target not in resolved or resolved[one.target].module:
             continue
-        target = meant[one.target].target
+        target = resolved[one.target].target
         other = chosen.get(target)
         if other is not None and _is_twice(other, one):
             names = " and ".join(dict.fromkeys([repr(other.target), repr(one.target)]))
@@ -213,7 +218,7 @@ def _choose(
 
 
 def _is_twice(other: Override, one: Override) -> bool:
-    """Whether one file, or one command line, says two things."""
+    """Whether one file, or one command line, gives one parameter two values."""
     if other.rank == one.rank:
         return True
     place = place_of(one.origin)
@@ -221,7 +226,9 @@ def _is_twice(other: Override, one: Override) -> bool:
 
 
 def place_of(origin: str) -> str:
-    """The one who speaks: ``cfg.py`` of ``cfg.py:12``; empty if Configs were merged there."""
+    """The file or command line of *origin*: ``cfg.py`` of ``cfg.py:12``; empty if Configs were
+    merged there.
+    """
     path, colon, line = origin.rpartition(":")
     if colon and line.isdigit():
         return path
@@ -232,23 +239,23 @@ def _shown(one: Override) -> str:
     return str(one.value) if one.is_text else repr(one.value)
 
 
-def _value(one: Override, meant: ResolvedTarget, filename: str) -> object:
+def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
     if not one.is_text:
         return one.value
     try:
-        return _read(one, meant)
+        return _read(one, resolved)
     except TextValueError as error:
-        default = f" (default {meant.default})" if meant.default else ""
+        default = f" (default {resolved.default})" if resolved.default else ""
         where = "" if one.origin == "command line" else f" ({one.origin})"
+        line = f"{os.path.basename(filename)}:{resolved.line}"
         raise ValueMismatch(
-            f"{os.path.basename(filename)}:{meant.line}: {one.target}={one.value}{where}: {error}"
-            f"{default}. --as-is skips this check."
+            f"{line}: {one.target}={one.value}{where}: {error}{default}. --as-is skips this check."
         ) from None
 
 
-def _read(one: Override, meant: ResolvedTarget) -> object:
-    """A text of the command line has two meanings with a comma in it, a cell has not."""
+def _read(one: Override, resolved: ResolvedTarget) -> object:
+    """A comma in a text of the command line has two meanings, in a cell of a file it has one."""
     if is_cell(one.value):
-        return native(one.value) if one.as_is else parse_cell(one.value, meant.reading)
+        return native(one.value) if one.as_is else parse_cell(one.value, resolved.reading)
     text = str(one.value)
-    return parse_as_is(text) if one.as_is else parse_value(text, meant.reading, one.target)
+    return parse_as_is(text) if one.as_is else parse_value(text, resolved.reading, one.target)

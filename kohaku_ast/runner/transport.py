@@ -1,6 +1,8 @@
-"""Values, exceptions and messages to another process, and back.
+"""Sends values, exceptions and messages to another process, and reads them there.
 
-Read on the start path of every spawned run: imports nothing heavy.
+On the start path of every spawned run: nothing slow is imported here.
+
+State of this process: ``_latest``, for the message about a value that cannot be unpickled.
 """
 
 from __future__ import annotations
@@ -22,21 +24,21 @@ if TYPE_CHECKING:
 
 
 Values: TypeAlias = "Mapping[str, Mapping[str, object]]"
-"""Kind -> name -> value; the kinds are those of ``uncrossable``."""
+"""Kind -> name -> value; ``_called`` names the kinds in messages."""
 
 _latest = _local()
-"""The value that is being made again, in each thread."""
+"""The value that is being unpickled, in each thread."""
 
 
 def dump_values(
     values: Values, along: Callable[[], Iterable[ModuleType]] = tuple
 ) -> tuple[bool, bytes]:
-    """Whether *values* are plain, and their bytes. Those of the modules *along* are not to be had
-    where they go, and go with them.
+    """Whether *values* are plain, and their bytes. The modules *along* are not available where the
+    bytes go: what the values need of them goes with the values.
 
     Raises UncrossableValue, which names the value.
     """
-    if _is_plain(values):
+    if is_marshallable(values):
         return True, marshal.dumps(values)  # type: ignore[arg-type]  # they are plain
     named = {
         kind: {_Name(kind, name): value for name, value in some.items()}
@@ -49,7 +51,7 @@ def dump_values(
 
 
 def load_values(is_plain: bool, data: bytes) -> Values:
-    """What ``dump_values`` was given. Raises UncrossableValue, which names the value."""
+    """The values of ``dump_values``. Raises UncrossableValue, which names the value."""
     if is_plain:
         plain: Values = marshal.loads(data)
         return plain
@@ -74,14 +76,16 @@ def _pickled(named: object, along: list[ModuleType]) -> bytes:
             with by_value(along):
                 data = dumps(named)
             return data
-        except Exception:  # what they hold cannot be sent: perhaps they are found all the same
+        except Exception:  # they contain what cannot be sent: perhaps they are found all the same
             pass
     data = dumps(named)
     return data
 
 
 class _Name:
-    """The name of the value after it. Made again it is a text, and notes that the value comes."""
+    """The name of the value that follows in the bytes. Unpickled, it is a text, and notes in
+    ``_latest`` which value comes next.
+    """
 
     __slots__ = ("kind", "name")
 
@@ -100,8 +104,8 @@ def _begin(kind: str, name: str) -> str:
 _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
-def _is_plain(value: object, depth: int = 8) -> bool:
-    """Whether marshal carries *value* and all in it, type for type."""
+def is_marshallable(value: object, depth: int = 8) -> bool:
+    """Whether marshal keeps *value* and all in it, type for type."""
     kind = type(value)
     if kind in _PLAIN:
         return True
@@ -111,14 +115,14 @@ def _is_plain(value: object, depth: int = 8) -> bool:
         items = list(value)  # type: ignore[call-overload]
     else:
         return False
-    return depth > 0 and all(_is_plain(one, depth - 1) for one in items)
+    return depth > 0 and all(is_marshallable(one, depth - 1) for one in items)
 
 
 _MOVE = "Run it in this process, or give something that it can be made from, such as a path."
 
 
 class Uncrossed:
-    """In the place of a value that could not be sent from another process."""
+    """Stands for a value that could not be sent from another process."""
 
     __slots__ = ("shown",)
 
@@ -127,7 +131,7 @@ class Uncrossed:
 
     @classmethod
     def of(cls, value: object) -> Uncrossed:
-        """The one for *value*."""
+        """What stands for *value*."""
         return cls(f"<{type(value).__qualname__} that cannot be sent to another process>")
 
     def __repr__(self) -> str:
@@ -137,7 +141,7 @@ class Uncrossed:
 def name_uncrossable(
     objects: Mapping[str, Mapping[str, object]], error: Exception
 ) -> UncrossableValue:
-    """The error for the first of *objects* that cannot be sent, found by trying each."""
+    """The error for the first of *objects* that cannot be sent: each one is tried."""
     import cloudpickle
 
     for kind, values in objects.items():
@@ -150,7 +154,7 @@ def name_uncrossable(
 
 
 def unreadable(kind: str, name: str, error: Exception) -> UncrossableValue:
-    """The error for the value that could be sent but, with *error*, not be made again there."""
+    """The error for a value that was sent and whose unpickling has failed with *error*."""
     what = _called(kind, name) if kind else "a value"
     return UncrossableValue(
         f"{what} cannot be made again in the process that it was sent to "
@@ -175,22 +179,22 @@ def _message(what: str, value: object, error: Exception) -> str:
 
 
 def pack_raised(error: BaseException) -> bytes:
-    """What ``load_raised`` reads; empty if its class cannot be sent.
+    """The bytes for ``load_raised``; empty if the class of *error* cannot be sent.
 
-    Arguments that cannot be sent go as text, attributes are left out.
+    Arguments that cannot be sent go as text, such attributes are left out.
     """
     import pickle
 
-    kind = _sent(type(error))
+    kind = _dumped(type(error))
     if not kind:
         return b""
-    args = [_sent(one) or _sent(repr(one)) for one in error.args]
-    attributes = {name: _sent(one) for name, one in vars(error).items()}
+    args = [_dumped(one) or _dumped(repr(one)) for one in error.args]
+    attributes = {name: _dumped(one) for name, one in vars(error).items()}
     return pickle.dumps((kind, args, {name: one for name, one in attributes.items() if one}))
 
 
 def load_raised(data: bytes) -> BaseException | None:
-    """The exception, without a traceback; None if this process cannot have it."""
+    """The exception, without a traceback; None if it cannot be unpickled here."""
     import pickle
 
     try:
@@ -200,12 +204,12 @@ def load_raised(data: bytes) -> BaseException | None:
         error = found.__new__(found, *values)
         error.args = values
         error.__dict__.update({name: pickle.loads(one) for name, one in attributes.items()})
-    except Exception:  # a class or a value of a module that is not to be had here
+    except Exception:  # a class or a value of a module that is not available here
         return None
     return error
 
 
-def _sent(value: Any) -> bytes:
+def _dumped(value: Any) -> bytes:
     import pickle
 
     import cloudpickle
@@ -219,7 +223,7 @@ def _sent(value: Any) -> bytes:
 
 
 _MOST_TEXT = 20_000
-"""Characters of a traceback that are kept: that of a RecursionError has thousands of lines."""
+"""The last characters of a traceback, at most: a RecursionError has thousands of lines."""
 
 
 def describe_error(error: BaseException, trace: TracebackType | None) -> tuple[str, str, str]:
@@ -230,37 +234,37 @@ def describe_error(error: BaseException, trace: TracebackType | None) -> tuple[s
         name = f"{kind.__module__}.{name}"
     try:
         message = str(error)
-    except BaseException:  # SystemExit, too: Python passes over it here
+    except BaseException:  # SystemExit too, which Python ignores here
         message = "<exception str() failed>"  # Python's own words
     try:
         import traceback
 
         text = "".join(traceback.format_exception(kind, error, trace))
-    except Exception:  # a script may leave nothing that works
+    except Exception:  # a script may leave modules that do not work
         text = f"{name}: {message}\n"
     return name, message, text[-_MOST_TEXT:]
 
 
 READY = "ready"
-"""From the server: everything is imported. With the libraries that forking may not suit."""
+"""From the warm server: all is imported. With the libraries that may not work after a fork."""
 STARTED = "started"
-"""From a run: its number, its process."""
+"""From a run: its number and process."""
 ENDED = "ended"
-"""From the server: a run's number, its process, its exit status or minus the signal."""
+"""From the warm server: a run's number, its process, its exit status or minus the signal."""
 FAILED = "failed"
-"""From the server: a run's number, and why there is no process."""
+"""From the warm server: a run's number, and why there is no process."""
 
 _SIZE = 4
 
 
 def send(sock: socket, *message: object) -> None:
-    """In one piece: runs send on the server's socket too."""
+    """Send *message* in one piece: runs send on the server's socket too."""
     data = marshal.dumps(message)  # type: ignore[arg-type]
     sock.sendall(len(data).to_bytes(_SIZE, byteorder) + data)
 
 
 def receive(sock: socket) -> tuple[str, ...] | None:
-    """The next message; None at the end."""
+    """The next message; None when the other side has closed the socket."""
     size = _exactly(sock, _SIZE)
     data = size and _exactly(sock, int.from_bytes(size, byteorder))
     return marshal.loads(data) if data else None
@@ -276,8 +280,8 @@ def _exactly(sock: socket, size: int) -> bytes:
     return data
 
 
-def ask(sock: socket, number: int, descriptors: list[int]) -> None:
-    """Ask for run *number*, with its *descriptors*; -1 stands for a closed one."""
+def send_request(sock: socket, number: int, descriptors: list[int]) -> None:
+    """Ask the warm server for run *number* with these *descriptors*; -1 stands for a closed one."""
     there = [one for one in descriptors if one >= 0]
     mask = sum(1 << place for place, one in enumerate(descriptors) if one >= 0)
     data = number.to_bytes(_SIZE, byteorder) + mask.to_bytes(_SIZE, byteorder)
@@ -285,12 +289,12 @@ def ask(sock: socket, number: int, descriptors: list[int]) -> None:
     sock.sendmsg([data], [(SOL_SOCKET, SCM_RIGHTS, rights)])
 
 
-_INT = 4  # bytes of a C int, which descriptors are sent as
+_INT = 4  # bytes of a C int, as which descriptors are sent
 _MOST = 8  # descriptors in a message
 
 
-def asked(sock: socket) -> tuple[int, list[int]] | None:
-    """What ``ask`` was given, on the other side; None at the end."""
+def receive_request(sock: socket) -> tuple[int, list[int]] | None:
+    """The number and descriptors of ``send_request``; None when the socket has been closed."""
     data, rights, _, _ = sock.recvmsg(2 * _SIZE, CMSG_LEN(_MOST * _INT))
     if len(data) < 2 * _SIZE:
         return None

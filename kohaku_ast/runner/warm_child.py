@@ -23,7 +23,7 @@ from kohaku_ast.frames import hidden
 from kohaku_ast.runner.child import start_of, told, unseen, writer
 from kohaku_ast.runner.job import unpack
 from kohaku_ast.runner.transport import STARTED, send
-from kohaku_ast.sigint import calmly
+from kohaku_ast.sigint import call_blocked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def start_child(number: int, descriptors: list[int], server: Adoption) -> Callab
         return unpack(data)
 
     shipment = told(become_fresh, leave)
-    server.warning.tell(shipment.prepared)
+    server.warning.watch(shipment.prepared)
     return _foreseen(start_of(shipment, leave, server.end.loaded), server.end)
 
 
@@ -263,7 +263,7 @@ class WarmEnd:
     @hidden
     def _prepare(self) -> None:
         if self._modules and not sys.flags.verbose:
-            calmly(unseen, self._plan)
+            call_blocked(unseen, self._plan)
 
     @hidden
     def _plan(self) -> None:

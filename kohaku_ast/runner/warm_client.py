@@ -17,7 +17,13 @@ from kohaku_ast.runner import transport
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import launch_parts, pack
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.outcome import CrossingFile, Outcome, PendingOutcome, above_streams
+from kohaku_ast.runner.outcome import (
+    CrossingFile,
+    Outcome,
+    PendingOutcome,
+    above_streams,
+    name_signal,
+)
 from kohaku_ast.runner.spawn import deaf_children, fresh_command
 from kohaku_ast.transform.find.modules import LibraryImport
 
@@ -237,7 +243,7 @@ class WarmProcess:
                 self._runs[run.number] = run
                 descriptors = [file.fileno(), run.pending.file.fileno(), *streams]
                 try:
-                    transport.ask(self._socket, run.number, descriptors)
+                    transport.send_request(self._socket, run.number, descriptors)
                 except OSError:
                     pass  # it has died: the listener is about to say so to every run
         return run
@@ -315,11 +321,7 @@ def _how_ended(status: int, printed: bytes) -> str:
         lines = printed.decode("utf-8", "replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
         return f"the warm server ended with exit status {status}" + (f": {last}" if last else "")
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"the warm server was killed by {name}" + (" (out of memory?)" * (name == "SIGKILL"))
+    return f"the warm server was killed by {name_signal(-status)}"
 
 
 def parent_group(new_session: bool) -> int:

@@ -17,8 +17,8 @@ from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.child import INTERPRETER
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import launch_of
-from kohaku_ast.runner.main_module import EndWarning, hidden_by, new_main
-from kohaku_ast.runner.transport import ENDED, FAILED, READY, asked, send
+from kohaku_ast.runner.main_module import EndWarning, new_main, shadowed_by
+from kohaku_ast.runner.transport import ENDED, FAILED, READY, receive_request, send
 from kohaku_ast.runner.warm_child import Adoption, WarmEnd, start_child
 from kohaku_ast.sigint import own_process
 
@@ -79,7 +79,7 @@ class _Server:
             if self._ended in ready:
                 self._reap()
             if self.sock in ready:
-                request = asked(self.sock)
+                request = receive_request(self.sock)
                 if request is None or self._is_child(*request):
                     return request
 
@@ -160,7 +160,7 @@ def preload(
             _start_again(number, descriptors)
         if _threads() > running:
             threads.append(one[0])
-    if hidden_by(launch.path0, set(sys.modules) - before):
+    if shadowed_by(launch.path0, set(sys.modules) - before):
         _start_again(0, descriptors)
     if not _is_safe_path():
         sys.path.insert(0, "")  # where the script's folder comes to stand
