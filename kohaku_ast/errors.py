@@ -1,7 +1,6 @@
-"""The one family of errors: what a user can get wrong, each with an anchor in the docs.
+"""The errors for mistakes that the user can correct, each with an anchor in the docs.
 
-Nothing here is raised for a mistake of the user's script: a script's own exception is
-shown as Python shows it.
+None of them stands for an exception of the user's script, which is printed as Python prints it.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class KogineError(Exception):
-    """Something the user can mend; the command line prints it and exits with status 2."""
+    """A mistake that the user can correct; the command line prints it and exits with status 2."""
 
     #: The anchor of this message in ``docs/reference/messages.md``.
     slug = "error"
-    #: The target that it is about, as it was asked for; empty if it is about none.
+    #: The target that the message is about, as the user wrote it; empty if it is about none.
     target = ""
 
 
 class UsageError(KogineError):
-    """The command line, or a call of the Python API, does not make sense."""
+    """The command line, or a call of the Python API, is wrong."""
 
     slug = "usage"
 
@@ -51,7 +50,7 @@ class RefusedTarget(KogineError):
 
 
 class DuplicateTarget(KogineError):
-    """Two overrides of one rank speak of the same parameter."""
+    """Two overrides of one rank give one parameter two values."""
 
     slug = "duplicate-target"
 
@@ -63,19 +62,19 @@ class ValueMismatch(KogineError):
 
 
 class ConfigError(KogineError):
-    """A config is not one, or says something that cannot be."""
+    """A config file or a sweep is wrong."""
 
     slug = "config"
 
 
 class EntrypointError(KogineError):
-    """There is no call, or no function, to give ``args`` and ``kwargs`` to."""
+    """There is no call, or no function, that could get ``args`` and ``kwargs``."""
 
     slug = "entrypoint"
 
 
 class FreezeError(KogineError):
-    """A value has no form that can be written into a script."""
+    """A value cannot be written into a script."""
 
     slug = "freeze"
 
@@ -93,13 +92,13 @@ class PipelineError(KogineError):
 
 
 class TransformError(KogineError):
-    """A rewrite could not be made or proved; nothing was run."""
+    """The script could not be rewritten, or the rewrite not proved; nothing was run."""
 
     slug = "transform"
 
 
 class BrokenInstallation(KogineError):
-    """Something that kohaku_ast needs cannot be imported."""
+    """A package that kohaku_ast needs cannot be imported."""
 
     slug = "installation"
 
@@ -109,12 +108,12 @@ class UnusedOverride(UserWarning):
 
 
 class CacheWarning(UserWarning):
-    """A result cannot be kept or recognised; the run goes on without."""
+    """A result cannot be cached or found in the cache; the run goes on without it."""
 
 
 def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
-    """Up to *most* of *names* that look like *name* (1: equal), the nearest first."""
-    import difflib  # only on the way to an error: it costs 3 ms
+    """Up to *most* of *names* that are similar to *name* (*cutoff* 1: equal), the nearest first."""
+    import difflib  # takes 3 ms, and only an error needs it
 
     folded = {candidate.casefold(): candidate for candidate in reversed(names)}
     if len(name) < 4:
@@ -130,7 +129,7 @@ def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The message for a *name* that is none of those *known*."""
+    """The message for a *name* that is none of *known*."""
     known = list(known)
     return (
         f"unknown {what} {name!r} (expected one of: {', '.join(known)}).{did_you_mean(name, known)}"

@@ -1,6 +1,7 @@
-"""Runs one Shipment as ``__main__`` of this process and leaves its result for who waits.
+"""A child process: runs one job as ``__main__`` and writes its result for the parent.
 
-The script runs with nothing below it, as under ``kogine run``.
+On the start path of every spawned run: nothing slow is imported here. The script runs with an
+empty stack below it, as under ``kogine run``.
 """
 
 from __future__ import annotations
@@ -26,53 +27,53 @@ if TYPE_CHECKING:
 
     from kohaku_ast.runner.launch import Launch
 
-    Made = TypeVar("Made")
+    T = TypeVar("T")
 
 
 INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
-"""The start of the command that this process was started by, up to what is run."""
+"""The start of this process's command, up to the script."""
 
 _USUAL_PATH = sys.path[1:]
-# Bound here: the script may change them. (They make no events for its audit hooks either.)
+# Bound here: the script may change them. (Its audit hooks get no events of them, either.)
 _write, _close, _getpid = os.write, os.close, os.getpid
 _gettrace, _settrace = sys.gettrace, sys.settrace
 _getprofile, _setprofile = sys.getprofile, sys.setprofile
-_HIGH = 100  # a descriptor that no script counts on
+_HIGH = 100  # scripts expect no descriptor from this number on
 
 
 def start_of(
-    shipment: Job,
+    job: Job,
     leave: Callable[[bytes], None],
     loaded: Callable[[], Iterable[str]] | None = None,
 ) -> Callable[[], int]:
-    """What runs the script, and gives its result to *leave*. *loaded*: as for ``run_here``."""
+    """What runs the script and gives its result to *leave*; *loaded* is as for ``run_here``."""
 
     @hidden
     def start() -> int:
-        _pose_as_plain(shipment.launch)
-        prepared = shipment.prepared
+        _pose_as_plain(job.launch)
+        prepared = job.prepared
         try:
             warn_compiler(prepared.program)
         except Warning as error:  # made an error by -W: Python refuses the script
             leave(_failed(error))
             hear()
-            return plain_python(shipment.launch)
+            return plain_python(job.launch)
         hand_on(prepared)
         name = prepared.program.entry_name
         codes = prepared.given.codes("module" if name else "")
-        last = entry_call(name, shipment.args, shipment.kwargs) if name else None
+        last = entry_call(name, job.args, job.kwargs) if name else None
         try:
-            value = run_here(shipment.launch, codes, shipment.names, last, loaded)
+            value = run_here(job.launch, codes, job.names, last, loaded)
         except SystemExit:
-            unseen(lambda: leave(_finished(shipment, None)))
+            unseen(lambda: leave(_finished(job, None)))
             raise
         except BaseException as error:
             raised = error
-            unseen(lambda: leave(_failed(raised, shipment.wants_error)))
-            if shipment.wants_error:  # who wants it raises it: once is enough
+            unseen(lambda: leave(_failed(raised, job.wants_error)))
+            if job.wants_error:  # the parent raises it: it is not printed twice
                 sys.excepthook = lambda *_: None
             raise
-        unseen(lambda: leave(_finished(shipment, value)))
+        unseen(lambda: leave(_finished(job, value)))
         return 0
 
     return start
@@ -80,7 +81,7 @@ def start_of(
 
 @hidden
 def _pose_as_plain(launch: Launch) -> None:
-    """The command that a script finds: the one that starts it without us."""
+    """Let ``sys.orig_argv`` be the command that starts the script without us."""
     module = getattr(launch, "module", "__main__")
     named = ["-m", module, *launch.argv[1:]] if module != "__main__" else launch.argv
     sys.orig_argv = [*INTERPRETER, *named]
@@ -88,7 +89,7 @@ def _pose_as_plain(launch: Launch) -> None:
 
 @hidden
 def unseen(act: Callable[[], None]) -> None:
-    """*act*, while a tracer or profiler that the script has left on looks away."""
+    """Call *act* without a tracer or profiler that the script has left on."""
     tracer, profiler = _gettrace(), _getprofile()
     _settrace(None)
     _setprofile(None)
@@ -99,8 +100,8 @@ def unseen(act: Callable[[], None]) -> None:
         _settrace(tracer)
 
 
-def told(make: Callable[[], Made], leave: Callable[[bytes], None]) -> Made:
-    """What *make* gives; *leave* is told if it raises, before the script has run."""
+def or_report(make: Callable[[], T], leave: Callable[[bytes], None]) -> T:
+    """What *make* returns; if it raises, before the script has run, *leave* gets the error."""
     try:
         return make()
     except Exception as error:
@@ -114,24 +115,24 @@ def told(make: Callable[[], Made], leave: Callable[[bytes], None]) -> Made:
 
 
 def writer(number: int) -> Callable[[bytes], None]:
-    """What writes to the descriptor *number*, once; children do not get it."""
+    """What writes to the descriptor *number*, once; child processes do not inherit it."""
     number, pid = _hidden_away(number), _getpid()
 
     def leave(data: bytes) -> None:
         if _getpid() != pid:
-            return  # a child that the script has forked ends as the run does, but is not it
+            return  # a child that the script has forked comes to this line too
         try:
             while data:
                 data = data[_write(number, data) :]
             _close(number)
         except OSError:
-            pass  # the script closed it: who waits for us sees that nothing came
+            pass  # the script closed it: the parent sees that there is no result
 
     return leave
 
 
 def _hidden_away(number: int) -> int:
-    """A copy of descriptor *number* out of the script's way."""
+    """A copy of descriptor *number*, where the script does not expect one."""
     try:
         import fcntl
 
@@ -143,16 +144,18 @@ def _hidden_away(number: int) -> int:
     return high
 
 
-def _finished(shipment: Job, returned: object) -> bytes:
-    """What the starting call returned and the outputs; what cannot be sent is named."""
-    capture = shipment.prepared.given.capture
-    value = returned if shipment.prepared.program.entry_name else capture.value
+def _finished(job: Job, returned: object) -> bytes:
+    """What the starting call returned, and the outputs; an error that names the value if one
+    cannot be sent.
+    """
+    capture = job.prepared.given.capture
+    value = returned if job.prepared.program.entry_name else capture.value
     names = vars(sys.modules.get("__main__", capture))
-    outputs = {name: names[name] for name in shipment.outputs if name in names}
-    wanted = {"value": value if shipment.wants_value else None}
-    along = lambda: _along(shipment)  # noqa: E731
+    outputs = {name: names[name] for name in job.outputs if name in names}
+    wanted = {"value": value if job.wants_value else None}
+    along = lambda: _along(job)  # noqa: E731
     try:
-        if shipment.wants_value != IF_POSSIBLE:
+        if job.wants_value != IF_POSSIBLE:
             parts = [(*dump_values({"value": wanted, "outputs": outputs}, along), False)]
         else:
             parts = [
@@ -175,14 +178,14 @@ def _dumped_if_possible(
         return dump_values({"value": {"value": Uncrossed.of(wanted["value"])}})
 
 
-def _along(shipment: Job) -> list[ModuleType]:
-    """The modules that go with what is sent: those that have overrides, which they lack where it
-    goes, and those that are not found there.
+def _along(job: Job) -> list[ModuleType]:
+    """The modules to send along: those with overrides, which the parent's own have not, and those
+    that the parent does not find.
     """
     from kohaku_ast.runner.local_modules import lacking_elsewhere
 
-    changed = [sys.modules[name] for name in shipment.prepared.modules if name in sys.modules]
-    return [*changed, *lacking_elsewhere(shipment.path, _USUAL_PATH)]
+    changed = [sys.modules[name] for name in job.prepared.modules if name in sys.modules]
+    return [*changed, *lacking_elsewhere(job.path, _USUAL_PATH)]
 
 
 def _uncrossable(error: Exception) -> bytes:
@@ -190,7 +193,7 @@ def _uncrossable(error: Exception) -> bytes:
 
 
 def _failed(error: BaseException, is_wanted: bool = False) -> bytes:
-    """Where the script's folder cannot hide a module that this needs."""
+    """The error as bytes, made without the script's folder, which may shadow a module."""
     path, sys.path = sys.path, _USUAL_PATH
     try:
         packed = _packed(error) if is_wanted else b""
@@ -208,20 +211,20 @@ def _packed(error: BaseException) -> bytes:
 
 
 def main(frame: FrameType) -> None:
-    """Run the Shipment that the command line names; *frame* is the interpreter's first."""
+    """Run the job that the command line names; *frame* is the interpreter's first."""
     own_process()
-    job, result = sys.argv[3:5]
+    source, result = sys.argv[3:5]
     number = int(result) if result.isdigit() else os.open(result, os.O_WRONLY)
     leave = writer(number)
-    shipment = told(lambda: unpack(_read(job)), leave)
-    warn_at_end(shipment.prepared)
-    start = start_of(shipment, leave)
+    job = or_report(lambda: unpack(_read(source)), leave)
+    warn_at_end(job.prepared)
+    start = start_of(job, leave)
     if is_command(frame):
         leave_for(start)
     sys.exit(start())
 
 
-def _read(job: str) -> bytes:
-    """*job* is a path, or the number of a descriptor that we were given."""
-    with open(int(job) if job.isdigit() else job, "rb", 0) as file:
+def _read(source: str) -> bytes:
+    """*source* is a path, or the number of a descriptor that this process has inherited."""
+    with open(int(source) if source.isdigit() else source, "rb", 0) as file:
         return file.read()

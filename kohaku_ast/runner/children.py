@@ -1,14 +1,12 @@
-"""The script's own child processes, modules and numba caches see its overrides.
+"""The script's own child processes, modules and numba caches get its overrides.
+
+On the warm path of runs with overrides.
 
 ``multiprocessing`` (and loky, which copies it) tells a spawned child which file to run again as
-``__mp_main__``. Under overrides that has to be our Program with the same values. The path in
+``__mp_main__``. With overrides that has to be our Program with the same values. The path in
 those instructions is replaced by an object that, when the child unpickles it, receives the
-Program and turns into that path again; when ``runpy`` then reads the file, it gets the Program's
+Program and becomes that path again; when ``runpy`` then reads the file, it gets the Program's
 code. So nothing of ours runs while the script does.
-
-On the warm path of runs that override something in a module.
-
-On the warm path of runs that may use numba.
 """
 
 from __future__ import annotations
@@ -34,14 +32,14 @@ if TYPE_CHECKING:
 
 
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
-"""The modules whose ``get_preparation_data`` says what a child runs."""
+"""The modules whose ``get_preparation_data`` tells a child what to run."""
 
 _MAIN_KEYS = ("init_main_from_name", "init_main_from_path")
 """How a spawner tells a child what its ``__mp_main__`` is."""
 
 
 class Inheritance:
-    """What a child needs to run the script as its parent does."""
+    """What a child needs to run the script with its parent's overrides."""
 
     __slots__ = ("main", "modules")
 
@@ -69,8 +67,8 @@ class Inheritance:
 
 
 class _Main(str):
-    """The path or name of the script for this process; for a child that unpickles it, too, and
-    the child then runs it under its overrides.
+    """The path or name of the script. In a child that unpickles it, it is a plain text again, and
+    the child runs the script with the overrides.
     """
 
     key: str
@@ -80,16 +78,16 @@ class _Main(str):
         received = Call(receive, self.dumps(), self.key, str(self))
         if not hasattr(_signal, "pthread_sigmask"):
             return getitem, ((received,), 0)
-        # The child blocks SIGINT before it imports anything of ours, and no line of ours is left
-        # when it hears it again: whoever presses Ctrl-C meanwhile sees multiprocessing's lines.
+        # The child blocks SIGINT before it imports anything of ours, and unblocks it after our last
+        # line: Ctrl-C in between prints lines of multiprocessing, and none of ours.
         before = Call(sigmask, BLOCK, (SIGINT,))
         after = Call(sigmask, _signal.SIG_SETMASK, before)
         return getitem, ((before, received, after), 1)
 
 
 def receive(data: bytes, key: str, main: str) -> str:
-    """In the child: take over what the parent sent, and return *main*, which is what *key* says:
-    the name or the path of what is run as ``__mp_main__``.
+    """In the child: put the parent's overrides in force. Returns *main*: the name or, as *key*
+    says, the path of the script that is run as ``__mp_main__``.
     """
     import pickle
 
@@ -109,10 +107,10 @@ def receive(data: bytes, key: str, main: str) -> str:
 
 
 def _read_next(given: BoundProgram) -> None:
-    """Let the next file that ``runpy`` reads, which is the script's, have the code of *given*."""
+    """Give ``runpy`` the code of *given* for the next file that it reads: the script's."""
     import pkgutil
 
-    # A forkserver may have run the file already; the child would take that for its own main.
+    # A forkserver may have run the file already; the child would use that as its own main.
     vars(sys.modules["__main__"]).pop("__file__", None)
     read_code = pkgutil.read_code
     code = _in_one(given.codes(), given.program.filename)
@@ -125,7 +123,7 @@ def _read_next(given: BoundProgram) -> None:
 
 
 def _in_one(codes: list[CodeType], filename: str) -> CodeType:
-    """*codes*, to be run one after another in one namespace, as one that is not seen itself."""
+    """One code that runs *codes* in order in one namespace; its own frame is hidden."""
     if len(codes) == 1:
         return codes[0]
     names = [f"segment {number}".encode() for number in range(len(codes))]
@@ -136,7 +134,7 @@ def _in_one(codes: list[CodeType], filename: str) -> CodeType:
 
 
 def hand_on(prepared: Prepared) -> OverridingFinder | None:
-    """Put the overrides of modules in force, and see to it that children get all of them."""
+    """Put the overrides of modules in force, and have child processes get all overrides."""
     given = prepared.given
     modules = {
         name: (file, one.program, one.sent) for name, (file, one) in prepared.modules.items()
@@ -151,7 +149,7 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
 
 
 def use_in_modules(inheritance: Inheritance) -> None:
-    """In the child: put the overrides of modules in force for every import from here on."""
+    """In the child: put the overrides of modules in force for all later imports."""
     codes = {
         name: (file, BoundProgram(program, values).codes()[0])
         for name, (file, program, values) in inheritance.modules.items()
@@ -161,7 +159,7 @@ def use_in_modules(inheritance: Inheritance) -> None:
 
 
 def watch_spawners(inheritance: Inheritance) -> None:
-    """Patch each module of SPAWNERS, when the script imports it or now if it has been."""
+    """Patch each module of SPAWNERS, now or when the script imports it."""
     waiting = []
     for name in SPAWNERS:
         module = sys.modules.get(name)
@@ -173,7 +171,7 @@ def watch_spawners(inheritance: Inheritance) -> None:
 
 
 class _Watcher:
-    """A finder that finds nothing: it sees to it that a spawner is patched once it is loaded."""
+    """A finder that patches a spawner when it is loaded; others find it."""
 
     def __init__(self, names: list[str], inheritance: Inheritance) -> None:
         self.names, self.inheritance = names, inheritance
@@ -198,26 +196,26 @@ class _Watcher:
 
 
 def spawners() -> dict[str, Callable[..., object]]:
-    """Name -> its ``get_preparation_data``, of those of SPAWNERS that have been imported."""
+    """Name -> its ``get_preparation_data``, for those of SPAWNERS that have been imported."""
     return {
         name: sys.modules[name].get_preparation_data for name in SPAWNERS if name in sys.modules
     }
 
 
 def give_back(before: Mapping[str, Callable[..., object]]) -> None:
-    """Undo ``watch_spawners``: what ``spawners`` gave *before*, else the library's own."""
+    """Undo ``watch_spawners``: put back what ``spawners`` returned *before*, else the library's."""
     for name, function in spawners().items():
         own = getattr(function, "__wrapped__", function)
         sys.modules[name].get_preparation_data = before.get(name, own)  # type: ignore[attr-defined]
 
 
 def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
-    """Have *spawner* tell children to run the Program. (No decorator: loky's takes more.)"""
+    """Have *spawner* tell children to run the Program. (loky's function takes more arguments.)"""
     original = getattr(spawner.get_preparation_data, "__wrapped__", spawner.get_preparation_data)
 
     def get_preparation_data(*arguments: object, **keywords: object) -> dict[str, object]:
         data: dict[str, object] = original(*arguments, **keywords)
-        # A worker of loky runs no main, and looks at no other key; unpickling is enough for it.
+        # A worker of loky runs no main and reads no other key; unpickling is enough for it.
         keys = [key for key in _MAIN_KEYS if key in data] or ["kogine"]
         for key in keys:
             main = _Main(data.get(key, ""))
@@ -231,10 +229,10 @@ def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
 
 
 class OverridingFinder:
-    """Finds modules as Python does, and gives some of them other code.
+    """A finder that finds modules as Python does and gives some of them other code.
 
     Only ``get_code`` of the module's own loader is replaced: its spec, its class, its cached
-    path and what ``inspect`` sees are what they always are. Nothing is written as bytecode.
+    path and what ``inspect`` sees are Python's. No bytecode is written.
     """
 
     def __init__(self, codes: Mapping[str, tuple[str, CodeType]]) -> None:
@@ -250,12 +248,12 @@ class OverridingFinder:
         file, code = self.codes[name]
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or spec.origin is None or not _is_same(spec.origin, file):
-            return None  # another module of that name comes first: the override stays unused
-        spec.loader.get_code = _give(code)  # type: ignore[union-attr]
+            return None  # another module of that name is found first: the override is unused
+        spec.loader.get_code = _returning(code)  # type: ignore[union-attr]
         return spec
 
 
-def _give(code: CodeType) -> Callable[[str], CodeType]:
+def _returning(code: CodeType) -> Callable[[str], CodeType]:
     return lambda fullname: code
 
 
@@ -264,18 +262,20 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def install(codes: Mapping[str, tuple[str, CodeType]]) -> OverridingFinder:
-    """Put a finder before all others; ``sys.meta_path.remove`` takes it away."""
+    """Put a finder before all others; ``sys.meta_path.remove`` removes it."""
     finder = OverridingFinder(codes)
     sys.meta_path.insert(0, finder)
     return finder
 
 
 VARIABLE = "NUMBA_CACHE_DIR"
-"""Where numba looks for the folder, when it is imported."""
+"""The variable with the cache folder, which numba reads when it is imported."""
 
 
 def use_own_numba_cache(prepared: Prepared) -> None:
-    """Give runs with these values a cache folder of their own, below the one that is set."""
+    """Give runs with these values their own numba cache, below the folder that is set: numba keys
+    its cache by the text of the file, which does not show our values.
+    """
     from kohaku_ast.transform.program.cache import cache_folder
 
     base = os.environ.get(VARIABLE) or os.path.join(cache_folder(), "numba")
@@ -286,7 +286,7 @@ def use_own_numba_cache(prepared: Prepared) -> None:
 
 
 def _digest(prepared: Prepared) -> str:
-    """Equal for equal overrides; of values that cannot be compared, new each time."""
+    """A text that is equal for equal overrides; new each time for values without bytes."""
     import hashlib
 
     import cloudpickle

@@ -1,11 +1,11 @@
-"""Starts the script where Python starts it: with nothing below it on the stack.
+"""Starts the script where Python starts it: with an empty stack below it.
 
-An installed command is a script itself: whatever it calls runs above its frame, and
-``traceback.print_stack``, ``warnings.warn(stacklevel=2)``, ``inspect.stack``, a debugger and
+On the warm path. An installed command is a script itself: whatever it calls runs above its frame,
+and ``traceback.print_stack``, ``warnings.warn(stacklevel=2)``, ``inspect.stack``, a debugger and
 the report of a failed log call would all show it. So the command ends, by an exception, and
-the interpreter calls ``sys.excepthook`` when nothing is on the stack any more: there the
-script runs. It leaves by ``SystemExit`` as any program may, and what it raises is printed
-here, step by step as CPython does it.
+the interpreter calls ``sys.excepthook`` when the stack is empty: there the script runs. It exits
+by ``SystemExit`` as any program may, and what it raises is printed here, step by step as CPython
+does it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _write = os.write
 
 
 def is_command(frame: FrameType | None) -> bool:
-    """Whether *frame* is the installed command's, or that of ``python -m``, and nothing else
-    stands below it: no debugger, profiler or program that waits for us to come back.
+    """Whether *frame* is that of the installed command or of ``python -m``, and the lowest one: no
+    debugger, profiler or other program waits for us to return.
     """
     if frame is None or sys.implementation.name != "cpython" or sys.flags.inspect:
         return False
@@ -45,7 +45,7 @@ def is_command(frame: FrameType | None) -> bool:
 
 
 def _catches(code: CodeType) -> bool:
-    """Whether *code* does something when an exception passes."""
+    """Whether *code* handles exceptions."""
     if sys.version_info >= (3, 11):
         return bool(code.co_exceptiontable)
     from opcode import opmap
@@ -54,22 +54,23 @@ def _catches(code: CodeType) -> bool:
 
 
 class _Leave(BaseException):
-    """Ends the command. Nobody sees it."""
+    """Unwinds the stack of the command. Nothing prints it."""
 
 
 def leave_for(start: Callable[[], int]) -> NoReturn:
-    """Unwind the stack; the interpreter then calls *start* and exits with what it returns."""
-    shown, run = sys.excepthook, _run  # not by their globals: the lowest frame has others
-    sys.excepthook = _lowest(lambda kind, value, trace: run(start, shown, value))
+    """Unwind the stack; the interpreter then calls *start* and exits with its result."""
+    # Bound here: the function below has other globals.
+    hook, run = sys.excepthook, _run
+    sys.excepthook = _lowest(lambda kind, value, trace: run(start, hook, value))
     raise _Leave
 
 
 def _lowest(hook: Callable[..., None]) -> Callable[..., None]:
-    """*hook*, as the one frame that is seen below the script.
+    """*hook*, as the one frame below the script that is visible.
 
-    One has to be: with all of them hidden, Python 3.11 steps back from a dead frame to where
-    they were, and 3.12 stops a traced script for want of a frame. It looks like the place that
-    warnings name when nothing is below, so that these at least read the same.
+    One has to be: if all are hidden, Python 3.11 goes back from a dead frame to where they were,
+    and 3.12 stops a traced script for lack of a frame. This one looks like the place that warnings
+    name when the stack is empty, so that warnings at least read the same.
     """
     file, line = ("<sys>", 0) if sys.version_info >= (3, 13) else ("sys", 1)
     code = hook.__code__.replace(co_filename=file, co_firstlineno=line, co_name="<module>")
@@ -81,7 +82,7 @@ def _lowest(hook: Callable[..., None]) -> Callable[..., None]:
 
 @hidden
 def _forget(value: BaseException) -> None:
-    """Leave no sign of the exception that brought us here: it would keep objects alive."""
+    """Delete all references to the exception that ended the command: they keep objects alive."""
     for name in _LAST:
         if hasattr(sys, name):
             delattr(sys, name)
@@ -94,7 +95,7 @@ def _forget(value: BaseException) -> None:
 
 @hidden
 def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None:
-    """Returns, for SIGINT to follow, if *start* was interrupted; else raises SystemExit."""
+    """Call *start*. Returns if it was interrupted, for SIGINT to follow; else raises SystemExit."""
     sys.excepthook = hook  # type: ignore[assignment]
     _forget(carrier)
     end: BaseException | None = None
@@ -109,23 +110,23 @@ def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None
         end = end or _of_script(error)
     try:
         _flush()
-        left = _told(end)
-    except BaseException:  # a thread of the script's has heard it, which blocks nothing
-        left = _left_by(end)
-    # Python looks for signals after a call, and not between the last one and the end of this frame:
-    # a SIGINT that comes now finds the code that the interpreter runs at its end.
+        exit_ = _print_end(end)
+    except BaseException:  # SIGINT reached a thread of the script, which blocks nothing
+        exit_ = _exit_of(end)
+    # Python looks for signals after a call, and not between the last call and the end of this
+    # frame: a SIGINT that arrives now meets the code that the interpreter runs at its end.
     try:
         sigmask(UNBLOCK, OWN_SIGNALS)
     except BaseException:
         pass
-    if left is not None:
-        raise left
+    if exit_ is not None:
+        raise exit_
 
 
 @hidden
 def _of_script(error: BaseException) -> BaseException | None:
-    """What ended the script, if *error* came out: Ctrl-C in a frame of ours may have come on top
-    of it. None if there was nothing else.
+    """The exception that ended the script, from *error*, which may be a Ctrl-C in a frame of ours
+    after it. None if there is no other.
     """
     found: BaseException | None = error
     while type(found) is KeyboardInterrupt and not _shows_script(found.__traceback__):
@@ -141,18 +142,18 @@ def _shows_script(trace: TracebackType | None) -> bool:
 
 
 @hidden
-def _told(end: BaseException | None) -> SystemExit | None:
-    """Show what ended the script; how the process ends, None by SIGINT."""
+def _print_end(end: BaseException | None) -> SystemExit | None:
+    """Print what ended the script; how the process exits, None for SIGINT."""
     if end is not None and not isinstance(end, SystemExit):
         raised = call_unblocked(_print, end)
         if isinstance(raised, SystemExit):  # of the script's own excepthook
             return raised
-    return _left_by(end)
+    return _exit_of(end)
 
 
 @hidden
-def _left_by(end: BaseException | None) -> SystemExit | None:
-    """How the process ends of which *end* is the end."""
+def _exit_of(end: BaseException | None) -> SystemExit | None:
+    """How the process exits after *end*; None for SIGINT."""
     if isinstance(end, SystemExit):
         return end
     if end is not None and type(end) is not KeyboardInterrupt:
@@ -163,8 +164,8 @@ def _left_by(end: BaseException | None) -> SystemExit | None:
 
 @hidden
 def _die_of_sigint() -> None:
-    """After everything is torn down: CPython does so if the last text that it ran, here by
-    ``exec``, left a KeyboardInterrupt.
+    """Have CPython end by SIGINT after it has torn down everything: it does if the last text that
+    it ran, here by ``exec``, left a KeyboardInterrupt.
     """
     try:
         exec("raise KeyboardInterrupt", {})
@@ -174,10 +175,10 @@ def _die_of_sigint() -> None:
 
 @hidden
 def _flush() -> None:
-    """As CPython does when the script has ended."""
+    """Flush the streams, as CPython does when the script has ended."""
     _forget_debugger()
     for name in ("stderr", "stdout"):
-        call_unblocked(_flush_one, name)  # as CPython: what is left is tried again at the very end
+        call_unblocked(_flush_one, name)  # as in CPython, which tries again at the very end
 
 
 @hidden
@@ -187,7 +188,7 @@ def _flush_one(name: str) -> None:
 
 @hidden
 def _forget_debugger() -> None:
-    """One that steps over the script's end would go on in the lowest frame."""
+    """A debugger that steps over the script's end would go on in the lowest frame."""
     frame = sys._getframe()
     while frame.f_back is not None:
         frame = frame.f_back
@@ -196,7 +197,7 @@ def _forget_debugger() -> None:
 
 @hidden
 def _print(error: BaseException) -> None:
-    """``PyErr_Print``."""
+    """Print *error* as ``PyErr_Print`` does."""
     trace = trimmed(error.__traceback__)
     error.__traceback__ = trace
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
@@ -216,7 +217,7 @@ _MISSING = object()
 
 @hidden
 def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -> None:
-    """Have *hook*, an excepthook, show *error*; one that fails is shown itself."""
+    """Have *hook*, an excepthook, print *error*; if it fails, its own exception is printed too."""
     try:
         hook(type(error), error, trace)  # type: ignore[operator]
         return
@@ -224,7 +225,7 @@ def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -
         raise
     except BaseException as raised:
         if type(raised) is KeyboardInterrupt and not _shows_script(raised.__traceback__):
-            return  # Ctrl-C once more, when it was shown
+            return  # Ctrl-C once more, after it was printed
         broken = raised
     _say("Error in sys.excepthook:\n")
     broken.__traceback__ = trimmed(broken.__traceback__)

@@ -1,4 +1,4 @@
-"""What a fresh interpreter starts with: ``python fresh.py FOLDER-OF-PACKAGES WHAT ...``."""
+"""The first file of a fresh interpreter: ``python fresh.py FOLDER-OF-PACKAGES WHAT ...``."""
 
 import sys
 

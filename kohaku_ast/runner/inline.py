@@ -23,7 +23,7 @@ from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, warn_compiler
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
-from kohaku_ast.runner.process_state import Borrowed
+from kohaku_ast.runner.process_state import ProcessState
 from kohaku_ast.runner.transport import is_marshallable
 from kohaku_ast.transform.program.bound_program import (
     BoundProgram,
@@ -44,7 +44,7 @@ class InlineRun:
         self.bound, self.lend = bound, lend
         self.given = bound.prepared.given
         self.main: ModuleType = new_main(bound.launch)
-        self.borrowed = Borrowed(self.main, bound.launch, bound.prepared, bound.argv, local)
+        self.state = ProcessState(self.main, bound.launch, bound.prepared, bound.argv, local)
 
     def whole(self) -> object:
         """Run it from its first line to its exit functions; what the starting call returns."""
@@ -57,7 +57,7 @@ class InlineRun:
         exit functions run and its threads end, and a child that the script has forked exits.
         """
         path0 = self.bound.launch.path0
-        with only_this_process() as pid, self.borrowed.inside(), ending(path0, self.lend):
+        with only_this_process() as pid, self.state.inside(), ending(path0, self.lend):
             yield pid
 
     def body(self) -> object:
@@ -72,7 +72,7 @@ class InlineRun:
 
     def module(self) -> None:
         """Run the module without its guards."""
-        with self.borrowed.inside():
+        with self.state.inside():
             namespace = self._new_namespace()
             for code in self.given.codes("module"):
                 exec(code, namespace)
@@ -88,7 +88,7 @@ class InlineRun:
     def guard(self) -> object:
         """Run the guards, or the entrypoint; what the call in it returns."""
         last = self.bound.last()
-        with self.borrowed.inside():
+        with self.state.inside():
             if last:
                 return last(self.main.__dict__)
             for code in self.given.codes("guard"):

@@ -1,10 +1,10 @@
-"""What Python does with a script's path, module or folder before its first line runs.
+"""Launches: how Python starts a script file, standard input, a module, a folder or a zip.
 
-On the warm path: imports nothing heavy.
+On the warm path, and on that of every spawned run: nothing slow is imported here.
 
 ``python -m pkg.mod``, ``python folder`` and ``python archive.zip`` run a function of ``runpy``,
-and its frames stand in every traceback. So it runs here too; only the code that it finds is
-given another one if there are overrides.
+and its frames are in every traceback. So that function runs here too; with overrides, only the
+code that it finds is replaced.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 
 class Launch:
-    """A script file as ``python PATH`` would start it."""
+    """A script file, as ``python PATH`` starts it."""
 
     __slots__ = ("argv", "data", "filename", "path0", "shown")
 
-    #: Whether ``__main__`` has a ``__file__`` from the start, which CPython takes away at the end.
+    #: Whether ``__main__`` has a ``__file__`` from the start, which CPython removes at the end.
     has_file = True
-    #: Whether ``__main__`` has a loader of files.
+    #: Whether the loader of ``__main__`` is one of files.
     from_file = True
-    #: The package that it is a module of.
+    #: The package that the script is a module of.
     package = ""
 
     def __init__(self, path: str, argv: Sequence[str] = ()) -> None:
-        """Reads *path*; raises SourceError with the next move if that cannot be."""
+        """Reads *path*; raises SourceError, with the next move, if it cannot be read."""
         #: The path as the user wrote it.
         self.shown = path
         self.data = _read(path)
-        #: What tracebacks and ``__file__`` say.
+        #: The path in tracebacks and in ``__file__``.
         self.filename = absolute(path)
-        #: What ``sys.argv`` holds.
+        #: The script's ``sys.argv``.
         self.argv = [path, *argv]
-        #: What ``sys.path`` starts with.
+        #: The first entry of the script's ``sys.path``.
         self.path0 = os.path.dirname(os.path.realpath(path))
 
     @hidden
@@ -54,7 +54,7 @@ class Launch:
             exec(code, namespace)  # type: ignore[arg-type]  # only a module's may be None
 
     def compile(self) -> CodeType | None:
-        """The code of the unchanged script; None if what runs it compiles it.
+        """The code of the unchanged script; None if runpy compiles it.
 
         Raises SyntaxError or ValueError if Python does not run it either.
         """
@@ -64,8 +64,8 @@ class Launch:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether *data* decodes, or says that it is something else: ``compile`` overlooks bad bytes
-    in comments, ``python script.py`` does not.
+    """Whether *data* is UTF-8 or declares another encoding. ``compile`` accepts invalid bytes in
+    comments, which ``python script.py`` refuses.
     """
     if data.isascii() or b"coding" in data[:200]:
         return True
@@ -77,7 +77,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 class StandardInput(Launch):
-    """A script that comes from standard input, as ``python -`` would start it."""
+    """A script from standard input, as ``python -`` starts it."""
 
     __slots__ = ()
     from_file = False
@@ -90,16 +90,16 @@ class StandardInput(Launch):
 
 
 def enter_folder(launch: Launch) -> bool:
-    """Let ``sys.path`` start with the script's folder, unless Python was told not to."""
+    """Let ``sys.path`` start with the script's folder, unless Python has an option against it."""
     if getattr(sys.flags, "safe_path", sys.flags.isolated):
         return False
-    # The folder of our own command stands there; a module found through it would stay.
+    # In place of the folder of our own command: a module found through it would stay.
     sys.path[0] = launch.path0
     return True
 
 
 def absolute(path: str) -> str:
-    """*path* as CPython makes it absolute for ``__file__``: joined, not normalised."""
+    """*path* as an absolute one, as CPython makes it for ``__file__``: not normalised."""
     if sys.platform == "win32":
         return os.path.abspath(path)
     try:
@@ -121,7 +121,7 @@ def _read(path: str) -> bytes:
 
 
 def _nearby(path: str) -> str:
-    """Files beside *path* with a similar name."""
+    """A hint at a file beside *path* with a similar name, for the end of a message."""
     folder, name = os.path.split(path)
     try:
         found = near(name, os.listdir(folder or "."), 1)
@@ -131,9 +131,9 @@ def _nearby(path: str) -> str:
 
 
 def plain_python(launch: Launch) -> int:
-    """Become ``python PATH ...``: for what only the interpreter itself can say as it does.
+    """Replace this process by ``python PATH ...``, for messages that only Python itself can print.
 
-    Comes back, with the status, only for a script that was read from standard input.
+    Returns, with the exit status, only for a script that was read from standard input.
     """
     sys.stdout.flush()
     if launch.from_file:
@@ -142,7 +142,7 @@ def plain_python(launch: Launch) -> int:
 
 
 def explain_launch(launch: Launch) -> int:
-    """Let Python say why it cannot compile the script; its exit status."""
+    """Have Python print why it cannot compile the script; its exit status."""
     import subprocess
 
     sys.stdout.flush()
@@ -154,7 +154,7 @@ def _command(launch: Launch) -> list[str]:
 
 
 def interpreter() -> list[str]:
-    """The command of an interpreter with the options of this one."""
+    """The command of an interpreter with the options of this one, without a script."""
     import subprocess
 
     flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
@@ -162,7 +162,7 @@ def interpreter() -> list[str]:
 
 
 def _more_flags(flags: list[str]) -> list[str]:
-    """What multiprocessing leaves out: -u, and options of -X that it does not know."""
+    """The options that multiprocessing leaves out: -u, and those of -X that it does not know."""
     known = {flag.partition("=")[0] for flag in flags}
     more = []
     if sys.__stdout__ is not None and not hasattr(sys.__stdout__.buffer, "raw"):
@@ -174,10 +174,10 @@ def _more_flags(flags: list[str]) -> list[str]:
 
 
 class ModuleLaunch(Launch):
-    """A module as ``python -m NAME``, or a folder or zip as ``python PATH``, would start it."""
+    """A module as ``python -m NAME``, or a folder or zip as ``python PATH``, starts it."""
 
     __slots__ = ("module", "package")
-    has_file = from_file = False  # runpy gives it a file and a loader, and leaves them
+    has_file = from_file = False  # runpy sets file and loader, and they stay
 
     def __init__(self, shown: str, module: str, argv: Sequence[str] = ()) -> None:
         """*module* is ``__main__`` for a folder or zip *shown*.
@@ -198,7 +198,7 @@ class ModuleLaunch(Launch):
 
     @hidden
     def execute(self, codes: Sequence[CodeType | None], namespace: dict[str, object]) -> None:
-        """Run the module as runpy does, with the first of *codes* if it is one; then the rest."""
+        """Run the module as runpy does, with the first of *codes* if it has one; then the rest."""
         first, *rest = codes
         _run_module(self, first)
         for code in rest:
@@ -207,7 +207,7 @@ class ModuleLaunch(Launch):
 
 
 def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
-    """How Python would start *script*: a module, standard input, a folder, a zip or a file."""
+    """How Python starts *script*: a module, standard input, a folder, a zip or a file."""
     if is_module:
         return ModuleLaunch(script, script, argv)
     if script == "-":
@@ -228,10 +228,11 @@ def split_function(script: str) -> tuple[str, str]:
 
 
 def find_to_read(script: str, is_module: bool = False) -> Launch | None:
-    """As ``find_launch``, to look at the text of *script* and not to run it; ``~`` is the home.
+    """As ``find_launch``, for who reads the text of *script* and does not run it; ``~`` is the
+    home folder.
 
-    None for what can be read only once, standard input or a pipe: it would be used up; a device may
-    never end.
+    None for standard input and pipes, which can be read only once, and devices, which may be
+    endless.
     """
     path = os.path.expanduser(script)
     if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
@@ -240,7 +241,7 @@ def find_to_read(script: str, is_module: bool = False) -> Launch | None:
 
 
 def is_runnable_folder(path: str) -> bool:
-    """Whether *path* is a folder or an archive, which Python looks for ``__main__`` in."""
+    """Whether *path* is a folder or an archive, in which Python looks for ``__main__``."""
     if os.path.isdir(path):
         return True
     try:
@@ -251,7 +252,7 @@ def is_runnable_folder(path: str) -> bool:
 
 
 def is_module_name(name: str) -> bool:
-    """Whether *name* is spelled like a module and one of that name can be found."""
+    """Whether *name* is the name of a module that can be found."""
     parts = name.split(".")
     if not all(map(str.isidentifier, parts)):
         return False
@@ -259,7 +260,7 @@ def is_module_name(name: str) -> bool:
 
 
 def _find(module: str, path: list[str]) -> ModuleSpec | None:
-    """The spec of *module*, or of its ``__main__`` if it is a package; parents are not run."""
+    """The spec of *module*, or of its ``__main__`` if it is a package; packages are not run."""
     spec = None
     places: list[str] | None = path
     parts = module.split(".")
@@ -274,7 +275,7 @@ def _find(module: str, path: list[str]) -> ModuleSpec | None:
 
 
 def _source(spec: ModuleSpec | None, shown: str, is_main: bool) -> tuple[str, bytes]:
-    """The file and the text that will run."""
+    """The file that is run, and its bytes."""
     if spec is None or spec.origin is None or spec.loader is None:
         if is_main:
             kind = "a directory" if os.path.isdir(shown) else "an archive"
@@ -298,8 +299,8 @@ def _nearby_modules(name: str) -> str:
 
 @hidden
 def _run_module(launch: ModuleLaunch, code: CodeType | None) -> None:
-    """Run the module as ``__main__``, which is in ``sys.modules`` by now; *code* in place of its
-    own code if given.
+    """Run the module as ``__main__``, which is in ``sys.modules`` already, with *code* in place of
+    its own code if given.
     """
     import runpy
 
@@ -313,7 +314,7 @@ def _run_module(launch: ModuleLaunch, code: CodeType | None) -> None:
 
 
 def _with_code(runpy: object, name: str, code: CodeType) -> Callable[..., object]:
-    """The function of *runpy* that finds code, for one call; then the original is back."""
+    """The function *name* of *runpy*, which finds code, but finds *code*; for one call."""
     original: Callable[..., tuple[str, ModuleSpec, CodeType]] = getattr(runpy, name)
 
     def details(*arguments: object) -> tuple[str, ModuleSpec, CodeType]:

@@ -1,7 +1,7 @@
-"""What Python does when a process ends, for a script that ran inside this one.
+"""Does what Python does at the end of a process, for a script that ran inside this one.
 
-Its exit functions are called, its threads and processes are waited for: what belongs to one run
-does not happen during the next.
+Its exit functions are called, its threads and processes are waited for: nothing of one run happens
+during the next.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import is_own
 
 Lend: TypeAlias = Callable[[Callable[[], Any]], Any]
-"""Calls what is the script's own, and gives what that gives: signals are for it meanwhile."""
+"""Calls a function of the script and returns its result; meanwhile signals go to the script."""
 
 _Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 """An exit function with its arguments."""
 
 
 def lend_nothing(act: Callable[[], Any]) -> Any:
-    """Where signals are the script's all the time."""
+    """Call *act*; where signals go to the script all the time."""
     return act()
 
 
 @contextmanager
 def ending(folder: str, lend: Lend = lend_nothing) -> Iterator[None]:
-    """At the end of the block, end what a script in *folder* has started in it."""
+    """After the block, end what a script in *folder* has started in it."""
     functions: list[_Function] = []
     threads, children, final = set(threading.enumerate()), _children(), set(finalizers())
     with _own_exit_functions(folder, functions):
@@ -49,8 +49,8 @@ def _end(
     final: set[Any],
     children: list[Any],
 ) -> None:
-    """As the interpreter does, which goes on with the next when Ctrl-C has ended one; it is raised
-    at the end.
+    """End them as the interpreter does: after a Ctrl-C in one step it goes on with the next. The
+    KeyboardInterrupt is raised at the end.
     """
     interrupt = None
     steps: tuple[Callable[[], None], ...] = (
@@ -70,8 +70,8 @@ def _end(
 
 @contextmanager
 def _own_exit_functions(folder: str, functions: list[_Function]) -> Iterator[None]:
-    """What the script itself registers comes to *functions*; libraries outlive the run, and
-    their exit functions stay the process's.
+    """Inside, exit functions that the script itself registers go to *functions*. Libraries outlive
+    the run: their exit functions stay with the process.
     """
     register, unregister = atexit.register, atexit.unregister
 
@@ -95,8 +95,8 @@ def _own_exit_functions(folder: str, functions: list[_Function]) -> Iterator[Non
 
 
 def _join_threads(before: set[threading.Thread]) -> None:
-    """Wait for those that keep a process alive, and for what they start. Threads of an executor
-    stay; only what they were given is waited for.
+    """Wait for the new threads that keep a process alive, and for those that they start. Threads
+    of an executor stay; only their work is waited for.
     """
     before = set(before)
     while new := [one for one in threading.enumerate() if one not in before and not one.daemon]:
@@ -114,7 +114,7 @@ def _join_threads(before: set[threading.Thread]) -> None:
 
 
 def _call(functions: list[_Function]) -> None:
-    """Last registered, first called; an error is printed, and the others are still called."""
+    """Call *functions*, the last one first; after an error, which is printed, the others too."""
     while functions:
         function, args, kwargs = functions.pop()
         try:
@@ -134,8 +134,8 @@ def _children() -> list[Any]:
 
 
 def _finalize(before: set[Any]) -> None:
-    """As multiprocessing does at exit, before it looks after children: a pool whose workers were
-    just killed would wait for them for ever.
+    """Call the new finalizers, as multiprocessing does at exit, before it ends its children: a pool
+    whose workers have been killed would wait for them for ever.
     """
     for rank, finalizer in sorted(finalizers().items(), reverse=True):
         if rank not in before:
@@ -146,14 +146,14 @@ def _finalize(before: set[Any]) -> None:
 
 
 def _show(error: BaseException) -> None:
-    """As the interpreter does at its end, without our own frame."""
+    """Print *error* as the interpreter does at its end, without our own frame."""
     trace = error.__traceback__
     error.__traceback__ = trace and trace.tb_next
     call_hook(sys.__excepthook__, error, error.__traceback__)
 
 
 def _end_children(before: list[Any]) -> None:
-    """As multiprocessing does at exit: daemons are ended, others are waited for."""
+    """Terminate new daemons and wait for other children, as multiprocessing does at exit."""
     for child in _children():
         if child not in before:
             if child.daemon:
@@ -169,20 +169,20 @@ class _Mark:
         self.go = threading.Event()
 
     def run(self, *_: object) -> None:
-        """What an executor's thread calls."""
+        """Wait for the other threads; called by a thread of an executor."""
         self.reached.append(True)
         self.go.wait()
 
 
 def worker_queue(thread: threading.Thread) -> Any:
-    """The queue that *thread* works for, if it is one of a ThreadPoolExecutor; else None."""
+    """The work queue of *thread* if it belongs to a ThreadPoolExecutor; else None."""
     module = sys.modules.get("concurrent.futures.thread")
     return getattr(module, "_threads_queues", {}).get(thread)
 
 
 def finish_queue(threads: list[threading.Thread], queue: Any) -> None:
-    """Wait until *threads* have done all that stands in their *queue*. They go on waiting for
-    more: the executor may be a library's, which the next run uses too.
+    """Wait until *threads* have done all the work in their *queue*. They go on waiting for more:
+    the executor may belong to a library, which the next run uses too.
     """
     while True:
         mark = _Mark()
@@ -190,39 +190,39 @@ def finish_queue(threads: list[threading.Thread], queue: Any) -> None:
             queue.put(mark)
         while sum(one.is_alive() for one in threads) > len(mark.reached):
             time.sleep(0.001)
-        is_done = queue.empty()  # now nothing runs that could submit more
+        is_done = queue.empty()  # no work runs now that could submit more
         mark.go.set()
         if is_done or not mark.reached:
             return
 
 
 def shut_down(thread: threading.Thread) -> None:
-    """Shut down the ProcessPoolExecutor that *thread* manages, if it does: it waits for a word."""
+    """Shut down the ProcessPoolExecutor that *thread* manages, if any: the thread waits for it."""
     executor = getattr(thread, "executor_reference", lambda: None)()
     if executor is not None:
         executor.shutdown()
 
 
 def finalizers() -> dict[Any, Any]:
-    """What multiprocessing would call at exit, by its rank: for pools, managers and queues."""
+    """Rank -> what multiprocessing calls at exit: for pools, managers and queues."""
     util = sys.modules.get("multiprocessing.util")
     found = dict(getattr(util, "_finalizer_registry", {}))
     return {rank: one for rank, one in found.items() if rank[0] is not None and rank[0] >= 0}
 
 
 def as_status(code: int) -> int:
-    """What is left of *code* when a process ends with it: a byte, and 255 of what C cannot hold."""
+    """The exit status of a process for *code*: one byte, and 255 for numbers too large for C."""
     if os.name != "posix":
         return int(code)
     return code & 0xFF if -(2**63) <= code < 2**63 else 255
 
 
 def die_of(number: int) -> int:
-    """End this process by the signal *number*; the status for it, if that is blocked."""
+    """End this process by the signal *number*; the exit status for it, if the signal is blocked."""
     try:
         signal.signal(number, signal.SIG_DFL)
     except OSError:
-        pass  # SIGKILL, which nobody handles
+        pass  # SIGKILL, for which there are no handlers
     if os.name == "posix":
         os.kill(os.getpid(), number)
     else:

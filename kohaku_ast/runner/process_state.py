@@ -1,6 +1,6 @@
-"""What a script that runs inside this process borrows of it, and how it is given back.
+"""Saves and restores the state of this process around a script that runs inside it.
 
-Threads that go on and what a script does to libraries are not borrowed.
+Threads that go on, and what a script changes in libraries, are not restored.
 
 Without this, ``logging.basicConfig`` would do nothing from the second run on, and a handler that
 a script adds would write every line twice.
@@ -27,15 +27,20 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, find_local
 from kohaku_ast.transform.program.bound_program import Prepared
 
+try:
+    import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a short run
+except ImportError:
+    import signal as _signal
+
 if TYPE_CHECKING:
     import logging
 
 
-class Borrowed:
-    """The process, lent to one script as often as it needs it.
+class ProcessState:
+    """The state of this process while one script runs, which may be several times.
 
-    The script's own side is kept in between: its guard finds ``sys.path``, its handlers and its
-    modules as its module body left them. Not for two threads at once.
+    In between it keeps the script's own state: the guard finds ``sys.path``, the signal handlers
+    and the modules as the module body left them. Not for two threads at once.
     """
 
     def __init__(
@@ -46,18 +51,18 @@ class Borrowed:
         argv: Sequence[str],
         local: LocalModules | None = None,
     ) -> None:
-        """*local* remembers from run to run which modules are the script's own."""
+        """*local* may serve many runs: it remembers which modules are the script's own."""
         self.module, self.launch, self.prepared = module, launch, prepared
         self.argv = list(argv)
         self.local = local or LocalModules(launch.path0)
-        #: The script's side: None until it has run for the first time.
+        #: The script's own state; None until it has run for the first time.
         self.state: list[Any] | None = None
         #: The modules that are the script's own.
         self.modules: dict[str, ModuleType] = {}
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """``__main__``, ``sys.argv``, ``sys.path`` and all the rest are the script's inside."""
+        """Inside, ``__main__``, ``sys.argv``, ``sys.path`` and all the rest are the script's."""
         with (
             outside_loop(),
             own_logging(),
@@ -69,16 +74,16 @@ class Borrowed:
 
     @contextmanager
     def _state(self) -> Iterator[None]:
-        host = read_things()
+        host = read_state()
         try:
             if self.state is None:
                 self._start()
             else:
-                write_things(self.state)
+                write_state(self.state)
             yield
         finally:
-            self.state = read_things()
-            write_things(host)
+            self.state = read_state()
+            write_state(host)
 
     def _start(self) -> None:
         sys.argv = self.argv
@@ -87,8 +92,8 @@ class Borrowed:
 
     @contextmanager
     def _modules(self) -> Iterator[None]:
-        """Modules of the script's own folder that this process has imported are hidden inside,
-        and those that the script imports are forgotten after; libraries stay.
+        """Inside, the modules of the script's folder that this process has imported are hidden;
+        afterwards, those that the script has imported are removed. Libraries stay.
         """
         host = dict(sys.modules)
         for name in self.local.find(host):
@@ -108,7 +113,7 @@ class Borrowed:
 
 @contextmanager
 def handed_on(prepared: Prepared) -> Iterator[None]:
-    """The overrides are in force in modules and children inside."""
+    """Inside, the overrides are in force in modules and child processes."""
     finders, functions = list(sys.meta_path), spawners()
     give_back({})  # another script may be running: its children are not ours
     hand_on(prepared)
@@ -121,10 +126,10 @@ def handed_on(prepared: Prepared) -> Iterator[None]:
 
 
 def _changed(host: Mapping[str, ModuleType], folder: str) -> dict[str, ModuleType]:
-    """The modules that are not as in *host*, less the libraries that are new."""
+    """The modules that are not as in *host*, without new libraries."""
     now = dict(sys.modules)
     if now | {name: host[name] for name in MAINS if name in host} == host:
-        return {}  # quickly: of a short run, looking at each of a thousand is a tenth
+        return {}  # for speed: looking at each of a thousand modules is a tenth of a short run
     new = {name: module for name, module in now.items() if name not in host}
     local = find_local(new, folder)
     return {
@@ -134,107 +139,86 @@ def _changed(host: Mapping[str, ModuleType], folder: str) -> dict[str, ModuleTyp
     }
 
 
-try:
-    import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a short run
-except ImportError:
-    import signal as _signal
-
 _Streams = list[tuple[io.TextIOWrapper, tuple[Any, ...]]]
 
 
 def read_builtins() -> dict[str, Any]:
-    """What is in builtins: scripts put their own ``print`` there."""
+    """The names of builtins, where scripts put their own ``print``."""
     return dict(vars(builtins))
 
 
 def write_builtins(before: dict[str, Any]) -> None:
-    """Make it that again. New names stay: a library that is imported once may have added them."""
+    """Restore the old names. New ones stay: a library may have added them, which it does once."""
     names = vars(builtins)
     if names != before:
         names.update(before)
 
 
 def read_umask() -> int:
-    """The one way to read it is to set it."""
+    """The umask; the only way to read it is to set it."""
     mask = os.umask(0o22)
     os.umask(mask)
     return mask
 
 
-def write_umask(mask: int) -> None:
-    """For the files of the next run."""
-    os.umask(mask)
-
-
 def read_tracers() -> tuple[Any, ...]:
-    """Functions that a debugger or profiler has set, for this thread and for new ones."""
+    """The functions of a debugger or profiler, for this thread and for new ones."""
     return sys.gettrace(), sys.getprofile(), threading.gettrace(), threading.getprofile()
 
 
 def write_tracers(before: tuple[Any, ...]) -> None:
-    """Set them again, if they are others now."""
+    """Restore those that have changed."""
     setters = sys.settrace, sys.setprofile, threading.settrace, threading.setprofile
     for now, wanted, set_ in zip(read_tracers(), before, setters):
         if now is not wanted:
             set_(wanted)
 
 
-def read_collector() -> bool:
-    """Whether garbage is collected."""
-    return gc.isenabled()
-
-
 def write_collector(is_enabled: bool) -> None:
-    """Go on with it, or not."""
+    """Turn the garbage collector on or off."""
     (gc.enable if is_enabled else gc.disable)()
 
 
 def read_alarm() -> float:
-    """Seconds until SIGALRM comes; 0 if it does not."""
+    """Seconds until SIGALRM arrives; 0 without an alarm."""
     read = getattr(_signal, "getitimer", None)
     return float(read(_signal.ITIMER_REAL)[0]) if read else 0.0
 
 
 def write_alarm(before: float) -> None:
-    """An alarm ends with its process. The caller's own has gone on meanwhile, and is left."""
+    """Cancel the script's alarm, as the end of a process does; not the caller's own."""
     if not before and read_alarm():
         _signal.setitimer(_signal.ITIMER_REAL, 0)
 
 
-def read_time_zone() -> None:
-    """From an environment that has been put back: the C library keeps what it had read."""
-    if hasattr(time, "tzset"):
-        time.tzset()
-
-
 def read_streams() -> _Streams:
-    """How standard output and error write."""
-    found = [one for one in (sys.stdout, sys.stderr) if type(one) is io.TextIOWrapper]
-    return [(one, _manner(one)) for one in found if not one.closed]
+    """The settings of standard output and error."""
+    streams = [one for one in (sys.stdout, sys.stderr) if type(one) is io.TextIOWrapper]
+    return [(one, _settings(one)) for one in streams if not one.closed]
 
 
 def write_streams(before: _Streams) -> None:
-    """As before ``reconfigure``."""
-    for stream, manner in before:
-        if not stream.closed and _manner(stream) != manner:
+    """Restore the settings that ``reconfigure`` has changed."""
+    for stream, settings in before:
+        if not stream.closed and _settings(stream) != settings:
             names = ("encoding", "errors", "line_buffering", "write_through")
-            stream.reconfigure(**dict(zip(names, manner)))
+            stream.reconfigure(**dict(zip(names, settings)))
 
 
-def _manner(stream: io.TextIOWrapper) -> tuple[Any, ...]:
+def _settings(stream: io.TextIOWrapper) -> tuple[Any, ...]:
     return stream.encoding, stream.errors, stream.line_buffering, stream.write_through
 
 
 _Whole = tuple[int, Any]
-"""What ``logging.disable`` was given, and what ``logging.captureWarnings`` has put away."""
+"""The level of ``logging.disable``, and the function that ``logging.captureWarnings`` has saved."""
 
 _NAMES = ("level", "handlers", "filters", "propagate", "disabled")
 
 
 @contextmanager
 def own_logging() -> Iterator[None]:
-    """Loggers are after the block as they were before it. Those of libraries that were imported
-    in it stay as the library made them: it will not be imported again.
+    """Restore all loggers after the block. Those of libraries that were imported in it stay as the
+    library made them: it will not be imported again.
     """
     before, whole = _read() if "logging" in sys.modules else ({}, (0, None))
     try:
@@ -248,12 +232,12 @@ def _loggers() -> dict[str, logging.Logger]:
     import logging
 
     named = logging.Logger.manager.loggerDict
-    found = {name: one for name, one in named.items() if isinstance(one, logging.Logger)}
-    return {"": logging.root, **found}
+    loggers = {name: one for name, one in named.items() if isinstance(one, logging.Logger)}
+    return {"": logging.root, **loggers}
 
 
 def _read() -> tuple[dict[str, list[Any]], _Whole]:
-    """Of each logger its set-up, and what holds for all of them."""
+    """The settings of each logger, and those for all of them."""
     import logging
 
     loggers = _loggers()
@@ -286,13 +270,8 @@ def _set(logger: logging.Logger, values: list[Any]) -> None:
         return
     for key, value in zip(_NAMES, values):
         now[key] = _copy(value)
-    logger.manager._clear_cache()  # type: ignore[attr-defined]  # what isEnabledFor remembers
+    logger.manager._clear_cache()  # type: ignore[attr-defined]  # of isEnabledFor
 
-
-try:
-    import _signal  # the enums of signal cost more than a short run
-except ImportError:
-    import signal as _signal
 
 _SIGNALS = tuple(map(int, signal.valid_signals()))
 
@@ -303,18 +282,18 @@ _ATTRIBUTES = (
 _LISTS = ("path", "meta_path", "path_hooks")
 
 
-def read_things() -> list[Any]:
-    """What all borrowed things are now."""
-    return [read() for read, _ in _THINGS]
+def read_state() -> list[Any]:
+    """The state of this process, part by part."""
+    return [read() for read, _ in _PARTS]
 
 
-def write_things(state: list[Any]) -> None:
-    """Make all of them what ``read_things`` gave."""
-    for (_, write), value in zip(_THINGS, state):
+def write_state(state: list[Any]) -> None:
+    """Restore a state that ``read_state`` has returned."""
+    for (_, write), value in zip(_PARTS, state):
         write(value)
 
 
-def _attributes(*modules_and_names: tuple[ModuleType, str]) -> _Thing:
+def _attributes(*modules_and_names: tuple[ModuleType, str]) -> _Part:
     def write(values: list[object]) -> None:
         for (module, name), value in zip(modules_and_names, values):
             setattr(module, name, value)
@@ -322,12 +301,12 @@ def _attributes(*modules_and_names: tuple[ModuleType, str]) -> _Thing:
     return lambda: [getattr(module, name) for module, name in modules_and_names], write
 
 
-def _list(module: ModuleType, name: str) -> _Thing:
-    """The very list and what is in it."""
+def _list(module: ModuleType, name: str) -> _Part:
+    """The list itself and its content."""
 
     def read() -> tuple[list[object], list[object]]:
-        found = getattr(module, name)
-        return found, list(found)
+        value = getattr(module, name)
+        return value, list(value)
 
     def write(value: tuple[list[object], list[object]]) -> None:
         value[0][:] = value[1]
@@ -339,7 +318,7 @@ def _list(module: ModuleType, name: str) -> _Thing:
 def _read_folder() -> str:
     try:
         return os.getcwd()
-    except FileNotFoundError:  # it has been removed: there is none to come back to
+    except FileNotFoundError:  # it has been removed: there is none to return to
         return ""
 
 
@@ -351,13 +330,13 @@ def _write_folder(folder: str) -> None:
 
 
 def _write_filters(value: tuple[list[Any], list[Any]]) -> None:
-    warnings.resetwarnings()  # the one public way to have modules ask again
+    warnings.resetwarnings()  # the only public way to have modules read the filters again
     value[0][:] = value[1]
     warnings.filters = value[0]
 
 
 def _read_environment() -> dict[Any, Any]:
-    # What it keeps inside is bytes: decoding all of it would take ten times as long.
+    # Its bytes: decoding all of them would take ten times as long.
     return dict(getattr(os.environ, "_data", os.environ))
 
 
@@ -372,12 +351,13 @@ def _write_environment(before: dict[Any, Any]) -> None:
         value = os.fsdecode(before[key])
         if os.environ.get(name) != value:
             os.environ[name] = value
-    read_time_zone()
+    if hasattr(time, "tzset"):
+        time.tzset()  # the C library has the time zone of the script's environment
 
 
 def _read_signals() -> tuple[dict[int, Any], int] | None:
     if threading.current_thread() is not threading.main_thread():
-        return None  # nobody can set them there
+        return None  # handlers can be set in the main thread only
     wakeup = _signal.set_wakeup_fd(-1)
     _signal.set_wakeup_fd(wakeup)
     return {one: _signal.getsignal(one) for one in _SIGNALS}, wakeup
@@ -390,13 +370,13 @@ def _write_signals(value: tuple[dict[int, Any], int] | None) -> None:
     for one, handler in handlers.items():
         if handler is not None and _signal.getsignal(one) is not handler:
             _signal.signal(one, handler)
-    _signal.set_wakeup_fd(wakeup)  # an event loop of the script takes it from a notebook's
+    _signal.set_wakeup_fd(wakeup)  # an event loop of the script takes it from that of a notebook
 
 
-_Thing = tuple[Callable[[], Any], Callable[[Any], None]]
-"""What reads a borrowed thing, and what puts it back."""
+_Part = tuple[Callable[[], Any], Callable[[Any], object]]
+"""What reads a part of the state, and what restores it."""
 
-_THINGS: tuple[_Thing, ...] = (
+_PARTS: tuple[_Part, ...] = (
     _attributes(*((sys, name) for name in _ATTRIBUTES)),
     _attributes((warnings, "showwarning"), (warnings, "formatwarning")),
     *(_list(sys, name) for name in _LISTS),
@@ -406,9 +386,9 @@ _THINGS: tuple[_Thing, ...] = (
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.getswitchinterval, sys.setswitchinterval),
     (read_builtins, write_builtins),
-    (read_umask, write_umask),
+    (read_umask, os.umask),
     (read_tracers, write_tracers),
-    (read_collector, write_collector),
+    (gc.isenabled, write_collector),
     (read_alarm, write_alarm),
     (read_streams, write_streams),
     (_read_signals, _write_signals),
@@ -417,10 +397,10 @@ _THINGS: tuple[_Thing, ...] = (
 
 @contextmanager
 def outside_loop() -> Iterator[None]:
-    """Inside, this thread has no running loop and a loop policy of its own: ``asyncio.run`` and
+    """Inside, this thread has no running loop and its own loop policy: ``asyncio.run`` and
     ``get_event_loop`` do what they do at the start of a process.
 
-    The loop that was running waits, as it does for every function that it calls.
+    The loop that was running waits, as for every function that it calls.
     """
     if "asyncio" in sys.modules:
         with _no_running_loop(), _own_policy():
@@ -453,7 +433,7 @@ def _no_running_loop() -> Iterator[None]:
 def _own_policy() -> Iterator[None]:
     from asyncio import events
 
-    # Python 3.14 warns of the public names and has these for itself.
+    # Python 3.14 warns of the public names and uses these itself.
     read = getattr(events, "_get_event_loop_policy", events.get_event_loop_policy)
     write = getattr(events, "_set_event_loop_policy", events.set_event_loop_policy)
     policy = read()

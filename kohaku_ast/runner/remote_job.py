@@ -1,4 +1,7 @@
-"""What a worker of a lent Executor does, wherever it is: a fresh interpreter for each run."""
+"""Jobs on a worker of somebody's Executor: a fresh interpreter there for each run.
+
+State of this process: ``_running``.
+"""
 
 from __future__ import annotations
 
@@ -15,34 +18,34 @@ from kohaku_ast.runner.outcome import Unread
 from kohaku_ast.runner.spawn import SpawnedRun, set_priority
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
-"""What no process survives."""
+"""The signal that no process survives."""
 
 _running: dict[str, SpawnedRun] = {}
-"""Those of this process, where an Executor's workers are threads."""
+"""Key -> the run, for the jobs of this process: an Executor's workers may be threads."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteJob:
-    """One run on its way to a worker. Picklable."""
+    """One job to be sent to a worker. Picklable."""
 
-    #: What tells it from all others.
+    #: A text that no other job has.
     key: str
     packed: Packed
     #: The process of the flow.
     pid: int
-    #: Over the environment of the worker.
+    #: Variables to set in the environment of the worker.
     env: Mapping[str, str]
-    #: Where it runs, if the worker has such a folder.
+    #: The folder to run in, if the worker has it.
     cwd: str
-    #: Seconds that it may take, and seconds between one signal that ends it and the next.
+    #: Seconds that it may take, and seconds between one signal to end it and the next.
     timeout: float | None
     grace: float
-    #: Added to the worker's own.
+    #: Niceness to add to the worker's own.
     nice: int = 0
 
 
 def run_remote_job(job: RemoteJob) -> tuple[Unread, bool]:
-    """Run it and wait: what is known of its end, and whether it took too long."""
+    """Run *job* and wait: its end, and whether it took longer than its timeout."""
     cwd = job.cwd if os.path.isdir(job.cwd) else None
     spawned = SpawnedRun(job.packed, env={**os.environ, **job.env}, cwd=cwd, new_session=True)
     _running[job.key] = spawned
@@ -57,7 +60,7 @@ def run_remote_job(job: RemoteJob) -> tuple[Unread, bool]:
 
 
 def signal_remote_job(key: str, number: int) -> bool:
-    """Send a signal to that job, if it runs in this process; whether it does."""
+    """Send a signal to the job *key* if it belongs to this process; whether it does."""
     spawned = _running.get(key)
     if spawned is not None:
         spawned.signal(number)
@@ -66,7 +69,7 @@ def signal_remote_job(key: str, number: int) -> bool:
 
 @contextmanager
 def _interruptible(pid: int) -> Iterator[None]:
-    """Inside, Ctrl-C is heard in a worker that was forked while the flow of *pid* listened."""
+    """Inside, Ctrl-C interrupts a worker, which may have the signal handlers of the flow *pid*."""
     if pid == os.getpid() or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -89,15 +92,15 @@ def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
 
 
 def _end(spawned: SpawnedRun, numbers: Sequence[int], grace: float) -> Unread:
-    """Its end, after the last of the signals *numbers* at the latest."""
+    """End it by the signals *numbers*, one after another as long as it runs; its end."""
     for number in numbers:
         spawned.signal(number)
         if hasattr(signal, "SIGCONT"):
-            spawned.signal(signal.SIGCONT)  # one that is stopped hears nothing but SIGKILL
+            spawned.signal(signal.SIGCONT)  # a stopped process gets nothing but SIGKILL
         try:
             unread = spawned.wait_unread(None if number == KILL else grace)
         except subprocess.TimeoutExpired:
             continue
-        spawned.signal(KILL)  # what it has left behind
+        spawned.signal(KILL)  # the processes that it has left behind
         return unread
     return spawned.wait_unread()

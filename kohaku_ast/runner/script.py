@@ -1,4 +1,4 @@
-"""Script: the Python API. ``Script("train.py").run()`` is ``kogine run train.py``, here."""
+"""The Python API: ``Script("train.py").run()`` does in this process what ``kogine run`` does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kohaku_ast.value_types import describe
 
 
 class Script:
-    """A Python file that somebody wrote and we never change."""
+    """A Python file of the user's, which we never change."""
 
     def __init__(
         self,
@@ -31,9 +31,9 @@ class Script:
         entrypoint: str = "",
         name: str = "",
     ) -> None:
-        """*config* for ``run`` and ``load`` is a Config; a flow takes a Sweep, an iterable or a
-        generator of Configs, and a function of the Outcomes so far, too. *entrypoint* is a
-        function to call after the module, instead of the guard; *name* is what flows call it.
+        """*config* is a Config for ``run`` and ``load``; a flow also takes a Sweep, an iterable or
+        a generator of Configs, or a function of the Outcomes so far. *entrypoint* is a function to
+        call after the module, instead of the guard; *name* is the Script's name in flows.
 
         Raises SourceError if there is no such file.
         """
@@ -58,15 +58,15 @@ class Script:
         return Parameters(inspect_source(decode(launch.data, launch.filename)).parameters)
 
     def run(self) -> Outcome:
-        """Run it here, as ``__main__``; raises what the script raises.
+        """Run it in this process, as ``__main__``; raises what the script raises.
 
-        ``sys.exit()`` and ``sys.exit(0)`` are a success. Overrides that had no effect are
-        warned of with UnusedOverride. Raises KogineError, before anything runs, for a Config
-        that does not fit the script.
+        ``sys.exit()`` and ``sys.exit(0)`` are a success. For overrides that had no effect there is
+        a warning, UnusedOverride. Raises KogineError, before anything runs, for a Config that
+        does not fit the script.
 
-        Everything in docs/reference/python.md is as it was after it. Inside a running event
-        loop (a notebook) the script starts outside of it: ``asyncio.run`` in the guard and an
-        async entrypoint are run to their end before this returns.
+        Afterwards everything that docs/reference/python.md lists is as it was before. Inside a
+        running event loop (a notebook) the script starts outside of it: ``asyncio.run`` in the
+        guard and an async entrypoint have ended when this returns.
         """
         run = InlineRun(self._bound())
         started = time.time()
@@ -81,9 +81,9 @@ class Script:
         return Outcome("succeeded", value, run.outputs(), None, 0, started, time.time())
 
     def load(self) -> Loaded:
-        """Run the module body and give back the guard as a callable.
+        """Run the module body; the guard, as a callable.
 
-        As after ``run``, everything is as it was; the callable borrows it again.
+        Afterwards everything is as it was before, as after ``run``, and so after each call.
         """
         run = InlineRun(self._bound(split=True))
         run.module()
@@ -110,7 +110,7 @@ class Loaded:
         return self._run.main.__dict__
 
     def __call__(self) -> object:
-        """Run the guard's body; what its call of a function of the script returned."""
+        """Run the guard's body; what its call of a function of the script returns."""
         return self._run.guard()
 
 
@@ -120,9 +120,9 @@ def _warn_unused(run: InlineRun) -> None:
 
 
 def run(script: str, config: Config | None = None, /, **overrides: object) -> Outcome:
-    """Run the file *script* here with *overrides*: ``run("train.py", lr=0.01)``.
+    """Run the file *script* with *overrides*, as ``Script.run`` does: ``run("train.py", lr=0.01)``.
 
-    Targets that are no names go by ``**{"Args.depth": 9}``. As ``Script.run``.
+    Targets that are no names are given by ``**{"Args.depth": 9}``.
     """
     return Script(script, (config or Config()) | Config(globals_dict=overrides)).run()
 
@@ -131,7 +131,7 @@ COLUMNS = ("target", "default", "type", "help", "line")
 
 
 class Parameters(tuple[Parameter, ...]):
-    """The parameters of a Script; what a person would tune is shown as a table."""
+    """The parameters of a Script; printed as a table of those that a person would tune."""
 
     __slots__ = ()
 
@@ -166,7 +166,7 @@ def as_row(parameter: Parameter) -> Row:
 
 
 def type_text(parameter: Parameter) -> str:
-    """What a text value is read as; empty if anything fits."""
+    """The type that a text value is read as; empty if every value fits."""
     return "" if parameter.reading[0] in ("any", "none") else describe(parameter.reading)
 
 
@@ -177,14 +177,14 @@ def lines_of(parameter: Parameter) -> str:
 
 
 def notes(parameter: Parameter) -> list[str]:
-    """What ``--all`` adds to the help."""
+    """The remarks that follow the help in the table."""
     derived = parameter.derived_from and f"derived from {', '.join(parameter.derived_from)}"
     refused = parameter.refused and f"cannot be overridden: {parameter.refused}"
     return [note for note in (derived, refused) if note]
 
 
 def one_line(text: str) -> str:
-    """*text*, the rest of several lines as an ellipsis."""
+    """*text* in one line: an ellipsis stands for all lines but the first."""
     first, *rest = text.splitlines() or [""]
     if not rest:
         return first

@@ -1,4 +1,4 @@
-"""A run in a fresh interpreter, which gets the compiled Program and its values from here."""
+"""Runs in fresh interpreters, which get the compiled Program and its values from here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PACKAGES = str(Path(__file__).parents[2])
 
 
 class SpawnedRun:
-    """One run in a process of its own, under way. Every method may be called from any thread."""
+    """A run that has been started in a process of its own. Every method is for any thread."""
 
     def __init__(
         self,
@@ -36,13 +36,13 @@ class SpawnedRun:
         stderr: int | None = None,
         new_session: bool = False,
     ) -> None:
-        """Starts it. None is what this process has: *env*, *cwd*, and descriptors.
+        """Starts it. None for *env*, *cwd* or a descriptor stands for what this process has.
 
         Raises UncrossableValue if a value cannot be sent.
         """
         data = bound.data if isinstance(bound, Packed) else pack(bound, wants_value)
         self._pending = PendingOutcome()
-        #: When, in seconds since the epoch.
+        #: When it was started, in seconds since the epoch.
         self.started = self._pending.started
         self._is_group = new_session and hasattr(os, "killpg")
         try:
@@ -61,48 +61,48 @@ class SpawnedRun:
         return self.process.poll() is not None
 
     def wait(self, timeout: float | None = None) -> Outcome:
-        """The Outcome, when the process has ended; a process that was killed has one too.
+        """The Outcome, after the process has ended; a killed process has one too.
 
-        Raises ``subprocess.TimeoutExpired`` if it runs on after *timeout* seconds.
+        Raises ``subprocess.TimeoutExpired`` if it still runs after *timeout* seconds.
         """
         if timeout is not None:
             _await_end(self.process, timeout)
         return self._pending.settle(self.process.wait())
 
     def wait_unread(self, timeout: float | None = None) -> Unread:
-        """As ``wait``, for who makes the Outcome in another process."""
+        """As ``wait``, if another process is to make the Outcome."""
         if timeout is not None:
             _await_end(self.process, timeout)
         return self._pending.unread(self.process.wait())
 
     def signal(self, number: int) -> None:
         """Send a signal to all processes of its session if it has one of its own, else to it
-        alone. One that is gone is no error.
+        alone. A process that has ended is no error.
         """
         if not self._is_group:
             self.process.send_signal(number)
             return
         try:
-            # Not only while it runs: it may have left others, and as long as one of them lives,
-            # the number means no other group.
+            # Also after its end: it may have left others, and as long as one of them lives, the
+            # number means no other group.
             os.killpg(self.pid, number)
         except (ProcessLookupError, PermissionError):
             pass
 
     def close(self) -> None:
-        """Give everything back; a process that still runs is killed."""
+        """End it: a process that still runs is killed."""
         if not self.poll():
             self.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
         self.wait()
 
 
 def run_spawned(bound: Bound, **options: Any) -> Outcome:
-    """Run *bound* in a process of its own and wait for it. Ctrl-C reaches it as it reaches us."""
+    """Run *bound* in a process of its own and wait for it. Ctrl-C reaches it too."""
     spawned = SpawnedRun(bound, **options)
     try:
         return spawned.wait()
     except KeyboardInterrupt:
-        # The terminal has sent it to the script too, which decides what comes of it.
+        # The terminal has sent it to the script too, which decides what happens.
         spawned.wait()
         raise
 
@@ -114,15 +114,15 @@ def _start(
     if sys.platform == "win32":
         return subprocess.Popen([*command, job.path, result.path, *argv], **popen)
     numbers = [job.fileno(), result.fileno()]
-    with deaf_children():
-        # The script and its arguments are there for who lists processes.
+    with block_sigint():
+        # The script and its arguments are there for lists of processes.
         return subprocess.Popen([*command, *map(str, numbers), *argv], pass_fds=numbers, **popen)
 
 
 @contextmanager
-def deaf_children() -> Iterator[None]:
-    """What is started inside does not hear Ctrl-C before it asks to: what it would say while it
-    gets ready is of nothing that the user has written.
+def block_sigint() -> Iterator[None]:
+    """Processes started inside do not get Ctrl-C until they unblock it: a traceback from before the
+    script's first line would show nothing that the user has written.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -132,18 +132,18 @@ def deaf_children() -> Iterator[None]:
 
 
 def fresh_command() -> list[str]:
-    """What starts an interpreter like this one; what it is to do comes after it."""
+    """The command of an interpreter like this one that runs fresh.py; what to do follows."""
     return [*interpreter(), _FRESH, _PACKAGES]
 
 
 def _await_end(process: subprocess.Popen[bytes], timeout: float) -> None:
-    """Without looking again and again where the system can tell: Popen looks every 50 ms."""
+    """Wait for its end, without polling where the system allows it: Popen polls every 50 ms."""
     if not hasattr(os, "pidfd_open") or process.returncode is not None:
         process.wait(timeout)
         return
     try:
         ended = os.pidfd_open(process.pid)
-    except ProcessLookupError:  # another thread has seen its end
+    except ProcessLookupError:  # another thread has waited for it
         return
     except OSError:
         process.wait(timeout)
@@ -158,9 +158,9 @@ def _await_end(process: subprocess.Popen[bytes], timeout: float) -> None:
 
 
 def set_priority(pid: int, nice: int) -> None:
-    """Give the process *pid* the niceness *nice*, where there is such a thing."""
+    """Give the process *pid* the niceness *nice*, if the system has priorities."""
     if hasattr(os, "setpriority"):
         try:
             os.setpriority(os.PRIO_PROCESS, pid, nice)
         except OSError:
-            pass  # it is over, or may not be that fast: it runs as it is
+            pass  # it has ended, or the user may not raise its priority

@@ -20,7 +20,7 @@ from io import DEFAULT_BUFFER_SIZE, FileIO, TextIOWrapper
 from itertools import takewhile
 
 from kohaku_ast.frames import hidden
-from kohaku_ast.runner.child import start_of, told, unseen, writer
+from kohaku_ast.runner.child import or_report, start_of, unseen, writer
 from kohaku_ast.runner.job import unpack
 from kohaku_ast.runner.transport import STARTED, send
 from kohaku_ast.sigint import call_blocked
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Adoption:
-    """What a child has from its server."""
+    """What a child gets from its server."""
 
     __slots__ = ("end", "environment", "printed", "sock", "warning")
 
@@ -49,9 +49,9 @@ class Adoption:
         printed: tuple[bytes, bytes],
     ) -> None:
         self.sock = sock
-        #: Told how the run ends.
+        #: Is to know how the run ends.
         self.end = end
-        #: Registered already; it is to be told of what.
+        #: Registered with atexit already; the run's overrides are still unknown to it.
         self.warning = warning
         #: The environment before anything was imported.
         self.environment = environment
@@ -60,9 +60,9 @@ class Adoption:
 
 
 def start_child(number: int, descriptors: list[int], server: Adoption) -> Callable[[], int]:
-    """What runs the script; everything that was the server's is gone."""
-    job, result, *streams = descriptors
-    data, cwd, environment, group = _read(job)
+    """What runs the script, after the process has become like a fresh one."""
+    source, result, *streams = descriptors
+    data, cwd, environment, group = _read(source)
     _join(group)
     send(server.sock, STARTED, number, os.getpid())
     server.sock.close()
@@ -76,20 +76,20 @@ def start_child(number: int, descriptors: list[int], server: Adoption) -> Callab
         _repeat(server.printed)
         return unpack(data)
 
-    shipment = told(become_fresh, leave)
-    server.warning.watch(shipment.prepared)
-    return _foreseen(start_of(shipment, leave, server.end.loaded), server.end)
+    job = or_report(become_fresh, leave)
+    server.warning.watch(job.prepared)
+    return _foreseen(start_of(job, leave, server.end.loaded), server.end)
 
 
 def _foreseen(start: Callable[[], int], end: WarmEnd) -> Callable[[], int]:
-    """*start*, which tells *end* its status; errors are left to the interpreter."""
+    """*start*; it also gives its status to *end*. Errors are for the interpreter."""
 
     @hidden
     def foreseen() -> int:
         try:
             status = start()
         except SystemExit as left:
-            if type(left) is SystemExit:  # one of the script's may compute its code
+            if type(left) is SystemExit:  # a subclass of the script's may compute its code
                 end.expect(left.code)
             raise
         end.expect(status)
@@ -98,14 +98,14 @@ def _foreseen(start: Callable[[], int], end: WarmEnd) -> Callable[[], int]:
     return foreseen
 
 
-def _read(job: int) -> tuple[bytes, str, Mapping[str, str], int]:
-    with open(job, "rb", 0) as file:
+def _read(source: int) -> tuple[bytes, str, Mapping[str, str], int]:
+    with open(source, "rb", 0) as file:
         read: tuple[bytes, str, Mapping[str, str], int] = marshal.loads(file.read())
     return read
 
 
 def _join(group: int) -> None:
-    """Join the process *group*, or have a session; 0 asks for one."""
+    """Join the process *group*; start a session for 0."""
     if group:
         os.setpgid(0, group)
     else:
@@ -113,7 +113,7 @@ def _join(group: int) -> None:
 
 
 def _connect(streams: list[int]) -> None:
-    """Put *streams* where a process has its stdin, stdout and stderr."""
+    """Let *streams* be stdin, stdout and stderr."""
     for place, number in enumerate(streams):
         if number < 0:
             os.close(place)
@@ -123,7 +123,7 @@ def _connect(streams: list[int]) -> None:
 
 
 def _enter(cwd: str, wanted: Mapping[str, str], before: Mapping[str, str]) -> None:
-    """What a library has put into the environment stays in it."""
+    """Change folder and environment to those of the run; what a library has set stays."""
     if cwd:
         os.chdir(cwd)
     for name in before.keys() - wanted.keys():
@@ -143,23 +143,26 @@ def _repeat(printed: tuple[bytes, bytes]) -> None:
 
 
 def renew_inherited() -> None:
-    """As if each library that is loaded had been imported just now. (``random`` does it itself.)"""
+    """Renew what each loaded library did at its import and must differ from run to run.
+
+    ``random`` renews its seed itself.
+    """
     for name, renew in _RENEW.items():
         module = sys.modules.get(name)
         if module is not None:
             try:
                 renew(module)
             except Exception:
-                pass  # another version of the library: it keeps what it has
+                pass  # another version of the library: it stays as it is
 
 
 def _numpy_random(module: ModuleType) -> None:
-    """Seeded from the system when it was imported: all runs would draw the same numbers."""
+    """Seed it from the system again: otherwise all runs draw the same numbers."""
     module.seed()
 
 
 def _logging(module: ModuleType) -> None:
-    """``%(relativeCreated)d`` counts from here."""
+    """Let ``%(relativeCreated)d`` count from here."""
     import time
 
     is_ns = sys.version_info >= (3, 13)
@@ -167,7 +170,7 @@ def _logging(module: ModuleType) -> None:
 
 
 def _processes(module: ModuleType) -> None:
-    """The key that the script's own processes know each other by."""
+    """Renew the key by which the script's own processes recognise each other."""
     config = module._main_process._config if hasattr(module, "_main_process") else None
     config = config or module.current_process()._config
     config["authkey"] = module.AuthenticationString(os.urandom(32))
@@ -181,7 +184,9 @@ _RENEW = {
 
 
 def renew_streams() -> None:
-    """As the interpreter makes them at its start; the objects stay those that libraries know."""
+    """Renew stdin, stdout and stderr as at an interpreter's start; the objects stay the same, since
+    libraries may refer to them.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, f"__{name}__")
         if not _is_open(number):
@@ -201,11 +206,11 @@ def _is_open(number: int) -> bool:
 
 
 def _renew(stream: TextIOWrapper, number: int) -> None:
-    """What ``create_stdio`` of CPython does."""
+    """Initialise *stream* as ``create_stdio`` of CPython does."""
     buffer = stream.buffer
     encoding, errors, name = stream.encoding, stream.errors, stream.name
     is_buffered = hasattr(buffer, "raw")
-    # A new one: it remembers whether its file can seek.
+    # A new one: FileIO remembers whether its file can seek.
     raw = FileIO(number, "wb" if number else "rb", closefd=False)
     raw.name = name
     if is_buffered:
@@ -218,10 +223,10 @@ def _renew(stream: TextIOWrapper, number: int) -> None:
 
 
 class WarmEnd:
-    """Told what is shared and, last, how the process ends."""
+    """The end of a forked process: knows what it shares with the server and how it exits."""
 
     def __init__(self) -> None:
-        """Its exit function is registered now: the first one is the last to be called."""
+        """Registers its exit function now: the first one is called last."""
         self._kept: list[object] = []
         self._modules: dict[str, object] = {}
         self._ours: set[str] = set()
@@ -230,9 +235,9 @@ class WarmEnd:
         atexit.register(self._prepare)
 
     def keep_loaded(self, ours: set[str]) -> None:
-        """All that is loaded now stays as it is. To be followed by ``gc.freeze``.
+        """Keep all modules that are loaded now as they are. To be followed by ``gc.freeze``.
 
-        *ours*: the names of those that are loaded for our sake.
+        *ours*: the names of those that only we need.
         """
         self._modules = {
             name: module
@@ -240,21 +245,21 @@ class WarmEnd:
             if name not in ("sys", "builtins", "__main__")
         }
         self._ours, self._latest = ours, next(reversed(self._modules), "")
-        # Frozen, a list in itself is never freed, and neither is what it holds.
+        # A frozen list that contains itself is never freed, and neither is its content.
         self._kept[:] = [self._kept, self._modules, *self._modules.values()]
 
     def added(self) -> list[str]:
-        """The modules that are new in this process, last one first."""
+        """The modules that are new in this process, the last one first."""
         return list(takewhile(self._latest.__ne__, reversed(sys.modules)))
 
     def loaded(self) -> list[str]:
-        """The modules that nobody has looked for beside the script."""
-        # Looking at them all would copy much of the memory that they share with the server.
+        """The modules for which nobody has looked for a file beside the script."""
+        # Looking at all modules would copy much of the memory that they share with the server.
         return [*self._ours, *self.added()]
 
     @hidden
     def expect(self, status: object) -> None:
-        """The process is about to end with *status*, as ``sys.exit`` takes it."""
+        """Note that the process is about to end with *status*, as ``sys.exit`` takes it."""
         if status is None:
             self._status = 0
         elif isinstance(status, int) and 0 <= status < 256:
@@ -267,7 +272,7 @@ class WarmEnd:
 
     @hidden
     def _plan(self) -> None:
-        # What the interpreter forgets first when it begins to empty modules.
+        # The first object that the interpreter frees when it begins to empty modules.
         sys.ps1 = _Begin(self._left(), self._last())
 
     def _left(self) -> list[str]:
@@ -278,7 +283,7 @@ class WarmEnd:
         return _Last(self._status or 0) if is_usual else None
 
     def _loads_others(self) -> bool:
-        """Whether there are C modules, not Python's own, that may wait for the real end."""
+        """Whether there are C modules, not Python's own, that may need the whole end."""
         return any(_is_foreign(name) for name in self.added())
 
 
@@ -289,7 +294,7 @@ def _is_foreign(name: str) -> bool:
 
 
 def _flushed() -> bool:
-    """Whether all that was printed could be written; if not, Python ends with 120 by itself."""
+    """Whether all output could be written; if not, Python itself exits with 120."""
     try:
         for stream in (sys.stdout, sys.stderr):
             if type(stream) is not TextIOWrapper:
@@ -302,10 +307,10 @@ def _flushed() -> bool:
 
 
 class _Begin:
-    """Freed when the interpreter begins to empty modules: it finds those of libraries no more."""
+    """Freed when the interpreter begins to empty modules: then it hides those of libraries."""
 
     def __init__(self, left: list[str], last: _Last | None) -> None:
-        """*left*: the modules that it does find."""
+        """*left*: the modules that the interpreter is still to empty."""
         self.left, self.last = left, last
 
     @hidden
@@ -314,7 +319,7 @@ class _Begin:
 
     @hidden
     def _begin(self) -> None:
-        # In place: these are the interpreter's, which goes through what it finds here.
+        # In place: this very dict is the one that the interpreter goes through.
         modules = {name: sys.modules[name] for name in self.left if name in sys.modules}
         sys.modules.clear()
         sys.modules.update(modules)
@@ -323,7 +328,7 @@ class _Begin:
 
 
 def _c_exit() -> Callable[[tuple[int]], object]:
-    """The ``exit`` of C: what C code has printed is written, its libraries close their files."""
+    """The ``exit`` of C: it flushes what C code has printed, and C libraries close their files."""
     try:
         import _ctypes  # ctypes itself would stay in memory
 
@@ -335,11 +340,13 @@ def _c_exit() -> Callable[[tuple[int]], object]:
 
 
 class _Last:
-    """Freed when every module is empty: nothing that the script could see is left to do."""
+    """Freed when every module is empty: then it ends the process, of which the script can see
+    nothing more.
+    """
 
     def __init__(self, status: int) -> None:
         self.status = status
-        #: Libraries may hold them too: they would not be freed, and so not write what they have.
+        #: Libraries may refer to them too: then they would not be freed, and so not flushed.
         self.streams = sys.stdout, sys.stderr
 
     @hidden
@@ -349,7 +356,7 @@ class _Last:
     @hidden
     def _finish(
         self,
-        # Bound here: modules, and so their names, are empty by then.
+        # Bound here: modules are empty by then, so that no name can be found.
         collect: Callable[[], int] = gc.collect,
         refused: tuple[type[Exception], ...] = (OSError, ValueError),
         leave: Callable[[tuple[int]], object] = _c_exit(),  # noqa: B008

@@ -1,4 +1,7 @@
-"""Warm runs: forked from an interpreter that has imported the script's libraries already."""
+"""Warm runs: forked from a server that has imported the script's libraries already.
+
+This is the side of the flow; warm_server.py and warm_child.py are the processes that it starts.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +27,16 @@ from kohaku_ast.runner.outcome import (
     above_streams,
     name_signal,
 )
-from kohaku_ast.runner.spawn import deaf_children, fresh_command
+from kohaku_ast.runner.spawn import block_sigint, fresh_command
 from kohaku_ast.transform.find.modules import LibraryImport
 
 _PER_RUN = (
     "KOGINE_", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"
 )  # fmt: skip
-"""Variables that differ from run to run, and that libraries read when they are used first."""
+"""Variables that differ from run to run, and that libraries read at their first use."""
 
 _MOST = 4
-"""Servers that are kept, each with its own environment or working folder."""
+"""Servers at one time, each with its own environment or working folder."""
 
 
 class WarmServer:
@@ -46,11 +49,11 @@ class WarmServer:
         env: Mapping[str, str] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        """*imports*: as ``third_party_imports`` gives them. *env* is that of runs that have none
-        of their own. *say* is told what the user should know, once.
+        """*imports* are those of ``third_party_imports``. *env* is for runs that have none of their
+        own. *say* gets each message for the user, once.
         """
         self._launch, self._imports, self._env = launch, tuple(imports), env
-        self._say, self._said = say or _print, set[str]()
+        self._say, self._messages = say or _print, set[str]()
         self._lock = threading.Lock()
         self._servers: dict[object, WarmProcess] = {}
         self._broken: set[object] = set()
@@ -75,9 +78,9 @@ class WarmServer:
         data: bytes | None = None,
         asked: Callable[[WarmRun], None] = lambda run: None,
     ) -> WarmRun:
-        """Start a run; None is what this process has. Comes back when there is a process: the
-        first time, when everything is imported. *asked* gets what waits for that meanwhile.
-        *data* is *bound* if it has been packed before.
+        """Start a run; None stands for what this process has. Returns when the run has a process:
+        the first time, that is when everything is imported. *asked* gets the run before that.
+        *data* are the bytes of *bound*, if it has been packed already.
 
         Raises UncrossableValue if a value cannot be sent.
         """
@@ -89,7 +92,7 @@ class WarmServer:
         imports = self._imports if _suits(bound) else ()
         while True:
             server, has_imports = self._server(folder, own, imports)
-            run = server.ask(job, streams, new_session)
+            run = server.request(job, streams, new_session)
             asked(run)
             if run.await_begin() or self._is_given_up(run) or server.is_ready or not has_imports:
                 return run
@@ -115,26 +118,26 @@ class WarmServer:
     def _server(
         self, folder: str, env: Mapping[str, str], imports: tuple[LibraryImport, ...]
     ) -> tuple[WarmProcess, bool]:
-        """The one for such runs, and whether it has imports; a dead one is replaced."""
+        """The server for such runs, and whether it has imports; a dead one is replaced."""
         key = _key(folder, env)
         with self._lock:
             imports = () if key in self._broken else imports
-            found = self._servers.pop((key, imports), None)
-            if found is None or found.has_ended:
+            server = self._servers.pop((key, imports), None)
+            if server is None or server.has_ended:
                 self._make_room()
-                found = WarmProcess(self._launch, imports, env, folder, self._say_once)
-            self._servers[key, imports] = found  # the last one used comes last
-            return found, bool(imports)
+                server = WarmProcess(self._launch, imports, env, folder, self._say_once)
+            self._servers[key, imports] = server  # the last one used comes last
+            return server, bool(imports)
 
     def _make_room(self) -> None:
-        """Close the idle one that was used longest ago, if there are enough."""
+        """Close the idle server that was used longest ago, if there are ``_MOST``."""
         if len(self._servers) >= _MOST:
             idle = next((key for key, one in self._servers.items() if one.is_idle), None)
             if idle is not None:
                 self._servers.pop(idle).close()
 
     def _break(self, folder: str, env: Mapping[str, str], run: WarmRun) -> None:
-        """Its imports have ended a server: the next ones do without."""
+        """The imports have ended the server of *run*: the next servers start without them."""
         error = run.wait().error
         with self._lock:
             self._broken.add(_key(folder, env))
@@ -144,13 +147,13 @@ class WarmServer:
         )
 
     def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
+        if text not in self._messages:
+            self._messages.add(text)
             self._say(text)
 
 
 def _folder(cwd: str | None) -> str:
-    """Where a run starts; empty if our own folder has been removed, which is no folder's name."""
+    """The folder that a run starts in; empty if our own has been removed."""
     try:
         return os.path.abspath(cwd or os.getcwd())
     except FileNotFoundError:
@@ -158,12 +161,12 @@ def _folder(cwd: str | None) -> str:
 
 
 def _key(folder: str, env: Mapping[str, str]) -> object:
-    """Libraries may read anything of these when they are imported."""
+    """What a server is for: libraries may read all of it when they are imported."""
     return folder, frozenset(one for one in env.items() if not one[0].startswith(_PER_RUN))
 
 
 def _suits(bound: Bound) -> bool:
-    """Whether no module that has overrides of its own may have been imported already."""
+    """Whether the server has imported no module that *bound* has overrides for."""
     folder = os.path.join(bound.launch.path0, "")
     files = (file for file, _ in bound.prepared.modules.values())
     return all(os.path.realpath(file).startswith(folder) for file in files)
@@ -173,8 +176,8 @@ def _open(number: int | None, place: int) -> int:
     """The descriptor to send for *number*; -1 if it is closed."""
     wanted = place if number is None else number
     try:
-        # One that is not inheritable was closed when we were started: something of ours has come
-        # to lie in its place.
+        # One that is not inheritable was closed when we were started: a file of ours has got its
+        # number since.
         is_open = number is not None or os.get_inheritable(place)
         os.fstat(wanted)
     except OSError:
@@ -186,7 +189,7 @@ def _print(text: str) -> None:
     print(f"kogine: warning: {text}", file=sys.stderr)
 
 
-_PATIENCE = 5.0  # seconds
+_PATIENCE = 5.0  # seconds for a server to end
 
 
 class WarmProcess:
@@ -200,8 +203,8 @@ class WarmProcess:
         cwd: str,
         say: Callable[[str], None],
     ) -> None:
-        """Starts it; it imports while this goes on. *say* is told of imports that forking may
-        not suit.
+        """Starts it; it imports in the background. *say* gets a message about each import that may
+        not work after a fork.
         """
         self._say, self._shown = say, launch.shown
         self._lock = threading.Lock()
@@ -215,7 +218,7 @@ class WarmProcess:
         with theirs, CrossingFile() as out, CrossingFile(_plan(launch, imports)) as job:
             numbers = [theirs.fileno(), job.fileno()]
             words = [*map(str, numbers), str(len(imports)), launch.argv[0]]
-            with deaf_children():
+            with block_sigint():
                 self._process = subprocess.Popen(
                     [*fresh_command(), "serve", *words], pass_fds=numbers, env=env, cwd=cwd or None,
                     stdin=subprocess.DEVNULL, stdout=out.fileno(), stderr=self._stderr.fileno(),
@@ -225,16 +228,16 @@ class WarmProcess:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of it runs."""
+        """Whether none of its runs is running."""
         return not self._runs
 
     @property
     def has_ended(self) -> bool:
-        """Whether it can fork no more."""
+        """Whether it has ended."""
         return bool(self._reason)
 
-    def ask(self, job: bytes, streams: Sequence[int], is_group: bool) -> WarmRun:
-        """A run of *job*, perhaps without a process yet."""
+    def request(self, job: bytes, streams: Sequence[int], is_group: bool) -> WarmRun:
+        """Ask for a run of *job*; it may have no process yet."""
         run = WarmRun(next(self._numbers), self._shown, is_group, self._wake)
         with self._lock, CrossingFile(job) as file:
             if self._reason:
@@ -245,14 +248,14 @@ class WarmProcess:
                 try:
                     transport.send_request(self._socket, run.number, descriptors)
                 except OSError:
-                    pass  # it has died: the listener is about to say so to every run
+                    pass  # it has died: the listener is about to end every run
         return run
 
     def _wake(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End it, and what still runs."""
+        """End it, and its runs."""
         with self._lock:
             runs = list(self._runs.values())
         for run in runs:
@@ -261,7 +264,7 @@ class WarmProcess:
             self._process.kill()
         self._wake()
         for run in runs:
-            run.await_end(_PATIENCE)  # the server's zombies are nobody's when it has gone
+            run.await_end(_PATIENCE)  # nobody reaps the server's children after it
         try:
             self._socket.shutdown(socket.SHUT_WR)
             self._process.wait(_PATIENCE)
@@ -325,29 +328,29 @@ def _how_ended(status: int, printed: bytes) -> str:
 
 
 def parent_group(new_session: bool) -> int:
-    """What a run's process joins; 0 for a session of its own."""
+    """The process group that a run joins; 0 for a session of its own."""
     return 0 if new_session else os.getpgrp()
 
 
 class WarmRun:
-    """One run, under way. Every method may be called from any thread."""
+    """A warm run that has been started. Every method may be called from any thread."""
 
     def __init__(
         self, number: int, shown: str, is_group: bool, wake: Callable[[], None] = lambda: None
     ) -> None:
         """*number* is the server's for it; *is_group*: whether it has a session of its own.
 
-        *wake* has a server go on that somebody has stopped.
+        *wake* continues a server that somebody has stopped.
         """
         self.number = number
         self.pending = PendingOutcome()
-        #: When it was asked for, in seconds since the epoch.
+        #: When it was requested, in seconds since the epoch.
         self.started = self.pending.started
-        #: The process; 0 before it is there.
+        #: The process; 0 before there is one.
         self.pid = 0
         #: Whether it was ended before it had a process.
         self.is_cancelled = False
-        #: Why the server could start no process for it; empty if it did, or has ended itself.
+        #: Why the server could start no process for it; empty if it did, or if the server ended.
         self.refusal = ""
         self._shown, self._is_group, self._wake = shown, is_group, wake
         self._lock = threading.RLock()
@@ -360,9 +363,9 @@ class WarmRun:
         return self._ended.is_set()
 
     def wait(self, timeout: float | None = None) -> Outcome:
-        """The Outcome, when the process has ended; a process that was killed has one too.
+        """The Outcome, after the process has ended; a killed process has one too.
 
-        Raises ``subprocess.TimeoutExpired`` if it runs on after *timeout* seconds.
+        Raises ``subprocess.TimeoutExpired`` if it still runs after *timeout* seconds.
         """
         if not self._ended.wait(timeout):
             raise subprocess.TimeoutExpired(self._shown, timeout or 0)
@@ -372,7 +375,7 @@ class WarmRun:
 
     def signal(self, number: int) -> None:
         """Send a signal to all processes of its session if it has one of its own, else to it
-        alone. One that is gone is no error; one that has no process yet is to have none.
+        alone. A process that has ended is no error; a run without a process yet gets none.
         """
         if number == signal.SIGCONT:
             self._wake()
@@ -380,7 +383,7 @@ class WarmRun:
             return
         try:
             if self.pid and self._is_group:
-                # As for a spawned run: those that it has left behind too.
+                # As for a spawned run: also to the processes that it has left behind.
                 os.killpg(self.pid, number)
             elif self.pid and not self.poll():
                 os.kill(self.pid, number)
@@ -388,13 +391,13 @@ class WarmRun:
             pass
 
     def close(self) -> None:
-        """Give everything back; a process that still runs is killed."""
+        """End it: a process that still runs is killed."""
         if not self.poll():
             self.signal(signal.SIGKILL)
         self.wait()
 
     def await_begin(self) -> bool:
-        """Whether there is a process, as soon as that is known."""
+        """Wait until it has a process, or will have none; whether it has."""
         self._begun.wait()
         return bool(self.pid)
 
@@ -407,11 +410,11 @@ class WarmRun:
             return True
 
     def await_end(self, timeout: float) -> None:
-        """Wait until it has ended, but not for longer than *timeout* seconds."""
+        """Wait until it has ended, for *timeout* seconds at most."""
         self._ended.wait(timeout)
 
     def begin(self, pid: int) -> None:
-        """The server says that *pid* is its process."""
+        """Take *pid*, from the server, as its process."""
         with self._lock:
             self.pid = pid
             if self.is_cancelled:
@@ -419,18 +422,18 @@ class WarmRun:
         self._begun.set()
 
     def end(self, pid: int, status: int) -> None:
-        """The server says how it ended."""
+        """Take its exit status from the server."""
         self._status = status
         self.begin(pid)
         self._ended.set()
 
     def refuse(self, reason: str) -> None:
-        """There is no room for its process."""
+        """End it, since the server could start no process."""
         self.refusal = reason
         self.lose(reason)
 
     def lose(self, reason: str) -> None:
-        """Nobody will say how it ended; what is left of it is killed."""
+        """End it without a status, which nobody knows; a process of it is killed."""
         self._reason = reason
         if self.pid:
             self.signal(signal.SIGKILL)

@@ -1,6 +1,6 @@
 """The warm server: a fresh interpreter that imports a script's libraries once and then forks.
 
-Only C modules and our own are imported here: whatever this process has loaded, each run has.
+Only C modules and our own are imported here: each run has loaded whatever this process has.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 def main(frame: FrameType) -> None:
-    """Serve until the other side is gone; in each forked child, run its script."""
+    """Serve until the client closes the socket; in each forked child, run its script."""
     own_process()
-    os.setpgid(0, 0)  # Ctrl-C is for runs
+    os.setpgid(0, 0)  # Ctrl-C is for the runs
     sock, job = socket(fileno=int(sys.argv[3])), int(sys.argv[4])
     parts, imports = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))
-    # Before the libraries register theirs: these are to come last.
+    # Before the libraries register their exit functions: these are to be called last.
     end, warning = WarmEnd(), EndWarning()
     started_with, ours = dict(os.environ), set(sys.modules) - STARTED_WITH
     loaded = preload(launch_of(parts), imports[: int(sys.argv[5])], [sock.fileno(), job])
@@ -44,25 +44,25 @@ def main(frame: FrameType) -> None:
     end.keep_loaded(ours)
     server = _Server(sock)
     send(sock, READY, loaded.threads)
-    asked_for = server.serve()
-    if asked_for is None:
+    request = server.serve()
+    if request is None:
         end.expect(0)
         sys.exit(0)
-    start = start_child(*asked_for, Adoption(sock, end, warning, started_with, loaded.printed))
+    start = start_child(*request, Adoption(sock, end, warning, started_with, loaded.printed))
     if is_command(frame):
         leave_for(start)
     sys.exit(start())
 
 
 class _Server:
-    """Forks what it is asked for, and says how each run ended."""
+    """Forks a child for each request, and reports how each run ended."""
 
     def __init__(self, sock: socket) -> None:
         self.sock = sock
         #: Process -> the number of its run.
         self.runs: dict[int, int] = {}
-        # The libraries are not looked at by the garbage collector of each run, which would have
-        # to copy the memory that they share with us.
+        # So that the garbage collector of each run does not look at the libraries: that would copy
+        # the memory that they share with us.
         gc.collect()
         gc.freeze()
         self._handler = _signal.getsignal(_signal.SIGCHLD)
@@ -73,7 +73,7 @@ class _Server:
         _signal.signal(_signal.SIGCHLD, lambda number, frame: None)
 
     def serve(self) -> tuple[int, list[int]] | None:
-        """Comes back in a child, with what it is asked to do, and in the server at the end."""
+        """Returns in a child, with its request, and at the end in the server, with None."""
         while True:
             ready, _, _ = select.select([self.sock, self._ended], [], [])  # type: ignore[type-var]
             if self._ended in ready:
@@ -103,14 +103,14 @@ class _Server:
     def _reap(self) -> None:
         os.read(self._ended, 4096)
         for pid, number in list(self.runs.items()):
-            # Not -1: a library may wait for a process of its own.
+            # Not -1: a library may wait for a process that it has started.
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 del self.runs[pid]
                 send(self.sock, ENDED, number, pid, os.waitstatus_to_exitcode(status))
 
     def _leave(self) -> None:
-        """In the child: be no server any more."""
+        """In the child: give up what belongs to the server."""
         _signal.set_wakeup_fd(self._wake_before)
         _signal.signal(_signal.SIGCHLD, self._handler)
         os.close(self._ended)
@@ -123,7 +123,7 @@ def _fork() -> int:
     import warnings
 
     with warnings.catch_warnings():
-        # Python warns if there are threads; those of BLAS libraries see to it themselves.
+        # Python warns if there are threads; those of BLAS libraries are prepared for a fork.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
@@ -132,24 +132,24 @@ _ARGUMENTS = tuple(sys.argv)
 
 
 class Preloaded:
-    """What came of it."""
+    """What the imports printed, and which of them started threads."""
 
     __slots__ = ("printed", "threads")
 
     def __init__(self, printed: tuple[bytes, bytes], threads: list[str]) -> None:
-        #: What the libraries wrote to stdout and stderr: each run says it again.
+        #: What the libraries wrote to stdout and stderr: each run prints it again.
         self.printed = printed
-        #: The imports that started threads, which no forked process has.
+        #: The imports that started threads, which are missing in a forked process.
         self.threads = threads
 
 
 def preload(
     launch: Launch, imports: Sequence[tuple[str, str, int]], descriptors: Sequence[int]
 ) -> Preloaded:
-    """Do *imports* as the script *launch* does, but nothing from beside it.
+    """Do *imports* as the script *launch* does, but none of a module beside it.
 
-    If one of them fails, or if the script has modules that hide those of a library, this starts
-    again in a new interpreter without it and what follows: nothing is left half done.
+    If one of them fails, or if the script has modules that shadow those of a library, a new
+    interpreter starts again, without that import and those after it: nothing is half imported.
     *descriptors* stay open then.
     """
     before, threads = set(sys.modules), list[str]()
@@ -172,7 +172,7 @@ def _is_safe_path() -> bool:
 
 
 def _pose_as(launch: Launch) -> None:
-    """Libraries look at these when they are imported."""
+    """Set what libraries look at when they are imported."""
     sys.argv = launch.argv[:1]
     sys.modules["__main__"] = new_main(launch)
     if not _is_safe_path():
@@ -180,14 +180,14 @@ def _pose_as(launch: Launch) -> None:
 
 
 def _import(filename: str, module: str, name: str, line: int) -> bool:
-    """Whether all is well: done, or there is no such module. A warning says the script's line."""
+    """Whether the import worked, or there is no such module. A warning names the script's line."""
     statement = f"from {module} import {name}" if name else f"import {module}"
     code = compile("\n" * (line - 1) + statement, filename, "exec", dont_inherit=True)
     try:
         exec(code, {"__name__": "__main__"})
     except ModuleNotFoundError as error:
         return error.name == module.partition(".")[0]
-    except BaseException:  # the script will see it itself
+    except BaseException:  # the script will get it itself
         return False
     return True
 
@@ -219,7 +219,7 @@ def _printed() -> tuple[bytes, bytes]:
 
 
 def _flush_c() -> None:
-    """What C code has written is still in a buffer, which each run would write again."""
+    """Flush what C code has printed: otherwise each run would write that buffer again."""
     try:
         import _ctypes  # ctypes itself would stay in memory
 
