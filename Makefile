@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test corpus cpython torch daft exhaustive coverage benchmark lint clean
+.PHONY: demo test corpus cpython torch daft exhaustive coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -44,8 +44,15 @@ lint: $(VENV)/lint-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: export NO_MKDOCS_2_WARNING = 1  # about its own future, not about these pages
+docs: $(VENV)/docs-installed
+	$(BIN)/mkdocs build
+
+release-check: $(VENV)/lint-installed
+	.ci/release-check $(BIN)/python
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
@@ -60,4 +67,8 @@ $(VENV)/tests-installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/lint-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+$(VENV)/docs-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[docs]' || { echo "make docs needs mkdocs-material, mkdocstrings and mike: pip install 'kohaku-ast[docs]'" >&2; exit 1; }
 	touch $@
