@@ -10,40 +10,40 @@ from kohaku_ast.version import VERSION as __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kohaku_ast.cache.disk import DiskCache
+    from kohaku_ast.cache.memory import MemoryCache
     from kohaku_ast.config.config import Config, use
-    from kohaku_ast.config.inherit import use_config
+    from kohaku_ast.config.loading import use_config
     from kohaku_ast.config.sweep import Sweep
-    from kohaku_ast.engines.asynchronous import AsyncExecutor
+    from kohaku_ast.engines.async_engine import AsyncExecutor
     from kohaku_ast.engines.daft import DaftEngine
     from kohaku_ast.engines.native import HyperNodesEngine, NativeEngine
     from kohaku_ast.errors import CacheWarning, KogineError, PipelineError, UnusedOverride
     from kohaku_ast.flow.flows import Parallel, Sequential
     from kohaku_ast.flow.search import search
     from kohaku_ast.helpers.decorator import entrypoint
-    from kohaku_ast.pipeline.caching.disk import DiskCache
-    from kohaku_ast.pipeline.caching.memory import MemoryCache
     from kohaku_ast.pipeline.callbacks import Callback
     from kohaku_ast.pipeline.last_run import LastRun
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.pipeline import Pipeline
-    from kohaku_ast.pipeline.progress import ProgressBar
+    from kohaku_ast.pipeline.progress_bars import ProgressBar
     from kohaku_ast.pipeline.script_node import script
     from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.runner.script import Loaded, Script, run
-    from kohaku_ast.transform.parameters import Parameter
+    from kohaku_ast.transform.find.parameters import Parameter
 
 _WHERE = {
-    "AsyncExecutor": "engines.asynchronous",
+    "AsyncExecutor": "engines.async_engine",
     "CacheWarning": "errors",
     "Callback": "pipeline.callbacks",
     "Config": "config.config",
     "DaftEngine": "engines.daft",
-    "DiskCache": "pipeline.caching.disk",
+    "DiskCache": "cache.disk",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
     "LastRun": "pipeline.last_run",
     "Loaded": "runner.script",
-    "MemoryCache": "pipeline.caching.memory",
+    "MemoryCache": "cache.memory",
     "NativeEngine": "engines.native",
     "Node": "pipeline.node",
     "Outcome": "runner.outcome",
@@ -51,7 +51,7 @@ _WHERE = {
     "Parameter": "transform.parameters",
     "Pipeline": "pipeline.pipeline",
     "PipelineError": "errors",
-    "ProgressBar": "pipeline.progress",
+    "ProgressBar": "pipeline.progress_bars",
     "Script": "runner.script",
     "Sequential": "flow.flows",
     "Sweep": "config.sweep",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
 
-from kohaku_ast.hidden import hidden
+from kohaku_ast.frames import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

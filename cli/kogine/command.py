@@ -1,19 +1,20 @@
-"""Click's commands, options and groups as kogine has them: help in named groups with examples,
-near names for what is mistyped, subcommands that are imported when they are needed.
-"""
+"""Click's commands, options and groups as kogine has them, and the group ``kogine``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kohaku_ast.errors import KogineError, did_you_mean, unknown
+from kohaku_ast.errors import KogineError, UsageError, did_you_mean, unknown
+from kohaku_ast.version import VERSION
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
 
 _WIDEST = 26
 """Columns for the names of options; the help of a longer one starts on the next line."""
@@ -227,3 +228,78 @@ def option_names(command: click.Command, ctx: click.Context) -> list[str]:
 def no_such_option(name: str, known: Iterable[str]) -> str:
     """The message for an option that a command does not have."""
     return f"No such option {name!r}.{did_you_mean(name, known, cutoff=0.7)}"
+
+
+class _Kogine(Group):
+    def no_such_command(self, name: str) -> str:
+        if os.path.exists(name) or name.endswith(".py"):
+            return f"{name!r} is no command. To run it: kogine run {name}"
+        return super().no_such_command(name)
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"kogine {VERSION}")
+        context.exit()
+
+
+# Not click.version_option: it may ask importlib.metadata, which takes 36 ms.
+_version = Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+
+kogine = _Kogine(
+    "kogine",
+    help="Run unmodified Python scripts with other values.",
+    params=[_version],
+    examples=(
+        "kogine run --inspect train.py",
+        "kogine run train.py lr=0.01 Args.depth=9 --sweep seed=1,2,3",
+        "kogine help run",
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    places={
+        "run": ("kogine.run:run", "Run a script with other values, as if it had been edited."),
+        "workflow": ("kogine.workflow:workflow", "Run several scripts, in a row or at once."),
+        "pipeline": ("kogine.pipeline:pipeline", "Run or draw the pipeline that a file defines."),
+        "config": ("kogine.config:config", "Show, check, write, compare and convert configs."),
+        "transform": ("kogine.source:transform", "Print the rewritten source that run compiles."),
+        "freeze": (
+            "kogine.source:freeze",
+            "Write a script with the values in its definitions.",
+        ),
+        "completion": ("kogine.completion:completion", "Print what makes a shell complete kogine."),
+        "help": ("kogine.command:show_help", "Show the help of a command."),
+    },
+)
+
+
+@click.command("help", cls=Command, examples=("kogine help run", "kogine help workflow parallel"))
+@click.argument("names", metavar="[COMMAND ...]", nargs=-1)
+@click.pass_context
+def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Show the help of a command."""
+    root = ctx.find_root()
+    with root.command.make_context(root.info_name, [*names, "--help"]) as inner:
+        root.command.invoke(inner)
+
+
+def read(words: list[str]) -> Callable[[], int] | None:
+    """What does what *words* ask for; None if click has done it: help, the version.
+
+    Raises UsageError for a mistake in the words.
+    """
+    # Not main(): it turns Ctrl-C into an empty line and an Abort, and expands globs on Windows.
+    try:
+        with kogine.make_context("kogine", words) as context:
+            start: Callable[[], int] | None = kogine.invoke(context)
+    except click.exceptions.Exit:
+        return None
+    except click.ClickException as error:
+        raise UsageError(error.format_message()) from None
+    return start

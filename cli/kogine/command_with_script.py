@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 from kogine.command import Command
-from kogine.complete_files import find_files
-from kogine.option_types import SCRIPTED, items
+from kogine.option_types import SCRIPTED, find_files, items
 from kogine.script_command import ScriptCommand
 from kogine.sort_words import OwnOptions, SortedWords, WordSorter, is_option
 
@@ -126,7 +125,7 @@ class CommandWithScript(Command):
         return self._assignments(ctx, incomplete)
 
     def _scripted(self, found: SortedWords, script: str) -> Any:
-        from kogine.complete_targets import Scripted
+        from kogine.candidates import Scripted
 
         swept = [group[-1].removeprefix("--sweep=") for group in found.own if _sweeps(group)]
         sets = [group[-1].removeprefix("--set=") for group in found.own if _sets(group)]

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from kogine.config_fit import Fit, Fitter
-from kogine.config_load import counted, first_runs, load_swept
 from kogine.script_command import ScriptCommand
 from kogine.source import show_syntax_error
+from kogine.sweep import own_axes
 
+from kohaku_ast.config.cell_values import fits
+from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.config import Config
-from kohaku_ast.runner.module_launch import split_function
+from kohaku_ast.config.load import load
+from kohaku_ast.config.text_values import TextValueError, parse_cell
+from kohaku_ast.display.text import short_repr
+from kohaku_ast.errors import KogineError, UnknownTarget
+from kohaku_ast.runner.bind import Binder, spread
+from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.runner.overrides import Override, of_config
+from kohaku_ast.transform.find.inspection import Inspection, inspect_source
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.targets import Targets, module_parameter
+from kohaku_ast.value_types import describe
+
+if TYPE_CHECKING:
+    from kohaku_ast.config.sweep import Sweep
+
 
 MOST = 1000
 """Runs of a sweep that are checked: it may be endless."""
@@ -33,7 +52,7 @@ def _report(command: ScriptCommand) -> Callable[[], int]:
     fitter = Fitter(script, name)
     found = load_swept(paths, command)
     runs = [fitter.fits(config) for config in first_runs(found, MOST)]
-    lines = said(runs)
+    lines = problems_of(runs)
     targets = {one.target for fits in runs for one in fits if one.target and not one.is_own}
     wrong = {one.target for fits in runs for one in fits if one.problem}
     file = os.path.basename(split_function(script)[0])
@@ -48,7 +67,7 @@ def _report(command: ScriptCommand) -> Callable[[], int]:
     return lambda: _print(lines) or int(bool(wrong))
 
 
-def said(runs: list[list[Fit]]) -> list[str]:
+def problems_of(runs: list[list[Fit]]) -> list[str]:
     """The problems and warnings of all runs, equal ones once."""
     return list(dict.fromkeys(one.said for fits in runs for one in fits if one.said))
 
@@ -57,3 +76,173 @@ def _print(lines: list[str]) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     print("\n".join(lines))
     return 0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How one override of a config fits."""
+
+    #: As the config writes it, and in full; empty in full if the script has no such parameter.
+    target: str
+    full: str
+    #: Where its value comes from: ``cfg.py:3``.
+    origin: str
+    #: The value as it arrives in the script, short.
+    value: str
+    #: The value as written in the script, and where: ``train.py:12``.
+    default: str = ""
+    where: str = ""
+    #: Why the run would not start; empty if it would.
+    problem: str = ""
+    #: What may be a mistake.
+    warning: str = ""
+    #: Whether it is a name for the config's own use.
+    is_own: bool = False
+
+    @property
+    def said(self) -> str:
+        """The problem or warning as one line with its place; empty if all is well."""
+        if self.problem:
+            if self.problem.startswith(f"{self.origin}:"):
+                return self.problem  # it says its place itself
+            return f"{self.origin}: {self.problem}"
+        return f"{self.origin}: warning: {self.warning}" if self.warning else ""
+
+
+class Fitter:
+    """Compares Configs with one script, which is read once."""
+
+    def __init__(self, script: str, configs: str) -> None:
+        """*script* may be ``train.py:main``; *configs* is the name of what is compared with it,
+        for problems of no one place. Raises SyntaxError, and SourceError if there is no script.
+        """
+        path, entrypoint = split_function(script)
+        self.launch = launch = find_launch(path)
+        self.configs = configs
+        self.binder = Binder(launch, entrypoint=entrypoint)
+        source = decode(launch.data, launch.filename, launch.path0, launch.package)
+        self.source, self.targets = _targets(source)
+        self.modules: dict[str, Targets] = {}
+
+    def fits(self, config: Config) -> list[Fit]:
+        """Each override of *config*, in order; then what is wrong with it as a whole."""
+        found = [self.fit(one) for one in spread(of_config(config), self.launch)]
+        return [*found, *self.whole(config, {one.target for one in found if one.problem})]
+
+    def fit(self, one: Override) -> Fit:
+        """One override by itself."""
+        start = Fit(one.target, "", one.origin, shown(one.value))
+        try:
+            parameter, targets = self.find(one.target)
+        except UnknownTarget as error:
+            return replace(start, is_own=True) if one.optional else _wrong(start, error)
+        except KogineError as error:
+            return _wrong(start, error)
+        start = replace(
+            start,
+            full=f"{targets[1]}{parameter.target}",
+            default=parameter.default,
+            where=f"{targets[0]}:{parameter.line}",
+        )
+        return _typed(start, one.value, parameter)
+
+    def find(self, target: str) -> tuple[Parameter, tuple[str, str]]:
+        """The parameter, its file and what its full target starts with."""
+        found = module_parameter(self.source, self.targets, target) or self.targets.resolve(target)
+        if found.module is None:
+            return found, (os.path.basename(self.launch.filename), "")
+        name, path, inner = found.module
+        if path not in self.modules:
+            self.modules[path] = _targets(decode(read_bytes(path), path))[1]
+        return self.modules[path].resolve(inner), (os.path.basename(path), f"{name}.")
+
+    def whole(self, config: Config, wrong: set[str]) -> Iterator[Fit]:
+        """What all overrides together show: a parameter given twice, ``kwargs`` for no call."""
+        good = {
+            name: value
+            for name, value in config.globals_dict.items()
+            if not any(name == one or one.startswith((f"{name}.", f"{name}[")) for one in wrong)
+        }
+        try:
+            self.binder.bind(replace(config, globals_dict=good))
+        except KogineError as error:
+            yield _wrong(Fit("", "", self.configs, ""), error)
+
+
+def _targets(source: Source) -> tuple[Source, Targets]:
+    return source, Targets(source, find_parameters(source))
+
+
+def _wrong(start: Fit, error: Exception) -> Fit:
+    return replace(start, problem=str(error))
+
+
+def _typed(start: Fit, value: object, parameter: Parameter) -> Fit:
+    default = f" (default {parameter.default})" if parameter.default else ""
+    if is_cell(value):
+        try:
+            read = parse_cell(value, parameter.reading)
+        except TextValueError as error:
+            return replace(start, problem=f"{start.where}: {start.target}: {error}{default}")
+        return replace(start, value=shown(read))
+    if fits(value, parameter.reading):
+        return start
+    expected = f"expected {describe(parameter.reading)}{default}"
+    got = f"got {type(value).__name__} {short_repr(value)}" if value is not None else "got None"
+    return replace(start, warning=f"{start.where}: {start.target}: {expected}, {got}")
+
+
+def shown(value: object) -> str:
+    """*value* on one line: functions and classes by their name, a member of an enum as the script
+    writes it.
+    """
+    class_text = getattr(value, "class_text", "") if isinstance(value, str) else ""
+    if class_text:
+        return f"{class_text}.{value}"
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str) and callable(value):
+        return name
+    return " ".join(short_repr(native(value) if is_cell(value) else value).split("\n"))
+
+
+def inspect_script(script: str) -> Inspection:
+    """The Inspection of *script*; raises SyntaxError, and SourceError if it cannot be read."""
+    launch = find_launch(split_function(script)[0])
+    return inspect_source(decode(launch.data, launch.filename, launch.path0, launch.package))
+
+
+DRAWS = 20
+"""How many draws stand for random axes where only their kind matters."""
+
+
+def load_all(paths: Sequence[str]) -> Config | Sweep:
+    """The files at *paths* as one, later ones over earlier ones."""
+    merged, *others = map(load, paths)
+    for other in others:
+        merged = merged | other
+    return merged
+
+
+def load_swept(paths: Sequence[str], command: ScriptCommand) -> Config | Sweep:
+    """The same, with the axes of the command line over them."""
+    own = own_axes(command)
+    found = load_all(paths) if paths else Config()
+    return found | own if own.targets else found
+
+
+def is_random(sweep: Sweep) -> bool:
+    """Whether the sweep has axes that need a number of draws."""
+    return any(axis.is_random for axis in sweep.axes)
+
+
+def first_runs(found: Config | Sweep, most: int) -> Iterator[Config]:
+    """The first Configs of *found*, at most *most*; of random axes some draws."""
+    if isinstance(found, Config):
+        return iter([found])
+    drawn = found.draw(min(most, DRAWS), 0) if is_random(found) else found
+    return islice(iter(drawn), most)
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 run``, ``2 runs``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

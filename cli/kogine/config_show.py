@@ -1,26 +1,33 @@
-"""``kogine config show``: what a config says, in the form in which it is applied."""
+"""``kogine config show`` and ``diff``: what a config says, and where two differ."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kogine.config_check import MOST, said
-from kogine.config_fit import Fit, Fitter
-from kogine.config_json import config_json, fit_json, sweep_json
-from kogine.config_load import counted, first_runs, is_random, load_all
-from kogine.config_values import shown
+from kogine.config_check import (
+    MOST,
+    Fit,
+    Fitter,
+    counted,
+    first_runs,
+    is_random,
+    load_all,
+    problems_of,
+    shown,
+)
 from kogine.source import show_syntax_error
 
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.labels import value_text
+from kohaku_ast.config.cells import native
+from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.display.table import Row, group_rows, print_table
-from kohaku_ast.runner.listing import one_line
+from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep
+
 
 JSON_VERSION = 1
 
@@ -57,7 +64,7 @@ def _print_json(
     else:
         document |= sweep_json(found, list(first_runs(found, most)))
         if fits:
-            document["problems"] = said(fits)
+            document["problems"] = problems_of(fits)
     print(json.dumps(document, indent=2))
     return _status(fits)
 
@@ -72,7 +79,7 @@ def _print_tables(found: Config | Sweep, fits: list[list[Fit]], most: int) -> in
         _print_config(found, fits[0] if fits else [])
     else:
         _print_sweep(found, most)
-    for line in said(fits):
+    for line in problems_of(fits):
         print(line)
     return _status(fits)
 
@@ -143,3 +150,138 @@ def _print_runs(runs: list[Config]) -> None:
 def _run_row(number: int, run: Config, varied: tuple[str, ...]) -> Row:
     values = run.globals_dict
     return (str(number), *(value_text(values[name]) if name in values else "" for name in varied))
+
+
+def config_json(config: Config) -> dict[str, object]:
+    """Everything that *config* sets."""
+    return {
+        "overrides": [
+            {"target": name, **value_json(value), "from": config.origins.get(name, "")}
+            for name, value in config.globals_dict.items()
+        ],
+        "args": [value_json(value) for value in config.args],
+        "kwargs": {name: value_json(value) for name, value in config.kwargs.items()},
+        "argv": list(config.argv),
+        "new_globals": {name: value_json(value) for name, value in config.new_globals.items()},
+        "metadata": {name: value_json(value) for name, value in config.metadata.items()},
+        "outputs": list(config.outputs),
+    }
+
+
+def fit_json(one: Fit) -> dict[str, object]:
+    """How one override fits a script."""
+    return {
+        "target": one.target,
+        "full": one.full,
+        "value": one.value,
+        "from": one.origin,
+        "default": one.default,
+        "at": one.where,
+        "problem": one.problem,
+        "warning": one.warning,
+    }
+
+
+def sweep_json(sweep: Sweep, runs: list[Config]) -> dict[str, object]:
+    """The axes of *sweep*, how many runs it has, and the first of them."""
+    return {
+        "axes": [
+            {
+                "targets": list(axis.targets),
+                "values": axis.shown,
+                "size": axis.size,
+                "random": axis.is_random,
+            }
+            for axis in sweep.axes
+        ],
+        "size": sweep.size,
+        "runs": [{"label": run.label, **config_json(run)} for run in runs],
+    }
+
+
+def value_json(value: object) -> dict[str, object]:
+    """The value as text, and as JSON if it has that form."""
+    plain = native(value)
+    try:
+        is_same = json.loads(json.dumps(plain, allow_nan=False)) == plain
+    except (TypeError, ValueError, RecursionError):
+        is_same = False
+    return {"value": plain if is_same else None, "text": shown(value)}
+
+
+MOST_COMPARED = 1000
+"""Runs that are compared of sweeps without axes, which may be endless."""
+_ABSENT = "-"
+
+Values = dict[tuple[str, str], object]
+"""Heading and name -> value."""
+
+
+def start_diff(names: Sequence[str]) -> Callable[[], int]:
+    """Read both; what comes back prints the differences, and gives 1 if there are any."""
+    first, second = (load_all([name]) for name in names)
+    by_axes = all(isinstance(one, Config) or one.axes for one in (first, second))
+    rows = differences(_values(first, by_axes), _values(second, by_axes))
+    if by_axes and not rows:  # the text of a long axis does not show all of its values
+        rows = differences(_values(first, False), _values(second, False))
+    return lambda: _print(("target", *names), rows)
+
+
+def differences(first: Mapping[tuple[str, str], object], second: Values) -> list[tuple[str, Row]]:
+    """A row for each name whose values differ, under its heading."""
+    rows = []
+    for key in dict.fromkeys([*first, *second]):
+        if key in first and key in second and same(first[key], second[key]):
+            continue
+        cells = [shown(each[key]) if key in each else _ABSENT for each in (first, second)]
+        if cells[0] == cells[1]:  # an object of each file's own, or 1 and True in a list
+            cells = [f"{cell} ({type(each[key]).__name__})" for cell, each in
+                     zip(cells, (first, second))]  # fmt: skip
+        rows.append((key[0], (key[1], *cells)))
+    return sorted(rows, key=lambda row: _HEADINGS.index(row[0].partition(" ")[0]))
+
+
+_FIELDS = ("globals_dict", "new_globals", "kwargs", "metadata")
+_LISTS = ("args", "argv", "outputs")
+_HEADINGS = ["", "axes", *_FIELDS, *_LISTS, "run"]
+
+
+def _values(found: Config | Sweep, by_axes: bool) -> Values:
+    """All that *found* says: of a sweep its axes and what holds in every run, or its runs."""
+    if isinstance(found, Config):
+        return _of_config(found, "")
+    runs = list(first_runs(found, 1 if by_axes else MOST_COMPARED))
+    if not by_axes:
+        return {
+            (f"run {number}", name): value
+            for number, run in enumerate(runs)
+            for (_, name), value in _of_config(run, "").items()
+        }
+    values: Values = {("axes", ", ".join(one.targets)): _Shown(one.shown) for one in found.axes}
+    fixed = _of_config(runs[0], "") if runs else {}
+    varied = runs[0].varied if runs else ()
+    return values | {key: value for key, value in fixed.items() if key[1] not in varied}
+
+
+class _Shown(str):
+    """Text that is shown as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _of_config(config: Config, heading: str) -> Values:
+    values: Values = {(heading, name): value for name, value in config.globals_dict.items()}
+    for field in _FIELDS[1:]:
+        own = getattr(config, field)
+        values |= {(field, name): value for name, value in own.items()}
+    for field in _LISTS:
+        values |= {(field, str(i)): value for i, value in enumerate(getattr(config, field))}
+    return values
+
+
+def _print(columns: Row, rows: list[tuple[str, Row]]) -> int:
+    if rows:
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        print_table(columns, group_rows(rows), sys.stdout)
+    return int(bool(rows))

@@ -15,7 +15,7 @@ from kogine.report import report
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
-from kohaku_ast.runner.bottom import is_command, leave_for
+from kohaku_ast.runner.empty_stack import is_command, leave_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _read(words: list[str]) -> Callable[[], int] | None:
 
             return start(command)
     _import_click()
-    from kogine.root import read
+    from kogine.command import read
 
     return read(words)
 

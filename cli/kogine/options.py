@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 from kogine.command import Choice, Option
-from kogine.complete_files import TABLES
 from kogine.option_types import (
     AS_IS,
     ASSIGNMENT,
@@ -16,6 +15,7 @@ from kogine.option_types import (
     AXIS_NAMES,
     FUNCTION,
     NEW_GLOBAL,
+    TABLES,
     ConfigFile,
     File,
     Seconds,

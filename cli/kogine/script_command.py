@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    from kohaku_ast.runner.override import Override
+    from kohaku_ast.runner.overrides import Override
 
 NO_OPTIONS: Mapping[str, Any] = {}
 
@@ -72,7 +72,7 @@ def split_override(word: str) -> tuple[str, str]:
 
 def typed_override(word: str, *, as_is: bool = False) -> Override:
     """The Override that a user typed as TARGET=VALUE; raises UsageError for another *word*."""
-    from kohaku_ast.runner.override import COMMAND_LINE, Override  # a plain run does without
+    from kohaku_ast.runner.overrides import COMMAND_LINE, Override  # a plain run does without
 
     target, text = split_override(word)
     return Override(target, text, "command line", COMMAND_LINE, is_text=True, as_is=as_is)

@@ -5,27 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from kogine.again import command_of
-from kogine.flow_options import FlowOptions
-from kogine.flow_run import run_flow, say
+from kogine.flow_run import FlowOptions, run_flow, say
+from kogine.repeat_command import command_of
 from kogine.script_command import ScriptCommand
-from kogine.search_lines import SearchLines, in_words
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.objective import make_objective
-from kohaku_ast.flow.search import Search, check_method
-from kohaku_ast.flow.space import in_words as fixed_words
-from kohaku_ast.flow.space import space_of
-from kohaku_ast.flow.study import Tried
-from kohaku_ast.flow.work import Work
+from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.flow.observer import Observer, Summary
+from kohaku_ast.flow.run import SUCCEEDED, Run, ScriptConfigs
+from kohaku_ast.flow.search import Search, Tried, check_method, make_objective, space_of
+from kohaku_ast.flow.search import in_words as fixed_words
 
 _FOLDER = os.path.join(".kogine", "studies")
 
 
 def search(
-    sweep: Sweep, work: Work, command: ScriptCommand, options: FlowOptions
+    sweep: Sweep, work: ScriptConfigs, command: ScriptCommand, options: FlowOptions
 ) -> Callable[[], int]:  # fmt: skip
     """Check what can be checked and open the study; what comes back searches.
 
@@ -41,7 +37,9 @@ def search(
     return lambda: _run(made, before, work, command, options)
 
 
-def _search(sweep: Sweep, work: Work, command: ScriptCommand, options: FlowOptions) -> Search:
+def _search(
+    sweep: Sweep, work: ScriptConfigs, command: ScriptCommand, options: FlowOptions
+) -> Search:
     method = command.option("search")
     check_method(method)
     objective = make_objective(
@@ -69,7 +67,7 @@ def _refuse_options(command: ScriptCommand, options: FlowOptions) -> None:
         raise UsageError("--search: a study goes on by itself. Take away --resume")
 
 
-def _fixed(work: Work, command: ScriptCommand) -> str:
+def _fixed(work: ScriptConfigs, command: ScriptCommand) -> str:
     """What the command line sets for all runs, in words."""
     pairs: list[tuple[str, object]] = [("script", os.path.basename(work.binder.launch.shown))]
     pairs += [("entrypoint", work.binder.entrypoint)] if work.binder.entrypoint else []
@@ -82,7 +80,7 @@ def _typed(command: ScriptCommand) -> list[tuple[str, object]]:
     return sorted((one.target, str(one.value)) for one in command.overrides)
 
 
-def _usual_file(made: Search, work: Work) -> str:
+def _usual_file(made: Search, work: ScriptConfigs) -> str:
     stem = os.path.splitext(os.path.basename(work.binder.launch.shown))[0]
     stem = "".join(one if one.isalnum() or one in "-_." else "_" for one in stem) or "script"
     return os.path.join(_FOLDER, f"{stem}-{made.id}.db")
@@ -98,7 +96,7 @@ def _hide_from_git(folder: str) -> None:
 
 
 def _run(
-    made: Search, before: Tried, work: Work, command: ScriptCommand, options: FlowOptions
+    made: Search, before: Tried, work: ScriptConfigs, command: ScriptCommand, options: FlowOptions
 ) -> int:  # fmt: skip
     best = f", best {made.objective.name} {before.best.result:.6g}" if before.best else ""
     say(f"goes on from {in_words(before)}{best} in {made.study}" if before.count else "")
@@ -108,7 +106,7 @@ def _run(
         return command_of(work.binder, config, files)
 
     lines = SearchLines(again, made, before)
-    ready = Work(work.name, work.binder, made.sweep())
+    ready = ScriptConfigs(work.name, work.binder, made.sweep())
     status = run_flow([ready], options, lambda run: again(run.config), made.n, [lines])
     return status or int(lines.without > 0)
 
@@ -120,3 +118,58 @@ def _dry_run(made: Search) -> int:
     print(f"{made.objective} by {made.method}, {made.n} trials, study {made.study}")
     say("nothing was run")
     return 0
+
+
+class SearchLines(Observer):
+    """Beside what is said of a sweep."""
+
+    def __init__(self, again: Callable[[Config], str], search: Search, before: Tried) -> None:
+        """*again* gives the command that repeats a run."""
+        self.again, self.search = again, search
+        #: Runs that ended well and have no objective.
+        self.without = 0
+        self._best = before.best.result if before.best else None
+
+    def on_end(self, run: Run) -> None:
+        """Say what it came to."""
+        if run.state != SUCCEEDED:
+            return
+        objective = self.search.objective
+        try:
+            result = objective.read(run.outcome)
+        except ValueError as error:
+            self.without += 1
+            say(f"  a failed trial: {error}")
+            return
+        is_best = objective.is_better(result, self._best)
+        self._best = result if is_best else self._best
+        say(f"  {objective.name} {result:.6g}{', the best so far' if is_best else ''}")
+
+    def on_finish(self, summary: Summary) -> None:
+        """The best trial of all, and the command that repeats it."""
+        if self.without:
+            one = self.without == 1
+            say(
+                f"{self.without} of them {'has' if one else 'have'} no {self.search.objective.name}"
+            )
+        try:
+            say(*self._result(self.search.tried()))
+        except KogineError as error:
+            say(f"kogine: warning: {error}")
+
+    def _result(self, tried: Tried) -> list[str]:
+        where = f"study {self.search.study}: {in_words(tried)}"
+        best = tried.best
+        if best is None:
+            return [where, "no trial has succeeded"]
+        config = self.search.space.config(best.values)
+        name = self.search.objective.name
+        said = f"best {name} {best.result!r}, trial {best.number + 1}: {config.label}"
+        again = self.again(config)
+        return [where, said, f"  again: {again}" if again else ""]
+
+
+def in_words(tried: Tried) -> str:
+    """``12 trials, 2 of them failed``."""
+    failed = f", {tried.failed} of them failed" if tried.failed else ""
+    return f"{tried.count} trial{'s' if tried.count != 1 else ''}{failed}"

@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean
-from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.module_launch import find_to_read, split_function
-from kohaku_ast.runner.override import Override
-from kohaku_ast.transform.accepted_options import (
+from kohaku_ast.runner.launch import Launch, find_to_read, split_function
+from kohaku_ast.runner.overrides import Override
+from kohaku_ast.transform.find.options import (
     NO_OPTIONS,
     AcceptedOption,
     AcceptedOptions,
@@ -25,8 +24,8 @@ from kohaku_ast.transform.accepted_options import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.runner.bound import Binder
-    from kohaku_ast.transform.accepted_options import Width
+    from kohaku_ast.runner.bind import Binder
+    from kohaku_ast.transform.find.options import Width
 
 AS_IS = "--as-is"
 _MODULE = "-m"
@@ -352,9 +351,9 @@ def _launch(script: str, is_module: bool) -> Launch | None:
 
 def has_target(launch: Launch, target: str) -> bool:
     """Whether the script of *launch* has a parameter that *target* names."""
-    from kohaku_ast.transform.parameters import find_parameters
-    from kohaku_ast.transform.resolve import Targets
-    from kohaku_ast.transform.source import decode
+    from kohaku_ast.transform.find.parameters import find_parameters
+    from kohaku_ast.transform.find.source import decode
+    from kohaku_ast.transform.find.targets import Targets
 
     try:
         source = decode(launch.data, launch.filename, launch.path0, launch.package)

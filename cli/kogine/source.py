@@ -21,17 +21,16 @@ from kogine.options import (
     new_globals,
     output_options,
 )
-from kogine.overrides import binder_of, merge_configs
+from kogine.report import check_output, print_bytes, write_atomically
 from kogine.script_command import ScriptCommand
-from kogine.written import check_output, print_bytes, write_atomically
+from kogine.start import binder_of, merge_configs
 
 from kohaku_ast.errors import FreezeError, UsageError
-from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.transform.freeze import freeze as frozen_text
-from kohaku_ast.transform.program import Program
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.shown import difference, in_bytes, request_all, transformed_text
-from kohaku_ast.transform.source import Source, decode
+from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
+from kohaku_ast.transform.edit.freeze import freeze as frozen_text
+from kohaku_ast.transform.find.source import Source, decode
+from kohaku_ast.transform.program.program import Program, Request
 
 _USAGE = "SCRIPT [TARGET=VALUE ...]"
 

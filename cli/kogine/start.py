@@ -5,18 +5,20 @@ from __future__ import annotations
 from kogine.report import mistaken
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.hidden import hidden
-from kohaku_ast.runner.launch import Launch, plain_python
-from kohaku_ast.runner.module_launch import find_launch, split_function
-from kohaku_ast.runner.process import become
+from kohaku_ast.frames import hidden
+from kohaku_ast.runner.launch import Launch, find_launch, plain_python, split_function
+from kohaku_ast.runner.main_module import become
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kogine.script_command import ScriptCommand
 
-    from kohaku_ast.runner.bound import Binder, Bound
+    from kohaku_ast.config.config import Config
+    from kohaku_ast.config.sweep import Sweep
+    from kohaku_ast.runner.bind import Binder, Bound
+
 
 _WITHOUT_EFFECT = {"no_record", "no_metrics"}
 """Options that say of a single run what holds anyway."""
@@ -58,8 +60,6 @@ def _start_changed(
     launch: Launch, command: ScriptCommand, entrypoint: str
 ) -> Callable[[], int]:  # fmt: skip
     """The script with overrides in force, or started in another way, or many times."""
-    from kogine.overrides import binder_of, load_configs  # a plain run does without
-
     config = load_configs(command.config_files, is_json="json" in command.options)
     # By its name: nothing of sweeps is imported for a single run.
     if type(config).__name__ == "Sweep" or command.options.keys() - _OF_ONE_RUN:
@@ -74,7 +74,7 @@ def _start_changed(
     except (SyntaxError, ValueError, SourceError) as error:
         return mistaken(launch, error)
     if is_recorded:
-        from kogine.recorded import recorded
+        from kogine.run import recorded
 
         return recorded(binder, bound)
     return _start_bound(bound)
@@ -89,7 +89,7 @@ def _refuse_lost(command: ScriptCommand, binder: Binder) -> None:
 
 def _start_bound(bound: Bound) -> Callable[[], int]:
     from kohaku_ast.runner.children import hand_on  # a plain run does without
-    from kohaku_ast.runner.process import warn_at_end, warn_compiler
+    from kohaku_ast.runner.main_module import warn_at_end, warn_compiler
 
     launch = bound.launch
     launch.argv[1:] = bound.argv[1:]
@@ -106,3 +106,54 @@ def _start_bound(bound: Bound) -> Callable[[], int]:
         return 0
 
     return run
+
+
+def load_configs(paths: Sequence[str], *, is_json: bool = False) -> Config | Sweep | None:
+    """The config files as one, later ones over earlier ones; None without any.
+
+    With *is_json* what a config file prints goes to standard error: it is no JSON.
+    """
+    if not paths:
+        return None
+    import functools
+    import operator
+
+    from kohaku_ast.config.load import load
+
+    if not is_json:
+        return functools.reduce(operator.or_, map(load, paths))
+    from kohaku_ast.flow.report import only_json
+
+    with only_json():
+        return load_configs(paths)
+
+
+def merge_configs(paths: Sequence[str], command: str) -> Config | None:
+    """As ``load_configs``, for a *command* that takes one Config; raises ConfigError else."""
+    found = load_configs(paths)
+    from kohaku_ast.config.config import Config
+
+    if found is None or isinstance(found, Config):
+        return found
+    from kohaku_ast.errors import ConfigError
+
+    raise ConfigError(
+        f"{' '.join(paths)}: describes a sweep ({found!r}), and kogine {command} takes one Config"
+    )
+
+
+def binder_of(
+    launch: Launch, command: ScriptCommand, entrypoint: str, *, capture: bool = False
+) -> Binder:
+    """What binds the script to Configs, with what the command line itself says in force."""
+    from kohaku_ast.runner.bind import Binder
+
+    return Binder(
+        launch,
+        # Of its own: what binds several scripts marks which of them may lack a target.
+        [one.aimed_at(one.target) for one in command.overrides],
+        entrypoint,
+        added=command.option("add", ()),
+        capture=capture,
+        as_is=command.option("as_is", False),
+    )

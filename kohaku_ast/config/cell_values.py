@@ -1,6 +1,8 @@
-"""Cells into values: what a cell of a table or a data file means for a parameter."""
+"""Cells into values, and whether an object given in Python is of a parameter's type."""
 
 from __future__ import annotations
+
+import pathlib
 
 from kohaku_ast.config.cells import CellText, native
 from kohaku_ast.config.text_values import (
@@ -11,7 +13,7 @@ from kohaku_ast.config.text_values import (
     make_path,
     parse_as_is,
 )
-from kohaku_ast.readings import Reading
+from kohaku_ast.value_types import Reading
 
 
 def fit_cell(cell: object, reading: Reading) -> object:
@@ -72,3 +74,46 @@ def _of_container(cell: object, reading: Reading) -> object:
     if not isinstance(value, accepted):
         raise ValueError
     return made(value)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float, int),
+    "complex": (complex, float, int),
+    "str": (str,),
+    "bytes": (bytes,),
+    "list": (list,),
+    "tuple": (tuple,),
+    "dict": (dict,),
+    "set": (set, frozenset),
+    "frozenset": (frozenset, set),
+    "path": (pathlib.PurePath,),
+}
+
+
+def fits(value: object, reading: Reading) -> bool:
+    """Whether *value* is what *reading* describes. What cannot be known from here fits: a member
+    of an enum of the script, an array where a number was.
+    """
+    kind = reading[0]
+    if kind == "optional":
+        return value is None or fits(value, reading[1])
+    if kind == "union":
+        return any(fits(value, inner) for inner in reading[1:])
+    if kind == "literal":
+        return any(type(value) is type(one) and value == one for one in reading[1])
+    if kind == "enum":
+        return value is not None and type(value) not in (str, int, float)
+    if kind not in _TYPES:
+        return True
+    if isinstance(value, bool) and kind != "bool":
+        return False
+    return isinstance(value, _TYPES[kind]) or _stands_for(value, kind)
+
+
+def _stands_for(value: object, kind: str) -> bool:
+    """Numpy's numbers and whatever else turns itself into the type."""
+    protocols = {"int": "__index__", "float": "__float__", "path": "__fspath__"}
+    is_own = type(value).__module__ != "builtins"
+    return is_own and kind in protocols and hasattr(type(value), protocols[kind])

@@ -1,17 +1,23 @@
-"""Config: one full set of overrides for a Script."""
+"""Config: one full set of overrides for a Script; its label, and when two are equal.
+
+If ``Args`` is a class of the script, its other attributes keep what the table below says. If it
+is a dict, the table is its value and replaces it whole. Only the script tells which, so that both
+tables are kept until then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from types import FunctionType, MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from kohaku_ast.config.layers import Table, stacked
+from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
 from kohaku_ast.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from kohaku_ast.config.siblings import Siblings
+    from kohaku_ast.config.loading import Siblings
+
 
 _T = TypeVar("_T")
 
@@ -57,7 +63,9 @@ class Config:
     #: The rank of what is merged in next.
     height: int = field(default=1, compare=False, repr=False)
     #: Target -> the tables of data files that lie under its own: a class of the script has all.
-    tables: Mapping[str, tuple[Table, ...]] = field(default_factory=dict, compare=False, repr=False)
+    tables: Mapping[str, tuple[LayeredTable, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     #: The modules that its config files have imported for themselves.
     siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
 
@@ -119,21 +127,18 @@ class Config:
     @property
     def label(self) -> str:
         """What sets it apart in its Sweep: ``"lr=0.1 bs=32"``; empty if nothing varies."""
-        from kohaku_ast.config.labels import label_of
-
         values = self.globals_dict
         return label_of([(name, values[name]) for name in self.varied if name in values])
 
     def _repr_html_(self) -> str:
-        from kohaku_ast.display.html import html_table
-        from kohaku_ast.display.table import group_rows
+        from kohaku_ast.display.table import group_rows, html_table
 
         rows = [(title, (name, shown, where)) for title, name, shown, where in self._cells()]
         return html_table(("name", "value", "from"), group_rows(rows), note="" if rows else "empty")
 
     def _cells(self) -> Iterator[tuple[str, str, str, str]]:
         """Field, name in it, value and origin, of everything that is set."""
-        from kohaku_ast.display.short import short_repr
+        from kohaku_ast.display.text import short_repr
 
         for field_ in ("globals_dict", "new_globals", "kwargs", "metadata"):
             for name, value in getattr(self, field_).items():
@@ -206,3 +211,141 @@ _KOHAKUENGINE_FIELDS = ("globals_dict", "args", "kwargs", "metadata")
 
 def _make(values: Mapping[str, object]) -> Config:
     return Config(**values)  # type: ignore[arg-type]
+
+
+def label_of(pairs: Iterable[tuple[str, object]], most: int = 80) -> str:
+    """``lr=0.1 bs=32`` for these targets and values, cut at *most* characters."""
+    label = " ".join(f"{target}={value_text(value)}" for target, value in pairs)
+    return label if len(label) <= most else label[: most - 3] + "..."
+
+
+def value_text(value: object) -> str:
+    """*value* as short as it can be told from others; never raises, never more than one line."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, (bool, int, float)) or value is None:
+        return _one_line(value)
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str) and callable(value):
+        return name
+    return _one_line(value)
+
+
+def _text(value: str) -> str:
+    is_plain = value.isprintable() and not any(char in value for char in " '\"")
+    if isinstance(value, CellText):
+        return str(value) if value.isprintable() else repr(str(value))
+    return value if value and is_plain else _one_line(value)
+
+
+def _one_line(value: object) -> str:
+    from kohaku_ast.display.text import short_repr
+
+    return " ".join(short_repr(value).split("\n")) if not isinstance(value, str) else repr(value)
+
+
+_NONE: Mapping[str, tuple[LayeredTable, ...]] = MappingProxyType({})
+
+
+class LayeredTable(NamedTuple):
+    """A table that another one was merged over."""
+
+    cells: CellMap
+    origin: str
+    #: As in ``Config.ranks``.
+    rank: int
+
+
+def stacked(below: Config, above: Config) -> Mapping[str, tuple[LayeredTable, ...]]:
+    """The tables that lie under those of ``below | above``, the lowest first."""
+    shared = [
+        target
+        for target, cells in above.globals_dict.items()
+        if isinstance(cells, CellMap) and isinstance(below.globals_dict.get(target), CellMap)
+    ]
+    if not (shared or below.tables or above.tables):
+        return _NONE
+    found = {
+        target: tables
+        for target, tables in below.tables.items()
+        if isinstance(above.globals_dict.get(target, CellMap()), CellMap)
+    }
+    for target in shared:
+        found[target] = (*found.get(target, ()), _own_table(below, target))
+    for target, tables in above.tables.items():
+        found[target] = (*found.get(target, ()), *_raised(tables, below, above))
+    return MappingProxyType(found)
+
+
+def _own_table(config: Config, target: str) -> LayeredTable:
+    cells = config.globals_dict[target]
+    assert isinstance(cells, CellMap)
+    return LayeredTable(cells, config.origins.get(target, "Config"), config.ranks.get(target, 0))
+
+
+def _raised(
+    tables: tuple[LayeredTable, ...], below: Config, above: Config
+) -> Iterator[LayeredTable]:
+    """*tables* with the ranks that they have on top of *below*."""
+    height = below.height if below.globals_dict and above.globals_dict else 0
+    return (one._replace(rank=one.rank + height) for one in tables)
+
+
+def same(one: object, other: object) -> bool:
+    """Equal and of one type; functions and classes that two files define alike are the same."""
+    if one is other:
+        return True
+    if is_cell(one) or is_cell(other):
+        return same(native(one), native(other)) if is_cell(one) != is_cell(other) else one == other
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, FunctionType) and isinstance(other, FunctionType):
+        return _same_function(one, other)
+    if isinstance(one, type) and isinstance(other, type):
+        return one.__qualname__ == other.__qualname__ and _same_items(_body(one), _body(other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return list(one) == list(other) and _same_items(one, other)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return _equal(one, other)
+
+
+def _equal(one: object, other: object) -> bool:
+    try:
+        equal = one == other
+        # An array answers with an array.
+        return bool(equal.all()) if hasattr(equal, "all") else bool(equal)
+    except Exception:
+        return False  # it is the user's __eq__
+
+
+def _same_function(one: FunctionType, other: FunctionType) -> bool:
+    parts = ("__name__", "__defaults__", "__kwdefaults__")
+    is_alike = all(same(getattr(one, part), getattr(other, part)) for part in parts)
+    if not is_alike or not _same_code(one.__code__, other.__code__):
+        return False
+    cells = [[cell.cell_contents for cell in each.__closure__ or ()] for each in (one, other)]
+    return same(*cells)
+
+
+def _same_code(one: object, other: object) -> bool:
+    """Whether the code does the same; where it stands does not count."""
+    parts = ("co_code", "co_names", "co_varnames", "co_freevars")
+    if any(getattr(one, part) != getattr(other, part) for part in parts):
+        return False
+    constants = [getattr(each, "co_consts", ()) for each in (one, other)]
+    return len(constants[0]) == len(constants[1]) and all(
+        _same_code(a, b) if hasattr(a, "co_code") and hasattr(b, "co_code") else same(a, b)
+        for a, b in zip(*constants)
+    )
+
+
+_PLACES = ("__module__", "__dict__", "__weakref__", "__firstlineno__", "__annotate_func__")
+
+
+def _body(owner: type) -> dict[str, object]:
+    return {name: value for name, value in vars(owner).items() if name not in _PLACES}
+
+
+def _same_items(one: Mapping[Any, object], other: Mapping[Any, object]) -> bool:
+    return set(one) == set(other) and all(same(one[key], other[key]) for key in one)

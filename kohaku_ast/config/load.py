@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.inherit import inherited
-from kohaku_ast.config.loading import Loading
-from kohaku_ast.config.said import Said
+from kohaku_ast.config.loading import ConfigLayer, Loading, inherited
 from kohaku_ast.errors import ConfigError
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep
+
 
 _DATA = (".yaml", ".yml", ".toml", ".json")
 
@@ -53,7 +52,7 @@ def load_file(loading: Loading) -> Config | Sweep:
     return inherited(loading, _said(loading), load_file)
 
 
-def _said(loading: Loading) -> Said:
+def _said(loading: Loading) -> ConfigLayer:
     ending = os.path.splitext(loading.path)[1].lower()
     if ending in _DATA:
         from kohaku_ast.config.data_file import read_data_file

@@ -1,17 +1,25 @@
-"""The config file that is being loaded. Holds the one thing that configs share: which file's code
-runs just now, for ``use_config``.
-"""
+"""The config file that is being loaded: its code, the modules beside it, the configs below it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import MappingProxyType, ModuleType
+from dataclasses import dataclass, field, replace
+from types import CodeType, MappingProxyType, ModuleType, TracebackType
+from typing import TYPE_CHECKING
 
-from kohaku_ast.config.siblings import Siblings
-from kohaku_ast.errors import ConfigError
+from kohaku_ast.config.cells import native
+from kohaku_ast.config.config import Config
+from kohaku_ast.errors import ConfigError, KogineError, UsageError, near
+from kohaku_ast.sigint import BLOCK, HELD, die, hear, is_silent, sigmask, silence
+
+if TYPE_CHECKING:
+    from kohaku_ast.config.sweep import Sweep  # most configs need none of it
+
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -91,3 +99,262 @@ def running(loading: Loading) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+@dataclass(frozen=True)
+class ConfigLayer:
+    """The fixed values of a config file, and its sweep over them."""
+
+    fixed: Config = field(default_factory=Config)
+    sweep: Sweep | None = None
+
+    def over(self, base: Config | Sweep) -> Config | Sweep:
+        """The same on top of what *base* says."""
+        below = base | self.fixed
+        return below if self.sweep is None else below | self.sweep
+
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def execute(loading: Loading, codes: list[CodeType]) -> None:
+    """Run *codes* in the config's module; ``use_config`` in it speaks to *loading*."""
+    with running(loading), own_code(loading):
+        for code in codes:
+            exec(code, loading.module.__dict__)
+
+
+@contextmanager
+def own_code(loading: Loading) -> Iterator[None]:
+    """Inside, code of the config runs; what it raises becomes a ConfigError with its own frames."""
+    with loading.siblings.visible(loading.folder, loading.module):
+        try:
+            if is_silent():
+                with _interruptible():
+                    yield
+            else:  # for each Config of a generator
+                yield
+        except (Exception, SystemExit) as error:
+            raise ConfigError(_told(error, loading)) from error
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Inside, before a script starts, code of the config hears Ctrl-C as under Python. One that it
+    does not catch ends the process as it ends the script's.
+    """
+    hear()
+    try:
+        yield
+    except KeyboardInterrupt:
+        try:
+            sigmask(BLOCK, HELD)
+        except KeyboardInterrupt:
+            pass
+        die()
+        raise
+    finally:
+        silence()
+
+
+def _told(error: BaseException, loading: Loading) -> str:
+    if isinstance(error, KogineError):
+        return f"{loading.path}{_line(error.__traceback__, loading.file)}: {error}"
+    shown = traceback.TracebackException.from_exception(error)
+    _drop_frames(shown)
+    text = "".join(shown.format()).rstrip()
+    return f"config {loading.path!r} raised an exception:\n{text}{_hint(error, loading)}"
+
+
+def _line(trace: TracebackType | None, file: str) -> str:
+    """``:12``: the innermost line of *file* in the traceback."""
+    lines = [""]
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            lines.append(f":{trace.tb_lineno}")
+        trace = trace.tb_next
+    return lines[-1]
+
+
+def _drop_frames(shown: traceback.TracebackException) -> None:
+    """Leave out the frames of this package and of the import system."""
+    frames = [one for one in shown.stack if not one.filename.startswith((_OURS, "<frozen import"))]
+    shown.stack = traceback.StackSummary.from_list(frames)
+    for inner in (shown.__cause__, shown.__context__):
+        if inner is not None:
+            _drop_frames(inner)
+
+
+def _hint(error: BaseException, loading: Loading) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name == "kohakuengine":
+        return (
+            "\nThis config was written for KohakuEngine: import from kohaku_ast, or let "
+            f"`kogine config migrate {loading.path}` rewrite it."
+        )
+    return ""
+
+
+def use_config(path: str | os.PathLike[str]) -> BaseValues:
+    """Inherit from the config at *path*, which starts at the calling config's own folder.
+
+    Its values hold where the calling config says nothing; those that it derives from others are
+    worked out from the calling config's. What it is by itself can be read from the result.
+    """
+    heir = current()
+    if heir is None:
+        raise UsageError("use_config() is for config files: call it at the top of one")
+    base = os.fspath(path)
+    heir.base(base, heir.above)
+    heir.bases.append((base, f"{heir.path}:{sys._getframe(1).f_lineno}"))
+    return BaseValues(heir, base)
+
+
+def inherited(
+    loading: Loading, said: ConfigLayer, load_file: Callable[[Loading], Config | Sweep]
+) -> Config | Sweep:
+    """What the config *said* on top of its bases, each of them run with its values."""
+    above = {**said.fixed.globals_dict, **loading.above}
+    below: Config | Sweep = Config()
+    for path, where in loading.bases:
+        try:
+            base = loading.base(path, above)
+            below = below | load_file(base)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        loading.consumed |= base.consumed
+    # The script may lack a name that a base has read, also where this config gives its value.
+    fixed = said.fixed | Config(optional=frozenset(loading.consumed))
+    return replace(said, fixed=fixed).over(below)
+
+
+class BaseValues:
+    """The values of a config that another one inherits from; its file is run when one is read."""
+
+    def __init__(self, heir: Loading, path: str) -> None:
+        self.__dict__.update(_path=path, _load=lambda: _values_of(heir, path))
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)  # copy, pickle and inspect ask for much; nothing is run
+        values = self._all()
+        if name in values:
+            return values[name]
+        names = near(name, list(values))
+        hint = f". Did you mean {names[0]!r}?" if names else ""
+        raise AttributeError(f"config {self._path!r} has no {name!r}{hint}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"config {self._path!r} is read-only here: assign {name!r} in the config that uses it"
+        )
+
+    def __getitem__(self, target: str) -> object:
+        return self._all()[target]
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._all())
+
+    def __repr__(self) -> str:
+        return f"use_config({self._path!r})"
+
+    def _all(self) -> Mapping[str, object]:
+        if "_values" not in self.__dict__:
+            self.__dict__["_values"] = self.__dict__["_load"]()
+        values: Mapping[str, object] = self.__dict__["_values"]
+        return values
+
+
+def _values_of(heir: Loading, path: str) -> Mapping[str, object]:
+    """The names of the file's module, and the targets of the one Config that it is."""
+    from kohaku_ast.config.load import load_file
+
+    base = heir.base(path, heir.above)
+    made = load_file(base)
+    names = {key: one for key, one in base.module.__dict__.items() if not key.startswith("__")}
+    targets = made.globals_dict if isinstance(made, Config) else {}
+    return {**names, **{target: native(one) for target, one in targets.items()}}
+
+
+class Siblings:
+    """The modules that configs of one load have imported from their own folders.
+
+    The script may have another module of that name, or must run it under its own overrides: so
+    they are in ``sys.modules`` only while a config's code runs, always the same objects.
+    """
+
+    def __init__(self) -> None:
+        #: What is nobody's sibling: it was there before the first config was read.
+        self._others = {name.partition(".")[0] for name in sys.modules}
+        self._kept: dict[str, dict[str, ModuleType]] = {}
+        self._open: list[str] = []
+
+    @contextmanager
+    def visible(self, folder: str, module: ModuleType) -> Iterator[None]:
+        """Inside, modules of *folder* can be imported, and leave no bytecode there; *module* is
+        known by its name: a dataclass looks there for the module that it stands in.
+        """
+        path, flag, outer = list(sys.path), sys.dont_write_bytecode, self._open[-1:]
+        for one in outer:
+            self._kept[one].update(self._take(one))
+        kept = self._kept.setdefault(folder, {})
+        hidden = _put({**kept, module.__name__: module})
+        newest = next(reversed(sys.modules))
+        self._open.append(folder)
+        sys.path.insert(0, folder)
+        sys.dont_write_bytecode = True
+        try:
+            yield
+        finally:
+            sys.path[:] = path
+            sys.dont_write_bytecode = flag
+            self._open.pop()
+            self._take_back(folder, module, newest)
+            sys.modules.update(hidden)
+            for one in outer:
+                sys.modules.update(self._kept[one])
+
+    def folders(self) -> list[dict[str, ModuleType]]:
+        """The modules of each folder that has any, by their names."""
+        return [dict(modules) for modules in self._kept.values() if modules]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Siblings, ()  # modules stay in their process
+
+    def __deepcopy__(self, memo: object) -> Siblings:
+        return self
+
+    def _take_back(self, folder: str, module: ModuleType, newest: str) -> None:
+        kept = self._kept[folder]
+        if next(reversed(sys.modules)) == newest:
+            # A generator that imports nothing is resumed 100,000 times: no search through
+            # a thousand modules.
+            for name in (*kept, module.__name__):
+                sys.modules.pop(name, None)
+        else:
+            kept.update(self._take(folder))
+        if kept.get(module.__name__) is module:
+            del kept[module.__name__]  # it is a config: who imports that file makes it anew
+
+    def _take(self, folder: str) -> dict[str, ModuleType]:
+        """Remove the siblings in *folder* from ``sys.modules``."""
+        tops = {name for name in sys.modules if self._is_sibling(name, folder)}
+        found = [name for name in sys.modules if name.partition(".")[0] in tops]
+        return {name: sys.modules.pop(name) for name in found}
+
+    def _is_sibling(self, name: str, folder: str) -> bool:
+        if "." in name or name in self._others:
+            return False
+        return folder in _places(sys.modules[name])
+
+
+def _places(module: ModuleType) -> list[str]:
+    """The folders in which a top-level module's file, or its own folder, stands."""
+    paths = [*(getattr(module, "__path__", None) or ()), getattr(module, "__file__", None) or ""]
+    return [os.path.dirname(path) for path in paths if isinstance(path, str)]
+
+
+def _put(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """Put *modules* into ``sys.modules``; what stood there under these names."""
+    hidden = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)
+    return hidden

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import symtable
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import CodeType
 
-from kohaku_ast.config.bare import read_bare
 from kohaku_ast.config.cells import is_cell
-from kohaku_ast.config.execute import execute
-from kohaku_ast.config.generated import read_made
-from kohaku_ast.config.loading import Loading
-from kohaku_ast.config.own_code import OwnCode
-from kohaku_ast.config.said import Said
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.config_gen import read_made, read_sweep
+from kohaku_ast.config.loading import BaseValues, ConfigLayer, Loading, execute
 from kohaku_ast.config.text_values import TextValueError, parse_cell
-from kohaku_ast.errors import ConfigError, KogineError, RefusedTarget
-from kohaku_ast.transform.given import Given
-from kohaku_ast.transform.load import load_program
-from kohaku_ast.transform.program import Program
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.source import decode
+from kohaku_ast.errors import ConfigError, KogineError, RefusedTarget, near
+from kohaku_ast.transform.find.source import decode, parse_text
+from kohaku_ast.transform.program.bound_program import BoundProgram
+from kohaku_ast.transform.program.load import load_program
+from kohaku_ast.transform.program.program import Program, Request
 
 
-def read_python_file(loading: Loading) -> Said:
+def read_python_file(loading: Loading) -> ConfigLayer:
     """What the file says by itself, after its code has run."""
     data = read_config(loading.path)
     code = _understood(data, loading)
@@ -61,7 +60,7 @@ def _codes(data: bytes, code: OwnCode, loading: Loading) -> list[CodeType]:
         raise ConfigError(f"config {loading.path!r} cannot be inherited from: {error}") from error
     targets = {meant.target for meant in program.meant if meant}
     values = _values(program, loading)
-    return Given(program, {name: values[name] for name in targets}).codes()
+    return BoundProgram(program, {name: values[name] for name in targets}).codes()
 
 
 def _program(data: bytes, names: Iterable[str], code: OwnCode, loading: Loading) -> Program:
@@ -95,3 +94,194 @@ def _values(program: Program, loading: Loading) -> dict[str, object]:
         except TextValueError as error:
             raise ConfigError(f"{loading.path}:{meant.line}: {meant.target}: {error}") from None
     return values
+
+
+RESERVED = {
+    "_args": "args",
+    "_kwargs": "kwargs",
+    "_argv": "argv",
+    "_metadata": "metadata",
+    "_outputs": "outputs",
+}
+"""The names that fill a field of the Config, and the field each one fills."""
+
+_KNOWN = [*RESERVED, "_overrides", "_sweep"]
+
+
+def read_bare(loading: Loading, code: OwnCode) -> ConfigLayer:
+    """What the file says whose *code* has run in the module of *loading*."""
+    defined = {
+        name: value
+        for name in code.defined
+        if name in (space := loading.module.__dict__)
+        and not isinstance(value := space[name], BaseValues)
+    }
+    refuse_mistyped(set(defined) - code.read, loading.path)
+    lines = {name: f"{loading.path}:{line}" for name, line in code.defined.items()}
+    values, origins = _overrides(defined, code.read, lines)
+    config = Config(values, origins=origins)
+    for name in RESERVED.keys() & defined.keys():
+        config |= field_of(name, defined[name], lines[name])
+    helpers = (code.read & values.keys()) - set(_targets_of(defined))
+    config |= Config(optional=frozenset(helpers))
+    if "_sweep" not in defined:
+        return ConfigLayer(config)
+    return ConfigLayer(config, read_sweep(defined["_sweep"], loading, lines, config))
+
+
+def _overrides(
+    defined: Mapping[str, object], read: set[str], lines: Mapping[str, str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Target -> value, and where each one stands."""
+    values = {name: value for name, value in defined.items() if not name.startswith("_")}
+    origins = {name: lines[name] for name in values}
+    where = lines.get("_overrides", "")
+    for target, value in _targets_of(defined, where).items():
+        if target in values and target not in read:
+            raise ConfigError(
+                f"{where}: {target!r} is in _overrides, and assigned at {origins[target]}: "
+                "give it one value"
+            )
+        values[target], origins[target] = value, where
+    return values, origins
+
+
+def _targets_of(defined: Mapping[str, object], where: str = "") -> Mapping[str, object]:
+    found = defined.get("_overrides", {})
+    if not isinstance(found, Mapping) or not all(isinstance(target, str) for target in found):
+        raise ConfigError(f"{where}: _overrides is a dict of targets to values, got {found!r}")
+    return found
+
+
+def field_of(name: str, value: object, where: str) -> Config:
+    """The Config in which the reserved *name* has filled its field."""
+    try:
+        return Config.from_dict({RESERVED[name]: value})
+    except ConfigError as error:
+        told = str(error).removeprefix("Config: ").replace(RESERVED[name], name, 1)
+        raise ConfigError(f"{where}: {told}") from None
+
+
+def refuse_mistyped(names: set[str], path: str) -> None:
+    """A private name that nothing reads and that looks reserved is a typo, not a private name."""
+    private = [name for name in names - set(_KNOWN) if name.startswith("_") and len(name) > 3]
+    for name in sorted(private):
+        found = near(name, _KNOWN, 1, cutoff=0.75)
+        if found:
+            raise ConfigError(f"{path}: unknown reserved name {name!r}. Did you mean {found[0]!r}?")
+
+
+_Definition = tuple[str, int]  # name and line
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_BRANCHES = (ast.If, ast.Try, ast.Match, ast.For, ast.AsyncFor, ast.While)
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """The text of a config file, as far as it says what the file's names are."""
+
+    #: Name -> line, as ``defined_names`` gives it.
+    defined: Mapping[str, int]
+    #: What it imports at top level.
+    imported: set[str]
+    #: The globals that the file itself reads.
+    read: set[str]
+
+    @classmethod
+    def of(cls, text: str, path: str) -> OwnCode:
+        """What *text* says; raises SyntaxError."""
+        tree = parse_text(text, path)
+        read = read_names(text, path) | _read_in_comprehensions(tree)
+        return cls(defined_names(tree), _imported_names(tree), read)
+
+
+def defined_names(tree: ast.Module) -> dict[str, int]:
+    """Name -> line of what the file assigns or defines at top level, in its order.
+
+    Not imports, loop variables, nor what ``with``, ``except`` and ``case`` bind. Of several lines
+    the last one that is sure to run, else the first.
+    """
+    found: dict[str, int] = {}
+    for statement in tree.body:
+        is_sure = not isinstance(statement, _BRANCHES)
+        for name, line in _of_statement(statement):
+            if is_sure or name not in found:
+                found[name] = line
+    return found
+
+
+def _of_statement(node: ast.AST) -> Iterator[_Definition]:
+    """What the statement and the statements in it define in the module's own scope."""
+    yield from _of_targets(node)
+    if isinstance(node, ast.NamedExpr):
+        yield node.target.id, node.lineno
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name, node.lineno
+    for child in _same_scope(node):
+        yield from _of_statement(child)
+
+
+def _of_targets(node: ast.AST) -> Iterator[_Definition]:
+    """The names that an assignment binds, in its order."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AugAssign) or (isinstance(node, ast.AnnAssign) and node.value):
+        targets = [node.target]
+    elif type(node).__name__ == "TypeAlias":  # Python 3.12
+        targets = [node.name]  # type: ignore[attr-defined]
+    for target in targets:
+        for inner in ast.walk(target):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+                yield inner.id, inner.lineno
+
+
+def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """The parts of *node* that run in its own scope: not the bodies of functions and classes."""
+    inner: tuple[ast.AST, ...] = ()
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        inner = tuple(node.body)
+    elif isinstance(node, ast.Lambda):
+        inner = (node.body,)
+    return (child for child in ast.iter_child_nodes(node) if child not in inner)
+
+
+def _imported_names(node: ast.AST) -> set[str]:
+    found: set[str] = set()
+    for child in _same_scope(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            found |= {one.asname or one.name.partition(".")[0] for one in child.names}
+        found |= _imported_names(child)
+    return found
+
+
+def read_names(text: str, path: str) -> set[str]:
+    """The globals that the file itself reads; a function that only calls itself reads nothing."""
+    top = symtable.symtable(text, path, "exec")
+    found = {one.get_name() for one in top.get_symbols() if one.is_referenced()}
+    for scope in top.get_children():
+        found |= _read_in(scope) - {scope.get_name()}
+    return found
+
+
+def _read_in(scope: symtable.SymbolTable) -> set[str]:
+    # `lr = lr` in the body of a class reads the global, though the name is the class's own.
+    is_class = scope.get_type() == "class"
+    found = {
+        one.get_name()
+        for one in scope.get_symbols()
+        if one.is_referenced() and (one.is_global() or is_class)
+    }
+    return found.union(*map(_read_in, scope.get_children()))
+
+
+def _read_in_comprehensions(node: ast.AST) -> set[str]:
+    """What comprehensions at top level read: from Python 3.12 on symtable does not know."""
+    found: set[str] = set()
+    for child in _same_scope(node):
+        if isinstance(child, _COMPREHENSIONS):
+            names = [one for one in ast.walk(child) if isinstance(one, ast.Name)]
+            stored = {one.id for one in names if isinstance(one.ctx, ast.Store)}
+            found |= {one.id for one in names} - stored
+        found |= _read_in_comprehensions(child)
+    return found

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from math import prod
 
-from kohaku_ast.config.axes import read_axes, read_parts
-from kohaku_ast.config.axis import Axis
-from kohaku_ast.config.axis_values import Once
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.draws import draw_parts
-from kohaku_ast.config.pairs import pair_axes, pair_parts
-from kohaku_ast.config.parts import Part, Walk, multiply, refuse_twice
-from kohaku_ast.config.sequences import Chain, First
-from kohaku_ast.config.sources import Source
-from kohaku_ast.display.short import short_repr
+from kohaku_ast.config.axis import Axis, draw_parts, pair_axes, pair_parts
+from kohaku_ast.config.axis_grammar import read_axes, read_parts
+from kohaku_ast.config.config import Config, value_text
+from kohaku_ast.config.config_sources import Chain, ConfigSource, First
+from kohaku_ast.config.sweep_parts import Once, Part, Walk, multiply, refuse_twice
+from kohaku_ast.display.table import Group, Row, html_table
+from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError
 
 _ORIGIN = "Sweep"
@@ -98,7 +96,7 @@ class Sweep(Part):
             return source
         if isinstance(source, Config):
             return _make(source, ())
-        return _make(Config(), (Source(_items(source, origin), origin),))
+        return _make(Config(), (ConfigSource(_items(source, origin), origin),))
 
     @staticmethod
     def from_table(path: str) -> Sweep:
@@ -159,8 +157,6 @@ class Sweep(Part):
         return f"Sweep({self}{runs})"
 
     def _repr_html_(self) -> str:
-        from kohaku_ast.config.sweep_table import sweep_html
-
         return sweep_html(self)
 
     # --- its Configs -----------------------------------------------------------------------------
@@ -275,3 +271,32 @@ def _called(source: Callable[[], object], origin: str) -> Iterable[object]:
     if isinstance(made, Iterable) and not isinstance(made, (str, bytes)):
         return made
     raise ConfigError(f"{origin}: the function gives no Configs, but {short_repr(made)}")
+
+
+_MOST = 20
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """Its first Configs; its axes if looking at Configs would use up or run something."""
+    return _configs(sweep) if sweep.is_settled else _axes(sweep)
+
+
+def _configs(sweep: Sweep) -> str:
+    configs = list(islice(sweep, _MOST))
+    targets = tuple(dict.fromkeys(target for config in configs for target in config.varied))
+    rows: list[Row] = []
+    for number, config in enumerate(configs):
+        values = config.globals_dict
+        cells = [value_text(values[name]) if name in values else "" for name in targets]
+        rows.append((str(number), *cells))
+    more = "" if sweep.size is None or sweep.size <= _MOST else f"... {sweep.size} in all"
+    return html_table(("run", *targets), [Group("", tuple(rows))], caption=repr(sweep), note=more)
+
+
+def _axes(sweep: Sweep) -> str:
+    rows = tuple((", ".join(one.targets), _size(one.size), one.shown) for one in sweep.axes)
+    return html_table(("axis", "size", "values"), [Group("", rows)], caption=repr(sweep))
+
+
+def _size(size: int | None) -> str:
+    return "" if size is None else str(size)

@@ -6,9 +6,12 @@ On the warm start path: at import nothing but readings.py; what a rare reading n
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # typing's own constant would cost its import
+from kohaku_ast.config.cells import native
+from kohaku_ast.value_types import describe
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.readings import Reading
+    from kohaku_ast.value_types import Reading
 
 
 class TextValueError(ValueError):
@@ -37,8 +40,6 @@ def parse_value(text: str, reading: Reading, name: str = "NAME") -> object:
     A comma outside brackets and quotes is refused: it may mean a sweep or a tuple.
     """
     if find_commas(text):
-        from kohaku_ast.config.text_messages import two_meanings
-
         raise TextValueError(two_meanings(text, reading, name))
     return parse_cell(text, reading)
 
@@ -55,8 +56,6 @@ def parse_cell(cell: object, reading: Reading) -> object:
 
         return fit_cell(cell, reading)
     except MISFITS:
-        from kohaku_ast.config.text_messages import expected
-
         raise TextValueError(expected(cell, reading)) from None
 
 
@@ -145,7 +144,7 @@ def _read_str(text: str, reading: Reading) -> str:
     body = text[1:-1]
     if len(text) > 1 and body.isprintable() and "\\" not in body and text[0] not in body:
         return body  # the usual case, without the cost of importing ast
-    from kohaku_ast.config.python_text import quote_end
+    from kohaku_ast.config.cells import quote_end
 
     if quote_end(text, 0) != len(text):
         return text
@@ -273,7 +272,7 @@ _RANK = tuple(_READERS)
 
 def _literal(text: str) -> object:
     """What ``ast.literal_eval`` makes of *text*, else one of MISFITS."""
-    from kohaku_ast.config.python_text import literal
+    from kohaku_ast.config.cells import literal
 
     return literal(text)
 
@@ -293,6 +292,60 @@ def find_commas(text: str) -> list[int]:
     """
     if "," not in text:
         return []
-    from kohaku_ast.config.python_text import commas
+    from kohaku_ast.config.cells import commas
 
     return commas(text)
+
+
+def two_meanings(text: str, reading: Reading, name: str) -> str:
+    """The message for a *text* with a comma outside brackets and quotes."""
+    textual = _takes_text(reading)
+    if not textual and text.lstrip()[:1] in ("(", "[", "{"):
+        return expected(text, reading)  # [1, 2 without its end: the comma is not the mistake
+    brief = text if len(text) <= 60 else text[:60] + "..."
+    ways = f"`--sweep {name}={brief}` for a run with each value, `{name}=({brief})` for a tuple"
+    if textual:
+        ways += f", `{name}={brief!r}` (its quotes inside the shell's own) for one text"
+    return f"expected one value ({describe(reading)}), got {brief!r} with a comma: write {ways}"
+
+
+def _takes_text(reading: Reading) -> bool:
+    """Whether a text with a comma could be the value."""
+    if reading[0] in ("optional", "union"):
+        return any(_takes_text(inner) for inner in reading[1:])
+    return reading[0] in ("str", "path", "literal", "any", "none")
+
+
+def expected(cell: object, reading: Reading) -> str:
+    """The message for a *cell* that is no value of *reading*."""
+    near = _suggest(cell, reading) if isinstance(cell, str) else ""
+    return f"expected {describe(reading)}, got {_shown(cell)}{near}"
+
+
+def _shown(cell: object) -> str:
+    if getattr(cell, "is_null", False):
+        return "null (for that word as text, put it in quotes)"
+    text = repr(native(cell)) if not isinstance(cell, str) else repr(str(cell)[:100])
+    if isinstance(cell, str):
+        return text if len(cell) <= 100 else f"{text}... ({len(cell)} characters)"
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+def _suggest(text: str, reading: Reading) -> str:
+    names = {name.lower(): name for name in _names(reading)}
+    if not names or len(text) > 100:
+        return ""
+    import difflib
+
+    near = difflib.get_close_matches(text.lower(), names, n=1)
+    return f". Did you mean {names[near[0]]!r}?" if near else ""
+
+
+def _names(reading: Reading) -> list[str]:
+    """The words that would have been right."""
+    if reading[0] == "literal":
+        return [str(choice) for choice in reading[1]]
+    if reading[0] == "enum":
+        return list(reading[2] or ())
+    inner = reading[1:] if reading[0] in ("optional", "union") else ()
+    return [name for each in inner for name in _names(each)]

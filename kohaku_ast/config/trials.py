@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from kohaku_ast.config.axis import Axis
-from kohaku_ast.config.cell_files import DataFile, read_cells
 from kohaku_ast.config.cells import CellList, CellMap, CellText
+from kohaku_ast.config.data_file import DataFile, read_cells
 from kohaku_ast.errors import ConfigError
 
 Row: TypeAlias = "tuple[object, ...]"

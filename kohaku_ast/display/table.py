@@ -1,13 +1,15 @@
-"""A table of text: drawn by rich on a terminal, aligned columns elsewhere."""
+"""Rows in; a table of text, for a terminal, a file or a notebook, out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.table import Table
+
 
 Row = tuple[str, ...]
 """One cell a column."""
@@ -97,3 +99,33 @@ def fit_widths(widths: Sequence[int], total: int) -> list[int]:
     while sum(fitted) > max(total, 4 * len(fitted)):
         fitted[fitted.index(max(fitted))] -= 1
     return fitted
+
+
+_STYLE = "text-align: left; vertical-align: top; white-space: pre-wrap"
+
+
+def html_table(columns: Row, groups: Sequence[Group], caption: str = "", note: str = "") -> str:
+    """The table as HTML, *caption* above it and *note* below it, all of them plain text."""
+    lines = [
+        f"<p>{escape(caption)}</p>" if caption else "",
+        "<table>",
+        f"<thead>{_row('th', columns)}</thead>",
+        "<tbody>",
+        *(line for group in groups for line in _group(group, len(columns))),
+        "</tbody>",
+        "</table>",
+        f"<p>{escape(note)}</p>" if note else "",
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _group(group: Group, width: int) -> Iterator[str]:
+    if group.title:
+        yield f'<tr><th colspan="{width}" style="{_STYLE}">{escape(group.title)}</th></tr>'
+    for row in group.rows:
+        yield _row("td", row)
+
+
+def _row(tag: str, cells: Row) -> str:
+    inner = "".join(f'<{tag} style="{_STYLE}">{escape(cell)}</{tag}>' for cell in cells)
+    return f"<tr>{inner}</tr>"

@@ -1,17 +1,34 @@
-"""Pipelines as columns of a Daft DataFrame: a row an item, a column a node."""
+"""Pipelines as columns of a Daft DataFrame: a row an item, a column a node.
+
+Daft asks that functions pickle; what runs here does not (locks, callbacks, a cache). So the
+functions hold a Table, which pickles as its number: the tables under way are kept here.
+"""
 
 from __future__ import annotations
 
+import itertools
+import threading
+from contextvars import ContextVar, copy_context
 from importlib import import_module
 
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import PipelineError, UsageError
+from kohaku_ast.pipeline.engine import find_engine
+from kohaku_ast.pipeline.execution import Steps
+from kohaku_ast.pipeline.failure import FailedItem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+    from typing import Any, TypeAlias
 
-    from kohaku_ast.pipeline.job import Job
-    from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.pipeline.plan import Plan
+
+    #: The column of a name, and its place in a column of several values.
+    _Cell: TypeAlias = tuple[str, int | None]
 
 
 class DaftEngine:
@@ -30,22 +47,17 @@ class DaftEngine:
         self.debug = debug
         self._daft = find_daft()
 
-    def run(self, job: Job) -> Any:
+    def run(self, job: PipelineRun) -> Any:
         """The result of *job*. Raises what a node raised."""
-        from kohaku_ast.engines.daft_rows import IN_ROW, Table, in_this_row
-
         if IN_ROW.get():
             inner = in_this_row(job)
             return inner.scope.engine.run(inner)
-        table = Table(job, None, False)
+        table = RowTable(job, None, False)
         self._compute(table)
         return table.results()[0]
 
-    def map(self, job: Job, rows: Rows, keep: bool = False) -> Any:
+    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> Any:
         """The results of *rows* in their order; a DataFrame if this does not *collect*."""
-        from kohaku_ast.engines.daft_frame import make_frame
-        from kohaku_ast.engines.daft_rows import IN_ROW, Table, in_this_row
-
         if IN_ROW.get():
             inner = in_this_row(job)
             return inner.scope.engine.map(inner, rows, keep)
@@ -53,7 +65,7 @@ class DaftEngine:
             return self._shown(make_frame(self._daft, job.plan, rows))
         if not len(rows):
             return []
-        table = Table(job, rows, keep)
+        table = RowTable(job, rows, keep)
         self._compute(table)
         return table.results()
 
@@ -80,3 +92,212 @@ def find_daft() -> Any:
         return import_module("daft")
     except ImportError as error:
         raise UsageError("the daft engine needs daft: pip install 'kohaku-ast[daft]'") from error
+
+
+def make_frame(daft: Any, plan: Plan, rows: Rows) -> Any:
+    """A row an item: the inputs that vary, and the outputs that are asked for.
+
+    Columns whose type is known (values of one plain type, a hint of the function) have it; the
+    others hold Python objects.
+    """
+    items = [rows.values(index) for index in range(len(rows))]
+    frame = daft.from_pydict(
+        {name: _series(daft, name, [one[name] for one in items]) for name in rows.over}
+    )
+    cells: dict[str, _Cell] = {name: (name, None) for name in rows.over}
+    for number, node in enumerate(plan.nodes):
+        used = [name for name in node.inputs if name in cells] or [rows.over[0]]
+        column = f"{number + 1} {node.name}"
+        function = _function(node, [(name, cells[name][1]) for name in used], rows.fixed)
+        call = daft.func(function, return_dtype=daft.DataType.python())
+        frame = frame.with_column(column, call(*[daft.col(cells[name][0]) for name in used]))
+        for place, name in enumerate(node.outputs):
+            if name not in rows.names:  # a given value stays
+                cells[name] = (column, place)
+    wanted = [name for name in plan.wanted if name in cells and name not in rows.over]
+    return frame.select(*rows.over, *[_output(daft, plan, name, cells[name]) for name in wanted])
+
+
+def _series(daft: Any, name: str, values: list[Any]) -> Any:
+    kinds = {type(value) for value in values}
+    dtype = _dtype(daft, kinds.pop()) if len(kinds) == 1 else daft.DataType.python()
+    return daft.Series.from_pylist(values, name=name, dtype=dtype)
+
+
+def _dtype(daft: Any, kind: Any) -> Any:
+    """Daft's type for a plain type of Python's; else that of Python objects."""
+    types = daft.DataType
+    known = {
+        int: types.int64,
+        float: types.float64,
+        str: types.string,
+        bool: types.bool,
+        bytes: types.binary,
+    }
+    return known.get(kind, types.python)()
+
+
+def _function(
+    node: NodeLike, used: list[tuple[str, int | None]], fixed: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """The values of the outputs of *node*, for the cells of the names *used*."""
+    wanted = set(node.inputs)
+    known = {name: value for name, value in fixed.items() if name in wanted}
+
+    def run(*cells: Any) -> Any:
+        from kohaku_ast.engines.remote_task import call
+
+        given = dict(known)
+        for (name, place), cell in zip(used, cells):
+            if name in wanted:
+                given[name] = cell if place is None else cell[place]
+        return call(node, given)
+
+    run.__name__ = run.__qualname__ = node.name
+    return run
+
+
+def _output(daft: Any, plan: Plan, name: str, cell: _Cell) -> Any:
+    column, place = cell
+    node = next(one for one in plan.nodes if name in one.outputs)
+    hint = node.output_hint(name) if hasattr(node, "output_hint") else None
+
+    def take(values: Any) -> Any:
+        return values[place]
+
+    return daft.func(take, return_dtype=_dtype(daft, hint))(daft.col(column)).alias(name)
+
+
+_TABLES: dict[int, RowTable] = {}
+_NUMBERS = itertools.count()
+ROW = "row"
+"""The column that numbers the rows."""
+IN_ROW: ContextVar[bool] = ContextVar("kogine-daft-row", default=False)
+"""Whether Daft is waiting for what runs: it cannot run something else meanwhile."""
+
+
+class RowTable:
+    """One run (*rows* None) or map; to be entered while Daft computes it."""
+
+    def __init__(self, job: PipelineRun, rows: Rows | None, keep: bool) -> None:
+        # The scope is for pipelines inside.
+        self._job, self._rows, self._keep = in_this_row(job), rows, keep
+        self._number = next(_NUMBERS)
+        self._lock = threading.Lock()
+        self._runs: dict[int, Steps] = {}
+        self._told: dict[int, Any] = {}
+        self._errors: dict[int, BaseException] = {}
+        self._is_ended = False  # by Ctrl-C and the like
+        self._size = 1 if rows is None else len(rows)
+
+    def __enter__(self) -> RowTable:
+        _TABLES[self._number] = self
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        del _TABLES[self._number]
+        for index in sorted(self._told):
+            self._told[index].__exit__(None, None, None)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _table, (self._number,)
+
+    def frame(self, daft: Any) -> Any:
+        """The DataFrame, nothing computed: a column for each node, after those that it needs."""
+        frame = daft.from_pydict({ROW: list(range(self._size))})
+        columns: dict[Any, str] = {}
+        for number, node in enumerate(self._job.plan.nodes):
+            parents = [
+                columns[one] for one in columns if not set(one.outputs).isdisjoint(node.inputs)
+            ]
+            columns[node] = f"{number + 1} {node.name}"
+            function = daft.func(self._step_of(number), return_dtype=daft.DataType.python())
+            cells = function(*map(daft.col, [ROW, *parents]))
+            frame = frame.with_column(columns[node], cells)
+        return frame
+
+    def _step_of(self, number: int) -> Any:
+        """The function of node *number*: the values of its outputs in one row, or None."""
+
+        def step(row: int, *parents: object) -> object:
+            return self.step(number, row)
+
+        step.__name__ = step.__qualname__ = self._job.plan.nodes[number].name
+        return step
+
+    def step(self, number: int, row: int) -> object:
+        """Run node *number* for *row*, unless something before it in the row has failed. After a
+        failure no row behind it goes on.
+        """
+        if self._is_over(row):
+            return None
+        node = self._job.plan.nodes[number]
+        try:
+            steps = self._steps(row)
+            if node in steps.todo:
+                copy_context().run(_step, steps, node)
+        except BaseException as error:
+            self._errors[row] = error
+            self._is_ended = self._is_ended or not isinstance(error, Exception)
+            return None
+        return tuple([steps.values.get(name) for name in node.outputs])
+
+    def _is_over(self, row: int) -> bool:
+        if self._is_ended:
+            return True
+        if self._keep:
+            return row in self._errors
+        return any(other <= row for other in list(self._errors))
+
+    def _steps(self, row: int) -> Steps:
+        with self._lock:
+            if row not in self._runs:
+                self._runs[row] = self._begun(row)
+            return self._runs[row]
+
+    def _begun(self, row: int) -> Steps:
+        if self._rows is None:
+            return Steps(self._job)
+        job = self._job.item(row, self._rows.values(row))
+        told = job.item_told()
+        told.__enter__()
+        self._told[row] = told
+        return Steps(job)
+
+    def results(self) -> list[Any]:
+        """Of the rows in their order. Raises what the first row that failed has raised."""
+        for row in sorted(self._errors):
+            if not self._keep or not isinstance(self._errors[row], Exception):
+                raise self._errors[row]
+        return [self._result(row) for row in range(self._size)]
+
+    def _result(self, row: int) -> Any:
+        error = self._errors.get(row)
+        if not isinstance(error, Exception):
+            return self._steps(row).result()
+        steps = self._runs.get(row)
+        return FailedItem(row, error, steps.job.failure if steps else None)
+
+
+def _step(steps: Steps, node: NodeLike) -> None:
+    IN_ROW.set(True)
+    steps.step(node, steps.call)
+
+
+def in_this_row(job: PipelineRun) -> PipelineRun:
+    """*job*, to be run without Daft."""
+    lock = job.scope.lock or threading.RLock()
+    engine = find_engine("sequential")
+    return job.inside(job.scope.replaced(engine=engine, held=None, lock=lock))
+
+
+def _table(number: int) -> RowTable:
+    try:
+        return _TABLES[number]
+    except KeyError:
+        raise PipelineError(
+            "Daft has sent a node to another process. daft.set_runner_native() keeps it here; "
+            "DaftEngine(collect=False).map(...) gives a DataFrame that can be computed anywhere."
+        ) from None

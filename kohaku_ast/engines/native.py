@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from kohaku_ast.engines.budget import default_workers, workers_at
-from kohaku_ast.engines.executors import kind_of
+from kohaku_ast.engines.futures import kind_of
+from kohaku_ast.engines.thread_pool import default_workers, workers_at
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.direct import map_direct, run_direct
+from kohaku_ast.pipeline.codegen import map_direct, run_direct
+from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
-from kohaku_ast.pipeline.stepping import Steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Any
 
-    from kohaku_ast.engines.asynchronous import AsyncExecutor
-    from kohaku_ast.engines.held import Level
-    from kohaku_ast.pipeline.job import Job
-    from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.engines.async_engine import AsyncExecutor
+    from kohaku_ast.engines.thread_pool import NestingLevel
+    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.inputs import Rows
+
 
 _CONCURRENT = 10  # calls under way at once by "async"
 
@@ -67,10 +68,10 @@ class NativeEngine:
         """
         return workers_at(self.max_workers, depth)
 
-    def run(self, job: Job) -> Any:
+    def run(self, job: PipelineRun) -> Any:
         """The result of *job*. Raises what a node raised."""
         if job.scope.held is not None and job.scope.held.is_item:
-            from kohaku_ast.engines.pooled import run_pooled
+            from kohaku_ast.engines.process_engine import run_pooled
 
             return run_pooled(job, job.scope.held)
         if self.node_kind == "sequential" and self._is_direct(job):
@@ -82,11 +83,11 @@ class NativeEngine:
                 return _run_threaded(inner, level)
             if self.node_kind == "async":
                 return level.wait(self._overlapped(level).run(inner))
-            from kohaku_ast.engines.pooled import run_pooled
+            from kohaku_ast.engines.process_engine import run_pooled
 
             return run_pooled(inner, level)
 
-    def map(self, job: Job, rows: Rows, keep: bool = False) -> list[Any]:
+    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order."""
         if not len(rows):
             return []
@@ -101,11 +102,11 @@ class NativeEngine:
                 return level.wait(  # type: ignore[no-any-return]
                     self._overlapped(level).map(inner, rows, keep)
                 )
-            from kohaku_ast.engines.pooled_map import map_pooled
+            from kohaku_ast.engines.process_engine import map_pooled
 
             return map_pooled(inner, rows, keep, level)
 
-    def _is_direct(self, job: Job) -> bool:
+    def _is_direct(self, job: PipelineRun) -> bool:
         """Whether the straight code does what this engine would do. A pipeline inside would not
         have this engine for its maps.
         """
@@ -114,7 +115,7 @@ class NativeEngine:
         return self.map_kind == "sequential" or not job.plan.has_nested
 
     @contextmanager
-    def _opened(self, job: Job, kind: str) -> Iterator[tuple[Job, Level]]:
+    def _opened(self, job: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
         """*job* with what this run holds, one deeper if it does several things at once; the
         outermost run opens and closes it.
         """
@@ -124,10 +125,10 @@ class NativeEngine:
             return
         import threading
 
-        from kohaku_ast.engines.held import Held, Level
+        from kohaku_ast.engines.thread_pool import NestingLevel, RunResources
 
-        held = Held(self)
-        level, error = Level(held), None
+        held = RunResources(self)
+        level, error = NestingLevel(held), None
         lock = job.scope.lock or threading.RLock()
         try:
             yield job.inside(job.scope.replaced(held=level.deeper(kind), lock=lock)), level
@@ -137,12 +138,12 @@ class NativeEngine:
         finally:
             held.close(error)
 
-    def _overlapped(self, level: Level) -> Any:
-        from kohaku_ast.engines.overlapped import Overlapped
+    def _overlapped(self, level: NestingLevel) -> Any:
+        from kohaku_ast.engines.async_engine import Overlapped
 
         return Overlapped(self, level.held.loop())
 
-    def _item(self, job: Job, rows: Rows, index: int, keep: bool) -> Any:
+    def _item(self, job: PipelineRun, rows: Rows, index: int, keep: bool) -> Any:
         item = job.item(index, rows.values(index))
         with item.item_told():
             try:
@@ -152,8 +153,10 @@ class NativeEngine:
                     raise
                 return FailedItem(index, error, item.failure)
 
-    def _map_threaded(self, job: Job, rows: Rows, keep: bool, level: Level) -> list[Any]:
-        from kohaku_ast.engines.crew import Crew
+    def _map_threaded(
+        self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel
+    ) -> list[Any]:
+        from kohaku_ast.engines.thread_pool import ThreadPool
 
         results: list[Any] = [None] * len(rows)
 
@@ -161,22 +164,22 @@ class NativeEngine:
             results[index] = self._item(job, rows, index, keep)
             return ()
 
-        Crew(do, level.workers, level.held.budget).run(range(len(rows)))
+        ThreadPool(do, level.workers, level.held.budget).run(range(len(rows)))
         return results
 
 
-def _run_in_turn(job: Job, level: Level) -> Any:
+def _run_in_turn(job: PipelineRun, level: NestingLevel) -> Any:
     steps = Steps(job)
     for node in steps.todo:
         steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait))
     return steps.result()
 
 
-def _run_threaded(job: Job, level: Level) -> Any:
-    from kohaku_ast.engines.crew import Crew
+def _run_threaded(job: PipelineRun, level: NestingLevel) -> Any:
+    from kohaku_ast.engines.thread_pool import ThreadPool
 
     steps = Steps(job)
-    Crew(
+    ThreadPool(
         lambda node: steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait)),
         level.workers,
         level.held.budget,

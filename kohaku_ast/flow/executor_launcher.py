@@ -10,15 +10,13 @@ from dataclasses import replace
 from functools import partial
 
 from kohaku_ast.flow.launchers import Done, Handle, OpenLog, WantsValue
-from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.slots import Slots
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.runner.outcome import Outcome, RunError
-from kohaku_ast.runner.packed import KILL, Job, run_job, signal_job
-from kohaku_ast.runner.process_end import Lend, lend_nothing
-from kohaku_ast.runner.process_outcome import Unread, outcome_of
-from kohaku_ast.runner.shipment import Packed, pack
+from kohaku_ast.flow.settings import Limits, Slots
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.job import Packed, pack
+from kohaku_ast.runner.outcome import Outcome, RunError, Unread, outcome_of
+from kohaku_ast.runner.process_exit import Lend, lend_nothing
+from kohaku_ast.runner.remote_job import KILL, RemoteJob, run_remote_job, signal_remote_job
 
 _UNREACHED = Outcome(
     "failed",
@@ -55,15 +53,15 @@ class ExecutorLauncher:
         log = self.open_log(run, bound)
         if log is not None:
             os.close(log)
-        future = self.executor.submit(run_job, job)
+        future = self.executor.submit(run_remote_job, job)
         future.add_done_callback(lambda one: done(run, _outcome(one, job)))
         return _Submitted(future, job.key, partial(done, run, _UNREACHED))
 
     def close(self) -> None:
         """It was lent."""
 
-    def _job(self, run: Run, bound: Bound) -> Job:
-        return Job(
+    def _job(self, run: Run, bound: Bound) -> RemoteJob:
+        return RemoteJob(
             uuid.uuid4().hex,
             Packed(pack(bound, self.wants_value), bound.argv),
             os.getpid(),
@@ -75,7 +73,7 @@ class ExecutorLauncher:
         )
 
 
-def _outcome(future: Future[tuple[Unread, bool]], job: Job) -> Outcome:
+def _outcome(future: Future[tuple[Unread, bool]], job: RemoteJob) -> Outcome:
     """Made here and not by the worker: what a script gives back knows the script's classes."""
     try:
         unread, is_late = future.result()
@@ -109,7 +107,7 @@ class _Submitted:
     def signal(self, number: int) -> None:
         if self.future.done() or self.future.cancel():
             return
-        if not signal_job(self.key, number) and number == KILL:
+        if not signal_remote_job(self.key, number) and number == KILL:
             self.give_up()
 
     def close(self) -> None:

@@ -8,29 +8,111 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from kohaku_ast.errors import ConfigError, KogineError
-from kohaku_ast.flow.ending import HURRY, Active, Events
-from kohaku_ast.flow.interrupts import Interrupts
-from kohaku_ast.flow.launchers import NO_ROOM, Launcher, NotStartedError, not_started
-from kohaku_ast.flow.limits import Limits
+from kohaku_ast.flow.launchers import NO_ROOM, Handle, Launcher, NotStartedError, not_started
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import (
-    FAILED,
-    INTERRUPTED,
-    RETRYING,
-    RUNNING,
-    SKIPPED,
-    SUCCEEDED,
+    FAILED,  # fmt: skip
+    INTERRUPTED,  # fmt: skip
+    RETRYING,  # fmt: skip
+    RUNNING,  # fmt: skip
+    SKIPPED,  # fmt: skip
+    SUCCEEDED,  # fmt: skip
+    Queue,
     Run,
-)  # fmt: skip
-from kohaku_ast.flow.supply import Supply
+)
+from kohaku_ast.flow.settings import GRACE, Limits
+from kohaku_ast.flow.signals import Interrupts
 from kohaku_ast.runner.outcome import Outcome, RunError
 
-_TICK = 0.25  # seconds between two looks at what is running
-_STUCK = RunError("Lost", "it was killed, and did not end", "")
+HURRY = 5.0
+"""The same if we were asked to end ourselves: who does so waits 10 seconds, before SIGKILL."""
+
+_STUCK = 3
+"""So many times as long a killed process may take to be gone: it gives much memory back."""
+
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+_LADDER = (signal.SIGINT, signal.SIGTERM, _KILL)
+_CONTINUE = getattr(signal, "SIGCONT", None)
+
+
+Events: TypeAlias = "queue.SimpleQueue[tuple[RunningJob, Outcome] | None]"
+"""What has ended, and how; None: something else has happened."""
+
+
+@dataclass(eq=False)
+class RunningJob:
+    """A run under way."""
+
+    run: Run
+    handle: Handle | None
+    #: Where its end is told.
+    events: Events
+    #: When it has to be over; monotonic seconds.
+    deadline: float | None = None
+    #: The next rung of the ladder, and when it is due.
+    rung: int = 0
+    due: float | None = None
+    #: Why it is being ended: ``timeout`` or ``interrupted``.
+    reason: str = ""
+    #: Whether everybody knows its process.
+    is_told: bool = False
+    #: Whether it has not ended though it was killed: it waits for a disk, or its warm server hangs.
+    is_stuck: bool = False
+
+    def done(self, run: Run, outcome: Outcome) -> None:
+        """It is over. For any thread."""
+        self.events.put((self, outcome))
+
+    def end(self, reason: str, grace: float = GRACE, first: int = signal.SIGTERM) -> None:
+        """Begin to end it, with the signal *first*."""
+        if not self.reason:
+            self.reason = reason
+            self.rung = _LADDER.index(first)
+            self._step(grace)
+
+    def kill(self, grace: float = GRACE) -> None:
+        """End it at once."""
+        self.reason = self.reason or "interrupted"
+        if self.rung < len(_LADDER):
+            self.rung = len(_LADDER) - 1
+            self._step(grace)
+
+    def end_rest(self, status: int) -> None:
+        """The process has ended with *status*: what it has started ends too if it was killed."""
+        # Otherwise it may have left something running on purpose, as a script may.
+        if self.handle is not None and (self.reason or status < 0):
+            self.handle.signal(_KILL)
+
+    def check(self, now: float, grace: float = GRACE) -> None:
+        """Do what is due."""
+        if self.deadline is not None and now >= self.deadline and not self.reason:
+            self.end("timeout", grace)
+        elif self.due is not None and now >= self.due:
+            self._step(grace)
+
+    def _step(self, grace: float) -> None:
+        if self.rung == len(_LADDER):
+            self.is_stuck, self.due = True, None
+            return
+        if self.handle is not None:
+            self.handle.signal(_LADDER[self.rung])
+            if _CONTINUE is not None:
+                self.handle.signal(_CONTINUE)  # one that is stopped hears nothing but SIGKILL
+        self.rung += 1
+        self.due = time.monotonic() + grace * (_STUCK if self.rung == len(_LADDER) else 1)
+
+    def waits_until(self) -> float | None:
+        """When ``check`` has to be called again."""
+        times = [one for one in (self.due, None if self.reason else self.deadline) if one]
+        return min(times, default=None)
+
+
+_TICK = 0.25  # seconds between two looks at what is running
+_STUCK_ERROR = RunError("Lost", "it was killed, and did not end", "")
 
 
 class Flow:
@@ -38,7 +120,7 @@ class Flow:
 
     def __init__(
         self,
-        supply: Supply,
+        supply: Queue,
         launcher: Launcher,
         limits: Limits,
         observers: Sequence[Observer] = (),
@@ -48,7 +130,7 @@ class Flow:
         self.observers, self.total = observers, total
         self.counts: Counter[str] = Counter()
         self.summary = Summary()
-        self._active: dict[int, Active] = {}
+        self._active: dict[int, RunningJob] = {}
         self._events: Events = queue.SimpleQueue()
         self._again: list[tuple[float, int, Run]] = []
         self._free = list(range(limits.workers))
@@ -157,23 +239,23 @@ class Flow:
         # One that could not be started has ended, too: what comes next may depend on it.
         yield from self._ended_now()
 
-    def _begin(self, run: Run) -> Active:
+    def _begin(self, run: Run) -> RunningJob:
         run.slot, run.state, run.started = heapq.heappop(self._free), RUNNING, time.time()
         active = self._enter(run)
         for one in self.observers:
             one.on_start(run, self.total)
         return active
 
-    def _enter(self, run: Run) -> Active:
+    def _enter(self, run: Run) -> RunningJob:
         if run.index not in self._active:
-            active = Active(run, None, self._events, self._deadline())
+            active = RunningJob(run, None, self._events, self._deadline())
             self._active[run.index] = active
         return self._active[run.index]
 
     def _deadline(self) -> float | None:
         return time.monotonic() + self.limits.timeout if self.limits.timeout else None
 
-    def _tell_process(self, active: Active) -> None:
+    def _tell_process(self, active: RunningJob) -> None:
         if not active.is_told and active.handle is not None and active.handle.pid:
             # What a warm server imports before, takes none of the time of its first run.
             active.is_told, active.deadline = True, self._deadline()
@@ -210,7 +292,7 @@ class Flow:
             self._tell_process(active)
             active.check(now, self._grace)
             if active.is_stuck:
-                self._fail(active.run, _STUCK, -_KILL)
+                self._fail(active.run, _STUCK_ERROR, -_KILL)
         for one in self.observers:
             one.on_tick([active.run for active in self._active.values()], self.counts)
 
@@ -222,7 +304,7 @@ class Flow:
             return _TICK
         return max(0.0, min(_TICK, soonest - time.monotonic()))
 
-    def _ended(self, active: Active, outcome: Outcome) -> Iterator[Run]:
+    def _ended(self, active: RunningJob, outcome: Outcome) -> Iterator[Run]:
         run = active.run
         if self._active.get(run.index) is not active:
             return  # it was stuck, and given up
@@ -319,7 +401,7 @@ class Flow:
             active.kill()
 
 
-def _told(outcome: Outcome, active: Active, limits: Limits) -> Outcome:
+def _told(outcome: Outcome, active: RunningJob, limits: Limits) -> Outcome:
     """*outcome*, with the reason why we ended it."""
     if active.reason == "timeout":
         error = RunError("TimeoutError", f"took longer than {limits.timeout:g} s", "")

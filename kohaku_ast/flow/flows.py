@@ -3,29 +3,119 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError, unknown
-from kohaku_ast.flow.cores import usable_cores
-from kohaku_ast.flow.limits import Limits
-from kohaku_ast.flow.modes import MODES
+from kohaku_ast.flow.flow import Flow
+from kohaku_ast.flow.launchers import MODES, WantsValue, launcher_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.plan import Plan
-from kohaku_ast.flow.recording import Recording
-from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.slots import Slots, parse_threads, pinned, usual_workers
-from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
+from kohaku_ast.flow.settings import (
+    Limits,
+    Recording,
+    Slots,
+    parse_threads,
+    pinned,
+    usable_cores,
+    usual_workers,
+)
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.script import Script
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+
+Warn = Callable[[str], None]
+"""Told what a user has to know."""
+
+
+def tell_on_stderr(text: str) -> None:
+    """The usual way to say something."""
+    print(f"kogine: {text}", file=sys.stderr, flush=True)
+
+
+def warn_on_stderr(text: str) -> None:
+    """The usual way to warn."""
+    tell_on_stderr(f"warning: {text}")
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """How the runs are to be run, one after another or at once."""
+
+    mode: str | Executor
+    limits: Limits
+    slots: Slots
+    nice: int = 0
+    recording: Recording = field(default_factory=Recording)
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether what runs print is kept; where an Executor runs them, nobody knows."""
+        return self.recording.is_on and isinstance(self.mode, str)
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether what runs print appears where we print: one run at a time, or no logs."""
+        return self.limits.workers == 1 or not self.has_logs
+
+    def flow(
+        self,
+        works: Sequence[ScriptConfigs],
+        observers: Sequence[Observer],
+        *,
+        total: int | None,
+        listens: bool,
+        wants_value: WantsValue,
+        shows: bool | None = None,
+        warn: Warn = warn_on_stderr,
+    ) -> Flow:
+        """The Flow of *works*; ``runs()`` starts it. *shows* replaces ``shows_output``."""
+        recorder = self.recording.recorder(warn, tell_on_stderr, self._variables, self.has_logs)
+        first, limits = [], self.limits
+        options: dict[str, Any] = {}
+        if recorder is not None:
+            options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
+            # First: whoever is told of the end of a run finds its record complete.
+            first, limits = [recorder], replace(limits, is_done=recorder.is_done)
+        launcher = launcher_of(
+            self.mode,
+            self.slots,
+            warn=_once(warn),
+            shows=self.shows_output if shows is None else shows,
+            limits=limits,
+            wants_value=wants_value,
+            nice=self.nice,
+            **options,
+        )
+        if not isinstance(self.mode, str):  # its workers count the seconds: a run may have to wait
+            limits = replace(limits, timeout=None)
+        return Flow(Queue(works, listens), launcher, limits, [*first, *observers], total)
+
+    def _variables(self, run: Run) -> dict[str, str]:
+        return self.slots.of(run)
+
+
+def _once(warn: Warn) -> Callable[[Run, str], None]:
+    """What is said of one run holds for most of them."""
+    said: set[str] = set()
+
+    def say(run: Run, message: str) -> None:
+        if message not in said:
+            said.add(message)
+            warn(message)
+
+    return say
+
 
 Path: TypeAlias = "str | os.PathLike[str]"
 _POLICIES = ("continue", "stop")
@@ -109,14 +199,16 @@ class _Flow:
 
             raise ConfigError(flow.summary.broken)
 
-    def plan(self) -> Plan:
+    def plan(self) -> FlowSettings:
         """How it is run."""
-        return Plan(self.mode, self.limits, self.slots, self.nice, self.recording)
+        return FlowSettings(self.mode, self.limits, self.slots, self.nice, self.recording)
 
-    def works(self) -> list[Work]:
+    def works(self) -> list[ScriptConfigs]:
         """Its Scripts, read now."""
         return [
-            Work(one.name, Binder(Launch(one.path), (), one.entrypoint, capture=True), one.config)
+            ScriptConfigs(
+                one.name, Binder(Launch(one.path), (), one.entrypoint, capture=True), one.config
+            )
             for one in self.scripts
         ]
 

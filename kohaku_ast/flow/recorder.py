@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kohaku_ast.flow.kept import Kept
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.resumed import Resumed
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, Run
-from kohaku_ast.runner.bound import Bound
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.store import facts
-from kohaku_ast.store.find import Finished
-from kohaku_ast.store.identity import identity
-from kohaku_ast.store.processes import ProcessMark
-from kohaku_ast.store.run_folder import RunFolder
-from kohaku_ast.store.surroundings import Surroundings
+from kohaku_ast.store import own_modules, record
+from kohaku_ast.store.environment import ProcessMark, host
+from kohaku_ast.store.identity import identity, program_hash, without_content
+from kohaku_ast.store.record import Finished, Record, Surroundings, working_folder
+from kohaku_ast.store.run_folder import LOG, RunFolder
 
 _IDENTITY = "identity"
 _MOST_TRIED_AGAIN = 1000
@@ -98,7 +96,7 @@ class Recorder(Observer):
         """*run* has got its process."""
         kept = self._open.get(run.index)
         if kept is not None:
-            kept.facts["process"] = facts.marked(ProcessMark.of(pid))
+            kept.facts["process"] = record.marked(ProcessMark.of(pid))
             self._write(kept)
 
     def on_refuse(self, run: Run) -> None:
@@ -155,13 +153,13 @@ class Recorder(Observer):
         return Kept(
             folder,
             {
-                "schema": facts.SCHEMA,
+                "schema": record.SCHEMA,
                 "identity": self._identity(run, bound),
                 "label": run.label,
                 "index": run.index,
                 "work": run.work.name,
-                **facts.of_start(time.time(), run.attempt, None),
-                **facts.of_program(bound, overrides, facts.working_folder()),
+                **record.of_start(time.time(), run.attempt, None),
+                **record.of_program(bound, overrides, record.working_folder()),
                 **self._around.of_flow(bound),
             },
             self.has_logs,
@@ -169,7 +167,7 @@ class Recorder(Observer):
 
     def _identity(self, run: Run, bound: Bound) -> str:
         if _IDENTITY not in run.notes:
-            run.notes[_IDENTITY] = identity(bound, facts.working_folder())
+            run.notes[_IDENTITY] = identity(bound, record.working_folder())
         return str(run.notes[_IDENTITY])
 
     def _end(self, index: int, status: str, outcome: Outcome | None, ended: float) -> None:
@@ -204,3 +202,160 @@ class Recorder(Observer):
         if log is not None:
             os.close(log)
         self._open.pop(run.index).folder.remove()
+
+
+class Kept:
+    """A folder and what is to stand in its run.json."""
+
+    def __init__(self, folder: RunFolder, known: dict[str, object], has_log: bool) -> None:
+        self.folder = folder
+        self.facts = known
+        self.attempts: tuple[dict[str, object], ...] = ()
+        self.has_log = has_log
+        self.is_between_attempts = False
+        #: Why there is no log, though there should be one.
+        self.log_error: OSError | None = None
+
+    def begin(self, attempt: int, started: float) -> int | None:
+        """An attempt begins; the descriptor of its log, which the caller closes."""
+        self.is_between_attempts = False
+        self.facts.update(record.of_start(started, attempt, None), attempts=self.attempts, log=None)
+        return self._open_log() if self.has_log else None
+
+    def _open_log(self) -> int | None:
+        try:
+            log = self.folder.open_log()
+        except OSError as error:
+            self.log_error = error
+            return None
+        self.facts["log"], self.log_error = LOG, None
+        return log
+
+    def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
+        """The attempt, and with it perhaps the run, is over."""
+        self.facts.update(record.of_end(status, outcome, ended))
+
+    def put_attempt_aside(self) -> None:
+        """Keep the attempt that has just ended: another one is to come."""
+        number = self.facts["attempt"]
+        assert isinstance(number, int)
+        if self.facts["log"] is not None:
+            try:
+                self.facts["log"] = self.folder.keep_log(number)
+            except OSError:
+                self.facts["log"] = None
+        self.attempts += (record.of_attempt(self.facts),)
+        self.facts["attempts"] = self.attempts
+        self.is_between_attempts = True
+        self.facts["status"] = "running"
+
+    def as_last_attempt(self) -> Path | None:
+        """There will be no other attempt after all; where its log is."""
+        *others, last = self.attempts
+        self.facts.update(last, attempts=others)
+        self.is_between_attempts = False
+        return None if last["log"] is None else self.folder.path / str(last["log"])
+
+    def write(self) -> None:
+        """Raises OSError."""
+        self.folder.write(self.facts)
+
+
+class Resumed:
+    """What of a flow was done before."""
+
+    def __init__(
+        self, finished: Finished, retry_failed: bool, warn: Callable[[str, str], None]
+    ) -> None:
+        """*warn* gets a subject, of which it speaks once, and a sentence."""
+        own_modules.forget()  # of the flow before, in a notebook
+        self._finished, self._warn = finished, warn
+        self._statuses = (SUCCEEDED,) if retry_failed else (SUCCEEDED, FAILED)
+        #: How the runs that were not run again had ended -> how many.
+        self.skipped: Counter[str] = Counter()
+        #: Of these: at another git commit than now.
+        self.elsewhere = 0
+
+    def is_done(self, run: Run, bound: Bound, identity: str, commit: str) -> bool:
+        """Whether there is a record for *run*, which then gets its Outcome, folder and log."""
+        wanted = set(bound.config.outputs) if bound.config else set()
+        record = self._take(identity, wanted) or self._taken_meanwhile(run, identity, wanted)
+        if record is None:
+            self._warn_of_change(run, bound)
+            self._warn_of_value(run, bound)
+            return False
+        run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
+        self.skipped[record.status] += 1
+        self.elsewhere += bool(record.commit and commit and record.commit != commit)
+        self._warn_of_text(record)
+        return True
+
+    def __str__(self) -> str:
+        """What was skipped, in a sentence; empty if nothing was."""
+        good, bad = self.skipped[SUCCEEDED], self.skipped[FAILED]
+        parts = [f"{good} that succeeded before"] if good else []
+        parts += [f"{bad} that failed before (--retry-failed runs them again)"] if bad else []
+        hint = f"; {self.elsewhere} of them at another git commit" if self.elsewhere else ""
+        return f"skipped {' and '.join(parts)}{hint}" if parts else ""
+
+    def _take(self, identity: str, wanted: set[str]) -> Record | None:
+        for status in self._statuses:
+            # Of a failed run there are no outputs.
+            record = self._finished.take(identity, status, wanted if status == SUCCEEDED else ())
+            if record is not None:
+                return record
+        return None
+
+    def _taken_meanwhile(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
+        """Of a run that was under way in another flow when this one began."""
+        record = self._finished.take(identity, RUNNING)
+        if record is None or record.status == RUNNING:
+            self._warn_of_orphan(run, record)
+            return None
+        is_enough = record.status == FAILED or record.wanted >= wanted
+        return record if record.status in self._statuses and is_enough else None
+
+    def _warn_of_text(self, record: Record) -> None:
+        for name in record.only_shown:
+            text = (
+                f"{name!r} of a run that is skipped was recorded as text only "
+                f"({record.folder.name}): its Outcome has none. Let the script give back plain "
+                "values or the path of a file, or run without --resume."
+            )
+            self._warn(f"text of {name}", text)
+
+    def _warn_of_orphan(self, run: Run, record: Record | None) -> None:
+        if record is not None:
+            text = (
+                f"{run.label}: {_where_it_runs(record)} ({record.folder.name}); "
+                "it is run a second time."
+            )
+            self._warn(f"orphan {record.identity}", text)
+
+    def _warn_of_change(self, run: Run, bound: Bound) -> None:
+        script = bound.launch.shown
+        start = script, bound.program.entry_name, run.label
+        if self._finished.knows_other(start, program_hash(bound, working_folder())):
+            text = (
+                f"{run.label} has succeeded before, but {script} or a module that it imports has "
+                "changed since: such runs are run again."
+            )
+            self._warn(f"change of {script}", text)
+
+    def _warn_of_value(self, run: Run, bound: Bound) -> None:
+        found = without_content(bound)
+        if found is not None:
+            target, reason = found
+            text = (
+                f"{run.label}: {target!r} holds what cannot be told to be the same in another "
+                f"process ({reason}): such runs are always run again."
+            )
+            self._warn(f"value of {target}", text)
+
+
+def _where_it_runs(record: Record) -> str:
+    there = record.facts["host"]
+    if there != host():
+        return f"was running on {there!r} when its record was last written"
+    process = record.facts["process"] or record.facts["flow"]
+    return f"still runs in process {process['pid']} of another flow"

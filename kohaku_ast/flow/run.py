@@ -1,13 +1,17 @@
-"""Run: one run of a flow, as those see it who watch the flow."""
+"""Runs of a flow, and the Configs that they are made of, each asked for when it can start."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.flow.work import Work
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.config.sweep_parts import Walk
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import Outcome
 
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
@@ -21,7 +25,7 @@ class Run:
 
     #: Its number in the flow, from 0.
     index: int
-    work: Work
+    work: ScriptConfigs
     config: Config
     state: str = WAITING
     #: Which of the workers it has, from 0.
@@ -67,3 +71,79 @@ class Run:
     def label(self) -> str:
         """What tells it from the others: ``lr=0.1 bs=32``, else the Script's name."""
         return self.config.label or self.work.name
+
+
+class Queue:
+    """Gives the Configs of several Works, one Work after the other."""
+
+    def __init__(self, works: Sequence[ScriptConfigs], listens: bool) -> None:
+        """*listens*: generators get the Outcome of each run as the value of their ``yield``."""
+        self.listens = listens
+        #: The last Outcome of each Work.
+        self.previous: dict[str, Outcome] = {}
+        self._waiting = list(works)
+        #: Whether there is one Work.
+        self.is_alone = len(works) == 1
+        self._work: ScriptConfigs | None = None
+        self._walk: Walk | None = None
+        self._begun = False
+
+    def next(self, outcome: Outcome | None = None) -> tuple[ScriptConfigs, Config] | None:
+        """The next of them; None when all have been given.
+
+        *outcome* is that of the last run. Raises ConfigError for what is no Config; what a
+        generator raises comes through.
+        """
+        while True:
+            if self._walk is None:
+                if not self._waiting:
+                    return None
+                self._work = self._waiting.pop(0)
+                self._walk, self._begun = iter(self._work.sweep(self.previous)), False
+            try:
+                assert self._work is not None
+                return self._work, self._step(self._walk, outcome)
+            except StopIteration:
+                self._walk = None
+
+    def _step(self, walk: Walk, outcome: Outcome | None) -> Config:
+        if not self._begun:
+            self._begun = True
+            return next(walk)
+        return walk.send(outcome if self.listens else None)
+
+    def close(self) -> None:
+        """Let the generator that was asked last know that nothing more is wanted."""
+        if self._walk is not None:
+            self._walk.close()
+            self._walk = None
+        self._waiting.clear()
+
+
+Previous: TypeAlias = Mapping[str, Outcome]
+"""Script name -> the last Outcome of it in this flow."""
+
+Configs: TypeAlias = Config | Iterable[Any] | Callable[[Previous], Any]
+"""One Config; a Sweep, an iterable or a generator of them; or what makes one of these from the
+Outcomes of the Scripts before.
+"""
+
+
+@dataclass(frozen=True)
+class ScriptConfigs:
+    """A Script, ready to be bound, and its Configs."""
+
+    #: What the flow calls it.
+    name: str
+    binder: Binder
+    configs: Configs
+
+    def sweep(self, previous: Previous) -> Sweep:
+        """Its Configs; asked for when its first run can start.
+
+        Raises ConfigError if there are none.
+        """
+        configs = self.configs
+        if callable(configs) and not isinstance(configs, (Config, Sweep)):
+            configs = configs(previous)
+        return Sweep.of(configs, self.name)

@@ -6,12 +6,11 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
+from kohaku_ast.config.template import ConfigLine, config_lines, config_rows
 from kohaku_ast.migrate.migration import Key, Migrated, NotCarriedOver, in_order, match_keys
-from kohaku_ast.transform.config_file import config_lines
-from kohaku_ast.transform.config_lines import Line, config_rows
-from kohaku_ast.transform.inspection import Inspection
-from kohaku_ast.transform.parameters import Parameter
-from kohaku_ast.transform.rules.options import Option, find_options
+from kohaku_ast.transform.find.inspection import Inspection
+from kohaku_ast.transform.find.options import Option, find_options
+from kohaku_ast.transform.find.parameters import Parameter
 
 _IMPLIED = {
     "store": "None", "append": "None", "count": "None", "extend": "None",
@@ -53,9 +52,11 @@ def _action(option: Option) -> str:
     return str(action.value) if isinstance(action, ast.Constant) else ""
 
 
-def _aimed_at(script: Inspection, lines: list[Line], options: dict[str, Option]) -> list[Line]:
+def _aimed_at(
+    script: Inspection, lines: list[ConfigLine], options: dict[str, Option]
+) -> list[ConfigLine]:
     """*lines* with the targets of *script* instead of the options."""
-    keys: dict[Key, Line] = {(options[line.target].name,): line for line in lines}
+    keys: dict[Key, ConfigLine] = {(options[line.target].name,): line for line in lines}
     matched = match_keys(script, list(keys))
     aimed = []
     for key, line in keys.items():
@@ -68,7 +69,7 @@ def _aimed_at(script: Inspection, lines: list[Line], options: dict[str, Option])
 
 
 def _commented(
-    lines: list[Line], options: dict[str, Option], file: str
+    lines: list[ConfigLine], options: dict[str, Option], file: str
 ) -> Iterator[NotCarriedOver]:
     """The lines that are in the config, but not in force."""
     by_name = {one.name: one for one in options.values()}

@@ -14,7 +14,7 @@ from kohaku_ast.migrate.kohakuengine_names import (
     is_kohakuengine,
     root,
 )
-from kohaku_ast.transform.plain_values import in_brackets
+from kohaku_ast.transform.edit.value_text import in_brackets
 
 # isort: split
 # Below kohakuengine_names, which says how to install it.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kohaku_ast.config.cells import CellText, native
+from kohaku_ast.config.template import ConfigLine, config_rows, is_bare, quoted
 from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.migrate.hydra_files import MISSING, Branch, Leaf, compose
 from kohaku_ast.migrate.migration import Key, Migrated, NotCarriedOver, in_order, match_keys
-from kohaku_ast.transform.config_lines import Line, config_rows, is_bare, quoted
-from kohaku_ast.transform.inspection import Inspection
-from kohaku_ast.transform.parameters import Parameter
-from kohaku_ast.transform.targets import join_path
-from kohaku_ast.transform.value_text import LiteralError, literal
+from kohaku_ast.transform.edit.value_text import LiteralError, literal
+from kohaku_ast.transform.find.inspection import Inspection
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.paths import join_path
 
 _RESERVED = {"_args", "_kwargs", "_argv", "_metadata", "_sweep", "_outputs", "_overrides"}
 _OBJECT = "_target_"
@@ -148,19 +148,19 @@ class _Writer:
         match = self.matched.get(key)
         return match.short if isinstance(match, Parameter) else _joined_key(key)
 
-    def lines(self, key: Key) -> list[Line]:
+    def lines(self, key: Key) -> list[ConfigLine]:
         """The lines for *key*; first a name of the config's own, if other values read it so."""
         leaf, text = self.leaves[key], self.texts[key]
         if key[-1] in (_OBJECT, *_ABOUT_OBJECTS):
             return self.object_line(key, leaf)
         name = self.private.get(key, "")
-        helper = [Line(name, text, help=leaf.help, is_helper=True)] if name else []
+        helper = [ConfigLine(name, text, help=leaf.help, is_helper=True)] if name else []
         match = self.matched.get(key, "")
         if name and match and isinstance(match, str):
             return helper
         shown = name or text or _in_quotes(leaf.value)
         reason = self.reason(key, leaf, match)
-        return [*helper, Line(self.target(key), shown, reason, "" if name else leaf.help)]
+        return [*helper, ConfigLine(self.target(key), shown, reason, "" if name else leaf.help)]
 
     def reason(self, key: Key, leaf: Leaf, match: Parameter | str) -> str:
         if not self.texts[key]:
@@ -175,13 +175,15 @@ class _Writer:
             self.leave(leaf, f"{'.'.join(key)}: {match}")
         return match
 
-    def object_line(self, key: Key, leaf: Leaf) -> list[Line]:
+    def object_line(self, key: Key, leaf: Leaf) -> list[ConfigLine]:
         if key[-1] == _OBJECT:
             self.leave(
                 leaf, f"{'.'.join(key)}: {leaf.value} is made by the script itself, or given to it "
                 "as an object by the config"
             )  # fmt: skip
-            return [Line(_joined_key(key), _in_quotes(leaf.value), "not carried over", leaf.help)]
+            return [
+                ConfigLine(_joined_key(key), _in_quotes(leaf.value), "not carried over", leaf.help)
+            ]
         return []
 
     def leave(self, leaf: Leaf, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.migrate.migration import NotCarriedOver
-from kohaku_ast.transform.source import decode, read_bytes
+from kohaku_ast.transform.find.source import decode, read_bytes
 
 MISSING = "???"
 """Hydra's mark for a value that must be given."""

@@ -20,10 +20,9 @@ from kohaku_ast.migrate.kohakuengine_names import (
     statements,
 )
 from kohaku_ast.migrate.migration import Migrated, NotCarriedOver, in_order
-from kohaku_ast.transform.deep import with_room
-from kohaku_ast.transform.inspection import Inspection
-from kohaku_ast.transform.resolve import Targets
-from kohaku_ast.transform.source import Source, decode, parse_text, read_bytes
+from kohaku_ast.transform.find.inspection import Inspection
+from kohaku_ast.transform.find.source import Source, decode, parse_text, read_bytes, with_room
+from kohaku_ast.transform.find.targets import Targets
 
 # isort: split
 # Below kohakuengine_names, which says how to install it.

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from kohaku_ast.errors import near
-from kohaku_ast.transform.inspection import Inspection
-from kohaku_ast.transform.parameters import Parameter
-from kohaku_ast.transform.targets import last_name, split_default, split_path
+from kohaku_ast.transform.find.inspection import Inspection
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.paths import last_name, split_default, split_path
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _COOKIE = re.compile(r"(coding[:=][ \t]*)(?!utf-?8\b)[-\w.]+", re.IGNORECASE)

@@ -10,17 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kohaku_ast.pipeline.job import Job
-    from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.inputs import Rows
 
 
 class Engine(Protocol):
     """Decides where and in which order the nodes of a Job run."""
 
-    def run(self, job: Job) -> Any:
+    def run(self, job: PipelineRun) -> Any:
         """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
 
-    def map(self, job: Job, rows: Rows, keep: bool) -> list[Any]:
+    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
         """A result for each of *rows*, in their order; with *keep* a FailedItem for one that
         raised.
         """

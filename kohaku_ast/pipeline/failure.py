@@ -1,15 +1,31 @@
-"""What is kept of a node that raised, and what its exception is told."""
+"""What is kept of a node that raised, and what its exception is told.
+
+Of the thread and of what it calls; set by who does the work that was sent.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+from contextvars import ContextVar
+
+from kohaku_ast.errors import KogineError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import CodeType
     from typing import Any
 
     from kohaku_ast.pipeline.node_like import NodeLike
+
+
+#: The file of every generated function, as tracebacks have it.
+FILENAME = "<pipeline of kohaku_ast>"
+_PACKAGE = os.path.dirname(os.path.dirname(__file__))
+_OURS = tuple(os.path.join(_PACKAGE, folder, "") for folder in ("pipeline", "engines"))
+#: Functions of ours that call a node: an exception that has no such frame is a bug of ours.
+_CALLERS = {"call", "call_async"}
 
 
 class Failure:
@@ -40,7 +56,7 @@ class Failure:
         """
         if not self.node.is_async:
             return self.node.run(self.inputs)
-        from kohaku_ast.pipeline.awaited import run_async
+        from kohaku_ast.pipeline.execution import run_async
 
         return run_async(self.node, self.inputs)
 
@@ -53,7 +69,7 @@ class Failure:
 
 def note(node: NodeLike, inputs: Mapping[str, Any], item: int | None = None) -> str:
     """``in node 'fit' (train.py:12), item 3, with lr=0.1, data=[1, 2, ...]``."""
-    from kohaku_ast.display.short import short_repr
+    from kohaku_ast.display.text import short_repr
 
     values = ", ".join(f"{name}={short_repr(value)}" for name, value in inputs.items())
     which = "" if item is None else f", item {item}"
@@ -94,3 +110,50 @@ class FailedItem:
 
     def __repr__(self) -> str:
         return f"<item {self.index} failed: {type(self.exception).__name__}: {self.exception}>"
+
+
+APART: ContextVar[bool] = ContextVar("kogine-apart", default=False)
+"""True in a worker process."""
+
+
+def note_crossing(has_crossed: bool) -> None:
+    """Work begins; *has_crossed*: it came from another process."""
+    if has_crossed:
+        APART.set(True)
+
+
+class RemoteTraceback(Exception):  # noqa: N818  # shown as the cause; it says where, not what
+    """The traceback in the process where an exception was raised."""
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
+def cut(error: BaseException) -> None:
+    """Leave of the traceback what lies below our first call of the user's code. Nothing is left
+    of a KogineError of ours, which speaks for itself, and of what came from another process.
+    """
+    at, called = error.__traceback__, False
+    while at:
+        code = at.tb_frame.f_code
+        if called and not _is_ours(code):
+            error.__traceback__ = at
+            return
+        called = _calls_nodes(code)
+        at = at.tb_next
+    if isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
+        error.__traceback__ = None
+
+
+def _is_ours(code: CodeType) -> bool:
+    return code.co_filename == FILENAME or code.co_filename.startswith(_OURS)
+
+
+def _calls_nodes(code: CodeType) -> bool:
+    return code.co_filename == FILENAME or (
+        code.co_name in _CALLERS and code.co_filename.startswith(_OURS)
+    )
+
+
+class ScriptTraceback(RemoteTraceback):
+    """That of a script that ran in a process of its own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kohaku_ast.pipeline.callbacks import Callback
-from kohaku_ast.pipeline.tally import Tally
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +29,13 @@ class LastRun(Callback):
         #: Where the run happened: one pipeline, or the names to one that is inside others.
         self.base = base
         #: Names from the pipeline to a node -> its Tally.
-        self.tallies: dict[Path, Tally] = {}
+        self.tallies: dict[Path, NodeStats] = {}
         self._open = 0
         #: Nodes that have raised and have not ended yet, and what is around nodes that raised.
         self._failed: set[Path] = set()
         self._broken: set[Path] = set()
 
-    def __getitem__(self, name: str | Path) -> Tally:
+    def __getitem__(self, name: str | Path) -> NodeStats:
         return self.tallies[(name,) if isinstance(name, str) else tuple(name)]
 
     def __contains__(self, name: str | Path) -> bool:
@@ -45,18 +44,18 @@ class LastRun(Callback):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), ()  # what was seen here is nothing to another process
 
-    def tally(self, context: Context) -> Tally:
+    def tally(self, context: Context) -> NodeStats:
         """The Tally of where *context* is."""
         return self._at(context.path)
 
-    def _at(self, path: Path) -> Tally:
+    def _at(self, path: Path) -> NodeStats:
         names = tuple([one for one in path if not is_item(one)])[len(self.base) :]
         tally = self.tallies.get(names)
         if tally is None:
-            tally = self.tallies[names] = Tally()
+            tally = self.tallies[names] = NodeStats()
         return tally
 
-    def _opened(self, context: Context) -> Tally:
+    def _opened(self, context: Context) -> NodeStats:
         if not self._open:
             self._begin(tuple([one for one in context.path if not is_item(one)]))
         self._open += 1
@@ -126,7 +125,7 @@ class LastRun(Callback):
             self._broken.add(around)
             self._around(context).broken += 1
 
-    def _around(self, context: Context) -> Tally:
+    def _around(self, context: Context) -> NodeStats:
         return self._at(context.path[:-1])
 
     def _count(self, context: Context) -> None:
@@ -149,3 +148,56 @@ def _told(error: BaseException) -> str:
 def is_item(name: str) -> bool:
     """Whether a part of a Context's path is an item of a map."""
     return name[:1] == "[" and name[-1:] == "]" and name[1:-1].isdigit()
+
+
+class NodeStats:
+    """What became of one node or pipeline, in all items together."""
+
+    __slots__ = (
+        "broken",
+        "cached",
+        "ended",
+        "error",
+        "expected",
+        "failed",
+        "items",
+        "nodes",
+        "running",
+        "seconds",
+        "skipped",
+        "starts",
+        "succeeded",
+    )
+
+    def __init__(self) -> None:
+        #: How often it is running now, and how often it came to which end.
+        self.running = self.succeeded = self.cached = self.failed = self.skipped = 0
+        #: The time that it took, all ends together.
+        self.seconds = 0.0
+        #: Of a pipeline: how many nodes or items in it there were to be, and how many came to an
+        #: end, and how many of these failed.
+        self.expected = self.ended = self.broken = 0
+        #: Of a pipeline: how often it has begun.
+        self.starts = 0
+        #: What it raised last, as text.
+        self.error = ""
+        #: Of a pipeline that is mapped: whether ``expected`` counts items.
+        self.items = False
+        #: Of a pipeline: the nodes that a run of it may run.
+        self.nodes: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """One of running, failed, succeeded, cached and skipped; empty before anything."""
+        for state in ("running", "failed", "succeeded", "cached", "skipped"):
+            if getattr(self, state):
+                return state
+        return ""
+
+    @property
+    def times(self) -> int:
+        """How often it came to an end of its own."""
+        return self.succeeded + self.cached + self.failed
+
+    def __repr__(self) -> str:
+        return f"<{self.state or 'waiting'}, {self.seconds:.3f} s>"

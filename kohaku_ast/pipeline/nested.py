@@ -5,21 +5,21 @@ from __future__ import annotations
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from kohaku_ast.pipeline import hints
-from kohaku_ast.pipeline.job import Job
-from kohaku_ast.pipeline.mapping import check_mode, make_rows, over_names
+from kohaku_ast.errors import PipelineError, did_you_mean
+from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.execution import PipelineRun, clock
+from kohaku_ast.pipeline.inputs import check_mode, make_rows, over_names
+from kohaku_ast.pipeline.node_like import output_names
 from kohaku_ast.pipeline.plan import ancestors
-from kohaku_ast.pipeline.renaming import check_known, outer_inputs, outer_outputs
-from kohaku_ast.pipeline.scope import clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.execution import Scope
+    from kohaku_ast.pipeline.inputs import Rows
     from kohaku_ast.pipeline.pipeline import Pipeline
-    from kohaku_ast.pipeline.scope import Scope
 
 
 class PipelineNode:
@@ -155,7 +155,7 @@ class PipelineNode:
     @contextmanager
     def opened(
         self, values: Mapping[str, Any], scope: Scope | None
-    ) -> Iterator[tuple[Job, Rows | None]]:
+    ) -> Iterator[tuple[PipelineRun, Rows | None]]:
         """What runs for *values*, and its items, if it maps. Tells its start and its end."""
         inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
         if scope is None:
@@ -169,16 +169,16 @@ class PipelineNode:
         finally:
             deeper.tell("on_nested_end", self.name, self.pipeline.name, clock() - started)
 
-    def _job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[Job, Rows | None]:
+    def _job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[PipelineRun, Rows | None]:
         pipeline = self.pipeline
         if not self.map_over:
             plan = pipeline.plan(inner, self._wanted)
-            return Job(pipeline, plan, inner, pipeline.scope(scope)), None
+            return PipelineRun(pipeline, plan, inner, pipeline.scope(scope)), None
         over = [self.input_mapping.get(name, name) for name in self.map_over]
         present = [name for name in over if name in inner]
         rows = make_rows(inner, present, self.map_mode)
         plan = pipeline.plan(rows.names, self._wanted)
-        return Job(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
+        return PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
 
     def gathered(self, result: Any) -> tuple[Any, ...]:
         """The outputs of this node, from what ``job`` gave."""
@@ -194,12 +194,12 @@ class PipelineNode:
     def input_hint(self, name: str) -> Any:
         """The type of an input, or UNKNOWN where each of its values is a run."""
         if name in self.map_over:
-            return hints.UNKNOWN
+            return edge_types.UNKNOWN
         inner = self.input_mapping.get(name, name)
         for node in self.pipeline.graph.nodes:
             if inner in node.inputs and hasattr(node, "input_hint"):
                 return node.input_hint(inner)
-        return hints.UNKNOWN
+        return edge_types.UNKNOWN
 
     def output_hint(self, name: str) -> Any:
         """The type of an output."""
@@ -207,7 +207,54 @@ class PipelineNode:
             return list
         inner = self._inner[name]
         producer = self.pipeline.graph.producers[inner]
-        return producer.output_hint(inner) if hasattr(producer, "output_hint") else hints.UNKNOWN
+        return (
+            producer.output_hint(inner) if hasattr(producer, "output_hint") else edge_types.UNKNOWN
+        )
 
     def __repr__(self) -> str:
         return f"<node {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"
+
+
+def outer_inputs(inner: Iterable[str], mapping: Mapping[str, str], who: str) -> dict[str, str]:
+    """Name in there -> name out here, of the inputs *inner*. *mapping*: name out here -> in there.
+    Raises PipelineError where two names would meet.
+    """
+    outside: dict[str, str] = {}
+    for outer, one in mapping.items():
+        if one in outside:
+            raise PipelineError(f"{who}: {outside[one]!r} and {outer!r} both go to {one!r}.")
+        outside[one] = outer
+    found = {one: outside.get(one, one) for one in inner}
+    for outer, one in mapping.items():
+        if outer in found and found[outer] == outer != one:
+            raise PipelineError(
+                f"{who}: {outer!r} goes to {one!r}, and is the name of another input. "
+                f"Give that one another name too, as in {{..., 'other': {outer!r}}}."
+            )
+    return found
+
+
+def outer_outputs(inner: Iterable[str], mapping: Mapping[str, str], who: str) -> dict[str, str]:
+    """Name out here -> name in there, of the outputs *inner*. *mapping*: name in there -> out
+    here. Raises PipelineError where two names would meet.
+    """
+    found: dict[str, str] = {}
+    for one in inner:
+        outer = mapping.get(one, one)
+        if outer in found:
+            raise PipelineError(
+                f"{who}: two outputs are called {outer!r}: {found[outer]!r} and {one!r}."
+            )
+        found[outer] = one
+    if found:
+        output_names(list(found), who)
+    return found
+
+
+def check_known(names: Iterable[str], known: Iterable[str], what: str, who: str) -> None:
+    """Raises PipelineError for a name of *names* that is not *known*."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
+            raise PipelineError(f"{who} has no {what} {name!r}.{hint}")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import functools
+import types
 from types import MappingProxyType
 from typing import Any, overload
 
 from kohaku_ast.errors import PipelineError, near
-from kohaku_ast.pipeline import hints
-from kohaku_ast.pipeline.names import output_names, place
-from kohaku_ast.pipeline.parameters import REQUIRED, Parameter, find_parameters
-from kohaku_ast.pipeline.pickled import is_async, reduce_node
-from kohaku_ast.pipeline.results import split
+from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.node_like import is_async, output_names, place, reduce_node, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @overload
@@ -70,7 +68,7 @@ class Node:
     #: Whether it is an ``async def``.
     is_async: bool
     #: All parameters of the function, in order.
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[CallableParameter, ...]
 
     def __init__(
         self,
@@ -94,10 +92,17 @@ class Node:
         self.outputs = output_names(output_name, repr(self.name))
         self.cache = cache
         self.is_async = is_async(function)
-        self.parameters = tuple(find_parameters(function, repr(self.name)))
+        self.parameters = tuple(callable_parameters(function, repr(self.name)))
         if rename:
             self._rename(rename)
         self._take(bound or {})
+
+    def __kogine_parts__(self) -> Iterator[tuple[str, Any]]:
+        """What the node is made of, as ``cache/code_dependencies.py`` asks for it."""
+        yield "function", self.function
+        names = {one.parameter: one.name for one in self.parameters}
+        yield "names", (sorted(names.items()), self.outputs)
+        yield from {**self.defaults, **self.bound}.items()
 
     def _rename(self, names: Mapping[str, str]) -> None:
         known = {one.parameter: one for one in self.parameters}
@@ -229,14 +234,93 @@ class Node:
     def input_hint(self, name: str) -> Any:
         """The type of an input, or ``hints.UNKNOWN``."""
         one = self._by_name.get(name)
-        return hints.of_parameter(self.function, one.parameter) if one else hints.UNKNOWN
+        return edge_types.of_parameter(self.function, one.parameter) if one else edge_types.UNKNOWN
 
     def output_hint(self, name: str) -> Any:
         """The type of an output, or ``hints.UNKNOWN``."""
-        return hints.of_output(self.function, self.outputs.index(name), len(self.outputs))
+        return edge_types.of_output(self.function, self.outputs.index(name), len(self.outputs))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return reduce_node(self)
 
     def __repr__(self) -> str:
         return f"<node {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"
+
+
+#: Stands for "no default": None is one.
+REQUIRED: Any = type("Required", (), {"__repr__": lambda _: "<required>"})()
+_STARRED = 0x04 | 0x08  # CO_VARARGS | CO_VARKEYWORDS
+
+
+class CallableParameter:
+    """One parameter of a node's function."""
+
+    __slots__ = ("default", "kind", "name", "parameter")
+
+    def __init__(self, parameter: str, kind: str, default: object = REQUIRED) -> None:
+        #: The name in the function.
+        self.parameter = parameter
+        #: The name in the graph.
+        self.name = parameter
+        #: "positional", "either" or "keyword".
+        self.kind = kind
+        self.default = default
+
+
+def callable_parameters(function: Callable[..., object], who: str) -> list[CallableParameter]:
+    """The parameters of *function* in order. Raises PipelineError for ``*args`` and ``**kwargs``:
+    a graph cannot know what to give them.
+    """
+    plain = type(function) is types.FunctionType and not (
+        function.__dict__.keys() & {"__wrapped__", "__signature__"}
+    )
+    if plain and not function.__code__.co_flags & _STARRED:
+        return _from_code(function)  # type: ignore[arg-type]
+    return _from_signature(function, who)
+
+
+def _from_code(function: types.FunctionType) -> list[CallableParameter]:
+    code, defaults = function.__code__, function.__defaults__ or ()
+    count, only = code.co_argcount, code.co_posonlyargcount
+    names = code.co_varnames
+    first = count - len(defaults)
+    found = [
+        CallableParameter(
+            names[at],
+            "positional" if at < only else "either",
+            defaults[at - first] if at >= first else REQUIRED,
+        )
+        for at in range(count)
+    ]
+    given = function.__kwdefaults__ or {}
+    keywords = names[count : count + code.co_kwonlyargcount]
+    return found + [
+        CallableParameter(name, "keyword", given.get(name, REQUIRED)) for name in keywords
+    ]
+
+
+def _from_signature(function: Callable[..., object], who: str) -> list[CallableParameter]:
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:
+        raise PipelineError(
+            f"{who}: Python cannot tell the parameters of {function!r} ({error}). "
+            "Wrap it in a function that names them."
+        ) from error
+    kinds = {0: "positional", 1: "either", 3: "keyword"}
+    found = []
+    for one in signature.parameters.values():
+        if int(one.kind) not in kinds:
+            raise PipelineError(_starred(str(one), who))
+        default = REQUIRED if one.default is one.empty else one.default
+        found.append(CallableParameter(one.name, kinds[int(one.kind)], default))
+    return found
+
+
+def _starred(parameter: str, who: str) -> str:
+    return (
+        f"{who}: {parameter!r} has no names that a graph could give values to. "
+        "Name each parameter, or wrap the function in one that does."
+    )

@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError
-from kohaku_ast.hidden import hidden
-from kohaku_ast.pipeline.arguments import (
-    asked_names,
-    checked_cache,
-    checked_callbacks,
-    listed_nodes,
-    merged,
-)
-from kohaku_ast.pipeline.callbacks import Context
-from kohaku_ast.pipeline.direct import run_direct
+from kohaku_ast.frames import hidden
+from kohaku_ast.pipeline.callbacks import Callback, Context
+from kohaku_ast.pipeline.codegen import run_direct
 from kohaku_ast.pipeline.engine import find_engine
-from kohaku_ast.pipeline.frames import cut
+from kohaku_ast.pipeline.execution import PipelineRun, Scope
+from kohaku_ast.pipeline.failure import cut
 from kohaku_ast.pipeline.graph import Graph
-from kohaku_ast.pipeline.job import Job
-from kohaku_ast.pipeline.mapping import make_rows
+from kohaku_ast.pipeline.inputs import make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.plan import Plan, make_plan
-from kohaku_ast.pipeline.scope import Scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.callbacks import Callback
-    from kohaku_ast.pipeline.drawing.drawing import Drawing
-    from kohaku_ast.pipeline.drawing.explain import Explanation
+    from kohaku_ast.pipeline.drawing import Drawing, Explanation
     from kohaku_ast.pipeline.engine import Engine
     from kohaku_ast.pipeline.failure import Failure
     from kohaku_ast.pipeline.node_like import NodeLike
 
     Names = str | Collection[str] | None
+
 
 _PLANS = 256  # kept; more kinds of calls of one pipeline are rare
 
@@ -148,8 +139,8 @@ class Pipeline:
     def _run(self, values: dict[str, Any], output_name: Names) -> Any:
         plan = self.plan(values, output_name)
         if self._is_bare and not plan.is_async:
-            return run_direct(Job(self, plan, values, self._own_scope))
-        return Job(self, plan, values, self.scope(None)).run()
+            return run_direct(PipelineRun(self, plan, values, self._own_scope))
+        return PipelineRun(self, plan, values, self.scope(None)).run()
 
     def _map(
         self,
@@ -163,7 +154,7 @@ class Pipeline:
             raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
         rows = make_rows(values, map_over, map_mode)
         plan = self.plan(rows.names, output_name)
-        return Job(self, plan, rows.fixed, self.scope(None)).map(rows, on_error == "keep")
+        return PipelineRun(self, plan, rows.fixed, self.scope(None)).map(rows, on_error == "keep")
 
     def plan(self, given: Iterable[str], output_name: Names = None) -> Plan:
         """What would run for values of the names *given*. Raises PipelineError as ``run`` does."""
@@ -212,18 +203,18 @@ class Pipeline:
         self, inputs: Mapping[str, Any] | None = None, output_name: Names = None, **named: Any
     ) -> Any:
         """Why each node would or would not run for these values; runs nothing."""
-        from kohaku_ast.pipeline.caching.explain import explain
+        from kohaku_ast.pipeline.explain import explain_cache
 
         values = merged(inputs, named)
-        return explain(self.plan(values, output_name), values, self.cache)
+        return explain_cache(self.plan(values, output_name), values, self.cache)
 
     def explain(self, from_node: str | None = None, to_node: str | None = None) -> Explanation:
         """Every edge and why it is there, in words; of a part of the nodes, if it is named by its
         ends. Raises PipelineError for nodes that are not there.
         """
-        from kohaku_ast.pipeline.drawing.explain import explain
+        from kohaku_ast.pipeline.drawing import explain_graph
 
-        return explain(self, from_node, to_node)
+        return explain_graph(self, from_node, to_node)
 
     def visualize(
         self, depth: int = 0, from_node: str | None = None, to_node: str | None = None
@@ -231,7 +222,7 @@ class Pipeline:
         """A drawing for a notebook, or to ``save("x.svg")``; pipelines inside are open as deep as
         *depth*. With a LastRun or ProgressBar among its callbacks it shows states and times.
         """
-        from kohaku_ast.pipeline.drawing.drawing import draw
+        from kohaku_ast.pipeline.drawing import draw
 
         return draw(self, depth, from_node, to_node)
 
@@ -244,9 +235,78 @@ class Pipeline:
         return {**self.__dict__, "_plans": {}, "last_error": None}
 
     def __repr__(self) -> str:
-        from kohaku_ast.pipeline.drawing.inputs import told_inputs
+        from kohaku_ast.pipeline.drawing import told_inputs
 
         told = {name for node in self.nodes for name in told_inputs(self.graph, node)}
         inputs = ", ".join([name for name in self.inputs if name in told])
         outputs = ", ".join(self.outputs)
         return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
+
+
+_OF_NODES = ("inputs", "outputs", "defaults", "run")
+
+
+def listed_nodes(nodes: Any) -> list[NodeLike]:
+    """The nodes, with pipelines among them as nodes. Raises PipelineError for what is none."""
+    if isinstance(nodes, str) or not hasattr(nodes, "__iter__"):
+        raise PipelineError(f"nodes is {nodes!r}: give a list of nodes.")
+    return [_as_node(one) for one in nodes]
+
+
+def _as_node(one: Any) -> NodeLike:
+    if callable(getattr(one, "as_node", None)):
+        return one.as_node()  # type: ignore[no-any-return]
+    if not all(hasattr(one, name) for name in _OF_NODES):
+        what = getattr(one, "__name__", None)
+        raise PipelineError(
+            f"{what or one!r} is no node"
+            + (': decorate it with @node(output_name="...").' if what else ".")
+        )
+    return one  # type: ignore[no-any-return]
+
+
+def checked_cache(cache: Any) -> Any:
+    """*cache*. Raises PipelineError if it cannot load and store."""
+    if cache is None or (hasattr(cache, "load") and hasattr(cache, "store")):
+        return cache
+    hint = f"DiskCache({cache!r})" if isinstance(cache, str) else "a DiskCache or a MemoryCache"
+    raise PipelineError(f"cache is {cache!r}: give {hint}.")
+
+
+def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, ...] | None:
+    """The callbacks. Raises PipelineError for what is none."""
+    if callbacks is None:
+        return None
+    if not hasattr(callbacks, "__iter__"):
+        raise PipelineError(f"callbacks is {callbacks!r}: give a list of them.")
+    found = tuple(callbacks)
+    for one in found:
+        if isinstance(one, type):
+            raise PipelineError(f"a callback is the class {one.__name__}: give {one.__name__}().")
+        if not isinstance(one, Callback):
+            raise PipelineError(f"{one!r} is no callback: derive its class from Callback.")
+    return found
+
+
+def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
+    """The values in *inputs* and those given as keywords."""
+    if inputs is None:
+        return named
+    if not hasattr(inputs, "keys"):
+        raise PipelineError(
+            f"inputs is a {type(inputs).__name__}: give a dict, or the values by name."
+        )
+    both = [name for name in named if name in inputs]
+    if both:
+        raise PipelineError(f"the input {both[0]!r} is given twice: in the dict and by name.")
+    return {**inputs, **named}
+
+
+def asked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
+    """*output_name*, fit to be a key. Raises PipelineError for what names nothing."""
+    if output_name is None or isinstance(output_name, str):
+        return output_name
+    names = tuple(output_name) if hasattr(output_name, "__iter__") else None
+    if names is not None and all(isinstance(name, str) for name in names):
+        return names
+    raise PipelineError(f"output_name is {output_name!r}: give a name, or a list of names.")

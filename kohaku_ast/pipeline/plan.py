@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline.codegen import MAKING, GeneratedCode
 from kohaku_ast.pipeline.graph import shown
-from kohaku_ast.pipeline.straight import MAKING, Straight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ class Plan:
         self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
         #: What ``caching.keys`` works out once for each plan.
         self.keys: object = None
-        self._straight: Straight | None = None
+        self._straight: GeneratedCode | None = None
 
     @property
-    def straight(self) -> Straight:
+    def straight(self) -> GeneratedCode:
         """The whole Plan as one function, made when it is first asked for."""
         if self._straight is None:
             with MAKING:
-                self._straight = self._straight or Straight(self)
+                self._straight = self._straight or GeneratedCode(self)
         return self._straight
 
     def result(self, values: Mapping[str, Any]) -> Any:

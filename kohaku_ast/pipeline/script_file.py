@@ -1,20 +1,31 @@
-"""The file of a script node: its text as it is now, and what was compiled of it."""
+"""The file of a script node: its text as it is now, what it takes and what it gives."""
 
 from __future__ import annotations
 
-from kohaku_ast.pipeline.script_names import ScriptNames, find_names
-from kohaku_ast.runner.bound import Binder
+import ast
+from dataclasses import dataclass, field
+from os.path import basename
+
+from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline.node_like import output_names, place
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.job import launch_of, launch_parts
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.local_modules import LocalModules
-from kohaku_ast.runner.override import Override
-from kohaku_ast.runner.shipment import launch_of, launch_parts
+from kohaku_ast.runner.overrides import Override
+from kohaku_ast.transform.find.bindings import find_definitions
+from kohaku_ast.transform.find.entrypoints import find_entrypoint
+from kohaku_ast.transform.find.inspection import inspect_source, with_modules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.script_text import ScriptTexts
-    from kohaku_ast.transform.source import Source
+    from kohaku_ast.pipeline.script_runs import ScriptTexts
+    from kohaku_ast.transform.find.bindings import Definition
+    from kohaku_ast.transform.find.parameters import Parameter
+    from kohaku_ast.transform.find.source import Source
 
 
 class ScriptFile:
@@ -56,7 +67,7 @@ class ScriptFile:
     def digests(self) -> tuple[tuple[str, bytes], ...]:
         """Of the text, and of those of the user's modules that it imports, as they are now."""
         if self._texts is None:
-            from kohaku_ast.pipeline.script_text import ScriptTexts
+            from kohaku_ast.pipeline.script_runs import ScriptTexts
 
             self._texts = ScriptTexts(self.launch)
         return self._texts.digests()
@@ -88,6 +99,145 @@ class ScriptFile:
 
 def source_of(launch: Launch) -> Source:
     """The text of *launch*."""
-    from kohaku_ast.transform.source import decode
+    from kohaku_ast.transform.find.source import decode
 
     return decode(launch.data, launch.filename, launch.path0, launch.package)
+
+
+RETURN = "return"
+"""Stands for what the call that starts the script returns: no global can have this name."""
+
+#: Annotations that say the same in every script. A default's type says nothing: another is fine.
+_TYPES = {one.__name__: one for one in (int, float, str, bool, bytes, list, dict, set, tuple)}
+#: With one of these a script may have globals that its text does not name.
+_OPENERS = ("globals", "exec", "vars", "locals")
+
+
+@dataclass(frozen=True)
+class ScriptNames:
+    """The names of one script."""
+
+    #: Name that a value may be given by (full and short targets) -> the full target.
+    targets: dict[str, str] = field(default_factory=dict)
+    #: Those of *targets* that another node's output of that name fills.
+    linked: frozenset[str] = frozenset()
+    #: Those that a person would tune, by their shortest targets.
+    settings: tuple[str, ...] = ()
+    #: Global -> the line that binds it first.
+    globals: dict[str, int] = field(default_factory=dict)
+    #: Whether it may have other globals, too.
+    is_open: bool = False
+    #: Whether a call of its own starts it, so that it returns something.
+    returns: bool = False
+    #: Global -> the type that its annotation promises.
+    hints: dict[str, Any] = field(default_factory=dict)
+
+
+def find_names(source: Source) -> ScriptNames:
+    """The ScriptNames of *source*; raises SyntaxError as ``compile`` does."""
+    found = inspect_source(source)
+    parameters = [one for one in with_modules(found).parameters if not one.refused]
+    settings = [one for one in found.listed() if not one.refused]
+    definitions = find_definitions(source.tree)
+    start = find_entrypoint(source)
+    return ScriptNames(
+        targets=_targets(parameters),
+        linked=frozenset(_linked(parameters, settings)),
+        settings=tuple([one.short for one in settings]),
+        globals=_globals(source.tree, definitions),
+        is_open=_is_open(source.tree, definitions),
+        returns=bool(start.calls or start.marked),
+        hints=_hints(definitions),
+    )
+
+
+def _targets(parameters: list[Parameter]) -> dict[str, str]:
+    targets = {one.target: one.target for one in parameters}
+    for one in parameters:
+        targets.setdefault(one.short, one.target)
+    return targets
+
+
+def _linked(parameters: list[Parameter], settings: list[Parameter]) -> Iterator[str]:
+    """Globals, and what a person would tune. The rest (a function, a module, a local deep inside)
+    may have the name of somebody's output by chance.
+    """
+    for one in parameters:
+        if one.kind == "global":
+            yield one.target
+    yield from (one.short for one in settings if one.short.isidentifier())
+
+
+def _globals(tree: ast.Module, definitions: list[Definition]) -> dict[str, int]:
+    names: dict[str, int] = {}
+    for one in definitions:
+        names.setdefault(one.name, getattr(one.node, "lineno", 1))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            for name in node.names:
+                names.setdefault(name, node.lineno)
+        elif isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
+            names.setdefault(node.target.id, node.lineno)
+    return names
+
+
+def _is_open(tree: ast.Module, definitions: list[Definition]) -> bool:
+    return any(one.form == "star" for one in definitions) or any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OPENERS
+        for node in ast.walk(tree)
+    )
+
+
+def _hints(definitions: list[Definition]) -> dict[str, Any]:
+    hints: dict[str, Any] = {}
+    for one in definitions:
+        if isinstance(one.annotation, ast.Name) and one.annotation.id in _TYPES:
+            hints.setdefault(one.name, _TYPES[one.annotation.id])
+    return hints
+
+
+_FEW = 12  # names that a message may list
+
+
+def name_outputs(
+    asked: str | Iterable[str] | Mapping[str, str] | None, name: str
+) -> dict[str, str]:
+    """Global of the script, or "return" -> name in the graph. Raises PipelineError."""
+    if asked is None:
+        asked = {RETURN: name}
+    if hasattr(asked, "items"):
+        pairs = dict(asked.items())
+        return dict(zip(pairs, output_names(pairs.values(), repr(name))))
+    names = asked.split() if isinstance(asked, str) else list(asked)
+    if RETURN in names:
+        raise PipelineError(
+            f'{name!r}: what the script returns needs a name: outputs={{"return": "score"}}.'
+        )
+    return {one: one for one in output_names(names, repr(name))}
+
+
+def check_outputs(asked: Iterable[str], file: ScriptFile) -> None:
+    """Raise PipelineError for what the script, by its text, cannot give."""
+    for one in asked:
+        if one == RETURN:
+            if not (file.names.returns or file.entrypoint):
+                raise PipelineError(_nothing_returned(file))
+        elif one not in file.names.globals and not file.names.is_open:
+            raise PipelineError(_no_global(one, file))
+
+
+def _nothing_returned(file: ScriptFile) -> str:
+    shown = basename(file.launch.shown)
+    return (
+        f"{shown} has no guard that calls one of its functions, so it returns nothing. Name the "
+        f'globals that it gives: script({shown!r}, outputs="...").'
+    )
+
+
+def _no_global(name: str, file: ScriptFile) -> str:
+    lines, shown = file.names.globals, basename(file.launch.shown)
+    found = [f"{one!r} ({place(file.launch.filename, lines[one])})" for one in near(name, [*lines])]
+    if found:
+        return f"{shown} has no global {name!r}. Did you mean {' or '.join(found)}?"
+    known = f" It has: {', '.join(lines)}." if 0 < len(lines) <= _FEW else ""
+    return f"{shown} has no global {name!r}.{known}"

@@ -7,11 +7,9 @@ from os.path import basename, splitext
 from types import MappingProxyType
 
 from kohaku_ast.errors import PipelineError, near
-from kohaku_ast.pipeline import hints
-from kohaku_ast.pipeline.names import place
-from kohaku_ast.pipeline.script_file import ScriptFile
-from kohaku_ast.pipeline.script_names import RETURN
-from kohaku_ast.pipeline.script_outputs import check_outputs, name_outputs
+from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.node_like import place
+from kohaku_ast.pipeline.script_file import RETURN, ScriptFile, check_outputs, name_outputs
 from kohaku_ast.pipeline.script_runs import run_script
 
 TYPE_CHECKING = False
@@ -221,12 +219,12 @@ class ScriptNode:
 
     def input_hint(self, name: str) -> Any:
         """The type of the annotation of a global, or UNKNOWN."""
-        return self.file.names.hints.get(self.targets.get(name, ""), hints.UNKNOWN)
+        return self.file.names.hints.get(self.targets.get(name, ""), edge_types.UNKNOWN)
 
     def output_hint(self, name: str) -> Any:
         """The same for an output."""
         inside = next(one for one, outside in self.globals.items() if outside == name)
-        return self.file.names.hints.get(inside, hints.UNKNOWN)
+        return self.file.names.hints.get(inside, edge_types.UNKNOWN)
 
     def __repr__(self) -> str:
         shown = [*self.inputs[: len(self.inputs) - len(self.defaults)], *self.settings]

@@ -1,31 +1,37 @@
-"""The script's own child processes see its overrides.
+"""The script's own child processes, modules and numba caches see its overrides.
 
 ``multiprocessing`` (and loky, which copies it) tells a spawned child which file to run again as
 ``__mp_main__``. Under overrides that has to be our Program with the same values. The path in
 those instructions is replaced by an object that, when the child unpickles it, receives the
 Program and turns into that path again; when ``runpy`` then reads the file, it gets the Program's
 code. So nothing of ours runs while the script does.
+
+On the warm path of runs that override something in a module.
+
+On the warm path of runs that may use numba.
 """
 
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # pickle finds a function where it is defined
+import os
 import sys
+from _frozen_importlib_external import PathFinder  # as in main_module.py
 from _operator import getitem
 
-from kohaku_ast.hidden import without_resume
+from kohaku_ast.frames import without_resume
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
-from kohaku_ast.transform.given import Given, fill
+from kohaku_ast.transform.program.bound_program import BoundProgram, Call, fill
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from importlib.machinery import ModuleSpec
     from types import CodeType, ModuleType
 
-    from kohaku_ast.runner.import_hook import OverridingFinder
-    from kohaku_ast.runner.prepared import Prepared
-    from kohaku_ast.transform.program import Program
+    from kohaku_ast.transform.program.bound_program import Prepared
+    from kohaku_ast.transform.program.program import Program
+
 
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
 """The modules whose ``get_preparation_data`` says what a child runs."""
@@ -71,24 +77,14 @@ class _Main(str):
     dumps: Callable[[], bytes]
 
     def __reduce__(self) -> tuple[object, ...]:
-        received = _Called(receive, self.dumps(), self.key, str(self))
+        received = Call(receive, self.dumps(), self.key, str(self))
         if not hasattr(_signal, "pthread_sigmask"):
             return getitem, ((received,), 0)
         # The child blocks SIGINT before it imports anything of ours, and no line of ours is left
         # when it hears it again: whoever presses Ctrl-C meanwhile sees multiprocessing's lines.
-        before = _Called(sigmask, BLOCK, (SIGINT,))
-        after = _Called(sigmask, _signal.SIG_SETMASK, before)
+        before = Call(sigmask, BLOCK, (SIGINT,))
+        after = Call(sigmask, _signal.SIG_SETMASK, before)
         return getitem, ((before, received, after), 1)
-
-
-class _Called:
-    """What another process gets for it is the result of a call that is made there."""
-
-    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
-        self.reduced = function, arguments
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return self.reduced
 
 
 def receive(data: bytes, key: str, main: str) -> str:
@@ -97,7 +93,7 @@ def receive(data: bytes, key: str, main: str) -> str:
     """
     import pickle
 
-    from kohaku_ast.transform.program import loads
+    from kohaku_ast.transform.program.program import loads
 
     program, values, modules = pickle.loads(data)
     loaded = {name: (file, loads(one), given) for name, (file, one, given) in modules.items()}
@@ -105,16 +101,14 @@ def receive(data: bytes, key: str, main: str) -> str:
     use_in_modules(inheritance)
     watch_spawners(inheritance)
     if key == "init_main_from_name":  # the child looks it up by name, as the parent did
-        from kohaku_ast.runner.import_hook import install
-
         program, values = inheritance.main
-        install({main: (program.filename, Given(program, values).codes()[0])})
+        install({main: (program.filename, BoundProgram(program, values).codes()[0])})
     elif key == "init_main_from_path":
-        _read_next(Given(*inheritance.main))
+        _read_next(BoundProgram(*inheritance.main))
     return main
 
 
-def _read_next(given: Given) -> None:
+def _read_next(given: BoundProgram) -> None:
     """Let the next file that ``runpy`` reads, which is the script's, have the code of *given*."""
     import pkgutil
 
@@ -148,27 +142,21 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
         name: (file, one.program, one.sent) for name, (file, one) in prepared.modules.items()
     }
     if given.program.numba:
-        from kohaku_ast.runner.numba_cache import use_own_numba_cache
-
         use_own_numba_cache(prepared)
     if given.program.sites or modules:
         watch_spawners(Inheritance((given.program, given.sent), modules))
     if not prepared.modules:
         return None
-    from kohaku_ast.runner.import_hook import install
-
     return install({name: (file, one.codes()[0]) for name, (file, one) in prepared.modules.items()})
 
 
 def use_in_modules(inheritance: Inheritance) -> None:
     """In the child: put the overrides of modules in force for every import from here on."""
     codes = {
-        name: (file, Given(program, values).codes()[0])
+        name: (file, BoundProgram(program, values).codes()[0])
         for name, (file, program, values) in inheritance.modules.items()
     }
     if codes:
-        from kohaku_ast.runner.import_hook import install
-
         install(codes)
 
 
@@ -240,3 +228,75 @@ def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
 
     get_preparation_data.__wrapped__ = original  # type: ignore[attr-defined]
     spawner.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
+
+
+class OverridingFinder:
+    """Finds modules as Python does, and gives some of them other code.
+
+    Only ``get_code`` of the module's own loader is replaced: its spec, its class, its cached
+    path and what ``inspect`` sees are what they always are. Nothing is written as bytecode.
+    """
+
+    def __init__(self, codes: Mapping[str, tuple[str, CodeType]]) -> None:
+        """*codes*: module name -> its file and the code to run for it."""
+        self.codes = dict(codes)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of *name*, for every import and reload; None for other modules."""
+        if name not in self.codes:
+            return None
+        file, code = self.codes[name]
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is None or spec.origin is None or not _is_same(spec.origin, file):
+            return None  # another module of that name comes first: the override stays unused
+        spec.loader.get_code = _give(code)  # type: ignore[union-attr]
+        return spec
+
+
+def _give(code: CodeType) -> Callable[[str], CodeType]:
+    return lambda fullname: code
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def install(codes: Mapping[str, tuple[str, CodeType]]) -> OverridingFinder:
+    """Put a finder before all others; ``sys.meta_path.remove`` takes it away."""
+    finder = OverridingFinder(codes)
+    sys.meta_path.insert(0, finder)
+    return finder
+
+
+VARIABLE = "NUMBA_CACHE_DIR"
+"""Where numba looks for the folder, when it is imported."""
+
+
+def use_own_numba_cache(prepared: Prepared) -> None:
+    """Give runs with these values a cache folder of their own, below the one that is set."""
+    from kohaku_ast.transform.program.cache import cache_folder
+
+    base = os.environ.get(VARIABLE) or os.path.join(cache_folder(), "numba")
+    os.environ[VARIABLE] = folder = os.path.join(base, _digest(prepared))
+    numba = sys.modules.get("numba")
+    if numba is not None:  # imported by an earlier run in this process
+        numba.config.CACHE_DIR = folder
+
+
+def _digest(prepared: Prepared) -> str:
+    """Equal for equal overrides; of values that cannot be compared, new each time."""
+    import hashlib
+
+    import cloudpickle
+
+    digest = hashlib.blake2b(digest_size=12)
+    for prefix, _, given in prepared.every():
+        for target, value in sorted(given.sent.items()):
+            try:
+                data = cloudpickle.dumps(value)
+            except Exception:
+                data = os.urandom(16)
+            digest.update(f"{prefix}{target}=".encode() + data)
+    return digest.hexdigest()

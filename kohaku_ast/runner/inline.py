@@ -1,26 +1,35 @@
-"""A run inside this process: everything that it borrows is given back."""
+"""A run inside this process: everything that it borrows is given back.
+
+Else the second run of a sweep would train on with the model that the first one has left behind.
+"""
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
-from kohaku_ast.runner.borrowed import Borrowed
-from kohaku_ast.runner.bottom import call_hook, trimmed
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.runner.exit_status import as_status
-from kohaku_ast.runner.forked import parent_alone
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.empty_stack import call_hook, trimmed
 from kohaku_ast.runner.local_modules import LocalModules
-from kohaku_ast.runner.main_module import new_main
+from kohaku_ast.runner.main_module import new_main, warn_compiler
 from kohaku_ast.runner.outcome import Outcome, RunError
-from kohaku_ast.runner.process import warn_compiler
-from kohaku_ast.runner.process_end import Lend, ending, lend_nothing
-from kohaku_ast.transform.pickled import load
+from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
+from kohaku_ast.runner.process_state import Borrowed
+from kohaku_ast.transform.program.bound_program import (
+    BoundProgram,
+    Pickled,
+    Prepared,
+    is_plain,
+    load,
+)
 
 
 class InlineRun:
@@ -177,3 +186,116 @@ def _is_plain(value: object, depth: int = 4) -> bool:
     if isinstance(value, dict):
         return all(map(inner, value)) and all(map(inner, value.values()))
     return all(map(inner, value))  # type: ignore[call-overload]
+
+
+_SHARED = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, Pickled)
+"""What a script calls, it does not change; a method may be there to tell its object something."""
+
+
+def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
+    """*bound* with copies of the values; *warn* is told of those that cannot be copied."""
+    if not any(map(_is_own, _values(bound))):
+        return bound
+    copies = _Copies(warn)
+    given = BoundProgram(bound.program, copies.of(bound.prepared.given.sent))
+    modules = {
+        name: (file, BoundProgram(one.program, copies.of(one.sent)))
+        for name, (file, one) in bound.prepared.modules.items()
+    }
+    return Bound(
+        bound.launch, bound.config, Prepared(given, modules), bound.names, bound.argv[1:],
+        lambda values: copies.of(bound.anew(values)),
+    )  # fmt: skip
+
+
+def _values(bound: Bound) -> Iterator[object]:
+    for _, _, given in bound.prepared.every():
+        yield from given.sent.values()
+    yield from bound.names.values()
+    if bound.config is not None:
+        yield from bound.config.args
+        yield from bound.config.kwargs.values()
+
+
+def _is_own(value: object) -> bool:
+    """Whether a run may change *value*; of displays it gets copies anyway."""
+    return not isinstance(value, _SHARED) and not is_plain(value)
+
+
+class _Copies:
+    """For one run: what is one object in two values stays one."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._memo: dict[int, object] = {}
+
+    def of(self, values: Mapping[str, object]) -> dict[str, object]:
+        with _modules_shared():
+            return {
+                name: self._copy(name, value) if _is_own(value) else value
+                for name, value in values.items()
+            }
+
+    def _copy(self, name: str, value: object) -> object:
+        try:
+            return copy.deepcopy(value, self._memo)
+        except Exception as error:  # whatever its class raises
+            self._warn(
+                f"the value of {name!r} cannot be copied ({type(error).__name__}: {error}): "
+                "all runs in this process share it, with what they do to it"
+            )
+            return value
+
+
+@contextmanager
+def _modules_shared() -> Iterator[None]:
+    """Inside, a module in a value is no reason not to copy it: copies name the same one."""
+    before = copyreg.dispatch_table.get(ModuleType)
+    copyreg.pickle(ModuleType, lambda module: module.__name__)
+    try:
+        yield
+    finally:
+        if before is None:
+            del copyreg.dispatch_table[ModuleType]
+        else:
+            copyreg.dispatch_table[ModuleType] = before
+
+
+@contextmanager
+def parent_alone() -> Iterator[int]:
+    """Nobody but this process, whose number is given, comes out of the block. A child would go
+    on with the next run, or with the caller's program, as a second one of us.
+    """
+    pid, status = os.getpid(), 0
+    try:
+        yield pid
+    except BaseException as error:
+        if os.getpid() == pid:
+            raise
+        status = _shown(error)
+    if os.getpid() != pid:
+        _flush()
+        os._exit(status)
+
+
+def _shown(error: BaseException) -> int:
+    """The exit status for *error*, which is printed as at the end of a process."""
+    if isinstance(error, SystemExit):
+        if isinstance(error.code, int) or error.code is None:
+            return as_status(error.code or 0)
+        print(error.code, file=sys.stderr)
+        return 1
+    error.__traceback__ = trimmed(error.__traceback__)
+    call_hook(sys.excepthook, error, error.__traceback__)
+    if isinstance(error, KeyboardInterrupt):
+        _flush()
+        die_of(signal.SIGINT)
+    return 1
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # as for every process that ends with a closed stream

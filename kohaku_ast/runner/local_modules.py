@@ -1,11 +1,15 @@
-"""Which of the modules in ``sys.modules`` are the script's own, and which are libraries."""
+"""Which modules are the script's own, and which of them another process finds."""
 
 from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 MAINS = ("__main__", "__mp_main__")
@@ -77,3 +81,114 @@ def is_own(names: Mapping[str, object], folder: str) -> bool:
     """Whether *names* are the globals of a module in *folder* that belongs to no library."""
     file = names.get("__file__")
     return isinstance(file, str) and _locator(folder)(file)
+
+
+_ASK = """\
+import sys
+from importlib.util import find_spec
+if sys.path[:1] == [""]:
+    del sys.path[0]  # the working folder: nobody imports from there
+def places(name):
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        return []
+    return [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+print({name: places(name) for name in sys.argv[1:]})
+"""
+_EVERYWHERE = ("kohaku_ast", "kogine", "cloudpickle")
+_registry = threading.RLock()
+"""The modules that cloudpickle takes along are the same for all threads."""
+
+_asked: dict[str, list[str]] = {}
+"""Module -> its file and its folders in a fresh interpreter; none if it is not found there."""
+
+
+def lacking_in_fresh(path0: str) -> list[ModuleType]:
+    """The modules, packages as a whole, that a script in *path0* could not import in a fresh
+    interpreter: they were found because of how this process was started.
+    """
+    usual = {*map(os.path.realpath, sysconfig.get_paths().values()), os.path.realpath(path0)}
+    doubtful = {name: one for name, one in _tops().items() if folder_of(one) not in usual}
+    found = _find_fresh(doubtful)
+    return [one for name, one in doubtful.items() if not _is_same(one, found[name])]
+
+
+def lacking_elsewhere(path: Iterable[str], own: Sequence[str]) -> list[ModuleType]:
+    """The modules that were found because the script, or where it lies, has added to the search
+    path *own*, and that are not found by *path*, in the process that has started this one.
+    """
+    known = {os.path.realpath(one) for one in (*path, *own)}
+    added = {os.path.realpath(one) for one in sys.path if isinstance(one, str)} - known
+    return [one for one in _tops().values() if folder_of(one) in added] if added else []
+
+
+@contextmanager
+def by_value(modules: Sequence[ModuleType]) -> Iterator[None]:
+    """Inside, cloudpickle takes what is defined in *modules* along."""
+    import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+    with _registry:
+        others = cloudpickle.list_registry_pickle_by_value()
+        new = [one for one in dict.fromkeys(modules) if one.__name__ not in others]
+        for one in new:
+            cloudpickle.register_pickle_by_value(one)
+        try:
+            yield
+        finally:
+            for one in new:
+                cloudpickle.unregister_pickle_by_value(one)
+
+
+def folder_of(module: ModuleType) -> str:
+    """Where a search path has to lead so that *module*, a top one, is found; empty for none."""
+    places = _places(module)
+    return os.path.dirname(os.path.realpath(places[-1])) if places else ""
+
+
+def _tops() -> dict[str, ModuleType]:
+    """The modules that come from files, without those of Python itself and ours."""
+    skipped = {*sys.stdlib_module_names, *MAINS, *_EVERYWHERE}
+    return {
+        name: one
+        for name, one in list(sys.modules.items())
+        if "." not in name and name not in skipped and _is_usual(name, one)
+    }
+
+
+def _is_usual(name: str, module: ModuleType) -> bool:
+    return getattr(module, "__name__", None) == name and bool(_places(module))
+
+
+def _places(module: ModuleType) -> list[str]:
+    """Its file and its folders, as far as there are any."""
+    try:
+        names = vars(module)
+        places = [names.get("__file__"), *names.get("__path__", ())]
+    except TypeError:  # anything can stand in sys.modules
+        return []
+    return [one for one in places if isinstance(one, str)]
+
+
+def _is_same(module: ModuleType, places: Sequence[str]) -> bool:
+    found = {os.path.realpath(one) for one in places}
+    return bool(found) and found == {os.path.realpath(one) for one in _places(module)}
+
+
+def _find_fresh(names: Iterable[str]) -> dict[str, list[str]]:
+    """Asks one, once for each name; if it does not answer, nothing is found."""
+    from kohaku_ast.runner.spawn import interpreter
+
+    new = [name for name in names if name not in _asked]
+    if new:
+        done = subprocess.run(
+            [*interpreter(), "-c", _ASK, *new], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, text=True,
+        )  # fmt: skip
+        _asked.update({name: [] for name in new})
+        if done.returncode == 0:
+            from ast import literal_eval
+
+            answered = literal_eval(done.stdout)
+            _asked.update({name: list(filter(None, places)) for name, places in answered.items()})
+    return {name: _asked[name] for name in names}

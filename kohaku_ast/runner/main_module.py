@@ -1,23 +1,43 @@
-"""A ``__main__`` that is what plain Python would have made.
+"""Runs a script as the whole rest of this process, as ``python script.py`` would.
 
 On the warm path. Everything that the end of a script needs is bound here at import: by then
 there may be no working folder, no ``sys.path`` and no modules.
+
+On the warm path. Nothing here catches what the script raises: it goes through to the
+interpreter, which prints it, flushes, sets the exit status and dies of SIGINT as it always
+does; only the frames of ours are taken off what is printed.
 """
 
 from __future__ import annotations
 
+import atexit
 import builtins
+import os
 import sys
 
 # Not from importlib.machinery and types: these load five modules, 0.5 ms of every start.
 from _frozen_importlib import BuiltinImporter
 from _frozen_importlib_external import SourceFileLoader
 
+# functools loads ten modules.
+from _functools import partial  # type: ignore[import-not-found]
+
+from kohaku_ast.frames import hidden
+from kohaku_ast.runner import STARTED_WITH
+from kohaku_ast.runner.empty_stack import trimmed
+from kohaku_ast.runner.launch import enter_folder
+from kohaku_ast.sigint import BLOCK, HELD, calmly, hear, sigmask, unhold
+from kohaku_ast.transform.program.bound_program import load
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import CodeType, ModuleType, TracebackType
 
     from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.transform.program.bound_program import Prepared
+    from kohaku_ast.transform.program.program import Program
+
 
 _ORDER = (
     "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__annotations__",
@@ -52,3 +72,208 @@ def _names() -> list[str]:
     """The names that this version of Python gives to ``__main__``, in its order."""
     real = [name for name in vars(sys.modules["__main__"]) if name in _ORDER]
     return real if real[-1:] == ["__cached__"] else list(_ORDER)
+
+
+@hidden
+def become(
+    launch: Launch,
+    codes: Sequence[CodeType | None],
+    names: Mapping[str, object],
+    last: Callable[[dict[str, object]], object] | None = None,
+    loaded: Callable[[], Iterable[str]] | None = None,
+) -> object:
+    """Run *codes* as ``__main__``; what the script raises comes out as it is.
+
+    *names* are put into the module first; *last* is called with its namespace at the end, and
+    what it returns is given back. *loaded*: the modules that the script may have others for; by
+    default all that we have loaded.
+    """
+    module = new_main(launch)
+    namespace = module.__dict__
+    before: Iterable[int] = ()
+    _enter(launch, loaded or _loaded)
+    _be_main(module)
+    namespace.update({name: load(value) for name, value in names.items()})
+    del module
+    hear()
+    try:
+        launch.execute(codes, namespace)
+        returned = None if last is None else last(namespace)
+        before = sigmask(BLOCK, HELD)
+    except BaseException as error:
+        try:
+            before = sigmask(BLOCK, HELD)
+        except BaseException:
+            pass
+        unhold(before)
+        if not isinstance(error, SystemExit):
+            _peel(error, namespace if launch.has_file else {})
+        raise
+    unhold(before)
+    if launch.has_file:
+        _leave(namespace)
+    return returned
+
+
+def _be_main(module: ModuleType) -> None:
+    before = sys.modules.get("__main__")
+    sys.modules["__main__"] = module
+    if before is not None and sys.modules.get("__mp_main__") is before:
+        # Set when multiprocessing is imported, by a library say, which a warm server has done:
+        # what the processes of a pool send back is looked for there.
+        sys.modules["__mp_main__"] = module
+
+
+def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> None:
+    sys.argv = launch.argv
+    if enter_folder(launch):
+        _forget_shadowed(launch.path0, list(loaded()))
+
+
+def _loaded() -> set[str]:
+    return set(sys.modules) - STARTED_WITH
+
+
+def _forget_shadowed(folder: str, loaded: list[str]) -> None:
+    """Let the script import its own ``inspect.py``, though we have imported Python's."""
+    tops = hidden_by(folder, loaded)
+    for name in loaded if tops else ():
+        if name.partition(".")[0] in tops:
+            del sys.modules[name]
+
+
+def hidden_by(folder: str, names: Iterable[str]) -> set[str]:
+    """Those of the loaded *names*, without dots, that a script in *folder* finds others for."""
+    tops = {name.partition(".")[0] for name in names}
+    return {top for top in tops if top in sys.modules and _is_hidden_by(folder, top)}
+
+
+def _is_hidden_by(folder: str, name: str) -> bool:
+    if name.startswith(("_", "kogine", "kohaku_ast")):
+        return False
+    path = os.path.join(folder, name)
+    if not os.path.exists(path + ".py") and not os.path.exists(os.path.join(path, "__init__.py")):
+        return False
+    # The script may lie beside the very module, in the standard library say.
+    return not (getattr(sys.modules[name], "__file__", None) or "").startswith(path)
+
+
+@hidden
+def _leave(namespace: dict[str, object]) -> None:
+    """CPython takes these away before atexit; scripts' exit functions may look."""
+    namespace.pop("__file__", None)
+    namespace.pop("__cached__", None)
+
+
+@hidden
+def _peel(error: BaseException, namespace: dict[str, object]) -> None:
+    """Let the interpreter show *error* without the frames that are ours."""
+    shown = getattr(sys, "excepthook", None)
+    if shown is not None:
+        trace = trimmed(error.__traceback__)
+        sys.excepthook = partial(_show, shown, trace, namespace)
+
+
+@hidden
+def _show(
+    shown: Callable[..., object],
+    trace: TracebackType | None,
+    namespace: dict[str, object],
+    kind: type[BaseException],
+    value: BaseException,
+    _: TracebackType | None,
+) -> None:
+    """An excepthook for one call: *shown*, with *trace*, and with itself gone."""
+    sys.excepthook = shown
+    value.__traceback__ = sys.last_traceback = trace
+    try:
+        shown(kind, value, trace)
+    finally:
+        _leave(namespace)
+
+
+def warn_compiler(program: Program) -> None:
+    """Say what Python's compiler says of the script, each time: scripts are never cached."""
+    for category, message, line in program.warnings:
+        import warnings
+
+        kind = getattr(builtins, category)
+        warnings.warn_explicit(message, kind, program.filename, line)
+
+
+def warn_at_end(prepared: Prepared) -> None:
+    """At exit, name the overrides that were not used. Registered first, so it runs last."""
+    EndWarning().tell(prepared)
+
+
+class EndWarning:
+    """Names the overrides that were not used, at exit."""
+
+    def __init__(self) -> None:
+        """Registered now; *tell* says later what it is about."""
+        self.prepared: Prepared | None = None
+        self.pid = 0
+        atexit.register(_warn_unused, self)
+
+    def tell(self, prepared: Prepared) -> None:
+        """Say that *prepared* runs in this process."""
+        self.prepared, self.pid = prepared, os.getpid()
+
+
+@hidden
+def _warn_unused(warning: EndWarning) -> None:
+    calmly(_say_unused, warning)
+
+
+@hidden
+def _say_unused(warning: EndWarning) -> None:
+    if os.getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
+        return
+    tracer = sys.gettrace()
+    sys.settrace(None)  # the script may have left one on: it is not to see us
+    for message in unused_messages(warning.prepared):
+        _say(f"kogine: warning: {message}\n")
+    sys.settrace(tracer)
+
+
+def unused_messages(prepared: Prepared) -> list[str]:
+    """One sentence for each override that had no effect, or that may be read by nothing."""
+    messages = []
+    for prefix, path, given in prepared.every():
+        messages += given.program.notes
+        file = os.path.basename(path)
+        for target, line in given.unused():
+            target = f"{prefix}{target}"
+            messages.append(f"override {target!r} was not used: line {line} of {file} did not run")
+        for target in given.created:
+            target = f"{prefix}{target}"
+            messages.append(f"override {target!r} set a name that was not there before in {file}")
+    return messages
+
+
+def _say(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        write(2, text.encode("utf-8", "backslashreplace"))
+    except (OSError, ValueError):
+        pass  # the script closed its stderr: there is nowhere left to say it
+
+
+def entry_call(
+    name: str, args: Sequence[object], kwargs: Mapping[str, object]
+) -> Callable[[dict[str, object]], object]:
+    """What calls the function *name* of a namespace; a coroutine is run to its end."""
+
+    @hidden
+    def call(namespace: dict[str, object]) -> object:
+        function: Callable[..., object] = namespace[name]  # type: ignore[assignment]
+        named = {keyword: load(value) for keyword, value in kwargs.items()}
+        result = function(*map(load, args), **named)
+        if type(result).__name__ != "coroutine":
+            return result
+        import asyncio
+
+        return asyncio.run(result)  # type: ignore[arg-type]
+
+    return call

@@ -1,12 +1,23 @@
-"""Outcome: what a run left behind."""
+"""Outcome: what a run left behind, here or in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import marshal
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
+from typing import IO, Any, TypeAlias
 
-from kohaku_ast.runner.error_text import describe
+from kohaku_ast.errors import UncrossableValue
+from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, load_values
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class RunError:
     @classmethod
     def of(cls, error: BaseException, trace: TracebackType | None) -> RunError:
         """*error* with *trace*, which starts at the script's first frame."""
-        return cls(*describe(error, trace))
+        return cls(*describe_error(error, trace))
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
@@ -61,9 +72,8 @@ class Outcome:
         return self.ended - self.started
 
     def _repr_html_(self) -> str:
-        from kohaku_ast.display.html import html_table
-        from kohaku_ast.display.short import short_repr
-        from kohaku_ast.display.table import Group
+        from kohaku_ast.display.table import Group, html_table
+        from kohaku_ast.display.text import short_repr
 
         rows = [("value", short_repr(self.value))]
         rows += [(f"outputs[{name!r}]", short_repr(value)) for name, value in self.outputs.items()]
@@ -71,3 +81,170 @@ class Outcome:
             rows.append(("error", str(self.error)))
         caption = f"{self.status}, exit status {self.exit_status}, {self.seconds:.3g} s"
         return html_table(("name", "value"), [Group("", tuple(rows))], caption)
+
+
+Unread: TypeAlias = tuple[int, bytes, float, float]
+"""What is known of a process that has ended: status, result, when it started and ended."""
+
+
+class PendingOutcome:
+    """The Outcome of a process that is to write its result into a file. For any thread."""
+
+    def __init__(self) -> None:
+        self.file = CrossingFile()
+        #: When the process was started, in seconds since the epoch.
+        self.started = time.time()
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+
+    def settle(self, status: int) -> Outcome:
+        """The Outcome, now that the process has ended; *status* is as for ``outcome_of``."""
+        return self._once(lambda: outcome_of(status, self.file.read(), self.started))
+
+    def unread(self, status: int) -> Unread:
+        """What ``outcome_of`` makes the Outcome of, in another process."""
+        return status, self.file.read(), self.started, time.time()
+
+    def lose(self, reason: str) -> Outcome:
+        """The Outcome if nobody will ever know how the process ended."""
+        return self._once(lambda: lost(reason, self.started))
+
+    def _once(self, make: Callable[[], Outcome]) -> Outcome:
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = make()
+                self.file.close()
+            return self._outcome
+
+
+def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -> Outcome:
+    """*status* is the exit status, or minus the number of the signal that killed the process; it
+    has ended now, unless *ended* says when.
+    """
+    kind, *rest = _read(result)
+    value: object = None
+    outputs: dict[str, object] = {}
+    error = _error(kind, rest, status)
+    sent = load_raised(rest[3]) if kind == "failed" and rest[3] else None
+    if kind == "finished" and status >= 0:
+        try:
+            value, outputs = _made_again(*rest)
+        except UncrossableValue as raised:
+            error = RunError("UncrossableValue", str(raised), "")
+    failed = status or error
+    state = "failed" if failed else "succeeded"
+    ended = ended or time.time()
+    return Outcome(state, value, outputs, error, status, started, ended, raised=sent)
+
+
+def lost(reason: str, started: float) -> Outcome:
+    """The Outcome of a run whose end nobody saw."""
+    error = RunError("Lost", reason, "")
+    return Outcome("failed", None, {}, error, -signal.SIGKILL, started, time.time())
+
+
+def _read(result: bytes) -> list[Any]:
+    """What the process wrote; one that was killed while it did so has written nothing."""
+    try:
+        return list(marshal.loads(result))
+    except (EOFError, ValueError, TypeError):
+        return ["nothing"]
+
+
+def _error(kind: str, rest: list[str], status: int) -> RunError | None:
+    """What went wrong, from what the process left behind and how it ended."""
+    if status < 0:
+        return _killed(-status)
+    if kind == "failed":
+        return RunError(*rest[:3])
+    if kind == "uncrossable":
+        return RunError("UncrossableValue", rest[0], "")
+    if kind == "nothing" and status == 0:
+        return RunError("Lost", "the process ended early with status 0 (os._exit?)", "")
+    return None
+
+
+def _made_again(parts: list[tuple[bool, bytes, bool]]) -> tuple[object, dict[str, object]]:
+    """The result and the outputs, from *parts*: each says whether it may be lacking."""
+    made: dict[str, Mapping[str, object]] = {}
+    for is_plain, data, may_lack in parts:
+        try:
+            made.update(load_values(is_plain, data))
+        except UncrossableValue:
+            if not may_lack:
+                raise
+            made["value"] = {"value": Uncrossed("<a value that cannot be made again here>")}
+    return made["value"]["value"], dict(made["outputs"])
+
+
+def _killed(number: int) -> RunError:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    hint = " (out of memory?)" if name == "SIGKILL" else ""
+    return RunError("Killed", f"the process was killed by {name}{hint}", "")
+
+
+def above_streams(number: int) -> int:
+    """Descriptor *number*, or a copy of it if it is where a process has stdin, stdout or stderr:
+    who closes these leaves their places free.
+    """
+    if number > 2:
+        return number
+    import fcntl
+
+    copy = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(number)
+    return copy
+
+
+class CrossingFile:
+    """Bytes for another process, which gets a descriptor or, on Windows, a path."""
+
+    __slots__ = ("_file", "_stack")
+
+    def __init__(self, data: bytes = b"") -> None:
+        """Holds *data*, to be read from its start."""
+        self._stack = ExitStack()
+        if hasattr(os, "memfd_create"):
+            # Not a file on a disk, which may be full.
+            number = above_streams(os.memfd_create("kogine"))
+            self._file: IO[bytes] = open(number, "w+b", 0)  # noqa: SIM115  # close() closes it
+        elif sys.platform != "win32":
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        else:
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+            self._file = open(Path(folder, "kogine"), "w+b", 0)  # noqa: SIM115
+        self._stack.callback(self._file.close)
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) :]
+        self._file.seek(0)
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+        return self._file.fileno()
+
+    @property
+    def path(self) -> str:
+        """Where it is, on Windows."""
+        return str(self._file.name)
+
+    def read(self) -> bytes:
+        """All that is in it."""
+        self._file.seek(0)
+        return self._file.read()
+
+    def close(self) -> None:
+        """Gives it back; it may be closed twice."""
+        self._stack.close()
+
+    def __enter__(self) -> CrossingFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,4 +1,11 @@
-"""From a script and overrides to code that is ready to run. On the warm path."""
+"""From a script and overrides to code that is ready to run.
+
+On the warm path of ``kogine run``; a spawned run gets what was made here.
+
+On the warm path.
+
+On the warm path.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +13,19 @@ import os
 
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_cell, parse_value
-from kohaku_ast.errors import DuplicateTarget, ValueMismatch
-from kohaku_ast.transform.request import Request
+from kohaku_ast.errors import DuplicateTarget, KogineError, ValueMismatch
+from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
+from kohaku_ast.transform.program.load import load_program
+from kohaku_ast.transform.program.program import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kohaku_ast.runner.override import Override
-    from kohaku_ast.transform.program import Meant, Program
+    from kohaku_ast.runner.bind import Anew
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.overrides import Override
+    from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 
 def make_request(
@@ -73,7 +84,9 @@ def read_values(
     return values
 
 
-def _choose(overrides: Sequence[Override], meant: Mapping[str, Meant]) -> dict[str, Override]:
+def _choose(
+    overrides: Sequence[Override], meant: Mapping[str, ResolvedTarget]
+) -> dict[str, Override]:
     """Full target -> the override that holds."""
     chosen: dict[str, Override] = {}
     for one in overrides:
@@ -112,7 +125,7 @@ def _shown(one: Override) -> str:
     return str(one.value) if one.is_text else repr(one.value)
 
 
-def _value(one: Override, meant: Meant, filename: str) -> object:
+def _value(one: Override, meant: ResolvedTarget, filename: str) -> object:
     if not one.is_text:
         return one.value
     try:
@@ -126,9 +139,120 @@ def _value(one: Override, meant: Meant, filename: str) -> object:
         ) from None
 
 
-def _read(one: Override, meant: Meant) -> object:
+def _read(one: Override, meant: ResolvedTarget) -> object:
     """A text of the command line has two meanings with a comma in it, a cell has not."""
     if is_cell(one.value):
         return native(one.value) if one.as_is else parse_cell(one.value, meant.reading)
     text = str(one.value)
     return parse_as_is(text) if one.as_is else parse_value(text, meant.reading, one.target)
+
+
+def prepare(
+    launch: Launch,
+    overrides: Sequence[Override],
+    args: Sequence[object] = (),
+    kwargs: Mapping[str, object] | None = None,
+    entrypoint: str = "",
+    *,
+    split: bool = False,
+    capture: bool = False,
+    added: Iterable[str] = (),
+    programs: Programs | None = None,
+    anew: Anew = dict,
+) -> Prepared:
+    """Find what every override means, in the script and in its modules; nothing has run yet.
+
+    *programs* keeps what is compiled, for the next run of the same script; *anew* gives values
+    as the script gets them. Raises SyntaxError,
+    and KogineError for what cannot be applied.
+    """
+    programs = programs or Programs(launch)
+    request = make_request(overrides, args, kwargs, entrypoint, split, capture, added)
+    try:
+        program = programs.of_script(request)
+    except KogineError as error:
+        raise _with_origin(error, overrides) from None
+    aimed = _by_module(program, request, overrides)
+    values = read_values(program, request, overrides, args, kwargs)
+    modules = {
+        name: (file, _module(programs, file, inner, anew)) for (name, file), inner in aimed.items()
+    }
+    return Prepared(BoundProgram(program, anew(values)), modules)
+
+
+_IN_SIGHT = ("command line", "Config", "Sweep")
+"""Origins that who reads the message has before his eyes."""
+
+
+def _with_origin(error: KogineError, overrides: Sequence[Override]) -> KogineError:
+    """*error* about a target, saying which config asks for it."""
+    origins = [one.origin for one in overrides if one.target == error.target]
+    if not origins or origins[0] in _IN_SIGHT:
+        return error
+    return type(error)(f"{error} ({origins[0]} gives it a value.)")
+
+
+def _by_module(
+    program: Program, request: Request, overrides: Sequence[Override]
+) -> dict[tuple[str, str], list[Override]]:
+    """Module name and file -> the overrides for it, with their targets in it."""
+    meant = {name: one for (name, _, _), one in zip(request.targets, program.meant) if one}
+    aimed: dict[tuple[str, str], list[Override]] = {}
+    for one in overrides:
+        found = meant[one.target].module if one.target in meant else None
+        if found:
+            name, file, inner = found
+            aimed.setdefault((name, file), []).append(one.aimed_at(inner))
+    return aimed
+
+
+def _module(programs: Programs, file: str, overrides: list[Override], anew: Anew) -> BoundProgram:
+    request = make_request(overrides)
+    program = programs.of_module(file, request)
+    return BoundProgram(program, anew(read_values(program, request, overrides)))
+
+
+class Programs:
+    """What has been compiled so far. A file is read once, so that all runs see one text."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self._made: dict[object, Program] = {}
+        self._modules: dict[str, bytes] = {}
+
+    def of_script(self, request: Request) -> Program:
+        """The script's; raises what ``load_program`` does."""
+        key, launch = request.key(), self.launch
+        if key not in self._made:
+            self._made[key] = load_program(
+                launch.data, launch.filename, request, launch.path0, launch.package
+            )
+        return self._made[key]
+
+    def of_module(self, file: str, request: Request) -> Program:
+        """That of the module in *file*; raises what ``load_program`` does."""
+        key = file, request.key()
+        if key not in self._made:
+            if file not in self._modules:
+                from kohaku_ast.runner.launch import Launch
+
+                self._modules[file] = Launch(file).data
+            self._made[key] = load_program(self._modules[file], file, request)
+        return self._made[key]
+
+
+def added_names(texts: Sequence[str], new: Mapping[str, object]) -> dict[str, object]:
+    """The globals that ``--add NAME=VALUE`` and ``new_globals`` put into the module."""
+    from kohaku_ast.config.text_values import parse_as_is
+    from kohaku_ast.errors import RefusedTarget, UsageError
+
+    added = dict(new)
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--add {text!r} is not NAME=VALUE")
+        added[name] = parse_as_is(value)
+    for name in added:
+        if not name.isidentifier() or (name.startswith("__") and name.endswith("__")):
+            raise RefusedTarget(f"cannot add {name!r}: it is not a plain name")
+    return added

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import marshal
 import os
+import sys
+from io import DEFAULT_BUFFER_SIZE, FileIO, TextIOWrapper
 
-from kohaku_ast.hidden import hidden
-from kohaku_ast.runner.inherited import renew_inherited
-from kohaku_ast.runner.shipment import unpack
-from kohaku_ast.runner.shipped import start_of, told, writer
-from kohaku_ast.runner.standard_streams import renew_streams
-from kohaku_ast.runner.warm_wire import STARTED, send
+from kohaku_ast.frames import hidden
+from kohaku_ast.runner.child import start_of, told, writer
+from kohaku_ast.runner.job import unpack
+from kohaku_ast.runner.transport import STARTED, send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _socket import socket
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
-    from kohaku_ast.runner.process import EndWarning
-    from kohaku_ast.runner.shipment import Shipment
-    from kohaku_ast.runner.warm_end import WarmEnd
+    from kohaku_ast.runner.job import Job
+    from kohaku_ast.runner.main_module import EndWarning
+    from kohaku_ast.runner.warm_server import WarmEnd
 
 
 class Adoption:
@@ -55,7 +56,7 @@ def start_child(number: int, descriptors: list[int], server: Adoption) -> Callab
     server.sock.close()
     leave = writer(result)
 
-    def become_fresh() -> Shipment:
+    def become_fresh() -> Job:
         _connect(streams)
         _enter(cwd, environment, server.environment)
         renew_inherited()
@@ -127,3 +128,78 @@ def _repeat(printed: tuple[bytes, bytes]) -> None:
                 text = text[os.write(number, text) :]
         except OSError:
             pass  # as for a library that prints to a closed stream
+
+
+def renew_inherited() -> None:
+    """As if each library that is loaded had been imported just now. (``random`` does it itself.)"""
+    for name, renew in _RENEW.items():
+        module = sys.modules.get(name)
+        if module is not None:
+            try:
+                renew(module)
+            except Exception:
+                pass  # another version of the library: it keeps what it has
+
+
+def _numpy_random(module: ModuleType) -> None:
+    """Seeded from the system when it was imported: all runs would draw the same numbers."""
+    module.seed()
+
+
+def _logging(module: ModuleType) -> None:
+    """``%(relativeCreated)d`` counts from here."""
+    import time
+
+    is_ns = sys.version_info >= (3, 13)
+    vars(module)["_startTime"] = time.time_ns() if is_ns else time.time()
+
+
+def _processes(module: ModuleType) -> None:
+    """The key that the script's own processes know each other by."""
+    config = module._main_process._config if hasattr(module, "_main_process") else None
+    config = config or module.current_process()._config
+    config["authkey"] = module.AuthenticationString(os.urandom(32))
+
+
+_RENEW = {
+    "numpy.random": _numpy_random,
+    "logging": _logging,
+    "multiprocessing.process": _processes,
+}
+
+
+def renew_streams() -> None:
+    """As the interpreter makes them at its start; the objects stay those that libraries know."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        stream = getattr(sys, f"__{name}__")
+        if not _is_open(number):
+            setattr(sys, f"__{name}__", None)
+            if getattr(sys, name) is stream:
+                setattr(sys, name, None)
+        elif isinstance(stream, TextIOWrapper):
+            _renew(stream, number)
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+def _renew(stream: TextIOWrapper, number: int) -> None:
+    """What ``create_stdio`` of CPython does."""
+    buffer = stream.buffer
+    encoding, errors, name = stream.encoding, stream.errors, stream.name
+    is_buffered = hasattr(buffer, "raw")
+    # A new one: it remembers whether its file can seek.
+    raw = FileIO(number, "wb" if number else "rb", closefd=False)
+    raw.name = name
+    if is_buffered:
+        size = os.fstat(number).st_blksize
+        buffer.__init__(raw, size if size > 1 else DEFAULT_BUFFER_SIZE)  # type: ignore[misc]
+    lines = is_buffered and (raw.isatty() or number == 2)
+    through = not is_buffered
+    inner = buffer if is_buffered else raw
+    stream.__init__(inner, encoding, errors, "\n", lines, through)  # type: ignore[misc]

@@ -1,14 +1,300 @@
-"""Identity: equal for runs of the same program with the same values, whenever and wherever."""
+"""Identity: equal for runs of the same program with the same values, whenever and wherever.
+
+Pickles are not: they hold sets in the order of this process, and for a class or function of a
+config file its line numbers, its file and a random mark.
+"""
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import os
-from hashlib import sha256
+import sys
+import sysconfig
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from functools import cached_property
+from hashlib import blake2b, sha256
+from pathlib import Path, PurePath
+from types import (
+    CodeType,
+    FunctionType,
+    GenericAlias,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    ModuleType,
+)
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.store.fingerprint import UnstableError, fingerprint
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store.own_modules import own_modules, text_hash
+
+_OF_THE_PLACE = {
+    "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__annotations_cache__",
+    "__static_attributes__", "_abc_impl",
+}  # fmt: skip
+_CODE = (
+    "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags", "co_code", "co_names",
+    "co_varnames", "co_freevars", "co_cellvars", "co_consts",
+)  # fmt: skip
+
+
+def of_function(function: FunctionType) -> Iterator[object]:
+    """What decides what it does; the globals that it reads too."""
+    if _is_installed(function):
+        yield from (function.__module__, function.__qualname__)
+        return
+    yield function.__code__
+    yield function.__defaults__
+    yield function.__kwdefaults__
+    yield [_content(cell) for cell in function.__closure__ or ()]
+    known = function.__globals__
+    yield {name: known[name] for name in sorted(_names(function.__code__)) if name in known}
+    yield dict(function.__dict__)
+    yield _annotations(function)
+
+
+def of_code(code: CodeType) -> Iterator[object]:
+    """Everything but file and lines."""
+    for name in _CODE:
+        yield getattr(code, name)
+    yield getattr(code, "co_exceptiontable", b"")
+
+
+def of_class(kind: type) -> Iterator[object]:
+    """Its bases and what its body made."""
+    yield kind.__qualname__
+    if _is_installed(kind):
+        yield kind.__module__
+        return
+    yield from (type(kind), kind.__bases__)
+    slots = (MemberDescriptorType, GetSetDescriptorType)
+    for name, value in sorted(vars(kind).items()):
+        if name not in _OF_THE_PLACE and not isinstance(value, slots):
+            yield from (name, value)
+
+
+def of_module(module: ModuleType) -> Iterator[object]:
+    """Its name, and its text if it is not installed."""
+    yield module.__name__
+    file = getattr(module, "__file__", None)
+    if file and not _is_library(module):
+        yield Path(file).read_bytes()
+
+
+def of_global(found: Any, name: str) -> Iterator[object]:
+    """What pickle would only name; raises TypeError if nothing is found under the name."""
+    yield name
+    module = _module_of(found, name)
+    if hasattr(found, "__wrapped__") and not (module and _is_library(module)):
+        yield dict(vars(found))  # functools.lru_cache
+    elif module:
+        yield module.__name__
+    else:
+        raise TypeError(f"{name}: known by its name only")
+
+
+def _is_installed(found: Any) -> bool:
+    """Whether its module and name say all: no user edits it between two runs."""
+    module = _module_of(found, found.__qualname__)
+    return module is not None and _is_library(module)
+
+
+def _module_of(found: Any, name: str) -> ModuleType | None:
+    """The imported module in which *found* has this *name*."""
+    # numpy.add says no module itself, but its type does.
+    module = sys.modules.get(getattr(found, "__module__", None) or type(found).__module__)
+    if module is None or module.__name__ == "__main__":
+        return None
+    place: object = module
+    for step in name.split("."):
+        place = getattr(place, step, None)
+    return module if place is found else None
+
+
+def _is_library(module: ModuleType) -> bool:
+    file = getattr(module, "__file__", None)
+    top = module.__name__.partition(".")[0]
+    if file is None and top != module.__name__ and top in sys.modules:
+        return _is_library(sys.modules[top])  # part of an extension
+    if file is None:
+        return top in sys.stdlib_module_names  # built in; else somebody has made it up
+    parts = Path(file).parts
+    return "site-packages" in parts or "dist-packages" in parts or file.startswith(_INSTALLED)
+
+
+# Not sys.base_prefix: projects lie below /usr, too.
+_INSTALLED = tuple(
+    os.path.join(one, "")
+    for one in (*map(sysconfig.get_path, ("stdlib", "platstdlib")), str(Path(__file__).parents[1]))
+)
+
+
+def _annotations(function: FunctionType) -> dict[str, object]:
+    """What some libraries read to know what to pass."""
+    try:
+        return dict(function.__annotations__)
+    except Exception:  # on 3.14 they are evaluated now
+        return {}
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(one) for one in code.co_consts if isinstance(one, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _content(cell: Any) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return "<empty cell>"
+
+
+_SCALARS = (type(None), bool, float, complex, type(Ellipsis))
+_NOWHERE = 1 << 60
+_OF_SETS = (set.__reduce__, frozenset.__reduce__)
+
+
+class UnstableError(Exception):
+    """A value has no content that another process could find again: a lock, an open file."""
+
+
+def fingerprint(value: object) -> bytes:
+    """The fingerprint of *value*; raises UnstableError."""
+    try:
+        return _Walk().of(value)
+    except UnstableError:
+        raise
+    except Exception as error:  # whatever a class does when it is asked for its content
+        raise UnstableError(f"{type(value).__qualname__}: {error}") from error
+
+
+class _Known(NamedTuple):
+    """What is known of a value that may hold itself."""
+
+    #: Kept, so that no other one gets its id meanwhile.
+    value: object
+    made: bytes
+    #: How far above it refers; ``_NOWHERE`` if it does not.
+    highest: int
+    #: Ids of what it is in a cycle with.
+    cycle: frozenset[int]
+
+
+class _Walk:
+    """One fingerprint being taken."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, _Known] = {}
+        self.above: dict[int, int] = {}
+        #: How far above the values refer that have been looked at since.
+        self.highest = _NOWHERE
+        #: Ids of known values that refer above.
+        self.open: list[int] = []
+
+    def of(self, value: Any) -> bytes:
+        kind = type(value)
+        if kind in _SCALARS:
+            return f"{kind.__name__}:{value!r}".encode()
+        if kind is int:
+            return b"int:" + hex(value).encode()  # decimal digits are limited
+        if kind is str:
+            return _joined("str", [value.encode("utf-8", "surrogatepass")])
+        if kind is bytes:
+            return _joined("bytes", [value])
+        return self._inner(value)
+
+    def _inner(self, value: object) -> bytes:
+        """Of what may hold itself."""
+        found = self.known.get(id(value))
+        if found is not None and found.cycle.isdisjoint(self.above):
+            self.highest = min(self.highest, found.highest)
+            return found.made
+        depth = self.above.get(id(value))
+        if depth is not None:
+            self.highest = min(self.highest, depth)
+            return f"above:{len(self.above) - depth}".encode()
+        return self._entered(value, len(self.above), len(self.open))
+
+    def _entered(self, value: object, depth: int, count: int) -> bytes:
+        before, self.highest = self.highest, _NOWHERE
+        self.above[id(value)] = depth
+        made = self._made(value)
+        del self.above[id(value)]
+        cycle = frozenset(self.open[count:])
+        if self.highest < depth:
+            self.open.append(id(value))
+            cycle = frozenset()
+        else:
+            # Its parts are found anew by whoever comes to them another way, as by way of a set,
+            # which has an order of its own in every process.
+            self.highest = _NOWHERE
+            del self.open[count:]
+            for one in cycle:
+                self.known.pop(one, None)
+        self.known[id(value)] = _Known(value, made, self.highest, cycle)
+        self.highest = min(before, self.highest)
+        return made
+
+    def _made(self, value: Any) -> bytes:
+        kind = type(value)
+        if kind in (list, tuple):
+            return self._all(kind.__name__, value)
+        if kind in (set, frozenset):
+            return _joined(kind.__name__, sorted(map(self.of, value)))
+        if kind in (dict, MappingProxyType):
+            return self._all(kind.__name__, (one for item in value.items() for one in item))
+        if isinstance(value, PurePath):
+            return self._all("path", (kind.__name__, str(value)))
+        if isinstance(value, Enum):
+            return self._all("enum", (kind, value.name, value.value))
+        for known, parts in _CODE_KINDS.items():
+            if isinstance(value, known):
+                return self._all(known.__name__, parts(value))
+        return self._reduced(value)
+
+    def _all(self, name: str, parts: Iterable[object]) -> bytes:
+        return _joined(name, map(self.of, parts))
+
+    def _reduced(self, value: object) -> bytes:
+        """By what pickle would keep of it."""
+        reduce = copyreg.dispatch_table.get(type(value))
+        found = reduce(value) if reduce else value.__reduce_ex__(4)
+        if isinstance(found, str):
+            return self._all("global", of_global(value, found))
+        made, args, state, items, pairs = (*found, *[None] * 5)[:5]
+        if isinstance(value, (set, frozenset)) and type(value).__reduce__ in _OF_SETS:
+            args = tuple(map(frozenset, args))  # else a list, in the order of this process
+        return self._all("object", (made, args, state, list(items or ()), list(pairs or ())))
+
+
+_CODE_KINDS: dict[type, Callable[[Any], Iterable[object]]] = {
+    FunctionType: of_function,
+    CodeType: of_code,
+    GenericAlias: lambda found: (found.__origin__, found.__args__),  # on 3.10 a type, too
+    type: of_class,
+    ModuleType: of_module,
+    staticmethod: lambda found: (found.__func__,),
+    classmethod: lambda found: (found.__func__,),
+    property: lambda found: (found.fget, found.fset, found.fdel),
+    cached_property: lambda found: (found.func, found.attrname),  # the lock is this process's
+    TypeVar: lambda found: (found.__name__, found.__bound__, found.__constraints__),
+    ParamSpec: lambda found: (found.__name__, found.__bound__),
+    # What they hold lives elsewhere: a cache, as that of functools.singledispatch.
+    WeakKeyDictionary: lambda found: (),
+    WeakValueDictionary: lambda found: (),
+    WeakSet: lambda found: (),
+}
+
+
+def _joined(name: str, parts: Iterable[bytes]) -> bytes:
+    digest = blake2b(name.encode(), digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
 
 
 def script_hash(bound: Bound) -> str:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.transform.modules import imported_modules
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.modules import imported_modules
+from kohaku_ast.transform.find.source import decode
 
 _MOST_KEPT = 64
 

@@ -1,20 +1,27 @@
-"""Record: what a run left on disk, as it is read back."""
+"""Record: what a run left on disk; the fields of run.json and where each value came from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
-from kohaku_ast.store.environment import host
-from kohaku_ast.store.facts import SCHEMA
-from kohaku_ast.store.processes import ProcessMark
+from kohaku_ast.runner.overrides import Override
+from kohaku_ast.runner.prepare import make_request
+from kohaku_ast.store import environment
+from kohaku_ast.store.environment import Changes, Commit, Patience, ProcessMark, find_commit, host
+from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
 from kohaku_ast.store.run_folder import RECORD
-from kohaku_ast.store.values import is_whole, read
+from kohaku_ast.store.values import is_whole, read, written
+from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 STATUSES = ("running", "succeeded", "failed", "interrupted", "lost")
 
@@ -125,3 +132,248 @@ def _status(facts: Mapping[str, Any]) -> str:
     marks = [facts["process"], facts["flow"]]
     alive = any(ProcessMark(one["pid"], one["start"]).is_alive for one in marks if one)
     return "running" if alive else "lost"
+
+
+SCHEMA = 1
+"""Grows when a field is taken away or means something else; new fields may come without."""
+
+
+def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict[str, object]:
+    """What is run, and with which values."""
+    launch, config = bound.launch, bound.config
+    return {
+        "script": {
+            "path": launch.shown,
+            "file": launch.filename,
+            "module": getattr(launch, "module", None),
+            "entrypoint": bound.program.entry_name,
+            "sha256": script_hash(bound),
+        },
+        "program": program_hash(bound, folder),
+        "overrides": written_overrides(bound, overrides),
+        "argv": list(bound.argv),
+        "cwd": folder,
+        "metadata": {name: written(one) for name, one in config.metadata.items()} if config else {},
+        "wanted": list(config.outputs) if config else [],
+    }
+
+
+def of_start(started: float, attempt: int, process: ProcessMark | None) -> dict[str, object]:
+    """Of a run, or of one attempt at it, that is under way."""
+    return {
+        "status": "running",
+        "attempt": attempt,
+        "process": marked(process),
+        "started": time_text(started),
+        "ended": None,
+        "seconds": None,
+        "exit_status": None,
+        "error": None,
+        "value": None,
+        "outputs": {},
+    }
+
+
+def of_end(status: str, outcome: Outcome | None, ended: float) -> dict[str, object]:
+    """Of a run that is over; *outcome* is None if nobody saw its end."""
+    found: dict[str, object] = {"status": status, "process": None, "ended": time_text(ended)}
+    if outcome is None:
+        return found
+    error = outcome.error
+    return {
+        **found,
+        "seconds": round(outcome.seconds, 6) if outcome.ended else None,
+        "exit_status": outcome.exit_status,
+        "error": error and {name: getattr(error, name) for name in _ERROR},
+        "value": written(outcome.value),
+        "outputs": {name: written(value) for name, value in outcome.outputs.items()},
+    }
+
+
+_ERROR = ("type", "message", "traceback")
+_ATTEMPT = ("attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log")
+
+
+def of_attempt(facts: Mapping[str, object]) -> dict[str, object]:
+    """What is kept of an attempt once another one is made."""
+    return {name: facts[name] for name in _ATTEMPT}
+
+
+def marked(process: ProcessMark | None) -> dict[str, object] | None:
+    """A process as it stands in run.json."""
+    return None if process is None else {"pid": process.pid, "start": process.start}
+
+
+def time_text(seconds: float) -> str:
+    """ISO 8601 in UTC, to the millisecond."""
+    whole, part = divmod(round(seconds * 1000), 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{part:03}+00:00"
+
+
+def working_folder() -> str:
+    """Where relative paths start; the last known place if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.environ.get("PWD", "")
+
+
+def written_overrides(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
+    """Each value that holds in *bound*: full target, origin, value. *overrides* are all that
+    were given, as the user wrote them.
+    """
+    meant = dict(_meant(bound.program, overrides))
+    found = []
+    for prefix, _, given in bound.prepared.every():
+        own = overrides if not prefix else _of_module(prefix[:-1], meant, overrides)
+        origins = _origins(given.program, own)
+        for target, value in given.values.items():
+            origin = origins.get(target, "Config")
+            found.append({"target": prefix + target, "origin": origin, **written(value)})
+    for target, value in call_arguments(bound).items():
+        found.append({"target": target, "origin": "Config", **written(value)})
+    for name, value in bound.names.items():
+        found.append({"target": name, "origin": "new global", **written(value)})
+    return found
+
+
+def _origins(program: Program, overrides: Sequence[Override]) -> dict[str, str]:
+    """Full target -> origin of the override that holds."""
+    meant = dict(_meant(program, overrides))
+    by_rank = sorted(overrides, key=lambda one: one.rank)
+    return {meant[one.target].target: one.origin for one in by_rank if one.target in meant}
+
+
+def _meant(program: Program, overrides: Sequence[Override]) -> Iterator[tuple[str, ResolvedTarget]]:
+    """What each target that the script has means."""
+    names = [name for name, _, _ in make_request(overrides).targets]
+    return ((name, one) for name, one in zip(names, program.meant) if one)
+
+
+def _of_module(
+    module: str, meant: dict[str, ResolvedTarget], overrides: Sequence[Override]
+) -> list[Override]:
+    """Those for *module*, as seen from it."""
+    found = []
+    for one in overrides:
+        place = meant[one.target].module if one.target in meant else None
+        if place and place[0] == module:
+            found.append(one.aimed_at(place[2]))
+    return found
+
+
+class Surroundings:
+    """Machine, process and repositories, as a flow finds them when it begins."""
+
+    def __init__(self) -> None:
+        self._machine = environment.machine()
+        self._flow = {"host": environment.host(), "flow": marked(ProcessMark.of(os.getpid()))}
+        #: Script -> what is checked out.
+        self._commits: dict[str, Commit | None] = {}
+        self._patience = Patience()
+        #: Script -> what git says.
+        self._changes: dict[str, Changes] = {}
+
+    def of_flow(self, bound: Bound) -> dict[str, object]:
+        """Fields of run.json; what git has still to say stands there as null."""
+        found = self._commit(bound)
+        if found is None:
+            return {**self._flow, "git": None}
+        script = bound.launch.filename
+        if script not in self._changes:
+            self._changes[script] = Changes(found.root, script, self._patience)
+        dirty = self._changes[script].found(waits=False)
+        git = {
+            "root": str(found.root),
+            "commit": found.commit,
+            "branch": found.branch,
+            "dirty": dirty,
+        }
+        return {**self._flow, "git": git}
+
+    def of_run(self, variables: Mapping[str, str]) -> dict[str, object]:
+        """The environment of a run that gets *variables* besides ours."""
+        return {**self._machine, "variables": environment.variables(os.environ, variables)}
+
+    def add_changes(self, facts: dict[str, object]) -> None:
+        """Put into *facts* what git has said meanwhile."""
+        git, script = facts["git"], facts["script"]
+        if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is None:
+            dirty = self._changes[script["file"]].found(waits=True)
+            facts["git"] = {**git, "dirty": dirty}
+
+    def commit_of(self, bound: Bound) -> str:
+        """The commit that the script of *bound* is at; empty if it is in no repository."""
+        found = self._commit(bound)
+        return found.commit if found else ""
+
+    def _commit(self, bound: Bound) -> Commit | None:
+        file = bound.launch.filename
+        if file not in self._commits:
+            try:
+                # A link to it lies elsewhere; Python imports from beside the script, too.
+                self._commits[file] = find_commit(Path(os.path.realpath(file)).parent)
+            except OSError:  # no file, and the working folder is gone
+                self._commits[file] = None
+        return self._commits[file]
+
+
+def find_runs(root: Path, statuses: Collection[str] = (), newest: bool = False) -> Iterator[Record]:
+    """The records below *root*, the oldest first, or the *newest*; only those with one of
+    *statuses*, if there are any. What is no record is passed over.
+    """
+    try:
+        names = sorted(os.listdir(root), reverse=newest)
+    except OSError:
+        return
+    for name in names:
+        if name.startswith("."):
+            continue
+        record = Record.read(root / name)
+        if record is not None and (not statuses or record.status in statuses):
+            yield record
+
+
+class Finished:
+    """What earlier flows have finished. Each record stands for one run: a Config that a Sweep
+    holds five times is done when there are five.
+    """
+
+    def __init__(self, root: Path) -> None:
+        #: Only names are kept: of 20,000 records one would notice the rest.
+        self._root = root
+        self._folders: dict[tuple[str, str], list[str]] = defaultdict(list)
+        #: Script, entrypoint and label of a run that succeeded -> of which programs.
+        self._programs: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for record in find_runs(root):
+            self._folders[record.identity, record.status].append(record.folder.name)
+            if record.status == "succeeded":
+                entrypoint = str(record.facts["script"].get("entrypoint"))
+                start = record.script, entrypoint, record.label
+                self._programs[start].add(str(record.facts.get("program")))
+
+    def take(self, identity: str, status: str, wanted: Collection[str] = ()) -> Record | None:
+        """The last record of it, once; None if there is none that kept all the outputs *wanted*."""
+        names = self._folders.get((identity, status), [])
+        for name in reversed(names):
+            record = Record.read(self._root / name)
+            if record is not None and _has(record, wanted):
+                names.remove(name)
+                return record
+        return None
+
+    def knows_other(self, start: tuple[str, ...], program: str) -> bool:
+        """Whether a run of this *start* (script, entrypoint, label) has succeeded, but never with
+        this *program*.
+        """
+        programs = self._programs.get(start, set())
+        return bool(programs) and program not in programs
+
+
+def _has(record: Record, wanted: Collection[str]) -> bool:
+    """Whether all outputs *wanted* were kept, and nothing that is read of them was damaged."""
+    try:
+        _, _, kept = record.outcome(), record.commit, record.wanted
+    except Exception:  # whatever a broken disk or somebody's editor has put there
+        return False
+    return kept >= set(wanted)

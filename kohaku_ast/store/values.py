@@ -1,4 +1,4 @@
-"""Values in run.json: one of four forms, so that who reads it knows what came back whole.
+"""Values in run.json, and as Python text.
 
 ``{"json": 0.1}``, of a number of numpy with its ``type``; ``{"path": "out"}``, a Path;
 ``{"python": "(1, 2)"}``, see ``value_text``;
@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
+import ast
 import math
+import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from kohaku_ast.store import of_numpy
-from kohaku_ast.store.value_text import from_text, text_of
 
 _WHOLE = frozenset(("json", "path", "python"))
 _MOST_ITEMS = 10_000
@@ -42,9 +42,9 @@ def written(value: Any) -> dict[str, object]:
 
 def _of_number(value: Any) -> dict[str, object] | None:
     """One of numpy as a number of JSON, if that has such."""
-    if not of_numpy.is_number(value) or _Form().of(value.item()) != "json":
+    if not is_number(value) or _Form().of(value.item()) != "json":
         return None
-    return {"json": value.item(), "type": f"numpy.{of_numpy.name_of(value)}"}
+    return {"json": value.item(), "type": f"numpy.{name_of(value)}"}
 
 
 def is_whole(form: object) -> bool:
@@ -61,7 +61,7 @@ def read(form: object) -> object:
         raise ValueError(f"no value of a record: {form!r}")
     if "json" in form:
         kind = str(form.get("type", ""))
-        return of_numpy.number(kind, form["json"]) if kind else form["json"]
+        return number(kind, form["json"]) if kind else form["json"]
     if "python" in form:
         return from_text(str(form["python"]))
     if "path" in form:
@@ -105,13 +105,13 @@ class _Form:
             return "repr" if self.text > _MOST_TEXT else "json" if kind is str else "python"
         if kind is type(_PATH):
             return "python"
-        if of_numpy.is_number(value):
+        if is_number(value):
             return "repr" if self.of(value.item(), depth) == "repr" else "python"
         return self._of_container(value, depth - 1)
 
     def _of_container(self, value: Any, depth: int) -> str:
         kind = type(value)
-        if of_numpy.is_array(value):
+        if is_array(value):
             self.items += value.size
             return "python" if self.items <= _MOST_ITEMS else "repr"
         if kind not in (list, tuple, set, frozenset, dict):
@@ -123,3 +123,111 @@ class _Form:
                 return "repr"
         is_json = kind is list or (kind is dict and all(type(key) is str for key in value))
         return "json" if is_json and "python" not in forms else "python"
+
+
+_BRACKETS: dict[type, tuple[str, str]] = {
+    list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), dict: ("{", "}"),
+}  # fmt: skip
+
+
+def text_of(value: Any) -> str:
+    """Of a value that ``values`` has found to have one."""
+    kind = type(value)
+    if kind is frozenset:
+        return f"frozenset({text_of(list(value))})"
+    if isinstance(value, Path):
+        return f"Path({str(value)!r})"
+    if is_number(value):
+        return f"numpy.{name_of(value)}({text_of(value.item())})"
+    if is_array(value):
+        return f"numpy.array({text_of(value.tolist())}, {value.dtype.str!r})"
+    return _of_items(value) if value and kind in _BRACKETS else repr(value)
+
+
+def _of_items(value: Any) -> str:
+    kind = type(value)
+    items = [text_of(one) for one in value]
+    if kind is dict:
+        items = [f"{key}: {text_of(one)}" for key, one in zip(items, value.values())]
+    opening, closing = _BRACKETS[kind]
+    comma = "," if kind is tuple and len(items) == 1 else ""
+    return f"{opening}{', '.join(items)}{comma}{closing}"
+
+
+def from_text(text: str) -> object:
+    """The value; raises ValueError or SyntaxError for other text."""
+    found: object = ast.literal_eval(_Made().visit(ast.parse(text, mode="eval")))
+    return found
+
+
+class _Made(ast.NodeTransformer):
+    """Puts in place of names and calls what they stand for."""
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id in ("inf", "nan"):
+            return ast.copy_location(ast.Constant(float(node.id)), node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if not node.args:
+            return node  # set()
+        arguments = [ast.literal_eval(self.visit(one)) for one in node.args]
+        return ast.copy_location(ast.Constant(_made(ast.unparse(node.func), arguments)), node)
+
+
+def _made(name: str, arguments: list[Any]) -> Any:
+    if name == "Path":
+        return Path(*arguments)
+    if name == "frozenset":
+        return frozenset(*arguments)
+    if name == "numpy.array":
+        return array(*arguments)
+    return number(name, *arguments)
+
+
+_NAME = re.compile(r"numpy\.(bool_|str_|u?int\d+|float(16|32|64))")
+_KINDS = "biufU"
+_MOST_BYTES = 8
+"""Of a number: a wider one is none of Python."""
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number, truth value or text of numpy that Python has too."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic) and _is_plain(value.dtype)
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is an array of such that a list and a dtype give back."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or type(value) is not numpy.ndarray or not _is_plain(value.dtype):
+        return False
+    return bool((value.size or value.ndim == 1) and not value.flags.fnc)
+
+
+def name_of(value: Any) -> str:
+    """``float64``; the names that all versions have."""
+    names = {"b": "bool_", "U": "str_"}
+    return str(names.get(value.dtype.kind, value.dtype.name))
+
+
+def number(name: str, value: object) -> object:
+    """``("numpy.float64", 0.5)`` as numpy's; raises ValueError for other names."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"no value of a record: {name}({value!r})")
+    try:
+        import numpy
+    except ImportError:  # who only looks at records need not have it
+        return value
+    return getattr(numpy, name.partition(".")[2])(value)
+
+
+def array(items: list[Any], dtype: str) -> object:
+    """The array; raises ValueError or TypeError."""
+    import numpy
+
+    return numpy.array(items, dtype)
+
+
+def _is_plain(dtype: Any) -> bool:
+    return dtype.kind in _KINDS and (dtype.kind == "U" or dtype.itemsize <= _MOST_BYTES)

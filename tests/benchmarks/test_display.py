@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.flow.display.choose import choose_display
 from kohaku_ast.flow.observer import Observer
+from kohaku_ast.flow.report import choose_display
 from kohaku_ast.flow.run import Run
 from tests.flow.display.made import running
 from tests.flow.display.terminal import Terminal

@@ -16,19 +16,18 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Parallel, Script, Sweep
-from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.override import Override
-from kohaku_ast.runner.spawned import Spawned
-from kohaku_ast.runner.warm import WarmServer
-from kohaku_ast.runner.warmed import Warmed
-from kohaku_ast.transform.source import decode
-from kohaku_ast.transform.third_party import third_party_imports
+from kohaku_ast.runner.overrides import Override
+from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.runner.warm_client import WarmRun, WarmServer
+from kohaku_ast.transform.find.modules import third_party_imports
+from kohaku_ast.transform.find.source import decode
 
 pytestmark = pytest.mark.benchmark
 
 RUNS = 40
-Start = Callable[[Bound, int], "Spawned | Warmed"]
+Start = Callable[[Bound, int], "SpawnedRun | WarmRun"]
 """Starts a run whose output goes to a descriptor."""
 
 TRIVIAL = 'x = 3\nprint("hello", x)\n'
@@ -61,8 +60,8 @@ def by_handles(script: Path, start: Start) -> None:
         list(slots.map(one, range(RUNS)))
 
 
-def spawn(bound: Bound, log: int) -> Spawned:
-    return Spawned(bound, stdout=log, stderr=log, new_session=True)
+def spawn(bound: Bound, log: int) -> SpawnedRun:
+    return SpawnedRun(bound, stdout=log, stderr=log, new_session=True)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.engines.asynchronous import AsyncExecutor
+from kohaku_ast.engines.async_engine import AsyncExecutor
 from kohaku_ast.engines.native import NativeEngine
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.pipeline import Pipeline

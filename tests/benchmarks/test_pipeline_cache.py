@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.pipeline.caching.disk import DiskCache
-from kohaku_ast.pipeline.caching.fingerprint import fingerprint
-from kohaku_ast.pipeline.caching.keys import Lineage
-from kohaku_ast.pipeline.caching.memory import MemoryCache
+from kohaku_ast.cache.disk import DiskCache
+from kohaku_ast.cache.fingerprint import fingerprint
+from kohaku_ast.cache.memory import MemoryCache
+from kohaku_ast.pipeline.cache_keys import Lineage
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.pipeline import Pipeline
 

@@ -89,14 +89,14 @@ def test_rewrite_of_2000_lines_beside_a_whole_libcst_module() -> None:
 
     import libcst
 
-    from kohaku_ast.transform.plan import make_plan
-    from kohaku_ast.transform.request import Request
-    from kohaku_ast.transform.rewrite import rewrite
-    from kohaku_ast.transform.source import decode
+    from kohaku_ast.transform.edit.edits import plan_edits
+    from kohaku_ast.transform.edit.rewrite import rewrite
+    from kohaku_ast.transform.find.source import decode
+    from kohaku_ast.transform.program.program import Request
 
     text = MOONS * 6
     source = decode(text.encode(), "moons.py")
-    edits = make_plan(source, Request((("seed", False, False),))).edits
+    edits = plan_edits(source, Request((("seed", False, False),))).edits
     rewrite(source, edits)
     start = time.perf_counter()
     rewrite(source, edits)

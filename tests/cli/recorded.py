@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kohaku_ast.store.find import find_runs
-from kohaku_ast.store.record import Record
+from kohaku_ast.store.record import Record, find_runs
 from tests.oracle import on_path
 
 KOGINE = [sys.executable, str(Path(__file__).parents[1] / "kogine_command.py")]

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from kogine.root import kogine as root
+from kogine.command import kogine as root
 
-from kohaku_ast.flow.modes import MODES
+from kohaku_ast.flow.launchers import MODES
 from kohaku_ast.version import VERSION
 from tests.oracle import FIXTURES, Finished, run
 

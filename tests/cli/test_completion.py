@@ -13,9 +13,8 @@ from pathlib import Path
 
 import click
 import pytest
-from kogine.complete_line import plain_text, read_line, replacement
-from kogine.completion import SHELLS, VARIABLE, Zsh
-from kogine.root import kogine as root
+from kogine.command import kogine as root
+from kogine.completion import SHELLS, VARIABLE, Zsh, plain_text, read_line, replacement
 from kogine.run import FORMATS
 
 from tests.cli.test_commands import ALONE, command
@@ -292,7 +291,7 @@ def test_a_name_that_would_drive_the_terminal_is_left_out(folder: Path) -> None:
 def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
     program = (
         "import sys; from kogine.main import main; main(sys.argv[1:]); "
-        "heavy = {'libcst', 'rich', 'kohaku_ast.transform.parameters', 'kohaku_ast.flow.flow'}; "
+        "heavy = {'libcst', 'rich', 'kohaku_ast.transform.find.parameters', 'kohaku_ast.flow.flow'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     for _ in range(2):

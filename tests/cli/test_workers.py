@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.flow.cores import usable_cores
+from kohaku_ast.flow.settings import usable_cores
 from tests.cli.recorded import log_of, records
 from tests.oracle import run_kogine
 

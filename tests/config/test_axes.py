@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.config.axes import parse_axis, read_axis
+from kohaku_ast.config.axis_grammar import parse_axis, read_axis
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.config.text_values import parse_cell

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from kohaku_ast.config.load import load_config
-from kohaku_ast.config.own_code import OwnCode
+from kohaku_ast.config.python_file import OwnCode
 from kohaku_ast.errors import ConfigError
 
 

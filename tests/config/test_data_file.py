@@ -9,8 +9,8 @@ from textwrap import dedent
 
 import pytest
 
-from kohaku_ast.config.cell_files import read_cells
 from kohaku_ast.config.cells import CellList, CellMap, CellText, native
+from kohaku_ast.config.data_file import read_cells
 from kohaku_ast.config.load import load, load_config
 from kohaku_ast.errors import ConfigError
 from tests.oracle import compare, on_path

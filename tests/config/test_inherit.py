@@ -8,12 +8,12 @@ from textwrap import dedent
 import pytest
 
 from kohaku_ast.config.cells import CellMap, native
-from kohaku_ast.config.inherit import use_config
 from kohaku_ast.config.load import load, load_config
+from kohaku_ast.config.loading import use_config
 from kohaku_ast.errors import ConfigError, UsageError
 from tests.oracle import compare
 
-USE = "from kohaku_ast.config.inherit import use_config\n"
+USE = "from kohaku_ast.config.loading import use_config\n"
 BASE = "steps = 100\nwarm = steps // 10\nname = 'base'\n"
 
 

@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from kohaku_ast.config.cells import CellText
-from kohaku_ast.config.labels import label_of, value_text
+from kohaku_ast.config.config import label_of, value_text
 
 
 class Model:

@@ -337,7 +337,7 @@ def test_generator_finds_its_siblings_again_and_the_same_ones():
 
 
 def test_configs_of_two_folders_have_their_own_siblings():
-    use_ = "from kohaku_ast.config.inherit import use_config\n"
+    use_ = "from kohaku_ast.config.loading import use_config\n"
     for folder in ("a", "b"):
         Path(folder).mkdir()
         Path(folder, "common.py").write_text(f"name = {folder!r}\nclass Box: pass\n")

@@ -20,7 +20,7 @@ from kohaku_ast.config.text_values import (
     parse_cell,
     parse_value,
 )
-from kohaku_ast.readings import Reading, describe
+from kohaku_ast.value_types import Reading, describe
 
 BOOL, INT, FLOAT, COMPLEX, STR, BYTES = [
     (kind,) for kind in ("bool", "int", "float", "complex", "str", "bytes")

@@ -14,17 +14,17 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[2]))  # python -I looks at no PYTHONPATH
 
-from kohaku_ast.runner.bound import Bound
-from kohaku_ast.runner.module_launch import find_launch
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.launch import find_launch
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.runner.spawned import Spawned
-from kohaku_ast.runner.warm import WarmServer
+from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.runner.warm_client import WarmServer
 from tests.fidelity.handles import bind, imports
 
 
 def run(way: str, bound: Bound) -> Outcome:
     if way == "spawned":
-        return Spawned(bound, wants_value=False).wait()
+        return SpawnedRun(bound, wants_value=False).wait()
     with WarmServer(bound.launch, imports(bound.launch)) as server:
         return server.start(bound, wants_value=False).wait()
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.spawned import Spawned
-from kohaku_ast.runner.warm import WarmServer
+from kohaku_ast.runner.launch import find_launch
+from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.runner.warm_client import WarmServer
 from tests.fidelity.handles import bind, imports
 
 _PATIENCE = 60  # seconds
@@ -67,7 +67,7 @@ def run(
     bound = bind(find_launch(path, argv))
     with ends(text) as (numbers, printed):
         if way == "spawned":
-            spawned = Spawned(bound, wants_value=False, env=env, **numbers)
+            spawned = SpawnedRun(bound, wants_value=False, env=env, **numbers)
             out, err = printed()
             return spawned.wait(60).exit_status, out, err
         with WarmServer(bound.launch, imports(bound.launch), env, say=lambda text: None) as server:

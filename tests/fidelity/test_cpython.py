@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.transform.parameters import find_parameters
-from kohaku_ast.transform.source import Source, decode
+from kohaku_ast.transform.find.parameters import find_parameters
+from kohaku_ast.transform.find.source import Source, decode
 from tests.oracle import Finished, on_path, run_kogine, run_python
 
 _SPEC = importlib.util.find_spec("test.support")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Parallel
-from kohaku_ast.flow.cores import usable_cores
+from kohaku_ast.flow.settings import usable_cores
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_quota(tmp_path: Path, files: dict[str, str], own: str, expected: int) -
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity")
 def test_affinity_of_a_real_process() -> None:
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
-    code += "from kohaku_ast.flow.cores import usable_cores; print(usable_cores())"
+    code += "from kohaku_ast.flow.settings import usable_cores; print(usable_cores())"
     folder = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, check=True)
     assert done.stdout == b"1\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Outcome, Parallel, Script, Sweep
-from kohaku_ast.runner.error_text import describe
+from kohaku_ast.runner.transport import describe_error
 from tests.oracle import on_path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc of Linux")
@@ -245,7 +245,7 @@ def test_an_error_is_described_whatever_it_is() -> None:
         def __str__(self) -> str:
             raise ValueError
 
-    kind, message, _ = describe(Mute(), None)
+    kind, message, _ = describe_error(Mute(), None)
     assert (kind.rpartition(".")[2], message) == ("Mute", "<exception str() failed>")
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Script, Sequential, Sweep
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.spawned import Spawned
+from kohaku_ast.runner.spawn import SpawnedRun
 from tests.flow.test_faults import is_gone, read_soon, wait_until_gone
 from tests.oracle import on_path
 
@@ -212,7 +212,7 @@ def test_a_run_that_still_gets_ready_shows_no_line_of_ours(folder: Path) -> None
     (folder / "sleeps.py").write_text("import time\ntime.sleep(600)\n")
     bound = Binder(Launch(str(folder / "sleeps.py")), ()).bind(Config())
     with open(folder / "log", "w+") as log:
-        spawned = Spawned(bound, new_session=True, stdout=log.fileno(), stderr=log.fileno())
+        spawned = SpawnedRun(bound, new_session=True, stdout=log.fileno(), stderr=log.fileno())
         spawned.signal(signal.SIGINT)
         assert spawned.wait(60).exit_status == -signal.SIGINT
         assert "kohaku_ast" not in log.read()

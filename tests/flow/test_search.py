@@ -12,8 +12,7 @@ import pytest
 
 from kohaku_ast import Config, KogineError, Outcome, Parallel, Script, Sequential, Sweep, search
 from kohaku_ast.errors import ConfigError
-from kohaku_ast.flow.objective import Objective
-from kohaku_ast.flow.space import space_of
+from kohaku_ast.flow.search import Objective, space_of
 from tests.flow.study_file import reasons, states
 
 QUADRATIC = "x = 0.0\nbs = 1\nloss = (x - 0.3) ** 2 + bs\n"

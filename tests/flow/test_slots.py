@@ -10,7 +10,7 @@ import pytest
 
 from kohaku_ast import Parallel, Script, Sequential, Sweep
 from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.slots import THREADS, parse_gpus, parse_threads
+from kohaku_ast.flow.settings import THREADS, parse_gpus, parse_threads
 
 SCRIPT = """\
 import os

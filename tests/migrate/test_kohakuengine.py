@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kohaku_ast.config.load import load_config
 from kohaku_ast.errors import SourceError
 from kohaku_ast.migrate.kohakuengine import migrate_kohakuengine
-from kohaku_ast.transform.source import Source, decode
+from kohaku_ast.transform.find.source import Source, decode
 from tests.oracle import FIXTURES, on_path, run_kogine
 
 IMPORT = "from kohakuengine import Config, capture_globals, use, use_config\n"

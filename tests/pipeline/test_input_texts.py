@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, NewType, Optional, Union
 import pytest
 
 from kohaku_ast.errors import ValueMismatch
-from kohaku_ast.pipeline.hints import UNKNOWN
-from kohaku_ast.pipeline.input_texts import read_input, reading_of
+from kohaku_ast.pipeline.edge_types import UNKNOWN
+from kohaku_ast.pipeline.inputs import read_input, reading_of
 from kohaku_ast.pipeline.node import Node, node
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.pipeline.script_node import script

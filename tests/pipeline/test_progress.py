@@ -12,12 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from kohaku_ast.pipeline.caching.memory import MemoryCache
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
-from kohaku_ast.pipeline.progress import ProgressBar
-from kohaku_ast.pipeline.progress_notebook import bars_html
-from kohaku_ast.pipeline.progress_rows import Row, find_rows, total_of
+from kohaku_ast.pipeline.progress_bars import BarRow, ProgressBar, bars_html, find_rows, total_of
 from tests.flow.display.terminal import Program, Terminal
 from tests.oracle import FIXTURES
 
@@ -230,7 +228,7 @@ def test_a_notebook_has_one_output_that_changes(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_names_in_a_notebook_are_text() -> None:
-    assert "&lt;b&gt;" in bars_html([Row("<b>", 1, 2, "nodes", "", False)])
+    assert "&lt;b&gt;" in bars_html([BarRow("<b>", 1, 2, "nodes", "", False)])
 
 
 # --- what is counted ------------------------------------------------------------------------------

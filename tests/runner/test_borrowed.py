@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Script, run
-from kohaku_ast.runner.borrowed_interpreter import read_alarm, read_umask
+from kohaku_ast.runner.process_state import read_alarm, read_umask
 
 Read = Callable[[], object]
 

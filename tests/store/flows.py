@@ -16,15 +16,12 @@ import psutil
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import InlineLauncher, SpawnLauncher
-from kohaku_ast.flow.limits import Limits
 from kohaku_ast.flow.recorder import Recorder
-from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.slots import Slots
-from kohaku_ast.flow.supply import Supply
-from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder
+from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
+from kohaku_ast.flow.settings import Limits, Slots
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.overrides import Override
 
 
 class Recorded:
@@ -44,7 +41,7 @@ class Recorded:
         if mode == "spawn":
             launcher = SpawnLauncher(slots, self.recorder.open)
         self.flow = Flow(
-            Supply([Work("train", binder, list(configs))], listens=False),
+            Queue([ScriptConfigs("train", binder, list(configs))], listens=False),
             launcher,
             Limits(is_done=self.recorder.is_done, **(limits or {})),
             [self.recorder],

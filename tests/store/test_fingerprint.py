@@ -14,7 +14,7 @@ from typing import Any
 import numpy
 import pytest
 
-from kohaku_ast.store.fingerprint import UnstableError, fingerprint
+from kohaku_ast.store.identity import UnstableError, fingerprint
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ _PAIRS = {
 _PRINT = """
 import sys
 from types import MappingProxyType, ModuleType
-from kohaku_ast.store.fingerprint import fingerprint
+from kohaku_ast.store.identity import fingerprint
 module = sys.modules["other"] = ModuleType("other")
 exec(compile("\\n\\n" + sys.argv[1], "elsewhere.py", "exec"), module.__dict__)
 del sys.modules["other"]

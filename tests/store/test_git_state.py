@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.store import git_state
-from kohaku_ast.store.git_state import Changes, Patience, find_commit
+from kohaku_ast.store import environment
+from kohaku_ast.store.environment import Changes, Patience, find_commit
 
 _NAMES = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "init.defaultBranch=main"]
 
@@ -108,8 +108,8 @@ def test_slow_git_is_waited_for_once(
     (tmp_path / "git").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "git").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(git_state, "_PATIENCE", 0.5)
-    monkeypatch.setattr(git_state, "_MOST_SECONDS", 2.0)
+    monkeypatch.setattr(environment, "_PATIENCE", 0.5)
+    monkeypatch.setattr(environment, "_MOST_SECONDS", 2.0)
     patience = Patience()
     asked = [Changes(repository, str(repository / name), patience) for name in ("a.py", "b.py")]
     assert [one.found(waits=True) for one in asked] == [None, None]

@@ -10,10 +10,9 @@ import pytest
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.load import load_config
-from kohaku_ast.runner.bound import Binder
-from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.module_launch import find_launch
-from kohaku_ast.runner.override import Override
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.launch import Launch, find_launch
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.store import own_modules
 from kohaku_ast.store.identity import identity
 

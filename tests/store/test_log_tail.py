@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.store.log_tail import last_lines
+from kohaku_ast.store.run_folder import last_lines
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,10 @@ import psutil
 import pytest
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.flow.slots import Slots
-from kohaku_ast.runner.override import Override
-from kohaku_ast.store.find import find_runs
-from kohaku_ast.store.log_tail import last_lines
-from kohaku_ast.store.record import Record
+from kohaku_ast.flow.settings import Slots
+from kohaku_ast.runner.overrides import Override
+from kohaku_ast.store.record import Record, find_runs
+from kohaku_ast.store.run_folder import last_lines
 from tests.store.flows import Recorded, started_flow, wait_for
 from tests.store.tmpfs import small_disk
 

@@ -11,7 +11,7 @@ import pytest
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.run import Run
-from kohaku_ast.store.find import find_runs
+from kohaku_ast.store.record import find_runs
 from tests.store.flows import Recorded, started_flow, wait_for
 
 ROOT = Path(".kogine/runs")

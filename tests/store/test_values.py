@@ -9,7 +9,7 @@ from typing import Any
 import numpy
 import pytest
 
-from kohaku_ast.store.fingerprint import fingerprint
+from kohaku_ast.store.identity import fingerprint
 from kohaku_ast.store.values import is_whole, read, written
 
 

@@ -1,7 +1,7 @@
 """Processes whose builders can be seen and stopped, without the product knowing of it.
 
 Every Python process of a test imports this ``sitecustomize``. Where Programs are built
-``kohaku_ast.transform.compile`` is imported, once; its audit hook notes that, and waits if it is
+``kohaku_ast.transform.program.compile`` is imported, once; its audit hook notes that, and waits if it is
 asked to.
 """
 
@@ -24,7 +24,7 @@ _SITE = """
 import os, sys
 print("said by sitecustomize")
 def watch(event, args, log={log!r}, gate={gate!r}):
-    if event != "import" or args[0] != "kohaku_ast.transform.compile":
+    if event != "import" or args[0] != "kohaku_ast.transform.program.compile":
         return
     with open(log, "a") as file:
         file.write(f"{{os.getpid()}} {{os.getppid()}}\\n")

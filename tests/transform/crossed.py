@@ -10,10 +10,10 @@ import threading
 import traceback
 from typing import Any
 
-from kohaku_ast.transform.compile import build_program
-from kohaku_ast.transform.load import load_program
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.source import decode
+from kohaku_ast.transform.program.compile import build_program
+from kohaku_ast.transform.program.load import load_program
+from kohaku_ast.transform.program.program import Request
 
 SYNTAX = ("msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.transform import load
-from kohaku_ast.transform.request import Request
+from kohaku_ast.transform.program import load
+from kohaku_ast.transform.program.program import Request
 from tests.cli.recorded import KOGINE
 from tests.oracle import run, run_kogine
 from tests.transform.builders import ROOT, SCRIPT, Watched, program
@@ -154,10 +154,10 @@ def test_where_the_program_is_no_interpreter(
 def test_by_subprocess_as_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOGINE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(load, "ask", load._ask_subprocess)
-    monkeypatch.delitem(sys.modules, "kohaku_ast.transform.build", raising=False)
+    monkeypatch.delitem(sys.modules, "kohaku_ast.transform.program.build", raising=False)
     made = load.load_program(SCRIPT.encode(), "s.py", Request((("x", True, False),)))
     assert made.filename == "s.py"
-    assert "kohaku_ast.transform.build" not in sys.modules
+    assert "kohaku_ast.transform.program.build" not in sys.modules
 
 
 @pytest.mark.parametrize("command", [RUN, [sys.executable, "program.py", "spawned"]], ids=WAYS)

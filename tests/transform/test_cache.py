@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.transform import cache
-from kohaku_ast.transform.compile import build_program
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.source import Source
+from kohaku_ast.transform.find.source import Source
+from kohaku_ast.transform.program import cache
+from kohaku_ast.transform.program.compile import build_program
+from kohaku_ast.transform.program.program import Request
 from tests.oracle import run_kogine
 
 SCRIPT = 'x = 3\nprint("x is", x)\n'

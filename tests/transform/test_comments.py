@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kohaku_ast.transform.comments import Comments, read_comments
-from kohaku_ast.transform.source import Source
+from kohaku_ast.transform.find.comments import Comments, read_comments
+from kohaku_ast.transform.find.source import Source
 
 
 def comments_of(text: str) -> Comments:

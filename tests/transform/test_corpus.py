@@ -16,13 +16,13 @@ from types import CodeType
 import pytest
 
 from kohaku_ast.errors import DuplicateTarget
-from kohaku_ast.transform import rewrite
-from kohaku_ast.transform.compile import build_program
-from kohaku_ast.transform.parameters import Parameter, find_parameters
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.sites import Edit
-from kohaku_ast.transform.source import Source, decode
-from kohaku_ast.transform.units import Unit
+from kohaku_ast.transform.edit import rewrite
+from kohaku_ast.transform.edit.rewrite import Unit
+from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.source import Source, decode
+from kohaku_ast.transform.program.compile import build_program
+from kohaku_ast.transform.program.program import Request
 
 pytestmark = pytest.mark.corpus
 

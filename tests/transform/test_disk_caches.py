@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kohaku_ast.transform.disk_caches import find_cached, stale_notes, uses_numba
-from kohaku_ast.transform.source import decode
+from kohaku_ast.transform.find.disk_caches import find_cached, stale_notes, uses_numba
+from kohaku_ast.transform.find.source import decode
 
 MEMORY = "from joblib import Memory\nmemory = Memory('.c')\n"
 

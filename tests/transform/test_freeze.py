@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from kohaku_ast.config.text_values import MemberName
 from kohaku_ast.errors import FreezeError
-from kohaku_ast.transform.freeze import freeze
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.source import Source
-from kohaku_ast.transform.value_text import LiteralError, in_encoding, literal
+from kohaku_ast.transform.edit.freeze import freeze
+from kohaku_ast.transform.edit.value_text import LiteralError, in_encoding, literal
+from kohaku_ast.transform.find.source import Source
+from kohaku_ast.transform.program.program import Request
 
 Point = namedtuple("Point", "x y")
 

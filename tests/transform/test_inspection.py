@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kohaku_ast.transform.config_file import config_text
-from kohaku_ast.transform.inspection import Inspection, inspect_source
-from kohaku_ast.transform.parameters import Parameter
-from kohaku_ast.transform.source import Source
+from kohaku_ast.config.template import config_text
+from kohaku_ast.transform.find.inspection import Inspection, inspect_source
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.source import Source
 
 
 def inspect(text: str) -> Inspection:

@@ -15,15 +15,14 @@ from kohaku_ast.errors import (
     SourceError,
     TransformError,
 )
-from kohaku_ast.transform import rewrite as rewriting
-from kohaku_ast.transform.compile import build_program, prove
-from kohaku_ast.transform.freeze import freeze
-from kohaku_ast.transform.plan import make_plan
-from kohaku_ast.transform.positions import check_and_place
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.rules.extract import extract_guards
-from kohaku_ast.transform.sites import Edit
-from kohaku_ast.transform.source import Source, parse_text
+from kohaku_ast.transform.edit import rewrite as rewriting
+from kohaku_ast.transform.edit.edits import extract_guards, plan_edits
+from kohaku_ast.transform.edit.freeze import freeze
+from kohaku_ast.transform.edit.proof import check_and_place
+from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.source import Source, parse_text
+from kohaku_ast.transform.program.compile import build_program, prove
+from kohaku_ast.transform.program.program import Request
 from tests.transform.test_rewrite import rewritten
 
 
@@ -99,7 +98,7 @@ def test_a_generator_in_the_brackets_of_its_call(
 ) -> None:
     source = Source("script.py", f"def main(a, b=1): ...\n{before}\n")
     request = Request(args=args, kwargs=kwargs)
-    plan = make_plan(source, request, lambda target, *_: f"__kogine__[{target!r}]")
+    plan = plan_edits(source, request, lambda target, *_: f"__kogine__[{target!r}]")
     new = prove(source, list(plan.edits)).text.splitlines()[1]
     for name in ("#0", "#1", "b"):
         new = new.replace(f"__kogine__['main({name})']", name)
@@ -215,8 +214,8 @@ def test_the_proof_knows_what_was_put_in(change: str, new: str) -> None:
 
 
 def test_without_libcst_an_override_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "kohaku_ast.transform.libcst_pass", None)
-    monkeypatch.delattr("kohaku_ast.transform.libcst_pass", raising=False)
+    monkeypatch.setitem(sys.modules, "kohaku_ast.transform.edit.libcst_pass", None)
+    monkeypatch.delattr("kohaku_ast.transform.edit.libcst_pass", raising=False)
     with pytest.raises(
         BrokenInstallation, match=r"to rewrite a script takes libcst: pip install libcst"
     ):
@@ -242,7 +241,7 @@ def test_a_libcst_that_breaks_over_a_statement_concerns_nothing_but_it(
 def taken_out(text: str, *targets: str) -> tuple[str, list[str]]:
     source = Source("script.py", text)
     request = Request(tuple((target, False, False) for target in targets))
-    edits = [*make_plan(source, request).edits, *extract_guards(source.tree)]
+    edits = [*plan_edits(source, request).edits, *extract_guards(source.tree)]
     prove(source, edits)
     made = rewriting.rewrite(source, edits)
     texts = [made.text, *made.extracted]

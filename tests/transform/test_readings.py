@@ -7,8 +7,8 @@ import marshal
 
 import pytest
 
-from kohaku_ast.readings import Reading
-from kohaku_ast.transform.readings import reading_of, reading_of_flag, reading_of_option
+from kohaku_ast.transform.find.type_inference import reading_of, reading_of_flag, reading_of_option
+from kohaku_ast.value_types import Reading
 
 SCRIPT = """
 class Mode(str, enum.Enum):

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast.errors import KogineError, TransformError
-from kohaku_ast.transform.compile import prove
-from kohaku_ast.transform.plan import make_plan
-from kohaku_ast.transform.positions import check_and_place
-from kohaku_ast.transform.request import Request
-from kohaku_ast.transform.sites import Edit
-from kohaku_ast.transform.source import Source, parse_text
+from kohaku_ast.transform.edit.edits import plan_edits
+from kohaku_ast.transform.edit.proof import check_and_place
+from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.source import Source, parse_text
+from kohaku_ast.transform.program.compile import prove
+from kohaku_ast.transform.program.program import Request
 
 
 def rewritten(text: str, *targets: str) -> str:
     source = Source("script.py", text)
     request = Request(tuple((target, False, False) for target in targets))
-    edits = list(make_plan(source, request).edits)
+    edits = list(plan_edits(source, request).edits)
     return prove(source, edits).text
 
 
@@ -166,7 +166,7 @@ def test_positions_are_the_originals() -> None:
     text = "cfg = {'lr': 0.1,\n  'n': 1 / 0}; z = cfg\nimport os; y = os.x\n"
     source = Source("script.py", text)
     names = ("cfg.lr", "os")
-    edits = list(make_plan(source, Request(tuple((name, False, False) for name in names))).edits)
+    edits = list(plan_edits(source, Request(tuple((name, False, False) for name in names))).edits)
     tree = prove(source, edits).module
     places = [_place(node) for node in ast.walk(tree) if hasattr(node, "lineno")]
     assert set(places) <= {
@@ -212,7 +212,7 @@ def test_without_an_override_the_text_is_the_same(text: str) -> None:
 def test_every_rewrite_proves_itself(text: str, name: str) -> None:
     source = Source("script.py", text)
     try:
-        plan = make_plan(source, Request(((name, False, False),)))
+        plan = plan_edits(source, Request(((name, False, False),)))
     except KogineError:
         return
     changed = prove(source, list(plan.edits)).text

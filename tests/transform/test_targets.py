@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.transform.targets import join_path, last_name, split_default, split_path
+from kohaku_ast.transform.find.paths import join_path, last_name, split_default, split_path
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.transform.source import decode
-from kohaku_ast.transform.third_party import third_party_imports
+from kohaku_ast.transform.find.modules import third_party_imports
+from kohaku_ast.transform.find.source import decode
 
 FOUND = [
     pytest.param("import numpy", "numpy", id="import"),

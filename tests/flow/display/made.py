@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED, Run
-from kohaku_ast.flow.work import Work
+from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED, Run, ScriptConfigs
 from kohaku_ast.runner.outcome import Outcome, RunError
 
-WORK = Work("train.py", cast("Any", None), ())
+WORK = ScriptConfigs("train.py", cast("Any", None), ())
 
 
 def running(index: int, total: int | None = 4, log: Path | None = None, **values: object) -> Run:

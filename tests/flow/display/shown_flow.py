@@ -9,27 +9,23 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.flow.display.choose import choose_display
-from kohaku_ast.flow.display.only_json import only_json
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import SpawnLauncher
-from kohaku_ast.flow.limits import Limits
-from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.slots import Slots, parse_threads
-from kohaku_ast.flow.supply import Supply
-from kohaku_ast.flow.work import Work
-from kohaku_ast.runner.bound import Binder, Bound
+from kohaku_ast.flow.report import choose_display, only_json
+from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
+from kohaku_ast.flow.settings import Limits, Slots, parse_threads
+from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch
 
 
 def main(script: str, count: int, workers: int, options: list[str]) -> int:
     launch = Launch(script)
     is_json = "--json" in options
-    work = Work(launch.shown, Binder(launch, ()), configs(count, "--print" in options))
+    work = ScriptConfigs(launch.shown, Binder(launch, ()), configs(count, "--print" in options))
     launcher = SpawnLauncher(Slots((), parse_threads("off", workers, 2)), open_log)
     with only_json() if is_json else nullcontext(sys.stderr) as stream:
         observers = choose_display(is_json, True, stream, lambda run: f"again {run.index}")
-        flow = Flow(Supply([work], True), launcher, Limits(workers, grace=2), observers, count)
+        flow = Flow(Queue([work], True), launcher, Limits(workers, grace=2), observers, count)
         for _ in flow.runs():
             pass
     return flow.summary.exit_status

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kohaku_ast.flow.display.durations import exact_time, short_time
-from kohaku_ast.flow.display.eta import Eta
+from kohaku_ast.display.text import exact_time, short_time
+from kohaku_ast.flow.live_table import Eta
 
 
 def eta(*seconds: float) -> Eta:

@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.flow.display.json_lines import JsonLines
-from kohaku_ast.flow.display.json_values import as_json
-from kohaku_ast.flow.display.seen import new_seen
+from kohaku_ast.flow.json_report import JsonLines, as_json
+from kohaku_ast.flow.log_watch import new_seen
 from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.run import RETRYING, SKIPPED
 from tests.flow.display.made import failed, running, succeeded

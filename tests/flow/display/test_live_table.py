@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.flow.display.choose import can_be_painted, choose_display
-from kohaku_ast.flow.display.layout import widths_for
-from kohaku_ast.flow.display.live_table import LiveTable
-from kohaku_ast.flow.display.painter import Painter
-from kohaku_ast.flow.display.rows import COLUMNS, Row
-from kohaku_ast.flow.display.seen import new_seen
+from kohaku_ast.display.live import Painter
+from kohaku_ast.flow.live_table import COLUMNS, LiveTable, RunRow, widths_for
+from kohaku_ast.flow.log_watch import new_seen
 from kohaku_ast.flow.observer import Summary
+from kohaku_ast.flow.report import can_be_painted, choose_display
 from tests.flow.display.made import failed, running, succeeded
 from tests.flow.display.terminal import Program, Terminal
 from tests.oracle import FIXTURES
@@ -191,14 +189,14 @@ def test_columns_never_need_more_than_there_is(total: int) -> None:
         "loss=0.1",
         "x" * 500,
     )
-    widths = widths_for([Row(0, "succeeded", cells)], total)
+    widths = widths_for([RunRow(0, "succeeded", cells)], total)
     assert sum(widths) + 2 * (sum(map(bool, widths)) - 1) <= total
     assert widths[COLUMNS.index("label")] > 0
 
 
 def test_numbers_do_not_jump() -> None:
-    def row(elapsed: str) -> list[Row]:
-        return [Row(0, "running", ("1", "running", "a", elapsed, "", "", "", "line"))]
+    def row(elapsed: str) -> list[RunRow]:
+        return [RunRow(0, "running", ("1", "running", "a", elapsed, "", "", "", "line"))]
 
     wide = widths_for(row("23h59m5678"), 80)
     assert widths_for(row("1s"), 80, wide) == wide

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.flow.display.log_tail import LogTail
-from kohaku_ast.flow.display.log_watch import LogWatch
-from kohaku_ast.flow.display.seen import seen_of
+from kohaku_ast.flow.log_watch import LogTail, LogWatch, seen_of
 from tests.flow.display.made import running, succeeded
 
 

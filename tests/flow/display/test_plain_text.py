@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.flow.display.cells import cut, fitted, width_of
-from kohaku_ast.flow.display.plain_text import plain_line
+from kohaku_ast.display.text import cut, fitted, plain_line, width_of
 
 
 @pytest.mark.parametrize(

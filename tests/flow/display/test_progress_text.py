@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.flow.display.progress_text import read_progress
+from kohaku_ast.flow.log_watch import read_progress
 
 
 @pytest.mark.parametrize(

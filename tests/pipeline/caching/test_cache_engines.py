@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from kohaku_ast.cache.disk import DiskCache
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.errors import CacheWarning
-from kohaku_ast.pipeline.caching.disk import DiskCache
-from kohaku_ast.pipeline.caching.memory import MemoryCache
 from kohaku_ast.pipeline.callbacks import Callback, Context
 from kohaku_ast.pipeline.node import Node, node
 from kohaku_ast.pipeline.pipeline import Pipeline

@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
+from kohaku_ast.cache.disk import DiskCache, Hit, NotKept
 from kohaku_ast.errors import CacheWarning, PipelineError
-from kohaku_ast.pipeline.caching.disk import DiskCache
-from kohaku_ast.pipeline.caching.kept_value import Hit, NotKept
 
 ROOT = Path(__file__).parents[3]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and signals of POSIX")
@@ -210,7 +209,7 @@ def test_it_travels_to_another_process(tmp_path: Path, monkeypatch: Any) -> None
 
 WRITER = """\
 import sys
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 
 cache = DiskCache(sys.argv[1], most_bytes=4_000_000)
 seed = int(sys.argv[2])
@@ -263,7 +262,7 @@ def test_killed_writers_leave_whole_results_or_none(tmp_path: Path) -> None:
 
 RESUMED = """\
 import os, signal, sys
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 
@@ -329,7 +328,7 @@ FULL = """\
 mkdir -p small && mount -t tmpfs -o size=300k none small || exit 77
 "{python}" - <<'END'
 import os, warnings
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 
@@ -364,7 +363,7 @@ READ_ONLY = """\
 mount --bind kept kept && mount -o remount,ro,bind kept || exit 77
 "{python}" - <<'END'
 import warnings
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 
 cache = DiskCache("kept")
 assert cache.load("key").value == 1

@@ -17,7 +17,7 @@ import functools
 import sys
 
 import helpers
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 from kohaku_ast.pipeline.node import Node, node
 from kohaku_ast.pipeline.pipeline import Pipeline
 from models import Model, Settings

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.pipeline.caching.disk import DiskCache
-from kohaku_ast.pipeline.caching.memory import MemoryCache
+from kohaku_ast.cache.disk import DiskCache
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 

@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.pipeline.caching.fingerprint import Unhashable, fingerprint
+from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 
 ROOT = Path(__file__).parents[3]
 
@@ -254,7 +254,7 @@ def test_same_exactly_where_the_reference_is(one: Any, other: Any) -> None:
 PROGRAM = """\
 import datetime, enum, functools, pathlib
 from dataclasses import dataclass
-from kohaku_ast.pipeline.caching.fingerprint import fingerprint
+from kohaku_ast.cache.fingerprint import fingerprint
 
 class Color(enum.Enum):
     RED = "red"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.pipeline.caching.fingerprint import fingerprint
+from kohaku_ast.cache.fingerprint import fingerprint
 
 np = pytest.importorskip("numpy")
 
@@ -97,7 +97,7 @@ def test_tensors() -> None:
 
 def test_nothing_is_imported_for_a_fingerprint() -> None:
     program = (
-        "import sys; from kohaku_ast.pipeline.caching.fingerprint import fingerprint; "
+        "import sys; from kohaku_ast.cache.fingerprint import fingerprint; "
         "fingerprint([1, print, sys, {2}]); "
         "print([name for name in ('numpy', 'pandas', 'torch', 'cloudpickle', 'importlib.metadata')"
         " if name in sys.modules])"

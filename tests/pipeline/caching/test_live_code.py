@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.pipeline.caching.code_identity import Unseen, identify
-from kohaku_ast.pipeline.caching.fingerprint import fingerprint
+from kohaku_ast.cache.code_identity import Unseen, identify
+from kohaku_ast.cache.fingerprint import fingerprint
 
 
 def executed(source: str, **names: Any) -> dict[str, Any]:
@@ -213,18 +213,18 @@ def forget(local_code: Any) -> None:
 
 
 def test_functions_of_libraries_count_by_name_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kohaku_ast.pipeline.caching import local_code
+    from kohaku_ast import user_code
 
     library = types.ModuleType("somelib")
     library.__file__ = "/lib/site-packages/somelib/__init__.py"
     library.__version__ = "1.0"  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "somelib", library)
-    forget(local_code)
+    forget(user_code)
     first = digest("def f(x):\n    return somelib.g(x)", somelib=library)
     library.internal = 1  # type: ignore[attr-defined]
     assert digest("def f(x):\n    return somelib.g(x)", somelib=library) == first
     library.__version__ = "1.1"  # type: ignore[attr-defined]
-    forget(local_code)
+    forget(user_code)
     assert digest("def f(x):\n    return somelib.g(x)", somelib=library) != first
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from kohaku_ast.cache.disk import NotKept
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.errors import PipelineError
-from kohaku_ast.pipeline.caching.kept_value import NotKept
-from kohaku_ast.pipeline.caching.memory import MemoryCache
 
 
 def value_of(cache: MemoryCache, key: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.pipeline.caching.memory import MemoryCache
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.errors import CacheWarning
-from kohaku_ast.pipeline.caching.memory import MemoryCache
 from kohaku_ast.pipeline.node import Node, node
 from kohaku_ast.pipeline.pipeline import Pipeline
 
@@ -311,7 +311,7 @@ def test_an_error_while_a_key_is_made_is_said_and_the_node_runs() -> None:
 
 LIBRARY = """\
 import sys
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.pipeline import Pipeline
 

@@ -20,7 +20,7 @@ from tests.pipeline.caching.stale_cases import CASES
 ROOT = Path(__file__).parents[3]
 DRIVER = """\
 import importlib, json, sys, warnings
-from kohaku_ast.pipeline.caching.disk import DiskCache
+from kohaku_ast.cache.disk import DiskCache
 from kohaku_ast.pipeline.pipeline import Pipeline
 warnings.simplefilter("ignore")
 found = {}

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.errors import PipelineError, UsageError
-from kohaku_ast.pipeline.caching.memory import MemoryCache
-from kohaku_ast.pipeline.drawing.drawing import Drawing
+from kohaku_ast.pipeline.drawing import Drawing
 from kohaku_ast.pipeline.last_run import LastRun
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.pipeline import Pipeline

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kohaku_ast.pipeline.drawing.layers import Layers
-from kohaku_ast.pipeline.drawing.layout import Layout, Place, lay_out
-from kohaku_ast.pipeline.drawing.sketch import make_sketch
+from kohaku_ast.display.graph_layout import Layers, Layout, Place, lay_out
+from kohaku_ast.pipeline.drawing import make_sketch
 from tests.pipeline.drawing.made import crawling, of_edges, training
 
 

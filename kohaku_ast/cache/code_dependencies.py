@@ -1,0 +1,443 @@
+"""What live functions, classes and modules of the user's are made of.
+
+What never changes about a code object is kept here for the process (``_known``): to read and parse
+its source takes a hundred times longer than to ask what its names mean now.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import re
+import sys
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from typing import Any, Protocol
+
+from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, Maybe, Part, Settled, content
+from kohaku_ast.cache.code_text import (
+    Chain,
+    CodeImport,
+    code_parts,
+    find_chains,
+    find_imports,
+    find_names,
+    find_texts,
+    text_of,
+)
+from kohaku_ast.cache.function_imports import find_file, module_text, parents, targets
+from kohaku_ast.user_code import (
+    distribution_version,
+    is_library_class,
+    is_library_function,
+    is_local_function,
+    is_local_module,
+    is_local_name,
+    is_stdlib,
+    library_label,
+)
+
+
+class CodeParts(Protocol):
+    """A node that is no function says so what it computes."""
+
+    def cache_identity(self) -> tuple[Any, ...]:
+        """Values, functions, nodes and tuples of them, that its results depend on. It is asked
+        for by every run, before anything runs. A pair of text and bytes is a digest of what the
+        text says, which is what ``explain_cache`` calls it.
+        """
+
+
+_TELLS = ("__kogine_parts__", "cache_identity")
+"""Methods by which an object says what it is made of: nodes of ours, and objects of the user's."""
+
+
+def is_followed(thing: object) -> bool:
+    """Whether *thing* counts by its parts: the user's functions, classes, modules; nodes; and
+    what a library makes for the user: a function around his own, a class.
+    """
+    if isinstance(thing, FunctionType):
+        return not is_library_function(thing)
+    if isinstance(thing, type):
+        return not is_library_class(thing)
+    if isinstance(thing, ModuleType):
+        return is_local_module(thing)
+    return any(callable(getattr(type(thing), name, None)) for name in _TELLS)
+
+
+def parts_of(thing: Any, watch: ChangeDetector) -> Iterator[Part]:
+    """The parts of what :func:`is_followed`; *watch* learns where they were found."""
+    if isinstance(thing, FunctionType) and not is_local_function(thing):
+        yield from library_function_parts(thing, watch)
+    elif isinstance(thing, FunctionType):
+        yield from function_parts(thing, watch)
+    elif isinstance(thing, type):
+        yield from class_parts(thing, watch)
+    elif isinstance(thing, ModuleType):
+        yield from module_parts(thing, watch)
+    elif hasattr(type(thing), "__kogine_parts__"):
+        yield from thing.__kogine_parts__()
+    else:
+        kind = type(thing)
+        yield "type", kind if is_followed(kind) else f"{kind.__module__}.{kind.__qualname__}"
+        yield from _flat(watch.ask(thing.cache_identity), "")
+
+
+def _flat(parts: tuple[Any, ...], label: str) -> Iterator[Part]:
+    for number, part in enumerate(parts):
+        if isinstance(part, tuple) and [type(one) for one in part] == [str, bytes]:
+            yield part  # a digest, and what it is of
+        elif isinstance(part, tuple):
+            yield f"{label}{number}.length", len(part)
+            yield from _flat(part, f"{label}{number}.")
+        else:
+            yield f"{label}{number}", part
+
+
+_FROM_USERS = (
+    FunctionType, MethodType, type, str, int, float, bool, bytes, tuple, list, dict, set, frozenset,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What never changes about a code object."""
+
+    text: object
+    chains: tuple[Chain, ...]
+    imports: tuple[CodeImport, ...]
+    #: Every name that is read of something, and every text, that the code holds.
+    names: frozenset[str]
+    texts: tuple[str, ...]
+
+
+def function_parts(
+    function: FunctionType, watch: ChangeDetector, defaults: bool = True
+) -> Iterator[Part]:
+    """Text, closure, globals and, unless the caller counts them by himself, *defaults*."""
+    facts = _facts(function)
+    _look_at(function, watch)
+    watch.with_subclasses |= "__subclasses__" in facts.names
+    yield "code", facts.text
+    found = list(_defaults(function, watch))
+    yield from found if defaults else ()
+    yield from _attributes(function, watch)
+    for label, part in _reads(function, facts, watch):
+        yield label, part
+        if "__doc__" in facts.names and isinstance(part, (FunctionType, type, ModuleType)):
+            yield f"{label}.__doc__", part.__doc__
+
+
+def _reads(function: FunctionType, facts: _Facts, watch: ChangeDetector) -> Iterator[Part]:
+    for name, value in _closure(function, watch):
+        yield f"closure {name}", value
+    for chain in facts.chains:
+        yield from read(chain, function.__globals__, watch)
+    yield from imported(facts.imports, function.__globals__, watch)
+    yield from looked_up(facts.names, facts.texts, facts.chains, function.__globals__, watch)
+
+
+def library_function_parts(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+    """Name and version, and what of its closure and defaults may be the user's."""
+    module = function.__globals__.get("__name__", "")
+    _look_at(function, watch)
+    yield "library", library_label(module, function.__code__.co_name)
+    held = [*_closure(function, watch), *_defaults(function, watch)]
+    for name, value in held:
+        if not isinstance(value, _FROM_USERS) and not is_local_name(type(value).__module__):
+            continue
+        for label, one in _items(f"closure {name}", value):
+            yield label, Maybe(one)
+        if isinstance(value, FunctionType) and not is_stdlib(module):
+            yield f"closure {name}.__doc__", value.__doc__  # a library may make a text of it
+
+
+def _items(label: str, value: Any) -> Iterator[Part]:
+    """*value*, or each of the things in it: one without a fingerprint hides no other."""
+    if type(value) in (tuple, list):
+        yield f"{label} holds", len(value)
+        for number, one in enumerate(value):
+            yield f"{label}[{number}]", one
+    elif type(value) is dict:
+        yield f"{label} holds", len(value)
+        for number, pair in enumerate(value.items()):
+            yield f"{label}[{number}]", pair
+    else:
+        yield label, value
+
+
+#: By the identity of the code object, as long as it lives: its source is read and parsed once.
+_known: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
+
+
+def _facts(function: FunctionType) -> _Facts:
+    code = function.__code__
+    known = _known.get(id(code))
+    if known is not None and known[0]() is code:
+        return known[1]
+    text: object = text_of(function)
+    if text is None:
+        text = code_parts(code)
+    facts = _Facts(text, find_chains(code), find_imports(code), find_names(code), find_texts(code))
+    key = id(code)
+    _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None) and None), facts)
+    return facts
+
+
+def _look_at(function: FunctionType, watch: ChangeDetector) -> None:
+    held = function.__code__, function.__defaults__, function.__kwdefaults__
+    watch.functions.append((function, *held))
+
+
+def _closure(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        value = content(cell)
+        watch.cells.append((cell, value))
+        yield name, value
+
+
+def _defaults(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+    code = function.__code__
+    values = function.__defaults__ or ()
+    names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
+    for name, value in zip(names, values):
+        yield f"default {name}", value
+    for name in sorted(function.__kwdefaults__ or {}):
+        yield f"default {name}", watch.read(function.__kwdefaults__, name)
+
+
+def _attributes(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+    """What was set on the function itself: ``f.scale = 2``, for whoever goes through a list."""
+    found = vars(function)
+    watch.sizes.append((found, len(found)))
+    for name in sorted(found):
+        yield f"attribute {name}", Maybe(watch.read(found, name))
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_IN_CLASSES = {
+    "__slots__", "__match_args__", "__dataclass_params__", "__attrs_attrs__", "__pydantic_fields__",
+    "__dataclass_fields__",
+}  # fmt: skip
+"""Names with two underscores whose plain values say what a class does; the others are Python's,
+if they are no functions."""
+
+
+def class_parts(cls: type, watch: ChangeDetector) -> Iterator[Part]:
+    """Bases, metaclass, annotated names and attributes, methods among them."""
+    yield "class", f"{cls.__module__}.{cls.__qualname__}"
+    for number, base in enumerate((type(cls), *cls.__bases__)):
+        yield f"base {number} {base.__name__}", base
+    yield from _annotated(cls)
+    if _reads_docstring(cls):
+        yield "__doc__", cls.__doc__
+    members = _members(cls)
+    for name, member in members.items():
+        yield name, member.value
+    found = vars(cls)
+    watch.sizes.append((found, len(found)))
+    for name in sorted(found):
+        if name not in members and not (members and name in _OF_ENUMS):
+            watch.names.append((found, name, found[name]))
+            yield from _attribute_parts(name, found[name])
+
+
+def _members(cls: type) -> MappingProxyType[str, Any] | dict[str, Any]:
+    import enum
+
+    return cls.__members__ if issubclass(cls, enum.Enum) else {}
+
+
+def _reads_docstring(cls: type) -> bool:
+    """Whether the docstring is more than a remark: a method, or a library, may ask for it."""
+    others = (type(cls), *cls.__bases__)
+    if any(not is_local_name(one.__module__) and not is_stdlib(one.__module__) for one in others):
+        return True
+    functions = [one for one in vars(cls).values() if isinstance(one, FunctionType)]
+    return any("__doc__" in find_names(one.__code__) for one in functions)
+
+
+def subclasses_of(cls: type) -> tuple[type, ...]:
+    """The direct subclasses that are alive, in the order in which they were made."""
+    return tuple(type.__subclasses__(cls))
+
+
+def subclass_parts(cls: Any, watch: ChangeDetector) -> Iterator[Part]:
+    """The subclasses, for code that asks for them; none of what is no class."""
+    if not isinstance(cls, type):
+        return
+    for number, found in enumerate(watch.ask(functools.partial(subclasses_of, cls))):
+        yield f"subclass {number} {found.__name__}", found
+
+
+def _annotated(cls: type) -> Iterator[Part]:
+    """Names and types in the order of the class: a dataclass makes its arguments of them."""
+    try:
+        found = vars(cls).get("__annotations__", {})
+    except Exception:  # a lazy annotation that raises
+        return
+    if isinstance(found, dict):
+        yield "annotated", tuple((name, _type_text(hint)) for name, hint in found.items())
+        for name, hint in found.items():
+            if hasattr(hint, "__metadata__"):  # Annotated[int, validator]
+                yield f"annotated {name}", Maybe(hint.__metadata__)
+
+
+def _type_text(hint: object) -> str:
+    return hint.__qualname__ if isinstance(hint, type) else _ADDRESS.sub("", str(hint))
+
+
+def _attribute_parts(name: str, value: Any) -> Iterator[Part]:
+    """The parts of one attribute of a class; none for what Python put there."""
+    if isinstance(value, (staticmethod, classmethod)):
+        yield f"{name} ({type(value).__name__})", value.__func__
+    elif isinstance(value, property):
+        for kind in ("fget", "fset", "fdel"):
+            yield f"{name}.{kind}", getattr(value, kind)
+    elif name in _IN_CLASSES:
+        yield name, Settled(value)
+    elif isinstance(value, FunctionType):
+        yield name, value
+    elif name.startswith("__") and name.endswith("__"):
+        if (callable(value) or hasattr(type(value), "__get__")) and name not in _OF_CLASSES:
+            yield name, Maybe(value)
+    elif name != "_abc_impl" and type(value).__name__ not in _DESCRIPTORS:
+        yield name, value
+
+
+_OF_CLASSES = {
+    "__class__", "__annotate__", "__annotate_func__", "__weakref__", "__dict__",
+    "__text_signature__",
+}  # fmt: skip
+_OF_ENUMS = {
+    "_member_names_", "_member_map_", "_member_type_", "_value2member_map_", "_hashable_values_",
+    "_unhashable_values_", "_unhashable_values_map_", "_new_member_", "_use_args_", "_value_repr_",
+}  # fmt: skip
+_DESCRIPTORS = {
+    "member_descriptor", "getset_descriptor", "method_descriptor", "classmethod_descriptor",
+    "wrapper_descriptor",
+}  # fmt: skip
+
+
+def module_parts(module: ModuleType, watch: ChangeDetector) -> Iterator[Part]:
+    """All that a module holds: of one that is passed around it is not known what is read."""
+    yield "module", module.__name__
+    yield from namespace_parts(vars(module), watch)
+
+
+def namespace_parts(found: dict[str, Any], watch: ChangeDetector) -> Iterator[Part]:
+    """All that the dict of a module holds, less what Python put there."""
+    watch.sizes.append((MappingProxyType(found), len(found)))
+    for name in sorted(found):
+        if name not in _OF_MODULES:
+            yield name, watch.read(found, name)
+
+
+_OF_MODULES = {
+    "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__",
+    "__builtins__", "__path__", "__annotations__", "__warningregistry__", "__annotate__",
+    "__conditional_annotations__",
+}  # fmt: skip
+
+_BY_NAME = {"globals", "eval", "exec", "__import__", "import_module", "modules"}
+"""Who reads one of these (``sys.modules``) may reach whatever has a name."""
+
+
+def read(chain: Chain, namespace: dict[str, Any], watch: ChangeDetector) -> Iterator[Part]:
+    """The thing that *chain* leads to: through the user's modules, no further."""
+    value = watch.read(namespace, chain[0])
+    if value is MISSING and chain[0] in vars(builtins):
+        value = watch.read(vars(builtins), chain[0])
+        if not _is_users(value) and type(value) not in (int, float, str, bool, tuple):
+            return  # Python's version is in every key
+    taken = 1
+    while isinstance(value, ModuleType) and taken < len(chain) and is_local_module(value):
+        value = _module_attribute(value, chain[taken], watch)
+        taken += 1
+    yield ".".join(chain[:taken]), value
+    if taken < len(chain) and isinstance(value, (ModuleType, FunctionType)):
+        yield from _set_by_user(value, chain, taken, watch)
+
+
+def _module_attribute(module: ModuleType, name: str, watch: ChangeDetector) -> Any:
+    found = watch.read(vars(module), name)
+    if found is MISSING and "__getattr__" in vars(module):
+        found = watch.ask(functools.partial(_lazy, module, name))
+    return found
+
+
+def _lazy(module: ModuleType, name: str) -> Any:
+    """An attribute that a module makes when it is asked for it."""
+    try:
+        return getattr(module, name)
+    except Exception:  # whatever the user's __getattr__ raises is raised again when the node runs
+        return MISSING
+
+
+def _set_by_user(owner: Any, chain: Chain, taken: int, watch: ChangeDetector) -> Iterator[Part]:
+    """What was put into a library's module, or onto a function."""
+    if chain[taken] not in vars(owner):
+        return
+    value = watch.read(vars(owner), chain[taken])
+    if isinstance(owner, FunctionType) or _is_users(value):
+        yield ".".join(chain[: taken + 1]), value
+
+
+def _is_users(value: object) -> bool:
+    if isinstance(value, FunctionType):
+        return is_local_function(value)
+    return isinstance(value, type) and is_local_name(value.__module__)
+
+
+def imported(
+    imports: tuple[CodeImport, ...], namespace: dict[str, Any], watch: ChangeDetector
+) -> Iterator[Part]:
+    """What import statements inside a function load: the user's modules by their text, if they
+    are not loaded yet, else as they are; libraries by their version.
+    """
+    package = namespace.get("__package__") or ""
+    for one in imports:
+        names = targets(one, package)
+        for name in parents(names):
+            is_read = not one.names  # ``import a.b`` gives ``a``
+            yield from _module(name, watch, is_live=is_read)
+        for name in names:
+            yield from _module(name, watch)
+
+
+def _module(name: str, watch: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
+    text = watch.ask(functools.partial(module_text, name))
+    if text is not None:
+        yield f"import {name}", text
+    elif is_live and name in sys.modules and is_local_module(sys.modules[name]):
+        yield f"import {name}", sys.modules[name]
+    elif "." not in name and find_file(name) is None:
+        yield f"import {name}", distribution_version(name)
+
+
+def looked_up(
+    names: frozenset[str],
+    texts: tuple[str, ...],
+    chains: tuple[Chain, ...],
+    namespace: dict[str, Any],
+    watch: ChangeDetector,
+) -> Iterator[Part]:
+    """For code that takes things by a name that it makes up: all that the names may be of, the
+    module of the function and the user's modules whose names are written in it.
+    """
+    if not _takes_by_name(names, chains):
+        return
+    for label, part in namespace_parts(namespace, watch):
+        yield label, Maybe(part)
+    for text in texts:
+        if all(part.isidentifier() for part in text.split(".")) and find_file(text):
+            yield from _module(text, watch)
+
+
+def _takes_by_name(names: frozenset[str], chains: tuple[Chain, ...]) -> bool:
+    found = names & _BY_NAME
+    if found == {"modules"}:  # somebody else's attribute, most of the time
+        return any(chain[-2:] == ("sys", "modules") or chain == ("modules",) for chain in chains)
+    return bool(found)

@@ -1,0 +1,196 @@
+"""What a node computes: its code and all that it reads, each thing under its name.
+
+A value that is given to each of a thousand runs is read a thousand times, its class once. Kept in
+one place for the process, by identity: a class may be equal to another one, or have no hash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import PurePath
+from types import FunctionType, ModuleType
+from typing import Any
+
+from kohaku_ast.cache.change_detector import ChangeDetector, Maybe, Part, Settled
+from kohaku_ast.cache.code_dependencies import function_parts, is_followed, parts_of, subclass_parts
+from kohaku_ast.cache.fingerprint import Refer, Unhashable, fingerprint, is_plain, written
+
+Value = tuple[Any, bytes, "Refer | None"]
+"""What can change in place, its digest, and what stands for code in that."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A digest of what a node computes, and what it is made of."""
+
+    digest: bytes
+    #: "function: part" -> digest, in the order in which they were met.
+    facts: dict[str, bytes]
+    #: Where the parts lie that cannot change in place.
+    watch: ChangeDetector
+    #: Those that can.
+    values: list[Value]
+    #: The code that was read. As long as it lives, no other has its place in memory.
+    code: list[Any]
+
+    def holds(self) -> bool:
+        """Whether everything is as it was."""
+        if not self.watch.holds():
+            return False
+        return are_same(self.values)
+
+
+class Unseen(Exception):  # noqa: N818  # it says what happened
+    """A node reads something that cannot be fingerprinted: *part* says what, *cause* why."""
+
+    def __init__(self, part: str, cause: Unhashable) -> None:
+        self.part = part
+        self.cause = cause
+        super().__init__(f"{part}: {cause}")
+
+
+def identify(root: Any, defaults: bool = False) -> Identity:
+    """The Identity of a function, or of a node that is none. Raises Unseen.
+
+    The defaults of *root* itself are left out: whether they are used is up to the inputs.
+    """
+    return _Search(defaults).run(root)
+
+
+def are_same(values: Iterable[Value]) -> bool:
+    """Whether none of *values* has changed in place."""
+    try:
+        return all(fingerprint(value, refer) == digest for value, digest, refer in values)
+    except Unhashable:
+        return False
+
+
+def _place(thing: object) -> bytes:
+    """Stands for code that a Watch is kept over: it need not be read to be the same."""
+    return b"%x" % id(thing)
+
+
+_LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, Settled)
+"""What is another object when it is another value: libraries' modules, functions and classes."""
+
+
+class _Search:
+    """One walk over all that a function reads."""
+
+    def __init__(self, defaults: bool) -> None:
+        self.defaults = defaults
+        self.watch = ChangeDetector()
+        self.values: list[Value] = []
+        self.followed: list[Any] = []
+        self.numbers: dict[int, int] = {}
+        self.facts: dict[str, bytes] = {}
+
+    def run(self, root: Any) -> Identity:
+        if is_followed(root):
+            self._refer(root)
+        else:
+            self._add("function", root)
+        done = asked = 0
+        while done < len(self.followed):  # grows on the way
+            self._add_all(self.followed[done], lambda thing: self._parts(thing, root))
+            done += 1
+            while self.watch.with_subclasses and asked < done == len(self.followed):
+                self._add_all(self.followed[asked], lambda one: subclass_parts(one, self.watch))
+                asked += 1
+        text = b"".join(
+            label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
+            for label, digest in self.facts.items()
+        )
+        return Identity(
+            blake2b(text, digest_size=16).digest(),
+            self.facts,
+            self.watch,
+            self.values,
+            self.followed,
+        )
+
+    def _parts(self, thing: Any, root: Any) -> Iterator[Part]:
+        if thing is root and isinstance(thing, FunctionType):
+            return function_parts(thing, self.watch, self.defaults)
+        return parts_of(thing, self.watch)
+
+    def _add_all(self, thing: Any, parts: Callable[[Any], Iterator[Part]]) -> None:
+        name = vars(thing).get("__name__", "") if isinstance(thing, ModuleType) else _name(thing)
+        try:
+            for label, part in parts(thing):
+                self._add(f"{name}: {label}", part)
+        except Unseen:
+            raise
+        except Exception as error:  # whatever the user's own metaclass, descriptor, module raises
+            raise Unseen(name, Unhashable(thing, f"{type(error).__name__}: {error}")) from error
+
+    def _add(self, label: str, part: Any) -> None:
+        while label in self.facts:
+            label += "'"  # two functions of one name
+        try:
+            self.facts[label] = self._fact(part)
+        except Unhashable as error:
+            raise Unseen(label, error) from None
+        except RecursionError:
+            raise Unseen(label, Unhashable(part, "nested too deep")) from None
+
+    def _fact(self, part: Any) -> bytes:
+        if type(part) is Maybe:
+            return self._maybe(part.value)
+        if is_followed(part):
+            return self._refer(part)
+        if is_plain(part):
+            return written(part)
+        digest = fingerprint(part, self._refer)
+        if not isinstance(part, _LASTING):
+            self.values.append((part, fingerprint(part, _place), _place))
+        return digest
+
+    def _maybe(self, part: Any) -> bytes:
+        """Code in it is read with it: what has no fingerprint in there is no reason to stop."""
+        if is_followed(part):
+            return self._refer(part)
+        try:
+            digest = fingerprint(part)
+        except Unhashable:
+            return b"?"
+        if not (is_plain(part) or isinstance(part, _LASTING)):
+            self.values.append((part, digest, None))
+        return digest
+
+    def _refer(self, thing: Any) -> bytes:
+        number = self.numbers.setdefault(id(thing), len(self.numbers))
+        if number == len(self.followed):
+            self.followed.append(thing)
+        return b"&%d" % number
+
+
+def _name(thing: Any) -> str:
+    return str(getattr(thing, "__qualname__", type(thing).__name__))
+
+
+_MOST = 256
+"""Classes that are kept alive here; functions are not, they may hold much in their closures."""
+_known: dict[int, tuple[type, Identity]] = {}
+
+
+def digest_of_code(thing: Any) -> bytes:
+    """What a function, class, module or node computes. Raises Unhashable."""
+    if not isinstance(thing, type):
+        return _identity(thing).digest
+    known = _known.get(id(thing))
+    if known is None or known[0] is not thing or not known[1].holds():
+        if len(_known) >= _MOST:
+            _known.clear()
+        known = _known[id(thing)] = thing, _identity(thing)
+    return known[1].digest
+
+
+def _identity(thing: Any) -> Identity:
+    try:
+        return identify(thing, defaults=True)
+    except Unseen as error:
+        raise error.cause from None

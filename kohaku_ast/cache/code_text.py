@@ -1,0 +1,234 @@
+"""What code says, and which names outside of itself it reads."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+from types import CodeType, FunctionType
+from typing import NamedTuple
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+Place = tuple[str, int]
+"""Name and first line, as a code object has them."""
+
+
+def text_of(function: FunctionType) -> str | None:
+    """The tree of *function*'s source as text, without the values of its own defaults.
+
+    None if the source cannot be had, or is not what *function* was compiled from: a file that
+    was edited since, a rewritten script, ``exec``.
+    """
+    code = function.__code__
+    text = _source(code.co_filename, function)
+    found = _index(text, code.co_filename) if text else None
+    if found is None:
+        return None
+    place = code.co_name, code.co_firstlineno
+    nodes, codes = found[0].get(place, []), found[1].get(place, [])
+    if len(nodes) != 1 or codes != [code]:
+        return None
+    try:
+        return _dumped(nodes[0], function)
+    except (RecursionError, ValueError):
+        return None  # an endless sum; an integer of more than 4,300 digits
+
+
+def code_parts(code: CodeType) -> tuple[object, ...]:
+    """What *code* does, as plain values: for code whose source cannot be had."""
+    constants = tuple(
+        code_parts(one) if isinstance(one, CodeType) else one for one in _constants(code)
+    )
+    return (
+        code.co_name, code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars,
+        code.co_cellvars, code.co_flags, code.co_argcount, code.co_posonlyargcount,
+        code.co_kwonlyargcount, getattr(code, "co_exceptiontable", b""),
+    )  # fmt: skip
+
+
+def _constants(code: CodeType) -> tuple[object, ...]:
+    """The constants of *code*, its docstring blanked: it is the first one, if there is one."""
+    first = code.co_consts[:1]
+    if code.co_flags & 0x2 and first and isinstance(first[0], str) and code.co_name[0] != "<":
+        return (None, *code.co_consts[1:])
+    return code.co_consts
+
+
+def _source(path: str, function: FunctionType) -> str:
+    linecache.checkcache(path)
+    return "".join(linecache.getlines(path, function.__globals__))
+
+
+@lru_cache(maxsize=32)
+def _index(
+    text: str, path: str
+) -> tuple[dict[Place, list[Definition]], dict[Place, list[CodeType]]] | None:
+    """The definitions of a file, and what they compile to."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they were shown when the file was imported
+            tree = ast.parse(text)
+            module = compile(tree, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    nodes: dict[Place, list[Definition]] = {}
+    codes: dict[Place, list[CodeType]] = {}
+    for node in _definitions(tree):
+        nodes.setdefault(_place(node), []).append(node)
+    for code in walk(module):
+        codes.setdefault((code.co_name, code.co_firstlineno), []).append(code)
+    return nodes, codes
+
+
+def _definitions(tree: ast.Module) -> Iterator[Definition]:
+    """The functions of *tree*; strings that stand alone are dropped on the way."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            body[:] = [one for one in body if not _is_remark(one)]
+        if isinstance(node, Definition):
+            yield node
+
+
+def without_remarks(tree: ast.Module) -> str:
+    """A whole module as text, as :func:`text_of` gives a function."""
+    for _ in _definitions(tree):
+        pass
+    return ast.dump(tree, annotate_fields=False)
+
+
+def _is_remark(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _place(node: Definition) -> Place:
+    if isinstance(node, ast.Lambda):
+        return "<lambda>", node.lineno
+    return node.name, min([node.lineno, *(one.lineno for one in node.decorator_list)])
+
+
+def _dumped(node: Definition, function: FunctionType) -> str:
+    """*node* as text: the values of defaults count as they are now, not as they are written."""
+    parts = [
+        ast.dump(child, annotate_fields=False)
+        for child in [*_without_defaults(node.args), *_body(node), *_decorators(node, function)]
+    ]
+    return "\n".join([type(node).__name__, function.__code__.co_name, *parts])
+
+
+def _without_defaults(arguments: ast.arguments) -> list[ast.AST]:
+    bare = ast.arguments(
+        arguments.posonlyargs, arguments.args, arguments.vararg, arguments.kwonlyargs,
+        [], arguments.kwarg, [],
+    )  # fmt: skip
+    optional = [len(arguments.defaults), *(one is not None for one in arguments.kw_defaults)]
+    return [bare, ast.Constant(str(optional))]
+
+
+def _body(node: Definition) -> list[ast.AST]:
+    return [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+
+
+def _decorators(node: Definition, function: FunctionType) -> list[ast.AST]:
+    """The decorators but our own: ``cache=False`` does not change what a node computes."""
+    if isinstance(node, ast.Lambda):
+        return []
+    returns = [node.returns] if node.returns else []
+    marks = [one for one in node.decorator_list if not _is_ours(one, function)]
+    return [*returns, ast.Constant("decorators"), *marks]
+
+
+def _is_ours(mark: ast.expr, function: FunctionType) -> bool:
+    named = mark.func if isinstance(mark, ast.Call) else mark
+    attributes: list[str] = []
+    while isinstance(named, ast.Attribute):
+        attributes.append(named.attr)
+        named = named.value
+    found = function.__globals__.get(named.id) if isinstance(named, ast.Name) else None
+    for attribute in reversed(attributes):
+        found = getattr(found, attribute, None)
+    module = getattr(found, "__module__", None)
+    return isinstance(module, str) and module.partition(".")[0] == "kohaku_ast"
+
+
+Chain = tuple[str, ...]
+"""A name and the attributes that follow it: ``("helpers", "scale")``."""
+
+
+class CodeImport(NamedTuple):
+    """``from ..module import name, name``; no names for ``import module``."""
+
+    level: int
+    module: str
+    names: tuple[str, ...]
+
+
+_NAMES = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"}
+_ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD"}
+_BETWEEN = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP"}
+
+
+def find_chains(code: CodeType) -> tuple[Chain, ...]:
+    """Every chain that *code* reads, and the code inside of it, sorted."""
+    return tuple(sorted({chain for inner in walk(code) for chain in _chains(inner)}))
+
+
+def find_imports(code: CodeType) -> tuple[CodeImport, ...]:
+    """Every import statement inside *code*, sorted."""
+    return tuple(sorted({one for inner in walk(code) for one in _imports(inner)}))
+
+
+def find_names(code: CodeType) -> frozenset[str]:
+    """Every name of a global or an attribute that stands in *code*, wherever it is read from."""
+    return frozenset(name for inner in walk(code) for name in inner.co_names)
+
+
+def find_texts(code: CodeType) -> tuple[str, ...]:
+    """Every text that stands in *code*, sorted."""
+    found = {one for inner in walk(code) for one in inner.co_consts if type(one) is str}
+    return tuple(sorted(found))
+
+
+def walk(code: CodeType) -> Iterator[CodeType]:
+    """*code* and every code object inside of it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from walk(constant)
+
+
+def _chains(code: CodeType) -> Iterator[Chain]:
+    import dis  # only where a function is seen for the first time
+
+    chain: list[str] = []
+    for one in dis.get_instructions(code):
+        if one.opname in _BETWEEN:
+            continue
+        if one.opname in _ATTRIBUTES and chain:
+            chain.append(one.argval)
+            continue
+        if chain:
+            yield tuple(chain)
+        chain = [one.argval] if one.opname in _NAMES else []
+
+
+def _imports(code: CodeType) -> Iterator[CodeImport]:
+    import dis
+
+    before: list[object] = [0, None]  # the level and the names lie on the stack
+    for one in dis.get_instructions(code):
+        if one.opname == "IMPORT_NAME":
+            level, names = before[-2:]
+            yield CodeImport(
+                level if isinstance(level, int) else 0,
+                one.argval,
+                names if isinstance(names, tuple) else (),
+            )
+        elif one.opname not in _BETWEEN:
+            before = [before[-1], one.argval]

@@ -1,0 +1,193 @@
+"""A script's parameters as a config file to edit; unchanged, it changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kohaku_ast.transform.edit.value_text import (
+    expression,
+    imports_of,
+    in_brackets,
+    names_in,
+    why_not_plain,
+)
+from kohaku_ast.transform.find.assignments import Site
+from kohaku_ast.transform.find.entrypoints import Certain
+from kohaku_ast.transform.find.inspection import Inspection
+from kohaku_ast.transform.find.parameters import Parameter
+
+
+def config_text(
+    inspection: Inspection,
+    parameters: Sequence[Parameter],
+    script: str,
+    name: str = "THIS_FILE",
+) -> str:
+    """The config file for *parameters* of *script*; its first line calls it *name*.
+
+    Commented out is what has no one value by itself: required options, values that depend on
+    others, definitions in branches or with several values.
+    """
+    imports, lines = config_lines(inspection, parameters)
+    heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
+    return "\n".join([heading, *imports, *config_rows(lines)]) + "\n"
+
+
+def config_lines(
+    inspection: Inspection, parameters: Sequence[Parameter]
+) -> tuple[list[str], list[ConfigLine]]:
+    """The imports that the values of *parameters* need, and the lines of the config."""
+    writer = _Writer(inspection, parameters)
+    lines = [writer.line(one) for one in parameters if writer.is_written(one)]
+    return sorted(set(writer.needed)), lines
+
+
+class _Writer:
+    """Decides what each parameter's line is."""
+
+    def __init__(self, inspection: Inspection, parameters: Sequence[Parameter]) -> None:
+        self.source = inspection.source
+        self.certain = Certain(self.source.tree)
+        self.imports = imports_of(self.source.tree)
+        self.known = {one.target for one in inspection.parameters if one.target.isidentifier()}
+        self.needed: list[str] = []
+        #: The places of each value in the text, as start and end.
+        self.spans = [
+            (one, *self.source.span(site.node)) for one in parameters for site in _replaced(one)
+        ]
+
+    def is_written(self, parameter: Parameter) -> bool:
+        """Not what cannot be overridden, and no container: its entries stand for it."""
+        own = [(start, end) for one, start, end in self.spans if one is parameter]
+        return not parameter.refused and not any(
+            self.gives_way(parameter, span, other) for span in own for other in self.spans
+        )
+
+    def gives_way(
+        self, parameter: Parameter, span: tuple[int, int], other: tuple[Parameter, int, int]
+    ) -> bool:
+        """Whether *other* stands in *span* of *parameter*: only one of them can be overridden."""
+        inner, start, end = other
+        if inner is parameter or not (span[0] <= start and end <= span[1]):
+            return False
+        # In `result = main(epochs=3)` it is main(epochs), not result.epochs.
+        return span != (start, end) or (parameter.kind == "entry" and inner.kind != "entry")
+
+    def line(self, parameter: Parameter) -> ConfigLine:
+        reason = self.reason(parameter)
+        text = "\n".join(parameter.default.splitlines())
+        if not reason:
+            used = names_in(_value(parameter))
+            self.needed += [line for name, line in self.imports.items() if name in used]
+        value = in_brackets(text) if text else "..."
+        return ConfigLine(parameter.target, value, reason, parameter.help, parameter.section)
+
+    def reason(self, parameter: Parameter) -> str:
+        """Why the default is not to be in force; empty if it is."""
+        if not parameter.default:
+            return "required" if _is_required(parameter) else "no default"
+        if _is_required(parameter):
+            return "required"
+        if parameter.derived_from:
+            return f"derived from {', '.join(parameter.derived_from)}"
+        why = why_not_plain(_value(parameter), self.known, self.imports)
+        return why or self._several(parameter) or self._in_branch(parameter)
+
+    def _several(self, parameter: Parameter) -> str:
+        """More than one value, or one object under more than one name."""
+        texts = {self.source.segment(site.node) for site in _replaced(parameter)}
+        if len(texts) > 1 or (parameter.also and not texts):
+            return f"other values at line {', '.join(map(str, parameter.also))}"
+        forms = {one.form for one in parameter.definitions}
+        if "unpacked" in forms:
+            return "one part of it"
+        mutable = isinstance(_value(parameter), (ast.List, ast.Dict, ast.Set, ast.Call))
+        return "shared by several names" if "chained" in forms and mutable else ""
+
+    def _in_branch(self, parameter: Parameter) -> str:
+        runs = self.certain.is_plain if parameter.kind == "option" else self.certain.runs
+        return "" if all(runs(site.line) for site in parameter.sites) else "may not run"
+
+
+def _replaced(parameter: Parameter) -> list[Site]:
+    """The places where a value stands that an override takes the place of."""
+    return [site for site in parameter.sites if site.change == "replace" and "{}" in site.template]
+
+
+def _value(parameter: Parameter) -> ast.expr:
+    """The default as an expression (that of a field, not the field)."""
+    return expression(f"({parameter.default}\n)")
+
+
+def _is_required(parameter: Parameter) -> bool:
+    """Whether giving it a default would make the command line succeed that must fail."""
+    written = [site.node for site in parameter.sites if site.template == "False"]
+    return any(not (isinstance(node, ast.Constant) and not node.value) for node in written)
+
+
+_NOT_BARE = ("config_gen", "CONFIG")
+"""Names with a meaning of their own at the top of a config file."""
+_LONGEST = 100  # a longer line has its help above it
+
+
+@dataclass(frozen=True)
+class ConfigLine:
+    """One value as it stands in the file."""
+
+    target: str
+    #: The value as Python source.
+    text: str
+    #: Why it is commented out; empty if it is in force.
+    reason: str = ""
+    help: str = ""
+    section: str = ""
+    #: Whether it is no override, but a name that other values read.
+    is_helper: bool = False
+
+
+def is_bare(target: str) -> bool:
+    """Whether *target* can be assigned by its name at the top of a config file."""
+    is_name = target.isidentifier() and not keyword.iskeyword(target)
+    return is_name and not target.startswith("_") and target not in _NOT_BARE
+
+
+def config_rows(lines: Sequence[ConfigLine]) -> list[str]:
+    """The rows of a file with *lines*: names by assignment, other targets in ``_overrides``."""
+    bare = [one for one in lines if one.is_helper or is_bare(one.target)]
+    others = [one for one in lines if one not in bare]
+    rows = _rows(bare, "{name} = {value}", "")
+    if others:
+        rows += ["", "_overrides = {", *_rows(others, "{quoted}: {value},", "    "), "}"]
+    return rows
+
+
+def quoted(target: str) -> str:
+    """*target* as a literal, in the quotes that are usual."""
+    return repr(target) if '"' in target or "\\" in target else f'"{target}"'
+
+
+def _rows(lines: Sequence[ConfigLine], shape: str, indent: str) -> list[str]:
+    """The lines as text, each section under its comment."""
+    rows: list[str] = []
+    section = None
+    for one in lines:
+        if one.section != section:
+            section = one.section
+            rows += [] if indent and not rows else [""]
+            rows += [f"{indent}# ---- {section} ----"] if section else []
+        rows += [(indent + row).rstrip() for row in _row(one, shape)]
+    return rows
+
+
+def _row(line: ConfigLine, shape: str) -> list[str]:
+    note = f"{line.help} [{line.reason}]".strip() if line.reason else line.help
+    code = shape.format(name=line.target, quoted=quoted(line.target), value=line.text)
+    rows = [f"# {row}" if line.reason else row for row in code.split("\n")]
+    if not note:
+        return rows
+    if len(rows) == 1 and len(rows[0]) + len(note) + 8 <= _LONGEST:
+        return [f"{rows[0]}  # {note}"]
+    return [f"# {note}", *rows]

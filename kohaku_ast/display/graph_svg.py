@@ -1,0 +1,212 @@
+"""A picture as SVG, as an HTML page and as text for Mermaid.
+
+No style sheet and no identifiers, so that pictures on one page do not disturb each other and a
+notebook that takes styles away shows the same. Lines and letters have the colour of the text
+around; what is filled lets the background through: both hold on light and dark pages.
+"""
+
+from __future__ import annotations
+
+from kohaku_ast.display.graph_layout import LINE, PAD, Layout, Place, lay_out, listed, marked_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kohaku_ast.display.graph_layout import Box, Sketch, Step
+
+
+_FONT = "ui-monospace,SFMono-Regular,Menlo,Consolas,DejaVu Sans Mono,monospace"
+_FILLS = {
+    "succeeded": 'fill="#2da44e" fill-opacity=".22"',
+    "cached": 'fill="#218bff" fill-opacity=".2"',
+    "failed": 'fill="#e5484d" fill-opacity=".3" stroke="#e5484d" stroke-width="2"',
+    "running": 'fill="#d4a72c" fill-opacity=".3"',
+    "skipped": 'fill="none" stroke-dasharray="4 3" stroke-opacity=".5"',
+    "": 'fill="currentColor" fill-opacity=".05"',
+}
+_OWN_PAGE = (
+    "<style>svg{color:#1f2328;background:#fff}"
+    "@media(prefers-color-scheme:dark){svg{color:#e6edf3;background:#0d1117}}</style>"
+)
+
+
+def svg_text(sketch: Sketch, is_file: bool = False) -> str:
+    """*sketch* as one SVG element; as a file it brings its own colours."""
+    layout = lay_out(sketch)
+    width, height = max(1, layout.width), max(1, layout.height)
+    name = marked_up(description(sketch))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{name}" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        f'font-family="{_FONT}" font-size="12" fill="currentColor" stroke-linejoin="round">'
+        f"<title>{name}</title>{_OWN_PAGE if is_file else ''}"
+        f"{''.join(_parts(sketch, layout))}</svg>"
+    )
+
+
+def description(sketch: Sketch) -> str:
+    """What the picture shows, in words."""
+    nodes = [box for box in sketch.boxes if box.kind != "inputs"]
+    states: dict[str, int] = {}
+    for box in nodes:
+        states[box.state] = states.get(box.state, 0) + 1
+    counts = [f"{count} {state}" for state, count in states.items() if state]
+    text = f"pipeline {sketch.name}: {len(nodes)} node{'s' * (len(nodes) != 1)}"
+    return f"{text}, {', '.join(counts)}" if counts else text
+
+
+def _parts(sketch: Sketch, layout: Layout) -> Iterator[str]:
+    steps: dict[int, list[Step]] = {}
+    for step in layout.steps:
+        steps.setdefault(step.source, []).append(step)
+    yield '<g fill="none" stroke="currentColor" stroke-opacity=".55" stroke-width="1.3">'
+    for source, own in steps.items():
+        ways = "".join(map(_way, own))
+        yield f'<path d="{ways}"><title>{marked_up(_handed_on(sketch, source))}</title></path>'
+    yield "</g>"
+    heads = dict.fromkeys(step.end for step in layout.steps if step.is_last)
+    if heads:
+        arrows = "".join(f"M{x} {y}l-4-8h8z" for x, y in heads)
+        yield f'<path fill-opacity=".7" d="{arrows}"/>'
+    for number, (box, place) in enumerate(zip(sketch.boxes, layout.places)):
+        yield from _box(box, place, layout.inner.get(number))
+
+
+def _way(step: Step) -> str:
+    (x, y), (to_x, to_y) = step.start, step.end
+    to_y -= 7 * step.is_last  # below the head of the arrow
+    down = f"V{step.bend}" if step.bend > y else ""
+    if x == to_x:
+        return f"M{x} {y}V{to_y}"
+    middle = (step.bend + to_y) // 2
+    return f"M{x} {y}{down}C{x} {middle} {to_x} {middle} {to_x} {to_y}"
+
+
+def _handed_on(sketch: Sketch, source: int) -> str:
+    """What goes from a box to which others."""
+    lines = [
+        f"{listed(link.names, 120)} → {sketch.boxes[link.target].title}"
+        for link in sketch.links
+        if link.source == source
+    ]
+    return "\n".join(lines[:12] + ["…"] * (len(lines) > 12))
+
+
+def _box(box: Box, place: Place, inner: Layout | None) -> Iterator[str]:
+    yield f"<g><title>{marked_up(box.hint)}</title>{_frame(box, place)}"
+    middle, y = place.x + place.width // 2, place.y + PAD + LINE - 5
+    texts = [(box.title, ' font-weight="bold"')] if box.title else []
+    texts += [(line, ' fill-opacity=".8"' if box.title else "") for line in box.lines]
+    for number, (text, style) in enumerate(texts):
+        where = f'x="{middle}" y="{y + number * LINE}"'
+        yield f'<text {where} text-anchor="middle"{style}>{marked_up(text)}</text>'
+    if inner is not None and box.inner is not None:
+        top = place.y + place.height - inner.height
+        yield f'<g transform="translate({place.x + (place.width - inner.width) // 2} {top})">'
+        yield from _parts(box.inner, inner)
+        yield "</g>"
+    yield "</g>"
+
+
+def _frame(box: Box, place: Place) -> str:
+    where = f'x="{place.x}" y="{place.y}" width="{place.width}" height="{place.height}"'
+    if box.kind == "inputs":
+        return f'<rect {where} rx="12" fill="none" stroke="currentColor" stroke-opacity=".3"/>'
+    fill = _FILLS[box.state if box.inner is None or box.state == "failed" else ""]
+    stroke = "" if " stroke=" in fill else ' stroke="currentColor"'
+    frame = f'<rect {where} rx="4" {fill}{stroke}/>'
+    if box.kind == "pipeline" and box.inner is None:  # a second edge: there is something inside
+        x, y = place.x + 3, place.y + 3
+        size = f'width="{place.width - 6}" height="{place.height - 6}"'
+        frame += (
+            f'<rect x="{x}" y="{y}" {size} rx="2" fill="none" '
+            'stroke="currentColor" stroke-opacity=".4"/>'
+        )
+    return frame
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>:root{{color-scheme:light dark;font-family:system-ui,sans-serif}}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def html_text(sketch: Sketch) -> str:
+    """*sketch* as a part of a page."""
+    parts = "".join(_details(sketch))
+    return f'<div style="overflow:auto">{svg_text(sketch)}</div>{parts}'
+
+
+def html_page(sketch: Sketch) -> str:
+    """*sketch* as a whole page, for light and dark screens."""
+    return _PAGE.format(title=marked_up(description(sketch)), body=html_text(sketch))
+
+
+def _details(sketch: Sketch) -> Iterator[str]:
+    for box in sketch.boxes:
+        if box.open is not None:
+            yield _opened(box, box.open())
+        elif box.inner is not None:
+            yield from _details(box.inner)
+
+
+def _opened(box: Box, inner: Sketch) -> str:
+    summary = ", ".join([box.title, *box.lines[-2:]])
+    return (
+        f'<details style="margin-left:1em"><summary>{marked_up(summary)}</summary>'
+        f"{html_text(inner)}</details>"
+    )
+
+
+_MERMAID_FILLS = {"succeeded": "#2da44e55", "cached": "#218bff44", "failed": "#e5484d88"}
+
+
+def mermaid_text(sketch: Sketch) -> str:
+    """*sketch* as a flowchart."""
+    return "\n".join(["flowchart TD", *_lines(sketch, "n", 1)]) + "\n"
+
+
+def _lines(sketch: Sketch, prefix: str, depth: int) -> Iterator[str]:
+    """Names are ours alone: a node called ``end`` would end the chart."""
+    indent = "    " * depth
+    for number, box in enumerate(sketch.boxes):
+        own = f"{prefix}{number}"
+        if box.inner is not None:
+            yield f'{indent}subgraph {own}["{_label(box)}"]'
+            yield from _lines(box.inner, f"{own}_", depth + 1)
+            yield f"{indent}end"
+        else:
+            yield f"{indent}{own}{_shaped(box)}"
+        if box.state in _MERMAID_FILLS:
+            yield f"{indent}style {own} fill:{_MERMAID_FILLS[box.state]}"
+    for link in sketch.links:
+        names = _escaped(listed(link.names, 30))
+        has_name = sketch.boxes[link.source].kind != "inputs"
+        yield (
+            f"{indent}{prefix}{link.source} --> "
+            f'{f"""|"{names}"| """ if has_name else ""}{prefix}{link.target}'
+        )
+
+
+def _shaped(box: Box) -> str:
+    start, end = {"inputs": ("([", "])"), "pipeline": ("[[", "]]")}.get(box.kind, ("[", "]"))
+    return f'{start}"{_label(box)}"{end}'
+
+
+def _label(box: Box) -> str:
+    return "<br/>".join(_escaped(line) for line in [box.title, *box.lines] if line)
+
+
+def _escaped(text: str) -> str:
+    """Letters, digits and a few signs; the rest by number, as Mermaid has it."""
+    return "".join(one if one.isalnum() or one in " _=,.-→…" else f"#{ord(one)};" for one in text)

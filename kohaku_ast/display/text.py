@@ -1,0 +1,105 @@
+"""Short text: of values, durations, and of what scripts print, in cells of a terminal."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+
+from rich.cells import cell_len, set_cell_size
+
+
+def short_repr(value: object) -> str:
+    """``repr(value)``, cut in the middle if it is long; never raises."""
+    try:
+        return _SHORT.repr(value)
+    except Exception as error:  # reprlib calls an int's repr, which has a limit of digits
+        return f"<repr failed: {type(error).__name__}>"
+
+
+def _make() -> reprlib.Repr:
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = short.maxlong = 120
+    short.maxlist = short.maxtuple = short.maxdict = short.maxset = short.maxfrozenset = 12
+    return short
+
+
+_SHORT = _make()
+
+
+def width_of(text: str) -> int:
+    """In cells; *text* is printable."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def fitted(text: str, width: int, ellipsis: str = "…") -> str:
+    """*text* in exactly *width* cells: filled with blanks, or cut with *ellipsis* as its end."""
+    if width <= 0:
+        return ""
+    text = text[: 4 * width]  # log lines are long, and accents are few
+    have = width_of(text)
+    if have <= width:
+        return text + " " * (width - have)
+    return cut(text, width - 1) + ellipsis
+
+
+def cut(text: str, width: int) -> str:
+    """The first *width* cells of *text*."""
+    return text[:width] if text.isascii() else set_cell_size(text, width)
+
+
+_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+
+
+def short_time(seconds: float) -> str:
+    """``12s``, ``3m04s``, ``1h02m``, ``2d03h``: never longer than seven characters in a year."""
+    whole = max(0, int(seconds))
+    for large, name, small, small_name in _UNITS:
+        if whole >= large:
+            return f"{whole // large}{name}{whole % large // small:02}{small_name}"
+    return f"{whole}s"
+
+
+def exact_time(seconds: float) -> str:
+    """``0.4 s`` below a minute, else as ``short_time``."""
+    return f"{max(0.0, seconds):.1f} s" if seconds < 60 else short_time(seconds)
+
+
+_ESCAPE = re.compile(
+    r"""
+    (?: \x1b\[ | \x9b ) [0-?]* [ -/]* [@-~]?             # colours, movements of the cursor
+  | (?: \x1b[\]PX^_] | [\x90\x98\x9d\x9e\x9f] )          # titles, links, pictures
+        .*? (?: \x07 | \x1b\\ | \x9c | \Z )
+  | \x1b [ -/]* [0-~]?                                   # everything else
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# Terminals do not agree on how wide a character is that one of these comes after.
+_UNSURE = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_RUBBED_OUT = re.compile(r"[^\x08]\x08")
+
+
+def plain_line(text: str, most: int = 500) -> str:
+    """The first *most* characters of *text* on one line, as a terminal shows them, or nearly so.
+
+    All of them are printable, so that each takes none, one or two cells.
+    """
+    text = text[: 4 * most]
+    if not (text.isascii() and text.isprintable()):
+        text = _ESCAPE.sub("", text)
+        text = _rubbed_out(text)
+        text = "".join(map(_printable, _UNSURE.sub("", text)))
+    return text[:most].rstrip()
+
+
+def _rubbed_out(text: str) -> str:
+    """*text* with its backspaces done: spinners and counters draw with them."""
+    before = ""
+    while "\b" in text and text != before:
+        before, text = text, _RUBBED_OUT.sub("", text)
+    return text
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else ""

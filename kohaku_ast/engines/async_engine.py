@@ -1,0 +1,284 @@
+"""Jobs as coroutines, and the executor that runs ``async def`` functions."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import itertools
+import threading
+from concurrent.futures import Executor, Future
+from typing import Any
+
+from kohaku_ast.engines.futures import aside, carried
+from kohaku_ast.errors import UsageError
+from kohaku_ast.pipeline.execution import Steps, call_async
+from kohaku_ast.pipeline.failure import FailedItem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from kohaku_ast.engines.native import NativeEngine
+    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+
+class Overlapped:
+    """Runs Jobs of *engine* in the loop of *executor*; only calls of nodes take its turns."""
+
+    def __init__(self, engine: NativeEngine, executor: AsyncExecutor) -> None:
+        self._engine = engine
+        self._executor = executor
+
+    async def run(self, job: PipelineRun) -> Any:
+        """The result of *job*."""
+        kind = self._engine.node_kind
+        if kind in ("parallel", "lent"):
+            return await aside(functools.partial(self._engine.run, job))
+        steps = Steps(job)
+        if kind != "sequential":  # "threaded" too: what is not async gets a thread here
+            await _perform(steps.first(), functools.partial(self._step, steps))
+        else:
+            for node in steps.todo:
+                await self._step(steps, node)
+        return steps.result()
+
+    async def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+        """The results of *rows*."""
+        kind = self._engine.map_kind
+        if kind in ("parallel", "lent"):
+            found: list[Any] = await aside(functools.partial(self._engine.map, job, rows, keep))
+            return found  # mypy wants the annotation
+        results: list[Any] = [None] * len(rows)
+        indices = iter(range(len(rows)))
+
+        async def pull(_: int) -> Iterable[int]:
+            for index in indices:
+                results[index] = await self._item(job.item(index, rows.values(index)), keep)
+                return (0,)
+            return ()
+
+        at_once = 1 if kind == "sequential" else self._executor.max_concurrent
+        await _perform([0] * min(at_once, len(rows)), pull)
+        return results
+
+    async def _item(self, job: PipelineRun, keep: bool) -> Any:
+        try:
+            if not job.scope.callbacks:
+                return await self.run(job)
+            with job.item_told():
+                return await self.run(job)
+        except Exception as error:
+            if not keep:
+                raise
+            return FailedItem(job.scope.context.item or 0, carried(error), job.failure)
+
+    async def _step(self, steps: Steps, node: NodeLike) -> list[NodeLike]:
+        inputs = steps.begin(node)
+        try:
+            result = await self._call(steps, node, inputs)
+        except BaseException as error:
+            steps.fail(node, inputs, carried(error))
+            raise
+        return steps.end(node, result)
+
+    async def _call(
+        self, steps: Steps, node: NodeLike, inputs: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        if hasattr(node, "run_inside"):
+            return await self._nested(node, inputs, steps.job)
+        function = functools.partial(call_async if node.is_async else steps.call, node, inputs)
+        return await self._executor.take_turn(  # type: ignore[no-any-return]
+            function, node.is_async
+        )
+
+    async def _nested(
+        self, node: Any, inputs: Mapping[str, Any], job: PipelineRun
+    ) -> tuple[Any, ...]:
+        with node.opened(inputs, job.scope) as (inner, rows):
+            if inner.scope.engine is not self._engine:
+                call = (
+                    functools.partial(inner.run)
+                    if rows is None
+                    else (functools.partial(inner.map, rows))
+                )
+                return node.gathered(await aside(call))  # type: ignore[no-any-return]
+            if rows is not None:
+                with inner.map_told(len(rows)):
+                    return node.gathered(  # type: ignore[no-any-return]
+                        await self.map(inner, rows, False)
+                    )
+            with inner.told() as outputs:
+                outputs.update(await self.run(inner))
+            return node.gathered(outputs)  # type: ignore[no-any-return]
+
+
+async def _perform(
+    first: Iterable[Any], do: Callable[[Any], Coroutine[Any, Any, Iterable[Any]]]
+) -> None:
+    """Do *first* and all that each task leads to. After a failure nothing starts, and what runs
+    ends; then the error of the task that began first is raised.
+    """
+    running: set[asyncio.Task[None]] = set()
+    errors: list[tuple[int, BaseException]] = []
+    counter = itertools.count()
+
+    async def follow(task: Any) -> None:
+        """Do *task* and what comes of it; of several things the first, beside the others."""
+        try:
+            while not errors:
+                begun = next(counter)
+                found = iter(await do(task))
+                for task in found:  # noqa: B007  # it is done in the next turn
+                    break
+                else:
+                    return
+                start(found)
+        except BaseException as error:  # raised by the caller: in a task some would end the loop
+            errors.append((begun, error))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    def start(tasks: Iterable[Any]) -> None:
+        for task in tasks:
+            made = asyncio.ensure_future(follow(task))
+            running.add(made)
+            made.add_done_callback(running.discard)
+
+    rest = iter(first)
+    try:
+        for task in rest:
+            start(rest)
+            await follow(task)
+        while running:
+            await asyncio.wait(set(running))
+    except asyncio.CancelledError:
+        for one in running:
+            one.cancel()
+        raise
+    if errors:
+        raise min(errors, key=lambda failed: failed[0])[1]
+
+
+class AsyncExecutor(Executor):
+    """Runs at most *max_concurrent* calls at once; those of ``async def`` functions overlap in
+    one thread, others run in threads of their own. ``submit`` gives Futures of
+    ``concurrent.futures``.
+    """
+
+    def __init__(self, max_concurrent: int = 10) -> None:
+        if max_concurrent < 1:
+            raise UsageError(f"max_concurrent is {max_concurrent!r}; it must be at least 1.")
+        #: How many calls run at once.
+        self.max_concurrent = max_concurrent
+        self._lock = threading.Lock()
+        self._is_shut = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._gate: asyncio.Semaphore | None = None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The Future of ``fn(*args, **kwargs)``. Raises RuntimeError after ``shutdown``."""
+        is_async = _makes_coroutine(fn)
+        return self.start(self.take_turn(functools.partial(fn, *args, **kwargs), is_async))
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """The Future of *coroutine* in the loop of this executor; it does not count as a call."""
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        except BaseException:
+            coroutine.close()
+            raise
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The result of *coroutine*; Ctrl-C cancels it. Raises RuntimeError in this executor's own
+        thread, where it would wait for itself.
+        """
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError(
+                "a pipeline is run inside an async node by the AsyncExecutor that runs this node, "
+                "and would wait for itself: give it an engine of its own."
+            )
+        future = self.start(_caught(coroutine))
+        try:
+            found, error = future.result()
+        except BaseException:
+            future.cancel()
+            raise
+        if error is not None:
+            raise carried(error)
+        return found
+
+    async def take_turn(self, function: Callable[[], Any], is_async: bool) -> Any:
+        """The result of *function* in its turn, awaited if *is_async*. For coroutines that
+        ``start`` runs.
+        """
+        if self._gate is None:
+            self._gate = asyncio.Semaphore(self.max_concurrent)
+        async with self._gate:
+            if is_async:
+                return await function()
+            return await aside(function)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let the calls end (*cancel_futures*: cancel them), then the thread of the loop."""
+        with self._lock:
+            self._is_shut = True
+            loop, thread = self._loop, self._thread
+            self._loop = None
+        if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_finish(cancel_futures), loop).add_done_callback(
+                lambda _: loop.call_soon_threadsafe(loop.stop)
+            )
+            if wait and thread is not threading.current_thread():
+                thread.join()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._is_shut:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_turn, args=(self._loop,), name="kogine-async", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+
+def _makes_coroutine(function: Callable[..., Any]) -> bool:
+    if isinstance(getattr(function, "is_async", None), bool):  # a node
+        return function.is_async  # type: ignore[attr-defined, no-any-return]
+    call: Any = type(function).__call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+
+
+async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
+    """SystemExit and KeyboardInterrupt of a task would end the whole loop."""
+    try:
+        return await coroutine, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        return None, error
+
+
+async def _finish(cancel: bool) -> None:
+    own = asyncio.current_task()
+    while others := [task for task in asyncio.all_tasks() if task is not own]:
+        if cancel:
+            for task in others:
+                task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()

@@ -1,0 +1,128 @@
+"""Futures that are waited for together, and what may be an executor."""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+from concurrent.futures import BrokenExecutor, Future
+
+from kohaku_ast.errors import PipelineError, UsageError, did_you_mean
+from kohaku_ast.pipeline.graph import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+
+class Pending:
+    """Futures under way, each with what it is for, in the order in which they are done."""
+
+    def __init__(self) -> None:
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._tasks: dict[Future[Any], Any] = {}
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, future: Future[Any], task: Any) -> None:
+        """Wait for *future* too."""
+        self._tasks[future] = task
+        future.add_done_callback(self._done.put)
+
+    def next(self) -> tuple[Future[Any], Any]:
+        """The next that is done, cancelled ones among them."""
+        future = self._done.get()
+        return future, self._tasks.pop(future)
+
+    def cancel(self) -> None:
+        """Cancel what has not started."""
+        for future in self._tasks:
+            future.cancel()
+
+
+def in_thread(call: Callable[[], Any]) -> Future[Any]:
+    """The Future of *call* in a thread of its own, which only waits for workers."""
+    future: Future[Any] = Future()
+    context = contextvars.copy_context()
+
+    def inside() -> None:
+        try:
+            future.set_result(context.run(call))
+        except BaseException as error:
+            future.set_exception(error)
+
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=inside, daemon=True).start()
+    return future
+
+
+class Carrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of a StopIteration
+    """Brings a StopIteration through coroutines and their futures, which it cannot pass."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("the function raised StopIteration")
+        self.error = error
+
+
+def carrying(error: BaseException) -> BaseException:
+    """*error*, fit to be raised in a coroutine."""
+    return Carrier(error) if isinstance(error, StopIteration) else error
+
+
+def carried(error: BaseException) -> BaseException:
+    """What ``carrying`` was given."""
+    return error.error if isinstance(error, Carrier) else error
+
+
+async def aside(call: Callable[[], Any]) -> Any:
+    """The result of *call* in a thread of its own: in a pool, calls that wait could keep those
+    out that they wait for, and after Ctrl-C the interpreter would wait for all of it.
+    """
+    import asyncio
+
+    def safe() -> Any:
+        try:
+            return call()
+        except StopIteration as error:
+            raise carrying(error) from None
+
+    return await asyncio.wrap_future(in_thread(safe))
+
+
+def worded(error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True) -> BaseException:
+    """*error*, in words if a worker process has died. Not *is_sent*: before *nodes* were."""
+    if not isinstance(error, BrokenExecutor):
+        return error
+    names = ", ".join(shown(node) for node in nodes)
+    made = PipelineError(
+        f"a worker process died while it ran {names}: killed, out of memory, or by a crash of "
+        'compiled code. engine="sequential" runs it in this process.'
+        if is_sent
+        else f"{names} did not run: a worker process died before, and its pool takes nothing more."
+    )
+    made.__cause__ = error
+    return made
+
+
+KINDS = ("sequential", "async", "threaded", "parallel")
+
+
+def kind_of(executor: Any, who: str) -> str:
+    """One of ``KINDS``, or "lent" for an executor of the user's. Raises UsageError."""
+    if isinstance(executor, str):
+        if executor in KINDS:
+            return executor
+        hint = did_you_mean(executor, KINDS)
+        raise UsageError(
+            f"unknown {who} {executor!r} (expected one of: {', '.join(KINDS)}, or an executor of "
+            f"concurrent.futures).{hint}"
+        )
+    if hasattr(executor, "max_concurrent"):
+        return "async"
+    if callable(getattr(executor, "submit", None)):
+        return "lent"
+    raise UsageError(f"the {who} {executor!r} has no submit(): it is no executor.")

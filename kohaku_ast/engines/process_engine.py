@@ -1,0 +1,348 @@
+"""Jobs and maps on an executor of ``concurrent.futures``: ours with processes, or a lent one."""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError, Future
+
+from kohaku_ast.engines.futures import Pending, in_thread, worded
+from kohaku_ast.engines.remote_task import Parcel, RemoteReply, run_nodes, run_rows
+from kohaku_ast.errors import UncrossableValue
+from kohaku_ast.pipeline.execution import Steps
+from kohaku_ast.pipeline.failure import FailedItem
+from kohaku_ast.pipeline.graph import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from kohaku_ast.engines.remote_task import RemoteFailure
+    from kohaku_ast.engines.thread_pool import NestingLevel
+    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.node_like import NodeLike
+
+
+def run_pooled(job: PipelineRun, level: NestingLevel) -> Any:
+    """The result of *job*, each node on the executor of *level* as soon as it can run."""
+    steps = Steps(job)
+    _Run(steps, level).all(steps.first())
+    return steps.result()
+
+
+class _Run:
+    def __init__(self, steps: Steps, level: NestingLevel) -> None:
+        self._steps = steps
+        self._level = level
+        self._pending = Pending()
+        self._error: BaseException | None = None
+
+    def all(self, ready: list[NodeLike]) -> None:
+        """Run what is *ready* and all that follows. After a failure nothing starts; what runs
+        ends; then it is raised.
+        """
+        waiting = list(ready)
+        try:
+            while waiting or self._pending:
+                while waiting and self._error is None and self._has_room():
+                    self._submit(waiting.pop(0))
+                if not self._pending:
+                    break
+                waiting += self._finish(*self._pending.next())
+        except BaseException:
+            self._pending.cancel()
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def _has_room(self) -> bool:
+        return len(self._pending) < self._level.node_workers
+
+    def _submit(self, node: NodeLike) -> None:
+        inputs = self._steps.begin(node)
+        try:
+            if hasattr(node, "run_inside"):
+                future = in_thread(lambda: self._steps.call(node, inputs))
+            else:
+                future = self._level.node_pool.submit(run_nodes, *_node_task(node, inputs))
+        except KeyboardInterrupt:  # it is ours, whatever is being waited for
+            raise
+        except BaseException as error:
+            self._fail(node, inputs, worded(error, [node], is_sent=False))
+            return
+        self._pending.add(future, (node, inputs))
+
+    def _finish(self, future: Future[Any], task: tuple[NodeLike, Any]) -> Iterable[NodeLike]:
+        node, inputs = task
+        try:
+            result = future.result()
+            if isinstance(result, RemoteReply):
+                result = _opened(result, node)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._fail(node, inputs, worded(error, [node]))
+            return ()
+        return self._steps.end(node, result)
+
+    def _fail(self, node: NodeLike, inputs: Any, error: BaseException) -> None:
+        if isinstance(error, CancelledError) and self._error is not None:
+            self._steps.drop(node)
+            return
+        self._steps.fail(node, inputs, error)
+        self._error = self._error or error
+        self._pending.cancel()
+
+
+def _node_task(node: NodeLike, inputs: dict[str, Any]) -> tuple[Parcel, Parcel, frozenset[str]]:
+    who = shown(node)
+    return (
+        Parcel([node], f"node {who}"),
+        Parcel(inputs, f"node {who}: the input"),
+        frozenset(node.outputs),
+    )
+
+
+def _opened(answer: RemoteReply, node: NodeLike) -> tuple[Any, ...]:
+    for trouble in answer.troubles:
+        raise trouble.error
+    [(_, parcel, _)] = answer.results.open()
+    values = parcel.open()
+    return tuple([values[name] for name in node.outputs])
+
+
+def map_pooled(job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> list[Any]:
+    """The results of *rows*. After a failure nothing starts, unless *keep*; what runs ends."""
+    made = (ItemParts if job.is_bare and not job.plan.is_async else Items)(job, rows, keep, level)
+    made.all()
+    return made.results
+
+
+class Mapped:
+    """What both ways have in common: submit, wait, fail."""
+
+    def __init__(self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
+        self.job, self.rows, self.keep, self.level = job, rows, keep, level
+        self.results: list[Any] = [None] * len(rows)
+        self.pending = Pending()
+        self.next = 0
+        #: Of the items that failed the one that comes first: it does not hang on timing.
+        self.failed: tuple[int, BaseException] | None = None
+        self.extra = 0
+
+    def all(self) -> None:
+        """Make ``results``. Raises what the first item that failed raised."""
+        try:
+            while True:
+                while self.has_more() and self.failed is None and self.has_room():
+                    self.submit()
+                if not self.pending:
+                    break
+                self.finish(*self.pending.next())
+                self.give_back(len(self.pending))
+        except BaseException:
+            self.pending.cancel()
+            raise
+        finally:
+            self.give_back(0)
+        if self.failed is not None:
+            raise self.failed[1]
+
+    def has_more(self) -> bool:
+        """Whether there are items to submit."""
+        return self.next < len(self.rows)
+
+    def has_room(self) -> bool:
+        """Two for each worker: one that it does, and one that it need not wait for."""
+        if len(self.pending) >= 2 * self.level.map_workers:
+            return False
+        if not self.pending or self.level.extra is None:
+            return True
+        self.extra += self.level.extra.take()
+        return self.extra == len(self.pending)
+
+    def give_back(self, left: int) -> None:
+        """Give back the extra workers that *left* items under way do not need."""
+        while self.level.extra is not None and self.extra > max(0, left - 1):
+            self.extra -= 1
+            self.level.extra.give()
+
+    def submit(self) -> None:
+        """Send what comes next."""
+        raise NotImplementedError
+
+    def finish(self, future: Future[Any], task: Any) -> None:
+        """Keep what *future* has brought of *task*."""
+        raise NotImplementedError
+
+    def fail(self, index: int, error: BaseException, job: PipelineRun) -> None:
+        """Item *index* raised *error*, which *job* has noted. An interrupt is raised at once."""
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        if self.keep and isinstance(error, Exception):
+            self.results[index] = FailedItem(index, error, job.failure)
+            return
+        if self.failed is None or index < self.failed[0]:
+            self.failed = index, error
+        self.pending.cancel()
+
+
+class Items(Mapped):
+    """Cache and callbacks are served here: each item is looked up, sent, and told of by itself.
+    One with pipelines inside stays here as well, and its nodes are sent.
+    """
+
+    def submit(self) -> None:  # noqa: D102  # Mapped has the sentence
+        index = self.next
+        self.next += 1
+        job = self.job.item(index, self.rows.values(index))
+        told = job.item_told()
+        told.__enter__()
+        try:
+            future, steps = self._started(job)
+        except BaseException as error:
+            told.__exit__(None, None, None)
+            self.fail(index, worded(error, job.plan.nodes, is_sent=False), job)
+            return
+        self.pending.add(future, (index, job, steps, told))
+
+    def _started(self, job: PipelineRun) -> tuple[Future[Any], Steps | None]:
+        if job.plan.has_nested:
+            inner = job.inside(job.scope.replaced(held=job.scope.held.item()))
+            return in_thread(lambda: job.scope.engine.run(inner)), None
+        steps = Steps(job)
+        if steps.todo:
+            return self.level.map_pool.submit(run_nodes, *_item_task(steps)), steps
+        done: Future[Any] = Future()
+        done.set_result(steps.result())
+        return done, None
+
+    def finish(self, future: Future[Any], task: tuple[int, PipelineRun, Steps | None, Any]) -> None:  # noqa: D102  # Mapped has the sentence
+        index, job, steps, told = task
+        try:
+            if future.cancelled():
+                return
+            if steps is None:
+                self.results[index] = future.result()
+            else:
+                self.results[index] = _replayed(steps, future.result())
+        except BaseException as error:
+            self.fail(index, worded(error, steps.todo if steps else job.plan.nodes), job)
+        finally:
+            told.__exit__(None, None, None)
+
+
+def _replayed(steps: Steps, answer: RemoteReply) -> Any:
+    """The result of an item, of whose nodes *answer* tells. Raises what one of them raised."""
+    for node, (seconds, parcel, _) in zip(steps.todo, answer.results.open()):
+        steps.replay(node, None if parcel is None else parcel.open(), seconds)
+    for trouble in answer.troubles:
+        if trouble.position is not None:
+            node = steps.todo[trouble.position]
+            steps.fail(node, steps.begin(node), trouble.error)
+        raise trouble.error
+    return steps.result()
+
+
+def _item_task(steps: Steps) -> tuple[Parcel, Parcel, frozenset[str]]:
+    names = ", ".join(shown(node) for node in steps.todo)
+    return (
+        Parcel(steps.todo, f"one of the nodes {names}"),
+        Parcel(dict(steps.values), f"node {shown(steps.todo[0])}: the input"),
+        frozenset(steps.job.plan.wanted),
+    )
+
+
+_PART_SECONDS = 0.02  # a part costs the parent 0.1 to 0.2 ms
+
+
+class ItemParts(Mapped):
+    """Nobody listens and nothing is cached: several items at a time, by the straight code."""
+
+    def __init__(self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
+        super().__init__(job, rows, keep, level)
+        self._size = 1
+        #: Items that go alone, because something in their part could not be sent.
+        self._alone: list[int] = []
+        names = ", ".join(shown(node) for node in job.plan.nodes)
+        self._constant = Parcel(
+            (job.plan, rows.over, dict(rows.fixed)), f"the pipeline of {names}, or what is fixed,"
+        )
+        if level.is_remote:
+            self._lay_down()
+
+    def _lay_down(self) -> None:
+        try:
+            self._constant.laid_down(self.level.held.folder)
+        except UncrossableValue:
+            fixed = self.rows.fixed
+            Parcel(dict(fixed), self._reading(fixed)).pack()  # its own message names the input
+            raise
+
+    def _reading(self, names: Any) -> str:
+        node = next(
+            (one for one in self.job.plan.nodes if not set(names).isdisjoint(one.inputs)), None
+        )
+        return f"node {shown(node)}: the input" if node else "the input"
+
+    def has_more(self) -> bool:  # noqa: D102  # Mapped has the sentence
+        return super().has_more() or bool(self._alone)
+
+    def _bounds(self) -> tuple[int, int]:
+        if self._alone:
+            index = self._alone.pop(0)
+            return index, index + 1
+        start, self.next = self.next, min(self.next + self._size, len(self.rows))
+        return start, self.next
+
+    def submit(self) -> None:  # noqa: D102  # Mapped has the sentence
+        start, stop = self._bounds()
+        part = list(self.rows.part(start, stop))
+        parcel = Parcel(part, f"{self._reading(self.rows.over)} {', '.join(self.rows.over)!r}")
+        try:
+            pool = self.level.map_pool
+            future = pool.submit(run_rows, self._constant, parcel, self.keep)
+        except BaseException as error:
+            self.fail(start, worded(error, self.job.plan.nodes, is_sent=False), self.job)
+            return
+        self.pending.add(future, (start, stop))
+
+    def finish(self, future: Future[Any], task: tuple[int, int]) -> None:  # noqa: D102  # Mapped has the sentence
+        start, stop = task
+        if future.cancelled():
+            return
+        try:
+            answer: RemoteReply = future.result()
+            found = answer.results.open()
+        except BaseException as error:
+            self._fail_all(start, stop, worded(error, self.job.plan.nodes))
+            return
+        self.results[start : start + len(found)] = found
+        for trouble in answer.troubles:
+            self._note(start, stop, trouble)
+        self._resize(answer.seconds / max(1, len(found)))
+
+    def _note(self, start: int, stop: int, trouble: RemoteFailure) -> None:
+        if trouble.index is None:
+            self._fail_all(start, stop, trouble.error)
+            return
+        index = start + trouble.index
+        if trouble.position is not None:
+            node = self.job.plan.nodes[trouble.position]
+            self.job.fail(node, trouble.error, trouble.inputs, trouble.results, index)
+        self.fail(index, trouble.error, self.job)
+
+    def _fail_all(self, start: int, stop: int, error: BaseException) -> None:
+        """None of these items was run."""
+        if isinstance(error, UncrossableValue) and stop - start > 1:
+            self._alone += range(start, stop)
+            return
+        for index in range(start, stop):
+            self.fail(index, error, self.job)
+
+    def _resize(self, seconds: float) -> None:
+        """As many items as take ``_PART_SECONDS``, and towards the end fewer: no worker should
+        wait long for the last.
+        """
+        left = (len(self.rows) - self.next) // (2 * self.level.map_workers)
+        self._size = max(1, min(int(_PART_SECONDS / max(seconds, 1e-7)), left, 4 * self._size + 4))

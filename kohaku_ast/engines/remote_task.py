@@ -1,0 +1,389 @@
+"""What another worker does: a node, or items of a map; and the answer that comes back."""
+
+from __future__ import annotations
+
+import pickle
+import signal
+import tempfile
+import traceback
+from collections import OrderedDict
+
+from kohaku_ast.errors import PipelineError, UncrossableValue
+from kohaku_ast.pipeline.execution import clock, run_async
+from kohaku_ast.pipeline.failure import RemoteTraceback, ScriptTraceback, cut, note_crossing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.pipeline.plan import Plan
+
+
+class RemoteFailure:
+    """A node that raised: which one, with which inputs, at which item."""
+
+    __slots__ = ("error", "index", "inputs", "position", "results")
+
+    def __init__(
+        self,
+        error: BaseException,
+        position: int | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        results: Mapping[str, Any] | None = None,
+        index: int | None = None,
+    ) -> None:
+        self.error = error
+        #: Of the node among those that were sent; None: none of them raised it.
+        self.position = position
+        self.inputs = inputs or {}
+        self.results = results or {}
+        #: Of the item among those that were sent; None: of none, nothing was run.
+        self.index = index
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        inputs, results = crossing(self.inputs), crossing(self.results)
+        packed = pack_error(self.error)
+        return _trouble, (packed, self.position, inputs, results, self.index)
+
+
+def _trouble(packed: tuple[Any, ...], *rest: Any) -> RemoteFailure:
+
+    return RemoteFailure(unpack_error(packed), *rest)
+
+
+class RemoteReply:
+    """What came of an errand: a parcel of results, troubles, and how long it took."""
+
+    __slots__ = ("results", "seconds", "troubles")
+
+    def __init__(self, results: Parcel, troubles: list[RemoteFailure], seconds: float) -> None:
+        self.results = results
+        self.troubles = troubles
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            self.results.pack()
+        except Exception as error:  # its own message says which value of which node
+            return RemoteReply, (
+                Parcel([], ""),
+                [*self.troubles, RemoteFailure(error)],
+                self.seconds,
+            )
+        return RemoteReply, (self.results, self.troubles, self.seconds)
+
+
+class RowsReply(RemoteReply):
+    """The answer of ``run_rows``: a result that cannot be sent is the trouble of its item."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        try:
+            self.results.pack()
+            return RemoteReply, (self.results, self.troubles, self.seconds)
+        except Exception:
+            return RemoteReply, (*self._sorted_out(), self.seconds)
+
+    def _sorted_out(self) -> tuple[Parcel, list[RemoteFailure]]:
+        results: list[Any] = []
+        troubles = list(self.troubles)
+        for index, one in enumerate(self.results.open()):
+            parcel = self.results.part(one)
+            try:
+                results.append(parcel.pack().open())
+            except Exception as error:
+                results.append(None)
+                troubles.append(RemoteFailure(error, index=index))
+        return Parcel(results, ""), troubles
+
+
+def run_nodes(nodes: Parcel, given: Parcel, wanted: frozenset[str]) -> RemoteReply:
+    """The results of nodes in their order, each with its seconds. What cannot be sent and is not
+    *wanted* stays here: None in its place.
+    """
+    started, done, at = clock(), [], 0
+    note_crossing(nodes.has_crossed)
+    try:
+        todo: list[NodeLike] = nodes.open_kept()
+        values: dict[str, Any] = dict(given.open())
+    except Exception as error:
+        return RemoteReply(Parcel([], ""), [RemoteFailure(error)], 0.0)
+    troubles = []
+    for at, node in enumerate(todo):
+        inputs = {name: values[name] for name in node.inputs if name in values}
+        begun = clock()
+        try:
+            result = call(node, inputs)
+        except BaseException as error:
+            cut(error)
+            known = {name: value for name, value in values.items() if name not in given.open()}
+            troubles = [RemoteFailure(error, at, inputs, known)]
+            break
+        for name, value in zip(node.outputs, result):
+            values.setdefault(name, value)
+        label = f"node {node.name!r} ({node.where}): its output"
+        parcel = Parcel(dict(zip(node.outputs, result)), label)
+        done.append((clock() - begun, parcel, wanted.isdisjoint(node.outputs)))
+    return RemoteReply(Parcel(_Done(done), ""), troubles, clock() - started)
+
+
+class _Done(list):  # type: ignore[type-arg]
+    """(seconds, parcel of the outputs, whether it may stay behind) of each node that ran."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sent = []
+        for seconds, parcel, optional in self:
+            try:
+                sent.append((seconds, parcel.pack(), optional))
+            except Exception:
+                if not optional:
+                    raise
+                sent.append((seconds, None, optional))
+        return _Done, (sent,)
+
+
+def call(node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of the outputs of *node*."""
+    return run_async(node, inputs) if node.is_async else node.run(inputs)
+
+
+def run_rows(constant: Parcel, rows: Parcel, keep: bool) -> RemoteReply:
+    """The results of items by the straight code, as far as one raises; with *keep* all, and None
+    for those that raised.
+    """
+    started, troubles = clock(), []
+    results: list[Any] = []
+    note_crossing(constant.has_crossed)
+    try:
+        plan, over, fixed = constant.open_kept()
+        loop, rest = plan.straight.loop(over), iter(rows.open())
+    except Exception as error:
+        return RemoteReply(Parcel([], ""), [RemoteFailure(error)], 0.0)
+    while True:
+        try:
+            loop(rest, fixed, results.append)
+            break
+        except BaseException as error:
+            troubles.append(_failed_row(plan, error, len(results)))
+            if not keep or not isinstance(error, Exception):
+                break
+            results.append(None)
+    return RowsReply(Parcel(results, _labels(plan)), troubles, clock() - started)
+
+
+def _failed_row(plan: Plan, error: BaseException, index: int) -> RemoteFailure:
+    found = plan.straight.failed(error.__traceback__)
+    cut(error)
+    if not found:
+        return RemoteFailure(error, index=index)
+    node, known = found
+    inputs = {name: known[name] for name in node.inputs if name in known}
+    results = {name: value for name, value in known.items() if name not in plan.given}
+    return RemoteFailure(error, plan.nodes.index(node), inputs, results, index)
+
+
+def _labels(plan: Plan) -> dict[str, str]:
+    """What errors call the outputs."""
+    return {
+        name: f"node {one.name!r} ({one.where}): its output {name!r}"
+        for one in plan.nodes
+        for name in one.outputs
+        if name in plan.wanted
+    }
+
+
+def leave_interrupts() -> None:
+    """At the start of a worker process: Ctrl-C is for its parent, which ends it. Not ignored but
+    handled: what a node starts would inherit the first, and no Ctrl-C would end it.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
+
+
+class Parcel:
+    """A value that opens to itself here, and to an equal one in another process.
+
+    What it holds is read when it is opened, not when it arrives: a value that cannot be read
+    there is an error of its task, not the end of the process.
+    """
+
+    __slots__ = ("_data", "_label", "_path", "_value", "has_crossed")
+
+    def __init__(self, value: Any, label: str | Mapping[str, str]) -> None:
+        self._value = value
+        #: What errors call the value, or the values of a dict (of each name, if it is a mapping).
+        self._label = label
+        self._data: bytes | None = None
+        self._path: str | None = None
+        #: Whether it came from another process.
+        self.has_crossed = False
+
+    def open(self) -> Any:
+        """The value. Raises UncrossableValue."""
+        if self._path is not None and self._value is None:
+            with open(self._path, "rb") as file:
+                return _read(file.read(), self._label)
+        if self._data is not None and self._value is None:
+            self._value = _read(self._data, self._label)
+        return self._value
+
+    def open_kept(self) -> Any:
+        """The value; the same object for equal parcels that come to this process one after
+        another.
+        """
+        key = self._path or self._data
+        if key is None or self._value is not None:
+            return self._value
+        if key not in _OPENED:
+            _OPENED[key] = self.open()
+            while len(_OPENED) > _MOST_OPENED:
+                _OPENED.popitem(last=False)
+        return _OPENED[key]
+
+    def pack(self) -> Parcel:
+        """Itself, surely fit to be sent. Raises UncrossableValue."""
+        if self._data is None:
+            self._data = dumps(self._value, self._label)
+        return self
+
+    def laid_down(self, folder: Callable[[], str]) -> Parcel:
+        """Itself; if it is large, what is sent is where it lies in *folder*, and each process
+        reads it once. Raises UncrossableValue.
+        """
+        data = self.pack()._data
+        if data is not None and len(data) > _LARGE:
+            handle, self._path = tempfile.mkstemp(dir=folder())
+            with open(handle, "wb") as file:
+                file.write(data)
+        return self
+
+    def part(self, value: Any) -> Parcel:
+        """A parcel of *value*, a part of what this one holds."""
+        return Parcel(value, self._label)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._path is not None:
+            return _arrived, (None, self._label, self._path)
+        return _arrived, (self.pack()._data, self._label)
+
+
+#: What came in parcels of ``open_kept``: a worker process gets one plan again and again.
+_OPENED: OrderedDict[bytes | str, Any] = OrderedDict()
+_MOST_OPENED = 4
+_LARGE = 1 << 20  # bytes; below that a pipe is as fast as a file
+
+
+def _arrived(data: bytes | None, label: str | Mapping[str, str], path: str | None = None) -> Parcel:
+    parcel = Parcel(None, label)
+    parcel._data, parcel._path = data, path
+    parcel.has_crossed = True
+    return parcel
+
+
+def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
+    """*value* as bytes. Raises UncrossableValue that says which part of it cannot be sent."""
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        try:
+            import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+            return cloudpickle.dumps(value)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise UncrossableValue(_message(value, label, error)) from error
+
+
+def can_cross(value: Any) -> bool:
+    """Whether *value* can be sent to another process."""
+    try:
+        dumps(value, "")
+        return True
+    except UncrossableValue:
+        return False
+
+
+def crossing(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of *values* that can be sent."""
+    if can_cross(values):
+        return dict(values)
+    return {name: value for name, value in values.items() if can_cross(value)}
+
+
+def _read(data: bytes, label: str | Mapping[str, str]) -> Any:
+    try:
+        return pickle.loads(data)
+    except Exception as error:
+        names = label if isinstance(label, str) else ", ".join(label.values())
+        raise UncrossableValue(
+            f"{names} cannot be read in another process ({type(error).__name__}: {error}). Its "
+            "class must be importable there, and must pickle."
+        ) from error
+
+
+def _message(value: Any, label: str | Mapping[str, str], error: Exception) -> str:
+    if type(value) is dict:
+        for name, one in value.items():
+            if not can_cross(one):
+                label = f"{label} {name!r}" if isinstance(label, str) else label[name]
+                value = one
+                break
+    if not isinstance(label, str):
+        label = next(iter(label.values()))
+    kind = type(value)
+    return (
+        f"{label} cannot be sent to another process: a {kind.__module__}.{kind.__qualname__} "
+        f"({type(error).__name__}: {error}). Run it by threads, or make it inside the node, from "
+        "something like a path."
+    )
+
+
+def pack_error(error: BaseException) -> tuple[Any, ...]:
+    """*error* as bytes, or in parts if pickle cannot make it again: the class, its arguments and
+    its attributes; and its traceback as text.
+    """
+    cause = error.__cause__
+    text = (
+        str(cause.args[0])  # it has no frames but ours here: a script ran in another process still
+        if isinstance(cause, ScriptTraceback)
+        else "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    )
+    return (_whole(error) or _parts(error)), text
+
+
+def _whole(error: BaseException) -> bytes | None:
+    """None for a class whose constructor does not make an equal exception of the arguments."""
+    try:
+        data = dumps(error, "")
+        again = pickle.loads(data)
+        return data if type(again) is type(error) and str(again) == str(error) else None
+    except Exception:  # whatever a constructor of the user's raises
+        return None
+
+
+def _parts(error: BaseException) -> tuple[Any, ...]:
+    args = tuple(one if can_cross(one) else repr(one) for one in error.args)
+    try:
+        kind = dumps(type(error), "")
+        pickle.loads(kind)
+    except Exception:
+        kind, args = dumps(PipelineError, ""), (f"{type(error).__name__}: {error}",)
+    return kind, args, crossing(error.__dict__)
+
+
+def unpack_error(packed: tuple[Any, ...]) -> BaseException:
+    """The exception; its cause shows the traceback of the other process."""
+    what, text = packed
+    try:
+        error: BaseException = pickle.loads(what) if isinstance(what, bytes) else _made(*what)
+    except Exception:  # its class is not to be had here
+        error = PipelineError(text.strip().rpartition("\n")[2])
+    error.__cause__ = RemoteTraceback(text)
+    return error
+
+
+def _made(data: bytes, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+    kind = pickle.loads(data)
+    error: BaseException = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error

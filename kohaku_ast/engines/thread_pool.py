@@ -1,0 +1,296 @@
+"""Tasks done by threads of this process; what an engine holds for one outermost run."""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import os
+import shutil
+import tempfile
+import threading
+from collections import deque
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+from kohaku_ast.engines.async_engine import AsyncExecutor
+from kohaku_ast.engines.remote_task import leave_interrupts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import Any
+
+    from kohaku_ast.engines.native import NativeEngine
+
+
+T = TypeVar("T")
+
+
+class ThreadPool(Generic[T]):
+    """*do* does a task and gives the tasks that can be done now. At most *most* at once.
+
+    The owner works too: a run inside a run then always has somebody who does it.
+    """
+
+    def __init__(self, do: Callable[[T], Iterable[T]], most: int, budget: WorkerPermits) -> None:
+        self._do = do
+        self._most = most
+        self._budget = budget
+        self._tasks: deque[T] = deque()
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._helpers = 0
+        self._started = 0
+        #: When the task began, and what it raised.
+        self._errors: list[tuple[int, BaseException]] = []
+
+    def run(self, first: Iterable[T]) -> None:
+        """Do all tasks. After a failure nothing starts, and what has started ends; then the error
+        of the task that began first is raised: for items in order it is always the same one.
+        Ctrl-C does not wait for helpers.
+        """
+        try:
+            self._add(first)
+            self._work()
+        except BaseException as error:  # an interrupt while it waited
+            self._fail(-1, error)
+        if not self._is_interrupted():
+            self._wait_for_helpers()
+        if self._errors:
+            raise min(self._errors, key=_order)[1]
+
+    def _add(self, tasks: Iterable[T]) -> None:
+        with self._changed:
+            if not self._errors:
+                self._tasks.extend(tasks)
+            self._hire()
+            self._changed.notify_all()
+
+    def _hire(self) -> None:
+        """A helper for each task that those who are here will not do next."""
+        while len(self._tasks) > 1 + self._helpers - self._busy and self._helpers < self._most - 1:
+            if not self._budget.take():
+                return
+            context = contextvars.copy_context()
+            # A daemon: after Ctrl-C nobody waits for it, the interpreter's end neither.
+            thread = threading.Thread(target=context.run, args=(self._help,), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads: it goes on with those it has
+                self._budget.give()
+                return
+            self._helpers += 1
+
+    def _help(self) -> None:
+        self._work(is_owner=False)
+
+    def _work(self, is_owner: bool = True) -> None:
+        for started, task in iter(lambda: self._next(is_owner), None):
+            try:
+                found = self._do(task)
+            except BaseException as error:
+                self._fail(started, error)
+                found = ()
+            with self._changed:
+                self._busy -= 1
+            self._add(found)
+
+    def _next(self, is_owner: bool) -> tuple[int, T] | None:
+        """The next task, which begins now. The owner waits until there can be no more; a helper
+        who finds none leaves, before anybody could count on him.
+        """
+        with self._changed:
+            while is_owner and not self._tasks and self._busy and not self._is_interrupted():
+                self._changed.wait()
+            if self._tasks:
+                self._busy += 1
+                self._started += 1
+                return self._started, self._tasks.popleft()
+            if not is_owner:
+                self._helpers -= 1
+                self._budget.give()
+                self._changed.notify_all()
+            return None
+
+    def _fail(self, started: int, error: BaseException) -> None:
+        with self._changed:
+            self._errors.append((started, error))
+            self._tasks.clear()
+            self._changed.notify_all()
+
+    def _is_interrupted(self) -> bool:
+        return not all(isinstance(error, Exception) for _, error in self._errors)
+
+    def _wait_for_helpers(self) -> None:
+        with self._changed:
+            while self._helpers:
+                self._changed.wait()
+
+
+def _order(failed: tuple[int, BaseException]) -> tuple[bool, int]:
+    """An interrupt goes before all errors."""
+    return isinstance(failed[1], Exception), failed[0]
+
+
+def default_workers() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def workers_at(most: int, depth: int) -> int:
+    """How many of *most* workers one map or run may use at *depth*: all of them outermost, the
+    square root inside that, one further in.
+    """
+    if depth == 0:
+        return most
+    return max(1, math.isqrt(most)) if depth == 1 else 1
+
+
+class WorkerPermits:
+    """The workers that may run at once beside the thread that asks; nobody waits for one: who
+    gets none does the work himself, so that a run in a run cannot stand still.
+    """
+
+    def __init__(self, helpers: int) -> None:
+        self._free = threading.Semaphore(helpers)
+
+    def take(self) -> bool:
+        """Whether there was a worker to be had; it is given back by ``give``."""
+        return self._free.acquire(blocking=False)
+
+    def give(self) -> None:
+        """Give a worker back."""
+        self._free.release()
+
+
+class RunResources:
+    """Opened by the outermost run; the runs inside it share it. Lent executors stay as they are."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self.engine = engine
+        self.budget = WorkerPermits(engine.max_workers - 1)
+        self._lock = threading.Lock()
+        self._processes: Any = None
+        self._loop: AsyncExecutor | None = None
+        self._folder: str | None = None
+        if "parallel" in (engine.node_kind, engine.map_kind):
+            self.processes()  # before there are threads: a fork takes over none of them
+
+    def processes(self) -> Executor:
+        """Worker processes, started anew for each run: they know what is defined by now."""
+        with self._lock:
+            if self._processes is None:
+                from concurrent.futures import ProcessPoolExecutor
+
+                self._processes = ProcessPoolExecutor(
+                    self.engine.max_workers, initializer=leave_interrupts
+                )
+                self._processes.submit(int)  # starts them
+            return self._processes  # type: ignore[no-any-return]
+
+    def loop(self) -> AsyncExecutor:
+        """Where ``async def`` nodes run."""
+        lent = self.engine.lent_loop
+        if lent is not None:
+            return lent
+        with self._lock:
+            if self._loop is None:
+                self._loop = AsyncExecutor(self.engine.max_concurrent)
+            return self._loop
+
+    def folder(self) -> str:
+        """A folder for values that workers read; it goes away with the run."""
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.mkdtemp(prefix="kogine-")
+            return self._folder
+
+    def close(self, error: BaseException | None) -> None:
+        """Give back what is ours; an interrupt ends the processes and does not wait for threads."""
+        is_hurried = error is not None and not isinstance(error, Exception)
+        if self._processes is not None:
+            if is_hurried:
+                for process in list((self._processes._processes or {}).values()):
+                    process.terminate()
+            # Not waited for, it would be woken at the interpreter's end by a pipe that is shut.
+            self._processes.shutdown(cancel_futures=True)
+        if self._loop is not None:
+            self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class NestingLevel:
+    """A Held, seen from a depth of maps and runs inside each other."""
+
+    def __init__(self, held: RunResources, depth: int = 0, is_item: bool = False) -> None:
+        self.held = held
+        self.depth = depth
+        #: Whether an item of a map on the executor of items runs here: its nodes go there too.
+        self.is_item = is_item
+
+    def deeper(self, kind: str) -> NestingLevel:
+        """For what runs inside something that *kind* of executor runs."""
+        return (
+            self if kind == "sequential" else NestingLevel(self.held, self.depth + 1, self.is_item)
+        )
+
+    def item(self) -> NestingLevel:
+        """For an item of a map on the executor of items that cannot go there as a whole."""
+        return NestingLevel(self.held, self.depth, is_item=True)
+
+    @property
+    def workers(self) -> int:
+        """How many workers one map or run here may use."""
+        return workers_at(self.held.engine.max_workers, self.depth)
+
+    @property
+    def node_workers(self) -> int:
+        """How many nodes are sent to the executor of nodes at once."""
+        if self.is_item:
+            return self.map_workers
+        return _most(self.held.engine.node_executor) or self.workers
+
+    @property
+    def map_workers(self) -> int:
+        """How many workers the executor of items has for this map."""
+        return _most(self.held.engine.map_executor) or self.workers
+
+    @property
+    def node_pool(self) -> Any:
+        """The executor of nodes."""
+        if self.is_item:
+            return self.map_pool
+        engine = self.held.engine
+        return engine.node_executor if engine.node_kind == "lent" else self.held.processes()
+
+    @property
+    def map_pool(self) -> Any:
+        """The executor of items."""
+        engine = self.held.engine
+        return engine.map_executor if engine.map_kind == "lent" else self.held.processes()
+
+    @property
+    def extra(self) -> WorkerPermits | None:
+        """Who to ask for each item under way but the first, where threads of this run do nodes
+        while others wait for the items; None where items have workers of their own.
+        """
+        engine = self.held.engine
+        mixed = engine.node_kind == "threaded" and engine.map_kind == "parallel"
+        return self.held.budget if mixed else None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether items surely go to other processes."""
+        return self.held.engine.map_kind == "parallel"
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """The result of *coroutine*, in the one loop of this run."""
+        return self.held.loop().wait(coroutine)
+
+
+def _most(executor: Any) -> int | None:
+    found = getattr(executor, "_max_workers", None)  # of the executors of the standard library
+    return found if isinstance(found, int) else None

@@ -1,0 +1,158 @@
+"""A JSON object on a line for each change, as ``docs/reference/flow-output.md`` says."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import TextIO
+
+from kohaku_ast.config.cells import native
+from kohaku_ast.display.live import Out, Pace
+from kohaku_ast.display.text import short_repr
+from kohaku_ast.flow.log_watch import seen_of
+from kohaku_ast.flow.observer import Observer, Summary
+from kohaku_ast.flow.report import Again, FailureSummary, no_command
+from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
+from kohaku_ast.runner.outcome import Outcome
+
+VERSION = 1
+
+
+class JsonLines(Observer):
+    """Keys are never taken away and never mean anything else without a new ``version``."""
+
+    def __init__(self, stream: TextIO, again: Again = no_command) -> None:
+        self._out = Out(stream)
+        self._again = again
+        self._failures = FailureSummary(again)
+        self._seed: object = None
+        self._pace = Pace(1.0)
+        self._shown: dict[int, object] = {}
+
+    def on_start(self, run: Run, total: int | None) -> None:
+        """``start``."""
+        self._say("start", _named(run), slot=run.slot, overrides=_overrides(run))
+
+    def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
+        """``progress`` of each run of which something new is known, at most once a second."""
+        if not self._pace.is_due():
+            return
+        for run in running:
+            seen = seen_of(run)
+            now = {"progress": seen.progress, "metrics": as_json(seen.metrics), "line": seen.line}
+            if now != self._shown.get(run.index, {"progress": None, "metrics": {}, "line": ""}):
+                self._shown[run.index] = now
+                self._say("progress", _named(run), **now)
+
+    def on_retry(self, run: Run, seconds: float) -> None:
+        """``retry``."""
+        self._shown.pop(run.index, None)
+        self._say("retry", _named(run), **_ending(run), retry_in=seconds)
+
+    def on_skip(self, run: Run) -> None:
+        """``skip``."""
+        before = run.outcome.status if run.outcome else SUCCEEDED
+        self._say("skip", _named(run), overrides=_overrides(run), before=before)
+
+    def on_end(self, run: Run) -> None:
+        """``end``."""
+        self._shown.pop(run.index, None)
+        self._seed = run.config.metadata.get("sweep_seed", self._seed)
+        if run.state == FAILED:
+            self._failures.add(run)
+        self._say("end", _named(run), **_ending(run), **_results(run), again=self._again(run))
+
+    def on_finish(self, summary: Summary) -> None:
+        """``finish``; the last line."""
+        self._say(
+            "finish",
+            {},
+            counts=dict(summary.counts),
+            seconds=summary.seconds,
+            interrupted=summary.is_interrupted,
+            broken=summary.broken,
+            exit_status=2 if summary.is_refused else summary.exit_status,
+            seed=as_json(self._seed),
+            failures=[asdict(group) for group in self._failures.groups.values()],
+            other_failures=self._failures.others,
+        )
+
+    def _say(self, event: str, named: Mapping[str, object], **more: object) -> None:
+        whole = {"version": VERSION, "event": event, "time": time.time(), **named, **more}
+        # ASCII: whatever the encoding of the stream, and a lone surrogate does no harm.
+        self._out.say(json.dumps(whole))
+
+
+def _named(run: Run) -> dict[str, object]:
+    """What every line about a run begins with."""
+    return {
+        "index": run.index, "total": run.total, "label": run.label, "script": run.work.name,
+        "attempt": run.attempt, "folder": str(run.folder or ""), "log": str(run.log or ""),
+    }  # fmt: skip
+
+
+def _overrides(run: Run) -> object:
+    return {target: as_json(native(value)) for target, value in run.config.globals_dict.items()}
+
+
+def _ending(run: Run) -> dict[str, object]:
+    outcome = run.outcome or Outcome(run.state)
+    error = None if outcome.error is None else asdict(outcome.error)
+    return {
+        "state": run.state, "seconds": run.seconds,
+        "exit_status": outcome.exit_status, "error": error,
+    }  # fmt: skip
+
+
+def _results(run: Run) -> dict[str, object]:
+    outcome = run.outcome or Outcome(run.state)
+    return {
+        "value": as_json(outcome.value), "outputs": as_json(dict(outcome.outputs)),
+        "metrics": as_json(seen_of(run).metrics),
+    }  # fmt: skip
+
+
+_MOST_ENTRIES = 1000
+_MOST_TEXT = 20_000
+_OWN = ("builtins", "collections")  # modules of classes whose length can be asked for without harm
+
+
+def as_json(value: object, depth: int = 8) -> object:
+    """None, bool, int, float, str, lists and dicts of them; of anything else its ``repr``, cut.
+
+    NaN, infinities and integers of more than 64 bits are text; a tuple is a list, a scalar of numpy
+    a number, a path text. What is nested deeper than *depth* or has more than 1,000 entries is cut
+    text too. Never raises.
+    """
+    try:
+        return _as_json(value, depth)
+    except Exception:  # a script's own classes may do anything
+        return f"<{type(value).__name__}>"
+
+
+def _as_json(value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value) if abs(value) < 2**63 else short_repr(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if isinstance(value, (str, PurePath)):
+        text = str(value)
+        return text if len(text) <= _MOST_TEXT else short_repr(text)
+    if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
+        return as_json(value.item(), 0)  # type: ignore[attr-defined]
+    return _nested(value, depth) if depth and type(value).__module__ in _OWN else short_repr(value)
+
+
+def _nested(value: object, depth: int) -> object:
+    if isinstance(value, Mapping) and len(value) <= _MOST_ENTRIES:
+        if all(isinstance(name, str) for name in value):
+            return {str(name): as_json(one, depth - 1) for name, one in value.items()}
+    elif isinstance(value, (list, tuple)) and len(value) <= _MOST_ENTRIES:
+        return [as_json(one, depth - 1) for one in value]
+    return short_repr(value)

@@ -1,0 +1,204 @@
+"""The method ``optuna``: trials chosen by its tree-structured Parzen estimator, kept in SQLite.
+
+The one file that imports optuna.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from kohaku_ast.config.sampling import Distribution
+from kohaku_ast.errors import ConfigError
+from kohaku_ast.flow.search import Dimension, Trial, Tried
+from kohaku_ast.store.environment import ProcessMark
+
+if TYPE_CHECKING:
+    from kohaku_ast.flow.search import Search
+
+
+try:
+    import optuna
+    from optuna.distributions import (
+        BaseDistribution,
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+    from optuna.samplers import TPESampler
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial, TrialState
+    from sqlalchemy import URL
+    from sqlalchemy.exc import SQLAlchemyError
+except ImportError as missing:
+    raise ConfigError(
+        f'the search method optuna needs optuna ({missing}): pip install "kohaku-ast[optuna]"'
+    ) from missing
+
+_NAME = "kogine"
+_PATIENCE = 60  # seconds, for another process that searches in the same file
+
+
+def open_study(search: Search) -> OptunaStudy:
+    """The study of *search*, made or gone on with.
+
+    Raises ConfigError if its file is none, or that of another search.
+    """
+    ranges = {one.name: _range(one) for one in search.space.dimensions}
+    with _told(search.study):
+        storage = _storage(search.study) if search.study else None
+        study = optuna.create_study(
+            storage=storage,
+            study_name=_NAME,
+            direction=search.objective.direction,
+            load_if_exists=True,
+        )
+        opened = OptunaStudy(search, study, storage, ranges)
+        try:
+            _refuse_another(search, study)
+            _fail_orphans(study)
+        except BaseException:
+            opened.close()
+            raise
+    return opened
+
+
+class OptunaStudy:
+    """A Study of optuna's."""
+
+    def __init__(
+        self,
+        search: Search,
+        study: optuna.Study,
+        storage: RDBStorage | None,
+        ranges: dict[str, BaseDistribution],
+    ) -> None:
+        self.search, self.study, self.storage, self.ranges = search, study, storage, ranges
+        self._asked: dict[int, optuna.Trial] = {}
+
+    def tried(self) -> Tried:
+        """What there is so far."""
+        with _told(self.search.study):
+            trials = self.study.get_trials(deepcopy=False)
+        good = [one for one in trials if one.state == TrialState.COMPLETE]
+        failed = sum(one.state == TrialState.FAIL for one in trials)
+        return Tried(len(good) + failed, failed, self.search.objective.best(map(_trial, good)))
+
+    def ask(self) -> Trial:
+        """The values to try next."""
+        with _told(self.search.study):
+            if self.search.seed is not None:
+                # Of the number of the trial too, so that 20 and 20 more are the same as 40.
+                number = len(self.study.get_trials(deepcopy=False))
+                stream = random.Random(f"{self.search.seed}:{number}")
+                self.study.sampler = TPESampler(seed=stream.randrange(2**31))
+            asked = self.study.ask(self.ranges)
+            asked.set_user_attr("process", _process())
+        self._asked[asked.number] = asked
+        return Trial(asked.number, dict(asked.params))
+
+    def tell(self, trial: Trial, result: float) -> None:
+        """*trial* came to *result*."""
+        with _told(self.search.study):
+            self.study.tell(self._asked.pop(trial.number), result)
+
+    def fail(self, trial: Trial, why: str) -> None:
+        """*trial* came to nothing."""
+        with _told(self.search.study):
+            asked = self._asked.pop(trial.number)
+            asked.set_user_attr("why", why)
+            self.study.tell(asked, state=TrialState.FAIL)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self.storage is not None:
+            self.storage.remove_session()
+            self.storage.engine.dispose()
+
+
+def _range(dimension: Dimension) -> BaseDistribution:
+    """*dimension* as optuna has it."""
+    of = dimension.axis.distribution
+    if of is None:
+        return CategoricalDistribution(tuple(dimension.choices))
+    if of.kind == "randint":  # its end is left out, as that of range is
+        return IntDistribution(int(of.first), int(of.second) - 1)
+    if of.kind == "normal":
+        raise _refused_normal(dimension, of)
+    return FloatDistribution(of.first, of.second, log=of.kind == "loguniform")
+
+
+def _refused_normal(dimension: Dimension, of: Distribution) -> ConfigError:
+    low, high = of.first - 2 * of.second, of.first + 2 * of.second
+    return ConfigError(
+        f"{dimension.axis.origin}: {dimension.name}={of}: optuna searches ranges, and a normal "
+        f"distribution has no ends. Write uniform:{low:g}:{high:g}"
+    )
+
+
+def _storage(path: str) -> RDBStorage:
+    """The SQLite file at *path* and its folder, made if they are not there."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    url = URL.create("sqlite", database=path)
+    return RDBStorage(
+        url.render_as_string(), engine_kwargs={"connect_args": {"timeout": _PATIENCE}}
+    )
+
+
+def _refuse_another(search: Search, study: optuna.Study) -> None:
+    """The trials of another search would mislead this one."""
+    known = study.user_attrs
+    for key, text in search.identity.items():
+        if key not in known:
+            study.set_user_attr(key, text)
+        elif known[key] != text:
+            raise ConfigError(
+                f"{search.study}: it is the study of another search. Its {key}: "
+                f"{known[key] or 'nothing'}; now: {text or 'nothing'}. Name another file with "
+                "--study (study= in Python)"
+            )
+
+
+def _fail_orphans(study: optuna.Study) -> None:
+    """Trials whose process was killed are marked as failed; those of others go on."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if _is_gone(trial.user_attrs.get("process")):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def _process() -> list[object]:
+    mark = ProcessMark.of(os.getpid())
+    return [socket.gethostname(), mark.pid, mark.start]
+
+
+def _is_gone(process: object) -> bool:
+    """Whether the process that had asked for a trial is over; of another machine nobody knows."""
+    if not isinstance(process, list):
+        return True  # it was killed before it could say who it is
+    if process == _process():
+        return True  # an earlier search in this process
+    host, pid, start = process
+    return host == socket.gethostname() and not ProcessMark(pid, start).is_alive
+
+
+def _trial(of: FrozenTrial) -> Trial:
+    return Trial(of.number, dict(of.params), of.value)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Inside, optuna is silent, as it is not outside; what fails is a ConfigError."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        yield
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, OSError) as error:
+        first = str(error).splitlines()[0]
+        where = path or "the study"
+        raise ConfigError(f"{where}: cannot be used as a study: {first}") from error
+    finally:
+        optuna.logging.set_verbosity(before)

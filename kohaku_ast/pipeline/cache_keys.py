@@ -1,0 +1,261 @@
+"""The keys of a run's results: made of code and of the values that were given, of no others.
+
+What a node gives is decided by its code, the code above it, and the values at the top. So the
+key of the last node can be looked up before anything has run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from kohaku_ast.cache.change_detector import ChangeDetector
+from kohaku_ast.cache.code_identity import Identity, Unseen, are_same, digest_of_code, identify
+from kohaku_ast.cache.disk import SaidOnce
+from kohaku_ast.cache.fingerprint import Unhashable, fingerprint, is_plain, written
+from kohaku_ast.pipeline.node import Node
+from kohaku_ast.pipeline.node_like import NodeLike
+from kohaku_ast.pipeline.plan import Plan
+
+
+class _Seen:
+    """What the nodes of a plan read, as it was at one time. Frozen: threads share it."""
+
+    __slots__ = ("cones", "identities", "is_steady", "values", "watch")
+
+    def __init__(self, plan: Plan, before: Mapping[NodeLike, Identity | Unseen]) -> None:
+        #: The Identity of each node, or why it has none.
+        self.identities = {node: _again(node, before.get(node)) for node in plan.nodes}
+        self.cones = upstream_keys(plan, self.identities)
+        #: Whether all that is read has a fingerprint; else it is asked for again by every run.
+        self.is_steady = not any(cone.reason for cone in self.cones.values())
+        found = [one for one in self.identities.values() if isinstance(one, Identity)]
+        values = {(id(one[0]), one[2]): one for each in found for one in each.values}
+        steady = _own_values(plan) if self.is_steady else ()
+        own = [(one, fingerprint(one, digest_of_code), digest_of_code) for one in steady]
+        self.values = [*values.values(), *own]
+        self.watch = ChangeDetector.of_all(one.watch for one in found)
+
+    def holds(self) -> bool:
+        """Whether everything is as it was."""
+        return self.is_steady and self.watch.holds() and are_same(self.values)
+
+
+class PlanKeys:
+    """What the keys of all runs of one Plan have in common."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.said = SaidOnce()
+        self.outputs = {name for node in plan.nodes for name in node.outputs}
+        #: Nodes whose Identity was noted for ``explain_cache``.
+        self.noted: dict[NodeLike, Identity] = {}
+        self._seen: _Seen | None = None
+
+    def look(self) -> _Seen:
+        """Everything that the nodes read, as it is now: a constant may have been set."""
+        seen = self._seen
+        if seen is None or not seen.holds():
+            seen = self._seen = _Seen(self.plan, {} if seen is None else seen.identities)
+        return seen
+
+
+def plan_keys(plan: Plan) -> PlanKeys:
+    """The PlanKeys of *plan*, made once."""
+    keys = plan.keys
+    if not isinstance(keys, PlanKeys):
+        keys = plan.keys = PlanKeys(plan)
+    return keys
+
+
+class Lineage:
+    """The keys of one run. *inputs* has a value for each name that the plan was given."""
+
+    __slots__ = ("_cones", "_inputs", "_seen", "_tokens", "keys")
+
+    def __init__(self, plan: Plan, inputs: Mapping[str, Any]) -> None:
+        self.keys = plan_keys(plan)
+        self._seen = self.keys.look()
+        self._cones = self._seen.cones
+        self._inputs = inputs
+        self._tokens: dict[str, bytes | Unhashable] = {}
+
+    def key_of(self, node: NodeLike) -> str | None:
+        """The key of what *node* gives; None if it has none, which is said once by a warning."""
+        if not node.cache:
+            return None
+        cone = self._cones[node]
+        if cone.reason:
+            self.keys.said.once(cone.reason, cone.reason)
+            return None
+        parts = [cone.digest]
+        for name in cone.inputs:
+            token = self._tokens.get(name)
+            if token is None:
+                token = self._token(name)
+            if isinstance(token, Unhashable):
+                reason = unhashable_input(self.keys.plan, name, token)
+                self.keys.said.once(reason, reason)
+                return None
+            parts.append(b"%d:" % len(token))
+            parts.append(token)
+        return blake2b(b"".join(parts), digest_size=20).hexdigest()
+
+    def why_not(self, node: NodeLike) -> str:
+        """Why *node* has no key; empty if it has one."""
+        if not node.cache:
+            return "cache=False"
+        for name in self._cones[node].inputs:
+            token = self._token(name)
+            if isinstance(token, Unhashable):
+                return unhashable_input(self.keys.plan, name, token)
+        return self._cones[node].reason
+
+    def identity_of(self, node: NodeLike) -> Identity | None:
+        """What *node* computes, if that can be told."""
+        found = self._seen.identities.get(node)
+        return found if isinstance(found, Identity) else None
+
+    def inputs_of(self, node: NodeLike) -> tuple[str, ...]:
+        """The given names that the results of *node* depend on."""
+        return self._cones[node].inputs
+
+    def is_given(self, name: str) -> bool:
+        """Whether a value, or the output of a node, takes the place of a default."""
+        return name in self._inputs or name in self.keys.outputs
+
+    def _token(self, name: str) -> bytes | Unhashable:
+        found: bytes | Unhashable
+        try:
+            found = _token(self._inputs[name])
+        except Unhashable as error:
+            found = error
+        self._tokens[name] = found
+        return found
+
+
+def _token(value: Any) -> bytes:
+    if type(value) is object:
+        raise Unhashable(value, "known by its identity only")
+    return written(value, digest_of_code)
+
+
+def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:
+    """The sentence about a given value that has no fingerprint."""
+    node = next(one for one in plan.nodes if name in one.inputs)
+    return (
+        f"node {node.name!r} ({node.where}) and what is below it run uncached: the input {name!r} "
+        f"holds a {error.type_name}, of which it cannot be told whether it is the same next time. "
+        f"Give it a method __kogine_fingerprint__() that says what it is, or give the node plain "
+        f"data."
+    )
+
+
+def _again(node: NodeLike, before: Identity | Unseen | None) -> Identity | Unseen:
+    if isinstance(before, Identity) and before.holds():
+        return before
+    try:
+        return identify(node.function if isinstance(node, Node) else node)
+    except Unseen as error:
+        return error
+
+
+def _own_values(plan: Plan) -> list[Any]:
+    """The bound values and defaults that can change in place."""
+    found = [
+        value for node in plan.nodes for value in (*node.bound.values(), *node.defaults.values())
+    ]
+    return [value for value in found if not is_plain(value)]
+
+
+_FORMAT = f"2 {sys.implementation.cache_tag} {sys.flags.optimize}"
+"""Part of every key: the bytecode and the syntax tree of another Python are others, and with -O no
+``assert`` is run."""
+
+
+class UpstreamKey:
+    """A node and all that is above it, without the values that are given."""
+
+    __slots__ = ("digest", "inputs", "reason")
+
+    def __init__(self, digest: bytes, inputs: tuple[str, ...], reason: str = "") -> None:
+        self.digest = digest
+        #: The given names that it reads, in the order in which they are met.
+        self.inputs = inputs
+        #: Why its results have no key; empty if they have.
+        self.reason = reason
+
+
+def upstream_keys(
+    plan: Plan, identities: Mapping[NodeLike, Identity | Unseen]
+) -> dict[NodeLike, UpstreamKey]:
+    """The cone of every node, each made of those directly above it."""
+    given = set(plan.given)
+    above: dict[str, tuple[UpstreamKey, int]] = {}
+    cones: dict[NodeLike, UpstreamKey] = {}
+    for node in plan.nodes:
+        cone = cones[node] = _cone(node, identities[node], given, above)
+        for number, name in enumerate(node.outputs):
+            above[name] = (cone, number)
+    return cones
+
+
+def _cone(
+    node: NodeLike,
+    identity: Identity | Unseen,
+    given: set[str],
+    above: Mapping[str, tuple[UpstreamKey, int]],
+) -> UpstreamKey:
+    if isinstance(identity, Unseen):
+        return UpstreamKey(b"", (), _unseen(node, identity))
+    inputs: dict[str, int] = {}
+    parts: list[Any] = [_FORMAT, identity.digest, len(node.outputs)]
+    for name, parameter in _parameters(node):
+        if name in node.bound:
+            found = _value(node, name, node.bound[name])
+        elif name in given:
+            found = (b"given", inputs.setdefault(name, len(inputs)))
+        elif name in above:
+            cone, number = above[name]
+            if cone.reason:
+                return UpstreamKey(b"", (), cone.reason)
+            numbers = [inputs.setdefault(one, len(inputs)) for one in cone.inputs]
+            found = (b"node", cone.digest, number, *numbers)
+        else:
+            found = _value(node, name, _default(node, name, parameter))
+        if isinstance(found, UpstreamKey):
+            return found
+        parts.append((parameter, found))
+    return UpstreamKey(fingerprint(tuple(parts)), tuple(inputs))
+
+
+def _parameters(node: NodeLike) -> list[tuple[str, str]]:
+    """Names in the graph and names in the function: renaming a graph changes no result."""
+    if isinstance(node, Node):
+        return [(one.name, one.parameter) for one in node.parameters]
+    return [(name, name) for name in (*node.inputs, *node.bound)]
+
+
+def _default(node: NodeLike, name: str, parameter: str) -> Any:
+    """What the node will take: of a parameter by keyword the function's own default, as it is."""
+    own = getattr(getattr(node, "function", None), "__kwdefaults__", None) or {}
+    return own[parameter] if parameter in own else node.defaults[name]
+
+
+def _value(node: NodeLike, name: str, value: Any) -> tuple[Any, ...] | UpstreamKey:
+    """A bound value or a default, as it is now."""
+    try:
+        return (b"value", written(value, digest_of_code))
+    except Unhashable as error:
+        return UpstreamKey(b"", (), _unseen(node, Unseen(f"the value of {name!r}", error)))
+
+
+def _unseen(node: NodeLike, unseen: Unseen) -> str:
+    return (
+        f"node {node.name!r} ({node.where}) and what is below it run uncached: what it reads holds "
+        f"a {unseen.cause.type_name} ({unseen.part}), of which it cannot be told whether it is the "
+        f"same next time. Make it inside the function, give it a method __kogine_fingerprint__(), "
+        f"or take it as an input."
+    )

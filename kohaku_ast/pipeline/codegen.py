@@ -1,0 +1,200 @@
+"""A Plan as one Python function, a line a node: a run costs what the calls cost.
+
+The names in the text are ours alone; the user's are in tables beside it. When a node raises,
+the line says which, and the locals of the frame hold what had finished: success pays nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from kohaku_ast.pipeline.failure import FILENAME, FailedItem
+from kohaku_ast.pipeline.node import Node
+from kohaku_ast.pipeline.node_like import split
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from typing import Any
+
+    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.pipeline.plan import Plan
+
+    #: A line of the text, and the node that it runs.
+    Line = tuple[str, NodeLike | None]
+
+
+#: Held while code is made: each Plan has one, whatever threads ask for it at once.
+MAKING = threading.RLock()
+
+
+class GeneratedCode:
+    """The functions of one Plan."""
+
+    __slots__ = ("_globals", "_lines", "_loops", "_plan", "_variables", "run")
+
+    #: Mapping of the given values -> what is asked for.
+    run: Callable[[Any], Any]
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._globals: dict[str, Any] = {"split": split}
+        self._variables: dict[str, str] = {}
+        self._lines: list[NodeLike | None] = []
+        self._loops: dict[tuple[str, ...], Callable[..., None]] = {}
+        self.run = self._compiled(
+            [
+                ("def run(given):", None),
+                *self._given(plan.given),
+                *self._body(" "),
+                (f" return {self._result()}", None),
+            ]
+        )
+
+    def loop(self, over: tuple[str, ...]) -> Callable[..., None]:
+        """A function of an iterator of rows (bare values if *over* is one name, else tuples),
+        the mapping of the other values, and what takes the result of each row.
+        """
+        found = self._loops.get(over)
+        if found is None:
+            with MAKING:
+                found = self._loops.get(over) or self._make_loop(over)
+        return found
+
+    def _make_loop(self, over: tuple[str, ...]) -> Callable[..., None]:
+        fixed = self._given([name for name in self._plan.given if name not in over])
+        row = ", ".join([self._variable(name) for name in over])
+        self._loops[over] = self._compiled(
+            [
+                ("def run(rows, given, append):", None),
+                *fixed,
+                (f" for {row} in rows:", None),
+                *self._body("  "),
+                (f"  append({self._result()})", None),
+            ]
+        )
+        return self._loops[over]
+
+    def failed(self, traceback: TracebackType | None) -> tuple[NodeLike, dict[str, Any]] | None:
+        """The node that raised, and the values that were known then; None if no node of this
+        Plan did.
+        """
+        while traceback and traceback.tb_frame.f_globals is not self._globals:
+            traceback = traceback.tb_next
+        node = self._lines[traceback.tb_lineno - 1] if traceback else None
+        if node is None or traceback is None:
+            return None
+        found = traceback.tb_frame.f_locals
+        return node, {name: found[self._variables[name]] for name in self._known_before(node)}
+
+    def _known_before(self, failed: NodeLike) -> list[str]:
+        """Values from an earlier turn of a loop may still be in the variables of later nodes."""
+        known = list(self._plan.given)
+        for node in self._plan.nodes:
+            if node is failed:
+                break
+            known += [name for name in node.outputs if name not in known]
+        return known
+
+    def _compiled(self, lines: list[Line]) -> Any:
+        """The function, its lines numbered after those of the functions before it."""
+        text = "\n" * len(self._lines) + "\n".join([line for line, _ in lines])
+        self._lines += [node for _, node in lines]
+        exec(compile(text, FILENAME, "exec", dont_inherit=True), self._globals)
+        return self._globals.pop("run")
+
+    def _variable(self, name: str) -> str:
+        return self._variables.setdefault(name, f"v{len(self._variables)}")
+
+    def _constant(self, value: object) -> str:
+        name = f"c{len(self._globals)}"
+        self._globals[name] = value
+        return name
+
+    def _given(self, names: Iterable[str]) -> list[Line]:
+        return [(f" {self._variable(name)} = given[{name!r}]", None) for name in names]
+
+    def _result(self) -> str:
+        wanted = self._plan.wanted
+        if self._plan.single:
+            return self._variable(wanted[0])
+        return "{" + ", ".join([f"{name!r}: {self._variable(name)}" for name in wanted]) + "}"
+
+    def _body(self, indent: str) -> list[Line]:
+        known = set(self._plan.given)
+        lines: list[Line] = []
+        for node in self._plan.nodes:
+            lines += [(indent + line, node) for line in self._statements(node, known)]
+            known.update(node.outputs)
+        return lines
+
+    def _statements(self, node: NodeLike, known: set[str]) -> list[str]:
+        """A value that was given stays, even if its node runs for another of its outputs."""
+        targets = ["_" if name in known else self._variable(name) for name in node.outputs]
+        if not isinstance(node, Node):
+            return [f"{', '.join(targets)}, = {self._run_call(node, known)}"]
+        call = self._call(node, known)
+        if len(targets) == 1:
+            return [f"{targets[0]} = {call}"]
+        own = self._constant(node)
+        checked = f"r if r.__class__ is tuple and len(r) == {len(targets)} else split({own}, r)"
+        return [f"r = {call}", f"{', '.join(targets)} = {checked}"]
+
+    def _call(self, node: Node, known: set[str]) -> str:
+        """By position as far as that goes: it is faster. Defaults stay with the function."""
+        parts, skipped = [], False
+        for one in node.parameters:
+            if one.name in node.bound:
+                value = self._constant(node.bound[one.name])
+            elif one.name in known:
+                value = self._variable(one.name)
+            elif one.kind == "positional":
+                value = self._constant(one.default)
+            else:
+                skipped = True
+                continue
+            by_name = one.kind == "keyword" or (skipped and one.kind == "either")
+            parts.append(f"{one.parameter}={value}" if by_name else value)
+        return f"{self._constant(node.function)}({', '.join(parts)})"
+
+    def _run_call(self, node: NodeLike, known: set[str]) -> str:
+        values = [f"{name!r}: {self._variable(name)}" for name in node.inputs if name in known]
+        return f"{self._constant(node.run)}({{{', '.join(values)}}})"
+
+
+def run_direct(job: PipelineRun) -> Any:
+    """The result of *job*."""
+    try:
+        return job.plan.straight.run(job.values)
+    except BaseException as error:
+        _fail(job, error, job.scope.context.item)
+        raise
+
+
+def map_direct(job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    """The results of *rows*; with *keep* the loop goes on after an item that raised."""
+    loop = job.plan.straight.loop(rows.over)
+    results: list[Any] = []
+    rest = iter(rows)
+    while True:
+        try:
+            loop(rest, rows.fixed, results.append)
+            return results
+        except BaseException as error:
+            index = len(results)
+            _fail(job, error, index)
+            if not keep or not isinstance(error, Exception):
+                raise
+            results.append(FailedItem(index, error, job.failure))
+
+
+def _fail(job: PipelineRun, error: BaseException, item: int | None) -> None:
+    found = job.plan.straight.failed(error.__traceback__)
+    if found:
+        node, known = found
+        inputs = {name: known[name] for name in node.inputs if name in known}
+        results = {name: known[name] for name in known if name not in job.plan.given}
+        job.fail(node, error, inputs, results, item)

@@ -1,0 +1,398 @@
+"""What ``Pipeline.visualize`` gives: a picture of a pipeline, and the pipeline in words."""
+
+from __future__ import annotations
+
+import os
+
+from kohaku_ast.display.graph_layout import (
+    Box,
+    Link,
+    Sketch,
+    default_text,
+    listed,
+    marked_up,
+    one_line,
+    time_text,
+    value_text,
+)
+from kohaku_ast.display.graph_svg import description
+from kohaku_ast.errors import UsageError
+from kohaku_ast.pipeline.graph import part_of
+from kohaku_ast.pipeline.last_run import LastRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    from kohaku_ast.pipeline.graph import Graph
+    from kohaku_ast.pipeline.last_run import NodeStats, Path
+    from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.pipeline.pipeline import Pipeline
+
+
+SUFFIXES = (".svg", ".html", ".mmd")
+"""What a Drawing can be saved as."""
+
+
+class Drawing:
+    """A pipeline as it is now; later runs do not change the picture."""
+
+    def __init__(self, sketch: Sketch) -> None:
+        self._sketch = sketch
+
+    @property
+    def svg(self) -> str:
+        """As an SVG element that takes the colour of the text around it."""
+        from kohaku_ast.display.graph_svg import svg_text
+
+        return svg_text(self._sketch)
+
+    @property
+    def html(self) -> str:
+        """As a part of a page, where pipelines inside can be opened."""
+        from kohaku_ast.display.graph_svg import html_text
+
+        return html_text(self._sketch)
+
+    @property
+    def mermaid(self) -> str:
+        """As text for Mermaid."""
+        from kohaku_ast.display.graph_svg import mermaid_text
+
+        return mermaid_text(self._sketch)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file *path* whole or not at all: ``.svg``, ``.html`` or ``.mmd`` for Mermaid.
+        Raises UsageError for another ending.
+        """
+        path = os.fspath(path)
+        check_suffix(path)
+        text = self._text(os.path.splitext(path)[1].lower())
+        path = os.path.realpath(path)  # through a link: the file that it leads to is replaced
+        partial = f"{path}.{os.getpid()}"
+        try:
+            with open(partial, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            os.replace(partial, path)
+        except BaseException:
+            if os.path.exists(partial):
+                os.unlink(partial)
+            raise
+
+    def _text(self, suffix: str) -> str:
+        if suffix == ".svg":
+            from kohaku_ast.display.graph_svg import svg_text
+
+            return svg_text(self._sketch, is_file=True) + "\n"
+        if suffix == ".html":
+            from kohaku_ast.display.graph_svg import html_page
+
+            return html_page(self._sketch)
+        return self.mermaid
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        ways = " ".join(f'.save("x{suffix}")' for suffix in SUFFIXES)
+        return f"<drawing of {description(self._sketch)}; {ways}>"
+
+
+def check_suffix(path: str) -> None:
+    """Raises UsageError if no Drawing can be saved as *path*."""
+    suffix = os.path.splitext(path)[1]
+    if suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"{path!r} ends in {suffix!r}: a drawing is saved as one of {', '.join(SUFFIXES)}"
+            if suffix
+            else f"{path!r} has no ending: a drawing is saved as one of {', '.join(SUFFIXES)}"
+        )
+
+
+def draw(
+    pipeline: Pipeline,
+    depth: int = 0,
+    from_node: str | None = None,
+    to_node: str | None = None,
+) -> Drawing:
+    """*pipeline* as it is now, with what a LastRun among its callbacks has seen."""
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 0:
+        raise UsageError(f"depth is {depth!r}; it must be a number from 0 up.")
+    found = [one for one in pipeline.callbacks or () if isinstance(one, LastRun)]
+    nodes = None
+    if from_node is not None or to_node is not None:
+        nodes = part_of(pipeline.graph, from_node, to_node)
+    return Drawing(make_sketch(pipeline, depth, found[0] if found else None, nodes))
+
+
+def make_sketch(
+    pipeline: Pipeline,
+    depth: int = 0,
+    last: LastRun | None = None,
+    nodes: Sequence[NodeLike] | None = None,
+    path: Path = (),
+) -> Sketch:
+    """*pipeline*, or only *nodes* of it, with pipelines inside shown open as deep as *depth*;
+    with what *last* has seen become of the nodes.
+    """
+    graph = pipeline.graph
+    nodes = graph.nodes if nodes is None else nodes
+    states = States(last, path)
+    groups = input_groups(graph, nodes)
+    boxes = [inputs_box(graph, names) for names in groups.values()]
+    boxes += [_node_box(graph, node, depth, states) for node in nodes]
+    positions = {node: number for number, node in enumerate(nodes, len(groups))}
+    links = [
+        Link(number, positions[node], tuple(names))
+        for number, (readers, names) in enumerate(groups.items())
+        for node in readers
+    ]
+    links += [
+        Link(positions[parent], positions[node], tuple(names))
+        for node in nodes
+        for parent, names in _edges(graph, node, positions).items()
+    ]
+    return Sketch(pipeline.name, tuple(boxes), tuple(links))
+
+
+def _edges(
+    graph: Graph, node: NodeLike, known: Mapping[NodeLike, int]
+) -> dict[NodeLike, list[str]]:
+    """The nodes that *node* takes something of -> what."""
+    found: dict[NodeLike, list[str]] = {}
+    for name in node.inputs:
+        parent = graph.producers.get(name)
+        if parent is not None and parent in known:
+            found.setdefault(parent, []).append(name)
+    return found
+
+
+def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
+    state, words, error = states.of(node.name)
+    inside: Pipeline | None = getattr(node, "pipeline", None)
+    lines = [*_outputs_line(node), *_inside_line(node, inside), words]
+
+    def open_(deeper: int = 0) -> Sketch:
+        assert inside is not None
+        return make_sketch(inside, deeper, states.last, None, (*states.path, node.name))
+
+    return Box(
+        kind="node" if inside is None else "pipeline",
+        title=one_line(node.name, WIDEST),
+        lines=tuple([one_line(line, WIDEST + 6) for line in lines if line]),
+        hint=_hint(graph, node, [words, error]),
+        state=state,
+        inner=open_(depth - 1) if inside is not None and depth > 0 else None,
+        open=open_ if inside is not None and depth == 0 else None,
+    )
+
+
+def _outputs_line(node: NodeLike) -> Iterable[str]:
+    return [] if node.outputs == (node.name,) else [f"→ {listed(node.outputs, WIDEST - 12)}"]
+
+
+def _inside_line(node: Any, inside: Pipeline | None) -> Iterable[str]:
+    if inside is None:
+        return []
+    count = f"{len(inside.nodes)} node{'s' * (len(inside.nodes) != 1)}"
+    over = listed(node.map_over, WIDEST - 14) if node.map_over else ""
+    return [f"{count}, for each {over}" if over else count]
+
+
+def _hint(graph: Graph, node: NodeLike, became: Sequence[str]) -> str:
+    defaults = {name: default_text(value) for name, value in node.defaults.items()}
+    inputs = [
+        f"{name} = {defaults[name]}" if defaults.get(name) else name
+        for name in told_inputs(graph, node)
+    ]
+    bound = [f"{name} = {value_text(value)}" for name, value in node.bound.items()]
+    parts = [
+        f"{node.name} ({node.where})",
+        f"takes {listed(inputs, 300)}" if inputs else "takes nothing",
+        f"bound: {listed(bound, 200)}" if bound else "",
+        f"gives {listed(node.outputs, 300)}",
+        *became,
+    ]
+    return "\n".join(filter(None, parts))
+
+
+WIDEST = 30
+"""Letters in a box."""
+_MOST = 5  # lines in it
+
+
+def input_groups(graph: Graph, nodes: Sequence[NodeLike]) -> dict[tuple[NodeLike, ...], list[str]]:
+    """Nodes -> the inputs that just these of *nodes* read: a box for each would be too many."""
+    inside = set(nodes)
+    readers: dict[str, list[NodeLike]] = {}
+    for node in nodes:
+        for name in told_inputs(graph, node):
+            if graph.producers.get(name) not in inside:
+                readers.setdefault(name, []).append(node)
+    groups: dict[tuple[NodeLike, ...], list[str]] = {}
+    for name, found in readers.items():
+        groups.setdefault(tuple(found), []).append(name)
+    return groups
+
+
+def inputs_box(graph: Graph, names: list[str]) -> Box:
+    """One box for all of *names*."""
+    texts = [_input_text(graph, name) for name in names]
+    hint = "inputs: " if len(names) > 1 else "input: "
+    shown = texts if len(texts) <= _MOST else texts[: _MOST - 1]
+    more = [f"and {len(texts) - len(shown)} more"] if len(shown) < len(texts) else []
+    lines = tuple(one_line(text, WIDEST) for text in [*shown, *more])
+    return Box("inputs", "", lines, hint + listed(texts, 300))
+
+
+def _input_text(graph: Graph, name: str) -> str:
+    if name in graph.producers:
+        return f"{name} (of {graph.producers[name].name})"
+    if not graph.is_optional(name):
+        return name
+    values = dict.fromkeys(default_text(one.defaults[name]) for one in graph.readers[name])
+    return f"{name} = {' or '.join(filter(None, values))}" if any(values) else f"{name} (optional)"
+
+
+def told_inputs(graph: Graph, node: NodeLike) -> list[str]:
+    """Everything in a script is an input: of these only what a person would tune is worth telling,
+    and what is required or comes from a node.
+    """
+    settings = getattr(node, "settings", None)
+    if settings is None:
+        return list(node.inputs)
+    return [
+        name
+        for name in node.inputs
+        if name in settings or name in graph.producers or name not in node.defaults
+    ]
+
+
+class States:
+    """What became of the nodes of one pipeline."""
+
+    def __init__(self, last: LastRun | None, path: Path) -> None:
+        self.last, self.path = last, path
+        seen = {} if last is None else last.tallies
+        #: Nothing is told of what is inside a pipeline that ran in another process.
+        self._seen = path in seen and bool(seen[path].nodes) if path else bool(seen)
+
+    def of(self, name: str) -> tuple[str, str, str]:
+        """State, words and last error of the node *name*."""
+        if self.last is None or not self._seen:
+            return "", "", ""
+        tally = self.last.tallies.get((*self.path, name))
+        if tally is None or not tally.state:
+            return "skipped", "did not run", ""
+        return tally.state, _words(tally), one_line(tally.error, 200)
+
+
+def _words(tally: NodeStats) -> str:
+    if tally.times > 1:
+        counts = [
+            f"{getattr(tally, state)} {state}"
+            for state in ("succeeded", "cached", "failed")
+            if getattr(tally, state)
+        ]
+        return f"{', '.join(counts)}, {time_text(tally.seconds)}"
+    if tally.state == "succeeded":
+        return time_text(tally.seconds)
+    if tally.state == "failed":
+        return f"failed after {time_text(tally.seconds)}"
+    return {"skipped": "did not run"}.get(tally.state, tally.state)
+
+
+class Explanation(str):
+    """Text that shows itself as it is, at a prompt and in a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{marked_up(self)}</pre>"
+
+
+def explain_graph(
+    pipeline: Pipeline, from_node: str | None = None, to_node: str | None = None
+) -> Explanation:
+    """*pipeline*, or a part of it, node by node in running order; nothing is run."""
+    graph = pipeline.graph
+    nodes = part_of(graph, from_node, to_node)
+    lines = [_heading(pipeline, len(nodes))]
+    for node in nodes:
+        lines += ["", *_node_lines(graph, node, nodes)]
+    return Explanation("\n".join(lines))
+
+
+def _heading(pipeline: Pipeline, count: int) -> str:
+    every = len(pipeline.nodes)
+    shown = f"{count} of {every} nodes" if count < every else f"{every} node{'s' * (every != 1)}"
+    graph = pipeline.graph
+    told = {name for node in graph.nodes for name in told_inputs(graph, node)}
+    inputs = [
+        f"{name} (optional)" if graph.is_optional(name) else name
+        for name in pipeline.inputs
+        if name in told
+    ]
+    return f"pipeline {pipeline.name!r}: {shown}; inputs: {', '.join(inputs) or 'none'}"
+
+
+def _node_lines(graph: Graph, node: NodeLike, nodes: tuple[NodeLike, ...]) -> Iterator[str]:
+    yield f"{node.name} ({node.where}){_inside(node)}"
+    names = told_inputs(graph, node)
+    reasons = [(_parameter(node, name), _source(graph, node, name, nodes)) for name in names]
+    reasons += [(_parameter(node, name), _bound(value)) for name, value in node.bound.items()]
+    wide = max((len(parameter) for parameter, _ in reasons), default=0)
+    for parameter, reason in reasons:
+        yield f"  {parameter:{wide}}  <- {reason}"
+    if len(names) < len(node.inputs):
+        yield f"  and {len(node.inputs) - len(names)} more optional inputs, which are as written"
+    elif not reasons:
+        yield "  takes nothing"
+    for name in node.outputs:
+        readers = [one.name for one in graph.nodes if name in one.inputs]
+        yield f"  gives {name} -> {', '.join(readers) or 'a result: no node reads it'}"
+
+
+def _inside(node: Any) -> str:
+    inside = getattr(node, "pipeline", None)
+    if inside is None:
+        return ""
+    text = f", the pipeline {inside.name!r} of {len(inside.nodes)} nodes"
+    if not node.map_over:
+        return text
+    return f"{text}, run for each value of {listed(node.map_over, 60)} ({node.map_mode})"
+
+
+def _parameter(node: Any, name: str) -> str:
+    """What the node itself calls the input *name*."""
+    for one in getattr(node, "parameters", ()):
+        if getattr(one, "name", None) == name and hasattr(one, "parameter"):
+            return str(one.parameter)
+    mapping = getattr(node, "input_mapping", None) or getattr(node, "targets", {})
+    return str(mapping.get(name, name))
+
+
+def _source(graph: Graph, node: NodeLike, name: str, nodes: tuple[NodeLike, ...]) -> str:
+    own = _parameter(node, name)
+    called = "" if own == name else f": {own} is called {name} in the graph"
+    mapped = ", one run for each of its values" if name in getattr(node, "map_over", ()) else ""
+    producer = graph.producers.get(name)
+    if producer is None:
+        return f"{_input(node, name)}{mapped}{called}"
+    outside = "" if producer in nodes else ", which is not in this part: given or cached"
+    return f"output {name} of {producer.name} ({producer.where}){outside}{mapped}{called}"
+
+
+def _input(node: NodeLike, name: str) -> str:
+    if name in node.defaults:
+        default = default_text(node.defaults[name], 60) or "as the script says"
+        return f"input, {default} if it is not given"
+    return "input, required: no node gives it and it has no default"
+
+
+def _bound(value: object) -> str:
+    return f"bound to {value_text(value, 60)}"

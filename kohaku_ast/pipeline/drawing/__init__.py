@@ -1,1 +1,0 @@
-"""Pipelines as pictures and as words."""

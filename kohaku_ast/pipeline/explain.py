@@ -1,0 +1,198 @@
+"""Why each node of a run would or would not run: what ``Pipeline.explain_cache`` answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from kohaku_ast.cache.code_identity import digest_of_code
+from kohaku_ast.cache.disk import Cache, NotKept, dumps
+from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
+from kohaku_ast.pipeline.cache_keys import Lineage
+from kohaku_ast.pipeline.node_like import NodeLike
+from kohaku_ast.pipeline.plan import Plan
+
+
+@dataclass(frozen=True)
+class NodeCache:
+    """What would happen to one node."""
+
+    node: str
+    #: ``kept`` (its result is loaded), ``not needed`` (what is below it is kept), ``runs``.
+    state: str
+    why: str
+    #: The key of its result; None if it has none.
+    key: str | None
+
+
+@dataclass(frozen=True)
+class CacheReport:
+    """A row a node, in the order in which they would run. Printing it shows a table."""
+
+    rows: tuple[NodeCache, ...]
+
+    def __getitem__(self, node: str) -> NodeCache:
+        for row in self.rows:
+            if row.node == node:
+                return row
+        raise KeyError(node)
+
+    def __str__(self) -> str:
+        wide = max((len(row.node) for row in self.rows), default=0)
+        return "\n".join(f"{row.node:{wide}}  {row.state:10}  {row.why}" for row in self.rows)
+
+    __repr__ = __str__
+
+
+def explain_cache(plan: Plan, inputs: Mapping[str, Any], cache: Cache | None) -> CacheReport:
+    """What a run of *plan* would load and what it would run. Nothing is run. The nodes of a
+    pipeline inside that would run follow it, as far as its inputs are given.
+    """
+    if cache is None:
+        rows = [
+            NodeCache(node.name, "runs", "the pipeline has no cache", None) for node in plan.nodes
+        ]
+        return CacheReport(tuple(rows))
+    found = _Explained(plan, inputs, cache)
+    return CacheReport(
+        tuple([row for node in plan.nodes for row in (found.rows[node], *found.inside(node))])
+    )
+
+
+class _Explained:
+    def __init__(self, plan: Plan, inputs: Mapping[str, Any], cache: Cache) -> None:
+        self.plan, self.inputs, self.cache = plan, inputs, cache
+        self.lineage = Lineage(plan, inputs)
+        self.producers = {name: node for node in plan.nodes for name in node.outputs}
+        self.changed = {node: self._changed(node) for node in plan.nodes}
+        self.needed = set(plan.wanted) - set(plan.given)
+        self.rows: dict[NodeLike, NodeCache] = {}
+        for node in reversed(plan.nodes):
+            self.rows[node] = self._row(node)
+            if self.rows[node].state == "runs":
+                self.needed.update(node.inputs)
+
+    def _row(self, node: NodeLike) -> NodeCache:
+        reason = self.lineage.why_not(node)
+        key = None if reason else self.lineage.key_of(node)
+        if self.needed.isdisjoint(node.outputs):
+            return NodeCache(node.name, "not needed", "all that reads it is kept", key)
+        if key is None:
+            return NodeCache(node.name, "runs", reason, None)
+        if self.cache.load(key) is not None:
+            return NodeCache(node.name, "kept", "nothing that it depends on has changed", key)
+        return NodeCache(node.name, "runs", self._why(node), key)
+
+    def _why(self, node: NodeLike) -> str:
+        changed = self.changed[node]
+        if changed is None:
+            return "no result of it was ever kept"
+        if changed:
+            return f"changed since it was kept: {', '.join(changed)}"
+        above = [one.name for one in self._above(node) if one.cache and self.changed[one] != []]
+        if above:
+            return f"it is as it was; what changed is above it: {', '.join(above)}"
+        names = ", ".join(map(repr, self.lineage.inputs_of(node)))
+        return f"it is as it was; nothing is kept for these values of {names or 'no input'}"
+
+    def _above(self, node: NodeLike) -> list[NodeLike]:
+        """The nodes above *node*, in the order in which they run."""
+        found: set[NodeLike] = set()
+        waiting = [node]
+        while waiting:
+            for name in waiting.pop().inputs:
+                one = self.producers.get(name)
+                if one is not None and name not in self.inputs and one not in found:
+                    found.add(one)
+                    waiting.append(one)
+        return [one for one in self.plan.nodes if one in found]
+
+    def _changed(self, node: NodeLike) -> list[str] | None:
+        """What is not as it was when a result of *node* was kept last; None: none ever was."""
+        now, data = _note(node, self.lineage), None
+        if hasattr(self.cache, "load_note"):
+            data = self.cache.load_note(_name(node))
+        if now is None or data is None:
+            return None
+        before = json.loads(data)
+        own = f"{node.name}: default "  # one that is given now, or was then, tells nothing
+        return [
+            one
+            for one in {**now, **before}
+            if before.get(one) != now.get(one)
+            and not (one.startswith(own) and (one not in before or one not in now))
+        ]
+
+    def inside(self, node: Any) -> list[NodeCache]:
+        """The rows of the pipeline that *node* is."""
+        inputs = {name: self.inputs[name] for name in node.inputs if name in self.inputs}
+        unknown = [name for name in node.inputs if name not in inputs and name not in node.defaults]
+        is_inside = hasattr(node, "opened") and not node.map_over
+        if self.rows[node].state != "runs" or not is_inside or unknown:
+            return []
+        with node.opened(inputs, None) as (job, _):
+            found = explain_cache(job.plan, job.values, job.pipeline.cache or self.cache).rows
+        return [replace(one, node=f"{node.name}.{one.node}") for one in found]
+
+
+def note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
+    """Keep what *node* is made of beside its result, once for each state of its code."""
+    identity = lineage.identity_of(node)
+    noted = lineage.keys.noted
+    if identity is None or noted.get(node) is identity or not hasattr(cache, "store_note"):
+        return
+    noted[node] = identity
+    cache.store_note(_name(node), json.dumps(_note(node, lineage)).encode())
+
+
+def _note(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
+    """What *node* reads, and its bound values and the defaults that it takes."""
+    identity = lineage.identity_of(node)
+    if identity is None:
+        return None
+    found = {label: fact.hex() for label, fact in identity.facts.items()}
+    own = {"bound": node.bound, "default": node.defaults}
+    for kind, values in own.items():
+        for name, value in values.items():
+            if not lineage.is_given(name):
+                found[f"{node.name}: {kind} {name}"] = _digest(value)
+    return found
+
+
+def _digest(value: Any) -> str:
+    try:
+        return fingerprint(value, digest_of_code).hex()
+    except Unhashable:
+        return "?"
+
+
+def _name(node: NodeLike) -> str:
+    """The same whether the file of the node is run or imported, and wherever it lies."""
+    file = os.path.basename(node.where.rpartition(":")[0])
+    return blake2b(repr((file, node.name, node.outputs)).encode(), digest_size=10).hexdigest()
+
+
+def keep(node: NodeLike, key: str, result: tuple[Any, ...], lineage: Lineage, cache: Cache) -> None:
+    """Keep the outputs of *node*; if that cannot be done, say so once for each node."""
+    try:
+        cache.store(key, result)
+    except NotKept as error:
+        reason = _reason(node, result, error)
+        message = f"the result of node {node.name!r} ({node.where}) is not kept: {reason}"
+        lineage.keys.said.once(f"result of {node.name}", message)
+    else:
+        note(node, lineage, cache)
+
+
+def _reason(node: NodeLike, result: tuple[Any, ...], error: NotKept) -> NotKept | str:
+    """*error*, with the name of the output that it is about."""
+    for name, value in zip(node.outputs, result):
+        try:
+            dumps(value)
+        except NotKept as found:
+            return f"the output {name!r} is {found}"
+    return error

@@ -1,0 +1,302 @@
+"""Progress bars for a run: ``Pipeline(nodes, callbacks=[ProgressBar()])``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import TextIO
+
+from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
+from kohaku_ast.display.live import Above, Painter
+from kohaku_ast.display.text import fitted, short_time, width_of
+from kohaku_ast.flow.live_table import Styles
+from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED
+from kohaku_ast.pipeline.last_run import LastRun
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from kohaku_ast.pipeline.callbacks import Context
+    from kohaku_ast.pipeline.last_run import NodeStats, Path
+
+    class Display(Protocol):
+        """Shows rows in the place of those before."""
+
+        def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
+            """*is_last*: they stay."""
+
+
+_OFTEN = 0.1  # seconds between two paintings
+
+
+class ProgressBar(LastRun):
+    """A bar for the pipeline and one for each pipeline and map inside it, with what runs, what
+    was cached and what failed.
+
+    On a terminal at its bottom, below what nodes print; in a notebook below the cell; nowhere
+    else. It is a LastRun, too.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        """*stream* is the terminal (default: standard error)."""
+        super().__init__()
+        self._stream = stream
+        self._display: Display | None = None
+        self._ticker: _Ticker | None = None
+        self._started = 0.0
+
+    def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
+        """The outermost one shows the first bar."""
+        super().on_pipeline_start(name, inputs, context)
+        self._begun()
+
+    def on_map_start(self, items: int, context: Context) -> None:
+        """The outermost one shows the first bar."""
+        super().on_map_start(items, context)
+        self._begun()
+
+    def on_map_item_start(self, item: int, context: Context) -> None:
+        """From now on it is painted."""
+        self._tick()
+
+    def on_node_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
+        """From now on it is painted."""
+        super().on_node_start(name, inputs, context)
+        self._tick()
+
+    def _begun(self) -> None:
+        if self._open == 1:
+            self._display = choose(sys.stderr if self._stream is None else self._stream)
+            self._started = time.monotonic()
+            self._show()
+
+    def _tick(self) -> None:
+        # Not before something runs: an engine forks its processes first, without our thread.
+        if self._ticker is None and self._display is not None:
+            self._ticker = _Ticker(self._show)
+            self._ticker.start()
+
+    def _closed(self) -> None:
+        super()._closed()
+        if self._open:
+            return
+        if self._ticker is not None:
+            self._ticker.stop()
+            self._ticker = None
+        self._show(is_last=True)
+        self._display = None
+
+    def _show(self, is_last: bool = False) -> None:
+        if self._display is not None:
+            rows = find_rows(self, time.monotonic() - self._started, is_last)
+            self._display.show(rows, is_last)
+
+
+class _Ticker(threading.Thread):
+    """Paints while nodes run: one may take hours in which nothing is told."""
+
+    def __init__(self, show: Callable[[], None]) -> None:
+        super().__init__(name="kogine-progress", daemon=True)
+        self._paint = show
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(_OFTEN):
+            self._paint()
+
+    def stop(self) -> None:
+        """Nothing is painted after it."""
+        self._over.set()
+        self.join()
+
+
+def choose(stream: TextIO | None) -> Display | None:
+    """What can show rows here: a notebook, a terminal, or nothing."""
+    if _in_notebook():
+        return NotebookBars()
+    from kohaku_ast.flow.report import can_be_painted
+
+    if stream is None or not can_be_painted(stream):
+        return None
+    return TerminalBars(stream)
+
+
+def _in_notebook() -> bool:
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+_MOST = 12  # rows
+_LABEL = 24  # letters
+
+
+@dataclass(frozen=True)
+class BarRow:
+    """One bar."""
+
+    #: The name, moved in by what it is inside of.
+    label: str
+    done: int
+    total: int
+    #: ``nodes`` or ``items``.
+    unit: str
+    #: What is running, what failed, how long it took.
+    text: str
+    #: Whether anything of it failed.
+    has_failed: bool
+
+
+def find_rows(seen: LastRun, seconds: float = 0.0, is_over: bool = False) -> list[BarRow]:
+    """The rows, outermost first, of a run that has taken *seconds* so far, or in all."""
+    tallies = dict(list(seen.tallies.items()))
+    paths = [path for path, tally in tallies.items() if tally.starts]
+    ordered = sorted(paths, key=lambda path: _order(path, paths))
+    name = seen.base[-1] if seen.base else ""
+    took = (time_text if is_over else _running_text)(seconds)
+    return [
+        _row_of(path, path[-1] if path else name, tallies, "" if path else took, is_over)
+        for path in ordered[:_MOST]
+    ]
+
+
+def _running_text(seconds: float) -> str:
+    """Whole seconds: they change only once in a while."""
+    return short_time(seconds) if seconds >= 1 else ""
+
+
+def _order(path: Path, paths: list[Path]) -> tuple[int, ...]:
+    """Each below what it is inside of; else in the order in which they began."""
+    ways = (path[:length] for length in range(1, len(path) + 1))
+    return tuple([paths.index(one) if one in paths else 0 for one in ways])
+
+
+def _row_of(
+    path: Path, name: str, tallies: Mapping[Path, NodeStats], took: str, is_over: bool
+) -> BarRow:
+    tally = tallies[path]
+    total = tally.ended if is_over and not tally.broken else total_of(path, tallies)
+    own = {one: tallies[one] for one in tallies if one[:-1] == path and one}
+    parts = [
+        "" if is_over else listed([one[-1] for one in own if own[one].running], 24),
+        _counted(sum(one.cached for one in own.values()), "cached"),
+        _counted(tally.broken, "failed"),
+        took,
+    ]
+    return BarRow(
+        "  " * len(path) + one_line(name, _LABEL),
+        tally.ended,
+        total,
+        "items" if tally.items else "nodes",
+        ", ".join(filter(None, parts)),
+        bool(tally.broken),
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count else ""
+
+
+def total_of(path: Path, tallies: Mapping[Path, NodeStats]) -> int:
+    """How many nodes or items there will be, as far as can be told: inside a map, as many for each
+    item as there were so far.
+    """
+    tally = tallies[path]
+    for length in reversed(range(len(path))):
+        outer = tallies.get(path[:length])
+        if outer is not None and outer.items:
+            each = tally.expected / max(1, tally.starts)
+            return max(tally.expected, round(each * total_of(path[:length], tallies)))
+    return tally.expected
+
+
+class NotebookBars:
+    """One output of the cell, which changes."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
+        """Show *rows* in the place of those before."""
+        import IPython.display  # a notebook has it
+
+        output: Any = IPython.display  # it has no types
+
+        shown = output.HTML(bars_html(rows))
+        if self._handle is None:
+            self._handle = output.display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+
+def bars_html(rows: Sequence[BarRow]) -> str:
+    """*rows* as a table."""
+    return f"<table>{''.join(map(_row_html, rows))}</table>"
+
+
+def _row_html(row: BarRow) -> str:
+    left = "text-align:left;white-space:pre"
+    count = f"{row.done:,}/{row.total:,} {row.unit}"
+    return (
+        f'<tr><td style="{left}">{marked_up(row.label)}</td>'
+        f'<td><progress value="{row.done}" max="{max(1, row.total)}">{count}</progress></td>'
+        f'<td style="{left}">{count}</td><td style="{left}">{marked_up(row.text)}</td></tr>'
+    )
+
+
+_WIDEST = 30
+
+
+class TerminalBars:
+    """Painted in the place of those before; what nodes print goes above them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._painter = Painter(stream)
+        self._styles = Styles(stream)
+        self._above = Above(self._print)
+        self._pid = os.getpid()
+        self._above.take()
+        is_utf = "utf" in self._painter.out.encoding.lower()
+        self._full, self._rest = "━─" if is_utf else "#-"
+
+    def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
+        """As many of *rows* as fit; with *is_last* they stay."""
+        columns, _ = self._painter.size()
+        label = max((width_of(row.label) for row in rows), default=0)
+        count = max((len(_count(row)) for row in rows), default=0)
+        bar = max(0, min(_WIDEST, columns - label - count - 4 - 20))
+        self._painter.paint([self._line(row, (label, bar, count), columns) for row in rows])
+        if is_last:
+            self._above.give_back()
+            self._painter.release()
+
+    def _print(self, text: str) -> None:
+        """What a node prints. A forked worker has the screen as it was when it was forked."""
+        if os.getpid() != self._pid:
+            self._painter, self._pid = self._painter.forked(), os.getpid()
+        self._painter.above(text)
+
+    def _line(self, row: BarRow, widths: tuple[int, int, int], columns: int) -> tuple[str, int]:
+        """A row, and how wide it is."""
+        label, bar, count = widths
+        before = fitted(row.label, label) + "  "
+        after = f"  {_count(row).rjust(count)}  {row.text}".rstrip()
+        before, after = self._painter.out.writable(before), self._painter.out.writable(after)
+        room = columns - width_of(before) - bar
+        if room < width_of(after):
+            after = fitted(after, max(0, room), self._styles.ellipsis)
+        line = before + self._bar(row, bar) + after
+        return line, width_of(before) + bar + width_of(after)
+
+    def _bar(self, row: BarRow, width: int) -> str:
+        done = width if row.done >= row.total else width * row.done // row.total
+        state = FAILED if row.has_failed else SUCCEEDED if row.done >= row.total else RUNNING
+        return self._styles.state(state, self._full * done) + self._rest * (width - done)
+
+
+def _count(row: BarRow) -> str:
+    return f"{row.done:,}/{row.total:,} {row.unit}"

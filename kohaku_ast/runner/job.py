@@ -1,0 +1,171 @@
+"""A Bound as bytes: what a fresh interpreter needs to run it, with nothing left to parse.
+
+Read on the start path of every spawned run: imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+
+from kohaku_ast.runner.launch import Launch, enter_folder
+from kohaku_ast.runner.transport import dump_values, load_values
+from kohaku_ast.transform.program import program
+from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import ModuleType
+    from typing import Final
+
+    from kohaku_ast.runner.bind import Bound
+    from kohaku_ast.runner.transport import Values
+
+
+IF_POSSIBLE: Final = "if possible"
+"""Of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
+
+_LAUNCH = ("shown", "filename", "argv", "path0", "module", "package")
+
+
+class Job:
+    """The child's side of a Bound."""
+
+    __slots__ = (
+        "args", "kwargs", "launch", "names", "outputs", "path", "prepared", "wants_error",
+        "wants_value",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        launch: Launch,
+        prepared: Prepared,
+        names: Mapping[str, object],
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        outputs: Sequence[str],
+        wants_value: bool | str,
+        wants_error: bool = False,
+        path: Sequence[str] = (),
+    ) -> None:
+        self.launch = launch
+        self.prepared = prepared
+        #: Globals that the script does not define.
+        self.names = names
+        #: For the entrypoint.
+        self.args = args
+        self.kwargs = kwargs
+        #: The globals whose last values are sent back.
+        self.outputs = outputs
+        #: Whether what the starting call returns is sent back: True, False or ``IF_POSSIBLE``.
+        self.wants_value = wants_value
+        #: Whether the exception itself is sent back beside its text.
+        self.wants_error = wants_error
+        #: The search path for modules of the process that has sent it.
+        self.path = path
+
+
+class Packed:
+    """A Bound that has been packed already, on its way to where it is run. Picklable."""
+
+    __slots__ = ("argv", "data")
+
+    def __init__(self, data: bytes, argv: list[str]) -> None:
+        self.data, self.argv = data, argv
+
+
+def pack(bound: Bound, wants_value: bool | str) -> bytes:
+    """The bytes that ``unpack`` reads in the same version of Python.
+
+    Raises UsageError for a value that cannot be sent, which it names.
+    """
+    prepared, config = bound.prepared, bound.config
+    launch = {**launch_parts(bound.launch), "argv": bound.argv}
+    programs = [
+        (name, file, given.program.dumps())
+        for name, file, given in [
+            ("", "", prepared.given),
+            *((name, file, given) for name, (file, given) in prepared.modules.items()),
+        ]
+    ]
+    objects: dict[str, Mapping[str, object]] = {
+        "values": dict(prepared.given.sent),
+        "names": bound.anew(bound.names),
+        "args": bound.anew({str(n): one for n, one in enumerate(config.args)}) if config else {},
+        "kwargs": bound.anew(config.kwargs) if config else {},
+        **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
+    }
+    outputs = list(config.outputs) if config else []
+    path = [os.path.abspath(one) for one in sys.path if isinstance(one, str)]
+    wants = wants_value, bound.wants_error, path
+    dumped = dump_values(objects, lambda: _lacking(bound.launch.path0))
+    return marshal.dumps((launch, programs, *dumped, outputs, wants))
+
+
+def unpack(data: bytes) -> Job:
+    """What ``pack`` was given, in the child."""
+    attributes, programs, is_plain, dumped, outputs, wants = marshal.loads(data)
+    launch = launch_of(attributes)
+    objects = _loaded(is_plain, dumped, launch, wants[-1])
+    (_, _, main), *modules = programs
+    given = BoundProgram(program.loads(main), objects["values"])
+    others = {
+        name: (file, BoundProgram(program.loads(one), objects[f"{name}."]))
+        for name, file, one in modules
+    }
+    return Job(
+        launch,
+        Prepared(given, others),
+        objects["names"],
+        list(objects["args"].values()),
+        objects["kwargs"],
+        outputs,
+        *wants,
+    )
+
+
+def launch_parts(launch: Launch) -> dict[str, object]:
+    """What ``launch_of`` makes one like *launch* of."""
+    return {name: getattr(launch, name, None) for name in _LAUNCH}
+
+
+def launch_of(attributes: Mapping[str, object]) -> Launch:
+    """A Launch that needs no file any more."""
+    kind: type[Launch] = Launch
+    if attributes["module"] is not None:
+        from kohaku_ast.runner.launch import ModuleLaunch
+
+        kind = ModuleLaunch
+    elif attributes["path0"] == "":
+        from kohaku_ast.runner.launch import StandardInput
+
+        kind = StandardInput
+    made = kind.__new__(kind)
+    for name, value in attributes.items():
+        if value is not None and hasattr(kind, name) and not isinstance(getattr(kind, name), str):
+            setattr(made, name, value)
+    made.data = b""
+    return made
+
+
+def _lacking(path0: str) -> list[ModuleType]:
+    from kohaku_ast.runner.local_modules import lacking_in_fresh
+
+    return lacking_in_fresh(path0)
+
+
+def _loaded(is_plain: bool, data: bytes, launch: Launch, path: Sequence[str]) -> Values:
+    """Values may belong to modules beside the script; these are found as the script finds them,
+    and others as they were found where the values come from.
+    """
+    if not is_plain:
+        import pickle  # noqa: F401  # before one beside the script can be found
+    usual = sys.path[:]
+    enter_folder(launch)
+    sys.path += [one for one in path if one not in usual]
+    try:
+        return load_values(is_plain, data)
+    finally:
+        sys.path[:] = usual

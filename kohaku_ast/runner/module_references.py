@@ -1,0 +1,208 @@
+"""Values that name things of modules beside the script.
+
+A config has imported these modules for itself; the script imports them again, in every run. An
+edited script would have one module where these are two. So such a value is pickled, and made of
+the script's own modules at its place in the script.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from io import BytesIO
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+from kohaku_ast.runner.local_modules import find_local
+from kohaku_ast.transform.program.bound_program import Pickled, is_plain
+
+if TYPE_CHECKING:
+    from kohaku_ast.config.config import Config
+    from kohaku_ast.runner.launch import Launch
+
+
+def made_anew(values: Mapping[str, object], config: Config, launch: Launch) -> dict[str, object]:
+    """*values*, with a Pickled for each one that names what the script's own imports find."""
+    made = dict(values)
+    for siblings in config.siblings:
+        for modules in siblings.folders():
+            made |= _pickled(made, modules, launch)
+    if all(map(is_plain, made.values())):
+        return made
+    # Modules of this process are hidden from a script that runs in it. What only names them is
+    # made anew; an object is the caller's, who may look into it afterwards.
+    local = {name: sys.modules[name] for name in find_local(sys.modules, launch.path0)}
+    return made | _pickled(made, local, launch, only_names=True)
+
+
+def _pickled(
+    values: Mapping[str, object], modules: Modules, launch: Launch, only_names: bool = False
+) -> dict[str, Pickled]:
+    """Those of *values* that name something of *modules*."""
+    if not modules:
+        return {}
+    with _visible(modules):
+        names = names_of(modules)
+        found: list[_Part] = []
+        for name, value in values.items():
+            if type(value) is not Pickled and (id(value) in names or not is_plain(value)):
+                part = _part({name: value}, modules, names)
+                if part and not (only_names and part.held) and _are_found(part.named, launch):
+                    found.append(part)
+        joined = [_joined(group, modules, names) for group in _groups(found)]
+    return {
+        name: Pickled(part.data, name, value)
+        for part in joined
+        for name, value in part.values.items()
+    }
+
+
+class _Part:
+    """Values pickled together."""
+
+    def __init__(self, values: Mapping[str, object], pickler: NamingPickler) -> None:
+        self.values = values
+        self.data = pickler.file.getvalue()
+        self.named, self.held = pickler.named, pickler.held
+
+
+def _part(values: Mapping[str, object], modules: Modules, names: Names) -> _Part | None:
+    """*values* pickled; None if they cannot be, or name nothing."""
+    pickler = NamingPickler(modules, names)
+    try:
+        # A list is not asked about by pickle; it may be a global of the module all the same.
+        pickler.dump({name: names.get(id(value), value) for name, value in values.items()})
+    except Exception:  # whatever the values' own classes raise: such a value stays as it is
+        return None
+    return _Part(values, pickler) if pickler.named else None
+
+
+def _groups(parts: list[_Part]) -> list[list[_Part]]:
+    """*parts* that hold the same object belong together: it stays one object."""
+    groups: list[list[_Part]] = []
+    for part in parts:
+        joined = [one for one in groups if any(part.held & other.held for other in one)]
+        groups = [one for one in groups if one not in joined]
+        groups.append([*(inner for one in joined for inner in one), part])
+    return groups
+
+
+def _joined(group: list[_Part], modules: Modules, names: Names) -> _Part:
+    if len(group) == 1:
+        return group[0]
+    values = {name: value for part in group for name, value in part.values.items()}
+    return _part(values, modules, names) or group[0]
+
+
+@contextmanager
+def _visible(modules: Modules) -> Iterator[None]:
+    """Inside, pickle finds *modules* by their names."""
+    modules = {name: one for name, one in modules.items() if sys.modules.get(name) is not one}
+    before = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def _are_found(names: set[str], launch: Launch) -> bool:
+    """Whether the script's own imports find the very files of these modules."""
+    return all(_is_found(sys.modules[name.partition(".")[0]], launch) for name in names)
+
+
+def _is_found(module: ModuleType, launch: Launch) -> bool:
+    # Not by the first folder of ours: that of who has started the flow. A script has its own there.
+    spec = PathFinder.find_spec(module.__name__, [launch.path0, *sys.path[1:]])
+    if spec is None:
+        return False
+    own = getattr(module, "__file__", None)
+    if own and spec.origin:
+        return bool(os.path.realpath(own) == os.path.realpath(spec.origin))
+    return set(spec.submodule_search_locations or ()) == set(getattr(module, "__path__", ()))
+
+
+Modules = Mapping[str, ModuleType]
+PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+"""Classes of values that are equal or not, and never the same or not."""
+
+_UNSHARED = (*PLAIN, tuple, frozenset, type, FunctionType, BuiltinFunctionType, ModuleType)
+_TRACKED: Mapping[type, str] = getattr(
+    cloudpickle.cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_CLASS", {}
+)
+
+
+class Named:
+    """A global of a module, pickled by its name."""
+
+    def __init__(self, module: ModuleType, name: str) -> None:
+        self.module, self.name = module, name
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return getattr, (self.module, self.name)
+
+
+Names = Mapping[int, Named]
+"""Identity of an object -> the global that it is."""
+
+
+def names_of(modules: Modules) -> Names:
+    """The objects that are globals of *modules*; classes and functions have names anyway."""
+    return {
+        id(value): Named(module, name)
+        for module in modules.values()
+        for name, value in vars(module).items()
+        if not (name.startswith("__") or isinstance(value, _UNSHARED))
+    }
+
+
+class NamingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+    """Pickles things of *modules* by their names; these have to be in ``sys.modules``."""
+
+    def __init__(self, modules: Modules, names: Names) -> None:
+        self.file = BytesIO()
+        super().__init__(self.file)
+        self.modules, self.names = modules, names
+        #: Those of the modules that the bytes name.
+        self.named: set[str] = set()
+        #: Identities of the objects that are in the bytes.
+        self.held: set[int] = set()
+
+    def reducer_override(self, value: Any) -> Any:
+        """How *value* is pickled: asked by pickle for all but plain values and containers."""
+        if id(value) in self.names:
+            return self.names[id(value)].__reduce__()
+        if isinstance(value, ModuleType) and self.modules.get(value.__name__) is value:
+            self.named.add(value.__name__)
+            return __import__, (value.__name__, None, None, ["__name__"])
+        made = super().reducer_override(value)
+        if made is NotImplemented and isinstance(value, (type, FunctionType)):
+            self.named.update({value.__module__} & self.modules.keys())
+        elif not (isinstance(value, BuiltinFunctionType) or _is_member(value)):
+            self.held.add(id(value))
+        return _untracked(value, made) if isinstance(value, type) else made
+
+
+def _is_member(value: object) -> bool:
+    """Whether *value* is one of those that its class holds itself: of an enum."""
+    members = getattr(type(value), "__members__", None)
+    return isinstance(members, Mapping) and value in members.values()
+
+
+def _untracked(value: type, made: Any) -> Any:
+    """*made* for a class that is pickled whole. Where it was made, cloudpickle would give back
+    that very class, with its bases of another time.
+    """
+    mark = _TRACKED.get(value)
+    if mark is None or not isinstance(made, tuple):
+        return made
+    new = uuid.uuid4().hex
+    return made[0], tuple(new if one == mark else one for one in made[1]), *made[2:]

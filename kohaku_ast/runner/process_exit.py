@@ -1,0 +1,230 @@
+"""What Python does when a process ends, for a script that ran inside this one.
+
+Its exit functions are called, its threads and processes are waited for: what belongs to one run
+does not happen during the next.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from kohaku_ast.runner.empty_stack import call_hook
+from kohaku_ast.runner.local_modules import is_own
+
+Lend: TypeAlias = Callable[[Callable[[], Any]], Any]
+"""Calls what is the script's own, and gives what that gives: signals are for it meanwhile."""
+
+_Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
+"""An exit function with its arguments."""
+
+
+def lend_nothing(act: Callable[[], Any]) -> Any:
+    """Where signals are the script's all the time."""
+    return act()
+
+
+@contextmanager
+def ending(folder: str, lend: Lend = lend_nothing) -> Iterator[None]:
+    """At the end of the block, end what a script in *folder* has started in it."""
+    functions: list[_Function] = []
+    threads, children, final = set(threading.enumerate()), _children(), set(finalizers())
+    with _own_exit_functions(folder, functions):
+        try:
+            yield
+        finally:
+            lend(lambda: _end(threads, functions, final, children))
+
+
+def _end(
+    threads: set[threading.Thread],
+    functions: list[_Function],
+    final: set[Any],
+    children: list[Any],
+) -> None:
+    """As the interpreter does, which goes on with the next when Ctrl-C has ended one; it is raised
+    at the end.
+    """
+    interrupt = None
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: _join_threads(threads),
+        lambda: _call(functions),
+        lambda: _finalize(final),
+        lambda: _end_children(children),
+    )
+    for step in steps:
+        try:
+            step()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
+
+
+@contextmanager
+def _own_exit_functions(folder: str, functions: list[_Function]) -> Iterator[None]:
+    """What the script itself registers comes to *functions*; libraries outlive the run, and
+    their exit functions stay the process's.
+    """
+    register, unregister = atexit.register, atexit.unregister
+
+    def own_register(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_own(sys._getframe(1).f_globals, folder):
+            return register(function, *args, **kwargs)
+        if not callable(function):
+            raise TypeError("the first argument must be callable")
+        functions.append((function, args, kwargs))
+        return function
+
+    def own_unregister(function: Any) -> None:
+        functions[:] = [one for one in functions if one[0] != function]
+        unregister(function)
+
+    atexit.register, atexit.unregister = own_register, own_unregister  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        atexit.register, atexit.unregister = register, unregister
+
+
+def _join_threads(before: set[threading.Thread]) -> None:
+    """Wait for those that keep a process alive, and for what they start. Threads of an executor
+    stay; only what they were given is waited for.
+    """
+    before = set(before)
+    while new := [one for one in threading.enumerate() if one not in before and not one.daemon]:
+        before.update(new)
+        queues: dict[int, tuple[Any, list[threading.Thread]]] = {}
+        for one in new:
+            queue = worker_queue(one)
+            if queue is None:
+                shut_down(one)
+                one.join()
+            else:
+                queues.setdefault(id(queue), (queue, []))[1].append(one)
+        for queue, threads in queues.values():
+            finish_queue(threads, queue)
+
+
+def _call(functions: list[_Function]) -> None:
+    """Last registered, first called; an error is printed, and the others are still called."""
+    while functions:
+        function, args, kwargs = functions.pop()
+        try:
+            function(*args, **kwargs)
+        except SystemExit:
+            pass
+        except BaseException as error:
+            colon = "" if sys.version_info >= (3, 13) else ":"
+            sys.stderr.write(f"Exception ignored in atexit callback{colon} {function!r}")
+            sys.stderr.write(":\n" if not colon else "\n")
+            _show(error)
+
+
+def _children() -> list[Any]:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing.active_children() if multiprocessing else []
+
+
+def _finalize(before: set[Any]) -> None:
+    """As multiprocessing does at exit, before it looks after children: a pool whose workers were
+    just killed would wait for them for ever.
+    """
+    for rank, finalizer in sorted(finalizers().items(), reverse=True):
+        if rank not in before:
+            try:
+                finalizer()
+            except Exception as error:
+                _show(error)
+
+
+def _show(error: BaseException) -> None:
+    """As the interpreter does at its end, without our own frame."""
+    trace = error.__traceback__
+    error.__traceback__ = trace and trace.tb_next
+    call_hook(sys.__excepthook__, error, error.__traceback__)
+
+
+def _end_children(before: list[Any]) -> None:
+    """As multiprocessing does at exit: daemons are ended, others are waited for."""
+    for child in _children():
+        if child not in before:
+            if child.daemon:
+                child.terminate()
+            child.join()
+
+
+class _Mark:
+    """A work item at which the threads of an executor wait for each other."""
+
+    def __init__(self) -> None:
+        self.reached: list[bool] = []
+        self.go = threading.Event()
+
+    def run(self, *_: object) -> None:
+        """What an executor's thread calls."""
+        self.reached.append(True)
+        self.go.wait()
+
+
+def worker_queue(thread: threading.Thread) -> Any:
+    """The queue that *thread* works for, if it is one of a ThreadPoolExecutor; else None."""
+    module = sys.modules.get("concurrent.futures.thread")
+    return getattr(module, "_threads_queues", {}).get(thread)
+
+
+def finish_queue(threads: list[threading.Thread], queue: Any) -> None:
+    """Wait until *threads* have done all that stands in their *queue*. They go on waiting for
+    more: the executor may be a library's, which the next run uses too.
+    """
+    while True:
+        mark = _Mark()
+        for _ in threads:
+            queue.put(mark)
+        while sum(one.is_alive() for one in threads) > len(mark.reached):
+            time.sleep(0.001)
+        is_done = queue.empty()  # now nothing runs that could submit more
+        mark.go.set()
+        if is_done or not mark.reached:
+            return
+
+
+def shut_down(thread: threading.Thread) -> None:
+    """Shut down the ProcessPoolExecutor that *thread* manages, if it does: it waits for a word."""
+    executor = getattr(thread, "executor_reference", lambda: None)()
+    if executor is not None:
+        executor.shutdown()
+
+
+def finalizers() -> dict[Any, Any]:
+    """What multiprocessing would call at exit, by its rank: for pools, managers and queues."""
+    util = sys.modules.get("multiprocessing.util")
+    found = dict(getattr(util, "_finalizer_registry", {}))
+    return {rank: one for rank, one in found.items() if rank[0] is not None and rank[0] >= 0}
+
+
+def as_status(code: int) -> int:
+    """What is left of *code* when a process ends with it: a byte, and 255 of what C cannot hold."""
+    if os.name != "posix":
+        return int(code)
+    return code & 0xFF if -(2**63) <= code < 2**63 else 255
+
+
+def die_of(number: int) -> int:
+    """End this process by the signal *number*; the status for it, if that is blocked."""
+    try:
+        signal.signal(number, signal.SIG_DFL)
+    except OSError:
+        pass  # SIGKILL, which nobody handles
+    if os.name == "posix":
+        os.kill(os.getpid(), number)
+    else:
+        signal.raise_signal(number)
+    return 128 + number

@@ -1,0 +1,225 @@
+"""From what is asked of a script to the edits that do it."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from kohaku_ast.errors import (
+    AmbiguousTarget,
+    DuplicateTarget,
+    EntrypointError,
+    RefusedTarget,
+    UnknownTarget,
+    near,
+)
+from kohaku_ast.transform.find.assignments import Edit, fill, join_unpacked, marker
+from kohaku_ast.transform.find.bindings import entry_statements, find_definitions, find_guards
+from kohaku_ast.transform.find.calls import (
+    Function,
+    argument_sites,
+    entry_calls,
+    keyword_site,
+    parameters_of,
+    pick_call,
+)
+from kohaku_ast.transform.find.parameters import Parameter, find_functions, find_parameters
+from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.source import Source
+from kohaku_ast.transform.find.targets import Targets, module_parameter
+from kohaku_ast.transform.program.program import Request
+
+
+@dataclass(frozen=True)
+class PlannedEdits:
+    """What a Request means for one script."""
+
+    #: What each target of the Request means, in its order; None for one that may be missing.
+    meant: tuple[Parameter | None, ...]
+    #: Full target -> text of the value, for every place.
+    edits: tuple[Edit, ...]
+    #: The one call that ``args`` and ``kwargs`` go to, and whose result is the run's value.
+    call: ast.Call | None = None
+
+
+TextOf = Callable[[str, bool, Parameter | None], str]
+"""Full target, whether its value came as text, the parameter if it is one -> text of its value."""
+
+
+def plan_edits(source: Source, request: Request, text_of: TextOf | None = None) -> PlannedEdits:
+    """The edits that put the values of *request* into *source*.
+
+    Values are markers unless *text_of* says how they are written (a frozen script). Raises
+    the errors of ``Targets.resolve``, DuplicateTarget and EntrypointError.
+    """
+    text_of = text_of or marker_text
+    _refuse_added(source, request.added)
+    targets = Targets(source, find_parameters(source))
+    meant = tuple(
+        _resolved(source, targets, name, optional) for name, _, optional in request.targets
+    )
+    given = {
+        one.target: (one, is_text) for one, (_, is_text, _) in zip(meant, request.targets) if one
+    }
+    edits = [
+        fill(site, text_of(target, is_text, parameter), target)
+        # Paths last, longer ones after: `import cfg; cfg = <given>; <given>.set(cfg)`.
+        for target, (parameter, is_text) in sorted(
+            given.items(), key=lambda one: len(one[1][0].path)
+        )
+        for site in parameter.sites
+    ]
+    above = {
+        one.target
+        for one, (name, _, _) in zip(meant, request.targets)
+        if one and name in request.above
+    }
+    call, passed = _entry_edits(source, request, set(given) - above, above, text_of)
+    edits = join_unpacked(source, edits + passed)
+    _refuse_overlaps(source, edits)
+    return PlannedEdits(meant, tuple(edits), call)
+
+
+def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
+    """A new global that the script defines itself would be lost at that line."""
+    for one in find_definitions(source.tree) if names else []:
+        if one.name in names:
+            raise RefusedTarget(
+                f"{os.path.basename(source.filename)}:{one.line}: cannot add {one.name!r}: the "
+                f"script defines it. To give it another value, write {one.name}=VALUE."
+            )
+
+
+def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
+    try:
+        return module_parameter(source, targets, name) or targets.resolve(name)
+    except (UnknownTarget, AmbiguousTarget, RefusedTarget) as error:
+        if optional and isinstance(error, UnknownTarget):
+            return None
+        error.target = name
+        raise
+
+
+def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
+    """The marker of *target*; around it, the class that a member's name is looked up in."""
+    reading = parameter.reading if parameter else ("any",)
+    if reading[0] == "optional":
+        reading = reading[1]
+    if is_text and reading[0] == "enum":
+        return f"{reading[1]}[{marker(target)}]"
+    return marker(target)
+
+
+def _entry_edits(
+    source: Source, request: Request, done: set[str], above: set[str], text_of: TextOf
+) -> tuple[ast.Call | None, list[Edit]]:
+    """The call that starts the program, and the edits of its arguments."""
+    functions = find_functions(source.tree)
+    calls = entry_calls(source.tree, functions)
+    call = pick_call(calls, functions, list(request.kwargs))
+    if not (request.args or request.kwargs):
+        return call, []
+    if request.entrypoint:
+        # The call gives args by place, so that not even what stands above can take one's place.
+        placed = above if request.args else set()
+        function = functions.get(request.entrypoint)
+        _refuse_twice(source, request, function, function, done | placed)
+        return call, []
+    if call is None:
+        raise EntrypointError(_no_call(source, request, calls, functions))
+    function = functions[called_name(call.func)]
+    sites = argument_sites(call, function, request.args)
+    if sites is None:
+        raise EntrypointError(
+            f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
+            f"{ast.unparse(call)}: use kwargs"
+        )
+    _refuse_twice(source, request, call, function, done)
+    passed = [
+        (f"#{index}", site)
+        for index, (name, site) in enumerate(zip_longest(_by_place(request, function), sites))
+        if f"{function.name}({name})" not in above
+    ]
+    passed += [
+        (name, keyword_site(call, function, name))
+        for name in request.kwargs
+        if f"{function.name}({name})" not in above
+    ]
+    targets = [(f"{function.name}({name})", site) for name, site in passed]
+    return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
+
+
+def _by_place(request: Request, function: Function) -> list[str]:
+    """The parameters that ``args`` go to; more of them go to ``*rest``, none to what is behind."""
+    own = function.args
+    return [parameter.arg for parameter in (*own.posonlyargs, *own.args)][: request.args]
+
+
+def _refuse_twice(
+    source: Source,
+    request: Request,
+    place: ast.AST | None,
+    function: Function | None,
+    done: set[str],
+) -> None:
+    """What stands in ``args`` or ``kwargs`` and has another value, too, is given twice."""
+    if function is None or place is None:
+        return
+    placed = _by_place(request, function)
+    for name in (*placed, *request.kwargs):
+        target = f"{function.name}({name})"
+        where = "args" if name in placed else "kwargs"
+        other = f"as the target {target!r}" if target in done else "in kwargs"
+        if target in done or (where == "args" and name in request.kwargs):
+            raise DuplicateTarget(
+                f"{source.line_of(place)}: {name!r} is given twice: in {where} and {other}"
+            )
+
+
+def _no_call(
+    source: Source, request: Request, calls: list[ast.Call], functions: dict[str, Function]
+) -> str:
+    """Why ``args`` and ``kwargs`` have nowhere to go, and what to do."""
+    given = ", ".join([*["*"] * request.args, *request.kwargs])
+    if not calls:
+        where = entry_statements(source.tree)
+        place = f"{source.line_of(where[0])}: " if where else ""
+        return (
+            f"{place}no call to give ({given}) to: neither a guard nor the last statement calls a "
+            "function of the script. Name one with --entrypoint, or override its settings by name."
+        )
+    names = [called_name(call.func) for call in calls]
+    for call, name in zip(calls, names):
+        own = [parameter.arg for parameter, _ in parameters_of(functions[name])]
+        for keyword in request.kwargs:
+            if keyword not in own and len(calls) == 1:
+                found = near(keyword, own)
+                hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(own)}."
+                return f"{source.line_of(call)}: {name}() has no parameter {keyword!r}.{hint}"
+    listed = ", ".join(f"{name} (line {call.lineno})" for name, call in zip(names, calls))
+    return (
+        f"{source.line_of(calls[0])}: several calls could take ({given}): {listed}. "
+        "Write the targets in full, e.g. 'NAME(parameter)', or name a function with --entrypoint."
+    )
+
+
+def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
+    """An override inside another one would be thrown away with the text it stands in."""
+    spans = [(*source.span(edit.node), edit) for edit in edits]
+    for start, end, outer in spans:
+        if outer.change != "replace":
+            continue
+        for inner_start, inner_end, inner in spans:
+            if inner.target != outer.target and start <= inner_start and inner_end <= end:
+                raise DuplicateTarget(
+                    f"{source.line_of(outer.node)}: {inner.target!r} stands inside "
+                    f"{outer.target!r}, which is overridden as a whole: give only one of them"
+                )
+
+
+def extract_guards(tree: ast.Module) -> list[Edit]:
+    """An Edit for each guard of the module, in the order of the file."""
+    return [Edit(guard, "extract", "", guard.lineno, "") for guard in find_guards(tree)]

@@ -1,0 +1,321 @@
+"""The rewritten text of a script: frozen, with values in it, or shown for people."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import difflib
+import keyword
+import os
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from kohaku_ast.errors import FreezeError
+from kohaku_ast.transform.edit.edits import PlannedEdits, plan_edits
+from kohaku_ast.transform.edit.value_text import (
+    PATH_CLASSES,
+    LiteralError,
+    PathName,
+    in_encoding,
+    literal,
+)
+from kohaku_ast.transform.find.assignments import Edit, Site, fill
+from kohaku_ast.transform.find.bindings import FUNCTIONS
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.paths import Step, called_name
+from kohaku_ast.transform.find.source import Source, with_room
+from kohaku_ast.transform.program.compile import prove
+from kohaku_ast.transform.program.program import Request
+
+_UNKNOWN_PATH = (
+    "the text does not tell whether it is an item or an attribute of what is bound there. "
+    "Write the assignment into the script, or override the whole name"
+)
+_LAST_LINE = 10**9
+
+
+def freeze(
+    source: Source,
+    request: Request,
+    values: Mapping[str, object],
+    added: Mapping[str, object] | None = None,
+) -> str:
+    """The text of *source* with *values* (by full target) in their definitions.
+
+    *added* are globals that the script does not define. Raises FreezeError with every value
+    that cannot be written, the errors of ``make_plan``, and TransformError.
+    """
+    return with_room(lambda: _frozen(source, request, values, added or {}), source.filename)
+
+
+def _frozen(
+    source: Source, request: Request, values: Mapping[str, object], added: Mapping[str, object]
+) -> str:
+    writer = _Writer(source, values)
+    plan = plan_edits(source, request, writer.text)
+    edits = [*writer.additions(added), *writer.with_paths(plan)]
+    writer.refuse()
+    return prove(source, edits).text
+
+
+class _Writer:
+    """Writes values one by one and keeps what cannot be written, to name it all at once."""
+
+    def __init__(self, source: Source, values: Mapping[str, object]) -> None:
+        self.source = source
+        self.values = values
+        #: Target -> why it is refused.
+        self.refused: dict[str, str] = {}
+
+    def text(self, target: str, is_text: bool, parameter: Parameter | None) -> str:
+        line = parameter.line if parameter else _LAST_LINE
+        return self.literal(target, self.values[target], parameter, line)
+
+    def literal(self, target: str, value: object, parameter: Parameter | None, line: int) -> str:
+        where = f" (line {line})" if parameter else ""
+        try:
+            text = literal(value, path_name(self.source.tree, parameter, line))
+        except LiteralError as error:
+            self.refused[f"{target!r}{where}"] = f"a value of type {error} has no literal form"
+            return "None"
+        taken = redefined(text, self.source.tree)
+        if taken:
+            self.refused[f"{target!r}{where}"] = (
+                f"its literal needs {taken!r}, which is another thing in this script"
+            )
+        return in_encoding(text, self.source.encoding)
+
+    def additions(self, added: Mapping[str, object]) -> list[Edit]:
+        """Assignments below the docstring and the ``__future__`` imports."""
+        node, change = _top(self.source.tree)
+        texts = {name: self.literal(name, value, None, 0) for name, value in added.items()}
+        return [Edit(node, change, f"{name} = {text}", 1, name) for name, text in texts.items()]
+
+    def with_paths(self, plan: PlannedEdits) -> list[Edit]:
+        """The edits of *plan*, those that the running script would work out as assignments."""
+        paths = {one.target: one for one in plan.meant if one and one.path}
+        edits = [edit for edit in plan.edits if edit.target not in paths]
+        return edits + [
+            edit for one in paths.values() for site in one.sites for edit in self.path(one, site)
+        ]
+
+    def path(self, parameter: Parameter, site: Site) -> list[Edit]:
+        template = frozen_path(site, parameter.path, self.source.tree)
+        if template is None:
+            self.refused.setdefault(f"{parameter.target!r} (line {site.line})", _UNKNOWN_PATH)
+            return []
+        value = self.text(parameter.target, False, parameter)
+        return [fill(replace(site, template=template), value, parameter.target)]
+
+    def refuse(self) -> None:
+        """Raise FreezeError if anything could not be written."""
+        if not self.refused:
+            return
+        file = os.path.basename(self.source.filename)
+        listed = "".join(f"\n  {target}: {why}" for target, why in self.refused.items())
+        raise FreezeError(
+            f"{file}: cannot write these values into the script:{listed}\n"
+            "Leave them out here and write them into the frozen script by hand, or keep the "
+            "config and use 'kogine run'."
+        )
+
+
+def _top(tree: ast.Module) -> tuple[ast.stmt, str]:
+    """Statement and change of an edit that puts statements before all others, but for the docstring
+    and the ``__future__`` imports.
+    """
+    last: ast.stmt | None = None
+    for number, node in enumerate(tree.body):
+        is_docstring = number == 0 and ast.get_docstring(tree, clean=False) is not None
+        is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if not (is_docstring or is_future):
+            break
+        last = node
+    if last is not None:
+        return last, "after"
+    if not tree.body:
+        raise FreezeError("cannot add names to a script without a statement: write them into it")
+    return tree.body[0], "before"
+
+
+_BUILTINS = {"complex", "float", "frozenset", "set"}
+"""The names that literals of values may use."""
+
+
+def path_name(tree: ast.Module, parameter: Parameter | None, line: int) -> PathName:
+    """How the script writes the class of a path at *line*: as the default does, else by what
+    it has imported above.
+    """
+    names = _pathlib_names(tree)
+    values = parameter.values if parameter else ()
+    calls = [node for value in values for node in ast.walk(value) if isinstance(node, ast.Call)]
+    used = [ast.unparse(call.func) for call in calls if called_name(call.func) in PATH_CLASSES]
+    above = [name for name, (_, where) in names.items() if where < line]
+
+    def written(value: pathlib.PurePath) -> str:
+        fitting = [
+            name for name in [*used, *above] if name in names and _makes(names[name][0], value)
+        ]
+        return fitting[0] if fitting else ""
+
+    return written
+
+
+def _pathlib_names(tree: ast.Module) -> dict[str, tuple[str, int]]:
+    """What stands for a class of pathlib -> the class, and the line from which on it does
+    (no line if the import is not certain to have run).
+    """
+    certain = {id(node) for node in tree.body}
+    names: dict[str, tuple[str, int]] = {}
+    for node in ast.walk(tree):
+        line = getattr(node, "lineno", 0) if id(node) in certain else 10**9
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == "pathlib":
+                    own = alias.asname or "pathlib"
+                    names.update((f"{own}.{name}", (name, line)) for name in PATH_CLASSES)
+        elif isinstance(node, ast.ImportFrom) and node.module == "pathlib" and not node.level:
+            for alias in node.names:
+                if alias.name in PATH_CLASSES:
+                    names[alias.asname or alias.name] = (alias.name, line)
+    return names
+
+
+def _makes(name: str, value: pathlib.PurePath) -> bool:
+    """Whether calling the class *name* gives the very type of *value*."""
+    made = {"Path": type(pathlib.Path()), "PurePath": type(pathlib.PurePath())}
+    return type(value) is made.get(name, getattr(pathlib, name))
+
+
+def redefined(text: str, tree: ast.Module) -> str:
+    """A builtin that the literal *text* uses and the script gives another meaning, or ``""``."""
+    if not any(f"{name}(" in text for name in _BUILTINS):
+        return ""
+    nodes = ast.walk(ast.parse(text, mode="eval"))
+    used = {node.id for node in nodes if isinstance(node, ast.Name)} & _BUILTINS
+    return next(iter(sorted(used & _bound_names(tree))), "")
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    """Every name that is bound anywhere in the file."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+        elif isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            names.add(node.name)
+    return names
+
+
+_NAMESPACES = {"Namespace", "SimpleNamespace"}
+_MAPPINGS = {"dict", "OrderedDict", "defaultdict", "vars"}
+_DEFINES = (*FUNCTIONS, ast.ClassDef)
+
+
+def frozen_path(site: Site, path: tuple[Step, ...], tree: ast.Module) -> str | None:
+    """``args.lr = {}``: the template that sets *path* at *site*, a path site; None if the text
+    does not tell how.
+    """
+    bound = site.definition
+    if bound is None or len(path) > 1:
+        return None  # what lies on the way is made by the running script
+    name, step = bound.name, path[0]
+    is_item = isinstance(step, int) or _is_mapping(bound.node, tree)
+    if is_item is None:
+        return None
+    if is_item:
+        return f"{name}[{step!r}] = {{}}"
+    assert isinstance(step, str)
+    return f"{name}.{step} = {{}}" if _is_attribute(step) else None
+
+
+def _is_attribute(step: str) -> bool:
+    return step.isidentifier() and not keyword.iskeyword(step)
+
+
+def _is_mapping(statement: ast.AST, tree: ast.Module) -> bool | None:
+    """Whether *statement* binds its name to a mapping; None if that cannot be told."""
+    if isinstance(statement, ast.Import):
+        return False
+    value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
+    if isinstance(value, ast.Dict):
+        return True
+    if not isinstance(value, ast.Call):
+        return None
+    name = called_name(value.func)
+    defined = [node for node in ast.walk(tree) if isinstance(node, _DEFINES) and node.name == name]
+    if defined:
+        return False if all(map(_is_plain_class, defined)) else None
+    if name in _MAPPINGS:
+        return True
+    is_parsed = name == "parse_args" and isinstance(value.func, ast.Attribute)
+    return False if is_parsed or name in _NAMESPACES else None
+
+
+def _is_plain_class(node: ast.AST) -> bool:
+    """Whether instances have attributes and nothing else: no bases, no items."""
+    if not isinstance(node, ast.ClassDef) or node.bases or node.keywords:
+        return False
+    return not any(getattr(one, "name", "") == "__setitem__" for one in node.body)
+
+
+def transformed_text(source: Source, request: Request) -> str:
+    """The text that is compiled for *request*; raises what ``build_program`` raises."""
+    return with_room(
+        lambda: prove(source, list(plan_edits(source, request).edits)).text, source.filename
+    )
+
+
+def request_all(source: Source) -> Request:
+    """The Request for every parameter that a person would tune."""
+    settings = [one for one in find_parameters(source) if one.is_setting and not one.refused]
+    targets = [(one.target, True, False) for one in _apart(settings)]
+    return Request(targets=tuple(targets))
+
+
+def _apart(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
+    """*parameters* without those that hold another one (a dict whose entries are there), and
+    without the second of two that share a place.
+    """
+    places = {id(site.node) for one in parameters for site in one.sites}
+    taken: set[int] = set()
+    for one in parameters:
+        replaced = [site.node for site in one.sites if site.change == "replace"]
+        own = {id(node) for node in replaced}
+        inside = {id(inner) for node in replaced for inner in ast.walk(node)} - own
+        if not inside & places and not own & taken:
+            taken |= own
+            yield one
+
+
+def in_bytes(text: str, source: Source, data: bytes) -> bytes:
+    """*text* as a file like that of *source*: its encoding, and its byte order mark if
+    *data*, the bytes of the file, has one.
+    """
+    return _mark(data) + text.encode(source.encoding)
+
+
+def difference(source: Source, text: str, name: str, data: bytes) -> bytes:
+    """The unified diff from *source*, the file *name*, to *text*."""
+    old, new = (_lines(f"{_mark(data).decode()}{each}") for each in (source.text, text))
+    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    whole = "".join(line if line[-1:] in "\r\n" else f"{line}\n{_NO_END}" for line in lines)
+    return whole.encode(source.encoding, "backslashreplace")
+
+
+_NO_END = "\\ No newline at end of file\n"
+
+
+def _mark(data: bytes) -> bytes:
+    return codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+
+
+def _lines(text: str) -> list[str]:
+    """With their ends; a form feed ends no line of Python."""
+    starts = Source("", text).line_starts
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)]) if start < end]

@@ -1,0 +1,194 @@
+"""The libcst pass: makes the edits of one statement. Alone in the transform to import libcst."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import libcst as cst
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
+
+from kohaku_ast.transform.find.assignments import Edit
+
+PlacedEdit = tuple[Edit, int, int]
+"""An Edit, and the UTF-8 bytes of the text at which its node begins and ends. A statement is
+known by where it begins (twice), a generator by its closing bracket.
+"""
+
+
+class NotReadError(Exception):
+    """libcst refuses a statement, or does not print it as it is written."""
+
+
+@dataclass(frozen=True)
+class EditedStatement:
+    """What became of the text of a statement."""
+
+    #: The text with the edits made, without what was taken out.
+    text: str
+    #: The statement that was taken out, as a text of its own, with its comments; else empty.
+    extracted: str
+    #: The edits that found no node.
+    left: tuple[Edit, ...]
+
+
+def edit_statement(text: str, edits: Sequence[PlacedEdit]) -> EditedStatement:
+    """*text*, whole lines of a statement or of a few on one line, with *edits* made.
+
+    Raises NotReadError.
+    """
+    module = _parsed(text)
+    made = _Pass(edits)
+    try:
+        # The copy that libcst makes for safety takes longer than the pass.
+        new = MetadataWrapper(module, unsafe_skip_copy=True).visit(made)
+    except (cst.CSTValidationError, cst.ParserSyntaxError) as error:
+        raise NotReadError(_first_line(error)) from None
+    if not made.extracted:
+        return EditedStatement(new.code, "", made.left())
+    # The comments above the first statement are the header of the module.
+    extracted = new.with_changes(body=made.extracted).code
+    return EditedStatement(new.with_changes(header=[]).code, extracted, made.left())
+
+
+def _parsed(text: str) -> cst.Module:
+    try:
+        module = cst.parse_module(text)
+    except (RecursionError, MemoryError):
+        raise  # with_room() gives it more
+    except Exception as error:  # syntax newer than libcst, or older than its authors thought of
+        raise NotReadError(_first_line(error)) from None
+    # libcst sees no end of a line in a lone CR, nor behind a comment that ends in a backslash.
+    module = module.with_changes(has_trailing_newline=True)
+    # Of `except X :` the blank is lost, and below it every position would be wrong.
+    if module.code != text:
+        raise NotReadError("it prints other blanks than are written")
+    return module
+
+
+def _first_line(error: Exception) -> str:
+    return getattr(error, "message", str(error)).partition("\n")[0]
+
+
+_Node = TypeVar("_Node", bound=cst.CSTNode)
+
+
+class _Pass(cst.CSTTransformer):
+    """Makes each edit at the node that has its place, and strikes it off."""
+
+    METADATA_DEPENDENCIES = (ByteSpanPositionProvider,)
+
+    def __init__(self, edits: Sequence[PlacedEdit]) -> None:
+        super().__init__()
+        self.extracted: list[cst.BaseStatement] = []
+        self.edits: dict[tuple[str, int, int], list[Edit]] = defaultdict(list)
+        for edit, start, end in edits:
+            self.edits[edit.change, start, end].append(edit)
+
+    def left(self) -> tuple[Edit, ...]:
+        return tuple(edit for edits in self.edits.values() for edit in edits)
+
+    def on_leave(self, original: cst.CSTNode, updated: cst.CSTNode) -> object:  # type: ignore[override]
+        if isinstance(updated, cst.Call):
+            updated = self.call(original, updated)
+        if isinstance(updated, cst.BaseExpression):
+            return self.expression(original, updated)
+        if isinstance(updated, cst.BaseSmallStatement):
+            return self.small_statement(original, updated)
+        if isinstance(updated, cst.SimpleStatementSuite):
+            return self.suite(original, updated)
+        if isinstance(updated, cst.BaseStatement):
+            return self.statement(original, updated)
+        return updated
+
+    def call(self, original: cst.CSTNode, updated: cst.Call) -> cst.Call:
+        """More keywords; and of ``main(i for i in y)`` the generator, to which Python gives the
+        brackets of the call.
+        """
+        start, end = self.span(original)
+        args = list(updated.args)
+        keywords = [_keyword(edit) for edit in self.take("keyword", start, end)]
+        if _is_bare_generator(args):
+            value = self.replaced(end - 1, end)
+            if value is None and keywords:
+                brackets = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]}
+                value = args[0].value.with_changes(**brackets)
+            args = [args[0].with_changes(value=value or args[0].value)]
+        return updated.with_changes(args=[*args, *keywords])
+
+    def expression(self, original: cst.CSTNode, updated: cst.BaseExpression) -> cst.BaseExpression:
+        start, end = self.span(original)
+        lpar, rpar = list(updated.lpar), list(updated.rpar)
+        if lpar and isinstance(original, (cst.Tuple, cst.GeneratorExp)):
+            # For Python the innermost brackets of these are a part of them.
+            start, end = self.span(original.lpar[-1])[0], self.span(original.rpar[0])[1]
+            del lpar[-1], rpar[0]
+        if isinstance(original, cst.GeneratorExp):
+            start = end - 1
+        new = self.replaced(start, end)
+        if new is None:
+            return updated
+        return new.with_changes(lpar=[*lpar, *new.lpar], rpar=[*new.rpar, *rpar])
+
+    def replaced(self, start: int, end: int) -> cst.BaseExpression | None:
+        """The expression that takes the place of the one that stands there. Of two the proof
+        refuses one.
+        """
+        new = [cst.parse_expression(edit.text) for edit in self.take("replace", start, end)]
+        return new[0] if new else None
+
+    def small_statement(self, original: cst.CSTNode, updated: cst.BaseSmallStatement) -> object:
+        start, _ = self.span(original)
+        for edit in self.take("annotated", start):
+            updated = updated.with_changes(value=cst.parse_expression(edit.text))
+        below = self.statements("after", start, _small)
+        if not below:
+            return updated
+        # A semicolon at the end of the line, or a line broken behind it, stays at the end.
+        last = below[-1].with_changes(semicolon=updated.semicolon)
+        updated = updated.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
+        return cst.FlattenSentinel([updated, *below[:-1], last])
+
+    def suite(self, original: cst.CSTNode, updated: cst.SimpleStatementSuite) -> cst.CSTNode:
+        """``with open(p) as f: f = new; pass``: the block is on the line of its header."""
+        assert isinstance(original, cst.SimpleStatementSuite)
+        start, _ = self.span(original.body[0])
+        above = self.statements("before", start, _small)
+        return updated.with_changes(body=[*above, *updated.body])
+
+    def statement(self, original: cst.CSTNode, updated: cst.BaseStatement) -> object:
+        start, _ = self.span(original)
+        if self.take("extract", start):
+            self.extracted.append(updated)
+            return cst.RemovalSentinel.REMOVE
+        above = self.statements("before", start, cst.parse_statement)
+        below = self.statements("after", start, cst.parse_statement)
+        return cst.FlattenSentinel([*above, updated, *below]) if above or below else updated
+
+    def statements(self, change: str, start: int, parse: Callable[[str], _Node]) -> list[_Node]:
+        return [parse(edit.text) for edit in self.take(change, start)]
+
+    def take(self, change: str, start: int, end: int | None = None) -> list[Edit]:
+        """The edits of that place, struck off."""
+        return self.edits.pop((change, start, start if end is None else end), [])
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        found = self.get_metadata(ByteSpanPositionProvider, node)
+        return found.start, found.start + found.length
+
+
+def _is_bare_generator(args: Sequence[cst.Arg]) -> bool:
+    return len(args) == 1 and isinstance(args[0].value, cst.GeneratorExp) and not args[0].value.lpar
+
+
+def _keyword(edit: Edit) -> cst.Arg:
+    tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+    return cst.Arg(cst.parse_expression(edit.text), keyword=cst.Name(edit.name), equal=tight)
+
+
+def _small(text: str) -> cst.BaseSmallStatement:
+    line = cst.parse_statement(text)
+    assert isinstance(line, cst.SimpleStatementLine)
+    return line.body[0]

@@ -1,0 +1,136 @@
+"""The proof of a rewrite, by walking both trees; the new one takes the old positions.
+
+A rewrite is right if, apart from the places that were edited on purpose, the new tree is
+the old tree. Where it is not, nothing is run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import NoReturn
+
+from kohaku_ast.errors import TransformError
+from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.source import Source
+
+_PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+
+def check_and_place(
+    source: Source, new: ast.Module, edits: Sequence[Edit], extracted: Sequence[ast.Module] = ()
+) -> None:
+    """Prove that *new* is the tree of *source* with *edits* made, and *extracted* what was taken
+    out of it; give every node the position of its original.
+
+    Raises TransformError if they are anything else.
+    """
+    proof = _Proof(source, edits)
+    proof.nodes(source.tree, new)
+    taken = [edit.node for edit in edits if edit.change == "extract"]
+    for old, module in zip_longest(taken, extracted):
+        if old is None or module is None or len(module.body) != 1:
+            proof.fail(old or source.tree, "what was taken out is not that statement")
+        proof.nodes(old, module.body[0])
+
+
+class _Proof:
+    """The two trees, node by node. Its own stack: a sum of 5,000 terms is 5,000 deep."""
+
+    def __init__(self, source: Source, edits: Sequence[Edit]) -> None:
+        self.source = source
+        self.extracted = {id(edit.node) for edit in edits if edit.change == "extract"}
+        self.edits: dict[tuple[str, int], list[Edit]] = defaultdict(list)
+        for edit in edits:
+            self.edits[edit.change, id(edit.node)].append(edit)
+        self.waiting: list[tuple[ast.AST, ast.AST]] = []
+
+    def nodes(self, old: ast.AST, new: ast.AST) -> None:
+        self.waiting.append((old, new))
+        while self.waiting:
+            self.node(*self.waiting.pop())
+
+    def node(self, old: ast.AST, new: ast.AST) -> None:
+        replaced = self.edits.get(("replace", id(old)))
+        if replaced:
+            for edit in replaced:
+                self.inserted(new, edit)
+            return
+        if type(old) is not type(new):
+            self.fail(old, f"{type(old).__name__} became {type(new).__name__}")
+        for name in old._fields:
+            self.field(old, name, getattr(old, name, None), getattr(new, name, None))
+        if hasattr(old, "lineno"):
+            _place(new, old)
+
+    def field(self, owner: ast.AST, name: str, old: object, new: object) -> None:
+        if isinstance(old, list) and isinstance(new, list):
+            self.lists(owner, name, old, new)
+        elif isinstance(old, ast.AST) and isinstance(new, ast.AST):
+            self.waiting.append((old, new))
+        elif old is None and isinstance(new, ast.AST) and ("annotated", id(owner)) in self.edits:
+            for edit in self.edits["annotated", id(owner)]:
+                self.inserted(new, edit)
+        # The type is compared too: 1 == 1.0 == True; repr tells -0.0 from 0.0 and keeps nan.
+        elif type(old) is not type(new) or (old != new and repr(old) != repr(new)):
+            self.fail(owner, f"its {name} {old!r} became {new!r}")
+
+    def lists(self, owner: ast.AST, name: str, old: list[ast.AST], new: list[ast.AST]) -> None:
+        rest = iter(new)
+        for item in old:
+            if id(item) in self.extracted:
+                continue
+            self.skip(owner, rest, "before", item)
+            match = next(rest, None)
+            if isinstance(item, ast.AST) and isinstance(match, ast.AST):
+                self.waiting.append((item, match))
+            elif item != match:
+                self.fail(owner, f"its {name} changed")
+            self.skip(owner, rest, "after", item)
+        if name == "keywords":
+            self.skip(owner, rest, "keyword", owner)
+        if next(rest, None) is not None:
+            self.fail(owner, f"its {name} grew")
+
+    def skip(self, owner: ast.AST, rest: Iterator[ast.AST], change: str, node: ast.AST) -> None:
+        """Pass over the nodes that were inserted by *change* at *node*."""
+        for edit in self.edits.get((change, id(node)), ()):
+            new = next(rest, None)
+            if new is None:
+                self.fail(owner, "an insertion is missing")
+            self.inserted(new, edit)
+
+    def inserted(self, new: ast.AST, edit: Edit) -> None:
+        """*new* has to be the code of *edit*; it stands where the node of *edit* does."""
+        if ast.dump(new) != _dumped(edit):
+            self.fail(edit.node, "what was put there is something else")
+        place_below(new, edit.shown_at or edit.node)
+
+    def fail(self, node: ast.AST, what: str) -> NoReturn:
+        line = getattr(node, "lineno", 1)
+        raise TransformError(
+            f"{self.source.filename}:{line}: the rewrite of this {type(node).__name__} cannot be "
+            f"proved: {what}. Nothing was run; this is a bug of kohaku_ast, please report it."
+        )
+
+
+def _dumped(edit: Edit) -> str:
+    """The code of *edit* as ``ast.dump`` writes it, without positions."""
+    if edit.change in ("before", "after"):
+        return ast.dump(ast.parse(edit.text).body[0])
+    value = ast.parse(edit.text, mode="eval").body
+    return ast.dump(ast.keyword(edit.name, value) if edit.change == "keyword" else value)
+
+
+def place_below(new: ast.AST, old: ast.AST) -> None:
+    """Give *new* and everything in it the position of *old*."""
+    for node in ast.walk(new):
+        if "lineno" in node._attributes:
+            _place(node, old)
+
+
+def _place(new: ast.AST, old: ast.AST) -> None:
+    for name in _PLACES:
+        setattr(new, name, getattr(old, name, None))

@@ -1,0 +1,162 @@
+"""Sites: places in a script's text where a value can be put; those of assignments."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from kohaku_ast.transform.find.bindings import Definition
+from kohaku_ast.transform.find.source import Source
+
+MARKER = "__kogine__"
+"""The name that stands for the given values in rewritten text (``lr = __kogine__["lr"]``).
+
+It is text only: in the compiled code every use of it is a constant (see ``lower.py``).
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place that takes a value, whatever the value is."""
+
+    #: The node of the original tree that the place belongs to.
+    node: ast.AST
+    #: ``replace``: in place of the expression *node*; ``annotated``: a value for the annotated
+    #: name *node*; ``keyword``: one more keyword in the call *node*; ``before`` and ``after``: a
+    #: statement above or below the statement *node*.
+    change: str
+    #: The text, with ``{}`` where the value goes: a statement for ``before`` and ``after``, an
+    #: expression for the others.
+    template: str
+    #: The line that has to run for the value to be used.
+    line: int
+    #: The name that a new keyword or a new statement gives the value to; empty for a statement
+    #: that sets something below the name.
+    name: str = ""
+    #: What a new statement binds again, or sets something below.
+    definition: Definition | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A Site with its value written out; or ``extract``: *node* becomes a text of its own."""
+
+    node: ast.AST
+    change: str
+    text: str
+    line: int
+    #: The full target whose value it is.
+    target: str
+    #: As in the Site.
+    name: str = ""
+    #: The value alone, as it stands in *text*.
+    value: str = ""
+    #: The node whose position the new code takes, if that is not *node*.
+    shown_at: ast.AST | None = None
+
+
+def marker(target: str) -> str:
+    """The text that stands for the value given to *target*."""
+    return f"{MARKER}[{target!r}]"
+
+
+def fill(site: Site, value: str, target: str) -> Edit:
+    """The Edit that puts the text *value*, given to *target*, at *site*."""
+    return Edit(
+        site.node,
+        site.change,
+        site.template.replace("{}", value),
+        site.line,
+        target,
+        site.name,
+        value,
+        site.definition.shown if site.definition else None,
+    )
+
+
+def assign_site(definition: Definition) -> Site:
+    """The right side, wherever it stands (``a, b = 1, 2`` has one for each name)."""
+    assert definition.value is not None
+    return Site(definition.value, "replace", "{}", definition.line)
+
+
+def declared_site(definition: Definition) -> Site:
+    """``lr: float`` gets a value."""
+    return Site(definition.node, "annotated", "{}", definition.line)
+
+
+def rebind_site(definition: Definition) -> Site:
+    """One more statement, ``name = value``, after the one that binds the name."""
+    name = definition.name
+    node, change = definition.bound_at
+    return Site(node, change, f"{name} = {{}}", definition.line, name, definition)
+
+
+def path_site(definition: Definition) -> Site:
+    """A statement that sets the path: by item in a mapping, by attribute elsewhere."""
+    template = f"{{}}.set({definition.name})"
+    node, change = definition.bound_at
+    return Site(node, change, template, definition.line, definition=definition)
+
+
+def join_unpacked(source: Source, edits: list[Edit]) -> list[Edit]:
+    """*edits* with those that bind again all names of one statement made one replacement."""
+    bound: dict[int, dict[str, Edit]] = {}
+    for edit in edits:
+        if edit.change == "after" and edit.name:
+            bound.setdefault(id(edit.node), {})[edit.name] = edit
+    whole = {node: own for node, own in bound.items() if _binds_all(own)}
+    joined: list[Edit] = []
+    for edit in edits:
+        own = whole.get(id(edit.node)) if edit.change == "after" and edit.name else None
+        if own is None:
+            joined.append(edit)
+        elif own:
+            joined += _replacement(source, edit, {name: one.value for name, one in own.items()})
+            own.clear()  # the other names of the statement stand in that replacement
+    return joined
+
+
+def _binds_all(edits: dict[str, Edit]) -> bool:
+    """Whether *edits*, by name, give every name of their one statement a value."""
+    names = _target_names(next(iter(edits.values())).node)
+    return names is not None and set(edits) == set(names)
+
+
+def _target_names(node: ast.AST) -> list[str] | None:
+    """All that an assignment binds, or None if it binds anything but plain names."""
+    if not isinstance(node, ast.Assign):
+        return None
+    names: list[str] = []
+    waiting: list[ast.expr] = list(node.targets)
+    while waiting:
+        target = waiting.pop()
+        if isinstance(target, ast.Name):
+            names.append(target.id)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            waiting.extend(target.elts)
+        elif isinstance(target, ast.Starred):
+            waiting.append(target.value)
+        else:
+            return None
+    return names
+
+
+def _replacement(source: Source, edit: Edit, values: dict[str, str]) -> list[Edit]:
+    assert isinstance(edit.node, ast.Assign)
+    first, *others = edit.node.targets
+    edits = [Edit(edit.node.value, "replace", _pattern(first, values), edit.line, edit.target)]
+    for other in others:
+        text = f"{source.segment(other)} = {_pattern(other, values)}"
+        edits.append(Edit(edit.node, "after", text, edit.line, edit.target))
+    return edits
+
+
+def _pattern(target: ast.expr, values: dict[str, str]) -> str:
+    """The target with each name's value in its place: ``(a, *b)`` -> ``(1, *[2, 3])``."""
+    if isinstance(target, ast.Name):
+        return values[target.id]
+    if isinstance(target, ast.Starred):
+        return f"*{_pattern(target.value, values)}"
+    assert isinstance(target, (ast.Tuple, ast.List))
+    return f"({', '.join(_pattern(element, values) for element in target.elts)},)"

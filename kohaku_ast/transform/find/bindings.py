@@ -1,0 +1,332 @@
+"""What the statements of one scope bind, which of them count, and the guard."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+"""A body of statements that binds names of its own."""
+
+Arms = tuple[tuple[int, int], ...]
+"""The branches around a statement, from the outside in: (id of the `if`, `try` or `match`, arm)."""
+
+# A comprehension evaluates its parts many times; a lambda is another scope; before Python 3.12
+# the positions inside an f-string are wrong.
+_NOT_ENTERED = (
+    ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr,
+)  # fmt: skip
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+"""The two statements that define a function."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One place where a statement of a scope binds a name."""
+
+    name: str
+    #: The statement; for a name bound by ``case`` the ``match_case``.
+    node: ast.AST
+    #: ``value``: one expression of its own; ``declared``: an annotation without a value;
+    #: ``unpacked``/``chained``: shares its right side with other names; ``import``, ``def``,
+    #: ``class``, ``with``, ``case``, ``except``, ``for``, ``star``, ``type``: bound by these.
+    form: str
+    #: What the name is bound to, if that is one expression.
+    value: ast.expr | None
+    #: The branches around it.
+    arms: Arms
+    #: Whether it runs once for each turn of a loop.
+    looped: bool = False
+    annotation: ast.expr | None = None
+    #: Every expression that is evaluated to bind it: what it may read the old value from.
+    reads: tuple[ast.AST, ...] = ()
+
+    @property
+    def shown(self) -> ast.AST:
+        """The node to show as its place: a ``match_case`` has no position."""
+        return self.node.pattern if isinstance(self.node, ast.match_case) else self.node
+
+    @property
+    def line(self) -> int:
+        """Where it stands, for messages."""
+        return int(self.shown.lineno)  # type: ignore[attr-defined]
+
+    @property
+    def bound_at(self) -> tuple[ast.AST, str]:
+        """The statement beside which the name is bound: ``after`` it or, for a name that a block
+        begins with, ``before`` the first one of the block.
+        """
+        if self.form in ("with", "case"):
+            return self.node.body[0], "before"  # type: ignore[attr-defined]
+        return self.node, "after"
+
+    def reads_itself(self) -> bool:
+        """Whether the new value is made from the old one (``x = x * 2``)."""
+        return any(
+            isinstance(node, ast.Name) and node.id == self.name and isinstance(node.ctx, ast.Load)
+            for root in self.reads
+            for node in ast.walk(root)
+        )
+
+
+def find_definitions(scope: Scope) -> list[Definition]:
+    """Every binding in the own body of *scope*, in the order of the file."""
+    return list(_Walk(isinstance(scope, ast.Module)).body(scope.body, (), False))
+
+
+class _Walk:
+    """Goes through the statements of one scope and not into the scopes inside it."""
+
+    def __init__(self, is_module: bool) -> None:
+        self.is_module = is_module
+
+    def body(self, statements: list[ast.stmt], arms: Arms, looped: bool) -> Iterator[Definition]:
+        for statement in statements:
+            yield from self.statement(statement, arms, looped)
+
+    def statement(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+        for walrus in _walruses(node):
+            assert isinstance(walrus.target, ast.Name)
+            yield Definition(
+                walrus.target.id, node, "value", walrus.value, arms, looped, reads=(walrus.value,)
+            )
+        for name, form, value in _bound_by(node):
+            annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
+            reads = tuple(_evaluated(node))
+            yield Definition(name, node, form, value, arms, looped, annotation, reads)
+        yield from self.inner(node, arms, looped)
+
+    def inner(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+        """The definitions in the blocks of a compound statement."""
+        if isinstance(node, ast.If):
+            # The guard's body always runs when the file is run as a script.
+            unconditional = self.is_module and always_runs(node)
+            body_arms = arms if unconditional else (*arms, (id(node), 0))
+            yield from self.body(node.body, body_arms, looped)
+            yield from self.body(node.orelse, (*arms, (id(node), 1)), looped)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            yield from self.body(node.body, arms, True)
+            yield from self.body(node.orelse, (*arms, (id(node), 1)), looped)
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            yield from self.body(node.body, arms, looped)
+        elif isinstance(node, ast.Match):
+            for number, case in enumerate(node.cases):
+                case_arms = (*arms, (id(node), number))
+                for name in _captured(case.pattern):
+                    yield Definition(name, case, "case", None, case_arms, looped)
+                yield from self.body(case.body, case_arms, looped)
+        elif _is_try(node):
+            yield from self.tried(node, arms, looped)  # type: ignore[arg-type]
+
+    def tried(self, node: ast.Try, arms: Arms, looped: bool) -> Iterator[Definition]:
+        # The else block continues the body, the finally block runs in any case.
+        yield from self.body(node.body, (*arms, (id(node), 0)), looped)
+        for number, handler in enumerate(node.handlers, 1):
+            handler_arms = (*arms, (id(node), number))
+            if handler.name:
+                yield Definition(handler.name, handler, "except", None, handler_arms, looped)
+            yield from self.body(handler.body, handler_arms, looped)
+        yield from self.body(node.orelse, (*arms, (id(node), 0)), looped)
+        yield from self.body(node.finalbody, arms, looped)
+
+
+def _is_try(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Try) or type(node).__name__ == "TryStar"  # Python 3.11
+
+
+def _bound_by(node: ast.stmt) -> Iterator[tuple[str, str, ast.expr | None]]:
+    """Each name the statement itself binds, how, and to which expression."""
+    if isinstance(node, ast.Assign):
+        yield from _assigned(node)
+    elif isinstance(node, ast.AnnAssign):
+        if isinstance(node.target, ast.Name):
+            yield node.target.id, "value" if node.value else "declared", node.value
+    elif isinstance(node, ast.ClassDef):
+        yield node.name, "class", None
+    elif isinstance(node, FUNCTIONS):
+        yield node.name, "def", None
+    elif isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return  # for the compiler: nothing but another of its kind may follow it
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        for alias in node.names:
+            if alias.name == "*":
+                yield "*", "star", None
+            else:
+                yield alias.asname or alias.name.partition(".")[0], "import", None
+    elif isinstance(node, (ast.With, ast.AsyncWith)):
+        for item in node.items:
+            for name in _names(item.optional_vars):
+                yield name, "with", None
+    elif isinstance(node, (ast.For, ast.AsyncFor)):
+        for name in _names(node.target):
+            yield name, "for", None
+    elif type(node).__name__ == "TypeAlias":  # Python 3.12
+        yield node.name.id, "type", None  # type: ignore[attr-defined]
+
+
+def _assigned(node: ast.Assign) -> Iterator[tuple[str, str, ast.expr | None]]:
+    for target in node.targets:
+        chained = len(node.targets) > 1
+        if isinstance(target, ast.Name):
+            yield target.id, "chained" if chained else "value", None if chained else node.value
+            continue
+        own = dict(_paired(target, node.value)) if not chained else {}
+        for name in _names(target):
+            yield name, "value" if name in own else "unpacked", own.get(name)
+
+
+def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """The names of an unpacking that have an element of the right side to themselves."""
+    if isinstance(target, ast.Name):
+        yield target.id, value
+    elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+        elements = [*target.elts, *value.elts]
+        if len(target.elts) == len(value.elts) and not any(map(_is_starred, elements)):
+            for inner, element in zip(target.elts, value.elts):
+                yield from _paired(inner, element)
+        else:
+            for inner, element in zip(target.elts, value.elts):
+                if _is_starred(inner) or _is_starred(element):
+                    return  # from here on positions are not known
+                yield from _paired(inner, element)
+
+
+def _is_starred(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred)
+
+
+def _names(target: ast.expr | None) -> Iterator[str]:
+    """The plain names that an assignment target binds."""
+    if isinstance(target, ast.Name):
+        yield target.id
+    elif isinstance(target, ast.Starred):
+        yield from _names(target.value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        for element in target.elts:
+            yield from _names(element)
+
+
+def _captured(pattern: ast.pattern) -> Iterator[str]:
+    for node in ast.walk(pattern):
+        name = getattr(node, "rest" if isinstance(node, ast.MatchMapping) else "name", None)
+        if isinstance(name, str):
+            yield name
+
+
+def _evaluated(node: ast.stmt) -> Iterator[ast.AST]:
+    """The expressions that the statement itself evaluates, without its blocks."""
+    if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+        yield from node.decorator_list
+        return
+    for value in ast.iter_child_nodes(node):
+        if isinstance(value, (ast.expr, ast.withitem)):
+            yield value
+
+
+def _walruses(node: ast.stmt) -> Iterator[ast.NamedExpr]:
+    """The ``:=`` that bind a name of this scope when the statement runs once."""
+    if isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.While)):
+        return
+    waiting: list[ast.AST] = list(_evaluated(node))
+    while waiting:
+        inner = waiting.pop(0)
+        if isinstance(inner, ast.NamedExpr):
+            yield inner
+        if not isinstance(inner, _NOT_ENTERED):
+            waiting.extend(ast.iter_child_nodes(inner))
+
+
+def is_guard(node: ast.stmt) -> bool:
+    """Whether *node* is an ``if`` whose body runs only, or always, in the main script."""
+    return isinstance(node, ast.If) and _asks_for_main(node.test)
+
+
+def always_runs(node: ast.If) -> bool:
+    """Whether being the main script is enough for the body to run: ``and debug`` is one more
+    condition, ``or debug`` is none.
+    """
+    return _asks_for_main(node.test, all)
+
+
+def _asks_for_main(test: ast.expr, enough: Callable[[Iterable[bool]], bool] = any) -> bool:
+    """Whether *test* asks for ``__main__``: alone, in ``or``, or in *enough* parts of ``and``."""
+    if isinstance(test, ast.BoolOp):
+        parts = (_asks_for_main(value, enough) for value in test.values)
+        return enough(parts) if isinstance(test.op, ast.And) else any(parts)
+    if not (isinstance(test, ast.Compare) and len(test.ops) == 1):
+        return False
+    sides = (test.left, test.comparators[0])
+    is_equal = isinstance(test.ops[0], ast.Eq)
+    return is_equal and any(map(_is_name, sides)) and any(map(_is_main, sides))
+
+
+def _is_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "__name__"
+
+
+def _is_main(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == "__main__"
+
+
+def find_guards(tree: ast.Module) -> list[ast.If]:
+    """The guards of the module, in the order of the file; only top-level ones count."""
+    return [node for node in tree.body if isinstance(node, ast.If) and is_guard(node)]
+
+
+def entry_statements(tree: ast.Module) -> list[ast.stmt]:
+    """Where the call that starts the program is looked for: the guards' bodies or, without
+    a guard, the last statement of the module (that of ``main()`` or ``sys.exit(main())``).
+    """
+    guards = find_guards(tree)
+    if guards:
+        return [statement for guard in guards for statement in guard.body]
+    return tree.body[-1:]
+
+
+_NEVER = {"for", "except", "star", "declared"}
+
+
+def counted(definitions: list[Definition]) -> list[Definition]:
+    """The definitions of one name that an override replaces, the first one first.
+
+    The first in the file; those in sibling arms of its branches; and later ones that would
+    throw the override away: unconditional, and not made from the old value. Empty if the
+    name is bound only by or inside loops, or by ``except``.
+    """
+    usable = [one for one in definitions if not one.looped and one.form not in _NEVER]
+    if not usable:
+        return _declared(definitions)
+    first, chosen = usable[0], usable[:1]
+    for one in usable[1:]:
+        if one.reads_itself():
+            continue
+        is_sibling = _are_siblings(one.arms, first.arms) and not _is_logic(one, chosen)
+        if is_sibling or _is_unconditional(one.arms, first.arms):
+            chosen.append(one)
+    return chosen
+
+
+def _declared(definitions: list[Definition]) -> list[Definition]:
+    """``lr: float``: overriding it gives the annotation a value."""
+    return [one for one in definitions if one.form == "declared" and not one.looped][:1]
+
+
+def _is_unconditional(later: Arms, first: Arms) -> bool:
+    """Whether the later one runs whenever the first one did."""
+    return first[: len(later)] == later
+
+
+def _are_siblings(one: Arms, other: Arms) -> bool:
+    """Whether the two stand in different arms of one `if`, `try` or `match`."""
+    other_arms = dict(other)
+    return any(statement in other_arms and other_arms[statement] != arm for statement, arm in one)
+
+
+def _is_logic(one: Definition, chosen: list[Definition]) -> bool:
+    """Whether, in its own arm, it is a later conditional re-assignment."""
+    return any(
+        len(earlier.arms) < len(one.arms) and _is_unconditional(earlier.arms, one.arms)
+        for earlier in chosen
+    )

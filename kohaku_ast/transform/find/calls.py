@@ -1,0 +1,184 @@
+"""Calls: defaults of parameters, fields of dataclasses, and the call that starts the program."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from kohaku_ast.transform.find.assignments import Site
+from kohaku_ast.transform.find.bindings import entry_statements, find_definitions, find_guards
+from kohaku_ast.transform.find.paths import called_name
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+"""A ``def``, of either kind."""
+
+
+def parameters_of(function: Function) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """Each named parameter of *function* with its default."""
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    missing = len(positional) - len(given.defaults)
+    yield from zip(positional, [*[None] * missing, *given.defaults])
+    yield from zip(given.kwonlyargs, given.kw_defaults)
+
+
+def default_site(default: ast.expr) -> Site:
+    """The default in place; inside ``typer.Option(0.1, "--lr")`` if it is one."""
+    if is_field(default):
+        assert isinstance(default, ast.Call)
+        return field_site(default, default.lineno)
+    return Site(default, "replace", "{}", default.lineno)
+
+
+_FIELDS = {"field", "Field", "ib", "attrib"}  # dataclasses and attrs; pydantic
+_FIRST_IS_DEFAULT = {"Field", "Option", "Argument", "ib", "attrib"}  # pydantic; typer; attrs
+_FACTORIES = {"default_factory", "factory"}
+
+
+def is_field(value: ast.expr) -> bool:
+    """Whether *value* describes a field instead of being its value."""
+    return isinstance(value, ast.Call) and called_name(value.func) in _FIELDS | _FIRST_IS_DEFAULT
+
+
+def field_default(call: ast.Call) -> tuple[ast.expr, bool] | None:
+    """The expression that makes a field's value, and whether it is a factory."""
+    for keyword in call.keywords:
+        if keyword.arg in _FACTORIES:
+            return keyword.value, True
+        if keyword.arg == "default":
+            return keyword.value, False
+    if called_name(call.func) in _FIRST_IS_DEFAULT and call.args:
+        return call.args[0], False
+    return None
+
+
+def field_site(call: ast.Call, line: int) -> Site:
+    """Where the value of the field is written."""
+    found = field_default(call)
+    if found is None:
+        return Site(call, "keyword", "{}", line, "default")
+    value, is_factory = found
+    return Site(value, "replace", "(lambda: {})" if is_factory else "{}", line)
+
+
+def factory_result(value: ast.expr) -> ast.expr | None:
+    """What a default factory returns, as far as the text tells: ``lambda: [1]``, ``list``."""
+    if isinstance(value, ast.Lambda):
+        return value.body
+    empty: dict[str, ast.expr] = {
+        "list": ast.List([], ast.Load()),
+        "dict": ast.Dict([], []),
+        "tuple": ast.Tuple([], ast.Load()),
+    }
+    return empty.get(called_name(value))
+
+
+# Other scopes; and loops: a call that is made many times is work, not the start of the program;
+# before Python 3.12 the positions inside an f-string are wrong.
+_NOT_ENTERED = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.AsyncFor,
+    ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr,
+)  # fmt: skip
+
+# What may stand below the call: `result = main()`, then `print(result)`.
+_PASSED_OVER = (
+    ast.Expr,
+    ast.Assign,
+    ast.AnnAssign,
+    ast.AugAssign,
+    ast.Assert,
+    ast.Delete,
+    ast.Pass,
+)
+
+
+def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast.Call]:
+    """The calls to functions of the module that the guard makes (without a guard: that the
+    last statement to make one makes); of ``main(parse())`` the outer one.
+    """
+    if find_guards(tree):
+        own = [_calls_in(statement, functions) for statement in entry_statements(tree)]
+        return [call for calls in own for call in calls]
+    for statement in reversed(tree.body):
+        found = list(_calls_in(statement, functions))
+        if found or not isinstance(statement, _PASSED_OVER):
+            return found
+    return []
+
+
+def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.Call]:
+    if isinstance(root, _NOT_ENTERED):
+        return
+    if isinstance(root, ast.Call) and isinstance(root.func, ast.Name) and root.func.id in functions:
+        yield root
+        return
+    for child in ast.iter_child_nodes(root):
+        yield from _calls_in(child, functions)
+
+
+def find_marked(tree: ast.Module) -> list[str]:
+    """The functions of the module that are marked with ``@kohaku_ast.entrypoint``."""
+    marks = {"kohaku_ast.entrypoint"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "kohaku_ast":
+            names = [alias for alias in node.names if alias.name == "entrypoint"]
+            marks.update(alias.asname or alias.name for alias in names)
+    found = [one for one in find_definitions(tree) if one.form in ("def", "class")]
+    return [
+        one.name
+        for one in found
+        if any(ast.unparse(mark) in marks for mark in one.node.decorator_list)  # type: ignore[attr-defined]
+    ]
+
+
+def pick_call(
+    calls: list[ast.Call], functions: Mapping[str, Function], names: list[str]
+) -> ast.Call | None:
+    """The one of *calls* that can take keywords *names*; None if there is none or a choice."""
+    fitting = [call for call in calls if accepts(functions[called_name(call.func)], names)]
+    mains = [call for call in fitting if called_name(call.func) == "main"]
+    if len(fitting) == 1:
+        return fitting[0]
+    return mains[0] if len(mains) == 1 else None
+
+
+def accepts(function: Function, names: list[str]) -> bool:
+    """Whether *function* has a parameter for each of *names*."""
+    if function.args.kwarg:
+        return True
+    own = {parameter.arg for parameter, _ in parameters_of(function)}
+    own -= {parameter.arg for parameter in function.args.posonlyargs}
+    return own.issuperset(names)
+
+
+def argument_site(call: ast.Call, function: Function, name: str) -> Site | None:
+    """Where *call* passes the argument *name*, by keyword or by position; else None."""
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return Site(keyword.value, "replace", "{}", call.lineno)
+    positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]
+    index = positional.index(name) if name in positional else len(call.args)
+    if index < len(call.args) and not any(map(_is_starred, call.args[: index + 1])):
+        return Site(call.args[index], "replace", "{}", call.lineno)
+    return None
+
+
+def keyword_site(call: ast.Call, function: Function, name: str) -> Site:
+    """Where the argument *name* of *call* is written, or a new keyword."""
+    found = argument_site(call, function, name)
+    return found or Site(call, "keyword", "{}", call.lineno, name)
+
+
+def _is_starred(node: ast.expr) -> bool:
+    return isinstance(node, ast.Starred)
+
+
+def argument_sites(call: ast.Call, function: Function, count: int) -> list[Site] | None:
+    """Where the first *count* positional arguments are written; None if that cannot be told."""
+    if any(isinstance(argument, ast.Starred) for argument in call.args[:count]):
+        return None
+    positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]
+    sites = [Site(argument, "replace", "{}", call.lineno) for argument in call.args[:count]]
+    for name in positional[len(sites) : count]:
+        sites.append(keyword_site(call, function, name))
+    return sites if len(sites) == count else None

@@ -1,0 +1,256 @@
+"""What the comments of a script say of its lines: help for a definition, and its section."""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kohaku_ast.transform.find.source import Source, parse_text
+
+_BLANK = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a comment, or the first code of a line, stands."""
+
+    line: int
+    column: int
+    #: How many brackets are open around it.
+    depth: int
+    #: The comment; empty for code.
+    text: str = ""
+
+
+@dataclass
+class Comments:
+    """The comments of one script, by line."""
+
+    #: Line -> the comment behind its code.
+    trailing: dict[int, str] = field(default_factory=dict)
+    #: Line -> the comment that has the line to itself.
+    own: dict[int, _Place] = field(default_factory=dict)
+    #: The first code of each line.
+    code: list[_Place] = field(default_factory=list)
+    #: Lines from which on a section holds, in order, and its title.
+    starts: list[tuple[int, str]] = field(default_factory=list)
+    #: Lines that are part of a section comment.
+    banners: set[int] = field(default_factory=set)
+
+    def help(self, first: int, last: int) -> str:
+        """What is said of the statement on lines *first* to *last*: behind it, else above it."""
+        behind = self.behind(first) or self.behind(last)
+        return behind or self.above(first)
+
+    def behind(self, line: int) -> str:
+        """The comment at the end of *line*."""
+        return help_text(self.trailing.get(line, ""))
+
+    def above(self, line: int) -> str:
+        """The comment lines that end right above *line*, at its own indentation."""
+        column = next((place.column for place in self.code if place.line == line), -1)
+        said: list[str] = []
+        while (place := self.own.get(line := line - 1)) and line not in self.banners:
+            if place.column != column:
+                break
+            said.insert(0, self._said(place))
+        return " ".join(filter(None, said))
+
+    def _said(self, place: _Place) -> str:
+        text = help_text(place.text)
+        return "" if is_for_python(place.text, place.line) or is_code(text) else text
+
+    def section(self, line: int) -> str:
+        """The title of the section that *line* stands in; empty if in none."""
+        index = bisect.bisect_right(self.starts, line, key=lambda start: start[0])
+        return self.starts[index - 1][1] if index else ""
+
+
+def read_comments(source: Source) -> Comments:
+    """The comments of *source*; none if its text cannot be taken apart."""
+    comments = Comments()
+    try:
+        _collect(source, comments)
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        return Comments()
+    titles = dict(_titles(comments))
+    comments.starts = list(_starts(comments, titles))
+    return comments
+
+
+def _collect(source: Source, comments: Comments) -> None:
+    text = "\n".join(source.lines) + "\n"
+    depth = last = 0
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        line, column = token.start
+        if token.type == tokenize.COMMENT:
+            if line == last:
+                comments.trailing[line] = token.string
+            else:
+                comments.own[line] = _Place(line, column, depth, token.string)
+        elif token.type not in _BLANK:
+            if token.type == tokenize.OP:
+                depth += (token.string in "([{") - (token.string in ")]}")
+            if line != last:
+                comments.code.append(_Place(line, column, depth))
+            last = token.end[0]
+
+
+def _titles(comments: Comments) -> Iterator[tuple[int, str]]:
+    """Each line of a section comment that says where a section starts, and its title."""
+    for line, place in comments.own.items():
+        found = banner(place.text)
+        if found is None or line in comments.banners:
+            continue
+        comments.banners.add(line)
+        yield line, found or _ruled(comments, line)
+
+
+def _ruled(comments: Comments, line: int) -> str:
+    """The title below, or above, the bare line of dashes at *line*; empty if it only divides."""
+    below = comments.own.get(line + 1)
+    if below and _is_title(below):
+        comments.banners.add(line + 1)
+        comments.banners.update(_closing(comments, line + 2))
+        return title(below.text)
+    above = comments.own.get(line - 1)
+    is_alone = line - 1 not in comments.banners and line - 2 not in comments.own
+    if above and is_alone and _is_title(above):
+        comments.banners.add(line - 1)
+        return title(above.text)
+    return ""
+
+
+def _is_title(place: _Place) -> bool:
+    text = help_text(place.text)
+    return bool(text) and banner(place.text) != "" and not is_code(title(place.text))
+
+
+def _closing(comments: Comments, line: int) -> range:
+    """The lines from *line* to the bare line that closes a banner; empty without one."""
+    end = line
+    while end in comments.own and end < line + 6:
+        if banner(comments.own[end].text) == "":
+            return range(line, end + 1)
+        end += 1
+    return range(0)
+
+
+def _starts(comments: Comments, titles: dict[int, str]) -> Iterator[tuple[int, str]]:
+    """Where another section begins to hold: at its comment, or where the block around it ends."""
+    open_ones: list[tuple[_Place, str]] = []
+    places = [comments.own[line] for line in titles] + comments.code
+    for place in sorted(places, key=lambda place: place.line):
+        while open_ones and _ends(open_ones[-1][0], place):
+            open_ones.pop()
+        if place.text:
+            open_ones.append((place, titles[place.line]))
+        yield place.line, open_ones[-1][1] if open_ones else ""
+
+
+def _ends(section: _Place, place: _Place) -> bool:
+    """Whether the section does not reach *place*: another one, or code further out."""
+    if section.depth != place.depth:
+        return section.depth > place.depth
+    if place.text:
+        return section.column >= place.column
+    return section.depth == 0 and section.column > place.column
+
+
+_LINE = "=*~_+─━═-"  # what people draw lines with
+_RULE = re.compile(rf"#[#\s{_LINE}]*$")
+_CLOSED = re.compile(rf"#+\s*[#{_LINE}]{{2,}}\s+(.*?)\s+[#{_LINE}]{{2,}}$")
+_TIGHT = re.compile(rf"#+\s*[{_LINE}]{{3,}}(\w.*?)[{_LINE}]{{3,}}$")
+_OPENED = re.compile(rf"(?:#{{3,}}|#+\s*[#{_LINE}]{{3,}}|#\s+#{{1,6}})\s+(.*?)[\s#{_LINE}]*$")
+_TRAILED = re.compile(rf"#+\s*(.*?)\s*[#{_LINE}]{{3,}}$")
+_CELL = re.compile(r"#+\s*%%+\s*(?:\[\w+\])?\s*(.*)$")
+_NOTE = re.compile(
+    r"(?:noqa\b|type:\s*(?:ignore|[\w.]+(?:\[.*\])?$)|pragma\b|(?:pylint|flake8|fmt|yapf|isort|ruff"
+    r"|mypy|pyright|black|pytype):|nosec\b|noinspection\b|(?:end)?region\b|@param\b|@title\b"
+    r"|In\s*\[[\d\s*]*\]:?$|-\*-.*-\*-$|(?:vim?|ex):.*\bset?\b)",
+    re.IGNORECASE,
+)
+_COOKIE = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")  # PEP 263
+_BLOCK = re.compile(r"(?:async|def|class|for|if|elif|while|with) |(?:try|except|else|finally)\b")
+
+
+def banner(comment: str) -> str | None:
+    """The title of a section comment; empty for a bare line (``# -----``), None for others."""
+    if _RULE.match(comment):
+        return "" if len(re.sub(r"\s", "", comment)) > 3 else None
+    if not help_text(comment) and not _CELL.match(comment):
+        return None  # `# -*- coding: utf-8 -*-`
+    for shape in (_CELL, _CLOSED, _TIGHT, _OPENED, _TRAILED):
+        found = shape.match(comment)
+        if found and (shape is _CELL or re.search(r"\w", found[1])):
+            return None if is_code(found[1]) else title(found[1])
+    return None
+
+
+def title(text: str) -> str:
+    """*text* without the comment sign and what is drawn around it."""
+    return text.strip(f"# \t{_LINE}").rstrip(":").strip()
+
+
+def help_text(comment: str) -> str:
+    """What *comment* says to a reader; empty if it speaks to a tool or says nothing."""
+    text = comment.lstrip("#").removeprefix(":").strip()
+    parts = re.split(r"\s#+\s*", f" {text}")
+    kept = [part.strip() for part in parts if not _NOTE.match(part.strip())]
+    said = text if len(kept) == len(parts) else " ".join(filter(None, kept))
+    return said if re.search(r"\w", said) else ""
+
+
+def is_for_python(comment: str, line: int) -> bool:
+    """Whether it is the line ``#!/usr/bin/python`` or names the encoding."""
+    return (line == 1 and comment.startswith("#!")) or (line <= 2 and bool(_COOKIE.match(comment)))
+
+
+def is_code(text: str) -> bool:
+    """Whether a comment's *text* is a statement that someone has switched off."""
+    text = text.strip()
+    if text.startswith("@") or (_BLOCK.match(text) and text.endswith(":")):
+        return text.startswith("@") or _parses(f"{text} pass") or _continues(text)
+    if text.endswith(("(", "[", "{")):
+        return "=" in text or re.fullmatch(r"[\w.]+\(", text) is not None
+    if re.match(r"""["'][^"']*["']\s*:.*,$""", text):
+        return _parses(f"{{{text}}}")
+    return any(map(_is_code, _statements(text)))
+
+
+def _continues(text: str) -> bool:
+    return _BLOCK.match(text) is not None and text.startswith(("el", "except", "finally", "try"))
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    try:
+        return parse_text(text, "comment").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return []
+
+
+def _parses(text: str) -> bool:
+    return bool(_statements(text))
+
+
+def _is_code(node: ast.stmt) -> bool:
+    """Words can parse as well: ``dropout``, ``sgd or adam``, ``note: lower is better``."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value is not None
+    if isinstance(node, ast.Expr):
+        # `dropout (none)` is prose, `model.train()` is not.
+        call = node.value.value if isinstance(node.value, ast.Await) else node.value
+        return isinstance(call, ast.Call) and " (" not in ast.unparse(call.func) + _gap(call)
+    return not isinstance(node, (ast.Global, ast.Nonlocal))
+
+
+def _gap(call: ast.Call) -> str:
+    """A blank if one stands before the bracket of *call*, which starts the text."""
+    written = call.func.end_col_offset or 0
+    first = call.args[0].col_offset if call.args else written + 1
+    return " (" if first - written > 1 else ""

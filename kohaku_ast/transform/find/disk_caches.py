@@ -1,0 +1,140 @@
+"""Functions whose results a library keeps on disk, by the function's text and its arguments.
+
+Such a library does not see that a global which the function reads has another value, and gives
+the old result back.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from kohaku_ast.errors import SourceError
+from kohaku_ast.transform.find.bindings import find_definitions
+from kohaku_ast.transform.find.calls import Function
+from kohaku_ast.transform.find.modules import import_names, imported_modules
+from kohaku_ast.transform.find.parameters import find_functions
+from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
+
+_STORES = {
+    "joblib.Memory": "cache",
+    "diskcache.Cache": "memoize",
+    "diskcache.FanoutCache": "memoize",
+}
+"""What makes a cache, and its method that wraps a function."""
+_DECORATORS = {"cachier.cachier", "klepto.inf_cache"}
+
+
+@dataclass(frozen=True)
+class CachedFunction:
+    """A function of the script with results on disk."""
+
+    name: str
+    line: int
+    #: Globals of the script that it reads, itself or through functions that it calls.
+    reads: tuple[str, ...]
+
+
+def find_cached(source: Source) -> list[CachedFunction]:
+    """The functions of the module that joblib, diskcache or the like keep results of."""
+    tree = source.tree
+    names = import_names(tree, source.package)
+    stores = dict(_stores(tree, names))
+    functions = find_functions(tree)
+    globals_ = {one.name for one in find_definitions(tree)}
+    wrapped = [*_decorated(functions, stores, names), *_called(tree, functions, stores)]
+    return [
+        CachedFunction(node.name, node.lineno, tuple(sorted(_reads(node, functions) & globals_)))
+        for node in wrapped
+    ]
+
+
+def _stores(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Name of each cache object of the module, and its method that wraps a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            method = _STORES.get(_dotted(node.value.func, names))
+            for target in node.targets:
+                if method and isinstance(target, ast.Name):
+                    yield target.id, method
+
+
+def _dotted(node: ast.expr, names: dict[str, str]) -> str:
+    """What *node* means by the script's imports: ``joblib.Memory`` for ``Memory``."""
+    first, dot, rest = ast.unparse(node).partition(".")
+    return f"{names.get(first, first)}{dot}{rest}"
+
+
+def _decorated(
+    functions: dict[str, Function], stores: dict[str, str], names: dict[str, str]
+) -> Iterator[Function]:
+    for function in functions.values():
+        for mark in function.decorator_list:
+            made = mark.func if isinstance(mark, ast.Call) else mark
+            if _wraps(made, stores) or _dotted(made, names) in _DECORATORS:
+                yield function
+
+
+def _called(
+    tree: ast.Module, functions: dict[str, Function], stores: dict[str, str]
+) -> Iterator[Function]:
+    """``f = memory.cache(f)``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _wraps(node.func, stores) and node.args:
+            name = called_name(node.args[0])
+            if name in functions:
+                yield functions[name]
+
+
+def _wraps(node: ast.expr, stores: dict[str, str]) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and stores.get(node.value.id) == node.attr
+    )
+
+
+def _reads(function: Function, functions: dict[str, Function]) -> set[str]:
+    """The names that *function* reads, and the functions of the module that it calls read."""
+    read: set[str] = set()
+    waiting: list[ast.AST] = [function]
+    while waiting:
+        for node in ast.walk(waiting.pop()):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                if node.id in functions and node.id not in read:
+                    waiting.append(functions[node.id])
+                read.add(node.id)
+    return read
+
+
+def stale_notes(source: Source, targets: Collection[str]) -> list[str]:
+    """A sentence for each cached function that reads one of the overridden *targets*."""
+    notes = []
+    for one in find_cached(source):
+        for target in targets:
+            first = target.partition(".")[0].partition("[")[0].partition("(")[0]
+            if first in one.reads or first == one.name:
+                notes.append(
+                    f"override {target!r} is read by {one.name}() (line {one.line}), whose results "
+                    "are kept on disk without it: a result for another value may come back"
+                )
+    return notes
+
+
+def uses_numba(source: Source) -> bool:
+    """Whether the script, or a local module that it imports, imports numba."""
+    if _imports_numba(source.tree):
+        return True
+    for module in imported_modules(source):
+        try:
+            if _imports_numba(decode(read_bytes(module.path), module.path).tree):
+                return True
+        except (SourceError, SyntaxError):
+            continue
+    return False
+
+
+def _imports_numba(tree: ast.Module) -> bool:
+    return any(name.partition(".")[0] == "numba" for name in import_names(tree).values())

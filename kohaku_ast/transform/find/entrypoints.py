@@ -1,0 +1,162 @@
+"""How a script starts, and which of its lines run whenever it does."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kohaku_ast.transform.find.bindings import always_runs, find_guards, is_guard
+from kohaku_ast.transform.find.calls import entry_calls, find_marked
+from kohaku_ast.transform.find.parameters import find_functions
+from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.source import Source
+
+_PARSERS = {
+    "ArgumentParser", "OptionParser", "HfArgumentParser", "parse_args", "parse_known_args",
+    "getopt", "gnu_getopt", "docopt",
+}  # fmt: skip
+_STARTERS = {
+    "absl": {"run"},
+    "click": {"command", "group"},
+    "typer": {"run", "Typer"},
+    "fire": {"Fire"},
+    "tyro": {"cli"},
+    "hydra": {"main"},
+    "simple_parsing": {"parse"},
+}
+"""Package -> the names by which it reads the command line."""
+
+
+@dataclass(frozen=True)
+class EntryCall:
+    """A call to a function of the script that starts the program."""
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Entrypoint:
+    """How a script starts when it is run."""
+
+    #: The lines of ``if __name__ == "__main__":``.
+    guards: tuple[int, ...] = ()
+    #: The calls that the guards make (without a guard: that the end of the module makes).
+    calls: tuple[EntryCall, ...] = ()
+    #: The function marked ``@kohaku_ast.entrypoint``; empty if none is.
+    marked: str = ""
+    #: Whether the script reads ``sys.argv``, itself or through a parser.
+    reads_argv: bool = False
+
+
+def find_entrypoint(source: Source) -> Entrypoint:
+    """The Entrypoint of *source*; nothing is run."""
+    tree = source.tree
+    calls = entry_calls(tree, find_functions(tree))
+    return Entrypoint(
+        guards=tuple(guard.lineno for guard in find_guards(tree)),
+        calls=tuple(EntryCall(_text(source, call), call.lineno) for call in calls),
+        marked=next(iter(find_marked(tree)), ""),
+        reads_argv=reads_argv(tree),
+    )
+
+
+def _text(source: Source, call: ast.Call) -> str:
+    text = source.segment(call)
+    return ast.unparse(call) if "\n" in text or "\r" in text else text
+
+
+def reads_argv(tree: ast.Module) -> bool:
+    """Whether anything in *tree* takes its values from the command line."""
+    nodes = list(ast.walk(tree))
+    starters = {name for package in _imported(nodes) for name in _STARTERS.get(package, ())}
+    return any(_reads(node, starters) for node in nodes)
+
+
+def _imported(nodes: list[ast.AST]) -> set[str]:
+    """The top-level packages that the script imports."""
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+def _reads(node: ast.AST, starters: set[str]) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "sys" and any(alias.name in ("argv", "*") for alias in node.names)
+    if isinstance(node, ast.Attribute):
+        if node.attr in ("argv", "orig_argv"):
+            return isinstance(node.value, ast.Name) and node.value.id == "sys"
+        # `@click.command` needs no call.
+        return node.attr in starters and isinstance(node.value, ast.Name)
+    return isinstance(node, ast.Call) and called_name(node.func) in _PARSERS | starters
+
+
+_ENDS = ("exit", "_exit", "quit", "abort")
+_BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match, ast.Try)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class Certain:
+    """Tells certain lines from those that a branch, a loop or an exit may leave out."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.doubtful = set(_doubtful(tree.body))
+        #: Line -> the function of the module in whose body it stands.
+        self.inside: dict[int, str] = {}
+        for function in _functions(tree.body):
+            lines = range(function.body[0].lineno, (function.end_lineno or 0) + 1)
+            self.inside.update(dict.fromkeys(lines, function.name))
+        calls = entry_calls(tree, find_functions(tree))
+        self.called = {called_name(call.func) for call in calls if call.lineno not in self.doubtful}
+
+    def runs(self, line: int) -> bool:
+        """Whether *line* runs; of a function, if the script certainly calls it as it starts."""
+        return self.is_plain(line) and self.inside.get(line, "") in {"", *self.called}
+
+    def is_plain(self, line: int) -> bool:
+        """Whether *line* stands in no branch; its function, if any, may still not be called."""
+        return line not in self.doubtful
+
+
+def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The functions and methods that are in no other one."""
+    for node in body:
+        if isinstance(node, _FUNCTIONS):
+            yield node
+        else:
+            for block in ("body", "orelse", "finalbody"):
+                yield from _functions(getattr(node, block, []))
+
+
+def _doubtful(body: list[ast.stmt]) -> Iterator[int]:
+    for index, node in enumerate(body):
+        if _is_branch(node):
+            yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        elif isinstance(node, ast.If):
+            yield from _doubtful(node.body)
+            for other in node.orelse:
+                yield from range(other.lineno, (other.end_lineno or other.lineno) + 1)
+        else:
+            yield from _doubtful(getattr(node, "body", []))
+        if _leaves(node) and body[index + 1 :]:
+            yield from range(body[index + 1].lineno, (body[-1].end_lineno or 0) + 1)
+            return
+
+
+def _is_branch(node: ast.stmt) -> bool:
+    if is_guard(node):
+        assert isinstance(node, ast.If)
+        return not always_runs(node)
+    return isinstance(node, _BRANCHES) or type(node).__name__ == "TryStar"  # Python 3.11
+
+
+def _leaves(node: ast.stmt) -> bool:
+    """Whether nothing behind *node* runs: ``return``, ``raise``, ``sys.exit()``."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        return called_name(node.value.func) in _ENDS
+    return isinstance(node, (ast.Return, ast.Raise))

@@ -1,0 +1,198 @@
+"""What can be overridden in a script, with what its text says about it. Nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from kohaku_ast.errors import SourceError
+from kohaku_ast.transform.find.comments import Comments, read_comments
+from kohaku_ast.transform.find.entrypoints import Entrypoint, find_entrypoint
+from kohaku_ast.transform.find.modules import LocalModule, imported_modules
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.source import Source, decode, read_bytes, with_room
+from kohaku_ast.transform.find.targets import Targets
+
+_BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.With, ast.AsyncWith)
+_VALUES = ("global", "class attribute", "local")  # kinds that another value can be made from
+_INNER = ("entry", "default")  # kinds that stand inside a statement
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A script seen from outside."""
+
+    source: Source
+    #: In the order of the file; each target once.
+    parameters: tuple[Parameter, ...]
+    entrypoint: Entrypoint
+
+    @property
+    def file(self) -> str:
+        """The script's name without its folder."""
+        return os.path.basename(self.source.filename)
+
+    def listed(self, everything: bool = False) -> tuple[Parameter, ...]:
+        """The parameters that a person would tune, or all of them."""
+        if everything:
+            return self.parameters
+        return tuple(one for one in self.parameters if one.is_setting and not one.refused)
+
+
+def inspect_source(source: Source) -> Inspection:
+    """The Inspection of *source*; raises SyntaxError as ``compile`` does."""
+    return with_room(lambda: _inspected(source), source.filename)
+
+
+def _inspected(source: Source) -> Inspection:
+    found: dict[str, Parameter] = {}
+    for one in find_parameters(source):
+        found.setdefault(one.target, one)
+    parameters = list(found.values())
+    targets = Targets(source, parameters)
+    described = _Describer(source, parameters)
+    return Inspection(
+        source=source,
+        parameters=tuple(
+            replace(
+                one,
+                help=described.help(one),
+                section=described.comments.section(one.line),
+                derived_from=tuple(_derived(one, found)),
+                short=one.target if one.refused else targets.shortest(one),
+            )
+            for one in parameters
+        ),
+        entrypoint=find_entrypoint(source),
+    )
+
+
+def with_modules(found: Inspection) -> Inspection:
+    """*found* with the parameters of the local modules that the script imports behind its own.
+
+    A module that cannot be parsed has none.
+    """
+    inner = [one for module in imported_modules(found.source) for one in _of_module(module)]
+    return replace(found, parameters=(*found.parameters, *inner))
+
+
+def _of_module(module: LocalModule) -> list[Parameter]:
+    try:
+        found = inspect_source(decode(read_bytes(module.path), module.path))
+    except (SourceError, SyntaxError):
+        return []
+    return [
+        replace(
+            one,
+            target=f"{module.name}.{one.target}",
+            short=f"{module.name}.{one.target}",
+            section=f"module {module.name}",
+            module=(module.name, module.path, one.target),
+        )
+        for one in found.parameters
+    ]
+
+
+class _Describer:
+    """Finds what the text says of each parameter."""
+
+    def __init__(self, source: Source, parameters: list[Parameter]) -> None:
+        self.comments: Comments = read_comments(source)
+        self.lines = {one.target: one.line for one in parameters}
+        #: First line of a statement or decorator -> its last line.
+        self.ends: dict[int, int] = {}
+        #: First line of a statement -> the string that stands alone below it.
+        self.strings: dict[int, str] = {}
+        for body in _bodies(source.tree):
+            self._note(body)
+        self.on_line = Counter(one.line for one in parameters if self._has_line(one))
+
+    def _note(self, body: list[ast.stmt]) -> None:
+        for statement, following in zip(body, [*body[1:], ast.Pass()]):
+            end = statement.lineno if isinstance(statement, _BLOCKS) else statement.end_lineno
+            self.ends[statement.lineno] = end or statement.lineno
+            for decorator in getattr(statement, "decorator_list", ()):
+                self.ends[decorator.lineno] = decorator.end_lineno
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                self.strings[statement.lineno] = _string(following)
+
+    def help(self, parameter: Parameter) -> str:
+        """By its comment, the string below it, or what its declaration says."""
+        written = self.comment(parameter)
+        if not written and parameter.kind == "class attribute":
+            written = self.strings.get(parameter.line, "") or _field_help(parameter)
+        return " ".join((written or parameter.help).split())
+
+    def comment(self, parameter: Parameter) -> str:
+        """What the comments at its definition say; those at a line of several are for none."""
+        line = parameter.line
+        if parameter.kind not in _INNER:
+            return self.comments.help(line, self._end(line))
+        if not self._has_line(parameter) or self.on_line[line] > 1:
+            return ""
+        return self.comments.help(line, parameter.values[0].end_lineno or line)
+
+    def _end(self, line: int) -> int:
+        """The last line of the statement at *line*, unless entries on it have its comment."""
+        end = self.ends.get(line, line)
+        return line if self._holds_entry(line, end) else end
+
+    def _holds_entry(self, line: int, end: int) -> bool:
+        return end != line and self.on_line[end] > 0
+
+    def _has_line(self, parameter: Parameter) -> bool:
+        """Whether it is an inner one on another line than its statement and its parent start."""
+        if parameter.kind not in _INNER or parameter.line in self.ends or not parameter.values:
+            return False
+        above = [self.lines.get(parent) for parent in _parents(parameter.target)]
+        return parameter.line not in above
+
+
+def _derived(parameter: Parameter, known: Mapping[str, Parameter]) -> Iterator[str]:
+    """The targets that its value is made from, those of its own scope before globals."""
+    scope = parameter.target.rpartition(".")[0]
+    nodes = ast.walk(parameter.values[0]) if parameter.values else iter(())
+    for name in dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)):
+        for target in (f"{scope}.{name}", name):
+            if target in known and known[target].kind in _VALUES and target != parameter.target:
+                yield target
+                break
+
+
+def _parents(target: str) -> Iterator[str]:
+    """``cfg.opt`` and ``cfg`` for ``cfg.opt.name``."""
+    for position, character in enumerate(target):
+        if character in ".[" and position:
+            yield target[:position]
+
+
+def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(tree):
+        for block in ("body", "orelse", "finalbody"):
+            statements = getattr(node, block, None)
+            if isinstance(statements, list) and statements:
+                yield statements
+
+
+def _string(node: ast.stmt) -> str:
+    """The first paragraph of a string that stands alone: PEP 257's attribute docstring."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        text = node.value.value
+        return text.strip().partition("\n\n")[0] if isinstance(text, str) else ""
+    return ""
+
+
+def _field_help(parameter: Parameter) -> str:
+    """``field(default=0.1, metadata={"help": ...})``, ``Field(0.1, description=...)``."""
+    call = parameter.values[0] if parameter.values else None
+    keywords = call.keywords if isinstance(call, ast.Call) else []
+    named = {keyword.arg: keyword.value for keyword in keywords}
+    metadata = named.get("metadata")
+    if isinstance(metadata, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in metadata.keys]
+        named.update(zip(keys, metadata.values))  # type: ignore[arg-type]
+    texts = [named[name] for name in ("help", "description", "doc") if name in named]
+    return next((str(text.value) for text in texts if isinstance(text, ast.Constant)), "")

@@ -1,0 +1,420 @@
+"""``find_parameters``: everything in a script that can be given another value."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from kohaku_ast.transform.find.assignments import Site, assign_site, declared_site, rebind_site
+from kohaku_ast.transform.find.bindings import (
+    FUNCTIONS,
+    Definition,
+    Scope,
+    counted,
+    find_definitions,
+)
+from kohaku_ast.transform.find.calls import (
+    Function,
+    argument_site,
+    default_site,
+    entry_calls,
+    factory_result,
+    field_default,
+    field_site,
+    is_field,
+    parameters_of,
+)
+from kohaku_ast.transform.find.options import Option, find_options, find_set_defaults, option_sites
+from kohaku_ast.transform.find.paths import Step, called_name, find_entries, is_setting, join_path
+from kohaku_ast.transform.find.source import Source, with_room
+from kohaku_ast.transform.find.type_inference import reading_of, reading_of_flag, reading_of_option
+from kohaku_ast.value_types import Reading
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Something in a Script that can be given another value."""
+
+    #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)`` or
+    #: ``main.lr``.
+    target: str
+    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``,
+    #: ``other`` or ``module``.
+    kind: str
+    #: The value as written in the script; empty if there is none.
+    default: str
+    #: What text values are read as (see ``kohaku_ast.value_types``).
+    reading: Reading
+    #: The line of the definition that counts first.
+    line: int
+    #: The lines of the other definitions that are replaced too.
+    also: tuple[int, ...] = ()
+    #: What a comment or the option's ``help=`` says of it.
+    help: str = ""
+    #: The section comment it stands under.
+    section: str = ""
+    #: Names of the script that its value is made from.
+    derived_from: tuple[str, ...] = ()
+    #: Whether a person would tune it, so that it is listed without ``--all``.
+    is_setting: bool = True
+    #: Why it cannot be overridden; empty if it can.
+    refused: str = ""
+    #: The shortest target that fits nothing else.
+    short: str = ""
+    #: Where the value goes.
+    sites: tuple[Site, ...] = ()
+    #: The expressions that are its values, in the order of the file; what entries descend into.
+    values: tuple[ast.expr, ...] = ()
+    #: The definitions that count.
+    definitions: tuple[Definition, ...] = ()
+    #: For a path that only the running script can follow: its steps below the bound name.
+    path: tuple[Step, ...] = ()
+    #: For a parameter of an imported module: the module, its file, the target in it.
+    module: tuple[str, str, str] | None = None
+
+
+def find_parameters(source: Source) -> list[Parameter]:
+    """Every parameter of *source*, in the order of the file. Nothing is run or imported."""
+    found: dict[str, Parameter] = {}
+    for one in with_room(lambda: list(_Finder(source).module()), source.filename):
+        found[one.target] = _merged(found[one.target], one) if one.target in found else one
+    return sorted(found.values(), key=lambda parameter: parameter.line)
+
+
+def _merged(first: Parameter, other: Parameter) -> Parameter:
+    """One parameter of two with one target: of a class or function that is defined twice."""
+    if first.refused or other.refused:
+        return other if first.refused else first
+    return replace(
+        first,
+        also=(*first.also, other.line, *other.also),
+        # The argument of a call is found once for each definition of the function.
+        sites=tuple(
+            {(id(site.node), site.change): site for site in first.sites + other.sites}.values()
+        ),
+        values=first.values + other.values,
+        definitions=first.definitions + other.definitions,
+    )
+
+
+class _Finder:
+    """Collects the parameters of one module."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.tree = source.tree
+        self.classes: dict[str, ast.ClassDef] = {}
+        self.functions: dict[str, Function] = {}
+        self.globals: set[str] = set()
+        self.entries: set[str] = set()
+        self.calls: list[ast.Call] = []
+        self.state = looped_names(self.tree)
+
+    def module(self) -> Iterator[Parameter]:
+        names = by_name(find_definitions(self.tree))
+        self.globals = set(names)
+        for name, definitions in names.items():
+            for one in counted(definitions):
+                if isinstance(one.node, FUNCTIONS):
+                    self.functions.setdefault(name, one.node)
+        self.classes = _classes_in(self.tree)
+        self.calls = entry_calls(self.tree, self.functions)
+        self.entries = {called_name(call.func) for call in self.calls}
+        for name, definitions in names.items():
+            yield from self.name("", name, definitions, "global")
+        yield from self.options()
+
+    def scope(self, prefix: str, scope: Scope, kind: str, skipped: set[str]) -> Iterator[Parameter]:
+        outer = self.classes
+        if isinstance(scope, ast.ClassDef):
+            self.classes = {**outer, **_classes_in(scope)}
+        for name, definitions in by_name(find_definitions(scope)).items():
+            if name not in skipped:
+                yield from self.name(f"{prefix}.", name, definitions, kind)
+        self.classes = outer
+
+    def name(
+        self, prefix: str, name: str, found: list[Definition], kind: str
+    ) -> Iterator[Parameter]:
+        """The parameters of one name of a scope: itself, what is in it, its own scope."""
+        if name == "*":
+            return
+        target = f"{prefix}{name}"
+        definitions = counted(found)
+        if not definitions or is_dunder(name):
+            if not prefix:
+                yield refused_parameter(target, found)
+        elif all(
+            one.form in ("value", "declared", "chained", "unpacked") for one in definitions[:1]
+        ):
+            parameter = self.assigned(target, kind, definitions)
+            yield parameter
+            yield from self.contents(parameter)
+        elif kind != "local":
+            yield self.bound(target, definitions)
+        for one in definitions if kind != "local" else []:
+            if isinstance(one.node, ast.ClassDef):
+                yield from self.scope(target, one.node, "class attribute", set())
+            elif isinstance(one.node, FUNCTIONS):
+                yield from self.function(target, one.node)
+
+    def assigned(self, target: str, kind: str, definitions: list[Definition]) -> Parameter:
+        first = definitions[0]
+        values = tuple(one.value for one in definitions if one.value is not None)
+        shown = self.shown_value(first, kind)
+        reading = reading_of(shown, first.annotation, self.classes)
+        looped = kind != "class attribute" and first.name in self.state
+        is_entry = kind != "local" or target.rpartition(".")[0] in self.entries
+        return Parameter(
+            target=target,
+            kind=kind,
+            default=self.text(shown) if shown is not None else self.unpacked_text(first),
+            reading=reading,
+            line=first.line,
+            also=tuple(one.line for one in definitions[1:]),
+            is_setting=is_entry and not looped and self.is_setting(first, shown),
+            sites=tuple(self.site(one, kind) for one in definitions),
+            values=values,
+            definitions=tuple(definitions),
+        )
+
+    def shown_value(self, first: Definition, kind: str) -> ast.expr | None:
+        """What the default is, for a person: of ``field(default=3)`` it is 3."""
+        value = first.value
+        if value is None and isinstance(first.node, ast.Assign) and first.form == "chained":
+            return first.node.value
+        if kind == "class attribute" and value is not None and is_field(value):
+            assert isinstance(value, ast.Call)
+            found = field_default(value)
+            if found is None:
+                return None
+            return factory_result(found[0]) or found[0] if found[1] else found[0]
+        return value
+
+    def unpacked_text(self, first: Definition) -> str:
+        node = first.node
+        return self.text(node.value) if isinstance(node, ast.Assign) else ""
+
+    def is_setting(self, first: Definition, shown: ast.expr | None) -> bool:
+        if shown is None:
+            return first.form == "declared"
+        return is_setting(shown, self.classes)
+
+    def site(self, one: Definition, kind: str) -> Site:
+        if one.form == "declared":
+            return declared_site(one)
+        if one.value is None:
+            return rebind_site(one)
+        if kind == "class attribute" and is_field(one.value):
+            assert isinstance(one.value, ast.Call)
+            return field_site(one.value, one.line)
+        return assign_site(one)
+
+    def contents(self, parent: Parameter) -> Iterator[Parameter]:
+        """The entries of the literal, or the keywords of the call, that a name is bound to."""
+        if parent.kind == "class attribute" and any(map(is_field, parent.values)):
+            return
+        entries: dict[str, list[ast.expr]] = {}
+        for value in parent.values:
+            for path, inner in find_entries(value):
+                entries.setdefault(
+                    parent.target + "." + join_path(path)
+                    if isinstance(path[0], str)
+                    else parent.target + join_path(path),
+                    [],
+                ).append(inner)
+        for target, values in entries.items():
+            yield self.entry(parent, target, values)
+
+    def entry(self, parent: Parameter, target: str, values: list[ast.expr]) -> Parameter:
+        called = parent.values[0]
+        is_parser = isinstance(called, ast.Call) and "Parser" in self.text(called.func)
+        return Parameter(
+            target=target.replace(".[", "["),
+            kind="entry",
+            default=self.text(values[0]),
+            reading=reading_of(values[0], None, self.classes),
+            line=values[0].lineno,
+            also=tuple(value.lineno for value in values[1:]),
+            is_setting=is_setting(values[0], self.classes)
+            and not is_parser
+            and not self.is_hidden(parent),
+            sites=tuple(Site(value, "replace", "{}", value.lineno) for value in values),
+            values=tuple(values),
+        )
+
+    def is_hidden(self, parent: Parameter) -> bool:
+        return parent.kind == "local" and parent.target.rpartition(".")[0] not in self.entries
+
+    def function(self, target: str, function: Function) -> Iterator[Parameter]:
+        own = list(parameters_of(function))
+        for argument, default in own:
+            passed = self.passed(target, function, argument.arg)
+            if default is not None or passed:
+                yield self.default(target, argument, default, passed)
+        yield from self.scope(target, function, "local", {argument.arg for argument, _ in own})
+
+    def passed(self, owner: str, function: Function, name: str) -> list[Site]:
+        """Where the calls that start the program pass an argument for *name*."""
+        calls = [
+            call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
+        ]
+        sites = [argument_site(call, function, name) for call in calls]
+        return [site for site in sites if site is not None]
+
+    def default(
+        self, owner: str, argument: ast.arg, default: ast.expr | None, passed: list[Site]
+    ) -> Parameter:
+        sites = passed if default is None else [default_site(default), *passed]
+        found = (
+            field_default(default) if isinstance(default, ast.Call) and is_field(default) else None
+        )
+        shown = found[0] if found else default
+        if shown is None:  # no default: the argument of the call is what a person would edit
+            assert isinstance(passed[0].node, ast.expr)
+            shown = passed[0].node
+        return Parameter(
+            target=f"{owner}({argument.arg})",
+            kind="default",
+            default=self.text(shown),
+            reading=reading_of(shown, argument.annotation, self.classes),
+            line=sites[0].line,
+            also=tuple(site.line for site in sites[1:]),
+            is_setting=owner in self.entries and is_setting(shown, self.classes),
+            sites=tuple(sites),
+            values=(shown,),
+        )
+
+    def bound(self, target: str, definitions: list[Definition]) -> Parameter:
+        return Parameter(
+            target=target,
+            kind="other",
+            default="",
+            reading=("any",),
+            line=definitions[0].line,
+            also=tuple(one.line for one in definitions[1:]),
+            is_setting=False,
+            sites=tuple(self.site(one, "global") for one in definitions),
+            values=tuple(one.value for one in definitions if one.value is not None),
+            definitions=tuple(definitions),
+        )
+
+    def options(self) -> Iterator[Parameter]:
+        grouped: dict[str, list[Option]] = {}
+        for option in find_options(self.tree):
+            grouped.setdefault(option.target, []).append(option)
+        set_defaults = find_set_defaults(self.tree) if grouped else []
+        for target, options in grouped.items():
+            yield self.option(target, options, set_defaults)
+
+    def option(
+        self, target: str, options: list[Option], set_defaults: list[ast.keyword]
+    ) -> Parameter:
+        first = options[0]
+        found = [site for option in options for site in option_sites(option, set_defaults)]
+        sites = tuple({(id(site.node), site.change): site for site in found}.values())
+        help_text = first.keyword("help")
+        if first.library == "absl" and len(first.call.args) > 2:
+            help_text = first.call.args[2]
+        default = first.default
+        lines = [
+            site.line for site in sites if "{}" in site.template and site.line != first.call.lineno
+        ]
+        return Parameter(
+            target=target,
+            kind="option",
+            default=self.text(default) if default is not None else "",
+            reading=_option_reading(first, self.classes),
+            line=first.call.lineno,
+            also=tuple(dict.fromkeys(lines)),
+            help=_constant_text(help_text),
+            is_setting=True,
+            sites=sites,
+            values=(default,) if default is not None else (),
+        )
+
+    def text(self, node: ast.expr) -> str:
+        """*node* as written; what was made up (the [] of a `list` factory) as Python writes it."""
+        return self.source.segment(node) if hasattr(node, "lineno") else ast.unparse(node)
+
+
+def refused_parameter(target: str, found: list[Definition]) -> Parameter:
+    """A name that is there and cannot be overridden."""
+    first = found[0]
+    reason = f"it is bound only by 'except' (line {first.line})"
+    if is_dunder(first.name):
+        reason = "it belongs to Python's own machinery"
+    elif any(one.form == "for" for one in found):
+        reason = "it is a loop variable"
+    elif any(one.looped for one in found):
+        reason = "it is assigned only inside a loop: give it a value above the loop"
+    return Parameter(target, "other", "", ("any",), first.line, is_setting=False, refused=reason)
+
+
+def is_dunder(name: str) -> bool:
+    """Whether *name* is one of Python's own: ``__name__``."""
+    return name.startswith("__") and name.endswith("__")
+
+
+def find_functions(tree: ast.Module) -> dict[str, Function]:
+    """The functions of the module, by name."""
+    names = by_name(find_definitions(tree)).items()
+    nodes = ((name, one.node) for name, definitions in names for one in counted(definitions)[:1])
+    return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
+
+
+def _classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
+    """The classes of *scope* as its own statements name them: ``Mode``, ``Args.Mode``."""
+    found: dict[str, ast.ClassDef] = {}
+    for name, definitions in by_name(find_definitions(scope)).items():
+        for one in counted(definitions):
+            if isinstance(one.node, ast.ClassDef):
+                found.setdefault(name, one.node)
+                for inner, node in _classes_in(one.node).items():
+                    found.setdefault(f"{name}.{inner}", node)
+    return found
+
+
+def by_name(definitions: list[Definition]) -> dict[str, list[Definition]]:
+    """Name -> its definitions; names in the order of their first one."""
+    found: dict[str, list[Definition]] = {}
+    for one in definitions:
+        found.setdefault(one.name, []).append(one)
+    return found
+
+
+def looped_names(tree: ast.Module) -> set[str]:
+    """Names that some loop of the file assigns again: state, not settings."""
+    loops = [
+        node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    ]
+    return {
+        node.id
+        for loop in loops
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _option_reading(option: Option, classes: Mapping[str, ast.ClassDef]) -> Reading:
+    if option.library == "absl":
+        kind = ast.unparse(option.call.func).rpartition("DEFINE_")[2]
+        values = option.keyword("enum_values")
+        if kind == "enum" and values is None and len(option.call.args) > 2:
+            values = option.call.args[2]
+        return reading_of_flag(kind, option.default, values)
+    keyword = option.keyword
+    action = keyword("action")
+    if action is None and isinstance(keyword("is_flag"), ast.Constant):
+        action = ast.Constant("store_true")
+    nargs = keyword("nargs")
+    if isinstance(keyword("multiple"), ast.Constant):
+        nargs = ast.Constant("*")
+    return reading_of_option(
+        keyword("type"), option.default, action, nargs, keyword("choices"), classes
+    )
+
+
+def _constant_text(node: ast.expr | None) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

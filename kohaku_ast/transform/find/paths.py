@@ -1,0 +1,208 @@
+"""Settings, the paths that lead into them, and the entries at their ends."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+
+from kohaku_ast.errors import UsageError
+
+_BUILDERS = {
+    "int", "float", "str", "bool", "bytes", "complex", "list", "tuple", "dict", "set",
+    "frozenset", "range", "slice", "Path", "PurePath", "Decimal", "Fraction", "timedelta",
+}  # fmt: skip
+
+
+def is_setting(node: ast.expr, enums: Collection[str] = ()) -> bool:
+    """Whether a person would tune *node*: it is made of literals only (``10 * 1024``,
+    ``int(1e5)``, ``0.1 if FAST else 1``, ``os.environ.get("LR", 0.1)``, ``Path("x")``).
+    """
+    if isinstance(node, ast.Constant):
+        return node.value is not Ellipsis
+    if isinstance(node, ast.IfExp):
+        return is_setting(node.body, enums) and is_setting(node.orelse, enums)
+    if isinstance(node, ast.Call):
+        return _is_builder(node) and all(is_setting(part, enums) for part in _arguments(node))
+    if isinstance(node, ast.Attribute):
+        return isinstance(node.value, ast.Name) and node.value.id in enums
+    if isinstance(node, ast.Dict):
+        keys = [key for key in node.keys if key is not None]
+        return len(keys) == len(node.keys) and all(
+            is_setting(part, enums) for part in [*keys, *node.values]
+        )
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return all(is_setting(part, enums) for part in node.elts)
+    return _is_operation(node, enums)
+
+
+def _is_operation(node: ast.expr, enums: Collection[str]) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        return is_setting(node.operand, enums)
+    if isinstance(node, ast.BinOp):
+        return is_setting(node.left, enums) and is_setting(node.right, enums)
+    if isinstance(node, ast.BoolOp):
+        return all(is_setting(value, enums) for value in node.values)
+    if isinstance(node, ast.JoinedStr):
+        return not any(isinstance(part, ast.Name) for part in ast.walk(node))
+    if isinstance(node, ast.Subscript):
+        return is_environment(node)
+    return False
+
+
+def _is_builder(node: ast.Call) -> bool:
+    return called_name(node.func) in _BUILDERS or is_environment(node)
+
+
+def _arguments(node: ast.Call) -> list[ast.expr]:
+    return [*node.args, *(keyword.value for keyword in node.keywords)]
+
+
+def called_name(function: ast.expr) -> str:
+    """The last name of what is called: ``Path`` for ``pathlib.Path``, else ``""``."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def dotted_name(node: ast.AST | None) -> str:
+    """``np.random.seed`` of that expression, ``""`` of another."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def is_environment(node: ast.expr) -> bool:
+    """``os.environ.get(...)``, ``os.getenv(...)`` or ``os.environ[...]``."""
+    text = ast.unparse(node.func if isinstance(node, ast.Call) else node)
+    return text.startswith(("os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ["))
+
+
+Step = str | int
+"""One step of a path: an attribute or key, or the index of a list."""
+
+_PART = re.compile(r"""\.?([^.\[\]()]+)|\[(-?\d+)\]|\[(["'])(.*?)\3\]""")
+_DEFAULT = re.compile(r"([^\W\d][\w.]*)\(([^\W\d]\w*)\)")
+
+
+def split_path(target: str) -> tuple[Step, ...]:
+    """``"cfg.layers[0]"`` -> ``("cfg", "layers", 0)``; raises UsageError for anything else."""
+    steps: list[Step] = []
+    position = 0
+    while match := _PART.match(target, position):
+        if (position == 0) == match[0].startswith((".", "[")) and not match[0].startswith("["):
+            break  # `.lr`, or `a[0]b`
+        name, index, _, key = match.groups()
+        steps.append(int(index) if index else key if name is None else name)
+        position = match.end()
+    if position < len(target) or not str(steps[:1] and steps[0]).isidentifier():
+        raise UsageError(
+            f"{target!r} is not a target: write a name (lr), a path (Args.lr, cfg.opt.name, "
+            "layers[0]), an option (--lr) or a parameter (main(epochs))"
+        )
+    return tuple(steps)
+
+
+def join_path(steps: tuple[Step, ...]) -> str:
+    """The other way: ``("cfg", "layers", 0)`` -> ``"cfg.layers[0]"``."""
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif step.isidentifier():
+            text += f".{step}"
+        else:
+            text += f"[{step!r}]"
+    return text.removeprefix(".")
+
+
+def split_default(target: str) -> tuple[str, str] | None:
+    """``"Model.__init__(dropout)"`` -> ``("Model.__init__", "dropout")``, else None."""
+    match = _DEFAULT.fullmatch(target)
+    return (match[1], match[2]) if match else None
+
+
+def last_name(target: str) -> str:
+    """The name by which a short target finds *target*: ``--batch-size`` -> ``batch_size``."""
+    default = split_default(target)
+    if default:
+        return default[1]
+    if target.startswith("-"):
+        return target.lstrip("-").replace("-", "_")
+    last = split_path(target)[-1]
+    return last if isinstance(last, str) else ""
+
+
+_CLOSED_CALLS = {"dict", "SimpleNamespace", "Namespace"}
+
+
+def find_entries(
+    value: ast.expr, path: tuple[Step, ...] = ()
+) -> Iterator[tuple[tuple[Step, ...], ast.expr]]:
+    """Every entry below *value* that has a name, with its path; containers before contents."""
+    if isinstance(value, ast.IfExp):
+        yield from find_entries(value.body, path)
+        yield from find_entries(value.orelse, path)
+    for step, inner in _parts(value):
+        if isinstance(step, str):
+            yield (*path, step), inner
+        yield from find_entries(inner, (*path, step))
+
+
+def descend(value: ast.expr, path: tuple[Step, ...]) -> list[ast.expr]:
+    """The expressions that *path* leads to from *value*; empty if the text does not tell.
+
+    Both arms of ``a if c else b`` count: either may be the one that is used.
+    """
+    if not path:
+        return [value]
+    if isinstance(value, ast.IfExp):
+        return descend(value.body, path) + descend(value.orelse, path)
+    if isinstance(value, (ast.Await, ast.NamedExpr)):
+        return descend(value.value, path)
+    parts = list(_parts(value))
+    if isinstance(path[0], int) and path[0] < 0 and parts and isinstance(parts[-1][0], int):
+        path = (path[0] + len(parts), *path[1:])
+    found = [inner for step, inner in parts if step == path[0] and type(step) is type(path[0])]
+    # Of two equal keys in a display the last one holds.
+    return descend(found[-1], path[1:]) if found else []
+
+
+def is_closed(value: ast.expr) -> bool:
+    """Whether all that *value* holds can be read off the text, so that another name is a typo."""
+    if isinstance(value, ast.Dict):
+        return all(isinstance(key, ast.Constant) for key in value.keys)
+    if isinstance(value, ast.Call):
+        name = (
+            value.func.attr
+            if isinstance(value.func, ast.Attribute)
+            else getattr(value.func, "id", "")
+        )
+        named = all(keyword.arg for keyword in value.keywords)
+        return name in _CLOSED_CALLS and named and not value.args
+    if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
+        return not any(isinstance(item, ast.Starred) for item in value.elts)
+    return isinstance(value, (ast.Constant, ast.JoinedStr, ast.UnaryOp, ast.Compare, ast.Lambda))
+
+
+def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
+    """What *value* holds, by key, keyword or index."""
+    if isinstance(value, ast.Dict):
+        for key, inner in zip(value.keys, value.values):
+            step = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(step, (str, int)) and not isinstance(step, bool):
+                yield step, inner
+    elif isinstance(value, (ast.List, ast.Tuple)):
+        for index, inner in enumerate(value.elts):
+            if isinstance(inner, ast.Starred):
+                return  # from here on indices are not known
+            yield index, inner
+    elif isinstance(value, ast.Call):
+        # Model(width=64).to(device): the inner call's keywords, the outer's over them.
+        if isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Call):
+            yield from _parts(value.func.value)
+        for keyword in value.keywords:
+            if keyword.arg:
+                yield keyword.arg, keyword.value

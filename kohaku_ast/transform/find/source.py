@@ -1,0 +1,174 @@
+"""A script's text: its bytes, how they are decoded, and where each position lies."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import sys
+import tokenize
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from kohaku_ast.errors import SourceError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+# Only these end a line for Python's tokenizer; str.splitlines() would also break at a
+# form feed or U+2028 and shift every line below.
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a script, with positions as ``ast`` counts them."""
+
+    #: The path that tracebacks show.
+    filename: str
+    #: The text as decoded, newlines as they are in the file, without the BOM.
+    text: str
+    #: What the bytes were decoded with, e.g. ``"utf-8"`` or ``"iso-8859-1"``.
+    encoding: str = "utf-8"
+    #: Where its local modules are looked for: the first entry of its ``sys.path``.
+    folder: str = ""
+    #: The package that it is a module of; what its relative imports start from.
+    package: str = ""
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines, without their ends."""
+        return _LINE_END.split(self.text)
+
+    @cached_property
+    def newline(self) -> str:
+        """The file's own line end (that of its first line)."""
+        found = _LINE_END.search(self.text)
+        return found.group() if found else "\n"
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        """The offset in the text at which each line starts."""
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset in the text of an ``ast`` position (line from 1, column in UTF-8 bytes)."""
+        text = self.lines[line - 1]
+        if not text.isascii():
+            column = len(text.encode("utf-8")[:column].decode("utf-8"))
+        return self.line_starts[line - 1] + column
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Start and end offset of *node* in the text."""
+        start = self.offset(node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        end = self.offset(node.end_lineno, node.end_col_offset)  # type: ignore[attr-defined]
+        return start, end
+
+    def segment(self, node: ast.AST) -> str:
+        """The text of *node* as it is written."""
+        start, end = self.span(node)
+        return self.text[start:end]
+
+    @property
+    def tree(self) -> ast.Module:
+        """The syntax tree; raises SyntaxError as ``compile`` does."""
+        return self._parsed[0]
+
+    @property
+    def parser_warnings(self) -> list[warnings.WarningMessage]:
+        """What Python's parser warns of in the text (an invalid escape, say)."""
+        return self._parsed[1]
+
+    @cached_property
+    def _parsed(self) -> tuple[ast.Module, list[warnings.WarningMessage]]:
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            return ast.parse(self.text, self.filename), noted
+
+    def line_of(self, node: ast.AST) -> str:
+        """``train.py:12``: where *node* stands, as messages write it."""
+        return f"{os.path.basename(self.filename)}:{node.lineno}"  # type: ignore[attr-defined]
+
+
+def parse_text(text: str, filename: str) -> ast.Module:
+    """The tree of *text*, silently."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, filename)
+
+
+def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> Source:
+    """The Source of *data*; raises SourceError where Python could not decode it either."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        text = data.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        raise SourceError(f"{filename}: cannot decode the script: {error}") from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise SourceError(
+            f"{filename}:{line}: source code cannot contain null bytes: is this a Python script?"
+        )
+    encoding = "utf-8" if encoding == "utf-8-sig" else encoding
+    folder = folder or os.path.dirname(os.path.realpath(filename))
+    return Source(filename, text, encoding, folder, package)
+
+
+def read_bytes(path: str) -> bytes:
+    """The bytes of the script at *path*; raises SourceError with the next move."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise SourceError(f"can't open file {path!r}: {error.strerror}") from error
+
+
+Result = TypeVar("Result")
+
+_STACK = 512 * 2**20
+# Python compiles a sum of 2,900 terms; walking it takes some calls for each of them.
+_LIMIT = 100_000
+
+
+def with_room(function: Callable[[], Result], filename: str) -> Result:
+    """``function()``; where the usual stack does not do, once more with a deep one.
+
+    Raises SourceError where that does not do either.
+    """
+    try:
+        return function()
+    except RecursionError:
+        pass
+    try:
+        return _on_deep_stack(function)
+    except (RecursionError, RuntimeError, ValueError) as error:
+        raise SourceError(f"{filename}: nested too deeply to be rewritten: {error}") from None
+
+
+def _on_deep_stack(function: Callable[[], Result]) -> Result:
+    import threading  # both for such scripts only
+    from concurrent.futures import Future
+
+    future: Future[Result] = Future()
+    size, limit = threading.stack_size(_STACK), sys.getrecursionlimit()
+    try:
+        sys.setrecursionlimit(_LIMIT)
+        thread = threading.Thread(target=_fulfil, args=(future, function))
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(limit)
+    return future.result()
+
+
+def _fulfil(future: Future[Result], function: Callable[[], Result]) -> None:
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)

@@ -1,0 +1,294 @@
+"""From a target as the user wrote it to the parameter, or the module, that it means."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from unicodedata import normalize
+
+from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, UnknownTarget, near
+from kohaku_ast.transform.find.assignments import Site, path_site
+from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition, counted, find_definitions
+from kohaku_ast.transform.find.modules import (
+    LocalModule,
+    find_module,
+    import_names,
+    imported_modules,
+    split_module,
+)
+from kohaku_ast.transform.find.options import find_options
+from kohaku_ast.transform.find.parameters import (
+    Parameter,
+    find_parameters,
+    is_dunder,
+    refused_parameter,
+)
+from kohaku_ast.transform.find.paths import (
+    Step,
+    descend,
+    is_closed,
+    join_path,
+    last_name,
+    split_default,
+    split_path,
+)
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.type_inference import reading_of
+
+
+class Targets:
+    """The targets of one script."""
+
+    def __init__(self, source: Source, parameters: Sequence[Parameter]) -> None:
+        self.source = source
+        self.parameters = {one.target: one for one in reversed(parameters)}
+        self.by_last: dict[str, list[Parameter]] = {}
+        for one in parameters:
+            if not one.refused and last_name(one.target):
+                self.by_last.setdefault(last_name(one.target), []).append(one)
+
+    @cached_property
+    def modules(self) -> list[LocalModule]:
+        """The local modules that the script imports."""
+        return imported_modules(self.source)
+
+    @cached_property
+    def import_names(self) -> dict[str, str]:
+        """What the names that the script imports stand for."""
+        return import_names(self.source.tree, self.source.package)
+
+    def resolve(self, target: str) -> Parameter:
+        """The parameter that *target* means.
+
+        Raises UnknownTarget with near names, AmbiguousTarget with all that fit, or
+        RefusedTarget with the reason.
+        """
+        found = self.parameters.get(target)
+        if found is not None and not found.refused:
+            return found
+        if (as_python := normalize("NFKC", target)) != target:
+            return self.resolve(as_python)  # Python's own form of a name; ASCII stays as it is
+        if target.startswith("-"):
+            return self.option(target)
+        if split_default(target):
+            raise self.unknown(target)
+        path = split_path(target)
+        canonical = self.parameters.get(join_path(path))
+        if canonical is not None and not canonical.refused:
+            return canonical
+        if len(path) == 1:
+            return self.short(target, found)
+        return self.below(target, path)
+
+    def option(self, target: str) -> Parameter:
+        """By any of its flags: ``-l`` for ``-l/--lr``."""
+        for option in find_options(self.source.tree):
+            if target in option.flags:
+                return self.parameters[option.target]
+        raise self.unknown(target)
+
+    def short(self, target: str, refused: Parameter | None) -> Parameter:
+        """The one parameter whose last name is *target*."""
+        fitting = self.by_last.get(target, [])
+        if len(fitting) > 1:
+            listed = "".join(f"\n  {one.target}  ({one.kind}, line {one.line})" for one in fitting)
+            raise AmbiguousTarget(
+                f"{self.file}: {target!r} fits several parameters; "
+                f"write one of them in full:{listed}"
+            )
+        if fitting:
+            return fitting[0]
+        if refused is not None:
+            raise self.refusal(refused)
+        if target.startswith("__") and target.endswith("__"):
+            raise RefusedTarget(
+                f"{self.file}: cannot override {target!r}: names with two "
+                "underscores on both sides belong to Python's own machinery"
+            )
+        raise self.unknown(target)
+
+    def refusal(self, parameter: Parameter) -> RefusedTarget:
+        """The error for a name that is there and cannot be overridden."""
+        return RefusedTarget(
+            f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: "
+            f"{parameter.refused}"
+        )
+
+    def below(self, target: str, path: tuple[Step, ...]) -> Parameter:
+        """A path into a name that is bound to something: the longest part that is known."""
+        full = join_path(path)  # ``cfg["lr"]`` and ``cfg.lr`` are one target
+        for length in range(len(path) - 1, 0, -1):
+            owner = self.parameters.get(join_path(path[:length]))
+            if owner is None:
+                continue
+            if owner.refused:
+                raise self.refusal(owner)
+            found = self.in_text(full, owner, path[length:])
+            if found is not None:
+                return found
+            if owner.definitions:
+                return self.at_run_time(full, owner, path[length:])
+            if all(map(is_closed, owner.values)):
+                break
+        raise self.unknown(target)
+
+    def in_text(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
+        """The entry, if the text of the owner's values shows it."""
+        values = [inner for value in owner.values for inner in descend(value, rest)]
+        if not values:
+            return None
+        return replace(
+            owner, target=target, kind="entry", also=(), values=tuple(values), definitions=(),
+            default=self.source.segment(values[0]), line=values[0].lineno,
+            reading=reading_of(values[0], None, {}),
+            sites=tuple(Site(value, "replace", "{}", value.lineno) for value in values),
+        )  # fmt: skip
+
+    def at_run_time(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter:
+        """A path that only the running script can follow; closed literals have no such."""
+        open_ones = [one for one in owner.definitions if not _is_closed(one)]
+        if not open_ones or any(one.form in ("def", "class") for one in open_ones):
+            self.refuse_inner(target, open_ones, rest)
+            raise self.unknown(target)
+        for one in open_ones:
+            self.refuse_unreadable(target, owner, one)
+        return replace(
+            owner, target=target, kind="entry", default="", reading=("any",), definitions=(),
+            line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
+            sites=tuple(path_site(one) for one in open_ones), path=rest,
+        )  # fmt: skip
+
+    def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:
+        """Say why, if a class or function binds the name in a way that cannot be replaced."""
+        scopes = [one.node for one in owners if isinstance(one.node, (*FUNCTIONS, ast.ClassDef))]
+        for scope in scopes:
+            found = [one for one in find_definitions(scope) if (one.name,) == rest]
+            if found and (is_dunder(found[0].name) or not counted(found)):
+                raise self.refusal(refused_parameter(target, found))
+
+    def refuse_unreadable(self, target: str, owner: Parameter, one: Definition) -> None:
+        """Say why, if only the running script knows the keys of a literal, or if there is no place
+        for a statement behind the definition.
+        """
+        reason = ""
+        if isinstance(one.node, ast.If) and self.source.segment(one.node).startswith("elif"):
+            reason = "it is bound in the condition of an elif"
+        elif isinstance(one.value, ast.DictComp):
+            reason = "its keys are made by a comprehension"
+        elif isinstance(one.value, ast.Dict) and not all(
+            key is None or isinstance(key, ast.Constant) for key in one.value.keys
+        ):
+            reason = "its keys are not literals"
+        if reason:
+            raise RefusedTarget(
+                f"{self.file}:{one.line}: cannot override {target!r}: {reason}. "
+                f"Override {owner.target!r} as a whole."
+            )
+
+    def unknown(self, target: str) -> UnknownTarget:
+        """The error for a target that is nowhere, with what the user may have meant."""
+        names = [one.target for one in self.parameters.values() if not one.refused]
+        found = near(target, names)
+        for last in near(last_name_or(target), list(self.by_last)):
+            found += [one.target for one in self.by_last[last] if one.target not in found]
+        hints = [f"{name!r} (line {self.parameters[name].line})" for name in found[:3]]
+        hint = (
+            f" Did you mean {' or '.join(hints)}?"
+            if hints
+            else (
+                f" 'kogine run --inspect {self.file}' lists what can be overridden;"
+                " --add sets a name that the script does not define."
+            )
+        )
+        return UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}")
+
+    @property
+    def file(self) -> str:
+        """The script's name, for messages."""
+        return self.source.filename.replace("\\", "/").rpartition("/")[2]
+
+    def shortest(self, parameter: Parameter) -> str:
+        """The shortest target that means *parameter* and nothing else."""
+        last = last_name(parameter.target)
+        fitting = self.by_last.get(last, [])
+        has_global = last in self.parameters and not self.parameters[last].refused
+        if last.isidentifier() and len(fitting) == 1 and not has_global:
+            return last
+        return parameter.target
+
+
+def _is_closed(definition: Definition) -> bool:
+    if definition.form == "import":
+        return False
+    return definition.value is not None and is_closed(definition.value)
+
+
+def last_name_or(target: str) -> str:
+    """The last name of *target*, or all of it."""
+    return last_name(target) or target
+
+
+_FIRST = re.compile(r"[^.(\[]+")
+
+
+def module_parameter(source: Source, targets: Targets, target: str) -> Parameter | None:
+    """The parameter *target* if it lies in a local module, else None.
+
+    Raises AmbiguousTarget if the script itself has something else of the module's name.
+    """
+    match = _FIRST.match(target)
+    if match is None or "." not in target or target.startswith("-"):
+        return None
+    own = targets.parameters.get(match[0])
+    is_own = own is not None and not any(one.form == "import" for one in own.definitions)
+    if is_own and find_module(source.folder, match[0]) is None:
+        return None
+    found = split_module(target, targets.modules, targets.import_names)
+    if found is None:
+        return None
+    module, inner = found
+    if not is_own:
+        return in_module(target, module, inner)
+    assert own is not None
+    return _own_or_module(targets, target, own, in_module(target, module, inner))
+
+
+def _own_or_module(
+    targets: Targets, target: str, own: Parameter, other: Parameter
+) -> Parameter | None:
+    """Of a class and a module of one name, the one that has the *target*; None for the class."""
+    assert other.module is not None
+    name, path, inner = other.module
+    if not _has(path, inner):
+        return None
+    if target not in targets.parameters:
+        return other
+    raise AmbiguousTarget(
+        f"{targets.file}: {target!r} is in both {own.target!r} (line {own.line}) and the module "
+        f"{name!r} ({path}): import the module under another name"
+    )
+
+
+def _has(path: str, target: str) -> bool:
+    """Whether the module at *path* has a parameter *target*."""
+    try:
+        source = decode(read_bytes(path), path)
+        Targets(source, find_parameters(source)).resolve(target)
+    except (KogineError, SyntaxError):
+        return False
+    return True
+
+
+def in_module(target: str, module: LocalModule, inner: str) -> Parameter:
+    """A parameter that the module's own Program resolves."""
+    return Parameter(
+        target=f"{module.name}.{inner}",
+        kind="module",
+        default="",
+        reading=("any",),
+        line=0,
+        module=(module.name, module.path, inner),
+    )

@@ -1,0 +1,410 @@
+"""How a parameter's text is to be read, from its annotation or else from the form of its default.
+
+Static: nothing is evaluated. What is not understood is ``("any",)``, never an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Mapping, Sequence
+
+from kohaku_ast.transform.find.paths import dotted_name
+from kohaku_ast.value_types import Reading
+
+Classes = Mapping[str, ast.ClassDef]
+"""The classes of the script by the name it uses at module level (``Mode``, ``Args.Mode``)."""
+
+ANY: Reading = ("any",)
+NONE: Reading = ("none",)
+BOOL: Reading = ("bool",)
+STR: Reading = ("str",)
+LIST: Reading = ("list",)
+
+_SCALARS = ("bool", "int", "float", "complex", "str", "bytes")
+_CONTAINERS = ("list", "tuple", "dict", "set", "frozenset")
+_TYPING_CONTAINERS = {"List": "list", "Tuple": "tuple", "Dict": "dict", "Set": "set"}
+_TYPING_CONTAINERS |= {"FrozenSet": "frozenset"}
+_WRAPPERS = ("Final", "ClassVar", "Annotated", "InitVar")
+_PATHS = ("Path", "PurePath", "PurePosixPath", "PureWindowsPath")
+_ENVIRONMENT = ("os.environ.get", "environ.get", "os.getenv", "getenv")
+_PATH_TEXTS = ("join", "expanduser", "expandvars", "abspath", "realpath", "dirname", "basename")
+_PATH_STEPS = (
+    "parent",
+    "resolve",
+    "absolute",
+    "expanduser",
+    "joinpath",
+    "with_suffix",
+    "with_name",
+)
+_STR_STEPS = ("format", "join", "lower", "upper", "strip", "replace")
+_CLICK_TYPES = {"INT": "int", "IntRange": "int", "FLOAT": "float", "FloatRange": "float"}
+_CLICK_TYPES |= {"STRING": "str", "BOOL": "bool", "FileType": "str"}
+_FLAG_KINDS = {"float": "float", "integer": "int", "string": "str", "bool": "bool"}
+_FLAG_KINDS |= {"boolean": "bool", "list": "list", "spaceseplist": "list"}
+
+
+def reading_of(default: ast.expr | None, annotation: ast.expr | None, classes: Classes) -> Reading:
+    """The reading of a name, field or function parameter.
+
+    *default* is None if there is none (a parameter that must be given), which is not ``= None``.
+    """
+    try:
+        form = _form(default, classes)
+        found = _annotated(annotation, classes)
+    except RecursionError:
+        return ANY  # an expression too deep to walk is no setting that a person typed
+    if found == ("optional", ANY):
+        return _or_none(form)
+    if found == ANY:
+        return form
+    return _or_none(found) if form == NONE else _settle(found, form)
+
+
+def reading_of_option(
+    type_expr: ast.expr | None,
+    default: ast.expr | None,
+    action: ast.expr | None,
+    nargs: ast.expr | None,
+    choices: ast.expr | None,
+    classes: Classes,
+) -> Reading:
+    """The reading of an argparse or click option, from the arguments that declare it."""
+    form = NONE if default is None else reading_of(default, None, classes)
+    if _acted(action) == BOOL and default is None:
+        return BOOL  # store_true brings its own default, False
+    found = _acted(action) or _chosen(type_expr, choices) or _typed(type_expr, form, classes)
+    if _takes_several(nargs):
+        found = ("tuple",) if form == ("tuple",) else LIST
+    return _or_none(found) if form == NONE else found
+
+
+def reading_of_flag(
+    kind: str, default: ast.expr | None, enum_values: ast.expr | None = None
+) -> Reading:
+    """The reading of an absl flag made by ``DEFINE_<kind>``."""
+    form = NONE if default is None else reading_of(default, None, {})
+    if kind.startswith("multi_"):
+        found = LIST
+    elif kind == "enum":
+        found = _choices(enum_values) or STR
+    else:
+        found = (_FLAG_KINDS[kind],) if kind in _FLAG_KINDS else form
+    return _or_none(found) if form == NONE else found
+
+
+def _or_none(reading: Reading) -> Reading:
+    """*reading*, where None fits too."""
+    return reading if reading[0] in ("optional", "none", "any") else ("optional", reading)
+
+
+# --- annotations ---------------------------------------------------------------------------------
+
+
+def _annotated(node: ast.expr | None, classes: Classes) -> Reading:
+    """The reading that an annotation names; ANY if it is not understood."""
+    if isinstance(node, ast.Constant):
+        return _quoted(node.value, classes)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _union([node.left, node.right], classes)
+    if isinstance(node, ast.Subscript):
+        return _subscripted(node, classes)
+    return _named(dotted_name(node), classes)
+
+
+def _quoted(value: object, classes: Classes) -> Reading:
+    if value is None:
+        return NONE
+    if not isinstance(value, str):
+        return ANY
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # plain Python does not compile this text either
+            inner = ast.parse(value.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError):
+        return ANY
+    return _annotated(inner, classes)
+
+
+def _named(name: str, classes: Classes) -> Reading:
+    if name in classes:
+        return _enum(name, classes) or ANY
+    if name in _SCALARS or name in _CONTAINERS:
+        return (name,)
+    last = name.rpartition(".")[2]
+    if name in (last, f"pathlib.{last}") and last in _PATHS:
+        return ("path", f"pathlib.{last}")
+    return (_TYPING_CONTAINERS[last],) if last in _TYPING_CONTAINERS else ANY
+
+
+def _subscripted(node: ast.Subscript, classes: Classes) -> Reading:
+    last = dotted_name(node.value).rpartition(".")[2]
+    parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    if last in _WRAPPERS:
+        return _annotated(parts[0], classes)
+    if last == "Optional":
+        return ("optional", _strip_none(_annotated(parts[0], classes)))
+    if last == "Union":
+        return _union(parts, classes)
+    if last == "Literal":
+        return _literal(parts)
+    found = _named(dotted_name(node.value), classes)
+    return found if found[0] in _CONTAINERS else ANY
+
+
+def _literal(parts: Sequence[ast.expr]) -> Reading:
+    values = _constants(parts)
+    if not values:
+        return ANY
+    rest = tuple(value for value in values if value is not None)
+    if len(rest) == len(values):
+        return ("literal", values)
+    return ("optional", ("literal", rest)) if rest else NONE
+
+
+def _union(parts: Sequence[ast.expr], classes: Classes) -> Reading:
+    """One flat union, None taken out to an optional around it."""
+    found = [_annotated(part, classes) for part in parts]
+    optional = any(each[0] in ("none", "optional") for each in found)
+    flat: list[Reading] = []
+    for each in map(_strip_none, found):
+        flat.extend(each[1:] if each[0] == "union" else [each])
+    kept = tuple(dict.fromkeys(each for each in flat if each != NONE))
+    inner = kept[0] if len(kept) == 1 else ("union", *kept) if kept else ANY
+    return ("optional", inner) if optional else inner
+
+
+def _strip_none(reading: Reading) -> Reading:
+    inner: Reading = reading[1] if reading[0] == "optional" else reading
+    return inner
+
+
+def _settle(found: Reading, form: Reading) -> Reading:
+    """``Union[str, Path] = "data"`` is read as str: every text is both, the default says which."""
+    if found[0] == "optional":
+        return _or_none(_settle(found[1], form))
+    if found[0] != "union" or form[0] not in ("str", "path"):
+        return found
+    kept = [each for each in found[1:] if each == form or each[0] not in ("str", "path")]
+    if form not in kept:
+        return found
+    return form if len(kept) == 1 else ("union", *kept)
+
+
+# --- enums of the script -------------------------------------------------------------------------
+
+
+def _enum(name: str, classes: Classes) -> Reading | None:
+    """The reading of the class *name* of the script, if it is an enum."""
+    node = classes.get(name)
+    if node is None or not _derives_from_enum(node, classes, depth=0):
+        return None
+    return ("enum", name, _members(node))
+
+
+def _derives_from_enum(node: ast.ClassDef, classes: Classes, depth: int) -> bool:
+    for base in map(dotted_name, node.bases):
+        last = base.rpartition(".")[2]
+        known = classes.get(base)
+        # The depth ends a class that stands for its own base: `class A(A)`.
+        if known is not None and known is not node and depth < 20:
+            if _derives_from_enum(known, classes, depth + 1):
+                return True
+        elif last.endswith("Enum") or last in ("Flag", "IntFlag"):  # also IntEnum, ExplicitEnum
+            return True
+    return False
+
+
+def _members(node: ast.ClassDef) -> tuple[str, ...] | None:
+    """The member names in order; None if the body makes them by more than plain assignments."""
+    found: list[str] = []
+    for statement in node.body:
+        if isinstance(statement, ast.Assign):
+            found += [name for target in statement.targets for name in _target_names(target)]
+        elif isinstance(statement, ast.AnnAssign):
+            found += _target_names(statement.target) if statement.value else []
+        elif not isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.Expr | ast.Pass):
+            return None
+    return tuple(dict.fromkeys(found)) or None
+
+
+def _target_names(target: ast.expr) -> list[str]:
+    """The members that an assignment to *target* makes; private names are the enum's own."""
+    names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return [name for name in names if not name.startswith("_")]
+
+
+# --- the form of a default -----------------------------------------------------------------------
+
+
+def _form(node: ast.expr | None, classes: Classes) -> Reading:
+    """The reading that the written default has by itself."""
+    if isinstance(node, ast.Constant):
+        kind = type(node.value).__name__
+        return (kind,) if kind in _SCALARS else NONE if node.value is None else ANY
+    if isinstance(node, ast.UnaryOp):
+        return _signed(node, classes)
+    if isinstance(node, ast.BinOp):
+        return _computed(node, classes)
+    if isinstance(node, ast.IfExp):
+        return _either(_form(node.body, classes), _form(node.orelse, classes))
+    if isinstance(node, ast.Call):
+        return _called(node, classes)
+    if isinstance(node, ast.Attribute):
+        return _enum(dotted_name(node.value), classes) or _stepped(node, classes)
+    return _DISPLAYS.get(type(node), ANY)
+
+
+_DISPLAYS: dict[type, Reading] = {
+    ast.List: LIST,
+    ast.ListComp: LIST,
+    ast.Tuple: ("tuple",),
+    ast.Dict: ("dict",),
+    ast.DictComp: ("dict",),
+    ast.Set: ("set",),
+    ast.SetComp: ("set",),
+    ast.JoinedStr: STR,
+    ast.Compare: BOOL,
+}
+
+
+def _signed(node: ast.UnaryOp, classes: Classes) -> Reading:
+    if isinstance(node.op, ast.Not):
+        return BOOL
+    inner = _form(node.operand, classes)
+    if inner == BOOL:
+        return ("int",)
+    return inner if inner[0] in ("int", "float", "complex") else ANY
+
+
+def _computed(node: ast.BinOp, classes: Classes) -> Reading:
+    """The form of a chain of operators, from its left end: a sum of 900 texts is that deep."""
+    steps, first = [node], node.left
+    while isinstance(first, ast.BinOp):
+        steps.append(first)
+        first = first.left
+    form = _form(first, classes)
+    for step in reversed(steps):
+        form = _operated(form, step, _form(step.right, classes))
+    return form
+
+
+def _operated(left: Reading, node: ast.BinOp, right: Reading) -> Reading:
+    kinds = {left[0], right[0]}
+    if kinds <= {"bool", "int", "float", "complex"}:
+        return _number(kinds, node)
+    if isinstance(node.op, ast.Div) and "path" in kinds and kinds <= {"path", "str"}:
+        return left if left[0] == "path" else right
+    if isinstance(node.op, ast.Mod) and left[0] in ("str", "bytes"):
+        return left
+    if isinstance(node.op, ast.Mult) and kinds & {"int", "bool"}:
+        repeated = left if right[0] in ("int", "bool") else right
+        return repeated if repeated[0] in ("str", "bytes", "list", "tuple") else ANY
+    joined = left == right and isinstance(node.op, ast.Add | ast.BitOr)
+    return left if joined and left[0] in ("str", "bytes", *_CONTAINERS) else ANY
+
+
+def _number(kinds: set[str], node: ast.BinOp) -> Reading:
+    if isinstance(node.op, ast.MatMult):
+        return ANY
+    for kind in ("complex", "float"):
+        if kind in kinds:
+            return (kind,)
+    negative_power = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp)
+    return ("float",) if negative_power or isinstance(node.op, ast.Div) else ("int",)
+
+
+def _either(first: Reading, second: Reading) -> Reading:
+    """The form of a value that is one of two."""
+    if first == second:
+        return first
+    if NONE in (first, second):
+        return _or_none(second if first == NONE else first)
+    return ("float",) if {first[0], second[0]} == {"int", "float"} else ANY
+
+
+def _called(node: ast.Call, classes: Classes) -> Reading:
+    name = dotted_name(node.func)
+    if name in _ENVIRONMENT:
+        given = [*node.args[1:2], *[word.value for word in node.keywords if word.arg == "default"]]
+        return _form(given[0], classes) if given else STR
+    if name.startswith("os.path.") and name.rpartition(".")[2] in _PATH_TEXTS:
+        return STR
+    if name.rpartition(".")[2] in _TYPING_CONTAINERS:
+        return ANY  # typing's List cannot be called: this is another module's, click.Tuple
+    found = _named(name, classes)
+    if found == ANY and isinstance(node.func, ast.Attribute):
+        return _stepped(node.func, classes)
+    return found
+
+
+def _stepped(node: ast.Attribute, classes: Classes) -> Reading:
+    """``Path(__file__).parent`` and ``"a-{}".format(1)`` are what they start from."""
+    if node.attr in ("home", "cwd"):
+        found = _named(dotted_name(node.value), classes)
+        return found if found[0] == "path" else ANY
+    steps = {"path": _PATH_STEPS, "str": _STR_STEPS}
+    owner = _form(node.value, classes)
+    return owner if node.attr in steps.get(owner[0], ()) else ANY
+
+
+# --- options -------------------------------------------------------------------------------------
+
+
+def _acted(action: ast.expr | None) -> Reading | None:
+    """The reading that an argparse action decides alone."""
+    if isinstance(action, ast.Constant):
+        if action.value in ("store_true", "store_false"):
+            return BOOL
+        if action.value in ("append", "extend", "append_const"):
+            return LIST
+        return ("int",) if action.value == "count" else None
+    return BOOL if dotted_name(action).endswith("BooleanOptionalAction") else None
+
+
+def _chosen(type_expr: ast.expr | None, choices: ast.expr | None) -> Reading | None:
+    if isinstance(type_expr, ast.Call) and dotted_name(type_expr.func).endswith("Choice"):
+        choices = type_expr.args[0] if type_expr.args else None
+    return _choices(choices)
+
+
+def _choices(node: ast.expr | None) -> Reading | None:
+    """``["sgd", "adam"]`` as choices; None if they are not all written out."""
+    values = _constants(node.elts) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
+    return ("literal", values) if values else None
+
+
+def _typed(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
+    """The reading that ``type=`` names, else that of the default; with neither it is text."""
+    if node is None:
+        return STR if form == NONE else form
+    name = dotted_name(node.func if isinstance(node, ast.Call) else node)
+    last = name.rpartition(".")[2]
+    if last in _CLICK_TYPES:
+        return (_CLICK_TYPES[last],)
+    if isinstance(node, ast.Call):
+        return STR if name in ("click.Path", "click.File") else form
+    if "bool" in last.lower():  # str2bool, strtobool: the usual way around argparse's type=bool
+        return BOOL
+    found = _annotated(node, classes)
+    return form if found == ANY else found
+
+
+def _takes_several(nargs: ast.expr | None) -> bool:
+    if isinstance(nargs, ast.Constant):
+        return nargs.value in ("+", "*", "...") or type(nargs.value) is int
+    return isinstance(nargs, ast.UnaryOp) or dotted_name(nargs).endswith("REMAINDER")
+
+
+# --- small things --------------------------------------------------------------------------------
+
+
+def _constants(nodes: Sequence[ast.expr]) -> tuple[object, ...] | None:
+    """The values of *nodes*, if every one is a plain constant or a negative number."""
+    try:
+        values = tuple(ast.literal_eval(node) for node in nodes)
+    except (ValueError, TypeError):
+        return None
+    plain = (bool, int, float, str, bytes, type(None))
+    return values if all(isinstance(value, plain) for value in values) else None

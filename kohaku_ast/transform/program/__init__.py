@@ -1,0 +1,1 @@
+"""Programs: compiled, kept on disk by content, and bound to the values of a run."""

@@ -1,0 +1,233 @@
+"""A Program is built, in a process of its own: the other side of ``load``.
+
+Only here is what builds Programs imported, and not before it is known that nobody else builds
+the same one.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _thread
+import builtins
+import gc
+import marshal
+import os
+import sys
+import warnings
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from kohaku_ast import errors
+from kohaku_ast.errors import BrokenInstallation, KogineError
+from kohaku_ast.transform.program import cache
+from kohaku_ast.transform.program.load import send
+from kohaku_ast.transform.program.program import Program, Request
+
+if TYPE_CHECKING:
+    from kohaku_ast.transform.program.load import Order
+
+
+PATIENCE = 60.0
+"""Seconds for which a builder waits for another one, which may have been stopped."""
+
+
+def build(order: Order) -> Program:
+    """The Program for *order*, kept in the cache.
+
+    Raises SyntaxError, the errors of ``build_program``, and BrokenInstallation.
+    """
+    return _built(order)[0]
+
+
+def _built(order: Order) -> tuple[Program, bool]:
+    """The Program, and whether it is in the cache now."""
+    key, data, filename, request, folder, package = order
+    assert request is not None
+    try:
+        from kohaku_ast.transform.find.source import decode
+        from kohaku_ast.transform.program.compile import build_program
+
+        names: dict[str, Any] = dict(zip(Request.__slots__, request))
+        made = build_program(decode(data, filename, folder, package), Request(**names))
+    except ImportError as error:
+        raise BrokenInstallation(
+            f"what rewrites scripts cannot be imported: {' '.join(str(error).split())}. "
+            "Install kohaku-ast and libcst again: pip install --force-reinstall kohaku-ast libcst"
+        ) from error
+    return made, cache.store(key, made)
+
+
+def serve_forked(order: int, answer: int) -> NoReturn:
+    """In a forked child: be a builder and nothing of what the parent is."""
+    gc.freeze()  # nothing of the parent's is finalized here
+    _signal.set_wakeup_fd(-1)
+    for number in _signal.valid_signals():
+        if callable(_signal.getsignal(number)):
+            _signal.signal(number, _signal.SIG_DFL)
+    # The terminal sends Ctrl-C to all of us; the parent hears it and ends this process.
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, [_signal.SIGINT])
+    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+        sys.path[:] = [*sys.path[1:], *sys.path[:1]]  # there may be an `ast.py`
+    _leave_streams()
+    _serve(order, answer, watch=True)
+
+
+def serve_spawned(watch: bool) -> NoReturn:
+    """In a fresh interpreter: the order comes from stdin, and the answer goes to stdout. *watch*:
+    the parent holds stdin open as long as it lives.
+    """
+    answer = os.dup(1)
+    os.dup2(2, 1)
+    _serve(0, answer, watch)
+
+
+def _leave_streams() -> None:
+    """What is printed here is for nobody: not by the interpreter either, should it crash."""
+    try:
+        nothing = os.open(os.devnull, os.O_RDWR)
+    except OSError:
+        return
+    for number in range(3):
+        os.dup2(nothing, number)
+
+
+def _serve(request: int, answer: int, watch: bool) -> NoReturn:
+    """Read an order, and answer it with a Program's bytes or what ``unpack`` reads."""
+    order = marshal.loads(_receive(request))
+    if watch:
+        _thread.start_new_thread(_die_with_parent, (request,))
+    warnings.simplefilter("ignore")  # -W is about the script; its warnings are in the Program
+    said: tuple[bytes | None, tuple[Any, ...] | None]
+    try:
+        said = _answer(order), None
+    except Exception as error:
+        said = None, _packed(error)
+    send(answer, order[0].encode(), marshal.dumps(said))
+    os._exit(0)
+
+
+def _receive(number: int) -> bytes:
+    size = int.from_bytes(_read(number, 8), "little")
+    return _read(number, size)
+
+
+def _read(number: int, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = os.read(number, size - len(data))
+        if not part:
+            os._exit(1)  # the parent has gone
+        data += part
+    return data
+
+
+def _die_with_parent(request: int) -> None:
+    """Nothing more comes: this returns from reading when the parent has ended."""
+    os.read(request, 1)
+    os._exit(1)
+
+
+def _answer(order: Order) -> bytes:
+    """The bytes of the Program. Of many processes that want the same one, one builds it."""
+    if order[3] is None:
+        from kohaku_ast.transform.find.options import read_facts
+
+        return marshal.dumps(read_facts(order[1], order[2], *order[4:]))
+    key = order[0]
+    try:
+        folder = cache.Folder(make=True)
+        lock = folder.open(f"{key}.lock", os.O_RDWR | os.O_CREAT)
+    except OSError:
+        return _built(order)[0].dumps()  # it is kept nowhere
+    if not _await(lock):
+        return _built(order)[0].dumps()
+    found, is_kept = cache.load(key), False
+    try:
+        if found is None:
+            found, is_kept = _built(order)
+        else:
+            is_kept = True
+        return found.dumps()
+    finally:
+        if not is_kept:
+            os.ftruncate(lock, 1)
+        folder.remove(f"{key}.lock")
+
+
+def _await(lock: int) -> bool:
+    """Whether the opened *lock* is ours, until this process ends.
+
+    It is not where there are no locks, where its holder takes too long, or if he could build
+    nothing that is kept: then nobody needs to wait for another.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    _signal.signal(_signal.SIGALRM, _give_up)
+    _signal.setitimer(_signal.ITIMER_REAL, PATIENCE)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        return False
+    finally:
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+    if os.fstat(lock).st_size:
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        return False
+    return True
+
+
+def _give_up(number: int, frame: FrameType | None) -> NoReturn:
+    raise TimeoutError
+
+
+_SYNTAX = (
+    "msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset",
+    "print_file_and_line",
+)  # fmt: skip
+"""What a SyntaxError has beside its arguments."""
+
+
+def _packed(error: BaseException | None) -> tuple[Any, ...] | None:
+    """*error* and those that led to it, as values that marshal takes."""
+    if error is None:
+        return None
+    kind, args = type(error), tuple(map(_plain, error.args))
+    if kind.__module__ not in (builtins.__name__, errors.__name__):
+        kind, args = RuntimeError, (f"{kind.__qualname__}: {error}",)
+    names = [*vars(error), *(_SYNTAX if isinstance(error, SyntaxError) else ())]
+    attributes = {name: _plain(getattr(error, name)) for name in names}
+    cause, is_alone = error.__cause__, error.__suppress_context__
+    if not isinstance(error, (KogineError, SyntaxError)) and cause is None:
+        # A bug of ours: its place would be lost.
+        cause, is_alone = RuntimeError(f"\n{_trace(error)}"), True
+    context = None if is_alone else error.__context__
+    return kind.__name__, args, attributes, is_alone, _packed(cause), _packed(context)
+
+
+def _plain(value: object) -> object:
+    try:
+        marshal.dumps(value)  # type: ignore[arg-type]
+    except ValueError:
+        return str(value)
+    return value
+
+
+def _trace(error: BaseException) -> str:
+    from traceback import format_exception
+
+    return "".join(format_exception(type(error), error, error.__traceback__))
+
+
+def unpack(packed: tuple[Any, ...]) -> BaseException:
+    """The error that a builder has sent."""
+    name, args, attributes, is_alone, cause, context = packed
+    kind = getattr(errors, name, None) or getattr(builtins, name)
+    made: BaseException = kind(*args)
+    for attribute, value in attributes.items():
+        setattr(made, attribute, value)
+    made.__cause__ = unpack(cause) if cause else None
+    made.__context__ = unpack(context) if context else None
+    made.__suppress_context__ = is_alone
+    return made

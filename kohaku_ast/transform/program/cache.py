@@ -1,0 +1,207 @@
+"""Programs, and what else is made of a script, on disk, by content: a wrong or unwritable cache
+is a slow run, never a failed one.
+
+On the warm path: imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kohaku_ast.transform.program import program
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.transform.program.program import Program, Request
+
+
+try:
+    from _blake2 import blake2b  # hashlib loads OpenSSL first: 3 ms of a start of 30
+except ImportError:
+    from hashlib import blake2b
+
+MOST_BYTES = 64 * 2**20
+MOST_FILES = 4000
+"""The cache is brought below both by removing what was not used for longest. Who stores something
+looks at every file: of 40,000 small ones that took 80 ms.
+"""
+
+_SUFFIX = ".program"
+
+
+def cache_folder() -> str:
+    """Where Programs are kept: ``$KOGINE_CACHE``, else the platform's place for caches."""
+    chosen = os.environ.get("KOGINE_CACHE")
+    if chosen:
+        return chosen
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.join(home, ".cache")
+    return os.path.join(base, "kogine")
+
+
+def cache_key(data: bytes, filename: str, request: Request, version: str) -> str:
+    """Differs whenever the Program may: content, path, request, flags and every version."""
+    what = (
+        program.FORMAT, version, sys.version, sys.implementation.cache_tag, sys.flags.optimize,
+        filename, request.key(),
+    )  # fmt: skip
+    return content_key(what, data)
+
+
+def content_key(what: object, data: bytes) -> str:
+    """A name that differs whenever *data* does, or what is printed of *what*."""
+    return blake2b(repr(what).encode("utf-8", "surrogatepass") + data, digest_size=20).hexdigest()
+
+
+def load(key: str) -> Program | None:
+    """The Program kept under *key*, or None."""
+    try:
+        return program.loads(load_bytes(key + _SUFFIX) or b"")
+    except (ValueError, EOFError, TypeError):
+        return None
+
+
+def store(key: str, new: Program) -> bool:
+    """Keep *new* under *key*; False if the cache cannot be written."""
+    return store_bytes(key + _SUFFIX, new.dumps())
+
+
+def load_bytes(name: str) -> bytes | None:
+    """What was stored under *name*, whole, or None."""
+    try:
+        with Folder() as folder, open(folder.open(name, os.O_RDONLY), "rb", 0) as file:
+            if not _is_private(file.fileno()):
+                return None
+            found = _checked(name, file.read())
+            folder.touch(name)
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def store_bytes(name: str, data: bytes) -> bool:
+    """Keep *data* under *name*, the name of a file; False if the cache cannot be written."""
+    try:
+        with Folder(make=True) as folder:
+            folder.write(name, _digest(name, data) + data)
+            _trim(folder)
+    except OSError:
+        return False
+    return True
+
+
+class Folder:
+    """The folder of the cache, opened once: all that is done in it is done in this one, whatever
+    becomes of its path meanwhile.
+    """
+
+    __slots__ = ("_number", "_path")
+
+    def __init__(self, make: bool = False) -> None:
+        """Opens it, after making it if asked to; raises OSError if it cannot be trusted."""
+        self._path, self._number = cache_folder(), -1
+        if make:
+            os.makedirs(self._path, mode=0o700, exist_ok=True)
+        if sys.platform == "win32":
+            return  # a user's folders are private there, and cannot be opened
+        self._number = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        if not _is_private(self._number):
+            self.__exit__()
+            raise PermissionError
+
+    def open(self, name: str, flags: int) -> int:
+        """The descriptor of the file *name*; a new one is its owner's alone."""
+        flags |= getattr(os, "O_BINARY", 0)
+        return os.open(self._at(name), flags, 0o600, dir_fd=self._folder)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Keep *data* as *name*."""
+        partial = f"{name}.{os.getpid()}"
+        number = self.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            with open(number, "wb", 0) as file:
+                file.write(data)
+            # Readers see the old file or the whole new one, however many processes write.
+            os.replace(
+                self._at(partial), self._at(name), src_dir_fd=self._folder, dst_dir_fd=self._folder
+            )
+        except OSError:
+            self.remove(partial)
+            raise
+
+    def touch(self, name: str) -> None:
+        """Note that *name* is used now: the last to be removed."""
+        try:
+            os.utime(self._at(name), dir_fd=self._folder)
+        except OSError:
+            pass  # a cache that can only be read is still a cache
+
+    def remove(self, name: str) -> None:
+        """Remove *name*, if no other process was faster."""
+        try:
+            os.remove(self._at(name), dir_fd=self._folder)
+        except OSError:
+            pass
+
+    def files(self) -> list[tuple[float, int, str]]:
+        """When each file was last used, its size and its name."""
+        with os.scandir(self._path if self._folder is None else self._folder) as found:
+            stats = [(one.stat(follow_symlinks=False), one.name) for one in found]
+        return [(one.st_mtime, one.st_size, name) for one, name in stats]
+
+    @property
+    def _folder(self) -> int | None:
+        return None if self._number < 0 else self._number
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self._path, name) if self._folder is None else name
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._number >= 0:
+            os.close(self._number)
+            self._number = -1
+
+
+def _is_private(number: int) -> bool:
+    """Whether the opened file or folder is the user's and nobody else can write there: what is
+    read from it is run.
+    """
+    if sys.platform == "win32":
+        return True  # modes say nothing there
+    found = os.fstat(number)
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    return blake2b(name.encode() + b"\0" + data, digest_size=16).digest()
+
+
+def _checked(name: str, stored: bytes) -> bytes:
+    """The data of a whole file that was stored as *name*: marshal may crash the interpreter on a
+    damaged one, and one that was stored as another is another script.
+    """
+    digest, data = stored[:16], stored[16:]
+    if digest != _digest(name, data):
+        raise ValueError("damaged")
+    return data
+
+
+def _trim(folder: Folder) -> None:
+    files = folder.files()
+    total, count = sum(size for _, size, _ in files), len(files)
+    if total <= MOST_BYTES and count <= MOST_FILES:
+        return
+    for _, size, name in sorted(files):
+        if total <= MOST_BYTES and count <= MOST_FILES:
+            return
+        folder.remove(name)
+        total, count = total - size, count - 1

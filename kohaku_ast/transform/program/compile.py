@@ -1,0 +1,286 @@
+"""``build_program``: from a script's text and a Request to a Program.
+
+``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number; when a
+Program is bound to values, ``bound_program.py`` puts an object in the place of that constant.
+So nothing is added to the script's globals, locals or builtins, and no name is looked up.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import warnings
+from dataclasses import dataclass
+from types import CodeType
+
+from kohaku_ast.errors import EntrypointError, SourceError, TransformError, near
+from kohaku_ast.transform.edit.edits import PlannedEdits, extract_guards, plan_edits
+from kohaku_ast.transform.edit.proof import check_and_place
+from kohaku_ast.transform.edit.rewrite import rewrite
+from kohaku_ast.transform.find.assignments import MARKER, Edit
+from kohaku_ast.transform.find.bindings import find_definitions
+from kohaku_ast.transform.find.calls import find_marked
+from kohaku_ast.transform.find.disk_caches import stale_notes, uses_numba
+from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.source import Source, parse_text, with_room
+from kohaku_ast.transform.program.program import (
+    CAPTURE,
+    INDEX,
+    Program,
+    Request,
+    ResolvedTarget,
+    placeholder,
+)
+
+
+def build_program(source: Source, request: Request) -> Program:
+    """The Program of *source* for *request*.
+
+    Raises the errors of ``make_plan`` for targets, SyntaxError as ``compile`` does, and
+    TransformError if the rewrite cannot be proved.
+    """
+    return with_room(lambda: _built(source, request), source.filename)
+
+
+def _built(source: Source, request: Request) -> Program:
+    plan = plan_edits(source, request)
+    entry_name = _entry_name(source, request)
+    split = request.split or bool(entry_name)
+    proved = prove(source, [*plan.edits, *(extract_guards(source.tree) if split else ())])
+    whole = ast.Module([node for part in (proved.module, *proved.guards) for node in part.body], [])
+    sites = lower(whole) if plan.edits else []
+    if request.capture and plan.call is not None and not entry_name:
+        lower_capture(whole, plan.call)
+    guards = () if entry_name else proved.guards  # the function is called in their place
+    noted = list(source.parser_warnings)
+    segments = _compiled(proved.module, guards, source.filename, noted)
+    targets = [one.target for one in plan.meant if one]
+    return Program(
+        filename=source.filename,
+        segments=segments,
+        meant=_meant(plan),
+        sites=sites,
+        entry_name=entry_name,
+        call_name=called_name(plan.call.func) if plan.call is not None else "",
+        warnings=_plain(noted, plan),
+        notes=stale_notes(source, targets) if targets else [],
+        numba=bool(targets) and uses_numba(source),
+    )
+
+
+@dataclass(frozen=True)
+class Proved:
+    """A rewrite that is proved; its trees have the positions of the script."""
+
+    text: str
+    module: ast.Module
+    #: The guards that were taken out of the module.
+    guards: tuple[ast.Module, ...] = ()
+
+
+def prove(source: Source, edits: list[Edit]) -> Proved:
+    """*source* with *edits* made.
+
+    Raises SourceError if it uses our own marker itself, and TransformError if an edit cannot be
+    made or the result be proved.
+    """
+    if edits and MARKER in source.text:
+        raise SourceError(f"{source.filename}: cannot rewrite a script that uses the name {MARKER}")
+    made = rewrite(source, edits)
+    module, *guards = (_parsed(text, source) for text in (made.text, *made.extracted))
+    check_and_place(source, module, edits, guards)
+    return Proved(made.text, module, tuple(guards))
+
+
+def _parsed(text: str, source: Source) -> ast.Module:
+    """The tree of the rewritten *text*; the script itself has been parsed by now."""
+    try:
+        return parse_text(text, source.filename)
+    except SyntaxError as error:
+        raise TransformError(
+            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. "
+            "Nothing was run; this is a bug of kohaku_ast, please report it."
+        ) from None
+
+
+def _compiled(
+    module: ast.Module,
+    guards: tuple[ast.Module, ...],
+    filename: str,
+    noted: list[warnings.WarningMessage],
+) -> list[tuple[str, CodeType]]:
+    flags = _future_flags(module)
+    parts = [("module", module), *(("guard", guard) for guard in guards)]
+    with warnings.catch_warnings(record=True) as more:
+        warnings.simplefilter("always")
+        segments = [
+            (role, compile(part, filename, "exec", flags, dont_inherit=True))
+            for role, part in parts
+        ]
+    noted.extend(more)
+    return segments
+
+
+def _future_flags(tree: ast.Module) -> int:
+    """The ``from __future__`` features of the file: they hold in every segment."""
+    flags = 0
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            for alias in node.names:
+                # An unknown feature is for the compiler to refuse.
+                flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
+    return flags
+
+
+def _entry_name(source: Source, request: Request) -> str:
+    """The function to call after the module: as asked for, or as marked in the script."""
+    if request.entrypoint:
+        known = {one.name for one in find_definitions(source.tree)}
+        if request.entrypoint not in known:
+            found = near(request.entrypoint, sorted(known))
+            hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+            raise EntrypointError(f"{source.filename}: no function {request.entrypoint!r}.{hint}")
+        return request.entrypoint
+    marked = find_marked(source.tree)
+    if len(marked) > 1:
+        raise EntrypointError(
+            f"{source.filename}: several functions are marked as entrypoint: {', '.join(marked)}"
+        )
+    return marked[0] if marked else ""
+
+
+def _meant(plan: PlannedEdits) -> list[ResolvedTarget | None]:
+    return [
+        ResolvedTarget(one.target, one.reading, one.line, one.default, one.path, one.module)
+        if one
+        else None
+        for one in plan.meant
+    ]
+
+
+def _plain(noted: list[warnings.WarningMessage], plan: PlannedEdits) -> list[tuple[str, str, int]]:
+    """The compiler's warnings as plain values, without those of text that was replaced."""
+    replaced = [
+        range(edit.node.lineno, edit.node.end_lineno + 1)  # type: ignore[attr-defined]
+        for edit in plan.edits
+        if edit.change == "replace"
+    ]
+    return [
+        (one.category.__name__, str(one.message), one.lineno)
+        for one in noted
+        if not any(one.lineno in lines for lines in replaced)
+    ]
+
+
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def lower(tree: ast.Module) -> list[tuple[str, int, bool]]:
+    """Replace every marker in *tree*; returns target, line and whether it may
+    run many times for site 0, 1, ...
+    """
+    lowering = _Lowering()
+    lowering.visit_all(tree)
+    return lowering.sites
+
+
+class _Lowering:
+    def __init__(self) -> None:
+        self.sites: list[tuple[str, int, bool]] = []
+
+    def visit_all(self, tree: ast.Module) -> None:
+        """Go down with a stack of our own: expressions can be deeper than Python's."""
+        waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+        while waiting:
+            node, repeated = waiting.pop()
+            inner = repeated or isinstance(node, SCOPES)
+            for name, value in ast.iter_fields(node):
+                items = value if isinstance(value, list) else [value]
+                for position, item in enumerate(items):
+                    new = self.replacement(item, inner)
+                    if new is not item:
+                        items[position] = new
+                        if not isinstance(value, list):
+                            setattr(node, name, new)
+                    elif isinstance(item, ast.AST):
+                        waiting.append((item, inner))
+
+    def replacement(self, node: object, repeated: bool) -> object:
+        if self.is_marker(node):
+            return self.value(node, repeated)  # type: ignore[arg-type]
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and self.is_marker(node.func.value)
+        ):
+            return self.setter(node, node.func.value, repeated)  # type: ignore[arg-type]
+        return node
+
+    def is_marker(self, node: object) -> bool:
+        return (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == MARKER
+            and isinstance(node.slice, ast.Constant)
+        )
+
+    def value(self, node: ast.Subscript, repeated: bool) -> ast.expr:
+        number = self.add(node, repeated)
+        found = _subscript(placeholder("value", number), ast.Constant(INDEX), node)
+        # Code that may run again has to give a new list each time, as a display does.
+        return _subscript(placeholder("fresh", number), found, node) if repeated else found
+
+    def setter(self, node: ast.Call, marker: ast.Subscript, repeated: bool) -> ast.expr:
+        """``marker.set(cfg)`` -> ``<finds the setter>[cfg](value)``, so that an error of the
+        assignment itself is raised in the script's own frame.
+        """
+        value = self.value(marker, repeated)
+        number = len(self.sites) - 1
+        node.func = _subscript(placeholder("setter", number), node.args[0], node)
+        node.args = [value]
+        return node
+
+    def add(self, node: ast.Subscript, repeated: bool) -> int:
+        assert isinstance(node.slice, ast.Constant)
+        self.sites.append((str(node.slice.value), node.lineno, repeated))
+        return len(self.sites) - 1
+
+
+def _subscript(constant: bytes, index: ast.expr, where: ast.expr) -> ast.Subscript:
+    value = ast.copy_location(ast.Constant(constant), where)
+    new = ast.Subscript(value, ast.copy_location(index, where), ast.Load())
+    return ast.copy_location(new, where)
+
+
+def lower_capture(tree: ast.Module, call: ast.Call) -> None:
+    """Keep what the call of *tree* that stands where *call* does returns; if it makes a
+    coroutine, what the call that runs it returns (``asyncio.run(main())``).
+    """
+    awaited = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
+    if isinstance(call.func, ast.Name) and call.func.id in awaited:
+        call = _call_around(tree, call)
+    for node in ast.walk(tree):
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                value[:] = [_captured(item, call) for item in value]
+            elif isinstance(value, ast.AST):
+                setattr(node, name, _captured(value, call))
+
+
+def _call_around(tree: ast.Module, call: ast.Call) -> ast.Call:
+    """The call that *call* is an argument of, else *call* itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _place(call) in map(_place, node.args):
+            return node
+    return call
+
+
+def _captured(node: object, call: ast.Call) -> object:
+    if not isinstance(node, ast.Call) or _place(node) != _place(call):
+        return node
+    constant = ast.copy_location(ast.Constant(CAPTURE), node)
+    return ast.copy_location(ast.Subscript(constant, node, ast.Load()), node)
+
+
+def _place(node: ast.expr) -> tuple[int, int, int | None, int | None]:
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset

@@ -1,0 +1,157 @@
+"""Program: a script after the transform, as code objects; and the Request that it is made for.
+
+On the warm path: a Program read from the cache needs nothing but this file.
+
+On the warm path: imports nothing, and is no dataclass (importing dataclasses costs 12 ms,
+more than ``python hello.py`` takes).
+"""
+
+from __future__ import annotations
+
+import marshal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from kohaku_ast.value_types import Reading
+
+
+FORMAT = 2
+"""Grows with every change of what is stored."""
+
+
+# Larger than any placeholder is long: the compiler would fold b"abc"[0] to 97.
+INDEX = 10**6
+"""What a placeholder is subscripted with."""
+
+CAPTURE = b"kogine:capture"
+"""The constant that stands for what keeps the value of the starting call."""
+
+
+def placeholder(kind: str, number: int) -> bytes:
+    """The constant that stands for site *number*: ``value``, ``fresh`` or ``setter``."""
+    return f"kogine:{kind}:{number}".encode()
+
+
+class ResolvedTarget:
+    """What one target of a Request means."""
+
+    __slots__ = ("default", "line", "module", "path", "reading", "target")
+
+    def __init__(
+        self,
+        target: str,
+        reading: Reading,
+        line: int,
+        default: str,
+        path: tuple[str | int, ...],
+        module: tuple[str, str, str] | None,
+    ) -> None:
+        #: The parameter's full target.
+        self.target = target
+        self.reading = reading
+        #: The line of its first definition.
+        self.line = line
+        #: The value as written in the script.
+        self.default = default
+        #: Steps below the bound name that only the running script can follow.
+        self.path = path
+        #: For a parameter of an imported module: the module, its file, the target in it.
+        self.module = module
+
+
+class Program:
+    """The code of one script for one Request."""
+
+    __slots__ = (
+        "call_name", "entry_name", "filename", "meant", "notes", "numba", "segments", "sites",
+        "warnings",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        filename: str,
+        segments: list[tuple[str, CodeType]],
+        meant: list[ResolvedTarget | None],
+        sites: list[tuple[str, int, bool]],
+        entry_name: str,
+        call_name: str,
+        warnings: list[tuple[str, str, int]],
+        notes: list[str],
+        numba: bool,
+    ) -> None:
+        self.filename = filename
+        #: Code to run in this order, each with its role: ``module`` or ``guard``.
+        self.segments = segments
+        #: What each target of the Request means, in its order.
+        self.meant = meant
+        #: Each place that takes a value: full target, line, whether it may run many times.
+        self.sites = sites
+        #: The function of the script that is called after the module, or "".
+        self.entry_name = entry_name
+        #: The function whose call takes ``args`` and ``kwargs``, or "".
+        self.call_name = call_name
+        #: What Python's compiler warns of: category, message, line.
+        self.warnings = warnings
+        #: What to say at the end of a run with these overrides.
+        self.notes = notes
+        #: Whether numba may be used: its cache on disk does not know of overrides.
+        self.numba = numba
+
+    def dumps(self) -> bytes:
+        """The bytes that ``loads`` reads in the same version of Python."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["meant"] = [
+            one and tuple(getattr(one, name) for name in ResolvedTarget.__slots__)
+            for one in self.meant
+        ]
+        return marshal.dumps(values)
+
+
+def loads(data: bytes) -> Program:
+    """The Program that ``dumps`` wrote; ValueError, EOFError or TypeError for other bytes."""
+    values = marshal.loads(data)
+    values["meant"] = [
+        one and ResolvedTarget(**dict(zip(ResolvedTarget.__slots__, one)))
+        for one in values["meant"]
+    ]
+    return Program(**values)
+
+
+class Request:
+    """Which targets get values, and how the program is started. Hashable by ``key()``."""
+
+    __slots__ = ("above", "added", "args", "capture", "entrypoint", "kwargs", "split", "targets")
+
+    def __init__(
+        self,
+        targets: tuple[tuple[str, bool, bool], ...] = (),
+        kwargs: tuple[str, ...] = (),
+        args: int = 0,
+        entrypoint: str = "",
+        split: bool = False,
+        capture: bool = False,
+        added: tuple[str, ...] = (),
+        above: tuple[str, ...] = (),
+    ) -> None:
+        #: Each target as the user wrote it, whether its value came as text, and whether it may be
+        #: missing in the script (a name that a config made for its own use).
+        self.targets = targets
+        #: The keywords, and the number of arguments, for the call that starts the program.
+        self.kwargs = kwargs
+        self.args = args
+        #: The function to call after the module body, instead of the guard.
+        self.entrypoint = entrypoint
+        #: Whether the guards' bodies are code of their own, to be run later (``Script.load``).
+        self.split = split
+        #: Whether the value that the starting call returns is wanted.
+        self.capture = capture
+        #: Globals that are set before the first statement: the script must not define them.
+        self.added = added
+        #: The targets, as written, whose values win over the arguments of the starting call.
+        self.above = above
+
+    def key(self) -> tuple[object, ...]:
+        """Equal for requests that one Program serves."""
+        return tuple(getattr(self, name) for name in self.__slots__)

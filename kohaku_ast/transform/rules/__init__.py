@@ -1,1 +1,0 @@
-"""One rewrite rule a file."""

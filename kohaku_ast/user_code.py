@@ -1,0 +1,150 @@
+"""Which code is the user's own, to be followed, and which a library's, known by its version."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from hashlib import blake2b
+from types import FunctionType, ModuleType
+from typing import Any
+
+_OURS = os.path.dirname(os.path.abspath(__file__))
+_PYTHON = (os.path.dirname(os.__file__), os.path.dirname(os.path.realpath(os.__file__)))
+_LIBRARIES = tuple(folder + os.sep for folder in (_OURS, *_PYTHON))
+_MADE_BY_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
+@lru_cache(maxsize=4096)
+def is_local_file(path: str) -> bool:
+    """Whether *path* is neither the standard library nor an installed package.
+
+    What has no file (``<stdin>``, a cell of a notebook) is the user's own; so is a package that
+    is installed for editing.
+    """
+    if path.startswith("<frozen"):
+        return False
+    parts = path.replace("\\", "/").split("/")
+    if "site-packages" in parts or "dist-packages" in parts:
+        return False
+    return not path.startswith(_LIBRARIES)
+
+
+def is_local_function(function: FunctionType) -> bool:
+    """Whether the user wrote *function*."""
+    if not is_local_file(function.__code__.co_filename):
+        return False
+    # Generated code (`<string>`) belongs to whoever made it.
+    return not function.__code__.co_filename.startswith("<") or is_local_name(
+        function.__module__ or "__main__"
+    )
+
+
+def is_library_function(function: FunctionType) -> bool:
+    """Whether name and version say all of *function*: it is what its library has there. What a
+    library makes of a function of the user's is not.
+    """
+    return not is_local_function(function) and is_known(function)
+
+
+def is_library_class(cls: type) -> bool:
+    """The same for a class: not one that a library made at run time."""
+    if is_local_name(cls.__module__):
+        return False
+    return not cls.__flags__ & _MADE_BY_PYTHON or is_known(cls)
+
+
+def is_known(thing: Any) -> bool:
+    """Whether a library has *thing* under the name that it says itself."""
+    module = sys.modules.get(thing.__module__ or "")
+    if module is None or is_local_module(module):
+        return False
+    found: Any = module
+    for part in thing.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is thing
+
+
+def is_local_name(name: str) -> bool:
+    """Whether the loaded module *name* is the user's own."""
+    module = sys.modules.get(name)
+    return module is None or is_local_module(module)
+
+
+def is_local_module(module: ModuleType) -> bool:
+    """Whether the user wrote *module*: a file, a folder, a notebook, the prompt."""
+    if module.__name__ in sys.builtin_module_names:
+        return False
+    path = getattr(module, "__file__", None)
+    if isinstance(path, str):
+        return is_local_file(path)
+    spec = getattr(module, "__spec__", None)
+    if spec is not None and spec.origin in ("built-in", "frozen"):
+        return False
+    folders = list(getattr(module, "__path__", ()))
+    if folders:
+        return all(is_local_file(os.path.join(folder, "x.py")) for folder in folders)
+    return "__builtins__" in vars(module)  # Python code ran in it: a notebook, the prompt, exec
+
+
+def is_stdlib(module: str) -> bool:
+    """Whether the module *module* comes with Python."""
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def library_label(module: str, name: str = "") -> str:
+    """How a thing of a library counts: its name, and the version of its distribution; one of
+    the user's own compiled modules, the bytes of the file.
+    """
+    return f"{module}.{name} {_version(module)}"
+
+
+@lru_cache(maxsize=4096)
+def _version(module: str) -> str:
+    loaded = sys.modules.get(module)
+    path = getattr(loaded, "__file__", None)
+    if path and is_local_file(path) and not path.endswith(".py"):
+        with open(path, "rb") as file:
+            return blake2b(file.read(), digest_size=16).hexdigest()
+    return distribution_version(module.partition(".")[0])
+
+
+@lru_cache(maxsize=1024)
+def distribution_version(package: str) -> str:
+    """The version of the top package *package*, loaded or not; nothing for the standard library,
+    for Python's version is in every key.
+    """
+    if is_stdlib(package):
+        return ""
+    return _installed().get(_normal(package)) or _searched(package)
+
+
+@lru_cache(maxsize=1)
+def _installed() -> dict[str, str]:
+    """Distribution -> version, by the names of folders: 0.1 ms, where metadata takes 40."""
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in names:
+            stem, kind = os.path.splitext(name)
+            if kind in (".dist-info", ".egg-info"):
+                distribution, _, version = stem.partition("-")
+                found.setdefault(_normal(distribution), version)
+    return found
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("-", "_").replace(".", "_")
+
+
+def _searched(package: str) -> str:
+    """The versions of the distributions that hold *package* under another name than theirs."""
+    from importlib import metadata
+
+    names = metadata.packages_distributions().get(package, ())
+    versions = [f"{name} {metadata.version(name)}" for name in sorted(set(names))]
+    found = getattr(sys.modules.get(package), "__version__", "")
+    return ", ".join(versions) or (found if isinstance(found, str) else "")
