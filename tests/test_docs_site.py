@@ -63,3 +63,8 @@ def is_member(cls: type, name: str) -> bool:
 def is_set_by_init(cls: type, name: str) -> bool:
     """Whether ``__init__`` sets ``self.NAME``."""
     return name in cls.__init__.__code__.co_names  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", kohaku_ast.__all__)
+def test_each_public_name_can_be_imported(name: str) -> None:
+    assert getattr(kohaku_ast, name) is not None
