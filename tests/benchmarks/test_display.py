@@ -14,8 +14,8 @@ import pytest
 from kohaku_ast.flow.observer import Observer
 from kohaku_ast.flow.report import choose_display
 from kohaku_ast.flow.run import Run
-from tests.flow.display.made import running
-from tests.flow.display.terminal import Terminal
+from tests.flow.made import running
+from tests.flow.terminal import Terminal
 
 pytestmark = pytest.mark.benchmark
 

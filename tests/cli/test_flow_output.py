@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.recorded import KOGINE, records
-from tests.flow.display.terminal import Program
+from tests.flow.terminal import Program
 from tests.oracle import on_path, run, run_kogine
 
 SCRIPT = """\

@@ -12,7 +12,7 @@ from kogine.pipeline import pipeline as group
 
 from tests.cli.test_commands import command
 from tests.cli.test_completion import words
-from tests.flow.display.terminal import Program
+from tests.flow.terminal import Program
 from tests.oracle import FIXTURES, Finished, on_path, run_kogine, run_python
 
 FLOW = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.recorded import KOGINE, log_of, records, started
-from tests.flow.display.terminal import Program
+from tests.flow.terminal import Program
 from tests.oracle import on_path, run_kogine, run_python
 from tests.store.flows import wait_for
 from tests.store.tmpfs import small_disk

@@ -16,7 +16,7 @@ from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 from kohaku_ast.pipeline.progress_bars import BarRow, ProgressBar, bars_html, find_rows, total_of
-from tests.flow.display.terminal import Program, Terminal
+from tests.flow.terminal import Program, Terminal
 from tests.oracle import FIXTURES
 
 ROOT = FIXTURES.parent

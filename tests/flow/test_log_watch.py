@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast.flow.log_watch import LogTail, LogWatch, seen_of
-from tests.flow.display.made import running, succeeded
+from tests.flow.made import running, succeeded
 
 
 def add(log: Path, data: bytes) -> None:

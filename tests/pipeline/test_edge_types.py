@@ -118,7 +118,7 @@ def test_edges_that_cannot_fit(given: Any, wanted: Any, names: tuple[str, str]) 
     said = str(caught.value)
     assert "'x' cannot go from 'give' (" in said
     assert "to 'take' (" in said
-    assert said.count("test_hints.py:") == 2, "both ends with file and line"
+    assert said.count("test_edge_types.py:") == 2, "both ends with file and line"
     assert all(name in said for name in names)
 
 

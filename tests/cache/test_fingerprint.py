@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 class Color(enum.Enum):

@@ -19,10 +19,10 @@ from kohaku_ast.flow.json_report import JsonLines, as_json
 from kohaku_ast.flow.log_watch import new_seen
 from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.run import RETRYING, SKIPPED
-from tests.flow.display.made import failed, running, succeeded
+from tests.flow.made import failed, running, succeeded
 from tests.oracle import on_path, run
 
-PAGE = Path(__file__).parents[3] / "docs/reference/flow-output.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/flow-output.md"
 EVENTS = ("start", "progress", "retry", "skip", "end", "finish")
 
 
@@ -146,7 +146,7 @@ def test_nothing_else_is_on_standard_output(tmp_path: Path) -> None:
         [
             sys.executable,
             "-m",
-            "tests.flow.display.shown_flow",
+            "tests.flow.shown_flow",
             "train.py",
             "4",
             "2",
@@ -169,7 +169,7 @@ def test_nothing_else_is_on_standard_output(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_stops_no_run(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("n = 0\nopen(f'done-{n}', 'x')\n")
-    command = f"{sys.executable} -m tests.flow.display.shown_flow train.py 6 1 --json | head -n 1"
+    command = f"{sys.executable} -m tests.flow.shown_flow train.py 6 1 --json | head -n 1"
     done = run(["bash", "-o", "pipefail", "-c", command], tmp_path, PYTHONPATH=on_path())
     assert sorted(path.name for path in tmp_path.glob("done-*")) == [f"done-{n}" for n in range(6)]
     assert (done.status, done.stderr) == (0, "")

@@ -19,7 +19,7 @@ import pytest
 from kohaku_ast.cache.disk import DiskCache, Hit, NotKept
 from kohaku_ast.errors import CacheWarning, PipelineError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and signals of POSIX")
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.caching.stale_cases import CASES
+from tests.cache.stale_cases import CASES
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DRIVER = """\
 import importlib, json, sys, warnings
 from kohaku_ast.cache.disk import DiskCache

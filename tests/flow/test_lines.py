@@ -12,7 +12,7 @@ from kohaku_ast.flow.log_watch import new_seen
 from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.report import Lines, Report, error_key
 from kohaku_ast.flow.run import INTERRUPTED, RETRYING, SKIPPED
-from tests.flow.display.made import failed, running, succeeded
+from tests.flow.made import failed, running, succeeded
 
 
 def test_a_line_for_each_change() -> None:

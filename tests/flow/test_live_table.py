@@ -15,8 +15,8 @@ from kohaku_ast.flow.live_table import COLUMNS, LiveTable, RunRow, widths_for
 from kohaku_ast.flow.log_watch import new_seen
 from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.report import can_be_painted, choose_display
-from tests.flow.display.made import failed, running, succeeded
-from tests.flow.display.terminal import Program, Terminal
+from tests.flow.made import failed, running, succeeded
+from tests.flow.terminal import Program, Terminal
 from tests.oracle import FIXTURES
 
 
@@ -237,7 +237,7 @@ def program(
         f"PYTHONPATH={path}",
         sys.executable,
         "-m",
-        "tests.flow.display.shown_flow",
+        "tests.flow.shown_flow",
         "train.py",
         *options,
     ]
