@@ -12,14 +12,15 @@ from typing import Any
 
 from kohaku_ast.engines.futures import aside, carried
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.execution import Steps, call_async
+from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
+from kohaku_ast.pipeline.node_like import call_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-    from kohaku_ast.engines.native import NativeEngine
+    from kohaku_ast.engines.futures import ExecutorEngine
     from kohaku_ast.pipeline.execution import PipelineRun
     from kohaku_ast.pipeline.inputs import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Overlapped:
     """Runs Jobs of *engine* in the loop of *executor*; only calls of nodes take its turns."""
 
-    def __init__(self, engine: NativeEngine, executor: AsyncExecutor) -> None:
+    def __init__(self, engine: ExecutorEngine, executor: AsyncExecutor) -> None:
         self._engine = engine
         self._executor = executor
 

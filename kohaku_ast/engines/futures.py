@@ -1,19 +1,20 @@
-"""Futures that are waited for together, and what may be an executor."""
+"""Futures that are waited for together, what counts as an executor, and an engine of executors."""
 
 from __future__ import annotations
 
 import contextvars
 import queue
 import threading
-from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future
+from typing import Any, Protocol
 
 from kohaku_ast.errors import PipelineError, UsageError, did_you_mean
+from kohaku_ast.pipeline.execution import Engine
 from kohaku_ast.pipeline.graph import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
 
     from kohaku_ast.pipeline.node_like import NodeLike
 
@@ -126,3 +127,35 @@ def kind_of(executor: Any, who: str) -> str:
     if callable(getattr(executor, "submit", None)):
         return "lent"
     raise UsageError(f"the {who} {executor!r} has no submit(): it is no executor.")
+
+
+class ExecutorEngine(Engine, Protocol):
+    """What the parts of NativeEngine need of it."""
+
+    @property
+    def node_executor(self) -> str | Executor:
+        """Runs the nodes."""
+
+    @property
+    def map_executor(self) -> str | Executor:
+        """Runs the items of maps."""
+
+    @property
+    def node_kind(self) -> str:
+        """One of ``KINDS``, or "lent"."""
+
+    @property
+    def map_kind(self) -> str:
+        """The same for maps."""
+
+    @property
+    def max_workers(self) -> int:
+        """How many workers there are for all depths together."""
+
+    @property
+    def max_concurrent(self) -> int:
+        """How many calls "async" has under way."""
+
+    @property
+    def lent_loop(self) -> Any:
+        """The AsyncExecutor that the user gave, or None."""

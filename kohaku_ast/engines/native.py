@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from kohaku_ast.engines.futures import kind_of
 from kohaku_ast.engines.thread_pool import default_workers, workers_at
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.codegen import map_direct, run_direct
+from kohaku_ast.pipeline.engine import map_direct, run_direct
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 

@@ -9,8 +9,9 @@ import traceback
 from collections import OrderedDict
 
 from kohaku_ast.errors import PipelineError, UncrossableValue
-from kohaku_ast.pipeline.execution import clock, run_async
+from kohaku_ast.pipeline.execution import clock
 from kohaku_ast.pipeline.failure import RemoteTraceback, ScriptTraceback, cut, note_crossing
+from kohaku_ast.pipeline.node_like import run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
-    from kohaku_ast.engines.native import NativeEngine
+    from kohaku_ast.engines.futures import ExecutorEngine
 
 
 T = TypeVar("T")
@@ -168,7 +168,7 @@ class WorkerPermits:
 class RunResources:
     """Opened by the outermost run; the runs inside it share it. Lent executors stay as they are."""
 
-    def __init__(self, engine: NativeEngine) -> None:
+    def __init__(self, engine: ExecutorEngine) -> None:
         self.engine = engine
         self.budget = WorkerPermits(engine.max_workers - 1)
         self._lock = threading.Lock()
@@ -192,7 +192,7 @@ class RunResources:
 
     def loop(self) -> AsyncExecutor:
         """Where ``async def`` nodes run."""
-        lent = self.engine.lent_loop
+        lent: AsyncExecutor | None = self.engine.lent_loop
         if lent is not None:
             return lent
         with self._lock:

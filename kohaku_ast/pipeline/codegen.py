@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from kohaku_ast.pipeline.failure import FILENAME, FailedItem
+from kohaku_ast.pipeline.failure import FILENAME
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import split
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.pipeline.plan import Plan
 
     #: A line of the text, and the node that it runs.
     Line = tuple[str, NodeLike | None]
@@ -34,13 +31,33 @@ MAKING = threading.RLock()
 class GeneratedCode:
     """The functions of one Plan."""
 
-    __slots__ = ("_globals", "_lines", "_loops", "_plan", "_variables", "run")
+    __slots__ = (
+        "_given_names",
+        "_globals",
+        "_lines",
+        "_loops",
+        "_nodes",
+        "_single",
+        "_variables",
+        "_wanted",
+        "run",
+    )
 
     #: Mapping of the given values -> what is asked for.
     run: Callable[[Any], Any]
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(
+        self,
+        nodes: tuple[NodeLike, ...],
+        given: tuple[str, ...],
+        wanted: tuple[str, ...],
+        single: bool,
+    ) -> None:
+        """The arguments are those of Plan."""
+        self._nodes = nodes
+        self._given_names = given
+        self._wanted = wanted
+        self._single = single
         self._globals: dict[str, Any] = {"split": split}
         self._variables: dict[str, str] = {}
         self._lines: list[NodeLike | None] = []
@@ -48,7 +65,7 @@ class GeneratedCode:
         self.run = self._compiled(
             [
                 ("def run(given):", None),
-                *self._given(plan.given),
+                *self._given(given),
                 *self._body(" "),
                 (f" return {self._result()}", None),
             ]
@@ -65,7 +82,7 @@ class GeneratedCode:
         return found
 
     def _make_loop(self, over: tuple[str, ...]) -> Callable[..., None]:
-        fixed = self._given([name for name in self._plan.given if name not in over])
+        fixed = self._given([name for name in self._given_names if name not in over])
         row = ", ".join([self._variable(name) for name in over])
         self._loops[over] = self._compiled(
             [
@@ -92,8 +109,8 @@ class GeneratedCode:
 
     def _known_before(self, failed: NodeLike) -> list[str]:
         """Values from an earlier turn of a loop may still be in the variables of later nodes."""
-        known = list(self._plan.given)
-        for node in self._plan.nodes:
+        known = list(self._given_names)
+        for node in self._nodes:
             if node is failed:
                 break
             known += [name for name in node.outputs if name not in known]
@@ -118,15 +135,15 @@ class GeneratedCode:
         return [(f" {self._variable(name)} = given[{name!r}]", None) for name in names]
 
     def _result(self) -> str:
-        wanted = self._plan.wanted
-        if self._plan.single:
+        wanted = self._wanted
+        if self._single:
             return self._variable(wanted[0])
         return "{" + ", ".join([f"{name!r}: {self._variable(name)}" for name in wanted]) + "}"
 
     def _body(self, indent: str) -> list[Line]:
-        known = set(self._plan.given)
+        known = set(self._given_names)
         lines: list[Line] = []
-        for node in self._plan.nodes:
+        for node in self._nodes:
             lines += [(indent + line, node) for line in self._statements(node, known)]
             known.update(node.outputs)
         return lines
@@ -163,38 +180,3 @@ class GeneratedCode:
     def _run_call(self, node: NodeLike, known: set[str]) -> str:
         values = [f"{name!r}: {self._variable(name)}" for name in node.inputs if name in known]
         return f"{self._constant(node.run)}({{{', '.join(values)}}})"
-
-
-def run_direct(job: PipelineRun) -> Any:
-    """The result of *job*."""
-    try:
-        return job.plan.straight.run(job.values)
-    except BaseException as error:
-        _fail(job, error, job.scope.context.item)
-        raise
-
-
-def map_direct(job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-    """The results of *rows*; with *keep* the loop goes on after an item that raised."""
-    loop = job.plan.straight.loop(rows.over)
-    results: list[Any] = []
-    rest = iter(rows)
-    while True:
-        try:
-            loop(rest, rows.fixed, results.append)
-            return results
-        except BaseException as error:
-            index = len(results)
-            _fail(job, error, index)
-            if not keep or not isinstance(error, Exception):
-                raise
-            results.append(FailedItem(index, error, job.failure))
-
-
-def _fail(job: PipelineRun, error: BaseException, item: int | None) -> None:
-    found = job.plan.straight.failed(error.__traceback__)
-    if found:
-        node, known = found
-        inputs = {name: known[name] for name in node.inputs if name in known}
-        results = {name: known[name] for name in known if name not in job.plan.given}
-        job.fail(node, error, inputs, results, item)

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from kohaku_ast.pipeline.execution import PipelineLike
     from kohaku_ast.pipeline.graph import Graph
     from kohaku_ast.pipeline.last_run import NodeStats, Path
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.pipeline.pipeline import Pipeline
 
 
 SUFFIXES = (".svg", ".html", ".mmd")
@@ -111,7 +111,7 @@ def check_suffix(path: str) -> None:
 
 
 def draw(
-    pipeline: Pipeline,
+    pipeline: PipelineLike,
     depth: int = 0,
     from_node: str | None = None,
     to_node: str | None = None,
@@ -127,7 +127,7 @@ def draw(
 
 
 def make_sketch(
-    pipeline: Pipeline,
+    pipeline: PipelineLike,
     depth: int = 0,
     last: LastRun | None = None,
     nodes: Sequence[NodeLike] | None = None,
@@ -170,7 +170,7 @@ def _edges(
 
 def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
     state, words, error = states.of(node.name)
-    inside: Pipeline | None = getattr(node, "pipeline", None)
+    inside: PipelineLike | None = getattr(node, "pipeline", None)
     lines = [*_outputs_line(node), *_inside_line(node, inside), words]
 
     def open_(deeper: int = 0) -> Sketch:
@@ -192,7 +192,7 @@ def _outputs_line(node: NodeLike) -> Iterable[str]:
     return [] if node.outputs == (node.name,) else [f"→ {listed(node.outputs, WIDEST - 12)}"]
 
 
-def _inside_line(node: Any, inside: Pipeline | None) -> Iterable[str]:
+def _inside_line(node: Any, inside: PipelineLike | None) -> Iterable[str]:
     if inside is None:
         return []
     count = f"{len(inside.nodes)} node{'s' * (len(inside.nodes) != 1)}"
@@ -316,7 +316,7 @@ class Explanation(str):
 
 
 def explain_graph(
-    pipeline: Pipeline, from_node: str | None = None, to_node: str | None = None
+    pipeline: PipelineLike, from_node: str | None = None, to_node: str | None = None
 ) -> Explanation:
     """*pipeline*, or a part of it, node by node in running order; nothing is run."""
     graph = pipeline.graph
@@ -327,7 +327,7 @@ def explain_graph(
     return Explanation("\n".join(lines))
 
 
-def _heading(pipeline: Pipeline, count: int) -> str:
+def _heading(pipeline: PipelineLike, count: int) -> str:
     every = len(pipeline.nodes)
     shown = f"{count} of {every} nodes" if count < every else f"{every} node{'s' * (every != 1)}"
     graph = pipeline.graph

@@ -1,29 +1,18 @@
-"""What runs pipelines: the protocol of an engine, and the table of those that have names."""
+"""Which engine runs a pipeline: those that have names, and the generated code that needs none."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from kohaku_ast.errors import PipelineError, unknown
+from kohaku_ast.pipeline.failure import FailedItem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kohaku_ast.pipeline.execution import PipelineRun
+    from kohaku_ast.pipeline.execution import Engine, PipelineRun
     from kohaku_ast.pipeline.inputs import Rows
-
-
-class Engine(Protocol):
-    """Decides where and in which order the nodes of a Job run."""
-
-    def run(self, job: PipelineRun) -> Any:
-        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
-
-    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-        """A result for each of *rows*, in their order; with *keep* a FailedItem for one that
-        raised.
-        """
 
 
 #: Name -> module, attribute and keyword arguments of the Engine that it stands for.
@@ -69,3 +58,38 @@ def _load(module: str, attribute: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(module), attribute)
+
+
+def run_direct(job: PipelineRun) -> Any:
+    """The result of *job*."""
+    try:
+        return job.plan.straight.run(job.values)
+    except BaseException as error:
+        _fail(job, error, job.scope.context.item)
+        raise
+
+
+def map_direct(job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    """The results of *rows*; with *keep* the loop goes on after an item that raised."""
+    loop = job.plan.straight.loop(rows.over)
+    results: list[Any] = []
+    rest = iter(rows)
+    while True:
+        try:
+            loop(rest, rows.fixed, results.append)
+            return results
+        except BaseException as error:
+            index = len(results)
+            _fail(job, error, index)
+            if not keep or not isinstance(error, Exception):
+                raise
+            results.append(FailedItem(index, error, job.failure))
+
+
+def _fail(job: PipelineRun, error: BaseException, item: int | None) -> None:
+    found = job.plan.straight.failed(error.__traceback__)
+    if found:
+        node, known = found
+        inputs = {name: known[name] for name in node.inputs if name in known}
+        results = {name: known[name] for name in known if name not in job.plan.given}
+        job.fail(node, error, inputs, results, item)

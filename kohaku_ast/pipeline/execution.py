@@ -5,20 +5,21 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from typing import Protocol
 
 from kohaku_ast.pipeline.callbacks import Context
 from kohaku_ast.pipeline.failure import Failure, add_note, note
+from kohaku_ast.pipeline.node_like import call_async, run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Callback
-    from kohaku_ast.pipeline.engine import Engine
+    from kohaku_ast.pipeline.graph import Graph
     from kohaku_ast.pipeline.inputs import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.pipeline.plan import Plan
 
 
@@ -29,7 +30,7 @@ class PipelineRun:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: PipelineLike,
         plan: Plan,
         values: Mapping[str, Any],
         scope: Scope,
@@ -302,41 +303,6 @@ class Steps:
             scope.tell("on_node_end", node.name, outputs, seconds, context=context)
 
 
-async def call_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of the outputs of an async *node*."""
-    from kohaku_ast.pipeline.node_like import split
-
-    result = node.call(values)  # type: ignore[attr-defined]  # is_async says that it has it
-    return split(node, await result if hasattr(result, "__await__") else result)
-
-
-def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The same, waited for in a loop of its own."""
-    import asyncio
-    import contextvars
-    import threading
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(call_async(node, values))
-    outcome: list[Any] = []
-
-    def inside() -> None:
-        try:
-            outcome.append((asyncio.run(call_async(node, values)), None))
-        except BaseException as error:
-            outcome.append((None, error))
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(inside,))
-    thread.start()
-    thread.join()
-    found, error = outcome[0]
-    if error is not None:
-        raise error
-    return found  # type: ignore[no-any-return]
-
-
 clock: Callable[[], float] = time.perf_counter
 
 
@@ -385,3 +351,53 @@ class Scope:
     def _tell(self, event: str, values: tuple[Any, ...], context: Context) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*values, context)
+
+
+class Engine(Protocol):
+    """Decides where and in which order the nodes of a run are called."""
+
+    def run(self, job: PipelineRun) -> Any:
+        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
+
+    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+        """A result for each of *rows*, in their order; with *keep* a FailedItem for one that
+        raised.
+        """
+
+
+class PipelineLike(Protocol):
+    """What runs, nested nodes and drawings need of a Pipeline."""
+
+    #: The node that last raised.
+    last_error: Failure | None
+    cache: Any
+
+    @property
+    def name(self) -> str:
+        """What errors, callbacks and drawings call it."""
+
+    @property
+    def graph(self) -> Graph:
+        """The nodes and the names between them."""
+
+    @property
+    def nodes(self) -> tuple[NodeLike, ...]:
+        """The nodes, in an order in which they can run."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names that no node gives."""
+
+    @property
+    def callbacks(self) -> tuple[Callback, ...] | None:
+        """Its own callbacks, or None."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing in it has a cache or callbacks of its own."""
+
+    def plan(self, given: Iterable[str], output_name: Any = None) -> Plan:
+        """What would run for values of the names *given*."""
+
+    def scope(self, outer: Scope | None) -> Scope:
+        """Its own engine, cache and callbacks, and those of *outer* where it has none."""

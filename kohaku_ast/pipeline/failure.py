@@ -56,7 +56,7 @@ class Failure:
         """
         if not self.node.is_async:
             return self.node.run(self.inputs)
-        from kohaku_ast.pipeline.execution import run_async
+        from kohaku_ast.pipeline.node_like import run_async
 
         return run_async(self.node, self.inputs)
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.execution import Scope
+    from kohaku_ast.pipeline.execution import PipelineLike, Scope
     from kohaku_ast.pipeline.inputs import Rows
-    from kohaku_ast.pipeline.pipeline import Pipeline
 
 
 class PipelineNode:
@@ -30,7 +29,7 @@ class PipelineNode:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: PipelineLike,
         input_mapping: Mapping[str, str] | None = None,
         output_mapping: Mapping[str, str] | None = None,
         map_over: str | Iterable[str] | Mapping[str, str] | None = None,

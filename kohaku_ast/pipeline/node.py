@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import pickle
+import sys
 import types
 from types import MappingProxyType
 from typing import Any, overload
 
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline import edge_types
-from kohaku_ast.pipeline.node_like import is_async, output_names, place, reduce_node, split
+from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -232,16 +234,16 @@ class Node:
         return split(self, self.call(values))
 
     def input_hint(self, name: str) -> Any:
-        """The type of an input, or ``hints.UNKNOWN``."""
+        """The type of an input, or ``edge_types.UNKNOWN``."""
         one = self._by_name.get(name)
         return edge_types.of_parameter(self.function, one.parameter) if one else edge_types.UNKNOWN
 
     def output_hint(self, name: str) -> Any:
-        """The type of an output, or ``hints.UNKNOWN``."""
+        """The type of an output, or ``edge_types.UNKNOWN``."""
         return edge_types.of_output(self.function, self.outputs.index(name), len(self.outputs))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        return reduce_node(self)
+        return _reduced(self)
 
     def __repr__(self) -> str:
         return f"<node {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"
@@ -324,3 +326,48 @@ def _starred(parameter: str, who: str) -> str:
         f"{who}: {parameter!r} has no names that a graph could give values to. "
         "Name each parameter, or wrap the function in one that does."
     )
+
+
+def _reduced(node: Node) -> str | tuple[Any, ...]:
+    """What ``__reduce__`` returns: a reference, if the name of the function leads to this very
+    node in another process too; else the function's own bytes.
+    """
+    found = _found_elsewhere(node.__dict__)
+    if found is node:
+        return str(node.__dict__["__qualname__"])
+    if type(found) is type(node) and found.function is node.function:
+        return _copied, (found, node.options())  # as bind() makes it of the decorated one
+    return _rebuild, (_dump(node.function), node.options())
+
+
+def _found_elsewhere(names: dict[str, Any]) -> Any:
+    """What another process finds under the function's name."""
+    found: Any = sys.modules.get(names.get("__module__") or "")
+    if found is None or (found.__name__ == "__main__" and not hasattr(found, "__file__")):
+        return None  # no process can import what was typed into a notebook
+    for part in (names.get("__qualname__") or "<none>").split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _copied(node: Node, options: dict[str, Any]) -> Node:
+    return type(node)(node.function, **options)
+
+
+def _rebuild(function: Any, options: dict[str, Any]) -> Node:
+    if isinstance(function, bytes):
+        function = pickle.loads(function)
+    if isinstance(function, Node):  # a method, read from its object: there it is a node
+        function = function.function
+    return Node(function, **options)
+
+
+def _dump(function: Callable[..., object]) -> object:
+    """*function* itself, if the standard library can pickle it, else cloudpickle's bytes."""
+    try:
+        pickle.dumps(function)
+        return function
+    except Exception:
+        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+        return cloudpickle.dumps(function)

@@ -1,9 +1,8 @@
-"""What a graph asks of a node, whoever makes it; names and values of its outputs; its pickle."""
+"""What a graph needs of a node, whoever makes it; names of outputs, their values, async calls."""
 
 from __future__ import annotations
 
 import keyword
-import sys
 from typing import Any, Protocol
 
 from kohaku_ast.errors import PipelineError
@@ -11,8 +10,6 @@ from kohaku_ast.errors import PipelineError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from kohaku_ast.pipeline.node import Node
 
 
 class NodeLike(Protocol):
@@ -123,52 +120,34 @@ def is_async(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def reduce_node(node: Node) -> str | tuple[Any, ...]:
-    """What ``__reduce__`` returns: a reference, if the name of the function leads to this very
-    node in another process too; else the function's own bytes.
-    """
-    found = _named(node.__dict__)
-    if found is node:
-        return str(node.__dict__["__qualname__"])
-    if type(found) is type(node) and found.function is node.function:
-        return _copy, (found, node.options())  # as bind() makes it of the decorated one
-    return _rebuild, (_dump(node.function), node.options())
+async def call_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of the outputs of an async *node*."""
+    result = node.call(values)  # type: ignore[attr-defined]  # is_async says that it has it
+    return split(node, await result if hasattr(result, "__await__") else result)
 
 
-def _named(names: dict[str, Any]) -> Any:
-    """What another process finds under the function's name."""
-    found: Any = sys.modules.get(names.get("__module__") or "")
-    if found is None or (found.__name__ == "__main__" and not hasattr(found, "__file__")):
-        return None  # no process can import what was typed into a notebook
-    for part in (names.get("__qualname__") or "<none>").split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _copy(node: Node, options: dict[str, Any]) -> Node:
-    return type(node)(node.function, **options)
-
-
-def _rebuild(function: Any, options: dict[str, Any]) -> Node:
-    from kohaku_ast.pipeline.node import Node
-
-    if isinstance(function, bytes):
-        import pickle
-
-        function = pickle.loads(function)
-    if isinstance(function, Node):  # a method, read from its object: there it is a node
-        function = function.function
-    return Node(function, **options)
-
-
-def _dump(function: Callable[..., object]) -> object:
-    """*function* itself, if the standard library can pickle it, else cloudpickle's bytes."""
-    import pickle
+def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The same, waited for in a loop of its own."""
+    import asyncio
+    import contextvars
+    import threading
 
     try:
-        pickle.dumps(function)
-        return function
-    except Exception:
-        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(call_async(node, values))
+    outcome: list[Any] = []
 
-        return cloudpickle.dumps(function)
+    def inside() -> None:
+        try:
+            outcome.append((asyncio.run(call_async(node, values)), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(inside,))
+    thread.start()
+    thread.join()
+    found, error = outcome[0]
+    if error is not None:
+        raise error
+    return found  # type: ignore[no-any-return]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.callbacks import Callback, Context
-from kohaku_ast.pipeline.codegen import run_direct
-from kohaku_ast.pipeline.engine import find_engine
+from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
 from kohaku_ast.pipeline.failure import cut
 from kohaku_ast.pipeline.graph import Graph
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.drawing import Drawing, Explanation
-    from kohaku_ast.pipeline.engine import Engine
+    from kohaku_ast.pipeline.execution import Engine
     from kohaku_ast.pipeline.failure import Failure
     from kohaku_ast.pipeline.node_like import NodeLike
 

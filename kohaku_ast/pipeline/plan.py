@@ -51,7 +51,7 @@ class Plan:
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
         #: Whether no pipeline among them has a cache or callbacks of its own.
         self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
-        #: What ``caching.keys`` works out once for each plan.
+        #: What ``cache_keys`` works out once for each plan.
         self.keys: object = None
         self._straight: GeneratedCode | None = None
 
@@ -60,7 +60,9 @@ class Plan:
         """The whole Plan as one function, made when it is first asked for."""
         if self._straight is None:
             with MAKING:
-                self._straight = self._straight or GeneratedCode(self)
+                self._straight = self._straight or GeneratedCode(
+                    self.nodes, self.given, self.wanted, self.single
+                )
         return self._straight
 
     def result(self, values: Mapping[str, Any]) -> Any:
