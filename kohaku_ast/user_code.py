@@ -44,17 +44,17 @@ def is_library_function(function: FunctionType) -> bool:
     """Whether name and version say all of *function*: it is what its library has there. What a
     library makes of a function of the user's is not.
     """
-    return not is_local_function(function) and is_known(function)
+    return not is_local_function(function) and is_defined_by_library(function)
 
 
 def is_library_class(cls: type) -> bool:
     """The same for a class: not one that a library made at run time."""
     if is_local_name(cls.__module__):
         return False
-    return not cls.__flags__ & _MADE_BY_PYTHON or is_known(cls)
+    return not cls.__flags__ & _MADE_BY_PYTHON or is_defined_by_library(cls)
 
 
-def is_known(thing: Any) -> bool:
+def is_defined_by_library(thing: Any) -> bool:
     """Whether a library has *thing* under the name that it says itself."""
     module = sys.modules.get(thing.__module__ or "")
     if module is None or is_local_module(module):
@@ -116,7 +116,7 @@ def distribution_version(package: str) -> str:
     """
     if is_stdlib(package):
         return ""
-    return _installed().get(_normal(package)) or _searched(package)
+    return _installed().get(_normalized(package)) or _version_by_metadata(package)
 
 
 @lru_cache(maxsize=1)
@@ -132,15 +132,15 @@ def _installed() -> dict[str, str]:
             stem, kind = os.path.splitext(name)
             if kind in (".dist-info", ".egg-info"):
                 distribution, _, version = stem.partition("-")
-                found.setdefault(_normal(distribution), version)
+                found.setdefault(_normalized(distribution), version)
     return found
 
 
-def _normal(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.lower().replace("-", "_").replace(".", "_")
 
 
-def _searched(package: str) -> str:
+def _version_by_metadata(package: str) -> str:
     """The versions of the distributions that hold *package* under another name than theirs."""
     from importlib import metadata
 

@@ -11,7 +11,7 @@ MISSING = type("MISSING", (), {})()
 """Stands for a name that is not defined, a cell that is empty."""
 
 
-class Maybe:
+class OptionalPart:
     """A part of a library's own, that may be what no fingerprint can be taken of."""
 
     __slots__ = ("value",)
@@ -20,7 +20,7 @@ class Maybe:
         self.value = value
 
 
-class Settled(Maybe):
+class ReadOnce(OptionalPart):
     """A part that nobody looks at again once it was read: how a dataclass was made."""
 
     __slots__ = ()
@@ -39,7 +39,7 @@ class ChangeDetector:
     cells: list[tuple[Any, Any]] = field(default_factory=list)
     sizes: list[tuple[Any, int]] = field(default_factory=list)
     #: What lies nowhere: how it is asked for, and what the answer was.
-    asked: list[tuple[Callable[[], object], object]] = field(default_factory=list)
+    answers: list[tuple[Callable[[], object], object]] = field(default_factory=list)
     #: Whether a function asks for the subclasses of a class; it is not known of which.
     with_subclasses: bool = False
 
@@ -50,19 +50,19 @@ class ChangeDetector:
         functions: dict[Any, Any] = {}
         cells: dict[Any, Any] = {}
         sizes: dict[Any, Any] = {}
-        asked: dict[Any, Any] = {}
+        answers: dict[Any, Any] = {}
         for one in watches:
             names.update({(id(found[0]), found[1]): found for found in one.names})
             functions.update({id(found[0]): found for found in one.functions})
             cells.update({id(found[0]): found for found in one.cells})
             sizes.update({id(found[0]): found for found in one.sizes})
-            asked.update({_question(found[0]): found for found in one.asked})
+            answers.update({_question(found[0]): found for found in one.answers})
         return cls(
             list(names.values()),
             list(functions.values()),
             list(cells.values()),
             list(sizes.values()),
-            list(asked.values()),
+            list(answers.values()),
         )
 
     def read(self, namespace: Any, name: str) -> Any:
@@ -74,7 +74,7 @@ class ChangeDetector:
     def ask(self, question: Callable[[], Any]) -> Any:
         """The answer to *question*, that is asked again by every run."""
         answer = question()
-        self.asked.append((question, answer))
+        self.answers.append((question, answer))
         return answer
 
     def holds(self) -> bool:
@@ -90,12 +90,12 @@ class ChangeDetector:
             ):
                 return False
         for cell, value in self.cells:
-            if content(cell) is not value:
+            if cell_content(cell) is not value:
                 return False
         for mapping, size in self.sizes:
             if len(mapping) != size:
                 return False
-        return all(_is_same(question(), answer) for question, answer in self.asked)
+        return all(_is_same(question(), answer) for question, answer in self.answers)
 
 
 def _is_same(one: object, other: object) -> bool:
@@ -112,7 +112,7 @@ def _question(question: Any) -> tuple[Any, ...]:
     return (getattr(question, "func", question), *map(id, getattr(question, "args", ())))
 
 
-def content(cell: Any) -> Any:
+def cell_content(cell: Any) -> Any:
     """What a closure's cell holds."""
     try:
         return cell.cell_contents

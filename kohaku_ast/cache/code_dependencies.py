@@ -1,7 +1,7 @@
 """What live functions, classes and modules of the user's are made of.
 
-What never changes about a code object is kept here for the process (``_known``): to read and parse
-its source takes a hundred times longer than to ask what its names mean now.
+State of this process: what never changes about a code object (``_code_facts``). To read and
+parse its source takes a hundred times longer than to look up what its names mean now.
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any, Protocol
 
-from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, Maybe, Part, Settled, content
+from kohaku_ast.cache.change_detector import (
+    MISSING,
+    ChangeDetector,
+    OptionalPart,
+    Part,
+    ReadOnce,
+    cell_content,
+)
 from kohaku_ast.cache.code_text import (
     Chain,
     CodeImport,
@@ -50,7 +57,7 @@ class CodeParts(Protocol):
         """
 
 
-_TELLS = ("__kogine_parts__", "cache_identity")
+_DESCRIBING = ("__kogine_parts__", "cache_identity")
 """Methods by which an object says what it is made of: nodes of ours, and objects of the user's."""
 
 
@@ -64,25 +71,25 @@ def is_followed(thing: object) -> bool:
         return not is_library_class(thing)
     if isinstance(thing, ModuleType):
         return is_local_module(thing)
-    return any(callable(getattr(type(thing), name, None)) for name in _TELLS)
+    return any(callable(getattr(type(thing), name, None)) for name in _DESCRIBING)
 
 
-def parts_of(thing: Any, watch: ChangeDetector) -> Iterator[Part]:
+def parts_of(thing: Any, detector: ChangeDetector) -> Iterator[Part]:
     """The parts of what :func:`is_followed`; *watch* learns where they were found."""
     if isinstance(thing, FunctionType) and not is_local_function(thing):
-        yield from library_function_parts(thing, watch)
+        yield from library_function_parts(thing, detector)
     elif isinstance(thing, FunctionType):
-        yield from function_parts(thing, watch)
+        yield from function_parts(thing, detector)
     elif isinstance(thing, type):
-        yield from class_parts(thing, watch)
+        yield from class_parts(thing, detector)
     elif isinstance(thing, ModuleType):
-        yield from module_parts(thing, watch)
+        yield from module_parts(thing, detector)
     elif hasattr(type(thing), "__kogine_parts__"):
         yield from thing.__kogine_parts__()
     else:
         kind = type(thing)
         yield "type", kind if is_followed(kind) else f"{kind.__module__}.{kind.__qualname__}"
-        yield from _flat(watch.ask(thing.cache_identity), "")
+        yield from _flat(detector.ask(thing.cache_identity), "")
 
 
 def _flat(parts: tuple[Any, ...], label: str) -> Iterator[Part]:
@@ -114,42 +121,42 @@ class _Facts:
 
 
 def function_parts(
-    function: FunctionType, watch: ChangeDetector, defaults: bool = True
+    function: FunctionType, detector: ChangeDetector, defaults: bool = True
 ) -> Iterator[Part]:
     """Text, closure, globals and, unless the caller counts them by himself, *defaults*."""
-    facts = _facts(function)
-    _look_at(function, watch)
-    watch.with_subclasses |= "__subclasses__" in facts.names
+    facts = _facts_of(function)
+    _watch(function, detector)
+    detector.with_subclasses |= "__subclasses__" in facts.names
     yield "code", facts.text
-    found = list(_defaults(function, watch))
+    found = list(_defaults(function, detector))
     yield from found if defaults else ()
-    yield from _attributes(function, watch)
-    for label, part in _reads(function, facts, watch):
+    yield from _attributes(function, detector)
+    for label, part in _read_parts(function, facts, detector):
         yield label, part
         if "__doc__" in facts.names and isinstance(part, (FunctionType, type, ModuleType)):
             yield f"{label}.__doc__", part.__doc__
 
 
-def _reads(function: FunctionType, facts: _Facts, watch: ChangeDetector) -> Iterator[Part]:
-    for name, value in _closure(function, watch):
+def _read_parts(function: FunctionType, facts: _Facts, detector: ChangeDetector) -> Iterator[Part]:
+    for name, value in _closure(function, detector):
         yield f"closure {name}", value
     for chain in facts.chains:
-        yield from read(chain, function.__globals__, watch)
-    yield from imported(facts.imports, function.__globals__, watch)
-    yield from looked_up(facts.names, facts.texts, facts.chains, function.__globals__, watch)
+        yield from chain_parts(chain, function.__globals__, detector)
+    yield from import_parts(facts.imports, function.__globals__, detector)
+    yield from lookup_parts(facts.names, facts.texts, facts.chains, function.__globals__, detector)
 
 
-def library_function_parts(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+def library_function_parts(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
     """Name and version, and what of its closure and defaults may be the user's."""
     module = function.__globals__.get("__name__", "")
-    _look_at(function, watch)
+    _watch(function, detector)
     yield "library", library_label(module, function.__code__.co_name)
-    held = [*_closure(function, watch), *_defaults(function, watch)]
+    held = [*_closure(function, detector), *_defaults(function, detector)]
     for name, value in held:
         if not isinstance(value, _FROM_USERS) and not is_local_name(type(value).__module__):
             continue
         for label, one in _items(f"closure {name}", value):
-            yield label, Maybe(one)
+            yield label, OptionalPart(one)
         if isinstance(value, FunctionType) and not is_stdlib(module):
             yield f"closure {name}.__doc__", value.__doc__  # a library may make a text of it
 
@@ -169,51 +176,51 @@ def _items(label: str, value: Any) -> Iterator[Part]:
 
 
 #: By the identity of the code object, as long as it lives: its source is read and parsed once.
-_known: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
+_code_facts: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
 
 
-def _facts(function: FunctionType) -> _Facts:
+def _facts_of(function: FunctionType) -> _Facts:
     code = function.__code__
-    known = _known.get(id(code))
-    if known is not None and known[0]() is code:
-        return known[1]
+    cached = _code_facts.get(id(code))
+    if cached is not None and cached[0]() is code:
+        return cached[1]
     text: object = text_of(function)
     if text is None:
         text = code_parts(code)
     facts = _Facts(text, find_chains(code), find_imports(code), find_names(code), find_texts(code))
     key = id(code)
-    _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None) and None), facts)
+    _code_facts[key] = (weakref.ref(code, lambda _: _code_facts.pop(key, None) and None), facts)
     return facts
 
 
-def _look_at(function: FunctionType, watch: ChangeDetector) -> None:
+def _watch(function: FunctionType, detector: ChangeDetector) -> None:
     held = function.__code__, function.__defaults__, function.__kwdefaults__
-    watch.functions.append((function, *held))
+    detector.functions.append((function, *held))
 
 
-def _closure(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+def _closure(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        value = content(cell)
-        watch.cells.append((cell, value))
+        value = cell_content(cell)
+        detector.cells.append((cell, value))
         yield name, value
 
 
-def _defaults(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+def _defaults(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
     code = function.__code__
     values = function.__defaults__ or ()
     names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
     for name, value in zip(names, values):
         yield f"default {name}", value
     for name in sorted(function.__kwdefaults__ or {}):
-        yield f"default {name}", watch.read(function.__kwdefaults__, name)
+        yield f"default {name}", detector.read(function.__kwdefaults__, name)
 
 
-def _attributes(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+def _attributes(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
     """What was set on the function itself: ``f.scale = 2``, for whoever goes through a list."""
     found = vars(function)
-    watch.sizes.append((found, len(found)))
+    detector.sizes.append((found, len(found)))
     for name in sorted(found):
-        yield f"attribute {name}", Maybe(watch.read(found, name))
+        yield f"attribute {name}", OptionalPart(detector.read(found, name))
 
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -225,7 +232,7 @@ _IN_CLASSES = {
 if they are no functions."""
 
 
-def class_parts(cls: type, watch: ChangeDetector) -> Iterator[Part]:
+def class_parts(cls: type, detector: ChangeDetector) -> Iterator[Part]:
     """Bases, metaclass, annotated names and attributes, methods among them."""
     yield "class", f"{cls.__module__}.{cls.__qualname__}"
     for number, base in enumerate((type(cls), *cls.__bases__)):
@@ -237,10 +244,10 @@ def class_parts(cls: type, watch: ChangeDetector) -> Iterator[Part]:
     for name, member in members.items():
         yield name, member.value
     found = vars(cls)
-    watch.sizes.append((found, len(found)))
+    detector.sizes.append((found, len(found)))
     for name in sorted(found):
         if name not in members and not (members and name in _OF_ENUMS):
-            watch.names.append((found, name, found[name]))
+            detector.names.append((found, name, found[name]))
             yield from _attribute_parts(name, found[name])
 
 
@@ -264,11 +271,11 @@ def subclasses_of(cls: type) -> tuple[type, ...]:
     return tuple(type.__subclasses__(cls))
 
 
-def subclass_parts(cls: Any, watch: ChangeDetector) -> Iterator[Part]:
+def subclass_parts(cls: Any, detector: ChangeDetector) -> Iterator[Part]:
     """The subclasses, for code that asks for them; none of what is no class."""
     if not isinstance(cls, type):
         return
-    for number, found in enumerate(watch.ask(functools.partial(subclasses_of, cls))):
+    for number, found in enumerate(detector.ask(functools.partial(subclasses_of, cls))):
         yield f"subclass {number} {found.__name__}", found
 
 
@@ -282,7 +289,7 @@ def _annotated(cls: type) -> Iterator[Part]:
         yield "annotated", tuple((name, _type_text(hint)) for name, hint in found.items())
         for name, hint in found.items():
             if hasattr(hint, "__metadata__"):  # Annotated[int, validator]
-                yield f"annotated {name}", Maybe(hint.__metadata__)
+                yield f"annotated {name}", OptionalPart(hint.__metadata__)
 
 
 def _type_text(hint: object) -> str:
@@ -297,12 +304,12 @@ def _attribute_parts(name: str, value: Any) -> Iterator[Part]:
         for kind in ("fget", "fset", "fdel"):
             yield f"{name}.{kind}", getattr(value, kind)
     elif name in _IN_CLASSES:
-        yield name, Settled(value)
+        yield name, ReadOnce(value)
     elif isinstance(value, FunctionType):
         yield name, value
     elif name.startswith("__") and name.endswith("__"):
         if (callable(value) or hasattr(type(value), "__get__")) and name not in _OF_CLASSES:
-            yield name, Maybe(value)
+            yield name, OptionalPart(value)
     elif name != "_abc_impl" and type(value).__name__ not in _DESCRIPTORS:
         yield name, value
 
@@ -321,18 +328,18 @@ _DESCRIPTORS = {
 }  # fmt: skip
 
 
-def module_parts(module: ModuleType, watch: ChangeDetector) -> Iterator[Part]:
+def module_parts(module: ModuleType, detector: ChangeDetector) -> Iterator[Part]:
     """All that a module holds: of one that is passed around it is not known what is read."""
     yield "module", module.__name__
-    yield from namespace_parts(vars(module), watch)
+    yield from namespace_parts(vars(module), detector)
 
 
-def namespace_parts(found: dict[str, Any], watch: ChangeDetector) -> Iterator[Part]:
+def namespace_parts(found: dict[str, Any], detector: ChangeDetector) -> Iterator[Part]:
     """All that the dict of a module holds, less what Python put there."""
-    watch.sizes.append((MappingProxyType(found), len(found)))
+    detector.sizes.append((MappingProxyType(found), len(found)))
     for name in sorted(found):
         if name not in _OF_MODULES:
-            yield name, watch.read(found, name)
+            yield name, detector.read(found, name)
 
 
 _OF_MODULES = {
@@ -345,26 +352,28 @@ _BY_NAME = {"globals", "eval", "exec", "__import__", "import_module", "modules"}
 """Who reads one of these (``sys.modules``) may reach whatever has a name."""
 
 
-def read(chain: Chain, namespace: dict[str, Any], watch: ChangeDetector) -> Iterator[Part]:
+def chain_parts(
+    chain: Chain, namespace: dict[str, Any], detector: ChangeDetector
+) -> Iterator[Part]:
     """The thing that *chain* leads to: through the user's modules, no further."""
-    value = watch.read(namespace, chain[0])
+    value = detector.read(namespace, chain[0])
     if value is MISSING and chain[0] in vars(builtins):
-        value = watch.read(vars(builtins), chain[0])
-        if not _is_users(value) and type(value) not in (int, float, str, bool, tuple):
+        value = detector.read(vars(builtins), chain[0])
+        if not _is_of_user(value) and type(value) not in (int, float, str, bool, tuple):
             return  # Python's version is in every key
     taken = 1
     while isinstance(value, ModuleType) and taken < len(chain) and is_local_module(value):
-        value = _module_attribute(value, chain[taken], watch)
+        value = _module_attribute(value, chain[taken], detector)
         taken += 1
     yield ".".join(chain[:taken]), value
     if taken < len(chain) and isinstance(value, (ModuleType, FunctionType)):
-        yield from _set_by_user(value, chain, taken, watch)
+        yield from _user_attribute(value, chain, taken, detector)
 
 
-def _module_attribute(module: ModuleType, name: str, watch: ChangeDetector) -> Any:
-    found = watch.read(vars(module), name)
+def _module_attribute(module: ModuleType, name: str, detector: ChangeDetector) -> Any:
+    found = detector.read(vars(module), name)
     if found is MISSING and "__getattr__" in vars(module):
-        found = watch.ask(functools.partial(_lazy, module, name))
+        found = detector.ask(functools.partial(_lazy, module, name))
     return found
 
 
@@ -376,23 +385,25 @@ def _lazy(module: ModuleType, name: str) -> Any:
         return MISSING
 
 
-def _set_by_user(owner: Any, chain: Chain, taken: int, watch: ChangeDetector) -> Iterator[Part]:
+def _user_attribute(
+    owner: Any, chain: Chain, taken: int, detector: ChangeDetector
+) -> Iterator[Part]:
     """What was put into a library's module, or onto a function."""
     if chain[taken] not in vars(owner):
         return
-    value = watch.read(vars(owner), chain[taken])
-    if isinstance(owner, FunctionType) or _is_users(value):
+    value = detector.read(vars(owner), chain[taken])
+    if isinstance(owner, FunctionType) or _is_of_user(value):
         yield ".".join(chain[: taken + 1]), value
 
 
-def _is_users(value: object) -> bool:
+def _is_of_user(value: object) -> bool:
     if isinstance(value, FunctionType):
         return is_local_function(value)
     return isinstance(value, type) and is_local_name(value.__module__)
 
 
-def imported(
-    imports: tuple[CodeImport, ...], namespace: dict[str, Any], watch: ChangeDetector
+def import_parts(
+    imports: tuple[CodeImport, ...], namespace: dict[str, Any], detector: ChangeDetector
 ) -> Iterator[Part]:
     """What import statements inside a function load: the user's modules by their text, if they
     are not loaded yet, else as they are; libraries by their version.
@@ -402,13 +413,13 @@ def imported(
         names = targets(one, package)
         for name in parents(names):
             is_read = not one.names  # ``import a.b`` gives ``a``
-            yield from _module(name, watch, is_live=is_read)
+            yield from _module(name, detector, is_live=is_read)
         for name in names:
-            yield from _module(name, watch)
+            yield from _module(name, detector)
 
 
-def _module(name: str, watch: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
-    text = watch.ask(functools.partial(module_text, name))
+def _module(name: str, detector: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
+    text = detector.ask(functools.partial(module_text, name))
     if text is not None:
         yield f"import {name}", text
     elif is_live and name in sys.modules and is_local_module(sys.modules[name]):
@@ -417,23 +428,23 @@ def _module(name: str, watch: ChangeDetector, is_live: bool = True) -> Iterator[
         yield f"import {name}", distribution_version(name)
 
 
-def looked_up(
+def lookup_parts(
     names: frozenset[str],
     texts: tuple[str, ...],
     chains: tuple[Chain, ...],
     namespace: dict[str, Any],
-    watch: ChangeDetector,
+    detector: ChangeDetector,
 ) -> Iterator[Part]:
     """For code that takes things by a name that it makes up: all that the names may be of, the
     module of the function and the user's modules whose names are written in it.
     """
     if not _takes_by_name(names, chains):
         return
-    for label, part in namespace_parts(namespace, watch):
-        yield label, Maybe(part)
+    for label, part in namespace_parts(namespace, detector):
+        yield label, OptionalPart(part)
     for text in texts:
         if all(part.isidentifier() for part in text.split(".")) and find_file(text):
-            yield from _module(text, watch)
+            yield from _module(text, detector)
 
 
 def _takes_by_name(names: frozenset[str], chains: tuple[Chain, ...]) -> bool:

@@ -31,7 +31,7 @@ def text_of(function: FunctionType) -> str | None:
     if len(nodes) != 1 or codes != [code]:
         return None
     try:
-        return _dumped(nodes[0], function)
+        return _definition_text(nodes[0], function)
     except (RecursionError, ValueError):
         return None  # an endless sum; an integer of more than 4,300 digits
 
@@ -87,19 +87,19 @@ def _definitions(tree: ast.Module) -> Iterator[Definition]:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            body[:] = [one for one in body if not _is_remark(one)]
+            body[:] = [one for one in body if not _is_docstring(one)]
         if isinstance(node, Definition):
             yield node
 
 
-def without_remarks(tree: ast.Module) -> str:
+def without_docstrings(tree: ast.Module) -> str:
     """A whole module as text, as :func:`text_of` gives a function."""
     for _ in _definitions(tree):
         pass
     return ast.dump(tree, annotate_fields=False)
 
 
-def _is_remark(node: ast.stmt) -> bool:
+def _is_docstring(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -113,7 +113,7 @@ def _place(node: Definition) -> Place:
     return node.name, min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 
-def _dumped(node: Definition, function: FunctionType) -> str:
+def _definition_text(node: Definition, function: FunctionType) -> str:
     """*node* as text: the values of defaults count as they are now, not as they are written."""
     parts = [
         ast.dump(child, annotate_fields=False)

@@ -39,7 +39,7 @@ class DiskCache:
 
     def _start(self) -> None:
         self._values = os.path.join(os.path.abspath(self.folder), "values")
-        self._said = SaidOnce()
+        self._warnings = WarnOnce()
         self._lock = threading.Lock()
         self._is_private: bool | None = None  # not asked yet
         self._unmeasured: int | None = None  # bytes written since; None: never measured
@@ -73,7 +73,7 @@ class DiskCache:
 
     def _read(self, key: str) -> bytes | None:
         path = f"{self._values}{os.sep}{key}"
-        if not self._is_private and (self._is_private is False or not self._usable()):
+        if not self._is_private and (self._is_private is False or not self._check_private()):
             return None
         try:
             stored = _read_file(path)
@@ -94,13 +94,13 @@ class DiskCache:
         except OSError:
             pass  # a cache that can only be read is still a cache
 
-    def _usable(self) -> bool:
+    def _check_private(self) -> bool:
         """Whether what is read from the folder was written by this user: it can run code."""
         if not os.path.isdir(self._values):
             return False
         self._is_private = files.is_private(self._values)
         if not self._is_private:
-            self._said.once("folder", f"{self._values} can be written by others; {_OTHERS}")
+            self._warnings.warn("folder", f"{self._values} can be written by others; {_OTHERS}")
         return self._is_private
 
     def _write(self, key: str, data: bytes) -> None:
@@ -110,11 +110,11 @@ class DiskCache:
         try:
             if self._is_private is None:
                 files.make(self._values)
-                if not self._usable():
+                if not self._check_private():
                     return
             self._replace(path, _digest(key, data) + data)
         except OSError as error:
-            self._said.once(
+            self._warnings.warn(
                 "write", f"results cannot be kept in {self._values} ({error}). {_UNWRITABLE}"
             )
 
@@ -233,16 +233,16 @@ def loads(data: bytes) -> Hit | None:
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-class SaidOnce:
+class WarnOnce:
     """Sentences that were said. Each is said once by one of these, to whichever thread is first."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._warnings: set[str] = set()
 
-    def once(self, about: str, message: str) -> None:
+    def warn(self, about: str, message: str) -> None:
         """Warn with *message*, unless something was said *about* this before."""
-        if about not in self._said:
-            self._said.add(about)
+        if about not in self._warnings:
+            self._warnings.add(about)
             warnings.warn(message, CacheWarning, stacklevel=_level())
 
 

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
-from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, Maybe, Settled
+from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, OptionalPart, ReadOnce
 from kohaku_ast.cache.code_dependencies import is_followed, parts_of
 from kohaku_ast.user_code import library_label
 
@@ -43,10 +43,10 @@ Refer = Callable[[Any], bytes]
 
 def fingerprint(value: object, refer: Refer | None = None) -> bytes:
     """A digest of *value*. Raises Unhashable."""
-    return blake2b(written(value, refer), digest_size=16).digest()
+    return blake2b(encoded(value, refer), digest_size=16).digest()
 
 
-def written(value: object, refer: Refer | None = None) -> bytes:
+def encoded(value: object, refer: Refer | None = None) -> bytes:
     """*value* without ambiguity; short for plain values. Code in it is written as what *refer*
     gives for it, else in full. Raises Unhashable.
     """
@@ -99,9 +99,9 @@ class Writer:
             self.put(plain(value))
         elif kind is tuple:
             self._items(b"(", value)
-        elif kind is Settled:
+        elif kind is ReadOnce:
             self.write(value.value)
-        elif kind is Maybe:
+        elif kind is OptionalPart:
             self._try(value.value)
         elif not self.is_known(value):
             container = _CONTAINERS.get(kind)
@@ -141,10 +141,10 @@ class Writer:
 
     def follow(self) -> None:
         """Write the parts of the functions and classes that were met, and those that they read."""
-        watch = ChangeDetector()
+        detector = ChangeDetector()
         for thing in self._followed:  # grows on the way
             self.put(b"{")
-            for label, part in parts_of(thing, watch):
+            for label, part in parts_of(thing, detector):
                 self.put(_text(label))
                 self.write(part)
 
@@ -414,7 +414,7 @@ def _write_pickled(writer: Writer, value: Any) -> None:
         writer.write(None if found is None else list(found))
     if is_followed(type(value)) and _hides(type(value)):
         for name, one in sorted(getattr(value, "__dict__", {}).items()):
-            writer.write((name, Maybe(one)))
+            writer.write((name, OptionalPart(one)))
 
 
 def _hides(kind: type) -> bool:

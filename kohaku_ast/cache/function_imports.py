@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from kohaku_ast.cache.code_text import CodeImport, without_remarks
+from kohaku_ast.cache.code_text import CodeImport, without_docstrings
 from kohaku_ast.user_code import is_local_file
 
 
 @dataclass
-class _Taken:
+class _ModuleText:
     """The text of a module and of the user's modules that it imports."""
 
     digest: str
@@ -38,7 +38,7 @@ class _Taken:
         )
 
 
-_taken: dict[str, _Taken] = {}
+_texts: dict[str, _ModuleText] = {}
 
 
 def targets(one: CodeImport, package: str) -> list[str]:
@@ -62,7 +62,7 @@ def module_text(name: str) -> str | None:
     None for a library, for what is no module, and for one that was loaded before it was asked
     for, or loaded again since: that one has live values.
     """
-    loaded, before = sys.modules.get(name), _taken.get(name)
+    loaded, before = sys.modules.get(name), _texts.get(name)
     if loaded is not None:
         return None if before is None else _loaded_text(before, loaded)
     if before is not None and before.spec is None and before.is_current():
@@ -70,11 +70,11 @@ def module_text(name: str) -> str | None:
     path = find_file(name)
     if path is None:
         return None
-    _taken[name] = _take(name, path)
-    return _taken[name].digest
+    _texts[name] = _read_text(name, path)
+    return _texts[name].digest
 
 
-def _loaded_text(before: _Taken, loaded: object) -> str | None:
+def _loaded_text(before: _ModuleText, loaded: object) -> str | None:
     spec = getattr(loaded, "__spec__", None)
     if before.spec is None and before.is_current():
         before.spec = spec
@@ -112,7 +112,7 @@ def _signature(path: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _take(name: str, path: str) -> _Taken:
+def _read_text(name: str, path: str) -> _ModuleText:
     """Over the files that importing *name* may read, in the order of their names."""
     texts: dict[str, str] = {}
     files: dict[str, tuple[int, int] | None] = {}
@@ -123,14 +123,14 @@ def _take(name: str, path: str) -> _Taken:
             continue
         files[file] = _signature(file)
         tree = _parsed(file)
-        texts[module] = without_remarks(tree) if tree else _raw(file)
+        texts[module] = without_docstrings(tree) if tree else _raw(file)
         package = module if file.endswith("__init__.py") else module.rpartition(".")[0]
         for found in _imported(tree, package) if tree else ():
             where = find_file(found)
             if where is not None:
                 waiting.append((found, where))
     data = repr(sorted(texts.items())).encode("utf-8", "replace")
-    return _Taken(blake2b(data, digest_size=16).hexdigest(), files, list(sys.path))
+    return _ModuleText(blake2b(data, digest_size=16).hexdigest(), files, list(sys.path))
 
 
 def _imported(tree: ast.Module, package: str) -> Iterator[str]:

@@ -304,13 +304,13 @@ def _across(layers: Layers, widths: Sequence[int]) -> list[float]:
     """The centre of each vertex: near those of its neighbours."""
     centres = [0.0] * len(widths)
     for row in layers.rows:
-        _set(centres, row, _apart([0.0] * len(row), [widths[one] for one in row]))
+        _set(centres, row, _spread([0.0] * len(row), [widths[one] for one in row]))
     for sweep in range(_SWEEPS):
         is_down = sweep % 2 == 0
         neighbours = layers.before if is_down else layers.after
         for row in layers.rows if is_down else reversed(layers.rows):
             wishes = [_wish(centres, neighbours.get(one, ()), centres[one]) for one in row]
-            _set(centres, row, _apart(wishes, [widths[one] for one in row]))
+            _set(centres, row, _spread(wishes, [widths[one] for one in row]))
     left = min((centres[n] - width / 2 for n, width in enumerate(widths)), default=0)
     return [centre - left + MARGIN for centre in centres]
 
@@ -324,7 +324,7 @@ def _wish(centres: Sequence[float], neighbours: Sequence[int], otherwise: float)
     return sum(centres[one] for one in neighbours) / len(neighbours) if neighbours else otherwise
 
 
-def _apart(wishes: Sequence[float], widths: Sequence[int]) -> list[float]:
+def _spread(wishes: Sequence[float], widths: Sequence[int]) -> list[float]:
     """The centres nearest to *wishes*, by least squares, that keep the order and the gaps: an
     isotonic regression, solved by pooling adjacent violators.
     """

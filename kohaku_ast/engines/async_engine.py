@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from kohaku_ast.engines.futures import aside, carried
+from kohaku_ast.engines.futures import in_own_thread, unwrapped
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
@@ -33,12 +33,12 @@ class Overlapped:
         self._engine = engine
         self._executor = executor
 
-    async def run(self, job: PipelineRun) -> Any:
+    async def run(self, run: PipelineRun) -> Any:
         """The result of *job*."""
         kind = self._engine.node_kind
         if kind in ("parallel", "lent"):
-            return await aside(functools.partial(self._engine.run, job))
-        steps = Steps(job)
+            return await in_own_thread(functools.partial(self._engine.run, run))
+        steps = Steps(run)
         if kind != "sequential":  # "threaded" too: what is not async gets a thread here
             await _perform(steps.first(), functools.partial(self._step, steps))
         else:
@@ -46,18 +46,20 @@ class Overlapped:
                 await self._step(steps, node)
         return steps.result()
 
-    async def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    async def map(self, run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
         """The results of *rows*."""
         kind = self._engine.map_kind
         if kind in ("parallel", "lent"):
-            found: list[Any] = await aside(functools.partial(self._engine.map, job, rows, keep))
+            found: list[Any] = await in_own_thread(
+                functools.partial(self._engine.map, run, rows, keep)
+            )
             return found  # mypy wants the annotation
         results: list[Any] = [None] * len(rows)
         indices = iter(range(len(rows)))
 
         async def pull(_: int) -> Iterable[int]:
             for index in indices:
-                results[index] = await self._item(job.item(index, rows.values(index)), keep)
+                results[index] = await self._item(run.item(index, rows.values(index)), keep)
                 return (0,)
             return ()
 
@@ -65,23 +67,23 @@ class Overlapped:
         await _perform([0] * min(at_once, len(rows)), pull)
         return results
 
-    async def _item(self, job: PipelineRun, keep: bool) -> Any:
+    async def _item(self, run: PipelineRun, keep: bool) -> Any:
         try:
-            if not job.scope.callbacks:
-                return await self.run(job)
-            with job.item_told():
-                return await self.run(job)
+            if not run.scope.callbacks:
+                return await self.run(run)
+            with run.reported_item():
+                return await self.run(run)
         except Exception as error:
             if not keep:
                 raise
-            return FailedItem(job.scope.context.item or 0, carried(error), job.failure)
+            return FailedItem(run.scope.context.item or 0, unwrapped(error), run.failure)
 
     async def _step(self, steps: Steps, node: NodeLike) -> list[NodeLike]:
         inputs = steps.begin(node)
         try:
             result = await self._call(steps, node, inputs)
         except BaseException as error:
-            steps.fail(node, inputs, carried(error))
+            steps.fail(node, inputs, unwrapped(error))
             raise
         return steps.end(node, result)
 
@@ -89,29 +91,29 @@ class Overlapped:
         self, steps: Steps, node: NodeLike, inputs: Mapping[str, Any]
     ) -> tuple[Any, ...]:
         if hasattr(node, "run_inside"):
-            return await self._nested(node, inputs, steps.job)
+            return await self._nested(node, inputs, steps.run)
         function = functools.partial(call_async if node.is_async else steps.call, node, inputs)
         return await self._executor.take_turn(  # type: ignore[no-any-return]
             function, node.is_async
         )
 
     async def _nested(
-        self, node: Any, inputs: Mapping[str, Any], job: PipelineRun
+        self, node: Any, inputs: Mapping[str, Any], run: PipelineRun
     ) -> tuple[Any, ...]:
-        with node.opened(inputs, job.scope) as (inner, rows):
+        with node.opened(inputs, run.scope) as (inner, rows):
             if inner.scope.engine is not self._engine:
                 call = (
                     functools.partial(inner.run)
                     if rows is None
                     else (functools.partial(inner.map, rows))
                 )
-                return node.gathered(await aside(call))  # type: ignore[no-any-return]
+                return node.gathered(await in_own_thread(call))  # type: ignore[no-any-return]
             if rows is not None:
-                with inner.map_told(len(rows)):
+                with inner.reported_map(len(rows)):
                     return node.gathered(  # type: ignore[no-any-return]
                         await self.map(inner, rows, False)
                     )
-            with inner.told() as outputs:
+            with inner.reported() as outputs:
                 outputs.update(await self.run(inner))
             return node.gathered(outputs)  # type: ignore[no-any-return]
 
@@ -210,7 +212,7 @@ class AsyncExecutor(Executor):
             future.cancel()
             raise
         if error is not None:
-            raise carried(error)
+            raise unwrapped(error)
         return found
 
     async def take_turn(self, function: Callable[[], Any], is_async: bool) -> Any:
@@ -222,7 +224,7 @@ class AsyncExecutor(Executor):
         async with self._gate:
             if is_async:
                 return await function()
-            return await aside(function)
+            return await in_own_thread(function)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let the calls end (*cancel_futures*: cancel them), then the thread of the loop."""

@@ -47,25 +47,25 @@ class DaftEngine:
         self.debug = debug
         self._daft = find_daft()
 
-    def run(self, job: PipelineRun) -> Any:
+    def run(self, run: PipelineRun) -> Any:
         """The result of *job*. Raises what a node raised."""
         if IN_ROW.get():
-            inner = in_this_row(job)
+            inner = in_this_row(run)
             return inner.scope.engine.run(inner)
-        table = RowTable(job, None, False)
+        table = RowTable(run, None, False)
         self._compute(table)
         return table.results()[0]
 
-    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> Any:
+    def map(self, run: PipelineRun, rows: Rows, keep: bool = False) -> Any:
         """The results of *rows* in their order; a DataFrame if this does not *collect*."""
         if IN_ROW.get():
-            inner = in_this_row(job)
+            inner = in_this_row(run)
             return inner.scope.engine.map(inner, rows, keep)
         if not self.collect:
-            return self._shown(make_frame(self._daft, job.plan, rows))
+            return self._shown(make_frame(self._daft, run.plan, rows))
         if not len(rows):
             return []
-        table = RowTable(job, rows, keep)
+        table = RowTable(run, rows, keep)
         self._compute(table)
         return table.results()
 
@@ -179,13 +179,13 @@ IN_ROW: ContextVar[bool] = ContextVar("kogine-daft-row", default=False)
 class RowTable:
     """One run (*rows* None) or map; to be entered while Daft computes it."""
 
-    def __init__(self, job: PipelineRun, rows: Rows | None, keep: bool) -> None:
+    def __init__(self, run: PipelineRun, rows: Rows | None, keep: bool) -> None:
         # The scope is for pipelines inside.
-        self._job, self._rows, self._keep = in_this_row(job), rows, keep
+        self._run, self._rows, self._keep = in_this_row(run), rows, keep
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
         self._runs: dict[int, Steps] = {}
-        self._told: dict[int, Any] = {}
+        self._reports: dict[int, Any] = {}
         self._errors: dict[int, BaseException] = {}
         self._is_ended = False  # by Ctrl-C and the like
         self._size = 1 if rows is None else len(rows)
@@ -198,8 +198,8 @@ class RowTable:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         del _TABLES[self._number]
-        for index in sorted(self._told):
-            self._told[index].__exit__(None, None, None)
+        for index in sorted(self._reports):
+            self._reports[index].__exit__(None, None, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _table, (self._number,)
@@ -208,7 +208,7 @@ class RowTable:
         """The DataFrame, nothing computed: a column for each node, after those that it needs."""
         frame = daft.from_pydict({ROW: list(range(self._size))})
         columns: dict[Any, str] = {}
-        for number, node in enumerate(self._job.plan.nodes):
+        for number, node in enumerate(self._run.plan.nodes):
             parents = [
                 columns[one] for one in columns if not set(one.outputs).isdisjoint(node.inputs)
             ]
@@ -224,7 +224,7 @@ class RowTable:
         def step(row: int, *parents: object) -> object:
             return self.step(number, row)
 
-        step.__name__ = step.__qualname__ = self._job.plan.nodes[number].name
+        step.__name__ = step.__qualname__ = self._run.plan.nodes[number].name
         return step
 
     def step(self, number: int, row: int) -> object:
@@ -233,7 +233,7 @@ class RowTable:
         """
         if self._is_over(row):
             return None
-        node = self._job.plan.nodes[number]
+        node = self._run.plan.nodes[number]
         try:
             steps = self._steps(row)
             if node in steps.todo:
@@ -259,12 +259,12 @@ class RowTable:
 
     def _begun(self, row: int) -> Steps:
         if self._rows is None:
-            return Steps(self._job)
-        job = self._job.item(row, self._rows.values(row))
-        told = job.item_told()
-        told.__enter__()
-        self._told[row] = told
-        return Steps(job)
+            return Steps(self._run)
+        run = self._run.item(row, self._rows.values(row))
+        report = run.reported_item()
+        report.__enter__()
+        self._reports[row] = report
+        return Steps(run)
 
     def results(self) -> list[Any]:
         """Of the rows in their order. Raises what the first row that failed has raised."""
@@ -278,7 +278,7 @@ class RowTable:
         if not isinstance(error, Exception):
             return self._steps(row).result()
         steps = self._runs.get(row)
-        return FailedItem(row, error, steps.job.failure if steps else None)
+        return FailedItem(row, error, steps.run.failure if steps else None)
 
 
 def _step(steps: Steps, node: NodeLike) -> None:
@@ -286,11 +286,11 @@ def _step(steps: Steps, node: NodeLike) -> None:
     steps.step(node, steps.call)
 
 
-def in_this_row(job: PipelineRun) -> PipelineRun:
+def in_this_row(run: PipelineRun) -> PipelineRun:
     """*job*, to be run without Daft."""
-    lock = job.scope.lock or threading.RLock()
+    lock = run.scope.lock or threading.RLock()
     engine = find_engine("sequential")
-    return job.inside(job.scope.replaced(engine=engine, held=None, lock=lock))
+    return run.inside(run.scope.replaced(engine=engine, level=None, lock=lock))
 
 
 def _table(number: int) -> RowTable:

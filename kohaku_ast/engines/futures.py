@@ -45,7 +45,7 @@ class Pending:
             future.cancel()
 
 
-def in_thread(call: Callable[[], Any]) -> Future[Any]:
+def start_in_thread(call: Callable[[], Any]) -> Future[Any]:
     """The Future of *call* in a thread of its own, which only waits for workers."""
     future: Future[Any] = Future()
     context = contextvars.copy_context()
@@ -61,7 +61,7 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-class Carrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of a StopIteration
+class StopIterationCarrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of a StopIteration
     """Brings a StopIteration through coroutines and their futures, which it cannot pass."""
 
     def __init__(self, error: BaseException) -> None:
@@ -69,17 +69,17 @@ class Carrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of
         self.error = error
 
 
-def carrying(error: BaseException) -> BaseException:
+def wrapped(error: BaseException) -> BaseException:
     """*error*, fit to be raised in a coroutine."""
-    return Carrier(error) if isinstance(error, StopIteration) else error
+    return StopIterationCarrier(error) if isinstance(error, StopIteration) else error
 
 
-def carried(error: BaseException) -> BaseException:
-    """What ``carrying`` was given."""
-    return error.error if isinstance(error, Carrier) else error
+def unwrapped(error: BaseException) -> BaseException:
+    """What ``wrapped`` was given."""
+    return error.error if isinstance(error, StopIterationCarrier) else error
 
 
-async def aside(call: Callable[[], Any]) -> Any:
+async def in_own_thread(call: Callable[[], Any]) -> Any:
     """The result of *call* in a thread of its own: in a pool, calls that wait could keep those
     out that they wait for, and after Ctrl-C the interpreter would wait for all of it.
     """
@@ -89,12 +89,14 @@ async def aside(call: Callable[[], Any]) -> Any:
         try:
             return call()
         except StopIteration as error:
-            raise carrying(error) from None
+            raise wrapped(error) from None
 
-    return await asyncio.wrap_future(in_thread(safe))
+    return await asyncio.wrap_future(start_in_thread(safe))
 
 
-def worded(error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True) -> BaseException:
+def explained(
+    error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True
+) -> BaseException:
     """*error*, in words if a worker process has died. Not *is_sent*: before *nodes* were."""
     if not isinstance(error, BrokenExecutor):
         return error

@@ -68,15 +68,15 @@ class NativeEngine:
         """
         return workers_at(self.max_workers, depth)
 
-    def run(self, job: PipelineRun) -> Any:
+    def run(self, run: PipelineRun) -> Any:
         """The result of *job*. Raises what a node raised."""
-        if job.scope.held is not None and job.scope.held.is_item:
+        if run.scope.level is not None and run.scope.level.is_item:
             from kohaku_ast.engines.process_engine import run_pooled
 
-            return run_pooled(job, job.scope.held)
-        if self.node_kind == "sequential" and self._is_direct(job):
-            return run_direct(job)
-        with self._opened(job, self.node_kind) as (inner, level):
+            return run_pooled(run, run.scope.level)
+        if self.node_kind == "sequential" and self._is_direct(run):
+            return run_direct(run)
+        with self._opened(run, self.node_kind) as (inner, level):
             if self.node_kind == "sequential":
                 return _run_in_turn(inner, level)
             if self.node_kind == "threaded":
@@ -87,13 +87,13 @@ class NativeEngine:
 
             return run_pooled(inner, level)
 
-    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
+    def map(self, run: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order."""
         if not len(rows):
             return []
-        if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
-            return map_direct(job, rows, keep)
-        with self._opened(job, self.map_kind) as (inner, level):
+        if self.map_kind == "sequential" == self.node_kind and self._is_direct(run):
+            return map_direct(run, rows, keep)
+        with self._opened(run, self.map_kind) as (inner, level):
             if self.map_kind == "sequential":
                 return [self._item(inner, rows, index, keep) for index in range(len(rows))]
             if self.map_kind == "threaded":
@@ -106,46 +106,46 @@ class NativeEngine:
 
             return map_pooled(inner, rows, keep, level)
 
-    def _is_direct(self, job: PipelineRun) -> bool:
+    def _is_direct(self, run: PipelineRun) -> bool:
         """Whether the straight code does what this engine would do. A pipeline inside would not
         have this engine for its maps.
         """
-        if not job.is_bare or job.plan.is_async:
+        if not run.is_bare or run.plan.is_async:
             return False
-        return self.map_kind == "sequential" or not job.plan.has_nested
+        return self.map_kind == "sequential" or not run.plan.has_nested
 
     @contextmanager
-    def _opened(self, job: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
+    def _opened(self, run: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
         """*job* with what this run holds, one deeper if it does several things at once; the
         outermost run opens and closes it.
         """
-        level = job.scope.held
+        level = run.scope.level
         if level is not None:
-            yield job.inside(job.scope.replaced(held=level.deeper(kind))), level
+            yield run.inside(run.scope.replaced(level=level.deeper(kind))), level
             return
         import threading
 
         from kohaku_ast.engines.thread_pool import NestingLevel, RunResources
 
-        held = RunResources(self)
-        level, error = NestingLevel(held), None
-        lock = job.scope.lock or threading.RLock()
+        resources = RunResources(self)
+        level, error = NestingLevel(resources), None
+        lock = run.scope.lock or threading.RLock()
         try:
-            yield job.inside(job.scope.replaced(held=level.deeper(kind), lock=lock)), level
+            yield run.inside(run.scope.replaced(level=level.deeper(kind), lock=lock)), level
         except BaseException as caught:
             error = caught
             raise
         finally:
-            held.close(error)
+            resources.close(error)
 
     def _overlapped(self, level: NestingLevel) -> Any:
         from kohaku_ast.engines.async_engine import Overlapped
 
-        return Overlapped(self, level.held.loop())
+        return Overlapped(self, level.resources.loop())
 
-    def _item(self, job: PipelineRun, rows: Rows, index: int, keep: bool) -> Any:
-        item = job.item(index, rows.values(index))
-        with item.item_told():
+    def _item(self, run: PipelineRun, rows: Rows, index: int, keep: bool) -> Any:
+        item = run.item(index, rows.values(index))
+        with item.reported_item():
             try:
                 return self.run(item)
             except Exception as error:
@@ -154,35 +154,35 @@ class NativeEngine:
                 return FailedItem(index, error, item.failure)
 
     def _map_threaded(
-        self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel
+        self, run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel
     ) -> list[Any]:
         from kohaku_ast.engines.thread_pool import ThreadPool
 
         results: list[Any] = [None] * len(rows)
 
         def do(index: int) -> tuple[int, ...]:
-            results[index] = self._item(job, rows, index, keep)
+            results[index] = self._item(run, rows, index, keep)
             return ()
 
-        ThreadPool(do, level.workers, level.held.budget).run(range(len(rows)))
+        ThreadPool(do, level.workers, level.resources.permits).run(range(len(rows)))
         return results
 
 
-def _run_in_turn(job: PipelineRun, level: NestingLevel) -> Any:
-    steps = Steps(job)
+def _run_in_turn(run: PipelineRun, level: NestingLevel) -> Any:
+    steps = Steps(run)
     for node in steps.todo:
         steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait))
     return steps.result()
 
 
-def _run_threaded(job: PipelineRun, level: NestingLevel) -> Any:
+def _run_threaded(run: PipelineRun, level: NestingLevel) -> Any:
     from kohaku_ast.engines.thread_pool import ThreadPool
 
-    steps = Steps(job)
+    steps = Steps(run)
     ThreadPool(
         lambda node: steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait)),
         level.workers,
-        level.held.budget,
+        level.resources.permits,
     ).run(steps.first())
     return steps.result()
 

@@ -32,10 +32,10 @@ class ThreadPool(Generic[T]):
     The owner works too: a run inside a run then always has somebody who does it.
     """
 
-    def __init__(self, do: Callable[[T], Iterable[T]], most: int, budget: WorkerPermits) -> None:
+    def __init__(self, do: Callable[[T], Iterable[T]], most: int, permits: WorkerPermits) -> None:
         self._do = do
         self._most = most
-        self._budget = budget
+        self._permits = permits
         self._tasks: deque[T] = deque()
         self._changed = threading.Condition()
         self._busy = 0
@@ -69,7 +69,7 @@ class ThreadPool(Generic[T]):
     def _hire(self) -> None:
         """A helper for each task that those who are here will not do next."""
         while len(self._tasks) > 1 + self._helpers - self._busy and self._helpers < self._most - 1:
-            if not self._budget.take():
+            if not self._permits.take():
                 return
             context = contextvars.copy_context()
             # A daemon: after Ctrl-C nobody waits for it, the interpreter's end neither.
@@ -77,7 +77,7 @@ class ThreadPool(Generic[T]):
             try:
                 thread.start()
             except RuntimeError:  # the system has no more threads: it goes on with those it has
-                self._budget.give()
+                self._permits.give()
                 return
             self._helpers += 1
 
@@ -108,7 +108,7 @@ class ThreadPool(Generic[T]):
                 return self._started, self._tasks.popleft()
             if not is_owner:
                 self._helpers -= 1
-                self._budget.give()
+                self._permits.give()
                 self._changed.notify_all()
             return None
 
@@ -170,7 +170,7 @@ class RunResources:
 
     def __init__(self, engine: ExecutorEngine) -> None:
         self.engine = engine
-        self.budget = WorkerPermits(engine.max_workers - 1)
+        self.permits = WorkerPermits(engine.max_workers - 1)
         self._lock = threading.Lock()
         self._processes: Any = None
         self._loop: AsyncExecutor | None = None
@@ -225,8 +225,8 @@ class RunResources:
 class NestingLevel:
     """A Held, seen from a depth of maps and runs inside each other."""
 
-    def __init__(self, held: RunResources, depth: int = 0, is_item: bool = False) -> None:
-        self.held = held
+    def __init__(self, resources: RunResources, depth: int = 0, is_item: bool = False) -> None:
+        self.resources = resources
         self.depth = depth
         #: Whether an item of a map on the executor of items runs here: its nodes go there too.
         self.is_item = is_item
@@ -234,61 +234,63 @@ class NestingLevel:
     def deeper(self, kind: str) -> NestingLevel:
         """For what runs inside something that *kind* of executor runs."""
         return (
-            self if kind == "sequential" else NestingLevel(self.held, self.depth + 1, self.is_item)
+            self
+            if kind == "sequential"
+            else NestingLevel(self.resources, self.depth + 1, self.is_item)
         )
 
     def item(self) -> NestingLevel:
         """For an item of a map on the executor of items that cannot go there as a whole."""
-        return NestingLevel(self.held, self.depth, is_item=True)
+        return NestingLevel(self.resources, self.depth, is_item=True)
 
     @property
     def workers(self) -> int:
         """How many workers one map or run here may use."""
-        return workers_at(self.held.engine.max_workers, self.depth)
+        return workers_at(self.resources.engine.max_workers, self.depth)
 
     @property
     def node_workers(self) -> int:
         """How many nodes are sent to the executor of nodes at once."""
         if self.is_item:
             return self.map_workers
-        return _most(self.held.engine.node_executor) or self.workers
+        return _most(self.resources.engine.node_executor) or self.workers
 
     @property
     def map_workers(self) -> int:
         """How many workers the executor of items has for this map."""
-        return _most(self.held.engine.map_executor) or self.workers
+        return _most(self.resources.engine.map_executor) or self.workers
 
     @property
     def node_pool(self) -> Any:
         """The executor of nodes."""
         if self.is_item:
             return self.map_pool
-        engine = self.held.engine
-        return engine.node_executor if engine.node_kind == "lent" else self.held.processes()
+        engine = self.resources.engine
+        return engine.node_executor if engine.node_kind == "lent" else self.resources.processes()
 
     @property
     def map_pool(self) -> Any:
         """The executor of items."""
-        engine = self.held.engine
-        return engine.map_executor if engine.map_kind == "lent" else self.held.processes()
+        engine = self.resources.engine
+        return engine.map_executor if engine.map_kind == "lent" else self.resources.processes()
 
     @property
     def extra(self) -> WorkerPermits | None:
         """Who to ask for each item under way but the first, where threads of this run do nodes
         while others wait for the items; None where items have workers of their own.
         """
-        engine = self.held.engine
+        engine = self.resources.engine
         mixed = engine.node_kind == "threaded" and engine.map_kind == "parallel"
-        return self.held.budget if mixed else None
+        return self.resources.permits if mixed else None
 
     @property
     def is_remote(self) -> bool:
         """Whether items surely go to other processes."""
-        return self.held.engine.map_kind == "parallel"
+        return self.resources.engine.map_kind == "parallel"
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of *coroutine*, in the one loop of this run."""
-        return self.held.loop().wait(coroutine)
+        return self.resources.loop().wait(coroutine)
 
 
 def _most(executor: Any) -> int | None:

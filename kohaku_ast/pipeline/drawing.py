@@ -204,7 +204,7 @@ def _hint(graph: Graph, node: NodeLike, became: Sequence[str]) -> str:
     defaults = {name: default_text(value) for name, value in node.defaults.items()}
     inputs = [
         f"{name} = {defaults[name]}" if defaults.get(name) else name
-        for name in told_inputs(graph, node)
+        for name in shown_inputs(graph, node)
     ]
     bound = [f"{name} = {value_text(value)}" for name, value in node.bound.items()]
     parts = [
@@ -227,7 +227,7 @@ def input_groups(graph: Graph, nodes: Sequence[NodeLike]) -> dict[tuple[NodeLike
     inside = set(nodes)
     readers: dict[str, list[NodeLike]] = {}
     for node in nodes:
-        for name in told_inputs(graph, node):
+        for name in shown_inputs(graph, node):
             if graph.producers.get(name) not in inside:
                 readers.setdefault(name, []).append(node)
     groups: dict[tuple[NodeLike, ...], list[str]] = {}
@@ -255,7 +255,7 @@ def _input_text(graph: Graph, name: str) -> str:
     return f"{name} = {' or '.join(filter(None, values))}" if any(values) else f"{name} (optional)"
 
 
-def told_inputs(graph: Graph, node: NodeLike) -> list[str]:
+def shown_inputs(graph: Graph, node: NodeLike) -> list[str]:
     """Everything in a script is an input: of these only what a person would tune is worth telling,
     and what is required or comes from a node.
     """
@@ -331,18 +331,18 @@ def _heading(pipeline: PipelineLike, count: int) -> str:
     every = len(pipeline.nodes)
     shown = f"{count} of {every} nodes" if count < every else f"{every} node{'s' * (every != 1)}"
     graph = pipeline.graph
-    told = {name for node in graph.nodes for name in told_inputs(graph, node)}
+    listed_names = {name for node in graph.nodes for name in shown_inputs(graph, node)}
     inputs = [
         f"{name} (optional)" if graph.is_optional(name) else name
         for name in pipeline.inputs
-        if name in told
+        if name in listed_names
     ]
     return f"pipeline {pipeline.name!r}: {shown}; inputs: {', '.join(inputs) or 'none'}"
 
 
 def _node_lines(graph: Graph, node: NodeLike, nodes: tuple[NodeLike, ...]) -> Iterator[str]:
     yield f"{node.name} ({node.where}){_inside(node)}"
-    names = told_inputs(graph, node)
+    names = shown_inputs(graph, node)
     reasons = [(_parameter(node, name), _source(graph, node, name, nodes)) for name in names]
     reasons += [(_parameter(node, name), _bound(value)) for name, value in node.bound.items()]
     wide = max((len(parameter) for parameter, _ in reasons), default=0)

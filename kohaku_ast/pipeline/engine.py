@@ -60,18 +60,18 @@ def _load(module: str, attribute: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def run_direct(job: PipelineRun) -> Any:
+def run_direct(run: PipelineRun) -> Any:
     """The result of *job*."""
     try:
-        return job.plan.straight.run(job.values)
+        return run.plan.generated.run(run.values)
     except BaseException as error:
-        _fail(job, error, job.scope.context.item)
+        _fail(run, error, run.scope.context.item)
         raise
 
 
-def map_direct(job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+def map_direct(run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
     """The results of *rows*; with *keep* the loop goes on after an item that raised."""
-    loop = job.plan.straight.loop(rows.over)
+    loop = run.plan.generated.loop(rows.over)
     results: list[Any] = []
     rest = iter(rows)
     while True:
@@ -80,16 +80,16 @@ def map_direct(job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
             return results
         except BaseException as error:
             index = len(results)
-            _fail(job, error, index)
+            _fail(run, error, index)
             if not keep or not isinstance(error, Exception):
                 raise
-            results.append(FailedItem(index, error, job.failure))
+            results.append(FailedItem(index, error, run.failure))
 
 
-def _fail(job: PipelineRun, error: BaseException, item: int | None) -> None:
-    found = job.plan.straight.failed(error.__traceback__)
+def _fail(run: PipelineRun, error: BaseException, item: int | None) -> None:
+    found = run.plan.generated.failed(error.__traceback__)
     if found:
         node, known = found
         inputs = {name: known[name] for name in node.inputs if name in known}
-        results = {name: known[name] for name in known if name not in job.plan.given}
-        job.fail(node, error, inputs, results, item)
+        results = {name: known[name] for name in known if name not in run.plan.given}
+        run.fail(node, error, inputs, results, item)

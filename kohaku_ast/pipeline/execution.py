@@ -59,14 +59,14 @@ class PipelineRun:
 
     def run(self) -> Any:
         """The result, by the engine of the scope."""
-        with self.told() as outputs, self._settled():
+        with self.reported() as outputs, self._keeping_last_error():
             result = self.scope.engine.run(self)
             outputs.update({self.plan.wanted[0]: result} if self.plan.single else result)
             return result
 
     def map(self, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, by the engine of the scope."""
-        with self.map_told(len(rows)), self._settled():
+        with self.reported_map(len(rows)), self._keeping_last_error():
             return self.scope.engine.map(self, rows, keep)
 
     def inside(self, scope: Scope) -> PipelineRun:
@@ -100,7 +100,7 @@ class PipelineRun:
             self._outer._keep(failure)
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
+    def _keeping_last_error(self) -> Iterator[None]:
         """Of several nodes that raised, the one whose exception goes on is the last error."""
         try:
             yield
@@ -111,25 +111,25 @@ class PipelineRun:
             raise
 
     @contextmanager
-    def told(self) -> Iterator[dict[str, Any]]:
+    def reported(self) -> Iterator[dict[str, Any]]:
         """Around a run: tells its start and its end. What is put into the dict are its outputs."""
         outputs: dict[str, Any] = {}
-        tell, name, started = self.scope.tell, self.pipeline.name, clock()
-        tell("on_pipeline_start", name, self.values, context=self._starting())
+        notify, name, started = self.scope.notify, self.pipeline.name, clock()
+        notify("on_pipeline_start", name, self.values, context=self._starting())
         try:
             yield outputs
         finally:
-            tell("on_pipeline_end", name, outputs, clock() - started)
+            notify("on_pipeline_end", name, outputs, clock() - started)
 
     @contextmanager
-    def map_told(self, items: int) -> Iterator[None]:
+    def reported_map(self, items: int) -> Iterator[None]:
         """Around a map: tells its start and its end."""
         started = clock()
-        self.scope.tell("on_map_start", items, context=self._starting())
+        self.scope.notify("on_map_start", items, context=self._starting())
         try:
             yield
         finally:
-            self.scope.tell("on_map_end", clock() - started)
+            self.scope.notify("on_map_end", clock() - started)
 
     def _starting(self) -> Context | None:
         """What a start is told with; None where nobody listens."""
@@ -138,14 +138,14 @@ class PipelineRun:
         return self.scope.context.starting(tuple([node.name for node in self.plan.nodes]))
 
     @contextmanager
-    def item_told(self) -> Iterator[None]:
+    def reported_item(self) -> Iterator[None]:
         """Around an item of a map: tells its start and its end."""
         started, item = clock(), self.scope.context.item
-        self.scope.tell("on_map_item_start", item)
+        self.scope.notify("on_map_item_start", item)
         try:
             yield
         finally:
-            self.scope.tell("on_map_item_end", item, clock() - started)
+            self.scope.notify("on_map_item_end", item, clock() - started)
 
 
 class Steps:
@@ -153,16 +153,16 @@ class Steps:
     steps of different nodes may be made by different threads.
     """
 
-    def __init__(self, job: PipelineRun) -> None:
-        self.job = job
-        self._context = job.scope.context
+    def __init__(self, run: PipelineRun) -> None:
+        self.run = run
+        self._context = run.scope.context
         #: All values known so far, by name.
-        self.values: dict[str, Any] = dict(job.values)
+        self.values: dict[str, Any] = dict(run.values)
         self._lock = threading.Lock()
         self._keys: dict[NodeLike, str] = {}
         self._started: dict[NodeLike, float] = {}
         #: The nodes that have to run, in order.
-        self.todo = list(job.plan.nodes) if job.scope.cache is None else self._load()
+        self.todo = list(run.plan.nodes) if run.scope.cache is None else self._load()
         self._waits: dict[NodeLike, int] = {}
         self._children: dict[NodeLike, list[NodeLike]] = {}
 
@@ -172,9 +172,9 @@ class Steps:
         """
         from kohaku_ast.pipeline.cache_keys import Lineage
 
-        plan, cache = self.job.plan, self.job.scope.cache
-        self._lineage = lineage = Lineage(plan, self.job.values)
-        given = self.job.values
+        plan, cache = self.run.plan, self.run.scope.cache
+        self._lineage = lineage = Lineage(plan, self.run.values)
+        given = self.run.values
         missing, todo = {name for name in plan.wanted if name not in given}, []
         for node in reversed(plan.nodes):
             if not missing:
@@ -186,7 +186,7 @@ class Steps:
             hit = None if key is None else cache.load(key)
             if key is not None and hit is not None:
                 self._keep(node, hit.value)
-                self._tell(node, "on_node_cached", key)
+                self._notify(node, "on_node_cached", key)
                 continue
             if key is not None:
                 self._keys[node] = key
@@ -211,9 +211,9 @@ class Steps:
     def begin(self, node: NodeLike) -> dict[str, Any]:
         """The inputs of *node*, which starts now."""
         inputs = {name: self.values[name] for name in node.inputs if name in self.values}
-        if self.job.scope.callbacks:
+        if self.run.scope.callbacks:
             self._started[node] = clock()
-            self._tell(node, "on_node_start", inputs)
+            self._notify(node, "on_node_start", inputs)
         return inputs
 
     def call(self, node: NodeLike, inputs: Mapping[str, Any], wait: Any = None) -> tuple[Any, ...]:
@@ -222,7 +222,7 @@ class Steps:
         """
         inside = getattr(node, "run_inside", None)
         if inside is not None:
-            return inside(inputs, self.job.scope)  # type: ignore[no-any-return]
+            return inside(inputs, self.run.scope)  # type: ignore[no-any-return]
         if not node.is_async:
             return node.run(inputs)
         return run_async(node, inputs) if wait is None else wait(call_async(node, inputs))
@@ -232,7 +232,7 @@ class Steps:
         key = self._keys.get(node)
         if key is not None:
             self._store(node, key, result)
-        self._tell_end(node, dict(zip(node.outputs, result)))
+        self._notify_end(node, dict(zip(node.outputs, result)))
         with self._lock:
             self._keep(node, result)
             children = self._children.get(node, ())
@@ -244,25 +244,25 @@ class Steps:
         """Keep what there is to know of *error*, which *node* raised."""
         with self._lock:
             results = {
-                name: value for name, value in self.values.items() if name not in self.job.values
+                name: value for name, value in self.values.items() if name not in self.run.values
             }
-        self.job.fail(node, error, inputs, results, self._context.item)
+        self.run.fail(node, error, inputs, results, self._context.item)
         try:
-            self._tell(node, "on_error", error)
+            self._notify(node, "on_error", error)
         finally:
-            self._tell_end(node, {})
+            self._notify_end(node, {})
 
     def drop(self, node: NodeLike) -> None:
         """*node* was told of and did not start, because another had failed."""
-        self._tell_end(node, {})
+        self._notify_end(node, {})
 
     def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
         """*node* has run elsewhere: tell of it, and keep its outputs, if they came (None: not)."""
         self.begin(node)
-        if self.job.scope.callbacks:
+        if self.run.scope.callbacks:
             self._started[node] -= seconds
         if outputs is None:
-            self._tell_end(node, {})
+            self._notify_end(node, {})
         else:
             self.end(node, tuple([outputs[name] for name in node.outputs]))
 
@@ -278,29 +278,29 @@ class Steps:
 
     def result(self) -> Any:
         """What the run was for."""
-        return self.job.plan.result(self.values)
+        return self.run.plan.result(self.values)
 
     def _store(self, node: NodeLike, key: str, result: tuple[Any, ...]) -> None:
-        from kohaku_ast.pipeline.explain import keep
+        from kohaku_ast.pipeline.explain import store_result
 
-        keep(node, key, result, self._lineage, self.job.scope.cache)
+        store_result(node, key, result, self._lineage, self.run.scope.cache)
 
     def _keep(self, node: NodeLike, result: tuple[Any, ...]) -> None:
         for name, value in zip(node.outputs, result):
-            if name not in self.job.values:  # a given value replaces the node's
+            if name not in self.run.values:  # a given value replaces the node's
                 self.values[name] = value
 
-    def _tell(self, node: NodeLike, event: str, value: Any) -> None:
-        scope = self.job.scope
+    def _notify(self, node: NodeLike, event: str, value: Any) -> None:
+        scope = self.run.scope
         if scope.callbacks:
-            scope.tell(event, node.name, value, context=scope.context.inside(node.name))
+            scope.notify(event, node.name, value, context=scope.context.inside(node.name))
 
-    def _tell_end(self, node: NodeLike, outputs: Mapping[str, Any]) -> None:
-        scope = self.job.scope
+    def _notify_end(self, node: NodeLike, outputs: Mapping[str, Any]) -> None:
+        scope = self.run.scope
         if scope.callbacks:
             seconds = clock() - self._started[node]
             context = scope.context.inside(node.name)
-            scope.tell("on_node_end", node.name, outputs, seconds, context=context)
+            scope.notify("on_node_end", node.name, outputs, seconds, context=context)
 
 
 clock: Callable[[], float] = time.perf_counter
@@ -309,7 +309,7 @@ clock: Callable[[], float] = time.perf_counter
 class Scope:
     """Engine, cache, callbacks and place of a run. Frozen."""
 
-    __slots__ = ("cache", "callbacks", "context", "engine", "held", "lock")
+    __slots__ = ("cache", "callbacks", "context", "engine", "level", "lock")
 
     def __init__(
         self,
@@ -317,7 +317,7 @@ class Scope:
         cache: Any = None,
         callbacks: tuple[Callback, ...] = (),
         context: Context | None = None,
-        held: Any = None,
+        level: Any = None,
         lock: threading.RLock | None = None,
     ) -> None:
         self.engine = engine
@@ -325,7 +325,7 @@ class Scope:
         self.callbacks = callbacks
         self.context = context or Context()
         #: What the engine holds for the whole run, for the runs inside it.
-        self.held = held
+        self.level = level
         #: Held while callbacks are told something.
         self.lock = lock
 
@@ -336,19 +336,19 @@ class Scope:
     def at(self, item: int) -> Scope:
         """The scope of an item of a map."""
         context = self.context.at(item)
-        return Scope(self.engine, self.cache, self.callbacks, context, self.held, self.lock)
+        return Scope(self.engine, self.cache, self.callbacks, context, self.level, self.lock)
 
-    def tell(self, event: str, *values: Any, context: Context | None = None) -> None:
+    def notify(self, event: str, *values: Any, context: Context | None = None) -> None:
         """Tell all callbacks, in their order."""
         if not self.callbacks:
             return
         if self.lock is None:
-            self._tell(event, values, context or self.context)
+            self._notify(event, values, context or self.context)
             return
         with self.lock:
-            self._tell(event, values, context or self.context)
+            self._notify(event, values, context or self.context)
 
-    def _tell(self, event: str, values: tuple[Any, ...], context: Context) -> None:
+    def _notify(self, event: str, values: tuple[Any, ...], context: Context) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*values, context)
 
@@ -356,10 +356,10 @@ class Scope:
 class Engine(Protocol):
     """Decides where and in which order the nodes of a run are called."""
 
-    def run(self, job: PipelineRun) -> Any:
-        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
+    def run(self, run: PipelineRun) -> Any:
+        """``run.plan.result(...)``. Raises what a node raised, after ``run.fail(...)``."""
 
-    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    def map(self, run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
         """A result for each of *rows*, in their order; with *keep* a FailedItem for one that
         raised.
         """

@@ -113,7 +113,7 @@ class _Explained:
 
     def _changed(self, node: NodeLike) -> list[str] | None:
         """What is not as it was when a result of *node* was kept last; None: none ever was."""
-        now, data = _note(node, self.lineage), None
+        now, data = _facts_of(node, self.lineage), None
         if hasattr(self.cache, "load_note"):
             data = self.cache.load_note(_name(node))
         if now is None or data is None:
@@ -134,22 +134,22 @@ class _Explained:
         is_inside = hasattr(node, "opened") and not node.map_over
         if self.rows[node].state != "runs" or not is_inside or unknown:
             return []
-        with node.opened(inputs, None) as (job, _):
-            found = explain_cache(job.plan, job.values, job.pipeline.cache or self.cache).rows
+        with node.opened(inputs, None) as (run, _):
+            found = explain_cache(run.plan, run.values, run.pipeline.cache or self.cache).rows
         return [replace(one, node=f"{node.name}.{one.node}") for one in found]
 
 
-def note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
+def store_note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
     """Keep what *node* is made of beside its result, once for each state of its code."""
     identity = lineage.identity_of(node)
     noted = lineage.keys.noted
     if identity is None or noted.get(node) is identity or not hasattr(cache, "store_note"):
         return
     noted[node] = identity
-    cache.store_note(_name(node), json.dumps(_note(node, lineage)).encode())
+    cache.store_note(_name(node), json.dumps(_facts_of(node, lineage)).encode())
 
 
-def _note(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
+def _facts_of(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
     """What *node* reads, and its bound values and the defaults that it takes."""
     identity = lineage.identity_of(node)
     if identity is None:
@@ -176,16 +176,18 @@ def _name(node: NodeLike) -> str:
     return blake2b(repr((file, node.name, node.outputs)).encode(), digest_size=10).hexdigest()
 
 
-def keep(node: NodeLike, key: str, result: tuple[Any, ...], lineage: Lineage, cache: Cache) -> None:
+def store_result(
+    node: NodeLike, key: str, result: tuple[Any, ...], lineage: Lineage, cache: Cache
+) -> None:
     """Keep the outputs of *node*; if that cannot be done, say so once for each node."""
     try:
         cache.store(key, result)
     except NotKept as error:
         reason = _reason(node, result, error)
         message = f"the result of node {node.name!r} ({node.where}) is not kept: {reason}"
-        lineage.keys.said.once(f"result of {node.name}", message)
+        lineage.keys.warnings.warn(f"result of {node.name}", message)
     else:
-        note(node, lineage, cache)
+        store_note(node, lineage, cache)
 
 
 def _reason(node: NodeLike, result: tuple[Any, ...], error: NotKept) -> NotKept | str:

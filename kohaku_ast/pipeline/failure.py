@@ -112,14 +112,14 @@ class FailedItem:
         return f"<item {self.index} failed: {type(self.exception).__name__}: {self.exception}>"
 
 
-APART: ContextVar[bool] = ContextVar("kogine-apart", default=False)
+IN_WORKER: ContextVar[bool] = ContextVar("kogine-worker", default=False)
 """True in a worker process."""
 
 
-def note_crossing(has_crossed: bool) -> None:
+def enter_worker(is_received: bool) -> None:
     """Work begins; *has_crossed*: it came from another process."""
-    if has_crossed:
-        APART.set(True)
+    if is_received:
+        IN_WORKER.set(True)
 
 
 class RemoteTraceback(Exception):  # noqa: N818  # shown as the cause; it says where, not what
@@ -129,7 +129,7 @@ class RemoteTraceback(Exception):  # noqa: N818  # shown as the cause; it says w
         return f'\n"""\n{self.args[0]}"""'
 
 
-def cut(error: BaseException) -> None:
+def trim_traceback(error: BaseException) -> None:
     """Leave of the traceback what lies below our first call of the user's code. Nothing is left
     of a KogineError of ours, which speaks for itself, and of what came from another process.
     """

@@ -173,14 +173,14 @@ def read_input(graph: Graph, name: str, text: str) -> tuple[Any, str]:
 def _find(graph: Graph, name: str) -> tuple[NodeLike | None, Any, Reading]:
     """Who says the most of the type of *name*, the type, and how it is read."""
     first = None
-    for node, hint, reading in _said(graph, name):
+    for node, hint, reading in _type_sources(graph, name):
         if reading[0] not in _UNCLEAR:
             return node, hint, reading
         first = first or (node, hint, reading)
     return first or (None, edge_types.UNKNOWN, _ANY)
 
 
-def _said(graph: Graph, name: str) -> Iterator[tuple[NodeLike, Any, Reading]]:
+def _type_sources(graph: Graph, name: str) -> Iterator[tuple[NodeLike, Any, Reading]]:
     producer: Any = graph.producers.get(name)
     readers: list[Any] = [node for node in graph.nodes if name in node.inputs]
     for node in readers:

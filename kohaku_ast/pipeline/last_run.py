@@ -119,7 +119,7 @@ class LastRun(Callback):
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """Its end follows."""
         self._failed.add(context.path)
-        self.tally(context).error = _told(error)
+        self.tally(context).error = _error_text(error)
         around = context.path[:-1]
         if around not in self._broken or not is_item(around[-1]):
             self._broken.add(around)
@@ -135,7 +135,7 @@ class LastRun(Callback):
             tally.ended += 1
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     try:
         text = str(error)
         for note in reversed(getattr(error, "__notes__", ())):

@@ -148,8 +148,8 @@ class PipelineNode:
 
     def run_inside(self, values: Mapping[str, Any], scope: Scope | None) -> tuple[Any, ...]:
         """The same, with the engine, cache and callbacks of *scope* where it has no own."""
-        with self.opened(values, scope) as (job, rows):
-            return self.gathered(job.run() if rows is None else job.map(rows))
+        with self.opened(values, scope) as (run, rows):
+            return self.gathered(run.run() if rows is None else run.map(rows))
 
     @contextmanager
     def opened(
@@ -158,17 +158,19 @@ class PipelineNode:
         """What runs for *values*, and its items, if it maps. Tells its start and its end."""
         inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
         if scope is None:
-            yield self._job(inner, None)
+            yield self._make_run(inner, None)
             return
         deeper = scope.replaced(context=scope.context.inside(self.name, 1))
         started = clock()
-        deeper.tell("on_nested_start", self.name, self.pipeline.name)
+        deeper.notify("on_nested_start", self.name, self.pipeline.name)
         try:
-            yield self._job(inner, deeper)
+            yield self._make_run(inner, deeper)
         finally:
-            deeper.tell("on_nested_end", self.name, self.pipeline.name, clock() - started)
+            deeper.notify("on_nested_end", self.name, self.pipeline.name, clock() - started)
 
-    def _job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[PipelineRun, Rows | None]:
+    def _make_run(
+        self, inner: dict[str, Any], scope: Scope | None
+    ) -> tuple[PipelineRun, Rows | None]:
         pipeline = self.pipeline
         if not self.map_over:
             plan = pipeline.plan(inner, self._wanted)
@@ -180,7 +182,7 @@ class PipelineNode:
         return PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
 
     def gathered(self, result: Any) -> tuple[Any, ...]:
-        """The outputs of this node, from what ``job`` gave."""
+        """The outputs of this node, from what ``run`` gave."""
         if not self.map_over:
             return tuple([result[name] for name in self._wanted])
         return tuple([[one[name] for one in result] for name in self._wanted])

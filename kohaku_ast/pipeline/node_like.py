@@ -58,11 +58,11 @@ class NodeLike(Protocol):
         """The values of the outputs. *values* lacks the inputs that keep their defaults."""
 
 
-def output_names(asked: str | Iterable[str], who: str) -> tuple[str, ...]:
+def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
     """The names in *asked*. Raises PipelineError for none, a repeated one, or one that no
     parameter could have.
     """
-    names = tuple(asked.split() if isinstance(asked, str) else asked)
+    names = tuple(wanted.split() if isinstance(wanted, str) else wanted)
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise PipelineError(

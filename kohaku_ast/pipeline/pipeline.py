@@ -7,7 +7,7 @@ from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.callbacks import Callback, Context
 from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
-from kohaku_ast.pipeline.failure import cut
+from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
 from kohaku_ast.pipeline.inputs import make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
@@ -109,7 +109,7 @@ class Pipeline:
         try:
             return self._run(merged(inputs, named), output_name)
         except BaseException as error:
-            cut(error)
+            trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
 
     @hidden
@@ -132,7 +132,7 @@ class Pipeline:
         try:
             return self._map(merged(inputs, named), map_over, map_mode, output_name, on_error)
         except BaseException as error:
-            cut(error)
+            trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
 
     def _run(self, values: dict[str, Any], output_name: Names) -> Any:
@@ -157,12 +157,12 @@ class Pipeline:
 
     def plan(self, given: Iterable[str], output_name: Names = None) -> Plan:
         """What would run for values of the names *given*. Raises PipelineError as ``run`` does."""
-        given, asked = tuple(given), asked_names(output_name)
-        found = self._plans.get((given, asked))
+        given, wanted = tuple(given), checked_names(output_name)
+        found = self._plans.get((given, wanted))
         if found is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            found = self._plans[given, asked] = make_plan(self.graph, given, asked)
+            found = self._plans[given, wanted] = make_plan(self.graph, given, wanted)
         return found
 
     def scope(self, outer: Scope | None) -> Scope:
@@ -173,7 +173,7 @@ class Pipeline:
             return self._own_scope.replaced(context=Context((self.name,)))
         changes: dict[str, Any] = {}
         if self.engine is not None and self.engine is not outer.engine:
-            changes.update(engine=self.engine, held=None)
+            changes.update(engine=self.engine, level=None)
         if self.cache is not None:
             changes["cache"] = self.cache
         if self.callbacks is not None:
@@ -234,10 +234,10 @@ class Pipeline:
         return {**self.__dict__, "_plans": {}, "last_error": None}
 
     def __repr__(self) -> str:
-        from kohaku_ast.pipeline.drawing import told_inputs
+        from kohaku_ast.pipeline.drawing import shown_inputs
 
-        told = {name for node in self.nodes for name in told_inputs(self.graph, node)}
-        inputs = ", ".join([name for name in self.inputs if name in told])
+        shown = {name for node in self.nodes for name in shown_inputs(self.graph, node)}
+        inputs = ", ".join([name for name in self.inputs if name in shown])
         outputs = ", ".join(self.outputs)
         return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
 
@@ -301,7 +301,7 @@ def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str,
     return {**inputs, **named}
 
 
-def asked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
+def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
     """*output_name*, fit to be a key. Raises PipelineError for what names nothing."""
     if output_name is None or isinstance(output_name, str):
         return output_name

@@ -19,7 +19,7 @@ class Plan:
     """Frozen: the same for every run with the same names."""
 
     __slots__ = (
-        "_straight",
+        "_generated",
         "given",
         "has_nested",
         "is_async",
@@ -53,17 +53,17 @@ class Plan:
         self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
         #: What ``cache_keys`` works out once for each plan.
         self.keys: object = None
-        self._straight: GeneratedCode | None = None
+        self._generated: GeneratedCode | None = None
 
     @property
-    def straight(self) -> GeneratedCode:
+    def generated(self) -> GeneratedCode:
         """The whole Plan as one function, made when it is first asked for."""
-        if self._straight is None:
+        if self._generated is None:
             with MAKING:
-                self._straight = self._straight or GeneratedCode(
+                self._generated = self._generated or GeneratedCode(
                     self.nodes, self.given, self.wanted, self.single
                 )
-        return self._straight
+        return self._generated
 
     def result(self, values: Mapping[str, Any]) -> Any:
         """What is asked for, out of all *values*."""
@@ -83,29 +83,31 @@ def make_plan(
     that nothing gives.
     """
     single = isinstance(output_name, str)
-    asked = (output_name,) if isinstance(output_name, str) else output_name
-    asked = None if asked is None else tuple(asked)
-    unknown = [name for name in asked or () if name not in graph.producers]
+    wanted = (output_name,) if isinstance(output_name, str) else output_name
+    wanted = None if wanted is None else tuple(wanted)
+    unknown = [name for name in wanted or () if name not in graph.producers]
     if unknown:
         raise PipelineError("\n".join(_unknown_output(graph, name) for name in unknown))
-    nodes, needed = ancestors(graph, frozenset(given), asked)
+    nodes, needed = ancestors(graph, frozenset(given), wanted)
     missing = _missing(nodes, given)
     unused = [name for name in given if name not in needed]
     if missing or unused:
-        raise PipelineError(_message(graph, missing, unused, asked))
+        raise PipelineError(_message(graph, missing, unused, wanted))
     _check_doubled(nodes, given)
-    wanted = asked if asked is not None else tuple([name for one in nodes for name in one.outputs])
+    wanted = (
+        wanted if wanted is not None else tuple([name for one in nodes for name in one.outputs])
+    )
     return Plan(nodes, tuple(given), wanted, single)
 
 
 def ancestors(
-    graph: Graph, given: Collection[str], asked: tuple[str, ...] | None
+    graph: Graph, given: Collection[str], wanted: tuple[str, ...] | None
 ) -> tuple[tuple[NodeLike, ...], set[str]]:
     """The nodes to run, and every name that is read or asked for."""
-    if asked is None:
+    if wanted is None:
         needed = {name for node in graph.leaves for name in node.outputs}
     else:
-        needed = set(asked)
+        needed = set(wanted)
     nodes: list[NodeLike] = []
     for node in reversed(graph.nodes):
         here = [name for name in node.outputs if name in needed and name not in given]
@@ -151,7 +153,7 @@ def _message(
     graph: Graph,
     missing: dict[str, NodeLike],
     unused: list[str],
-    asked: tuple[str, ...] | None,
+    wanted: tuple[str, ...] | None,
 ) -> str:
     lines = [
         f"the input {name!r} is missing: {shown(node)} reads it." for name, node in missing.items()
@@ -160,20 +162,20 @@ def _message(
     bound = {name for node in graph.nodes for name in node.bound}
     for name in unused:
         if name in known or name in bound:
-            lines.append(f"the input {name!r} would not be used: {_why(graph, name, asked)}")
+            lines.append(f"the input {name!r} would not be used: {_why(graph, name, wanted)}")
         else:
             hint = _near(name, [*missing, *known])
             lines.append(f"no node reads the input {name!r}.{hint}")
     return "\n".join(lines) + "\nNothing was run."
 
 
-def _why(graph: Graph, name: str, asked: tuple[str, ...] | None) -> str:
+def _why(graph: Graph, name: str, wanted: tuple[str, ...] | None) -> str:
     readers = [node for node in graph.nodes if name in node.inputs]
     if not readers:
         bound = [node for node in graph.nodes if name in node.bound]
         return f"it is bound in {shown(bound[0])}." if bound else "nothing reads it."
     names = ", ".join(shown(node) for node in readers)
-    what = "what is asked for" if asked is not None else "what is given"
+    what = "what is asked for" if wanted is not None else "what is given"
     return f"{names} reads it and does not run for {what}."
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from os.path import basename
 
-from kohaku_ast.cache.code_text import without_remarks
+from kohaku_ast.cache.code_text import without_docstrings
 from kohaku_ast.cache.function_imports import find_file
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.node_like import output_names, place
@@ -205,15 +205,15 @@ _FEW = 12  # names that a message may list
 
 
 def name_outputs(
-    asked: str | Iterable[str] | Mapping[str, str] | None, name: str
+    wanted: str | Iterable[str] | Mapping[str, str] | None, name: str
 ) -> dict[str, str]:
     """Global of the script, or "return" -> name in the graph. Raises PipelineError."""
-    if asked is None:
-        asked = {RETURN: name}
-    if hasattr(asked, "items"):
-        pairs = dict(asked.items())
+    if wanted is None:
+        wanted = {RETURN: name}
+    if hasattr(wanted, "items"):
+        pairs = dict(wanted.items())
         return dict(zip(pairs, output_names(pairs.values(), repr(name))))
-    names = asked.split() if isinstance(asked, str) else list(asked)
+    names = wanted.split() if isinstance(wanted, str) else list(wanted)
     if RETURN in names:
         raise PipelineError(
             f'{name!r}: what the script returns needs a name: outputs={{"return": "score"}}.'
@@ -221,9 +221,9 @@ def name_outputs(
     return {one: one for one in output_names(names, repr(name))}
 
 
-def check_outputs(asked: Iterable[str], file: ScriptFile) -> None:
+def check_outputs(wanted: Iterable[str], file: ScriptFile) -> None:
     """Raise PipelineError for what the script, by its text, cannot give."""
-    for one in asked:
+    for one in wanted:
         if one == RETURN:
             if not (file.names.returns or file.entrypoint):
                 raise PipelineError(_nothing_returned(file))
@@ -287,7 +287,7 @@ class ScriptTexts:
 
 def _digest(data: bytes) -> bytes:
     try:
-        text = without_remarks(ast.parse(data))
+        text = without_docstrings(ast.parse(data))
     except (SyntaxError, ValueError, RecursionError):
         text = data.decode("latin-1")
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()

@@ -186,7 +186,7 @@ class ScriptNode:
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = (self.file, self.globals, self.renamed, self.name, self.cache)
-        return _made, (given, self._without, dict(self.bound))
+        return _node_from, (given, self._without, dict(self.bound))
 
     def _copy(self, **changes: Any) -> ScriptNode:
         made = copy.copy(self)
@@ -231,7 +231,7 @@ class ScriptNode:
         return f"<script {self.name}({', '.join(shown)}) -> {', '.join(self.outputs)}>"
 
 
-def _made(given: Any, without: frozenset[str], bound: dict[str, Any]) -> ScriptNode:
+def _node_from(given: Any, without: frozenset[str], bound: dict[str, Any]) -> ScriptNode:
     made = ScriptNode(*given)
     made._without = without
     made._take(bound)

@@ -13,7 +13,7 @@ from os.path import basename
 from typing import Any
 
 from kohaku_ast.errors import KogineError, PipelineError, UncrossableValue, UnusedOverride
-from kohaku_ast.pipeline.failure import APART, ScriptTraceback
+from kohaku_ast.pipeline.failure import IN_WORKER, ScriptTraceback
 from kohaku_ast.pipeline.script_file import source_of
 from kohaku_ast.runner.empty_stack import trimmed
 from kohaku_ast.runner.inline import InlineRun
@@ -50,8 +50,8 @@ def run_script(
     from kohaku_ast.config.config import Config
 
     config = Config(globals_dict=values, outputs=outputs)
-    if APART.get():
-        return _apart(file.binder().bind(config), wants_value)
+    if IN_WORKER.get():
+        return _run_elsewhere(file.binder().bind(config), wants_value)
     with _HERE:  # from here on: binding looks at the modules, which are another script's meanwhile
         return call(InlineRun(file.binder().bind(config), file.local))
 
@@ -62,7 +62,7 @@ def call(run: InlineRun) -> Result:
         value = run.whole()
     except SystemExit as exit_:
         if exit_.code not in (None, 0):
-            raise _exited(run.bound.launch, exit_.code) from exit_
+            raise _exit_error(run.bound.launch, exit_.code) from exit_
         value = run.given.capture.value
     except BaseException as error:
         raise error.with_traceback(trimmed(error.__traceback__))  # noqa: B904  # it is the same
@@ -74,13 +74,13 @@ def call(run: InlineRun) -> Result:
     return value, outputs
 
 
-def _apart(bound: Bound, wants_value: bool) -> Result:
+def _run_elsewhere(bound: Bound, wants_value: bool) -> Result:
     """Run it in a process of its own, which ends with this one."""
     bound.wants_error = True
-    outcome = _ended(_start(bound, wants_value))
+    outcome = _wait(_start(bound, wants_value))
     if outcome.status == "succeeded":
         return outcome.value, outcome.outputs
-    raise _raised(bound.launch, outcome)
+    raise _error_of(bound.launch, outcome)
 
 
 def _start(bound: Bound, wants_value: bool) -> Any:
@@ -112,10 +112,10 @@ def _server(launch: Launch) -> Any:
     return WarmServer(launch, third_party_imports(source_of(launch)))
 
 
-def _ended(handle: Any) -> Outcome:
+def _wait(handle: Any) -> Outcome:
     """The Outcome. Whatever ends the wait ends the script."""
     is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, lambda *_: _end(handle)) if is_main else None
+    before = signal.signal(signal.SIGTERM, lambda *_: _kill(handle)) if is_main else None
     try:
         return handle.wait()  # type: ignore[no-any-return]
     finally:
@@ -124,18 +124,18 @@ def _ended(handle: Any) -> Outcome:
             signal.signal(signal.SIGTERM, before)
 
 
-def _end(handle: Any) -> None:
+def _kill(handle: Any) -> None:
     """The engine ends this worker process: the script that it waits for would go on."""
     handle.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _raised(launch: Launch, outcome: Outcome) -> BaseException:
+def _error_of(launch: Launch, outcome: Outcome) -> BaseException:
     """What the script raised in its process, or why there is nothing of it."""
     found = outcome.error
     if found is None:
-        return _exited(launch, outcome.exit_status)
+        return _exit_error(launch, outcome.exit_status)
     if outcome.raised is not None:
         error = outcome.raised
         if not isinstance(error, KogineError):
@@ -148,6 +148,6 @@ def _raised(launch: Launch, outcome: Outcome) -> BaseException:
     return made
 
 
-def _exited(launch: Launch, code: object) -> PipelineError:
+def _exit_error(launch: Launch, code: object) -> PipelineError:
     shown = code if isinstance(code, int) else repr(code)
     return PipelineError(f"{basename(launch.shown)} ended early by sys.exit({shown}).")
