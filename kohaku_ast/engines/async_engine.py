@@ -20,9 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-    from kohaku_ast.engines.futures import ExecutorEngine
+    from kohaku_ast.engines.workers import ExecutorEngine
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
 
 

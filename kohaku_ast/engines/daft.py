@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
     from kohaku_ast.pipeline.plan import Plan
 

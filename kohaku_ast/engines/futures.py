@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextvars
 import queue
 import threading
-from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import Any, Protocol
+from concurrent.futures import BrokenExecutor, Future
+from typing import Any
 
-from kohaku_ast.errors import PipelineError, UsageError, did_you_mean
-from kohaku_ast.pipeline.execution import Engine
+from kohaku_ast.errors import PipelineError
 from kohaku_ast.pipeline.graph import shown
 
 TYPE_CHECKING = False
@@ -109,55 +108,3 @@ def explained(
     )
     made.__cause__ = error
     return made
-
-
-KINDS = ("sequential", "async", "threaded", "parallel")
-
-
-def kind_of(executor: Any, who: str) -> str:
-    """One of ``KINDS``, or "lent" for an executor of the user's. Raises UsageError."""
-    if isinstance(executor, str):
-        if executor in KINDS:
-            return executor
-        hint = did_you_mean(executor, KINDS)
-        raise UsageError(
-            f"unknown {who} {executor!r} (expected one of: {', '.join(KINDS)}, or an executor of "
-            f"concurrent.futures).{hint}"
-        )
-    if hasattr(executor, "max_concurrent"):
-        return "async"
-    if callable(getattr(executor, "submit", None)):
-        return "lent"
-    raise UsageError(f"the {who} {executor!r} has no submit(): it is no executor.")
-
-
-class ExecutorEngine(Engine, Protocol):
-    """What the parts of NativeEngine need of it."""
-
-    @property
-    def node_executor(self) -> str | Executor:
-        """Runs the nodes."""
-
-    @property
-    def map_executor(self) -> str | Executor:
-        """Runs the items of maps."""
-
-    @property
-    def node_kind(self) -> str:
-        """One of ``KINDS``, or "lent"."""
-
-    @property
-    def map_kind(self) -> str:
-        """The same for maps."""
-
-    @property
-    def max_workers(self) -> int:
-        """How many workers there are for all depths together."""
-
-    @property
-    def max_concurrent(self) -> int:
-        """How many calls "async" has under way."""
-
-    @property
-    def lent_loop(self) -> Any:
-        """The AsyncExecutor that the user gave, or None."""

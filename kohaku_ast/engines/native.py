@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from kohaku_ast.engines.futures import kind_of
-from kohaku_ast.engines.thread_pool import default_workers, workers_at
+from kohaku_ast.engines.workers import default_workers, kind_of, workers_at
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.engine import map_direct, run_direct
+from kohaku_ast.pipeline.engine import map_direct, run_direct, run_in_turn
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from kohaku_ast.engines.async_engine import AsyncExecutor
     from kohaku_ast.engines.thread_pool import NestingLevel
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
 
 
 _CONCURRENT = 10  # calls under way at once by "async"
@@ -78,7 +77,7 @@ class NativeEngine:
             return run_direct(run)
         with self._opened(run, self.node_kind) as (inner, level):
             if self.node_kind == "sequential":
-                return _run_in_turn(inner, level)
+                return run_in_turn(inner, level.wait)
             if self.node_kind == "threaded":
                 return _run_threaded(inner, level)
             if self.node_kind == "async":
@@ -166,13 +165,6 @@ class NativeEngine:
 
         ThreadPool(do, level.workers, level.resources.permits).run(range(len(rows)))
         return results
-
-
-def _run_in_turn(run: PipelineRun, level: NestingLevel) -> Any:
-    steps = Steps(run)
-    for node in steps.todo:
-        steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait))
-    return steps.result()
 
 
 def _run_threaded(run: PipelineRun, level: NestingLevel) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kohaku_ast.engines.remote_task import RemoteFailure
     from kohaku_ast.engines.thread_pool import NestingLevel
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
 
 

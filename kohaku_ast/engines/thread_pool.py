@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import math
-import os
 import shutil
 import tempfile
 import threading
@@ -14,13 +12,14 @@ from typing import Generic, TypeVar
 
 from kohaku_ast.engines.async_engine import AsyncExecutor
 from kohaku_ast.engines.remote_task import leave_interrupts
+from kohaku_ast.engines.workers import WorkerPermits, workers_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
-    from kohaku_ast.engines.futures import ExecutorEngine
+    from kohaku_ast.engines.workers import ExecutorEngine
 
 
 T = TypeVar("T")
@@ -130,39 +129,6 @@ class ThreadPool(Generic[T]):
 def _order(failed: tuple[int, BaseException]) -> tuple[bool, int]:
     """An interrupt goes before all errors."""
     return isinstance(failed[1], Exception), failed[0]
-
-
-def default_workers() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def workers_at(most: int, depth: int) -> int:
-    """How many of *most* workers one map or run may use at *depth*: all of them outermost, the
-    square root inside that, one further in.
-    """
-    if depth == 0:
-        return most
-    return max(1, math.isqrt(most)) if depth == 1 else 1
-
-
-class WorkerPermits:
-    """The workers that may run at once beside the thread that asks; nobody waits for one: who
-    gets none does the work himself, so that a run in a run cannot stand still.
-    """
-
-    def __init__(self, helpers: int) -> None:
-        self._free = threading.Semaphore(helpers)
-
-    def take(self) -> bool:
-        """Whether there was a worker to be had; it is given back by ``give``."""
-        return self._free.acquire(blocking=False)
-
-    def give(self) -> None:
-        """Give a worker back."""
-        self._free.release()
 
 
 class RunResources:

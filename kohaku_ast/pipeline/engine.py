@@ -1,10 +1,11 @@
-"""Which engine runs a pipeline: those that have names, and the generated code that needs none."""
+"""Which engine runs a pipeline, and the two ways through a run that need one thread only."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kohaku_ast.errors import PipelineError, unknown
+from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 
 TYPE_CHECKING = False
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kohaku_ast.pipeline.execution import Engine, PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
 
 
 #: Name -> module, attribute and keyword arguments of the Engine that it stands for.
@@ -60,8 +61,25 @@ def _load(module: str, attribute: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+def run_in_turn(run: PipelineRun, wait: Any = None) -> Any:
+    """The result of *run*, one node after another. *wait* returns the result of a coroutine.
+
+    Engines that run several nodes at once make the same steps in another order.
+    """
+    steps = Steps(run)  # loads from the cache
+    for node in steps.todo:
+        inputs = steps.begin(node)
+        try:
+            outputs = steps.call(node, inputs, wait)
+        except BaseException as error:
+            steps.fail(node, inputs, error)
+            raise
+        steps.end(node, outputs)  # stores in the cache
+    return steps.result()
+
+
 def run_direct(run: PipelineRun) -> Any:
-    """The result of *job*."""
+    """The result of *run*, by the generated code of its Plan: no cache, no callbacks."""
     try:
         return run.plan.generated.run(run.values)
     except BaseException as error:
@@ -70,7 +88,7 @@ def run_direct(run: PipelineRun) -> Any:
 
 
 def map_direct(run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-    """The results of *rows*; with *keep* the loop goes on after an item that raised."""
+    """The same for *rows*; with *keep* the loop goes on after an item that raised."""
     loop = run.plan.generated.loop(rows.over)
     results: list[Any] = []
     rest = iter(rows)

@@ -1,4 +1,4 @@
-"""One run of a Pipeline, node by node, as an Engine gets it."""
+"""One run of a Pipeline: what an Engine gets, the steps that it makes, and who is notified."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from kohaku_ast.pipeline.callbacks import Callback
     from kohaku_ast.pipeline.graph import Graph
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
     from kohaku_ast.pipeline.plan import Plan
 
 
 class PipelineRun:
-    """A Plan with the values of one run."""
+    """A Plan with the values of one run, and where and for whom it runs."""
 
     __slots__ = ("_failures", "_outer", "pipeline", "plan", "scope", "values")
 
@@ -52,25 +52,25 @@ class PipelineRun:
 
     @property
     def is_bare(self) -> bool:
-        """Whether nobody listens and nothing is cached, in pipelines inside neither: then the
-        straight code will do.
+        """Whether neither this run nor a pipeline inside it has callbacks or a cache: then the
+        generated code is enough.
         """
         return self.scope.cache is None and not self.scope.callbacks and self.plan.is_quiet
 
     def run(self) -> Any:
-        """The result, by the engine of the scope."""
+        """The result. Reports the start, has the engine run the nodes, reports the end."""
         with self.reported() as outputs, self._keeping_last_error():
             result = self.scope.engine.run(self)
             outputs.update({self.plan.wanted[0]: result} if self.plan.single else result)
             return result
 
     def map(self, rows: Rows, keep: bool = False) -> list[Any]:
-        """The results of *rows*, by the engine of the scope."""
+        """The results of *rows*, in their order. Reports, and has the engine run them."""
         with self.reported_map(len(rows)), self._keeping_last_error():
             return self.scope.engine.map(self, rows, keep)
 
     def inside(self, scope: Scope) -> PipelineRun:
-        """The same Job in another scope."""
+        """The same run in another scope."""
         return PipelineRun(
             self.pipeline, self.plan, self.values, scope, self._failures, self._outer
         )
@@ -88,7 +88,7 @@ class PipelineRun:
         results: Mapping[str, Any],
         item: int | None = None,
     ) -> None:
-        """Note on *error* which node raised it, and keep what it takes to raise it again."""
+        """Add a note to *error* that names the node, and keep what ``reproduce`` needs."""
         if isinstance(error, Exception):
             add_note(error, note(node, inputs, item))
             self._keep(Failure(node, error, inputs, results, item))
@@ -101,7 +101,7 @@ class PipelineRun:
 
     @contextmanager
     def _keeping_last_error(self) -> Iterator[None]:
-        """Of several nodes that raised, the one whose exception goes on is the last error."""
+        """If several nodes raise, ``last_error`` is the one whose exception the caller gets."""
         try:
             yield
         except Exception as error:
@@ -112,7 +112,9 @@ class PipelineRun:
 
     @contextmanager
     def reported(self) -> Iterator[dict[str, Any]]:
-        """Around a run: tells its start and its end. What is put into the dict are its outputs."""
+        """Report the start of the run and its end, with the outputs that the caller puts into the
+        dict.
+        """
         outputs: dict[str, Any] = {}
         notify, name, started = self.scope.notify, self.pipeline.name, clock()
         notify("on_pipeline_start", name, self.values, context=self._starting())
@@ -123,7 +125,7 @@ class PipelineRun:
 
     @contextmanager
     def reported_map(self, items: int) -> Iterator[None]:
-        """Around a map: tells its start and its end."""
+        """Report the start and the end of a map."""
         started = clock()
         self.scope.notify("on_map_start", items, context=self._starting())
         try:
@@ -132,14 +134,14 @@ class PipelineRun:
             self.scope.notify("on_map_end", clock() - started)
 
     def _starting(self) -> Context | None:
-        """What a start is told with; None where nobody listens."""
+        """The context of a start; None without callbacks."""
         if not self.scope.callbacks:
             return None
         return self.scope.context.starting(tuple([node.name for node in self.plan.nodes]))
 
     @contextmanager
     def reported_item(self) -> Iterator[None]:
-        """Around an item of a map: tells its start and its end."""
+        """Report the start and the end of an item of a map."""
         started, item = clock(), self.scope.context.item
         self.scope.notify("on_map_item_start", item)
         try:
@@ -149,26 +151,26 @@ class PipelineRun:
 
 
 class Steps:
-    """The state of one run. ``begin``, a call of the node and ``end`` or ``fail`` make a step;
-    steps of different nodes may be made by different threads.
+    """The state of one run, and the verbs that every engine runs a node with: ``begin``, ``call``,
+    then ``end`` or ``fail``. Threads may run different nodes at the same time.
     """
 
     def __init__(self, run: PipelineRun) -> None:
         self.run = run
         self._context = run.scope.context
-        #: All values known so far, by name.
+        #: The values so far, by name.
         self.values: dict[str, Any] = dict(run.values)
         self._lock = threading.Lock()
         self._keys: dict[NodeLike, str] = {}
         self._started: dict[NodeLike, float] = {}
-        #: The nodes that have to run, in order.
-        self.todo = list(run.plan.nodes) if run.scope.cache is None else self._load()
+        #: The nodes that are not cached, in order.
+        self.todo = list(run.plan.nodes) if run.scope.cache is None else self._load_cached()
         self._waits: dict[NodeLike, int] = {}
         self._children: dict[NodeLike, list[NodeLike]] = {}
 
-    def _load(self) -> list[NodeLike]:
-        """What the cache does not have: from what is asked for upwards, so that nothing is even
-        looked for above a hit.
+    def _load_cached(self) -> list[NodeLike]:
+        """Load results from the cache; the nodes that have none. It goes from the wanted outputs
+        upstream, so that above a hit nothing is looked up.
         """
         from kohaku_ast.pipeline.cache_keys import Lineage
 
@@ -195,7 +197,7 @@ class Steps:
         return todo[::-1]
 
     def first(self) -> list[NodeLike]:
-        """The nodes that can run at once. ``end`` gives those that can run after each."""
+        """The nodes that can run now. After each of them, ``end`` returns the next ones."""
         producers = {name: node for node in self.todo for name in node.outputs}
         for node in self.todo:
             parents = {
@@ -209,7 +211,7 @@ class Steps:
         return [node for node in self.todo if not self._waits[node]]
 
     def begin(self, node: NodeLike) -> dict[str, Any]:
-        """The inputs of *node*, which starts now."""
+        """The inputs of *node*. Reports its start."""
         inputs = {name: self.values[name] for name in node.inputs if name in self.values}
         if self.run.scope.callbacks:
             self._started[node] = clock()
@@ -217,8 +219,8 @@ class Steps:
         return inputs
 
     def call(self, node: NodeLike, inputs: Mapping[str, Any], wait: Any = None) -> tuple[Any, ...]:
-        """The values of the outputs of *node*, in this thread. *wait* gives the result of a
-        coroutine.
+        """The values of the outputs of *node*, called in this thread. *wait* returns the result
+        of a coroutine.
         """
         inside = getattr(node, "run_inside", None)
         if inside is not None:
@@ -228,7 +230,7 @@ class Steps:
         return run_async(node, inputs) if wait is None else wait(call_async(node, inputs))
 
     def end(self, node: NodeLike, result: tuple[Any, ...]) -> list[NodeLike]:
-        """Keep *result*; the nodes that can run now."""
+        """Store *result* in the cache, report the end; the nodes that can run now."""
         key = self._keys.get(node)
         if key is not None:
             self._store(node, key, result)
@@ -241,7 +243,7 @@ class Steps:
             return [child for child in children if not self._waits[child]]
 
     def fail(self, node: NodeLike, inputs: Mapping[str, Any], error: BaseException) -> None:
-        """Keep what there is to know of *error*, which *node* raised."""
+        """Keep *error*, which *node* raised, with its inputs, and report it."""
         with self._lock:
             results = {
                 name: value for name, value in self.values.items() if name not in self.run.values
@@ -253,11 +255,11 @@ class Steps:
             self._notify_end(node, {})
 
     def drop(self, node: NodeLike) -> None:
-        """*node* was told of and did not start, because another had failed."""
+        """Report the end of *node*, which was begun but not called because another one failed."""
         self._notify_end(node, {})
 
     def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
-        """*node* has run elsewhere: tell of it, and keep its outputs, if they came (None: not)."""
+        """Report *node*, which ran in another process, and keep its *outputs* (None: not sent)."""
         self.begin(node)
         if self.run.scope.callbacks:
             self._started[node] -= seconds
@@ -267,7 +269,7 @@ class Steps:
             self.end(node, tuple([outputs[name] for name in node.outputs]))
 
     def step(self, node: NodeLike, call: Callable[..., tuple[Any, ...]]) -> list[NodeLike]:
-        """The whole step of *node*, made by *call*; the nodes that can run now."""
+        """Begin *node*, have *call* call it, and end it; the nodes that can run now."""
         inputs = self.begin(node)
         try:
             result = call(node, inputs)
@@ -277,7 +279,7 @@ class Steps:
         return self.end(node, result)
 
     def result(self) -> Any:
-        """What the run was for."""
+        """What the caller of the run gets."""
         return self.run.plan.result(self.values)
 
     def _store(self, node: NodeLike, key: str, result: tuple[Any, ...]) -> None:
@@ -307,7 +309,7 @@ clock: Callable[[], float] = time.perf_counter
 
 
 class Scope:
-    """Engine, cache, callbacks and place of a run. Frozen."""
+    """Engine, cache, callbacks and context of a run. Frozen."""
 
     __slots__ = ("cache", "callbacks", "context", "engine", "level", "lock")
 
@@ -324,9 +326,9 @@ class Scope:
         self.cache = cache
         self.callbacks = callbacks
         self.context = context or Context()
-        #: What the engine holds for the whole run, for the runs inside it.
+        #: The engine's NestingLevel: what it opened for the whole run, and how deep this one is.
         self.level = level
-        #: Held while callbacks are told something.
+        #: Acquired while callbacks are notified: they get one event at a time.
         self.lock = lock
 
     def replaced(self, **changes: Any) -> Scope:
@@ -339,7 +341,7 @@ class Scope:
         return Scope(self.engine, self.cache, self.callbacks, context, self.level, self.lock)
 
     def notify(self, event: str, *values: Any, context: Context | None = None) -> None:
-        """Tell all callbacks, in their order."""
+        """Call the method *event* of all callbacks, in their order."""
         if not self.callbacks:
             return
         if self.lock is None:
@@ -360,7 +362,7 @@ class Engine(Protocol):
         """``run.plan.result(...)``. Raises what a node raised, after ``run.fail(...)``."""
 
     def map(self, run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-        """A result for each of *rows*, in their order; with *keep* a FailedItem for one that
+        """A result for each of *rows*, in their order; with *keep* a FailedItem for each that
         raised.
         """
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.execution import PipelineRun, clock
-from kohaku_ast.pipeline.inputs import check_mode, make_rows, over_names
+from kohaku_ast.pipeline.mapping import check_mode, make_rows, over_names
 from kohaku_ast.pipeline.node_like import output_names
 from kohaku_ast.pipeline.plan import ancestors
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.execution import PipelineLike, Scope
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
 
 
 class PipelineNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import sys
 import types
 from types import MappingProxyType
@@ -356,6 +355,8 @@ def _copied(node: Node, options: dict[str, Any]) -> Node:
 
 def _rebuild(function: Any, options: dict[str, Any]) -> Node:
     if isinstance(function, bytes):
+        import pickle
+
         function = pickle.loads(function)
     if isinstance(function, Node):  # a method, read from its object: there it is a node
         function = function.function
@@ -364,6 +365,8 @@ def _rebuild(function: Any, options: dict[str, Any]) -> Node:
 
 def _dump(function: Callable[..., object]) -> object:
     """*function* itself, if the standard library can pickle it, else cloudpickle's bytes."""
+    import pickle
+
     try:
         pickle.dumps(function)
         return function

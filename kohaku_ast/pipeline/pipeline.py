@@ -9,7 +9,7 @@ from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
 from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
-from kohaku_ast.pipeline.inputs import make_rows
+from kohaku_ast.pipeline.mapping import make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.plan import Plan, make_plan
 
