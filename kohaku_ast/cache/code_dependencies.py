@@ -1,4 +1,4 @@
-"""What live functions, classes and modules of the user's are made of.
+"""The parts of the user's functions, classes and modules: all that their results depend on.
 
 State of this process: what never changes about a code object (``_code_facts``). To read and
 parse its source takes a hundred times longer than to look up what its names mean now.
@@ -48,22 +48,22 @@ from kohaku_ast.user_code import (
 
 
 class CodeParts(Protocol):
-    """A node that is no function says so what it computes."""
+    """How a node that is no function describes what it computes."""
 
     def cache_identity(self) -> tuple[Any, ...]:
-        """Values, functions, nodes and tuples of them, that its results depend on. It is asked
-        for by every run, before anything runs. A pair of text and bytes is a digest of what the
-        text says, which is what ``explain_cache`` calls it.
+        """Values, functions, nodes and tuples of them, that its results depend on. Every run calls
+        it before any node runs. A pair of text and bytes is a name for ``explain_cache`` and a
+        digest of the thing with this name.
         """
 
 
 _DESCRIBING = ("__kogine_parts__", "cache_identity")
-"""Methods by which an object says what it is made of: nodes of ours, and objects of the user's."""
+"""Methods that return the parts of an object: of our nodes, and of the user's objects."""
 
 
 def is_followed(thing: object) -> bool:
-    """Whether *thing* counts by its parts: the user's functions, classes, modules; nodes; and
-    what a library makes for the user: a function around his own, a class.
+    """Whether *thing* counts by its parts: the user's functions, classes and modules, nodes, and
+    objects that a library makes for the user, such as a function around the user's, or a class.
     """
     if isinstance(thing, FunctionType):
         return not is_library_function(thing)
@@ -75,7 +75,7 @@ def is_followed(thing: object) -> bool:
 
 
 def parts_of(thing: Any, detector: ChangeDetector) -> Iterator[Part]:
-    """The parts of what :func:`is_followed`; *watch* learns where they were found."""
+    """The parts of a thing that :func:`is_followed`; *detector* watches where they were found."""
     if isinstance(thing, FunctionType) and not is_local_function(thing):
         yield from library_function_parts(thing, detector)
     elif isinstance(thing, FunctionType):
@@ -95,7 +95,7 @@ def parts_of(thing: Any, detector: ChangeDetector) -> Iterator[Part]:
 def _flat(parts: tuple[Any, ...], label: str) -> Iterator[Part]:
     for number, part in enumerate(parts):
         if isinstance(part, tuple) and [type(one) for one in part] == [str, bytes]:
-            yield part  # a digest, and what it is of
+            yield part  # a name and a digest
         elif isinstance(part, tuple):
             yield f"{label}{number}.length", len(part)
             yield from _flat(part, f"{label}{number}.")
@@ -110,12 +110,12 @@ _FROM_USERS = (
 
 @dataclass(frozen=True)
 class _Facts:
-    """What never changes about a code object."""
+    """The facts about a code object that never change."""
 
     text: object
     chains: tuple[Chain, ...]
     imports: tuple[CodeImport, ...]
-    #: Every name that is read of something, and every text, that the code holds.
+    #: Every global's or attribute's name, and every text, in the code.
     names: frozenset[str]
     texts: tuple[str, ...]
 
@@ -123,7 +123,7 @@ class _Facts:
 def function_parts(
     function: FunctionType, detector: ChangeDetector, defaults: bool = True
 ) -> Iterator[Part]:
-    """Text, closure, globals and, unless the caller counts them by himself, *defaults*."""
+    """Text, closure and globals, and, unless the caller handles them itself, *defaults*."""
     facts = _facts_of(function)
     _watch(function, detector)
     detector.with_subclasses |= "__subclasses__" in facts.names
@@ -147,7 +147,7 @@ def _read_parts(function: FunctionType, facts: _Facts, detector: ChangeDetector)
 
 
 def library_function_parts(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
-    """Name and version, and what of its closure and defaults may be the user's."""
+    """Name and version, and those values of its closure and defaults that may be the user's."""
     module = function.__globals__.get("__name__", "")
     _watch(function, detector)
     yield "library", library_label(module, function.__code__.co_name)
@@ -158,11 +158,11 @@ def library_function_parts(function: FunctionType, detector: ChangeDetector) -> 
         for label, one in _items(f"closure {name}", value):
             yield label, OptionalPart(one)
         if isinstance(value, FunctionType) and not is_stdlib(module):
-            yield f"closure {name}.__doc__", value.__doc__  # a library may make a text of it
+            yield f"closure {name}.__doc__", value.__doc__  # a library may use it as text
 
 
 def _items(label: str, value: Any) -> Iterator[Part]:
-    """*value*, or each of the things in it: one without a fingerprint hides no other."""
+    """*value*, or each item of it, so that one without a fingerprint does not hide the others."""
     if type(value) in (tuple, list):
         yield f"{label} holds", len(value)
         for number, one in enumerate(value):
@@ -175,7 +175,7 @@ def _items(label: str, value: Any) -> Iterator[Part]:
         yield label, value
 
 
-#: By the identity of the code object, as long as it lives: its source is read and parsed once.
+#: By the ``id`` of the code object, as long as it lives: its source is read and parsed once.
 _code_facts: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
 
 
@@ -216,7 +216,7 @@ def _defaults(function: FunctionType, detector: ChangeDetector) -> Iterator[Part
 
 
 def _attributes(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
-    """What was set on the function itself: ``f.scale = 2``, for whoever goes through a list."""
+    """Attributes of the function itself: ``f.scale = 2`` may be read from a list of functions."""
     found = vars(function)
     detector.sizes.append((found, len(found)))
     for name in sorted(found):
@@ -228,8 +228,8 @@ _IN_CLASSES = {
     "__slots__", "__match_args__", "__dataclass_params__", "__attrs_attrs__", "__pydantic_fields__",
     "__dataclass_fields__",
 }  # fmt: skip
-"""Names with two underscores whose plain values say what a class does; the others are Python's,
-if they are no functions."""
+"""Names with two underscores whose plain values change what a class does. Other names with two
+underscores are Python's, unless they are functions."""
 
 
 def class_parts(cls: type, detector: ChangeDetector) -> Iterator[Part]:
@@ -258,7 +258,7 @@ def _members(cls: type) -> MappingProxyType[str, Any] | dict[str, Any]:
 
 
 def _reads_docstring(cls: type) -> bool:
-    """Whether the docstring is more than a remark: a method, or a library, may ask for it."""
+    """Whether a method or a library may read the docstring, so that it counts."""
     others = (type(cls), *cls.__bases__)
     if any(not is_local_name(one.__module__) and not is_stdlib(one.__module__) for one in others):
         return True
@@ -267,12 +267,12 @@ def _reads_docstring(cls: type) -> bool:
 
 
 def subclasses_of(cls: type) -> tuple[type, ...]:
-    """The direct subclasses that are alive, in the order in which they were made."""
+    """The direct subclasses that are alive, in the order of their definitions."""
     return tuple(type.__subclasses__(cls))
 
 
 def subclass_parts(cls: Any, detector: ChangeDetector) -> Iterator[Part]:
-    """The subclasses, for code that asks for them; none of what is no class."""
+    """The subclasses of a class, for code that uses them; nothing if *cls* is no class."""
     if not isinstance(cls, type):
         return
     for number, found in enumerate(detector.ask(functools.partial(subclasses_of, cls))):
@@ -280,7 +280,7 @@ def subclass_parts(cls: Any, detector: ChangeDetector) -> Iterator[Part]:
 
 
 def _annotated(cls: type) -> Iterator[Part]:
-    """Names and types in the order of the class: a dataclass makes its arguments of them."""
+    """Names and types in the order of the class: they are the arguments of a dataclass."""
     try:
         found = vars(cls).get("__annotations__", {})
     except Exception:  # a lazy annotation that raises
@@ -297,7 +297,7 @@ def _type_text(hint: object) -> str:
 
 
 def _attribute_parts(name: str, value: Any) -> Iterator[Part]:
-    """The parts of one attribute of a class; none for what Python put there."""
+    """The parts of one attribute of a class; none for attributes that Python sets."""
     if isinstance(value, (staticmethod, classmethod)):
         yield f"{name} ({type(value).__name__})", value.__func__
     elif isinstance(value, property):
@@ -329,13 +329,13 @@ _DESCRIPTORS = {
 
 
 def module_parts(module: ModuleType, detector: ChangeDetector) -> Iterator[Part]:
-    """All that a module holds: of one that is passed around it is not known what is read."""
+    """All globals of a module that is passed as a value: it is not known which are read."""
     yield "module", module.__name__
     yield from namespace_parts(vars(module), detector)
 
 
 def namespace_parts(found: dict[str, Any], detector: ChangeDetector) -> Iterator[Part]:
-    """All that the dict of a module holds, less what Python put there."""
+    """All globals in the dict of a module, except those that Python sets."""
     detector.sizes.append((MappingProxyType(found), len(found)))
     for name in sorted(found):
         if name not in _OF_MODULES:
@@ -349,13 +349,13 @@ _OF_MODULES = {
 }  # fmt: skip
 
 _BY_NAME = {"globals", "eval", "exec", "__import__", "import_module", "modules"}
-"""Who reads one of these (``sys.modules``) may reach whatever has a name."""
+"""Code that reads one of these names (``sys.modules``) may read anything that has a name."""
 
 
 def chain_parts(
     chain: Chain, namespace: dict[str, Any], detector: ChangeDetector
 ) -> Iterator[Part]:
-    """The thing that *chain* leads to: through the user's modules, no further."""
+    """The object that *chain* leads to, followed through the user's modules only."""
     value = detector.read(namespace, chain[0])
     if value is MISSING and chain[0] in vars(builtins):
         value = detector.read(vars(builtins), chain[0])
@@ -378,7 +378,7 @@ def _module_attribute(module: ModuleType, name: str, detector: ChangeDetector) -
 
 
 def _lazy(module: ModuleType, name: str) -> Any:
-    """An attribute that a module makes when it is asked for it."""
+    """An attribute that the module's ``__getattr__`` computes, or MISSING."""
     try:
         return getattr(module, name)
     except Exception:  # whatever the user's __getattr__ raises is raised again when the node runs
@@ -388,7 +388,7 @@ def _lazy(module: ModuleType, name: str) -> Any:
 def _user_attribute(
     owner: Any, chain: Chain, taken: int, detector: ChangeDetector
 ) -> Iterator[Part]:
-    """What was put into a library's module, or onto a function."""
+    """An object that the user has set in a library's module or on a function."""
     if chain[taken] not in vars(owner):
         return
     value = detector.read(vars(owner), chain[taken])
@@ -405,8 +405,8 @@ def _is_of_user(value: object) -> bool:
 def import_parts(
     imports: tuple[CodeImport, ...], namespace: dict[str, Any], detector: ChangeDetector
 ) -> Iterator[Part]:
-    """What import statements inside a function load: the user's modules by their text, if they
-    are not loaded yet, else as they are; libraries by their version.
+    """The modules that import statements inside a function load: the user's by their text, if they
+    are not loaded yet, else by their globals; libraries by their version.
     """
     package = namespace.get("__package__") or ""
     for one in imports:
@@ -435,8 +435,8 @@ def lookup_parts(
     namespace: dict[str, Any],
     detector: ChangeDetector,
 ) -> Iterator[Part]:
-    """For code that takes things by a name that it makes up: all that the names may be of, the
-    module of the function and the user's modules whose names are written in it.
+    """For code that looks objects up by a computed name: all globals of the function's module, and
+    the user's modules whose names are in the code.
     """
     if not _takes_by_name(names, chains):
         return
@@ -449,6 +449,6 @@ def lookup_parts(
 
 def _takes_by_name(names: frozenset[str], chains: tuple[Chain, ...]) -> bool:
     found = names & _BY_NAME
-    if found == {"modules"}:  # somebody else's attribute, most of the time
+    if found == {"modules"}:  # mostly an attribute of another object
         return any(chain[-2:] == ("sys", "modules") or chain == ("modules",) for chain in chains)
     return bool(found)

@@ -1,7 +1,8 @@
-"""What a node computes: its code and all that it reads, each thing under its name.
+"""The identity of code: one digest of a function and of all that it reads, part by part.
 
-A value that is given to each of a thousand runs is read a thousand times, its class once. Kept in
-one place for the process, by identity: a class may be equal to another one, or have no hash.
+State of this process: the identities of classes, by ``id``, since a class may be equal to another
+one, or have no hash. A value that each of a thousand runs gets is read a thousand times, its class
+once.
 """
 
 from __future__ import annotations
@@ -19,32 +20,32 @@ from kohaku_ast.cache.code_dependencies import function_parts, is_followed, part
 from kohaku_ast.cache.fingerprint import Refer, Unhashable, encoded, fingerprint, is_plain
 
 Value = tuple[Any, bytes, "Refer | None"]
-"""What can change in place, its digest, and what stands for code in that."""
+"""A value that can change in place, its digest, and the encoder of the code in it."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A digest of what a node computes, and what it is made of."""
+    """A digest of what a node computes, and the parts that went into it."""
 
     digest: bytes
-    #: "function: part" -> digest, in the order in which they were met.
+    #: "function: part" -> digest, in the order of the search.
     facts: dict[str, bytes]
-    #: Where the parts lie that cannot change in place.
+    #: Watches the parts that cannot change in place.
     detector: ChangeDetector
-    #: Those that can.
+    #: The parts that can.
     values: list[Value]
-    #: The code that was read. As long as it lives, no other has its place in memory.
+    #: The code that was read. It stays alive here, so that no other object gets its ``id``.
     code: list[Any]
 
     def holds(self) -> bool:
-        """Whether everything is as it was."""
+        """Whether nothing has changed."""
         if not self.detector.holds():
             return False
         return are_same(self.values)
 
 
 class Unidentified(Exception):  # noqa: N818  # it says what happened
-    """A node reads something that cannot be fingerprinted: *part* says what, *cause* why."""
+    """A node reads *part*, which has no fingerprint; *cause* says why."""
 
     def __init__(self, part: str, cause: Unhashable) -> None:
         self.part = part
@@ -53,9 +54,9 @@ class Unidentified(Exception):  # noqa: N818  # it says what happened
 
 
 def identify(root: Any, defaults: bool = False) -> Identity:
-    """The Identity of a function, or of a node that is none. Raises Unseen.
+    """The Identity of a function, or of a node that is no function. Raises Unidentified.
 
-    The defaults of *root* itself are left out: whether they are used is up to the inputs.
+    Without *defaults*, those of *root* do not count: it depends on the inputs if they are used.
     """
     return _Search(defaults).run(root)
 
@@ -69,16 +70,16 @@ def are_same(values: Iterable[Value]) -> bool:
 
 
 def _address(thing: object) -> bytes:
-    """Stands for code that a Watch is kept over: it need not be read to be the same."""
+    """The ``id`` of code that a ChangeDetector watches: it need not be read again."""
     return b"%x" % id(thing)
 
 
 _LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, ReadOnce)
-"""What is another object when it is another value: libraries' modules, functions and classes."""
+"""Types whose objects cannot change in place: libraries' modules, functions and classes."""
 
 
 class _Search:
-    """One walk over all that a function reads."""
+    """One search through all that a function reads."""
 
     def __init__(self, defaults: bool) -> None:
         self.defaults = defaults
@@ -152,7 +153,7 @@ class _Search:
         return digest
 
     def _optional(self, part: Any) -> bytes:
-        """Code in it is read with it: what has no fingerprint in there is no reason to stop."""
+        """The digest of a part, or a mark if it has no fingerprint. Code in it counts, too."""
         if is_followed(part):
             return self._refer(part)
         try:
@@ -175,12 +176,12 @@ def _name(thing: Any) -> str:
 
 
 _MOST_CLASSES = 256
-"""Classes that are kept alive here; functions are not, they may hold much in their closures."""
+"""Classes that are kept alive. Functions are not: their closures may hold large objects."""
 _class_identities: dict[int, tuple[type, Identity]] = {}
 
 
 def digest_of_code(thing: Any) -> bytes:
-    """What a function, class, module or node computes. Raises Unhashable."""
+    """The digest of a function, class, module or node. Raises Unhashable."""
     if not isinstance(thing, type):
         return _identity(thing).digest
     cached = _class_identities.get(id(thing))

@@ -1,9 +1,9 @@
-"""What a function imports when it runs: the user's own modules count by their whole text.
+"""Modules that a function imports when it runs: the user's own count by their whole text.
 
-Their live values cannot be asked for: the import has not happened yet when a key is made, and
-to import a module for a key would run it where a kept result makes that unneeded.
-The digests that were taken before a module was loaded are kept here, in one place for the
-process: the loaded module is what was read then, however its file is edited later.
+Their values are not available: the import has not happened yet when a key is made, and importing
+a module for a key would run it although a cached result may make that unnecessary.
+State of this process: the digests that were taken before a module was loaded. The loaded module
+has the text of that time, however its file is edited later.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from kohaku_ast.user_code import is_local_file
 
 @dataclass
 class _ModuleText:
-    """The text of a module and of the user's modules that it imports."""
+    """The digest of a module's text and of those of the user's modules that it imports."""
 
     digest: str
-    #: Path -> time of change and size, of every file that was read.
+    #: Path -> time of change and size, of every file read.
     files: dict[str, tuple[int, int] | None]
-    #: Where it was looked for.
+    #: ``sys.path`` at that time.
     path: list[str]
-    #: The spec by which the module was loaded since; a reload gives it another.
+    #: The spec of the module that was loaded since; a reload changes it.
     spec: object = None
 
     def is_current(self) -> bool:
@@ -42,7 +42,7 @@ _texts: dict[str, _ModuleText] = {}
 
 
 def targets(one: CodeImport, package: str) -> list[str]:
-    """The modules that an import statement may load, without the packages they lie in."""
+    """The modules that an import statement may load, without their packages."""
     module = one.module
     if one.level:
         above = package.split(".")[: len(package.split(".")) - one.level + 1]
@@ -51,7 +51,7 @@ def targets(one: CodeImport, package: str) -> list[str]:
 
 
 def parents(names: list[str]) -> list[str]:
-    """The packages that are loaded before *names*."""
+    """The packages of *names*, which are loaded before them."""
     found = [part for name in names for part in _prefixes(name.rpartition(".")[0])]
     return [name for name in dict.fromkeys(found) if name and name not in names]
 
@@ -59,8 +59,8 @@ def parents(names: list[str]) -> list[str]:
 def module_text(name: str) -> str | None:
     """A digest of the text of the user's module *name* and of the user's modules it imports.
 
-    None for a library, for what is no module, and for one that was loaded before it was asked
-    for, or loaded again since: that one has live values.
+    None for a library, for a name that is no module, and for a module that was loaded before the
+    first call, or reloaded since: its values are available.
     """
     loaded, before = sys.modules.get(name), _texts.get(name)
     if loaded is not None:
@@ -113,7 +113,7 @@ def _signature(path: str) -> tuple[int, int] | None:
 
 
 def _read_text(name: str, path: str) -> _ModuleText:
-    """Over the files that importing *name* may read, in the order of their names."""
+    """Read all files that importing *name* may load; the digest has them sorted by name."""
     texts: dict[str, str] = {}
     files: dict[str, tuple[int, int] | None] = {}
     waiting = [(name, path)]

@@ -1,4 +1,4 @@
-"""Jobs as coroutines, and the executor that runs ``async def`` functions."""
+"""Runs and maps as coroutines, and AsyncExecutor, which runs ``async def`` functions."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ if TYPE_CHECKING:
 
 
 class Overlapped:
-    """Runs Jobs of *engine* in the loop of *executor*; only calls of nodes take its turns."""
+    """Runs pipelines of *engine* in the event loop of *executor*; the calls of nodes count towards
+    its limit.
+    """
 
     def __init__(self, engine: ExecutorEngine, executor: AsyncExecutor) -> None:
         self._engine = engine
         self._executor = executor
 
     async def run(self, run: PipelineRun) -> Any:
-        """The result of *job*."""
+        """The result of *run*."""
         kind = self._engine.node_kind
         if kind in ("parallel", "lent"):
             return await in_own_thread(functools.partial(self._engine.run, run))
         steps = Steps(run)
-        if kind != "sequential":  # "threaded" too: what is not async gets a thread here
+        if kind != "sequential":  # "threaded" too: nodes that are not async get threads here
             await _perform(steps.first(), functools.partial(self._step, steps))
         else:
             for node in steps.todo:
@@ -121,25 +123,25 @@ class Overlapped:
 async def _perform(
     first: Iterable[Any], do: Callable[[Any], Coroutine[Any, Any, Iterable[Any]]]
 ) -> None:
-    """Do *first* and all that each task leads to. After a failure nothing starts, and what runs
-    ends; then the error of the task that began first is raised.
+    """Run *first* and the tasks that each of them leads to. After a failure no task starts, running
+    ones end, and then the error of the task that started first is raised.
     """
     running: set[asyncio.Task[None]] = set()
     errors: list[tuple[int, BaseException]] = []
     counter = itertools.count()
 
     async def follow(task: Any) -> None:
-        """Do *task* and what comes of it; of several things the first, beside the others."""
+        """Run *task*, then the first task that it leads to; the others get asyncio tasks."""
         try:
             while not errors:
                 begun = next(counter)
                 found = iter(await do(task))
-                for task in found:  # noqa: B007  # it is done in the next turn
+                for task in found:  # noqa: B007  # the next turn runs it
                     break
                 else:
                     return
                 start(found)
-        except BaseException as error:  # raised by the caller: in a task some would end the loop
+        except BaseException as error:  # raised later: in a task SystemExit would end the loop
             errors.append((begun, error))
             if isinstance(error, asyncio.CancelledError):
                 raise
@@ -188,7 +190,7 @@ class AsyncExecutor(Executor):
         return self.start(self.take_turn(functools.partial(fn, *args, **kwargs), is_async))
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
-        """The Future of *coroutine* in the loop of this executor; it does not count as a call."""
+        """The Future of *coroutine* in the loop of this executor, outside of its limit."""
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         except BaseException:
@@ -197,7 +199,7 @@ class AsyncExecutor(Executor):
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of *coroutine*; Ctrl-C cancels it. Raises RuntimeError in this executor's own
-        thread, where it would wait for itself.
+        thread, which would wait for itself.
         """
         if threading.current_thread() is self._thread:
             coroutine.close()
@@ -216,8 +218,8 @@ class AsyncExecutor(Executor):
         return found
 
     async def take_turn(self, function: Callable[[], Any], is_async: bool) -> Any:
-        """The result of *function* in its turn, awaited if *is_async*. For coroutines that
-        ``start`` runs.
+        """Call *function* within the limit, and await its result if *is_async*. For coroutines
+        that ``start`` runs.
         """
         if self._gate is None:
             self._gate = asyncio.Semaphore(self.max_concurrent)
@@ -227,7 +229,7 @@ class AsyncExecutor(Executor):
             return await in_own_thread(function)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the calls end (*cancel_futures*: cancel them), then the thread of the loop."""
+        """Wait for the calls (*cancel_futures*: cancel them), then end the thread of the loop."""
         with self._lock:
             self._is_shut = True
             loop, thread = self._loop, self._thread
@@ -260,7 +262,7 @@ def _makes_coroutine(function: Callable[..., Any]) -> bool:
 
 
 async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-    """SystemExit and KeyboardInterrupt of a task would end the whole loop."""
+    """The result or the exception: SystemExit of a task would end the loop."""
     try:
         return await coroutine, None
     except asyncio.CancelledError:

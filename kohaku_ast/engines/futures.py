@@ -1,4 +1,4 @@
-"""Futures that are waited for together, what counts as an executor, and an engine of executors."""
+"""Futures: a queue of pending ones, calls in threads, and exceptions that cannot pass them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Pending:
-    """Futures under way, each with what it is for, in the order in which they are done."""
+    """Pending futures, each with its task; ``next`` returns them in the order of their ends."""
 
     def __init__(self) -> None:
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -29,23 +29,23 @@ class Pending:
         return len(self._tasks)
 
     def add(self, future: Future[Any], task: Any) -> None:
-        """Wait for *future* too."""
+        """Add *future*, which computes *task*."""
         self._tasks[future] = task
         future.add_done_callback(self._done.put)
 
     def next(self) -> tuple[Future[Any], Any]:
-        """The next that is done, cancelled ones among them."""
+        """The next future that is done or cancelled, and its task."""
         future = self._done.get()
         return future, self._tasks.pop(future)
 
     def cancel(self) -> None:
-        """Cancel what has not started."""
+        """Cancel the futures that have not started."""
         for future in self._tasks:
             future.cancel()
 
 
 def start_in_thread(call: Callable[[], Any]) -> Future[Any]:
-    """The Future of *call* in a thread of its own, which only waits for workers."""
+    """The Future of *call*, in a thread of its own that only waits for workers."""
     future: Future[Any] = Future()
     context = contextvars.copy_context()
 
@@ -69,18 +69,18 @@ class StopIterationCarrier(RuntimeError):  # noqa: N818  # it is what asyncio it
 
 
 def wrapped(error: BaseException) -> BaseException:
-    """*error*, fit to be raised in a coroutine."""
+    """*error* in a form that a coroutine can raise."""
     return StopIterationCarrier(error) if isinstance(error, StopIteration) else error
 
 
 def unwrapped(error: BaseException) -> BaseException:
-    """What ``wrapped`` was given."""
+    """The exception that ``wrapped`` got."""
     return error.error if isinstance(error, StopIterationCarrier) else error
 
 
 async def in_own_thread(call: Callable[[], Any]) -> Any:
-    """The result of *call* in a thread of its own: in a pool, calls that wait could keep those
-    out that they wait for, and after Ctrl-C the interpreter would wait for all of it.
+    """The result of *call*, run in a thread of its own. In a pool, waiting calls could block the
+    calls that they wait for, and after Ctrl-C the interpreter would wait for all of them.
     """
     import asyncio
 
@@ -96,7 +96,9 @@ async def in_own_thread(call: Callable[[], Any]) -> Any:
 def explained(
     error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True
 ) -> BaseException:
-    """*error*, in words if a worker process has died. Not *is_sent*: before *nodes* were."""
+    """*error*; if a worker process has died, a PipelineError that explains it. *is_sent* False: it
+    died before *nodes* were sent.
+    """
     if not isinstance(error, BrokenExecutor):
         return error
     names = ", ".join(shown(node) for node in nodes)

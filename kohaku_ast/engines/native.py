@@ -1,4 +1,4 @@
-"""The engine that comes with kohaku_ast: it decides what runs next; executors run it."""
+"""NativeEngine: decides which node or item runs next; executors run it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class NativeEngine:
     """Runs the nodes of a pipeline by *node_executor*, the items of its maps by *map_executor*.
 
     Each is "sequential", "async" (coroutines overlap, 10 at once), "threaded", "parallel" (worker
-    processes), or an executor of ``concurrent.futures``, which is used and never shut down. A node
-    starts when its own inputs are there. *max_workers* (the processors of this process, where
-    it is not given) holds for all maps and runs inside each other together.
+    processes), or an executor of ``concurrent.futures``, which is never shut down. A node starts as
+    soon as its inputs are available. *max_workers* (default: the processors of this process) is
+    the limit for all nested maps and runs together.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class NativeEngine:
 
     @property
     def lent_loop(self) -> AsyncExecutor | None:
-        """The AsyncExecutor that was given, if one was."""
+        """The AsyncExecutor that the user gave, or None."""
         for one in (self.node_executor, self.map_executor):
             if hasattr(one, "max_concurrent"):
                 return one  # type: ignore[return-value]
         return None
 
     def workers(self, depth: int = 0) -> int:
-        """How many workers one map or run at *depth* inside others may use: all, the square root,
-        one.
+        """How many workers one map or run may use at *depth*: all of them, then their square root,
+        then one.
         """
         return workers_at(self.max_workers, depth)
 
     def run(self, run: PipelineRun) -> Any:
-        """The result of *job*. Raises what a node raised."""
+        """The result of *run*. Raises what a node raised."""
         if run.scope.level is not None and run.scope.level.is_item:
             from kohaku_ast.engines.process_engine import run_pooled
 
@@ -106,8 +106,8 @@ class NativeEngine:
             return map_pooled(inner, rows, keep, level)
 
     def _is_direct(self, run: PipelineRun) -> bool:
-        """Whether the straight code does what this engine would do. A pipeline inside would not
-        have this engine for its maps.
+        """Whether the generated code does the same as this engine. It does not give its engine to
+        the maps of a nested pipeline.
         """
         if not run.is_bare or run.plan.is_async:
             return False
@@ -115,8 +115,8 @@ class NativeEngine:
 
     @contextmanager
     def _opened(self, run: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
-        """*job* with what this run holds, one deeper if it does several things at once; the
-        outermost run opens and closes it.
+        """*run* with the NestingLevel of its tasks, and its own level. The outermost run opens the
+        RunResources and closes them.
         """
         level = run.scope.level
         if level is not None:

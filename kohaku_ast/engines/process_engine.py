@@ -1,4 +1,4 @@
-"""Jobs and maps on an executor of ``concurrent.futures``: ours with processes, or a lent one."""
+"""Runs and maps on an executor of ``concurrent.futures``: our processes, or one of the user's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_pooled(run: PipelineRun, level: NestingLevel) -> Any:
-    """The result of *job*, each node on the executor of *level* as soon as it can run."""
+    """The result of *run*: the executor of *level* gets each node as soon as it can run."""
     steps = Steps(run)
     _Run(steps, level).all(steps.first())
     return steps.result()
@@ -38,8 +38,8 @@ class _Run:
         self._error: BaseException | None = None
 
     def all(self, ready: list[NodeLike]) -> None:
-        """Run what is *ready* and all that follows. After a failure nothing starts; what runs
-        ends; then it is raised.
+        """Run the *ready* nodes and those that follow. After a failure no node starts, running
+        ones end, and then it is raised.
         """
         waiting = list(ready)
         try:
@@ -65,7 +65,7 @@ class _Run:
                 future = start_in_thread(lambda: self._steps.call(node, inputs))
             else:
                 future = self._level.node_pool.submit(run_nodes, *_node_task(node, inputs))
-        except KeyboardInterrupt:  # it is ours, whatever is being waited for
+        except KeyboardInterrupt:  # it is for this process, not from the node
             raise
         except BaseException as error:
             self._fail(node, inputs, explained(error, [node], is_sent=False))
@@ -114,26 +114,26 @@ def _outputs_of(answer: RemoteReply, node: NodeLike) -> tuple[Any, ...]:
 
 
 def map_pooled(run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> list[Any]:
-    """The results of *rows*. After a failure nothing starts, unless *keep*; what runs ends."""
+    """The results of *rows*. After a failure no item starts, unless *keep*; running ones end."""
     made = (ItemParts if run.is_bare and not run.plan.is_async else Items)(run, rows, keep, level)
     made.all()
     return made.results
 
 
 class Mapped:
-    """What both ways have in common: submit, wait, fail."""
+    """A map on an executor: submits items, waits, handles failures. Subclasses say what is sent."""
 
     def __init__(self, run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
         self.run, self.rows, self.keep, self.level = run, rows, keep, level
         self.results: list[Any] = [None] * len(rows)
         self.pending = Pending()
         self.next = 0
-        #: Of the items that failed the one that comes first: it does not hang on timing.
+        #: The first failed item in the order of the items, whatever the timing.
         self.failed: tuple[int, BaseException] | None = None
         self.extra = 0
 
     def all(self) -> None:
-        """Make ``results``. Raises what the first item that failed raised."""
+        """Fill ``results``. Raises the exception of the first item that failed."""
         try:
             while True:
                 while self.has_more() and self.failed is None and self.has_room():
@@ -155,7 +155,7 @@ class Mapped:
         return self.next < len(self.rows)
 
     def has_room(self) -> bool:
-        """Two for each worker: one that it does, and one that it need not wait for."""
+        """Whether another can be submitted: two for each worker, one of them in advance."""
         if len(self.pending) >= 2 * self.level.map_workers:
             return False
         if not self.pending or self.level.extra is None:
@@ -164,21 +164,21 @@ class Mapped:
         return self.extra == len(self.pending)
 
     def give_back(self, left: int) -> None:
-        """Give back the extra workers that *left* items under way do not need."""
+        """Return the permits that *left* pending items do not need."""
         while self.level.extra is not None and self.extra > max(0, left - 1):
             self.extra -= 1
             self.level.extra.give()
 
     def submit(self) -> None:
-        """Send what comes next."""
+        """Submit the next item or items."""
         raise NotImplementedError
 
     def finish(self, future: Future[Any], task: Any) -> None:
-        """Keep what *future* has brought of *task*."""
+        """Keep the results of *future*, which ran *task*."""
         raise NotImplementedError
 
     def fail(self, index: int, error: BaseException, run: PipelineRun) -> None:
-        """Item *index* raised *error*, which *job* has noted. An interrupt is raised at once."""
+        """Item *index* raised *error*, which *run* has kept. An interrupt is raised at once."""
         if isinstance(error, KeyboardInterrupt):
             raise error
         if self.keep and isinstance(error, Exception):
@@ -190,8 +190,8 @@ class Mapped:
 
 
 class Items(Mapped):
-    """Cache and callbacks are served here: each item is looked up, sent, and told of by itself.
-    One with pipelines inside stays here as well, and its nodes are sent.
+    """A map with a cache or callbacks, which this process handles: each item is looked up, sent and
+    reported separately. An item with nested pipelines stays here, and its nodes are sent.
     """
 
     def submit(self) -> None:  # noqa: D102  # Mapped has the sentence
@@ -235,7 +235,7 @@ class Items(Mapped):
 
 
 def _replayed(steps: Steps, answer: RemoteReply) -> Any:
-    """The result of an item, of whose nodes *answer* tells. Raises what one of them raised."""
+    """The result of an item from *answer*, which has its nodes. Raises what a node raised."""
     for node, (seconds, packed, _) in zip(steps.todo, answer.results.open()):
         steps.replay(node, None if packed is None else packed.open(), seconds)
     for failure in answer.failures:
@@ -255,16 +255,16 @@ def _item_task(steps: Steps) -> tuple[PackedValue, PackedValue, frozenset[str]]:
     )
 
 
-_PART_SECONDS = 0.02  # a part costs the parent 0.1 to 0.2 ms
+_PART_SECONDS = 0.02  # a part costs this process 0.1 to 0.2 ms
 
 
 class ItemParts(Mapped):
-    """Nobody listens and nothing is cached: several items at a time, by the straight code."""
+    """A map without cache and callbacks: several items at a time, by the generated code."""
 
     def __init__(self, run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
         super().__init__(run, rows, keep, level)
         self._size = 1
-        #: Items that go alone, because something in their part could not be sent.
+        #: Items that are sent alone, because their part had a value that cannot be sent.
         self._alone: list[int] = []
         names = ", ".join(shown(node) for node in run.plan.nodes)
         self._constant = PackedValue(
@@ -335,7 +335,7 @@ class ItemParts(Mapped):
         self.fail(index, failure.error, self.run)
 
     def _fail_all(self, start: int, stop: int, error: BaseException) -> None:
-        """None of these items was run."""
+        """Fail these items, of which none ran."""
         if isinstance(error, UncrossableValue) and stop - start > 1:
             self._alone += range(start, stop)
             return
@@ -343,8 +343,8 @@ class ItemParts(Mapped):
             self.fail(index, error, self.run)
 
     def _resize(self, seconds: float) -> None:
-        """As many items as take ``_PART_SECONDS``, and towards the end fewer: no worker should
-        wait long for the last.
+        """Set the size of the next parts: the items of ``_PART_SECONDS``, fewer towards the end, so
+        that no worker waits long for the last part.
         """
         left = (len(self.rows) - self.next) // (2 * self.level.map_workers)
         self._size = max(1, min(int(_PART_SECONDS / max(seconds, 1e-7)), left, 4 * self._size + 4))

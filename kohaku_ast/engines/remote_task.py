@@ -1,4 +1,7 @@
-"""What another worker does: a node, or items of a map; and the answer that comes back."""
+"""A task in a worker process (nodes, or items of a map), its reply, and how values get there.
+
+State of a worker process: the values of parts that come again and again.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,11 @@ class RemoteFailure:
         index: int | None = None,
     ) -> None:
         self.error = error
-        #: Of the node among those that were sent; None: none of them raised it.
+        #: The position of the node among those that were sent; None if none of them raised.
         self.position = position
         self.inputs = inputs or {}
         self.results = results or {}
-        #: Of the item among those that were sent; None: of none, nothing was run.
+        #: The position of the item among those that were sent; None if no item ran.
         self.index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -60,7 +63,7 @@ def _failure_from(packed: tuple[Any, ...], *rest: Any) -> RemoteFailure:
 
 
 class RemoteReply:
-    """What came of an errand: a parcel of results, troubles, and how long it took."""
+    """The reply to a task: packed results, failures, and the seconds that it took."""
 
     __slots__ = ("failures", "results", "seconds")
 
@@ -72,7 +75,7 @@ class RemoteReply:
     def __reduce__(self) -> tuple[Any, ...]:
         try:
             self.results.pack()
-        except Exception as error:  # its own message says which value of which node
+        except Exception as error:  # its message names the value and the node
             return RemoteReply, (
                 PackedValue([], ""),
                 [*self.failures, RemoteFailure(error)],
@@ -82,7 +85,7 @@ class RemoteReply:
 
 
 class RowsReply(RemoteReply):
-    """The answer of ``run_rows``: a result that cannot be sent is the trouble of its item."""
+    """The reply of ``run_rows``: a result that cannot be sent is a failure of its item."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         try:
@@ -105,8 +108,8 @@ class RowsReply(RemoteReply):
 
 
 def run_nodes(nodes: PackedValue, given: PackedValue, wanted: frozenset[str]) -> RemoteReply:
-    """The results of nodes in their order, each with its seconds. What cannot be sent and is not
-    *wanted* stays here: None in its place.
+    """The results of nodes in their order, each with its seconds. An output that cannot be sent and
+    is not *wanted* is None.
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
@@ -135,7 +138,7 @@ def run_nodes(nodes: PackedValue, given: PackedValue, wanted: frozenset[str]) ->
 
 
 class _Done(list):  # type: ignore[type-arg]
-    """(seconds, parcel of the outputs, whether it may stay behind) of each node that ran."""
+    """(seconds, packed outputs, whether these may be left out) of each node that ran."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         sent = []
@@ -155,8 +158,8 @@ def call(node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def run_rows(constant: PackedValue, rows: PackedValue, keep: bool) -> RemoteReply:
-    """The results of items by the straight code, as far as one raises; with *keep* all, and None
-    for those that raised.
+    """The results of items by the generated code, up to the first that raises; with *keep* of all
+    items, and None for those that raised.
     """
     started, failures = clock(), []
     results: list[Any] = []
@@ -190,7 +193,7 @@ def _failed_row(plan: Plan, error: BaseException, index: int) -> RemoteFailure:
 
 
 def _labels(plan: Plan) -> dict[str, str]:
-    """What errors call the outputs."""
+    """The names of the outputs in error messages."""
     return {
         name: f"node {one.name!r} ({one.where}): its output {name!r}"
         for one in plan.nodes
@@ -200,28 +203,28 @@ def _labels(plan: Plan) -> dict[str, str]:
 
 
 def leave_interrupts() -> None:
-    """At the start of a worker process: Ctrl-C is for its parent, which ends it. Not ignored but
-    handled: what a node starts would inherit the first, and no Ctrl-C would end it.
+    """At the start of a worker process: leave Ctrl-C to the parent, which ends this process. It is
+    handled, not ignored: processes that a node starts would inherit that and never get it.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
 
 
 class PackedValue:
-    """A value that opens to itself here, and to an equal one in another process.
+    """A value for another process: ``open`` returns the value itself here and an equal one there.
 
-    What it holds is read when it is opened, not when it arrives: a value that cannot be read
-    there is an error of its task, not the end of the process.
+    It is unpickled by ``open``, not on arrival, so that a value that cannot be unpickled is an
+    error of its task and does not end the process.
     """
 
     __slots__ = ("_data", "_label", "_path", "_value", "is_received")
 
     def __init__(self, value: Any, label: str | Mapping[str, str]) -> None:
         self._value = value
-        #: What errors call the value, or the values of a dict (of each name, if it is a mapping).
+        #: The name of the value in error messages; a mapping has one for each name of a dict.
         self._label = label
         self._data: bytes | None = None
         self._path: str | None = None
-        #: Whether it came from another process.
+        #: Whether another process sent it.
         self.is_received = False
 
     def open(self) -> Any:
@@ -234,9 +237,7 @@ class PackedValue:
         return self._value
 
     def open_cached(self) -> Any:
-        """The value; the same object for equal parcels that come to this process one after
-        another.
-        """
+        """The value. This process keeps the last ones: equal packed values open to one object."""
         key = self._path or self._data
         if key is None or self._value is not None:
             return self._value
@@ -247,14 +248,14 @@ class PackedValue:
         return _unpacked[key]
 
     def pack(self) -> PackedValue:
-        """Itself, surely fit to be sent. Raises UncrossableValue."""
+        """Pickle the value; returns self. Raises UncrossableValue if that fails."""
         if self._data is None:
             self._data = dumps(self._value, self._label)
         return self
 
     def spilled(self, folder: Callable[[], str]) -> PackedValue:
-        """Itself; if it is large, what is sent is where it lies in *folder*, and each process
-        reads it once. Raises UncrossableValue.
+        """Write a large value to a file in *folder*, so that only the path is sent and each process
+        reads it once; returns self. Raises UncrossableValue.
         """
         data = self.pack()._data
         if data is not None and len(data) > _LARGE:
@@ -264,7 +265,7 @@ class PackedValue:
         return self
 
     def part(self, value: Any) -> PackedValue:
-        """A parcel of *value*, a part of what this one holds."""
+        """*value*, a part of this one, packed with the same names for errors."""
         return PackedValue(value, self._label)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -273,7 +274,7 @@ class PackedValue:
         return _arrived, (self.pack()._data, self._label)
 
 
-#: What came in parcels of ``open_kept``: a worker process gets one plan again and again.
+#: Values of ``open_cached``: a worker process gets one plan again and again.
 _unpacked: OrderedDict[bytes | str, Any] = OrderedDict()
 _MOST_UNPACKED = 4
 _LARGE = 1 << 20  # bytes; below that a pipe is as fast as a file
@@ -289,7 +290,7 @@ def _arrived(
 
 
 def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
-    """*value* as bytes. Raises UncrossableValue that says which part of it cannot be sent."""
+    """*value* pickled. Raises UncrossableValue, which names the part that cannot be sent."""
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception:
@@ -383,7 +384,7 @@ def unpack_error(packed: tuple[Any, ...]) -> BaseException:
     what, text = packed
     try:
         error: BaseException = pickle.loads(what) if isinstance(what, bytes) else _error_from(*what)
-    except Exception:  # its class is not to be had here
+    except Exception:  # its class is not available here
         error = PipelineError(text.strip().rpartition("\n")[2])
     error.__cause__ = RemoteTraceback(text)
     return error

@@ -1,4 +1,4 @@
-"""Tasks done by threads of this process; what an engine holds for one outermost run."""
+"""A pool of threads for tasks that lead to others, and the resources of one outermost run."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ T = TypeVar("T")
 
 
 class ThreadPool(Generic[T]):
-    """*do* does a task and gives the tasks that can be done now. At most *most* at once.
+    """Threads that run tasks: *do* runs one and returns the tasks that can run next. At most *most*
+    run at once.
 
-    The owner works too: a run inside a run then always has somebody who does it.
+    The calling thread works too, so that a run inside a run always has a worker.
     """
 
     def __init__(self, do: Callable[[T], Iterable[T]], most: int, permits: WorkerPermits) -> None:
@@ -40,12 +41,12 @@ class ThreadPool(Generic[T]):
         self._busy = 0
         self._helpers = 0
         self._started = 0
-        #: When the task began, and what it raised.
+        #: The number of the task in the order of the starts, and its exception.
         self._errors: list[tuple[int, BaseException]] = []
 
     def run(self, first: Iterable[T]) -> None:
-        """Do all tasks. After a failure nothing starts, and what has started ends; then the error
-        of the task that began first is raised: for items in order it is always the same one.
+        """Run all tasks. After a failure no task starts, running ones end, and then the error of
+        the task that started first is raised: with items in order it is always the same one.
         Ctrl-C does not wait for helpers.
         """
         try:
@@ -66,16 +67,16 @@ class ThreadPool(Generic[T]):
             self._changed.notify_all()
 
     def _hire(self) -> None:
-        """A helper for each task that those who are here will not do next."""
+        """Start a helper for each task that no thread here is free for."""
         while len(self._tasks) > 1 + self._helpers - self._busy and self._helpers < self._most - 1:
             if not self._permits.take():
                 return
             context = contextvars.copy_context()
-            # A daemon: after Ctrl-C nobody waits for it, the interpreter's end neither.
+            # A daemon: after Ctrl-C neither we nor the interpreter's end wait for it.
             thread = threading.Thread(target=context.run, args=(self._help,), daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system has no more threads: it goes on with those it has
+            except RuntimeError:  # the system has no more threads: those that run are enough
                 self._permits.give()
                 return
             self._helpers += 1
@@ -95,8 +96,8 @@ class ThreadPool(Generic[T]):
             self._add(found)
 
     def _next(self, is_owner: bool) -> tuple[int, T] | None:
-        """The next task, which begins now. The owner waits until there can be no more; a helper
-        who finds none leaves, before anybody could count on him.
+        """The next task, which starts now. The owner waits until no more tasks can come. A helper
+        that finds none ends, under the lock: nobody counts on it afterwards.
         """
         with self._changed:
             while is_owner and not self._tasks and self._busy and not self._is_interrupted():
@@ -127,12 +128,14 @@ class ThreadPool(Generic[T]):
 
 
 def _order(failed: tuple[int, BaseException]) -> tuple[bool, int]:
-    """An interrupt goes before all errors."""
+    """The sort key: interrupts come before all errors."""
     return isinstance(failed[1], Exception), failed[0]
 
 
 class RunResources:
-    """Opened by the outermost run; the runs inside it share it. Lent executors stay as they are."""
+    """Processes, event loop, folder and permits of the outermost run and of the runs inside it.
+    Executors of the user are not closed.
+    """
 
     def __init__(self, engine: ExecutorEngine) -> None:
         self.engine = engine
@@ -142,10 +145,10 @@ class RunResources:
         self._loop: AsyncExecutor | None = None
         self._folder: str | None = None
         if "parallel" in (engine.node_kind, engine.map_kind):
-            self.processes()  # before there are threads: a fork takes over none of them
+            self.processes()  # before there are threads: a fork copies none of them
 
     def processes(self) -> Executor:
-        """Worker processes, started anew for each run: they know what is defined by now."""
+        """Worker processes, new ones for each outermost run: they know all definitions so far."""
         with self._lock:
             if self._processes is None:
                 from concurrent.futures import ProcessPoolExecutor
@@ -157,7 +160,7 @@ class RunResources:
             return self._processes  # type: ignore[no-any-return]
 
     def loop(self) -> AsyncExecutor:
-        """Where ``async def`` nodes run."""
+        """The executor of ``async def`` nodes."""
         lent: AsyncExecutor | None = self.engine.lent_loop
         if lent is not None:
             return lent
@@ -167,20 +170,20 @@ class RunResources:
             return self._loop
 
     def folder(self) -> str:
-        """A folder for values that workers read; it goes away with the run."""
+        """A folder for values that workers read, removed at the end of the run."""
         with self._lock:
             if self._folder is None:
                 self._folder = tempfile.mkdtemp(prefix="kogine-")
             return self._folder
 
     def close(self, error: BaseException | None) -> None:
-        """Give back what is ours; an interrupt ends the processes and does not wait for threads."""
+        """Close what was opened. An interrupt ends the processes and does not wait for threads."""
         is_hurried = error is not None and not isinstance(error, Exception)
         if self._processes is not None:
             if is_hurried:
                 for process in list((self._processes._processes or {}).values()):
                     process.terminate()
-            # Not waited for, it would be woken at the interpreter's end by a pipe that is shut.
+            # Without the wait, the interpreter's end would wake its thread by a closed pipe.
             self._processes.shutdown(cancel_futures=True)
         if self._loop is not None:
             self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
@@ -189,16 +192,16 @@ class RunResources:
 
 
 class NestingLevel:
-    """A Held, seen from a depth of maps and runs inside each other."""
+    """The RunResources at one depth of nested maps and runs, and the workers allowed there."""
 
     def __init__(self, resources: RunResources, depth: int = 0, is_item: bool = False) -> None:
         self.resources = resources
         self.depth = depth
-        #: Whether an item of a map on the executor of items runs here: its nodes go there too.
+        #: Whether this is an item of a map whose nodes are sent to the executor of items.
         self.is_item = is_item
 
     def deeper(self, kind: str) -> NestingLevel:
-        """For what runs inside something that *kind* of executor runs."""
+        """The level of the tasks of an executor of *kind*."""
         return (
             self
             if kind == "sequential"
@@ -206,17 +209,17 @@ class NestingLevel:
         )
 
     def item(self) -> NestingLevel:
-        """For an item of a map on the executor of items that cannot go there as a whole."""
+        """The level of an item of a map that cannot be sent to the executor as a whole."""
         return NestingLevel(self.resources, self.depth, is_item=True)
 
     @property
     def workers(self) -> int:
-        """How many workers one map or run here may use."""
+        """How many workers one map or run may use at this depth."""
         return workers_at(self.resources.engine.max_workers, self.depth)
 
     @property
     def node_workers(self) -> int:
-        """How many nodes are sent to the executor of nodes at once."""
+        """How many nodes are at the executor of nodes at once."""
         if self.is_item:
             return self.map_workers
         return _most(self.resources.engine.node_executor) or self.workers
@@ -242,8 +245,8 @@ class NestingLevel:
 
     @property
     def extra(self) -> WorkerPermits | None:
-        """Who to ask for each item under way but the first, where threads of this run do nodes
-        while others wait for the items; None where items have workers of their own.
+        """The permits for items under way beyond the first one, if threads of this run run nodes
+        while others wait for items; None if items have workers of their own.
         """
         engine = self.resources.engine
         mixed = engine.node_kind == "threaded" and engine.map_kind == "parallel"
@@ -251,11 +254,11 @@ class NestingLevel:
 
     @property
     def is_remote(self) -> bool:
-        """Whether items surely go to other processes."""
+        """Whether items always run in other processes."""
         return self.resources.engine.map_kind == "parallel"
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """The result of *coroutine*, in the one loop of this run."""
+        """The result of *coroutine*, run in the event loop of this run."""
         return self.resources.loop().wait(coroutine)
 
 

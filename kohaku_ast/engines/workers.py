@@ -68,15 +68,15 @@ class ExecutorEngine(Engine, Protocol):
 
 
 def default_workers() -> int:
-    """The processors that this process may use."""
+    """The number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def workers_at(most: int, depth: int) -> int:
-    """How many of *most* workers one map or run may use at *depth*: all of them outermost, the
-    square root inside that, one further in.
+    """How many of *most* workers one map or run may use at *depth*: the outermost all of them, one
+    inside it their square root, a deeper one 1.
     """
     if depth == 0:
         return most
@@ -84,17 +84,17 @@ def workers_at(most: int, depth: int) -> int:
 
 
 class WorkerPermits:
-    """The workers that may run at once beside the thread that asks; nobody waits for one: who
-    gets none does the work himself, so that a run in a run cannot stand still.
+    """Permits for workers besides the calling thread. Nobody waits for one: a thread that gets
+    none does the work itself, so that nested runs cannot deadlock.
     """
 
     def __init__(self, helpers: int) -> None:
         self._free = threading.Semaphore(helpers)
 
     def take(self) -> bool:
-        """Whether there was a worker to be had; it is given back by ``give``."""
+        """Whether a permit was available; ``give`` returns it."""
         return self._free.acquire(blocking=False)
 
     def give(self) -> None:
-        """Give a worker back."""
+        """Return a permit."""
         self._free.release()

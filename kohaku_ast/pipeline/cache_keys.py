@@ -1,7 +1,7 @@
-"""The keys of a run's results: made of code and of the values that were given, of no others.
+"""The keys of a run's results in a cache: made of code and of the given values, of nothing else.
 
-What a node gives is decided by its code, the code above it, and the values at the top. So the
-key of the last node can be looked up before anything has run.
+The outputs of a node are determined by its code, the code upstream and the given values. So the
+key of the last node can be looked up before any node has run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kohaku_ast.pipeline.plan import Plan
 
 
 class _PlanState:
-    """What the nodes of a plan read, as it was at one time. Frozen: threads share it."""
+    """What the nodes of a plan read, at one point in time. Frozen: threads share it."""
 
     __slots__ = ("detector", "identities", "is_steady", "upstream", "values")
 
@@ -35,7 +35,7 @@ class _PlanState:
         #: The Identity of each node, or why it has none.
         self.identities = {node: _identity_now(node, before.get(node)) for node in plan.nodes}
         self.upstream = upstream_keys(plan, self.identities)
-        #: Whether all that is read has a fingerprint; else it is asked for again by every run.
+        #: Whether all parts have a fingerprint; if not, every run looks at them again.
         self.is_steady = not any(upstream_key.reason for upstream_key in self.upstream.values())
         found = [one for one in self.identities.values() if isinstance(one, Identity)]
         values = {(id(one[0]), one[2]): one for each in found for one in each.values}
@@ -45,23 +45,23 @@ class _PlanState:
         self.detector = ChangeDetector.of_all(one.detector for one in found)
 
     def holds(self) -> bool:
-        """Whether everything is as it was."""
+        """Whether nothing has changed."""
         return self.is_steady and self.detector.holds() and are_same(self.values)
 
 
 class PlanKeys:
-    """What the keys of all runs of one Plan have in common."""
+    """The part of the keys that all runs of one Plan share."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.warnings = WarnOnce()
         self.outputs = {name for node in plan.nodes for name in node.outputs}
-        #: Nodes whose Identity was noted for ``explain_cache``.
+        #: Nodes whose Identity was stored for ``explain_cache``.
         self.noted: dict[NodeLike, Identity] = {}
         self._state: _PlanState | None = None
 
     def look(self) -> _PlanState:
-        """Everything that the nodes read, as it is now: a constant may have been set."""
+        """The state of everything that the nodes read, now: a constant may have changed."""
         state = self._state
         if state is None or not state.holds():
             state = self._state = _PlanState(self.plan, {} if state is None else state.identities)
@@ -89,7 +89,7 @@ class Lineage:
         self._tokens: dict[str, bytes | Unhashable] = {}
 
     def key_of(self, node: NodeLike) -> str | None:
-        """The key of what *node* gives; None if it has none, which is said once by a warning."""
+        """The key of the outputs of *node*; None if it has none, with a warning once."""
         if not node.cache:
             return None
         upstream_key = self._upstream[node]
@@ -120,7 +120,7 @@ class Lineage:
         return self._upstream[node].reason
 
     def identity_of(self, node: NodeLike) -> Identity | None:
-        """What *node* computes, if that can be told."""
+        """The Identity of *node*; None if it has none."""
         found = self._state.identities.get(node)
         return found if isinstance(found, Identity) else None
 
@@ -129,7 +129,7 @@ class Lineage:
         return self._upstream[node].inputs
 
     def is_given(self, name: str) -> bool:
-        """Whether a value, or the output of a node, takes the place of a default."""
+        """Whether a given value or the output of a node replaces a default."""
         return name in self._inputs or name in self.keys.outputs
 
     def _token(self, name: str) -> bytes | Unhashable:
@@ -149,7 +149,7 @@ def _token(value: Any) -> bytes:
 
 
 def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:
-    """The sentence about a given value that has no fingerprint."""
+    """Why a node runs uncached: a given value has no fingerprint."""
     node = next(one for one in plan.nodes if name in one.inputs)
     return (
         f"node {node.name!r} ({node.where}) and what is below it run uncached: the input {name!r} "
@@ -179,27 +179,26 @@ def _own_values(plan: Plan) -> list[Any]:
 
 
 _FORMAT = f"2 {sys.implementation.cache_tag} {sys.flags.optimize}"
-"""Part of every key: the bytecode and the syntax tree of another Python are others, and with -O no
-``assert`` is run."""
+"""Part of every key: bytecode and syntax trees differ between Pythons, and -O drops ``assert``."""
 
 
 class UpstreamKey:
-    """A node and all that is above it, without the values that are given."""
+    """The key of a node and everything upstream of it, without the given values."""
 
     __slots__ = ("digest", "inputs", "reason")
 
     def __init__(self, digest: bytes, inputs: tuple[str, ...], reason: str = "") -> None:
         self.digest = digest
-        #: The given names that it reads, in the order in which they are met.
+        #: The given names that it depends on, in the order of their first use.
         self.inputs = inputs
-        #: Why its results have no key; empty if they have.
+        #: Why its results have no key; empty if they have one.
         self.reason = reason
 
 
 def upstream_keys(
     plan: Plan, identities: Mapping[NodeLike, Identity | Unidentified]
 ) -> dict[NodeLike, UpstreamKey]:
-    """The cone of every node, each made of those directly above it."""
+    """The UpstreamKey of every node, each made of those directly upstream."""
     given = set(plan.given)
     above: dict[str, tuple[UpstreamKey, int]] = {}
     upstream: dict[NodeLike, UpstreamKey] = {}
@@ -240,14 +239,14 @@ def _upstream_key(
 
 
 def _parameters(node: NodeLike) -> list[tuple[str, str]]:
-    """Names in the graph and names in the function: renaming a graph changes no result."""
+    """Names in the graph and in the function. Keys have the latter, so renaming keeps them."""
     if isinstance(node, Node):
         return [(one.name, one.parameter) for one in node.parameters]
     return [(name, name) for name in (*node.inputs, *node.bound)]
 
 
 def _default(node: NodeLike, name: str, parameter: str) -> Any:
-    """What the node will take: of a parameter by keyword the function's own default, as it is."""
+    """The default that the node will use; for a keyword-only parameter the current one."""
     own = getattr(getattr(node, "function", None), "__kwdefaults__", None) or {}
     return own[parameter] if parameter in own else node.defaults[name]
 

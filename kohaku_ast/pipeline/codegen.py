@@ -1,7 +1,8 @@
-"""A Plan as one Python function, a line a node: a run costs what the calls cost.
+"""A Plan as one generated Python function, a line for each node: a run costs what the calls cost.
 
-The names in the text are ours alone; the user's are in tables beside it. When a node raises,
-the line says which, and the locals of the frame hold what had finished: success pays nothing.
+The generated text has only names of ours; the user's names are in tables beside it. If a node
+raises, the line number tells which one, and the locals of the frame hold the values so far: a run
+that succeeds pays nothing for that.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ if TYPE_CHECKING:
     Line = tuple[str, NodeLike | None]
 
 
-#: Held while code is made: each Plan has one, whatever threads ask for it at once.
+#: Acquired while code is generated: each Plan has one, even if several threads need it at once.
 MAKING = threading.RLock()
 
 
 class GeneratedCode:
-    """The functions of one Plan."""
+    """The generated functions of one Plan."""
 
     __slots__ = (
         "_given_names",
@@ -43,7 +44,7 @@ class GeneratedCode:
         "run",
     )
 
-    #: Mapping of the given values -> what is asked for.
+    #: Mapping of the given values -> the result of the Plan.
     run: Callable[[Any], Any]
 
     def __init__(
@@ -72,8 +73,8 @@ class GeneratedCode:
         )
 
     def loop(self, over: tuple[str, ...]) -> Callable[..., None]:
-        """A function of an iterator of rows (bare values if *over* is one name, else tuples),
-        the mapping of the other values, and what takes the result of each row.
+        """A function with three arguments: an iterator of rows (values if *over* is one name, else
+        tuples), the mapping of the other values, and the function that takes each result.
         """
         found = self._loops.get(over)
         if found is None:
@@ -96,9 +97,7 @@ class GeneratedCode:
         return self._loops[over]
 
     def failed(self, traceback: TracebackType | None) -> tuple[NodeLike, dict[str, Any]] | None:
-        """The node that raised, and the values that were known then; None if no node of this
-        Plan did.
-        """
+        """The node that raised, and the values by then; None if no node of this Plan raised."""
         while traceback and traceback.tb_frame.f_globals is not self._globals:
             traceback = traceback.tb_next
         node = self._lines[traceback.tb_lineno - 1] if traceback else None
@@ -108,7 +107,9 @@ class GeneratedCode:
         return node, {name: found[self._variables[name]] for name in self._known_before(node)}
 
     def _known_before(self, failed: NodeLike) -> list[str]:
-        """Values from an earlier turn of a loop may still be in the variables of later nodes."""
+        """The names that have values when *failed* runs. The variables of later nodes may still
+        have those of an earlier row.
+        """
         known = list(self._given_names)
         for node in self._nodes:
             if node is failed:
@@ -149,7 +150,9 @@ class GeneratedCode:
         return lines
 
     def _statements(self, node: NodeLike, known: set[str]) -> list[str]:
-        """A value that was given stays, even if its node runs for another of its outputs."""
+        """The lines for *node*. A value that was given stays, even if its node runs for another of
+        its outputs.
+        """
         targets = ["_" if name in known else self._variable(name) for name in node.outputs]
         if not isinstance(node, Node):
             return [f"{', '.join(targets)}, = {self._run_call(node, known)}"]
@@ -161,7 +164,9 @@ class GeneratedCode:
         return [f"r = {call}", f"{', '.join(targets)} = {checked}"]
 
     def _call(self, node: Node, known: set[str]) -> str:
-        """By position as far as that goes: it is faster. Defaults stay with the function."""
+        """The call of a function. Arguments go by position where possible, which is faster; the
+        function fills in its own defaults.
+        """
         parts, skipped = [], False
         for one in node.parameters:
             if one.name in node.bound:

@@ -1,4 +1,4 @@
-"""Why each node of a run would or would not run: what ``Pipeline.explain_cache`` answers."""
+"""``Pipeline.explain_cache``: why each node would or would not run; and the notes it compares."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kohaku_ast.pipeline.plan import Plan
 
 @dataclass(frozen=True)
 class NodeCache:
-    """What would happen to one node."""
+    """Whether one node would run, and why."""
 
     node: str
-    #: ``kept`` (its result is loaded), ``not needed`` (what is below it is kept), ``runs``.
+    #: ``kept`` (its result is loaded), ``not needed`` (the results after it are kept), ``runs``.
     state: str
     why: str
     #: The key of its result; None if it has none.
@@ -31,7 +31,7 @@ class NodeCache:
 
 @dataclass(frozen=True)
 class CacheReport:
-    """A row a node, in the order in which they would run. Printing it shows a table."""
+    """A row for each node, in running order. ``print`` shows it as a table."""
 
     rows: tuple[NodeCache, ...]
 
@@ -49,8 +49,8 @@ class CacheReport:
 
 
 def explain_cache(plan: Plan, inputs: Mapping[str, Any], cache: Cache | None) -> CacheReport:
-    """What a run of *plan* would load and what it would run. Nothing is run. The nodes of a
-    pipeline inside that would run follow it, as far as its inputs are given.
+    """What a run of *plan* would load and what it would run. Runs nothing. If a nested pipeline
+    would run, rows of its nodes follow it, provided that its inputs are given.
     """
     if cache is None:
         rows = [
@@ -100,7 +100,7 @@ class _Explained:
         return f"it is as it was; nothing is kept for these values of {names or 'no input'}"
 
     def _above(self, node: NodeLike) -> list[NodeLike]:
-        """The nodes above *node*, in the order in which they run."""
+        """The nodes upstream of *node*, in running order."""
         found: set[NodeLike] = set()
         waiting = [node]
         while waiting:
@@ -112,14 +112,16 @@ class _Explained:
         return [one for one in self.plan.nodes if one in found]
 
     def _changed(self, node: NodeLike) -> list[str] | None:
-        """What is not as it was when a result of *node* was kept last; None: none ever was."""
+        """The parts that differ from those of the last stored result of *node*; None if no result
+        was ever stored.
+        """
         now, data = _facts_of(node, self.lineage), None
         if hasattr(self.cache, "load_note"):
             data = self.cache.load_note(_name(node))
         if now is None or data is None:
             return None
         before = json.loads(data)
-        own = f"{node.name}: default "  # one that is given now, or was then, tells nothing
+        own = f"{node.name}: default "  # not one whose input is given now, or was given then
         return [
             one
             for one in {**now, **before}
@@ -128,7 +130,7 @@ class _Explained:
         ]
 
     def inside(self, node: Any) -> list[NodeCache]:
-        """The rows of the pipeline that *node* is."""
+        """The rows of the nodes of a nested pipeline."""
         inputs = {name: self.inputs[name] for name in node.inputs if name in self.inputs}
         unknown = [name for name in node.inputs if name not in inputs and name not in node.defaults]
         is_inside = hasattr(node, "opened") and not node.map_over
@@ -140,7 +142,7 @@ class _Explained:
 
 
 def store_note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
-    """Keep what *node* is made of beside its result, once for each state of its code."""
+    """Store the parts of *node* beside its result, once for each state of its code."""
     identity = lineage.identity_of(node)
     noted = lineage.keys.noted
     if identity is None or noted.get(node) is identity or not hasattr(cache, "store_note"):
@@ -150,7 +152,7 @@ def store_note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
 
 
 def _facts_of(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
-    """What *node* reads, and its bound values and the defaults that it takes."""
+    """The digests of what *node* reads, of its bound values and of the defaults it uses."""
     identity = lineage.identity_of(node)
     if identity is None:
         return None
@@ -171,7 +173,7 @@ def _digest(value: Any) -> str:
 
 
 def _name(node: NodeLike) -> str:
-    """The same whether the file of the node is run or imported, and wherever it lies."""
+    """The name of the note: the same if the node's file is run or imported, in any folder."""
     file = os.path.basename(node.where.rpartition(":")[0])
     return blake2b(repr((file, node.name, node.outputs)).encode(), digest_size=10).hexdigest()
 
@@ -179,7 +181,7 @@ def _name(node: NodeLike) -> str:
 def store_result(
     node: NodeLike, key: str, result: tuple[Any, ...], lineage: Lineage, cache: Cache
 ) -> None:
-    """Keep the outputs of *node*; if that cannot be done, say so once for each node."""
+    """Store the outputs of *node*. If that is not possible, warn once for each node."""
     try:
         cache.store(key, result)
     except NotKept as error:
@@ -191,7 +193,7 @@ def store_result(
 
 
 def _reason(node: NodeLike, result: tuple[Any, ...], error: NotKept) -> NotKept | str:
-    """*error*, with the name of the output that it is about."""
+    """*error*, with the name of the output that cannot be stored."""
     for name, value in zip(node.outputs, result):
         try:
             dumps(value)

@@ -28,8 +28,8 @@ _UNCLEAR = ("any", "none")
 
 
 def read_input(graph: Graph, name: str, text: str) -> tuple[Any, str]:
-    """The value that *text* is for the input *name* (or for an output that is given), and what is
-    to be said of it: if nobody says of what type it is, it is a Python literal, else text.
+    """The value that *text* means for the input *name* (or for an output that is given), and a
+    note if no node has a type for it: then it is a Python literal if possible, else text.
 
     Raises ValueMismatch.
     """
@@ -50,7 +50,7 @@ def read_input(graph: Graph, name: str, text: str) -> tuple[Any, str]:
 
 
 def _find(graph: Graph, name: str) -> tuple[NodeLike | None, Any, Reading]:
-    """Who says the most of the type of *name*, the type, and how it is read."""
+    """The node with the clearest type of *name*, the type, and how text is read for it."""
     first = None
     for node, hint, reading in _type_sources(graph, name):
         if reading[0] not in _UNCLEAR:
@@ -76,7 +76,7 @@ def _type_sources(graph: Graph, name: str) -> Iterator[tuple[NodeLike, Any, Read
 
 
 def _of_script(node: Any, name: str) -> Reading | None:
-    """What the text of a script says of the target that *name* means in it."""
+    """How a value is read for the target that *name* means in a script, by the script's text."""
     file = getattr(node, "file", None)
     if file is None or not hasattr(node, "targets"):
         return None
@@ -91,8 +91,8 @@ def _of_script(node: Any, name: str) -> Reading | None:
 
 
 def reading_of(hint: Any, default: Any = ...) -> Reading:
-    """How a text is read for a parameter of the type *hint* (``hints.UNKNOWN``: none is said) with
-    the *default* (``...``: there is none).
+    """How text is read for a parameter with the type *hint* (``edge_types.UNKNOWN``: it has none)
+    and the *default* (``...``: it has none).
     """
     if hint is edge_types.UNKNOWN:
         return _ANY if default is ... else _of_type(type(default))
@@ -130,7 +130,7 @@ def _of_union(kinds: tuple[Any, ...]) -> Reading:
 
 
 def _member(name: MemberName, hint: Any) -> Any:
-    """The member itself; the name, where only a script knows its class."""
+    """The member of an enum; its name, if only a script knows the class."""
     for kind in [hint, *typing.get_args(hint)]:
         is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
         if is_enum and kind.__qualname__ == name.class_text:

@@ -30,7 +30,7 @@ class Rows:
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Any]:
-        """Bare values if one input varies, else tuples."""
+        """The items: values if one input varies, else tuples."""
         return iter(self._rows)
 
     def values(self, index: int) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def make_rows(
     map_mode: str = "zip",
 ) -> Rows:
     """The items of ``map(inputs, map_over, map_mode)``. Raises PipelineError for names that are
-    not among *inputs*, values that cannot be gone over, and unequal lengths under "zip".
+    not in *inputs*, values that are not iterable, and unequal lengths with "zip".
     """
     check_mode(map_mode)
     renamed = over_names(map_over)
@@ -77,13 +77,13 @@ def make_rows(
 
 
 def check_mode(map_mode: str) -> None:
-    """Raises PipelineError for what is no *map_mode*."""
+    """Raise PipelineError for an unknown *map_mode*."""
     if map_mode not in ("zip", "product"):
         raise PipelineError(f"map_mode is {map_mode!r} (expected 'zip' or 'product').")
 
 
 def over_names(map_over: str | Iterable[str] | Mapping[str, str] | None) -> dict[str, str]:
-    """Name among the inputs -> name in the pipeline, of what varies. Raises PipelineError."""
+    """Name in the inputs -> name in the pipeline, of the inputs that vary. Raises PipelineError."""
     if isinstance(map_over, str):
         return {map_over: map_over}
     if map_over is not None and hasattr(map_over, "items"):

@@ -1,4 +1,4 @@
-"""What a graph needs of a node, whoever makes it; names of outputs, their values, async calls."""
+"""The protocol of a node, and what all kinds of nodes share: names and values of outputs, calls."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class NodeLike(Protocol):
 
     It may also have ``input_hint(name)`` and ``output_hint(name)`` (types, for the check of
     the edges), and ``cache_identity()``: a tuple of values, functions and tuples of them that its
-    results depend on beside its inputs, asked for before every run with a cache. It should be
-    quick, and give equal objects as long as nothing has changed; without it the node counts by
-    the code of its class and by its attributes.
+    results depend on besides its inputs. Every run with a cache calls it, so it should be quick,
+    and return equal objects as long as nothing has changed. Without it the key has the code of
+    the node's class and its attributes.
     """
 
     @property
@@ -40,7 +40,7 @@ class NodeLike(Protocol):
 
     @property
     def bound(self) -> Mapping[str, Any]:
-        """Name -> value of what is no input any more."""
+        """Name -> value of the inputs that are bound."""
 
     @property
     def cache(self) -> bool:
@@ -55,12 +55,12 @@ class NodeLike(Protocol):
         """``file.py:12``."""
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of the outputs. *values* lacks the inputs that keep their defaults."""
+        """The values of the outputs. Inputs that are not in *values* keep their defaults."""
 
 
 def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
-    """The names in *asked*. Raises PipelineError for none, a repeated one, or one that no
-    parameter could have.
+    """The names in *wanted*. Raises PipelineError if there is none, one is repeated, or one is no
+    name for a parameter.
     """
     names = tuple(wanted.split() if isinstance(wanted, str) else wanted)
     for name in names:
@@ -78,7 +78,7 @@ def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
 
 
 def place(filename: str, line: int) -> str:
-    """``file.py:12``, relative to the working folder where the file lies in it."""
+    """``file.py:12``, relative to the working folder if the file is in it."""
     import os
 
     try:
@@ -110,7 +110,7 @@ _COROUTINE = 0x80  # CO_COROUTINE
 
 
 def is_async(function: Callable[..., object]) -> bool:
-    """Whether calling *function* makes a coroutine, as far as Python knows."""
+    """Whether a call of *function* returns a coroutine, as far as Python knows."""
     code = getattr(function, "__code__", None)
     if code is not None and not getattr(function, "__dict__", None):
         return bool(code.co_flags & _COROUTINE)
@@ -127,7 +127,7 @@ async def call_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ..
 
 
 def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The same, waited for in a loop of its own."""
+    """The same, run in an event loop of its own."""
     import asyncio
     import contextvars
     import threading

@@ -1,4 +1,4 @@
-"""What runs for the values that are given and the outputs that are asked for."""
+"""The Plan of a run: which nodes run for the given values and the wanted outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Plan:
-    """Frozen: the same for every run with the same names."""
+    """The nodes that run, in order. Frozen: the same for every run with the same names."""
 
     __slots__ = (
         "_generated",
@@ -39,11 +39,11 @@ class Plan:
     ) -> None:
         #: The nodes that run, in order. A pipeline among them gives what is needed of it only.
         self.nodes = nodes
-        #: The names whose values are given, all of which some node of these reads.
+        #: The names whose values are given; some node reads each of them.
         self.given = given
-        #: The outputs asked for; without that, every output of every node that runs.
+        #: The wanted outputs; if the caller names none, every output of every node that runs.
         self.wanted = wanted
-        #: Whether one output was asked for by its name: its value is the result, no dict.
+        #: Whether the caller wants one output by its name: the result is its value, not a dict.
         self.single = single
         #: Whether a node is an ``async def``.
         self.is_async = any(node.is_async for node in nodes)
@@ -51,13 +51,13 @@ class Plan:
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
         #: Whether no pipeline among them has a cache or callbacks of its own.
         self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
-        #: What ``cache_keys`` works out once for each plan.
+        #: The PlanKeys of this plan, which ``cache_keys`` makes once.
         self.keys: object = None
         self._generated: GeneratedCode | None = None
 
     @property
     def generated(self) -> GeneratedCode:
-        """The whole Plan as one function, made when it is first asked for."""
+        """The Plan as one generated function, made at its first use."""
         if self._generated is None:
             with MAKING:
                 self._generated = self._generated or GeneratedCode(
@@ -66,7 +66,7 @@ class Plan:
         return self._generated
 
     def result(self, values: Mapping[str, Any]) -> Any:
-        """What is asked for, out of all *values*."""
+        """The wanted outputs out of *values*."""
         if self.single:
             return values[self.wanted[0]]
         return {name: values[name] for name in self.wanted}
@@ -78,9 +78,9 @@ class Plan:
 def make_plan(
     graph: Graph, given: Collection[str], output_name: str | Collection[str] | None = None
 ) -> Plan:
-    """The Plan for values of the names *given* that gives *output_name* (None: all that leads
-    to a leaf). Raises PipelineError that names all missing and unused inputs, or all outputs
-    that nothing gives.
+    """The Plan that makes *output_name* (None: the outputs of all nodes that lead to a leaf) from
+    values of the names *given*. Raises PipelineError, which lists all missing and unused inputs,
+    or all wanted outputs that no node gives.
     """
     single = isinstance(output_name, str)
     wanted = (output_name,) if isinstance(output_name, str) else output_name
@@ -103,7 +103,7 @@ def make_plan(
 def ancestors(
     graph: Graph, given: Collection[str], wanted: tuple[str, ...] | None
 ) -> tuple[tuple[NodeLike, ...], set[str]]:
-    """The nodes to run, and every name that is read or asked for."""
+    """The nodes to run, and every name that is read or wanted."""
     if wanted is None:
         needed = {name for node in graph.leaves for name in node.outputs}
     else:

@@ -38,17 +38,18 @@ if TYPE_CHECKING:
 
 
 class ScriptFile:
-    """Shared by a node and its copies. Raises SourceError, and SyntaxError as ``compile`` does.
+    """The file of a script node, shared by its copies. Raises SourceError, and SyntaxError as
+    ``compile`` does.
 
-    The text is read again for each run, as ``Script.run`` does; what was compiled serves until
-    it has changed. In another process it is the text that was sent.
+    The text is read again for each run, as ``Script.run`` does; the compiled Program is used
+    until it changes. In another process it is the text that was sent.
     """
 
     def __init__(self, path: str, entrypoint: str = "") -> None:
         self.entrypoint = entrypoint
-        #: What the text says.
+        #: The names that the text has.
         self.names: ScriptNames
-        #: Whether it came from another process: then it was checked there.
+        #: Whether another process sent it; that process has checked it.
         self.is_sent = False
         self._texts: ScriptTexts | None = None  # made when a cache needs it
         self._take(Launch(path))
@@ -61,7 +62,7 @@ class ScriptFile:
         self._binder = Binder(launch, (), self.entrypoint, capture=True)
 
     def binder(self) -> Binder:
-        """What binds the text, as it is now, to values. Raises SourceError if it is gone."""
+        """The Binder of the text as it is now. Raises SourceError if the file is gone."""
         if not self.is_sent:
             now = self._read()
             if now.data != self.launch.data:
@@ -69,18 +70,18 @@ class ScriptFile:
         return self._binder
 
     def check(self, targets: list[str]) -> None:
-        """Raise UnknownTarget and the like for *targets* that the script does not have."""
+        """Raise UnknownTarget and similar errors for *targets* that the script does not have."""
         if targets:
             self._binder.check([Override(one, None, "script(inputs=...)") for one in targets])
 
     def digests(self) -> tuple[tuple[str, bytes], ...]:
-        """Of the text, and of those of the user's modules that it imports, as they are now."""
+        """Digests of the text and of the user's modules that it imports, as they are now."""
         if self._texts is None:
             self._texts = ScriptTexts(self.launch)
         return self._texts.digests()
 
     def _read(self) -> Launch:
-        """The file, wherever the working folder is by now."""
+        """The file as it is now, even if the working folder has changed."""
         now = Launch(self.launch.filename)
         now.shown, now.argv = self.launch.shown, self.launch.argv
         now.filename, now.path0 = self.launch.filename, self.launch.path0
@@ -110,11 +111,11 @@ def source_of(launch: Launch) -> Source:
 
 
 RETURN = "return"
-"""Stands for what the call that starts the script returns: no global can have this name."""
+"""Stands for the return value of the script's starting call: no global can have this name."""
 
-#: Annotations that say the same in every script. A default's type says nothing: another is fine.
+#: Annotations that mean the same in every script. The type of a default does not count as one.
 _TYPES = {one.__name__: one for one in (int, float, str, bool, bytes, list, dict, set, tuple)}
-#: With one of these a script may have globals that its text does not name.
+#: A script that calls one of these may have globals that its text does not name.
 _OPENERS = ("globals", "exec", "vars", "locals")
 
 
@@ -122,19 +123,19 @@ _OPENERS = ("globals", "exec", "vars", "locals")
 class ScriptNames:
     """The names of one script."""
 
-    #: Name that a value may be given by (full and short targets) -> the full target.
+    #: Full or short target -> the full target.
     targets: dict[str, str] = field(default_factory=dict)
     #: Those of *targets* that another node's output of that name fills.
     linked: frozenset[str] = frozenset()
-    #: Those that a person would tune, by their shortest targets.
+    #: The short targets of the parameters that a person would tune.
     settings: tuple[str, ...] = ()
-    #: Global -> the line that binds it first.
+    #: Global -> the first line that binds it.
     globals: dict[str, int] = field(default_factory=dict)
-    #: Whether it may have other globals, too.
+    #: Whether it may have other globals too.
     is_open: bool = False
-    #: Whether a call of its own starts it, so that it returns something.
+    #: Whether the guard calls a function, so that there is a return value.
     returns: bool = False
-    #: Global -> the type that its annotation promises.
+    #: Global -> its annotated type.
     hints: dict[str, Any] = field(default_factory=dict)
 
 
@@ -164,8 +165,8 @@ def _targets(parameters: list[Parameter]) -> dict[str, str]:
 
 
 def _linked(parameters: list[Parameter], settings: list[Parameter]) -> Iterator[str]:
-    """Globals, and what a person would tune. The rest (a function, a module, a local deep inside)
-    may have the name of somebody's output by chance.
+    """Globals, and parameters that a person would tune. Others (a function, a module, a nested
+    local) may have the name of a node's output by chance.
     """
     for one in parameters:
         if one.kind == "global":
@@ -222,7 +223,7 @@ def name_outputs(
 
 
 def check_outputs(wanted: Iterable[str], file: ScriptFile) -> None:
-    """Raise PipelineError for what the script, by its text, cannot give."""
+    """Raise PipelineError for outputs that the script's text does not have."""
     for one in wanted:
         if one == RETURN:
             if not (file.names.returns or file.entrypoint):
@@ -252,7 +253,7 @@ _YOUNG = 2_000_000_000  # nanoseconds; FAT counts every other second
 
 
 class ScriptTexts:
-    """Of a script and of what it imports of the user's; files that have changed are read again."""
+    """Digests of a script and of the user's modules that it imports; rereads changed files."""
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
@@ -260,8 +261,8 @@ class ScriptTexts:
         self._digests: tuple[tuple[str, bytes], ...] = ()
 
     def digests(self) -> tuple[tuple[str, bytes], ...]:
-        """Path from the script's folder and digest of each file; the same object as long as
-        nothing has changed.
+        """Path from the script's folder and digest of each file. It is the same object until a
+        file changes.
         """
         if not self._states or not all(map(_is_same, self._states, self._states.values())):
             self._read()
@@ -294,7 +295,7 @@ def _digest(data: bytes) -> bytes:
 
 
 def _label(path: str, folder: str) -> str:
-    """Not the whole path: a project that lies elsewhere keeps its results."""
+    """The path from *folder*: a project that is moved keeps its results."""
     inside = os.path.relpath(path, folder)
     return os.path.basename(path) if inside.startswith("..") else inside.replace(os.sep, "/")
 
@@ -304,8 +305,8 @@ def _is_same(path: str, before: State | None) -> bool:
 
 
 def _state(path: str) -> State | None:
-    """As the system has it: time of the last change, size, number of the file. None for a file
-    that has just been changed: within the clock's steps it could change again unseen.
+    """Time of the last change, size and inode of the file. None for a file that has just changed:
+    within one step of the clock it could change again unnoticed.
     """
     try:
         found = os.stat(path)
@@ -331,14 +332,14 @@ def _imported(data: bytes, package: str, folder: str) -> Iterator[tuple[str, str
     except (SyntaxError, ValueError, RecursionError):
         return
     for name in _names(tree, package):
-        module = find_module(folder, name)  # as the script finds it: its own folder comes first
+        module = find_module(folder, name)  # the script's own folder comes first
         path = module.path if module else find_file(name)
         if path is not None:
             yield name, path
 
 
 def _names(tree: ast.Module, package: str) -> Iterator[str]:
-    """Each with its parents; what is no module is not found."""
+    """The names that *tree* imports, with their parents. Some may be no modules."""
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):

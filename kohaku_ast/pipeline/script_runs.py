@@ -29,35 +29,37 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.outcome import Outcome
 
-    #: What the starting call returned, and the globals that were asked for, as far as they exist.
+    #: The return value of the starting call, and the wanted globals that exist.
     Result = tuple[Any, Mapping[str, Any]]
 
 
-#: ``__main__``, ``sys.argv`` and the rest are one script's. A script may run a pipeline itself.
+#: ``__main__``, ``sys.argv`` and the like belong to one script. It may run a pipeline itself.
 _HERE = threading.RLock()
-#: File and text of a script -> its server, once it has run here before; ended with this process.
+#: File and text of a script -> its server (None after its first run); ends with this process.
 _SERVERS: dict[tuple[str, bytes], Any] = {}
-_MOST = 8  # servers, each with its libraries in memory; further scripts start from nothing
+_MOST = 8  # servers, each with its libraries in memory; other scripts get fresh interpreters
 _LOCK = threading.Lock()
 
 
 def run_script(
     file: ScriptFile, values: Mapping[str, Any], outputs: tuple[str, ...], wants_value: bool
 ) -> Result:
-    """Run the script with *values* by target. Raises what it raises; PipelineError if it ends by
-    ``sys.exit`` with anything but 0.
+    """Run the script with *values* by target. Raises what the script raises; PipelineError if it
+    calls ``sys.exit`` with a status other than 0.
     """
     from kohaku_ast.config.config import Config
 
     config = Config(globals_dict=values, outputs=outputs)
     if IN_WORKER.get():
         return _run_elsewhere(file.binder().bind(config), wants_value)
-    with _HERE:  # from here on: binding looks at the modules, which are another script's meanwhile
+    with _HERE:  # binding reads sys.modules, which may be those of another script until then
         return call(InlineRun(file.binder().bind(config), file.local))
 
 
 def call(run: InlineRun) -> Result:
-    """Run it here. Its name tells ``frames.cut`` that what lies below is the user's."""
+    """Run it in this process. ``trim_traceback`` knows this function by its name: the frames below
+    it are the user's.
+    """
     try:
         value = run.whole()
     except SystemExit as exit_:
@@ -75,7 +77,7 @@ def call(run: InlineRun) -> Result:
 
 
 def _run_elsewhere(bound: Bound, wants_value: bool) -> Result:
-    """Run it in a process of its own, which ends with this one."""
+    """Run it in a process of its own, which ends when this one ends."""
     bound.wants_error = True
     outcome = _wait(_start(bound, wants_value))
     if outcome.status == "succeeded":
@@ -84,8 +86,8 @@ def _run_elsewhere(bound: Bound, wants_value: bool) -> Result:
 
 
 def _start(bound: Bound, wants_value: bool) -> Any:
-    """A run under way: a fresh interpreter for the first of a script, since one may be all; the
-    others are forked from a server that has imported its libraries.
+    """Start the run. The first run of a script gets a fresh interpreter, since it may be the only
+    one; later ones are forked from a server that has imported the libraries.
     """
     from kohaku_ast.runner.spawn import SpawnedRun
     from kohaku_ast.runner.warm_client import WarmServer
@@ -113,7 +115,7 @@ def _server(launch: Launch) -> Any:
 
 
 def _wait(handle: Any) -> Outcome:
-    """The Outcome. Whatever ends the wait ends the script."""
+    """The Outcome. If the wait is interrupted, the script is ended."""
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, lambda *_: _kill(handle)) if is_main else None
     try:
@@ -125,14 +127,14 @@ def _wait(handle: Any) -> Outcome:
 
 
 def _kill(handle: Any) -> None:
-    """The engine ends this worker process: the script that it waits for would go on."""
+    """On SIGTERM: kill the script, which would run on without this worker process."""
     handle.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _error_of(launch: Launch, outcome: Outcome) -> BaseException:
-    """What the script raised in its process, or why there is nothing of it."""
+    """The exception of the script in its process, or a PipelineError that says how it ended."""
     found = outcome.error
     if found is None:
         return _exit_error(launch, outcome.exit_status)
