@@ -94,13 +94,15 @@ class _Search:
             self._refer(root)
         else:
             self._add("function", root)
-        done = asked = 0
+        done = checked = 0  # how many were followed, and searched for subclasses
         while done < len(self.followed):  # grows on the way
             self._add_all(self.followed[done], lambda thing: self._parts(thing, root))
             done += 1
-            while self.detector.with_subclasses and asked < done == len(self.followed):
-                self._add_all(self.followed[asked], lambda one: subclass_parts(one, self.detector))
-                asked += 1
+            while self.detector.with_subclasses and checked < done == len(self.followed):
+                self._add_all(
+                    self.followed[checked], lambda one: subclass_parts(one, self.detector)
+                )
+                checked += 1
         text = b"".join(
             label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
             for label, digest in self.facts.items()

@@ -50,8 +50,8 @@ class DiskCache:
         return None if data is None else loads(data)
 
     def store(self, key: str, value: Any) -> None:
-        """Store *value* under *key*, atomically for readers. Raises NotKept if it is larger than
-        ``most_bytes`` or cannot be pickled.
+        """Store *value* under *key*, atomically for readers. Raises NotCacheable if it is larger
+        than ``most_bytes`` or cannot be pickled.
         """
         data = dumps(value)
         if self.most_bytes is not None and len(data) > self.most_bytes:
@@ -114,7 +114,7 @@ class DiskCache:
             self._replace(path, _digest(key, data) + data)
         except OSError as error:
             self._warnings.warn(
-                "write", f"results cannot be kept in {self._values} ({error}). {_UNWRITABLE}"
+                "write", f"results cannot be stored in {self._values} ({error}). {_UNWRITABLE}"
             )
 
     def _replace(self, path: str, data: bytes) -> None:
@@ -145,8 +145,8 @@ class DiskCache:
         return f"DiskCache({str(self.folder)!r})"
 
 
-_OTHERS = "it is not used, because a kept result can run code. Take a folder of your own."
-_UNWRITABLE = "The run goes on without; give the cache another folder, or make room."
+_OTHERS = "it is not used, because a cached result can run code. Use a folder of your own."
+_UNWRITABLE = "The run goes on without a cache; give it another folder, or free some space."
 
 
 def _digest(key: str, data: bytes) -> bytes:
@@ -188,15 +188,15 @@ class Cache(Protocol):
         """The result stored under *key*, as a copy; None if there is none."""
 
     def store(self, key: str, value: Any) -> None:
-        """Store *value*, as it is now, under *key*. Raises NotKept if that is not possible."""
+        """Store *value*, as it is now, under *key*. Raises NotCacheable if that is not possible."""
 
 
-class NotKept(Exception):  # noqa: N818  # says what happened, not that somebody erred
+class NotCacheable(Exception):  # noqa: N818  # it says what happened
     """A result cannot be pickled, or is too large. The message says what the user can do."""
 
 
 def dumps(value: Any) -> bytes:
-    """*value* pickled, by cloudpickle if pickle cannot do it. Raises NotKept."""
+    """*value* pickled, by cloudpickle if pickle cannot do it. Raises NotCacheable."""
     try:
         return pickle.dumps(value, protocol=5)
     except Exception as error:
@@ -209,16 +209,16 @@ def _cloudpickled(value: Any, first: Exception) -> bytes:
     try:
         data: bytes = cloudpickle.dumps(value, protocol=5)
     except Exception as error:
-        raise NotKept(
+        raise NotCacheable(
             f"a {type(value).__name__}, which cannot be pickled ({first}). Return plain data from "
             "the node, or give it cache=False."
         ) from error
     return data
 
 
-def too_large(size: int) -> NotKept:
+def too_large(size: int) -> NotCacheable:
     """The error about a result of *size* bytes."""
-    return NotKept(f"it has {size} bytes, more than the cache may hold. Raise its most_bytes.")
+    return NotCacheable(f"it has {size} bytes, more than the cache may hold. Raise its most_bytes.")
 
 
 def loads(data: bytes) -> Hit | None:

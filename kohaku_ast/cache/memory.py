@@ -40,7 +40,7 @@ class MemoryCache:
         return loads(kept.data) if type(kept) is _Pickled else Hit(kept)
 
     def store(self, key: str, value: Any) -> None:
-        """Store *value*, as it is now, under *key*. Raises NotKept as DiskCache does."""
+        """Store *value*, as it is now, under *key*. Raises NotCacheable as DiskCache does."""
         if is_plain(value):
             self._put(key, value, 64 + (len(value) if isinstance(value, (str, bytes)) else 0))
             return

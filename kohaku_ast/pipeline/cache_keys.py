@@ -152,10 +152,10 @@ def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:
     """Why a node runs uncached: a given value has no fingerprint."""
     node = next(one for one in plan.nodes if name in one.inputs)
     return (
-        f"node {node.name!r} ({node.where}) and what is below it run uncached: the input {name!r} "
-        f"holds a {error.type_name}, of which it cannot be told whether it is the same next time. "
-        f"Give it a method __kogine_fingerprint__() that says what it is, or give the node plain "
-        f"data."
+        f"node {node.name!r} ({node.where}) and the nodes after it run uncached: the input "
+        f"{name!r} holds a {error.type_name}, which has no fingerprint: nothing shows whether it "
+        f"is the same next time. Give it a method __kogine_fingerprint__() that returns its "
+        f"content, or give the node plain data."
     )
 
 
@@ -263,8 +263,8 @@ def _value(node: NodeLike, name: str, value: Any) -> tuple[Any, ...] | UpstreamK
 
 def _uncached_reason(node: NodeLike, unidentified: Unidentified) -> str:
     return (
-        f"node {node.name!r} ({node.where}) and what is below it run uncached: what it reads holds "
-        f"a {unidentified.cause.type_name} ({unidentified.part}), of which it cannot be told "
-        f"whether it is the same next time. Make it inside the function, give it a method "
+        f"node {node.name!r} ({node.where}) and the nodes after it run uncached: the node reads a "
+        f"{unidentified.cause.type_name} ({unidentified.part}), which has no fingerprint: nothing "
+        f"shows whether it is the same next time. Make it inside the function, give it a method "
         f"__kogine_fingerprint__(), or take it as an input."
     )

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from kohaku_ast.cache.code_identity import digest_of_code
-from kohaku_ast.cache.disk import Cache, NotKept, dumps
+from kohaku_ast.cache.disk import Cache, NotCacheable, dumps
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 from kohaku_ast.pipeline.cache_keys import Lineage
 from kohaku_ast.pipeline.node_like import NodeLike
@@ -184,19 +184,19 @@ def store_result(
     """Store the outputs of *node*. If that is not possible, warn once for each node."""
     try:
         cache.store(key, result)
-    except NotKept as error:
+    except NotCacheable as error:
         reason = _reason(node, result, error)
-        message = f"the result of node {node.name!r} ({node.where}) is not kept: {reason}"
+        message = f"the result of node {node.name!r} ({node.where}) is not cached: {reason}"
         lineage.keys.warnings.warn(f"result of {node.name}", message)
     else:
         store_note(node, lineage, cache)
 
 
-def _reason(node: NodeLike, result: tuple[Any, ...], error: NotKept) -> NotKept | str:
+def _reason(node: NodeLike, result: tuple[Any, ...], error: NotCacheable) -> NotCacheable | str:
     """*error*, with the name of the output that cannot be stored."""
     for name, value in zip(node.outputs, result):
         try:
             dumps(value)
-        except NotKept as found:
+        except NotCacheable as found:
             return f"the output {name!r} is {found}"
     return error

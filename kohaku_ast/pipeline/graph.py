@@ -129,9 +129,7 @@ def _cycle(stack: list[NodeLike], closing: NodeLike) -> PipelineError:
         )
     path = " -> ".join(one.name for one in [around[-1], *around])
     places = ", ".join(shown(one) for one in around)
-    return PipelineError(
-        f"the nodes go round in a circle: {path}. They are {places}.{_way_out(around)}"
-    )
+    return PipelineError(f"the nodes form a cycle: {path}. They are {places}.{_way_out(around)}")
 
 
 def _way_out(around: list[NodeLike]) -> str:
