@@ -47,25 +47,25 @@ class DaftEngine:
         self.debug = debug
         self._daft = find_daft()
 
-    def run(self, run: PipelineRun) -> Any:
-        """The result of *run*. Raises what a node raised."""
+    def run(self, job: PipelineRun) -> Any:
+        """The result of *job*. Raises what a node raised."""
         if IN_ROW.get():
-            inner = in_this_row(run)
+            inner = in_this_row(job)
             return inner.scope.engine.run(inner)
-        table = RowTable(run, None, False)
+        table = RowTable(job, None, False)
         self._compute(table)
         return table.results()[0]
 
-    def map(self, run: PipelineRun, rows: Rows, keep: bool = False) -> Any:
+    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> Any:
         """The results of *rows* in their order; a DataFrame if *collect* is False."""
         if IN_ROW.get():
-            inner = in_this_row(run)
+            inner = in_this_row(job)
             return inner.scope.engine.map(inner, rows, keep)
         if not self.collect:
-            return self._shown(make_frame(self._daft, run.plan, rows))
+            return self._shown(make_frame(self._daft, job.plan, rows))
         if not len(rows):
             return []
-        table = RowTable(run, rows, keep)
+        table = RowTable(job, rows, keep)
         self._compute(table)
         return table.results()
 

@@ -67,15 +67,15 @@ class NativeEngine:
         """
         return workers_at(self.max_workers, depth)
 
-    def run(self, run: PipelineRun) -> Any:
-        """The result of *run*. Raises what a node raised."""
-        if run.scope.level is not None and run.scope.level.is_item:
+    def run(self, job: PipelineRun) -> Any:
+        """The result of *job*. Raises what a node raised."""
+        if job.scope.level is not None and job.scope.level.is_item:
             from kohaku_ast.engines.process_engine import run_pooled
 
-            return run_pooled(run, run.scope.level)
-        if self.node_kind == "sequential" and self._is_direct(run):
-            return run_direct(run)
-        with self._opened(run, self.node_kind) as (inner, level):
+            return run_pooled(job, job.scope.level)
+        if self.node_kind == "sequential" and self._is_direct(job):
+            return run_direct(job)
+        with self._opened(job, self.node_kind) as (inner, level):
             if self.node_kind == "sequential":
                 return run_in_turn(inner, level.wait)
             if self.node_kind == "threaded":
@@ -86,13 +86,13 @@ class NativeEngine:
 
             return run_pooled(inner, level)
 
-    def map(self, run: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
+    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order."""
         if not len(rows):
             return []
-        if self.map_kind == "sequential" == self.node_kind and self._is_direct(run):
-            return map_direct(run, rows, keep)
-        with self._opened(run, self.map_kind) as (inner, level):
+        if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
+            return map_direct(job, rows, keep)
+        with self._opened(job, self.map_kind) as (inner, level):
             if self.map_kind == "sequential":
                 return [self._item(inner, rows, index, keep) for index in range(len(rows))]
             if self.map_kind == "threaded":

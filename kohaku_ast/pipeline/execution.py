@@ -358,10 +358,10 @@ class Scope:
 class Engine(Protocol):
     """Decides where and in which order the nodes of a run are called."""
 
-    def run(self, run: PipelineRun) -> Any:
-        """``run.plan.result(...)``. Raises what a node raised, after ``run.fail(...)``."""
+    def run(self, job: PipelineRun) -> Any:
+        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
 
-    def map(self, run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
         """A result for each of *rows*, in their order; with *keep* a FailedItem for each that
         raised.
         """
