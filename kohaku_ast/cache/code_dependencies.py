@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from kohaku_ast.cache.change_detector import (
     MISSING,
@@ -45,17 +45,6 @@ from kohaku_ast.user_code import (
     is_stdlib,
     library_label,
 )
-
-
-class CodeParts(Protocol):
-    """How a node that is no function describes what it computes."""
-
-    def cache_identity(self) -> tuple[Any, ...]:
-        """Values, functions, nodes and tuples of them, that its results depend on. Every run calls
-        it before any node runs. A pair of text and bytes is a name for ``explain_cache`` and a
-        digest of the thing with this name.
-        """
-
 
 _DESCRIBING = ("__kogine_parts__", "cache_identity")
 """Methods that return the parts of an object: of our nodes, and of the user's objects."""
@@ -93,9 +82,12 @@ def parts_of(thing: Any, detector: ChangeDetector) -> Iterator[Part]:
 
 
 def _flat(parts: tuple[Any, ...], label: str) -> Iterator[Part]:
+    """The parts of what ``cache_identity`` returns: values, functions, nodes and tuples of them. A
+    pair of text and bytes is a name for ``explain_cache`` and the digest of the thing so named.
+    """
     for number, part in enumerate(parts):
         if isinstance(part, tuple) and [type(one) for one in part] == [str, bytes]:
-            yield part  # a name and a digest
+            yield part
         elif isinstance(part, tuple):
             yield f"{label}{number}.length", len(part)
             yield from _flat(part, f"{label}{number}.")

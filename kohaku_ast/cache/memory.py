@@ -22,8 +22,11 @@ class MemoryCache:
         for name, most in (("most_bytes", most_bytes), ("most_items", most_items)):
             if most is not None and (not isinstance(most, int) or most <= 0):
                 raise PipelineError(f"{name} is {most!r}; it must be more than 0, or None.")
+        #: How many bytes the results may have together; None: any number.
         self.most_bytes = most_bytes
+        #: How many results it may have; None: any number.
         self.most_items = most_items
+        #: Key -> value and size, the least recently used first.
         self._items: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._notes: dict[str, bytes] = {}

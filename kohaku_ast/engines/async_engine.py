@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import itertools
 import threading
 from concurrent.futures import Executor, Future
@@ -14,7 +13,7 @@ from kohaku_ast.engines.futures import in_own_thread, unwrapped
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
-from kohaku_ast.pipeline.node_like import call_async
+from kohaku_ast.pipeline.node_like import call_async, is_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -257,8 +256,7 @@ class AsyncExecutor(Executor):
 def _makes_coroutine(function: Callable[..., Any]) -> bool:
     if isinstance(getattr(function, "is_async", None), bool):  # a node
         return function.is_async  # type: ignore[attr-defined, no-any-return]
-    call: Any = type(function).__call__
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+    return is_async(function)
 
 
 async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:

@@ -104,9 +104,9 @@ class GeneratedCode:
         if node is None or traceback is None:
             return None
         found = traceback.tb_frame.f_locals
-        return node, {name: found[self._variables[name]] for name in self._known_before(node)}
+        return node, {name: found[self._variables[name]] for name in self._names_before(node)}
 
-    def _known_before(self, failed: NodeLike) -> list[str]:
+    def _names_before(self, failed: NodeLike) -> list[str]:
         """The names that have values when *failed* runs. The variables of later nodes may still
         have those of an earlier row.
         """

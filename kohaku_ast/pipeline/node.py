@@ -331,7 +331,7 @@ def _reduced(node: Node) -> str | tuple[Any, ...]:
     """What ``__reduce__`` returns: a reference, if another process finds this node by the name of
     the function; else the function's own bytes.
     """
-    found = _found_elsewhere(node.__dict__)
+    found = _look_up(node.__dict__)
     if found is node:
         return str(node.__dict__["__qualname__"])
     if type(found) is type(node) and found.function is node.function:
@@ -339,7 +339,7 @@ def _reduced(node: Node) -> str | tuple[Any, ...]:
     return _rebuild, (_dump(node.function), node.options())
 
 
-def _found_elsewhere(names: dict[str, Any]) -> Any:
+def _look_up(names: dict[str, Any]) -> Any:
     """The object that another process finds by the function's name."""
     found: Any = sys.modules.get(names.get("__module__") or "")
     if found is None or (found.__name__ == "__main__" and not hasattr(found, "__file__")):

@@ -91,7 +91,7 @@ class ScriptNode:
 
     def _take(self, bound: Mapping[str, Any]) -> None:
         """Find the inputs; those in *bound* get these values and are no longer inputs."""
-        known = self._known()
+        known = self._targets_by_name()
         for name in bound:
             if name not in known:
                 raise PipelineError(self._unknown(name, list(known)))
@@ -107,7 +107,7 @@ class ScriptNode:
         self.inputs = tuple(dict.fromkeys([*required, *settings, *free]))
         self.defaults = MappingProxyType(dict.fromkeys(self.inputs[len(required) :], ...))
 
-    def _known(self) -> dict[str, str]:
+    def _targets_by_name(self) -> dict[str, str]:
         """Name in the graph -> target. An output is never an input of the same script."""
         renamed = {self.full(target) for target in self.renamed}
         known = {
