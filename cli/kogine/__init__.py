@@ -5,6 +5,9 @@ shown: see ``kohaku_ast/sigint.py``, which takes over when it has been imported.
 import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
 import sys
 
+COMPLETE = "_KOGINE_COMPLETE"
+"""The environment variable with which a shell asks for completion, as click names it."""
+
 
 def hear_again() -> None:
     """Undo it: another program calls us."""

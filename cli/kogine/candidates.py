@@ -9,8 +9,8 @@ import marshal
 import sys
 
 from kogine.option_types import Candidate, find_files
+from kogine.script_arguments import accepted_by
 from kogine.script_command import split_override
-from kogine.sort_words import accepted_by
 
 from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import KogineError, UsageError

@@ -23,9 +23,9 @@ from click.shell_completion import (
     ZshComplete,
     _resolve_context,
 )
-from kogine.command import Choice, Command, Group
+from kogine import COMPLETE
+from kogine.command import Choice, Command, Group, kogine
 from kogine.command_with_script import CommandWithScript
-from kogine.main import COMPLETE
 from kogine.option_types import find_files, items
 
 from kohaku_ast.errors import UsageError
@@ -36,8 +36,6 @@ SHELLS = {
     "fish": "run this once: kogine completion fish > ~/.config/fish/completions/kogine.fish",
 }
 """The shells, and what their users do with the script."""
-
-VARIABLE = COMPLETE
 
 
 class _Words(ShellComplete):
@@ -144,11 +142,9 @@ def complete(instruction: str) -> Callable[[], int]:
 
     Whatever is wrong, it prints nothing: at a prompt, a traceback is worse than no candidate.
     """
-    from kogine.command import kogine
-
     shell = instruction.partition("_")[0]
     try:
-        text = _CLASSES[shell](kogine, {}, "kogine", VARIABLE).complete()
+        text = _CLASSES[shell](kogine, {}, "kogine", COMPLETE).complete()
     except Exception:
         text = ""
     return lambda: _print(text)
@@ -177,9 +173,7 @@ class _CompletionCommand(Command):
 @click.argument("shell", type=Choice(tuple(SHELLS)))
 def completion(shell: str) -> Callable[[], int]:
     """Print the script that completes kogine's command lines in a shell."""
-    from kogine.command import kogine
-
-    text = _CLASSES[shell](kogine, {}, "kogine", VARIABLE).source()
+    text = _CLASSES[shell](kogine, {}, "kogine", COMPLETE).source()
     return lambda: _print(text)
 
 

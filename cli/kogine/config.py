@@ -12,7 +12,6 @@ from typing import Any
 import click
 from kogine.command import Choice, Command, Group
 from kogine.command_with_script import CommandWithScript
-from kogine.config_check import inspect_script
 from kogine.option_types import ConfigFile, File, ScriptFile, Whole
 from kogine.options import (
     axis_options,
@@ -23,8 +22,7 @@ from kogine.options import (
     output_options,
 )
 from kogine.report import Output
-from kogine.script_command import ScriptCommand
-from kogine.source import show_syntax_error
+from kogine.script_command import ScriptCommand, inspect_script
 
 from kohaku_ast.config.template import config_text
 from kohaku_ast.errors import UsageError
@@ -158,7 +156,7 @@ def init(
     files: tuple[str, ...], output: str | None, force: bool, everything: bool
 ) -> Callable[[], int]:
     """Write a config to edit, with the values and comments of a script."""
-    return start_init(files[0], _output(output, force), everything)
+    return start_init(files[0], Output(output, force), everything)
 
 
 @click.command(
@@ -197,48 +195,40 @@ def migrate(
     files: tuple[str, ...], script: str, output: str | None, force: bool
 ) -> Callable[[], int]:
     """Make a config of a script's options, of a YAML or Hydra config, or of KohakuEngine's."""
-    return start_migrate(files[0], script, _output(output, force))
-
-
-def _output(output: str | None, force: bool) -> Output:
-    """Where to write."""
-    if force and not output:
-        raise UsageError("--force has no effect without --output: add it, or take --force away")
-    return Output(output or "", force)
+    return start_migrate(files[0], script, Output(output, force))
 
 
 def start_init(script: str, output: Output, everything: bool) -> Callable[[], int]:
-    """Write the config or, with what comes back, print it."""
-    try:
-        found = inspect_script(script)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    """Write the config; the result prints it if there is no file to write. Raises SyntaxError."""
+    found = inspect_script(script)
     name = shlex.quote(output.path) if output.path else "THIS_FILE"
     listed = found.listed(everything)
-    return output.deliver(config_text(found, listed, shlex.quote(script), name), script)
+    text = config_text(found, listed, shlex.quote(script), name)
+    return output.deliver(_encoded(text), script)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 _YAML = (".yaml", ".yml", ".json")
 
 
 def start_migrate(file: str, script_name: str, output: Output) -> Callable[[], int]:
-    """Write the config or, with what comes back, print it; status 1 if anything was left out."""
-    try:
-        script = inspect_script(script_name) if script_name else None
-        made = _migrated(file, script)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
-    printing = output.deliver(made.with_heading(file), file)
-    return lambda: printing() or _report(made)
+    """Write the config; the result prints it if there is no file to write, and gives 1 if something
+    was not carried over. Raises SyntaxError.
+    """
+    script = inspect_script(script_name) if script_name else None
+    migrated = _migrated(file, script)
+    deliver = output.deliver(_encoded(migrated.with_heading(file)), file)
+    return lambda: deliver() or _report(migrated)
 
 
-def _report(made: Migrated) -> int:
-    """Say what is left out, below the text, where it is seen; the exit status."""
-    for one in made.not_carried_over:
+def _report(migrated: Migrated) -> int:
+    """Print what was not carried over, below the config, where it is read; the exit status."""
+    for one in migrated.not_carried_over:
         sys.stderr.write(f"kogine: not carried over: {one}\n")
-    return int(bool(made.not_carried_over))
+    return int(bool(migrated.not_carried_over))
 
 
 def _migrated(file: str, script: Inspection | None) -> Migrated:

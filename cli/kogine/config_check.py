@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from kogine.script_command import ScriptCommand
-from kogine.source import show_syntax_error
+from kogine.script_command import ScriptCommand, load_configs
 from kogine.sweep import own_axes
 
 from kohaku_ast.config.cell_values import fits
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.load import load
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget
 from kohaku_ast.runner.bind import Binder, spread
 from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.runner.overrides import Override, of_config
-from kohaku_ast.transform.find.inspection import Inspection, inspect_source
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.transform.find.targets import Targets, module_parameter
@@ -38,19 +35,13 @@ MOST = 1000
 
 
 def start_check(command: ScriptCommand) -> Callable[[], int]:
-    """Read everything; what comes back prints all problems, and gives 1 if there are any."""
-    try:
-        return _report(command)
-    except SyntaxError as error:  # of the script, or of a module whose settings are asked for
-        status = show_syntax_error(error)
-        return lambda: status
-
-
-def _report(command: ScriptCommand) -> Callable[[], int]:
+    """Compare the configs with the script; the result prints all problems, and gives 1 if there
+    are any. Raises SyntaxError, of the script or of a module of it that has a target.
+    """
     script, paths = command.script, command.config_files
     name = ", ".join([*paths, *command.option("trials", ())]) or "command line"
     fitter = Fitter(script, name)
-    found = load_swept(paths, command)
+    found = _load_with_axes(command)
     runs = [fitter.fits(config) for config in first_runs(found, MOST)]
     lines = problems_of(runs)
     targets = {one.target for fits in runs for one in fits if one.target and not one.is_own}
@@ -205,29 +196,15 @@ def shown(value: object) -> str:
     return " ".join(short_repr(native(value) if is_cell(value) else value).split("\n"))
 
 
-def inspect_script(script: str) -> Inspection:
-    """The Inspection of *script*; raises SyntaxError, and SourceError if it cannot be read."""
-    launch = find_launch(split_function(script)[0])
-    return inspect_source(decode(launch.data, launch.filename, launch.path0, launch.package))
-
-
 DRAWS = 20
 """How many draws stand for random axes where only their kind matters."""
 
 
-def load_all(paths: Sequence[str]) -> Config | Sweep:
-    """The files at *paths* as one, later ones over earlier ones."""
-    merged, *others = map(load, paths)
-    for other in others:
-        merged = merged | other
-    return merged
-
-
-def load_swept(paths: Sequence[str], command: ScriptCommand) -> Config | Sweep:
-    """The same, with the axes of the command line over them."""
-    own = own_axes(command)
-    found = load_all(paths) if paths else Config()
-    return found | own if own.targets else found
+def _load_with_axes(command: ScriptCommand) -> Config | Sweep:
+    """The config files of *command*, with the axes of the command line over them."""
+    axes = own_axes(command)
+    found = load_configs(command.config_files) or Config()
+    return found | axes if axes.targets else found
 
 
 def is_random(sweep: Sweep) -> bool:

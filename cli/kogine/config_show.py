@@ -14,11 +14,10 @@ from kogine.config_check import (
     counted,
     first_runs,
     is_random,
-    load_all,
     problems_of,
     shown,
 )
-from kogine.source import show_syntax_error
+from kogine.script_command import load_configs
 
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config, same, value_text
@@ -33,13 +32,11 @@ JSON_VERSION = 1
 
 
 def start_show(files: Sequence[str], script: str, most: int, form: str) -> Callable[[], int]:
-    """Read everything; what comes back prints it, and gives 1 if it does not fit the *script*."""
-    found = load_all(files)
-    try:
-        fits = _fits(files, script, found)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    """Load the config; the result prints it, and gives 1 if it does not fit the *script*. Raises
+    SyntaxError.
+    """
+    found = load_configs(files) or Config()
+    fits = _fits(files, script, found)
     if form == "json":
         return lambda: _print_json(files, found, fits, most)
     return lambda: _print_tables(found, fits, most)
@@ -219,7 +216,7 @@ Values = dict[tuple[str, str], object]
 
 def start_diff(names: Sequence[str]) -> Callable[[], int]:
     """Read both; what comes back prints the differences, and gives 1 if there are any."""
-    first, second = (load_all([name]) for name in names)
+    first, second = (load_configs([name]) or Config() for name in names)
     by_axes = all(isinstance(one, Config) or one.axes for one in (first, second))
     rows = differences(_values(first, by_axes), _values(second, by_axes))
     if by_axes and not rows:  # the text of a long axis does not show all of its values

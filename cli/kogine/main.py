@@ -10,8 +10,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-from kogine import hear_again
-from kogine.report import report
+from kogine import COMPLETE, hear_again
+from kogine.report import report, report_syntax_error
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
@@ -20,9 +20,6 @@ from kohaku_ast.runner.empty_stack import is_command, leave_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-COMPLETE = "_KOGINE_COMPLETE"
-"""The variable by which a shell asks for completion, as click names it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         start = _read(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return report(error)
+    except SyntaxError as error:  # of a script that is only read
+        return report_syntax_error(error)
     except KeyboardInterrupt:
         if is_whole:
             sigint.die()  # as it would be in the script, and nothing of ours is shown

@@ -11,7 +11,7 @@ from kogine.command import Group
 from kogine.command_with_script import CommandWithScript, refuse_without
 from kogine.option_types import File, ScriptFile, Whole
 from kogine.options import flag, hidden_assignments, option, together
-from kogine.report import mistaken, report
+from kogine.report import explain_script_error, report
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.display.graph_layout import one_line
@@ -116,7 +116,7 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
     try:
         bound = Binder(launch, split=True).bind()
     except (SyntaxError, ValueError, SourceError) as error:
-        return mistaken(launch, error)
+        return explain_script_error(launch, error)
 
     @hidden
     def last(names: Mapping[str, object]) -> None:

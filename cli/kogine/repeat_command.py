@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TypeAlias
 
+from kogine.script_arguments import accepted_by
 from kogine.script_command import ScriptCommand
-from kogine.sort_words import accepted_by
 
 from kohaku_ast.config.cells import CellText, native
 from kohaku_ast.config.config import Config

@@ -10,21 +10,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from kogine.script_command import ScriptCommand
+from kogine.script_arguments import accepted_by, has_target, is_option, launch_to_read
 
-from kohaku_ast.errors import KogineError, UsageError, did_you_mean
-from kohaku_ast.runner.launch import Launch, find_to_read, split_function
-from kohaku_ast.runner.overrides import Override
-from kohaku_ast.transform.find.options import (
-    NO_OPTIONS,
-    AcceptedOption,
-    AcceptedOptions,
-    accepted_options_of,
-)
+from kohaku_ast.errors import UsageError, did_you_mean
+from kohaku_ast.transform.find.options import NO_OPTIONS, AcceptedOption, AcceptedOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.runner.bind import Binder
     from kohaku_ast.transform.find.options import Width
 
 AS_IS = "--as-is"
@@ -252,7 +244,7 @@ class WordSorter:
         """Whether Python can compile the script; if not, it says itself what is wrong."""
         if self.is_unfinished:
             return True
-        launch = _launch(self.found.scripts[0], self.found.is_module)
+        launch = launch_to_read(self.found.scripts[0], self.found.is_module)
         try:
             if launch is not None:
                 compile(launch.data, launch.filename, "exec", dont_inherit=True)
@@ -298,118 +290,7 @@ class WordSorter:
         """A hint where the script has a parameter of that name."""
         target = name.lstrip("-").replace("-", "_")
         for script in self.found.scripts:
-            launch = _launch(script, self.found.is_module)
+            launch = launch_to_read(script, self.found.is_module)
             if launch is not None and has_target(launch, target):
                 return f" Did you mean {target}={value}?"
         return ""
-
-
-def is_option(word: str) -> bool:
-    """Whether *word* starts like an option; a negative number and a quoted text are none."""
-    is_dashed = len(word) > 1 and word[0] == "-"
-    return is_dashed and " " not in word.partition("=")[0] and not _is_number(word)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
-
-
-def accepted_by(
-    scripts: Sequence[str], is_module: bool, *, is_unfinished: bool = False
-) -> AcceptedOptions:
-    """What *scripts* take as arguments, together. A script that can be read only once is left
-    alone, and takes none.
-
-    Raises SourceError for one that is not there, unless the command line *is_unfinished*.
-    """
-    found = [_accepted_by(one, is_module, is_unfinished) for one in scripts]
-    if len(found) == 1:
-        return found[0]
-    options = tuple(option for one in found for option in one.options)
-    return AcceptedOptions(any(one.takes_arguments for one in found), options)
-
-
-def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedOptions:
-    try:
-        launch = _launch(script, is_module)
-    except KogineError:
-        if not is_unfinished:
-            raise
-        return NO_OPTIONS
-    if launch is None:
-        return NO_OPTIONS
-    return accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
-
-
-def _launch(script: str, is_module: bool) -> Launch | None:
-    return find_to_read(split_function(script)[0], is_module)
-
-
-def has_target(launch: Launch, target: str) -> bool:
-    """Whether the script of *launch* has a parameter that *target* names."""
-    from kohaku_ast.transform.find.parameters import find_parameters
-    from kohaku_ast.transform.find.source import decode
-    from kohaku_ast.transform.find.targets import Targets
-
-    try:
-        source = decode(launch.data, launch.filename, launch.path0, launch.package)
-        Targets(source, find_parameters(source)).resolve(target)
-    except (KogineError, SyntaxError, ValueError):
-        return False
-    return True
-
-
-def refuse_lost_overrides(
-    command: ScriptCommand, script: str, binder: Binder, axes: Iterable[str] = ()
-) -> None:
-    """Raise UsageError where the command line sets an option of *script* that is among the script's
-    arguments, too: the argument would win, and the override or axis be lost.
-
-    *binder* is that of the script, *axes* are the targets that the command line sweeps.
-    """
-    axes = [*axes]
-    typed = [*(one.target for one in command.overrides), *axes]
-    if not (typed and command.argv):
-        return
-    accepted = accepted_by([script], command.is_module, is_unfinished=True)
-    named = {
-        target: word
-        for word in command.argv
-        for option in _options_in(word, accepted)
-        for target in option.targets
-    }
-    if not named:
-        return
-    probes = [Override(target, None, "command line", optional=True) for target in axes]
-    full = binder.full_targets([*binder.overrides, *probes])
-    for name in typed:
-        argument = named.get(full.get(name, "")) or _of_module(name, named)
-        if argument:
-            raise UsageError(
-                f"{full.get(name, name)!r} is given twice: as {name}=... and as the script's "
-                f"argument {argument!r}, which wins. Take away one of them."
-            )
-
-
-def _options_in(word: str, accepted: AcceptedOptions) -> list[AcceptedOption]:
-    """The options that *word*, an argument, sets: of ``-vn3`` two."""
-    found = accepted.find(word) if is_option(word) else None
-    if found is None:
-        return []
-    is_long = word[1] == "-" or any(word in one.names for one in accepted.options)
-    letters = "" if is_long else word[1:]
-    cluster = [accepted.find(f"-{letter}") for letter in letters if letter.isalpha()]
-    return [found, *(one for one in cluster if one is not None)]
-
-
-def _of_module(name: str, named: Mapping[str, str]) -> str:
-    """The argument for an option that a module of the script declares: ``opts.seed`` is
-    ``opts.--seed``, which only the module's own Program resolves.
-    """
-    module, dot, option = name.rpartition(".")
-    spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"
-    return named.get(spelled, "") or named.get(spelled.replace("-", "_").replace("__", "--"), "")

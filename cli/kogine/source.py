@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
-from kogine.command_with_script import CommandWithScript, refuse_without
+from kogine.command_with_script import CommandWithScript
 from kogine.option_types import ScriptFile
 from kogine.options import (
     assignments,
@@ -21,9 +21,8 @@ from kogine.options import (
     new_globals,
     output_options,
 )
-from kogine.report import check_output, print_bytes, write_atomically
-from kogine.script_command import ScriptCommand
-from kogine.start import binder_of, merge_configs
+from kogine.report import Output, print_bytes
+from kogine.script_command import ScriptCommand, binder_of, merge_configs
 
 from kohaku_ast.errors import FreezeError, UsageError
 from kohaku_ast.runner.launch import find_launch, split_function
@@ -75,13 +74,6 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
     )
 
 
-def show_syntax_error(error: SyntaxError) -> int:
-    """Print *error* as Python does for a script; the exit status."""
-    # Without our frames: the hook would show those that the error itself still holds.
-    sys.__excepthook__(type(error), error.with_traceback(None), None)
-    return 2
-
-
 @click.command(
     cls=CommandWithScript,
     usage=_USAGE,
@@ -99,11 +91,7 @@ def transform(command: ScriptCommand) -> Callable[[], int]:
     """Print the rewritten source that run compiles."""
     if command.argv:
         raise UsageError("transform runs nothing: leave out '--' and what follows it")
-    try:
-        text = _transformed(read_script(command, "transform"), command)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    text = _transformed(read_script(command, "transform"), command)
     return lambda: print_bytes(text)
 
 
@@ -141,21 +129,14 @@ def _path_in_diff(path: str) -> str:
 @module
 def freeze(command: ScriptCommand) -> Callable[[], int]:
     """Write a standalone script that has the values in its definitions."""
-    refuse_without(command, "force", "--output")
-    try:
-        script = read_script(command, "freeze")
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    output = Output(command.option("output"), "force" in command.options)
+    script = read_script(command, "freeze")
     _refuse_unwritable(script, command)
     text = frozen_text(script.source, script.request, script.values, script.added)
     data = in_bytes(text, script.source, script.data)
-    output = command.option("output", "")
-    if output:
-        check_output(output, script.path, "force" in command.options)
-        write_atomically(output, data, like=script.path)
-    _note_differences(script, output)
-    return lambda: 0 if output else print_bytes(data)
+    deliver = output.deliver(data, script.path, like=script.path)
+    _note_differences(script, output.path)
+    return deliver
 
 
 def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:

@@ -12,10 +12,9 @@ from itertools import islice
 
 from kogine.flow_run import read_flow_options, run_flow
 from kogine.repeat_command import again_of_sweep
-from kogine.report import mistaken
-from kogine.script_command import ScriptCommand, split_override
-from kogine.sort_words import refuse_lost_overrides
-from kogine.start import binder_of
+from kogine.report import explain_script_error
+from kogine.script_arguments import refuse_lost_overrides
+from kogine.script_command import ScriptCommand, binder_of, split_override
 
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.axis_grammar import parse_axis
@@ -51,7 +50,7 @@ def sweep(
             axes = own_axes(command).targets
             refuse_lost_overrides(command, command.script, binder, axes)
     except (SyntaxError, ValueError, SourceError) as error:
-        return mistaken(launch, error)
+        return explain_script_error(launch, error)
     if "dry_run" in command.options and not is_search:
         return lambda: dry_run(found, binder)
     work = ScriptConfigs(launch.shown, binder, found)

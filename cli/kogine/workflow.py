@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -31,15 +30,19 @@ from kogine.options import (
     value_options,
 )
 from kogine.repeat_command import again_of_scripts, again_of_sweep
-from kogine.report import mistaken, report
-from kogine.script_command import ScriptCommand
-from kogine.sort_words import refuse_lost_overrides
-from kogine.start import binder_of, merge_configs
+from kogine.report import explain_script_error, report
+from kogine.script_arguments import refuse_lost_overrides
+from kogine.script_command import (
+    ScriptCommand,
+    binder_of,
+    find_script,
+    load_configs,
+    merge_configs,
+)
 from kogine.sweep import check_axes, own_axes, sweep_of
 
 from kohaku_ast import sigint
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.load import load
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
@@ -47,7 +50,7 @@ from kohaku_ast.flow.run import Previous, ScriptConfigs
 from kohaku_ast.flow.settings import Limits
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.bind import Binder, Bound
-from kohaku_ast.runner.launch import Launch, find_launch, split_function
+from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.main_module import become, warn_at_end, warn_compiler
 from kohaku_ast.runner.overrides import Override
 from kohaku_ast.runner.process_state import handed_on
@@ -146,7 +149,7 @@ def start_flow(command: ScriptCommand) -> Callable[[], int]:
     try:
         bound = _bound(launch, command)
     except (SyntaxError, ValueError, SourceError) as error:
-        return mistaken(launch, error)
+        return explain_script_error(launch, error)
     return _start(bound, command)
 
 
@@ -278,7 +281,7 @@ def _works(command: ScriptCommand) -> list[ScriptConfigs]:
         # Loaded for each script, when its first run can start.
         waiting = [partial(_after, sweep, binder, files) for binder in binders]
         return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, waiting))]
-    config = load_after(files)
+    config = load_configs(files)
     sweeps = [sweep(binder, config) for binder in binders]
     return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, sweeps))]
 
@@ -289,13 +292,12 @@ def _after(
     files: Sequence[str],
     previous: Previous,
 ) -> Sweep:
-    return sweep(binder, load_after(files, previous))
+    return sweep(binder, load_configs(files, previous=previous))
 
 
 def _binder(path: str, command: ScriptCommand) -> Binder:
-    script, function = split_function(path)
-    launch = find_launch(script, command.argv, command.is_module)
-    return binder_of(launch, command, command.option("entrypoint") or function, capture=True)
+    launch, entrypoint = find_script(command, path)
+    return binder_of(launch, command, entrypoint, capture=True)
 
 
 def _fitted(
@@ -331,9 +333,3 @@ def asks_for_previous(path: str) -> bool:
 def _parameters(function: ast.FunctionDef) -> list[str]:
     of = function.args
     return [one.arg for one in (*of.args, *of.kwonlyargs)]
-
-
-def load_after(paths: Sequence[str], previous: Previous | None = None) -> Config | Sweep | None:
-    """The config files as one, later ones over earlier ones, after the Outcomes *previous*."""
-    found = [load(path, previous=previous) for path in paths]
-    return functools.reduce(operator.or_, found) if found else None

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 import pytest
+from kogine import COMPLETE
 from kogine.command import kogine as root
-from kogine.completion import SHELLS, VARIABLE, Zsh, plain_text, read_line, replacement
+from kogine.completion import SHELLS, Zsh, plain_text, read_line, replacement
 from kogine.run import FORMATS
 
 from tests.cli.test_commands import ALONE, command
@@ -83,7 +84,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def candidates(typed: list[str]) -> list[tuple[str, str, bool]]:
     """Word, description and whether it is finished, for the last of *typed*."""
-    found = Zsh(root, {}, "kogine", VARIABLE).get_completions(typed[:-1], typed[-1])
+    found = Zsh(root, {}, "kogine", COMPLETE).get_completions(typed[:-1], typed[-1])
     return [(one.value, one.help or "", one.done is not False) for one in found]
 
 
@@ -93,7 +94,7 @@ def words(*typed: str) -> list[str]:
 
 def completed(folder: Path, *typed: str) -> Finished:
     """What zsh gets for the last of *typed*."""
-    return run_kogine(folder, *typed, **{VARIABLE: "zsh_complete"})
+    return run_kogine(folder, *typed, **{COMPLETE: "zsh_complete"})
 
 
 # --- what is offered -------------------------------------------------------------------------
@@ -296,7 +297,7 @@ def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
     )
     for _ in range(2):
         line = [sys.executable, "-c", program, "run", "train.py", "tok"]
-        done = run(line, folder, PYTHONPATH=on_path(), **{VARIABLE: "zsh_complete"})
+        done = run(line, folder, PYTHONPATH=on_path(), **{COMPLETE: "zsh_complete"})
     assert done.stdout == 'token=\t"x"\n[]\n'
 
 
@@ -304,7 +305,7 @@ def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
 def test_prints_the_script_of_a_shell(shell: str, tmp_path: Path) -> None:
     done = run_kogine(tmp_path, "completion", shell)
     assert (done.status, done.stderr) == (0, "")
-    assert f"{VARIABLE}={shell}_complete" in done.stdout
+    assert f"{COMPLETE}={shell}_complete" in done.stdout
 
 
 @pytest.mark.parametrize(
