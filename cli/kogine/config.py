@@ -1,4 +1,4 @@
-"""``kogine config``: look at, check, make, compare and convert config files."""
+"""``kogine config``: show, check, write, compare and convert config files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from kohaku_ast.transform.find.source import Source, decode, read_bytes
 config = Group(
     "config",
     what="config command",
-    help="Look at, check, make, compare and convert config files.",
+    help="Show, check, write, compare and convert config files.",
     examples=("kogine config show cfg.py", "kogine config init train.py -o cfg.py"),
     places={
         "show": ("kogine.config:show", "Show each value and where it comes from, or the runs."),
@@ -46,14 +46,14 @@ config = Group(
         "diff": ("kogine.config:diff", "Show where two configs differ; status 1 if they do."),
         "migrate": (
             "kogine.config:migrate",
-            "Make a config of options, YAML or another tool.",
+            "Convert options, YAML or another tool's config.",
         ),
     },
 )
 
 
 class _FilesCommand(Command):
-    """A command with files as operands; a wrong number of them is told with the usage."""
+    """A command with files as operands; the error for a wrong number of them has the usage."""
 
     def __init__(
         self, *args: Any, usage: str, least: int = 1, most: int = 1, **kwargs: Any
@@ -85,7 +85,7 @@ class _FilesCommand(Command):
     group="Options",
     type=ScriptFile(),
     default="",
-    help="Also what each value replaces in this script, and whether it fits.",
+    help="Also show the default of each target in this script, and whether the value fits.",
 )
 @option(
     "-n",
@@ -103,10 +103,10 @@ class _FilesCommand(Command):
     type=Choice(("table", "json")),
     default="table",
     show_default=True,
-    help="How it is printed.",
+    help="The format of the output.",
 )
 def show(files: tuple[str, ...], script: str, most: int, form: str) -> Callable[[], int]:
-    """Show what a config says: each value and where it comes from; of a sweep, its runs."""
+    """Show each value of a config and where it comes from; of a sweep, its runs."""
     from kogine.config_show import start_show
 
     return start_show(files, script, most, form)
@@ -194,7 +194,7 @@ def diff(files: tuple[str, ...]) -> Callable[[], int]:
 def migrate(
     files: tuple[str, ...], script: str, output: str | None, force: bool
 ) -> Callable[[], int]:
-    """Make a config of a script's options, of a YAML or Hydra config, or of KohakuEngine's."""
+    """Convert a script's options, or a YAML, Hydra or KohakuEngine config, into a config."""
     return start_migrate(files[0], script, Output(output, force))
 
 
@@ -232,7 +232,7 @@ def _report(migrated: Migrated) -> int:
 
 
 def _migrated(file: str, script: Inspection | None) -> Migrated:
-    """By what *file* is."""
+    """The config made from *file*, by its kind."""
     end = os.path.splitext(file)[1].lower()
     if end in _YAML:
         from kohaku_ast.migrate.hydra import migrate_yaml
@@ -241,8 +241,8 @@ def _migrated(file: str, script: Inspection | None) -> Migrated:
     if end == ".toml":
         raise UsageError(f"{file} is a config already: kogine run SCRIPT --config {file}")
     source = decode(read_bytes(file), file)
-    if _names(source, "kohakuengine"):
-        return _kohaku(source, file, script)
+    if _imports(source, "kohakuengine"):
+        return _migrate_kohakuengine(source, file, script)
     if find_options(source.tree):
         from kohaku_ast.migrate.argparse_options import migrate_options
 
@@ -251,16 +251,16 @@ def _migrated(file: str, script: Inspection | None) -> Migrated:
         raise UsageError(
             f"{file}: declares no options. Its other settings: kogine config init {file}"
         )
-    return _kohaku(source, file, script)
+    return _migrate_kohakuengine(source, file, script)
 
 
-def _kohaku(source: Source, file: str, script: Inspection | None) -> Migrated:
+def _migrate_kohakuengine(source: Source, file: str, script: Inspection | None) -> Migrated:
     from kohaku_ast.migrate.kohakuengine import migrate_kohakuengine
 
     return migrate_kohakuengine(source, file, script)
 
 
-def _names(source: Source, package: str) -> bool:
+def _imports(source: Source, package: str) -> bool:
     """Whether *source* imports *package*."""
     names: list[str] = []
     for node in ast.walk(source.tree):
@@ -272,7 +272,7 @@ def _names(source: Source, package: str) -> bool:
 
 
 def _is_program(source: Source) -> bool:
-    """Whether *source* is a script, and no config."""
+    """Whether *source* is a script and not a config: it has a guard."""
     from kohaku_ast.transform.find.bindings import find_guards
 
     return bool(find_guards(source.tree))

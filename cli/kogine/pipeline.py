@@ -42,9 +42,14 @@ _part = together(
         "--from",
         group="Part",
         metavar="NODE",
-        help="Begin there; what it takes from above is given or in the cache.",
+        help="Start at this node; its inputs from other nodes are given or in the cache.",
     ),
-    option("--to", group="Part", metavar="NODE", help="End there; it and what it needs."),
+    option(
+        "--to",
+        group="Part",
+        metavar="NODE",
+        help="End at this node: run it and the nodes that it needs.",
+    ),
 )
 
 
@@ -63,10 +68,10 @@ _part = together(
     "--output",
     group="Output",
     metavar="NAMES",
-    help="The outputs to print, a,b; without it those that no node reads.",
+    help="The outputs to print, a,b; without it, all outputs that no node reads.",
 )
 @flag("--json", group="Output", help="Print the results as one JSON object.")
-@flag("--no-progress", group="Output", help="Show no bar on a terminal.")
+@flag("--no-progress", group="Output", help="Show no progress bar.")
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run the pipeline that a file defines."""
     if "to" in command.options and "output" in command.options:
@@ -86,18 +91,18 @@ def run(command: ScriptCommand) -> Callable[[], int]:
     "-o",
     group="Output",
     type=File(endings=(".svg", ".html", ".mmd")),
-    help="Draw there, as .svg, .html or .mmd; without it print every edge in words.",
+    help="Write the drawing to this .svg, .html or .mmd file; without it, print each edge.",
 )
 @option(
     "--depth",
     group="Output",
     type=Whole(0),
     show_default="0",
-    help="Show pipelines inside open, so many levels deep.",
+    help="Draw nested pipelines with their nodes, to this level.",
 )
 @_part
 def graph(command: ScriptCommand) -> Callable[[], int]:
-    """Draw the pipeline that a file defines, or explain it. It is not run."""
+    """Draw the pipeline that a file defines, or explain it, without a run of its nodes."""
     if command.overrides:
         name = command.overrides[0].target
         raise UsageError(f"a drawing needs no inputs: {name!r} is for pipeline run")
@@ -106,10 +111,9 @@ def graph(command: ScriptCommand) -> Callable[[], int]:
 
 
 def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Callable[[], int]:
-    """What comes back runs the file and then *use*. The process is the file's then: its functions
-    are those of ``__main__``, its folder is where imports look first.
+    """The result runs the file as ``__main__``, as Python does, and then *use* with its pipeline.
 
-    What *use* raises of ours is told and gives the status 2; the rest comes through.
+    A KogineError of *use* is printed, with exit status 2; other exceptions come through.
     """
     path, name = split_function(command.script)
     launch = Launch(path, command.argv)
@@ -137,7 +141,9 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
 
 
 def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Pipeline:
-    """The one called *name*, else the only one that is inside no other. Raises UsageError."""
+    """The pipeline called *name*, else the only one that is not a node of another one. Raises
+    UsageError.
+    """
     found: dict[str, Pipeline] = {}
     for own, one in names.items():
         if isinstance(one, Pipeline) and one not in found.values():
@@ -166,12 +172,12 @@ def _named(
     have = f"It defines: {', '.join(found)}." if found else "It defines none."
     is_other = f", it is a {type(one).__name__}" if name in names else ""
     raise UsageError(
-        f"{path}: {name!r} is no pipeline{is_other}. {have}{did_you_mean(name, found)}"
+        f"{path}: {name!r} is not a pipeline{is_other}. {have}{did_you_mean(name, found)}"
     )
 
 
 def _inside(pipeline: Pipeline) -> list[Pipeline]:
-    """All pipelines that are nodes of it, at any depth."""
+    """The pipelines that are nodes of *pipeline*, at any depth."""
     found = []
     for node in pipeline.nodes:
         inner = getattr(node, "pipeline", None)
@@ -181,7 +187,7 @@ def _inside(pipeline: Pipeline) -> list[Pipeline]:
 
 
 def start_drawing(command: ScriptCommand) -> Callable[[], int]:
-    """Run the file's module body, and draw the pipeline in it."""
+    """Run the file's module body, and draw or explain the pipeline in it."""
     if "output" in command.options:
         check_suffix(command.option("output"))
     return with_pipeline(command, lambda pipeline: _draw(pipeline, command))
@@ -203,8 +209,8 @@ def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
 def check_above(
     pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: Iterable[str]
 ) -> None:
-    """Raise PipelineError unless all that the nodes from *start* on take from above is among
-    *values* or in the cache.
+    """Raise PipelineError unless all inputs that the nodes from *start* on get from other nodes are
+    among *values* or in the cache.
     """
     wanted = list(wanted)
     names = _from_above(pipeline, start, values, wanted)
@@ -212,16 +218,16 @@ def check_above(
         return
     if pipeline.cache is None:
         raise _error(pipeline, start, dict.fromkeys(names, "the pipeline has no cache"))
-    missing = _not_kept(pipeline, start, values, wanted)
-    if missing:
-        kept = {name: missing.get(pipeline.graph.producers[name].name, "") for name in names}
-        raise _error(pipeline, start, {name: why for name, why in kept.items() if why})
+    would_run = _not_cached(pipeline, start, values, wanted)
+    if would_run:
+        whys = {name: would_run.get(pipeline.graph.producers[name].name, "") for name in names}
+        raise _error(pipeline, start, {name: why for name, why in whys.items() if why})
 
 
 def _from_above(
     pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: Iterable[str]
 ) -> list[str]:
-    """The names that the part takes from nodes outside of it."""
+    """The inputs that the nodes from *start* on get from nodes before them."""
     part = part_of(pipeline.graph, start)
     own = {name for node in part for name in node.outputs}
     needed = dict.fromkeys(wanted)
@@ -232,10 +238,10 @@ def _from_above(
     return [name for name in needed if name in outside]
 
 
-def _not_kept(
+def _not_cached(
     pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: list[str]
 ) -> dict[str, str]:
-    """Name of a node outside of the part that would run -> why it would."""
+    """Name of each node before *start* that would run -> why it would."""
     own = {name for node in part_of(pipeline.graph, start) for name in node.outputs}
     try:
         plan = pipeline.plan(values, wanted)
@@ -254,7 +260,7 @@ def _not_kept(
 
 def _error(pipeline: Pipeline, start: str, missing: Mapping[str, str]) -> PipelineError:
     lines = [
-        f"{name!r} is not there: {shown(pipeline.graph.producers[name])} gives it, and {why}."
+        f"{name!r} is missing: {shown(pipeline.graph.producers[name])} gives it, and {why}."
         for name, why in missing.items()
     ]
     give = " ".join(f"{name}=VALUE" for name in missing)
@@ -265,7 +271,8 @@ def _error(pipeline: Pipeline, start: str, missing: Mapping[str, str]) -> Pipeli
     )
 
 
-_LONGEST = 160  # letters of a result
+_LONGEST = 160
+"""Characters of a result that is printed."""
 
 
 def start_pipeline(command: ScriptCommand) -> Callable[[], int]:
@@ -278,15 +285,15 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     values = _values(pipeline, command)
     if command.option("from"):
         check_above(pipeline, command.option("from"), values, wanted)
-    pipeline.plan(values, wanted)  # a mistake is told before a bar is shown
-    shown = pipeline if "no_progress" in command.options else _shown(pipeline)
+    pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
+    shown = pipeline if "no_progress" in command.options else _with_progress_bar(pipeline)
     results = shown.run(values, wanted)
     sys.stdout.write(_as_json(results) if "json" in command.options else _as_lines(results))
     sys.stdout.flush()
 
 
 def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
-    """The outputs to give."""
+    """The names of the outputs to compute and print."""
     if command.option("output"):
         names = command.option("output").replace(",", " ").split()
         return list(dict.fromkeys(names))
@@ -311,15 +318,15 @@ def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
     return values
 
 
-def _shown(pipeline: Pipeline) -> Pipeline:
-    """The same, with a bar if there is a terminal to see it and it has none of its own."""
+def _with_progress_bar(pipeline: Pipeline) -> Pipeline:
+    """*pipeline* with a progress bar, if stderr is a terminal and it has no bar of its own."""
     from kohaku_ast.flow.report import can_be_painted
     from kohaku_ast.pipeline.progress_bars import ProgressBar
 
     own = pipeline.callbacks or ()
     has_one = any(isinstance(one, ProgressBar) for one in own)
     if has_one or sys.stderr is None or not can_be_painted(sys.stderr):
-        return pipeline  # as it is: without callbacks it runs faster
+        return pipeline  # without callbacks it runs faster
     bar = ProgressBar(sys.stderr)
     return Pipeline(
         pipeline.nodes, pipeline.engine, pipeline.cache, [*own, bar], name=pipeline.name

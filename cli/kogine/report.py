@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.launch import Launch
 
 
+_MESSAGES = "docs/reference/messages.md"
+EXPLAINED_ON_PAGE = ("config", "uncrossable-value", "transform", "installation")
+"""Slugs of the errors of which that page says more than the message itself can."""
+
+
 def report(error: KogineError) -> int:
     """Print *error*; the exit status for a mistake of the user."""
     sys.stdout.flush()
-    sys.stderr.write(f"kogine: error: {error}\n")
+    sys.stderr.write(f"{message(error)}\n")
     return 2
+
+
+def message(error: KogineError) -> str:
+    """*error* as the command line prints it, with the anchor of the page that says more."""
+    more = f"\nSee {_MESSAGES}#{error.slug}" if error.slug in EXPLAINED_ON_PAGE else ""
+    return f"kogine: error: {error}{more}"
 
 
 def report_syntax_error(error: SyntaxError) -> int:
@@ -93,8 +104,8 @@ def _check_output(output: str, source: str, force: bool) -> None:
         raise UsageError(f"{output!r} is not a regular file: leave -o out to print it")
     if not force:
         is_source = all(map(os.path.exists, (output, source))) and os.path.samefile(output, source)
-        what = "is the script itself" if is_source else "is there already"
-        raise UsageError(f"{output!r} {what}: name another file, or say --force to replace it")
+        what = "is the script itself" if is_source else "exists already"
+        raise UsageError(f"{output!r} {what}: name another file, or add --force to replace it")
 
 
 def _mode(partial: str, target: str, like: str) -> int:

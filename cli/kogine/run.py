@@ -1,4 +1,4 @@
-"""``kogine run``: a script with other values, once or many times; or a list of what it has."""
+"""``kogine run``: the command, its options, and ``--inspect``, the list of parameters."""
 
 from __future__ import annotations
 
@@ -37,13 +37,15 @@ FORMATS = ("table", "json", "py")
 _inspect_options = together(
     flag("--inspect", group="Inspecting", help="List what can be overridden; run nothing."),
     flag("--all", group="Inspecting", help="Also derived names, imports and the rest."),
-    flag("--modules", group="Inspecting", help="Also settings of the local modules it imports."),
+    flag(
+        "--modules", group="Inspecting", help="Also settings of the local modules that it imports."
+    ),
     option(
         "--format",
         group="Inspecting",
         type=Choice(FORMATS),
         show_default="table",
-        help="How the list is printed.",
+        help="The format of the list.",
     ),
 )
 
@@ -66,7 +68,7 @@ _inspect_options = together(
 @record_options
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run a script with other values, as if its definitions had been edited."""
-    if "inspect" in command.options:  # added to any command line: the rest is left alone
+    if "inspect" in command.options:  # a user adds it to any command line: the rest is ignored
         return inspect(command)
     for name in ("all", "modules", "format"):
         refuse_without(command, name, "--inspect")
@@ -92,7 +94,7 @@ def inspect(command: ScriptCommand) -> Callable[[], int]:
 
 
 def _write(text: str) -> None:
-    """*text* to standard output as UTF-8, whatever the terminal's encoding: it is a file's."""
+    """Print *text* as UTF-8, whatever the terminal's encoding: users redirect it into a file."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
@@ -163,7 +165,7 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
 
 
 def cache_lines(found: Inspection) -> list[str]:
-    """The functions whose results on disk do not know of overrides."""
+    """A line for each function whose results on disk an override does not invalidate."""
     return [
         f"cached on disk: {one.name}() at line {one.line} reads {', '.join(one.reads)}; "
         "an override of these does not renew its results"
@@ -173,8 +175,8 @@ def cache_lines(found: Inspection) -> list[str]:
 
 
 def start_lines(entry: Entrypoint) -> list[str]:
-    """How the script starts, in words."""
-    lines = [f"entrypoint: {_starts(entry)}"]
+    """Lines that say how the script starts."""
+    lines = [f"entrypoint: {_guards_and_calls(entry)}"]
     if entry.marked:
         lines[0] = f"entrypoint: {entry.marked}(), marked with @kohaku_ast.entrypoint"
     if entry.reads_argv:
@@ -182,7 +184,7 @@ def start_lines(entry: Entrypoint) -> list[str]:
     return lines
 
 
-def _starts(entry: Entrypoint) -> str:
+def _guards_and_calls(entry: Entrypoint) -> str:
     guards = ", ".join(map(str, entry.guards))
     where = f"guard{'s' * (len(entry.guards) > 1)} at line {guards}"
     if len(entry.guards) == len(entry.calls) == 1:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def is_option(word: str) -> bool:
-    """Whether *word* starts like an option; a negative number and a quoted text are none."""
+    """Whether *word* starts like an option; a negative number and a text with blanks do not."""
     is_dashed = len(word) > 1 and word[0] == "-"
     return is_dashed and " " not in word.partition("=")[0] and not _is_number(word)
 
@@ -40,10 +40,9 @@ def _is_number(word: str) -> bool:
 def accepted_by(
     scripts: Sequence[str], is_module: bool, *, is_unfinished: bool = False
 ) -> AcceptedOptions:
-    """What *scripts* take as arguments, together. A script that can be read only once is left
-    alone, and takes none.
+    """The arguments that *scripts* accept, together; none for a script that can be read only once.
 
-    Raises SourceError for one that is not there, unless the command line *is_unfinished*.
+    Raises SourceError for a missing script, unless the command line *is_unfinished*.
     """
     found = [_accepted_by(one, is_module, is_unfinished) for one in scripts]
     if len(found) == 1:
@@ -70,7 +69,7 @@ def launch_to_read(script: str, is_module: bool) -> Launch | None:
 
 
 def has_target(launch: Launch, target: str) -> bool:
-    """Whether the script of *launch* has a parameter that *target* names."""
+    """Whether *target* is a parameter of the script of *launch*."""
     from kohaku_ast.transform.find.parameters import find_parameters
     from kohaku_ast.transform.find.source import decode
     from kohaku_ast.transform.find.targets import Targets
@@ -86,10 +85,10 @@ def has_target(launch: Launch, target: str) -> bool:
 def refuse_lost_overrides(
     command: ScriptCommand, script: str, binder: Binder, axes: Iterable[str] = ()
 ) -> None:
-    """Raise UsageError where the command line sets an option of *script* that is among the script's
-    arguments, too: the argument would win, and the override or axis be lost.
+    """Raise UsageError if the command line overrides an option of *script* that is also among its
+    arguments: the argument would win, and the override or axis would have no effect.
 
-    *binder* is that of the script, *axes* are the targets that the command line sweeps.
+    *binder* is that of the script, *axes* are the targets of the command line's axes.
     """
     axes = [*axes]
     typed = [*(one.target for one in command.overrides), *axes]
@@ -116,7 +115,7 @@ def refuse_lost_overrides(
 
 
 def _options_in(word: str, accepted: AcceptedOptions) -> list[AcceptedOption]:
-    """The options that *word*, an argument, sets: of ``-vn3`` two."""
+    """The options that the argument *word* sets; ``-vn3`` sets two."""
     found = accepted.find(word) if is_option(word) else None
     if found is None:
         return []
@@ -127,8 +126,8 @@ def _options_in(word: str, accepted: AcceptedOptions) -> list[AcceptedOption]:
 
 
 def _of_module(name: str, named: Mapping[str, str]) -> str:
-    """The argument for an option that a module of the script declares: ``opts.seed`` is
-    ``opts.--seed``, which only the module's own Program resolves.
+    """The argument for an option that a module of the script declares. The target ``opts.seed`` is
+    ``opts.--seed`` in full, but only the Program of the module resolves it.
     """
     module, dot, option = name.rpartition(".")
     spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""``kogine transform`` and ``kogine freeze``: a script's text with other values in it."""
+"""``kogine transform`` and ``kogine freeze``: the text of a script with other values in it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ScriptText:
 def read_script(command: ScriptCommand, name: str) -> ScriptText:
     """The script and the values of *command*, which is ``kogine`` *name*.
 
-    Raises SyntaxError, and what ``kogine run`` refuses.
+    Raises SyntaxError, and the KogineErrors of ``kogine run``.
     """
     path, function = split_function(command.script)
     launch = find_launch(path, (), command.is_module)
@@ -128,7 +128,7 @@ def _path_in_diff(path: str) -> str:
 @literals
 @module
 def freeze(command: ScriptCommand) -> Callable[[], int]:
-    """Write a standalone script that has the values in its definitions."""
+    """Write a standalone script with the values in its definitions."""
     output = Output(command.option("output"), "force" in command.options)
     script = read_script(command, "freeze")
     _refuse_unwritable(script, command)
@@ -140,7 +140,7 @@ def freeze(command: ScriptCommand) -> Callable[[], int]:
 
 
 def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:
-    """What a script cannot say of itself."""
+    """Raise an error for what the text of a script cannot hold."""
     if script.request.entrypoint:
         raise UsageError(
             f"freeze writes values, not another entrypoint: give {script.path!r} instead of "
@@ -154,7 +154,7 @@ def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:
 
 
 def _note_differences(script: ScriptText, output: str) -> None:
-    """On stderr, what the frozen script does not do as ``kogine run`` does."""
+    """Print on stderr in which way the frozen script differs from ``kogine run``."""
     if script.argv:
         _note(
             "arguments are not part of a script; run it as: "

@@ -29,7 +29,7 @@ from kogine.options import (
     together,
     value_options,
 )
-from kogine.repeat_command import again_of_scripts, again_of_sweep
+from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
 from kogine.report import explain_script_error, report
 from kogine.script_arguments import refuse_lost_overrides
 from kogine.script_command import (
@@ -132,7 +132,7 @@ def parallel(command: ScriptCommand) -> Callable[[], int]:
 @configs
 @new_globals
 @literals
-@flag("--isolate", group="Flows", help="Start a fresh Python for each run.")
+@flag("--isolate", group="Flows", help="Start a new Python process for each run.")
 @flow_options
 @record_options
 def run(command: ScriptCommand) -> Callable[[], int]:
@@ -141,10 +141,10 @@ def run(command: ScriptCommand) -> Callable[[], int]:
 
 
 def start_flow(command: ScriptCommand) -> Callable[[], int]:
-    """Run the file's module body, with overrides in force, and then the flow in it. The process is
-    the file's then, as with ``python flow.py``: its generators may import what lies beside it.
+    """The result runs the file's module body with the overrides, and then the flow in it. The
+    process is the file's, as with ``python flow.py``: its generators can import local modules.
     """
-    read_flow_options(command)  # a mistake in the options is told before the file runs
+    read_flow_options(command)  # a mistake in the options comes before the file runs
     launch = Launch(command.script, command.argv)
     try:
         bound = _bound(launch, command)
@@ -154,10 +154,10 @@ def start_flow(command: ScriptCommand) -> Callable[[], int]:
 
 
 def _bound(launch: Launch, command: ScriptCommand) -> Bound:
-    with output("json" in command.options):  # what config files print is no JSON
+    with output("json" in command.options):  # the output of config files is no JSON
         config = merge_configs(command.config_files, "workflow run")
     binder = binder_of(launch, command, "")
-    binder.split = True  # the guard is for `python flow.py`: it may well run the flow itself
+    binder.split = True  # without the guard, which is for `python flow.py` and may run the flow
     bound = binder.bind(config)
     launch.argv[1:] = bound.argv[1:]
     return bound
@@ -167,22 +167,22 @@ def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
     @hidden
     def start() -> int:
         is_silent = sigint.is_silent()
-        with ExitStack() as apart:
-            apart.enter_context(output("json" in command.options))  # what it prints is no JSON
-            apart.enter_context(handed_on(bound.prepared))
+        with ExitStack() as of_file:
+            of_file.enter_context(output("json" in command.options))  # its output is no JSON
+            of_file.enter_context(handed_on(bound.prepared))
 
             def last(names: Mapping[str, object]) -> int:
                 if is_silent:
                     sigint.silence()
-                apart.close()  # that was for the file, and not for the scripts of its flow
-                return _told(names, command)
+                of_file.close()  # it is not for the scripts of the flow
+                return _run_flow_in(names, command)
 
             warn_compiler(bound.program)
             warn_at_end(bound.prepared)
             codes = bound.prepared.given.codes("module")
             try:
                 status = become(bound.launch, codes, bound.anew(bound.names), last)
-            except KogineError as error:  # of a Script or a flow that the file makes
+            except KogineError as error:  # of a Script or a flow in the file
                 return report(UsageError(f"{_place(error, bound.launch)}{error}"))
         assert isinstance(status, int)
         return status
@@ -190,7 +190,7 @@ def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
     return start
 
 
-def _told(names: Mapping[str, object], command: ScriptCommand) -> int:
+def _run_flow_in(names: Mapping[str, object], command: ScriptCommand) -> int:
     try:
         return _run(_flow_in(names, command.script), command)
     except KogineError as error:
@@ -206,11 +206,11 @@ def _run(flow: Sequential | Parallel, command: ScriptCommand) -> int:
         nice=flow.nice,
         recording=flow.recording,
     )
-    return run_flow(flow.works(), options, again_of_scripts, flow.total(), flow.observers)
+    return run_flow(flow.works(), options, repeat_command_of_run, flow.total(), flow.observers)
 
 
 def _place(error: KogineError, launch: Launch) -> str:
-    """``flow.py:3: ``, the last line of the file that led to *error*."""
+    """``flow.py:3: ``, the last line of the file in the traceback of *error*."""
     place, trace = "", error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == launch.filename:
@@ -220,7 +220,7 @@ def _place(error: KogineError, launch: Launch) -> str:
 
 
 def _flow_in(names: Mapping[str, object], path: str) -> Sequential | Parallel:
-    """The one called ``flow``, else the only one."""
+    """The flow called ``flow``, else the only one. Raises UsageError."""
     found = {name: one for name, one in names.items() if isinstance(one, (Sequential, Parallel))}
     chosen = found.get("flow") or (next(iter(found.values())) if len(found) == 1 else None)
     if isinstance(chosen, (Sequential, Parallel)):
@@ -234,20 +234,20 @@ def _flow_in(names: Mapping[str, object], path: str) -> Sequential | Parallel:
 
 
 def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], int]:
-    """One after another, in this process unless the options say something else; or at the same
+    """The result runs the scripts one after another, by default in this process; or at the same
     time, by default on all usable cores.
     """
     mode = "spawn" if is_parallel else "inline"
     limits = Limits(stops_on_error=not is_parallel)
     options = read_flow_options(command, mode=mode, limits=limits, spreads=is_parallel)
-    with output(options.is_json):  # what config files print is no JSON
+    with output(options.is_json):  # the output of config files is no JSON
         works = _works(command)
     if "dry_run" in command.options:
         return lambda: _dry_run(works)
     sizes = [work.configs.size if isinstance(work.configs, Sweep) else None for work in works]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
-    again = again_of_sweep(command) if len(works) == 1 else again_of_scripts
+    again = repeat_command_of_sweep(command) if len(works) == 1 else repeat_command_of_run
     return lambda: run_flow(works, options, again, total)
 
 
@@ -279,14 +279,14 @@ def _works(command: ScriptCommand) -> list[ScriptConfigs]:
 
     if any(map(asks_for_previous, files)):
         # Loaded for each script, when its first run can start.
-        waiting = [partial(_after, sweep, binder, files) for binder in binders]
-        return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, waiting))]
+        loaders = [partial(_sweep_after, sweep, binder, files) for binder in binders]
+        return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, loaders))]
     config = load_configs(files)
     sweeps = [sweep(binder, config) for binder in binders]
     return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, sweeps))]
 
 
-def _after(
+def _sweep_after(
     sweep: Callable[[Binder, Config | Sweep | None], Sweep],
     binder: Binder,
     files: Sequence[str],
@@ -303,8 +303,8 @@ def _binder(path: str, command: ScriptCommand) -> Binder:
 def _fitted(
     whole: Sweep, binder: Binder, binders: Sequence[Binder], command: ScriptCommand
 ) -> Sweep:
-    """*whole* for one of several scripts: less the axes that are others', and with what others
-    have allowed to be missing in it.
+    """*whole* for one of several scripts: without the axes of the others, and with the targets of
+    the others optional.
     """
     targets = [*whole.targets, *whole.base.globals_dict, *(one.target for one in command.overrides)]
     probes = [Override(target, None, "command line", optional=True) for target in targets]
@@ -318,14 +318,13 @@ def _fitted(
 
 
 def asks_for_previous(path: str) -> bool:
-    """Whether the ``config_gen`` of the file at *path* has a parameter ``previous``.
-
-    Nothing is run to find out: that is to happen when there are Outcomes.
+    """Whether the ``config_gen`` of the file at *path* has a parameter ``previous``. The file is
+    only parsed: it runs when there are Outcomes.
     """
     try:
         body = ast.parse(Path(path).read_bytes()).body if path.endswith(".py") else []
     except (OSError, SyntaxError, ValueError):
-        return False  # who loads it says what is wrong
+        return False  # load_configs raises the error
     functions = [one for one in body if isinstance(one, ast.FunctionDef)]
     return any(one.name == "config_gen" and "previous" in _parameters(one) for one in functions)
 

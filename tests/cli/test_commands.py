@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from kogine.command import kogine as root
+from kogine.report import EXPLAINED_ON_PAGE
 
 from kohaku_ast.flow.launchers import MODES
 from kohaku_ast.version import VERSION
@@ -218,3 +219,31 @@ def test_a_script_finds_no_click_that_it_has_not_imported(tmp_path: Path) -> Non
     (tmp_path / "x.py").write_text("import sys\nx = 0\nprint(x, 'click' in sys.modules)\n")
     done = kogine(tmp_path, "run", "--set", "x=1", "x.py")
     assert done == Finished(0, "1 False\n", "")
+
+
+@pytest.mark.parametrize("options", [[], ["--record"]], ids=["read without click", "read by click"])
+def test_an_error_ends_with_the_anchor_where_its_page_says_more(
+    options: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.py").write_text("x = 0\n")
+    (tmp_path / "cfg.py").write_text("_kwarg = {}\n")
+    done = kogine(tmp_path, "run", "x.py", "--config", "cfg.py", *options)
+    assert done.status == 2
+    assert done.stderr.endswith("'_kwargs'?\nSee docs/reference/messages.md#config\n")
+    done = kogine(tmp_path, "run", "x.py", "y=1", *options)
+    assert done.status == 2
+    assert "messages.md" not in done.stderr
+
+
+def test_click_ends_it_with_the_anchor_too(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("x = 0\n")
+    (tmp_path / "cfg.py").write_text("_kwarg = {}\n")
+    words = ["run", str(tmp_path / "x.py"), "--config", str(tmp_path / "cfg.py")]
+    assert CliRunner().invoke(root, words).stderr.endswith("messages.md#config\n")
+
+
+@pytest.mark.parametrize("slug", EXPLAINED_ON_PAGE)
+def test_the_page_says_more_than_the_name_of_the_error(slug: str) -> None:
+    page = (ROOT / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {slug}\n")[2].partition("\n## ")[0]
+    assert section.count(". ") + section.count(".\n") >= 2  # more than one sentence

@@ -140,7 +140,7 @@ def test_added_names(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         pytest.param(["-o", "train.py"], "is the script itself", id="the script itself"),
-        pytest.param(["-o", "there.py"], "is there already", id="a file"),
+        pytest.param(["-o", "there.py"], "exists already", id="a file"),
         pytest.param(["-o", "."], "is not a regular file", id="a folder"),
         pytest.param(["-o", "none/out.py"], "cannot write 'none/out.py'", id="no such folder"),
         pytest.param(["-o"], "-o needs a value", id="no name"),
