@@ -9,8 +9,8 @@ COMPLETE = "_KOGINE_COMPLETE"
 """The environment variable with which a shell asks for completion, as click names it."""
 
 
-def hear_again() -> None:
-    """Give Ctrl-C back its usual handler: another program calls us."""
+def restore_sigint() -> None:
+    """Give SIGINT back its usual handler, for a program that imports us."""
     global _is_silent
     if _is_silent and _signal.getsignal(_signal.SIGINT) is _signal.SIG_DFL:
         _signal.signal(_signal.SIGINT, _signal.default_int_handler)
@@ -45,4 +45,4 @@ _is_silent = (
     and _silence()
 )
 if not _is_command():
-    hear_again()
+    restore_sigint()

@@ -80,12 +80,18 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 class _WithHelp(click.Command):
-    """A command whose ``--help`` is an Option of ours: click's own imports ``inspect``."""
+    """A command whose help ends with examples, and whose errors suggest near names of options."""
 
     _own_help: Option | None = None
 
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The option, one for all contexts: click compares parameters by identity."""
+        """``--help`` as an Option of ours: click's own imports ``inspect``. It is one for all
+        contexts, since click compares parameters by identity.
+        """
         names = self.get_help_option_names(ctx)
         if names and self._own_help is None:
             self._own_help = Option(
@@ -98,13 +104,37 @@ class _WithHelp(click.Command):
             )
         return self._own_help
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with near names for an option that the command does not have."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
+            names = [name for one in options for name in (*one.opts, *one.secondary_opts)]
+            hint = did_you_mean(error.option_name, names, cutoff=0.7)
+            text = f"No such option {error.option_name!r}.{hint}"
+            raise Refusal(UsageError(text)) from None
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, without line breaks: readers copy them."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for one in self.examples:
+                    formatter.write(f"{' ' * formatter.current_indent}{one}\n")
+
 
 class Command(_WithHelp):
-    """A command whose help shows its options by group, and two examples."""
+    """A command whose help shows its options by group."""
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, usage: str = "", **kwargs: Any) -> None:
+        """*usage* replaces the part of click's usage after ``[OPTIONS]``."""
         super().__init__(*args, **kwargs)
-        self.examples = examples
+        self.usage = usage
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """``[OPTIONS]`` and the usage after it."""
+        pieces = super().collect_usage_pieces(ctx)
+        return [self.options_metavar or "", self.usage] if self.usage else pieces
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         """As click does; a KogineError becomes a Refusal, which click can print."""
@@ -120,13 +150,6 @@ class Command(_WithHelp):
         except KogineError as error:
             raise Refusal(error) from None
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, with near names for an option that the command does not have."""
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            raise _no_such_option(error.option_name, self, ctx) from None
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options under the names of their groups, in one column for all groups."""
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -141,18 +164,6 @@ class Command(_WithHelp):
                 rows = [(name.ljust(column), text) for name, text in records]
                 formatter.write_dl(rows, col_max=column)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        write_examples(formatter, self.examples)
-
-
-def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
-    """Write *examples* as a section of a help, without line breaks: readers copy them."""
-    if examples:
-        with formatter.section("Examples"):
-            for one in examples:
-                formatter.write(f"{' ' * formatter.current_indent}{one}\n")
-
 
 class Group(_WithHelp, click.Group):
     """Commands by name, each imported when it is used: ``{"run": ("kogine.run:run", HELP)}``."""
@@ -162,7 +173,6 @@ class Group(_WithHelp, click.Group):
         *args: Any,
         places: Mapping[str, tuple[str, str]],
         what: str = "command",
-        examples: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         """*places* has the ``module:object`` and the short help of each command; *what* is the name
@@ -171,11 +181,6 @@ class Group(_WithHelp, click.Group):
         super().__init__(*args, **kwargs)
         self.places = places
         self.what = what
-        self.examples = examples
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        write_examples(formatter, self.examples)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -203,11 +208,7 @@ class Group(_WithHelp, click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; without any word it prints the help."""
-        try:
-            words = args if args or ctx.resilient_parsing else ["--help"]
-            return super().parse_args(ctx, words)
-        except click.NoSuchOption as error:
-            raise _no_such_option(error.option_name, self, ctx) from None
+        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write names and short helps from the table, without an import of the commands."""
@@ -224,14 +225,6 @@ class Group(_WithHelp, click.Group):
             if name.startswith(incomplete)
         ]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
-
-
-def _no_such_option(name: str, command: click.Command, ctx: click.Context) -> Refusal:
-    """The error for an option that *command* does not have, with near names."""
-    options = (one for one in command.get_params(ctx) if isinstance(one, click.Option))
-    known = [name for one in options for name in (*one.opts, *one.secondary_opts)]
-    hint = did_you_mean(name, known, cutoff=0.7)
-    return Refusal(UsageError(f"No such option {name!r}.{hint}"))
 
 
 class _Kogine(Group):
@@ -296,18 +289,18 @@ def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
         root.command.invoke(inner)
 
 
-def read(words: list[str]) -> Callable[[], int] | None:
+def read_with_click(words: list[str]) -> Callable[[], int] | None:
     """The function that does the work of the command line *words*; None if click has done it: help
     and version. Raises KogineError for a mistake in the words.
     """
     # Not main(): it turns Ctrl-C into an empty line and an Abort, and expands globs on Windows.
     try:
         with kogine.make_context("kogine", words) as context:
-            start: Callable[[], int] | None = kogine.invoke(context)
+            run: Callable[[], int] | None = kogine.invoke(context)
     except click.exceptions.Exit:
         return None
     except Refusal as refusal:
         raise refusal.error from None
     except click.ClickException as error:
         raise UsageError(error.format_message()) from None
-    return start
+    return run

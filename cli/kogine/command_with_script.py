@@ -41,14 +41,9 @@ class CommandWithScript(Command):
         it starts them, so that they take arguments. *elsewhere* has the reason why an option of
         ``kogine run`` does not exist here.
         """
-        super().__init__(*args, **kwargs)
-        self.usage = usage
+        super().__init__(*args, usage=usage, **kwargs)
         self.many, self.runs = many, runs
         self.elsewhere = elsewhere or {}
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """``[OPTIONS]`` and the usage after it."""
-        return [self.options_metavar or "", self.usage]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Sort *args*; click parses kogine's own."""

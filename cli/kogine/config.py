@@ -55,14 +55,9 @@ config = Group(
 class _FilesCommand(Command):
     """A command with files as operands; the error for a wrong number of them has the usage."""
 
-    def __init__(
-        self, *args: Any, usage: str, least: int = 1, most: int = 1, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, least: int = 1, most: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.usage, self.least, self.most = usage, least, most
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [self.options_metavar or "", self.usage]
+        self.least, self.most = least, most
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)

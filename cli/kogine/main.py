@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-from kogine import COMPLETE, hear_again
+from kogine import COMPLETE, restore_sigint
 from kogine.report import report, report_syntax_error
 
 from kohaku_ast import sigint
@@ -32,9 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     if is_whole:
         sigint.silence()
     else:
-        hear_again()
+        restore_sigint()
     try:
-        start = _read(sys.argv[1:] if arguments is None else arguments)
+        run = read_command(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return report(error)
     except SyntaxError as error:  # of a script that is only read
@@ -43,15 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
         if is_whole:
             sigint.die()  # as the script would, and no traceback shows our frames
         raise
-    if start is None:
+    if run is None:
         return 0
     if is_whole:
         _forget_click()
-        leave_for(start)
-    return start()
+        leave_for(run)
+    return run()
 
 
-def _read(words: list[str]) -> Callable[[], int] | None:
+def read_command(words: list[str]) -> Callable[[], int] | None:
     """The function that does the work of the command line *words*; None if all is done.
 
     A run without any option does not import click, which takes longer than Python's start.
@@ -69,9 +69,9 @@ def _read(words: list[str]) -> Callable[[], int] | None:
 
             return start(command)
     _import_click()
-    from kogine.command import read
+    from kogine.command import read_with_click
 
-    return read(words)
+    return read_with_click(words)
 
 
 class _Deferred(ModuleType):

@@ -145,7 +145,7 @@ flow_options = together(
         "--mode",
         type=Choice(MODES),
         show_default="inline",
-        help="Start runs in this process, in a new one, or from a warm one.",
+        help="Run in this process, in a new one, or in a fork of a warm one.",
     ),
     _flows(
         "--on-error",
