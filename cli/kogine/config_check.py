@@ -205,16 +205,11 @@ def _load_with_axes(command: ScriptCommand) -> Config | Sweep:
     return found | axes if axes.targets else found
 
 
-def is_random(sweep: Sweep) -> bool:
-    """Whether the sweep has axes that need a number of draws."""
-    return any(axis.is_random for axis in sweep.axes)
-
-
 def first_runs(found: Config | Sweep, most: int) -> Iterator[Config]:
     """The first Configs of *found*, at most *most*; with random axes, DRAWS draws."""
     if isinstance(found, Config):
         return iter([found])
-    drawn = found.draw(min(most, DRAWS), 0) if is_random(found) else found
+    drawn = found.draw(min(most, DRAWS), 0) if found.is_random else found
     return islice(iter(drawn), most)
 
 

@@ -13,7 +13,6 @@ from kogine.config_check import (
     Fitter,
     counted,
     first_runs,
-    is_random,
     problems_of,
     shown,
 )
@@ -128,7 +127,7 @@ def _print_sweep(sweep: Sweep, most: int) -> None:
 
 
 def _count(sweep: Sweep) -> str:
-    if is_random(sweep):
+    if sweep.is_random:
         return "random axes: say how many draws with -n; these are examples"
     return counted(sweep.size, "run") if sweep.size is not None else "an unknown number of runs"
 

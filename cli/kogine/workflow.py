@@ -241,7 +241,7 @@ def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], 
     limits = Limits(stops_on_error=not is_parallel)
     options = read_flow_options(command, mode=mode, limits=limits, spreads=is_parallel)
     with output(options.is_json):  # the output of config files is no JSON
-        works = _works(command)
+        works = _script_configs(command)
     if "dry_run" in command.options:
         return lambda: _dry_run(works)
     sizes = [work.configs.size if isinstance(work.configs, Sweep) else None for work in works]
@@ -263,10 +263,10 @@ def _dry_run(works: Sequence[ScriptConfigs]) -> int:
     return 0
 
 
-def _works(command: ScriptCommand) -> list[ScriptConfigs]:
+def _script_configs(command: ScriptCommand) -> list[ScriptConfigs]:
+    """The scripts of *command* with their sweeps, checked as far as they are known before a run."""
     files = command.config_files
-    paths = command.scripts
-    binders = [_binder(path, command) for path in paths]
+    binders = [_binder(path, command) for path in command.scripts]
 
     def sweep(binder: Binder, config: Config | Sweep | None) -> Sweep:
         found = sweep_of(command, config, binder if len(binders) == 1 else None)
@@ -277,13 +277,14 @@ def _works(command: ScriptCommand) -> list[ScriptConfigs]:
         refuse_lost_overrides(command, script, binder, own_axes(command).targets)
         return found
 
-    if any(map(asks_for_previous, files)):
+    configs: Sequence[Sweep | Callable[[Previous], Sweep]]
+    if any(map(_needs_previous, files)):
         # Loaded for each script, when its first run can start.
-        loaders = [partial(_sweep_after, sweep, binder, files) for binder in binders]
-        return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, loaders))]
-    config = load_configs(files)
-    sweeps = [sweep(binder, config) for binder in binders]
-    return [ScriptConfigs(path, *pair) for path, pair in zip(paths, zip(binders, sweeps))]
+        configs = [partial(_sweep_after, sweep, binder, files) for binder in binders]
+    else:
+        config = load_configs(files)
+        configs = [sweep(binder, config) for binder in binders]
+    return [ScriptConfigs(*one) for one in zip(command.scripts, binders, configs)]
 
 
 def _sweep_after(
@@ -317,7 +318,7 @@ def _fitted(
     return left | Config(optional=frozenset(foreign))
 
 
-def asks_for_previous(path: str) -> bool:
+def _needs_previous(path: str) -> bool:
     """Whether the ``config_gen`` of the file at *path* has a parameter ``previous``. The file is
     only parsed: it runs when there are Outcomes.
     """

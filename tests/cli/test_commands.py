@@ -1,4 +1,4 @@
-"""The help, the version, near names, and what is no command: through click, and as a process."""
+"""The help, the version, near names, and words that are no command: through click, and as a process."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ def test_descriptions_are_the_default_and_the_help(folder: Path) -> None:
     assert ("debug=False", "default", True) in candidates(["run", "train.py", "debug="])
 
 
-def test_a_listing_is_kept_until_the_script_changes(folder: Path) -> None:
+def test_a_listing_is_cached_until_the_script_changes(folder: Path) -> None:
     assert words("run", "train.py", "tok") == ["token="]
     kept = list((folder / ".cache").glob("*.listing"))
     assert len(kept) == 1
@@ -289,7 +289,7 @@ def test_a_name_that_would_drive_the_terminal_is_left_out(folder: Path) -> None:
     assert (done.stdout, done.stderr) == ("zzz.py \t\n", "")
 
 
-def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
+def test_warm_completion_reads_no_script_again(folder: Path) -> None:
     program = (
         "import sys; from kogine.main import main; main(sys.argv[1:]); "
         "heavy = {'libcst', 'rich', 'kohaku_ast.transform.find.parameters', 'kohaku_ast.flow.flow'}; "

@@ -1,4 +1,4 @@
-"""``kogine config show``: what a config says, as it is applied."""
+"""``kogine config show``: the values of a config, as they are applied."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _load_cases() -> ModuleType:
 
 cases = _load_cases()
 UNTOLD = ("cfg.", "model.")
-"""In loaded_config.py these are made by functions: the text does not tell what they are."""
+"""In loaded_config.py functions make these values: the text does not show them."""
 
 
 @pytest.fixture(autouse=True)

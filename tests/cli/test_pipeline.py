@@ -134,7 +134,7 @@ def test_texts_are_read_as_the_types_of_the_parameters(text: str, shown: str, fo
         ("extra=a b", "'a b'", "str 'a b'"),
     ],
 )
-def test_without_a_type_it_is_a_literal_else_text_and_that_is_said(
+def test_without_a_type_it_is_a_literal_else_text_and_a_note_says_so(
     text: str, value: str, kind: str, folder: Path
 ) -> None:
     done = pipeline(folder, "run", "flow.py", "n=1", text, "--output", "count")
