@@ -196,6 +196,17 @@ def test_the_group_gives_what_runs_the_script(tmp_path: Path) -> None:
     assert callable(done.return_value)
 
 
+def test_the_file_of_a_command_has_its_options_alone() -> None:
+    """Help and completion import it, and must not wait for flows and pipelines."""
+    modules = {place.partition(":")[0] for place, _ in root.places.values()} - {"kogine.source"}
+    heavy = ["rich", "libcst", "kohaku_ast.flow.flow", "kohaku_ast.pipeline.pipeline",
+             "kohaku_ast.transform.find.parameters"]  # fmt: skip
+    imports = "\n".join(f"import {one}" for one in sorted(modules))
+    program = f"import sys\n{imports}\nprint([one for one in {heavy} if one in sys.modules])"
+    done = run([sys.executable, "-c", program], ROOT, PYTHONPATH=PATH)
+    assert done == Finished(0, "[]\n", "")
+
+
 def test_without_options_click_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text("import sys\nx = 0\nprint(x, 'click' in sys.modules)\n")
     (tmp_path / "click.py").write_text("raise ImportError('this click cannot be imported')\n")
