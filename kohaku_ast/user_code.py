@@ -1,4 +1,4 @@
-"""Which code is the user's own, to be followed, and which a library's, known by its version."""
+"""Which code is the user's own and which a library's, and the version of a library."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MADE_BY_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def is_local_file(path: str) -> bool:
     """Whether *path* is neither the standard library nor an installed package.
 
-    What has no file (``<stdin>``, a cell of a notebook) is the user's own; so is a package that
-    is installed for editing.
+    Code without a file (``<stdin>``, a cell of a notebook) is the user's own; so is a package in an
+    editable install.
     """
     if path.startswith("<frozen"):
         return False
@@ -34,28 +34,28 @@ def is_local_function(function: FunctionType) -> bool:
     """Whether the user wrote *function*."""
     if not is_local_file(function.__code__.co_filename):
         return False
-    # Generated code (`<string>`) belongs to whoever made it.
+    # Generated code (`<string>`) belongs to the module that made it.
     return not function.__code__.co_filename.startswith("<") or is_local_name(
         function.__module__ or "__main__"
     )
 
 
 def is_library_function(function: FunctionType) -> bool:
-    """Whether name and version say all of *function*: it is what its library has there. What a
-    library makes of a function of the user's is not.
+    """Whether name and version identify *function*: its library has it under that name. A wrapper
+    that a library makes around a user's function is none.
     """
-    return not is_local_function(function) and is_known(function)
+    return not is_local_function(function) and is_defined_by_library(function)
 
 
 def is_library_class(cls: type) -> bool:
-    """The same for a class: not one that a library made at run time."""
+    """The same for a class. A class that a library made at run time is none."""
     if is_local_name(cls.__module__):
         return False
-    return not cls.__flags__ & _MADE_BY_PYTHON or is_known(cls)
+    return not cls.__flags__ & _MADE_BY_PYTHON or is_defined_by_library(cls)
 
 
-def is_known(thing: Any) -> bool:
-    """Whether a library has *thing* under the name that it says itself."""
+def is_defined_by_library(thing: Any) -> bool:
+    """Whether a library has *thing* under its own name."""
     module = sys.modules.get(thing.__module__ or "")
     if module is None or is_local_module(module):
         return False
@@ -93,8 +93,8 @@ def is_stdlib(module: str) -> bool:
 
 
 def library_label(module: str, name: str = "") -> str:
-    """How a thing of a library counts: its name, and the version of its distribution; one of
-    the user's own compiled modules, the bytes of the file.
+    """What identifies an object of a library: its name and the version of the distribution. For a
+    compiled module of the user's own, it is the digest of the file.
     """
     return f"{module}.{name} {_version(module)}"
 
@@ -111,17 +111,17 @@ def _version(module: str) -> str:
 
 @lru_cache(maxsize=1024)
 def distribution_version(package: str) -> str:
-    """The version of the top package *package*, loaded or not; nothing for the standard library,
-    for Python's version is in every key.
+    """The version of the top-level package *package*, loaded or not. It is empty for the standard
+    library, since Python's version is in every key.
     """
     if is_stdlib(package):
         return ""
-    return _installed().get(_normal(package)) or _searched(package)
+    return _installed().get(_normalized(package)) or _version_by_metadata(package)
 
 
 @lru_cache(maxsize=1)
 def _installed() -> dict[str, str]:
-    """Distribution -> version, by the names of folders: 0.1 ms, where metadata takes 40."""
+    """Distribution -> version, by the names of folders: 0.1 ms, importlib.metadata takes 40."""
     found: dict[str, str] = {}
     for folder in sys.path:
         try:
@@ -132,16 +132,16 @@ def _installed() -> dict[str, str]:
             stem, kind = os.path.splitext(name)
             if kind in (".dist-info", ".egg-info"):
                 distribution, _, version = stem.partition("-")
-                found.setdefault(_normal(distribution), version)
+                found.setdefault(_normalized(distribution), version)
     return found
 
 
-def _normal(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.lower().replace("-", "_").replace(".", "_")
 
 
-def _searched(package: str) -> str:
-    """The versions of the distributions that hold *package* under another name than theirs."""
+def _version_by_metadata(package: str) -> str:
+    """The versions of the distributions that contain *package* but have another name."""
     from importlib import metadata
 
     names = metadata.packages_distributions().get(package, ())

@@ -1,1 +1,1 @@
-"""Results by content: what values and code are, as digests, and where results are kept."""
+"""Results by content: digests of values and of code, and the caches that keep results."""

@@ -1,4 +1,4 @@
-"""What code is made of, and the watch that is kept over where it was found."""
+"""Detects whether the objects that code reads have changed, and the kinds of parts of code."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import CodeType, FunctionType
 from typing import Any
 
 MISSING = type("MISSING", (), {})()
-"""Stands for a name that is not defined, a cell that is empty."""
+"""The value of an undefined name or an empty cell."""
 
 
-class Maybe:
-    """A part of a library's own, that may be what no fingerprint can be taken of."""
+class OptionalPart:
+    """A part of a library's object; it may have no fingerprint."""
 
     __slots__ = ("value",)
 
@@ -20,65 +20,65 @@ class Maybe:
         self.value = value
 
 
-class Settled(Maybe):
-    """A part that nobody looks at again once it was read: how a dataclass was made."""
+class ReadOnce(OptionalPart):
+    """A part that is read once and cannot change later: how a dataclass was made."""
 
     __slots__ = ()
 
 
 Part = tuple[str, Any]
-"""What a part is called in an explanation, and the part."""
+"""The name of a part in an explanation, and the part."""
 
 
 @dataclass
 class ChangeDetector:
-    """Where the parts were found: as long as the same objects lie there, nothing changed."""
+    """Places where parts were found. As long as they hold the same objects, nothing has changed."""
 
     names: list[tuple[Any, str, Any]] = field(default_factory=list)
     functions: list[tuple[FunctionType, CodeType, Any, Any]] = field(default_factory=list)
     cells: list[tuple[Any, Any]] = field(default_factory=list)
     sizes: list[tuple[Any, int]] = field(default_factory=list)
-    #: What lies nowhere: how it is asked for, and what the answer was.
-    asked: list[tuple[Callable[[], object], object]] = field(default_factory=list)
-    #: Whether a function asks for the subclasses of a class; it is not known of which.
+    #: Computed parts: the call, and its result.
+    answers: list[tuple[Callable[[], object], object]] = field(default_factory=list)
+    #: Whether a function uses the subclasses of a class; it is not known of which one.
     with_subclasses: bool = False
 
     @classmethod
     def of_all(cls, watches: Iterable[ChangeDetector]) -> ChangeDetector:
-        """All watches as one, each thing once: 100 nodes that read one constant look once."""
+        """One detector for all, each place once: 100 nodes that read a constant check it once."""
         names: dict[Any, Any] = {}
         functions: dict[Any, Any] = {}
         cells: dict[Any, Any] = {}
         sizes: dict[Any, Any] = {}
-        asked: dict[Any, Any] = {}
+        answers: dict[Any, Any] = {}
         for one in watches:
             names.update({(id(found[0]), found[1]): found for found in one.names})
             functions.update({id(found[0]): found for found in one.functions})
             cells.update({id(found[0]): found for found in one.cells})
             sizes.update({id(found[0]): found for found in one.sizes})
-            asked.update({_question(found[0]): found for found in one.asked})
+            answers.update({_question(found[0]): found for found in one.answers})
         return cls(
             list(names.values()),
             list(functions.values()),
             list(cells.values()),
             list(sizes.values()),
-            list(asked.values()),
+            list(answers.values()),
         )
 
     def read(self, namespace: Any, name: str) -> Any:
-        """What lies under *name* in the dict *namespace*, MISSING if nothing does."""
+        """The value of *name* in the dict *namespace*, or MISSING; it is watched from now on."""
         value = namespace.get(name, MISSING)
         self.names.append((namespace, name, value))
         return value
 
     def ask(self, question: Callable[[], Any]) -> Any:
-        """The answer to *question*, that is asked again by every run."""
+        """The result of *question*, which every run calls again."""
         answer = question()
-        self.asked.append((question, answer))
+        self.answers.append((question, answer))
         return answer
 
     def holds(self) -> bool:
-        """Whether every object is still where it was; 50 ns for each."""
+        """Whether every place still has its object; takes 50 ns for each."""
         for mapping, name, value in self.names:
             if mapping.get(name, MISSING) is not value:
                 return False
@@ -90,16 +90,16 @@ class ChangeDetector:
             ):
                 return False
         for cell, value in self.cells:
-            if content(cell) is not value:
+            if cell_content(cell) is not value:
                 return False
         for mapping, size in self.sizes:
             if len(mapping) != size:
                 return False
-        return all(_is_same(question(), answer) for question, answer in self.asked)
+        return all(_is_same(question(), answer) for question, answer in self.answers)
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Whether two answers are one: the same objects, or equal text, bytes and numbers."""
+    """Whether two results are the same: identical objects, or equal text, bytes or numbers."""
     if one is other:
         return True
     if type(one) is tuple and type(other) is tuple:
@@ -108,12 +108,12 @@ def _is_same(one: object, other: object) -> bool:
 
 
 def _question(question: Any) -> tuple[Any, ...]:
-    """The same for two partials of one function with the same arguments."""
+    """A key that is equal for two partials of one function with the same arguments."""
     return (getattr(question, "func", question), *map(id, getattr(question, "args", ())))
 
 
-def content(cell: Any) -> Any:
-    """What a closure's cell holds."""
+def cell_content(cell: Any) -> Any:
+    """The value in a closure's cell, or MISSING."""
     try:
         return cell.cell_contents
     except ValueError:

@@ -1,7 +1,7 @@
-"""What live functions, classes and modules of the user's are made of.
+"""The parts of the user's functions, classes and modules: all that their results depend on.
 
-What never changes about a code object is kept here for the process (``_known``): to read and parse
-its source takes a hundred times longer than to ask what its names mean now.
+State of this process: what never changes about a code object (``_code_facts``). To read and
+parse its source takes a hundred times longer than to look up what its names mean now.
 """
 
 from __future__ import annotations
@@ -14,9 +14,16 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
-from typing import Any, Protocol
+from typing import Any
 
-from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, Maybe, Part, Settled, content
+from kohaku_ast.cache.change_detector import (
+    MISSING,
+    ChangeDetector,
+    OptionalPart,
+    Part,
+    ReadOnce,
+    cell_content,
+)
 from kohaku_ast.cache.code_text import (
     Chain,
     CodeImport,
@@ -39,24 +46,13 @@ from kohaku_ast.user_code import (
     library_label,
 )
 
-
-class CodeParts(Protocol):
-    """A node that is no function says so what it computes."""
-
-    def cache_identity(self) -> tuple[Any, ...]:
-        """Values, functions, nodes and tuples of them, that its results depend on. It is asked
-        for by every run, before anything runs. A pair of text and bytes is a digest of what the
-        text says, which is what ``explain_cache`` calls it.
-        """
-
-
-_TELLS = ("__kogine_parts__", "cache_identity")
-"""Methods by which an object says what it is made of: nodes of ours, and objects of the user's."""
+_DESCRIBING = ("__kogine_parts__", "cache_identity")
+"""Methods that return the parts of an object: of our nodes, and of the user's objects."""
 
 
 def is_followed(thing: object) -> bool:
-    """Whether *thing* counts by its parts: the user's functions, classes, modules; nodes; and
-    what a library makes for the user: a function around his own, a class.
+    """Whether *thing* counts by its parts: the user's functions, classes and modules, nodes, and
+    objects that a library makes for the user, such as a function around the user's, or a class.
     """
     if isinstance(thing, FunctionType):
         return not is_library_function(thing)
@@ -64,31 +60,34 @@ def is_followed(thing: object) -> bool:
         return not is_library_class(thing)
     if isinstance(thing, ModuleType):
         return is_local_module(thing)
-    return any(callable(getattr(type(thing), name, None)) for name in _TELLS)
+    return any(callable(getattr(type(thing), name, None)) for name in _DESCRIBING)
 
 
-def parts_of(thing: Any, watch: ChangeDetector) -> Iterator[Part]:
-    """The parts of what :func:`is_followed`; *watch* learns where they were found."""
+def parts_of(thing: Any, detector: ChangeDetector) -> Iterator[Part]:
+    """The parts of a thing that :func:`is_followed`; *detector* watches where they were found."""
     if isinstance(thing, FunctionType) and not is_local_function(thing):
-        yield from library_function_parts(thing, watch)
+        yield from library_function_parts(thing, detector)
     elif isinstance(thing, FunctionType):
-        yield from function_parts(thing, watch)
+        yield from function_parts(thing, detector)
     elif isinstance(thing, type):
-        yield from class_parts(thing, watch)
+        yield from class_parts(thing, detector)
     elif isinstance(thing, ModuleType):
-        yield from module_parts(thing, watch)
+        yield from module_parts(thing, detector)
     elif hasattr(type(thing), "__kogine_parts__"):
         yield from thing.__kogine_parts__()
     else:
         kind = type(thing)
         yield "type", kind if is_followed(kind) else f"{kind.__module__}.{kind.__qualname__}"
-        yield from _flat(watch.ask(thing.cache_identity), "")
+        yield from _flat(detector.ask(thing.cache_identity), "")
 
 
 def _flat(parts: tuple[Any, ...], label: str) -> Iterator[Part]:
+    """The parts of what ``cache_identity`` returns: values, functions, nodes and tuples of them. A
+    pair of text and bytes is a name for ``explain_cache`` and the digest of the thing so named.
+    """
     for number, part in enumerate(parts):
         if isinstance(part, tuple) and [type(one) for one in part] == [str, bytes]:
-            yield part  # a digest, and what it is of
+            yield part
         elif isinstance(part, tuple):
             yield f"{label}{number}.length", len(part)
             yield from _flat(part, f"{label}{number}.")
@@ -103,59 +102,59 @@ _FROM_USERS = (
 
 @dataclass(frozen=True)
 class _Facts:
-    """What never changes about a code object."""
+    """The facts about a code object that never change."""
 
     text: object
     chains: tuple[Chain, ...]
     imports: tuple[CodeImport, ...]
-    #: Every name that is read of something, and every text, that the code holds.
+    #: Every global's or attribute's name, and every text, in the code.
     names: frozenset[str]
     texts: tuple[str, ...]
 
 
 def function_parts(
-    function: FunctionType, watch: ChangeDetector, defaults: bool = True
+    function: FunctionType, detector: ChangeDetector, defaults: bool = True
 ) -> Iterator[Part]:
-    """Text, closure, globals and, unless the caller counts them by himself, *defaults*."""
-    facts = _facts(function)
-    _look_at(function, watch)
-    watch.with_subclasses |= "__subclasses__" in facts.names
+    """Text, closure and globals, and, unless the caller handles them itself, *defaults*."""
+    facts = _facts_of(function)
+    _watch(function, detector)
+    detector.with_subclasses |= "__subclasses__" in facts.names
     yield "code", facts.text
-    found = list(_defaults(function, watch))
+    found = list(_defaults(function, detector))
     yield from found if defaults else ()
-    yield from _attributes(function, watch)
-    for label, part in _reads(function, facts, watch):
+    yield from _attributes(function, detector)
+    for label, part in _read_parts(function, facts, detector):
         yield label, part
         if "__doc__" in facts.names and isinstance(part, (FunctionType, type, ModuleType)):
             yield f"{label}.__doc__", part.__doc__
 
 
-def _reads(function: FunctionType, facts: _Facts, watch: ChangeDetector) -> Iterator[Part]:
-    for name, value in _closure(function, watch):
+def _read_parts(function: FunctionType, facts: _Facts, detector: ChangeDetector) -> Iterator[Part]:
+    for name, value in _closure(function, detector):
         yield f"closure {name}", value
     for chain in facts.chains:
-        yield from read(chain, function.__globals__, watch)
-    yield from imported(facts.imports, function.__globals__, watch)
-    yield from looked_up(facts.names, facts.texts, facts.chains, function.__globals__, watch)
+        yield from chain_parts(chain, function.__globals__, detector)
+    yield from import_parts(facts.imports, function.__globals__, detector)
+    yield from lookup_parts(facts.names, facts.texts, facts.chains, function.__globals__, detector)
 
 
-def library_function_parts(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
-    """Name and version, and what of its closure and defaults may be the user's."""
+def library_function_parts(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
+    """Name and version, and those values of its closure and defaults that may be the user's."""
     module = function.__globals__.get("__name__", "")
-    _look_at(function, watch)
+    _watch(function, detector)
     yield "library", library_label(module, function.__code__.co_name)
-    held = [*_closure(function, watch), *_defaults(function, watch)]
+    held = [*_closure(function, detector), *_defaults(function, detector)]
     for name, value in held:
         if not isinstance(value, _FROM_USERS) and not is_local_name(type(value).__module__):
             continue
         for label, one in _items(f"closure {name}", value):
-            yield label, Maybe(one)
+            yield label, OptionalPart(one)
         if isinstance(value, FunctionType) and not is_stdlib(module):
-            yield f"closure {name}.__doc__", value.__doc__  # a library may make a text of it
+            yield f"closure {name}.__doc__", value.__doc__  # a library may use it as text
 
 
 def _items(label: str, value: Any) -> Iterator[Part]:
-    """*value*, or each of the things in it: one without a fingerprint hides no other."""
+    """*value*, or each item of it, so that one without a fingerprint does not hide the others."""
     if type(value) in (tuple, list):
         yield f"{label} holds", len(value)
         for number, one in enumerate(value):
@@ -168,52 +167,52 @@ def _items(label: str, value: Any) -> Iterator[Part]:
         yield label, value
 
 
-#: By the identity of the code object, as long as it lives: its source is read and parsed once.
-_known: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
+#: By the ``id`` of the code object, as long as it lives: its source is read and parsed once.
+_code_facts: dict[int, tuple[weakref.ref[CodeType], _Facts]] = {}
 
 
-def _facts(function: FunctionType) -> _Facts:
+def _facts_of(function: FunctionType) -> _Facts:
     code = function.__code__
-    known = _known.get(id(code))
-    if known is not None and known[0]() is code:
-        return known[1]
+    cached = _code_facts.get(id(code))
+    if cached is not None and cached[0]() is code:
+        return cached[1]
     text: object = text_of(function)
     if text is None:
         text = code_parts(code)
     facts = _Facts(text, find_chains(code), find_imports(code), find_names(code), find_texts(code))
     key = id(code)
-    _known[key] = (weakref.ref(code, lambda _: _known.pop(key, None) and None), facts)
+    _code_facts[key] = (weakref.ref(code, lambda _: _code_facts.pop(key, None) and None), facts)
     return facts
 
 
-def _look_at(function: FunctionType, watch: ChangeDetector) -> None:
+def _watch(function: FunctionType, detector: ChangeDetector) -> None:
     held = function.__code__, function.__defaults__, function.__kwdefaults__
-    watch.functions.append((function, *held))
+    detector.functions.append((function, *held))
 
 
-def _closure(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+def _closure(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        value = content(cell)
-        watch.cells.append((cell, value))
+        value = cell_content(cell)
+        detector.cells.append((cell, value))
         yield name, value
 
 
-def _defaults(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
+def _defaults(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
     code = function.__code__
     values = function.__defaults__ or ()
     names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
     for name, value in zip(names, values):
         yield f"default {name}", value
     for name in sorted(function.__kwdefaults__ or {}):
-        yield f"default {name}", watch.read(function.__kwdefaults__, name)
+        yield f"default {name}", detector.read(function.__kwdefaults__, name)
 
 
-def _attributes(function: FunctionType, watch: ChangeDetector) -> Iterator[Part]:
-    """What was set on the function itself: ``f.scale = 2``, for whoever goes through a list."""
+def _attributes(function: FunctionType, detector: ChangeDetector) -> Iterator[Part]:
+    """Attributes of the function itself: ``f.scale = 2`` may be read from a list of functions."""
     found = vars(function)
-    watch.sizes.append((found, len(found)))
+    detector.sizes.append((found, len(found)))
     for name in sorted(found):
-        yield f"attribute {name}", Maybe(watch.read(found, name))
+        yield f"attribute {name}", OptionalPart(detector.read(found, name))
 
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -221,11 +220,11 @@ _IN_CLASSES = {
     "__slots__", "__match_args__", "__dataclass_params__", "__attrs_attrs__", "__pydantic_fields__",
     "__dataclass_fields__",
 }  # fmt: skip
-"""Names with two underscores whose plain values say what a class does; the others are Python's,
-if they are no functions."""
+"""Names with two underscores whose plain values change what a class does. Other names with two
+underscores are Python's, unless they are functions."""
 
 
-def class_parts(cls: type, watch: ChangeDetector) -> Iterator[Part]:
+def class_parts(cls: type, detector: ChangeDetector) -> Iterator[Part]:
     """Bases, metaclass, annotated names and attributes, methods among them."""
     yield "class", f"{cls.__module__}.{cls.__qualname__}"
     for number, base in enumerate((type(cls), *cls.__bases__)):
@@ -237,10 +236,10 @@ def class_parts(cls: type, watch: ChangeDetector) -> Iterator[Part]:
     for name, member in members.items():
         yield name, member.value
     found = vars(cls)
-    watch.sizes.append((found, len(found)))
+    detector.sizes.append((found, len(found)))
     for name in sorted(found):
         if name not in members and not (members and name in _OF_ENUMS):
-            watch.names.append((found, name, found[name]))
+            detector.names.append((found, name, found[name]))
             yield from _attribute_parts(name, found[name])
 
 
@@ -251,7 +250,7 @@ def _members(cls: type) -> MappingProxyType[str, Any] | dict[str, Any]:
 
 
 def _reads_docstring(cls: type) -> bool:
-    """Whether the docstring is more than a remark: a method, or a library, may ask for it."""
+    """Whether a method or a library may read the docstring, so that it counts."""
     others = (type(cls), *cls.__bases__)
     if any(not is_local_name(one.__module__) and not is_stdlib(one.__module__) for one in others):
         return True
@@ -260,20 +259,20 @@ def _reads_docstring(cls: type) -> bool:
 
 
 def subclasses_of(cls: type) -> tuple[type, ...]:
-    """The direct subclasses that are alive, in the order in which they were made."""
+    """The direct subclasses that are alive, in the order of their definitions."""
     return tuple(type.__subclasses__(cls))
 
 
-def subclass_parts(cls: Any, watch: ChangeDetector) -> Iterator[Part]:
-    """The subclasses, for code that asks for them; none of what is no class."""
+def subclass_parts(cls: Any, detector: ChangeDetector) -> Iterator[Part]:
+    """The subclasses of a class, for code that uses them; nothing if *cls* is no class."""
     if not isinstance(cls, type):
         return
-    for number, found in enumerate(watch.ask(functools.partial(subclasses_of, cls))):
+    for number, found in enumerate(detector.ask(functools.partial(subclasses_of, cls))):
         yield f"subclass {number} {found.__name__}", found
 
 
 def _annotated(cls: type) -> Iterator[Part]:
-    """Names and types in the order of the class: a dataclass makes its arguments of them."""
+    """Names and types in the order of the class: they are the arguments of a dataclass."""
     try:
         found = vars(cls).get("__annotations__", {})
     except Exception:  # a lazy annotation that raises
@@ -282,7 +281,7 @@ def _annotated(cls: type) -> Iterator[Part]:
         yield "annotated", tuple((name, _type_text(hint)) for name, hint in found.items())
         for name, hint in found.items():
             if hasattr(hint, "__metadata__"):  # Annotated[int, validator]
-                yield f"annotated {name}", Maybe(hint.__metadata__)
+                yield f"annotated {name}", OptionalPart(hint.__metadata__)
 
 
 def _type_text(hint: object) -> str:
@@ -290,19 +289,19 @@ def _type_text(hint: object) -> str:
 
 
 def _attribute_parts(name: str, value: Any) -> Iterator[Part]:
-    """The parts of one attribute of a class; none for what Python put there."""
+    """The parts of one attribute of a class; none for attributes that Python sets."""
     if isinstance(value, (staticmethod, classmethod)):
         yield f"{name} ({type(value).__name__})", value.__func__
     elif isinstance(value, property):
         for kind in ("fget", "fset", "fdel"):
             yield f"{name}.{kind}", getattr(value, kind)
     elif name in _IN_CLASSES:
-        yield name, Settled(value)
+        yield name, ReadOnce(value)
     elif isinstance(value, FunctionType):
         yield name, value
     elif name.startswith("__") and name.endswith("__"):
         if (callable(value) or hasattr(type(value), "__get__")) and name not in _OF_CLASSES:
-            yield name, Maybe(value)
+            yield name, OptionalPart(value)
     elif name != "_abc_impl" and type(value).__name__ not in _DESCRIPTORS:
         yield name, value
 
@@ -321,18 +320,18 @@ _DESCRIPTORS = {
 }  # fmt: skip
 
 
-def module_parts(module: ModuleType, watch: ChangeDetector) -> Iterator[Part]:
-    """All that a module holds: of one that is passed around it is not known what is read."""
+def module_parts(module: ModuleType, detector: ChangeDetector) -> Iterator[Part]:
+    """All globals of a module that is passed as a value: it is not known which are read."""
     yield "module", module.__name__
-    yield from namespace_parts(vars(module), watch)
+    yield from namespace_parts(vars(module), detector)
 
 
-def namespace_parts(found: dict[str, Any], watch: ChangeDetector) -> Iterator[Part]:
-    """All that the dict of a module holds, less what Python put there."""
-    watch.sizes.append((MappingProxyType(found), len(found)))
+def namespace_parts(found: dict[str, Any], detector: ChangeDetector) -> Iterator[Part]:
+    """All globals in the dict of a module, except those that Python sets."""
+    detector.sizes.append((MappingProxyType(found), len(found)))
     for name in sorted(found):
         if name not in _OF_MODULES:
-            yield name, watch.read(found, name)
+            yield name, detector.read(found, name)
 
 
 _OF_MODULES = {
@@ -342,73 +341,77 @@ _OF_MODULES = {
 }  # fmt: skip
 
 _BY_NAME = {"globals", "eval", "exec", "__import__", "import_module", "modules"}
-"""Who reads one of these (``sys.modules``) may reach whatever has a name."""
+"""Code that reads one of these names (``sys.modules``) may read anything that has a name."""
 
 
-def read(chain: Chain, namespace: dict[str, Any], watch: ChangeDetector) -> Iterator[Part]:
-    """The thing that *chain* leads to: through the user's modules, no further."""
-    value = watch.read(namespace, chain[0])
+def chain_parts(
+    chain: Chain, namespace: dict[str, Any], detector: ChangeDetector
+) -> Iterator[Part]:
+    """The object that *chain* leads to, followed through the user's modules only."""
+    value = detector.read(namespace, chain[0])
     if value is MISSING and chain[0] in vars(builtins):
-        value = watch.read(vars(builtins), chain[0])
-        if not _is_users(value) and type(value) not in (int, float, str, bool, tuple):
+        value = detector.read(vars(builtins), chain[0])
+        if not _is_of_user(value) and type(value) not in (int, float, str, bool, tuple):
             return  # Python's version is in every key
     taken = 1
     while isinstance(value, ModuleType) and taken < len(chain) and is_local_module(value):
-        value = _module_attribute(value, chain[taken], watch)
+        value = _module_attribute(value, chain[taken], detector)
         taken += 1
     yield ".".join(chain[:taken]), value
     if taken < len(chain) and isinstance(value, (ModuleType, FunctionType)):
-        yield from _set_by_user(value, chain, taken, watch)
+        yield from _user_attribute(value, chain, taken, detector)
 
 
-def _module_attribute(module: ModuleType, name: str, watch: ChangeDetector) -> Any:
-    found = watch.read(vars(module), name)
+def _module_attribute(module: ModuleType, name: str, detector: ChangeDetector) -> Any:
+    found = detector.read(vars(module), name)
     if found is MISSING and "__getattr__" in vars(module):
-        found = watch.ask(functools.partial(_lazy, module, name))
+        found = detector.ask(functools.partial(_lazy, module, name))
     return found
 
 
 def _lazy(module: ModuleType, name: str) -> Any:
-    """An attribute that a module makes when it is asked for it."""
+    """An attribute that the module's ``__getattr__`` computes, or MISSING."""
     try:
         return getattr(module, name)
     except Exception:  # whatever the user's __getattr__ raises is raised again when the node runs
         return MISSING
 
 
-def _set_by_user(owner: Any, chain: Chain, taken: int, watch: ChangeDetector) -> Iterator[Part]:
-    """What was put into a library's module, or onto a function."""
+def _user_attribute(
+    owner: Any, chain: Chain, taken: int, detector: ChangeDetector
+) -> Iterator[Part]:
+    """An object that the user has set in a library's module or on a function."""
     if chain[taken] not in vars(owner):
         return
-    value = watch.read(vars(owner), chain[taken])
-    if isinstance(owner, FunctionType) or _is_users(value):
+    value = detector.read(vars(owner), chain[taken])
+    if isinstance(owner, FunctionType) or _is_of_user(value):
         yield ".".join(chain[: taken + 1]), value
 
 
-def _is_users(value: object) -> bool:
+def _is_of_user(value: object) -> bool:
     if isinstance(value, FunctionType):
         return is_local_function(value)
     return isinstance(value, type) and is_local_name(value.__module__)
 
 
-def imported(
-    imports: tuple[CodeImport, ...], namespace: dict[str, Any], watch: ChangeDetector
+def import_parts(
+    imports: tuple[CodeImport, ...], namespace: dict[str, Any], detector: ChangeDetector
 ) -> Iterator[Part]:
-    """What import statements inside a function load: the user's modules by their text, if they
-    are not loaded yet, else as they are; libraries by their version.
+    """The modules that import statements inside a function load: the user's by their text, if they
+    are not loaded yet, else by their globals; libraries by their version.
     """
     package = namespace.get("__package__") or ""
     for one in imports:
         names = targets(one, package)
         for name in parents(names):
             is_read = not one.names  # ``import a.b`` gives ``a``
-            yield from _module(name, watch, is_live=is_read)
+            yield from _module(name, detector, is_live=is_read)
         for name in names:
-            yield from _module(name, watch)
+            yield from _module(name, detector)
 
 
-def _module(name: str, watch: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
-    text = watch.ask(functools.partial(module_text, name))
+def _module(name: str, detector: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
+    text = detector.ask(functools.partial(module_text, name))
     if text is not None:
         yield f"import {name}", text
     elif is_live and name in sys.modules and is_local_module(sys.modules[name]):
@@ -417,27 +420,27 @@ def _module(name: str, watch: ChangeDetector, is_live: bool = True) -> Iterator[
         yield f"import {name}", distribution_version(name)
 
 
-def looked_up(
+def lookup_parts(
     names: frozenset[str],
     texts: tuple[str, ...],
     chains: tuple[Chain, ...],
     namespace: dict[str, Any],
-    watch: ChangeDetector,
+    detector: ChangeDetector,
 ) -> Iterator[Part]:
-    """For code that takes things by a name that it makes up: all that the names may be of, the
-    module of the function and the user's modules whose names are written in it.
+    """For code that looks objects up by a computed name: all globals of the function's module, and
+    the user's modules whose names are in the code.
     """
     if not _takes_by_name(names, chains):
         return
-    for label, part in namespace_parts(namespace, watch):
-        yield label, Maybe(part)
+    for label, part in namespace_parts(namespace, detector):
+        yield label, OptionalPart(part)
     for text in texts:
         if all(part.isidentifier() for part in text.split(".")) and find_file(text):
-            yield from _module(text, watch)
+            yield from _module(text, detector)
 
 
 def _takes_by_name(names: frozenset[str], chains: tuple[Chain, ...]) -> bool:
     found = names & _BY_NAME
-    if found == {"modules"}:  # somebody else's attribute, most of the time
+    if found == {"modules"}:  # mostly an attribute of another object
         return any(chain[-2:] == ("sys", "modules") or chain == ("modules",) for chain in chains)
     return bool(found)

@@ -1,7 +1,8 @@
-"""What a node computes: its code and all that it reads, each thing under its name.
+"""The identity of code: one digest of a function and of all that it reads, part by part.
 
-A value that is given to each of a thousand runs is read a thousand times, its class once. Kept in
-one place for the process, by identity: a class may be equal to another one, or have no hash.
+State of this process: the identities of classes, by ``id``, since a class may be equal to another
+one, or have no hash. A value that each of a thousand runs gets is read a thousand times, its class
+once.
 """
 
 from __future__ import annotations
@@ -14,37 +15,37 @@ from pathlib import PurePath
 from types import FunctionType, ModuleType
 from typing import Any
 
-from kohaku_ast.cache.change_detector import ChangeDetector, Maybe, Part, Settled
+from kohaku_ast.cache.change_detector import ChangeDetector, OptionalPart, Part, ReadOnce
 from kohaku_ast.cache.code_dependencies import function_parts, is_followed, parts_of, subclass_parts
-from kohaku_ast.cache.fingerprint import Refer, Unhashable, fingerprint, is_plain, written
+from kohaku_ast.cache.fingerprint import Refer, Unhashable, encoded, fingerprint, is_plain
 
 Value = tuple[Any, bytes, "Refer | None"]
-"""What can change in place, its digest, and what stands for code in that."""
+"""A value that can change in place, its digest, and the encoder of the code in it."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A digest of what a node computes, and what it is made of."""
+    """A digest of what a node computes, and the parts that went into it."""
 
     digest: bytes
-    #: "function: part" -> digest, in the order in which they were met.
+    #: "function: part" -> digest, in the order of the search.
     facts: dict[str, bytes]
-    #: Where the parts lie that cannot change in place.
-    watch: ChangeDetector
-    #: Those that can.
+    #: Watches the parts that cannot change in place.
+    detector: ChangeDetector
+    #: The parts that can.
     values: list[Value]
-    #: The code that was read. As long as it lives, no other has its place in memory.
+    #: The code that was read. It stays alive here, so that no other object gets its ``id``.
     code: list[Any]
 
     def holds(self) -> bool:
-        """Whether everything is as it was."""
-        if not self.watch.holds():
+        """Whether nothing has changed."""
+        if not self.detector.holds():
             return False
         return are_same(self.values)
 
 
-class Unseen(Exception):  # noqa: N818  # it says what happened
-    """A node reads something that cannot be fingerprinted: *part* says what, *cause* why."""
+class Unidentified(Exception):  # noqa: N818  # it says what happened
+    """A node reads *part*, which has no fingerprint; *cause* says why."""
 
     def __init__(self, part: str, cause: Unhashable) -> None:
         self.part = part
@@ -53,9 +54,9 @@ class Unseen(Exception):  # noqa: N818  # it says what happened
 
 
 def identify(root: Any, defaults: bool = False) -> Identity:
-    """The Identity of a function, or of a node that is none. Raises Unseen.
+    """The Identity of a function, or of a node that is no function. Raises Unidentified.
 
-    The defaults of *root* itself are left out: whether they are used is up to the inputs.
+    Without *defaults*, those of *root* do not count: it depends on the inputs if they are used.
     """
     return _Search(defaults).run(root)
 
@@ -68,21 +69,21 @@ def are_same(values: Iterable[Value]) -> bool:
         return False
 
 
-def _place(thing: object) -> bytes:
-    """Stands for code that a Watch is kept over: it need not be read to be the same."""
+def _address(thing: object) -> bytes:
+    """The ``id`` of code that a ChangeDetector watches: it need not be read again."""
     return b"%x" % id(thing)
 
 
-_LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, Settled)
-"""What is another object when it is another value: libraries' modules, functions and classes."""
+_LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, ReadOnce)
+"""Types whose objects cannot change in place: libraries' modules, functions and classes."""
 
 
 class _Search:
-    """One walk over all that a function reads."""
+    """One search through all that a function reads."""
 
     def __init__(self, defaults: bool) -> None:
         self.defaults = defaults
-        self.watch = ChangeDetector()
+        self.detector = ChangeDetector()
         self.values: list[Value] = []
         self.followed: list[Any] = []
         self.numbers: dict[int, int] = {}
@@ -93,13 +94,15 @@ class _Search:
             self._refer(root)
         else:
             self._add("function", root)
-        done = asked = 0
+        done = checked = 0  # how many were followed, and searched for subclasses
         while done < len(self.followed):  # grows on the way
             self._add_all(self.followed[done], lambda thing: self._parts(thing, root))
             done += 1
-            while self.watch.with_subclasses and asked < done == len(self.followed):
-                self._add_all(self.followed[asked], lambda one: subclass_parts(one, self.watch))
-                asked += 1
+            while self.detector.with_subclasses and checked < done == len(self.followed):
+                self._add_all(
+                    self.followed[checked], lambda one: subclass_parts(one, self.detector)
+                )
+                checked += 1
         text = b"".join(
             label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
             for label, digest in self.facts.items()
@@ -107,25 +110,27 @@ class _Search:
         return Identity(
             blake2b(text, digest_size=16).digest(),
             self.facts,
-            self.watch,
+            self.detector,
             self.values,
             self.followed,
         )
 
     def _parts(self, thing: Any, root: Any) -> Iterator[Part]:
         if thing is root and isinstance(thing, FunctionType):
-            return function_parts(thing, self.watch, self.defaults)
-        return parts_of(thing, self.watch)
+            return function_parts(thing, self.detector, self.defaults)
+        return parts_of(thing, self.detector)
 
     def _add_all(self, thing: Any, parts: Callable[[Any], Iterator[Part]]) -> None:
         name = vars(thing).get("__name__", "") if isinstance(thing, ModuleType) else _name(thing)
         try:
             for label, part in parts(thing):
                 self._add(f"{name}: {label}", part)
-        except Unseen:
+        except Unidentified:
             raise
         except Exception as error:  # whatever the user's own metaclass, descriptor, module raises
-            raise Unseen(name, Unhashable(thing, f"{type(error).__name__}: {error}")) from error
+            raise Unidentified(
+                name, Unhashable(thing, f"{type(error).__name__}: {error}")
+            ) from error
 
     def _add(self, label: str, part: Any) -> None:
         while label in self.facts:
@@ -133,24 +138,24 @@ class _Search:
         try:
             self.facts[label] = self._fact(part)
         except Unhashable as error:
-            raise Unseen(label, error) from None
+            raise Unidentified(label, error) from None
         except RecursionError:
-            raise Unseen(label, Unhashable(part, "nested too deep")) from None
+            raise Unidentified(label, Unhashable(part, "nested too deep")) from None
 
     def _fact(self, part: Any) -> bytes:
-        if type(part) is Maybe:
-            return self._maybe(part.value)
+        if type(part) is OptionalPart:
+            return self._optional(part.value)
         if is_followed(part):
             return self._refer(part)
         if is_plain(part):
-            return written(part)
+            return encoded(part)
         digest = fingerprint(part, self._refer)
         if not isinstance(part, _LASTING):
-            self.values.append((part, fingerprint(part, _place), _place))
+            self.values.append((part, fingerprint(part, _address), _address))
         return digest
 
-    def _maybe(self, part: Any) -> bytes:
-        """Code in it is read with it: what has no fingerprint in there is no reason to stop."""
+    def _optional(self, part: Any) -> bytes:
+        """The digest of a part, or a mark if it has no fingerprint. Code in it counts, too."""
         if is_followed(part):
             return self._refer(part)
         try:
@@ -172,25 +177,25 @@ def _name(thing: Any) -> str:
     return str(getattr(thing, "__qualname__", type(thing).__name__))
 
 
-_MOST = 256
-"""Classes that are kept alive here; functions are not, they may hold much in their closures."""
-_known: dict[int, tuple[type, Identity]] = {}
+_MOST_CLASSES = 256
+"""Classes that are kept alive. Functions are not: their closures may hold large objects."""
+_class_identities: dict[int, tuple[type, Identity]] = {}
 
 
 def digest_of_code(thing: Any) -> bytes:
-    """What a function, class, module or node computes. Raises Unhashable."""
+    """The digest of a function, class, module or node. Raises Unhashable."""
     if not isinstance(thing, type):
         return _identity(thing).digest
-    known = _known.get(id(thing))
-    if known is None or known[0] is not thing or not known[1].holds():
-        if len(_known) >= _MOST:
-            _known.clear()
-        known = _known[id(thing)] = thing, _identity(thing)
-    return known[1].digest
+    cached = _class_identities.get(id(thing))
+    if cached is None or cached[0] is not thing or not cached[1].holds():
+        if len(_class_identities) >= _MOST_CLASSES:
+            _class_identities.clear()
+        cached = _class_identities[id(thing)] = thing, _identity(thing)
+    return cached[1].digest
 
 
 def _identity(thing: Any) -> Identity:
     try:
         return identify(thing, defaults=True)
-    except Unseen as error:
+    except Unidentified as error:
         raise error.cause from None

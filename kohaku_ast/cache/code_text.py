@@ -1,4 +1,4 @@
-"""What code says, and which names outside of itself it reads."""
+"""The text of code as a normalized syntax tree, and the outside names that code reads."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Place = tuple[str, int]
 
 
 def text_of(function: FunctionType) -> str | None:
-    """The tree of *function*'s source as text, without the values of its own defaults.
+    """The syntax tree of *function*'s source as text, without the values of its own defaults.
 
-    None if the source cannot be had, or is not what *function* was compiled from: a file that
-    was edited since, a rewritten script, ``exec``.
+    None if the source is not available, or *function* was not compiled from it: a file that was
+    edited since, a rewritten script, ``exec``.
     """
     code = function.__code__
     text = _source(code.co_filename, function)
@@ -31,13 +31,13 @@ def text_of(function: FunctionType) -> str | None:
     if len(nodes) != 1 or codes != [code]:
         return None
     try:
-        return _dumped(nodes[0], function)
+        return _definition_text(nodes[0], function)
     except (RecursionError, ValueError):
         return None  # an endless sum; an integer of more than 4,300 digits
 
 
 def code_parts(code: CodeType) -> tuple[object, ...]:
-    """What *code* does, as plain values: for code whose source cannot be had."""
+    """The content of *code* as plain values, for code without source."""
     constants = tuple(
         code_parts(one) if isinstance(one, CodeType) else one for one in _constants(code)
     )
@@ -49,7 +49,7 @@ def code_parts(code: CodeType) -> tuple[object, ...]:
 
 
 def _constants(code: CodeType) -> tuple[object, ...]:
-    """The constants of *code*, its docstring blanked: it is the first one, if there is one."""
+    """The constants of *code* without the docstring, which is the first one, if there is one."""
     first = code.co_consts[:1]
     if code.co_flags & 0x2 and first and isinstance(first[0], str) and code.co_name[0] != "<":
         return (None, *code.co_consts[1:])
@@ -65,7 +65,7 @@ def _source(path: str, function: FunctionType) -> str:
 def _index(
     text: str, path: str
 ) -> tuple[dict[Place, list[Definition]], dict[Place, list[CodeType]]] | None:
-    """The definitions of a file, and what they compile to."""
+    """The definitions of a file, and their code objects."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they were shown when the file was imported
@@ -83,23 +83,23 @@ def _index(
 
 
 def _definitions(tree: ast.Module) -> Iterator[Definition]:
-    """The functions of *tree*; strings that stand alone are dropped on the way."""
+    """The functions of *tree*, which loses its docstrings and other lone strings on the way."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            body[:] = [one for one in body if not _is_remark(one)]
+            body[:] = [one for one in body if not _is_docstring(one)]
         if isinstance(node, Definition):
             yield node
 
 
-def without_remarks(tree: ast.Module) -> str:
+def without_docstrings(tree: ast.Module) -> str:
     """A whole module as text, as :func:`text_of` gives a function."""
     for _ in _definitions(tree):
         pass
     return ast.dump(tree, annotate_fields=False)
 
 
-def _is_remark(node: ast.stmt) -> bool:
+def _is_docstring(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -113,8 +113,8 @@ def _place(node: Definition) -> Place:
     return node.name, min([node.lineno, *(one.lineno for one in node.decorator_list)])
 
 
-def _dumped(node: Definition, function: FunctionType) -> str:
-    """*node* as text: the values of defaults count as they are now, not as they are written."""
+def _definition_text(node: Definition, function: FunctionType) -> str:
+    """*node* as text, without the values of defaults: these count by their current values."""
     parts = [
         ast.dump(child, annotate_fields=False)
         for child in [*_without_defaults(node.args), *_body(node), *_decorators(node, function)]
@@ -136,7 +136,7 @@ def _body(node: Definition) -> list[ast.AST]:
 
 
 def _decorators(node: Definition, function: FunctionType) -> list[ast.AST]:
-    """The decorators but our own: ``cache=False`` does not change what a node computes."""
+    """The decorators except ours: ``cache=False`` does not change what a node computes."""
     if isinstance(node, ast.Lambda):
         return []
     returns = [node.returns] if node.returns else []
@@ -175,7 +175,7 @@ _BETWEEN = {"CACHE", "EXTENDED_ARG", "PUSH_NULL", "NOP"}
 
 
 def find_chains(code: CodeType) -> tuple[Chain, ...]:
-    """Every chain that *code* reads, and the code inside of it, sorted."""
+    """Every chain that *code* and nested code read, sorted."""
     return tuple(sorted({chain for inner in walk(code) for chain in _chains(inner)}))
 
 
@@ -185,18 +185,18 @@ def find_imports(code: CodeType) -> tuple[CodeImport, ...]:
 
 
 def find_names(code: CodeType) -> frozenset[str]:
-    """Every name of a global or an attribute that stands in *code*, wherever it is read from."""
+    """Every name of a global or an attribute in *code*."""
     return frozenset(name for inner in walk(code) for name in inner.co_names)
 
 
 def find_texts(code: CodeType) -> tuple[str, ...]:
-    """Every text that stands in *code*, sorted."""
+    """Every text constant in *code*, sorted."""
     found = {one for inner in walk(code) for one in inner.co_consts if type(one) is str}
     return tuple(sorted(found))
 
 
 def walk(code: CodeType) -> Iterator[CodeType]:
-    """*code* and every code object inside of it."""
+    """*code* and every code object nested in it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

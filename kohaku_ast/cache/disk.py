@@ -1,4 +1,4 @@
-"""Results on disk: one file a key, no index, any number of processes at once."""
+"""DiskCache: results in files, one for each key, without an index, for any number of processes."""
 
 from __future__ import annotations
 
@@ -17,42 +17,41 @@ from kohaku_ast.errors import CacheWarning, PipelineError
 _DIGEST = 16
 _CHUNK = 64 * 1024
 _SHARE = 16
-"""The folder is measured when this part of its limit has been written by one process."""
+"""A process measures the folder each time that it has written this part of the limit."""
 
 
 class DiskCache:
-    """Keeps the results of nodes in *folder*, which is made when the first one is stored.
+    """Caches the results of nodes in *folder*, which the first ``store`` makes.
 
-    With *most_bytes*, what was not used for longest goes when the files are larger together; with
-    several writing processes they may be larger for a moment, by a sixteenth for each. A damaged
-    file is no result, and is replaced. A folder that cannot be written is a slow run, and one
-    CacheWarning.
+    If the files together exceed *most_bytes*, the least recently used are removed; each process
+    that writes may exceed it by a sixteenth for a moment. A damaged file counts as no result and is
+    replaced. If the folder cannot be written, runs are slow, with one CacheWarning.
     """
 
     def __init__(self, folder: str | os.PathLike[str], most_bytes: int | None = 10 * 2**30) -> None:
         if most_bytes is not None and (not isinstance(most_bytes, int) or most_bytes <= 0):
             raise PipelineError(f"most_bytes is {most_bytes!r}; it must be more than 0, or None.")
-        #: The folder that was asked for; the files lie in ``values`` in it.
+        #: The folder as given; the files are in its folder ``values``.
         self.folder = Path(folder)
         self.most_bytes = most_bytes
         self._start()
 
     def _start(self) -> None:
         self._values = os.path.join(os.path.abspath(self.folder), "values")
-        self._said = SaidOnce()
+        self._warnings = WarnOnce()
         self._lock = threading.Lock()
-        self._is_private: bool | None = None  # not asked yet
+        self._is_private: bool | None = None  # not checked yet
         self._unmeasured: int | None = None  # bytes written since; None: never measured
         self._touched: set[str] = set()
 
     def load(self, key: str) -> Hit | None:
-        """The result kept under *key*, read anew; None if there is none that is whole."""
+        """The result stored under *key*, as a new object; None if there is no whole one."""
         data = self._read(key)
         return None if data is None else loads(data)
 
     def store(self, key: str, value: Any) -> None:
-        """Keep *value* under *key*; until then a reader finds what was there before. Raises
-        NotKept for one that cannot be pickled, or is larger than all results may be.
+        """Store *value* under *key*, atomically for readers. Raises NotCacheable if it is larger
+        than ``most_bytes`` or cannot be pickled.
         """
         data = dumps(value)
         if self.most_bytes is not None and len(data) > self.most_bytes:
@@ -60,11 +59,11 @@ class DiskCache:
         self._write(key, data)
 
     def load_note(self, name: str) -> bytes | None:
-        """What :meth:`store_note` kept."""
+        """The data that :meth:`store_note` stored."""
         return self._read(f"note-{name}")
 
     def store_note(self, name: str, data: bytes) -> None:
-        """Keep *data*, that ``explain_cache`` compares with, as results are kept."""
+        """Store *data*, which ``explain_cache`` compares with, in the same way as results."""
         self._write(f"note-{name}", data)
 
     def clear(self) -> None:
@@ -73,7 +72,7 @@ class DiskCache:
 
     def _read(self, key: str) -> bytes | None:
         path = f"{self._values}{os.sep}{key}"
-        if not self._is_private and (self._is_private is False or not self._usable()):
+        if not self._is_private and (self._is_private is False or not self._check_private()):
             return None
         try:
             stored = _read_file(path)
@@ -87,20 +86,20 @@ class DiskCache:
         return data
 
     def _touch(self, key: str, path: str) -> None:
-        """Used now, so the last to go: said to the file system once a process (2 us)."""
+        """Mark the file as used now, so that it is removed last; once for each process (2 us)."""
         self._touched.add(key)
         try:
             os.utime(path)
         except OSError:
             pass  # a cache that can only be read is still a cache
 
-    def _usable(self) -> bool:
-        """Whether what is read from the folder was written by this user: it can run code."""
+    def _check_private(self) -> bool:
+        """Whether only this user can write the folder: a cached result can run code."""
         if not os.path.isdir(self._values):
             return False
         self._is_private = files.is_private(self._values)
         if not self._is_private:
-            self._said.once("folder", f"{self._values} can be written by others; {_OTHERS}")
+            self._warnings.warn("folder", f"{self._values} can be written by others; {_OTHERS}")
         return self._is_private
 
     def _write(self, key: str, data: bytes) -> None:
@@ -110,18 +109,18 @@ class DiskCache:
         try:
             if self._is_private is None:
                 files.make(self._values)
-                if not self._usable():
+                if not self._check_private():
                     return
             self._replace(path, _digest(key, data) + data)
         except OSError as error:
-            self._said.once(
-                "write", f"results cannot be kept in {self._values} ({error}). {_UNWRITABLE}"
+            self._warnings.warn(
+                "write", f"results cannot be stored in {self._values} ({error}). {_UNWRITABLE}"
             )
 
     def _replace(self, path: str, data: bytes) -> None:
         try:
             files.write_atomically(path, data)
-        except FileNotFoundError:  # somebody removed the folder
+        except FileNotFoundError:  # the folder was removed
             files.make(self._values)
             files.write_atomically(path, data)
         self._count(len(data))
@@ -146,8 +145,8 @@ class DiskCache:
         return f"DiskCache({str(self.folder)!r})"
 
 
-_OTHERS = "it is not used, because a kept result can run code. Take a folder of your own."
-_UNWRITABLE = "The run goes on without; give the cache another folder, or make room."
+_OTHERS = "it is not used, because a cached result can run code. Use a folder of your own."
+_UNWRITABLE = "The run goes on without a cache; give it another folder, or free some space."
 
 
 def _digest(key: str, data: bytes) -> bytes:
@@ -171,7 +170,7 @@ def _read_file(path: str) -> bytes:
 
 
 class Hit:
-    """A result that was kept. It may be None, so it is not the result itself."""
+    """A cached result in ``value``, which may be None."""
 
     __slots__ = ("value",)
 
@@ -183,21 +182,21 @@ class Hit:
 
 
 class Cache(Protocol):
-    """Keeps results under keys. A cache that fails is a slow run, no error."""
+    """Stores results under keys. A cache that fails makes a run slow and is no error."""
 
     def load(self, key: str) -> Hit | None:
-        """The result kept under *key*, a copy of its own; None if there is none."""
+        """The result stored under *key*, as a copy; None if there is none."""
 
     def store(self, key: str, value: Any) -> None:
-        """Keep *value*, as it is now, under *key*. Raises NotKept if it cannot be kept."""
+        """Store *value*, as it is now, under *key*. Raises NotCacheable if that is not possible."""
 
 
-class NotKept(Exception):  # noqa: N818  # says what happened, not that somebody erred
-    """A result cannot be pickled, or is too large: why, and what can be done."""
+class NotCacheable(Exception):  # noqa: N818  # it says what happened
+    """A result cannot be pickled, or is too large. The message says what the user can do."""
 
 
 def dumps(value: Any) -> bytes:
-    """*value* pickled; by cloudpickle if pickle cannot. Raises NotKept."""
+    """*value* pickled, by cloudpickle if pickle cannot do it. Raises NotCacheable."""
     try:
         return pickle.dumps(value, protocol=5)
     except Exception as error:
@@ -210,20 +209,20 @@ def _cloudpickled(value: Any, first: Exception) -> bytes:
     try:
         data: bytes = cloudpickle.dumps(value, protocol=5)
     except Exception as error:
-        raise NotKept(
+        raise NotCacheable(
             f"a {type(value).__name__}, which cannot be pickled ({first}). Return plain data from "
             "the node, or give it cache=False."
         ) from error
     return data
 
 
-def too_large(size: int) -> NotKept:
+def too_large(size: int) -> NotCacheable:
     """The error about a result of *size* bytes."""
-    return NotKept(f"it has {size} bytes, more than the cache may hold. Raise its most_bytes.")
+    return NotCacheable(f"it has {size} bytes, more than the cache may hold. Raise its most_bytes.")
 
 
 def loads(data: bytes) -> Hit | None:
-    """The value anew; None if it cannot be made any more: its class is gone, or has changed."""
+    """The unpickled value; None if its class is gone or has changed."""
     try:
         return Hit(pickle.loads(data))
     except Exception:
@@ -233,21 +232,21 @@ def loads(data: bytes) -> Hit | None:
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-class SaidOnce:
-    """Sentences that were said. Each is said once by one of these, to whichever thread is first."""
+class WarnOnce:
+    """Warnings, each given once, to whichever thread comes first."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._warnings: set[str] = set()
 
-    def once(self, about: str, message: str) -> None:
-        """Warn with *message*, unless something was said *about* this before."""
-        if about not in self._said:
-            self._said.add(about)
+    def warn(self, about: str, message: str) -> None:
+        """Warn with *message*, unless there was a warning *about* this before."""
+        if about not in self._warnings:
+            self._warnings.add(about)
             warnings.warn(message, CacheWarning, stacklevel=_level())
 
 
 def _level() -> int:
-    """How many frames up the first one is that is not ours."""
+    """The ``stacklevel`` of the first frame that is not ours."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame, level = frame.f_back, level + 1

@@ -1,7 +1,7 @@
-"""What a value is, as a digest: the same in every process, different for what differs.
+"""The fingerprint of a value: a digest that is the same in every process for equal values.
 
 Types count (``1``, ``True``, ``1.0`` and ``"1"`` differ), and so does the order of dicts; that of
-sets does not. Of the user's functions and classes the code counts, with what it reads.
+sets does not. The user's functions and classes count by their code and all that it reads.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
-from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, Maybe, Settled
+from kohaku_ast.cache.change_detector import MISSING, ChangeDetector, OptionalPart, ReadOnce
 from kohaku_ast.cache.code_dependencies import is_followed, parts_of
 from kohaku_ast.user_code import library_label
 
 _LONG = 96
 """Longer text and bytes count by their digest."""
 _DEEPEST_SETS = 8
-"""Sets in sets; objects in sets that refer to each other would otherwise take exponential time."""
+"""Depth of sets in sets. Objects in sets that refer to each other could take exponential time."""
 
 
 class Unhashable(Exception):  # noqa: N818  # it says what the value is
-    """A value holds something of which it cannot be told whether it is the same next time."""
+    """A value has no fingerprint: nothing shows whether a part of it is the same next time."""
 
     def __init__(self, value: object, reason: str = "") -> None:
         kind = type(value)
@@ -38,17 +38,17 @@ class Unhashable(Exception):  # noqa: N818  # it says what the value is
 
 
 Refer = Callable[[Any], bytes]
-"""What stands for a function, class, module or node of the user's that a value holds."""
+"""Encodes a function, class, module or node of the user's that is part of a value."""
 
 
 def fingerprint(value: object, refer: Refer | None = None) -> bytes:
     """A digest of *value*. Raises Unhashable."""
-    return blake2b(written(value, refer), digest_size=16).digest()
+    return blake2b(encoded(value, refer), digest_size=16).digest()
 
 
-def written(value: object, refer: Refer | None = None) -> bytes:
-    """*value* without ambiguity; short for plain values. Code in it is written as what *refer*
-    gives for it, else in full. Raises Unhashable.
+def encoded(value: object, refer: Refer | None = None) -> bytes:
+    """*value* as unambiguous bytes, short for plain values. Code in it is encoded by *refer*, or in
+    full without it. Raises Unhashable.
     """
     kind = type(value)
     if kind in _PLAIN:
@@ -67,41 +67,41 @@ def written(value: object, refer: Refer | None = None) -> bytes:
 
 
 def is_plain(value: object) -> bool:
-    """Whether *value* can never change: as long as it is the same object, it is the same value."""
+    """Whether *value* can never change: the same object is always the same value."""
     if type(value) in (tuple, frozenset):
         return all(is_plain(one) for one in value)  # type: ignore[attr-defined]  # it is one
     return type(value) in _PLAIN
 
 
 class Writer:
-    """Writes one value. What can change is numbered when it is first met: cycles end, and two
-    names of one list are not two lists.
+    """Encodes one value. Objects that can change get a number when they are first met, so that
+    cycles end and two references to one list differ from two lists.
     """
 
     def __init__(self, refer: Refer | None = None, sets: int = 0) -> None:
         self._parts: list[bytes] = []
         self.put = self._parts.append
         self._numbers: dict[int, int] = {}
-        self._alive: list[Any] = []  # an id means something only as long as its object lives
+        self._alive: list[Any] = []  # an id is unique only as long as its object lives
         self._followed: list[Any] = []
         self._refer = refer
         self.sets = sets
 
     def done(self) -> bytes:
-        """All that was written, or its digest if that is shorter."""
+        """The encoded value, or its digest if that is shorter."""
         return _short(b"#", b"".join(self._parts))
 
     def write(self, value: Any) -> None:
-        """Write *value*, or that it was met before."""
+        """Write *value*, or its number if it was met before."""
         kind = type(value)
         plain = _PLAIN.get(kind)
         if plain is not None:
             self.put(plain(value))
         elif kind is tuple:
             self._items(b"(", value)
-        elif kind is Settled:
+        elif kind is ReadOnce:
             self.write(value.value)
-        elif kind is Maybe:
+        elif kind is OptionalPart:
             self._try(value.value)
         elif not self.is_known(value):
             container = _CONTAINERS.get(kind)
@@ -110,7 +110,7 @@ class Writer:
             elif is_followed(value):
                 self._write_code(value)
             else:
-                _write_object(self, value)
+                write_object(self, value)
 
     def _write_code(self, value: Any) -> None:
         if self._refer is not None:
@@ -121,7 +121,7 @@ class Writer:
             self._followed.append(value)
 
     def _try(self, value: object) -> None:
-        """Write *value*, or if that cannot be done a mark in its place."""
+        """Write *value*, or a mark if it has no fingerprint."""
         parts, known, followed = len(self._parts), len(self._alive), len(self._followed)
         try:
             self.write(value)
@@ -131,7 +131,7 @@ class Writer:
             self.put(b"?")
 
     def is_known(self, value: object) -> bool:
-        """Whether *value* was met before; its number is written then, and given to it else."""
+        """Whether *value* was met before: then its number is written, else it gets a number."""
         number = self._numbers.setdefault(id(value), len(self._numbers))
         if number < len(self._alive):
             self.put(b"@%d;" % number)
@@ -140,29 +140,29 @@ class Writer:
         return False
 
     def follow(self) -> None:
-        """Write the parts of the functions and classes that were met, and those that they read."""
-        watch = ChangeDetector()
+        """Write the parts of the functions and classes in the value, and of those they read."""
+        detector = ChangeDetector()
         for thing in self._followed:  # grows on the way
             self.put(b"{")
-            for label, part in parts_of(thing, watch):
+            for label, part in parts_of(thing, detector):
                 self.put(_text(label))
                 self.write(part)
 
     def _items(self, mark: bytes, values: Any) -> None:
         self.put(b"%s%d;" % (mark, len(values)))
         for one in values:
-            plain = _PLAIN.get(type(one))  # here too: a call saved is a third of the time
+            plain = _PLAIN.get(type(one))  # without a call of write: it takes a third less time
             if plain is not None:
                 self.put(plain(one))
             else:
                 self.write(one)
 
     def write_list(self, value: list[Any]) -> None:
-        """In order."""
+        """Write a list, in order."""
         self._items(b"[", value)
 
     def write_dict(self, value: Any, mark: bytes = b"D") -> None:
-        """In order: a program can see it."""
+        """Write a dict, in its order, which a program can see."""
         self.put(b"%s%d;" % (mark, len(value)))
         for pair in value.items():
             for one in pair:
@@ -173,9 +173,9 @@ class Writer:
                     self.write(one)
 
     def write_set(self, value: Any) -> None:
-        """Each item on its own, sorted: the order of a set differs from process to process.
+        """Write a set: each item on its own, sorted, since the order differs between processes.
 
-        Code in it is written in full: what ``refer`` gives may count those that were met before.
+        Code in it is written in full: ``refer`` may depend on the objects that were met before.
         """
         if self.sets >= _DEEPEST_SETS:
             raise Unhashable(value, "sets of objects that hold sets")
@@ -225,11 +225,6 @@ _PLAIN: dict[type, Callable[[Any], bytes]] = {
 }
 
 
-def _write_object(writer: Writer, value: Any) -> None:
-
-    write_object(writer, value)
-
-
 def _write_frozenset(writer: Writer, value: Any) -> None:
     writer.put(b"z")
     writer.write_set(value)
@@ -245,7 +240,7 @@ _CONTAINERS: dict[type, Callable[[Writer, Any], None]] = {
 }
 
 _STATELESS = {"_thread.lock", "_thread.RLock"}
-"""What no result is made of: kept in many objects, refused by pickle."""
+"""Objects that no result depends on: many objects hold them, and pickle refuses them."""
 
 
 def write_object(writer: Writer, value: Any) -> None:
@@ -307,7 +302,7 @@ def _write_builtin(writer: Writer, value: Any) -> None:
 
 
 def _write_wrapper(writer: Writer, value: Any) -> bool:
-    """What a library made of a function of the user's: ``lru_cache``, ``njit``, ``jit``."""
+    """Write a library's wrapper of a user's function: ``lru_cache``, ``njit``, ``jit``."""
     if not callable(value) or is_followed(type(value)):
         return False
     for name in ("__wrapped__", "py_func"):
@@ -320,7 +315,7 @@ def _write_wrapper(writer: Writer, value: Any) -> bool:
 
 
 def _write_data(writer: Writer, value: Any) -> bool:
-    """Arrays, tables and tensors; their libraries are loaded if there is one."""
+    """Write arrays, tables and tensors. If there is one, its library is loaded."""
     for library, write in (("numpy", _write_array), ("pandas", _write_table), ("torch", _tensor)):
         module = sys.modules.get(library)
         if module is not None and write(writer, value, module):
@@ -329,7 +324,7 @@ def _write_data(writer: Writer, value: Any) -> bool:
 
 
 def _write_array(writer: Writer, value: Any, numpy: Any) -> bool:
-    """Type, shape and bytes; of objects, each. Subclasses are left to pickle."""
+    """Write type, shape and bytes, or each item of an array of objects. Subclasses are pickled."""
     if isinstance(value, numpy.generic):
         value = numpy.asarray(value)
         writer.put(b"g")
@@ -350,7 +345,7 @@ def _digest(writer: Writer, flat: Any) -> None:
 
 
 def _write_table(writer: Writer, value: Any, pandas: Any) -> bool:
-    """By columns: how pandas has grouped them into blocks is no part of the value."""
+    """Write by columns: how pandas groups them into blocks is not part of the value."""
     if isinstance(value, pandas.DataFrame):
         _mark(writer, b"df", value)
         writer.write((value.columns, value.index, dict(value.attrs)))
@@ -397,7 +392,9 @@ def _tensor(writer: Writer, value: Any, torch: Any) -> bool:
 
 
 def _write_pickled(writer: Writer, value: Any) -> None:
-    """The type, what makes it anew, and its state, each in turn: pickled sets have no order."""
+    """Write what pickle's reduce returns: type, constructor, arguments and state, one by one, since
+    pickled sets have no order.
+    """
     try:
         reduce = copyreg.dispatch_table.get(type(value))
         reduced = reduce(value) if reduce else value.__reduce_ex__(4)
@@ -414,11 +411,11 @@ def _write_pickled(writer: Writer, value: Any) -> None:
         writer.write(None if found is None else list(found))
     if is_followed(type(value)) and _hides(type(value)):
         for name, one in sorted(getattr(value, "__dict__", {}).items()):
-            writer.write((name, Maybe(one)))
+            writer.write((name, OptionalPart(one)))
 
 
 def _hides(kind: type) -> bool:
-    """Whether a class says itself what is pickled of it: that may be less than what it reads."""
+    """Whether a class defines how it is pickled: that may leave out attributes that it reads."""
     for name in ("__getstate__", "__reduce__", "__reduce_ex__"):
         if getattr(kind, name, None) is not getattr(object, name, None):
             return True
@@ -426,7 +423,7 @@ def _hides(kind: type) -> bool:
 
 
 def _write_named(writer: Writer, value: Any, name: str) -> None:
-    """What pickle would only name: its name, if it is there, and what was set on it."""
+    """Write an object that pickle stores by name: its name, if it leads to it, and attributes."""
     module = pickle.whichmodule(value, name)  # type: ignore[attr-defined]  # of typeshed
     found: Any = sys.modules.get(module)
     for part in name.split("."):
@@ -439,7 +436,7 @@ def _write_named(writer: Writer, value: Any, name: str) -> None:
 
 
 def _sorted_state(state: Any) -> Any:
-    """Attributes by name: in which order they were set is seen by nobody."""
+    """Attributes sorted by name: the order in which they were set does not count."""
     if isinstance(state, tuple) and len(state) == 2:
         return tuple(_sorted_state(one) for one in state)
     if type(state) is dict and all(type(name) is str for name in state):

@@ -1,9 +1,9 @@
-"""What a function imports when it runs: the user's own modules count by their whole text.
+"""Modules that a function imports when it runs: the user's own count by their whole text.
 
-Their live values cannot be asked for: the import has not happened yet when a key is made, and
-to import a module for a key would run it where a kept result makes that unneeded.
-The digests that were taken before a module was loaded are kept here, in one place for the
-process: the loaded module is what was read then, however its file is edited later.
+Their values are not available: the import has not happened yet when a key is made, and importing
+a module for a key would run it although a cached result may make that unnecessary.
+State of this process: the digests that were taken before a module was loaded. The loaded module
+has the text of that time, however its file is edited later.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from kohaku_ast.cache.code_text import CodeImport, without_remarks
+from kohaku_ast.cache.code_text import CodeImport, without_docstrings
 from kohaku_ast.user_code import is_local_file
 
 
 @dataclass
-class _Taken:
-    """The text of a module and of the user's modules that it imports."""
+class _ModuleText:
+    """The digest of a module's text and of those of the user's modules that it imports."""
 
     digest: str
-    #: Path -> time of change and size, of every file that was read.
+    #: Path -> time of change and size, of every file read.
     files: dict[str, tuple[int, int] | None]
-    #: Where it was looked for.
+    #: ``sys.path`` at that time.
     path: list[str]
-    #: The spec by which the module was loaded since; a reload gives it another.
+    #: The spec of the module that was loaded since; a reload changes it.
     spec: object = None
 
     def is_current(self) -> bool:
@@ -38,11 +38,11 @@ class _Taken:
         )
 
 
-_taken: dict[str, _Taken] = {}
+_texts: dict[str, _ModuleText] = {}
 
 
 def targets(one: CodeImport, package: str) -> list[str]:
-    """The modules that an import statement may load, without the packages they lie in."""
+    """The modules that an import statement may load, without their packages."""
     module = one.module
     if one.level:
         above = package.split(".")[: len(package.split(".")) - one.level + 1]
@@ -51,7 +51,7 @@ def targets(one: CodeImport, package: str) -> list[str]:
 
 
 def parents(names: list[str]) -> list[str]:
-    """The packages that are loaded before *names*."""
+    """The packages of *names*, which are loaded before them."""
     found = [part for name in names for part in _prefixes(name.rpartition(".")[0])]
     return [name for name in dict.fromkeys(found) if name and name not in names]
 
@@ -59,10 +59,10 @@ def parents(names: list[str]) -> list[str]:
 def module_text(name: str) -> str | None:
     """A digest of the text of the user's module *name* and of the user's modules it imports.
 
-    None for a library, for what is no module, and for one that was loaded before it was asked
-    for, or loaded again since: that one has live values.
+    None for a library, for a name that is no module, and for a module that was loaded before the
+    first call, or reloaded since: its values are available.
     """
-    loaded, before = sys.modules.get(name), _taken.get(name)
+    loaded, before = sys.modules.get(name), _texts.get(name)
     if loaded is not None:
         return None if before is None else _loaded_text(before, loaded)
     if before is not None and before.spec is None and before.is_current():
@@ -70,11 +70,11 @@ def module_text(name: str) -> str | None:
     path = find_file(name)
     if path is None:
         return None
-    _taken[name] = _take(name, path)
-    return _taken[name].digest
+    _texts[name] = _read_text(name, path)
+    return _texts[name].digest
 
 
-def _loaded_text(before: _Taken, loaded: object) -> str | None:
+def _loaded_text(before: _ModuleText, loaded: object) -> str | None:
     spec = getattr(loaded, "__spec__", None)
     if before.spec is None and before.is_current():
         before.spec = spec
@@ -112,8 +112,8 @@ def _signature(path: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _take(name: str, path: str) -> _Taken:
-    """Over the files that importing *name* may read, in the order of their names."""
+def _read_text(name: str, path: str) -> _ModuleText:
+    """Read all files that importing *name* may load; the digest has them sorted by name."""
     texts: dict[str, str] = {}
     files: dict[str, tuple[int, int] | None] = {}
     waiting = [(name, path)]
@@ -123,14 +123,14 @@ def _take(name: str, path: str) -> _Taken:
             continue
         files[file] = _signature(file)
         tree = _parsed(file)
-        texts[module] = without_remarks(tree) if tree else _raw(file)
+        texts[module] = without_docstrings(tree) if tree else _raw(file)
         package = module if file.endswith("__init__.py") else module.rpartition(".")[0]
         for found in _imported(tree, package) if tree else ():
             where = find_file(found)
             if where is not None:
                 waiting.append((found, where))
     data = repr(sorted(texts.items())).encode("utf-8", "replace")
-    return _Taken(blake2b(data, digest_size=16).hexdigest(), files, list(sys.path))
+    return _ModuleText(blake2b(data, digest_size=16).hexdigest(), files, list(sys.path))
 
 
 def _imported(tree: ast.Module, package: str) -> Iterator[str]:

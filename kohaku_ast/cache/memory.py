@@ -1,4 +1,4 @@
-"""Results in this process's memory."""
+"""MemoryCache: results in the memory of this process."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from kohaku_ast.errors import PipelineError
 
 
 class MemoryCache:
-    """Keeps the results of nodes as long as the process lives, pickled: each hit is a copy.
+    """Caches the results of nodes as long as the process lives, pickled: each hit is a copy.
 
-    Beyond *most_bytes* or *most_items* what was not used for longest goes. A copy that is sent
-    to another process starts empty.
+    Beyond *most_bytes* or *most_items* the least recently used are removed. In another process
+    the cache starts empty.
     """
 
     def __init__(self, most_bytes: int | None = 2**30, most_items: int | None = None) -> None:
         for name, most in (("most_bytes", most_bytes), ("most_items", most_items)):
             if most is not None and (not isinstance(most, int) or most <= 0):
                 raise PipelineError(f"{name} is {most!r}; it must be more than 0, or None.")
+        #: How many bytes the results may have together; None: any number.
         self.most_bytes = most_bytes
+        #: How many results it may have; None: any number.
         self.most_items = most_items
+        #: Key -> value and size, the least recently used first.
         self._items: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._notes: dict[str, bytes] = {}
         self._lock = threading.Lock()
 
     def load(self, key: str) -> Hit | None:
-        """The result kept under *key*; a copy, if it is one that can change."""
+        """The result stored under *key*; a copy, if it can change."""
         with self._lock:
             item = self._items.get(key)
             if item is None:
@@ -40,7 +43,7 @@ class MemoryCache:
         return loads(kept.data) if type(kept) is _Pickled else Hit(kept)
 
     def store(self, key: str, value: Any) -> None:
-        """Keep *value*, as it is now, under *key*. Raises NotKept as DiskCache does."""
+        """Store *value*, as it is now, under *key*. Raises NotCacheable as DiskCache does."""
         if is_plain(value):
             self._put(key, value, 64 + (len(value) if isinstance(value, (str, bytes)) else 0))
             return
@@ -48,15 +51,15 @@ class MemoryCache:
         self._put(key, _Pickled(data), len(data))
 
     def load_note(self, name: str) -> bytes | None:
-        """What :meth:`store_note` kept."""
+        """The data that :meth:`store_note` stored."""
         return self._notes.get(name)
 
     def store_note(self, name: str, data: bytes) -> None:
-        """Keep *data*, that ``explain_cache`` compares with."""
+        """Store *data*, which ``explain_cache`` compares with."""
         self._notes[name] = data
 
     def clear(self) -> None:
-        """Forget every result."""
+        """Remove every result."""
         with self._lock:
             self._items.clear()
             self._bytes = 0
@@ -66,7 +69,7 @@ class MemoryCache:
             _, before = self._items.pop(key, (None, 0))
             self._bytes -= before
             if self.most_bytes is not None and size > self.most_bytes:
-                raise too_large(size)  # it would push out all else, and then not stay either
+                raise too_large(size)  # it would push out all others, and then itself
             self._items[key] = (kept, size)
             self._bytes += size
             while self._is_full() and self._items:
@@ -89,7 +92,7 @@ class MemoryCache:
 
 
 class _Pickled:
-    """Bytes that stand for a value; a result may be bytes itself."""
+    """The pickled bytes of a value; a result may be bytes itself."""
 
     __slots__ = ("data",)
 

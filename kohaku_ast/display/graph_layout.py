@@ -1,8 +1,8 @@
-"""Where everything of a picture is, in pixels.
+"""The layout of a graph's picture: where its boxes and links are, in pixels.
 
-The method of Sugiyama, Tagawa and Toda (1981): layers by the longest way from a source, places
-that are kept free where a link passes a layer, and sweeps that order each layer by the mean
-position (the barycentre) of the neighbours in the layer before.
+The method of Sugiyama, Tagawa and Toda (1981): layers by the longest path from a source, free
+places where a link passes a layer, and sweeps that order each layer by the mean position (the
+barycentre) of the neighbours in the previous layer.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Box:
-    """A node, a pipeline, or inputs that the same nodes read."""
+    """A box: a node, a pipeline, or inputs that the same nodes read."""
 
     #: "node", "pipeline" or "inputs".
     kind: str
     #: The name, or "" for inputs.
     title: str
-    #: What stands below it.
+    #: The lines below the title.
     lines: tuple[str, ...]
-    #: All there is to say, for who asks by pointing at it.
+    #: The tooltip, with all details.
     hint: str
-    #: What became of it: "succeeded", "cached", "failed", "running", "skipped", or "".
+    #: "succeeded", "cached", "failed", "running", "skipped", or "".
     state: str = ""
-    #: What is inside a pipeline that is shown open.
+    #: The inside of a pipeline that is shown open.
     inner: Sketch | None = None
     #: Opens one that is shown closed.
     open: Callable[[], Sketch] | None = None
@@ -42,29 +42,29 @@ class Box:
 
 @dataclass(frozen=True)
 class Link:
-    """Goes from one box to another; both by their position."""
+    """A link from one box to another, both by their positions in the Sketch."""
 
     source: int
     target: int
-    #: What is handed on.
+    #: The names of the values that it stands for.
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """One pipeline. Links go from earlier boxes to later ones."""
+    """The boxes and links of one pipeline. Links go from earlier boxes to later ones."""
 
     name: str
     boxes: tuple[Box, ...]
     links: tuple[Link, ...]
 
 
-# What XML 1.0 has no way to write, escaped or not.
+# Characters that XML 1.0 cannot have, escaped or not.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def marked_up(text: str) -> str:
-    """*text* for an element or an attribute of XML or HTML."""
+    """*text* escaped for an element or an attribute of XML or HTML."""
     return escape(_UNWRITABLE.sub("\ufffd", text)).replace("\r", "\ufffd")
 
 
@@ -79,7 +79,7 @@ def one_line(text: str, most: int) -> str:
 
 
 def cells(text: str) -> int:
-    """How wide *text* is, in letters: those of Chinese and Japanese count twice."""
+    """The width of *text* in letters: Chinese and Japanese ones count twice."""
     if text.isascii():
         return len(text)
     return sum(
@@ -101,7 +101,7 @@ def listed(names: Iterable[str], most: int) -> str:
 
 
 def value_text(value: object, most: int = 24) -> str:
-    """*value* in a few letters."""
+    """A short repr of *value*."""
     return one_line(short_repr(value), most)
 
 
@@ -113,7 +113,7 @@ def time_text(seconds: float) -> str:
 
 
 def default_text(value: object, most: int = 24) -> str:
-    """The default *value* of an input; "" if it is what a script says itself."""
+    """A short repr of the default *value* of an input; "" if it is a script's own default."""
     return "" if value is ... else value_text(value, most)
 
 
@@ -121,7 +121,7 @@ _ORDERINGS = 8
 
 
 class Layers:
-    """Vertices are the boxes by their numbers, and above them places that links pass."""
+    """The vertices in layers: boxes by their numbers, then the places that links pass."""
 
     def __init__(self, boxes: int, links: Sequence[tuple[int, int]]) -> None:
         """*links* go from lower to higher numbers."""
@@ -129,7 +129,7 @@ class Layers:
         self.layer_of = _longest_ways(boxes, links)
         #: Source vertex -> the vertices that follow it in the next layer.
         self.after: dict[int, list[int]] = {}
-        #: The other way.
+        #: Target vertex -> the vertices before it in the previous layer.
         self.before: dict[int, list[int]] = {}
         #: Box -> the vertices that its links pass, from layer to layer.
         self.passed: dict[int, list[int]] = {}
@@ -141,7 +141,7 @@ class Layers:
         self._order()
 
     def _join(self, links: Sequence[tuple[int, int]]) -> None:
-        """All links of one box share the places that they pass: a bus, not a bundle."""
+        """Connect the vertices. All links of one box share the places that they pass."""
         for source, target in sorted(set(links)):
             way = self.passed.setdefault(source, [])
             start = self.layer_of[source]
@@ -202,7 +202,7 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def _longest_ways(boxes: int, links: Sequence[tuple[int, int]]) -> list[int]:
-    """The layer of each box; what nothing leads to stands just above the first that follows."""
+    """The layer of each box; a source is in the layer just before its first follower."""
     layer_of = [0] * boxes
     for source, target in sorted(links, key=lambda link: link[1]):
         layer_of[target] = max(layer_of[target], layer_of[source] + 1)
@@ -240,13 +240,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Step:
-    """A link on its way from one layer to the next."""
+    """A piece of a link, from one layer to the next."""
 
     #: The box that it comes from.
     source: int
     #: Where it starts.
     start: tuple[int, int]
-    #: Down to there it goes straight: nothing of its layer is in its way.
+    #: Down to this y it is straight: no box of its layer is in its way.
     bend: int
     #: Where it ends.
     end: tuple[int, int]
@@ -262,14 +262,14 @@ class Layout:
     height: int
     #: A Place for each box.
     places: tuple[Place, ...]
-    #: What the links are made of.
+    #: The pieces of the links.
     steps: tuple[Step, ...]
     #: The layouts inside the boxes that are shown open, by box.
     inner: dict[int, Layout]
 
 
 def lay_out(sketch: Sketch) -> Layout:
-    """The same for the same *sketch*; no two boxes touch."""
+    """The layout of *sketch*, in which no two boxes touch. Equal sketches get equal layouts."""
     inner = {n: lay_out(box.inner) for n, box in enumerate(sketch.boxes) if box.inner is not None}
     sizes = [_size(box, inner.get(number)) for number, box in enumerate(sketch.boxes)]
     layers = Layers(len(sizes), [(link.source, link.target) for link in sketch.links])
@@ -301,16 +301,16 @@ def _size(box: Box, inner: Layout | None) -> tuple[int, int]:
 
 
 def _across(layers: Layers, widths: Sequence[int]) -> list[float]:
-    """The centre of each vertex: near those of its neighbours."""
+    """The centre of each vertex, near those of its neighbours."""
     centres = [0.0] * len(widths)
     for row in layers.rows:
-        _set(centres, row, _apart([0.0] * len(row), [widths[one] for one in row]))
+        _set(centres, row, _spread([0.0] * len(row), [widths[one] for one in row]))
     for sweep in range(_SWEEPS):
         is_down = sweep % 2 == 0
         neighbours = layers.before if is_down else layers.after
         for row in layers.rows if is_down else reversed(layers.rows):
             wishes = [_wish(centres, neighbours.get(one, ()), centres[one]) for one in row]
-            _set(centres, row, _apart(wishes, [widths[one] for one in row]))
+            _set(centres, row, _spread(wishes, [widths[one] for one in row]))
     left = min((centres[n] - width / 2 for n, width in enumerate(widths)), default=0)
     return [centre - left + MARGIN for centre in centres]
 
@@ -324,7 +324,7 @@ def _wish(centres: Sequence[float], neighbours: Sequence[int], otherwise: float)
     return sum(centres[one] for one in neighbours) / len(neighbours) if neighbours else otherwise
 
 
-def _apart(wishes: Sequence[float], widths: Sequence[int]) -> list[float]:
+def _spread(wishes: Sequence[float], widths: Sequence[int]) -> list[float]:
     """The centres nearest to *wishes*, by least squares, that keep the order and the gaps: an
     isotonic regression, solved by pooling adjacent violators.
     """

@@ -1,8 +1,8 @@
-"""A picture as SVG, as an HTML page and as text for Mermaid.
+"""A graph's picture as SVG, as an HTML page and as text for Mermaid.
 
-No style sheet and no identifiers, so that pictures on one page do not disturb each other and a
-notebook that takes styles away shows the same. Lines and letters have the colour of the text
-around; what is filled lets the background through: both hold on light and dark pages.
+It has no style sheet and no identifiers, so that several pictures fit on one page, and a notebook
+that removes styles shows the same. Lines and letters have the colour of the text around, and
+fills are transparent: both suit light and dark pages.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OWN_PAGE = (
 
 
 def svg_text(sketch: Sketch, is_file: bool = False) -> str:
-    """*sketch* as one SVG element; as a file it brings its own colours."""
+    """*sketch* as one SVG element; a file gets its own colours."""
     layout = lay_out(sketch)
     width, height = max(1, layout.width), max(1, layout.height)
     name = marked_up(description(sketch))
@@ -46,7 +46,7 @@ def svg_text(sketch: Sketch, is_file: bool = False) -> str:
 
 
 def description(sketch: Sketch) -> str:
-    """What the picture shows, in words."""
+    """The picture in words."""
     nodes = [box for box in sketch.boxes if box.kind != "inputs"]
     states: dict[str, int] = {}
     for box in nodes:
@@ -84,7 +84,7 @@ def _way(step: Step) -> str:
 
 
 def _handed_on(sketch: Sketch, source: int) -> str:
-    """What goes from a box to which others."""
+    """The names on the links from a box, and the boxes they lead to."""
     lines = [
         f"{listed(link.names, 120)} → {sketch.boxes[link.target].title}"
         for link in sketch.links
@@ -116,7 +116,7 @@ def _frame(box: Box, place: Place) -> str:
     fill = _FILLS[box.state if box.inner is None or box.state == "failed" else ""]
     stroke = "" if " stroke=" in fill else ' stroke="currentColor"'
     frame = f'<rect {where} rx="4" {fill}{stroke}/>'
-    if box.kind == "pipeline" and box.inner is None:  # a second edge: there is something inside
+    if box.kind == "pipeline" and box.inner is None:  # a second edge: it has an inside
         x, y = place.x + 3, place.y + 3
         size = f'width="{place.width - 6}" height="{place.height - 6}"'
         frame += (
@@ -142,13 +142,13 @@ _PAGE = """<!DOCTYPE html>
 
 
 def html_text(sketch: Sketch) -> str:
-    """*sketch* as a part of a page."""
+    """*sketch* as part of an HTML page."""
     parts = "".join(_details(sketch))
     return f'<div style="overflow:auto">{svg_text(sketch)}</div>{parts}'
 
 
 def html_page(sketch: Sketch) -> str:
-    """*sketch* as a whole page, for light and dark screens."""
+    """*sketch* as a whole HTML page, for light and dark screens."""
     return _PAGE.format(title=marked_up(description(sketch)), body=html_text(sketch))
 
 
@@ -172,12 +172,12 @@ _MERMAID_FILLS = {"succeeded": "#2da44e55", "cached": "#218bff44", "failed": "#e
 
 
 def mermaid_text(sketch: Sketch) -> str:
-    """*sketch* as a flowchart."""
+    """*sketch* as a Mermaid flowchart."""
     return "\n".join(["flowchart TD", *_lines(sketch, "n", 1)]) + "\n"
 
 
 def _lines(sketch: Sketch, prefix: str, depth: int) -> Iterator[str]:
-    """Names are ours alone: a node called ``end`` would end the chart."""
+    """The lines of the chart. Identifiers are ours: a node called ``end`` would end the chart."""
     indent = "    " * depth
     for number, box in enumerate(sketch.boxes):
         own = f"{prefix}{number}"
@@ -208,5 +208,5 @@ def _label(box: Box) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Letters, digits and a few signs; the rest by number, as Mermaid has it."""
+    """*text* with all but letters, digits and a few signs as Mermaid's numbers."""
     return "".join(one if one.isalnum() or one in " _=,.-→…" else f"#{ord(one)};" for one in text)

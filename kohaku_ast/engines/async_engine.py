@@ -1,62 +1,66 @@
-"""Jobs as coroutines, and the executor that runs ``async def`` functions."""
+"""Runs and maps as coroutines, and AsyncExecutor, which runs ``async def`` functions."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import itertools
 import threading
 from concurrent.futures import Executor, Future
 from typing import Any
 
-from kohaku_ast.engines.futures import aside, carried
+from kohaku_ast.engines.futures import in_own_thread, unwrapped
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.execution import Steps, call_async
+from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
+from kohaku_ast.pipeline.node_like import call_async, is_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-    from kohaku_ast.engines.native import NativeEngine
+    from kohaku_ast.engines.workers import ExecutorEngine
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
 
 
 class Overlapped:
-    """Runs Jobs of *engine* in the loop of *executor*; only calls of nodes take its turns."""
+    """Runs pipelines of *engine* in the event loop of *executor*; the calls of nodes count towards
+    its limit.
+    """
 
-    def __init__(self, engine: NativeEngine, executor: AsyncExecutor) -> None:
+    def __init__(self, engine: ExecutorEngine, executor: AsyncExecutor) -> None:
         self._engine = engine
         self._executor = executor
 
-    async def run(self, job: PipelineRun) -> Any:
-        """The result of *job*."""
+    async def run(self, run: PipelineRun) -> Any:
+        """The result of *run*."""
         kind = self._engine.node_kind
         if kind in ("parallel", "lent"):
-            return await aside(functools.partial(self._engine.run, job))
-        steps = Steps(job)
-        if kind != "sequential":  # "threaded" too: what is not async gets a thread here
+            return await in_own_thread(functools.partial(self._engine.run, run))
+        steps = Steps(run)
+        if kind != "sequential":  # "threaded" too: nodes that are not async get threads here
             await _perform(steps.first(), functools.partial(self._step, steps))
         else:
             for node in steps.todo:
                 await self._step(steps, node)
         return steps.result()
 
-    async def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    async def map(self, run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
         """The results of *rows*."""
         kind = self._engine.map_kind
         if kind in ("parallel", "lent"):
-            found: list[Any] = await aside(functools.partial(self._engine.map, job, rows, keep))
+            found: list[Any] = await in_own_thread(
+                functools.partial(self._engine.map, run, rows, keep)
+            )
             return found  # mypy wants the annotation
         results: list[Any] = [None] * len(rows)
         indices = iter(range(len(rows)))
 
         async def pull(_: int) -> Iterable[int]:
             for index in indices:
-                results[index] = await self._item(job.item(index, rows.values(index)), keep)
+                results[index] = await self._item(run.item(index, rows.values(index)), keep)
                 return (0,)
             return ()
 
@@ -64,23 +68,23 @@ class Overlapped:
         await _perform([0] * min(at_once, len(rows)), pull)
         return results
 
-    async def _item(self, job: PipelineRun, keep: bool) -> Any:
+    async def _item(self, run: PipelineRun, keep: bool) -> Any:
         try:
-            if not job.scope.callbacks:
-                return await self.run(job)
-            with job.item_told():
-                return await self.run(job)
+            if not run.scope.callbacks:
+                return await self.run(run)
+            with run.reported_item():
+                return await self.run(run)
         except Exception as error:
             if not keep:
                 raise
-            return FailedItem(job.scope.context.item or 0, carried(error), job.failure)
+            return FailedItem(run.scope.context.item or 0, unwrapped(error), run.failure)
 
     async def _step(self, steps: Steps, node: NodeLike) -> list[NodeLike]:
         inputs = steps.begin(node)
         try:
             result = await self._call(steps, node, inputs)
         except BaseException as error:
-            steps.fail(node, inputs, carried(error))
+            steps.fail(node, inputs, unwrapped(error))
             raise
         return steps.end(node, result)
 
@@ -88,29 +92,29 @@ class Overlapped:
         self, steps: Steps, node: NodeLike, inputs: Mapping[str, Any]
     ) -> tuple[Any, ...]:
         if hasattr(node, "run_inside"):
-            return await self._nested(node, inputs, steps.job)
+            return await self._nested(node, inputs, steps.run)
         function = functools.partial(call_async if node.is_async else steps.call, node, inputs)
         return await self._executor.take_turn(  # type: ignore[no-any-return]
             function, node.is_async
         )
 
     async def _nested(
-        self, node: Any, inputs: Mapping[str, Any], job: PipelineRun
+        self, node: Any, inputs: Mapping[str, Any], run: PipelineRun
     ) -> tuple[Any, ...]:
-        with node.opened(inputs, job.scope) as (inner, rows):
+        with node.opened(inputs, run.scope) as (inner, rows):
             if inner.scope.engine is not self._engine:
                 call = (
                     functools.partial(inner.run)
                     if rows is None
                     else (functools.partial(inner.map, rows))
                 )
-                return node.gathered(await aside(call))  # type: ignore[no-any-return]
+                return node.gathered(await in_own_thread(call))  # type: ignore[no-any-return]
             if rows is not None:
-                with inner.map_told(len(rows)):
+                with inner.reported_map(len(rows)):
                     return node.gathered(  # type: ignore[no-any-return]
                         await self.map(inner, rows, False)
                     )
-            with inner.told() as outputs:
+            with inner.reported() as outputs:
                 outputs.update(await self.run(inner))
             return node.gathered(outputs)  # type: ignore[no-any-return]
 
@@ -118,25 +122,25 @@ class Overlapped:
 async def _perform(
     first: Iterable[Any], do: Callable[[Any], Coroutine[Any, Any, Iterable[Any]]]
 ) -> None:
-    """Do *first* and all that each task leads to. After a failure nothing starts, and what runs
-    ends; then the error of the task that began first is raised.
+    """Run *first* and the tasks that each of them leads to. After a failure no task starts, running
+    ones end, and then the error of the task that started first is raised.
     """
     running: set[asyncio.Task[None]] = set()
     errors: list[tuple[int, BaseException]] = []
     counter = itertools.count()
 
     async def follow(task: Any) -> None:
-        """Do *task* and what comes of it; of several things the first, beside the others."""
+        """Run *task*, then the first task that it leads to; the others get asyncio tasks."""
         try:
             while not errors:
                 begun = next(counter)
                 found = iter(await do(task))
-                for task in found:  # noqa: B007  # it is done in the next turn
+                for task in found:  # noqa: B007  # the next turn runs it
                     break
                 else:
                     return
                 start(found)
-        except BaseException as error:  # raised by the caller: in a task some would end the loop
+        except BaseException as error:  # raised later: in a task SystemExit would end the loop
             errors.append((begun, error))
             if isinstance(error, asyncio.CancelledError):
                 raise
@@ -185,7 +189,7 @@ class AsyncExecutor(Executor):
         return self.start(self.take_turn(functools.partial(fn, *args, **kwargs), is_async))
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
-        """The Future of *coroutine* in the loop of this executor; it does not count as a call."""
+        """The Future of *coroutine* in the loop of this executor, outside of its limit."""
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         except BaseException:
@@ -194,7 +198,7 @@ class AsyncExecutor(Executor):
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of *coroutine*; Ctrl-C cancels it. Raises RuntimeError in this executor's own
-        thread, where it would wait for itself.
+        thread, which would wait for itself.
         """
         if threading.current_thread() is self._thread:
             coroutine.close()
@@ -209,22 +213,22 @@ class AsyncExecutor(Executor):
             future.cancel()
             raise
         if error is not None:
-            raise carried(error)
+            raise unwrapped(error)
         return found
 
     async def take_turn(self, function: Callable[[], Any], is_async: bool) -> Any:
-        """The result of *function* in its turn, awaited if *is_async*. For coroutines that
-        ``start`` runs.
+        """Call *function* within the limit, and await its result if *is_async*. For coroutines
+        that ``start`` runs.
         """
         if self._gate is None:
             self._gate = asyncio.Semaphore(self.max_concurrent)
         async with self._gate:
             if is_async:
                 return await function()
-            return await aside(function)
+            return await in_own_thread(function)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Let the calls end (*cancel_futures*: cancel them), then the thread of the loop."""
+        """Wait for the calls (*cancel_futures*: cancel them), then end the thread of the loop."""
         with self._lock:
             self._is_shut = True
             loop, thread = self._loop, self._thread
@@ -252,12 +256,11 @@ class AsyncExecutor(Executor):
 def _makes_coroutine(function: Callable[..., Any]) -> bool:
     if isinstance(getattr(function, "is_async", None), bool):  # a node
         return function.is_async  # type: ignore[attr-defined, no-any-return]
-    call: Any = type(function).__call__
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
+    return is_async(function)
 
 
 async def _caught(coroutine: Coroutine[Any, Any, Any]) -> tuple[Any, BaseException | None]:
-    """SystemExit and KeyboardInterrupt of a task would end the whole loop."""
+    """The result or the exception: SystemExit of a task would end the loop."""
     try:
         return await coroutine, None
     except asyncio.CancelledError:

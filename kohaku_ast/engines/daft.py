@@ -1,7 +1,7 @@
-"""Pipelines as columns of a Daft DataFrame: a row an item, a column a node.
+"""Pipelines as columns of a Daft DataFrame: a row for each item, a column for each node.
 
-Daft asks that functions pickle; what runs here does not (locks, callbacks, a cache). So the
-functions hold a Table, which pickles as its number: the tables under way are kept here.
+Daft pickles functions, and a run cannot be pickled (locks, callbacks, a cache). So the functions
+hold a RowTable, which pickles as its number. State of this process: the tables in use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
     from kohaku_ast.pipeline.plan import Plan
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 class DaftEngine:
     """Has Daft run the nodes, in this process: ``Pipeline(nodes, engine=DaftEngine())``.
 
-    *collect* False: ``map`` gives the DataFrame, nothing computed yet, with a column for each
-    output; cache and callbacks have no part in it. *show_plan* prints Daft's plan before it runs;
-    *debug* prints which column each node becomes. Pipelines inside run in the rows of theirs.
+    *collect* False: ``map`` returns the DataFrame before it is computed, with a column for each
+    output, without cache and callbacks. *show_plan* prints Daft's plan before it runs; *debug*
+    prints the column of each node. Nested pipelines run in the rows of the outer one.
 
     Raises UsageError if Daft is not installed.
     """
@@ -57,7 +57,7 @@ class DaftEngine:
         return table.results()[0]
 
     def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> Any:
-        """The results of *rows* in their order; a DataFrame if this does not *collect*."""
+        """The results of *rows* in their order; a DataFrame if *collect* is False."""
         if IN_ROW.get():
             inner = in_this_row(job)
             return inner.scope.engine.map(inner, rows, keep)
@@ -95,10 +95,10 @@ def find_daft() -> Any:
 
 
 def make_frame(daft: Any, plan: Plan, rows: Rows) -> Any:
-    """A row an item: the inputs that vary, and the outputs that are asked for.
+    """The DataFrame of a map: a row for each item, with the varying inputs and the wanted outputs.
 
-    Columns whose type is known (values of one plain type, a hint of the function) have it; the
-    others hold Python objects.
+    A column has a type if it is known (values of one plain type, a hint of the function), else it
+    has Python objects.
     """
     items = [rows.values(index) for index in range(len(rows))]
     frame = daft.from_pydict(
@@ -125,7 +125,7 @@ def _series(daft: Any, name: str, values: list[Any]) -> Any:
 
 
 def _dtype(daft: Any, kind: Any) -> Any:
-    """Daft's type for a plain type of Python's; else that of Python objects."""
+    """Daft's type for a plain Python type; for others, the type of Python objects."""
     types = daft.DataType
     known = {
         int: types.int64,
@@ -140,7 +140,7 @@ def _dtype(daft: Any, kind: Any) -> Any:
 def _function(
     node: NodeLike, used: list[tuple[str, int | None]], fixed: Mapping[str, Any]
 ) -> Callable[..., Any]:
-    """The values of the outputs of *node*, for the cells of the names *used*."""
+    """A function that calls *node* with the cells of the names *used*."""
     wanted = set(node.inputs)
     known = {name: value for name, value in fixed.items() if name in wanted}
 
@@ -173,19 +173,19 @@ _NUMBERS = itertools.count()
 ROW = "row"
 """The column that numbers the rows."""
 IN_ROW: ContextVar[bool] = ContextVar("kogine-daft-row", default=False)
-"""Whether Daft is waiting for what runs: it cannot run something else meanwhile."""
+"""Whether a row of Daft's is running: Daft cannot run another DataFrame meanwhile."""
 
 
 class RowTable:
-    """One run (*rows* None) or map; to be entered while Daft computes it."""
+    """The state of one run (*rows* None) or map; a context manager for its computation."""
 
-    def __init__(self, job: PipelineRun, rows: Rows | None, keep: bool) -> None:
-        # The scope is for pipelines inside.
-        self._job, self._rows, self._keep = in_this_row(job), rows, keep
+    def __init__(self, run: PipelineRun, rows: Rows | None, keep: bool) -> None:
+        # This scope is the one of nested pipelines.
+        self._run, self._rows, self._keep = in_this_row(run), rows, keep
         self._number = next(_NUMBERS)
         self._lock = threading.Lock()
         self._runs: dict[int, Steps] = {}
-        self._told: dict[int, Any] = {}
+        self._reports: dict[int, Any] = {}
         self._errors: dict[int, BaseException] = {}
         self._is_ended = False  # by Ctrl-C and the like
         self._size = 1 if rows is None else len(rows)
@@ -198,17 +198,17 @@ class RowTable:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         del _TABLES[self._number]
-        for index in sorted(self._told):
-            self._told[index].__exit__(None, None, None)
+        for index in sorted(self._reports):
+            self._reports[index].__exit__(None, None, None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _table, (self._number,)
 
     def frame(self, daft: Any) -> Any:
-        """The DataFrame, nothing computed: a column for each node, after those that it needs."""
+        """The DataFrame, not yet computed: a column for each node, after those that it needs."""
         frame = daft.from_pydict({ROW: list(range(self._size))})
         columns: dict[Any, str] = {}
-        for number, node in enumerate(self._job.plan.nodes):
+        for number, node in enumerate(self._run.plan.nodes):
             parents = [
                 columns[one] for one in columns if not set(one.outputs).isdisjoint(node.inputs)
             ]
@@ -219,21 +219,21 @@ class RowTable:
         return frame
 
     def _step_of(self, number: int) -> Any:
-        """The function of node *number*: the values of its outputs in one row, or None."""
+        """The function of node *number*: it returns the outputs in one row, or None."""
 
         def step(row: int, *parents: object) -> object:
             return self.step(number, row)
 
-        step.__name__ = step.__qualname__ = self._job.plan.nodes[number].name
+        step.__name__ = step.__qualname__ = self._run.plan.nodes[number].name
         return step
 
     def step(self, number: int, row: int) -> object:
-        """Run node *number* for *row*, unless something before it in the row has failed. After a
-        failure no row behind it goes on.
+        """Run node *number* for *row*, unless a node before it in the row has failed. After a
+        failure no later row goes on.
         """
         if self._is_over(row):
             return None
-        node = self._job.plan.nodes[number]
+        node = self._run.plan.nodes[number]
         try:
             steps = self._steps(row)
             if node in steps.todo:
@@ -259,15 +259,15 @@ class RowTable:
 
     def _begun(self, row: int) -> Steps:
         if self._rows is None:
-            return Steps(self._job)
-        job = self._job.item(row, self._rows.values(row))
-        told = job.item_told()
-        told.__enter__()
-        self._told[row] = told
-        return Steps(job)
+            return Steps(self._run)
+        run = self._run.item(row, self._rows.values(row))
+        report = run.reported_item()
+        report.__enter__()
+        self._reports[row] = report
+        return Steps(run)
 
     def results(self) -> list[Any]:
-        """Of the rows in their order. Raises what the first row that failed has raised."""
+        """The results of the rows in order. Raises the exception of the first row that failed."""
         for row in sorted(self._errors):
             if not self._keep or not isinstance(self._errors[row], Exception):
                 raise self._errors[row]
@@ -278,7 +278,7 @@ class RowTable:
         if not isinstance(error, Exception):
             return self._steps(row).result()
         steps = self._runs.get(row)
-        return FailedItem(row, error, steps.job.failure if steps else None)
+        return FailedItem(row, error, steps.run.failure if steps else None)
 
 
 def _step(steps: Steps, node: NodeLike) -> None:
@@ -286,11 +286,11 @@ def _step(steps: Steps, node: NodeLike) -> None:
     steps.step(node, steps.call)
 
 
-def in_this_row(job: PipelineRun) -> PipelineRun:
-    """*job*, to be run without Daft."""
-    lock = job.scope.lock or threading.RLock()
+def in_this_row(run: PipelineRun) -> PipelineRun:
+    """*run* without Daft."""
+    lock = run.scope.lock or threading.RLock()
     engine = find_engine("sequential")
-    return job.inside(job.scope.replaced(engine=engine, held=None, lock=lock))
+    return run.inside(run.scope.replaced(engine=engine, level=None, lock=lock))
 
 
 def _table(number: int) -> RowTable:

@@ -1,4 +1,4 @@
-"""Futures that are waited for together, and what may be an executor."""
+"""Futures: a queue of pending ones, calls in threads, and exceptions that cannot pass them."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import contextvars
 import queue
 import threading
 from concurrent.futures import BrokenExecutor, Future
+from typing import Any
 
-from kohaku_ast.errors import PipelineError, UsageError, did_you_mean
+from kohaku_ast.errors import PipelineError
 from kohaku_ast.pipeline.graph import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any
 
     from kohaku_ast.pipeline.node_like import NodeLike
 
 
 class Pending:
-    """Futures under way, each with what it is for, in the order in which they are done."""
+    """Pending futures, each with its task; ``next`` returns them in the order of their ends."""
 
     def __init__(self) -> None:
         self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
@@ -29,23 +29,23 @@ class Pending:
         return len(self._tasks)
 
     def add(self, future: Future[Any], task: Any) -> None:
-        """Wait for *future* too."""
+        """Add *future*, which computes *task*."""
         self._tasks[future] = task
         future.add_done_callback(self._done.put)
 
     def next(self) -> tuple[Future[Any], Any]:
-        """The next that is done, cancelled ones among them."""
+        """The next future that is done or cancelled, and its task."""
         future = self._done.get()
         return future, self._tasks.pop(future)
 
     def cancel(self) -> None:
-        """Cancel what has not started."""
+        """Cancel the futures that have not started."""
         for future in self._tasks:
             future.cancel()
 
 
-def in_thread(call: Callable[[], Any]) -> Future[Any]:
-    """The Future of *call* in a thread of its own, which only waits for workers."""
+def start_in_thread(call: Callable[[], Any]) -> Future[Any]:
+    """The Future of *call*, in a thread of its own that only waits for workers."""
     future: Future[Any] = Future()
     context = contextvars.copy_context()
 
@@ -60,7 +60,7 @@ def in_thread(call: Callable[[], Any]) -> Future[Any]:
     return future
 
 
-class Carrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of a StopIteration
+class StopIterationCarrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of a StopIteration
     """Brings a StopIteration through coroutines and their futures, which it cannot pass."""
 
     def __init__(self, error: BaseException) -> None:
@@ -68,19 +68,19 @@ class Carrier(RuntimeError):  # noqa: N818  # it is what asyncio itself makes of
         self.error = error
 
 
-def carrying(error: BaseException) -> BaseException:
-    """*error*, fit to be raised in a coroutine."""
-    return Carrier(error) if isinstance(error, StopIteration) else error
+def wrapped(error: BaseException) -> BaseException:
+    """*error* in a form that a coroutine can raise."""
+    return StopIterationCarrier(error) if isinstance(error, StopIteration) else error
 
 
-def carried(error: BaseException) -> BaseException:
-    """What ``carrying`` was given."""
-    return error.error if isinstance(error, Carrier) else error
+def unwrapped(error: BaseException) -> BaseException:
+    """The exception that ``wrapped`` got."""
+    return error.error if isinstance(error, StopIterationCarrier) else error
 
 
-async def aside(call: Callable[[], Any]) -> Any:
-    """The result of *call* in a thread of its own: in a pool, calls that wait could keep those
-    out that they wait for, and after Ctrl-C the interpreter would wait for all of it.
+async def in_own_thread(call: Callable[[], Any]) -> Any:
+    """The result of *call*, run in a thread of its own. In a pool, waiting calls could block the
+    calls that they wait for, and after Ctrl-C the interpreter would wait for all of them.
     """
     import asyncio
 
@@ -88,13 +88,17 @@ async def aside(call: Callable[[], Any]) -> Any:
         try:
             return call()
         except StopIteration as error:
-            raise carrying(error) from None
+            raise wrapped(error) from None
 
-    return await asyncio.wrap_future(in_thread(safe))
+    return await asyncio.wrap_future(start_in_thread(safe))
 
 
-def worded(error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True) -> BaseException:
-    """*error*, in words if a worker process has died. Not *is_sent*: before *nodes* were."""
+def explained(
+    error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True
+) -> BaseException:
+    """*error*; if a worker process has died, a PipelineError that explains it. *is_sent* False: it
+    died before *nodes* were sent.
+    """
     if not isinstance(error, BrokenExecutor):
         return error
     names = ", ".join(shown(node) for node in nodes)
@@ -106,23 +110,3 @@ def worded(error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True
     )
     made.__cause__ = error
     return made
-
-
-KINDS = ("sequential", "async", "threaded", "parallel")
-
-
-def kind_of(executor: Any, who: str) -> str:
-    """One of ``KINDS``, or "lent" for an executor of the user's. Raises UsageError."""
-    if isinstance(executor, str):
-        if executor in KINDS:
-            return executor
-        hint = did_you_mean(executor, KINDS)
-        raise UsageError(
-            f"unknown {who} {executor!r} (expected one of: {', '.join(KINDS)}, or an executor of "
-            f"concurrent.futures).{hint}"
-        )
-    if hasattr(executor, "max_concurrent"):
-        return "async"
-    if callable(getattr(executor, "submit", None)):
-        return "lent"
-    raise UsageError(f"the {who} {executor!r} has no submit(): it is no executor.")

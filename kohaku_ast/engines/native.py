@@ -1,13 +1,12 @@
-"""The engine that comes with kohaku_ast: it decides what runs next; executors run it."""
+"""NativeEngine: decides which node or item runs next; executors run it."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 
-from kohaku_ast.engines.futures import kind_of
-from kohaku_ast.engines.thread_pool import default_workers, workers_at
+from kohaku_ast.engines.workers import default_workers, kind_of, workers_at
 from kohaku_ast.errors import UsageError
-from kohaku_ast.pipeline.codegen import map_direct, run_direct
+from kohaku_ast.pipeline.engine import map_direct, run_direct, run_in_turn
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from kohaku_ast.engines.async_engine import AsyncExecutor
     from kohaku_ast.engines.thread_pool import NestingLevel
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
 
 
 _CONCURRENT = 10  # calls under way at once by "async"
@@ -30,9 +29,9 @@ class NativeEngine:
     """Runs the nodes of a pipeline by *node_executor*, the items of its maps by *map_executor*.
 
     Each is "sequential", "async" (coroutines overlap, 10 at once), "threaded", "parallel" (worker
-    processes), or an executor of ``concurrent.futures``, which is used and never shut down. A node
-    starts when its own inputs are there. *max_workers* (the processors of this process, where
-    it is not given) holds for all maps and runs inside each other together.
+    processes), or an executor of ``concurrent.futures``, which is never shut down. A node starts as
+    soon as its inputs are available. *max_workers* (default: the processors of this process) is
+    the limit for all nested maps and runs together.
     """
 
     def __init__(
@@ -56,29 +55,29 @@ class NativeEngine:
 
     @property
     def lent_loop(self) -> AsyncExecutor | None:
-        """The AsyncExecutor that was given, if one was."""
+        """The AsyncExecutor that the user gave, or None."""
         for one in (self.node_executor, self.map_executor):
             if hasattr(one, "max_concurrent"):
                 return one  # type: ignore[return-value]
         return None
 
     def workers(self, depth: int = 0) -> int:
-        """How many workers one map or run at *depth* inside others may use: all, the square root,
-        one.
+        """How many workers one map or run may use at *depth*: all of them, then their square root,
+        then one.
         """
         return workers_at(self.max_workers, depth)
 
     def run(self, job: PipelineRun) -> Any:
         """The result of *job*. Raises what a node raised."""
-        if job.scope.held is not None and job.scope.held.is_item:
+        if job.scope.level is not None and job.scope.level.is_item:
             from kohaku_ast.engines.process_engine import run_pooled
 
-            return run_pooled(job, job.scope.held)
+            return run_pooled(job, job.scope.level)
         if self.node_kind == "sequential" and self._is_direct(job):
             return run_direct(job)
         with self._opened(job, self.node_kind) as (inner, level):
             if self.node_kind == "sequential":
-                return _run_in_turn(inner, level)
+                return run_in_turn(inner, level.wait)
             if self.node_kind == "threaded":
                 return _run_threaded(inner, level)
             if self.node_kind == "async":
@@ -106,46 +105,46 @@ class NativeEngine:
 
             return map_pooled(inner, rows, keep, level)
 
-    def _is_direct(self, job: PipelineRun) -> bool:
-        """Whether the straight code does what this engine would do. A pipeline inside would not
-        have this engine for its maps.
+    def _is_direct(self, run: PipelineRun) -> bool:
+        """Whether the generated code does the same as this engine. It does not give its engine to
+        the maps of a nested pipeline.
         """
-        if not job.is_bare or job.plan.is_async:
+        if not run.is_bare or run.plan.is_async:
             return False
-        return self.map_kind == "sequential" or not job.plan.has_nested
+        return self.map_kind == "sequential" or not run.plan.has_nested
 
     @contextmanager
-    def _opened(self, job: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
-        """*job* with what this run holds, one deeper if it does several things at once; the
-        outermost run opens and closes it.
+    def _opened(self, run: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
+        """*run* with the NestingLevel of its tasks, and its own level. The outermost run opens the
+        RunResources and closes them.
         """
-        level = job.scope.held
+        level = run.scope.level
         if level is not None:
-            yield job.inside(job.scope.replaced(held=level.deeper(kind))), level
+            yield run.inside(run.scope.replaced(level=level.deeper(kind))), level
             return
         import threading
 
         from kohaku_ast.engines.thread_pool import NestingLevel, RunResources
 
-        held = RunResources(self)
-        level, error = NestingLevel(held), None
-        lock = job.scope.lock or threading.RLock()
+        resources = RunResources(self)
+        level, error = NestingLevel(resources), None
+        lock = run.scope.lock or threading.RLock()
         try:
-            yield job.inside(job.scope.replaced(held=level.deeper(kind), lock=lock)), level
+            yield run.inside(run.scope.replaced(level=level.deeper(kind), lock=lock)), level
         except BaseException as caught:
             error = caught
             raise
         finally:
-            held.close(error)
+            resources.close(error)
 
     def _overlapped(self, level: NestingLevel) -> Any:
         from kohaku_ast.engines.async_engine import Overlapped
 
-        return Overlapped(self, level.held.loop())
+        return Overlapped(self, level.resources.loop())
 
-    def _item(self, job: PipelineRun, rows: Rows, index: int, keep: bool) -> Any:
-        item = job.item(index, rows.values(index))
-        with item.item_told():
+    def _item(self, run: PipelineRun, rows: Rows, index: int, keep: bool) -> Any:
+        item = run.item(index, rows.values(index))
+        with item.reported_item():
             try:
                 return self.run(item)
             except Exception as error:
@@ -154,35 +153,28 @@ class NativeEngine:
                 return FailedItem(index, error, item.failure)
 
     def _map_threaded(
-        self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel
+        self, run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel
     ) -> list[Any]:
         from kohaku_ast.engines.thread_pool import ThreadPool
 
         results: list[Any] = [None] * len(rows)
 
         def do(index: int) -> tuple[int, ...]:
-            results[index] = self._item(job, rows, index, keep)
+            results[index] = self._item(run, rows, index, keep)
             return ()
 
-        ThreadPool(do, level.workers, level.held.budget).run(range(len(rows)))
+        ThreadPool(do, level.workers, level.resources.permits).run(range(len(rows)))
         return results
 
 
-def _run_in_turn(job: PipelineRun, level: NestingLevel) -> Any:
-    steps = Steps(job)
-    for node in steps.todo:
-        steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait))
-    return steps.result()
-
-
-def _run_threaded(job: PipelineRun, level: NestingLevel) -> Any:
+def _run_threaded(run: PipelineRun, level: NestingLevel) -> Any:
     from kohaku_ast.engines.thread_pool import ThreadPool
 
-    steps = Steps(job)
+    steps = Steps(run)
     ThreadPool(
         lambda node: steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait)),
         level.workers,
-        level.held.budget,
+        level.resources.permits,
     ).run(steps.first())
     return steps.result()
 

@@ -1,11 +1,11 @@
-"""Jobs and maps on an executor of ``concurrent.futures``: ours with processes, or a lent one."""
+"""Runs and maps on an executor of ``concurrent.futures``: our processes, or one of the user's."""
 
 from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
 
-from kohaku_ast.engines.futures import Pending, in_thread, worded
-from kohaku_ast.engines.remote_task import Parcel, RemoteReply, run_nodes, run_rows
+from kohaku_ast.engines.futures import Pending, explained, start_in_thread
+from kohaku_ast.engines.remote_task import PackedValue, RemoteReply, run_nodes, run_rows
 from kohaku_ast.errors import UncrossableValue
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from kohaku_ast.engines.remote_task import RemoteFailure
     from kohaku_ast.engines.thread_pool import NestingLevel
     from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
 
 
-def run_pooled(job: PipelineRun, level: NestingLevel) -> Any:
-    """The result of *job*, each node on the executor of *level* as soon as it can run."""
-    steps = Steps(job)
+def run_pooled(run: PipelineRun, level: NestingLevel) -> Any:
+    """The result of *run*: the executor of *level* gets each node as soon as it can run."""
+    steps = Steps(run)
     _Run(steps, level).all(steps.first())
     return steps.result()
 
@@ -38,8 +38,8 @@ class _Run:
         self._error: BaseException | None = None
 
     def all(self, ready: list[NodeLike]) -> None:
-        """Run what is *ready* and all that follows. After a failure nothing starts; what runs
-        ends; then it is raised.
+        """Run the *ready* nodes and those that follow. After a failure no node starts, running
+        ones end, and then it is raised.
         """
         waiting = list(ready)
         try:
@@ -62,13 +62,13 @@ class _Run:
         inputs = self._steps.begin(node)
         try:
             if hasattr(node, "run_inside"):
-                future = in_thread(lambda: self._steps.call(node, inputs))
+                future = start_in_thread(lambda: self._steps.call(node, inputs))
             else:
                 future = self._level.node_pool.submit(run_nodes, *_node_task(node, inputs))
-        except KeyboardInterrupt:  # it is ours, whatever is being waited for
+        except KeyboardInterrupt:  # it is for this process, not from the node
             raise
         except BaseException as error:
-            self._fail(node, inputs, worded(error, [node], is_sent=False))
+            self._fail(node, inputs, explained(error, [node], is_sent=False))
             return
         self._pending.add(future, (node, inputs))
 
@@ -77,11 +77,11 @@ class _Run:
         try:
             result = future.result()
             if isinstance(result, RemoteReply):
-                result = _opened(result, node)
+                result = _outputs_of(result, node)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self._fail(node, inputs, worded(error, [node]))
+            self._fail(node, inputs, explained(error, [node]))
             return ()
         return self._steps.end(node, result)
 
@@ -94,44 +94,46 @@ class _Run:
         self._pending.cancel()
 
 
-def _node_task(node: NodeLike, inputs: dict[str, Any]) -> tuple[Parcel, Parcel, frozenset[str]]:
+def _node_task(
+    node: NodeLike, inputs: dict[str, Any]
+) -> tuple[PackedValue, PackedValue, frozenset[str]]:
     who = shown(node)
     return (
-        Parcel([node], f"node {who}"),
-        Parcel(inputs, f"node {who}: the input"),
+        PackedValue([node], f"node {who}"),
+        PackedValue(inputs, f"node {who}: the input"),
         frozenset(node.outputs),
     )
 
 
-def _opened(answer: RemoteReply, node: NodeLike) -> tuple[Any, ...]:
-    for trouble in answer.troubles:
-        raise trouble.error
-    [(_, parcel, _)] = answer.results.open()
-    values = parcel.open()
+def _outputs_of(answer: RemoteReply, node: NodeLike) -> tuple[Any, ...]:
+    for failure in answer.failures:
+        raise failure.error
+    [(_, packed, _)] = answer.results.open()
+    values = packed.open()
     return tuple([values[name] for name in node.outputs])
 
 
-def map_pooled(job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> list[Any]:
-    """The results of *rows*. After a failure nothing starts, unless *keep*; what runs ends."""
-    made = (ItemParts if job.is_bare and not job.plan.is_async else Items)(job, rows, keep, level)
+def map_pooled(run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> list[Any]:
+    """The results of *rows*. After a failure no item starts, unless *keep*; running ones end."""
+    made = (ItemParts if run.is_bare and not run.plan.is_async else Items)(run, rows, keep, level)
     made.all()
     return made.results
 
 
 class Mapped:
-    """What both ways have in common: submit, wait, fail."""
+    """A map on an executor: submits items, waits, handles failures. Subclasses say what is sent."""
 
-    def __init__(self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
-        self.job, self.rows, self.keep, self.level = job, rows, keep, level
+    def __init__(self, run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
+        self.run, self.rows, self.keep, self.level = run, rows, keep, level
         self.results: list[Any] = [None] * len(rows)
         self.pending = Pending()
         self.next = 0
-        #: Of the items that failed the one that comes first: it does not hang on timing.
+        #: The first failed item in the order of the items, whatever the timing.
         self.failed: tuple[int, BaseException] | None = None
         self.extra = 0
 
     def all(self) -> None:
-        """Make ``results``. Raises what the first item that failed raised."""
+        """Fill ``results``. Raises the exception of the first item that failed."""
         try:
             while True:
                 while self.has_more() and self.failed is None and self.has_room():
@@ -153,7 +155,7 @@ class Mapped:
         return self.next < len(self.rows)
 
     def has_room(self) -> bool:
-        """Two for each worker: one that it does, and one that it need not wait for."""
+        """Whether another can be submitted: two for each worker, one of them in advance."""
         if len(self.pending) >= 2 * self.level.map_workers:
             return False
         if not self.pending or self.level.extra is None:
@@ -162,25 +164,25 @@ class Mapped:
         return self.extra == len(self.pending)
 
     def give_back(self, left: int) -> None:
-        """Give back the extra workers that *left* items under way do not need."""
+        """Return the permits that *left* pending items do not need."""
         while self.level.extra is not None and self.extra > max(0, left - 1):
             self.extra -= 1
             self.level.extra.give()
 
     def submit(self) -> None:
-        """Send what comes next."""
+        """Submit the next item or items."""
         raise NotImplementedError
 
     def finish(self, future: Future[Any], task: Any) -> None:
-        """Keep what *future* has brought of *task*."""
+        """Keep the results of *future*, which ran *task*."""
         raise NotImplementedError
 
-    def fail(self, index: int, error: BaseException, job: PipelineRun) -> None:
-        """Item *index* raised *error*, which *job* has noted. An interrupt is raised at once."""
+    def fail(self, index: int, error: BaseException, run: PipelineRun) -> None:
+        """Item *index* raised *error*, which *run* has kept. An interrupt is raised at once."""
         if isinstance(error, KeyboardInterrupt):
             raise error
         if self.keep and isinstance(error, Exception):
-            self.results[index] = FailedItem(index, error, job.failure)
+            self.results[index] = FailedItem(index, error, run.failure)
             return
         if self.failed is None or index < self.failed[0]:
             self.failed = index, error
@@ -188,29 +190,29 @@ class Mapped:
 
 
 class Items(Mapped):
-    """Cache and callbacks are served here: each item is looked up, sent, and told of by itself.
-    One with pipelines inside stays here as well, and its nodes are sent.
+    """A map with a cache or callbacks, which this process handles: each item is looked up, sent and
+    reported separately. An item with nested pipelines stays here, and its nodes are sent.
     """
 
     def submit(self) -> None:  # noqa: D102  # Mapped has the sentence
         index = self.next
         self.next += 1
-        job = self.job.item(index, self.rows.values(index))
-        told = job.item_told()
-        told.__enter__()
+        run = self.run.item(index, self.rows.values(index))
+        report = run.reported_item()
+        report.__enter__()
         try:
-            future, steps = self._started(job)
+            future, steps = self._started(run)
         except BaseException as error:
-            told.__exit__(None, None, None)
-            self.fail(index, worded(error, job.plan.nodes, is_sent=False), job)
+            report.__exit__(None, None, None)
+            self.fail(index, explained(error, run.plan.nodes, is_sent=False), run)
             return
-        self.pending.add(future, (index, job, steps, told))
+        self.pending.add(future, (index, run, steps, report))
 
-    def _started(self, job: PipelineRun) -> tuple[Future[Any], Steps | None]:
-        if job.plan.has_nested:
-            inner = job.inside(job.scope.replaced(held=job.scope.held.item()))
-            return in_thread(lambda: job.scope.engine.run(inner)), None
-        steps = Steps(job)
+    def _started(self, run: PipelineRun) -> tuple[Future[Any], Steps | None]:
+        if run.plan.has_nested:
+            inner = run.inside(run.scope.replaced(level=run.scope.level.item()))
+            return start_in_thread(lambda: run.scope.engine.run(inner)), None
+        steps = Steps(run)
         if steps.todo:
             return self.level.map_pool.submit(run_nodes, *_item_task(steps)), steps
         done: Future[Any] = Future()
@@ -218,7 +220,7 @@ class Items(Mapped):
         return done, None
 
     def finish(self, future: Future[Any], task: tuple[int, PipelineRun, Steps | None, Any]) -> None:  # noqa: D102  # Mapped has the sentence
-        index, job, steps, told = task
+        index, run, steps, report = task
         try:
             if future.cancelled():
                 return
@@ -227,61 +229,61 @@ class Items(Mapped):
             else:
                 self.results[index] = _replayed(steps, future.result())
         except BaseException as error:
-            self.fail(index, worded(error, steps.todo if steps else job.plan.nodes), job)
+            self.fail(index, explained(error, steps.todo if steps else run.plan.nodes), run)
         finally:
-            told.__exit__(None, None, None)
+            report.__exit__(None, None, None)
 
 
 def _replayed(steps: Steps, answer: RemoteReply) -> Any:
-    """The result of an item, of whose nodes *answer* tells. Raises what one of them raised."""
-    for node, (seconds, parcel, _) in zip(steps.todo, answer.results.open()):
-        steps.replay(node, None if parcel is None else parcel.open(), seconds)
-    for trouble in answer.troubles:
-        if trouble.position is not None:
-            node = steps.todo[trouble.position]
-            steps.fail(node, steps.begin(node), trouble.error)
-        raise trouble.error
+    """The result of an item from *answer*, which has its nodes. Raises what a node raised."""
+    for node, (seconds, packed, _) in zip(steps.todo, answer.results.open()):
+        steps.replay(node, None if packed is None else packed.open(), seconds)
+    for failure in answer.failures:
+        if failure.position is not None:
+            node = steps.todo[failure.position]
+            steps.fail(node, steps.begin(node), failure.error)
+        raise failure.error
     return steps.result()
 
 
-def _item_task(steps: Steps) -> tuple[Parcel, Parcel, frozenset[str]]:
+def _item_task(steps: Steps) -> tuple[PackedValue, PackedValue, frozenset[str]]:
     names = ", ".join(shown(node) for node in steps.todo)
     return (
-        Parcel(steps.todo, f"one of the nodes {names}"),
-        Parcel(dict(steps.values), f"node {shown(steps.todo[0])}: the input"),
-        frozenset(steps.job.plan.wanted),
+        PackedValue(steps.todo, f"one of the nodes {names}"),
+        PackedValue(dict(steps.values), f"node {shown(steps.todo[0])}: the input"),
+        frozenset(steps.run.plan.wanted),
     )
 
 
-_PART_SECONDS = 0.02  # a part costs the parent 0.1 to 0.2 ms
+_PART_SECONDS = 0.02  # a part costs this process 0.1 to 0.2 ms
 
 
 class ItemParts(Mapped):
-    """Nobody listens and nothing is cached: several items at a time, by the straight code."""
+    """A map without cache and callbacks: several items at a time, by the generated code."""
 
-    def __init__(self, job: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
-        super().__init__(job, rows, keep, level)
+    def __init__(self, run: PipelineRun, rows: Rows, keep: bool, level: NestingLevel) -> None:
+        super().__init__(run, rows, keep, level)
         self._size = 1
-        #: Items that go alone, because something in their part could not be sent.
+        #: Items that are sent alone, because their part had a value that cannot be sent.
         self._alone: list[int] = []
-        names = ", ".join(shown(node) for node in job.plan.nodes)
-        self._constant = Parcel(
-            (job.plan, rows.over, dict(rows.fixed)), f"the pipeline of {names}, or what is fixed,"
+        names = ", ".join(shown(node) for node in run.plan.nodes)
+        self._constant = PackedValue(
+            (run.plan, rows.over, dict(rows.fixed)), f"the pipeline of {names}, or what is fixed,"
         )
         if level.is_remote:
-            self._lay_down()
+            self._spill()
 
-    def _lay_down(self) -> None:
+    def _spill(self) -> None:
         try:
-            self._constant.laid_down(self.level.held.folder)
+            self._constant.spilled(self.level.resources.folder)
         except UncrossableValue:
             fixed = self.rows.fixed
-            Parcel(dict(fixed), self._reading(fixed)).pack()  # its own message names the input
+            PackedValue(dict(fixed), self._reading(fixed)).pack()  # its own message names the input
             raise
 
     def _reading(self, names: Any) -> str:
         node = next(
-            (one for one in self.job.plan.nodes if not set(names).isdisjoint(one.inputs)), None
+            (one for one in self.run.plan.nodes if not set(names).isdisjoint(one.inputs)), None
         )
         return f"node {shown(node)}: the input" if node else "the input"
 
@@ -298,12 +300,12 @@ class ItemParts(Mapped):
     def submit(self) -> None:  # noqa: D102  # Mapped has the sentence
         start, stop = self._bounds()
         part = list(self.rows.part(start, stop))
-        parcel = Parcel(part, f"{self._reading(self.rows.over)} {', '.join(self.rows.over)!r}")
+        packed = PackedValue(part, f"{self._reading(self.rows.over)} {', '.join(self.rows.over)!r}")
         try:
             pool = self.level.map_pool
-            future = pool.submit(run_rows, self._constant, parcel, self.keep)
+            future = pool.submit(run_rows, self._constant, packed, self.keep)
         except BaseException as error:
-            self.fail(start, worded(error, self.job.plan.nodes, is_sent=False), self.job)
+            self.fail(start, explained(error, self.run.plan.nodes, is_sent=False), self.run)
             return
         self.pending.add(future, (start, stop))
 
@@ -315,34 +317,34 @@ class ItemParts(Mapped):
             answer: RemoteReply = future.result()
             found = answer.results.open()
         except BaseException as error:
-            self._fail_all(start, stop, worded(error, self.job.plan.nodes))
+            self._fail_all(start, stop, explained(error, self.run.plan.nodes))
             return
         self.results[start : start + len(found)] = found
-        for trouble in answer.troubles:
-            self._note(start, stop, trouble)
+        for failure in answer.failures:
+            self._note(start, stop, failure)
         self._resize(answer.seconds / max(1, len(found)))
 
-    def _note(self, start: int, stop: int, trouble: RemoteFailure) -> None:
-        if trouble.index is None:
-            self._fail_all(start, stop, trouble.error)
+    def _note(self, start: int, stop: int, failure: RemoteFailure) -> None:
+        if failure.index is None:
+            self._fail_all(start, stop, failure.error)
             return
-        index = start + trouble.index
-        if trouble.position is not None:
-            node = self.job.plan.nodes[trouble.position]
-            self.job.fail(node, trouble.error, trouble.inputs, trouble.results, index)
-        self.fail(index, trouble.error, self.job)
+        index = start + failure.index
+        if failure.position is not None:
+            node = self.run.plan.nodes[failure.position]
+            self.run.fail(node, failure.error, failure.inputs, failure.results, index)
+        self.fail(index, failure.error, self.run)
 
     def _fail_all(self, start: int, stop: int, error: BaseException) -> None:
-        """None of these items was run."""
+        """Fail these items, of which none ran."""
         if isinstance(error, UncrossableValue) and stop - start > 1:
             self._alone += range(start, stop)
             return
         for index in range(start, stop):
-            self.fail(index, error, self.job)
+            self.fail(index, error, self.run)
 
     def _resize(self, seconds: float) -> None:
-        """As many items as take ``_PART_SECONDS``, and towards the end fewer: no worker should
-        wait long for the last.
+        """Set the size of the next parts: the items of ``_PART_SECONDS``, fewer towards the end, so
+        that no worker waits long for the last part.
         """
         left = (len(self.rows) - self.next) // (2 * self.level.map_workers)
         self._size = max(1, min(int(_PART_SECONDS / max(seconds, 1e-7)), left, 4 * self._size + 4))

@@ -1,4 +1,7 @@
-"""What another worker does: a node, or items of a map; and the answer that comes back."""
+"""A task in a worker process (nodes, or items of a map), its reply, and how values get there.
+
+State of a worker process: the values of parts that come again and again.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,14 @@ import traceback
 from collections import OrderedDict
 
 from kohaku_ast.errors import PipelineError, UncrossableValue
-from kohaku_ast.pipeline.execution import clock, run_async
-from kohaku_ast.pipeline.failure import RemoteTraceback, ScriptTraceback, cut, note_crossing
+from kohaku_ast.pipeline.execution import clock
+from kohaku_ast.pipeline.failure import (
+    RemoteTraceback,
+    ScriptTraceback,
+    enter_worker,
+    trim_traceback,
+)
+from kohaku_ast.pipeline.node_like import run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,107 +44,107 @@ class RemoteFailure:
         index: int | None = None,
     ) -> None:
         self.error = error
-        #: Of the node among those that were sent; None: none of them raised it.
+        #: The position of the node among those that were sent; None if none of them raised.
         self.position = position
         self.inputs = inputs or {}
         self.results = results or {}
-        #: Of the item among those that were sent; None: of none, nothing was run.
+        #: The position of the item among those that were sent; None if no item ran.
         self.index = index
 
     def __reduce__(self) -> tuple[Any, ...]:
-        inputs, results = crossing(self.inputs), crossing(self.results)
+        inputs, results = sendable(self.inputs), sendable(self.results)
         packed = pack_error(self.error)
-        return _trouble, (packed, self.position, inputs, results, self.index)
+        return _failure_from, (packed, self.position, inputs, results, self.index)
 
 
-def _trouble(packed: tuple[Any, ...], *rest: Any) -> RemoteFailure:
+def _failure_from(packed: tuple[Any, ...], *rest: Any) -> RemoteFailure:
 
     return RemoteFailure(unpack_error(packed), *rest)
 
 
 class RemoteReply:
-    """What came of an errand: a parcel of results, troubles, and how long it took."""
+    """The reply to a task: packed results, failures, and the seconds that it took."""
 
-    __slots__ = ("results", "seconds", "troubles")
+    __slots__ = ("failures", "results", "seconds")
 
-    def __init__(self, results: Parcel, troubles: list[RemoteFailure], seconds: float) -> None:
+    def __init__(self, results: PackedValue, failures: list[RemoteFailure], seconds: float) -> None:
         self.results = results
-        self.troubles = troubles
+        self.failures = failures
         self.seconds = seconds
 
     def __reduce__(self) -> tuple[Any, ...]:
         try:
             self.results.pack()
-        except Exception as error:  # its own message says which value of which node
+        except Exception as error:  # its message names the value and the node
             return RemoteReply, (
-                Parcel([], ""),
-                [*self.troubles, RemoteFailure(error)],
+                PackedValue([], ""),
+                [*self.failures, RemoteFailure(error)],
                 self.seconds,
             )
-        return RemoteReply, (self.results, self.troubles, self.seconds)
+        return RemoteReply, (self.results, self.failures, self.seconds)
 
 
 class RowsReply(RemoteReply):
-    """The answer of ``run_rows``: a result that cannot be sent is the trouble of its item."""
+    """The reply of ``run_rows``: a result that cannot be sent is a failure of its item."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         try:
             self.results.pack()
-            return RemoteReply, (self.results, self.troubles, self.seconds)
+            return RemoteReply, (self.results, self.failures, self.seconds)
         except Exception:
             return RemoteReply, (*self._sorted_out(), self.seconds)
 
-    def _sorted_out(self) -> tuple[Parcel, list[RemoteFailure]]:
+    def _sorted_out(self) -> tuple[PackedValue, list[RemoteFailure]]:
         results: list[Any] = []
-        troubles = list(self.troubles)
+        failures = list(self.failures)
         for index, one in enumerate(self.results.open()):
-            parcel = self.results.part(one)
+            packed = self.results.part(one)
             try:
-                results.append(parcel.pack().open())
+                results.append(packed.pack().open())
             except Exception as error:
                 results.append(None)
-                troubles.append(RemoteFailure(error, index=index))
-        return Parcel(results, ""), troubles
+                failures.append(RemoteFailure(error, index=index))
+        return PackedValue(results, ""), failures
 
 
-def run_nodes(nodes: Parcel, given: Parcel, wanted: frozenset[str]) -> RemoteReply:
-    """The results of nodes in their order, each with its seconds. What cannot be sent and is not
-    *wanted* stays here: None in its place.
+def run_nodes(nodes: PackedValue, given: PackedValue, wanted: frozenset[str]) -> RemoteReply:
+    """The results of nodes in their order, each with its seconds. An output that cannot be sent and
+    is not *wanted* is None.
     """
     started, done, at = clock(), [], 0
-    note_crossing(nodes.has_crossed)
+    enter_worker(nodes.is_received)
     try:
-        todo: list[NodeLike] = nodes.open_kept()
+        todo: list[NodeLike] = nodes.open_cached()
         values: dict[str, Any] = dict(given.open())
     except Exception as error:
-        return RemoteReply(Parcel([], ""), [RemoteFailure(error)], 0.0)
-    troubles = []
+        return RemoteReply(PackedValue([], ""), [RemoteFailure(error)], 0.0)
+    failures = []
     for at, node in enumerate(todo):
         inputs = {name: values[name] for name in node.inputs if name in values}
         begun = clock()
         try:
             result = call(node, inputs)
         except BaseException as error:
-            cut(error)
+            trim_traceback(error)
             known = {name: value for name, value in values.items() if name not in given.open()}
-            troubles = [RemoteFailure(error, at, inputs, known)]
+            failures = [RemoteFailure(error, at, inputs, known)]
             break
         for name, value in zip(node.outputs, result):
             values.setdefault(name, value)
         label = f"node {node.name!r} ({node.where}): its output"
-        parcel = Parcel(dict(zip(node.outputs, result)), label)
-        done.append((clock() - begun, parcel, wanted.isdisjoint(node.outputs)))
-    return RemoteReply(Parcel(_Done(done), ""), troubles, clock() - started)
+        packed = PackedValue(dict(zip(node.outputs, result)), label)
+        done.append((clock() - begun, packed, wanted.isdisjoint(node.outputs)))
+    return RemoteReply(PackedValue(_Done(done), ""), failures, clock() - started)
 
 
 class _Done(list):  # type: ignore[type-arg]
-    """(seconds, parcel of the outputs, whether it may stay behind) of each node that ran."""
+    """(seconds, packed outputs, whether these may be left out) of each node that ran."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         sent = []
-        for seconds, parcel, optional in self:
+        for seconds, packed, optional in self:
             try:
-                sent.append((seconds, parcel.pack(), optional))
+                sent.append((seconds, packed.pack(), optional))
             except Exception:
                 if not optional:
                     raise
@@ -148,33 +157,33 @@ def call(node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
     return run_async(node, inputs) if node.is_async else node.run(inputs)
 
 
-def run_rows(constant: Parcel, rows: Parcel, keep: bool) -> RemoteReply:
-    """The results of items by the straight code, as far as one raises; with *keep* all, and None
-    for those that raised.
+def run_rows(constant: PackedValue, rows: PackedValue, keep: bool) -> RemoteReply:
+    """The results of items by the generated code, up to the first that raises; with *keep* of all
+    items, and None for those that raised.
     """
-    started, troubles = clock(), []
+    started, failures = clock(), []
     results: list[Any] = []
-    note_crossing(constant.has_crossed)
+    enter_worker(constant.is_received)
     try:
-        plan, over, fixed = constant.open_kept()
-        loop, rest = plan.straight.loop(over), iter(rows.open())
+        plan, over, fixed = constant.open_cached()
+        loop, rest = plan.generated.loop(over), iter(rows.open())
     except Exception as error:
-        return RemoteReply(Parcel([], ""), [RemoteFailure(error)], 0.0)
+        return RemoteReply(PackedValue([], ""), [RemoteFailure(error)], 0.0)
     while True:
         try:
             loop(rest, fixed, results.append)
             break
         except BaseException as error:
-            troubles.append(_failed_row(plan, error, len(results)))
+            failures.append(_failed_row(plan, error, len(results)))
             if not keep or not isinstance(error, Exception):
                 break
             results.append(None)
-    return RowsReply(Parcel(results, _labels(plan)), troubles, clock() - started)
+    return RowsReply(PackedValue(results, _labels(plan)), failures, clock() - started)
 
 
 def _failed_row(plan: Plan, error: BaseException, index: int) -> RemoteFailure:
-    found = plan.straight.failed(error.__traceback__)
-    cut(error)
+    found = plan.generated.failed(error.__traceback__)
+    trim_traceback(error)
     if not found:
         return RemoteFailure(error, index=index)
     node, known = found
@@ -184,7 +193,7 @@ def _failed_row(plan: Plan, error: BaseException, index: int) -> RemoteFailure:
 
 
 def _labels(plan: Plan) -> dict[str, str]:
-    """What errors call the outputs."""
+    """The names of the outputs in error messages."""
     return {
         name: f"node {one.name!r} ({one.where}): its output {name!r}"
         for one in plan.nodes
@@ -194,29 +203,29 @@ def _labels(plan: Plan) -> dict[str, str]:
 
 
 def leave_interrupts() -> None:
-    """At the start of a worker process: Ctrl-C is for its parent, which ends it. Not ignored but
-    handled: what a node starts would inherit the first, and no Ctrl-C would end it.
+    """At the start of a worker process: leave Ctrl-C to the parent, which ends this process. It is
+    handled, not ignored: processes that a node starts would inherit that and never get it.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
 
 
-class Parcel:
-    """A value that opens to itself here, and to an equal one in another process.
+class PackedValue:
+    """A value for another process: ``open`` returns the value itself here and an equal one there.
 
-    What it holds is read when it is opened, not when it arrives: a value that cannot be read
-    there is an error of its task, not the end of the process.
+    It is unpickled by ``open``, not on arrival, so that a value that cannot be unpickled is an
+    error of its task and does not end the process.
     """
 
-    __slots__ = ("_data", "_label", "_path", "_value", "has_crossed")
+    __slots__ = ("_data", "_label", "_path", "_value", "is_received")
 
     def __init__(self, value: Any, label: str | Mapping[str, str]) -> None:
         self._value = value
-        #: What errors call the value, or the values of a dict (of each name, if it is a mapping).
+        #: The name of the value in error messages; a mapping has one for each name of a dict.
         self._label = label
         self._data: bytes | None = None
         self._path: str | None = None
-        #: Whether it came from another process.
-        self.has_crossed = False
+        #: Whether another process sent it.
+        self.is_received = False
 
     def open(self) -> Any:
         """The value. Raises UncrossableValue."""
@@ -227,28 +236,26 @@ class Parcel:
             self._value = _read(self._data, self._label)
         return self._value
 
-    def open_kept(self) -> Any:
-        """The value; the same object for equal parcels that come to this process one after
-        another.
-        """
+    def open_cached(self) -> Any:
+        """The value. This process keeps the last ones: equal packed values open to one object."""
         key = self._path or self._data
         if key is None or self._value is not None:
             return self._value
-        if key not in _OPENED:
-            _OPENED[key] = self.open()
-            while len(_OPENED) > _MOST_OPENED:
-                _OPENED.popitem(last=False)
-        return _OPENED[key]
+        if key not in _unpacked:
+            _unpacked[key] = self.open()
+            while len(_unpacked) > _MOST_UNPACKED:
+                _unpacked.popitem(last=False)
+        return _unpacked[key]
 
-    def pack(self) -> Parcel:
-        """Itself, surely fit to be sent. Raises UncrossableValue."""
+    def pack(self) -> PackedValue:
+        """Pickle the value; returns self. Raises UncrossableValue if that fails."""
         if self._data is None:
             self._data = dumps(self._value, self._label)
         return self
 
-    def laid_down(self, folder: Callable[[], str]) -> Parcel:
-        """Itself; if it is large, what is sent is where it lies in *folder*, and each process
-        reads it once. Raises UncrossableValue.
+    def spilled(self, folder: Callable[[], str]) -> PackedValue:
+        """Write a large value to a file in *folder*, so that only the path is sent and each process
+        reads it once; returns self. Raises UncrossableValue.
         """
         data = self.pack()._data
         if data is not None and len(data) > _LARGE:
@@ -257,9 +264,9 @@ class Parcel:
                 file.write(data)
         return self
 
-    def part(self, value: Any) -> Parcel:
-        """A parcel of *value*, a part of what this one holds."""
-        return Parcel(value, self._label)
+    def part(self, value: Any) -> PackedValue:
+        """*value*, a part of this one, packed with the same names for errors."""
+        return PackedValue(value, self._label)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._path is not None:
@@ -267,21 +274,23 @@ class Parcel:
         return _arrived, (self.pack()._data, self._label)
 
 
-#: What came in parcels of ``open_kept``: a worker process gets one plan again and again.
-_OPENED: OrderedDict[bytes | str, Any] = OrderedDict()
-_MOST_OPENED = 4
+#: Values of ``open_cached``: a worker process gets one plan again and again.
+_unpacked: OrderedDict[bytes | str, Any] = OrderedDict()
+_MOST_UNPACKED = 4
 _LARGE = 1 << 20  # bytes; below that a pipe is as fast as a file
 
 
-def _arrived(data: bytes | None, label: str | Mapping[str, str], path: str | None = None) -> Parcel:
-    parcel = Parcel(None, label)
-    parcel._data, parcel._path = data, path
-    parcel.has_crossed = True
-    return parcel
+def _arrived(
+    data: bytes | None, label: str | Mapping[str, str], path: str | None = None
+) -> PackedValue:
+    packed = PackedValue(None, label)
+    packed._data, packed._path = data, path
+    packed.is_received = True
+    return packed
 
 
 def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
-    """*value* as bytes. Raises UncrossableValue that says which part of it cannot be sent."""
+    """*value* pickled. Raises UncrossableValue, which names the part that cannot be sent."""
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception:
@@ -293,7 +302,7 @@ def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
             raise UncrossableValue(_message(value, label, error)) from error
 
 
-def can_cross(value: Any) -> bool:
+def can_be_sent(value: Any) -> bool:
     """Whether *value* can be sent to another process."""
     try:
         dumps(value, "")
@@ -302,11 +311,11 @@ def can_cross(value: Any) -> bool:
         return False
 
 
-def crossing(values: Mapping[str, Any]) -> dict[str, Any]:
+def sendable(values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of *values* that can be sent."""
-    if can_cross(values):
+    if can_be_sent(values):
         return dict(values)
-    return {name: value for name, value in values.items() if can_cross(value)}
+    return {name: value for name, value in values.items() if can_be_sent(value)}
 
 
 def _read(data: bytes, label: str | Mapping[str, str]) -> Any:
@@ -323,7 +332,7 @@ def _read(data: bytes, label: str | Mapping[str, str]) -> Any:
 def _message(value: Any, label: str | Mapping[str, str], error: Exception) -> str:
     if type(value) is dict:
         for name, one in value.items():
-            if not can_cross(one):
+            if not can_be_sent(one):
                 label = f"{label} {name!r}" if isinstance(label, str) else label[name]
                 value = one
                 break
@@ -347,10 +356,10 @@ def pack_error(error: BaseException) -> tuple[Any, ...]:
         if isinstance(cause, ScriptTraceback)
         else "".join(traceback.format_exception(type(error), error, error.__traceback__))
     )
-    return (_whole(error) or _parts(error)), text
+    return (_pickled_error(error) or _error_parts(error)), text
 
 
-def _whole(error: BaseException) -> bytes | None:
+def _pickled_error(error: BaseException) -> bytes | None:
     """None for a class whose constructor does not make an equal exception of the arguments."""
     try:
         data = dumps(error, "")
@@ -360,28 +369,28 @@ def _whole(error: BaseException) -> bytes | None:
         return None
 
 
-def _parts(error: BaseException) -> tuple[Any, ...]:
-    args = tuple(one if can_cross(one) else repr(one) for one in error.args)
+def _error_parts(error: BaseException) -> tuple[Any, ...]:
+    args = tuple(one if can_be_sent(one) else repr(one) for one in error.args)
     try:
         kind = dumps(type(error), "")
         pickle.loads(kind)
     except Exception:
         kind, args = dumps(PipelineError, ""), (f"{type(error).__name__}: {error}",)
-    return kind, args, crossing(error.__dict__)
+    return kind, args, sendable(error.__dict__)
 
 
 def unpack_error(packed: tuple[Any, ...]) -> BaseException:
     """The exception; its cause shows the traceback of the other process."""
     what, text = packed
     try:
-        error: BaseException = pickle.loads(what) if isinstance(what, bytes) else _made(*what)
-    except Exception:  # its class is not to be had here
+        error: BaseException = pickle.loads(what) if isinstance(what, bytes) else _error_from(*what)
+    except Exception:  # its class is not available here
         error = PipelineError(text.strip().rpartition("\n")[2])
     error.__cause__ = RemoteTraceback(text)
     return error
 
 
-def _made(data: bytes, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
+def _error_from(data: bytes, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
     kind = pickle.loads(data)
     error: BaseException = kind.__new__(kind, *args)
     error.args = args

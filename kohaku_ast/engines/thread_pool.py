@@ -1,10 +1,8 @@
-"""Tasks done by threads of this process; what an engine holds for one outermost run."""
+"""A pool of threads for tasks that lead to others, and the resources of one outermost run."""
 
 from __future__ import annotations
 
 import contextvars
-import math
-import os
 import shutil
 import tempfile
 import threading
@@ -14,39 +12,41 @@ from typing import Generic, TypeVar
 
 from kohaku_ast.engines.async_engine import AsyncExecutor
 from kohaku_ast.engines.remote_task import leave_interrupts
+from kohaku_ast.engines.workers import WorkerPermits, workers_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
-    from kohaku_ast.engines.native import NativeEngine
+    from kohaku_ast.engines.workers import ExecutorEngine
 
 
 T = TypeVar("T")
 
 
 class ThreadPool(Generic[T]):
-    """*do* does a task and gives the tasks that can be done now. At most *most* at once.
+    """Threads that run tasks: *do* runs one and returns the tasks that can run next. At most *most*
+    run at once.
 
-    The owner works too: a run inside a run then always has somebody who does it.
+    The calling thread works too, so that a run inside a run always has a worker.
     """
 
-    def __init__(self, do: Callable[[T], Iterable[T]], most: int, budget: WorkerPermits) -> None:
+    def __init__(self, do: Callable[[T], Iterable[T]], most: int, permits: WorkerPermits) -> None:
         self._do = do
         self._most = most
-        self._budget = budget
+        self._permits = permits
         self._tasks: deque[T] = deque()
         self._changed = threading.Condition()
         self._busy = 0
         self._helpers = 0
         self._started = 0
-        #: When the task began, and what it raised.
+        #: The number of the task in the order of the starts, and its exception.
         self._errors: list[tuple[int, BaseException]] = []
 
     def run(self, first: Iterable[T]) -> None:
-        """Do all tasks. After a failure nothing starts, and what has started ends; then the error
-        of the task that began first is raised: for items in order it is always the same one.
+        """Run all tasks. After a failure no task starts, running ones end, and then the error of
+        the task that started first is raised: with items in order it is always the same one.
         Ctrl-C does not wait for helpers.
         """
         try:
@@ -67,17 +67,17 @@ class ThreadPool(Generic[T]):
             self._changed.notify_all()
 
     def _hire(self) -> None:
-        """A helper for each task that those who are here will not do next."""
+        """Start a helper for each task that no thread here is free for."""
         while len(self._tasks) > 1 + self._helpers - self._busy and self._helpers < self._most - 1:
-            if not self._budget.take():
+            if not self._permits.take():
                 return
             context = contextvars.copy_context()
-            # A daemon: after Ctrl-C nobody waits for it, the interpreter's end neither.
+            # A daemon: after Ctrl-C neither we nor the interpreter's end wait for it.
             thread = threading.Thread(target=context.run, args=(self._help,), daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # the system has no more threads: it goes on with those it has
-                self._budget.give()
+            except RuntimeError:  # the system has no more threads: those that run are enough
+                self._permits.give()
                 return
             self._helpers += 1
 
@@ -96,8 +96,8 @@ class ThreadPool(Generic[T]):
             self._add(found)
 
     def _next(self, is_owner: bool) -> tuple[int, T] | None:
-        """The next task, which begins now. The owner waits until there can be no more; a helper
-        who finds none leaves, before anybody could count on him.
+        """The next task, which starts now. The owner waits until no more tasks can come. A helper
+        that finds none ends, under the lock: nobody counts on it afterwards.
         """
         with self._changed:
             while is_owner and not self._tasks and self._busy and not self._is_interrupted():
@@ -108,7 +108,7 @@ class ThreadPool(Generic[T]):
                 return self._started, self._tasks.popleft()
             if not is_owner:
                 self._helpers -= 1
-                self._budget.give()
+                self._permits.give()
                 self._changed.notify_all()
             return None
 
@@ -128,58 +128,27 @@ class ThreadPool(Generic[T]):
 
 
 def _order(failed: tuple[int, BaseException]) -> tuple[bool, int]:
-    """An interrupt goes before all errors."""
+    """The sort key: interrupts come before all errors."""
     return isinstance(failed[1], Exception), failed[0]
 
 
-def default_workers() -> int:
-    """The processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def workers_at(most: int, depth: int) -> int:
-    """How many of *most* workers one map or run may use at *depth*: all of them outermost, the
-    square root inside that, one further in.
-    """
-    if depth == 0:
-        return most
-    return max(1, math.isqrt(most)) if depth == 1 else 1
-
-
-class WorkerPermits:
-    """The workers that may run at once beside the thread that asks; nobody waits for one: who
-    gets none does the work himself, so that a run in a run cannot stand still.
-    """
-
-    def __init__(self, helpers: int) -> None:
-        self._free = threading.Semaphore(helpers)
-
-    def take(self) -> bool:
-        """Whether there was a worker to be had; it is given back by ``give``."""
-        return self._free.acquire(blocking=False)
-
-    def give(self) -> None:
-        """Give a worker back."""
-        self._free.release()
-
-
 class RunResources:
-    """Opened by the outermost run; the runs inside it share it. Lent executors stay as they are."""
+    """Processes, event loop, folder and permits of the outermost run and of the runs inside it.
+    Executors of the user are not closed.
+    """
 
-    def __init__(self, engine: NativeEngine) -> None:
+    def __init__(self, engine: ExecutorEngine) -> None:
         self.engine = engine
-        self.budget = WorkerPermits(engine.max_workers - 1)
+        self.permits = WorkerPermits(engine.max_workers - 1)
         self._lock = threading.Lock()
         self._processes: Any = None
         self._loop: AsyncExecutor | None = None
         self._folder: str | None = None
         if "parallel" in (engine.node_kind, engine.map_kind):
-            self.processes()  # before there are threads: a fork takes over none of them
+            self.processes()  # before there are threads: a fork copies none of them
 
     def processes(self) -> Executor:
-        """Worker processes, started anew for each run: they know what is defined by now."""
+        """Worker processes, new ones for each outermost run: they know all definitions so far."""
         with self._lock:
             if self._processes is None:
                 from concurrent.futures import ProcessPoolExecutor
@@ -191,8 +160,8 @@ class RunResources:
             return self._processes  # type: ignore[no-any-return]
 
     def loop(self) -> AsyncExecutor:
-        """Where ``async def`` nodes run."""
-        lent = self.engine.lent_loop
+        """The executor of ``async def`` nodes."""
+        lent: AsyncExecutor | None = self.engine.lent_loop
         if lent is not None:
             return lent
         with self._lock:
@@ -201,20 +170,20 @@ class RunResources:
             return self._loop
 
     def folder(self) -> str:
-        """A folder for values that workers read; it goes away with the run."""
+        """A folder for values that workers read, removed at the end of the run."""
         with self._lock:
             if self._folder is None:
                 self._folder = tempfile.mkdtemp(prefix="kogine-")
             return self._folder
 
     def close(self, error: BaseException | None) -> None:
-        """Give back what is ours; an interrupt ends the processes and does not wait for threads."""
+        """Close what was opened. An interrupt ends the processes and does not wait for threads."""
         is_hurried = error is not None and not isinstance(error, Exception)
         if self._processes is not None:
             if is_hurried:
                 for process in list((self._processes._processes or {}).values()):
                     process.terminate()
-            # Not waited for, it would be woken at the interpreter's end by a pipe that is shut.
+            # Without the wait, the interpreter's end would wake its thread by a closed pipe.
             self._processes.shutdown(cancel_futures=True)
         if self._loop is not None:
             self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
@@ -223,72 +192,74 @@ class RunResources:
 
 
 class NestingLevel:
-    """A Held, seen from a depth of maps and runs inside each other."""
+    """The RunResources at one depth of nested maps and runs, and the workers allowed there."""
 
-    def __init__(self, held: RunResources, depth: int = 0, is_item: bool = False) -> None:
-        self.held = held
+    def __init__(self, resources: RunResources, depth: int = 0, is_item: bool = False) -> None:
+        self.resources = resources
         self.depth = depth
-        #: Whether an item of a map on the executor of items runs here: its nodes go there too.
+        #: Whether this is an item of a map whose nodes are sent to the executor of items.
         self.is_item = is_item
 
     def deeper(self, kind: str) -> NestingLevel:
-        """For what runs inside something that *kind* of executor runs."""
+        """The level of the tasks of an executor of *kind*."""
         return (
-            self if kind == "sequential" else NestingLevel(self.held, self.depth + 1, self.is_item)
+            self
+            if kind == "sequential"
+            else NestingLevel(self.resources, self.depth + 1, self.is_item)
         )
 
     def item(self) -> NestingLevel:
-        """For an item of a map on the executor of items that cannot go there as a whole."""
-        return NestingLevel(self.held, self.depth, is_item=True)
+        """The level of an item of a map that cannot be sent to the executor as a whole."""
+        return NestingLevel(self.resources, self.depth, is_item=True)
 
     @property
     def workers(self) -> int:
-        """How many workers one map or run here may use."""
-        return workers_at(self.held.engine.max_workers, self.depth)
+        """How many workers one map or run may use at this depth."""
+        return workers_at(self.resources.engine.max_workers, self.depth)
 
     @property
     def node_workers(self) -> int:
-        """How many nodes are sent to the executor of nodes at once."""
+        """How many nodes are at the executor of nodes at once."""
         if self.is_item:
             return self.map_workers
-        return _most(self.held.engine.node_executor) or self.workers
+        return _most(self.resources.engine.node_executor) or self.workers
 
     @property
     def map_workers(self) -> int:
         """How many workers the executor of items has for this map."""
-        return _most(self.held.engine.map_executor) or self.workers
+        return _most(self.resources.engine.map_executor) or self.workers
 
     @property
     def node_pool(self) -> Any:
         """The executor of nodes."""
         if self.is_item:
             return self.map_pool
-        engine = self.held.engine
-        return engine.node_executor if engine.node_kind == "lent" else self.held.processes()
+        engine = self.resources.engine
+        return engine.node_executor if engine.node_kind == "lent" else self.resources.processes()
 
     @property
     def map_pool(self) -> Any:
         """The executor of items."""
-        engine = self.held.engine
-        return engine.map_executor if engine.map_kind == "lent" else self.held.processes()
+        engine = self.resources.engine
+        return engine.map_executor if engine.map_kind == "lent" else self.resources.processes()
 
     @property
     def extra(self) -> WorkerPermits | None:
-        """Who to ask for each item under way but the first, where threads of this run do nodes
-        while others wait for the items; None where items have workers of their own.
+        """The permits for items under way beyond the first one, if threads of this run run nodes
+        while others wait for items; None if items have workers of their own.
         """
-        engine = self.held.engine
+        engine = self.resources.engine
         mixed = engine.node_kind == "threaded" and engine.map_kind == "parallel"
-        return self.held.budget if mixed else None
+        return self.resources.permits if mixed else None
 
     @property
     def is_remote(self) -> bool:
-        """Whether items surely go to other processes."""
-        return self.held.engine.map_kind == "parallel"
+        """Whether items always run in other processes."""
+        return self.resources.engine.map_kind == "parallel"
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """The result of *coroutine*, in the one loop of this run."""
-        return self.held.loop().wait(coroutine)
+        """The result of *coroutine*, run in the event loop of this run."""
+        return self.resources.loop().wait(coroutine)
 
 
 def _most(executor: Any) -> int | None:

@@ -1,7 +1,7 @@
-"""The keys of a run's results: made of code and of the values that were given, of no others.
+"""The keys of a run's results in a cache: made of code and of the given values, of nothing else.
 
-What a node gives is decided by its code, the code above it, and the values at the top. So the
-key of the last node can be looked up before anything has run.
+The outputs of a node are determined by its code, the code upstream and the given values. So the
+key of the last node can be looked up before any node has run.
 """
 
 from __future__ import annotations
@@ -12,54 +12,60 @@ from hashlib import blake2b
 from typing import Any
 
 from kohaku_ast.cache.change_detector import ChangeDetector
-from kohaku_ast.cache.code_identity import Identity, Unseen, are_same, digest_of_code, identify
-from kohaku_ast.cache.disk import SaidOnce
-from kohaku_ast.cache.fingerprint import Unhashable, fingerprint, is_plain, written
+from kohaku_ast.cache.code_identity import (
+    Identity,
+    Unidentified,
+    are_same,
+    digest_of_code,
+    identify,
+)
+from kohaku_ast.cache.disk import WarnOnce
+from kohaku_ast.cache.fingerprint import Unhashable, encoded, fingerprint, is_plain
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
 
 
-class _Seen:
-    """What the nodes of a plan read, as it was at one time. Frozen: threads share it."""
+class _PlanState:
+    """What the nodes of a plan read, at one point in time. Frozen: threads share it."""
 
-    __slots__ = ("cones", "identities", "is_steady", "values", "watch")
+    __slots__ = ("detector", "identities", "is_steady", "upstream", "values")
 
-    def __init__(self, plan: Plan, before: Mapping[NodeLike, Identity | Unseen]) -> None:
+    def __init__(self, plan: Plan, before: Mapping[NodeLike, Identity | Unidentified]) -> None:
         #: The Identity of each node, or why it has none.
-        self.identities = {node: _again(node, before.get(node)) for node in plan.nodes}
-        self.cones = upstream_keys(plan, self.identities)
-        #: Whether all that is read has a fingerprint; else it is asked for again by every run.
-        self.is_steady = not any(cone.reason for cone in self.cones.values())
+        self.identities = {node: _identity_now(node, before.get(node)) for node in plan.nodes}
+        self.upstream = upstream_keys(plan, self.identities)
+        #: Whether all parts have a fingerprint; if not, every run looks at them again.
+        self.is_steady = not any(upstream_key.reason for upstream_key in self.upstream.values())
         found = [one for one in self.identities.values() if isinstance(one, Identity)]
         values = {(id(one[0]), one[2]): one for each in found for one in each.values}
         steady = _own_values(plan) if self.is_steady else ()
         own = [(one, fingerprint(one, digest_of_code), digest_of_code) for one in steady]
         self.values = [*values.values(), *own]
-        self.watch = ChangeDetector.of_all(one.watch for one in found)
+        self.detector = ChangeDetector.of_all(one.detector for one in found)
 
     def holds(self) -> bool:
-        """Whether everything is as it was."""
-        return self.is_steady and self.watch.holds() and are_same(self.values)
+        """Whether nothing has changed."""
+        return self.is_steady and self.detector.holds() and are_same(self.values)
 
 
 class PlanKeys:
-    """What the keys of all runs of one Plan have in common."""
+    """The part of the keys that all runs of one Plan share."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.said = SaidOnce()
+        self.warnings = WarnOnce()
         self.outputs = {name for node in plan.nodes for name in node.outputs}
-        #: Nodes whose Identity was noted for ``explain_cache``.
+        #: Nodes whose Identity was stored for ``explain_cache``.
         self.noted: dict[NodeLike, Identity] = {}
-        self._seen: _Seen | None = None
+        self._state: _PlanState | None = None
 
-    def look(self) -> _Seen:
-        """Everything that the nodes read, as it is now: a constant may have been set."""
-        seen = self._seen
-        if seen is None or not seen.holds():
-            seen = self._seen = _Seen(self.plan, {} if seen is None else seen.identities)
-        return seen
+    def look(self) -> _PlanState:
+        """The state of everything that the nodes read, now: a constant may have changed."""
+        state = self._state
+        if state is None or not state.holds():
+            state = self._state = _PlanState(self.plan, {} if state is None else state.identities)
+        return state
 
 
 def plan_keys(plan: Plan) -> PlanKeys:
@@ -73,31 +79,31 @@ def plan_keys(plan: Plan) -> PlanKeys:
 class Lineage:
     """The keys of one run. *inputs* has a value for each name that the plan was given."""
 
-    __slots__ = ("_cones", "_inputs", "_seen", "_tokens", "keys")
+    __slots__ = ("_inputs", "_state", "_tokens", "_upstream", "keys")
 
     def __init__(self, plan: Plan, inputs: Mapping[str, Any]) -> None:
         self.keys = plan_keys(plan)
-        self._seen = self.keys.look()
-        self._cones = self._seen.cones
+        self._state = self.keys.look()
+        self._upstream = self._state.upstream
         self._inputs = inputs
         self._tokens: dict[str, bytes | Unhashable] = {}
 
     def key_of(self, node: NodeLike) -> str | None:
-        """The key of what *node* gives; None if it has none, which is said once by a warning."""
+        """The key of the outputs of *node*; None if it has none, with a warning once."""
         if not node.cache:
             return None
-        cone = self._cones[node]
-        if cone.reason:
-            self.keys.said.once(cone.reason, cone.reason)
+        upstream_key = self._upstream[node]
+        if upstream_key.reason:
+            self.keys.warnings.warn(upstream_key.reason, upstream_key.reason)
             return None
-        parts = [cone.digest]
-        for name in cone.inputs:
+        parts = [upstream_key.digest]
+        for name in upstream_key.inputs:
             token = self._tokens.get(name)
             if token is None:
                 token = self._token(name)
             if isinstance(token, Unhashable):
                 reason = unhashable_input(self.keys.plan, name, token)
-                self.keys.said.once(reason, reason)
+                self.keys.warnings.warn(reason, reason)
                 return None
             parts.append(b"%d:" % len(token))
             parts.append(token)
@@ -107,23 +113,23 @@ class Lineage:
         """Why *node* has no key; empty if it has one."""
         if not node.cache:
             return "cache=False"
-        for name in self._cones[node].inputs:
+        for name in self._upstream[node].inputs:
             token = self._token(name)
             if isinstance(token, Unhashable):
                 return unhashable_input(self.keys.plan, name, token)
-        return self._cones[node].reason
+        return self._upstream[node].reason
 
     def identity_of(self, node: NodeLike) -> Identity | None:
-        """What *node* computes, if that can be told."""
-        found = self._seen.identities.get(node)
+        """The Identity of *node*; None if it has none."""
+        found = self._state.identities.get(node)
         return found if isinstance(found, Identity) else None
 
     def inputs_of(self, node: NodeLike) -> tuple[str, ...]:
         """The given names that the results of *node* depend on."""
-        return self._cones[node].inputs
+        return self._upstream[node].inputs
 
     def is_given(self, name: str) -> bool:
-        """Whether a value, or the output of a node, takes the place of a default."""
+        """Whether a given value or the output of a node replaces a default."""
         return name in self._inputs or name in self.keys.outputs
 
     def _token(self, name: str) -> bytes | Unhashable:
@@ -139,26 +145,28 @@ class Lineage:
 def _token(value: Any) -> bytes:
     if type(value) is object:
         raise Unhashable(value, "known by its identity only")
-    return written(value, digest_of_code)
+    return encoded(value, digest_of_code)
 
 
 def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:
-    """The sentence about a given value that has no fingerprint."""
+    """Why a node runs uncached: a given value has no fingerprint."""
     node = next(one for one in plan.nodes if name in one.inputs)
     return (
-        f"node {node.name!r} ({node.where}) and what is below it run uncached: the input {name!r} "
-        f"holds a {error.type_name}, of which it cannot be told whether it is the same next time. "
-        f"Give it a method __kogine_fingerprint__() that says what it is, or give the node plain "
-        f"data."
+        f"node {node.name!r} ({node.where}) and the nodes after it run uncached: the input "
+        f"{name!r} holds a {error.type_name}, which has no fingerprint: nothing shows whether it "
+        f"is the same next time. Give it a method __kogine_fingerprint__() that returns its "
+        f"content, or give the node plain data."
     )
 
 
-def _again(node: NodeLike, before: Identity | Unseen | None) -> Identity | Unseen:
+def _identity_now(
+    node: NodeLike, before: Identity | Unidentified | None
+) -> Identity | Unidentified:
     if isinstance(before, Identity) and before.holds():
         return before
     try:
         return identify(node.function if isinstance(node, Node) else node)
-    except Unseen as error:
+    except Unidentified as error:
         return error
 
 
@@ -171,45 +179,44 @@ def _own_values(plan: Plan) -> list[Any]:
 
 
 _FORMAT = f"2 {sys.implementation.cache_tag} {sys.flags.optimize}"
-"""Part of every key: the bytecode and the syntax tree of another Python are others, and with -O no
-``assert`` is run."""
+"""Part of every key: bytecode and syntax trees differ between Pythons, and -O drops ``assert``."""
 
 
 class UpstreamKey:
-    """A node and all that is above it, without the values that are given."""
+    """The key of a node and everything upstream of it, without the given values."""
 
     __slots__ = ("digest", "inputs", "reason")
 
     def __init__(self, digest: bytes, inputs: tuple[str, ...], reason: str = "") -> None:
         self.digest = digest
-        #: The given names that it reads, in the order in which they are met.
+        #: The given names that it depends on, in the order of their first use.
         self.inputs = inputs
-        #: Why its results have no key; empty if they have.
+        #: Why its results have no key; empty if they have one.
         self.reason = reason
 
 
 def upstream_keys(
-    plan: Plan, identities: Mapping[NodeLike, Identity | Unseen]
+    plan: Plan, identities: Mapping[NodeLike, Identity | Unidentified]
 ) -> dict[NodeLike, UpstreamKey]:
-    """The cone of every node, each made of those directly above it."""
+    """The UpstreamKey of every node, each made of those directly upstream."""
     given = set(plan.given)
     above: dict[str, tuple[UpstreamKey, int]] = {}
-    cones: dict[NodeLike, UpstreamKey] = {}
+    upstream: dict[NodeLike, UpstreamKey] = {}
     for node in plan.nodes:
-        cone = cones[node] = _cone(node, identities[node], given, above)
+        upstream_key = upstream[node] = _upstream_key(node, identities[node], given, above)
         for number, name in enumerate(node.outputs):
-            above[name] = (cone, number)
-    return cones
+            above[name] = (upstream_key, number)
+    return upstream
 
 
-def _cone(
+def _upstream_key(
     node: NodeLike,
-    identity: Identity | Unseen,
+    identity: Identity | Unidentified,
     given: set[str],
     above: Mapping[str, tuple[UpstreamKey, int]],
 ) -> UpstreamKey:
-    if isinstance(identity, Unseen):
-        return UpstreamKey(b"", (), _unseen(node, identity))
+    if isinstance(identity, Unidentified):
+        return UpstreamKey(b"", (), _uncached_reason(node, identity))
     inputs: dict[str, int] = {}
     parts: list[Any] = [_FORMAT, identity.digest, len(node.outputs)]
     for name, parameter in _parameters(node):
@@ -218,11 +225,11 @@ def _cone(
         elif name in given:
             found = (b"given", inputs.setdefault(name, len(inputs)))
         elif name in above:
-            cone, number = above[name]
-            if cone.reason:
-                return UpstreamKey(b"", (), cone.reason)
-            numbers = [inputs.setdefault(one, len(inputs)) for one in cone.inputs]
-            found = (b"node", cone.digest, number, *numbers)
+            upstream_key, number = above[name]
+            if upstream_key.reason:
+                return UpstreamKey(b"", (), upstream_key.reason)
+            numbers = [inputs.setdefault(one, len(inputs)) for one in upstream_key.inputs]
+            found = (b"node", upstream_key.digest, number, *numbers)
         else:
             found = _value(node, name, _default(node, name, parameter))
         if isinstance(found, UpstreamKey):
@@ -232,14 +239,14 @@ def _cone(
 
 
 def _parameters(node: NodeLike) -> list[tuple[str, str]]:
-    """Names in the graph and names in the function: renaming a graph changes no result."""
+    """Names in the graph and in the function. Keys have the latter, so renaming keeps them."""
     if isinstance(node, Node):
         return [(one.name, one.parameter) for one in node.parameters]
     return [(name, name) for name in (*node.inputs, *node.bound)]
 
 
 def _default(node: NodeLike, name: str, parameter: str) -> Any:
-    """What the node will take: of a parameter by keyword the function's own default, as it is."""
+    """The default that the node will use; for a keyword-only parameter the current one."""
     own = getattr(getattr(node, "function", None), "__kwdefaults__", None) or {}
     return own[parameter] if parameter in own else node.defaults[name]
 
@@ -247,15 +254,17 @@ def _default(node: NodeLike, name: str, parameter: str) -> Any:
 def _value(node: NodeLike, name: str, value: Any) -> tuple[Any, ...] | UpstreamKey:
     """A bound value or a default, as it is now."""
     try:
-        return (b"value", written(value, digest_of_code))
+        return (b"value", encoded(value, digest_of_code))
     except Unhashable as error:
-        return UpstreamKey(b"", (), _unseen(node, Unseen(f"the value of {name!r}", error)))
+        return UpstreamKey(
+            b"", (), _uncached_reason(node, Unidentified(f"the value of {name!r}", error))
+        )
 
 
-def _unseen(node: NodeLike, unseen: Unseen) -> str:
+def _uncached_reason(node: NodeLike, unidentified: Unidentified) -> str:
     return (
-        f"node {node.name!r} ({node.where}) and what is below it run uncached: what it reads holds "
-        f"a {unseen.cause.type_name} ({unseen.part}), of which it cannot be told whether it is the "
-        f"same next time. Make it inside the function, give it a method __kogine_fingerprint__(), "
-        f"or take it as an input."
+        f"node {node.name!r} ({node.where}) and the nodes after it run uncached: the node reads a "
+        f"{unidentified.cause.type_name} ({unidentified.part}), which has no fingerprint: nothing "
+        f"shows whether it is the same next time. Make it inside the function, give it a method "
+        f"__kogine_fingerprint__(), or take it as an input."
     )

@@ -1,4 +1,4 @@
-"""What is told while a pipeline runs, and the place that it is told of."""
+"""Callbacks: which events of a pipeline's run they get, and the context of an event."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """Where in the run an event happens. Frozen, but for what callbacks share in ``data``."""
+    """Where in the run an event happens. Frozen, except ``data``, which callbacks share."""
 
     __slots__ = ("data", "depth", "item", "nodes", "path")
 
@@ -29,23 +29,23 @@ class Context:
         self.item = item
         #: One dict for all callbacks of the whole run.
         self.data: dict[str, Any] = {} if data is None else data
-        #: Where a pipeline or a map starts: the nodes that run unless they are cached.
+        #: At the start of a pipeline or a map: the nodes that run unless they are cached.
         self.nodes = nodes
 
     def get(self, key: str, default: Any = None) -> Any:
-        """What a callback of this run has left under *key*."""
+        """The value that a callback of this run has set under *key*."""
         return self.data.get(key, default)
 
     def set(self, key: str, value: Any) -> None:
-        """Leave *value* for the callbacks of this run."""
+        """Share *value* with all callbacks of this run."""
         self.data[key] = value
 
     def inside(self, name: str, depth: int = 0) -> Context:
-        """The context of what is called *name* in here."""
+        """The context of the node or pipeline *name* in this one."""
         return Context((*self.path, name), self.depth + depth, self.data, self.item)
 
     def starting(self, nodes: tuple[str, ...]) -> Context:
-        """The same place, where a pipeline or map of *nodes* starts."""
+        """The same context at the start of a pipeline or map of *nodes*."""
         return Context(self.path, self.depth, self.data, self.item, nodes)
 
     def at(self, item: int) -> Context:
@@ -57,15 +57,15 @@ class Context:
 
 
 class Callback:
-    """Override what you want to hear of. Every start has its end, on failure too; then
-    ``on_error`` comes first and the outputs of the end are empty.
+    """Base class of callbacks: override the events that you want. Every start has its end. If a
+    node raises, ``on_error`` comes first, and the end has no outputs.
 
-    One event is told at a time, whatever runs at once. What happens in another process is told
-    when its item or node has come back. What a callback raises ends the run.
+    Callbacks get one event at a time, even if nodes run in parallel. Events of another process
+    come when its item or node has returned. An exception that a callback raises ends the run.
     """
 
     def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
-        """A pipeline begins, outermost or nested."""
+        """A pipeline starts, outermost or nested."""
 
     def on_pipeline_end(
         self, name: str, outputs: Mapping[str, Any], seconds: float, context: Context
@@ -73,7 +73,7 @@ class Callback:
         """A pipeline has ended."""
 
     def on_node_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
-        """A node begins."""
+        """A node starts."""
 
     def on_node_end(
         self, name: str, outputs: Mapping[str, Any], seconds: float, context: Context
@@ -84,22 +84,22 @@ class Callback:
         """The results of a node came from the cache; it has no start and no end."""
 
     def on_nested_start(self, name: str, pipeline: str, context: Context) -> None:
-        """The node *name*, a pipeline, begins; its own events follow, one deeper."""
+        """The node *name*, which is a pipeline, starts; its own events follow, one level deeper."""
 
     def on_nested_end(self, name: str, pipeline: str, seconds: float, context: Context) -> None:
         """A nested pipeline has ended."""
 
     def on_map_start(self, items: int, context: Context) -> None:
-        """A map over so many items begins."""
+        """A map over *items* items starts."""
 
     def on_map_end(self, seconds: float, context: Context) -> None:
         """A map has ended."""
 
     def on_map_item_start(self, item: int, context: Context) -> None:
-        """An item begins."""
+        """An item of a map starts."""
 
     def on_map_item_end(self, item: int, seconds: float, context: Context) -> None:
-        """An item has ended."""
+        """An item of a map has ended."""
 
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """The node *name* has raised."""

@@ -1,14 +1,15 @@
-"""A Plan as one Python function, a line a node: a run costs what the calls cost.
+"""A Plan as one generated Python function, a line for each node: a run costs what the calls cost.
 
-The names in the text are ours alone; the user's are in tables beside it. When a node raises,
-the line says which, and the locals of the frame hold what had finished: success pays nothing.
+The generated text has only names of ours; the user's names are in tables beside it. If a node
+raises, the line number tells which one, and the locals of the frame hold the values so far: a run
+that succeeds pays nothing for that.
 """
 
 from __future__ import annotations
 
 import threading
 
-from kohaku_ast.pipeline.failure import FILENAME, FailedItem
+from kohaku_ast.pipeline.failure import FILENAME
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import split
 
@@ -18,29 +19,46 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.pipeline.plan import Plan
 
     #: A line of the text, and the node that it runs.
     Line = tuple[str, NodeLike | None]
 
 
-#: Held while code is made: each Plan has one, whatever threads ask for it at once.
+#: Acquired while code is generated: each Plan has one, even if several threads need it at once.
 MAKING = threading.RLock()
 
 
 class GeneratedCode:
-    """The functions of one Plan."""
+    """The generated functions of one Plan."""
 
-    __slots__ = ("_globals", "_lines", "_loops", "_plan", "_variables", "run")
+    __slots__ = (
+        "_given_names",
+        "_globals",
+        "_lines",
+        "_loops",
+        "_nodes",
+        "_single",
+        "_variables",
+        "_wanted",
+        "run",
+    )
 
-    #: Mapping of the given values -> what is asked for.
+    #: Mapping of the given values -> the result of the Plan.
     run: Callable[[Any], Any]
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(
+        self,
+        nodes: tuple[NodeLike, ...],
+        given: tuple[str, ...],
+        wanted: tuple[str, ...],
+        single: bool,
+    ) -> None:
+        """The arguments are those of Plan."""
+        self._nodes = nodes
+        self._given_names = given
+        self._wanted = wanted
+        self._single = single
         self._globals: dict[str, Any] = {"split": split}
         self._variables: dict[str, str] = {}
         self._lines: list[NodeLike | None] = []
@@ -48,15 +66,15 @@ class GeneratedCode:
         self.run = self._compiled(
             [
                 ("def run(given):", None),
-                *self._given(plan.given),
+                *self._given(given),
                 *self._body(" "),
                 (f" return {self._result()}", None),
             ]
         )
 
     def loop(self, over: tuple[str, ...]) -> Callable[..., None]:
-        """A function of an iterator of rows (bare values if *over* is one name, else tuples),
-        the mapping of the other values, and what takes the result of each row.
+        """A function with three arguments: an iterator of rows (values if *over* is one name, else
+        tuples), the mapping of the other values, and the function that takes each result.
         """
         found = self._loops.get(over)
         if found is None:
@@ -65,7 +83,7 @@ class GeneratedCode:
         return found
 
     def _make_loop(self, over: tuple[str, ...]) -> Callable[..., None]:
-        fixed = self._given([name for name in self._plan.given if name not in over])
+        fixed = self._given([name for name in self._given_names if name not in over])
         row = ", ".join([self._variable(name) for name in over])
         self._loops[over] = self._compiled(
             [
@@ -79,21 +97,21 @@ class GeneratedCode:
         return self._loops[over]
 
     def failed(self, traceback: TracebackType | None) -> tuple[NodeLike, dict[str, Any]] | None:
-        """The node that raised, and the values that were known then; None if no node of this
-        Plan did.
-        """
+        """The node that raised, and the values by then; None if no node of this Plan raised."""
         while traceback and traceback.tb_frame.f_globals is not self._globals:
             traceback = traceback.tb_next
         node = self._lines[traceback.tb_lineno - 1] if traceback else None
         if node is None or traceback is None:
             return None
         found = traceback.tb_frame.f_locals
-        return node, {name: found[self._variables[name]] for name in self._known_before(node)}
+        return node, {name: found[self._variables[name]] for name in self._names_before(node)}
 
-    def _known_before(self, failed: NodeLike) -> list[str]:
-        """Values from an earlier turn of a loop may still be in the variables of later nodes."""
-        known = list(self._plan.given)
-        for node in self._plan.nodes:
+    def _names_before(self, failed: NodeLike) -> list[str]:
+        """The names that have values when *failed* runs. The variables of later nodes may still
+        have those of an earlier row.
+        """
+        known = list(self._given_names)
+        for node in self._nodes:
             if node is failed:
                 break
             known += [name for name in node.outputs if name not in known]
@@ -118,21 +136,23 @@ class GeneratedCode:
         return [(f" {self._variable(name)} = given[{name!r}]", None) for name in names]
 
     def _result(self) -> str:
-        wanted = self._plan.wanted
-        if self._plan.single:
+        wanted = self._wanted
+        if self._single:
             return self._variable(wanted[0])
         return "{" + ", ".join([f"{name!r}: {self._variable(name)}" for name in wanted]) + "}"
 
     def _body(self, indent: str) -> list[Line]:
-        known = set(self._plan.given)
+        known = set(self._given_names)
         lines: list[Line] = []
-        for node in self._plan.nodes:
+        for node in self._nodes:
             lines += [(indent + line, node) for line in self._statements(node, known)]
             known.update(node.outputs)
         return lines
 
     def _statements(self, node: NodeLike, known: set[str]) -> list[str]:
-        """A value that was given stays, even if its node runs for another of its outputs."""
+        """The lines for *node*. A value that was given stays, even if its node runs for another of
+        its outputs.
+        """
         targets = ["_" if name in known else self._variable(name) for name in node.outputs]
         if not isinstance(node, Node):
             return [f"{', '.join(targets)}, = {self._run_call(node, known)}"]
@@ -144,7 +164,9 @@ class GeneratedCode:
         return [f"r = {call}", f"{', '.join(targets)} = {checked}"]
 
     def _call(self, node: Node, known: set[str]) -> str:
-        """By position as far as that goes: it is faster. Defaults stay with the function."""
+        """The call of a function. Arguments go by position where possible, which is faster; the
+        function fills in its own defaults.
+        """
         parts, skipped = [], False
         for one in node.parameters:
             if one.name in node.bound:
@@ -163,38 +185,3 @@ class GeneratedCode:
     def _run_call(self, node: NodeLike, known: set[str]) -> str:
         values = [f"{name!r}: {self._variable(name)}" for name in node.inputs if name in known]
         return f"{self._constant(node.run)}({{{', '.join(values)}}})"
-
-
-def run_direct(job: PipelineRun) -> Any:
-    """The result of *job*."""
-    try:
-        return job.plan.straight.run(job.values)
-    except BaseException as error:
-        _fail(job, error, job.scope.context.item)
-        raise
-
-
-def map_direct(job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-    """The results of *rows*; with *keep* the loop goes on after an item that raised."""
-    loop = job.plan.straight.loop(rows.over)
-    results: list[Any] = []
-    rest = iter(rows)
-    while True:
-        try:
-            loop(rest, rows.fixed, results.append)
-            return results
-        except BaseException as error:
-            index = len(results)
-            _fail(job, error, index)
-            if not keep or not isinstance(error, Exception):
-                raise
-            results.append(FailedItem(index, error, job.failure))
-
-
-def _fail(job: PipelineRun, error: BaseException, item: int | None) -> None:
-    found = job.plan.straight.failed(error.__traceback__)
-    if found:
-        node, known = found
-        inputs = {name: known[name] for name in node.inputs if name in known}
-        results = {name: known[name] for name in known if name not in job.plan.given}
-        job.fail(node, error, inputs, results, item)

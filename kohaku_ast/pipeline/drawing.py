@@ -1,4 +1,4 @@
-"""What ``Pipeline.visualize`` gives: a picture of a pipeline, and the pipeline in words."""
+"""``Pipeline.visualize`` and ``Pipeline.explain``: a pipeline as a picture, and in words."""
 
 from __future__ import annotations
 
@@ -25,51 +25,51 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from kohaku_ast.pipeline.execution import PipelineLike
     from kohaku_ast.pipeline.graph import Graph
     from kohaku_ast.pipeline.last_run import NodeStats, Path
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.pipeline.pipeline import Pipeline
 
 
 SUFFIXES = (".svg", ".html", ".mmd")
-"""What a Drawing can be saved as."""
+"""The endings of the files that a Drawing can be saved as."""
 
 
 class Drawing:
-    """A pipeline as it is now; later runs do not change the picture."""
+    """The picture of a pipeline at the time of the call; later runs do not change it."""
 
     def __init__(self, sketch: Sketch) -> None:
         self._sketch = sketch
 
     @property
     def svg(self) -> str:
-        """As an SVG element that takes the colour of the text around it."""
+        """The SVG element. It has the colour of the text around it."""
         from kohaku_ast.display.graph_svg import svg_text
 
         return svg_text(self._sketch)
 
     @property
     def html(self) -> str:
-        """As a part of a page, where pipelines inside can be opened."""
+        """The picture as part of an HTML page, where nested pipelines can be opened."""
         from kohaku_ast.display.graph_svg import html_text
 
         return html_text(self._sketch)
 
     @property
     def mermaid(self) -> str:
-        """As text for Mermaid."""
+        """The text of a Mermaid flowchart."""
         from kohaku_ast.display.graph_svg import mermaid_text
 
         return mermaid_text(self._sketch)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file *path* whole or not at all: ``.svg``, ``.html`` or ``.mmd`` for Mermaid.
+        """Write the file *path*, whole or not at all: ``.svg``, ``.html`` or ``.mmd`` (Mermaid).
         Raises UsageError for another ending.
         """
         path = os.fspath(path)
         check_suffix(path)
         text = self._text(os.path.splitext(path)[1].lower())
-        path = os.path.realpath(path)  # through a link: the file that it leads to is replaced
+        path = os.path.realpath(path)  # a link stays: its target is replaced
         partial = f"{path}.{os.getpid()}"
         try:
             with open(partial, "w", encoding="utf-8", newline="\n") as file:
@@ -100,7 +100,7 @@ class Drawing:
 
 
 def check_suffix(path: str) -> None:
-    """Raises UsageError if no Drawing can be saved as *path*."""
+    """Raise UsageError if a Drawing cannot be saved as *path*."""
     suffix = os.path.splitext(path)[1]
     if suffix.lower() not in SUFFIXES:
         raise UsageError(
@@ -111,12 +111,12 @@ def check_suffix(path: str) -> None:
 
 
 def draw(
-    pipeline: Pipeline,
+    pipeline: PipelineLike,
     depth: int = 0,
     from_node: str | None = None,
     to_node: str | None = None,
 ) -> Drawing:
-    """*pipeline* as it is now, with what a LastRun among its callbacks has seen."""
+    """The picture of *pipeline*, with the states of a LastRun among its callbacks."""
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 0:
         raise UsageError(f"depth is {depth!r}; it must be a number from 0 up.")
     found = [one for one in pipeline.callbacks or () if isinstance(one, LastRun)]
@@ -127,14 +127,14 @@ def draw(
 
 
 def make_sketch(
-    pipeline: Pipeline,
+    pipeline: PipelineLike,
     depth: int = 0,
     last: LastRun | None = None,
     nodes: Sequence[NodeLike] | None = None,
     path: Path = (),
 ) -> Sketch:
-    """*pipeline*, or only *nodes* of it, with pipelines inside shown open as deep as *depth*;
-    with what *last* has seen become of the nodes.
+    """The picture of *pipeline*, or of *nodes* only, with nested pipelines open down to *depth*
+    and the states of *last*.
     """
     graph = pipeline.graph
     nodes = graph.nodes if nodes is None else nodes
@@ -159,7 +159,7 @@ def make_sketch(
 def _edges(
     graph: Graph, node: NodeLike, known: Mapping[NodeLike, int]
 ) -> dict[NodeLike, list[str]]:
-    """The nodes that *node* takes something of -> what."""
+    """The nodes whose outputs *node* reads -> the names of these outputs."""
     found: dict[NodeLike, list[str]] = {}
     for name in node.inputs:
         parent = graph.producers.get(name)
@@ -170,7 +170,7 @@ def _edges(
 
 def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
     state, words, error = states.of(node.name)
-    inside: Pipeline | None = getattr(node, "pipeline", None)
+    inside: PipelineLike | None = getattr(node, "pipeline", None)
     lines = [*_outputs_line(node), *_inside_line(node, inside), words]
 
     def open_(deeper: int = 0) -> Sketch:
@@ -192,7 +192,7 @@ def _outputs_line(node: NodeLike) -> Iterable[str]:
     return [] if node.outputs == (node.name,) else [f"→ {listed(node.outputs, WIDEST - 12)}"]
 
 
-def _inside_line(node: Any, inside: Pipeline | None) -> Iterable[str]:
+def _inside_line(node: Any, inside: PipelineLike | None) -> Iterable[str]:
     if inside is None:
         return []
     count = f"{len(inside.nodes)} node{'s' * (len(inside.nodes) != 1)}"
@@ -204,7 +204,7 @@ def _hint(graph: Graph, node: NodeLike, became: Sequence[str]) -> str:
     defaults = {name: default_text(value) for name, value in node.defaults.items()}
     inputs = [
         f"{name} = {defaults[name]}" if defaults.get(name) else name
-        for name in told_inputs(graph, node)
+        for name in shown_inputs(graph, node)
     ]
     bound = [f"{name} = {value_text(value)}" for name, value in node.bound.items()]
     parts = [
@@ -223,11 +223,11 @@ _MOST = 5  # lines in it
 
 
 def input_groups(graph: Graph, nodes: Sequence[NodeLike]) -> dict[tuple[NodeLike, ...], list[str]]:
-    """Nodes -> the inputs that just these of *nodes* read: a box for each would be too many."""
+    """Nodes -> the inputs that exactly these of *nodes* read: they share one box."""
     inside = set(nodes)
     readers: dict[str, list[NodeLike]] = {}
     for node in nodes:
-        for name in told_inputs(graph, node):
+        for name in shown_inputs(graph, node):
             if graph.producers.get(name) not in inside:
                 readers.setdefault(name, []).append(node)
     groups: dict[tuple[NodeLike, ...], list[str]] = {}
@@ -255,9 +255,9 @@ def _input_text(graph: Graph, name: str) -> str:
     return f"{name} = {' or '.join(filter(None, values))}" if any(values) else f"{name} (optional)"
 
 
-def told_inputs(graph: Graph, node: NodeLike) -> list[str]:
-    """Everything in a script is an input: of these only what a person would tune is worth telling,
-    and what is required or comes from a node.
+def shown_inputs(graph: Graph, node: NodeLike) -> list[str]:
+    """The inputs of *node* worth showing. Everything in a script can be an input: only those that
+    a person would tune, that are required or that a node gives are shown.
     """
     settings = getattr(node, "settings", None)
     if settings is None:
@@ -270,16 +270,16 @@ def told_inputs(graph: Graph, node: NodeLike) -> list[str]:
 
 
 class States:
-    """What became of the nodes of one pipeline."""
+    """The states of the nodes of one pipeline in its last run."""
 
     def __init__(self, last: LastRun | None, path: Path) -> None:
         self.last, self.path = last, path
         seen = {} if last is None else last.tallies
-        #: Nothing is told of what is inside a pipeline that ran in another process.
+        #: False for a nested pipeline that ran in another process: its nodes send no events.
         self._seen = path in seen and bool(seen[path].nodes) if path else bool(seen)
 
     def of(self, name: str) -> tuple[str, str, str]:
-        """State, words and last error of the node *name*."""
+        """State, state in words, and last error of the node *name*."""
         if self.last is None or not self._seen:
             return "", "", ""
         tally = self.last.tallies.get((*self.path, name))
@@ -304,7 +304,7 @@ def _words(tally: NodeStats) -> str:
 
 
 class Explanation(str):
-    """Text that shows itself as it is, at a prompt and in a notebook."""
+    """Text that a prompt and a notebook show as it is, without quotes."""
 
     __slots__ = ()
 
@@ -316,9 +316,9 @@ class Explanation(str):
 
 
 def explain_graph(
-    pipeline: Pipeline, from_node: str | None = None, to_node: str | None = None
+    pipeline: PipelineLike, from_node: str | None = None, to_node: str | None = None
 ) -> Explanation:
-    """*pipeline*, or a part of it, node by node in running order; nothing is run."""
+    """*pipeline*, or a part of it, in words: node by node, in running order. Runs nothing."""
     graph = pipeline.graph
     nodes = part_of(graph, from_node, to_node)
     lines = [_heading(pipeline, len(nodes))]
@@ -327,22 +327,22 @@ def explain_graph(
     return Explanation("\n".join(lines))
 
 
-def _heading(pipeline: Pipeline, count: int) -> str:
+def _heading(pipeline: PipelineLike, count: int) -> str:
     every = len(pipeline.nodes)
     shown = f"{count} of {every} nodes" if count < every else f"{every} node{'s' * (every != 1)}"
     graph = pipeline.graph
-    told = {name for node in graph.nodes for name in told_inputs(graph, node)}
+    listed_names = {name for node in graph.nodes for name in shown_inputs(graph, node)}
     inputs = [
         f"{name} (optional)" if graph.is_optional(name) else name
         for name in pipeline.inputs
-        if name in told
+        if name in listed_names
     ]
     return f"pipeline {pipeline.name!r}: {shown}; inputs: {', '.join(inputs) or 'none'}"
 
 
 def _node_lines(graph: Graph, node: NodeLike, nodes: tuple[NodeLike, ...]) -> Iterator[str]:
     yield f"{node.name} ({node.where}){_inside(node)}"
-    names = told_inputs(graph, node)
+    names = shown_inputs(graph, node)
     reasons = [(_parameter(node, name), _source(graph, node, name, nodes)) for name in names]
     reasons += [(_parameter(node, name), _bound(value)) for name, value in node.bound.items()]
     wide = max((len(parameter) for parameter, _ in reasons), default=0)
@@ -368,7 +368,7 @@ def _inside(node: Any) -> str:
 
 
 def _parameter(node: Any, name: str) -> str:
-    """What the node itself calls the input *name*."""
+    """The node's own name of the input *name*."""
     for one in getattr(node, "parameters", ()):
         if getattr(one, "name", None) == name and hasattr(one, "parameter"):
             return str(one.parameter)

@@ -1,4 +1,4 @@
-"""Types of the two ends of an edge. Only what certainly cannot fit is said to."""
+"""The types at the two ends of an edge: only those that certainly cannot fit are refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def of_output(function: Callable[..., object], index: int, count: int) -> Any:
 
 
 def _resolved(function: Any, name: str) -> Any:
-    if isinstance(function, type):  # a class as a node makes itself
+    if isinstance(function, type):  # a class as a node returns an instance of itself
         if name == "return":
             return function
         function = function.__init__  # type: ignore[misc]
@@ -94,7 +94,7 @@ def _classes_fit(given: type, wanted: type) -> bool:
     if object in (given, wanted) or _related(given, wanted):
         return True
     if wanted in _NUMBERS:
-        if given in _NUMBERS:  # an int is a float to everybody
+        if given in _NUMBERS:  # type checkers take an int for a float
             return _NUMBERS.index(given) <= _NUMBERS.index(wanted)
         return any(hasattr(given, name) for name in ("__index__", "__float__"))  # numpy's
     if given.__module__ == "builtins" or given is type(None):
@@ -113,7 +113,7 @@ def _related(given: type, wanted: type) -> bool:
 
 
 def _is_duck(kind: type) -> bool:
-    """Whether a class that knows nothing of *kind* may do for it."""
+    """Whether a class may fit *kind* without being a subclass of it."""
     if typing.is_typeddict(kind):
         return True
     return getattr(kind, "_is_protocol", False) or isinstance(kind, _abc_meta())
@@ -124,7 +124,7 @@ def _abc_meta() -> type:
 
 
 def name_of(hint: Any) -> str:
-    """*hint* as it would be written."""
+    """*hint* as in source code."""
     if isinstance(hint, type) and not typing.get_args(hint):
         return hint.__qualname__
     return str(hint).replace("typing.", "")

@@ -1,29 +1,19 @@
-"""What runs pipelines: the protocol of an engine, and the table of those that have names."""
+"""Which engine runs a pipeline, and the two ways through a run that need one thread only."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from kohaku_ast.errors import PipelineError, unknown
+from kohaku_ast.pipeline.execution import Steps
+from kohaku_ast.pipeline.failure import FailedItem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kohaku_ast.pipeline.execution import PipelineRun
-    from kohaku_ast.pipeline.inputs import Rows
-
-
-class Engine(Protocol):
-    """Decides where and in which order the nodes of a Job run."""
-
-    def run(self, job: PipelineRun) -> Any:
-        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
-
-    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
-        """A result for each of *rows*, in their order; with *keep* a FailedItem for one that
-        raised.
-        """
+    from kohaku_ast.pipeline.execution import Engine, PipelineRun
+    from kohaku_ast.pipeline.mapping import Rows
 
 
 #: Name -> module, attribute and keyword arguments of the Engine that it stands for.
@@ -69,3 +59,55 @@ def _load(module: str, attribute: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(module), attribute)
+
+
+def run_in_turn(run: PipelineRun, wait: Any = None) -> Any:
+    """The result of *run*, one node after another. *wait* returns the result of a coroutine.
+
+    Engines that run several nodes at once make the same steps in another order.
+    """
+    steps = Steps(run)  # loads from the cache
+    for node in steps.todo:
+        inputs = steps.begin(node)
+        try:
+            outputs = steps.call(node, inputs, wait)
+        except BaseException as error:
+            steps.fail(node, inputs, error)
+            raise
+        steps.end(node, outputs)  # stores in the cache
+    return steps.result()
+
+
+def run_direct(run: PipelineRun) -> Any:
+    """The result of *run*, by the generated code of its Plan: no cache, no callbacks."""
+    try:
+        return run.plan.generated.run(run.values)
+    except BaseException as error:
+        _fail(run, error, run.scope.context.item)
+        raise
+
+
+def map_direct(run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+    """The same for *rows*; with *keep* the loop goes on after an item that raised."""
+    loop = run.plan.generated.loop(rows.over)
+    results: list[Any] = []
+    rest = iter(rows)
+    while True:
+        try:
+            loop(rest, rows.fixed, results.append)
+            return results
+        except BaseException as error:
+            index = len(results)
+            _fail(run, error, index)
+            if not keep or not isinstance(error, Exception):
+                raise
+            results.append(FailedItem(index, error, run.failure))
+
+
+def _fail(run: PipelineRun, error: BaseException, item: int | None) -> None:
+    found = run.plan.generated.failed(error.__traceback__)
+    if found:
+        node, known = found
+        inputs = {name: known[name] for name in node.inputs if name in known}
+        results = {name: known[name] for name in known if name not in run.plan.given}
+        run.fail(node, error, inputs, results, item)

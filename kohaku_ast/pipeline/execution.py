@@ -1,35 +1,36 @@
-"""One run of a Pipeline, node by node, as an Engine gets it."""
+"""One run of a Pipeline: what an Engine gets, the steps that it makes, and who is notified."""
 
 from __future__ import annotations
 
 import threading
 import time
 from contextlib import contextmanager
+from typing import Protocol
 
 from kohaku_ast.pipeline.callbacks import Context
 from kohaku_ast.pipeline.failure import Failure, add_note, note
+from kohaku_ast.pipeline.node_like import call_async, run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Callback
-    from kohaku_ast.pipeline.engine import Engine
-    from kohaku_ast.pipeline.inputs import Rows
+    from kohaku_ast.pipeline.graph import Graph
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
-    from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.pipeline.plan import Plan
 
 
 class PipelineRun:
-    """A Plan with the values of one run."""
+    """A Plan with the values of one run, and where and for whom it runs."""
 
     __slots__ = ("_failures", "_outer", "pipeline", "plan", "scope", "values")
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: PipelineLike,
         plan: Plan,
         values: Mapping[str, Any],
         scope: Scope,
@@ -51,25 +52,25 @@ class PipelineRun:
 
     @property
     def is_bare(self) -> bool:
-        """Whether nobody listens and nothing is cached, in pipelines inside neither: then the
-        straight code will do.
+        """Whether neither this run nor a pipeline inside it has callbacks or a cache: then the
+        generated code is enough.
         """
         return self.scope.cache is None and not self.scope.callbacks and self.plan.is_quiet
 
     def run(self) -> Any:
-        """The result, by the engine of the scope."""
-        with self.told() as outputs, self._settled():
+        """The result. Reports the start, has the engine run the nodes, reports the end."""
+        with self.reported() as outputs, self._keeping_last_error():
             result = self.scope.engine.run(self)
             outputs.update({self.plan.wanted[0]: result} if self.plan.single else result)
             return result
 
     def map(self, rows: Rows, keep: bool = False) -> list[Any]:
-        """The results of *rows*, by the engine of the scope."""
-        with self.map_told(len(rows)), self._settled():
+        """The results of *rows*, in their order. Reports, and has the engine run them."""
+        with self.reported_map(len(rows)), self._keeping_last_error():
             return self.scope.engine.map(self, rows, keep)
 
     def inside(self, scope: Scope) -> PipelineRun:
-        """The same Job in another scope."""
+        """The same run in another scope."""
         return PipelineRun(
             self.pipeline, self.plan, self.values, scope, self._failures, self._outer
         )
@@ -87,7 +88,7 @@ class PipelineRun:
         results: Mapping[str, Any],
         item: int | None = None,
     ) -> None:
-        """Note on *error* which node raised it, and keep what it takes to raise it again."""
+        """Add a note to *error* that names the node, and keep what ``reproduce`` needs."""
         if isinstance(error, Exception):
             add_note(error, note(node, inputs, item))
             self._keep(Failure(node, error, inputs, results, item))
@@ -99,8 +100,8 @@ class PipelineRun:
             self._outer._keep(failure)
 
     @contextmanager
-    def _settled(self) -> Iterator[None]:
-        """Of several nodes that raised, the one whose exception goes on is the last error."""
+    def _keeping_last_error(self) -> Iterator[None]:
+        """If several nodes raise, ``last_error`` is the one whose exception the caller gets."""
         try:
             yield
         except Exception as error:
@@ -110,70 +111,72 @@ class PipelineRun:
             raise
 
     @contextmanager
-    def told(self) -> Iterator[dict[str, Any]]:
-        """Around a run: tells its start and its end. What is put into the dict are its outputs."""
+    def reported(self) -> Iterator[dict[str, Any]]:
+        """Report the start of the run and its end, with the outputs that the caller puts into the
+        dict.
+        """
         outputs: dict[str, Any] = {}
-        tell, name, started = self.scope.tell, self.pipeline.name, clock()
-        tell("on_pipeline_start", name, self.values, context=self._starting())
+        notify, name, started = self.scope.notify, self.pipeline.name, clock()
+        notify("on_pipeline_start", name, self.values, context=self._starting())
         try:
             yield outputs
         finally:
-            tell("on_pipeline_end", name, outputs, clock() - started)
+            notify("on_pipeline_end", name, outputs, clock() - started)
 
     @contextmanager
-    def map_told(self, items: int) -> Iterator[None]:
-        """Around a map: tells its start and its end."""
+    def reported_map(self, items: int) -> Iterator[None]:
+        """Report the start and the end of a map."""
         started = clock()
-        self.scope.tell("on_map_start", items, context=self._starting())
+        self.scope.notify("on_map_start", items, context=self._starting())
         try:
             yield
         finally:
-            self.scope.tell("on_map_end", clock() - started)
+            self.scope.notify("on_map_end", clock() - started)
 
     def _starting(self) -> Context | None:
-        """What a start is told with; None where nobody listens."""
+        """The context of a start; None without callbacks."""
         if not self.scope.callbacks:
             return None
         return self.scope.context.starting(tuple([node.name for node in self.plan.nodes]))
 
     @contextmanager
-    def item_told(self) -> Iterator[None]:
-        """Around an item of a map: tells its start and its end."""
+    def reported_item(self) -> Iterator[None]:
+        """Report the start and the end of an item of a map."""
         started, item = clock(), self.scope.context.item
-        self.scope.tell("on_map_item_start", item)
+        self.scope.notify("on_map_item_start", item)
         try:
             yield
         finally:
-            self.scope.tell("on_map_item_end", item, clock() - started)
+            self.scope.notify("on_map_item_end", item, clock() - started)
 
 
 class Steps:
-    """The state of one run. ``begin``, a call of the node and ``end`` or ``fail`` make a step;
-    steps of different nodes may be made by different threads.
+    """The state of one run, and the verbs that every engine runs a node with: ``begin``, ``call``,
+    then ``end`` or ``fail``. Threads may run different nodes at the same time.
     """
 
-    def __init__(self, job: PipelineRun) -> None:
-        self.job = job
-        self._context = job.scope.context
-        #: All values known so far, by name.
-        self.values: dict[str, Any] = dict(job.values)
+    def __init__(self, run: PipelineRun) -> None:
+        self.run = run
+        self._context = run.scope.context
+        #: The values so far, by name.
+        self.values: dict[str, Any] = dict(run.values)
         self._lock = threading.Lock()
         self._keys: dict[NodeLike, str] = {}
         self._started: dict[NodeLike, float] = {}
-        #: The nodes that have to run, in order.
-        self.todo = list(job.plan.nodes) if job.scope.cache is None else self._load()
+        #: The nodes that are not cached, in order.
+        self.todo = list(run.plan.nodes) if run.scope.cache is None else self._load_cached()
         self._waits: dict[NodeLike, int] = {}
         self._children: dict[NodeLike, list[NodeLike]] = {}
 
-    def _load(self) -> list[NodeLike]:
-        """What the cache does not have: from what is asked for upwards, so that nothing is even
-        looked for above a hit.
+    def _load_cached(self) -> list[NodeLike]:
+        """Load results from the cache; the nodes that have none. It goes from the wanted outputs
+        upstream, so that above a hit nothing is looked up.
         """
         from kohaku_ast.pipeline.cache_keys import Lineage
 
-        plan, cache = self.job.plan, self.job.scope.cache
-        self._lineage = lineage = Lineage(plan, self.job.values)
-        given = self.job.values
+        plan, cache = self.run.plan, self.run.scope.cache
+        self._lineage = lineage = Lineage(plan, self.run.values)
+        given = self.run.values
         missing, todo = {name for name in plan.wanted if name not in given}, []
         for node in reversed(plan.nodes):
             if not missing:
@@ -185,7 +188,7 @@ class Steps:
             hit = None if key is None else cache.load(key)
             if key is not None and hit is not None:
                 self._keep(node, hit.value)
-                self._tell(node, "on_node_cached", key)
+                self._notify(node, "on_node_cached", key)
                 continue
             if key is not None:
                 self._keys[node] = key
@@ -194,7 +197,7 @@ class Steps:
         return todo[::-1]
 
     def first(self) -> list[NodeLike]:
-        """The nodes that can run at once. ``end`` gives those that can run after each."""
+        """The nodes that can run now. After each of them, ``end`` returns the next ones."""
         producers = {name: node for node in self.todo for name in node.outputs}
         for node in self.todo:
             parents = {
@@ -208,30 +211,30 @@ class Steps:
         return [node for node in self.todo if not self._waits[node]]
 
     def begin(self, node: NodeLike) -> dict[str, Any]:
-        """The inputs of *node*, which starts now."""
+        """The inputs of *node*. Reports its start."""
         inputs = {name: self.values[name] for name in node.inputs if name in self.values}
-        if self.job.scope.callbacks:
+        if self.run.scope.callbacks:
             self._started[node] = clock()
-            self._tell(node, "on_node_start", inputs)
+            self._notify(node, "on_node_start", inputs)
         return inputs
 
     def call(self, node: NodeLike, inputs: Mapping[str, Any], wait: Any = None) -> tuple[Any, ...]:
-        """The values of the outputs of *node*, in this thread. *wait* gives the result of a
-        coroutine.
+        """The values of the outputs of *node*, called in this thread. *wait* returns the result
+        of a coroutine.
         """
         inside = getattr(node, "run_inside", None)
         if inside is not None:
-            return inside(inputs, self.job.scope)  # type: ignore[no-any-return]
+            return inside(inputs, self.run.scope)  # type: ignore[no-any-return]
         if not node.is_async:
             return node.run(inputs)
         return run_async(node, inputs) if wait is None else wait(call_async(node, inputs))
 
     def end(self, node: NodeLike, result: tuple[Any, ...]) -> list[NodeLike]:
-        """Keep *result*; the nodes that can run now."""
+        """Store *result* in the cache, report the end; the nodes that can run now."""
         key = self._keys.get(node)
         if key is not None:
             self._store(node, key, result)
-        self._tell_end(node, dict(zip(node.outputs, result)))
+        self._notify_end(node, dict(zip(node.outputs, result)))
         with self._lock:
             self._keep(node, result)
             children = self._children.get(node, ())
@@ -240,33 +243,33 @@ class Steps:
             return [child for child in children if not self._waits[child]]
 
     def fail(self, node: NodeLike, inputs: Mapping[str, Any], error: BaseException) -> None:
-        """Keep what there is to know of *error*, which *node* raised."""
+        """Keep *error*, which *node* raised, with its inputs, and report it."""
         with self._lock:
             results = {
-                name: value for name, value in self.values.items() if name not in self.job.values
+                name: value for name, value in self.values.items() if name not in self.run.values
             }
-        self.job.fail(node, error, inputs, results, self._context.item)
+        self.run.fail(node, error, inputs, results, self._context.item)
         try:
-            self._tell(node, "on_error", error)
+            self._notify(node, "on_error", error)
         finally:
-            self._tell_end(node, {})
+            self._notify_end(node, {})
 
     def drop(self, node: NodeLike) -> None:
-        """*node* was told of and did not start, because another had failed."""
-        self._tell_end(node, {})
+        """Report the end of *node*, which was begun but not called because another one failed."""
+        self._notify_end(node, {})
 
     def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
-        """*node* has run elsewhere: tell of it, and keep its outputs, if they came (None: not)."""
+        """Report *node*, which ran in another process, and keep its *outputs* (None: not sent)."""
         self.begin(node)
-        if self.job.scope.callbacks:
+        if self.run.scope.callbacks:
             self._started[node] -= seconds
         if outputs is None:
-            self._tell_end(node, {})
+            self._notify_end(node, {})
         else:
             self.end(node, tuple([outputs[name] for name in node.outputs]))
 
     def step(self, node: NodeLike, call: Callable[..., tuple[Any, ...]]) -> list[NodeLike]:
-        """The whole step of *node*, made by *call*; the nodes that can run now."""
+        """Begin *node*, have *call* call it, and end it; the nodes that can run now."""
         inputs = self.begin(node)
         try:
             result = call(node, inputs)
@@ -276,74 +279,39 @@ class Steps:
         return self.end(node, result)
 
     def result(self) -> Any:
-        """What the run was for."""
-        return self.job.plan.result(self.values)
+        """What the caller of the run gets."""
+        return self.run.plan.result(self.values)
 
     def _store(self, node: NodeLike, key: str, result: tuple[Any, ...]) -> None:
-        from kohaku_ast.pipeline.explain import keep
+        from kohaku_ast.pipeline.explain import store_result
 
-        keep(node, key, result, self._lineage, self.job.scope.cache)
+        store_result(node, key, result, self._lineage, self.run.scope.cache)
 
     def _keep(self, node: NodeLike, result: tuple[Any, ...]) -> None:
         for name, value in zip(node.outputs, result):
-            if name not in self.job.values:  # a given value replaces the node's
+            if name not in self.run.values:  # a given value replaces the node's
                 self.values[name] = value
 
-    def _tell(self, node: NodeLike, event: str, value: Any) -> None:
-        scope = self.job.scope
+    def _notify(self, node: NodeLike, event: str, value: Any) -> None:
+        scope = self.run.scope
         if scope.callbacks:
-            scope.tell(event, node.name, value, context=scope.context.inside(node.name))
+            scope.notify(event, node.name, value, context=scope.context.inside(node.name))
 
-    def _tell_end(self, node: NodeLike, outputs: Mapping[str, Any]) -> None:
-        scope = self.job.scope
+    def _notify_end(self, node: NodeLike, outputs: Mapping[str, Any]) -> None:
+        scope = self.run.scope
         if scope.callbacks:
             seconds = clock() - self._started[node]
             context = scope.context.inside(node.name)
-            scope.tell("on_node_end", node.name, outputs, seconds, context=context)
-
-
-async def call_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of the outputs of an async *node*."""
-    from kohaku_ast.pipeline.node_like import split
-
-    result = node.call(values)  # type: ignore[attr-defined]  # is_async says that it has it
-    return split(node, await result if hasattr(result, "__await__") else result)
-
-
-def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The same, waited for in a loop of its own."""
-    import asyncio
-    import contextvars
-    import threading
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(call_async(node, values))
-    outcome: list[Any] = []
-
-    def inside() -> None:
-        try:
-            outcome.append((asyncio.run(call_async(node, values)), None))
-        except BaseException as error:
-            outcome.append((None, error))
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(inside,))
-    thread.start()
-    thread.join()
-    found, error = outcome[0]
-    if error is not None:
-        raise error
-    return found  # type: ignore[no-any-return]
+            scope.notify("on_node_end", node.name, outputs, seconds, context=context)
 
 
 clock: Callable[[], float] = time.perf_counter
 
 
 class Scope:
-    """Engine, cache, callbacks and place of a run. Frozen."""
+    """Engine, cache, callbacks and context of a run. Frozen."""
 
-    __slots__ = ("cache", "callbacks", "context", "engine", "held", "lock")
+    __slots__ = ("cache", "callbacks", "context", "engine", "level", "lock")
 
     def __init__(
         self,
@@ -351,16 +319,16 @@ class Scope:
         cache: Any = None,
         callbacks: tuple[Callback, ...] = (),
         context: Context | None = None,
-        held: Any = None,
+        level: Any = None,
         lock: threading.RLock | None = None,
     ) -> None:
         self.engine = engine
         self.cache = cache
         self.callbacks = callbacks
         self.context = context or Context()
-        #: What the engine holds for the whole run, for the runs inside it.
-        self.held = held
-        #: Held while callbacks are told something.
+        #: The engine's NestingLevel: what it opened for the whole run, and how deep this one is.
+        self.level = level
+        #: Acquired while callbacks are notified: they get one event at a time.
         self.lock = lock
 
     def replaced(self, **changes: Any) -> Scope:
@@ -370,18 +338,68 @@ class Scope:
     def at(self, item: int) -> Scope:
         """The scope of an item of a map."""
         context = self.context.at(item)
-        return Scope(self.engine, self.cache, self.callbacks, context, self.held, self.lock)
+        return Scope(self.engine, self.cache, self.callbacks, context, self.level, self.lock)
 
-    def tell(self, event: str, *values: Any, context: Context | None = None) -> None:
-        """Tell all callbacks, in their order."""
+    def notify(self, event: str, *values: Any, context: Context | None = None) -> None:
+        """Call the method *event* of all callbacks, in their order."""
         if not self.callbacks:
             return
         if self.lock is None:
-            self._tell(event, values, context or self.context)
+            self._notify(event, values, context or self.context)
             return
         with self.lock:
-            self._tell(event, values, context or self.context)
+            self._notify(event, values, context or self.context)
 
-    def _tell(self, event: str, values: tuple[Any, ...], context: Context) -> None:
+    def _notify(self, event: str, values: tuple[Any, ...], context: Context) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*values, context)
+
+
+class Engine(Protocol):
+    """Decides where and in which order the nodes of a run are called."""
+
+    def run(self, job: PipelineRun) -> Any:
+        """``job.plan.result(...)``. Raises what a node raised, after ``job.fail(...)``."""
+
+    def map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
+        """A result for each of *rows*, in their order; with *keep* a FailedItem for each that
+        raised.
+        """
+
+
+class PipelineLike(Protocol):
+    """What runs, nested nodes and drawings need of a Pipeline."""
+
+    #: The node that last raised.
+    last_error: Failure | None
+    cache: Any
+
+    @property
+    def name(self) -> str:
+        """What errors, callbacks and drawings call it."""
+
+    @property
+    def graph(self) -> Graph:
+        """The nodes and the names between them."""
+
+    @property
+    def nodes(self) -> tuple[NodeLike, ...]:
+        """The nodes, in an order in which they can run."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names that no node gives."""
+
+    @property
+    def callbacks(self) -> tuple[Callback, ...] | None:
+        """Its own callbacks, or None."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing in it has a cache or callbacks of its own."""
+
+    def plan(self, given: Iterable[str], output_name: Any = None) -> Plan:
+        """What would run for values of the names *given*."""
+
+    def scope(self, outer: Scope | None) -> Scope:
+        """Its own engine, cache and callbacks, and those of *outer* where it has none."""

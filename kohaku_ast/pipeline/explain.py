@@ -1,4 +1,4 @@
-"""Why each node of a run would or would not run: what ``Pipeline.explain_cache`` answers."""
+"""``Pipeline.explain_cache``: why each node would or would not run; and the notes it compares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from kohaku_ast.cache.code_identity import digest_of_code
-from kohaku_ast.cache.disk import Cache, NotKept, dumps
+from kohaku_ast.cache.disk import Cache, NotCacheable, dumps
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 from kohaku_ast.pipeline.cache_keys import Lineage
 from kohaku_ast.pipeline.node_like import NodeLike
@@ -19,10 +19,10 @@ from kohaku_ast.pipeline.plan import Plan
 
 @dataclass(frozen=True)
 class NodeCache:
-    """What would happen to one node."""
+    """Whether one node would run, and why."""
 
     node: str
-    #: ``kept`` (its result is loaded), ``not needed`` (what is below it is kept), ``runs``.
+    #: ``kept`` (its result is loaded), ``not needed`` (the results after it are kept), ``runs``.
     state: str
     why: str
     #: The key of its result; None if it has none.
@@ -31,7 +31,7 @@ class NodeCache:
 
 @dataclass(frozen=True)
 class CacheReport:
-    """A row a node, in the order in which they would run. Printing it shows a table."""
+    """A row for each node, in running order. ``print`` shows it as a table."""
 
     rows: tuple[NodeCache, ...]
 
@@ -49,8 +49,8 @@ class CacheReport:
 
 
 def explain_cache(plan: Plan, inputs: Mapping[str, Any], cache: Cache | None) -> CacheReport:
-    """What a run of *plan* would load and what it would run. Nothing is run. The nodes of a
-    pipeline inside that would run follow it, as far as its inputs are given.
+    """What a run of *plan* would load and what it would run. Runs nothing. If a nested pipeline
+    would run, rows of its nodes follow it, provided that its inputs are given.
     """
     if cache is None:
         rows = [
@@ -100,7 +100,7 @@ class _Explained:
         return f"it is as it was; nothing is kept for these values of {names or 'no input'}"
 
     def _above(self, node: NodeLike) -> list[NodeLike]:
-        """The nodes above *node*, in the order in which they run."""
+        """The nodes upstream of *node*, in running order."""
         found: set[NodeLike] = set()
         waiting = [node]
         while waiting:
@@ -112,14 +112,16 @@ class _Explained:
         return [one for one in self.plan.nodes if one in found]
 
     def _changed(self, node: NodeLike) -> list[str] | None:
-        """What is not as it was when a result of *node* was kept last; None: none ever was."""
-        now, data = _note(node, self.lineage), None
+        """The parts that differ from those of the last stored result of *node*; None if no result
+        was ever stored.
+        """
+        now, data = _facts_of(node, self.lineage), None
         if hasattr(self.cache, "load_note"):
             data = self.cache.load_note(_name(node))
         if now is None or data is None:
             return None
         before = json.loads(data)
-        own = f"{node.name}: default "  # one that is given now, or was then, tells nothing
+        own = f"{node.name}: default "  # not one whose input is given now, or was given then
         return [
             one
             for one in {**now, **before}
@@ -128,29 +130,29 @@ class _Explained:
         ]
 
     def inside(self, node: Any) -> list[NodeCache]:
-        """The rows of the pipeline that *node* is."""
+        """The rows of the nodes of a nested pipeline."""
         inputs = {name: self.inputs[name] for name in node.inputs if name in self.inputs}
         unknown = [name for name in node.inputs if name not in inputs and name not in node.defaults]
         is_inside = hasattr(node, "opened") and not node.map_over
         if self.rows[node].state != "runs" or not is_inside or unknown:
             return []
-        with node.opened(inputs, None) as (job, _):
-            found = explain_cache(job.plan, job.values, job.pipeline.cache or self.cache).rows
+        with node.opened(inputs, None) as (run, _):
+            found = explain_cache(run.plan, run.values, run.pipeline.cache or self.cache).rows
         return [replace(one, node=f"{node.name}.{one.node}") for one in found]
 
 
-def note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
-    """Keep what *node* is made of beside its result, once for each state of its code."""
+def store_note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
+    """Store the parts of *node* beside its result, once for each state of its code."""
     identity = lineage.identity_of(node)
     noted = lineage.keys.noted
     if identity is None or noted.get(node) is identity or not hasattr(cache, "store_note"):
         return
     noted[node] = identity
-    cache.store_note(_name(node), json.dumps(_note(node, lineage)).encode())
+    cache.store_note(_name(node), json.dumps(_facts_of(node, lineage)).encode())
 
 
-def _note(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
-    """What *node* reads, and its bound values and the defaults that it takes."""
+def _facts_of(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:
+    """The digests of what *node* reads, of its bound values and of the defaults it uses."""
     identity = lineage.identity_of(node)
     if identity is None:
         return None
@@ -171,28 +173,30 @@ def _digest(value: Any) -> str:
 
 
 def _name(node: NodeLike) -> str:
-    """The same whether the file of the node is run or imported, and wherever it lies."""
+    """The name of the note: the same if the node's file is run or imported, in any folder."""
     file = os.path.basename(node.where.rpartition(":")[0])
     return blake2b(repr((file, node.name, node.outputs)).encode(), digest_size=10).hexdigest()
 
 
-def keep(node: NodeLike, key: str, result: tuple[Any, ...], lineage: Lineage, cache: Cache) -> None:
-    """Keep the outputs of *node*; if that cannot be done, say so once for each node."""
+def store_result(
+    node: NodeLike, key: str, result: tuple[Any, ...], lineage: Lineage, cache: Cache
+) -> None:
+    """Store the outputs of *node*. If that is not possible, warn once for each node."""
     try:
         cache.store(key, result)
-    except NotKept as error:
+    except NotCacheable as error:
         reason = _reason(node, result, error)
-        message = f"the result of node {node.name!r} ({node.where}) is not kept: {reason}"
-        lineage.keys.said.once(f"result of {node.name}", message)
+        message = f"the result of node {node.name!r} ({node.where}) is not cached: {reason}"
+        lineage.keys.warnings.warn(f"result of {node.name}", message)
     else:
-        note(node, lineage, cache)
+        store_note(node, lineage, cache)
 
 
-def _reason(node: NodeLike, result: tuple[Any, ...], error: NotKept) -> NotKept | str:
-    """*error*, with the name of the output that it is about."""
+def _reason(node: NodeLike, result: tuple[Any, ...], error: NotCacheable) -> NotCacheable | str:
+    """*error*, with the name of the output that cannot be stored."""
     for name, value in zip(node.outputs, result):
         try:
             dumps(value)
-        except NotKept as found:
+        except NotCacheable as found:
             return f"the output {name!r} is {found}"
     return error

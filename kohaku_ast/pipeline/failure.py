@@ -1,6 +1,6 @@
-"""What is kept of a node that raised, and what its exception is told.
+"""A node that raised: what ``last_error`` keeps, the note on its exception, its traceback.
 
-Of the thread and of what it calls; set by who does the work that was sent.
+State of a context (a thread and what it calls): whether this is a worker process.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.node_like import NodeLike
 
 
-#: The file of every generated function, as tracebacks have it.
+#: The file name of generated code in tracebacks.
 FILENAME = "<pipeline of kohaku_ast>"
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _OURS = tuple(os.path.join(_PACKAGE, folder, "") for folder in ("pipeline", "engines"))
-#: Functions of ours that call a node: an exception that has no such frame is a bug of ours.
+#: Our functions that call a node. An exception without a frame of one of them is a bug of ours.
 _CALLERS = {"call", "call_async"}
 
 
 class Failure:
-    """A node that raised, with all that it takes to raise again: ``Pipeline.last_error``."""
+    """A node that raised, with the inputs to call it again: ``Pipeline.last_error``."""
 
     def __init__(
         self,
@@ -41,22 +41,22 @@ class Failure:
     ) -> None:
         #: The node that raised.
         self.node = node
-        #: What it raised.
+        #: The exception.
         self.error = error
-        #: What it was given, by input.
+        #: Its inputs, by name.
         self.inputs = dict(inputs)
-        #: What other nodes of the run had given by then, by output.
+        #: The outputs of other nodes of the run by then, by name.
         self.results = dict(results)
         #: The item of the map, counted from 0.
         self.item = item
 
     def reproduce(self) -> Any:
-        """Call the node again with the very same inputs: raises again what it raised, or gives
-        the values of its outputs as ``Node.run`` does.
+        """Call the node again with the same inputs: raises the exception again, or returns the
+        values of the outputs as ``Node.run`` does.
         """
         if not self.node.is_async:
             return self.node.run(self.inputs)
-        from kohaku_ast.pipeline.execution import run_async
+        from kohaku_ast.pipeline.node_like import run_async
 
         return run_async(self.node, self.inputs)
 
@@ -77,11 +77,11 @@ def note(node: NodeLike, inputs: Mapping[str, Any], item: int | None = None) -> 
 
 
 def add_note(error: BaseException, text: str) -> None:
-    """Have the traceback of *error* say *text* too."""
+    """Have the traceback of *error* show *text* too."""
     if sys.version_info >= (3, 11):
         error.add_note(text)
         return
-    # Tracebacks of Python 3.10 show no notes; a plain message can carry it.
+    # Python 3.10 shows no notes in tracebacks: the message, if it is plain text, gets it.
     try:
         notes = [*getattr(error, "__notes__", ()), text]
         error.__dict__["__notes__"] = notes
@@ -99,39 +99,39 @@ class FailedItem:
     def __init__(self, index: int, exception: BaseException, failure: Failure | None) -> None:
         #: The item, counted from 0.
         self.index = index
-        #: What it raised.
+        #: The exception.
         self.exception = exception
-        #: The node and what it was given.
+        #: The node and its inputs.
         self.failure = failure
 
     def __bool__(self) -> bool:
-        """False: ``[one for one in results if one]`` is what has succeeded."""
+        """False: ``[one for one in results if one]`` has the results of items that succeeded."""
         return False
 
     def __repr__(self) -> str:
         return f"<item {self.index} failed: {type(self.exception).__name__}: {self.exception}>"
 
 
-APART: ContextVar[bool] = ContextVar("kogine-apart", default=False)
+IN_WORKER: ContextVar[bool] = ContextVar("kogine-worker", default=False)
 """True in a worker process."""
 
 
-def note_crossing(has_crossed: bool) -> None:
-    """Work begins; *has_crossed*: it came from another process."""
-    if has_crossed:
-        APART.set(True)
+def enter_worker(is_received: bool) -> None:
+    """Mark this context as a worker process at the start of a task that another process sent."""
+    if is_received:
+        IN_WORKER.set(True)
 
 
-class RemoteTraceback(Exception):  # noqa: N818  # shown as the cause; it says where, not what
+class RemoteTraceback(Exception):  # noqa: N818  # it is shown as the cause of the error
     """The traceback in the process where an exception was raised."""
 
     def __str__(self) -> str:
         return f'\n"""\n{self.args[0]}"""'
 
 
-def cut(error: BaseException) -> None:
-    """Leave of the traceback what lies below our first call of the user's code. Nothing is left
-    of a KogineError of ours, which speaks for itself, and of what came from another process.
+def trim_traceback(error: BaseException) -> None:
+    """Remove our frames from the traceback: it starts at the user's first function. A KogineError
+    of ours, and an exception from another process, which has its own text, get no traceback.
     """
     at, called = error.__traceback__, False
     while at:
@@ -156,4 +156,4 @@ def _calls_nodes(code: CodeType) -> bool:
 
 
 class ScriptTraceback(RemoteTraceback):
-    """That of a script that ran in a process of its own."""
+    """The traceback of a script that ran in a process of its own."""

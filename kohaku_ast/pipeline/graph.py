@@ -1,4 +1,4 @@
-"""Nodes and the names between them, checked once; parts of them."""
+"""The graph of a pipeline: nodes joined by the names of outputs and inputs, checked once."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ if TYPE_CHECKING:
 
 
 class Graph:
-    """Raises PipelineError for what cannot be a graph. Takes time linear in its edges."""
+    """Nodes in running order, and which node gives and which nodes read each name. Raises
+    PipelineError for nodes that cannot be a graph. Takes time linear in its edges.
+    """
 
     #: In an order in which they can run; nodes that could change places are in the order given.
     nodes: tuple[NodeLike, ...]
     #: Output -> the node that gives it.
     producers: dict[str, NodeLike]
-    #: Name that no node gives -> the nodes that take it.
+    #: Name that no node gives -> the nodes that read it.
     readers: dict[str, list[NodeLike]]
     #: All names that nodes give, in running order.
     outputs: tuple[str, ...]
-    #: Nodes of whose outputs none is read by another.
+    #: Nodes whose outputs no other node reads.
     leaves: tuple[NodeLike, ...]
 
     def __init__(self, nodes: Iterable[NodeLike]) -> None:
@@ -54,7 +56,7 @@ class Graph:
         return tuple(self.readers)
 
     def is_optional(self, name: str) -> bool:
-        """Whether every node that takes the input *name* has a default for it."""
+        """Whether every node that reads the input *name* has a default for it."""
         return all(name in node.defaults for node in self.readers[name])
 
 
@@ -80,7 +82,7 @@ def _producers(nodes: tuple[NodeLike, ...]) -> dict[str, NodeLike]:
 
 
 def _unlinked(nodes: tuple[NodeLike, ...]) -> tuple[NodeLike, ...]:
-    """*nodes*, less those inputs of scripts that only the caller fills and some node gives."""
+    """*nodes* without those inputs of scripts that only the caller fills, if a node gives them."""
     if not any(hasattr(node, "unlinked") for node in nodes):
         return nodes
     outputs = frozenset([name for node in nodes for name in node.outputs])
@@ -92,7 +94,7 @@ def _unlinked(nodes: tuple[NodeLike, ...]) -> tuple[NodeLike, ...]:
 
 
 def _ordered(nodes: tuple[NodeLike, ...], producers: dict[str, NodeLike]) -> tuple[NodeLike, ...]:
-    """Depth first from each node in turn, without recursion: chains may be long."""
+    """*nodes* in running order: depth first, without recursion, since chains may be long."""
     done: dict[NodeLike, bool] = {}  # False while its parents are being visited
     order = []
     for root in nodes:
@@ -127,13 +129,11 @@ def _cycle(stack: list[NodeLike], closing: NodeLike) -> PipelineError:
         )
     path = " -> ".join(one.name for one in [around[-1], *around])
     places = ", ".join(shown(one) for one in around)
-    return PipelineError(
-        f"the nodes go round in a circle: {path}. They are {places}.{_way_out(around)}"
-    )
+    return PipelineError(f"the nodes form a cycle: {path}. They are {places}.{_way_out(around)}")
 
 
 def _way_out(around: list[NodeLike]) -> str:
-    """What to do if a script takes a name of the circle only because it has such a global."""
+    """What the user can do if a script is in the circle only because it has a global of a name."""
     for giver, taker in zip([*around[1:], around[0]], around):
         for name in taker.inputs:
             if name in giver.outputs and name in taker.defaults and hasattr(taker, "targets"):
@@ -159,7 +159,7 @@ def _check_edge(name: str, producer: NodeLike, node: NodeLike) -> None:
 
 
 def find_node(graph: Graph, name: str) -> NodeLike:
-    """The node that is called *name*, or gives it. Raises PipelineError."""
+    """The node called *name*, or the node that gives the output *name*. Raises PipelineError."""
     found = [node for node in graph.nodes if node.name == name]
     if len(found) > 1:
         ways = ", ".join(f"{one.outputs[0]!r} is {shown(one)}" for one in found)
@@ -174,8 +174,8 @@ def find_node(graph: Graph, name: str) -> NodeLike:
 def part_of(
     graph: Graph, from_node: str | None = None, to_node: str | None = None
 ) -> tuple[NodeLike, ...]:
-    """The nodes from *from_node* to *to_node*, both included, in running order: those that the
-    first leads to, and that the last needs. Raises PipelineError if there is no way.
+    """The nodes on the paths from *from_node* to *to_node*, both included, in running order.
+    Raises PipelineError if there is no path.
     """
     nodes: Sequence[NodeLike] = graph.nodes
     if from_node is not None:

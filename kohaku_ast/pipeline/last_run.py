@@ -1,4 +1,4 @@
-"""What became of each node in the last run: a Callback that keeps it."""
+"""The last run of a pipeline: a callback that keeps the state, times and counts of each node."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class LastRun(Callback):
-    """Keeps what became of each node: ``Pipeline(nodes, callbacks=[LastRun()])``.
+    """Keeps the state of each node: ``Pipeline(nodes, callbacks=[LastRun()])``.
 
-    ``Pipeline.visualize`` finds it there and shows states and times. ``last["train"]`` is the
-    Tally of a node, ``last["prep", "read"]`` that of one inside another.
+    ``Pipeline.visualize`` shows these states and times. ``last["train"]`` has the NodeStats of a
+    node, ``last["prep", "read"]`` those of a node inside another one.
     """
 
     def __init__(self) -> None:
         self._begin(())
 
     def _begin(self, base: Path) -> None:
-        #: Where the run happened: one pipeline, or the names to one that is inside others.
+        #: The path of the pipeline that ran: its name, or names if it is inside others.
         self.base = base
-        #: Names from the pipeline to a node -> its Tally.
+        #: Names from the pipeline to a node -> its NodeStats.
         self.tallies: dict[Path, NodeStats] = {}
         self._open = 0
-        #: Nodes that have raised and have not ended yet, and what is around nodes that raised.
+        #: Nodes that have raised and have not ended yet; pipelines and items with such a node.
         self._failed: set[Path] = set()
         self._broken: set[Path] = set()
 
@@ -42,10 +42,10 @@ class LastRun(Callback):
         return ((name,) if isinstance(name, str) else tuple(name)) in self.tallies
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), ()  # what was seen here is nothing to another process
+        return type(self), ()  # another process starts with an empty one
 
     def tally(self, context: Context) -> NodeStats:
-        """The Tally of where *context* is."""
+        """The NodeStats of the node or pipeline of *context*."""
         return self._at(context.path)
 
     def _at(self, path: Path) -> NodeStats:
@@ -68,58 +68,58 @@ class LastRun(Callback):
         self._open = max(0, self._open - 1)
 
     def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
-        """The outermost one begins anew."""
+        """The outermost one starts a new run."""
         self._opened(context).expected += len(context.nodes)
 
     def on_pipeline_end(
         self, name: str, outputs: Mapping[str, Any], seconds: float, context: Context
     ) -> None:
-        """Closes what began."""
+        """The end of the run, if it is the outermost."""
         self._closed()
 
     def on_map_start(self, items: int, context: Context) -> None:
-        """Counts its items."""
+        """Counts the items to come."""
         tally = self._opened(context)
         tally.items = True
         tally.expected += items
 
     def on_map_end(self, seconds: float, context: Context) -> None:
-        """Closes what began."""
+        """The end of the run, if it is the outermost."""
         self._closed()
 
     def on_map_item_end(self, item: int, seconds: float, context: Context) -> None:
-        """Counts it."""
+        """Counts the item as done."""
         self.tally(context).ended += 1
 
     def on_node_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
-        """It is running."""
+        """Counts the node as running."""
         self.tally(context).running += 1
 
     def on_node_end(
         self, name: str, outputs: Mapping[str, Any], seconds: float, context: Context
     ) -> None:
-        """It has succeeded, failed, or did not come to run after all."""
+        """Counts the node as succeeded, failed, or skipped because another one failed."""
         tally = self.tally(context)
         tally.running = max(0, tally.running - 1)
         tally.seconds += seconds
         if context.path in self._failed:
             self._failed.discard(context.path)
             tally.failed += 1
-        elif not outputs and context.path[:-1] in self._broken:  # it was dropped
+        elif not outputs and context.path[:-1] in self._broken:  # it never started
             tally.skipped += 1
         else:
             tally.succeeded += 1
         self._count(context)
 
     def on_node_cached(self, name: str, key: str, context: Context) -> None:
-        """It need not run."""
+        """Counts the node as cached."""
         self.tally(context).cached += 1
         self._count(context)
 
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
-        """Its end follows."""
+        """Keeps the error; the end of the node follows and counts it."""
         self._failed.add(context.path)
-        self.tally(context).error = _told(error)
+        self.tally(context).error = _error_text(error)
         around = context.path[:-1]
         if around not in self._broken or not is_item(around[-1]):
             self._broken.add(around)
@@ -129,13 +129,13 @@ class LastRun(Callback):
         return self._at(context.path[:-1])
 
     def _count(self, context: Context) -> None:
-        """A node of a pipeline that is not mapped itself counts there."""
+        """Count a node in its pipeline, unless that one counts items."""
         tally = self._around(context)
         if not tally.items:
             tally.ended += 1
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     try:
         text = str(error)
         for note in reversed(getattr(error, "__notes__", ())):
@@ -151,7 +151,7 @@ def is_item(name: str) -> bool:
 
 
 class NodeStats:
-    """What became of one node or pipeline, in all items together."""
+    """State, times and counts of one node or pipeline, in all items together."""
 
     __slots__ = (
         "broken",
@@ -170,16 +170,16 @@ class NodeStats:
     )
 
     def __init__(self) -> None:
-        #: How often it is running now, and how often it came to which end.
+        #: How often it is running now, and how often it ended in which state.
         self.running = self.succeeded = self.cached = self.failed = self.skipped = 0
-        #: The time that it took, all ends together.
+        #: The seconds of all its runs.
         self.seconds = 0.0
-        #: Of a pipeline: how many nodes or items in it there were to be, and how many came to an
-        #: end, and how many of these failed.
+        #: Of a pipeline: how many nodes or items it should run, how many have ended, and how many
+        #: of these failed.
         self.expected = self.ended = self.broken = 0
-        #: Of a pipeline: how often it has begun.
+        #: Of a pipeline: how often it has started.
         self.starts = 0
-        #: What it raised last, as text.
+        #: Its last exception, as text.
         self.error = ""
         #: Of a pipeline that is mapped: whether ``expected`` counts items.
         self.items = False
@@ -188,7 +188,7 @@ class NodeStats:
 
     @property
     def state(self) -> str:
-        """One of running, failed, succeeded, cached and skipped; empty before anything."""
+        """One of running, failed, succeeded, cached and skipped; empty before its first event."""
         for state in ("running", "failed", "succeeded", "cached", "skipped"):
             if getattr(self, state):
                 return state
@@ -196,7 +196,7 @@ class NodeStats:
 
     @property
     def times(self) -> int:
-        """How often it came to an end of its own."""
+        """How often it ended, cached results included."""
         return self.succeeded + self.cached + self.failed
 
     def __repr__(self) -> str:

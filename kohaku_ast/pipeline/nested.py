@@ -8,7 +8,7 @@ from types import MappingProxyType
 from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.execution import PipelineRun, clock
-from kohaku_ast.pipeline.inputs import check_mode, make_rows, over_names
+from kohaku_ast.pipeline.mapping import check_mode, make_rows, over_names
 from kohaku_ast.pipeline.node_like import output_names
 from kohaku_ast.pipeline.plan import ancestors
 
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.execution import Scope
-    from kohaku_ast.pipeline.inputs import Rows
-    from kohaku_ast.pipeline.pipeline import Pipeline
+    from kohaku_ast.pipeline.execution import PipelineLike, Scope
+    from kohaku_ast.pipeline.mapping import Rows
 
 
 class PipelineNode:
-    """Made by ``Pipeline.as_node``. Only what is needed of the pipeline runs."""
+    """A node that runs a pipeline, made by ``Pipeline.as_node``. Only those of its nodes run whose
+    outputs are needed.
+    """
 
-    #: No node of a graph calls it; its own engine sees to what is async inside.
+    #: The engine of the pipeline waits for its async nodes.
     is_async = False
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        pipeline: PipelineLike,
         input_mapping: Mapping[str, str] | None = None,
         output_mapping: Mapping[str, str] | None = None,
         map_over: str | Iterable[str] | Mapping[str, str] | None = None,
@@ -48,12 +49,12 @@ class PipelineNode:
         check_mode(map_mode)
         self.map_mode = map_mode
         over = over_names(map_over) if map_over is not None else {}
-        #: The inputs, as called out here, of which each value is a run; empty without a map.
+        #: The inputs, by their names outside, that hold a value for each run; empty without a map.
         self.map_over = tuple(over)
-        #: Name outside -> name in the pipeline, for inputs that are called otherwise in there.
+        #: Name outside -> name in the pipeline, of the inputs that are renamed.
         self.input_mapping = dict(input_mapping or {})
         self.input_mapping.update((old, new) for old, new in over.items() if old != new)
-        #: Name in the pipeline -> name outside, for outputs that are called otherwise out here.
+        #: Name in the pipeline -> name outside, of the outputs that are renamed.
         self.output_mapping = dict(output_mapping or {})
         self._without = without
         self._read_names(outputs)
@@ -66,16 +67,18 @@ class PipelineNode:
         mapped = self.input_mapping.values()
         self._replaced = [one for one in graph.outputs if one in mapped]
         known = [*graph.inputs, *self._replaced]
-        #: Name of an input in the pipeline -> out here.
+        #: Name of an input in the pipeline -> outside.
         self._outer = outer_inputs(known, self.input_mapping, who)
         check_known(self.map_over, self._outer.values(), "input", who)
-        #: Name of an output out here -> in the pipeline.
+        #: Name of an output outside -> in the pipeline.
         self._inner = outer_outputs(graph.outputs, self.output_mapping, who)
         self.outputs: tuple[str, ...] = tuple(self._inner) if outputs is None else outputs
         self._wanted = tuple([self._inner[one] for one in self.outputs])
 
     def _read_inputs(self) -> None:
-        """The inputs of what is needed of the pipeline, optional where all that read them agree."""
+        """Find the inputs of the nodes that are needed. One is optional if all its readers have a
+        default.
+        """
         graph = self.pipeline.graph
         self._nodes, _ = ancestors(graph, frozenset(self._replaced), self._wanted)
         names: dict[str, list[Any]] = {}
@@ -99,26 +102,26 @@ class PipelineNode:
 
     @property
     def where(self) -> str:
-        """Where the first of its nodes is."""
+        """File and line of its first node."""
         nodes = self.pipeline.nodes
         return nodes[0].where if nodes else "an empty pipeline"
 
     def narrowed(self, outputs: tuple[str, ...]) -> PipelineNode:
-        """A node that gives *outputs* only: what nothing else needs of it does not run."""
+        """A copy that gives *outputs* only: nodes that no output needs do not run."""
         return PipelineNode(*self._arguments(outputs))
 
     @property
     def unlinked(self) -> frozenset[str]:
-        """The inputs that only the caller fills: of scripts inside, unless they were renamed."""
+        """The inputs that only the caller fills: those of scripts inside that were not renamed."""
         readers, renamed = self.pipeline.graph.readers, self.input_mapping.values()
-        held = {node: getattr(node, "unlinked", ()) for node in self.pipeline.nodes}
+        unlinked = {node: getattr(node, "unlinked", ()) for node in self.pipeline.nodes}
         return frozenset(
             [
                 outer
                 for inner, outer in self._outer.items()
                 if inner in readers
                 and inner not in renamed
-                and all(inner in held[node] for node in readers[inner])
+                and all(inner in unlinked[node] for node in readers[inner])
             ]
         )
 
@@ -127,7 +130,7 @@ class PipelineNode:
         return PipelineNode(*(*self._arguments(self.outputs)[:-1], self._without | names))
 
     def _arguments(self, outputs: tuple[str, ...]) -> Any:
-        """What makes an equal node with these *outputs*."""
+        """The arguments for an equal node with these *outputs*."""
         return (
             self.pipeline,
             self.input_mapping,
@@ -144,32 +147,34 @@ class PipelineNode:
         return PipelineNode, self._arguments(self.outputs)
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of the outputs; lists of them, if it maps."""
+        """The values of the outputs; with a map, a list for each."""
         return self.run_inside(values, None)
 
     def run_inside(self, values: Mapping[str, Any], scope: Scope | None) -> tuple[Any, ...]:
-        """The same, with the engine, cache and callbacks of *scope* where it has no own."""
-        with self.opened(values, scope) as (job, rows):
-            return self.gathered(job.run() if rows is None else job.map(rows))
+        """The same; the engine, cache and callbacks are those of *scope* unless it has its own."""
+        with self.opened(values, scope) as (run, rows):
+            return self.gathered(run.run() if rows is None else run.map(rows))
 
     @contextmanager
     def opened(
         self, values: Mapping[str, Any], scope: Scope | None
     ) -> Iterator[tuple[PipelineRun, Rows | None]]:
-        """What runs for *values*, and its items, if it maps. Tells its start and its end."""
+        """The run for *values*, and its items if it maps. Reports its start and its end."""
         inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
         if scope is None:
-            yield self._job(inner, None)
+            yield self._make_run(inner, None)
             return
         deeper = scope.replaced(context=scope.context.inside(self.name, 1))
         started = clock()
-        deeper.tell("on_nested_start", self.name, self.pipeline.name)
+        deeper.notify("on_nested_start", self.name, self.pipeline.name)
         try:
-            yield self._job(inner, deeper)
+            yield self._make_run(inner, deeper)
         finally:
-            deeper.tell("on_nested_end", self.name, self.pipeline.name, clock() - started)
+            deeper.notify("on_nested_end", self.name, self.pipeline.name, clock() - started)
 
-    def _job(self, inner: dict[str, Any], scope: Scope | None) -> tuple[PipelineRun, Rows | None]:
+    def _make_run(
+        self, inner: dict[str, Any], scope: Scope | None
+    ) -> tuple[PipelineRun, Rows | None]:
         pipeline = self.pipeline
         if not self.map_over:
             plan = pipeline.plan(inner, self._wanted)
@@ -181,18 +186,18 @@ class PipelineNode:
         return PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
 
     def gathered(self, result: Any) -> tuple[Any, ...]:
-        """The outputs of this node, from what ``job`` gave."""
+        """The outputs of this node from *result*, which the run or the map returned."""
         if not self.map_over:
             return tuple([result[name] for name in self._wanted])
         return tuple([[one[name] for one in result] for name in self._wanted])
 
     def cache_identity(self) -> tuple[Any, ...]:
-        """What its results depend on beside its inputs, for their keys in a cache."""
+        """What the results depend on besides the inputs, for their keys in a cache."""
         names = tuple(sorted(self.input_mapping.items()))
         return (self._nodes, names, self._wanted, self.map_over, self.map_mode)
 
     def input_hint(self, name: str) -> Any:
-        """The type of an input, or UNKNOWN where each of its values is a run."""
+        """The type of an input, or UNKNOWN if it holds a value for each run."""
         if name in self.map_over:
             return edge_types.UNKNOWN
         inner = self.input_mapping.get(name, name)
@@ -216,8 +221,8 @@ class PipelineNode:
 
 
 def outer_inputs(inner: Iterable[str], mapping: Mapping[str, str], who: str) -> dict[str, str]:
-    """Name in there -> name out here, of the inputs *inner*. *mapping*: name out here -> in there.
-    Raises PipelineError where two names would meet.
+    """Name in the pipeline -> name outside, of the inputs *inner*. *mapping*: name outside -> name
+    in the pipeline. Raises PipelineError if two inputs would have one name.
     """
     outside: dict[str, str] = {}
     for outer, one in mapping.items():
@@ -235,8 +240,8 @@ def outer_inputs(inner: Iterable[str], mapping: Mapping[str, str], who: str) -> 
 
 
 def outer_outputs(inner: Iterable[str], mapping: Mapping[str, str], who: str) -> dict[str, str]:
-    """Name out here -> name in there, of the outputs *inner*. *mapping*: name in there -> out
-    here. Raises PipelineError where two names would meet.
+    """Name outside -> name in the pipeline, of the outputs *inner*. *mapping*: name in the pipeline
+    -> name outside. Raises PipelineError if two outputs would have one name.
     """
     found: dict[str, str] = {}
     for one in inner:
@@ -252,7 +257,7 @@ def outer_outputs(inner: Iterable[str], mapping: Mapping[str, str], who: str) ->
 
 
 def check_known(names: Iterable[str], known: Iterable[str], what: str, who: str) -> None:
-    """Raises PipelineError for a name of *names* that is not *known*."""
+    """Raise PipelineError for a name of *names* that is not *known*."""
     known = list(known)
     for name in names:
         if name not in known:

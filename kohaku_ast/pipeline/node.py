@@ -1,15 +1,16 @@
-"""``@node``: a function as a part of a graph. It stays the function that it was."""
+"""``@node``: a function as a node of a pipeline. Calling the node still calls the function."""
 
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from types import MappingProxyType
 from typing import Any, overload
 
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline import edge_types
-from kohaku_ast.pipeline.node_like import is_async, output_names, place, reduce_node, split
+from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def node(
 ) -> Any:
     """Make a function a Node: ``@node(output_name="loss")``, ``@node("train_set vocab")``.
 
-    Without *output_name* the output is called as the function is. *rename* says under which
-    names of the graph parameters are found (parameter: name); *cache* False: never cached.
-    Raises PipelineError for ``*args``, ``**kwargs`` and names that cannot be.
+    Without *output_name* the output has the name of the function. *rename* maps parameters to
+    names in the graph; *cache* False: results are never cached.
+    Raises PipelineError for ``*args``, ``**kwargs`` and names that are no identifiers.
     """
     if callable(output_name) and not isinstance(output_name, str):
         return Node(output_name, None)
@@ -98,7 +99,7 @@ class Node:
         self._take(bound or {})
 
     def __kogine_parts__(self) -> Iterator[tuple[str, Any]]:
-        """What the node is made of, as ``cache/code_dependencies.py`` asks for it."""
+        """The parts of the node, for ``cache/code_dependencies.py``."""
         yield "function", self.function
         names = {one.parameter: one.name for one in self.parameters}
         yield "names", (sorted(names.items()), self.outputs)
@@ -153,7 +154,7 @@ class Node:
         return place(code.co_filename, code.co_firstlineno)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function. What is bound has its place: *args* fill the parameters left."""
+        """Call the function. *args* fill the parameters that are not bound, in order."""
         if self.bound:
             args, kwargs = self._with_bound(args, kwargs)
         return self.function(*args, **kwargs)
@@ -175,7 +176,7 @@ class Node:
         return tuple([value for value in first if value is not REQUIRED]), values
 
     def __get__(self, instance: object, owner: type | None = None) -> Node:
-        """In a class it is a method, as the function would be."""
+        """A node in a class body is a method, as the function would be."""
         if instance is None:
             return self
         method = self.function.__get__(instance, owner)
@@ -185,11 +186,11 @@ class Node:
         )
 
     def bind(self, /, **values: Any) -> Node:
-        """A copy whose inputs named in *values* have these values and are no inputs any more."""
+        """A copy that has *values* for these inputs, which it no longer takes."""
         return self._copy(bound={**self.bound, **values})
 
     def with_names(self, name: str | None = None, /, **names: str) -> Node:
-        """A copy with other names: *name* for the node, ``old="new"`` for inputs and outputs."""
+        """A renamed copy: *name* for the node, ``old="new"`` for inputs and outputs."""
         known = [*self.inputs, *self.bound, *self.outputs]
         for old in names:
             if old not in known:
@@ -205,7 +206,7 @@ class Node:
         return Node(self.function, **{**self.options(), **changes})
 
     def options(self) -> dict[str, Any]:
-        """What, with the function, makes an equal node."""
+        """The arguments that make an equal node of the function."""
         return {
             "output_name": self.outputs,
             "cache": self.cache,
@@ -215,8 +216,8 @@ class Node:
         }
 
     def call(self, values: Mapping[str, Any]) -> Any:
-        """What the function returns (a coroutine, if it is async) for *values* of the inputs;
-        those that are not given have their defaults.
+        """Call the function with *values* of the inputs and return its result (a coroutine, if it
+        is async). Inputs without a value keep their defaults.
         """
         args, kwargs = [], {}
         for one in self.parameters:
@@ -228,20 +229,20 @@ class Node:
         return self.function(*args, **kwargs)
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of the outputs, in their order. Raises what the function does."""
+        """The values of the outputs, in their order. Raises what the function raises."""
         return split(self, self.call(values))
 
     def input_hint(self, name: str) -> Any:
-        """The type of an input, or ``hints.UNKNOWN``."""
+        """The type of an input, or ``edge_types.UNKNOWN``."""
         one = self._by_name.get(name)
         return edge_types.of_parameter(self.function, one.parameter) if one else edge_types.UNKNOWN
 
     def output_hint(self, name: str) -> Any:
-        """The type of an output, or ``hints.UNKNOWN``."""
+        """The type of an output, or ``edge_types.UNKNOWN``."""
         return edge_types.of_output(self.function, self.outputs.index(name), len(self.outputs))
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        return reduce_node(self)
+        return _reduced(self)
 
     def __repr__(self) -> str:
         return f"<node {self.name}({', '.join(self.inputs)}) -> {', '.join(self.outputs)}>"
@@ -268,8 +269,8 @@ class CallableParameter:
 
 
 def callable_parameters(function: Callable[..., object], who: str) -> list[CallableParameter]:
-    """The parameters of *function* in order. Raises PipelineError for ``*args`` and ``**kwargs``:
-    a graph cannot know what to give them.
+    """The parameters of *function* in order. Raises PipelineError for ``*args`` and ``**kwargs``,
+    which have no names for the graph.
     """
     plain = type(function) is types.FunctionType and not (
         function.__dict__.keys() & {"__wrapped__", "__signature__"}
@@ -324,3 +325,52 @@ def _starred(parameter: str, who: str) -> str:
         f"{who}: {parameter!r} has no names that a graph could give values to. "
         "Name each parameter, or wrap the function in one that does."
     )
+
+
+def _reduced(node: Node) -> str | tuple[Any, ...]:
+    """What ``__reduce__`` returns: a reference, if another process finds this node by the name of
+    the function; else the function's own bytes.
+    """
+    found = _look_up(node.__dict__)
+    if found is node:
+        return str(node.__dict__["__qualname__"])
+    if type(found) is type(node) and found.function is node.function:
+        return _copied, (found, node.options())  # as bind() makes it of the decorated one
+    return _rebuild, (_dump(node.function), node.options())
+
+
+def _look_up(names: dict[str, Any]) -> Any:
+    """The object that another process finds by the function's name."""
+    found: Any = sys.modules.get(names.get("__module__") or "")
+    if found is None or (found.__name__ == "__main__" and not hasattr(found, "__file__")):
+        return None  # no process can import what was typed into a notebook
+    for part in (names.get("__qualname__") or "<none>").split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _copied(node: Node, options: dict[str, Any]) -> Node:
+    return type(node)(node.function, **options)
+
+
+def _rebuild(function: Any, options: dict[str, Any]) -> Node:
+    if isinstance(function, bytes):
+        import pickle
+
+        function = pickle.loads(function)
+    if isinstance(function, Node):  # a method, read from its object: there it is a node
+        function = function.function
+    return Node(function, **options)
+
+
+def _dump(function: Callable[..., object]) -> object:
+    """*function* itself, if the standard library can pickle it, else cloudpickle's bytes."""
+    import pickle
+
+    try:
+        pickle.dumps(function)
+        return function
+    except Exception:
+        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+        return cloudpickle.dumps(function)

@@ -1,9 +1,8 @@
-"""What a graph asks of a node, whoever makes it; names and values of its outputs; its pickle."""
+"""The protocol of a node, and what all kinds of nodes share: names and values of outputs, calls."""
 
 from __future__ import annotations
 
 import keyword
-import sys
 from typing import Any, Protocol
 
 from kohaku_ast.errors import PipelineError
@@ -12,17 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kohaku_ast.pipeline.node import Node
-
 
 class NodeLike(Protocol):
     """Anything that can stand in ``Pipeline([...])``.
 
     It may also have ``input_hint(name)`` and ``output_hint(name)`` (types, for the check of
     the edges), and ``cache_identity()``: a tuple of values, functions and tuples of them that its
-    results depend on beside its inputs, asked for before every run with a cache. It should be
-    quick, and give equal objects as long as nothing has changed; without it the node counts by
-    the code of its class and by its attributes.
+    results depend on besides its inputs. Every run with a cache calls it, so it should be quick,
+    and return equal objects as long as nothing has changed. Without it the key has the code of
+    the node's class and its attributes.
     """
 
     @property
@@ -43,7 +40,7 @@ class NodeLike(Protocol):
 
     @property
     def bound(self) -> Mapping[str, Any]:
-        """Name -> value of what is no input any more."""
+        """Name -> value of the inputs that are bound."""
 
     @property
     def cache(self) -> bool:
@@ -58,14 +55,14 @@ class NodeLike(Protocol):
         """``file.py:12``."""
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of the outputs. *values* lacks the inputs that keep their defaults."""
+        """The values of the outputs. Inputs that are not in *values* keep their defaults."""
 
 
-def output_names(asked: str | Iterable[str], who: str) -> tuple[str, ...]:
-    """The names in *asked*. Raises PipelineError for none, a repeated one, or one that no
-    parameter could have.
+def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
+    """The names in *wanted*. Raises PipelineError if there is none, one is repeated, or one is no
+    name for a parameter.
     """
-    names = tuple(asked.split() if isinstance(asked, str) else asked)
+    names = tuple(wanted.split() if isinstance(wanted, str) else wanted)
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise PipelineError(
@@ -81,7 +78,7 @@ def output_names(asked: str | Iterable[str], who: str) -> tuple[str, ...]:
 
 
 def place(filename: str, line: int) -> str:
-    """``file.py:12``, relative to the working folder where the file lies in it."""
+    """``file.py:12``, relative to the working folder if the file is in it."""
     import os
 
     try:
@@ -113,7 +110,7 @@ _COROUTINE = 0x80  # CO_COROUTINE
 
 
 def is_async(function: Callable[..., object]) -> bool:
-    """Whether calling *function* makes a coroutine, as far as Python knows."""
+    """Whether a call of *function* returns a coroutine, as far as Python knows."""
     code = getattr(function, "__code__", None)
     if code is not None and not getattr(function, "__dict__", None):
         return bool(code.co_flags & _COROUTINE)
@@ -123,52 +120,34 @@ def is_async(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
-def reduce_node(node: Node) -> str | tuple[Any, ...]:
-    """What ``__reduce__`` returns: a reference, if the name of the function leads to this very
-    node in another process too; else the function's own bytes.
-    """
-    found = _named(node.__dict__)
-    if found is node:
-        return str(node.__dict__["__qualname__"])
-    if type(found) is type(node) and found.function is node.function:
-        return _copy, (found, node.options())  # as bind() makes it of the decorated one
-    return _rebuild, (_dump(node.function), node.options())
+async def call_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The values of the outputs of an async *node*."""
+    result = node.call(values)  # type: ignore[attr-defined]  # is_async says that it has it
+    return split(node, await result if hasattr(result, "__await__") else result)
 
 
-def _named(names: dict[str, Any]) -> Any:
-    """What another process finds under the function's name."""
-    found: Any = sys.modules.get(names.get("__module__") or "")
-    if found is None or (found.__name__ == "__main__" and not hasattr(found, "__file__")):
-        return None  # no process can import what was typed into a notebook
-    for part in (names.get("__qualname__") or "<none>").split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _copy(node: Node, options: dict[str, Any]) -> Node:
-    return type(node)(node.function, **options)
-
-
-def _rebuild(function: Any, options: dict[str, Any]) -> Node:
-    from kohaku_ast.pipeline.node import Node
-
-    if isinstance(function, bytes):
-        import pickle
-
-        function = pickle.loads(function)
-    if isinstance(function, Node):  # a method, read from its object: there it is a node
-        function = function.function
-    return Node(function, **options)
-
-
-def _dump(function: Callable[..., object]) -> object:
-    """*function* itself, if the standard library can pickle it, else cloudpickle's bytes."""
-    import pickle
+def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The same, run in an event loop of its own."""
+    import asyncio
+    import contextvars
+    import threading
 
     try:
-        pickle.dumps(function)
-        return function
-    except Exception:
-        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(call_async(node, values))
+    outcome: list[Any] = []
 
-        return cloudpickle.dumps(function)
+    def inside() -> None:
+        try:
+            outcome.append((asyncio.run(call_async(node, values)), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(inside,))
+    thread.start()
+    thread.join()
+    found, error = outcome[0]
+    if error is not None:
+        raise error
+    return found  # type: ignore[no-any-return]

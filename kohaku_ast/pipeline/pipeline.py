@@ -1,16 +1,15 @@
-"""A graph of nodes that can be run."""
+"""``Pipeline``: a graph of nodes that can be run, mapped, nested, drawn and explained."""
 
 from __future__ import annotations
 
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.callbacks import Callback, Context
-from kohaku_ast.pipeline.codegen import run_direct
-from kohaku_ast.pipeline.engine import find_engine
+from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
-from kohaku_ast.pipeline.failure import cut
+from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
-from kohaku_ast.pipeline.inputs import make_rows
+from kohaku_ast.pipeline.mapping import make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.plan import Plan, make_plan
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.drawing import Drawing, Explanation
-    from kohaku_ast.pipeline.engine import Engine
+    from kohaku_ast.pipeline.execution import Engine
     from kohaku_ast.pipeline.failure import Failure
     from kohaku_ast.pipeline.node_like import NodeLike
 
@@ -33,16 +32,16 @@ _PLANS = 256  # kept; more kinds of calls of one pipeline are rare
 class Pipeline:
     """Nodes, joined by the names of their outputs and inputs.
 
-    *nodes*: what ``@node`` and ``script()`` make, and pipelines. *engine*: "sequential" (the
+    *nodes*: those that ``@node`` and ``script()`` make, and pipelines. *engine*: "sequential" (the
     default), "async", "threaded", "parallel", an executor of ``concurrent.futures``, or an
     Engine. *cache*: a DiskCache or MemoryCache. Pipelines inside this one use its engine, cache
     and callbacks unless they have their own.
 
-    Raises PipelineError if the nodes cannot be a graph: a circle, two nodes that give one name,
+    Raises PipelineError if the nodes cannot be a graph: a cycle, two nodes that give one name,
     types that cannot fit.
     """
 
-    #: The node that last raised in this pipeline, with its inputs; ``reproduce()`` runs it again.
+    #: The last node that raised in this pipeline, with its inputs; ``reproduce()`` calls it again.
     last_error: Failure | None = None
 
     def __init__(
@@ -100,17 +99,21 @@ class Pipeline:
         output_name: Names = None,
         **named: Any,
     ) -> Any:
-        """Run what *output_name* needs: the value of one name, or a dict for several; without
-        it, every output of every node that leads to something.
+        """Run the nodes that *output_name* needs. Returns the value of one name, or a dict for
+        several; without it, a dict of every output of every node.
 
-        Values are given by name in *inputs* or as keywords; one of an output replaces its node,
-        and what only that node needs does not run. Raises PipelineError, before anything runs,
-        for inputs that are missing or would not be used; what a node raises keeps its type.
+        Give values by name in *inputs* or as keywords. A value for an output replaces its node,
+        and nodes that only this one needs do not run. Raises PipelineError, before anything runs,
+        for inputs that are missing or would not be used. An exception of a node keeps its type.
         """
         try:
-            return self._run(merged(inputs, named), output_name)
+            values = merged(inputs, named)
+            plan = self.plan(values, output_name)
+            if self._is_bare and not plan.is_async:
+                return run_direct(PipelineRun(self, plan, values, self._own_scope))
+            return PipelineRun(self, plan, values, self.scope(None)).run()
         except BaseException as error:
-            cut(error)
+            trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
 
     @hidden
@@ -123,58 +126,41 @@ class Pipeline:
         on_error: str = "raise",
         **named: Any,
     ) -> list[Any]:
-        """Run once for each value of the inputs that *map_over* names: the results of ``run`` in
-        their order. The other inputs are the same for all.
+        """Run once for each value of the inputs that *map_over* names. Returns the results of
+        ``run`` in their order. The other inputs are the same for all items.
 
-        Several inputs go together one by one (*map_mode* "zip", equal lengths) or in every
+        Several inputs are combined one by one (*map_mode* "zip", equal lengths) or in every
         combination ("product"). ``map_over={"urls": "url"}`` takes the values of the input "url"
         from "urls". *on_error* "keep" puts a FailedItem in the place of an item that raised.
         """
         try:
-            return self._map(merged(inputs, named), map_over, map_mode, output_name, on_error)
+            keep = checked_on_error(on_error) == "keep"
+            rows = make_rows(merged(inputs, named), map_over, map_mode)
+            plan = self.plan(rows.names, output_name)
+            return PipelineRun(self, plan, rows.fixed, self.scope(None)).map(rows, keep)
         except BaseException as error:
-            cut(error)
+            trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
 
-    def _run(self, values: dict[str, Any], output_name: Names) -> Any:
-        plan = self.plan(values, output_name)
-        if self._is_bare and not plan.is_async:
-            return run_direct(PipelineRun(self, plan, values, self._own_scope))
-        return PipelineRun(self, plan, values, self.scope(None)).run()
-
-    def _map(
-        self,
-        values: dict[str, Any],
-        map_over: str | Iterable[str] | Mapping[str, str] | None,
-        map_mode: str,
-        output_name: Names,
-        on_error: str,
-    ) -> list[Any]:
-        if on_error not in ("raise", "keep"):
-            raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
-        rows = make_rows(values, map_over, map_mode)
-        plan = self.plan(rows.names, output_name)
-        return PipelineRun(self, plan, rows.fixed, self.scope(None)).map(rows, on_error == "keep")
-
     def plan(self, given: Iterable[str], output_name: Names = None) -> Plan:
-        """What would run for values of the names *given*. Raises PipelineError as ``run`` does."""
-        given, asked = tuple(given), asked_names(output_name)
-        found = self._plans.get((given, asked))
+        """The Plan for values of the names *given*. Raises PipelineError as ``run`` does."""
+        given, wanted = tuple(given), checked_names(output_name)
+        found = self._plans.get((given, wanted))
         if found is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            found = self._plans[given, asked] = make_plan(self.graph, given, asked)
+            found = self._plans[given, wanted] = make_plan(self.graph, given, wanted)
         return found
 
     def scope(self, outer: Scope | None) -> Scope:
-        """Its own engine, cache and callbacks, and those of *outer* where it has none; without
-        *outer* those of a run that begins here.
+        """Its own engine, cache and callbacks, and those of *outer* where it has none. Without
+        *outer*, the scope of a run that starts here.
         """
         if outer is None:
             return self._own_scope.replaced(context=Context((self.name,)))
         changes: dict[str, Any] = {}
         if self.engine is not None and self.engine is not outer.engine:
-            changes.update(engine=self.engine, held=None)
+            changes.update(engine=self.engine, level=None)
         if self.cache is not None:
             changes["cache"] = self.cache
         if self.callbacks is not None:
@@ -192,25 +178,25 @@ class Pipeline:
     ) -> PipelineNode:
         """A node that runs this pipeline inside another.
 
-        *input_mapping*: name outside -> name in here; *output_mapping*: name in here -> name
-        outside. *map_over* names inputs, as called outside, that hold many values: the pipeline
-        runs for each, and its outputs are lists (``{"urls": "url"}`` renames, as in ``map``).
-        Raises PipelineError for names it has not.
+        *input_mapping*: name outside -> name in this pipeline; *output_mapping*: name in this
+        pipeline -> name outside. *map_over* names inputs, as called outside, that hold many
+        values: the pipeline runs for each of them, and its outputs are lists (``{"urls": "url"}``
+        renames, as in ``map``). Raises PipelineError for names that it does not have.
         """
         return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
 
     def explain_cache(
         self, inputs: Mapping[str, Any] | None = None, output_name: Names = None, **named: Any
     ) -> Any:
-        """Why each node would or would not run for these values; runs nothing."""
+        """Report why each node would or would not run for these values. Runs nothing."""
         from kohaku_ast.pipeline.explain import explain_cache
 
         values = merged(inputs, named)
         return explain_cache(self.plan(values, output_name), values, self.cache)
 
     def explain(self, from_node: str | None = None, to_node: str | None = None) -> Explanation:
-        """Every edge and why it is there, in words; of a part of the nodes, if it is named by its
-        ends. Raises PipelineError for nodes that are not there.
+        """Describe every edge and why it is there, of all nodes or of those from *from_node* to
+        *to_node*. Raises PipelineError for a node that it does not have.
         """
         from kohaku_ast.pipeline.drawing import explain_graph
 
@@ -219,26 +205,26 @@ class Pipeline:
     def visualize(
         self, depth: int = 0, from_node: str | None = None, to_node: str | None = None
     ) -> Drawing:
-        """A drawing for a notebook, or to ``save("x.svg")``; pipelines inside are open as deep as
-        *depth*. With a LastRun or ProgressBar among its callbacks it shows states and times.
+        """A drawing for a notebook, or to ``save("x.svg")``. Nested pipelines are open down to
+        *depth*. With a LastRun or ProgressBar among the callbacks it shows states and times.
         """
         from kohaku_ast.pipeline.drawing import draw
 
         return draw(self, depth, from_node, to_node)
 
     def cache_identity(self) -> tuple[Any, ...]:
-        """What it computes, for the keys of a node that runs it."""
+        """Its nodes: the keys of a node that runs it depend on them."""
         return self.graph.nodes
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process needs: neither plans nor what has failed here."""
+        """The state for another process, without plans and the last error."""
         return {**self.__dict__, "_plans": {}, "last_error": None}
 
     def __repr__(self) -> str:
-        from kohaku_ast.pipeline.drawing import told_inputs
+        from kohaku_ast.pipeline.drawing import shown_inputs
 
-        told = {name for node in self.nodes for name in told_inputs(self.graph, node)}
-        inputs = ", ".join([name for name in self.inputs if name in told])
+        shown = {name for node in self.nodes for name in shown_inputs(self.graph, node)}
+        inputs = ", ".join([name for name in self.inputs if name in shown])
         outputs = ", ".join(self.outputs)
         return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
 
@@ -247,7 +233,7 @@ _OF_NODES = ("inputs", "outputs", "defaults", "run")
 
 
 def listed_nodes(nodes: Any) -> list[NodeLike]:
-    """The nodes, with pipelines among them as nodes. Raises PipelineError for what is none."""
+    """The nodes; a pipeline among them becomes a node. Raises PipelineError for other objects."""
     if isinstance(nodes, str) or not hasattr(nodes, "__iter__"):
         raise PipelineError(f"nodes is {nodes!r}: give a list of nodes.")
     return [_as_node(one) for one in nodes]
@@ -266,7 +252,7 @@ def _as_node(one: Any) -> NodeLike:
 
 
 def checked_cache(cache: Any) -> Any:
-    """*cache*. Raises PipelineError if it cannot load and store."""
+    """*cache*. Raises PipelineError if it has no ``load`` and ``store``."""
     if cache is None or (hasattr(cache, "load") and hasattr(cache, "store")):
         return cache
     hint = f"DiskCache({cache!r})" if isinstance(cache, str) else "a DiskCache or a MemoryCache"
@@ -274,7 +260,7 @@ def checked_cache(cache: Any) -> Any:
 
 
 def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, ...] | None:
-    """The callbacks. Raises PipelineError for what is none."""
+    """The callbacks. Raises PipelineError for an object that is no Callback."""
     if callbacks is None:
         return None
     if not hasattr(callbacks, "__iter__"):
@@ -286,6 +272,13 @@ def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, .
         if not isinstance(one, Callback):
             raise PipelineError(f"{one!r} is no callback: derive its class from Callback.")
     return found
+
+
+def checked_on_error(on_error: str) -> str:
+    """*on_error*. Raises PipelineError if it is neither "raise" nor "keep"."""
+    if on_error not in ("raise", "keep"):
+        raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
+    return on_error
 
 
 def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
@@ -302,8 +295,8 @@ def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str,
     return {**inputs, **named}
 
 
-def asked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
-    """*output_name*, fit to be a key. Raises PipelineError for what names nothing."""
+def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
+    """*output_name* in a hashable form. Raises PipelineError if it is no name or list of names."""
     if output_name is None or isinstance(output_name, str):
         return output_name
     names = tuple(output_name) if hasattr(output_name, "__iter__") else None

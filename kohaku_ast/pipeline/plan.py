@@ -1,4 +1,4 @@
-"""What runs for the values that are given and the outputs that are asked for."""
+"""The Plan of a run: which nodes run for the given values and the wanted outputs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Plan:
-    """Frozen: the same for every run with the same names."""
+    """The nodes that run, in order. Frozen: the same for every run with the same names."""
 
     __slots__ = (
-        "_straight",
+        "_generated",
         "given",
         "has_nested",
         "is_async",
@@ -39,11 +39,11 @@ class Plan:
     ) -> None:
         #: The nodes that run, in order. A pipeline among them gives what is needed of it only.
         self.nodes = nodes
-        #: The names whose values are given, all of which some node of these reads.
+        #: The names whose values are given; some node reads each of them.
         self.given = given
-        #: The outputs asked for; without that, every output of every node that runs.
+        #: The wanted outputs; if the caller names none, every output of every node that runs.
         self.wanted = wanted
-        #: Whether one output was asked for by its name: its value is the result, no dict.
+        #: Whether the caller wants one output by its name: the result is its value, not a dict.
         self.single = single
         #: Whether a node is an ``async def``.
         self.is_async = any(node.is_async for node in nodes)
@@ -51,20 +51,22 @@ class Plan:
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
         #: Whether no pipeline among them has a cache or callbacks of its own.
         self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
-        #: What ``caching.keys`` works out once for each plan.
+        #: The PlanKeys of this plan, which ``cache_keys`` makes once.
         self.keys: object = None
-        self._straight: GeneratedCode | None = None
+        self._generated: GeneratedCode | None = None
 
     @property
-    def straight(self) -> GeneratedCode:
-        """The whole Plan as one function, made when it is first asked for."""
-        if self._straight is None:
+    def generated(self) -> GeneratedCode:
+        """The Plan as one generated function, made at its first use."""
+        if self._generated is None:
             with MAKING:
-                self._straight = self._straight or GeneratedCode(self)
-        return self._straight
+                self._generated = self._generated or GeneratedCode(
+                    self.nodes, self.given, self.wanted, self.single
+                )
+        return self._generated
 
     def result(self, values: Mapping[str, Any]) -> Any:
-        """What is asked for, out of all *values*."""
+        """The wanted outputs out of *values*."""
         if self.single:
             return values[self.wanted[0]]
         return {name: values[name] for name in self.wanted}
@@ -76,34 +78,36 @@ class Plan:
 def make_plan(
     graph: Graph, given: Collection[str], output_name: str | Collection[str] | None = None
 ) -> Plan:
-    """The Plan for values of the names *given* that gives *output_name* (None: all that leads
-    to a leaf). Raises PipelineError that names all missing and unused inputs, or all outputs
-    that nothing gives.
+    """The Plan that makes *output_name* (None: the outputs of all nodes that lead to a leaf) from
+    values of the names *given*. Raises PipelineError, which lists all missing and unused inputs,
+    or all wanted outputs that no node gives.
     """
     single = isinstance(output_name, str)
-    asked = (output_name,) if isinstance(output_name, str) else output_name
-    asked = None if asked is None else tuple(asked)
-    unknown = [name for name in asked or () if name not in graph.producers]
+    wanted = (output_name,) if isinstance(output_name, str) else output_name
+    wanted = None if wanted is None else tuple(wanted)
+    unknown = [name for name in wanted or () if name not in graph.producers]
     if unknown:
         raise PipelineError("\n".join(_unknown_output(graph, name) for name in unknown))
-    nodes, needed = ancestors(graph, frozenset(given), asked)
+    nodes, needed = ancestors(graph, frozenset(given), wanted)
     missing = _missing(nodes, given)
     unused = [name for name in given if name not in needed]
     if missing or unused:
-        raise PipelineError(_message(graph, missing, unused, asked))
+        raise PipelineError(_message(graph, missing, unused, wanted))
     _check_doubled(nodes, given)
-    wanted = asked if asked is not None else tuple([name for one in nodes for name in one.outputs])
+    wanted = (
+        wanted if wanted is not None else tuple([name for one in nodes for name in one.outputs])
+    )
     return Plan(nodes, tuple(given), wanted, single)
 
 
 def ancestors(
-    graph: Graph, given: Collection[str], asked: tuple[str, ...] | None
+    graph: Graph, given: Collection[str], wanted: tuple[str, ...] | None
 ) -> tuple[tuple[NodeLike, ...], set[str]]:
-    """The nodes to run, and every name that is read or asked for."""
-    if asked is None:
+    """The nodes to run, and every name that is read or wanted."""
+    if wanted is None:
         needed = {name for node in graph.leaves for name in node.outputs}
     else:
-        needed = set(asked)
+        needed = set(wanted)
     nodes: list[NodeLike] = []
     for node in reversed(graph.nodes):
         here = [name for name in node.outputs if name in needed and name not in given]
@@ -149,7 +153,7 @@ def _message(
     graph: Graph,
     missing: dict[str, NodeLike],
     unused: list[str],
-    asked: tuple[str, ...] | None,
+    wanted: tuple[str, ...] | None,
 ) -> str:
     lines = [
         f"the input {name!r} is missing: {shown(node)} reads it." for name, node in missing.items()
@@ -158,20 +162,20 @@ def _message(
     bound = {name for node in graph.nodes for name in node.bound}
     for name in unused:
         if name in known or name in bound:
-            lines.append(f"the input {name!r} would not be used: {_why(graph, name, asked)}")
+            lines.append(f"the input {name!r} would not be used: {_why(graph, name, wanted)}")
         else:
             hint = _near(name, [*missing, *known])
             lines.append(f"no node reads the input {name!r}.{hint}")
     return "\n".join(lines) + "\nNothing was run."
 
 
-def _why(graph: Graph, name: str, asked: tuple[str, ...] | None) -> str:
+def _why(graph: Graph, name: str, wanted: tuple[str, ...] | None) -> str:
     readers = [node for node in graph.nodes if name in node.inputs]
     if not readers:
         bound = [node for node in graph.nodes if name in node.bound]
         return f"it is bound in {shown(bound[0])}." if bound else "nothing reads it."
     names = ", ".join(shown(node) for node in readers)
-    what = "what is asked for" if asked is not None else "what is given"
+    what = "what is asked for" if wanted is not None else "what is given"
     return f"{names} reads it and does not run for {what}."
 
 

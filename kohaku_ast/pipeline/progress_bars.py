@@ -1,4 +1,4 @@
-"""Progress bars for a run: ``Pipeline(nodes, callbacks=[ProgressBar()])``."""
+"""Progress bars for a pipeline's run: ``Pipeline(nodes, callbacks=[ProgressBar()])``."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.last_run import NodeStats, Path
 
     class Display(Protocol):
-        """Shows rows in the place of those before."""
+        """Shows rows in place of the previous ones."""
 
         def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
-            """*is_last*: they stay."""
+            """Show *rows*; with *is_last* they stay."""
 
 
 _OFTEN = 0.1  # seconds between two paintings
 
 
 class ProgressBar(LastRun):
-    """A bar for the pipeline and one for each pipeline and map inside it, with what runs, what
-    was cached and what failed.
+    """A bar for the pipeline and one for each pipeline and map inside it, with the nodes that run
+    and the numbers of cached and failed ones.
 
-    On a terminal at its bottom, below what nodes print; in a notebook below the cell; nowhere
-    else. It is a LastRun, too.
+    A terminal shows the bars at its bottom, below the output of nodes, a notebook below the cell.
+    Elsewhere nothing is shown. A ProgressBar is a LastRun, too.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -61,11 +61,11 @@ class ProgressBar(LastRun):
         self._begun()
 
     def on_map_item_start(self, item: int, context: Context) -> None:
-        """From now on it is painted."""
+        """Starts the painting."""
         self._tick()
 
     def on_node_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
-        """From now on it is painted."""
+        """Starts the painting."""
         super().on_node_start(name, inputs, context)
         self._tick()
 
@@ -98,7 +98,7 @@ class ProgressBar(LastRun):
 
 
 class _Ticker(threading.Thread):
-    """Paints while nodes run: one may take hours in which nothing is told."""
+    """Paints while nodes run: one may take hours without an event."""
 
     def __init__(self, show: Callable[[], None]) -> None:
         super().__init__(name="kogine-progress", daemon=True)
@@ -110,13 +110,13 @@ class _Ticker(threading.Thread):
             self._paint()
 
     def stop(self) -> None:
-        """Nothing is painted after it."""
+        """Stop painting: nothing is painted after this call."""
         self._over.set()
         self.join()
 
 
 def choose(stream: TextIO | None) -> Display | None:
-    """What can show rows here: a notebook, a terminal, or nothing."""
+    """The display for this process: a notebook's, a terminal's, or None."""
     if _in_notebook():
         return NotebookBars()
     from kohaku_ast.flow.report import can_be_painted
@@ -139,20 +139,20 @@ _LABEL = 24  # letters
 class BarRow:
     """One bar."""
 
-    #: The name, moved in by what it is inside of.
+    #: The name, indented by its depth.
     label: str
     done: int
     total: int
     #: ``nodes`` or ``items``.
     unit: str
-    #: What is running, what failed, how long it took.
+    #: The running nodes, how many failed, how long it took.
     text: str
-    #: Whether anything of it failed.
+    #: Whether a node or item of it failed.
     has_failed: bool
 
 
 def find_rows(seen: LastRun, seconds: float = 0.0, is_over: bool = False) -> list[BarRow]:
-    """The rows, outermost first, of a run that has taken *seconds* so far, or in all."""
+    """The rows of a run, outermost first. *seconds*: how long it has taken."""
     tallies = dict(list(seen.tallies.items()))
     paths = [path for path, tally in tallies.items() if tally.starts]
     ordered = sorted(paths, key=lambda path: _order(path, paths))
@@ -165,12 +165,12 @@ def find_rows(seen: LastRun, seconds: float = 0.0, is_over: bool = False) -> lis
 
 
 def _running_text(seconds: float) -> str:
-    """Whole seconds: they change only once in a while."""
+    """Whole seconds, so that the text does not flicker."""
     return short_time(seconds) if seconds >= 1 else ""
 
 
 def _order(path: Path, paths: list[Path]) -> tuple[int, ...]:
-    """Each below what it is inside of; else in the order in which they began."""
+    """The sort key: each row below the pipeline around it, else in the order of their starts."""
     ways = (path[:length] for length in range(1, len(path) + 1))
     return tuple([paths.index(one) if one in paths else 0 for one in ways])
 
@@ -202,8 +202,8 @@ def _counted(count: int, what: str) -> str:
 
 
 def total_of(path: Path, tallies: Mapping[Path, NodeStats]) -> int:
-    """How many nodes or items there will be, as far as can be told: inside a map, as many for each
-    item as there were so far.
+    """How many nodes or items there will be. Inside a map it is an estimate: as many for each item
+    as there were so far.
     """
     tally = tallies[path]
     for length in reversed(range(len(path))):
@@ -215,13 +215,13 @@ def total_of(path: Path, tallies: Mapping[Path, NodeStats]) -> int:
 
 
 class NotebookBars:
-    """One output of the cell, which changes."""
+    """The bars as one output of a notebook's cell, which is updated."""
 
     def __init__(self) -> None:
         self._handle: Any = None
 
     def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
-        """Show *rows* in the place of those before."""
+        """Show *rows* in place of the previous ones."""
         import IPython.display  # a notebook has it
 
         output: Any = IPython.display  # it has no types
@@ -234,7 +234,7 @@ class NotebookBars:
 
 
 def bars_html(rows: Sequence[BarRow]) -> str:
-    """*rows* as a table."""
+    """*rows* as an HTML table."""
     return f"<table>{''.join(map(_row_html, rows))}</table>"
 
 
@@ -252,7 +252,7 @@ _WIDEST = 30
 
 
 class TerminalBars:
-    """Painted in the place of those before; what nodes print goes above them."""
+    """The bars at the bottom of a terminal; the output of nodes goes above them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._painter = Painter(stream)
@@ -264,7 +264,7 @@ class TerminalBars:
         self._full, self._rest = "━─" if is_utf else "#-"
 
     def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
-        """As many of *rows* as fit; with *is_last* they stay."""
+        """Show as many of *rows* as fit; with *is_last* they stay."""
         columns, _ = self._painter.size()
         label = max((width_of(row.label) for row in rows), default=0)
         count = max((len(_count(row)) for row in rows), default=0)
@@ -275,13 +275,13 @@ class TerminalBars:
             self._painter.release()
 
     def _print(self, text: str) -> None:
-        """What a node prints. A forked worker has the screen as it was when it was forked."""
+        """Print the output of a node. A forked worker has a copy of the screen's state."""
         if os.getpid() != self._pid:
             self._painter, self._pid = self._painter.forked(), os.getpid()
         self._painter.above(text)
 
     def _line(self, row: BarRow, widths: tuple[int, int, int], columns: int) -> tuple[str, int]:
-        """A row, and how wide it is."""
+        """The text of a row, and its width."""
         label, bar, count = widths
         before = fitted(row.label, label) + "  "
         after = f"  {_count(row).rjust(count)}  {row.text}".rstrip()

@@ -1,11 +1,16 @@
-"""The file of a script node: its text as it is now, what it takes and what it gives."""
+"""The file of a script node: what its text takes and gives, and its digest for cache keys."""
 
 from __future__ import annotations
 
 import ast
+import os
+import time
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from os.path import basename
 
+from kohaku_ast.cache.code_text import without_docstrings
+from kohaku_ast.cache.function_imports import find_file
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.node_like import output_names, place
 from kohaku_ast.runner.bind import Binder
@@ -16,32 +21,37 @@ from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.entrypoints import find_entrypoint
 from kohaku_ast.transform.find.inspection import inspect_source, with_modules
+from kohaku_ast.transform.find.modules import absolute_name, find_module
+from kohaku_ast.transform.find.source import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.script_runs import ScriptTexts
     from kohaku_ast.transform.find.bindings import Definition
     from kohaku_ast.transform.find.parameters import Parameter
     from kohaku_ast.transform.find.source import Source
 
+    #: Of a file: time of the last change, size, number.
+    State = tuple[int, ...]
+
 
 class ScriptFile:
-    """Shared by a node and its copies. Raises SourceError, and SyntaxError as ``compile`` does.
+    """The file of a script node, shared by its copies. Raises SourceError, and SyntaxError as
+    ``compile`` does.
 
-    The text is read again for each run, as ``Script.run`` does; what was compiled serves until
-    it has changed. In another process it is the text that was sent.
+    The text is read again for each run, as ``Script.run`` does; the compiled Program is used
+    until it changes. In another process it is the text that was sent.
     """
 
     def __init__(self, path: str, entrypoint: str = "") -> None:
         self.entrypoint = entrypoint
-        #: What the text says.
+        #: The names that the text has.
         self.names: ScriptNames
-        #: Whether it came from another process: then it was checked there.
+        #: Whether another process sent it; that process has checked it.
         self.is_sent = False
-        self._texts: ScriptTexts | None = None
+        self._texts: ScriptTexts | None = None  # made when a cache needs it
         self._take(Launch(path))
         self.names = find_names(source_of(self.launch))
 
@@ -52,7 +62,7 @@ class ScriptFile:
         self._binder = Binder(launch, (), self.entrypoint, capture=True)
 
     def binder(self) -> Binder:
-        """What binds the text, as it is now, to values. Raises SourceError if it is gone."""
+        """The Binder of the text as it is now. Raises SourceError if the file is gone."""
         if not self.is_sent:
             now = self._read()
             if now.data != self.launch.data:
@@ -60,20 +70,18 @@ class ScriptFile:
         return self._binder
 
     def check(self, targets: list[str]) -> None:
-        """Raise UnknownTarget and the like for *targets* that the script does not have."""
+        """Raise UnknownTarget and similar errors for *targets* that the script does not have."""
         if targets:
             self._binder.check([Override(one, None, "script(inputs=...)") for one in targets])
 
     def digests(self) -> tuple[tuple[str, bytes], ...]:
-        """Of the text, and of those of the user's modules that it imports, as they are now."""
+        """Digests of the text and of the user's modules that it imports, as they are now."""
         if self._texts is None:
-            from kohaku_ast.pipeline.script_runs import ScriptTexts
-
             self._texts = ScriptTexts(self.launch)
         return self._texts.digests()
 
     def _read(self) -> Launch:
-        """The file, wherever the working folder is by now."""
+        """The file as it is now, even if the working folder has changed."""
         now = Launch(self.launch.filename)
         now.shown, now.argv = self.launch.shown, self.launch.argv
         now.filename, now.path0 = self.launch.filename, self.launch.path0
@@ -99,17 +107,15 @@ class ScriptFile:
 
 def source_of(launch: Launch) -> Source:
     """The text of *launch*."""
-    from kohaku_ast.transform.find.source import decode
-
     return decode(launch.data, launch.filename, launch.path0, launch.package)
 
 
 RETURN = "return"
-"""Stands for what the call that starts the script returns: no global can have this name."""
+"""Stands for the return value of the script's starting call: no global can have this name."""
 
-#: Annotations that say the same in every script. A default's type says nothing: another is fine.
+#: Annotations that mean the same in every script. The type of a default does not count as one.
 _TYPES = {one.__name__: one for one in (int, float, str, bool, bytes, list, dict, set, tuple)}
-#: With one of these a script may have globals that its text does not name.
+#: A script that calls one of these may have globals that its text does not name.
 _OPENERS = ("globals", "exec", "vars", "locals")
 
 
@@ -117,19 +123,19 @@ _OPENERS = ("globals", "exec", "vars", "locals")
 class ScriptNames:
     """The names of one script."""
 
-    #: Name that a value may be given by (full and short targets) -> the full target.
+    #: Full or short target -> the full target.
     targets: dict[str, str] = field(default_factory=dict)
     #: Those of *targets* that another node's output of that name fills.
     linked: frozenset[str] = frozenset()
-    #: Those that a person would tune, by their shortest targets.
+    #: The short targets of the parameters that a person would tune.
     settings: tuple[str, ...] = ()
-    #: Global -> the line that binds it first.
+    #: Global -> the first line that binds it.
     globals: dict[str, int] = field(default_factory=dict)
-    #: Whether it may have other globals, too.
+    #: Whether it may have other globals too.
     is_open: bool = False
-    #: Whether a call of its own starts it, so that it returns something.
+    #: Whether the guard calls a function, so that there is a return value.
     returns: bool = False
-    #: Global -> the type that its annotation promises.
+    #: Global -> its annotated type.
     hints: dict[str, Any] = field(default_factory=dict)
 
 
@@ -159,8 +165,8 @@ def _targets(parameters: list[Parameter]) -> dict[str, str]:
 
 
 def _linked(parameters: list[Parameter], settings: list[Parameter]) -> Iterator[str]:
-    """Globals, and what a person would tune. The rest (a function, a module, a local deep inside)
-    may have the name of somebody's output by chance.
+    """Globals, and parameters that a person would tune. Others (a function, a module, a nested
+    local) may have the name of a node's output by chance.
     """
     for one in parameters:
         if one.kind == "global":
@@ -200,15 +206,15 @@ _FEW = 12  # names that a message may list
 
 
 def name_outputs(
-    asked: str | Iterable[str] | Mapping[str, str] | None, name: str
+    wanted: str | Iterable[str] | Mapping[str, str] | None, name: str
 ) -> dict[str, str]:
     """Global of the script, or "return" -> name in the graph. Raises PipelineError."""
-    if asked is None:
-        asked = {RETURN: name}
-    if hasattr(asked, "items"):
-        pairs = dict(asked.items())
+    if wanted is None:
+        wanted = {RETURN: name}
+    if hasattr(wanted, "items"):
+        pairs = dict(wanted.items())
         return dict(zip(pairs, output_names(pairs.values(), repr(name))))
-    names = asked.split() if isinstance(asked, str) else list(asked)
+    names = wanted.split() if isinstance(wanted, str) else list(wanted)
     if RETURN in names:
         raise PipelineError(
             f'{name!r}: what the script returns needs a name: outputs={{"return": "score"}}.'
@@ -216,9 +222,9 @@ def name_outputs(
     return {one: one for one in output_names(names, repr(name))}
 
 
-def check_outputs(asked: Iterable[str], file: ScriptFile) -> None:
-    """Raise PipelineError for what the script, by its text, cannot give."""
-    for one in asked:
+def check_outputs(wanted: Iterable[str], file: ScriptFile) -> None:
+    """Raise PipelineError for outputs that the script's text does not have."""
+    for one in wanted:
         if one == RETURN:
             if not (file.names.returns or file.entrypoint):
                 raise PipelineError(_nothing_returned(file))
@@ -241,3 +247,106 @@ def _no_global(name: str, file: ScriptFile) -> str:
         return f"{shown} has no global {name!r}. Did you mean {' or '.join(found)}?"
     known = f" It has: {', '.join(lines)}." if 0 < len(lines) <= _FEW else ""
     return f"{shown} has no global {name!r}.{known}"
+
+
+_YOUNG = 2_000_000_000  # nanoseconds; FAT counts every other second
+
+
+class ScriptTexts:
+    """Digests of a script and of the user's modules that it imports; rereads changed files."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._states: dict[str, State | None] = {}
+        self._digests: tuple[tuple[str, bytes], ...] = ()
+
+    def digests(self) -> tuple[tuple[str, bytes], ...]:
+        """Path from the script's folder and digest of each file. It is the same object until a
+        file changes.
+        """
+        if not self._states or not all(map(_is_same, self._states, self._states.values())):
+            self._read()
+        return self._digests
+
+    def _read(self) -> None:
+        folder, found = self._launch.path0, {}
+        waiting = [("", self._launch.filename)]
+        self._states = {}
+        while waiting:
+            name, path = waiting.pop()
+            if path in self._states:
+                continue
+            self._states[path] = _state(path)
+            data = _bytes(path)
+            found[_label(path, folder)] = _digest(data)
+            package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
+            waiting += _imported(data, package, folder)
+        digests = tuple(sorted(found.items()))
+        if digests != self._digests:
+            self._digests = digests
+
+
+def _digest(data: bytes) -> bytes:
+    try:
+        text = without_docstrings(ast.parse(data))
+    except (SyntaxError, ValueError, RecursionError):
+        text = data.decode("latin-1")
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _label(path: str, folder: str) -> str:
+    """The path from *folder*: a project that is moved keeps its results."""
+    inside = os.path.relpath(path, folder)
+    return os.path.basename(path) if inside.startswith("..") else inside.replace(os.sep, "/")
+
+
+def _is_same(path: str, before: State | None) -> bool:
+    return before is not None and _state(path) == before
+
+
+def _state(path: str) -> State | None:
+    """Time of the last change, size and inode of the file. None for a file that has just changed:
+    within one step of the clock it could change again unnoticed.
+    """
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    if time.time_ns() - found.st_mtime_ns < _YOUNG:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def _imported(data: bytes, package: str, folder: str) -> Iterator[tuple[str, str]]:
+    """The user's own modules that the text may import, each with its file."""
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for name in _names(tree, package):
+        module = find_module(folder, name)  # the script's own folder comes first
+        path = module.path if module else find_file(name)
+        if path is not None:
+            yield name, path
+
+
+def _names(tree: ast.Module, package: str) -> Iterator[str]:
+    """The names that *tree* imports, with their parents. Some may be no modules."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = absolute_name(node.module or "", node.level, package)
+            names = [f"{base}.{alias.name}".strip(".") for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))

@@ -1,4 +1,4 @@
-"""``script("train.py", outputs="model")``: a script as a part of a graph."""
+"""``script("train.py", outputs="model")``: a script as a node of a pipeline."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def script(
 ) -> ScriptNode:
     """A node that runs the file *path* as ``__main__``, unchanged.
 
-    *outputs* are globals of the script, as they are when it has ended: ``"model val_loss"``, or
-    ``{"model": "net"}`` (global: name in the graph). The key "return" is what the function
-    returned that its guard calls (or *entrypoint*, called in its place); without *outputs* that is
-    the one output, named as the file.
+    *outputs* are globals of the script, with their values at its end: ``"model val_loss"``, or
+    ``{"model": "net"}`` (global: name in the graph). The key "return" is the return value of the
+    function that the guard calls (or of *entrypoint*, called in its place). Without *outputs* this
+    is the only output, named after the file.
 
     Everything that can be overridden in the script is an optional input, by its targets (``lr``,
-    ``Args.lr``, ``main(epochs)``); what is not given stays as written. *inputs* gives targets
-    other names (``{"DATA": "train_set"}``), which some node or the caller has to give then; None
-    in a name's place leaves the target to the script.
+    ``Args.lr``, ``main(epochs)``); without a value it stays as written. *inputs* renames targets
+    (``{"DATA": "train_set"}``): a node or the caller then has to give them; None in place of the
+    name leaves the target to the script.
 
     Raises SourceError, SyntaxError, UnknownTarget and the like, and PipelineError for an output
     that the script does not have.
@@ -45,21 +45,21 @@ def script(
 
 
 class ScriptNode:
-    """Made by ``script``. Calling it runs the script: ``train(lr=0.1)``."""
+    """A node that runs a script, made by ``script``. A call runs the script: ``train(lr=0.1)``."""
 
-    #: A coroutine that the guard starts is run to its end.
+    #: If the guard starts a coroutine, the script runs it to its end.
     is_async = False
     #: What errors, callbacks and drawings call it.
     name: str
     #: The names that it gives to the graph.
     outputs: tuple[str, ...]
-    #: The names that it takes: required ones, then what a person would tune, then the rest.
+    #: The names that it takes: required ones, then those that a person would tune, then the rest.
     inputs: tuple[str, ...]
-    #: Name of an optional input -> ``...``: what the script says itself.
+    #: Name of an optional input -> ``...``: the value as written in the script.
     defaults: Mapping[str, Any]
     #: Name of a bound input -> its value.
     bound: Mapping[str, Any]
-    #: Name of an input, or of a bound one -> the target that it means in the script.
+    #: Name of an input, bound or not -> its target in the script.
     targets: Mapping[str, str]
     #: The optional inputs that a person would tune.
     settings: tuple[str, ...]
@@ -74,7 +74,7 @@ class ScriptNode:
     ) -> None:
         self.file = file
         self.name = name or splitext(basename(file.launch.shown))[0]
-        self.__qualname__ = self.name  # what explain_cache calls it
+        self.__qualname__ = self.name  # explain_cache shows it
         #: Whether its results may be cached.
         self.cache = cache
         #: Global of the script, or "return" -> name in the graph.
@@ -90,13 +90,13 @@ class ScriptNode:
         self._take({})
 
     def _take(self, bound: Mapping[str, Any]) -> None:
-        """Find the inputs; those in *bound* are none any more."""
-        known = self._known()
+        """Find the inputs; those in *bound* get these values and are no longer inputs."""
+        known = self._targets_by_name()
         for name in bound:
             if name not in known:
                 raise PipelineError(self._unknown(name, list(known)))
-        held = {self.full(known[name]) for name in bound}
-        free = {name: one for name, one in known.items() if self.full(one) not in held}
+        bound_targets = {self.full(known[name]) for name in bound}
+        free = {name: one for name, one in known.items() if self.full(one) not in bound_targets}
         required = [name for name in self.renamed.values() if name in free]
         settings = [name for name in self.file.names.settings if name in free]
         self.targets = MappingProxyType({**free, **{name: known[name] for name in bound}})
@@ -107,8 +107,8 @@ class ScriptNode:
         self.inputs = tuple(dict.fromkeys([*required, *settings, *free]))
         self.defaults = MappingProxyType(dict.fromkeys(self.inputs[len(required) :], ...))
 
-    def _known(self) -> dict[str, str]:
-        """Name in the graph -> target. An output is no input of the script that gives it."""
+    def _targets_by_name(self) -> dict[str, str]:
+        """Name in the graph -> target. An output is never an input of the same script."""
         renamed = {self.full(target) for target in self.renamed}
         known = {
             name: target
@@ -141,11 +141,11 @@ class ScriptNode:
         return frozenset(names.targets) - names.linked - {*self.renamed.values()}
 
     def without(self, names: frozenset[str]) -> ScriptNode:
-        """A copy that does not take *names*."""
+        """A copy without the inputs *names*."""
         return self._copy(_without=self._without | names)
 
     def doubled(self, given: Iterable[str]) -> tuple[str, str] | None:
-        """Two of the names *given* that mean one target, if there are such."""
+        """Two of the names *given* that mean the same target; None if there are none."""
         seen: dict[str, str] = {}
         for name in given:
             target = self.full(self.targets[name]) if name in self.targets else None
@@ -154,8 +154,8 @@ class ScriptNode:
         return None
 
     def __call__(self, **values: Any) -> Any:
-        """Run the script; its output, or a tuple of them. Targets that are no Python names go by
-        ``**{"main(epochs)": 3}``.
+        """Run the script. Returns its output, or a tuple of several. Write targets that are no
+        Python names as ``**{"main(epochs)": 3}``.
         """
         for name in values:
             if name not in self.inputs:
@@ -164,14 +164,14 @@ class ScriptNode:
         return result[0] if len(result) == 1 else result
 
     def bind(self, **values: Any) -> ScriptNode:
-        """A copy whose inputs named in *values* have these values and are no inputs any more."""
+        """A copy that has *values* for these inputs, which it no longer takes."""
         made = self._copy()
         made._take({**self.bound, **values})
         return made
 
     def with_names(self, name: str | None = None, /, **names: str) -> ScriptNode:
-        """A copy with other names: *name* for the node, ``old="new"`` for inputs and outputs. An
-        input with a new name is required.
+        """A renamed copy: *name* for the node, ``old="new"`` for inputs and outputs. A renamed
+        input is required.
         """
         for old in names:
             if old not in self.targets and old not in self.outputs:
@@ -186,7 +186,7 @@ class ScriptNode:
 
     def __reduce__(self) -> tuple[Any, ...]:
         given = (self.file, self.globals, self.renamed, self.name, self.cache)
-        return _made, (given, self._without, dict(self.bound))
+        return _node_from, (given, self._without, dict(self.bound))
 
     def _copy(self, **changes: Any) -> ScriptNode:
         made = copy.copy(self)
@@ -195,9 +195,9 @@ class ScriptNode:
         return made
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of the outputs: in a worker process from a process of its own, else from
-        here, one script at a time. Raises what the script does; PipelineError if it ended without
-        an output.
+        """Run the script and return the values of the outputs. In a worker process the script gets
+        a process of its own, else it runs in this one, one script at a time. Raises what the
+        script raises; PipelineError if it ends without setting an output.
         """
         given = {**self.bound, **values} if self.bound else values
         overrides = {self.targets[name]: value for name, value in given.items()}
@@ -214,11 +214,11 @@ class ScriptNode:
         return f"node {self.name!r}: the script has ended without a global {name!r}{where}."
 
     def cache_identity(self) -> tuple[Any, ...]:
-        """What its results depend on beside its inputs, for their keys in a cache."""
+        """What the results depend on besides the inputs, for their keys in a cache."""
         return (self.file.digests(), self._means, self._gives, self.file.entrypoint)
 
     def input_hint(self, name: str) -> Any:
-        """The type of the annotation of a global, or UNKNOWN."""
+        """The annotated type of the input's global, or UNKNOWN."""
         return self.file.names.hints.get(self.targets.get(name, ""), edge_types.UNKNOWN)
 
     def output_hint(self, name: str) -> Any:
@@ -231,7 +231,7 @@ class ScriptNode:
         return f"<script {self.name}({', '.join(shown)}) -> {', '.join(self.outputs)}>"
 
 
-def _made(given: Any, without: frozenset[str], bound: dict[str, Any]) -> ScriptNode:
+def _node_from(given: Any, without: frozenset[str], bound: dict[str, Any]) -> ScriptNode:
     made = ScriptNode(*given)
     made._without = without
     made._take(bound)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.cache.code_identity import Unseen, identify
+from kohaku_ast.cache.code_identity import Unidentified, identify
 from kohaku_ast.cache.fingerprint import fingerprint
 
 
@@ -232,7 +232,7 @@ def test_what_cannot_be_told_is_named() -> None:
     def numbers() -> Iterator[int]:
         yield 1
 
-    with pytest.raises(Unseen, match=r"f: rows.*generator"):
+    with pytest.raises(Unidentified, match=r"f: rows.*generator"):
         digest("def f(x):\n    return next(rows)", rows=numbers())
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.cache.disk import DiskCache, Hit, NotKept
+from kohaku_ast.cache.disk import DiskCache, Hit, NotCacheable
 from kohaku_ast.errors import CacheWarning, PipelineError
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,7 @@ def test_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
 def test_a_result_beyond_the_limit_empties_nothing(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, most_bytes=1000)
     cache.store("small", 1)
-    with pytest.raises(NotKept, match=r"5\d{3} bytes.*most_bytes"):
+    with pytest.raises(NotCacheable, match=r"5\d{3} bytes.*most_bytes"):
         cache.store("large", b"x" * 5000)
     assert files(tmp_path) == ["small"]
 
@@ -138,7 +138,7 @@ def test_a_limit_that_makes_no_sense_is_refused(tmp_path: Path, most: Any) -> No
 def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = DiskCache(tmp_path / "file" / "kept")
-    with pytest.warns(CacheWarning, match=r"cannot be kept.*another folder") as caught:
+    with pytest.warns(CacheWarning, match=r"cannot be stored.*another folder") as caught:
         store_all(cache, "abc")
     assert cache.load("a") is None
     assert len(caught) == 1
@@ -181,7 +181,7 @@ def test_a_folder_that_can_only_be_read_gives_hits(tmp_path: Path) -> None:
     try:
         cache = DiskCache(tmp_path)
         assert value_of(cache, "key") == 1
-        with pytest.warns(CacheWarning, match="cannot be kept"):
+        with pytest.warns(CacheWarning, match="cannot be stored"):
             cache.store("other", 1)
     finally:
         (tmp_path / "values").chmod(0o700)
@@ -371,7 +371,7 @@ with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     cache.store("other", 2)
     cache.store("third", 2)
-assert len(said) == 1 and "cannot be kept" in str(said[0].message), said
+assert len(said) == 1 and "cannot be stored" in str(said[0].message), said
 assert cache.load("other") is None
 END
 """

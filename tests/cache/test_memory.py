@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kohaku_ast.cache.disk import NotKept
+from kohaku_ast.cache.disk import NotCacheable
 from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.errors import PipelineError
 
@@ -48,7 +48,7 @@ def test_bytes_are_counted() -> None:
         cache.store(str(number), [b"x" * 1000])
     assert len(cache) == 4
     cache.store("9", [1])
-    with pytest.raises(NotKept, match=r"6.* bytes.*most_bytes"):
+    with pytest.raises(NotCacheable, match=r"6.* bytes.*most_bytes"):
         cache.store("large", [b"x" * 6000])
     assert value_of(cache, "large") == "a miss"
     assert len(cache) == 4

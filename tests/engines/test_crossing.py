@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kohaku_ast import Callback, Node, Pipeline, node
-from kohaku_ast.engines.remote_task import Parcel
+from kohaku_ast.engines.remote_task import PackedValue
 from kohaku_ast.errors import UncrossableValue
 
 
@@ -116,7 +116,7 @@ def test_functions_that_cannot_be_imported_cross() -> None:
 def test_large_fixed_values_are_not_sent_with_every_part(tmp_path: Path) -> None:
     small, large = bytes(1000), bytes(2_000_000)
     sent = {
-        size: len(pickle.dumps(Parcel(size, "x").laid_down(lambda: str(tmp_path))))
+        size: len(pickle.dumps(PackedValue(size, "x").spilled(lambda: str(tmp_path))))
         for size in (small, large)
     }
     assert 1000 < sent[small] < 2000

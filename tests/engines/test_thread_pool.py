@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast import HyperNodesEngine, NativeEngine, Node, Pipeline
-from kohaku_ast.engines.thread_pool import workers_at
+from kohaku_ast.engines.workers import workers_at
 
 
 @pytest.mark.parametrize(

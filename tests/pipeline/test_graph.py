@@ -60,7 +60,7 @@ def test_an_empty_pipeline_gives_nothing() -> None:
                 make(lambda x: x, "y", "two"),
                 make(lambda y: y, "z", "three"),
             ],
-            "in a circle: one -> two -> three -> one",
+            "form a cycle: one -> two -> three -> one",
             id="circle",
         ),
         pytest.param(
@@ -69,7 +69,7 @@ def test_an_empty_pipeline_gives_nothing() -> None:
                 make(lambda y, q: y, "p", "two"),
                 make(lambda p: p, "q", "three"),
             ],
-            "in a circle: two -> three -> two",
+            "form a cycle: two -> three -> two",
             id="circle behind a node that is in none",
         ),
         pytest.param(

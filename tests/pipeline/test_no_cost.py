@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -81,3 +84,20 @@ def _counted(call: Callable[[], object]) -> int:
 
 def test_a_callback_hears_only_what_it_overrides() -> None:
     Pipeline([double], callbacks=[Callback()]).map({"x": [1]}, map_over="x")
+
+
+def test_a_run_in_this_thread_imports_no_event_loop_and_no_pools() -> None:
+    code = (
+        "from kohaku_ast import Pipeline, node; import sys\n"
+        "made = Pipeline([node('b')(lambda a: a)])\n"
+        "made.run(a=1), made.map({'a': [1]}, 'a')\n"
+        "print({'asyncio', 'concurrent.futures', 'inspect', 'pickle', 'rich'} & {*sys.modules})"
+    )
+    found = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "set()\n"

@@ -149,7 +149,7 @@ def test_outputs_that_the_text_allows(folder: Path, text: str) -> None:
 def test_a_circle_says_how_to_leave_a_name_to_the_script(folder: Path) -> None:
     write("a.py", "x = 1\ny = 2\n")
     write("b.py", "x = 1\ny = 2\n")
-    with pytest.raises(PipelineError, match=r"circle.*inputs=\{'x': None\}"):
+    with pytest.raises(PipelineError, match=r"cycle.*inputs=\{'x': None\}"):
         Pipeline([script("a.py", "x"), script("b.py", "y")])
     b = script("b.py", {"y": "y", "x": "seen"}, {"x": None})
     assert Pipeline([script("a.py", "x"), b]).run(y=3, output_name="x") == 1

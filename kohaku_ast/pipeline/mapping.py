@@ -1,0 +1,132 @@
+"""The items of a map: which inputs vary, and the values of each item."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from kohaku_ast.errors import PipelineError, near
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+class Rows:
+    """The values of the varying inputs, item by item, and those of the others."""
+
+    __slots__ = ("_rows", "fixed", "over")
+
+    def __init__(
+        self, over: tuple[str, ...], rows: Sequence[Any], fixed: Mapping[str, Any]
+    ) -> None:
+        #: The inputs that vary.
+        self.over = over
+        #: The inputs that are the same for every item.
+        self.fixed = fixed
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The items: values if one input varies, else tuples."""
+        return iter(self._rows)
+
+    def values(self, index: int) -> dict[str, Any]:
+        """All values of one item, by input."""
+        row = self._rows[index]
+        varying = {self.over[0]: row} if len(self.over) == 1 else dict(zip(self.over, row))
+        return {**self.fixed, **varying}
+
+    def part(self, start: int, stop: int) -> Rows:
+        """The items from *start* up to *stop*."""
+        return Rows(self.over, self._rows[start:stop], self.fixed)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All inputs that have values."""
+        return (*self.fixed, *self.over)
+
+
+def make_rows(
+    inputs: Mapping[str, Any],
+    map_over: str | Iterable[str] | Mapping[str, str] | None,
+    map_mode: str = "zip",
+) -> Rows:
+    """The items of ``map(inputs, map_over, map_mode)``. Raises PipelineError for names that are
+    not in *inputs*, values that are not iterable, and unequal lengths with "zip".
+    """
+    check_mode(map_mode)
+    renamed = over_names(map_over)
+    columns = {name: _column(old, inputs) for old, name in renamed.items()}
+    fixed = {name: value for name, value in inputs.items() if name not in renamed}
+    _check_renamed(renamed, fixed)
+    if len(columns) == 1:
+        return Rows(tuple(columns), next(iter(columns.values())), fixed)
+    if map_mode == "product":
+        return Rows(tuple(columns), list(itertools.product(*columns.values())), fixed)
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
+        raise PipelineError(
+            f"map over inputs of different lengths: {shown}. Give as many values of each, or "
+            'map_mode="product" for every combination.'
+        )
+    return Rows(tuple(columns), list(zip(*columns.values())), fixed)
+
+
+def check_mode(map_mode: str) -> None:
+    """Raise PipelineError for an unknown *map_mode*."""
+    if map_mode not in ("zip", "product"):
+        raise PipelineError(f"map_mode is {map_mode!r} (expected 'zip' or 'product').")
+
+
+def over_names(map_over: str | Iterable[str] | Mapping[str, str] | None) -> dict[str, str]:
+    """Name in the inputs -> name in the pipeline, of the inputs that vary. Raises PipelineError."""
+    if isinstance(map_over, str):
+        return {map_over: map_over}
+    if map_over is not None and hasattr(map_over, "items"):
+        names = dict(map_over.items())
+    elif map_over is None or hasattr(map_over, "__iter__"):
+        names = {name: name for name in map_over or ()}
+    else:
+        raise PipelineError(f"map_over is {map_over!r}: give a name, or a list of names.")
+    if not names:
+        raise PipelineError('map needs the input that varies: map(..., map_over="...").')
+    if not all(isinstance(name, str) for name in [*names, *names.values()]):
+        raise PipelineError(f"map_over is {map_over!r}: give a name, or a list of names.")
+    return names
+
+
+def _check_renamed(renamed: Mapping[str, str], fixed: Mapping[str, Any]) -> None:
+    names = list(renamed.values())
+    for old, name in renamed.items():
+        if name in fixed or names.count(name) > 1:
+            raise PipelineError(f"map_over gives {name!r} twice: as {old!r} and by its own name.")
+
+
+def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
+    if name not in inputs:
+        found = near(name, list(inputs))
+        hint = f" Did you mean {found[0]!r}?" if found else ""
+        raise PipelineError(
+            f"map_over names {name!r}, which is not among the inputs "
+            f"({', '.join(inputs) or 'none are given'}).{hint}"
+        )
+    return _listed(name, inputs[name])
+
+
+def _listed(name: str, value: Any) -> list[Any]:
+    if isinstance(value, (str, bytes)):
+        raise PipelineError(
+            f"map over {name!r} needs several values, not one {type(value).__name__}: "
+            f"{value!r:.60}. Put it into a list."
+        )
+    try:
+        found = iter(value)
+    except TypeError as error:
+        raise PipelineError(
+            f"map over {name!r} needs several values, not one {type(value).__name__}."
+        ) from error
+    return list(found)
