@@ -4,7 +4,7 @@ import os
 import sys
 
 if not getattr(sys.flags, "safe_path", sys.flags.isolated):
-    # The working folder stands there, and an `ast.py` in it is the script's, not ours.
+    # It is the working folder, and an `ast.py` there is for the script, not for us.
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 from kogine.main import main

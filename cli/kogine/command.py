@@ -1,13 +1,16 @@
-"""Click's commands, options and groups as kogine has them, and the group ``kogine``."""
+"""The group ``kogine`` with its table of commands, and the click classes that all commands use:
+options in groups, help with examples, near names for a mistyped word.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
+from kogine.report import message
 
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean, unknown
 from kohaku_ast.version import VERSION
@@ -21,13 +24,17 @@ _WIDEST = 26
 
 
 class Refusal(click.ClickException):
-    """A mistake in the command line, in the words that kogine prints."""
+    """A KogineError that click lets through, and prints where it is the one to end the program."""
 
     exit_code = 2
 
+    def __init__(self, error: KogineError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
     def show(self, file: Any = None) -> None:
         """Print ``kogine: error: ...``."""
-        click.echo(f"kogine: error: {self.format_message()}", file=file, err=True)
+        click.echo(message(self.error), file=file, err=True)
 
 
 class Option(click.Option):
@@ -42,11 +49,11 @@ class Option(click.Option):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
-        self.help = help  # click would import inspect to clean its indentation
+        self.help = help  # click would import inspect to remove its indentation
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """What stands in brackets behind the help: a default in words has no brackets of its own,
-        and a range without ends is none.
+        """The text in brackets after the help: a default in words gets no brackets of its own, a
+        range without ends is left out.
         """
         extra = super().get_help_extra(ctx)
         if isinstance(self.show_default, str):
@@ -73,12 +80,18 @@ def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 class _WithHelp(click.Command):
-    """A command whose ``--help`` is an Option of ours: making click's imports ``inspect``."""
+    """A command whose help ends with examples, and whose errors suggest near names of options."""
 
     _own_help: Option | None = None
 
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = examples
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The option, one for all contexts: click tells parameters apart by identity."""
+        """``--help`` as an Option of ours: click's own imports ``inspect``. It is one for all
+        contexts, since click compares parameters by identity.
+        """
         names = self.get_help_option_names(ctx)
         if names and self._own_help is None:
             self._own_help = Option(
@@ -91,37 +104,54 @@ class _WithHelp(click.Command):
             )
         return self._own_help
 
-
-class Command(_WithHelp):
-    """A command whose help shows its options by group, and two examples."""
-
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.examples = examples
-
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """As click does; an error of ours becomes one that click can show."""
-        try:
-            return super().make_context(*args, **kwargs)
-        except KogineError as error:
-            raise Refusal(str(error)) from None
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """As click does; an error of ours becomes one that click can show."""
-        try:
-            return super().invoke(ctx)
-        except KogineError as error:
-            raise Refusal(str(error)) from None
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, with near names for an option that the command does not have."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise Refusal(no_such_option(error.option_name, option_names(self, ctx))) from None
+            options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
+            names = [name for one in options for name in (*one.opts, *one.secondary_opts)]
+            hint = did_you_mean(error.option_name, names, cutoff=0.7)
+            text = f"No such option {error.option_name!r}.{hint}"
+            raise Refusal(UsageError(text)) from None
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, without line breaks: readers copy them."""
+        if self.examples:
+            with formatter.section("Examples"):
+                for one in self.examples:
+                    formatter.write(f"{' ' * formatter.current_indent}{one}\n")
+
+
+class Command(_WithHelp):
+    """A command whose help shows its options by group."""
+
+    def __init__(self, *args: Any, usage: str = "", **kwargs: Any) -> None:
+        """*usage* replaces the part of click's usage after ``[OPTIONS]``."""
+        super().__init__(*args, **kwargs)
+        self.usage = usage
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """``[OPTIONS]`` and the usage after it."""
+        pieces = super().collect_usage_pieces(ctx)
+        return [self.options_metavar or "", self.usage] if self.usage else pieces
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click does; a KogineError becomes a Refusal, which click can print."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except KogineError as error:
+            raise Refusal(error) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; a KogineError becomes a Refusal, which click can print."""
+        try:
+            return super().invoke(ctx)
+        except KogineError as error:
+            raise Refusal(error) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options below the names of their groups, in one column for all groups."""
+        """Write the options under the names of their groups, in one column for all groups."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for one in self.get_params(ctx):
             record = None if isinstance(one, click.Argument) else one.get_help_record(ctx)
@@ -134,18 +164,6 @@ class Command(_WithHelp):
                 rows = [(name.ljust(column), text) for name, text in records]
                 formatter.write_dl(rows, col_max=column)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        write_examples(formatter, self.examples)
-
-
-def write_examples(formatter: click.HelpFormatter, examples: Sequence[str]) -> None:
-    """Write *examples* as a section of a help, unwrapped: they are to be copied."""
-    if examples:
-        with formatter.section("Examples"):
-            for one in examples:
-                formatter.write(f"{' ' * formatter.current_indent}{one}\n")
-
 
 class Group(_WithHelp, click.Group):
     """Commands by name, each imported when it is used: ``{"run": ("kogine.run:run", HELP)}``."""
@@ -155,20 +173,14 @@ class Group(_WithHelp, click.Group):
         *args: Any,
         places: Mapping[str, tuple[str, str]],
         what: str = "command",
-        examples: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
-        """*places* has the ``module:object`` and the short help of each command; *what* is what
-        messages call them.
+        """*places* has the ``module:object`` and the short help of each command; *what* is the name
+        of such a command in messages.
         """
         super().__init__(*args, **kwargs)
         self.places = places
         self.what = what
-        self.examples = examples
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        write_examples(formatter, self.examples)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -185,25 +197,21 @@ class Group(_WithHelp, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that *args* begin with; another word is refused with near names."""
+        """The command that *args* start with; the error for another word suggests near names."""
         if args and args[0] not in self.places and not ctx.resilient_parsing:
-            raise Refusal(self.no_such_command(args[0]))
+            raise Refusal(UsageError(self.no_such_command(args[0])))
         return super().resolve_command(ctx, args)
 
     def no_such_command(self, name: str) -> str:
-        """The message for a *name* that is no command."""
+        """The message for a *name* that is not a command."""
         return unknown(self.what, name, self.places)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does; without any word the help is what is asked for."""
-        try:
-            asked = args if args or ctx.resilient_parsing else ["--help"]
-            return super().parse_args(ctx, asked)
-        except click.NoSuchOption as error:
-            raise Refusal(no_such_option(error.option_name, option_names(self, ctx))) from None
+        """As click does; without any word it prints the help."""
+        return super().parse_args(ctx, args if args or ctx.resilient_parsing else ["--help"])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write names and short helps from the table: nothing is imported for it."""
+        """Write names and short helps from the table, without an import of the commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.places.items()])
 
@@ -219,21 +227,10 @@ class Group(_WithHelp, click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-def option_names(command: click.Command, ctx: click.Context) -> list[str]:
-    """Every spelling of every option of *command*."""
-    options = (one for one in command.get_params(ctx) if isinstance(one, click.Option))
-    return [name for one in options for name in (*one.opts, *one.secondary_opts)]
-
-
-def no_such_option(name: str, known: Iterable[str]) -> str:
-    """The message for an option that a command does not have."""
-    return f"No such option {name!r}.{did_you_mean(name, known, cutoff=0.7)}"
-
-
 class _Kogine(Group):
     def no_such_command(self, name: str) -> str:
         if os.path.exists(name) or name.endswith(".py"):
-            return f"{name!r} is no command. To run it: kogine run {name}"
+            return f"{name!r} is not a command. To run it: kogine run {name}"
         return super().no_such_command(name)
 
 
@@ -264,8 +261,11 @@ kogine = _Kogine(
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     places={
-        "run": ("kogine.run:run", "Run a script with other values, as if it had been edited."),
-        "workflow": ("kogine.workflow:workflow", "Run several scripts, in a row or at once."),
+        "run": ("kogine.run:run", "Run a script with other values, as if it were edited."),
+        "workflow": (
+            "kogine.workflow:workflow",
+            "Run several scripts, one after another or at once.",
+        ),
         "pipeline": ("kogine.pipeline:pipeline", "Run or draw the pipeline that a file defines."),
         "config": ("kogine.config:config", "Show, check, write, compare and convert configs."),
         "transform": ("kogine.source:transform", "Print the rewritten source that run compiles."),
@@ -273,7 +273,7 @@ kogine = _Kogine(
             "kogine.source:freeze",
             "Write a script with the values in its definitions.",
         ),
-        "completion": ("kogine.completion:completion", "Print what makes a shell complete kogine."),
+        "completion": ("kogine.completion:completion", "Print the completion script for a shell."),
         "help": ("kogine.command:show_help", "Show the help of a command."),
     },
 )
@@ -289,17 +289,18 @@ def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
         root.command.invoke(inner)
 
 
-def read(words: list[str]) -> Callable[[], int] | None:
-    """What does what *words* ask for; None if click has done it: help, the version.
-
-    Raises UsageError for a mistake in the words.
+def read_with_click(words: list[str]) -> Callable[[], int] | None:
+    """The function that does the work of the command line *words*; None if click has done it: help
+    and version. Raises KogineError for a mistake in the words.
     """
     # Not main(): it turns Ctrl-C into an empty line and an Abort, and expands globs on Windows.
     try:
         with kogine.make_context("kogine", words) as context:
-            start: Callable[[], int] | None = kogine.invoke(context)
+            run: Callable[[], int] | None = kogine.invoke(context)
     except click.exceptions.Exit:
         return None
+    except Refusal as refusal:
+        raise refusal.error from None
     except click.ClickException as error:
         raise UsageError(error.format_message()) from None
-    return start
+    return run

@@ -1,4 +1,4 @@
-"""A click command that takes scripts: whose each word is, is settled before click parses ours."""
+"""A click command that takes scripts: it sorts the words, then click parses kogine's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import click
 from click.core import ParameterSource
 from kogine.command import Command
 from kogine.option_types import SCRIPTED, find_files, items
+from kogine.script_arguments import is_option
 from kogine.script_command import ScriptCommand
-from kogine.sort_words import OwnOptions, SortedWords, WordSorter, is_option
+from kogine.sort_words import OwnOptions, SortedWords, WordSorter
 
 from kohaku_ast.errors import UsageError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _SORTED = "kogine.sorted"
-"""Key of a context's ``meta``: the words of the command line by whose they are."""
+"""Key of a context's ``meta``: the SortedWords of the command line."""
 
 
 class CommandWithScript(Command):
@@ -36,21 +37,16 @@ class CommandWithScript(Command):
         elsewhere: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """*usage* is what stands behind the options; *many*: it takes several scripts; *runs*: it
-        starts them, so that they take arguments; *elsewhere* says why an option of ``kogine run``
-        is none here.
+        """*usage* is the part after the options. *many*: the command takes several scripts. *runs*:
+        it starts them, so that they take arguments. *elsewhere* has the reason why an option of
+        ``kogine run`` does not exist here.
         """
-        super().__init__(*args, **kwargs)
-        self.usage = usage
+        super().__init__(*args, usage=usage, **kwargs)
         self.many, self.runs = many, runs
         self.elsewhere = elsewhere or {}
 
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """``[OPTIONS]`` and what stands behind it."""
-        return [self.options_metavar or "", self.usage]
-
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Sort *args*; click parses those that are ours."""
+        """Sort *args*; click parses kogine's own."""
         own = OwnOptions(self._widths(ctx), self.elsewhere)
         sorter = WordSorter(
             own,
@@ -68,7 +64,7 @@ class CommandWithScript(Command):
         return rest
 
     def _widths(self, ctx: click.Context) -> dict[str, int]:
-        """How many words each of our options takes."""
+        """The number of words that each of our options takes."""
         return {
             name: 0 if one.is_flag else one.nargs
             for one in self.get_params(ctx)
@@ -77,7 +73,7 @@ class CommandWithScript(Command):
         }
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Give the callback what the command line says."""
+        """Call the callback with the ScriptCommand."""
         found: SortedWords = ctx.meta[_SORTED]
         ctx.params = {"command": self._command(ctx, found)}
         return super().invoke(ctx)
@@ -102,9 +98,9 @@ class CommandWithScript(Command):
     # --- completion ------------------------------------------------------------------------------
 
     def complete_word(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """What may stand in place of *incomplete*, the last word of the command line."""
+        """The candidates for *incomplete*, the last word of the command line."""
         found: SortedWords = ctx.meta[_SORTED]
-        if found.is_behind_dashes:
+        if found.is_after_dashes:
             return items(find_files(incomplete))
         if found.waiting is not None:
             return self._script_values(ctx, found.waiting_name, incomplete)
@@ -114,7 +110,7 @@ class CommandWithScript(Command):
         is_ours = name in self._widths(ctx) and not self._is_theirs(ctx, name)
         if is_option(incomplete) and equals and is_ours:
             values = self._option_values(ctx, name, text)
-            return [_renamed(one, f"{name}={one.value}") for one in values]
+            return [_with_value(one, f"{name}={one.value}") for one in values]
         if incomplete.startswith("-"):
             theirs = items(ctx.meta[SCRIPTED]().options(incomplete))
             targets = self._assignments(ctx, incomplete)
@@ -125,12 +121,12 @@ class CommandWithScript(Command):
         return self._assignments(ctx, incomplete)
 
     def _scripted(self, found: SortedWords, script: str) -> Any:
-        from kogine.candidates import Scripted
+        from kogine.candidates import ScriptCandidates
 
         swept = [group[-1].removeprefix("--sweep=") for group in found.own if _sweeps(group)]
         sets = [group[-1].removeprefix("--set=") for group in found.own if _sets(group)]
         name = script or (found.scripts[0] if found.scripts else "")
-        return Scripted(name, found.is_module, [*found.assignments, *sets, *swept], swept)
+        return ScriptCandidates(name, found.is_module, [*found.assignments, *sets, *swept], swept)
 
     def _argument(self, ctx: click.Context) -> click.Parameter:
         return next(one for one in self.get_params(ctx) if isinstance(one, click.Argument))
@@ -142,7 +138,7 @@ class CommandWithScript(Command):
         return next((one.shell_complete(ctx, incomplete) for one in found), [])
 
     def _assignments(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """TARGET=VALUE, where the command takes any."""
+        """Candidates for TARGET=VALUE, if the command takes overrides."""
         if "TARGET=" not in self.usage:
             return []
         return items(ctx.meta[SCRIPTED]().assignments(incomplete))
@@ -150,16 +146,16 @@ class CommandWithScript(Command):
     def _script_values(
         self, ctx: click.Context, name: str, incomplete: str
     ) -> list[CompletionItem]:
-        """The values of an option of the script, which stands apart from them."""
+        """Candidates for the value of an option of the script, written as a word of its own."""
         found = items(ctx.meta[SCRIPTED]().assignments(f"{name}={incomplete}"))
-        values = [_renamed(one, one.value.partition("=")[2]) for one in found]
+        values = [_with_value(one, one.value.partition("=")[2]) for one in found]
         return values or items(find_files(incomplete))
 
     def _is_theirs(self, ctx: click.Context, name: str) -> bool:
         return bool(ctx.meta[SCRIPTED]().accepts(name))
 
     def _options(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Our options that may still be given and that the script does not have itself."""
+        """Our options that can still be given and that the script does not have itself."""
         given = ctx.meta[_SORTED].own
         used = {group[0].partition("=")[0] for group in given}
         shown = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
@@ -172,7 +168,7 @@ class CommandWithScript(Command):
         )
 
 
-def _renamed(item: CompletionItem, value: str) -> CompletionItem:
+def _with_value(item: CompletionItem, value: str) -> CompletionItem:
     (renamed,) = items([(value, item.help or "", item.done)])
     return renamed
 
@@ -186,8 +182,8 @@ def _sets(group: Sequence[str]) -> bool:
 
 
 def refuse_without(command: ScriptCommand, name: str, needed: str) -> None:
-    """Raise UsageError for the option *name* where *needed*, without which it has no effect, is
-    not given.
+    """Raise UsageError for the option *name* if *needed*, without which it has no effect, is
+    missing.
     """
     if name in command.options and needed.lstrip("-").replace("-", "_") not in command.options:
         shown = f"--{name.replace('_', '-')}"

@@ -1,10 +1,8 @@
-"""Completion by click, with our words: what each shell sources, and what it gets at a tab key.
+"""Completion in bash, zsh and fish: the script that a shell sources, and its candidates at a tab.
 
-Click's own scripts for bash, zsh and fish break words with ``=`` and ``:``, so that each shell has
-a class of its own here.
-
-bash cuts at ``=`` and ``:`` and replaces the last piece only, or what follows an open quote. So
-the line is read here, and a candidate comes back as the text for that piece.
+Click's own scripts split words at ``=`` and ``:``, so each shell has a class of its own here.
+bash splits there as well and replaces only the last piece, or the text after an open quote. So the
+line is parsed here, and bash gets each candidate as the text for that piece.
 """
 
 from __future__ import annotations
@@ -23,9 +21,9 @@ from click.shell_completion import (
     ZshComplete,
     _resolve_context,
 )
-from kogine.command import Choice, Command, Group
+from kogine import COMPLETE
+from kogine.command import Choice, Command, Group, kogine
 from kogine.command_with_script import CommandWithScript
-from kogine.main import COMPLETE
 from kogine.option_types import find_files, items
 
 from kohaku_ast.errors import UsageError
@@ -35,13 +33,11 @@ SHELLS = {
     "zsh": """put this line into ~/.zshrc: eval "$(kogine completion zsh)\"""",
     "fish": "run this once: kogine completion fish > ~/.config/fish/completions/kogine.fish",
 }
-"""The shells, and what their users do with the script."""
-
-VARIABLE = COMPLETE
+"""The shells, and what the user does with the script."""
 
 
 class _Words(ShellComplete):
-    """What may stand in place of a word: one answer for all shells."""
+    """The candidates for a word, the same for all shells."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
         """The candidates for *incomplete*, which follows the words *args*."""
@@ -51,7 +47,7 @@ class _Words(ShellComplete):
             return command.complete_word(context, incomplete)
         words = [one for one in args if not one.startswith("-")]
         if isinstance(command, Group) and len(words) >= len(context.command_path.split()):
-            return []  # one of them names no command
+            return []  # one of the words is not a command
         name, equals, text = incomplete.partition("=")
         if equals and name.startswith("-"):
             return _values(context, name, text)
@@ -76,15 +72,15 @@ def _described(item: CompletionItem, word: str) -> str:
 
 
 class _Shell(_Words):
-    """A shell that hands the words of its line over as arguments."""
+    """A shell that passes the words of its line as arguments."""
 
     def source(self) -> str:
-        """The script that the shell sources. Click's format would have every % doubled."""
+        """The script that the shell sources; click would format it, with each % doubled."""
         name = f"kogine.{self.name}"
         return (files("kogine") / "completions" / name).read_text("utf-8")
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before the one to complete, and what is typed of it."""
+        """The words before the one to complete, and the typed part of that one."""
         *before, typed = sys.argv[1:] or [""]
         return before, typed
 
@@ -92,7 +88,7 @@ class _Shell(_Words):
         """A line for each candidate that the shell can show."""
         before, typed = self.get_completion_args()
         lines = map(self.format_completion, self.get_completions(before, typed))
-        # A name with a line end or an escape would be another candidate, or drive the terminal.
+        # A line end in a name would start another candidate, an escape would control the terminal.
         return "".join(f"{one}\n" for one in lines if one.replace("\t", "").isprintable())
 
 
@@ -100,7 +96,7 @@ class Bash(_Shell, BashComplete):
     """bash gets the text for the piece of the word that it replaces."""
 
     def complete(self) -> str:
-        """A line for each text that bash may put in."""
+        """A line for each text that bash can insert."""
         text, breaks = sys.argv[1:3]
         line = read_line(text)
         typed = line.words[-1]
@@ -108,7 +104,7 @@ class Bash(_Shell, BashComplete):
             found = items(find_files(typed))
         else:
             found = self.get_completions(line.words[1:-1], typed)
-        # bash puts in what all texts start with: a quote at some of them only would leave nothing.
+        # bash inserts the common start of all texts: none is left if only some have a quote.
         is_longer = len({one.value[: len(typed) + 1] for one in found}) == 1 < len(found)
         quoted = is_longer and not all(is_plain(one.value) for one in found)
         texts = (replacement(line, one.value, _is_finished(one), breaks, quoted) for one in found)
@@ -116,7 +112,7 @@ class Bash(_Shell, BashComplete):
 
 
 class Zsh(_Shell, ZshComplete):
-    """zsh gets the word, with a blank if it is finished, a tab and a description."""
+    """zsh gets the word, with a blank if it is complete, a tab and a description."""
 
     def format_completion(self, item: CompletionItem) -> str:
         """One candidate."""
@@ -127,7 +123,7 @@ class Fish(_Shell, FishComplete):
     """fish gets the word, a tab and a description."""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Fish hands the last word over as it is written."""
+        """Fish passes the last word with its quotes."""
         before, typed = super().get_completion_args()
         return before, plain_text(typed)
 
@@ -140,15 +136,13 @@ _CLASSES: dict[str, type[_Shell]] = {"bash": Bash, "zsh": Zsh, "fish": Fish}
 
 
 def complete(instruction: str) -> Callable[[], int]:
-    """What prints the candidates that a shell asks for with *instruction*, ``zsh_complete``.
+    """A function that prints the candidates for the shell of *instruction*, ``zsh_complete``.
 
-    Whatever is wrong, it prints nothing: at a prompt, a traceback is worse than no candidate.
+    After any error it prints nothing: at a prompt, a traceback is worse than no candidate.
     """
-    from kogine.command import kogine
-
     shell = instruction.partition("_")[0]
     try:
-        text = _CLASSES[shell](kogine, {}, "kogine", VARIABLE).complete()
+        text = _CLASSES[shell](kogine, {}, "kogine", COMPLETE).complete()
     except Exception:
         text = ""
     return lambda: _print(text)
@@ -177,13 +171,12 @@ class _CompletionCommand(Command):
 @click.argument("shell", type=Choice(tuple(SHELLS)))
 def completion(shell: str) -> Callable[[], int]:
     """Print the script that completes kogine's command lines in a shell."""
-    from kogine.command import kogine
-
-    text = _CLASSES[shell](kogine, {}, "kogine", VARIABLE).source()
+    text = _CLASSES[shell](kogine, {}, "kogine", COMPLETE).source()
     return lambda: _print(text)
 
 
 def _which_shell() -> str:
+    """The message that no shell was given, with the ways to install for the user's own shell."""
     guessed = os.path.basename(os.environ.get("SHELL", ""))
     known = {guessed: SHELLS[guessed]} if guessed in SHELLS else SHELLS
     ways = "".join(f"\n  {shell}: {way}" for shell, way in known.items())
@@ -191,26 +184,26 @@ def _which_shell() -> str:
 
 
 _ENDS = " \t\n|&;()<>"
-"""What ends a word outside quotes."""
+"""Characters that end a word outside quotes."""
 _PLAIN = "_@%+=:,./-"
-"""What needs no quotes, besides letters and digits."""
+"""Characters that need no quotes, besides letters and digits."""
 
 
 class Line:
-    """An unfinished command line: plain words, and how the last of them is written."""
+    """An unfinished command line: its words without quotes, and the last one as it is typed."""
 
     __slots__ = ("is_redirected", "plain", "quote", "quoted_from", "raw", "words")
 
     def __init__(self) -> None:
         #: The words without their quotes, the command first; the last is the one to complete.
         self.words: list[str] = [""]
-        #: The last word as written.
+        #: The last word as typed.
         self.raw = ""
-        #: The quote that is still open in it, or "".
+        #: The quote that is open in it, or "".
         self.quote = ""
-        #: Where in *raw* the text behind that quote starts.
+        #: The position in *raw* after that quote.
         self.quoted_from = 0
-        #: For each character outside quotes: where in *raw* it ends, and the word so far.
+        #: For each character outside quotes: the position in *raw* after it, and the word so far.
         self.plain: list[tuple[int, str]] = []
         #: Whether it is the file of a redirection.
         self.is_redirected = False
@@ -236,7 +229,7 @@ def read_line(text: str) -> Line:
 
 
 def plain_text(written: str) -> str:
-    """One word without its quotes, of which the last may be open: ``'main(ep`` is ``main(ep``."""
+    """One word without its quotes; the last may be open: ``'main(ep`` is ``main(ep``."""
     line = Line()
     place = 0
     while place < len(written):
@@ -245,7 +238,7 @@ def plain_text(written: str) -> str:
 
 
 def _take(line: Line, text: str, place: int) -> int:
-    """Add the character at *place*, or what is quoted there, to the last word; its width."""
+    """Add the character at *place*, or the escaped one, to the last word; return its width."""
     char, following = text[place], text[place + 1 : place + 2]
     added, width = char, 1
     if char == line.quote:
@@ -273,22 +266,22 @@ def _next_word(line: Line) -> None:
 def replacement(
     line: Line, candidate: str, is_finished: bool, breaks: str, is_quoted: bool = False
 ) -> str | None:
-    """What bash is to put in place of the piece it completes, so that the last word becomes
-    *candidate*; None if the piece cannot become that. *breaks* are its COMP_WORDBREAKS;
-    *is_quoted* asks for quotes even if none are needed.
+    """The text that bash inserts for the piece it completes, so that the last word becomes
+    *candidate*; None if no text gives that. *breaks* are its COMP_WORDBREAKS; with *is_quoted*
+    the text has quotes even if it needs none.
     """
-    kept = _kept(line, breaks)
-    if not candidate.startswith(kept):
+    start = _unreplaced(line, breaks)
+    if not candidate.startswith(start):
         return None
-    rest = candidate[len(kept) :]
+    rest = candidate[len(start) :]
     if line.quote:
         return _inside(rest, line.quote)  # readline closes the quote
     text = _quoted(rest.removesuffix("="), is_quoted) + "=" * rest.endswith("=")
     return text + " " * is_finished
 
 
-def _kept(line: Line, breaks: str) -> str:
-    """The start of the last word, without quotes, that bash leaves as it is."""
+def _unreplaced(line: Line, breaks: str) -> str:
+    """The start of the last word, without quotes, that bash does not replace."""
     if line.quote:
         return plain_text(line.raw[: line.quoted_from - 1])
     ends = [plain for place, plain in line.plain if line.raw[place - 1] in breaks]
@@ -297,7 +290,7 @@ def _kept(line: Line, breaks: str) -> str:
 
 def _quoted(text: str, always: bool) -> str:
     """*text* as one word of any shell, in single quotes if it needs any."""
-    home = "~/" if text.startswith("~/") else ""  # a quoted tilde is no home
+    home = "~/" if text.startswith("~/") else ""  # in quotes the tilde is not the home folder
     rest = text[len(home) :]
     if is_plain(rest) and not always:
         return text
@@ -305,7 +298,7 @@ def _quoted(text: str, always: bool) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether *text* means itself to a shell without quotes."""
+    """Whether a shell reads *text* without quotes as itself."""
     return all(char.isalnum() or char in _PLAIN for char in text)
 
 

@@ -1,18 +1,13 @@
-"""``kogine config``: look at, check, make, compare and convert config files."""
+"""``kogine config``: show, check, write, compare and convert config files."""
 
 from __future__ import annotations
 
-import ast
-import os
-import shlex
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
 from kogine.command import Choice, Command, Group
 from kogine.command_with_script import CommandWithScript
-from kogine.config_check import inspect_script
 from kogine.option_types import ConfigFile, File, ScriptFile, Whole
 from kogine.options import (
     axis_options,
@@ -24,19 +19,13 @@ from kogine.options import (
 )
 from kogine.report import Output
 from kogine.script_command import ScriptCommand
-from kogine.source import show_syntax_error
 
-from kohaku_ast.config.template import config_text
 from kohaku_ast.errors import UsageError
-from kohaku_ast.migrate.migration import Migrated
-from kohaku_ast.transform.find.inspection import Inspection
-from kohaku_ast.transform.find.options import find_options
-from kohaku_ast.transform.find.source import Source, decode, read_bytes
 
 config = Group(
     "config",
     what="config command",
-    help="Look at, check, make, compare and convert config files.",
+    help="Show, check, write, compare and convert config files.",
     examples=("kogine config show cfg.py", "kogine config init train.py -o cfg.py"),
     places={
         "show": ("kogine.config:show", "Show each value and where it comes from, or the runs."),
@@ -48,23 +37,18 @@ config = Group(
         "diff": ("kogine.config:diff", "Show where two configs differ; status 1 if they do."),
         "migrate": (
             "kogine.config:migrate",
-            "Make a config of options, YAML or another tool.",
+            "Convert options, YAML or another tool's config.",
         ),
     },
 )
 
 
 class _FilesCommand(Command):
-    """A command with files as operands; a wrong number of them is told with the usage."""
+    """A command with files as operands; the error for a wrong number of them has the usage."""
 
-    def __init__(
-        self, *args: Any, usage: str, least: int = 1, most: int = 1, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, least: int = 1, most: int = 1, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.usage, self.least, self.most = usage, least, most
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        return [self.options_metavar or "", self.usage]
+        self.least, self.most = least, most
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
@@ -87,7 +71,7 @@ class _FilesCommand(Command):
     group="Options",
     type=ScriptFile(),
     default="",
-    help="Also what each value replaces in this script, and whether it fits.",
+    help="Also show the default of each target in this script, and whether the value fits.",
 )
 @option(
     "-n",
@@ -105,10 +89,10 @@ class _FilesCommand(Command):
     type=Choice(("table", "json")),
     default="table",
     show_default=True,
-    help="How it is printed.",
+    help="The format of the output.",
 )
 def show(files: tuple[str, ...], script: str, most: int, form: str) -> Callable[[], int]:
-    """Show what a config says: each value and where it comes from; of a sweep, its runs."""
+    """Show each value of a config and where it comes from; of a sweep, its runs."""
     from kogine.config_show import start_show
 
     return start_show(files, script, most, form)
@@ -158,7 +142,9 @@ def init(
     files: tuple[str, ...], output: str | None, force: bool, everything: bool
 ) -> Callable[[], int]:
     """Write a config to edit, with the values and comments of a script."""
-    return start_init(files[0], _output(output, force), everything)
+    from kogine.config_write import start_init  # completion does without
+
+    return start_init(files[0], Output(output, force), everything)
 
 
 @click.command(
@@ -196,93 +182,7 @@ def diff(files: tuple[str, ...]) -> Callable[[], int]:
 def migrate(
     files: tuple[str, ...], script: str, output: str | None, force: bool
 ) -> Callable[[], int]:
-    """Make a config of a script's options, of a YAML or Hydra config, or of KohakuEngine's."""
-    return start_migrate(files[0], script, _output(output, force))
+    """Convert a script's options, or a YAML, Hydra or KohakuEngine config, into a config."""
+    from kogine.config_write import start_migrate  # completion does without
 
-
-def _output(output: str | None, force: bool) -> Output:
-    """Where to write."""
-    if force and not output:
-        raise UsageError("--force has no effect without --output: add it, or take --force away")
-    return Output(output or "", force)
-
-
-def start_init(script: str, output: Output, everything: bool) -> Callable[[], int]:
-    """Write the config or, with what comes back, print it."""
-    try:
-        found = inspect_script(script)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
-    name = shlex.quote(output.path) if output.path else "THIS_FILE"
-    listed = found.listed(everything)
-    return output.deliver(config_text(found, listed, shlex.quote(script), name), script)
-
-
-_YAML = (".yaml", ".yml", ".json")
-
-
-def start_migrate(file: str, script_name: str, output: Output) -> Callable[[], int]:
-    """Write the config or, with what comes back, print it; status 1 if anything was left out."""
-    try:
-        script = inspect_script(script_name) if script_name else None
-        made = _migrated(file, script)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
-    printing = output.deliver(made.with_heading(file), file)
-    return lambda: printing() or _report(made)
-
-
-def _report(made: Migrated) -> int:
-    """Say what is left out, below the text, where it is seen; the exit status."""
-    for one in made.not_carried_over:
-        sys.stderr.write(f"kogine: not carried over: {one}\n")
-    return int(bool(made.not_carried_over))
-
-
-def _migrated(file: str, script: Inspection | None) -> Migrated:
-    """By what *file* is."""
-    end = os.path.splitext(file)[1].lower()
-    if end in _YAML:
-        from kohaku_ast.migrate.hydra import migrate_yaml
-
-        return migrate_yaml(file, script)
-    if end == ".toml":
-        raise UsageError(f"{file} is a config already: kogine run SCRIPT --config {file}")
-    source = decode(read_bytes(file), file)
-    if _names(source, "kohakuengine"):
-        return _kohaku(source, file, script)
-    if find_options(source.tree):
-        from kohaku_ast.migrate.argparse_options import migrate_options
-
-        return migrate_options(inspect_script(file), file, script)
-    if _is_program(source):
-        raise UsageError(
-            f"{file}: declares no options. Its other settings: kogine config init {file}"
-        )
-    return _kohaku(source, file, script)
-
-
-def _kohaku(source: Source, file: str, script: Inspection | None) -> Migrated:
-    from kohaku_ast.migrate.kohakuengine import migrate_kohakuengine
-
-    return migrate_kohakuengine(source, file, script)
-
-
-def _names(source: Source, package: str) -> bool:
-    """Whether *source* imports *package*."""
-    names: list[str] = []
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names.append(node.module or "")
-    return any(name.split(".")[0] == package for name in names)
-
-
-def _is_program(source: Source) -> bool:
-    """Whether *source* is a script, and no config."""
-    from kohaku_ast.transform.find.bindings import find_guards
-
-    return bool(find_guards(source.tree))
+    return start_migrate(files[0], script, Output(output, force))

@@ -1,29 +1,26 @@
-"""``kogine config check``: whether configs fit a script. The script is never run."""
+"""``kogine config check``: whether configs fit a script, without a run of the script."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from kogine.script_command import ScriptCommand
-from kogine.source import show_syntax_error
+from kogine.script_command import ScriptCommand, load_configs
 from kogine.sweep import own_axes
 
 from kohaku_ast.config.cell_values import fits
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.load import load
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.runner.overrides import Override, of_config, spread_tables
-from kohaku_ast.transform.find.inspection import Inspection, inspect_source
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.transform.find.targets import Targets, module_parameter
@@ -34,30 +31,24 @@ if TYPE_CHECKING:
 
 
 MOST = 1000
-"""Runs of a sweep that are checked: it may be endless."""
+"""The number of runs of a sweep that are checked: a sweep may be endless."""
 
 
 def start_check(command: ScriptCommand) -> Callable[[], int]:
-    """Read everything; what comes back prints all problems, and gives 1 if there are any."""
-    try:
-        return _report(command)
-    except SyntaxError as error:  # of the script, or of a module whose settings are asked for
-        status = show_syntax_error(error)
-        return lambda: status
-
-
-def _report(command: ScriptCommand) -> Callable[[], int]:
+    """Compare the configs with the script; the result prints all problems, and gives 1 if there
+    are any. Raises SyntaxError, of the script or of a module of it that has a target.
+    """
     script, paths = command.script, command.config_files
     name = ", ".join([*paths, *command.option("trials", ())]) or "command line"
     fitter = Fitter(script, name)
-    found = load_swept(paths, command)
+    found = _load_with_axes(command)
     runs = [fitter.fits(config) for config in first_runs(found, MOST)]
     lines = problems_of(runs)
     targets = {one.target for fits in runs for one in fits if one.target and not one.is_own}
     wrong = {one.target for fits in runs for one in fits if one.problem}
     file = os.path.basename(split_function(script)[0])
     if wrong:
-        problems = len({one.said for fits in runs for one in fits if one.problem})
+        problems = len({one.line for fits in runs for one in fits if one.problem})
         lines.append(f"{name}: {counted(problems, 'problem')} with {file}")
     else:
         runs_of = "" if isinstance(found, Config) else f"{counted(len(runs), 'run')} of "
@@ -69,7 +60,7 @@ def _report(command: ScriptCommand) -> Callable[[], int]:
 
 def problems_of(runs: list[list[Fit]]) -> list[str]:
     """The problems and warnings of all runs, equal ones once."""
-    return list(dict.fromkeys(one.said for fits in runs for one in fits if one.said))
+    return list(dict.fromkeys(one.line for fits in runs for one in fits if one.line))
 
 
 def _print(lines: list[str]) -> int:
@@ -82,39 +73,39 @@ def _print(lines: list[str]) -> int:
 class Fit:
     """How one override of a config fits."""
 
-    #: As the config writes it, and in full; empty in full if the script has no such parameter.
+    #: The target as in the config, and in full; empty in full if the script has no such parameter.
     target: str
     full: str
     #: Where its value comes from: ``cfg.py:3``.
     origin: str
-    #: The value as it arrives in the script, short.
+    #: The value that the script gets, shortened.
     value: str
-    #: The value as written in the script, and where: ``train.py:12``.
+    #: The default as in the script, and its place: ``train.py:12``.
     default: str = ""
     where: str = ""
-    #: Why the run would not start; empty if it would.
+    #: Why the run would not start; empty if it does.
     problem: str = ""
-    #: What may be a mistake.
+    #: A likely mistake.
     warning: str = ""
-    #: Whether it is a name for the config's own use.
+    #: Whether the name is only for the config itself.
     is_own: bool = False
 
     @property
-    def said(self) -> str:
-        """The problem or warning as one line with its place; empty if all is well."""
+    def line(self) -> str:
+        """The problem or warning as one line with its place; empty if there is none."""
         if self.problem:
             if self.problem.startswith(f"{self.origin}:"):
-                return self.problem  # it says its place itself
+                return self.problem  # it has its place already
             return f"{self.origin}: {self.problem}"
         return f"{self.origin}: warning: {self.warning}" if self.warning else ""
 
 
 class Fitter:
-    """Compares Configs with one script, which is read once."""
+    """Checks Configs against one script, which is read once."""
 
     def __init__(self, script: str, configs: str) -> None:
-        """*script* may be ``train.py:main``; *configs* is the name of what is compared with it,
-        for problems of no one place. Raises SyntaxError, and SourceError if there is no script.
+        """*script* can be ``train.py:main``; *configs* is the place of problems that have no other
+        one. Raises SyntaxError, and SourceError if the script cannot be read.
         """
         path, entrypoint = split_function(script)
         self.launch = launch = find_launch(path)
@@ -125,12 +116,12 @@ class Fitter:
         self.modules: dict[str, Targets] = {}
 
     def fits(self, config: Config) -> list[Fit]:
-        """Each override of *config*, in order; then what is wrong with it as a whole."""
+        """A Fit for each override of *config*, in order; then one for a problem of all together."""
         found = [self.fit(one) for one in spread_tables(of_config(config), self.launch)]
         return [*found, *self.whole(config, {one.target for one in found if one.problem})]
 
     def fit(self, one: Override) -> Fit:
-        """One override by itself."""
+        """The Fit of one override by itself."""
         start = Fit(one.target, "", one.origin, shown(one.value))
         try:
             parameter, targets = self.find(one.target)
@@ -147,7 +138,7 @@ class Fitter:
         return _typed(start, one.value, parameter)
 
     def find(self, target: str) -> tuple[Parameter, tuple[str, str]]:
-        """The parameter, its file and what its full target starts with."""
+        """The parameter, its file and the start of its full target."""
         found = module_parameter(self.source, self.targets, target) or self.targets.resolve(target)
         if found.module is None:
             return found, (os.path.basename(self.launch.filename), "")
@@ -157,14 +148,14 @@ class Fitter:
         return self.modules[path].resolve(inner), (os.path.basename(path), f"{name}.")
 
     def whole(self, config: Config, wrong: set[str]) -> Iterator[Fit]:
-        """What all overrides together show: a parameter given twice, ``kwargs`` for no call."""
-        good = {
+        """A problem of all overrides together: a parameter given twice, ``kwargs`` for no call."""
+        fitting = {
             name: value
             for name, value in config.globals_dict.items()
             if not any(name == one or one.startswith((f"{name}.", f"{name}[")) for one in wrong)
         }
         try:
-            self.binder.bind(replace(config, globals_dict=good))
+            self.binder.bind(replace(config, globals_dict=fitting))
         except KogineError as error:
             yield _wrong(Fit("", "", self.configs, ""), error)
 
@@ -193,9 +184,7 @@ def _typed(start: Fit, value: object, parameter: Parameter) -> Fit:
 
 
 def shown(value: object) -> str:
-    """*value* on one line: functions and classes by their name, a member of an enum as the script
-    writes it.
-    """
+    """*value* on one line: functions and classes by name, members of an enum as in the script."""
     class_text = getattr(value, "class_text", "") if isinstance(value, str) else ""
     if class_text:
         return f"{class_text}.{value}"
@@ -205,41 +194,22 @@ def shown(value: object) -> str:
     return " ".join(short_repr(native(value) if is_cell(value) else value).split("\n"))
 
 
-def inspect_script(script: str) -> Inspection:
-    """The Inspection of *script*; raises SyntaxError, and SourceError if it cannot be read."""
-    launch = find_launch(split_function(script)[0])
-    return inspect_source(decode(launch.data, launch.filename, launch.path0, launch.package))
-
-
 DRAWS = 20
-"""How many draws stand for random axes where only their kind matters."""
+"""The number of draws that are checked or shown of random axes."""
 
 
-def load_all(paths: Sequence[str]) -> Config | Sweep:
-    """The files at *paths* as one, later ones over earlier ones."""
-    merged, *others = map(load, paths)
-    for other in others:
-        merged = merged | other
-    return merged
-
-
-def load_swept(paths: Sequence[str], command: ScriptCommand) -> Config | Sweep:
-    """The same, with the axes of the command line over them."""
-    own = own_axes(command)
-    found = load_all(paths) if paths else Config()
-    return found | own if own.targets else found
-
-
-def is_random(sweep: Sweep) -> bool:
-    """Whether the sweep has axes that need a number of draws."""
-    return any(axis.is_random for axis in sweep.axes)
+def _load_with_axes(command: ScriptCommand) -> Config | Sweep:
+    """The config files of *command*, with the axes of the command line over them."""
+    axes = own_axes(command)
+    found = load_configs(command.config_files) or Config()
+    return found | axes if axes.targets else found
 
 
 def first_runs(found: Config | Sweep, most: int) -> Iterator[Config]:
-    """The first Configs of *found*, at most *most*; of random axes some draws."""
+    """The first Configs of *found*, at most *most*; with random axes, DRAWS draws."""
     if isinstance(found, Config):
         return iter([found])
-    drawn = found.draw(min(most, DRAWS), 0) if is_random(found) else found
+    drawn = found.draw(min(most, DRAWS), 0) if found.is_random else found
     return islice(iter(drawn), most)
 
 

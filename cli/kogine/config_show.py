@@ -1,4 +1,4 @@
-"""``kogine config show`` and ``diff``: what a config says, and where two differ."""
+"""``kogine config show`` and ``diff``: the values of a config, and the differences of two."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from kogine.config_check import (
     Fitter,
     counted,
     first_runs,
-    is_random,
-    load_all,
     problems_of,
     shown,
 )
-from kogine.source import show_syntax_error
+from kogine.script_command import load_configs
 
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config, same, value_text
@@ -33,13 +31,11 @@ JSON_VERSION = 1
 
 
 def start_show(files: Sequence[str], script: str, most: int, form: str) -> Callable[[], int]:
-    """Read everything; what comes back prints it, and gives 1 if it does not fit the *script*."""
-    found = load_all(files)
-    try:
-        fits = _fits(files, script, found)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    """Load the config; the result prints it, and gives 1 if it does not fit the *script*. Raises
+    SyntaxError.
+    """
+    found = load_configs(files) or Config()
+    fits = _fits(files, script, found)
     if form == "json":
         return lambda: _print_json(files, found, fits, most)
     return lambda: _print_tables(found, fits, most)
@@ -99,7 +95,7 @@ def _print_config(config: Config, fits: Sequence[Fit]) -> None:
 
 
 def _fit_row(one: Fit) -> Row:
-    own = "of its own use" if one.is_own else one.where
+    own = "for the config itself" if one.is_own else one.where
     return (one.full or one.target, one.value, one.origin, one_line(one.default), own)
 
 
@@ -107,7 +103,7 @@ def config_rows(config: Config) -> list[tuple[str, Row]]:
     """The cells of *config* under the field they are in; overrides have no heading."""
     rows: list[tuple[str, Row]] = []
     for name, value in config.globals_dict.items():
-        for table in config.tables.get(name, ()):  # of a class, what they say holds as well
+        for table in config.tables.get(name, ()):  # values for attributes of a class hold as well
             rows.append(("", (name, shown(table.cells), table.origin)))
         rows.append(("", (name, shown(value), config.origins.get(name, ""))))
     for field in ("new_globals", "kwargs", "metadata"):
@@ -131,9 +127,9 @@ def _print_sweep(sweep: Sweep, most: int) -> None:
 
 
 def _count(sweep: Sweep) -> str:
-    if is_random(sweep):
+    if sweep.is_random:
         return "random axes: say how many draws with -n; these are examples"
-    return counted(sweep.size, "run") if sweep.size is not None else "as many runs as it gives"
+    return counted(sweep.size, "run") if sweep.size is not None else "an unknown number of runs"
 
 
 def _print_runs(runs: list[Config]) -> None:
@@ -210,7 +206,7 @@ def value_json(value: object) -> dict[str, object]:
 
 
 MOST_COMPARED = 1000
-"""Runs that are compared of sweeps without axes, which may be endless."""
+"""The number of compared runs of sweeps without axes, which may be endless."""
 _ABSENT = "-"
 
 Values = dict[tuple[str, str], object]
@@ -218,11 +214,11 @@ Values = dict[tuple[str, str], object]
 
 
 def start_diff(names: Sequence[str]) -> Callable[[], int]:
-    """Read both; what comes back prints the differences, and gives 1 if there are any."""
-    first, second = (load_all([name]) for name in names)
+    """Load both configs; the result prints the differences, and gives 1 if there are any."""
+    first, second = (load_configs([name]) or Config() for name in names)
     by_axes = all(isinstance(one, Config) or one.axes for one in (first, second))
     rows = differences(_values(first, by_axes), _values(second, by_axes))
-    if by_axes and not rows:  # the text of a long axis does not show all of its values
+    if by_axes and not rows:  # the text of a long axis does not contain all of its values
         rows = differences(_values(first, False), _values(second, False))
     return lambda: _print(("target", *names), rows)
 
@@ -234,7 +230,7 @@ def differences(first: Mapping[tuple[str, str], object], second: Values) -> list
         if key in first and key in second and same(first[key], second[key]):
             continue
         cells = [shown(each[key]) if key in each else _ABSENT for each in (first, second)]
-        if cells[0] == cells[1]:  # an object of each file's own, or 1 and True in a list
+        if cells[0] == cells[1]:  # two objects with one text, or 1 and True in a list
             cells = [f"{cell} ({type(each[key]).__name__})" for cell, each in
                      zip(cells, (first, second))]  # fmt: skip
         rows.append((key[0], (key[1], *cells)))
@@ -247,7 +243,7 @@ _HEADINGS = ["", "axes", *_FIELDS, *_LISTS, "run"]
 
 
 def _values(found: Config | Sweep, by_axes: bool) -> Values:
-    """All that *found* says: of a sweep its axes and what holds in every run, or its runs."""
+    """All values of *found*: of a sweep its axes and the values of every run, or its runs."""
     if isinstance(found, Config):
         return _of_config(found, "")
     runs = list(first_runs(found, 1 if by_axes else MOST_COMPARED))
@@ -264,7 +260,7 @@ def _values(found: Config | Sweep, by_axes: bool) -> Values:
 
 
 class _Shown(str):
-    """Text that is shown as it is."""
+    """Text that is printed without quotes."""
 
     def __repr__(self) -> str:
         return str(self)

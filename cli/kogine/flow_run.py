@@ -1,4 +1,4 @@
-"""Runs a flow for the command line: its options, what it shows, its exit status."""
+"""Runs a flow for the command line: reads its options, shows its runs, gives its exit status."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run_flow(
     """Run all of *works*; the exit status. *again* gives the command that repeats a run."""
     plan = options.plan
     shows = plan.shows_output and not options.is_json
-    is_last = sigint.is_silent()  # the interpreter has nothing to do but this
+    is_last = sigint.is_silent()  # this process does nothing else
     if is_last:
         sigint.ignore_at_exit()
     with output(options.is_json) as stream:
@@ -54,34 +54,36 @@ def run_flow(
             [*display, *observers],
             total=total,
             listens=plan.limits.workers == 1,
-            # A script must not fail for what nobody asked it to give back.
+            # A script must not fail because of a returned value that nobody asked for.
             wants_value=IF_POSSIBLE,
             shows=shows,
         )
         flow.interrupts.is_last = is_last
         try:
             for _ in flow.runs():
-                pass  # the observers have told of it
+                pass  # the observers print it
         except KogineError as error:
-            return report(error)  # of the first run: nothing has run yet
+            return report(error)  # the first run was refused: nothing has run yet
     return flow.summary.exit_status
 
 
 @contextmanager
 def output(is_json: bool) -> Iterator[TextIO]:
-    """Where a flow is shown; inside, nothing but JSON comes on standard output if it is that."""
+    """The stream for the lines of a flow. Inside, with *is_json*, standard output gets only JSON;
+    the output of config files and scripts goes to standard error.
+    """
     if is_json:
         with only_json() as stream:
             yield stream
     elif sys.stderr is not None:
         yield sys.stderr
-    else:  # it was closed when we were started
-        with open(os.devnull, "w") as nowhere:
-            yield nowhere
+    else:  # standard error was closed when this process started
+        with open(os.devnull, "w") as null:
+            yield null
 
 
-def say(*texts: str) -> None:
-    """Print what is not empty of *texts* on standard error, behind what was printed before."""
+def print_lines(*texts: str) -> None:
+    """Print *texts*, except empty ones, on standard error, after all earlier output."""
     sys.stdout.flush()
     for text in texts:
         if text:
@@ -89,12 +91,12 @@ def say(*texts: str) -> None:
 
 
 _PROCESS_OPTIONS = ("timeout", "gpus", "nice", "threads")
-"""What only a process of its own can be given."""
+"""Options that need a process for each run."""
 
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """How the runs of a command line are to be run and shown."""
+    """How a command line runs and shows its runs."""
 
     plan: FlowSettings
     is_json: bool
@@ -111,7 +113,7 @@ def read_flow_options(
     nice: int = 0,
     recording: Recording = Recording(),  # noqa: B008  # it is frozen
 ) -> FlowOptions:
-    """What *command* says; the rest is what holds if it says nothing. Raises UsageError.
+    """The options of *command*; the other parameters are the defaults. Raises UsageError.
 
     *spreads*: without ``--workers`` there is one for each GPU, or for each usable core.
     """

@@ -1,6 +1,6 @@
-"""``kogine``: reads the command line, then steps aside for the script.
+"""The entry point of ``kogine``, and the one place that turns an error into an exit status.
 
-The script runs after the command line has been read and left, on Python's own terms.
+The command line is read first; the script runs after that, on a stack without our frames.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
-from kogine import hear_again
-from kogine.report import report
+from kogine import COMPLETE, restore_sigint
+from kogine.report import report, report_syntax_error
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
@@ -21,41 +21,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMPLETE = "_KOGINE_COMPLETE"
-"""The variable by which a shell asks for completion, as click names it."""
-
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit status. What a script raises or exits with comes through.
+    """Run the command and return its exit status. Exceptions of a script come through.
 
-    Without *arguments*, as the installed command calls it, the process is the script's: it
-    ends with it, and nothing that stands after the call is reached.
+    Without *arguments*, as the installed command calls it, the process belongs to the script: it
+    ends with the script, and no code after the call runs.
     """
     is_whole = arguments is None and is_command(sys._getframe(1))
     if is_whole:
         sigint.silence()
     else:
-        hear_again()
+        restore_sigint()
     try:
-        start = _read(sys.argv[1:] if arguments is None else arguments)
+        run = read_command(sys.argv[1:] if arguments is None else arguments)
     except KogineError as error:
         return report(error)
+    except SyntaxError as error:  # of a script that is only read
+        return report_syntax_error(error)
     except KeyboardInterrupt:
         if is_whole:
-            sigint.die()  # as it would be in the script, and nothing of ours is shown
+            sigint.die()  # as the script would, and no traceback shows our frames
         raise
-    if start is None:
+    if run is None:
         return 0
     if is_whole:
         _forget_click()
-        leave_for(start)
-    return start()
+        leave_for(run)
+    return run()
 
 
-def _read(words: list[str]) -> Callable[[], int] | None:
-    """What does what *words* ask for; None if that is done.
+def read_command(words: list[str]) -> Callable[[], int] | None:
+    """The function that does the work of the command line *words*; None if all is done.
 
-    A run without any option starts before click is imported: that takes longer than Python's start.
+    A run without any option does not import click, which takes longer than Python's start.
     """
     if COMPLETE in os.environ:
         from kogine.completion import complete
@@ -70,22 +69,24 @@ def _read(words: list[str]) -> Callable[[], int] | None:
 
             return start(command)
     _import_click()
-    from kogine.command import read
+    from kogine.command import read_with_click
 
-    return read(words)
+    return read_with_click(words)
 
 
 class _Deferred(ModuleType):
-    """Stands for the module of its name until something of it is used."""
+    """A module that is imported when one of its attributes is used."""
 
     def __getattr__(self, name: str) -> object:
         if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]  # else the import below would find this one, endlessly
+            del sys.modules[
+                self.__name__
+            ]  # else the import below would find this module again and again
         return getattr(import_module(self.__name__), name)
 
 
 def _import_click() -> None:
-    """Import click without ``inspect``, a fifth of what that takes: it is used for help alone."""
+    """Import click without ``inspect``, which takes a fifth of the time and is for help only."""
     if "inspect" in sys.modules:
         return
     stand_in = sys.modules["inspect"] = _Deferred("inspect")
@@ -97,7 +98,7 @@ def _import_click() -> None:
 
 
 def _forget_click() -> None:
-    """A script that looks for click finds what plain Python would: nothing has imported it."""
+    """Remove click from ``sys.modules``: the script finds it not imported, as under Python."""
     for name in [*sys.modules]:
         if name == "click" or name.startswith("click."):
             del sys.modules[name]

@@ -1,4 +1,4 @@
-"""Types of options and operands: how each word is checked, and what completion offers for it."""
+"""The types of options and operands: each checks its words and gives completion candidates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
-from kogine.command import Refusal
 from kogine.script_command import split_override, typed_override
 
 from kohaku_ast.errors import UsageError
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 Candidate: TypeAlias = "tuple[str, str, bool]"
-"""The whole word, its description, and whether the word is then finished."""
+"""The whole word, its description, and whether the word is complete with it."""
 
 SCRIPTS = (".py",)
 CONFIGS = (".py", ".yaml", ".yml", ".toml", ".json")
@@ -54,7 +53,7 @@ def find_modules(typed: str) -> list[Candidate]:
 
 
 def _entries(folder: str, start: str) -> list[tuple[str, bool]]:
-    """Name and whether it is a folder; hidden ones only if *start* says so."""
+    """Name and whether it is a folder; hidden ones only if *start* has the dot."""
     try:
         with os.scandir(folder) as entries:
             found = [(one.name, one.is_dir()) for one in entries if one.name.startswith(start)]
@@ -64,11 +63,11 @@ def _entries(folder: str, start: str) -> list[tuple[str, bool]]:
 
 
 SCRIPTED = "kogine.scripted"
-"""Key of a context's ``meta``: gives what the script of the command line offers to completion."""
+"""Key of a context's ``meta``: a function that gives the ScriptCandidates of the command line."""
 
 
 def items(candidates: Iterable[Candidate]) -> list[CompletionItem]:
-    """What the shells show; ``done`` says whether the word is finished."""
+    """*candidates* for the shells; ``done`` says whether the word is complete."""
     from click.shell_completion import CompletionItem  # a run does without
 
     return [CompletionItem(word, help=text, done=done) for word, text, done in candidates]
@@ -87,15 +86,15 @@ class Whole(click.IntRange):
         super().__init__(least, most)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> int:
-        """The number; refused are ``1_0``, other digits and what is outside the range."""
+        """The number; ``1_0``, other digits and a number outside the range are refused."""
         text = str(value)
         if not (text.isascii() and text.lstrip("+-").isdigit()):
-            raise Refusal(f"{_name(param)} {text}: not a whole number")
+            raise UsageError(f"{_name(param)} {text}: not a whole number")
         number = int(text)
         if self.min is not None and number < self.min:
-            raise Refusal(f"{_name(param)} {text}: at least {self.min}")
+            raise UsageError(f"{_name(param)} {text}: at least {self.min}")
         if self.max is not None and number > self.max:
-            raise Refusal(f"{_name(param)} {text}: at most {self.max}")
+            raise UsageError(f"{_name(param)} {text}: at most {self.max}")
         return number
 
 
@@ -112,9 +111,9 @@ class Seconds(click.FloatRange):
         try:
             number = float(value)
         except ValueError:
-            raise Refusal(f"{_name(param)} {value}: not a number") from None
+            raise UsageError(f"{_name(param)} {value}: not a number") from None
         if not (number >= 0 and math.isfinite(number)):
-            raise Refusal(f"{_name(param)} {value}: at least 0")
+            raise UsageError(f"{_name(param)} {value}: at least 0")
         return number
 
 
@@ -131,7 +130,7 @@ class WholeOrWord(click.ParamType):  # type: ignore[type-arg]
         text = str(value)
         if text in self.words or (text.isascii() and text.isdigit() and int(text) > 0):
             return text
-        raise Refusal(
+        raise UsageError(
             f"{_name(param)} {text}: a number of at least 1, or {' or '.join(self.words)}"
         )
 
@@ -141,7 +140,7 @@ class WholeOrWord(click.ParamType):  # type: ignore[type-arg]
 
 
 class File(click.Path):
-    """The path of a file, which completion looks for by its ending."""
+    """The path of a file; completion finds files by their endings."""
 
     name = "file"
 
@@ -169,7 +168,7 @@ class ScriptFile(File):
         super().__init__(name, SCRIPTS)
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-        """Files; functions of the script behind its colon; modules behind ``-m``."""
+        """Files; functions of the script after its colon; modules after ``-m``."""
         if ctx.params.get("is_module"):
             return items(find_modules(incomplete))
         path, colon, typed = incomplete.rpartition(":")
@@ -183,17 +182,17 @@ class FromScript(click.ParamType):  # type: ignore[type-arg]
     """A text whose completion comes from the script of the command line."""
 
     def __init__(self, name: str, convert: Callable[[str], Any], offers: str) -> None:
-        """*offers* is the method of ``complete_targets.Scripted`` that gives candidates, if any."""
+        """*offers* is the method of ``ScriptCandidates`` that gives the candidates, if any."""
         self.name = name
         self.read = convert
         self.offers = offers
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> Any:
-        """What the text is read as; raises what is wrong with it."""
+        """The value of the text; raises KogineError for a mistake in it."""
         return self.read(value) if isinstance(value, str) else value
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-        """What the script offers."""
+        """Candidates from the script."""
         if not self.offers or SCRIPTED not in ctx.meta:
             return []
         return items(getattr(ctx.meta[SCRIPTED](), self.offers)(incomplete))
@@ -220,7 +219,7 @@ def _new_global(text: str) -> str:
 
 
 def _literal(text: str) -> Any:
-    """An Override without the check of its type; empty text is for all of the command line."""
+    """An Override without the check of its type; None for the option without a value."""
     return typed_override(text, as_is=True) if text else None
 
 

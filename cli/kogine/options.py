@@ -1,4 +1,4 @@
-"""The options that several commands share, as decorators; each is described here alone."""
+"""The options that several commands share, as decorators; each is defined here only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METHODS = ("optuna",)
 NICEST = 19
 
 Decorator = Callable[[Any], Any]
-"""What puts options on a command."""
+"""Adds options to a command."""
 
 
 def option(*names: str, group: str, **settings: Any) -> Decorator:
@@ -55,39 +55,39 @@ assignments = _values(
     "-s",
     type=ASSIGNMENT,
     multiple=True,
-    help="Another value for a definition of the script; TARGET=VALUE after the script is the same.",
+    help="Give a definition another value; TARGET=VALUE after the script does the same.",
 )
 hidden_assignments = _values("--set", "set", type=ASSIGNMENT, multiple=True, hidden=True)
-"""For commands that take NAME=VALUE as a word alone."""
+"""For commands that take NAME=VALUE only as a word of its own."""
 configs = _values(
     "--config",
     "-c",
     type=ConfigFile("file"),
     multiple=True,
-    help="A config file: .py, .yaml, .toml or .json. Several stack, later ones win.",
+    help="A config file: .py, .yaml, .toml or .json. Of several, later ones win.",
 )
 new_globals = _values(
-    "--add", type=NEW_GLOBAL, multiple=True, help="A global that the script does not define."
+    "--add", type=NEW_GLOBAL, multiple=True, help="Set a global that the script does not define."
 )
 literals = _values(
     "--as-is",
     type=AS_IS,
     multiple=True,
     metavar="[TARGET=VALUE]",
-    help="As --set, but the text is a Python literal, else text, whatever the parameter's type. "
-    "Without a value: for all texts.",
+    help="Like --set, but not checked against the parameter's type: VALUE is a Python literal or "
+    "text. Without TARGET=VALUE: for all values.",
 )
 entrypoint = _values(
     "--entrypoint",
     "-e",
     type=FUNCTION,
-    help="Call this function after the module, instead of the guard; SCRIPT:NAME is the same.",
+    help="Call this function after the module, not the guard; SCRIPT:NAME does the same.",
 )
 module = flag(
     "-m", "is_module", group="Values", help="SCRIPT is the name of a module, as for python -m."
 )
 value_options = together(assignments, configs, new_globals, literals, entrypoint, module)
-"""What gives a script its values."""
+"""The values of a script."""
 
 _axes = functools.partial(option, group="Sweeps")
 axis = _axes(
@@ -111,23 +111,25 @@ trials = _axes(
 axis_options = together(axis, pairs, trials)
 sweep_options = together(
     axis_options,
-    _axes("-n", "n", type=Whole(1), help="Draws of the random axes; else at most N runs."),
-    _axes("--seed", type=Whole(), metavar="SEED", help="What the draws are made from."),
+    _axes(
+        "-n", "n", type=Whole(1), help="Draw N values of random axes; of others, run the first N."
+    ),
+    _axes("--seed", type=Whole(), metavar="SEED", help="The seed of the random axes."),
     flag("--dry-run", group="Sweeps", help="Print the table of runs; run nothing."),
-    flag("--isolate", group="Sweeps", help="Start a fresh Python for each run of a sweep."),
+    flag("--isolate", group="Sweeps", help="Start a new Python process for each run."),
 )
-"""What makes many runs of one."""
+"""Many runs of one script."""
 
 _searches = functools.partial(option, group="Searches")
 search_options = together(
     _searches(
         "--search",
         type=Choice(METHODS),
-        help="Choose the values of the axes by this method, -n times.",
+        help="Let this optimizer choose the values of the axes, in -n trials.",
     ),
-    _searches("--minimize", metavar="NAME", help="An output or returned value to make small."),
-    _searches("--maximize", metavar="NAME", help="An output or returned value to make large."),
-    _searches("--study", type=File(), help="Where the search is kept, to go on with it."),
+    _searches("--minimize", metavar="NAME", help="Minimize this output or returned value."),
+    _searches("--maximize", metavar="NAME", help="Maximize this output or returned value."),
+    _searches("--study", type=File(), help="The file of the study; a later search continues it."),
 )
 
 _flows = functools.partial(option, group="Flows")
@@ -137,21 +139,28 @@ flow_options = together(
         "--workers",
         type=WholeOrWord("auto"),
         show_default="1; one a core with --mode spawn or warm",
-        help="Runs at the same time, each in a process of its own; auto: all cores.",
+        help="Number of runs at the same time, each in its own process; auto: all cores.",
     ),
-    _flows("--mode", type=Choice(MODES), show_default="inline", help="How runs are started."),
+    _flows(
+        "--mode",
+        type=Choice(MODES),
+        show_default="inline",
+        help="Run in this process, in a new one, or in a fork of a warm one.",
+    ),
     _flows(
         "--on-error",
         type=Choice(POLICIES),
         show_default="continue",
-        help="What happens after a failed run.",
+        help="After a failed run, continue with the others or start no more.",
     ),
-    _flows("--retries", type=Whole(0), show_default="0", help="Try a failed run again."),
+    _flows(
+        "--retries", type=Whole(0), show_default="0", help="Run a failed run again, up to N times."
+    ),
     _flows(
         "--backoff",
         type=Seconds(),
         show_default="1",
-        help="Wait before it is tried again; doubled each time.",
+        help="Wait before a retry; doubled each time.",
     ),
     _flows(
         "--timeout",
@@ -159,32 +168,40 @@ flow_options = together(
         show_default="none",
         help="End a run that takes longer, with all its processes; 0: none.",
     ),
-    _flows("--gpus", metavar="0,1|auto", help="Each worker sees one of these."),
+    _flows("--gpus", metavar="0,1|auto", help="Give each worker one of these GPUs."),
     _flows(
         "--threads",
         type=WholeOrWord("auto", "off"),
         show_default="auto",
         help="Threads of numeric libraries in each run.",
     ),
-    _flows("--nice", type=Whole(0, NICEST), show_default="0", help="Priority of the runs."),
+    _flows(
+        "--nice", type=Whole(0, NICEST), show_default="0", help="Lower the priority of the runs."
+    ),
 )
-"""How many runs are run."""
+"""How a flow runs its runs."""
 
 _records = functools.partial(flag, group="Records and output")
 record_options = together(
-    _records("--record", help="Keep a folder about the run in .kogine/runs, as sweeps do."),
-    _records("--no-record", help="Keep nothing."),
-    _records("--resume", help="Leave out what was done before with the same script and values."),
-    _records("--retry-failed", help="Resume, and run again what has failed before."),
-    _records("--json", help="One JSON object a line on standard output, for machines."),
+    _records("--record", help="Write a record of the run to .kogine/runs, as sweeps do."),
+    _records("--no-record", help="Write no record."),
+    _records("--resume", help="Skip runs that were done before with the same script and values."),
+    _records("--retry-failed", help="Resume, and run again the runs that failed before."),
+    _records("--json", help="Print one JSON object a line on standard output, for programs."),
     _records("--no-metrics", help="Do not read 'name: number' lines as metrics."),
 )
 
 output_options = together(
-    option("--output", "-o", type=File(), group="Output", help="Write there instead of printing."),
-    flag("--force", group="Output", help="Overwrite FILE if it is there."),
+    option(
+        "--output",
+        "-o",
+        type=File(),
+        group="Output",
+        help="Write to this file instead of printing.",
+    ),
+    flag("--force", group="Output", help="Overwrite FILE if it exists."),
 )
-"""What says where a command writes its text."""
+"""Where a command writes its text."""
 
 FLOW_NAMES = frozenset(
     ("workers", "mode", "on_error", "retries", "backoff", "timeout", "gpus", "threads", "nice")

@@ -1,29 +1,17 @@
-"""``kogine pipeline run|graph``: the pipeline that a Python file defines."""
+"""``kogine pipeline run|graph``: the commands and their options."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript, refuse_without
 from kogine.option_types import File, ScriptFile, Whole
 from kogine.options import flag, hidden_assignments, option, together
-from kogine.report import mistaken, report
 from kogine.script_command import ScriptCommand
 
-from kohaku_ast.display.graph_layout import one_line
-from kohaku_ast.errors import KogineError, PipelineError, SourceError, UsageError, did_you_mean
-from kohaku_ast.frames import hidden, without_ours
-from kohaku_ast.pipeline.drawing import check_suffix
-from kohaku_ast.pipeline.graph import find_node, part_of, shown
-from kohaku_ast.pipeline.inputs import read_input
-from kohaku_ast.pipeline.pipeline import Pipeline
-from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.launch import Launch, split_function
-from kohaku_ast.runner.main_module import run_here, warn_compiler
+from kohaku_ast.errors import UsageError
 
 pipeline = Group(
     "pipeline",
@@ -41,9 +29,14 @@ _part = together(
         "--from",
         group="Part",
         metavar="NODE",
-        help="Begin there; what it takes from above is given or in the cache.",
+        help="Start at this node; its inputs from other nodes are given or in the cache.",
     ),
-    option("--to", group="Part", metavar="NODE", help="End there; it and what it needs."),
+    option(
+        "--to",
+        group="Part",
+        metavar="NODE",
+        help="End at this node: run it and the nodes that it needs.",
+    ),
 )
 
 
@@ -62,14 +55,16 @@ _part = together(
     "--output",
     group="Output",
     metavar="NAMES",
-    help="The outputs to print, a,b; without it those that no node reads.",
+    help="The outputs to print, a,b; without it, all outputs that no node reads.",
 )
 @flag("--json", group="Output", help="Print the results as one JSON object.")
-@flag("--no-progress", group="Output", help="Show no bar on a terminal.")
+@flag("--no-progress", group="Output", help="Show no progress bar.")
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run the pipeline that a file defines."""
     if "to" in command.options and "output" in command.options:
         raise UsageError("--to and --output both say where it ends: give one of them")
+    from kogine.pipeline_file import start_pipeline  # completion does without
+
     return start_pipeline(command)
 
 
@@ -85,258 +80,22 @@ def run(command: ScriptCommand) -> Callable[[], int]:
     "-o",
     group="Output",
     type=File(endings=(".svg", ".html", ".mmd")),
-    help="Draw there, as .svg, .html or .mmd; without it print every edge in words.",
+    help="Write the drawing to this .svg, .html or .mmd file; without it, print each edge.",
 )
 @option(
     "--depth",
     group="Output",
     type=Whole(0),
     show_default="0",
-    help="Show pipelines inside open, so many levels deep.",
+    help="Draw nested pipelines with their nodes, to this level.",
 )
 @_part
 def graph(command: ScriptCommand) -> Callable[[], int]:
-    """Draw the pipeline that a file defines, or explain it. It is not run."""
+    """Draw the pipeline that a file defines, or explain it, without a run of its nodes."""
     if command.overrides:
         name = command.overrides[0].target
         raise UsageError(f"a drawing needs no inputs: {name!r} is for pipeline run")
     refuse_without(command, "depth", "--output")
+    from kogine.pipeline_file import start_drawing  # completion does without
+
     return start_drawing(command)
-
-
-def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Callable[[], int]:
-    """What comes back runs the file and then *use*. The process is the file's then: its functions
-    are those of ``__main__``, its folder is where imports look first.
-
-    What *use* raises of ours is told and gives the status 2; the rest comes through.
-    """
-    path, name = split_function(command.script)
-    launch = Launch(path, command.argv)
-    try:
-        bound = Binder(launch, split=True).bind()
-    except (SyntaxError, ValueError, SourceError) as error:
-        return mistaken(launch, error)
-
-    @hidden
-    def last(names: Mapping[str, object]) -> None:
-        try:
-            use(find_pipeline(names, path, name))
-        except KogineError as error:
-            sys.exit(report(error))
-        except KeyboardInterrupt as error:
-            raise error.with_traceback(without_ours(error.__traceback__)) from None
-
-    @hidden
-    def start() -> int:
-        warn_compiler(bound.program)
-        run_here(launch, bound.prepared.given.codes("module"), {}, last)
-        return 0
-
-    return start
-
-
-def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Pipeline:
-    """The one called *name*, else the only one that is inside no other. Raises UsageError."""
-    found: dict[str, Pipeline] = {}
-    for own, one in names.items():
-        if isinstance(one, Pipeline) and one not in found.values():
-            found[own] = one
-    if name:
-        return _named(names, found, path, name)
-    inner = {id(one) for outer in found.values() for one in _inside(outer)}
-    free = {own: one for own, one in found.items() if id(one) not in inner}
-    if len(free) == 1:
-        return next(iter(free.values()))
-    if free:
-        ways = ", ".join(f"{path}:{own}" for own in free)
-        raise UsageError(f"{path}: several pipelines: say which one: {ways}")
-    raise UsageError(
-        f"{path}: no pipeline: write pipeline = Pipeline([...]) at module level, outside of the "
-        "guard"
-    )
-
-
-def _named(
-    names: Mapping[str, object], found: Mapping[str, Pipeline], path: str, name: str
-) -> Pipeline:
-    one = names.get(name)
-    if isinstance(one, Pipeline):
-        return one
-    have = f"It defines: {', '.join(found)}." if found else "It defines none."
-    is_other = f", it is a {type(one).__name__}" if name in names else ""
-    raise UsageError(
-        f"{path}: {name!r} is no pipeline{is_other}. {have}{did_you_mean(name, found)}"
-    )
-
-
-def _inside(pipeline: Pipeline) -> list[Pipeline]:
-    """All pipelines that are nodes of it, at any depth."""
-    found = []
-    for node in pipeline.nodes:
-        inner = getattr(node, "pipeline", None)
-        if isinstance(inner, Pipeline):
-            found += [inner, *_inside(inner)]
-    return found
-
-
-def start_drawing(command: ScriptCommand) -> Callable[[], int]:
-    """Run the file's module body, and draw the pipeline in it."""
-    if "output" in command.options:
-        check_suffix(command.option("output"))
-    return with_pipeline(command, lambda pipeline: _draw(pipeline, command))
-
-
-def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
-    ends = command.option("from") or None, command.option("to") or None
-    path = command.option("output")
-    if not path:
-        sys.stdout.write(f"{pipeline.explain(*ends)}\n")
-        sys.stdout.flush()
-        return
-    try:
-        pipeline.visualize(command.option("depth", 0), *ends).save(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
-
-
-def check_above(
-    pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: Iterable[str]
-) -> None:
-    """Raise PipelineError unless all that the nodes from *start* on take from above is among
-    *values* or in the cache.
-    """
-    wanted = list(wanted)
-    names = _from_above(pipeline, start, values, wanted)
-    if not names:
-        return
-    if pipeline.cache is None:
-        raise _error(pipeline, start, dict.fromkeys(names, "the pipeline has no cache"))
-    missing = _not_kept(pipeline, start, values, wanted)
-    if missing:
-        kept = {name: missing.get(pipeline.graph.producers[name].name, "") for name in names}
-        raise _error(pipeline, start, {name: why for name, why in kept.items() if why})
-
-
-def _from_above(
-    pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: Iterable[str]
-) -> list[str]:
-    """The names that the part takes from nodes outside of it."""
-    part = part_of(pipeline.graph, start)
-    own = {name for node in part for name in node.outputs}
-    needed = dict.fromkeys(wanted)
-    for node in reversed(part):
-        if any(name in needed and name not in values for name in node.outputs):
-            needed.update(dict.fromkeys(node.inputs))
-    outside = pipeline.graph.producers.keys() - own - values.keys()
-    return [name for name in needed if name in outside]
-
-
-def _not_kept(
-    pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: list[str]
-) -> dict[str, str]:
-    """Name of a node outside of the part that would run -> why it would."""
-    own = {name for node in part_of(pipeline.graph, start) for name in node.outputs}
-    try:
-        plan = pipeline.plan(values, wanted)
-    except PipelineError as error:
-        raise PipelineError(
-            f"{error}\n(--from {start}: what is cached above it is found by the same inputs. Or "
-            "give what it takes from there.)"
-        ) from None
-    rows = pipeline.explain_cache(values, wanted).rows
-    return {
-        node.name: row.why
-        for node, row in zip(plan.nodes, rows)
-        if row.state == "runs" and own.isdisjoint(node.outputs)
-    }
-
-
-def _error(pipeline: Pipeline, start: str, missing: Mapping[str, str]) -> PipelineError:
-    lines = [
-        f"{name!r} is not there: {shown(pipeline.graph.producers[name])} gives it, and {why}."
-        for name, why in missing.items()
-    ]
-    give = " ".join(f"{name}=VALUE" for name in missing)
-    return PipelineError(
-        f"--from {start} runs nothing above it.\n"
-        + "\n".join(lines)
-        + f"\nGive {give}, or run it once without --from and with a cache. Nothing was run."
-    )
-
-
-_LONGEST = 160  # letters of a result
-
-
-def start_pipeline(command: ScriptCommand) -> Callable[[], int]:
-    """Run the file's module body, and then the pipeline in it."""
-    return with_pipeline(command, lambda pipeline: _run(pipeline, command))
-
-
-def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
-    wanted = _wanted(pipeline, command)
-    values = _values(pipeline, command)
-    if command.option("from"):
-        check_above(pipeline, command.option("from"), values, wanted)
-    pipeline.plan(values, wanted)  # a mistake is told before a bar is shown
-    shown = pipeline if "no_progress" in command.options else _shown(pipeline)
-    results = shown.run(values, wanted)
-    sys.stdout.write(_as_json(results) if "json" in command.options else _as_lines(results))
-    sys.stdout.flush()
-
-
-def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
-    """The outputs to give."""
-    if command.option("output"):
-        names = command.option("output").replace(",", " ").split()
-        return list(dict.fromkeys(names))
-    from_node, to_node = command.option("from") or None, command.option("to") or None
-    nodes = part_of(pipeline.graph, from_node, to_node)
-    if to_node:
-        return list(find_node(pipeline.graph, to_node).outputs)
-    read = {name for node in pipeline.nodes for name in node.inputs}
-    ends = [name for node in nodes for name in node.outputs if name not in read]
-    return ends or [name for node in nodes for name in node.outputs]
-
-
-def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for one in command.overrides:
-        name = one.target
-        if name in values:
-            raise UsageError(f"the input {name!r} is given twice")
-        values[name], note = read_input(pipeline.graph, name, str(one.value))
-        if note:
-            sys.stderr.write(f"kogine: note: {note}\n")
-    return values
-
-
-def _shown(pipeline: Pipeline) -> Pipeline:
-    """The same, with a bar if there is a terminal to see it and it has none of its own."""
-    from kohaku_ast.flow.report import can_be_painted
-    from kohaku_ast.pipeline.progress_bars import ProgressBar
-
-    own = pipeline.callbacks or ()
-    has_one = any(isinstance(one, ProgressBar) for one in own)
-    if has_one or sys.stderr is None or not can_be_painted(sys.stderr):
-        return pipeline  # as it is: without callbacks it runs faster
-    bar = ProgressBar(sys.stderr)
-    return Pipeline(
-        pipeline.nodes, pipeline.engine, pipeline.cache, [*own, bar], name=pipeline.name
-    )
-
-
-def _as_lines(results: Mapping[str, Any]) -> str:
-    from kohaku_ast.display.text import short_repr
-
-    return "".join(
-        f"{name} = {one_line(short_repr(value), _LONGEST)}\n" for name, value in results.items()
-    )
-
-
-def _as_json(results: Mapping[str, Any]) -> str:
-    import json
-
-    from kohaku_ast.flow.json_report import as_json
-
-    found = {name: as_json(value) for name, value in results.items()}
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"

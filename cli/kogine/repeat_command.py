@@ -1,4 +1,4 @@
-"""The command line that repeats one run of a flow, and no other one."""
+"""The command line that repeats one run of a flow, and only this run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TypeAlias
 
+from kogine.script_arguments import accepted_by
 from kogine.script_command import ScriptCommand
-from kogine.sort_words import accepted_by
 
 from kohaku_ast.config.cells import CellText, native
 from kohaku_ast.config.config import Config
@@ -20,64 +20,66 @@ from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.report import Again
 from kohaku_ast.flow.run import Run
-from kohaku_ast.runner.bind import Binder, Bound
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.overrides import COMMAND_LINE, Override
 from kohaku_ast.store.identity import identity
 
 _ORIGIN = "command line"
 
 
-def again_of_sweep(command: ScriptCommand) -> Again:
-    """Gives the command for each run of one script; empty if no command line says what it was."""
+def repeat_command_of_sweep(command: ScriptCommand) -> Again:
+    """A function that gives the command for each run of one script; empty if no command line can
+    repeat it.
+    """
     files = command.config_files
 
     def again(run: Run) -> str:
-        # Files that say more than this one run are left out: its values are written instead.
-        alone = files if _is_one(run.work.configs, run.config) else ()
-        return command_of(run.work.binder, run.config, alone)
+        # Files that describe more than this run are left out: its values are written instead.
+        usable = files if _is_one(run.work.configs, run.config) else ()
+        return repeat_command(run.work.binder, run.config, usable)
 
     return again
 
 
-def again_of_scripts(run: Run) -> str:
-    """The same where config files are shared by several scripts, or where a file has the flow."""
-    return command_of(run.work.binder, run.config)
+def repeat_command_of_run(run: Run) -> str:
+    """The same, if several scripts share the config files, or a file defines the flow."""
+    return repeat_command(run.work.binder, run.config)
 
 
-def command_of(binder: Binder, config: Config, files: Sequence[str] = ()) -> str:
+def repeat_command(binder: Binder, config: Config, files: Sequence[str] = ()) -> str:
     """The command that runs the script of *binder* with *config*; empty if there is none.
 
-    *files* say what does not vary in *config*; without them all of it has to be written out.
+    *files* have the values that do not vary in *config*; without them, all values are written.
     """
     if binder.launch.shown == "<stdin>":
         return ""
     for read, as_is in ((text_of, binder.as_is), (own_text_of, binder.as_is), (own_text_of, True)):
         try:
-            said = _said(binder, config, files, read, as_is)
-            if said and (_is_plain(config, files) or _is_same(binder, config, said)):
-                return shlex.join(said.words(binder))
+            line = _command_line(binder, config, files, read, as_is)
+            if line and (_is_plain(config, files) or _is_same(binder, config, line)):
+                return shlex.join(line.words(binder))
         except (KogineError, SyntaxError, ValueError):
-            pass  # as an override of a command line it would be refused
+            pass  # the command line would refuse it
     return ""
 
 
 def _is_one(sweep: object, config: Config) -> bool:
-    """Whether *sweep* is nothing but *config*, once what varies in that is given."""
+    """Whether *sweep* has only the run *config*, once the values that vary in it are given."""
     values = {one: config.globals_dict[one] for one in config.varied if one in config.globals_dict}
     return isinstance(sweep, Sweep) and (sweep | Config(values)).size == 1
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What the command line says of the values."""
+class _CommandLine:
+    """The values of a run, as words of a command line."""
 
     files: Sequence[str]
     sets: Sequence[tuple[str, str]]
     added: Sequence[str]
     argv: Sequence[str]
     as_is: bool
-    #: What the files say.
-    rest: Config
+    #: The values that are in the files.
+    of_files: Config
 
     def words(self, binder: Binder) -> list[str]:
         launch = binder.launch
@@ -88,41 +90,41 @@ class _Said:
         ours += [word for text in self.added for word in ("--add", text)]
         ours += ["--entrypoint", binder.entrypoint] if binder.entrypoint else []
         words = ["kogine", "run", *(["--as-is"] if self.as_is else [])]
-        words += [*ours, *script] if _has_one(script[-1], is_module, ours) else [*script, *ours]
+        words += [*ours, *script] if _has_option(script[-1], is_module, ours) else [*script, *ours]
         for target, text in self.sets:
             words += ["--set"] if target.startswith("-") else []
             words.append(f"{target}={text}")
         return words + (["--", *self.argv] if self.argv else [])
 
 
-def _has_one(script: str, is_module: bool, words: Sequence[str]) -> bool:
-    """Whether an option among *words* would be the script's own if it stood behind the script."""
+def _has_option(script: str, is_module: bool, words: Sequence[str]) -> bool:
+    """Whether the script has an option among *words*, which would be its own after its name."""
     if not words:
         return False
     accepted = accepted_by([script], is_module, is_unfinished=True)
     return any(accepted.find(word) for word in words if word.startswith("-"))
 
 
-def _said(
+def _command_line(
     binder: Binder, config: Config, files: Sequence[str], read: Read, as_is: bool
-) -> _Said | None:
+) -> _CommandLine | None:
     """None if a value has no text."""
     own: Sequence[str] = binder.launch.argv[1:]
     sets = [(one.target, str(one.value)) for one in binder.overrides if not one.optional]
     if files:
         texts = _texts(config.globals_dict, config.varied, read)
         left = {k: v for k, v in config.globals_dict.items() if k not in config.varied}
-        rest, added, argv = replace(config, globals_dict=left), [*binder.added], own
+        of_files, added, argv = replace(config, globals_dict=left), [*binder.added], own
     else:
         texts = _texts(config.globals_dict, _in_force(binder, config), read)
         new = _texts(config.new_globals, config.new_globals, own_text_of)
         if new is None or config.args or config.kwargs:
             return None
         added = [*binder.added, *(f"{name}={text}" for name, text in new.items())]
-        rest, argv = Config(), own or config.argv
+        of_files, argv = Config(), own or config.argv
     if texts is None:
         return None
-    return _Said(files, [*sets, *texts.items()], added, argv, as_is, rest)
+    return _CommandLine(files, [*sets, *texts.items()], added, argv, as_is, of_files)
 
 
 def _texts(values: Mapping[str, object], names: Iterable[str], read: Read) -> dict[str, str] | None:
@@ -132,7 +134,7 @@ def _texts(values: Mapping[str, object], names: Iterable[str], read: Read) -> di
 
 
 def _in_force(binder: Binder, config: Config) -> list[str]:
-    """The targets of *config* that the script has and that nothing above it sets."""
+    """The targets of *config* that the script has and that the command line does not set."""
     sets = [one.target for one in binder.overrides]
     if not sets and not config.optional:
         return [*config.globals_dict]
@@ -143,44 +145,41 @@ def _in_force(binder: Binder, config: Config) -> list[str]:
 
 
 def _is_plain(config: Config, files: Sequence[str]) -> bool:
-    """Whether every value that is written is one that was written like that before."""
+    """Whether each value was given as the text that is written: it is read as the same value."""
     values, origins = config.globals_dict, config.origins
     names = config.varied if files else (*values, *config.new_globals)
-    return all(is_sure(values.get(one), origins.get(one, "")) for one in names)
+    return all(_was_typed(values.get(one), origins.get(one, "")) for one in names)
 
 
-def _is_same(binder: Binder, config: Config, said: _Said) -> bool:
-    """Whether the command line makes the same run."""
-    sets = [Override(*one, _ORIGIN, COMMAND_LINE, is_text=True) for one in said.sets]
-    made = Binder(
-        binder.launch, sets, binder.entrypoint, added=said.added, capture=binder.capture,
-        as_is=said.as_is,
+def _is_same(binder: Binder, config: Config, line: _CommandLine) -> bool:
+    """Whether *line* gives the same run as *config*."""
+    sets = [Override(*one, _ORIGIN, COMMAND_LINE, is_text=True) for one in line.sets]
+    other = Binder(
+        binder.launch, sets, binder.entrypoint, added=line.added, capture=binder.capture,
+        as_is=line.as_is,
     )  # fmt: skip
-    made.programs = binder.programs  # what is compiled serves both
-    bound = made.bind(said.rest)
-    bound.argv[1:] = said.argv or bound.argv[1:]
-    return _identity(bound) == _identity(binder.bind(config))
-
-
-def _identity(bound: Bound) -> str:
-    return identity(bound, os.getcwd())
+    other.programs = binder.programs  # both use the same compiled Programs
+    bound = other.bind(line.of_files)
+    bound.argv[1:] = line.argv or bound.argv[1:]
+    folder = os.getcwd()
+    return identity(bound, folder) == identity(binder.bind(config), folder)
 
 
 _LONGEST = 1000
-
+"""Characters of a value that is written into a command line."""
 
 Read: TypeAlias = Callable[[object], "str | None"]
-"""Gives what most likely is read back as a value; None if nothing is."""
+"""Gives the text that is most likely read back as a value; None if there is none."""
 
 
 def text_of(value: object) -> str | None:
-    """As it was written, if it was, and if it can be shown on a terminal."""
+    """The text as the user wrote it, if a terminal can show it; else as ``own_text_of``."""
     is_written = isinstance(value, CellText) and value.isprintable()
     return str(value) if is_written else own_text_of(value)
 
 
 def own_text_of(value: object) -> str | None:
-    """As Python writes it, text without quotes where it needs none."""
+    """The text as Python writes it, a str without quotes if it needs none."""
     value = native(value)
     if isinstance(value, PurePath):
         value = str(value)
@@ -193,13 +192,13 @@ def own_text_of(value: object) -> str | None:
     return text if text and len(text) <= _LONGEST else None
 
 
-def is_sure(value: object, origin: str) -> bool:
-    """Whether the text of *value* was given as such: it need not be tried."""
+def _was_typed(value: object, origin: str) -> bool:
+    """Whether the user typed the text of *value*: it is read back as the same value."""
     return isinstance(value, CellText) and value.isprintable() and origin == "command line"
 
 
 def _is_bare(text: str) -> bool:
-    """Whether *text* is itself without quotes, for who expects text and for who expects nothing."""
+    """Whether *text* without quotes is read as itself, with and without a type."""
     if not text.isprintable() or not text.strip() or find_commas(text) or text[0] in "'\"":
         return False
     return not _is_literal_text(text)

@@ -1,21 +1,30 @@
-"""What a command line asks of its scripts. On the warm path: no dataclass, no click."""
+"""A command line with a script, and the first steps of each command that takes one: find or inspect
+the script, load the configs, bind. On the warm path: no dataclass, no click.
+"""
 
 from __future__ import annotations
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.runner.launch import find_launch, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from kohaku_ast.config.config import Config
+    from kohaku_ast.config.sweep import Sweep
+    from kohaku_ast.runner.bind import Binder
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.runner.overrides import Override
+    from kohaku_ast.transform.find.inspection import Inspection
 
 NO_OPTIONS: Mapping[str, Any] = {}
 
 
 class ScriptCommand:
-    """One command line with a script, taken apart; nobody changes it."""
+    """One command line with a script, parsed; nobody changes it."""
 
     __slots__ = ("argv", "axis_order", "is_module", "options", "overrides", "scripts")
 
@@ -28,9 +37,9 @@ class ScriptCommand:
         options: Mapping[str, Any] = NO_OPTIONS,
         axis_order: Sequence[str] = (),
     ) -> None:
-        #: The scripts as the user wrote them; one, but for a command that takes several.
+        #: The scripts as the user wrote them; several for a command that takes several.
         self.scripts = scripts
-        #: What is written as TARGET=VALUE, in order.
+        #: The overrides that are written as TARGET=VALUE, in order.
         self.overrides = overrides
         #: The script's own arguments.
         self.argv = argv
@@ -38,7 +47,7 @@ class ScriptCommand:
         self.is_module = is_module
         #: The parsed value of each option that was given, by its parameter's name: ``dry_run``.
         self.options = options
-        #: ``sweep`` and ``trials`` in the order in which they were given: axes multiply in it.
+        #: ``sweep`` and ``trials`` in the order of the command line: axes multiply in this order.
         self.axis_order = axis_order
 
     @property
@@ -98,3 +107,80 @@ def read_without_options(arguments: Sequence[str]) -> ScriptCommand | None:
 
 def _is_plain(word: str) -> bool:
     return word == "-" or not word.startswith("-")
+
+
+def find_script(command: ScriptCommand, script: str = "") -> tuple[Launch, str]:
+    """*script*, by default the first one of *command*, and the function to call after its module;
+    "" for the guard. Raises SourceError if it cannot be read.
+    """
+    path, function = split_function(script or command.script)
+    launch = find_launch(path, command.argv, command.is_module)
+    return launch, command.option("entrypoint") or function
+
+
+def load_configs(
+    paths: Sequence[str],
+    *,
+    previous: Mapping[str, Outcome] | None = None,
+    is_json: bool = False,
+) -> Config | Sweep | None:
+    """The config files as one, later ones over earlier ones; None without any.
+
+    *previous* has the Outcomes of the scripts above, for ``config_gen``. With *is_json* the output
+    of a config file goes to standard error: it is no JSON.
+    """
+    if not paths:
+        return None
+    import functools
+    import operator
+
+    from kohaku_ast.config.load import load
+
+    if not is_json:
+        return functools.reduce(operator.or_, [load(one, previous=previous) for one in paths])
+    from kohaku_ast.flow.report import only_json
+
+    with only_json():
+        return load_configs(paths, previous=previous)
+
+
+def merge_configs(paths: Sequence[str], command: str) -> Config | None:
+    """As ``load_configs``, for a *command* that takes one Config; ConfigError for a sweep."""
+    found = load_configs(paths)
+    from kohaku_ast.config.config import Config
+
+    if found is None or isinstance(found, Config):
+        return found
+    from kohaku_ast.errors import ConfigError
+
+    raise ConfigError(
+        f"{' '.join(paths)}: describes a sweep ({found!r}), and kogine {command} takes one Config"
+    )
+
+
+def binder_of(
+    launch: Launch, command: ScriptCommand, entrypoint: str, *, capture: bool = False
+) -> Binder:
+    """The Binder of the script; the values of the command line itself hold for each Config."""
+    from kohaku_ast.runner.bind import Binder
+
+    return Binder(
+        launch,
+        # Copies: a command with several scripts marks the targets that one of them may lack.
+        [one.aimed_at(one.target) for one in command.overrides],
+        entrypoint,
+        added=command.option("add", ()),
+        capture=capture,
+        as_is=command.option("as_is", False),
+    )
+
+
+def inspect_script(script: str, is_module: bool = False) -> Inspection:
+    """What can be overridden in *script*, which is only read. Raises SyntaxError, and SourceError
+    if it cannot be read.
+    """
+    from kohaku_ast.transform.find.inspection import inspect_source
+    from kohaku_ast.transform.find.source import decode
+
+    launch = find_launch(split_function(script)[0], (), is_module)
+    return inspect_source(decode(launch.data, launch.filename, launch.path0, launch.package))

@@ -1,8 +1,8 @@
-"""Whose word is it? Sorts a command line with scripts into what is kogine's and what is theirs.
+"""Sorts the words of a command line with scripts: kogine's own, and the arguments of the scripts.
 
-Before the script every option is kogine's. Behind it: TARGET=VALUE; the options that the script
-itself defines are its arguments, whatever their name; other options are kogine's; a plain word is
-the script's argument if the script takes arguments; ``--`` ends kogine's part.
+Before the script every option is kogine's. After it: TARGET=VALUE is an override; the options that
+the script itself defines are its arguments, whatever their name; other options are kogine's; a
+plain word is an argument if the script takes arguments; ``--`` ends kogine's part.
 """
 
 from __future__ import annotations
@@ -10,21 +10,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from kogine.script_command import ScriptCommand
+from kogine.script_arguments import accepted_by, has_target, is_option, launch_to_read
 
-from kohaku_ast.errors import KogineError, UsageError, did_you_mean
-from kohaku_ast.runner.launch import Launch, find_to_read, split_function
-from kohaku_ast.runner.overrides import Override
-from kohaku_ast.transform.find.options import (
-    NO_OPTIONS,
-    AcceptedOption,
-    AcceptedOptions,
-    accepted_options_of,
-)
+from kohaku_ast.errors import UsageError, did_you_mean
+from kohaku_ast.transform.find.options import NO_OPTIONS, AcceptedOption, AcceptedOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.runner.bind import Binder
     from kohaku_ast.transform.find.options import Width
 
 AS_IS = "--as-is"
@@ -35,8 +27,8 @@ class OwnOptions:
     """The options of one command of kogine."""
 
     def __init__(self, widths: Mapping[str, int], elsewhere: Mapping[str, str]) -> None:
-        """*widths* has the number of words behind each name, *elsewhere* why options of other
-        commands have no effect here.
+        """*widths* has the number of words after each name, *elsewhere* the reason why an option of
+        another command has no effect here.
         """
         self.widths = widths
         self.elsewhere = elsewhere
@@ -50,30 +42,30 @@ class OwnOptions:
 
 
 class SortedWords:
-    """The words of a command line by whose they are, as far as it is written."""
+    """The words of a command line, complete or not, by their owner."""
 
     def __init__(self) -> None:
-        #: Each option of ours with the words behind it.
+        #: Each option of kogine with the words after it.
         self.own: list[list[str]] = []
         self.scripts: list[str] = []
         self.assignments: list[str] = []
         self.argv: list[str] = []
         self.is_module = False
-        self.is_behind_dashes = False
-        #: For completion: the option whose value is still to come; its name and, if it is the
-        #: script's, what is known of it.
+        self.is_after_dashes = False
+        #: For completion: the option whose value is not typed yet; its name and, for an option of
+        #: the script, its AcceptedOption.
         self.waiting_name = ""
         self.waiting: AcceptedOption | None = None
 
     def for_click(self) -> list[str]:
-        """The part that is ours, as click reads it."""
+        """Kogine's words, in the form that click parses."""
         words = [word for group in self.own for word in group]
         words += [f"--set={word}" for word in self.assignments]
         return [*words, "--", *self.scripts]
 
     @property
     def axis_order(self) -> list[str]:
-        """``sweep`` and ``trials`` in the order in which they are given."""
+        """``sweep`` and ``trials`` in the order of the command line."""
         names = (group[0].partition("=")[0].lstrip("-") for group in self.own)
         return [name for name in names if name in ("sweep", "trials")]
 
@@ -90,9 +82,9 @@ class WordSorter:
         runs: bool = True,
         is_unfinished: bool = False,
     ) -> None:
-        """*command* is what messages call it; *many*: plain words are scripts; not *runs*: the
-        command starts no script, and an option of the script with a value is an override;
-        *is_unfinished*: for completion, where nothing is a mistake.
+        """*command* is its name in messages. *many*: plain words are scripts. Not *runs*: the
+        command starts no script, and an option of the script with a value is an override.
+        *is_unfinished*: for completion, which refuses nothing.
         """
         self.own, self.many, self.runs = own, many, runs
         self.command = command
@@ -104,32 +96,32 @@ class WordSorter:
         self._accepted: AcceptedOptions | None = None
 
     def sort(self, words: Iterable[str]) -> SortedWords:
-        """*words* sorted. Raises UsageError for one that is nobody's, and SourceError for a script
-        that cannot be read, if it has to be.
+        """*words* sorted. Raises UsageError for a word that neither kogine nor a script knows, and
+        SourceError for a script that has to be read and cannot be.
         """
         self.waiting = [*words][::-1]
         while self.waiting:
             word = self.waiting.pop()
             if word == "--":
-                self.found.is_behind_dashes = True
+                self.found.is_after_dashes = True
                 self.found.argv += self.waiting[::-1]
                 break
             if is_option(word):
                 self._option(word)
             else:
                 self._plain(word)
-        self._refuse_strangers()
+        self._refuse_options_of_one_script()
         return self.found
 
-    def _refuse_strangers(self) -> None:
-        """Arguments go to all scripts: one that does not have such an option would fail later."""
+    def _refuse_options_of_one_script(self) -> None:
+        """Arguments go to all scripts: a script without such an option would fail later."""
         if self.is_unfinished or len(self.found.scripts) < 2:
             return
         for script in self.found.scripts:
             accepted = accepted_by([script], self.found.is_module)
-            strange = [word for word in self._options if accepted.find(word) is None]
-            if strange:
-                name = strange[0].partition("=")[0]
+            unknown = [word for word in self._options if accepted.find(word) is None]
+            if unknown:
+                name = unknown[0].partition("=")[0]
                 raise UsageError(
                     f"{script} has no option {name!r}, and arguments go to every script. As a "
                     f"target it goes to those that have it: {name.lstrip('-')}=VALUE"
@@ -137,7 +129,7 @@ class WordSorter:
 
     @property
     def accepted(self) -> AcceptedOptions:
-        """What the scripts so far take as arguments; nothing before the first."""
+        """The arguments that the scripts so far accept; none before the first script."""
         if not self.found.scripts:
             return NO_OPTIONS
         if self._accepted is None:
@@ -163,10 +155,10 @@ class WordSorter:
 
     def _option(self, word: str) -> None:
         ours = self.own.find(word)
-        if ours and not self.runs:  # no script is started whose option it could be
+        if ours and not self.runs:  # no script is started that could get it
             self._take_ours(word, ours)
             return
-        # The start of a long name is enough for argparse, but not against a name of ours.
+        # argparse accepts the start of a long name; a full name of ours takes precedence.
         theirs = self.accepted.find(word, abbreviations=not ours)
         if theirs is not None:
             self._take_theirs(word, theirs)
@@ -197,7 +189,7 @@ class WordSorter:
         self.found.own.append(group)
 
     def _as_is(self, word: str) -> str:
-        """``--as-is lr=x`` is for one target, ``--as-is`` for all texts."""
+        """``--as-is lr=x`` is for one target, ``--as-is`` for all values."""
         if "=" in word:
             return word
         following = self.waiting[-1] if self.waiting else ""
@@ -227,7 +219,7 @@ class WordSorter:
     def _override(
         self, word: str, name: str, option: AcceptedOption, values: Sequence[str]
     ) -> None:
-        """Where no script is started its option is a target: ``--lr 3`` is ``--lr=3``."""
+        """If no script is started, its option is a target: ``--lr 3`` is ``--lr=3``."""
         target = option.targets[0] if option.targets else name
         value = word.partition("=")[2] if "=" in word else "".join(values)
         if "=" in word or len(values) == 1:
@@ -239,7 +231,7 @@ class WordSorter:
             )
 
     def _values(self, width: Width) -> list[str]:
-        """The words behind an option of the script that are its values."""
+        """Take the words after an option of the script that are its values."""
         most = len(self.waiting) if width == "*" else 1 if width in ("?", None) else int(width)
         values: list[str] = []
         while self.waiting and len(values) < most and not is_option(self.waiting[-1]):
@@ -249,10 +241,10 @@ class WordSorter:
         return values
 
     def _is_python(self) -> bool:
-        """Whether Python can compile the script; if not, it says itself what is wrong."""
+        """Whether Python can compile the script; if not, the run prints Python's own error."""
         if self.is_unfinished:
             return True
-        launch = _launch(self.found.scripts[0], self.found.is_module)
+        launch = launch_to_read(self.found.scripts[0], self.found.is_module)
         try:
             if launch is not None:
                 compile(launch.data, launch.filename, "exec", dont_inherit=True)
@@ -261,7 +253,7 @@ class WordSorter:
         return True
 
     def _no_such_option(self, word: str) -> str:
-        """Why *word* is nobody's, and what may be meant."""
+        """The message for an option that neither kogine nor the script has, with a suggestion."""
         name, equals, text = word.partition("=")
         if name in self.own.elsewhere:
             return f"{name}: {self.own.elsewhere[name]}"
@@ -269,18 +261,18 @@ class WordSorter:
             return f"-m goes before the name of the module: {self.command} -m NAME"
         value = text if equals else self.waiting[-1] if self.waiting else "VALUE"
         known = [*self.own.widths, *(one for own in self.accepted.options for one in own.names)]
-        hint = self._meant_target(name, value) or did_you_mean(name, known, cutoff=0.75)
+        hint = self._suggested_target(name, value) or did_you_mean(name, known, cutoff=0.75)
         if not self.found.scripts:
-            return f"No such option {name!r}.{hint} Options of the script stand behind it."
+            return f"No such option {name!r}.{hint} Options of the script come after it."
         script = self.found.scripts[0]
         if not self.runs:
             return f"No such option {name!r}.{hint}"
         return (
-            f"No such option {name!r}, neither of kogine nor of {script}.{hint} What is for the "
-            f"script all the same comes after '--': {self._behind_dashes(script, word)}"
+            f"No such option {name!r}, neither of kogine nor of {script}.{hint} If it is an "
+            f"argument of the script, write it after '--': {self._after_dashes(script, word)}"
         )
 
-    def _behind_dashes(self, script: str, word: str) -> str:
+    def _after_dashes(self, script: str, word: str) -> str:
         """The command line with *word* as an argument."""
         return shlex.join([*self.command.split(), script, "--", word])
 
@@ -289,127 +281,16 @@ class WordSorter:
             return f"unexpected argument {word!r}: an override is TARGET=VALUE"
         script = self.found.scripts[0]
         return (
-            f"unexpected argument {word!r}: an override is TARGET=VALUE, and {script} reads no "
-            "arguments, as far as its text tells. What is meant for it all the same comes after "
-            f"'--': {self._behind_dashes(script, word)}"
+            f"unexpected argument {word!r}: an override is TARGET=VALUE, and the text of {script} "
+            "does not read any arguments. If it is an argument all the same, write it after '--': "
+            f"{self._after_dashes(script, word)}"
         )
 
-    def _meant_target(self, name: str, value: str) -> str:
-        """A hint where the script has a parameter of that name."""
+    def _suggested_target(self, name: str, value: str) -> str:
+        """A hint, if a script has a parameter with the name of the option."""
         target = name.lstrip("-").replace("-", "_")
         for script in self.found.scripts:
-            launch = _launch(script, self.found.is_module)
+            launch = launch_to_read(script, self.found.is_module)
             if launch is not None and has_target(launch, target):
                 return f" Did you mean {target}={value}?"
         return ""
-
-
-def is_option(word: str) -> bool:
-    """Whether *word* starts like an option; a negative number and a quoted text are none."""
-    is_dashed = len(word) > 1 and word[0] == "-"
-    return is_dashed and " " not in word.partition("=")[0] and not _is_number(word)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
-
-
-def accepted_by(
-    scripts: Sequence[str], is_module: bool, *, is_unfinished: bool = False
-) -> AcceptedOptions:
-    """What *scripts* take as arguments, together. A script that can be read only once is left
-    alone, and takes none.
-
-    Raises SourceError for one that is not there, unless the command line *is_unfinished*.
-    """
-    found = [_accepted_by(one, is_module, is_unfinished) for one in scripts]
-    if len(found) == 1:
-        return found[0]
-    options = tuple(option for one in found for option in one.options)
-    return AcceptedOptions(any(one.takes_arguments for one in found), options)
-
-
-def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedOptions:
-    try:
-        launch = _launch(script, is_module)
-    except KogineError:
-        if not is_unfinished:
-            raise
-        return NO_OPTIONS
-    if launch is None:
-        return NO_OPTIONS
-    return accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
-
-
-def _launch(script: str, is_module: bool) -> Launch | None:
-    return find_to_read(split_function(script)[0], is_module)
-
-
-def has_target(launch: Launch, target: str) -> bool:
-    """Whether the script of *launch* has a parameter that *target* names."""
-    from kohaku_ast.transform.find.parameters import find_parameters
-    from kohaku_ast.transform.find.source import decode
-    from kohaku_ast.transform.find.targets import Targets
-
-    try:
-        source = decode(launch.data, launch.filename, launch.path0, launch.package)
-        Targets(source, find_parameters(source)).resolve(target)
-    except (KogineError, SyntaxError, ValueError):
-        return False
-    return True
-
-
-def refuse_lost_overrides(
-    command: ScriptCommand, script: str, binder: Binder, axes: Iterable[str] = ()
-) -> None:
-    """Raise UsageError where the command line sets an option of *script* that is among the script's
-    arguments, too: the argument would win, and the override or axis be lost.
-
-    *binder* is that of the script, *axes* are the targets that the command line sweeps.
-    """
-    axes = [*axes]
-    typed = [*(one.target for one in command.overrides), *axes]
-    if not (typed and command.argv):
-        return
-    accepted = accepted_by([script], command.is_module, is_unfinished=True)
-    named = {
-        target: word
-        for word in command.argv
-        for option in _options_in(word, accepted)
-        for target in option.targets
-    }
-    if not named:
-        return
-    probes = [Override(target, None, "command line", optional=True) for target in axes]
-    full = binder.full_targets([*binder.overrides, *probes])
-    for name in typed:
-        argument = named.get(full.get(name, "")) or _of_module(name, named)
-        if argument:
-            raise UsageError(
-                f"{full.get(name, name)!r} is given twice: as {name}=... and as the script's "
-                f"argument {argument!r}, which wins. Take away one of them."
-            )
-
-
-def _options_in(word: str, accepted: AcceptedOptions) -> list[AcceptedOption]:
-    """The options that *word*, an argument, sets: of ``-vn3`` two."""
-    found = accepted.find(word) if is_option(word) else None
-    if found is None:
-        return []
-    is_long = word[1] == "-" or any(word in one.names for one in accepted.options)
-    letters = "" if is_long else word[1:]
-    cluster = [accepted.find(f"-{letter}") for letter in letters if letter.isalpha()]
-    return [found, *(one for one in cluster if one is not None)]
-
-
-def _of_module(name: str, named: Mapping[str, str]) -> str:
-    """The argument for an option that a module of the script declares: ``opts.seed`` is
-    ``opts.--seed``, which only the module's own Program resolves.
-    """
-    module, dot, option = name.rpartition(".")
-    spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"
-    return named.get(spelled, "") or named.get(spelled.replace("-", "_").replace("__", "--"), "")

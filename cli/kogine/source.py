@@ -1,4 +1,4 @@
-"""``kogine transform`` and ``kogine freeze``: a script's text with other values in it."""
+"""``kogine transform`` and ``kogine freeze``: the text of a script with other values in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
-from kogine.command_with_script import CommandWithScript, refuse_without
+from kogine.command_with_script import CommandWithScript
 from kogine.option_types import ScriptFile
 from kogine.options import (
     assignments,
@@ -21,9 +21,8 @@ from kogine.options import (
     new_globals,
     output_options,
 )
-from kogine.report import check_output, print_bytes, write_atomically
-from kogine.script_command import ScriptCommand
-from kogine.start import binder_of, merge_configs
+from kogine.report import Output, print_bytes
+from kogine.script_command import ScriptCommand, binder_of, merge_configs
 
 from kohaku_ast.errors import FreezeError, UsageError
 from kohaku_ast.runner.launch import find_launch, split_function
@@ -56,7 +55,7 @@ class ScriptText:
 def read_script(command: ScriptCommand, name: str) -> ScriptText:
     """The script and the values of *command*, which is ``kogine`` *name*.
 
-    Raises SyntaxError, and what ``kogine run`` refuses.
+    Raises SyntaxError, and the KogineErrors of ``kogine run``.
     """
     path, function = split_function(command.script)
     launch = find_launch(path, (), command.is_module)
@@ -73,13 +72,6 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
         added=bound.names,
         argv=command.argv or bound.argv[1:],
     )
-
-
-def show_syntax_error(error: SyntaxError) -> int:
-    """Print *error* as Python does for a script; the exit status."""
-    # Without our frames: the hook would show those that the error itself still holds.
-    sys.__excepthook__(type(error), error.with_traceback(None), None)
-    return 2
 
 
 @click.command(
@@ -99,11 +91,7 @@ def transform(command: ScriptCommand) -> Callable[[], int]:
     """Print the rewritten source that run compiles."""
     if command.argv:
         raise UsageError("transform runs nothing: leave out '--' and what follows it")
-    try:
-        text = _transformed(read_script(command, "transform"), command)
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    text = _transformed(read_script(command, "transform"), command)
     return lambda: print_bytes(text)
 
 
@@ -140,26 +128,19 @@ def _path_in_diff(path: str) -> str:
 @literals
 @module
 def freeze(command: ScriptCommand) -> Callable[[], int]:
-    """Write a standalone script that has the values in its definitions."""
-    refuse_without(command, "force", "--output")
-    try:
-        script = read_script(command, "freeze")
-    except SyntaxError as error:
-        status = show_syntax_error(error)
-        return lambda: status
+    """Write a standalone script with the values in its definitions."""
+    output = Output(command.option("output"), "force" in command.options)
+    script = read_script(command, "freeze")
     _refuse_unwritable(script, command)
     text = frozen_text(script.source, script.request, script.values, script.added)
     data = in_bytes(text, script.source, script.data)
-    output = command.option("output", "")
-    if output:
-        check_output(output, script.path, "force" in command.options)
-        write_atomically(output, data, like=script.path)
-    _note_differences(script, output)
-    return lambda: 0 if output else print_bytes(data)
+    deliver = output.deliver(data, script.path, like=script.path)
+    _note_differences(script, output.path)
+    return deliver
 
 
 def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:
-    """What a script cannot say of itself."""
+    """Raise an error for what the text of a script cannot hold."""
     if script.request.entrypoint:
         raise UsageError(
             f"freeze writes values, not another entrypoint: give {script.path!r} instead of "
@@ -173,7 +154,7 @@ def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:
 
 
 def _note_differences(script: ScriptText, output: str) -> None:
-    """On stderr, what the frozen script does not do as ``kogine run`` does."""
+    """Print on stderr in which way the frozen script differs from ``kogine run``."""
     if script.argv:
         _note(
             "arguments are not part of a script; run it as: "

@@ -1,6 +1,6 @@
-"""``kogine run`` with a sweep: a run for each Config.
+"""``kogine run`` with a sweep: a run for each Config. ``sweep`` is its main path, step by step.
 
-A run for each value of an axis that has no effect would be the same run again and again.
+An axis under something that sets its target is dropped: its runs would all be the same.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
-from kogine.flow_run import read_flow_options, run_flow
-from kogine.repeat_command import again_of_sweep
-from kogine.report import mistaken
-from kogine.script_command import ScriptCommand, split_override
-from kogine.sort_words import refuse_lost_overrides
-from kogine.start import binder_of
+from kogine.flow_run import FlowOptions, read_flow_options, run_flow
+from kogine.repeat_command import repeat_command_of_sweep
+from kogine.report import explain_script_error
+from kogine.script_arguments import refuse_lost_overrides
+from kogine.script_command import ScriptCommand, binder_of, split_override
 
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.axis_grammar import parse_axis
@@ -35,49 +34,59 @@ from kohaku_ast.store.values import read
 def sweep(
     launch: Launch, command: ScriptCommand, entrypoint: str, config: Config | Sweep | None
 ) -> Callable[[], int]:
-    """Check what can be checked before anything runs; what comes back runs the sweep."""
-    is_search = "search" in command.options
-    # A generator may look at what its runs returned, and so may who reads records.
-    listens = is_search or (isinstance(config, Sweep) and config.listens)
-    spreads = not listens and _spreads(command, config)
-    options = read_flow_options(command, mode=_usual_mode(launch), spreads=spreads)
-    captures = listens or options.is_json or options.plan.recording.is_on
+    """Check all that can be checked before anything runs; the result runs the sweep and gives the
+    exit status. Raises KogineError.
+    """
+    needs_values = _needs_values(command, config)
+    options = _read_options(launch, command, config, spreads=not needs_values)
+    captures = needs_values or options.is_json or options.plan.recording.is_on
     binder = binder_of(launch, command, entrypoint, capture=captures)
     try:
-        found = sweep_of(command, config, binder)
-        check_axes(binder, found)
+        configs = sweep_of(command, config, binder)
+        check_axes(binder, configs)
         if command.argv:
             axes = own_axes(command).targets
             refuse_lost_overrides(command, command.script, binder, axes)
     except (SyntaxError, ValueError, SourceError) as error:
-        return mistaken(launch, error)
-    if "dry_run" in command.options and not is_search:
-        return lambda: dry_run(found, binder)
-    work = ScriptConfigs(launch.shown, binder, found)
-    if is_search:
+        return explain_script_error(launch, error)
+    work = ScriptConfigs(launch.shown, binder, configs)
+    if "search" in command.options:
         from kogine.search import search
 
-        return search(found, work, command, options)
-    return lambda: run_flow([work], options, again_of_sweep(command), found.size)
+        return search(configs, work, command, options)
+    if "dry_run" in command.options:
+        return lambda: dry_run(configs, binder)
+    return lambda: run_flow([work], options, repeat_command_of_sweep(command), configs.size)
 
 
-def _usual_mode(launch: Launch) -> str:
-    """In this process if it can be; runpy and standard input serve a process only once."""
-    return "inline" if launch.has_file else "spawn"
+def _needs_values(command: ScriptCommand, config: Config | Sweep | None) -> bool:
+    """Whether the next run depends on the values that earlier ones returned."""
+    return "search" in command.options or (isinstance(config, Sweep) and config.listens)
 
 
-def _spreads(command: ScriptCommand, config: Config | Sweep | None) -> bool:
-    """Whether there are many runs for processes of their own; ``--isolate`` keeps them in a row."""
+def _read_options(
+    launch: Launch, command: ScriptCommand, config: Config | Sweep | None, *, spreads: bool
+) -> FlowOptions:
+    """With *spreads*, many runs in processes of their own get a worker for each GPU or core, unless
+    ``--isolate`` keeps them one after another.
+    """
     has_axes = any(one in command.options for one in ("sweep", "trials", "n"))
-    is_apart = command.option("mode") in ("spawn", "warm") or "gpus" in command.options
-    return (has_axes or isinstance(config, Sweep)) and is_apart and "isolate" not in command.options
+    has_processes = command.option("mode") in ("spawn", "warm") or "gpus" in command.options
+    is_parallel = has_processes and "isolate" not in command.options
+    return read_flow_options(
+        command,
+        # Here if possible: runpy and standard input work only once in a process.
+        mode="inline" if launch.has_file else "spawn",
+        spreads=spreads and is_parallel and (has_axes or isinstance(config, Sweep)),
+    )
 
 
 _ORIGIN = "command line"
 
 
 def sweep_of(command: ScriptCommand, config: Config | Sweep | None, binder: Binder | None) -> Sweep:
-    """Config files, then what the command line sweeps over them; what it sets is set for all.
+    """The sweep of the config files *config* and of the axes of the command line, without axes that
+    the command line sets.
 
     *binder* is that of the one script; None if there are several.
     """
@@ -104,14 +113,14 @@ def _axis(text: str) -> Axis:
 
 
 def _limited(whole: Sweep, command: ScriptCommand) -> Sweep:
-    """With the draws of its random axes, or with its first runs."""
+    """*whole* with N draws of its random axes, or only its first N runs."""
     n, seed = command.option("n"), command.option("seed")
     if "search" in command.options:
-        return whole  # the search chooses
+        return whole  # the search chooses the values
     if whole.is_random:
         if n is None:
-            random_ = ", ".join(t for axis in whole.axes if axis.is_random for t in axis.targets)
-            raise UsageError(f"random axes ({random_}): say how many draws, such as -n 20")
+            names = ", ".join(t for axis in whole.axes if axis.is_random for t in axis.targets)
+            raise UsageError(f"random axes ({names}): say how many draws, such as -n 20")
         return whole.draw(n, _new_seed(command) if seed is None else seed)
     if seed is not None:
         raise UsageError("--seed is for random axes (uniform:0:1), and there is none")
@@ -119,7 +128,7 @@ def _limited(whole: Sweep, command: ScriptCommand) -> Sweep:
 
 
 def _new_seed(command: ScriptCommand) -> int:
-    """Raises UsageError where other draws would leave nothing to go on with."""
+    """A new seed; UsageError if the command line resumes runs, which other draws do not contain."""
     for name in ("resume", "retry_failed"):
         if name in command.options:
             raise UsageError(refused_without_seed(f"--{name.replace('_', '-')}"))
@@ -128,12 +137,13 @@ def _new_seed(command: ScriptCommand) -> int:
     return random.randrange(2**31)
 
 
-_LONGEST_AXIS = 100_000  # values of one axis: a longer one is checked run by run
+_LONGEST_AXIS = 100_000
+"""Values of one axis that are checked before the first run; a longer axis is checked run by run."""
 
 
 def check_axes(binder: Binder, sweep: Sweep) -> None:
-    """Raises what binding a Config would raise, for any value of any axis by itself."""
-    for axis in sweep.axes:  # (a target that only another script has is gone from its sweep)
+    """Raise the error that binding a Config would raise, for each value of each axis by itself."""
+    for axis in sweep.axes:  # those of other scripts are already removed
         if axis.is_random or not axis.is_settled or axis.size is None or axis.size > _LONGEST_AXIS:
             binder.check([Override(target, None, axis.origin) for target in axis.targets])
             continue
@@ -146,23 +156,23 @@ def check_axes(binder: Binder, sweep: Sweep) -> None:
 
 
 def settle_names(whole: Sweep, own: Sweep, command: ScriptCommand, binder: Binder | None) -> Sweep:
-    """*whole* without the axes that something above them gives a value to.
+    """*whole* without the axes whose targets get their value from something of higher precedence.
 
     *own* are the axes of the command line; *binder* is that of the one script, None if there are
-    several. Raises DuplicateTarget if the command line says two things of one parameter.
+    several. Raises DuplicateTarget if the command line gives a parameter twice.
     """
     sets = [one.target for one in command.overrides]
     over = [target for axis in whole.axes for target in axis.over.globals_dict]
     full = _full_names([*whole.targets, *over, *sets], binder)
     _refuse_twice(own, command, full)
-    gone = list(_meant(whole.targets, {full.get(name, name) for name in sets}, full))
-    gone += _under_a_value(whole, full)
-    gone += _under_an_axis(whole, full)
-    return whole.without(*gone) if gone else whole
+    dropped = list(_overridden(whole.targets, {full.get(name, name) for name in sets}, full))
+    dropped += _under_a_value(whole, full)
+    dropped += _under_an_axis(whole, full)
+    return whole.without(*dropped) if dropped else whole
 
 
 def _full_names(names: list[str], binder: Binder | None) -> Mapping[str, str]:
-    """What each of *names* means in full. The script is asked only if two may mean the same."""
+    """The full target of each of *names*. The script is read only if two may be the same."""
     by_name = {name: name for name in names}
     if binder is None or len({_last_word(name) for name in by_name}) == len(by_name):
         return by_name
@@ -175,28 +185,28 @@ def _last_word(target: str) -> str:
 
 
 def _refuse_twice(own: Sweep, command: ScriptCommand, full: Mapping[str, str]) -> None:
-    """One command line must not say two things of a parameter."""
+    """Raise DuplicateTarget if the command line gives a parameter twice."""
     typed = [one for one in command.overrides if one.target in full]
-    said = {full[one.target]: f"{one.target}={one.value}" for one in typed}
+    given = {full[one.target]: f"{one.target}={one.value}" for one in typed}
     for target in own.targets:
-        meant = full.get(target, target)
-        if meant in said:
+        name = full.get(target, target)
+        if name in given:
             raise DuplicateTarget(
-                f"command line: {target!r} is given twice, as an axis and as {said[meant]}: "
+                f"command line: {target!r} is given twice, as an axis and as {given[name]}: "
                 "take away one of them"
             )
-        said[meant] = f"the axis {target!r}"
+        given[name] = f"the axis {target!r}"
 
 
 def _under_a_value(whole: Sweep, full: Mapping[str, str]) -> Iterator[str]:
     for axis in whole.axes:
         above = {full.get(name, name) for name in axis.over.globals_dict}
-        yield from _meant(axis.targets, above, full)
+        yield from _overridden(axis.targets, above, full)
 
 
 def _under_an_axis(whole: Sweep, full: Mapping[str, str]) -> Iterator[str]:
-    """Of axes that multiply the later one is above; one file must not say two things, and what
-    it says is left for the error.
+    """Of two axes that multiply the later one wins. Two of the same file both stay: they are an
+    error, which is raised later.
     """
     for number, part in enumerate(whole.parts):
         later = [axis for other in whole.parts[number + 1 :] for axis in other.axes]
@@ -208,10 +218,10 @@ def _under_an_axis(whole: Sweep, full: Mapping[str, str]) -> Iterator[str]:
                 if not place or place_of(other.origin) != place
                 for name in other.targets
             }
-            yield from _meant(axis.targets, above, full)
+            yield from _overridden(axis.targets, above, full)
 
 
-def _meant(targets: Iterable[str], above: set[str], full: Mapping[str, str]) -> Iterator[str]:
+def _overridden(targets: Iterable[str], above: set[str], full: Mapping[str, str]) -> Iterator[str]:
     return (target for target in targets if full.get(target, target) in above)
 
 
@@ -219,7 +229,7 @@ _MOST_ROWS = 1_000
 
 
 def dry_run(sweep: Sweep, binder: Binder) -> int:
-    """Print the axes with their sizes and the runs; each is bound, so that mistakes show."""
+    """Print the axes with their sizes, and the runs; each run is bound, so that errors show."""
     for axis in sweep.axes:
         size = "?" if axis.size is None else axis.size
         print(f"axis {', '.join(axis.targets)}: {size} of {axis.shown}")
@@ -239,13 +249,13 @@ def dry_run(sweep: Sweep, binder: Binder) -> int:
 
 
 def refused_without_seed(option: str) -> str:
-    """Why *option*, which goes on with an earlier sweep, cannot do it with other draws."""
+    """Why *option*, which continues an earlier sweep, does not work with other draws."""
     seed = _last_seed()
     if seed is None:
         hint = "Name the one that the sweep printed at its end: --seed N"
     else:
         hint = f"The last sweep here had --seed {seed}"
-    return f"{option}: without their seed, random axes are drawn anew. {hint}"
+    return f"{option}: without their seed, random axes get other values. {hint}"
 
 
 def _last_seed() -> object:

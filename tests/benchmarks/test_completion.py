@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kogine.completion import VARIABLE
+from kogine import COMPLETE
 
 from tests.benchmarks.ratios import installed_command, interleave, report
 from tests.benchmarks.test_start import IMPORT
@@ -27,7 +27,7 @@ def test_targets_of_2000_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def change(name: str, turn: int) -> None:
         script.write_text("\n".join([*long, f"# {turn}\n" if "cold" in name else ""]))
 
-    complete = ["env", f"{VARIABLE}=zsh_complete", installed_command(), "run", "long.py", "s"]
+    complete = ["env", f"{COMPLETE}=zsh_complete", installed_command(), "run", "long.py", "s"]
     commands = {
         IMPORT: ["env", sys.executable, "-c", "import libcst"],
         "completion (warm)": complete,

@@ -1,4 +1,4 @@
-"""The help, the version, near names, and what is no command: through click, and as a process."""
+"""The help, the version, near names, and words that are no command: through click, and as a process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from kogine.command import kogine as root
+from kogine.report import EXPLAINED_ON_PAGE
 
 from kohaku_ast.flow.launchers import MODES
 from kohaku_ast.version import VERSION
@@ -195,6 +196,17 @@ def test_the_group_gives_what_runs_the_script(tmp_path: Path) -> None:
     assert callable(done.return_value)
 
 
+def test_the_file_of_a_command_has_its_options_alone() -> None:
+    """Help and completion import it, and must not wait for flows and pipelines."""
+    modules = {place.partition(":")[0] for place, _ in root.places.values()} - {"kogine.source"}
+    heavy = ["rich", "libcst", "kohaku_ast.flow.flow", "kohaku_ast.pipeline.pipeline",
+             "kohaku_ast.transform.find.parameters"]  # fmt: skip
+    imports = "\n".join(f"import {one}" for one in sorted(modules))
+    program = f"import sys\n{imports}\nprint([one for one in {heavy} if one in sys.modules])"
+    done = run([sys.executable, "-c", program], ROOT, PYTHONPATH=PATH)
+    assert done == Finished(0, "[]\n", "")
+
+
 def test_without_options_click_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "x.py").write_text("import sys\nx = 0\nprint(x, 'click' in sys.modules)\n")
     (tmp_path / "click.py").write_text("raise ImportError('this click cannot be imported')\n")
@@ -218,3 +230,31 @@ def test_a_script_finds_no_click_that_it_has_not_imported(tmp_path: Path) -> Non
     (tmp_path / "x.py").write_text("import sys\nx = 0\nprint(x, 'click' in sys.modules)\n")
     done = kogine(tmp_path, "run", "--set", "x=1", "x.py")
     assert done == Finished(0, "1 False\n", "")
+
+
+@pytest.mark.parametrize("options", [[], ["--record"]], ids=["read without click", "read by click"])
+def test_an_error_ends_with_the_anchor_where_its_page_says_more(
+    options: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x.py").write_text("x = 0\n")
+    (tmp_path / "cfg.py").write_text("_kwarg = {}\n")
+    done = kogine(tmp_path, "run", "x.py", "--config", "cfg.py", *options)
+    assert done.status == 2
+    assert done.stderr.endswith("'_kwargs'?\nSee docs/reference/messages.md#config\n")
+    done = kogine(tmp_path, "run", "x.py", "y=1", *options)
+    assert done.status == 2
+    assert "messages.md" not in done.stderr
+
+
+def test_click_ends_it_with_the_anchor_too(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("x = 0\n")
+    (tmp_path / "cfg.py").write_text("_kwarg = {}\n")
+    words = ["run", str(tmp_path / "x.py"), "--config", str(tmp_path / "cfg.py")]
+    assert CliRunner().invoke(root, words).stderr.endswith("messages.md#config\n")
+
+
+@pytest.mark.parametrize("slug", EXPLAINED_ON_PAGE)
+def test_the_page_says_more_than_the_name_of_the_error(slug: str) -> None:
+    page = (ROOT / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {slug}\n")[2].partition("\n## ")[0]
+    assert section.count(". ") + section.count(".\n") >= 2  # more than one sentence

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import click
 import pytest
+from kogine import COMPLETE
 from kogine.command import kogine as root
-from kogine.completion import SHELLS, VARIABLE, Zsh, plain_text, read_line, replacement
+from kogine.completion import SHELLS, Zsh, plain_text, read_line, replacement
 from kogine.run import FORMATS
 
 from tests.cli.test_commands import ALONE, command
@@ -83,7 +84,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def candidates(typed: list[str]) -> list[tuple[str, str, bool]]:
     """Word, description and whether it is finished, for the last of *typed*."""
-    found = Zsh(root, {}, "kogine", VARIABLE).get_completions(typed[:-1], typed[-1])
+    found = Zsh(root, {}, "kogine", COMPLETE).get_completions(typed[:-1], typed[-1])
     return [(one.value, one.help or "", one.done is not False) for one in found]
 
 
@@ -93,7 +94,7 @@ def words(*typed: str) -> list[str]:
 
 def completed(folder: Path, *typed: str) -> Finished:
     """What zsh gets for the last of *typed*."""
-    return run_kogine(folder, *typed, **{VARIABLE: "zsh_complete"})
+    return run_kogine(folder, *typed, **{COMPLETE: "zsh_complete"})
 
 
 # --- what is offered -------------------------------------------------------------------------
@@ -256,7 +257,7 @@ def test_descriptions_are_the_default_and_the_help(folder: Path) -> None:
     assert ("debug=False", "default", True) in candidates(["run", "train.py", "debug="])
 
 
-def test_a_listing_is_kept_until_the_script_changes(folder: Path) -> None:
+def test_a_listing_is_cached_until_the_script_changes(folder: Path) -> None:
     assert words("run", "train.py", "tok") == ["token="]
     kept = list((folder / ".cache").glob("*.listing"))
     assert len(kept) == 1
@@ -288,7 +289,7 @@ def test_a_name_that_would_drive_the_terminal_is_left_out(folder: Path) -> None:
     assert (done.stdout, done.stderr) == ("zzz.py \t\n", "")
 
 
-def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
+def test_warm_completion_reads_no_script_again(folder: Path) -> None:
     program = (
         "import sys; from kogine.main import main; main(sys.argv[1:]); "
         "heavy = {'libcst', 'rich', 'kohaku_ast.transform.find.parameters', 'kohaku_ast.flow.flow'}; "
@@ -296,7 +297,7 @@ def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
     )
     for _ in range(2):
         line = [sys.executable, "-c", program, "run", "train.py", "tok"]
-        done = run(line, folder, PYTHONPATH=on_path(), **{VARIABLE: "zsh_complete"})
+        done = run(line, folder, PYTHONPATH=on_path(), **{COMPLETE: "zsh_complete"})
     assert done.stdout == 'token=\t"x"\n[]\n'
 
 
@@ -304,7 +305,7 @@ def test_warm_completion_reads_no_script_anew(folder: Path) -> None:
 def test_prints_the_script_of_a_shell(shell: str, tmp_path: Path) -> None:
     done = run_kogine(tmp_path, "completion", shell)
     assert (done.status, done.stderr) == (0, "")
-    assert f"{VARIABLE}={shell}_complete" in done.stdout
+    assert f"{COMPLETE}={shell}_complete" in done.stdout
 
 
 @pytest.mark.parametrize(

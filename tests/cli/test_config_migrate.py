@@ -1,4 +1,4 @@
-"""``kogine config migrate``: what every kind of file becomes, and what is said to be left out."""
+"""``kogine config migrate``: the config made from each kind of file, and the warnings for the rest."""
 
 from __future__ import annotations
 

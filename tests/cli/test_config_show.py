@@ -1,4 +1,4 @@
-"""``kogine config show``: what a config says, as it is applied."""
+"""``kogine config show``: the values of a config, as they are applied."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ FILES = {
         pytest.param(
             ["endless.py", "-n2"],
             """
-            as many runs as it gives
+            an unknown number of runs
 
             run  lr
             1    0
@@ -118,7 +118,7 @@ FILES = {
         pytest.param(
             ["endless.py", "-n", "2"],
             """
-            as many runs as it gives
+            an unknown number of runs
 
             run  lr
             1    0

@@ -80,7 +80,7 @@ def test_one_after_another_on_a_terminal_shows_what_they_print(
     assert told.startswith("[1/2] n=1\nepoch 1/4 loss: 0.5\n[2/2] n=2\nepoch 1/4 loss: 1.0\n")
 
 
-def test_an_override_without_effect_is_said_of_runs_that_nobody_watches(folder: Path) -> None:
+def test_an_override_without_effect_is_reported_once_for_a_flow(folder: Path) -> None:
     (folder / "train.py").write_text("n = 0\nif n == 99:\n    m = 1\n")
     done = run_kogine(folder, *PARALLEL, "m=2")
     assert done.stderr.count("override 'm' was not used: line 3 of train.py did not run") == 1
@@ -139,7 +139,9 @@ def test_the_command_repeats_a_run_of_a_workflow(folder: Path) -> None:
     assert "ValueError: too big: 3" in again.stderr
 
 
-def test_a_value_that_cannot_cross_fails_no_run_that_nobody_asked_for_it(folder: Path) -> None:
+def test_a_returned_value_that_cannot_be_sent_fails_no_run_of_the_command_line(
+    folder: Path,
+) -> None:
     (folder / "train.py").write_text(
         "import threading\nn = 0\nloss = n / 2\ndef main():\n    return threading.Lock()\n"
         "if __name__ == '__main__':\n    main()\n"

@@ -31,7 +31,7 @@ def _load_cases() -> ModuleType:
 
 cases = _load_cases()
 UNTOLD = ("cfg.", "model.")
-"""In loaded_config.py these are made by functions: the text does not tell what they are."""
+"""In loaded_config.py functions make these values: the text does not show them."""
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_added_names(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         pytest.param(["-o", "train.py"], "is the script itself", id="the script itself"),
-        pytest.param(["-o", "there.py"], "is there already", id="a file"),
+        pytest.param(["-o", "there.py"], "exists already", id="a file"),
         pytest.param(["-o", "."], "is not a regular file", id="a folder"),
         pytest.param(["-o", "none/out.py"], "cannot write 'none/out.py'", id="no such folder"),
         pytest.param(["-o"], "-o needs a value", id="no name"),

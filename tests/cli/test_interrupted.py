@@ -72,7 +72,7 @@ def test_shows_nothing_of_ours_wherever_it_begins_to_come(
     cold = {"PYTHONPYCACHEPREFIX": str(folder / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
     variables = {"KOGINE_CACHE": str(folder / "cache"), **(cold if is_cold else {})}
     interrupting = Interrupting(folder)
-    interrupting.events(words, **variables)  # what is kept from run to run is there then
+    interrupting.events(words, **variables)  # so that the caches are filled
     events = interrupting.events(words, **variables)
     assert events > EVERYWHERE
     statuses = (DIED, 130) if name in FLOWS else (DIED,)
@@ -213,7 +213,7 @@ def test_a_flow_prints_its_summary_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_after_the_summary_it_changes_nothing_that_was_said(folder: Path, name: str) -> None:
+def test_after_the_summary_it_changes_no_printed_line(folder: Path, name: str) -> None:
     with under_way(folder, [*KOGINE, *FLOWS[name]]) as process:
         assert process.stderr is not None
         assert process.stdout is not None

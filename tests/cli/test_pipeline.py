@@ -134,7 +134,7 @@ def test_texts_are_read_as_the_types_of_the_parameters(text: str, shown: str, fo
         ("extra=a b", "'a b'", "str 'a b'"),
     ],
 )
-def test_without_a_type_it_is_a_literal_else_text_and_that_is_said(
+def test_without_a_type_it_is_a_literal_else_text_and_a_note_says_so(
     text: str, value: str, kind: str, folder: Path
 ) -> None:
     done = pipeline(folder, "run", "flow.py", "n=1", text, "--output", "count")
@@ -232,7 +232,7 @@ def test_a_script_as_a_node(tmp_path: Path) -> None:
         pytest.param(["flow.py", "--to", "addd"], "Did you mean 'add'?", id="no node"),
         pytest.param(["flow.py", "n=1", "--output", "totl"], "Did you mean 'total'?", id="no output"),
         pytest.param(["flow.py", "--to", "add", "--output", "total"], "give one of them", id="both"),
-        pytest.param(["flow.py:q"], "'q' is no pipeline. It defines: p.", id="no such name"),
+        pytest.param(["flow.py:q"], "'q' is not a pipeline. It defines: p.", id="no such name"),
         pytest.param(["flow.py:Mode"], "it is a EnumType" if sys.version_info >= (3, 11) else "it is a EnumMeta", id="no pipeline"),
         pytest.param(["helper.py"], "no pipeline: write pipeline = Pipeline([...])", id="none"),
         pytest.param(["flw.py"], "Did you mean 'flow.py'?", id="no file"),
@@ -361,7 +361,7 @@ def test_from_a_node_when_something_above_it_has_changed(folder: Path) -> None:
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr == (
         "kogine: error: --from total runs nothing above it.\n"
-        "'rows' is not there: 'rows' (cached.py:3) gives it, and changed since it was kept: rows: "
+        "'rows' is missing: 'rows' (cached.py:3) gives it, and changed since it was kept: rows: "
         "code.\n"
         "Give rows=VALUE, or run it once without --from and with a cache. Nothing was run.\n"
     )
@@ -370,7 +370,7 @@ def test_from_a_node_when_something_above_it_has_changed(folder: Path) -> None:
 def test_from_a_node_without_a_cache(folder: Path) -> None:
     done = pipeline(folder, "run", "flow.py", "n=3", "--from", "add")
     assert (done.status, done.stdout) == (2, "")
-    assert "'rows' is not there: 'rows' (flow.py:14) gives it, and the pipeline has no cache." in (
+    assert "'rows' is missing: 'rows' (flow.py:14) gives it, and the pipeline has no cache." in (
         done.stderr
     )
 

@@ -59,7 +59,7 @@ def test_no_record_keeps_nothing_and_shows_everything(
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "n=1,2", "--no-record", *mode)
     assert done.status == 0
     wanted = "".join(f"child\nfrom C\npython {n}\n" for n in (1, 2))
-    assert sorted(done.stdout) == sorted(wanted)  # nothing keeps two workers' lines apart
+    assert sorted(done.stdout) == sorted(wanted)  # the lines of two workers mix
     assert not (tmp_path / ".kogine").exists()
 
 
@@ -209,21 +209,21 @@ def test_whoever_stops_reading_stops_no_run(tmp_path: Path) -> None:
 
 
 @MODES
-def test_a_folder_that_cannot_be_written_is_said_once(
+def test_a_folder_that_cannot_be_written_is_reported_once(
     tmp_path: Path, mode: tuple[str, ...]
 ) -> None:
     (tmp_path / "train.py").write_text("n = 0\nprint('run', n)\n")
     (tmp_path / ".kogine").write_text("a file is in the way, even of root")
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "n=1,2,3", *mode)
     assert done.status == 0
-    # Nothing keeps two workers' lines apart.
+    # The lines of two workers mix.
     assert sorted(done.stdout) == sorted("run 1\nrun 2\nrun 3\n")
     assert done.stderr.count("kogine: warning: cannot keep a record") == 1
     assert "Not a directory" in done.stderr
 
 
 @MODES
-def test_a_full_disk_is_said_once(tmp_path: Path, mode: tuple[str, ...]) -> None:
+def test_a_full_disk_is_reported_once(tmp_path: Path, mode: tuple[str, ...]) -> None:
     with small_disk(tmp_path) as disk:
         (disk / "train.py").write_text("n = 0\nprint('run', n)\n")
         disk.fill()

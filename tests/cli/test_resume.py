@@ -106,7 +106,7 @@ def _settled(folder: Path) -> dict[str, str] | None:
 
 
 def test_a_search_for_the_last_checkpoint_goes_on(folder: Path) -> None:
-    """A generator is told what a run that is left out came to."""
+    """A generator gets the Outcome of a skipped run."""
     (folder / "train.py").write_text(
         "n = 0\nprint('run', n)\ndef main():\n    return n * 2\nif __name__ == '__main__':\n    main()\n"
     )
@@ -135,7 +135,7 @@ def test_a_workflow_stops_at_what_has_failed_before(folder: Path) -> None:
     assert (done.status, done.stdout) == (0, "train\nlast\n")
 
 
-def test_outcomes_of_runs_left_out_have_what_could_be_kept(folder: Path) -> None:
+def test_outcomes_of_skipped_runs_have_what_the_record_holds(folder: Path) -> None:
     (folder / "train.py").write_text(
         "n = 0\nloss = n / 2\ndef main():\n    return object()\nif __name__ == '__main__':\n    main()\n"
     )

@@ -62,7 +62,7 @@ def test_a_second_command_goes_on_and_a_seed_makes_both_one(folder: Path) -> Non
     first = searched(folder, *SEARCH, "-n", "6", "--seed", "3")
     second = searched(folder, *SEARCH, "-n", "7", "--seed", "3", "--isolate")
     (study,) = (folder / ".kogine" / "studies").glob("train-*.db")
-    assert "goes on from 6 trials, best loss " in second.stderr
+    assert "continues from 6 trials, best loss " in second.stderr
     assert "goes on" not in first.stderr
     assert states(study) == {"COMPLETE": 13}
     whole = searched(folder, *SEARCH, "-n", "13", "--seed", "3", "--study", "other/whole.db")
@@ -144,7 +144,7 @@ def test_a_config_file_may_hold_the_search(folder: Path) -> None:
         pytest.param(("--search", "optuna", "--minimize", "loss", "-n", "3"), ["no axis", "--sweep"], id="no axis"),
         pytest.param((*SPACE, "--search", "optna", "--minimize", "loss", "-n", "3"), ["'optna'", "Did you mean 'optuna'?"], id="a near method"),
         pytest.param((*SEARCH, "-n", "3", "--workers", "2"), ["one after another", "--workers 2"], id="several workers"),
-        pytest.param((*SEARCH, "-n", "3", "--resume"), ["goes on by itself"], id="resumed as a sweep"),
+        pytest.param((*SEARCH, "-n", "3", "--resume"), ["continues by itself"], id="resumed as a sweep"),
         pytest.param((*SPACE, "-n", "3", "--minimize", "loss"), ["--minimize", "--search optuna"], id="an objective without search"),
         pytest.param((*SPACE, "-n", "3", "--study", "x.db"), ["--study", "--search optuna"], id="a study without search"),
         pytest.param(("--sweep", "x=normal:0:1", *SEARCH[4:], "-n", "3"), ["normal", "uniform:-2:2"], id="a normal distribution"),
@@ -220,7 +220,7 @@ def test_a_search_that_was_ended_goes_on(
         assert states(folder / "s.db") == {"COMPLETE": printed - 1, "RUNNING": 1}
     (folder / "train.py").write_text(SLOW.replace("60", "0"))
     done = searched(folder, *arguments, "-n", "2")
-    assert f"goes on from {printed} trial" in done.stderr
+    assert f"continues from {printed} trial" in done.stderr
     assert "1 of them failed" in done.stderr
     assert states(folder / "s.db") == {"COMPLETE": printed + 1, "FAIL": 1}
 

@@ -15,7 +15,7 @@ import sys
 from kohaku_ast import Script, Sequential
 lr = 0.7
 def configs():
-    from beside import depths  # not before it is asked for
+    from beside import depths  # only when the generator is used
     for depth in depths:
         outcome = yield {"depth": depth}
         print(outcome.status, outcome.value, sys.argv[1:])
@@ -91,7 +91,7 @@ MADE = "from kohaku_ast import Parallel, Script, Sequential\n"
         pytest.param(FLOW, ["--entrypoint", "f"], "--entrypoint: what runs", id="entrypoint"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_in_words_and_nothing_runs(
+def test_a_mistake_is_one_message_and_nothing_runs(
     folder: Path, text: str, words: list[str], told: str
 ) -> None:
     (folder / "flow.py").write_text(text)

@@ -21,6 +21,6 @@ def test_search_goes_on(tmp_path: Path) -> None:
     shutil.copy(study, studies)
     done = kogine(folder, *COMMAND["words"])
     assert done.status == 0, done.stderr
-    assert "goes on from 3 trials" in done.stderr
+    assert "continues from 3 trials" in done.stderr
     assert ": 6 trials" in done.stderr
     assert [path.name for path in studies.glob("*.db")] == [study.name], "the command's own name"

@@ -1,0 +1,132 @@
+"""``kogine run --inspect``: what can be overridden in a script, as a table, JSON or a config."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+
+from kogine.script_command import ScriptCommand, inspect_script
+
+from kohaku_ast.display.table import group_rows, print_table
+from kohaku_ast.runner.launch import split_function
+from kohaku_ast.runner.script import COLUMNS, as_row, type_text
+from kohaku_ast.transform.find.disk_caches import find_cached
+from kohaku_ast.transform.find.entrypoints import Entrypoint
+from kohaku_ast.transform.find.inspection import Inspection, with_modules
+from kohaku_ast.transform.find.parameters import Parameter
+
+JSON_VERSION = 1
+
+
+def list_parameters(command: ScriptCommand) -> Callable[[], int]:
+    """Find what can be overridden; the result prints it. Raises SyntaxError."""
+    found = inspect_script(command.script, command.is_module)
+    if "modules" in command.options:
+        found = with_modules(found)
+    form = command.option("format", "table")
+    shown = {"table": _show_table, "json": _show_json, "py": _show_py}[form]
+    script = split_function(command.script)[0]
+    return functools.partial(shown, found, script, "all" in command.options)
+
+
+def _write(text: str) -> None:
+    """Print *text* as UTF-8, whatever the terminal's encoding: users redirect it into a file."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def _show_py(found: Inspection, script: str, everything: bool) -> int:
+    from kohaku_ast.config.template import config_text
+
+    _write(config_text(found, found.listed(everything), script))
+    return 0
+
+
+def _show_json(found: Inspection, script: str, everything: bool) -> int:
+    import json
+
+    document = {
+        "version": JSON_VERSION,
+        "script": script,
+        "entrypoint": {
+            "guards": found.entrypoint.guards,
+            "calls": [{"text": one.text, "line": one.line} for one in found.entrypoint.calls],
+            "marked": found.entrypoint.marked,
+            "reads_argv": found.entrypoint.reads_argv,
+        },
+        "cached": [
+            {"name": one.name, "line": one.line, "reads": one.reads}
+            for one in find_cached(found.source)
+        ],
+        "parameters": [as_json(one) for one in found.listed(everything)],
+    }
+    _write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def as_json(parameter: Parameter) -> dict[str, object]:
+    """One parameter of ``--format json``; docs/reference/inspect.md says what each field holds."""
+    return {
+        "target": parameter.target,
+        "short": parameter.short,
+        "kind": parameter.kind,
+        "module": parameter.module[0] if parameter.module else "",
+        "default": "\n".join(parameter.default.splitlines()),
+        "type": type_text(parameter),
+        "help": parameter.help,
+        "section": parameter.section,
+        "line": parameter.line,
+        "also": parameter.also,
+        "derived_from": parameter.derived_from,
+        "setting": parameter.is_setting,
+        "refused": parameter.refused,
+    }
+
+
+def _show_table(found: Inspection, script: str, everything: bool) -> int:
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    listed = found.listed(everything)
+    if listed:
+        print_table(COLUMNS, group_rows([(one.section, as_row(one)) for one in listed]), sys.stdout)
+        print()
+    else:
+        print(f"{script}: no settings found.")
+    hidden = len(found.parameters) - len(listed)
+    if hidden:
+        print(f"{hidden} more with --all: derived values, imports, functions and the rest")
+    for line in [*start_lines(found.entrypoint), *cache_lines(found)]:
+        print(line)
+    return 0
+
+
+def cache_lines(found: Inspection) -> list[str]:
+    """A line for each function whose results on disk an override does not invalidate."""
+    return [
+        f"cached on disk: {one.name}() at line {one.line} reads {', '.join(one.reads)}; "
+        "an override of these does not renew its results"
+        for one in find_cached(found.source)
+        if one.reads
+    ]
+
+
+def start_lines(entry: Entrypoint) -> list[str]:
+    """Lines that say how the script starts."""
+    lines = [f"entrypoint: {_guards_and_calls(entry)}"]
+    if entry.marked:
+        lines[0] = f"entrypoint: {entry.marked}(), marked with @kohaku_ast.entrypoint"
+    if entry.reads_argv:
+        lines.append("reads sys.argv: pass arguments after --")
+    return lines
+
+
+def _guards_and_calls(entry: Entrypoint) -> str:
+    guards = ", ".join(map(str, entry.guards))
+    where = f"guard{'s' * (len(entry.guards) > 1)} at line {guards}"
+    if len(entry.guards) == len(entry.calls) == 1:
+        return f"{where} calls {entry.calls[0].text}"
+    calls = [f"line {call.line} calls {call.text}" for call in entry.calls]
+    if entry.guards or calls:
+        return "; ".join([where] * bool(entry.guards) + calls)
+    return "none, the module runs from top to bottom"

@@ -1,0 +1,260 @@
+"""Runs a file, and then runs, draws or explains the pipeline that it defines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from kogine.report import explain_script_error, report
+from kogine.script_command import ScriptCommand
+
+from kohaku_ast.display.graph_layout import one_line
+from kohaku_ast.errors import KogineError, PipelineError, SourceError, UsageError, did_you_mean
+from kohaku_ast.frames import hidden, without_ours
+from kohaku_ast.pipeline.drawing import check_suffix
+from kohaku_ast.pipeline.graph import find_node, part_of, shown
+from kohaku_ast.pipeline.inputs import read_input
+from kohaku_ast.pipeline.pipeline import Pipeline
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.launch import Launch, split_function
+from kohaku_ast.runner.main_module import run_here, warn_compiler
+
+_LONGEST = 160
+"""Characters of a result that is printed."""
+
+
+def start_pipeline(command: ScriptCommand) -> Callable[[], int]:
+    """Run the file's module body, and then the pipeline in it."""
+    return with_pipeline(command, lambda pipeline: _run(pipeline, command))
+
+
+def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
+    wanted = _wanted(pipeline, command)
+    values = _values(pipeline, command)
+    if command.option("from"):
+        check_above(pipeline, command.option("from"), values, wanted)
+    pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
+    shown = pipeline if "no_progress" in command.options else _with_progress_bar(pipeline)
+    results = shown.run(values, wanted)
+    sys.stdout.write(_as_json(results) if "json" in command.options else _as_lines(results))
+    sys.stdout.flush()
+
+
+def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
+    """The names of the outputs to compute and print."""
+    if command.option("output"):
+        names = command.option("output").replace(",", " ").split()
+        return list(dict.fromkeys(names))
+    from_node, to_node = command.option("from") or None, command.option("to") or None
+    nodes = part_of(pipeline.graph, from_node, to_node)
+    if to_node:
+        return list(find_node(pipeline.graph, to_node).outputs)
+    read = {name for node in pipeline.nodes for name in node.inputs}
+    ends = [name for node in nodes for name in node.outputs if name not in read]
+    return ends or [name for node in nodes for name in node.outputs]
+
+
+def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for one in command.overrides:
+        name = one.target
+        if name in values:
+            raise UsageError(f"the input {name!r} is given twice")
+        values[name], note = read_input(pipeline.graph, name, str(one.value))
+        if note:
+            sys.stderr.write(f"kogine: note: {note}\n")
+    return values
+
+
+def _with_progress_bar(pipeline: Pipeline) -> Pipeline:
+    """*pipeline* with a progress bar, if stderr is a terminal and it has no bar of its own."""
+    from kohaku_ast.flow.report import can_be_painted
+    from kohaku_ast.pipeline.progress_bars import ProgressBar
+
+    own = pipeline.callbacks or ()
+    has_one = any(isinstance(one, ProgressBar) for one in own)
+    if has_one or sys.stderr is None or not can_be_painted(sys.stderr):
+        return pipeline  # without callbacks it runs faster
+    bar = ProgressBar(sys.stderr)
+    return Pipeline(
+        pipeline.nodes, pipeline.engine, pipeline.cache, [*own, bar], name=pipeline.name
+    )
+
+
+def _as_lines(results: Mapping[str, Any]) -> str:
+    from kohaku_ast.display.text import short_repr
+
+    return "".join(
+        f"{name} = {one_line(short_repr(value), _LONGEST)}\n" for name, value in results.items()
+    )
+
+
+def _as_json(results: Mapping[str, Any]) -> str:
+    import json
+
+    from kohaku_ast.flow.json_report import as_json
+
+    found = {name: as_json(value) for name, value in results.items()}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def check_above(
+    pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: Iterable[str]
+) -> None:
+    """Raise PipelineError unless all inputs that the nodes from *start* on get from other nodes are
+    among *values* or in the cache.
+    """
+    wanted = list(wanted)
+    names = _from_above(pipeline, start, values, wanted)
+    if not names:
+        return
+    if pipeline.cache is None:
+        raise _error(pipeline, start, dict.fromkeys(names, "the pipeline has no cache"))
+    would_run = _not_cached(pipeline, start, values, wanted)
+    if would_run:
+        whys = {name: would_run.get(pipeline.graph.producers[name].name, "") for name in names}
+        raise _error(pipeline, start, {name: why for name, why in whys.items() if why})
+
+
+def _from_above(
+    pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: Iterable[str]
+) -> list[str]:
+    """The inputs that the nodes from *start* on get from nodes before them."""
+    part = part_of(pipeline.graph, start)
+    own = {name for node in part for name in node.outputs}
+    needed = dict.fromkeys(wanted)
+    for node in reversed(part):
+        if any(name in needed and name not in values for name in node.outputs):
+            needed.update(dict.fromkeys(node.inputs))
+    outside = pipeline.graph.producers.keys() - own - values.keys()
+    return [name for name in needed if name in outside]
+
+
+def _not_cached(
+    pipeline: Pipeline, start: str, values: Mapping[str, Any], wanted: list[str]
+) -> dict[str, str]:
+    """Name of each node before *start* that would run -> why it would."""
+    own = {name for node in part_of(pipeline.graph, start) for name in node.outputs}
+    try:
+        plan = pipeline.plan(values, wanted)
+    except PipelineError as error:
+        raise PipelineError(
+            f"{error}\n(--from {start}: what is cached above it is found by the same inputs. Or "
+            "give what it takes from there.)"
+        ) from None
+    rows = pipeline.explain_cache(values, wanted).rows
+    return {
+        node.name: row.why
+        for node, row in zip(plan.nodes, rows)
+        if row.state == "runs" and own.isdisjoint(node.outputs)
+    }
+
+
+def _error(pipeline: Pipeline, start: str, missing: Mapping[str, str]) -> PipelineError:
+    lines = [
+        f"{name!r} is missing: {shown(pipeline.graph.producers[name])} gives it, and {why}."
+        for name, why in missing.items()
+    ]
+    give = " ".join(f"{name}=VALUE" for name in missing)
+    return PipelineError(
+        f"--from {start} runs nothing above it.\n"
+        + "\n".join(lines)
+        + f"\nGive {give}, or run it once without --from and with a cache. Nothing was run."
+    )
+
+
+def start_drawing(command: ScriptCommand) -> Callable[[], int]:
+    """Run the file's module body, and draw or explain the pipeline in it."""
+    if "output" in command.options:
+        check_suffix(command.option("output"))
+    return with_pipeline(command, lambda pipeline: _draw(pipeline, command))
+
+
+def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
+    ends = command.option("from") or None, command.option("to") or None
+    path = command.option("output")
+    if not path:
+        sys.stdout.write(f"{pipeline.explain(*ends)}\n")
+        sys.stdout.flush()
+        return
+    try:
+        pipeline.visualize(command.option("depth", 0), *ends).save(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
+
+
+def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Callable[[], int]:
+    """The result runs the file as ``__main__``, as Python does, and then *use* with its pipeline.
+
+    A KogineError of *use* is printed, with exit status 2; other exceptions come through.
+    """
+    path, name = split_function(command.script)
+    launch = Launch(path, command.argv)
+    try:
+        bound = Binder(launch, split=True).bind()
+    except (SyntaxError, ValueError, SourceError) as error:
+        return explain_script_error(launch, error)
+
+    @hidden
+    def last(names: Mapping[str, object]) -> None:
+        try:
+            use(find_pipeline(names, path, name))
+        except KogineError as error:
+            sys.exit(report(error))
+        except KeyboardInterrupt as error:
+            raise error.with_traceback(without_ours(error.__traceback__)) from None
+
+    @hidden
+    def start() -> int:
+        warn_compiler(bound.program)
+        run_here(launch, bound.prepared.given.codes("module"), {}, last)
+        return 0
+
+    return start
+
+
+def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Pipeline:
+    """The pipeline called *name*, else the only one that is not a node of another one. Raises
+    UsageError.
+    """
+    found: dict[str, Pipeline] = {}
+    for own, one in names.items():
+        if isinstance(one, Pipeline) and one not in found.values():
+            found[own] = one
+    if name:
+        return _named(names, found, path, name)
+    inner = {id(one) for outer in found.values() for one in _inside(outer)}
+    free = {own: one for own, one in found.items() if id(one) not in inner}
+    if len(free) == 1:
+        return next(iter(free.values()))
+    if free:
+        ways = ", ".join(f"{path}:{own}" for own in free)
+        raise UsageError(f"{path}: several pipelines: say which one: {ways}")
+    raise UsageError(
+        f"{path}: no pipeline: write pipeline = Pipeline([...]) at module level, outside of the "
+        "guard"
+    )
+
+
+def _named(
+    names: Mapping[str, object], found: Mapping[str, Pipeline], path: str, name: str
+) -> Pipeline:
+    one = names.get(name)
+    if isinstance(one, Pipeline):
+        return one
+    have = f"It defines: {', '.join(found)}." if found else "It defines none."
+    is_other = f", it is a {type(one).__name__}" if name in names else ""
+    raise UsageError(
+        f"{path}: {name!r} is not a pipeline{is_other}. {have}{did_you_mean(name, found)}"
+    )
+
+
+def _inside(pipeline: Pipeline) -> list[Pipeline]:
+    """The pipelines that are nodes of *pipeline*, at any depth."""
+    found = []
+    for node in pipeline.nodes:
+        inner = getattr(node, "pipeline", None)
+        if isinstance(inner, Pipeline):
+            found += [inner, *_inside(inner)]
+    return found

@@ -1,0 +1,129 @@
+"""``kogine run --record``: one run in a process of its own, whose Record shows how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Collection
+from types import FrameType
+
+from kogine.report import report
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.errors import KogineError
+from kohaku_ast.flow.flows import tell_on_stderr, warn_on_stderr
+from kohaku_ast.flow.observer import Summary
+from kohaku_ast.flow.output import Copy, Tee
+from kohaku_ast.flow.recorder import Recorder
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs
+from kohaku_ast.flow.settings import Recording
+from kohaku_ast.runner.bind import Binder, Bound
+from kohaku_ast.runner.job import IF_POSSIBLE
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.process_exit import die_of
+from kohaku_ast.runner.spawn import SpawnedRun
+
+_SENT_ON = ("SIGTERM", "SIGHUP", "SIGQUIT")
+
+
+def run_recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
+    """Run the script in a process of its own: however it ends, this process sees it, writes it into
+    the Record and ends in the same way.
+    """
+    work = ScriptConfigs(bound.launch.shown, binder, bound.config or Config())
+    return lambda: _run(Run(0, work, bound.config or Config(), total=1), bound)
+
+
+def _run(run: Run, bound: Bound) -> int:
+    recorder = Recording().recorder(warn_on_stderr, tell_on_stderr, lambda run: {}, has_logs=True)
+    assert recorder is not None
+    tee = Tee()
+    with _Signals() as signals:
+        try:
+            outcome = _run_watched(run, bound, recorder, tee, signals)
+        except KogineError as error:
+            recorder.on_refuse(run)
+            return report(error)
+        finally:
+            tee.tell_trouble(recorder.on_log_failed)
+            tee.close()
+            recorder.on_finish(Summary())
+    return _end_as(outcome.exit_status)
+
+
+def _run_watched(
+    run: Run, bound: Bound, recorder: Recorder, tee: Tee, signals: _Signals
+) -> Outcome:
+    log = recorder.open(run, bound)
+    copy = None if log is None else tee.begin(log)
+    early = set(signals.seen)
+    spawned = _spawn(bound, copy)
+    signals.send_on(spawned, early)
+    recorder.on_process(run, spawned.pid)
+    run.outcome = spawned.wait()
+    run.started, run.ended = run.outcome.started, run.outcome.ended
+    run.state = SUCCEEDED if run.outcome.status == SUCCEEDED else FAILED
+    if signals.seen and run.outcome.exit_status == -signal.SIGINT:
+        run.state = INTERRUPTED
+    if copy is not None:
+        copy.finish()
+    recorder.on_end(run)
+    return run.outcome
+
+
+def _spawn(bound: Bound, copy: Copy | None) -> SpawnedRun:
+    try:
+        return SpawnedRun(
+            bound,
+            wants_value=IF_POSSIBLE,  # type: ignore[arg-type]  # it is passed through unchanged
+            stdout=None if copy is None else copy.stdout,
+            stderr=None if copy is None else copy.stderr,
+        )
+    finally:
+        if copy is not None:
+            copy.close_writers()
+
+
+class _Signals:
+    """Inside, a signal that should end this process is sent on to the script. The terminal sends
+    SIGINT to both processes: it is only noted.
+    """
+
+    def __init__(self) -> None:
+        #: All signals that arrived.
+        self.seen: list[int] = []
+        self._spawned: SpawnedRun | None = None
+
+    def send_on(self, spawned: SpawnedRun, early: Collection[int]) -> None:
+        """From now on to *spawned*; those of *early* arrived before it was started."""
+        self._spawned = spawned
+        for number in set(self.seen):
+            if number != signal.SIGINT or number in early:
+                spawned.signal(number)
+
+    def __enter__(self) -> _Signals:
+        names = ("SIGINT", *_SENT_ON)
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in numbers
+            # A signal that is ignored, as under nohup, is ignored by the script as well.
+            if signal.getsignal(number) not in (signal.SIG_IGN, None)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.seen.append(number)
+        if number != signal.SIGINT and self._spawned is not None:
+            self._spawned.signal(number)
+
+
+def _end_as(status: int) -> int:
+    """The exit status *status*; if a signal killed the script, the same one kills this process."""
+    if status >= 0 or os.name != "posix":
+        return status
+    return die_of(-status)

@@ -1,0 +1,126 @@
+"""``kogine workflow sequential`` and ``parallel``: a flow of several scripts.
+
+Each script gets the values whose targets it has; a target that none of them has is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from kogine.flow_run import output, read_flow_options, run_flow
+from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
+from kogine.script_arguments import refuse_lost_overrides
+from kogine.script_command import ScriptCommand, binder_of, find_script, load_configs
+from kogine.sweep import check_axes, own_axes, sweep_of
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.flow.run import Previous, ScriptConfigs
+from kohaku_ast.flow.settings import Limits
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.overrides import Override
+
+
+def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], int]:
+    """The result runs the scripts one after another, by default in this process; or at the same
+    time, by default on all usable cores.
+    """
+    mode = "spawn" if is_parallel else "inline"
+    limits = Limits(stops_on_error=not is_parallel)
+    options = read_flow_options(command, mode=mode, limits=limits, spreads=is_parallel)
+    with output(options.is_json):  # the output of config files is no JSON
+        works = _script_configs(command)
+    if "dry_run" in command.options:
+        return lambda: _dry_run(works)
+    sizes = [work.configs.size if isinstance(work.configs, Sweep) else None for work in works]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    again = repeat_command_of_sweep(command) if len(works) == 1 else repeat_command_of_run
+    return lambda: run_flow(works, options, again, total)
+
+
+def _dry_run(works: Sequence[ScriptConfigs]) -> int:
+    from kogine.sweep import dry_run
+
+    for work in works:
+        print(f"script {work.name}")
+        if isinstance(work.configs, Sweep):
+            dry_run(work.configs, work.binder)
+        else:
+            print("its runs depend on the Outcomes of the scripts before it")
+    return 0
+
+
+def _script_configs(command: ScriptCommand) -> list[ScriptConfigs]:
+    """The scripts of *command* with their sweeps, checked as far as they are known before a run."""
+    files = command.config_files
+    binders = [_binder(path, command) for path in command.scripts]
+
+    def sweep(binder: Binder, config: Config | Sweep | None) -> Sweep:
+        found = sweep_of(command, config, binder if len(binders) == 1 else None)
+        if len(binders) > 1:
+            found = _fitted(found, binder, binders, command)
+        check_axes(binder, found)
+        script = command.scripts[binders.index(binder)]
+        refuse_lost_overrides(command, script, binder, own_axes(command).targets)
+        return found
+
+    configs: Sequence[Sweep | Callable[[Previous], Sweep]]
+    if any(map(_needs_previous, files)):
+        # Loaded for each script, when its first run can start.
+        configs = [partial(_sweep_after, sweep, binder, files) for binder in binders]
+    else:
+        config = load_configs(files)
+        configs = [sweep(binder, config) for binder in binders]
+    return [ScriptConfigs(*one) for one in zip(command.scripts, binders, configs)]
+
+
+def _sweep_after(
+    sweep: Callable[[Binder, Config | Sweep | None], Sweep],
+    binder: Binder,
+    files: Sequence[str],
+    previous: Previous,
+) -> Sweep:
+    return sweep(binder, load_configs(files, previous=previous))
+
+
+def _binder(path: str, command: ScriptCommand) -> Binder:
+    launch, entrypoint = find_script(command, path)
+    return binder_of(launch, command, entrypoint, capture=True)
+
+
+def _fitted(
+    whole: Sweep, binder: Binder, binders: Sequence[Binder], command: ScriptCommand
+) -> Sweep:
+    """*whole* for one of several scripts: without the axes of the others, and with the targets of
+    the others optional.
+    """
+    targets = [*whole.targets, *whole.base.globals_dict, *(one.target for one in command.overrides)]
+    probes = [Override(target, None, "command line", optional=True) for target in targets]
+    own = binder.full_targets(probes)
+    somewhere = {name for one in binders for name in one.full_targets(probes)}
+    foreign = [target for target in targets if target in somewhere and target not in own]
+    for override in binder.overrides:
+        override.optional = override.optional or override.target in foreign
+    left = whole.without(*(target for target in whole.targets if target in foreign))
+    return left | Config(optional=frozenset(foreign))
+
+
+def _needs_previous(path: str) -> bool:
+    """Whether the ``config_gen`` of the file at *path* has a parameter ``previous``. The file is
+    only parsed: it runs when there are Outcomes.
+    """
+    try:
+        body = ast.parse(Path(path).read_bytes()).body if path.endswith(".py") else []
+    except (OSError, SyntaxError, ValueError):
+        return False  # load_configs raises the error
+    functions = [one for one in body if isinstance(one, ast.FunctionDef)]
+    return any(one.name == "config_gen" and "previous" in _parameters(one) for one in functions)
+
+
+def _parameters(function: ast.FunctionDef) -> list[str]:
+    of = function.args
+    return [one.arg for one in (*of.args, *of.kwonlyargs)]
