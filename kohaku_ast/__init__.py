@@ -62,7 +62,7 @@ _WHERE = {
     "script": "pipeline.script_node",
     "search": "flow.search",
     "use": "config.config",
-    "use_config": "config.inherit",
+    "use_config": "config.loading",
 }
 
 __all__ = [

@@ -13,10 +13,10 @@ from kogine.script_command import ScriptCommand
 from kogine.source import show_syntax_error
 from kogine.sweep import own_axes
 
-from kohaku_ast.config.cell_values import fits
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.load import load
+from kohaku_ast.config.config_files import load
+from kohaku_ast.config.misfits import fits
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget

@@ -118,7 +118,7 @@ def load_configs(paths: Sequence[str], *, is_json: bool = False) -> Config | Swe
     import functools
     import operator
 
-    from kohaku_ast.config.load import load
+    from kohaku_ast.config.config_files import load
 
     if not is_json:
         return functools.reduce(operator.or_, map(load, paths))

@@ -39,7 +39,7 @@ from kogine.sweep import check_axes, own_axes, sweep_of
 
 from kohaku_ast import sigint
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.load import load
+from kohaku_ast.config.config_files import load
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential

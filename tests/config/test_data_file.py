@@ -10,8 +10,8 @@ from textwrap import dedent
 import pytest
 
 from kohaku_ast.config.cells import CellList, CellMap, CellText, native
+from kohaku_ast.config.config_files import load, load_config
 from kohaku_ast.config.data_file import read_cells
-from kohaku_ast.config.load import load, load_config
 from kohaku_ast.errors import ConfigError
 from tests.oracle import compare, on_path
 
@@ -205,7 +205,7 @@ def test_items_of_a_list_have_lines():
 
 def test_missing_yaml_names_the_extra():
     Path("cfg.yaml").write_text("lr: 1")
-    code = "import sys; sys.modules['yaml'] = None\nfrom kohaku_ast.config.load import load\nload('cfg.yaml')"
+    code = "import sys; sys.modules['yaml'] = None\nfrom kohaku_ast.config.config_files import load\nload('cfg.yaml')"
     environment = {"PYTHONPATH": on_path()}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from kohaku_ast.config.load import load_config
+from kohaku_ast.config.config_files import load_config
 from kohaku_ast.config.python_file import OwnCode
 from kohaku_ast.errors import ConfigError
 

@@ -314,6 +314,7 @@ print(*sorted(set(sys.modules) - before))
     )
     assert done.stdout.split() == [
         "__future__",  # no more than the line that all modules begin with
+        "kohaku_ast.config.cells",
         "kohaku_ast.config.text_values",
     ]
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kohaku_ast.config.load import load_config
+from kohaku_ast.config.config_files import load_config
 from kohaku_ast.errors import SourceError
 from kohaku_ast.migrate.kohakuengine import migrate_kohakuengine
 from kohaku_ast.transform.find.source import Source, decode

@@ -1,0 +1,94 @@
+"""Siblings: the modules that config files import from their own folders."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+
+class Siblings:
+    """The modules that configs of one load have imported from their own folders.
+
+    The script may have another module of that name, or must run it under its own overrides: so
+    they are in ``sys.modules`` only while a config's code runs, always the same objects.
+    """
+
+    def __init__(self) -> None:
+        #: What is nobody's sibling: it was there before the first config was read.
+        self._others = {name.partition(".")[0] for name in sys.modules}
+        self._kept: dict[str, dict[str, ModuleType]] = {}
+        self._open: list[str] = []
+
+    @contextmanager
+    def visible(self, folder: str, module: ModuleType) -> Iterator[None]:
+        """Inside, modules of *folder* can be imported, and leave no bytecode there; *module* is
+        known by its name: a dataclass looks there for the module that it stands in.
+        """
+        path, flag, outer = list(sys.path), sys.dont_write_bytecode, self._open[-1:]
+        for one in outer:
+            self._kept[one].update(self._take(one))
+        kept = self._kept.setdefault(folder, {})
+        hidden = _put({**kept, module.__name__: module})
+        newest = next(reversed(sys.modules))
+        self._open.append(folder)
+        sys.path.insert(0, folder)
+        sys.dont_write_bytecode = True
+        try:
+            yield
+        finally:
+            sys.path[:] = path
+            sys.dont_write_bytecode = flag
+            self._open.pop()
+            self._take_back(folder, module, newest)
+            sys.modules.update(hidden)
+            for one in outer:
+                sys.modules.update(self._kept[one])
+
+    def folders(self) -> list[dict[str, ModuleType]]:
+        """The modules of each folder that has any, by their names."""
+        return [dict(modules) for modules in self._kept.values() if modules]
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Siblings, ()  # modules stay in their process
+
+    def __deepcopy__(self, memo: object) -> Siblings:
+        return self
+
+    def _take_back(self, folder: str, module: ModuleType, newest: str) -> None:
+        kept = self._kept[folder]
+        if next(reversed(sys.modules)) == newest:
+            # A generator that imports nothing is resumed 100,000 times: no search through
+            # a thousand modules.
+            for name in (*kept, module.__name__):
+                sys.modules.pop(name, None)
+        else:
+            kept.update(self._take(folder))
+        if kept.get(module.__name__) is module:
+            del kept[module.__name__]  # it is a config: who imports that file makes it anew
+
+    def _take(self, folder: str) -> dict[str, ModuleType]:
+        """Remove the siblings in *folder* from ``sys.modules``."""
+        tops = {name for name in sys.modules if self._is_sibling(name, folder)}
+        found = [name for name in sys.modules if name.partition(".")[0] in tops]
+        return {name: sys.modules.pop(name) for name in found}
+
+    def _is_sibling(self, name: str, folder: str) -> bool:
+        if "." in name or name in self._others:
+            return False
+        return folder in _places(sys.modules[name])
+
+
+def _places(module: ModuleType) -> list[str]:
+    """The folders in which a top-level module's file, or its own folder, stands."""
+    paths = [*(getattr(module, "__path__", None) or ()), getattr(module, "__file__", None) or ""]
+    return [os.path.dirname(path) for path in paths if isinstance(path, str)]
+
+
+def _put(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """Put *modules* into ``sys.modules``; what stood there under these names."""
+    hidden = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)
+    return hidden
