@@ -1,4 +1,7 @@
-"""What an axis takes its values from: iterables that may be there only once."""
+"""The iterables of an axis: their size, and whether they can be iterated more than once.
+
+A Sweep walks its inner axes again and again, so values of an iterator are stored or refused.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from kohaku_ast.errors import ConfigError
 
 
 class Values(ABC):
-    """An iterable that knows whether it can be iterated again."""
+    """An iterable that knows its size and whether it can be iterated again."""
 
     @property
     @abstractmethod
     def size(self) -> int | None:
-        """The number of values, if it is known before they come."""
+        """The number of values; None if it is not known before iterating."""
 
     @property
     @abstractmethod
@@ -29,13 +32,13 @@ class Values(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Once(Values):
-    """The values of an iterator: they are there once.
+    """The values of an iterator, which gives them once.
 
-    Raises ConfigError when it is iterated a second time, for that would silently give nothing.
+    Raises ConfigError when it is iterated a second time: it would silently give nothing.
     """
 
     iterator: Iterator[object]
-    #: What is used up then, and where it stands: ``cfg.py: the axis 'lr'``.
+    #: Its name and place for that message: ``cfg.py: the axis 'lr'``.
     what: str
     _used: list[bool] = field(default_factory=list, repr=False)
 
@@ -58,7 +61,7 @@ class Once(Values):
 
 
 class Remembered(Values):
-    """The values of another iterable, kept as they come, so that they can be had again."""
+    """The values of another iterable, stored as they come, so that it can be iterated again."""
 
     def __init__(self, values: Iterable[object]) -> None:
         self._values = values
@@ -102,16 +105,16 @@ def is_one_shot(values: object) -> bool:
 
 
 def size_of(values: object) -> int | None:
-    """How many values there are; None if that is not known before they come."""
+    """How many values there are; None if it is not known before iterating."""
     if isinstance(values, Values):
         return values.size
     return len(values) if isinstance(values, Sized) else None
 
 
 def settle(values: Iterable[object], what: str) -> Iterable[object]:
-    """*values* so that nobody else can change them: lists are copied, arrays become their rows.
+    """*values* protected from later changes: lists are copied, arrays become their rows.
 
-    A set is sorted, since its own order differs from process to process.
+    A set is sorted: its own order differs from process to process.
     """
     if hasattr(values, "ndim") and hasattr(values, "tolist"):
         rows = values.tolist() if values.ndim == 1 else values

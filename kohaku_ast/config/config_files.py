@@ -1,4 +1,7 @@
-"""Config files: a path in, a Config or a Sweep out."""
+"""Config files: a path in, a Config or a Sweep out.
+
+Data files are read here; the rules of Python files are in python_file.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.loading import ConfigLayer, Loading, inherited
+from kohaku_ast.config.loading import ConfigLayer, Loading, inherit
 from kohaku_ast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ _DATA = (".yaml", ".yml", ".toml", ".json")
 def load(
     path: str, *, previous: Mapping[str, object] | None = None, worker_id: int | None = None
 ) -> Config | Sweep:
-    """What the file at *path* describes.
+    """The Config or the Sweep that the file at *path* describes.
 
     A Python file: its ``config_gen()``, else ``CONFIG``, else every name that it assigns or
     defines; *previous* (script name -> Outcome) and *worker_id* are for ``config_gen``. A YAML,
@@ -49,8 +52,8 @@ def load_sweep(path: str) -> Sweep:
 
 
 def load_file(loading: Loading) -> Config | Sweep:
-    """What the config of *loading* describes, with all that it inherits."""
-    return inherited(loading, _read_layer(loading))
+    """The Config or Sweep of *loading*, merged over its bases."""
+    return inherit(loading, _read_layer(loading))
 
 
 def _read_layer(loading: Loading) -> ConfigLayer:
@@ -67,7 +70,7 @@ def _read_layer(loading: Loading) -> ConfigLayer:
 
 
 def _read_data_file(loading: Loading) -> ConfigLayer:
-    """What a file of targets and values says."""
+    """The values and the sweep of a YAML, TOML or JSON file; its bases are added to *loading*."""
     from kohaku_ast.config.config_gen import read_sweep
     from kohaku_ast.config.data_file import read_cells
     from kohaku_ast.config.python_file import RESERVED, field_of, refuse_mistyped
@@ -109,7 +112,7 @@ def _field(name: str, cell: Cell) -> object:
 
 
 def _name_bases(top: CellMap, origins: dict[str, str], loading: Loading) -> None:
-    """Tell *loading* what ``_base`` names."""
+    """Add the paths in ``_base`` to the bases of *loading*."""
     if "_base" not in top:
         return
     named, where = native(top["_base"]), origins["_base"]

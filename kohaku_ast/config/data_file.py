@@ -22,11 +22,11 @@ class DataFile:
     path: str
     #: None if the file is empty.
     top: Cell | None
-    #: The line of each item of *top*, in its order; empty if the format does not tell.
+    #: The line of each item of *top*, in its order; empty for JSON and TOML.
     lines: list[int]
 
     def origin(self, index: int) -> str:
-        """``cfg.yaml:3``: where the item *index* of the document stands."""
+        """``cfg.yaml:3``: file and line of the item *index* of the document."""
         return f"{self.path}:{self.lines[index]}" if self.lines else self.path
 
 
@@ -86,7 +86,7 @@ def _read_toml(text: str, path: str) -> DataFile:
 
 
 def _tomli(path: str) -> ModuleType:
-    """What reads TOML on Python 3.10."""
+    """The package that reads TOML on Python 3.10."""
     try:
         return import_module("tomli")
     except ImportError as error:
@@ -96,7 +96,7 @@ def _tomli(path: str) -> ModuleType:
 
 
 def _cell(value: object) -> Cell:
-    """A value of JSON or TOML as a cell; what was no text there is the text of it, unquoted."""
+    """A value of JSON or TOML as a cell; a value that is no text becomes unquoted text."""
     if isinstance(value, (CellText, CellMap)):
         return value
     if isinstance(value, dict):

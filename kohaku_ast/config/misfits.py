@@ -27,8 +27,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def fits(value: object, reading: Reading) -> bool:
-    """Whether *value* is what *reading* describes. What cannot be known from here fits: a member
-    of an enum of the script, an array where a number was.
+    """Whether *value* is of the type *reading*.
+
+    Also true where this cannot be decided before the script runs: for a member of an enum of the
+    script, and for an array in place of a number.
     """
     kind = reading[0]
     if kind == "optional":
@@ -47,7 +49,7 @@ def fits(value: object, reading: Reading) -> bool:
 
 
 def _stands_for(value: object, kind: str) -> bool:
-    """Numpy's numbers and whatever else turns itself into the type."""
+    """Whether *value* converts itself to the type, as numpy's numbers do."""
     protocols = {"int": "__index__", "float": "__float__", "path": "__fspath__"}
     is_own = type(value).__module__ != "builtins"
     return is_own and kind in protocols and hasattr(type(value), protocols[kind])
@@ -66,7 +68,7 @@ def two_meanings(text: str, reading: Reading, name: str) -> str:
 
 
 def _takes_text(reading: Reading) -> bool:
-    """Whether a text with a comma could be the value."""
+    """Whether a value of *reading* may be a text with a comma."""
     if reading[0] in ("optional", "union"):
         return any(_takes_text(inner) for inner in reading[1:])
     return reading[0] in ("str", "path", "literal", "any", "none")
@@ -98,7 +100,7 @@ def _suggest(text: str, reading: Reading) -> str:
 
 
 def _names(reading: Reading) -> list[str]:
-    """The words that would have been right."""
+    """The words that *reading* accepts."""
     if reading[0] == "literal":
         return [str(choice) for choice in reading[1]]
     if reading[0] == "enum":

@@ -1,4 +1,7 @@
-"""Siblings: the modules that config files import from their own folders."""
+"""Siblings: the modules that config files import from their own folders.
+
+State of this process: ``sys.modules`` and ``sys.path``, changed while code of a config runs.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,21 @@ from types import ModuleType
 class Siblings:
     """The modules that configs of one load have imported from their own folders.
 
-    The script may have another module of that name, or must run it under its own overrides: so
-    they are in ``sys.modules`` only while a config's code runs, always the same objects.
+    The script may have another module of the same name, or runs that module under overrides. So
+    they are in ``sys.modules`` only while code of a config runs, the same objects each time.
     """
 
     def __init__(self) -> None:
-        #: What is nobody's sibling: it was there before the first config was read.
+        #: The modules that were loaded before the first config: they are no siblings.
         self._others = {name.partition(".")[0] for name in sys.modules}
         self._kept: dict[str, dict[str, ModuleType]] = {}
         self._open: list[str] = []
 
     @contextmanager
     def visible(self, folder: str, module: ModuleType) -> Iterator[None]:
-        """Inside, modules of *folder* can be imported, and leave no bytecode there; *module* is
-        known by its name: a dataclass looks there for the module that it stands in.
+        """Inside, modules of *folder* can be imported, and write no bytecode there.
+
+        *module* is in ``sys.modules`` too: a dataclass looks up its own module there.
         """
         path, flag, outer = list(sys.path), sys.dont_write_bytecode, self._open[-1:]
         for one in outer:
@@ -60,14 +64,14 @@ class Siblings:
     def _take_back(self, folder: str, module: ModuleType, newest: str) -> None:
         kept = self._kept[folder]
         if next(reversed(sys.modules)) == newest:
-            # A generator that imports nothing is resumed 100,000 times: no search through
-            # a thousand modules.
+            # Nothing was imported. A generator may be resumed 100,000 times: do not search through
+            # a thousand modules each time.
             for name in (*kept, module.__name__):
                 sys.modules.pop(name, None)
         else:
             kept.update(self._take(folder))
         if kept.get(module.__name__) is module:
-            del kept[module.__name__]  # it is a config: who imports that file makes it anew
+            del kept[module.__name__]  # a config: importing its file makes another module
 
     def _take(self, folder: str) -> dict[str, ModuleType]:
         """Remove the siblings in *folder* from ``sys.modules``."""
@@ -88,7 +92,7 @@ def _places(module: ModuleType) -> list[str]:
 
 
 def _put(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
-    """Put *modules* into ``sys.modules``; what stood there under these names."""
+    """Put *modules* into ``sys.modules``; return the modules that they replace."""
     hidden = {name: sys.modules[name] for name in modules if name in sys.modules}
     sys.modules.update(modules)
     return hidden

@@ -1,6 +1,6 @@
-"""Text into a value: what ``lr=1e-3`` on a command line, or a cell of a table, means.
+"""Values from text: ``lr=1e-3`` on a command line, or a cell of a table or a data file.
 
-Pure functions that know nothing of where the text stood; every failure is a TextValueError.
+Pure functions that do not know where the text is from; every failure is a TextValueError.
 On the warm path: it imports cells.py alone, which imports nothing; a rare type imports what it
 needs when it is read.
 """
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class TextValueError(ValueError):
-    """A text does not fit the reading of its parameter."""
+    """A text is no value of its parameter's type."""
 
 
 class MemberName(str):
-    """The name of a member of an enum that stands in the user's script.
+    """The name of a member of an enum that the user's script defines.
 
-    The class does not exist until the script runs: who binds the value takes the member then.
+    The class exists only once the script runs: the member is looked up then.
     """
 
     #: The class, as the script names it at module level: ``Mode``, ``Args.Mode``.
@@ -37,7 +37,8 @@ class MemberName(str):
 def parse_value(text: str, reading: Reading, name: str = "NAME") -> object:
     """The one value that *text* is for *reading*; *name* is the target, for the message.
 
-    A comma outside brackets and quotes is refused: it may mean a sweep or a tuple.
+    Raises TextValueError, also for a comma outside brackets and quotes: it may mean a sweep or a
+    tuple.
     """
     if find_commas(text):
         from kohaku_ast.config.misfits import two_meanings
@@ -47,9 +48,9 @@ def parse_value(text: str, reading: Reading, name: str = "NAME") -> object:
 
 
 def parse_cell(cell: object, reading: Reading) -> object:
-    """The value of a cell of a table or a data file; a comma has no second meaning there.
+    """The value of a cell of a table or a data file, where a comma has one meaning only.
 
-    Plain text is read as parse_value does.
+    Plain text is read as parse_value does. Raises TextValueError.
     """
     try:
         return fit(cell, reading) if type(cell) is str else fit_cell(cell, reading)
@@ -60,17 +61,17 @@ def parse_cell(cell: object, reading: Reading) -> object:
 
 
 def parse_as_is(text: str) -> object:
-    """The Python literal that *text* is, else *text* itself; nothing is refused."""
+    """The value of *text* if it is a Python literal, else *text* itself; never raises."""
     return _read_any(text, ("any",))
 
 
-# What a reader, int() or literal_eval raises for text that is no such value; hostile text
-# (thousands of brackets or signs) ends in the last two.
+# The exceptions of a reader, of int() and of literal_eval for text that is no such value; hostile
+# text (thousands of brackets or signs) raises the last two.
 MISFITS = (ValueError, TypeError, SyntaxError, OverflowError, MemoryError, RecursionError)
 
 
 def fit(text: str, reading: Reading) -> object:
-    """The value, or one of MISFITS without a message: only parse_cell knows the whole reading."""
+    """The value of *text*; raises one of MISFITS without a message, which parse_cell adds."""
     return _READERS[reading[0]](text, reading)
 
 
@@ -106,7 +107,7 @@ def _read_int(text: str, reading: Reading) -> int:
 
 def _whole(text: str) -> int:
     """``1e23`` and ``3.0`` as integers, exactly: a float would make 1e23 another number."""
-    float(text)  # raises for what is no number at all
+    float(text)  # raises for text that is no number
     mantissa, _, power = text.lower().replace("_", "").partition("e")
     units, _, decimals = mantissa.partition(".")
     number = int(units + decimals)
@@ -201,7 +202,7 @@ def _read_optional(text: str, reading: Reading) -> object:
 
 def _read_union(text: str, reading: Reading) -> object:
     own = type(_read_any(text, reading)).__name__ if _is_literal(text) else ""
-    for inner in in_order(reading, own):
+    for inner in trial_order(reading, own):
         try:
             return fit(text, inner)
         except MISFITS:
@@ -209,10 +210,11 @@ def _read_union(text: str, reading: Reading) -> object:
     raise ValueError
 
 
-def in_order(union: Reading, own: str) -> list[Reading]:
+def trial_order(union: Reading, own: str) -> list[Reading]:
     """The readings of *union*, in the order in which they are tried.
 
-    1 is an int and 1.0 a float where both fit: *own*, the type that Python itself gives, is first.
+    *own*, the type of the text as a Python literal, comes first: where int and float both fit, 1 is
+    an int and 1.0 a float.
     """
     return sorted(union[1:], key=lambda inner: (inner[0] != own, _RANK.index(inner[0])))
 
@@ -269,7 +271,7 @@ _READERS = {
     "none": _read_any,
     "any": _read_any,
 }
-# In a union the strict kinds are asked first; every text is a path, a str or anything.
+# A union tries strict kinds first; every text is a path, a str or any value.
 _RANK = tuple(_READERS)
 
 
@@ -282,7 +284,7 @@ def _is_literal(text: str) -> bool:
 
 
 def find_commas(text: str) -> list[int]:
-    """Where *text* has a comma outside brackets and quotes; an axis of a sweep is cut there.
+    """The places of commas outside brackets and quotes: they separate the values of an axis.
 
     In text whose brackets do not pair (``:), ok``) a bracket encloses nothing.
     """
@@ -293,22 +295,22 @@ def find_commas(text: str) -> list[int]:
 
 
 def fit_cell(cell: object, reading: Reading) -> object:
-    """The value of *cell* for *reading*, else one of MISFITS without a message."""
+    """The value of *cell* for *reading*; raises one of MISFITS without a message."""
     kind = reading[0]
     if kind in ("none", "any"):
-        return _untyped(cell)
+        return _untyped_cell(cell)
     if kind == "optional":
         return None if native(cell) is None else fit_cell(cell, reading[1])
     if kind == "union":
-        return _of_union(cell, reading)
+        return _union_cell(cell, reading)
     if isinstance(cell, CellText):
-        return _of_text(cell, reading)
-    return _of_container(cell, reading)
+        return _text_cell(cell, reading)
+    return _container_cell(cell, reading)
 
 
-def _untyped(cell: object) -> object:
+def _untyped_cell(cell: object) -> object:
     value = native(cell)
-    # (1, 2) and 'x' are Python's, no words or numbers of a data file.
+    # (1, 2) and 'x' are literals of Python that a data file does not have.
     return parse_as_is(value) if isinstance(value, str) and not _is_quoted(cell) else value
 
 
@@ -316,8 +318,8 @@ def _is_quoted(cell: object) -> bool:
     return isinstance(cell, CellText) and cell.is_quoted
 
 
-def _of_union(cell: object, reading: Reading) -> object:
-    for inner in in_order(reading, type(_untyped(cell)).__name__):
+def _union_cell(cell: object, reading: Reading) -> object:
+    for inner in trial_order(reading, type(_untyped_cell(cell)).__name__):
         try:
             return fit_cell(cell, inner)
         except MISFITS:
@@ -325,10 +327,10 @@ def _of_union(cell: object, reading: Reading) -> object:
     raise ValueError
 
 
-def _of_text(cell: CellText, reading: Reading) -> object:
+def _text_cell(cell: CellText, reading: Reading) -> object:
     kind, text = reading[0], str(cell)
     if kind == "literal":
-        return _choice(cell, reading)
+        return _choice_cell(cell, reading)
     if cell.is_null:
         raise ValueError
     if cell.is_quoted and kind in ("str", "path"):
@@ -336,7 +338,7 @@ def _of_text(cell: CellText, reading: Reading) -> object:
     return fit(text, reading)
 
 
-def _choice(cell: CellText, reading: Reading) -> object:
+def _choice_cell(cell: CellText, reading: Reading) -> object:
     if native(cell) is None and None in reading[1]:
         return None
     exact = [choice for choice in reading[1] if str(choice) == cell]
@@ -344,7 +346,7 @@ def _choice(cell: CellText, reading: Reading) -> object:
     return exact[0] if exact else fit(str(cell), reading)
 
 
-def _of_container(cell: object, reading: Reading) -> object:
+def _container_cell(cell: object, reading: Reading) -> object:
     made, accepted = CONTAINERS.get(reading[0], (list, ()))
     value = native(cell)
     if not isinstance(value, accepted):

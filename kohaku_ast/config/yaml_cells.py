@@ -30,9 +30,9 @@ _KNOWN |= {_MERGE, _TAG + "map", _TAG + "seq"}
 
 
 def yaml_cells(text: str, path: str) -> tuple[Cell | None, list[int]]:
-    """The one document in *text*, and the line of each of its items; None if it is empty.
+    """The one document in *text*, and the line of each of its items; None for an empty document.
 
-    Raises ConfigError, which shows the file as *path*.
+    Raises ConfigError; messages show the file as *path*.
     """
     try:
         root = yaml.compose(text, _Loader)
@@ -59,7 +59,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # it is Any
 
 
 class _Reader:
-    """Makes cells of nodes; what an alias names is one cell, however often it is named."""
+    """Makes cells of nodes; all aliases of one anchor are the same cell."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -107,8 +107,8 @@ class _Reader:
             raise self.error(node, "`<<` merges a mapping, or a list of mappings")
         return [one for one in map(self.cell, nodes) if isinstance(one, CellMap)]
 
-    def error(self, node: Node, told: str) -> ConfigError:
-        return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {told}")
+    def error(self, node: Node, message: str) -> ConfigError:
+        return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {message}")
 
 
 def _item_lines(root: Node, made: Cell, path: str) -> list[int]:

@@ -78,7 +78,7 @@ def test_config_gen_gets_what_it_asks_for(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param("CONFIG = {'lr': 1}", "cfg.py: CONFIG is of type dict: {'lr': 1}. It is to be a Config", id="CONFIG is a dict"),
+        pytest.param("CONFIG = {'lr': 1}", "cfg.py: CONFIG is of type dict: {'lr': 1}. It must be a Config", id="CONFIG is a dict"),
         pytest.param("CONFIG = 'lr=1'", "cfg.py: CONFIG is of type str", id="CONFIG is a text"),
         pytest.param("CONFIG = None", "cfg.py: CONFIG is of type NoneType", id="CONFIG is None"),
         pytest.param("CONFIG = Config", "cfg.py: CONFIG is of type type", id="CONFIG is the class"),
