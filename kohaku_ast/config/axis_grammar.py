@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TypeGuard
 
 from kohaku_ast.config.axis import Axis, pair_axes
@@ -18,7 +18,7 @@ from kohaku_ast.config.axis_values import settle
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sampling import KINDS, Distribution, make_distribution
-from kohaku_ast.config.text_values import find_commas
+from kohaku_ast.config.text_values import find_commas, split_at_commas
 from kohaku_ast.errors import ConfigError, near
 
 
@@ -27,8 +27,7 @@ def parse_axis(target: str, text: str, origin: str) -> Axis:
 
     The values are cells: they are read later as the parameter's type. Raises ConfigError.
     """
-    ends = [-1, *find_commas(text), len(text)]
-    parts = [text[start + 1 : end].strip() for start, end in pairwise(ends)]
+    parts = split_at_commas(text)
     if not all(parts):
         what = "one of its values is empty: write '' for an empty text" if text.strip() else "empty"
         raise ConfigError(f"{origin}: the axis {target}={text} is not understood: {what}")
@@ -203,10 +202,9 @@ def _geomspace(rest: str) -> Sequence[CellText]:
 
 
 def _choice(rest: str) -> Sequence[CellText]:
-    # Swap colons and commas: find_commas then finds the colons outside brackets and quotes.
-    swapped = rest.translate({ord(":"): ",", ord(","): ":"})
-    ends = [-1, *find_commas(swapped), len(rest)]
-    fields = [rest[start + 1 : end].strip() for start, end in pairwise(ends)]
+    # Swapped with commas, the colons outside brackets and quotes are found as commas are.
+    swap = {ord(":"): ",", ord(","): ":"}
+    fields = [field.translate(swap) for field in split_at_commas(rest.translate(swap))]
     if not all(fields):
         raise ValueError(f"one of its values is empty: write {_USAGE['choice']}")
     return tuple(CellText(field, is_quoted=False) for field in fields)

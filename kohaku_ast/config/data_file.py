@@ -62,7 +62,7 @@ def _read_json(text: str, path: str) -> DataFile:
         found = CellMap()
         for key, value in items:
             if key in found:
-                raise ConfigError(f"{path}: the key {key!r} stands twice")
+                raise ConfigError(f"{path}: the key {key!r} is given twice")
             found[CellText(key, is_quoted=True)] = _cell(value)
         return found
 

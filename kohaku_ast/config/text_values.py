@@ -291,6 +291,14 @@ def find_commas(text: str) -> list[int]:
     return commas(text) if "," in text else []
 
 
+def split_at_commas(text: str) -> list[str]:
+    """The parts of *text* between the commas that find_commas finds, without blanks around them."""
+    from itertools import pairwise
+
+    ends = [-1, *find_commas(text), len(text)]
+    return [text[start + 1 : end].strip() for start, end in pairwise(ends)]
+
+
 # --- cells of tables and data files, now that the type is known ----------------------------------
 
 

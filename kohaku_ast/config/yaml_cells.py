@@ -68,7 +68,7 @@ class _Reader:
     def cell(self, node: Node) -> Cell:
         known = self.made.get(id(node), self)
         if known is None:
-            raise self.error(node, "an alias stands inside of what it names")
+            raise self.error(node, "an alias is inside the value that it names")
         if not isinstance(known, _Reader):
             return known
         self.made[id(node)] = None
@@ -97,7 +97,7 @@ class _Reader:
             if not isinstance(key, CellText):
                 raise self.error(key_node, "a key is one word or number")
             if key in own:
-                raise self.error(key_node, f"the key {str(key)!r} stands twice")
+                raise self.error(key_node, f"the key {str(key)!r} is given twice")
             own[key] = self.cell(value_node)
         return CellMap({**merged, **own})
 

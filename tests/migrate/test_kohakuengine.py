@@ -642,8 +642,8 @@ def test_a_long_sum_is_no_obstacle() -> None:
         pytest.param(
             "bs: int = 1; wd = 2\nwith capture_globals() as ctx:\n    lr = 1\n_x = 1\n",
             [
-                "old.py:2: 'bs' stood outside capture_globals(), so no script got it: call it '_bs'",
-                "old.py:2: 'wd' stood outside capture_globals(), so no script got it: call it '_wd'",
+                "old.py:2: 'bs' was outside capture_globals(), so no script got it: call it '_bs'",
+                "old.py:2: 'wd' was outside capture_globals(), so no script got it: call it '_wd'",
             ],
             id="names outside of a block",
         ),
