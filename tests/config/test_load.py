@@ -376,7 +376,7 @@ def test_configs_of_two_folders_have_their_own_siblings():
     assert found["root_box"] is found["base_box"]  # one load, one folder: one module
 
 
-def test_syntax_error_of_a_sibling_is_told_with_its_line():
+def test_syntax_error_of_a_sibling_is_reported_with_its_line():
     Path("beside.py").write_text("x = (\n")
     with pytest.raises(ConfigError) as caught:
         loaded("import beside")
