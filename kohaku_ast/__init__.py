@@ -48,7 +48,7 @@ _WHERE = {
     "Node": "pipeline.node",
     "Outcome": "runner.outcome",
     "Parallel": "flow.flows",
-    "Parameter": "transform.parameters",
+    "Parameter": "transform.find.parameters",
     "Pipeline": "pipeline.pipeline",
     "PipelineError": "errors",
     "ProgressBar": "pipeline.progress_bars",
