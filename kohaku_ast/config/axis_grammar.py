@@ -15,10 +15,9 @@ from typing import TypeGuard
 
 from kohaku_ast.config.axis import Axis, pair_axes
 from kohaku_ast.config.axis_values import settle
-from kohaku_ast.config.cells import CellText
+from kohaku_ast.config.cells import CellText, find_commas, split_at_commas
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sampling import KINDS, Distribution, make_distribution
-from kohaku_ast.config.text_values import find_commas, split_at_commas
 from kohaku_ast.errors import ConfigError, near
 
 

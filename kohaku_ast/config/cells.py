@@ -111,8 +111,13 @@ def literal(text: str) -> object:
     return value
 
 
-def commas(text: str) -> list[int]:
-    """Where *text* has a comma outside brackets and quotes; see ``text_values.find_commas``."""
+def find_commas(text: str) -> list[int]:
+    """The places of commas outside brackets and quotes: they separate the values of an axis.
+
+    In text whose brackets do not pair (``:), ok``) a bracket encloses nothing.
+    """
+    if "," not in text:
+        return []
     plain = blank_quotes(text)
     depth, lowest, found = 0, 0, []
     for place, char in enumerate(plain):
@@ -123,6 +128,14 @@ def commas(text: str) -> list[int]:
     if depth or lowest:
         return [place for place, char in enumerate(plain) if char == ","]
     return found
+
+
+def split_at_commas(text: str) -> list[str]:
+    """The parts of *text* between the commas that find_commas finds, without blanks around them."""
+    from itertools import pairwise
+
+    ends = [-1, *find_commas(text), len(text)]
+    return [text[start + 1 : end].strip() for start, end in pairwise(ends)]
 
 
 def blank_quotes(text: str) -> str:

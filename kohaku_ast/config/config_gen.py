@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kohaku_ast.config.cells import CellMap, CellText
+from kohaku_ast.config.cells import CellMap
 from kohaku_ast.config.config import Config, as_config
 from kohaku_ast.config.loading import ConfigLayer, Loading, config_code, running
 from kohaku_ast.display.text import short_repr
@@ -58,8 +58,8 @@ def _arguments(function: Callable[..., object], loading: Loading) -> dict[str, o
     except (TypeError, ValueError):
         return {}
     named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    known = {"worker_id", "previous"}
-    unknown = [one.name for one in named if one.name not in known and one.default is one.empty]
+    offered = {"worker_id", "previous"}
+    unknown = [one.name for one in named if one.name not in offered and one.default is one.empty]
     if unknown or any(one.kind is one.POSITIONAL_ONLY for one in named):
         raise ConfigError(
             f"{loading.path}: config_gen asks for {', '.join(unknown) or 'positions'}: it can be "
@@ -68,7 +68,7 @@ def _arguments(function: Callable[..., object], loading: Loading) -> dict[str, o
     given: dict[str, object] = {"previous": loading.previous, "worker_id": loading.worker_id}
     if loading.worker_id is None:
         given["worker_id"] = _worker_id()
-    return {one.name: given[one.name] for one in named if one.name in known}
+    return {one.name: given[one.name] for one in named if one.name in offered}
 
 
 def _worker_id() -> int:
@@ -164,10 +164,10 @@ def read_sweep(value: object, loading: Loading, places: Mapping[str, str], fixed
 def _sweep_of(value: object, loading: Loading, where: str) -> Sweep:
     from kohaku_ast.config.sweep import Sweep
 
-    if isinstance(value, CellMap):
-        return _sweep_of_cells(value, where)
     if isinstance(value, Mapping):
-        return Sweep.from_dict(value, where)
+        is_data = isinstance(value, CellMap)  # its keys are cells: a target is plain text
+        axes = {str(target): one for target, one in value.items()} if is_data else value
+        return Sweep.from_dict(axes, where)
     if inspect.isfunction(value):
         _refuse_parameters(value, where)
         if inspect.isgeneratorfunction(value):
@@ -186,26 +186,3 @@ def _refuse_parameters(function: object, where: str) -> None:
 
 
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
-def _sweep_of_cells(axes: CellMap, where: str) -> Sweep:
-    """Axes of a data file: a list of values, or the text of an axis (``range:0:10:2``)."""
-    from kohaku_ast.config.axis_grammar import parse_axis, read_axes
-    from kohaku_ast.config.sweep import Sweep
-
-    read: dict[object, object] = {str(target): cell for target, cell in axes.items()}
-    texts = {
-        target: parse_axis(str(target), str(cell), where)
-        for target, cell in read.items()
-        if isinstance(cell, CellText) and target != "__mode__"
-    }
-    if not texts:
-        return Sweep.from_dict(read, where)
-    mode = read.pop("__mode__", "product")
-    if mode not in ("product", "zip"):
-        read_axes({"__mode__": mode}, where)  # raises the error
-    found = [
-        texts[target] if target in texts else read_axes({target: cell}, where)[0]
-        for target, cell in read.items()
-    ]
-    return Sweep.zip(*found) if mode == "zip" else Sweep(*found)

@@ -147,7 +147,7 @@ def config_code(loading: Loading) -> Iterator[None]:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Inside, Ctrl-C reaches the code of the config as under Python, before any script has started.
+    """Inside, before a script has started, Ctrl-C reaches code of the config as under Python.
 
     If the config does not catch it, the process ends as a script's does.
     """

@@ -7,7 +7,7 @@ needs when it is read.
 
 from __future__ import annotations
 
-from kohaku_ast.config.cells import CellText, commas, literal, native, quote_end
+from kohaku_ast.config.cells import CellText, find_commas, literal, native, quote_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -281,22 +281,6 @@ def _is_literal(text: str) -> bool:
     except MISFITS:
         return False
     return True
-
-
-def find_commas(text: str) -> list[int]:
-    """The places of commas outside brackets and quotes: they separate the values of an axis.
-
-    In text whose brackets do not pair (``:), ok``) a bracket encloses nothing.
-    """
-    return commas(text) if "," in text else []
-
-
-def split_at_commas(text: str) -> list[str]:
-    """The parts of *text* between the commas that find_commas finds, without blanks around them."""
-    from itertools import pairwise
-
-    ends = [-1, *find_commas(text), len(text)]
-    return [text[start + 1 : end].strip() for start, end in pairwise(ends)]
 
 
 # --- cells of tables and data files, now that the type is known ----------------------------------

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from kohaku_ast.config.cells import CellText, native
+from kohaku_ast.config.cells import CellText, native, split_at_commas
 from kohaku_ast.config.template import ConfigLine, config_rows, is_bare, quoted
-from kohaku_ast.config.text_values import split_at_commas
 from kohaku_ast.migrate.hydra_files import MISSING, Branch, Leaf, compose
 from kohaku_ast.migrate.migration import Key, Migrated, NotCarriedOver, in_order, match_keys
 from kohaku_ast.transform.edit.value_text import LiteralError, literal
