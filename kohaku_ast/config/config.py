@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from importlib import import_module
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -171,7 +170,9 @@ class Config:
     @classmethod
     def from_file(cls, path: str) -> Config:
         """The one Config that the file at *path* describes; ConfigError if it is a Sweep."""
-        # By its name: what reads files stands above Config, which it makes.
+        from importlib import import_module
+
+        # By name: config_files imports this module, to make a Config.
         made: Config = import_module("kohaku_ast.config.config_files").load_config(path)
         return made
 

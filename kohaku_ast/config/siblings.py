@@ -86,7 +86,7 @@ class Siblings:
 
 
 def _places(module: ModuleType) -> list[str]:
-    """The folders in which a top-level module's file, or its own folder, stands."""
+    """The folders that contain the file or the package folder of a top-level module."""
     paths = [*(getattr(module, "__path__", None) or ()), getattr(module, "__file__", None) or ""]
     return [os.path.dirname(path) for path in paths if isinstance(path, str)]
 

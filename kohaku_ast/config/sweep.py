@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from itertools import islice
 from math import prod
 
@@ -111,14 +110,16 @@ class Sweep(Part):
     @staticmethod
     def from_table(path: str) -> Sweep:
         """A Config for each row of a CSV, JSON or YAML file; ConfigError for a bad one."""
-        from kohaku_ast.config.trials import read_trials  # csv is for those who have tables
+        from kohaku_ast.config.trials import read_trials  # csv is imported for a table only
 
         return Sweep(read_trials(path))
 
     @staticmethod
     def from_file(path: str) -> Sweep:
         """The Sweep that a config file describes; of one Config if it describes a Config."""
-        # By its name: what reads files stands above Sweep, which it makes.
+        from importlib import import_module
+
+        # By name: config_files imports this module, to make a Sweep.
         made: Sweep = import_module("kohaku_ast.config.config_files").load_sweep(path)
         return made
 

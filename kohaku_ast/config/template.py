@@ -69,7 +69,7 @@ class _Writer:
     def gives_way(
         self, parameter: Parameter, span: tuple[int, int], other: tuple[Parameter, int, int]
     ) -> bool:
-        """Whether *other* stands in *span* of *parameter*: only one of them can be overridden."""
+        """Whether *other* is inside *span* of *parameter*: only one of them can be overridden."""
         inner, start, end = other
         if inner is parameter or not (span[0] <= start and end <= span[1]):
             return False
