@@ -1,5 +1,8 @@
 """Siblings: the modules that config files import from their own folders.
 
+A config and a script may each have a module ``helpers`` beside them. Python keeps one module of a
+name, so the config's own is taken out whenever other code runs.
+
 State of this process: ``sys.modules`` and ``sys.path``, changed while code of a config runs.
 """
 
