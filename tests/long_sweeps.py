@@ -1,4 +1,4 @@
-"""Sweeps of many runs, and what they need of memory."""
+"""Sweeps of many runs, and the memory that they need."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def config_gen():
 
 
 def peak_of_sweep(folder: Path, runs: int) -> int:
-    """KiB that ``kogine run`` needs at most for so many runs of a trivial script, on Linux."""
+    """The peak memory of ``kogine run``, in KiB, for *runs* runs of a trivial script, on Linux."""
     (folder / "t.py").write_text(TRIVIAL)
     (folder / "counted.py").write_text(_COUNTED % runs)
     done = run_kogine(folder, "run", "t.py", "--config", "counted.py", "--no-record")

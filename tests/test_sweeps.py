@@ -11,7 +11,7 @@ from tests.sampled import sampled
 from tests.sweep_cases import CASES, REFUSED, Refused, SweepCase
 
 
-def laid_out(folder: Path, script: str, files: dict[str, str]) -> Path:
+def write_files(folder: Path, script: str, files: dict[str, str]) -> Path:
     (folder / "train.py").write_text(script)
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -30,7 +30,7 @@ def expected(folder: Path, case: SweepCase) -> str:
 
 
 def compare_runs(folder: Path, case: SweepCase, *options: str) -> None:
-    laid_out(folder, case.script, case.files)
+    write_files(folder, case.script, case.files)
     done = run_kogine(folder, "run", "train.py", *case.arguments, *options)
     assert done.stdout == expected(folder, case), done.stderr
     assert done.status == 0, done.stderr
@@ -49,7 +49,7 @@ def test_each_isolated_run_is_an_edited_script(tmp_path: Path, case: SweepCase) 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in REFUSED])
 def test_a_mistake_stops_before_anything_runs(tmp_path: Path, case: Refused) -> None:
-    laid_out(tmp_path, case.script + "print('ran')\n", case.files)
+    write_files(tmp_path, case.script + "print('ran')\n", case.files)
     done = run_kogine(tmp_path, "run", "train.py", *case.arguments)
     assert (done.status, done.stdout) == (2, "")
     assert "kohaku_ast" not in done.stderr.replace("from kohaku_ast", "")
@@ -59,7 +59,7 @@ def test_a_mistake_stops_before_anything_runs(tmp_path: Path, case: Refused) -> 
 
 def test_a_failed_run_stops_no_other_and_shows_as_under_python(tmp_path: Path) -> None:
     script = "lr = 0.1\nprint(lr)\nif lr == 2:\n    raise ValueError('two')\nprint('end')\n"
-    laid_out(tmp_path, script, {})
+    write_files(tmp_path, script, {})
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "lr=1,2,3")
     assert done.stdout == "1.0\nend\n2.0\n3.0\nend\n"
     assert done.status == 1
@@ -72,7 +72,7 @@ def test_a_failed_run_stops_no_other_and_shows_as_under_python(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("end", "status", "said"),
+    ("end", "status", "message"),
     [
         pytest.param("sys.exit(0)", 0, "", id="exit with 0"),
         pytest.param("sys.exit()", 0, "", id="exit with nothing"),
@@ -84,16 +84,18 @@ def test_a_failed_run_stops_no_other_and_shows_as_under_python(tmp_path: Path) -
     ],
 )
 @pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
-def test_exits(tmp_path: Path, end: str, status: int, said: str, isolate: tuple[str, ...]) -> None:
-    laid_out(tmp_path, f"import sys\nlr = 1\ndef main(): return 5\nprint(lr)\n{end}\n", {})
+def test_exits(
+    tmp_path: Path, end: str, status: int, message: str, isolate: tuple[str, ...]
+) -> None:
+    write_files(tmp_path, f"import sys\nlr = 1\ndef main(): return 5\nprint(lr)\n{end}\n", {})
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "lr=1,2", *isolate)
     assert (done.stdout, done.status) == ("1\n2\n", status)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_a_process_that_kills_itself_is_one_failed_run(tmp_path: Path) -> None:
     script = "import os, signal\nn = 0\nprint(n, flush=True)\nif n == 1: os._exit(0)\nif n == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-    laid_out(tmp_path, script, {})
+    write_files(tmp_path, script, {})
     done = run_kogine(tmp_path, "run", "train.py", "--sweep", "n=0,1,2,3", "--isolate")
     assert (done.stdout, done.status) == ("0\n1\n2\n3\n", 1)
     assert "os._exit" in done.stderr
@@ -101,7 +103,7 @@ def test_a_process_that_kills_itself_is_one_failed_run(tmp_path: Path) -> None:
     assert "4 runs: 2 succeeded, 2 failed" in done.stderr
 
 
-def test_an_endless_generator_is_asked_only_when_a_run_can_start(tmp_path: Path) -> None:
+def test_an_endless_generator_is_resumed_only_when_a_run_can_start(tmp_path: Path) -> None:
     config = """\
 def config_gen():
     n = 0
@@ -111,7 +113,7 @@ def config_gen():
         print("came back", outcome.status)
         n += 1
 """
-    laid_out(tmp_path, "import sys\nn = 0\nprint('run', n)\n", {"cfg.py": config})
+    write_files(tmp_path, "import sys\nn = 0\nprint('run', n)\n", {"cfg.py": config})
     done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py", "-n", "3")
     assert done.stdout.splitlines()[:7] == [
         "asked for 0", "run 0", "came back succeeded", "asked for 1", "run 1",
@@ -121,9 +123,9 @@ def config_gen():
     assert done.status == 0
 
 
-def test_a_generator_that_fails_later_ends_the_sweep_and_is_said(tmp_path: Path) -> None:
+def test_a_generator_that_fails_later_ends_the_sweep_and_is_reported(tmp_path: Path) -> None:
     config = "def config_gen():\n    yield {'n': 1}\n    1 / 0\n"
-    laid_out(tmp_path, "n = 0\nprint('run', n)\n", {"cfg.py": config})
+    write_files(tmp_path, "n = 0\nprint('run', n)\n", {"cfg.py": config})
     done = run_kogine(tmp_path, "run", "train.py", "--config", "cfg.py")
     assert (done.stdout, done.status) == ("run 1\n", 2)
     assert "ZeroDivisionError" in done.stderr
@@ -131,7 +133,7 @@ def test_a_generator_that_fails_later_ends_the_sweep_and_is_said(tmp_path: Path)
 
 
 def test_draws_are_repeated_by_their_seed(tmp_path: Path) -> None:
-    laid_out(tmp_path, "lr = 0.1\nbs = 4\nprint(lr, bs)\n", {})
+    write_files(tmp_path, "lr = 0.1\nbs = 4\nprint(lr, bs)\n", {})
 
     def drawn(*more: str) -> Finished:
         return run_kogine(
@@ -157,7 +159,7 @@ def test_draws_are_repeated_by_their_seed(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_prints_the_table_and_runs_nothing(tmp_path: Path) -> None:
-    laid_out(tmp_path, "lr = 0.1\nbs = 4\nprint(lr, bs)\n", {})
+    write_files(tmp_path, "lr = 0.1\nbs = 4\nprint(lr, bs)\n", {})
     done = run_kogine(
         tmp_path, "run", "train.py", "--sweep", "lr=0.1,0.2", "--sweep", "bs=1,2,3", "--dry-run"
     )

@@ -12,7 +12,7 @@ from kogine.option_types import Candidate, find_files
 from kogine.script_arguments import accepted_by
 from kogine.script_command import split_override
 
-from kohaku_ast.config.text_values import find_commas
+from kohaku_ast.config.cells import find_commas
 from kohaku_ast.errors import KogineError, UsageError
 from kohaku_ast.runner.launch import split_function
 from kohaku_ast.transform.find.options import NO_OPTIONS

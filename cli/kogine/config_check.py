@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from kogine.script_command import ScriptCommand, load_configs
 from kogine.sweep import own_axes
 
-from kohaku_ast.config.cell_values import fits
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.config import Config
+from kohaku_ast.config.misfits import fits
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget

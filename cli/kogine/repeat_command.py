@@ -13,10 +13,9 @@ from typing import TypeAlias
 from kogine.script_arguments import accepted_by
 from kogine.script_command import ScriptCommand
 
-from kohaku_ast.config.cells import CellText, native
+from kohaku_ast.config.cells import CellText, find_commas, native
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.report import Again
 from kohaku_ast.flow.run import Run

@@ -134,7 +134,7 @@ def load_configs(
     import functools
     import operator
 
-    from kohaku_ast.config.load import load
+    from kohaku_ast.config.config_files import load
 
     if not is_json:
         return functools.reduce(operator.or_, [load(one, previous=previous) for one in paths])

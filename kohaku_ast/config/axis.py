@@ -1,42 +1,101 @@
-"""Axis: the values that one target takes in a Sweep, or that several take together."""
+"""Axis: the values of one target in a Sweep, or of several targets that vary together.
+
+Part is what a Sweep is a product of: an Axis, a source of Configs, or another Sweep.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import chain, islice, repeat
 from operator import or_
+from typing import TypeAlias
 
+from kohaku_ast.config.axis_values import Remembered, Values, is_one_shot, size_of
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.sampling import Distribution, Draws
-from kohaku_ast.config.sweep_parts import (
-    Part,
-    Remembered,
-    Values,
-    Walk,
-    is_one_shot,
-    refuse_twice,
-    size_of,
-)
 from kohaku_ast.errors import ConfigError
+
+Walk: TypeAlias = "Generator[Config, object, None]"
+"""Gives Configs one by one; ``send`` it the Outcome of the run of the last one."""
+
+
+class Part(ABC):
+    """A factor of a Sweep: it gives Configs, and is multiplied with other parts."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int | None:
+        """The number of Configs; None if it is endless, or known only after a walk."""
+
+    @property
+    @abstractmethod
+    def axes(self) -> tuple[Axis, ...]:
+        """Every axis in it, the slowest first."""
+
+    @property
+    @abstractmethod
+    def listens(self) -> bool:
+        """Whether a generator in it may use the Outcomes that are sent to its walk."""
+
+    @property
+    @abstractmethod
+    def is_settled(self) -> bool:
+        """Whether a walk runs no code of the user and uses up no iterator."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it has a random axis that is not drawn yet."""
+        return any(axis.is_random for axis in self.axes)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one Config that changes nothing."""
+        return False
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The targets of all its axes."""
+        return tuple(target for axis in self.axes for target in axis.targets)
+
+    @abstractmethod
+    def walk(self, start: Config, taken: frozenset[str] = frozenset()) -> Walk:
+        """Each of its Configs merged over *start*; it must not set a target of *taken*."""
+
+    @abstractmethod
+    def without(self, *targets: str) -> Part | None:
+        """The part without these targets; None if nothing is left of it."""
+
+    @abstractmethod
+    def under(self, config: Config) -> Part | None:
+        """The part with *config* over every Config, equal runs made once; None if it is empty."""
+
+    @abstractmethod
+    def remembered(self) -> Part:
+        """The part in a form that can be walked many times: values of iterators are stored."""
+
+    @abstractmethod
+    def draw(self, n: int, seed: int) -> Part:
+        """The part with *n* joint draws in place of its random axes."""
 
 
 @dataclass(frozen=True, eq=False)
 class Axis(Part):
-    """Targets and the values they take, one after the other."""
+    """Targets, and the values that they take one after the other."""
 
     #: Several targets vary together: a zip, a table, or joint draws.
     targets: tuple[str, ...]
     #: The values of one target, else a row for all targets; empty while an axis is random.
     values: Iterable[object]
-    #: Where it stands: ``Sweep``, ``cfg.py:12``, ``--sweep``.
+    #: Its place, for messages: ``Sweep``, ``cfg.py:12``, ``--sweep``.
     origin: str
-    #: What the values are drawn from, if they have still to be drawn.
+    #: The distribution of its values, if they are not drawn yet.
     distribution: Distribution | None = None
-    #: Where each row stands, if each has a place of its own.
+    #: The place of each row, if each has its own.
     row_origins: tuple[str, ...] = ()
-    #: What is merged over each of its rows: it may name one of its targets in another way.
+    #: Merged over each of its rows: it may set one of its targets by another name.
     over: Config = field(default_factory=Config)
 
     @property
@@ -135,7 +194,7 @@ class Axis(Part):
 
 @dataclass(frozen=True, eq=False)
 class Picked(Values):
-    """Some columns of an Axis; of one column its plain values."""
+    """Some columns of an Axis as rows; a single column gives plain values."""
 
     axis: Axis
     places: tuple[int, ...]
@@ -158,7 +217,7 @@ class Picked(Values):
 class Zipped(Values):
     """The rows of axes side by side.
 
-    Raises ConfigError while it is iterated if one of them is over before the others.
+    Raises ConfigError while it is iterated if one of them ends before the others.
     """
 
     axes: tuple[Axis, ...]
@@ -184,11 +243,11 @@ class Zipped(Values):
             number += 1
 
     def _end(self, row: Sequence[object], number: int) -> None:
-        over = ", ".join(axis.name for axis, part in zip(self.axes, row) if part is None)
+        ended = ", ".join(axis.name for axis, part in zip(self.axes, row) if part is None)
         more = ", ".join(axis.name for axis, part in zip(self.axes, row) if part is not None)
         raise ConfigError(
             f"{self.origin}: zip pairs values, and there are not as many of each: "
-            f"{over} has {number}, {more} has more"
+            f"{ended} has {number}, {more} has more"
         )
 
 
@@ -219,7 +278,7 @@ def _refuse_pairs(axes: Sequence[Axis], origin: str) -> None:
 
 
 def pair_parts(parts: tuple[Part, ...], targets: Collection[str]) -> tuple[Part, ...]:
-    """*parts* with the axes of *targets* as one Axis, where the first of them stands."""
+    """*parts* with the axes of *targets* paired to one Axis, in the place of the first one."""
     picked = [part for part in parts if isinstance(part, Axis) and set(part.targets) & {*targets}]
     known = [target for axis in picked for target in axis.targets]
     for target in targets:
@@ -232,7 +291,7 @@ def pair_parts(parts: tuple[Part, ...], targets: Collection[str]) -> tuple[Part,
 
 
 def draw_parts(parts: tuple[Part, ...], n: int, seed: int) -> tuple[Part, ...]:
-    """*parts* with *n* rows of draws where the first random axis stands, the others gone."""
+    """*parts* with one Axis of *n* joint draws for all random axes, in place of the first one."""
     ours = [part for part in parts if isinstance(part, Axis) and part.distribution]
     others = [part.draw(n, seed) if part.is_random and part not in ours else part for part in parts]
     if not ours:
@@ -247,3 +306,57 @@ def _joint(axes: list[Axis], n: int, seed: int) -> Axis:
     origins = ", ".join(dict.fromkeys(axis.origin for axis in axes))
     over = reduce(or_, [axis.over for axis in axes])
     return Axis(targets, Draws(targets, kinds, n, seed), origins, over=over)
+
+
+def multiply(parts: tuple[Part, ...], start: Config, taken: frozenset[str]) -> Walk:
+    """Every combination over *start*, the first part slowest.
+
+    The first is not stored, so it may be endless; the others are walked again for each of its
+    Configs.
+    """
+    inner = [part.remembered() for part in parts[1:]]
+    return _nest((*parts[:1], *inner), start, taken)
+
+
+def _nest(parts: tuple[Part, ...], start: Config, taken: frozenset[str]) -> Walk:
+    if not parts:
+        yield start
+        return
+    head, rest = parts[0], parts[1:]
+    walk, sent = head.walk(start, taken), None
+    if not rest:
+        yield from walk
+        return
+    while True:
+        try:
+            outer = walk.send(sent)
+        except StopIteration:
+            return
+        inner = _nest(rest, outer, taken.union(set(outer.varied).difference(start.varied)))
+        # Outcomes are collected only if the head uses them: one step of it may have 100,000.
+        sent = yield from gather(inner) if head.listens else inner
+
+
+def gather(walk: Walk) -> Generator[Config, object, list[object]]:
+    """Yield the Configs of *walk*; return the list of what was sent for them."""
+    outcomes: list[object] = []
+    sent: object = None
+    while True:
+        try:
+            config = walk.send(sent)
+        except StopIteration:
+            return outcomes
+        sent = yield config
+        outcomes.append(sent)
+
+
+def refuse_twice(parts: Sequence[Part], origin: str) -> None:
+    """Raise ConfigError if two of *parts* vary the same target."""
+    seen: set[str] = set()
+    for target in (target for part in parts for target in dict.fromkeys(part.varied)):
+        if target in seen:
+            raise ConfigError(
+                f"{origin}: {target!r} is swept twice. Give all its values to one axis, or "
+                f"leave it out of one with .without({target!r})"
+            )
+        seen.add(target)

@@ -1,6 +1,6 @@
-"""Axes from text and from Python: what a command line, a config and a call of Sweep write.
+"""Axes from text and from Python, as written on a command line, in a config and in Sweep().
 
-Pure functions; every failure is a ValueError whose text says what is wrong with the form.
+Pure functions. The text of an axis is a list of values or a form such as ``range:0:10:2``.
 """
 
 from __future__ import annotations
@@ -10,41 +10,39 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TypeGuard
 
 from kohaku_ast.config.axis import Axis, pair_axes
-from kohaku_ast.config.cells import CellText
+from kohaku_ast.config.axis_values import settle
+from kohaku_ast.config.cells import CellText, find_commas, split_at_commas
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sampling import KINDS, Distribution, make_distribution
-from kohaku_ast.config.sweep_parts import settle
-from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import ConfigError, near
 
 
 def parse_axis(target: str, text: str, origin: str) -> Axis:
-    """The Axis that *text* is for *target*: ``0.1,0.2``, ``range:0:10:2``, ``uniform:0:1``.
+    """The Axis of *target* that *text* describes: ``0.1,0.2``, ``range:0:10:2``, ``uniform:0:1``.
 
-    The parameter's type reads the values later. Raises ConfigError.
+    The values are cells: they are read later as the parameter's type. Raises ConfigError.
     """
-    ends = [-1, *find_commas(text), len(text)]
-    parts = [text[start + 1 : end].strip() for start, end in pairwise(ends)]
+    parts = split_at_commas(text)
     if not all(parts):
         what = "one of its values is empty: write '' for an empty text" if text.strip() else "empty"
         raise ConfigError(f"{origin}: the axis {target}={text} is not understood: {what}")
     try:
         forms = [read_form(part) for part in parts]
     except ValueError as error:
-        raise _unread(target, text, origin, str(error)) from None
+        raise _unreadable(target, text, origin, str(error)) from None
     if isinstance(forms[0], Distribution) and len(forms) == 1:
         return Axis((target,), (), origin, forms[0])
     if any(isinstance(form, Distribution) for form in forms):
-        raise _unread(target, text, origin, "a random form stands alone, with no comma")
+        raise _unreadable(target, text, origin, "a random form stands alone, with no comma")
     values = [(CellText(part),) if form is None else form for part, form in zip(parts, forms)]
     return Axis((target,), values[0] if len(values) == 1 else tuple(chain(*values)), origin)  # type: ignore[arg-type]
 
 
-def _unread(target: str, text: str, origin: str, why: str) -> ConfigError:
+def _unreadable(target: str, text: str, origin: str, why: str) -> ConfigError:
     return ConfigError(
         f"{origin}: the axis {target}={text} is not understood: {why}. "
         "For a text that only looks like a form, put quotes around it"
@@ -54,7 +52,7 @@ def _unread(target: str, text: str, origin: str, why: str) -> ConfigError:
 def read_parts(
     axes: Iterable[Mapping[object, object] | Axis], named: Mapping[str, object], origin: str
 ) -> list[Axis]:
-    """The axes of dicts, ready ones, and the *named* ones, in that order."""
+    """The axes of dicts and Axis objects, then the *named* ones."""
     parts: list[Axis] = []
     for one in axes:
         if not isinstance(one, (Axis, Mapping)):
@@ -64,7 +62,7 @@ def read_parts(
 
 
 def read_axes(axes: Mapping[object, object], origin: str) -> list[Axis]:
-    """The axes of a dict: a target and its values, or a tuple of targets and their rows.
+    """The axes of a dict of target -> values, or tuple of targets -> rows.
 
     ``"__mode__": "zip"`` in it makes them one Axis. Raises ConfigError.
     """
@@ -77,20 +75,22 @@ def read_axes(axes: Mapping[object, object], origin: str) -> list[Axis]:
 
 def read_axis(key: object, values: object, origin: str) -> Axis:
     """The Axis of *key*, a target or a tuple of targets, with *values*, any iterable."""
-    axis = Axis(_targets(key, origin), (), origin)
+    axis = Axis(_read_targets(key, origin), (), origin)
     what = f"{origin}: the axis {axis.name}"
     if isinstance(values, CellText) and len(axis.targets) == 1:
-        return parse_axis(axis.targets[0], values, origin)  # of a data file: it has commas too
+        return parse_axis(
+            axis.targets[0], values, origin
+        )  # from a data file, where a text may list values too
     if isinstance(values, str):
-        return _of_text(axis, values, what)
+        return _axis_of_text(axis, values, what)
     if isinstance(values, (bytes, Mapping)) or not _is_iterable(values):
         shown = value_text(values)
         raise ConfigError(f"{what} is not a list of values: {shown}. For one value write [{shown}]")
     values = _plain_rows(values) if len(axis.targets) > 1 else values
-    return _checked(replace(axis, values=settle(values, what)))
+    return _check_axis(replace(axis, values=settle(values, what)))
 
 
-def _targets(key: object, origin: str) -> tuple[str, ...]:
+def _read_targets(key: object, origin: str) -> tuple[str, ...]:
     targets = key if isinstance(key, tuple) else (key,)
     if not targets or not all(isinstance(target, str) and target for target in targets):
         raise ConfigError(
@@ -101,7 +101,7 @@ def _targets(key: object, origin: str) -> tuple[str, ...]:
     return targets
 
 
-def _of_text(axis: Axis, text: str, what: str) -> Axis:
+def _axis_of_text(axis: Axis, text: str, what: str) -> Axis:
     if len(axis.targets) == 1 and ":" in text and not find_commas(text):
         made = parse_axis(axis.targets[0], text, axis.origin)
         if made.distribution or made.values != (text,):
@@ -114,30 +114,30 @@ def _of_text(axis: Axis, text: str, what: str) -> Axis:
 
 def _is_iterable(values: object) -> TypeGuard[Iterable[object]]:
     try:
-        iter(values)  # type: ignore[call-overload]  # this is how one asks: __getitem__ will do too
+        iter(values)  # type: ignore[call-overload]  # also true for a class with __getitem__ alone
     except TypeError:
         return False
     return True
 
 
 def _plain_rows(values: Iterable[object]) -> Iterable[object]:
-    """An array's rows as lists of plain numbers: each column is a target of its own."""
+    """Rows of an array as lists of plain numbers: each column is the values of one target."""
     return values.tolist() if hasattr(values, "tolist") else values
 
 
-def _checked(axis: Axis) -> Axis:
-    """*axis*, if what is known of it before it runs is as it has to be."""
+def _check_axis(axis: Axis) -> Axis:
+    """*axis*; raises ConfigError if it is empty, or a row has another number of values."""
     if axis.size == 0:
         raise ConfigError(f"{axis.origin}: the axis {axis.name} is empty: it would run nothing")
     if len(axis.targets) > 1 and isinstance(axis.values, tuple):
         for _ in axis.rows():
-            pass  # a row of another length is an error now, not after an hour
+            pass  # raise for a wrong row now, not after an hour of runs
     return axis
 
 
 @dataclass(frozen=True)
 class EvenSteps:
-    """``start``, ``start + step``, ...: *size* exact decimals, made when they are asked for."""
+    """``start``, ``start + step``, ...: *size* exact decimals, each made when it is needed."""
 
     start: Decimal
     step: Decimal
@@ -152,9 +152,9 @@ class EvenSteps:
 
 
 def read_form(text: str) -> Iterable[CellText] | Distribution | None:
-    """The values, or what they are drawn from, if *text* is a form; None if it is other text.
+    """The values or the Distribution of the form *text*; None if *text* is no form.
 
-    Raises ValueError for a form whose fields make no sense, or that is almost one.
+    Raises ValueError for a form with wrong fields, and for a mistyped name of a form.
     """
     name, colon, rest = text.partition(":")
     if not colon or not name.isidentifier():
@@ -201,17 +201,16 @@ def _geomspace(rest: str) -> Sequence[CellText]:
 
 
 def _choice(rest: str) -> Sequence[CellText]:
-    # find_commas knows what brackets and quotes enclose; here a colon has the comma's part.
-    swapped = rest.translate({ord(":"): ",", ord(","): ":"})
-    ends = [-1, *find_commas(swapped), len(rest)]
-    fields = [rest[start + 1 : end].strip() for start, end in pairwise(ends)]
+    # Swapped with commas, the colons outside brackets and quotes are found as commas are.
+    swap = {ord(":"): ",", ord(","): ":"}
+    fields = [field.translate(swap) for field in split_at_commas(rest.translate(swap))]
     if not all(fields):
         raise ValueError(f"one of its values is empty: write {_USAGE['choice']}")
     return tuple(CellText(field, is_quoted=False) for field in fields)
 
 
 def _ends(rest: str, name: str) -> tuple[Decimal, Decimal, int]:
-    """The fields of a form that gives so many values from one end to the other, both included."""
+    """Both ends and the count of a linspace or geomspace."""
     first, last, count = _fields(rest, 3, 3, _USAGE[name])
     ends = _decimal(first), _decimal(last)
     if not re.fullmatch("[0-9]{1,7}", count) or int(count) < 2:

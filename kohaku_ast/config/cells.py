@@ -1,7 +1,7 @@
-"""Cells: what a text says before the type of its parameter is known.
+"""Cells: texts, lists and mappings of a data file before the type of the parameter is known.
 
-``text_values.parse_cell`` reads one as the type of its parameter. On the warm path of sweeps:
-nothing is imported here when a program runs.
+``text_values.parse_cell`` reads a cell as the type of its parameter. On the warm path: this module
+imports nothing at run time.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class CellText(str):
-    """One scalar, as it is written in its file, without its quotes."""
+    """One scalar as written in its file, without its quotes."""
 
     __slots__ = ("is_null", "is_quoted")
 
-    #: Whether it stood in quotes, so that it is text for who knows no better.
+    #: Whether it was in quotes: then it is text unless its parameter's type says otherwise.
     is_quoted: bool
-    #: Whether its format says that it is null: no text, not even for a parameter that is text.
+    #: Whether it is null in its format: then it is no text, even for a parameter of type str.
     is_null: bool
 
     def __new__(cls, text: str = "", is_quoted: bool = False, is_null: bool = False) -> CellText:
@@ -42,7 +42,7 @@ class CellMap(dict[str, "Cell"]):
 
 
 Cell: TypeAlias = "CellText | CellList | CellMap"
-"""Anything that can stand at a place in a data file."""
+"""Any value of a data file."""
 
 _WORDS: dict[str, object] = {"true": True, "false": False, "null": None, "none": None, "~": None}
 _NOT_FINITE = {
@@ -53,9 +53,9 @@ _NOT_FINITE = {
 
 
 def native(cell: object) -> object:
-    """The plain value of *cell* for who knows no type: ``1e-3`` is a float, ``"1e-3"`` a text.
+    """The value of *cell* without a type: ``1e-3`` is a float, ``"1e-3"`` a text.
 
-    What is no cell is given back as it is.
+    Any other object is returned as it is.
     """
     if isinstance(cell, CellText):
         return str(cell) if cell.is_quoted else _plain(cell)
@@ -67,12 +67,12 @@ def native(cell: object) -> object:
 
 
 def is_cell(value: object) -> bool:
-    """Whether *value* has still to be read as the type of a parameter."""
+    """Whether *value* is a cell, still to be read as the type of its parameter."""
     return isinstance(value, (CellText, CellList, CellMap))
 
 
 def _plain(text: CellText) -> object:
-    """The words and numbers of YAML 1.2 and of Python, else the text."""
+    """The value of a word or number of YAML 1.2 or Python, else the text."""
     if text.is_null:
         return None
     word = text.lower()
@@ -84,7 +84,7 @@ def _plain(text: CellText) -> object:
 
 
 def _number(text: str) -> object:
-    """The number that *text* is in Python's own grammar, else *text*: ``007`` is none."""
+    """The number that *text* is in Python's grammar, else *text*: ``007`` is no number."""
     if not text.isascii() or text != text.strip():
         return text  # int() reads the digits of every script, and blanks around them
     try:
@@ -99,7 +99,7 @@ def _number(text: str) -> object:
 
 
 def literal(text: str) -> object:
-    """What ``ast.literal_eval`` makes of *text*; raises as it does."""
+    """The value of the Python literal *text*; raises as ``ast.literal_eval`` does."""
     import ast
     import warnings
 
@@ -111,8 +111,13 @@ def literal(text: str) -> object:
     return value
 
 
-def commas(text: str) -> list[int]:
-    """Where *text* has a comma outside brackets and quotes; see ``text_values.find_commas``."""
+def find_commas(text: str) -> list[int]:
+    """The places of commas outside brackets and quotes: they separate the values of an axis.
+
+    In text whose brackets do not pair (``:), ok``) a bracket encloses nothing.
+    """
+    if "," not in text:
+        return []
     plain = blank_quotes(text)
     depth, lowest, found = 0, 0, []
     for place, char in enumerate(plain):
@@ -125,8 +130,16 @@ def commas(text: str) -> list[int]:
     return found
 
 
+def split_at_commas(text: str) -> list[str]:
+    """The parts of *text* between the commas that find_commas finds, without blanks around them."""
+    from itertools import pairwise
+
+    ends = [-1, *find_commas(text), len(text)]
+    return [text[start + 1 : end].strip() for start, end in pairwise(ends)]
+
+
 def blank_quotes(text: str) -> str:
-    """*text* of the same length with every quoted part made blank."""
+    """*text* with blanks in place of every quoted part, of the same length."""
     if "'" not in text and '"' not in text:
         return text
     parts, place, unclosed = [], 0, ""
@@ -144,7 +157,7 @@ def blank_quotes(text: str) -> str:
 
 
 def _opens_quote(text: str, place: int) -> bool:
-    """Whether the quote mark is none of a word's own, as in ``don't``."""
+    """Whether the quote mark opens a string, unlike the one of ``don't``."""
     before = text[max(0, place - 3) : place]
     prefix = before[len(before.rstrip("rbufRBUF")) :]
     rest = before[: len(before) - len(prefix)]
@@ -152,7 +165,7 @@ def _opens_quote(text: str, place: int) -> bool:
 
 
 def quote_end(text: str, start: int) -> int:
-    """Where the quoted string that opens at *start* is over, -1 if it is never closed."""
+    """The end of the quoted string that opens at *start*; -1 if it is never closed."""
     mark = text[start] * (3 if text.startswith(text[start] * 3, start) else 1)
     place = start + len(mark)
     while place < len(text) and not text.startswith(mark, place):

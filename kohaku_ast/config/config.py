@@ -1,8 +1,8 @@
-"""Config: one full set of overrides for a Script; its label, and when two are equal.
+"""Config: one full set of overrides for a Script; how two are merged, named and compared.
 
-If ``Args`` is a class of the script, its other attributes keep what the table below says. If it
-is a dict, the table is its value and replaces it whole. Only the script tells which, so that both
-tables are kept until then.
+When two data files both have a table ``Args``, their merge depends on the script. If ``Args`` is a
+class there, the upper table overrides single attributes and the lower one gives the others. If it
+is a dict, the upper table replaces it whole. So a Config keeps both until the script is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
 from kohaku_ast.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from kohaku_ast.config.loading import Siblings
+    from kohaku_ast.config.siblings import Siblings
 
 
 _T = TypeVar("_T")
@@ -31,9 +31,9 @@ def _frozen(value: Mapping[str, object]) -> Mapping[str, object]:
 
 @dataclass(frozen=True)
 class Config:
-    """What to override in a Script, and what to give to its entrypoint.
+    """Overrides for a Script, and the arguments of its entrypoint.
 
-    ``a | b`` has everything of both; *b* wins where they disagree.
+    ``a | b`` has the values of both; *b* wins where both set the same target.
 
     Raises ConfigError for a field of the wrong type.
     """
@@ -44,7 +44,7 @@ class Config:
     args: tuple[object, ...] = ()
     #: Keyword arguments for the call that the guard makes.
     kwargs: Mapping[str, object] = field(default_factory=dict)
-    #: What the script finds in ``sys.argv[1:]``.
+    #: The script's ``sys.argv[1:]``.
     argv: tuple[str, ...] = ()
     #: Notes for records; the script does not see them.
     metadata: Mapping[str, object] = field(default_factory=dict)
@@ -54,19 +54,19 @@ class Config:
     outputs: tuple[str, ...] = ()
     #: Where each target's value came from; empty for values given in Python.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    #: Targets that a config file made for its own use, so that the script may lack them.
+    #: Targets that a config file reads itself, so that it is no error if the script lacks them.
     optional: frozenset[str] = field(default=frozenset(), compare=False)
-    #: The targets that vary in the Sweep that it is one of, outermost first.
+    #: The targets that vary in the Sweep that made this Config, the slowest first.
     varied: tuple[str, ...] = field(default=(), compare=False)
-    #: Target -> how late it was merged in: of two names for one parameter, the later one wins.
+    #: Target -> the merge that brought it: of two names for one parameter, the later one wins.
     ranks: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
-    #: The rank of what is merged in next.
+    #: The rank of the next merge.
     height: int = field(default=1, compare=False, repr=False)
-    #: Target -> the tables of data files that lie under its own: a class of the script has all.
+    #: Target -> the tables of other data files below its own, used if it is a class.
     tables: Mapping[str, tuple[LayeredTable, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
-    #: The modules that its config files have imported for themselves.
+    #: The modules that its config files import from their own folders.
     siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +99,7 @@ class Config:
         for name in _LISTS:
             values[name] = others[name] or mine[name]
         values["ranks"], values["height"] = self._ranks(other)
-        values["tables"] = stacked(self, other)
+        values["tables"] = stack_tables(self, other)
         own = mine["optional"]
         values["optional"] = others["optional"] | (own and own - others["globals_dict"].keys())
         for name in _UNITED:
@@ -108,16 +108,16 @@ class Config:
 
     def _ranks(self, other: Config) -> tuple[Mapping[str, int], int]:
         if not (self.globals_dict and other.globals_dict):
-            held = other if other.globals_dict else self
-            return held.ranks, held.height
+            only = other if other.globals_dict else self
+            return only.ranks, only.height
         height = self.height
         ranks = {**self.ranks, **dict.fromkeys(other.globals_dict, height)}
         for target, rank in other.ranks.items():
             ranks[target] = height + rank
         return MappingProxyType(ranks), height + other.height
 
-    def placed(self, origin: str) -> Config:
-        """The same, with *origin* for each target that has none."""
+    def with_origin(self, origin: str) -> Config:
+        """The same Config, with *origin* for each target that has none."""
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
         origins = {**dict.fromkeys(self.globals_dict, origin), **self.origins}
@@ -126,7 +126,7 @@ class Config:
 
     @property
     def label(self) -> str:
-        """What sets it apart in its Sweep: ``"lr=0.1 bs=32"``; empty if nothing varies."""
+        """Its values of the targets that vary in its Sweep: ``"lr=0.1 bs=32"``; else empty."""
         values = self.globals_dict
         return label_of([(name, values[name]) for name in self.varied if name in values])
 
@@ -170,13 +170,15 @@ class Config:
     @classmethod
     def from_file(cls, path: str) -> Config:
         """The one Config that the file at *path* describes; ConfigError if it is a Sweep."""
-        from kohaku_ast.config.load import load_config
+        from importlib import import_module
 
-        return load_config(path)
+        # By name: config_files imports this module, to make a Config.
+        made: Config = import_module("kohaku_ast.config.config_files").load_config(path)
+        return made
 
 
 def as_config(value: object) -> Config | None:
-    """*value* as a Config, if it is one or has the fields of KohakuEngine's; else None."""
+    """*value* as a Config if it is one, or has the fields of a KohakuEngine Config; else None."""
     if isinstance(value, Config):
         return value
     if isinstance(value, type) or not all(hasattr(value, name) for name in _KOHAKUENGINE_FIELDS):
@@ -186,9 +188,9 @@ def as_config(value: object) -> Config | None:
 
 
 def use(value: _T) -> _T:
-    """*value* itself: functions, classes and imported objects need no wrapper here.
+    """Return *value* itself: functions, classes and imported objects need no wrapper.
 
-    For configs that were written for KohakuEngine.
+    It is here for configs that were written for KohakuEngine.
     """
     return value
 
@@ -220,7 +222,7 @@ def label_of(pairs: Iterable[tuple[str, object]], most: int = 80) -> str:
 
 
 def value_text(value: object) -> str:
-    """*value* as short as it can be told from others; never raises, never more than one line."""
+    """*value* as short text on one line; never raises."""
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, (bool, int, float)) or value is None:
@@ -244,11 +246,11 @@ def _one_line(value: object) -> str:
     return " ".join(short_repr(value).split("\n")) if not isinstance(value, str) else repr(value)
 
 
-_NONE: Mapping[str, tuple[LayeredTable, ...]] = MappingProxyType({})
+_NO_TABLES: Mapping[str, tuple[LayeredTable, ...]] = MappingProxyType({})
 
 
 class LayeredTable(NamedTuple):
-    """A table that another one was merged over."""
+    """A table of a data file, with another one merged over it."""
 
     cells: CellMap
     origin: str
@@ -256,43 +258,43 @@ class LayeredTable(NamedTuple):
     rank: int
 
 
-def stacked(below: Config, above: Config) -> Mapping[str, tuple[LayeredTable, ...]]:
-    """The tables that lie under those of ``below | above``, the lowest first."""
+def stack_tables(below: Config, above: Config) -> Mapping[str, tuple[LayeredTable, ...]]:
+    """The tables below those of ``below | above``, by target, the lowest first."""
     shared = [
         target
         for target, cells in above.globals_dict.items()
         if isinstance(cells, CellMap) and isinstance(below.globals_dict.get(target), CellMap)
     ]
     if not (shared or below.tables or above.tables):
-        return _NONE
+        return _NO_TABLES
     found = {
         target: tables
         for target, tables in below.tables.items()
         if isinstance(above.globals_dict.get(target, CellMap()), CellMap)
     }
     for target in shared:
-        found[target] = (*found.get(target, ()), _own_table(below, target))
+        found[target] = (*found.get(target, ()), _table_below(below, target))
     for target, tables in above.tables.items():
-        found[target] = (*found.get(target, ()), *_raised(tables, below, above))
+        found[target] = (*found.get(target, ()), *_lifted(tables, below, above))
     return MappingProxyType(found)
 
 
-def _own_table(config: Config, target: str) -> LayeredTable:
+def _table_below(config: Config, target: str) -> LayeredTable:
     cells = config.globals_dict[target]
     assert isinstance(cells, CellMap)
     return LayeredTable(cells, config.origins.get(target, "Config"), config.ranks.get(target, 0))
 
 
-def _raised(
+def _lifted(
     tables: tuple[LayeredTable, ...], below: Config, above: Config
 ) -> Iterator[LayeredTable]:
-    """*tables* with the ranks that they have on top of *below*."""
+    """*tables* with their ranks after the merge over *below*."""
     height = below.height if below.globals_dict and above.globals_dict else 0
     return (one._replace(rank=one.rank + height) for one in tables)
 
 
 def same(one: object, other: object) -> bool:
-    """Equal and of one type; functions and classes that two files define alike are the same."""
+    """Whether both are equal and of one type; equal definitions in two files are equal too."""
     if one is other:
         return True
     if is_cell(one) or is_cell(other):
@@ -316,7 +318,7 @@ def _equal(one: object, other: object) -> bool:
         # An array answers with an array.
         return bool(equal.all()) if hasattr(equal, "all") else bool(equal)
     except Exception:
-        return False  # it is the user's __eq__
+        return False  # the user's own __eq__ raised
 
 
 def _same_function(one: FunctionType, other: FunctionType) -> bool:
@@ -329,7 +331,7 @@ def _same_function(one: FunctionType, other: FunctionType) -> bool:
 
 
 def _same_code(one: object, other: object) -> bool:
-    """Whether the code does the same; where it stands does not count."""
+    """Whether both have the same instructions; file and line do not count."""
     parts = ("co_code", "co_names", "co_varnames", "co_freevars")
     if any(getattr(one, part) != getattr(other, part) for part in parts):
         return False

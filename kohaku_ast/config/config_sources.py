@@ -1,34 +1,31 @@
-"""Sources of whole Configs for a Sweep, in sequence."""
+"""Parts of a Sweep that give whole Configs: from an iterable, in sequence, or the first n."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from kohaku_ast.config.axis import Axis, Part, Walk, gather
+from kohaku_ast.config.axis_values import Once, Remembered, advance
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.sweep_parts import Once, Part, Remembered, Walk, advance, gather
 from kohaku_ast.errors import ConfigError
-
-if TYPE_CHECKING:
-    from kohaku_ast.config.axis import Axis
 
 
 @dataclass(frozen=True, eq=False)
 class ConfigSource(Part):
     """Configs, dicts of targets or Sweeps, from an iterable or from a function that makes one.
 
-    A generator in it gets the Outcome of each run as the value of its ``yield``; the list of
-    them where one of its items is run several times.
+    A generator gets the Outcome of each run as the value of its ``yield``; a list of Outcomes if
+    one of its items is several runs.
     """
 
     items: Iterable[object] | Callable[[], Iterable[object]]
-    #: Where it stands, for messages, and for the origins of values that have none.
+    #: Its place, for messages and for values without an origin of their own.
     origin: str
-    #: What holds over all its Configs.
+    #: Merged over all its Configs.
     over: Config = field(default_factory=Config)
-    #: Targets that its Configs leave to others.
+    #: Targets that are left out of its Configs.
     dropped: frozenset[str] = frozenset()
 
     @property
@@ -88,7 +85,7 @@ class ConfigSource(Part):
             yield from left.walk(start, taken)
 
     def _change(self, item: object, number: int, taken: frozenset[str]) -> Config:
-        """*item* as what one Config changes."""
+        """*item* as a Config that is merged over the start of the walk."""
         config = self._config(item, number)
         values = {k: v for k, v in config.globals_dict.items() if k not in self.dropped}
         for target in taken.intersection(values):
@@ -166,7 +163,7 @@ class Chain(Part):
         return Chain(tuple(drawn))
 
     def _of(self, members: Sequence[Part | None]) -> Chain | None:
-        """The members that are left; those with nothing left are one plain run together."""
+        """A Chain of the members that are left; all members without changes make one plain run."""
         changing = [None if member is None or member.is_plain else member for member in members]
         if not any(changing):
             return None
@@ -184,7 +181,7 @@ class First(Part):
 
     @property
     def size(self) -> int | None:
-        # An endless part gives all of them, but one of unknown size may be over before.
+        # An endless part has *most* Configs, but one of unknown size may have fewer.
         return None if self.part.size is None else min(self.part.size, self.most)
 
     @property
@@ -210,9 +207,8 @@ class First(Part):
             except StopIteration:
                 return
             sent = yield config
-        if (
-            sent is not None
-        ):  # a search is told of its last run too, and what it asks for is not run
+        if sent is not None:
+            # A search gets the Outcome of its last run too; its next Config is not run.
             with suppress(StopIteration):
                 walk.send(sent)
         walk.close()

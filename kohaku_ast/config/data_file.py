@@ -1,4 +1,4 @@
-"""Configs as data: YAML, TOML and JSON files of targets and values."""
+"""Data files: YAML, TOML and JSON read as cells, for configs and for tables of trials."""
 
 from __future__ import annotations
 
@@ -9,71 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING
 
-from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
-from kohaku_ast.config.config import Config
-from kohaku_ast.config.config_gen import read_sweep
-from kohaku_ast.config.loading import ConfigLayer, Loading
-from kohaku_ast.config.python_file import RESERVED, field_of, refuse_mistyped
+from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText
 from kohaku_ast.errors import ConfigError
-
-if TYPE_CHECKING:
-    from yaml.nodes import MappingNode, Node, ScalarNode  # type: ignore[import-untyped]
-
-
-def read_data_file(loading: Loading) -> ConfigLayer:
-    """What a file of targets and values says."""
-    found = read_cells(loading.path)
-    top = CellMap() if found.top is None else found.top
-    if not isinstance(top, CellMap):
-        raise ConfigError(f"{found.path}: a config is a mapping of targets to values")
-    origins = {str(name): found.origin(index) for index, name in enumerate(top)}
-    refuse_mistyped({str(name) for name in top} - {"_base"}, found.path)
-    _name_bases(top, origins, loading)
-    config = _targets(top, origins)
-    for name in RESERVED:
-        if name in top:
-            config |= field_of(name, _field(name, top[name]), origins[name])
-    if "_sweep" not in top:
-        return ConfigLayer(config)
-    return ConfigLayer(config, read_sweep(top["_sweep"], loading, origins, config))
-
-
-def _targets(top: CellMap, origins: dict[str, str]) -> Config:
-    values: dict[str, object] = {str(k): v for k, v in top.items() if not k.startswith("_")}
-    where = origins.get("_overrides", "")
-    overrides = top.get("_overrides", CellMap())
-    if not isinstance(overrides, CellMap):
-        raise ConfigError(f"{where}: _overrides is a mapping of targets to values")
-    for target, value in overrides.items():
-        if target in values:
-            place = origins[str(target)]
-            raise ConfigError(f"{where}: {str(target)!r} is in _overrides, and at {place}")
-        values[str(target)] = value
-    return Config(values, origins={target: origins.get(target, where) for target in values})
-
-
-def _field(name: str, cell: Cell) -> object:
-    if name == "_argv" and isinstance(cell, CellList):
-        return [str(one) if isinstance(one, CellText) else native(one) for one in cell]
-    return native(cell)
-
-
-def _name_bases(top: CellMap, origins: dict[str, str], loading: Loading) -> None:
-    """Tell *loading* what ``_base`` names."""
-    if "_base" not in top:
-        return
-    named, where = native(top["_base"]), origins["_base"]
-    paths = named if isinstance(named, list) else [named]
-    for path in paths:
-        if not isinstance(path, str) or not path:
-            raise ConfigError(f"{where}: _base is a path, or a list of paths, got {named!r}")
-        try:
-            loading.base(path, loading.above)
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from None
-        loading.bases.append((path, where))
 
 
 @dataclass(frozen=True)
@@ -84,11 +22,11 @@ class DataFile:
     path: str
     #: None if the file is empty.
     top: Cell | None
-    #: The line of each item of *top*, in its order; empty if the format does not tell.
+    #: The line of each item of *top*, in its order; empty for JSON and TOML.
     lines: list[int]
 
     def origin(self, index: int) -> str:
-        """``cfg.yaml:3``: where the item *index* of the document stands."""
+        """``cfg.yaml:3``: file and line of the item *index* of the document."""
         return f"{self.path}:{self.lines[index]}" if self.lines else self.path
 
 
@@ -114,6 +52,7 @@ def _read_text(path: str) -> str:
 
 
 def _read_yaml(text: str, path: str) -> DataFile:
+    from kohaku_ast.config.yaml_cells import yaml_cells  # which needs an optional package
 
     return DataFile(path, *yaml_cells(text, path))
 
@@ -123,7 +62,7 @@ def _read_json(text: str, path: str) -> DataFile:
         found = CellMap()
         for key, value in items:
             if key in found:
-                raise ConfigError(f"{path}: the key {key!r} stands twice")
+                raise ConfigError(f"{path}: the key {key!r} is given twice")
             found[CellText(key, is_quoted=True)] = _cell(value)
         return found
 
@@ -147,7 +86,7 @@ def _read_toml(text: str, path: str) -> DataFile:
 
 
 def _tomli(path: str) -> ModuleType:
-    """What reads TOML on Python 3.10."""
+    """The package that reads TOML on Python 3.10."""
     try:
         return import_module("tomli")
     except ImportError as error:
@@ -157,7 +96,7 @@ def _tomli(path: str) -> ModuleType:
 
 
 def _cell(value: object) -> Cell:
-    """A value of JSON or TOML as a cell; what was no text there is the text of it, unquoted."""
+    """A value of JSON or TOML as a cell; a value that is no text becomes unquoted text."""
     if isinstance(value, (CellText, CellMap)):
         return value
     if isinstance(value, dict):
@@ -169,106 +108,3 @@ def _cell(value: object) -> Cell:
     if value is None:
         return CellText("null", is_null=True)
     return CellText(str(value).lower() if isinstance(value, bool) else str(value))
-
-
-try:
-    import yaml  # type: ignore[import-untyped]
-except ImportError as error:
-    raise ConfigError('YAML files need PyYAML: pip install "kohaku-ast[yaml]"') from error
-
-_TAG = "tag:yaml.org,2002:"
-_MERGE = _TAG + "merge"
-_KNOWN = {_TAG + name for name in ("str", "int", "float", "bool", "null", "timestamp", "value")}
-_KNOWN |= {_MERGE, _TAG + "map", _TAG + "seq"}
-
-
-def yaml_cells(text: str, path: str) -> tuple[Cell | None, list[int]]:
-    """The one document in *text*, and the line of each of its items; None if it is empty.
-
-    Raises ConfigError, which shows the file as *path*.
-    """
-    try:
-        root = yaml.compose(text, _Loader)
-        made = None if root is None else _Reader(path).cell(root)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: not YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    if root is None or made is None:
-        return None, []
-    return made, _item_lines(root, made, path)
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # it is Any
-    """Marks the scalars whose tag is written out: ``!!str 007`` is text as ``"007"`` is."""
-
-    def compose_scalar_node(self, anchor: object) -> ScalarNode:
-        is_written = self.peek_event().tag not in (None, "!")
-        node: ScalarNode = super().compose_scalar_node(anchor)
-        node.is_text = node.style is not None or (is_written and node.tag == _TAG + "str")
-        return node
-
-
-class _Reader:
-    """Makes cells of nodes; what an alias names is one cell, however often it is named."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.made: dict[int, Cell | None] = {}
-
-    def cell(self, node: Node) -> Cell:
-        known = self.made.get(id(node), self)
-        if known is None:
-            raise self.error(node, "an alias stands inside of what it names")
-        if not isinstance(known, _Reader):
-            return known
-        self.made[id(node)] = None
-        made = self.made[id(node)] = self.new(node)
-        return made
-
-    def new(self, node: Node) -> Cell:
-        if node.tag not in _KNOWN:
-            raise self.error(node, f"the tag {node.tag!r} has no meaning here: leave it out")
-        if isinstance(node, yaml.ScalarNode):
-            is_text = node.is_text
-            return CellText(node.value, is_text, not is_text and node.tag == _TAG + "null")
-        if isinstance(node, yaml.SequenceNode):
-            return CellList([self.cell(one) for one in node.value])
-        return self.mapping(node)
-
-    def mapping(self, node: MappingNode) -> CellMap:
-        """Its own keys over those that ``<<`` merges, each kind in its order."""
-        merged, own = CellMap(), CellMap()
-        for key_node, value_node in node.value:
-            if key_node.tag == _MERGE:
-                for one in self.merged(value_node):
-                    merged = CellMap({**one, **merged})
-                continue
-            key = self.cell(key_node)
-            if not isinstance(key, CellText):
-                raise self.error(key_node, "a key is one word or number")
-            if key in own:
-                raise self.error(key_node, f"the key {str(key)!r} stands twice")
-            own[key] = self.cell(value_node)
-        return CellMap({**merged, **own})
-
-    def merged(self, node: Node) -> list[CellMap]:
-        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        if not all(isinstance(one, yaml.MappingNode) for one in nodes):
-            raise self.error(node, "`<<` merges a mapping, or a list of mappings")
-        return [one for one in map(self.cell, nodes) if isinstance(one, CellMap)]
-
-    def error(self, node: Node, told: str) -> ConfigError:
-        return ConfigError(f"{self.path}:{node.start_mark.line + 1}: {told}")
-
-
-def _item_lines(root: Node, made: Cell, path: str) -> list[int]:
-    """The line of each item of the document: of the key in a mapping."""
-    if isinstance(root, yaml.SequenceNode):
-        return [one.start_mark.line + 1 for one in root.value]
-    if not isinstance(made, CellMap):
-        return []
-    own = {key.value: key.start_mark.line + 1 for key, _ in root.value if key.tag != _MERGE}
-    return [own.get(str(key), root.start_mark.line + 1) for key in made]

@@ -1,4 +1,8 @@
-"""The config file that is being loaded: its code, the modules beside it, the configs below it."""
+"""A config file on its way to a Config: its code is run, and it inherits from other configs.
+
+A config's *heir* inherits from it; its *bases* are the configs that it inherits from. State of this
+process: the config whose code runs just now, which ``use_config`` belongs to.
+"""
 
 from __future__ import annotations
 
@@ -19,35 +23,38 @@ from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask,
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep  # most configs need none of it
-
+from kohaku_ast.config.siblings import Siblings
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class Loading:
-    """One config file on its way to a Config: what it is given, and what its code has made."""
+    """One config file that is loaded: its path, its heirs' values, and the module of its code."""
 
     def __init__(
         self,
         path: str,
+        load_file: Callable[[Loading], Config | Sweep],
         previous: Mapping[str, object] | None = None,
         worker_id: int | None = None,
         heir: Loading | None = None,
         above: Mapping[str, object] = _NOTHING,
     ) -> None:
-        #: As the user wrote it; messages and origins show it so.
+        #: As the user wrote it, for messages and origins.
         self.path = path
         self.file = os.path.abspath(path)
-        #: What its ``config_gen`` may ask for.
+        #: Reads it, and each config that it inherits from.
+        self.load_file = load_file
+        #: Arguments for its ``config_gen``.
         self.previous = _NOTHING if previous is None else previous
         self.worker_id = worker_id
         #: The config that inherits from it.
         self.heir = heir
-        #: Values of its heirs: they hold where this file defines one of these names.
+        #: Values of its heirs: they replace its own values of the same names.
         self.above = above
-        #: The configs that it inherits from: path from its own folder, and where it names it.
+        #: Its bases: the path from its own folder, and the file and line that name it.
         self.bases: list[tuple[str, str]] = []
-        #: The names among *above* that it, or a config below it, has read as its own.
+        #: The names in *above* that it, or one of its bases, reads itself.
         self.consumed: set[str] = set()
         self.module = ModuleType(os.path.splitext(os.path.basename(path))[0])
         self.module.__file__ = self.file
@@ -55,16 +62,16 @@ class Loading:
 
     @property
     def folder(self) -> str:
-        """Where it stands: its imports and the paths of its bases start there."""
+        """Its folder: its imports and the paths of its bases start there."""
         return os.path.dirname(self.file)
 
     def base(self, path: str, above: Mapping[str, object]) -> Loading:
-        """The config at *path* from this one's folder, with values of its heirs.
+        """The base at *path* from this config's folder; the values of *above* replace its own.
 
-        Raises ConfigError if it would inherit from itself.
+        Raises ConfigError for a config that inherits from itself.
         """
         shown = os.path.normpath(os.path.join(os.path.dirname(self.path), path))
-        made = Loading(shown, self.previous, self.worker_id, self, above)
+        made = Loading(shown, self.load_file, self.previous, self.worker_id, self, above)
         heirs = list(self._line())
         if any(_is_same(made.file, one.file) for one in heirs):
             names = " -> ".join([one.path for one in reversed(heirs)])
@@ -87,7 +94,7 @@ _CURRENT: ContextVar[Loading | None] = ContextVar("current config", default=None
 
 
 def current() -> Loading | None:
-    """The config whose code runs just now at its top level."""
+    """The config whose top level runs just now; None outside of configs."""
     return _CURRENT.get()
 
 
@@ -103,13 +110,13 @@ def running(loading: Loading) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ConfigLayer:
-    """The fixed values of a config file, and its sweep over them."""
+    """The fixed values of one config file without its bases, and its sweep over them."""
 
     fixed: Config = field(default_factory=Config)
     sweep: Sweep | None = None
 
     def over(self, base: Config | Sweep) -> Config | Sweep:
-        """The same on top of what *base* says."""
+        """*base* with this layer merged over it."""
         below = base | self.fixed
         return below if self.sweep is None else below | self.sweep
 
@@ -118,30 +125,31 @@ _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def execute(loading: Loading, codes: list[CodeType]) -> None:
-    """Run *codes* in the config's module; ``use_config`` in it speaks to *loading*."""
-    with running(loading), own_code(loading):
+    """Run *codes* in the config's module; ``use_config`` in it adds bases to *loading*."""
+    with running(loading), config_code(loading):
         for code in codes:
             exec(code, loading.module.__dict__)
 
 
 @contextmanager
-def own_code(loading: Loading) -> Iterator[None]:
-    """Inside, code of the config runs; what it raises becomes a ConfigError with its own frames."""
+def config_code(loading: Loading) -> Iterator[None]:
+    """Inside, code of the config may run; what it raises is a ConfigError with its own frames."""
     with loading.siblings.visible(loading.folder, loading.module):
         try:
             if is_silent():
                 with _interruptible():
                     yield
-            else:  # for each Config of a generator
+            else:  # Ctrl-C works already, as when a generator makes its next Config
                 yield
         except (Exception, SystemExit) as error:
-            raise ConfigError(_told(error, loading)) from error
+            raise ConfigError(_message(error, loading)) from error
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Inside, before a script starts, code of the config hears Ctrl-C as under Python. One that it
-    does not catch ends the process as it ends the script's.
+    """Inside, before a script has started, Ctrl-C reaches code of the config as under Python.
+
+    If the config does not catch it, the process ends as a script's does.
     """
     hear()
     try:
@@ -157,7 +165,7 @@ def _interruptible() -> Iterator[None]:
         silence()
 
 
-def _told(error: BaseException, loading: Loading) -> str:
+def _message(error: BaseException, loading: Loading) -> str:
     if isinstance(error, KogineError):
         return f"{loading.path}{_line(error.__traceback__, loading.file)}: {error}"
     shown = traceback.TracebackException.from_exception(error)
@@ -197,8 +205,8 @@ def _hint(error: BaseException, loading: Loading) -> str:
 def use_config(path: str | os.PathLike[str]) -> BaseValues:
     """Inherit from the config at *path*, which starts at the calling config's own folder.
 
-    Its values hold where the calling config says nothing; those that it derives from others are
-    worked out from the calling config's. What it is by itself can be read from the result.
+    The calling config's values replace those of the same names, also where the base computes others
+    from them. The result has the base's own values as attributes, without those replacements.
     """
     heir = current()
     if heir is None:
@@ -209,33 +217,33 @@ def use_config(path: str | os.PathLike[str]) -> BaseValues:
     return BaseValues(heir, base)
 
 
-def inherited(
-    loading: Loading, said: ConfigLayer, load_file: Callable[[Loading], Config | Sweep]
-) -> Config | Sweep:
-    """What the config *said* on top of its bases, each of them run with its values."""
-    above = {**said.fixed.globals_dict, **loading.above}
+def inherit(loading: Loading, layer: ConfigLayer) -> Config | Sweep:
+    """*layer* over the bases of the config, each of them run with the values of the layer."""
+    above = {**layer.fixed.globals_dict, **loading.above}
     below: Config | Sweep = Config()
     for path, where in loading.bases:
         try:
             base = loading.base(path, above)
-            below = below | load_file(base)
+            below = below | loading.load_file(base)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         loading.consumed |= base.consumed
-    # The script may lack a name that a base has read, also where this config gives its value.
-    fixed = said.fixed | Config(optional=frozenset(loading.consumed))
-    return replace(said, fixed=fixed).over(below)
+    # The script may lack a name that only a base reads, also if this config sets its value.
+    fixed = layer.fixed | Config(optional=frozenset(loading.consumed))
+    return replace(layer, fixed=fixed).over(below)
 
 
 class BaseValues:
-    """The values of a config that another one inherits from; its file is run when one is read."""
+    """The values of a base, as attributes; its file is run when the first one is read."""
 
     def __init__(self, heir: Loading, path: str) -> None:
         self.__dict__.update(_path=path, _load=lambda: _values_of(heir, path))
 
     def __getattr__(self, name: str) -> object:
         if name.startswith("__"):
-            raise AttributeError(name)  # copy, pickle and inspect ask for much; nothing is run
+            raise AttributeError(
+                name
+            )  # copy, pickle and inspect look for these: do not run the file
         values = self._all()
         if name in values:
             return values[name]
@@ -265,96 +273,9 @@ class BaseValues:
 
 
 def _values_of(heir: Loading, path: str) -> Mapping[str, object]:
-    """The names of the file's module, and the targets of the one Config that it is."""
-    from kohaku_ast.config.load import load_file
-
+    """The names in the module of the base, and its targets if it describes one Config."""
     base = heir.base(path, heir.above)
-    made = load_file(base)
+    made = heir.load_file(base)
     names = {key: one for key, one in base.module.__dict__.items() if not key.startswith("__")}
     targets = made.globals_dict if isinstance(made, Config) else {}
     return {**names, **{target: native(one) for target, one in targets.items()}}
-
-
-class Siblings:
-    """The modules that configs of one load have imported from their own folders.
-
-    The script may have another module of that name, or must run it under its own overrides: so
-    they are in ``sys.modules`` only while a config's code runs, always the same objects.
-    """
-
-    def __init__(self) -> None:
-        #: What is nobody's sibling: it was there before the first config was read.
-        self._others = {name.partition(".")[0] for name in sys.modules}
-        self._kept: dict[str, dict[str, ModuleType]] = {}
-        self._open: list[str] = []
-
-    @contextmanager
-    def visible(self, folder: str, module: ModuleType) -> Iterator[None]:
-        """Inside, modules of *folder* can be imported, and leave no bytecode there; *module* is
-        known by its name: a dataclass looks there for the module that it stands in.
-        """
-        path, flag, outer = list(sys.path), sys.dont_write_bytecode, self._open[-1:]
-        for one in outer:
-            self._kept[one].update(self._take(one))
-        kept = self._kept.setdefault(folder, {})
-        hidden = _put({**kept, module.__name__: module})
-        newest = next(reversed(sys.modules))
-        self._open.append(folder)
-        sys.path.insert(0, folder)
-        sys.dont_write_bytecode = True
-        try:
-            yield
-        finally:
-            sys.path[:] = path
-            sys.dont_write_bytecode = flag
-            self._open.pop()
-            self._take_back(folder, module, newest)
-            sys.modules.update(hidden)
-            for one in outer:
-                sys.modules.update(self._kept[one])
-
-    def folders(self) -> list[dict[str, ModuleType]]:
-        """The modules of each folder that has any, by their names."""
-        return [dict(modules) for modules in self._kept.values() if modules]
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return Siblings, ()  # modules stay in their process
-
-    def __deepcopy__(self, memo: object) -> Siblings:
-        return self
-
-    def _take_back(self, folder: str, module: ModuleType, newest: str) -> None:
-        kept = self._kept[folder]
-        if next(reversed(sys.modules)) == newest:
-            # A generator that imports nothing is resumed 100,000 times: no search through
-            # a thousand modules.
-            for name in (*kept, module.__name__):
-                sys.modules.pop(name, None)
-        else:
-            kept.update(self._take(folder))
-        if kept.get(module.__name__) is module:
-            del kept[module.__name__]  # it is a config: who imports that file makes it anew
-
-    def _take(self, folder: str) -> dict[str, ModuleType]:
-        """Remove the siblings in *folder* from ``sys.modules``."""
-        tops = {name for name in sys.modules if self._is_sibling(name, folder)}
-        found = [name for name in sys.modules if name.partition(".")[0] in tops]
-        return {name: sys.modules.pop(name) for name in found}
-
-    def _is_sibling(self, name: str, folder: str) -> bool:
-        if "." in name or name in self._others:
-            return False
-        return folder in _places(sys.modules[name])
-
-
-def _places(module: ModuleType) -> list[str]:
-    """The folders in which a top-level module's file, or its own folder, stands."""
-    paths = [*(getattr(module, "__path__", None) or ()), getattr(module, "__file__", None) or ""]
-    return [os.path.dirname(path) for path in paths if isinstance(path, str)]
-
-
-def _put(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
-    """Put *modules* into ``sys.modules``; what stood there under these names."""
-    hidden = {name: sys.modules[name] for name in modules if name in sys.modules}
-    sys.modules.update(modules)
-    return hidden

@@ -1,4 +1,8 @@
-"""Python config files: read, run under the values of the configs above them, understood."""
+"""Python config files: run under the values of their heirs, then read as a Config and a sweep.
+
+A file's own names decide what it sets: it is parsed to learn which names it assigns and which of
+them only the file itself reads.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from types import CodeType
 
 from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.config_gen import read_made, read_sweep
+from kohaku_ast.config.config_gen import read_config_gen, read_sweep
 from kohaku_ast.config.loading import BaseValues, ConfigLayer, Loading, execute
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.errors import ConfigError, KogineError, RefusedTarget, near
@@ -22,11 +26,11 @@ from kohaku_ast.transform.program.program import Program, Request
 
 
 def read_python_file(loading: Loading) -> ConfigLayer:
-    """What the file says by itself, after its code has run."""
+    """Run the file and return its own values and sweep, without those of its bases."""
     data = read_config(loading.path)
-    code = _understood(data, loading)
-    execute(loading, _codes(data, code, loading))
-    return read_made(loading) or read_bare(loading, code)
+    code = _parse(data, loading)
+    execute(loading, _compile_under_heirs(data, code, loading))
+    return read_config_gen(loading) or read_assignments(loading, code)
 
 
 def read_config(path: str) -> bytes:
@@ -38,18 +42,18 @@ def read_config(path: str) -> bytes:
         raise ConfigError(f"can't open config {path!r}: {error.strerror}") from error
 
 
-def _understood(data: bytes, loading: Loading) -> OwnCode:
+def _parse(data: bytes, loading: Loading) -> ModuleNames:
     try:
         text = decode(data, loading.file).text
         compile(text, loading.file, "exec", dont_inherit=True)
-        return OwnCode.of(text, loading.file)
+        return ModuleNames.of(text, loading.file)
     except (SyntaxError, ValueError, RecursionError, KogineError) as error:
         shown = "".join(traceback.format_exception_only(type(error), error)).rstrip()
         raise ConfigError(f"config {loading.path!r} is not Python:\n{shown}") from error
 
 
-def _codes(data: bytes, code: OwnCode, loading: Loading) -> list[CodeType]:
-    """The file's code, with the values of the configs above it where it defines their names."""
+def _compile_under_heirs(data: bytes, code: ModuleNames, loading: Loading) -> list[CodeType]:
+    """The file's code, with the values of its heirs where it defines the same names."""
     names = [name for name in loading.above if name in code.defined or name in code.imported]
     if not names:
         return [compile(data, loading.file, "exec", dont_inherit=True)]
@@ -58,17 +62,17 @@ def _codes(data: bytes, code: OwnCode, loading: Loading) -> list[CodeType]:
         program = _program(data, names, code, loading)
     except KogineError as error:
         raise ConfigError(f"config {loading.path!r} cannot be inherited from: {error}") from error
-    targets = {meant.target for meant in program.meant if meant}
+    targets = {one.target for one in program.meant if one}
     values = _values(program, loading)
     return BoundProgram(program, {name: values[name] for name in targets}).codes()
 
 
-def _program(data: bytes, names: Iterable[str], code: OwnCode, loading: Loading) -> Program:
+def _program(data: bytes, names: Iterable[str], code: ModuleNames, loading: Loading) -> Program:
     targets = tuple((name, is_cell(loading.above[name]), True) for name in names)
     try:
         return load_program(data, loading.file, Request(targets))
     except RefusedTarget:
-        # A name that only a loop assigns and nothing reads: no other value depends on it.
+        # Leave out a name that only a loop assigns and nothing reads: no value depends on it.
         rest = [name for name in names if name in code.read or not _is_refused(data, name, loading)]
         targets = tuple(one for one in targets if one[0] in rest)
         return load_program(data, loading.file, Request(targets))
@@ -83,16 +87,16 @@ def _is_refused(data: bytes, name: str, loading: Loading) -> bool:
 
 
 def _values(program: Program, loading: Loading) -> dict[str, object]:
-    """Target -> value; a cell is read as the type that it has in this file."""
+    """Target -> value; a cell is read as the type of the parameter in this file."""
     values = {}
-    for meant in program.meant:
-        if meant is None:
+    for one in program.meant:
+        if one is None:
             continue
-        value = loading.above[meant.target]
+        value = loading.above[one.target]
         try:
-            values[meant.target] = parse_cell(value, meant.reading) if is_cell(value) else value
+            values[one.target] = parse_cell(value, one.reading) if is_cell(value) else value
         except TextValueError as error:
-            raise ConfigError(f"{loading.path}:{meant.line}: {meant.target}: {error}") from None
+            raise ConfigError(f"{loading.path}:{one.line}: {one.target}: {error}") from None
     return values
 
 
@@ -108,8 +112,8 @@ RESERVED = {
 _KNOWN = [*RESERVED, "_overrides", "_sweep"]
 
 
-def read_bare(loading: Loading, code: OwnCode) -> ConfigLayer:
-    """What the file says whose *code* has run in the module of *loading*."""
+def read_assignments(loading: Loading, code: ModuleNames) -> ConfigLayer:
+    """The Config of what the file assigned: its *code* has run in the module of *loading*."""
     defined = {
         name: value
         for name in code.defined
@@ -118,7 +122,7 @@ def read_bare(loading: Loading, code: OwnCode) -> ConfigLayer:
     }
     refuse_mistyped(set(defined) - code.read, loading.path)
     lines = {name: f"{loading.path}:{line}" for name, line in code.defined.items()}
-    values, origins = _overrides(defined, code.read, lines)
+    values, origins = _collect_overrides(defined, code.read, lines)
     config = Config(values, origins=origins)
     for name in RESERVED.keys() & defined.keys():
         config |= field_of(name, defined[name], lines[name])
@@ -129,10 +133,10 @@ def read_bare(loading: Loading, code: OwnCode) -> ConfigLayer:
     return ConfigLayer(config, read_sweep(defined["_sweep"], loading, lines, config))
 
 
-def _overrides(
+def _collect_overrides(
     defined: Mapping[str, object], read: set[str], lines: Mapping[str, str]
 ) -> tuple[dict[str, object], dict[str, str]]:
-    """Target -> value, and where each one stands."""
+    """Target -> value, and target -> file and line."""
     values = {name: value for name, value in defined.items() if not name.startswith("_")}
     origins = {name: lines[name] for name in values}
     where = lines.get("_overrides", "")
@@ -154,16 +158,16 @@ def _targets_of(defined: Mapping[str, object], where: str = "") -> Mapping[str, 
 
 
 def field_of(name: str, value: object, where: str) -> Config:
-    """The Config in which the reserved *name* has filled its field."""
+    """A Config with *value* in the field that the reserved *name* fills."""
     try:
         return Config.from_dict({RESERVED[name]: value})
     except ConfigError as error:
-        told = str(error).removeprefix("Config: ").replace(RESERVED[name], name, 1)
-        raise ConfigError(f"{where}: {told}") from None
+        message = str(error).removeprefix("Config: ").replace(RESERVED[name], name, 1)
+        raise ConfigError(f"{where}: {message}") from None
 
 
 def refuse_mistyped(names: set[str], path: str) -> None:
-    """A private name that nothing reads and that looks reserved is a typo, not a private name."""
+    """Raise ConfigError for a private name that nothing reads and that resembles a reserved one."""
     private = [name for name in names - set(_KNOWN) if name.startswith("_") and len(name) > 3]
     for name in sorted(private):
         found = near(name, _KNOWN, 1, cutoff=0.75)
@@ -177,51 +181,51 @@ _BRANCHES = (ast.If, ast.Try, ast.Match, ast.For, ast.AsyncFor, ast.While)
 
 
 @dataclass(frozen=True)
-class OwnCode:
-    """The text of a config file, as far as it says what the file's names are."""
+class ModuleNames:
+    """The names of a config file, from its text."""
 
     #: Name -> line, as ``defined_names`` gives it.
     defined: Mapping[str, int]
-    #: What it imports at top level.
+    #: The names that it imports at top level.
     imported: set[str]
     #: The globals that the file itself reads.
     read: set[str]
 
     @classmethod
-    def of(cls, text: str, path: str) -> OwnCode:
-        """What *text* says; raises SyntaxError."""
+    def of(cls, text: str, path: str) -> ModuleNames:
+        """The names of *text*; raises SyntaxError."""
         tree = parse_text(text, path)
         read = read_names(text, path) | _read_in_comprehensions(tree)
         return cls(defined_names(tree), _imported_names(tree), read)
 
 
 def defined_names(tree: ast.Module) -> dict[str, int]:
-    """Name -> line of what the file assigns or defines at top level, in its order.
+    """Name -> line, for each name that the file assigns or defines at top level, in its order.
 
-    Not imports, loop variables, nor what ``with``, ``except`` and ``case`` bind. Of several lines
-    the last one that is sure to run, else the first.
+    Without imports, loop variables and what ``with``, ``except`` and ``case`` bind. Of several
+    lines it is the last one that is sure to run, else the first.
     """
     found: dict[str, int] = {}
     for statement in tree.body:
         is_sure = not isinstance(statement, _BRANCHES)
-        for name, line in _of_statement(statement):
+        for name, line in _defined_in(statement):
             if is_sure or name not in found:
                 found[name] = line
     return found
 
 
-def _of_statement(node: ast.AST) -> Iterator[_Definition]:
-    """What the statement and the statements in it define in the module's own scope."""
-    yield from _of_targets(node)
+def _defined_in(node: ast.AST) -> Iterator[_Definition]:
+    """The names that *node* and the statements in it define in the module's own scope."""
+    yield from _assigned_in(node)
     if isinstance(node, ast.NamedExpr):
         yield node.target.id, node.lineno
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         yield node.name, node.lineno
     for child in _same_scope(node):
-        yield from _of_statement(child)
+        yield from _defined_in(child)
 
 
-def _of_targets(node: ast.AST) -> Iterator[_Definition]:
+def _assigned_in(node: ast.AST) -> Iterator[_Definition]:
     """The names that an assignment binds, in its order."""
     targets: list[ast.expr] = []
     if isinstance(node, ast.Assign):
@@ -276,7 +280,7 @@ def _read_in(scope: symtable.SymbolTable) -> set[str]:
 
 
 def _read_in_comprehensions(node: ast.AST) -> set[str]:
-    """What comprehensions at top level read: from Python 3.12 on symtable does not know."""
+    """The names that comprehensions at top level read: symtable lacks them from Python 3.12 on."""
     found: set[str] = set()
     for child in _same_scope(node):
         if isinstance(child, _COMPREHENSIONS):

@@ -1,4 +1,4 @@
-"""Random axes: what is drawn, and draws that nothing else can change."""
+"""Distributions of random axes, and reproducible draws from them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Where the values of a random axis are drawn from."""
+    """The distribution that the values of a random axis are drawn from."""
 
     #: ``uniform``, ``loguniform``, ``randint`` or ``normal``.
     kind: str
     #: The lowest value; the mean of ``normal``.
     first: float | int
-    #: The end, which ``randint`` leaves out as ``range`` does; the deviation of ``normal``.
+    #: The highest value (``randint`` excludes it, as ``range`` does); the deviation of ``normal``.
     second: float | int
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.first}:{self.second}"
 
     def draw(self, stream: random.Random) -> CellText:
-        """The next value of *stream*, as text that the parameter's type reads."""
+        """The next value of *stream*, as a cell."""
         return CellText(repr(_DRAWS[self.kind](self, stream)), is_quoted=False)
 
 
@@ -48,7 +48,7 @@ class Draws:
         return self.size
 
     def __iter__(self) -> Iterator[object]:
-        import random  # here: it takes 10 ms, and few sweeps draw
+        import random  # here, because it takes 10 ms and few sweeps draw
 
         streams = [random.Random(f"{self.seed}:{target}") for target in self.targets]
         for _ in range(self.size):
@@ -89,7 +89,7 @@ _DRAWS: dict[str, Callable[[Distribution, random.Random], float | int]] = {
 
 
 def make_distribution(kind: str, first: str, second: str) -> Distribution:
-    """The Distribution that ``kind:first:second`` writes; ValueError says why it is none."""
+    """The Distribution of ``kind:first:second``; raises ValueError for wrong numbers."""
     read = int if kind == "randint" else float
     numbers = [_number(text, read) for text in (first, second)]
     _refuse_bounds(kind, *numbers)

@@ -1,4 +1,4 @@
-"""Sweep: many Configs for one Script, made when they are asked for."""
+"""Sweep: many Configs for one Script, each made when it is needed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from functools import partial
 from itertools import islice
 from math import prod
 
-from kohaku_ast.config.axis import Axis, draw_parts, pair_axes, pair_parts
+from kohaku_ast.config.axis import (
+    Axis,
+    Part,
+    Walk,
+    draw_parts,
+    multiply,
+    pair_axes,
+    pair_parts,
+    refuse_twice,
+)
 from kohaku_ast.config.axis_grammar import read_axes, read_parts
+from kohaku_ast.config.axis_values import Once
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.config_sources import Chain, ConfigSource, First
-from kohaku_ast.config.sweep_parts import Once, Part, Walk, multiply, refuse_twice
 from kohaku_ast.display.table import Group, Row, html_table
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError
@@ -21,9 +30,9 @@ _ORIGIN = "Sweep"
 
 
 class LengthError(ConfigError, TypeError):
-    """A Sweep is endless, or its size shows only when it has run.
+    """A Sweep is endless, or its size is known only after it has run.
 
-    Also a TypeError, for ``list(sweep)`` asks for a length and takes that as "there is none".
+    Also a TypeError: ``list(sweep)`` then goes on without a length.
     """
 
 
@@ -35,16 +44,16 @@ class Sweep(Part):
     a generator), or a form: ``"range:0:10:2"``, ``"loguniform:1e-5:1e-1"``. A tuple of targets
     has rows: ``{("a", "b"): [(1, 2), (3, 4)]}``.
 
-    ``a * b`` multiplies, ``a + b`` is one after the other; ``config | sweep`` and
-    ``sweep | config`` give every Config what the other has, the right side winning: an axis of
-    the left side whose target the right one sets is gone.
+    ``a * b`` multiplies, ``a + b`` is one after the other; In ``config | sweep``
+    and ``sweep | config`` every Config gets the values of both, and the right side wins: an axis
+    of the left side is dropped if the right side sets its target.
 
     Raises ConfigError for an axis that is empty or no iterable, and for a target swept twice.
     """
 
-    #: What every Config has, if no axis sets it.
+    #: The values that every Config has unless an axis sets them.
     base: Config
-    #: What is multiplied, the slowest first.
+    #: The parts that are multiplied, the slowest first.
     parts: tuple[Part, ...]
 
     def __init__(self, /, *axes: Mapping[object, object] | Axis, **named: object) -> None:
@@ -58,7 +67,7 @@ class Sweep(Part):
     def zip(cls, /, *axes: Mapping[object, object] | Axis, **named: object) -> Sweep:
         """The axes side by side: the first values of all, then the second ones.
 
-        Raises ConfigError if one has more values than another, as soon as that is known.
+        Raises ConfigError if one has more values than another, as soon as this is known.
         """
         return cls(pair_axes(read_parts(axes, named, _ORIGIN), _ORIGIN))
 
@@ -75,11 +84,11 @@ class Sweep(Part):
         """One after the other: ``a + b``."""
         if not sweeps:
             raise ConfigError(f"{_ORIGIN}: a chain of no sweeps gives no runs")
-        return _make(Config(), (Chain(sweeps),))
+        return _sweep_of(Config(), (Chain(sweeps),))
 
     @staticmethod
     def from_dict(axes: Mapping[object, object], origin: str = _ORIGIN) -> Sweep:
-        """The Sweep of a dict of axes that stands at *origin*; ``"__mode__": "zip"`` pairs them."""
+        """The Sweep of a dict of axes; ``"__mode__": "zip"`` pairs them. Messages name *origin*."""
         return Sweep(*read_axes(axes, origin))
 
     @staticmethod
@@ -88,31 +97,33 @@ class Sweep(Part):
     ) -> Sweep:
         """The Configs, dicts of targets or Sweeps that *source* gives, one after the other.
 
-        A function without parameters is called whenever the Sweep is iterated; what an iterator
-        gives can be had once. A generator gets each run's Outcome as the value of its ``yield``.
+        A function without parameters is called each time the Sweep is iterated; an iterator gives
+        its items once. A generator gets each run's Outcome as the value of its ``yield``.
         Raises ConfigError for another source, and while it is iterated for another item.
         """
         if isinstance(source, Sweep):
             return source
         if isinstance(source, Config):
-            return _make(source, ())
-        return _make(Config(), (ConfigSource(_items(source, origin), origin),))
+            return _sweep_of(source, ())
+        return _sweep_of(Config(), (ConfigSource(_read_source(source, origin), origin),))
 
     @staticmethod
     def from_table(path: str) -> Sweep:
         """A Config for each row of a CSV, JSON or YAML file; ConfigError for a bad one."""
-        from kohaku_ast.config.trials import read_trials
+        from kohaku_ast.config.trials import read_trials  # csv is imported for a table only
 
         return Sweep(read_trials(path))
 
     @staticmethod
     def from_file(path: str) -> Sweep:
         """The Sweep that a config file describes; of one Config if it describes a Config."""
-        from kohaku_ast.config.load import load_sweep
+        from importlib import import_module
 
-        return load_sweep(path)
+        # By name: config_files imports this module, to make a Sweep.
+        made: Sweep = import_module("kohaku_ast.config.config_files").load_sweep(path)
+        return made
 
-    # --- what is in it ---------------------------------------------------------------------------
+    # --- size and axes ---------------------------------------------------------------------------
 
     @property
     def size(self) -> int | None:
@@ -147,7 +158,7 @@ class Sweep(Part):
         return self.size
 
     def __bool__(self) -> bool:
-        return True  # without this, an endless one in an `if` would raise what __len__ does
+        return True  # without this, `if sweep` would call __len__, which raises for an endless one
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.parts)) or "1 Config"
@@ -168,24 +179,24 @@ class Sweep(Part):
         """
         for axis in self.axes:
             if axis.is_random:
-                axis.rows()  # raises what to do about it, before anything runs
+                axis.rows()  # raises before anything runs, and says how to draw
         return self.walk(Config())
 
     def walk(self, start: Config, taken: frozenset[str] = frozenset()) -> Walk:
         return multiply(self.parts, start | self.base, taken)
 
-    # --- others made from it ---------------------------------------------------------------------
+    # --- Sweeps derived from it ------------------------------------------------------------------
 
     def first(self, n: int) -> Sweep:
         """At most *n* of its Configs."""
         if n < 1:
             raise ConfigError(f"{_ORIGIN}: the first {n} Configs are none: n is at least 1")
-        return _make(Config(), (First(self, n),))
+        return _sweep_of(Config(), (First(self, n),))
 
     def draw(self, n: int, seed: int) -> Sweep:
-        """With *n* joint draws for its random axes, which are one axis from then on.
+        """The Sweep with *n* joint draws as one axis in place of its random axes.
 
-        A target's draws depend on its name and on *seed* alone, which is in each Config's
+        The draws of a target depend on its name and on *seed* alone; each Config has the seed in
         ``metadata["sweep_seed"]``. Raises ConfigError if no axis is random.
         """
         if not self.is_random:
@@ -193,32 +204,33 @@ class Sweep(Part):
         if n < 1:
             raise ConfigError(f"{_ORIGIN}: {n} draws are none: n is at least 1")
         seeded = self.base | Config(metadata={"sweep_seed": seed})
-        return _make(seeded, draw_parts(self.parts, n, seed))
+        return _sweep_of(seeded, draw_parts(self.parts, n, seed))
 
     def pair(self, *targets: str) -> Sweep:
-        """With the axes of *targets* side by side instead of multiplied, where the first stands.
+        """The Sweep with the axes of *targets* side by side instead of multiplied.
 
-        Raises ConfigError for a target that is no axis, and if one has more values than another.
+        They stand where the first of them stood. Raises ConfigError for a target that is no axis,
+        and if one has more values than another.
         """
-        return _make(self.base, pair_parts(self.parts, targets))
+        return _sweep_of(self.base, pair_parts(self.parts, targets))
 
     def without(self, *targets: str) -> Sweep:
-        """Without these targets: their axes, and what its sources set them to."""
+        """The Sweep without axes of these targets, and without values of its sources for them."""
         left = [part.without(*targets) for part in self.parts]
-        return _make(self.base, tuple(part for part in left if part is not None))
+        return _sweep_of(self.base, tuple(part for part in left if part is not None))
 
     def under(self, config: Config) -> Sweep | None:
         left = self | config
         return None if not left.parts and self.base == Config() else left
 
     def remembered(self) -> Sweep:
-        return _make(self.base, tuple(part.remembered() for part in self.parts))
+        return _sweep_of(self.base, tuple(part.remembered() for part in self.parts))
 
     def __mul__(self, other: object) -> Sweep:
         if not isinstance(other, Sweep):
             return NotImplemented
         left = self | other.base
-        made = _make(left.base, (*left.parts, *other.parts))
+        made = _sweep_of(left.base, (*left.parts, *other.parts))
         refuse_twice(made.parts, _ORIGIN)
         return made
 
@@ -231,21 +243,25 @@ class Sweep(Part):
         if not isinstance(other, Config):
             return NotImplemented
         left = [part.under(other) for part in self.parts]
-        return _make(self.base | other, tuple(part for part in left if part is not None))
+        return _sweep_of(self.base | other, tuple(part for part in left if part is not None))
 
     def __ror__(self, other: object) -> Sweep:
-        return _make(other | self.base, self.parts) if isinstance(other, Config) else NotImplemented
+        return (
+            _sweep_of(other | self.base, self.parts)
+            if isinstance(other, Config)
+            else NotImplemented
+        )
 
 
-def _make(base: Config, parts: tuple[Part, ...]) -> Sweep:
+def _sweep_of(base: Config, parts: tuple[Part, ...]) -> Sweep:
     made = object.__new__(Sweep)
     object.__setattr__(made, "base", base)
     object.__setattr__(made, "parts", parts)
     return made
 
 
-def _items(source: object, origin: str) -> Iterable[object] | Callable[[], Iterable[object]]:
-    """*source* as what a Source takes its items from."""
+def _read_source(source: object, origin: str) -> Iterable[object] | Callable[[], Iterable[object]]:
+    """*source* in the form that ConfigSource takes its items from."""
     if isinstance(source, (list, tuple)):
         if not source:
             raise ConfigError(f"{origin}: it lists no Configs: it would run nothing")
@@ -254,15 +270,15 @@ def _items(source: object, origin: str) -> Iterable[object] | Callable[[], Itera
         once = iter(source) is source
         return Once(iter(source), f"{origin}: the iterator of Configs") if once else source
     if callable(source):
-        return partial(_called, source, origin)
+        return partial(_call_source, source, origin)
     raise ConfigError(
         f"{origin}: neither Configs, nor a function that gives them: {short_repr(source)}. "
         "For a dict of axes write Sweep({...}), for one Config Sweep.of([{...}])"
     )
 
 
-def _called(source: Callable[[], object], origin: str) -> Iterable[object]:
-    """What the function *source* gives: items, a dict of axes, a Sweep, or one Config."""
+def _call_source(source: Callable[[], object], origin: str) -> Iterable[object]:
+    """The items that *source* returns: an iterable, a dict of axes, a Sweep or one Config."""
     made = source()
     if isinstance(made, Mapping):
         return [Sweep.from_dict(made, origin)]
@@ -273,27 +289,27 @@ def _called(source: Callable[[], object], origin: str) -> Iterable[object]:
     raise ConfigError(f"{origin}: the function gives no Configs, but {short_repr(made)}")
 
 
-_MOST = 20
+_SHOWN_CONFIGS = 20
 
 
 def sweep_html(sweep: Sweep) -> str:
-    """Its first Configs; its axes if looking at Configs would use up or run something."""
-    return _configs(sweep) if sweep.is_settled else _axes(sweep)
+    """A table of its first Configs; of its axes if Configs would run code or use up an iterator."""
+    return _configs_html(sweep) if sweep.is_settled else _axes_html(sweep)
 
 
-def _configs(sweep: Sweep) -> str:
-    configs = list(islice(sweep, _MOST))
+def _configs_html(sweep: Sweep) -> str:
+    configs = list(islice(sweep, _SHOWN_CONFIGS))
     targets = tuple(dict.fromkeys(target for config in configs for target in config.varied))
     rows: list[Row] = []
     for number, config in enumerate(configs):
         values = config.globals_dict
         cells = [value_text(values[name]) if name in values else "" for name in targets]
         rows.append((str(number), *cells))
-    more = "" if sweep.size is None or sweep.size <= _MOST else f"... {sweep.size} in all"
+    more = "" if sweep.size is None or sweep.size <= _SHOWN_CONFIGS else f"... {sweep.size} in all"
     return html_table(("run", *targets), [Group("", tuple(rows))], caption=repr(sweep), note=more)
 
 
-def _axes(sweep: Sweep) -> str:
+def _axes_html(sweep: Sweep) -> str:
     rows = tuple((", ".join(one.targets), _size(one.size), one.shown) for one in sweep.axes)
     return html_table(("axis", "size", "values"), [Group("", rows)], caption=repr(sweep))
 

@@ -1,4 +1,4 @@
-"""A script's parameters as a config file to edit; unchanged, it changes nothing."""
+"""A config file with a script's parameters, to edit; without an edit it changes nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def config_text(
 ) -> str:
     """The config file for *parameters* of *script*; its first line calls it *name*.
 
-    Commented out is what has no one value by itself: required options, values that depend on
+    Parameters without one fixed value are commented out: required options, values that depend on
     others, definitions in branches or with several values.
     """
     imports, lines = config_lines(inspection, parameters)
@@ -39,14 +39,14 @@ def config_text(
 def config_lines(
     inspection: Inspection, parameters: Sequence[Parameter]
 ) -> tuple[list[str], list[ConfigLine]]:
-    """The imports that the values of *parameters* need, and the lines of the config."""
+    """The imports that the values of *parameters* need, and the lines with these values."""
     writer = _Writer(inspection, parameters)
     lines = [writer.line(one) for one in parameters if writer.is_written(one)]
     return sorted(set(writer.needed)), lines
 
 
 class _Writer:
-    """Decides what each parameter's line is."""
+    """Makes the line of each parameter."""
 
     def __init__(self, inspection: Inspection, parameters: Sequence[Parameter]) -> None:
         self.source = inspection.source
@@ -60,7 +60,7 @@ class _Writer:
         ]
 
     def is_written(self, parameter: Parameter) -> bool:
-        """Not what cannot be overridden, and no container: its entries stand for it."""
+        """Whether *parameter* has a line: it can be overridden, and no entry of it has a line."""
         own = [(start, end) for one, start, end in self.spans if one is parameter]
         return not parameter.refused and not any(
             self.gives_way(parameter, span, other) for span in own for other in self.spans
@@ -69,7 +69,7 @@ class _Writer:
     def gives_way(
         self, parameter: Parameter, span: tuple[int, int], other: tuple[Parameter, int, int]
     ) -> bool:
-        """Whether *other* stands in *span* of *parameter*: only one of them can be overridden."""
+        """Whether *other* is inside *span* of *parameter*: only one of them can be overridden."""
         inner, start, end = other
         if inner is parameter or not (span[0] <= start and end <= span[1]):
             return False
@@ -86,7 +86,7 @@ class _Writer:
         return ConfigLine(parameter.target, value, reason, parameter.help, parameter.section)
 
     def reason(self, parameter: Parameter) -> str:
-        """Why the default is not to be in force; empty if it is."""
+        """Why the line is commented out; empty if it is not."""
         if not parameter.default:
             return "required" if _is_required(parameter) else "no default"
         if _is_required(parameter):
@@ -113,7 +113,7 @@ class _Writer:
 
 
 def _replaced(parameter: Parameter) -> list[Site]:
-    """The places where a value stands that an override takes the place of."""
+    """The places of values that an override replaces."""
     return [site for site in parameter.sites if site.change == "replace" and "{}" in site.template]
 
 
@@ -123,7 +123,7 @@ def _value(parameter: Parameter) -> ast.expr:
 
 
 def _is_required(parameter: Parameter) -> bool:
-    """Whether giving it a default would make the command line succeed that must fail."""
+    """Whether a command line without it must fail: a default would let it succeed."""
     written = [site.node for site in parameter.sites if site.template == "False"]
     return any(not (isinstance(node, ast.Constant) and not node.value) for node in written)
 
@@ -135,16 +135,16 @@ _LONGEST = 100  # a longer line has its help above it
 
 @dataclass(frozen=True)
 class ConfigLine:
-    """One value as it stands in the file."""
+    """One value of the config file."""
 
     target: str
     #: The value as Python source.
     text: str
-    #: Why it is commented out; empty if it is in force.
+    #: Why it is commented out; empty if it is not.
     reason: str = ""
     help: str = ""
     section: str = ""
-    #: Whether it is no override, but a name that other values read.
+    #: Whether it is a name for other values to read, and no override.
     is_helper: bool = False
 
 

@@ -1,13 +1,13 @@
-"""Text into a value: what ``lr=1e-3`` on a command line, or a cell of a table, means.
+"""Values from text: ``lr=1e-3`` on a command line, or a cell of a table or a data file.
 
-Pure functions that know nothing of where the text stood; every failure is a TextValueError.
-On the warm start path: at import nothing but readings.py; what a rare reading needs, it imports.
+Pure functions that do not know where the text is from; every failure is a TextValueError.
+On the warm path: it imports cells.py alone, which imports nothing; a rare type imports what it
+needs when it is read.
 """
 
 from __future__ import annotations
 
-from kohaku_ast.config.cells import native
-from kohaku_ast.value_types import describe
+from kohaku_ast.config.cells import CellText, find_commas, literal, native, quote_end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class TextValueError(ValueError):
-    """A text does not fit the reading of its parameter."""
+    """A text is no value of its parameter's type."""
 
 
 class MemberName(str):
-    """The name of a member of an enum that stands in the user's script.
+    """The name of a member of an enum that the user's script defines.
 
-    The class does not exist until the script runs: who binds the value takes the member then.
+    The class exists only once the script runs: the member is looked up then.
     """
 
     #: The class, as the script names it at module level: ``Mode``, ``Args.Mode``.
@@ -37,48 +37,54 @@ class MemberName(str):
 def parse_value(text: str, reading: Reading, name: str = "NAME") -> object:
     """The one value that *text* is for *reading*; *name* is the target, for the message.
 
-    A comma outside brackets and quotes is refused: it may mean a sweep or a tuple.
+    Raises TextValueError, also for a comma outside brackets and quotes: it may mean a sweep or a
+    tuple.
     """
     if find_commas(text):
+        from kohaku_ast.config.misfits import two_meanings
+
         raise TextValueError(two_meanings(text, reading, name))
     return parse_cell(text, reading)
 
 
 def parse_cell(cell: object, reading: Reading) -> object:
-    """The value of a cell of a table or a data file; a comma has no second meaning there.
+    """The value of a cell of a table or a data file, where a comma has one meaning only.
 
-    Plain text is read as parse_value does.
+    Plain text is read as parse_value does. Raises TextValueError.
     """
     try:
-        if type(cell) is str:
-            return fit(cell, reading)
-        from kohaku_ast.config.cell_values import fit_cell
-
-        return fit_cell(cell, reading)
+        return fit(cell, reading) if type(cell) is str else fit_cell(cell, reading)
     except MISFITS:
+        from kohaku_ast.config.misfits import expected
+
         raise TextValueError(expected(cell, reading)) from None
 
 
 def parse_as_is(text: str) -> object:
-    """The Python literal that *text* is, else *text* itself; nothing is refused."""
+    """The value of *text* if it is a Python literal, else *text* itself; never raises."""
     return _read_any(text, ("any",))
 
 
-# What a reader, int() or literal_eval raises for text that is no such value; hostile text
-# (thousands of brackets or signs) ends in the last two.
+# The exceptions of a reader, of int() and of literal_eval for text that is no such value; hostile
+# text (thousands of brackets or signs) raises the last two.
 MISFITS = (ValueError, TypeError, SyntaxError, OverflowError, MemoryError, RecursionError)
 
 
 def fit(text: str, reading: Reading) -> object:
-    """The value, or one of MISFITS without a message: only parse_cell knows the whole reading."""
+    """The value of *text*; raises one of MISFITS without a message, which parse_cell adds."""
     return _READERS[reading[0]](text, reading)
 
 
 # --- one function a kind -------------------------------------------------------------------------
 
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True}
+
+
 _TRUTH |= {"false": False, "no": False, "off": False, "0": False}
+
+
 _NONE = ("None", "none", "null")
+
 
 # Python refuses to print or read longer decimals; 1e999999999 would fill the memory.
 _MOST_DIGITS = 4300
@@ -101,7 +107,7 @@ def _read_int(text: str, reading: Reading) -> int:
 
 def _whole(text: str) -> int:
     """``1e23`` and ``3.0`` as integers, exactly: a float would make 1e23 another number."""
-    float(text)  # raises for what is no number at all
+    float(text)  # raises for text that is no number
     mantissa, _, power = text.lower().replace("_", "").partition("e")
     units, _, decimals = mantissa.partition(".")
     number = int(units + decimals)
@@ -144,18 +150,16 @@ def _read_str(text: str, reading: Reading) -> str:
     body = text[1:-1]
     if len(text) > 1 and body.isprintable() and "\\" not in body and text[0] not in body:
         return body  # the usual case, without the cost of importing ast
-    from kohaku_ast.config.cells import quote_end
-
     if quote_end(text, 0) != len(text):
         return text
     try:
-        return str(_literal(text))
+        return str(literal(text))
     except MISFITS:
         return text
 
 
 def _read_bytes(text: str, reading: Reading) -> bytes:
-    value = _literal(text)
+    value = literal(text)
     if not isinstance(value, bytes):
         raise ValueError
     return value
@@ -163,7 +167,7 @@ def _read_bytes(text: str, reading: Reading) -> bytes:
 
 def _read_any(text: str, reading: Reading) -> object:
     try:
-        return _literal(text)
+        return literal(text)
     except MISFITS:
         return text
 
@@ -173,7 +177,7 @@ def _read_container(text: str, reading: Reading) -> object:
     made, accepted = CONTAINERS[kind]
     if kind == "frozenset":
         text = text.strip().removeprefix("frozenset")  # frozenset({1}) has no literal of its own
-    value = _literal(text)
+    value = literal(text)
     if value == {} and made in (set, frozenset):
         return made()
     if not isinstance(value, accepted):
@@ -198,7 +202,7 @@ def _read_optional(text: str, reading: Reading) -> object:
 
 def _read_union(text: str, reading: Reading) -> object:
     own = type(_read_any(text, reading)).__name__ if _is_literal(text) else ""
-    for inner in in_order(reading, own):
+    for inner in trial_order(reading, own):
         try:
             return fit(text, inner)
         except MISFITS:
@@ -206,10 +210,11 @@ def _read_union(text: str, reading: Reading) -> object:
     raise ValueError
 
 
-def in_order(union: Reading, own: str) -> list[Reading]:
+def trial_order(union: Reading, own: str) -> list[Reading]:
     """The readings of *union*, in the order in which they are tried.
 
-    1 is an int and 1.0 a float where both fit: *own*, the type that Python itself gives, is first.
+    *own*, the type of the text as a Python literal, comes first: where int and float both fit, 1 is
+    an int and 1.0 a float.
     """
     return sorted(union[1:], key=lambda inner: (inner[0] != own, _RANK.index(inner[0])))
 
@@ -266,86 +271,76 @@ _READERS = {
     "none": _read_any,
     "any": _read_any,
 }
-# In a union the strict kinds are asked first; every text is a path, a str or anything.
+# A union tries strict kinds first; every text is a path, a str or any value.
 _RANK = tuple(_READERS)
-
-
-def _literal(text: str) -> object:
-    """What ``ast.literal_eval`` makes of *text*, else one of MISFITS."""
-    from kohaku_ast.config.cells import literal
-
-    return literal(text)
 
 
 def _is_literal(text: str) -> bool:
     try:
-        _literal(text)
+        literal(text)
     except MISFITS:
         return False
     return True
 
 
-def find_commas(text: str) -> list[int]:
-    """Where *text* has a comma outside brackets and quotes; an axis of a sweep is cut there.
-
-    In text whose brackets do not pair (``:), ok``) a bracket encloses nothing.
-    """
-    if "," not in text:
-        return []
-    from kohaku_ast.config.cells import commas
-
-    return commas(text)
+# --- cells of tables and data files, now that the type is known ----------------------------------
 
 
-def two_meanings(text: str, reading: Reading, name: str) -> str:
-    """The message for a *text* with a comma outside brackets and quotes."""
-    textual = _takes_text(reading)
-    if not textual and text.lstrip()[:1] in ("(", "[", "{"):
-        return expected(text, reading)  # [1, 2 without its end: the comma is not the mistake
-    brief = text if len(text) <= 60 else text[:60] + "..."
-    ways = f"`--sweep {name}={brief}` for a run with each value, `{name}=({brief})` for a tuple"
-    if textual:
-        ways += f", `{name}={brief!r}` (its quotes inside the shell's own) for one text"
-    return f"expected one value ({describe(reading)}), got {brief!r} with a comma: write {ways}"
+def fit_cell(cell: object, reading: Reading) -> object:
+    """The value of *cell* for *reading*; raises one of MISFITS without a message."""
+    kind = reading[0]
+    if kind in ("none", "any"):
+        return _untyped_cell(cell)
+    if kind == "optional":
+        return None if native(cell) is None else fit_cell(cell, reading[1])
+    if kind == "union":
+        return _union_cell(cell, reading)
+    if isinstance(cell, CellText):
+        return _text_cell(cell, reading)
+    return _container_cell(cell, reading)
 
 
-def _takes_text(reading: Reading) -> bool:
-    """Whether a text with a comma could be the value."""
-    if reading[0] in ("optional", "union"):
-        return any(_takes_text(inner) for inner in reading[1:])
-    return reading[0] in ("str", "path", "literal", "any", "none")
+def _untyped_cell(cell: object) -> object:
+    value = native(cell)
+    # (1, 2) and 'x' are literals of Python that a data file does not have.
+    return parse_as_is(value) if isinstance(value, str) and not _is_quoted(cell) else value
 
 
-def expected(cell: object, reading: Reading) -> str:
-    """The message for a *cell* that is no value of *reading*."""
-    near = _suggest(cell, reading) if isinstance(cell, str) else ""
-    return f"expected {describe(reading)}, got {_shown(cell)}{near}"
+def _is_quoted(cell: object) -> bool:
+    return isinstance(cell, CellText) and cell.is_quoted
 
 
-def _shown(cell: object) -> str:
-    if getattr(cell, "is_null", False):
-        return "null (for that word as text, put it in quotes)"
-    text = repr(native(cell)) if not isinstance(cell, str) else repr(str(cell)[:100])
-    if isinstance(cell, str):
-        return text if len(cell) <= 100 else f"{text}... ({len(cell)} characters)"
-    return text if len(text) <= 100 else f"{text[:100]}..."
+def _union_cell(cell: object, reading: Reading) -> object:
+    for inner in trial_order(reading, type(_untyped_cell(cell)).__name__):
+        try:
+            return fit_cell(cell, inner)
+        except MISFITS:
+            continue
+    raise ValueError
 
 
-def _suggest(text: str, reading: Reading) -> str:
-    names = {name.lower(): name for name in _names(reading)}
-    if not names or len(text) > 100:
-        return ""
-    import difflib
+def _text_cell(cell: CellText, reading: Reading) -> object:
+    kind, text = reading[0], str(cell)
+    if kind == "literal":
+        return _choice_cell(cell, reading)
+    if cell.is_null:
+        raise ValueError
+    if cell.is_quoted and kind in ("str", "path"):
+        return text if kind == "str" else make_path(text, reading)
+    return fit(text, reading)
 
-    near = difflib.get_close_matches(text.lower(), names, n=1)
-    return f". Did you mean {names[near[0]]!r}?" if near else ""
+
+def _choice_cell(cell: CellText, reading: Reading) -> object:
+    if native(cell) is None and None in reading[1]:
+        return None
+    exact = [choice for choice in reading[1] if str(choice) == cell]
+    exact.sort(key=lambda choice: isinstance(choice, str) != cell.is_quoted)
+    return exact[0] if exact else fit(str(cell), reading)
 
 
-def _names(reading: Reading) -> list[str]:
-    """The words that would have been right."""
-    if reading[0] == "literal":
-        return [str(choice) for choice in reading[1]]
-    if reading[0] == "enum":
-        return list(reading[2] or ())
-    inner = reading[1:] if reading[0] in ("optional", "union") else ()
-    return [name for each in inner for name in _names(each)]
+def _container_cell(cell: object, reading: Reading) -> object:
+    made, accepted = CONTAINERS.get(reading[0], (list, ()))
+    value = native(cell)
+    if not isinstance(value, accepted):
+        raise ValueError
+    return made(value)

@@ -1,4 +1,4 @@
-"""Tables of trials: a Config for each row of a CSV, JSON or YAML file."""
+"""Tables of trials: a CSV, JSON or YAML file with a Config in each row."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Row: TypeAlias = "tuple[object, ...]"
 def read_trials(path: str) -> Axis:
     """The rows of the table at *path* as one Axis, its columns the targets.
 
-    Raises ConfigError, which names the file and the line or row.
+    Raises ConfigError with the file and the line or row.
     """
     ending = os.path.splitext(path)[1].lower()
     if ending == ".csv":
-        return _of_csv(path)
+        return _read_csv(path)
     if ending in (".json", ".yaml", ".yml"):
-        return _of_mappings(read_cells(path))
+        return _read_mappings(read_cells(path))
     raise ConfigError(f"{path}: a table of trials is a .csv, .json or .yaml file")
 
 
 # --- CSV -----------------------------------------------------------------------------------------
 
 
-def _of_csv(path: str) -> Axis:
+def _read_csv(path: str) -> Axis:
     lines = _csv_rows(path)
     line, header = next(lines, (1, []))
     _refuse_header(header, f"{path}:{line}")
@@ -44,7 +44,7 @@ def _of_csv(path: str) -> Axis:
 
 
 def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the line that each of them starts on."""
+    """The rows that are not blank, each with its first line."""
     line = 1
     try:
         # Spreadsheets write a byte order mark: it is no part of the first target's name.
@@ -90,7 +90,7 @@ def _csv_row(cells: Sequence[str], header: Sequence[str], where: str) -> Row:
 # --- JSON and YAML -------------------------------------------------------------------------------
 
 
-def _of_mappings(file: DataFile) -> Axis:
+def _read_mappings(file: DataFile) -> Axis:
     rows = file.top
     if not isinstance(rows, CellList):
         raise ConfigError(f"{file.path}: a table of trials is a list of mappings, one for each run")

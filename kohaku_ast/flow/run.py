@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from kohaku_ast.config.axis import Walk
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.config.sweep_parts import Walk
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import Outcome
 

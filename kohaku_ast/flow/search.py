@@ -13,11 +13,10 @@ from itertools import islice
 from statistics import fmean
 from typing import Any, Literal, Protocol
 
-from kohaku_ast.config.axis import Axis
+from kohaku_ast.config.axis import Axis, Part, Walk
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config, label_of, value_text
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.config.sweep_parts import Part, Walk
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError, UsageError, near, unknown
 from kohaku_ast.runner.outcome import Outcome

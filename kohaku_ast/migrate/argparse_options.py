@@ -1,4 +1,4 @@
-"""From the options that a script declares (argparse, click, absl) to a config."""
+"""A config from the options that a script declares with argparse, click or absl."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _IMPLIED = {
     "store": "None", "append": "None", "count": "None", "extend": "None",
     "store_true": "False", "store_false": "True",
 }  # fmt: skip
-"""What argparse takes for an option that declares no default, by its action."""
+"""The default of an argparse option that declares none, by its action."""
 _NO_SETTINGS = ("version", "help")
 
 
@@ -36,11 +36,11 @@ def migrate_options(found: Inspection, file: str, script: Inspection | None = No
 
 
 def _with_default(parameter: Parameter, option: Option, tree: ast.Module) -> Parameter:
-    """With what argparse itself takes if the option says nothing."""
-    is_told = parameter.default or option.library != "argparse" or option.keyword("required")
+    """*parameter* with argparse's own default if *option* declares none."""
+    is_explicit = parameter.default or option.library != "argparse" or option.keyword("required")
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     names = {keyword.arg for call in calls for keyword in call.keywords}
-    if is_told or "argument_default" in names:
+    if is_explicit or "argument_default" in names:
         return parameter
     return replace(parameter, default=_IMPLIED.get(_action(option), ""))
 
@@ -55,7 +55,7 @@ def _action(option: Option) -> str:
 def _aimed_at(
     script: Inspection, lines: list[ConfigLine], options: dict[str, Option]
 ) -> list[ConfigLine]:
-    """*lines* with the targets of *script* instead of the options."""
+    """*lines* with the targets of *script* in place of the options."""
     keys: dict[Key, ConfigLine] = {(options[line.target].name,): line for line in lines}
     matched = match_keys(script, list(keys))
     aimed = []
@@ -71,7 +71,7 @@ def _aimed_at(
 def _commented(
     lines: list[ConfigLine], options: dict[str, Option], file: str
 ) -> Iterator[NotCarriedOver]:
-    """The lines that are in the config, but not in force."""
+    """The lines that are commented out."""
     by_name = {one.name: one for one in options.values()}
     for line in lines:
         option = options.get(line.target) or by_name.get(line.target)
@@ -81,7 +81,7 @@ def _commented(
 
 
 def _unreadable(found: Inspection, file: str) -> Iterator[NotCarriedOver]:
-    """The declarations that have no target: positional arguments, names that are computed."""
+    """The declarations without a target: positional arguments, and computed names."""
     known = {id(one.call) for one in find_options(found.source.tree)}
     for node in ast.walk(found.source.tree):
         if not isinstance(node, ast.Call) or id(node) in known:

@@ -1,4 +1,4 @@
-"""The libcst codemod that writes a KohakuEngine config as ours; layout and comments stay."""
+"""The libcst codemods that rewrite a KohakuEngine config; layout and comments stay."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from kohaku_ast.migrate.kohakuengine_names import (
 from kohaku_ast.transform.edit.value_text import in_brackets
 
 # isort: split
-# Below kohakuengine_names, which says how to install it.
+# After kohakuengine_names, whose error says how to install libcst.
 import libcst as cst
 from libcst.metadata import MetadataWrapper, Scope, ScopeProvider
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _Row = cst.BaseStatement | cst.EmptyLine
-"""What a body is made of: statements, and lines that are empty or hold a comment."""
+"""A part of a body: a statement, or a line that is empty or holds a comment."""
 
 
 def migrated_module(names: KohakuNames, top: TopStatements) -> cst.Module:
     """The module of *names* with all edits."""
     edited = names.module.visit(_UseCodemod(names, top))
-    # Its own tree: which imports are still read is a question to the edited text.
+    # On the edited tree: only there it is known which imports are still read.
     wrapper = MetadataWrapper(edited)
     return wrapper.module.visit(_ImportCodemod(wrapper))
 
 
 class _StatementCodemod(cst.CSTTransformer):
-    """Takes statements out of bodies; the comments above them stay, above what comes next."""
+    """Removes statements from bodies; comments above them stay, above the next statement."""
 
     def keeps(self, small: cst.BaseSmallStatement) -> bool:
         """Whether the statement *small* stays."""
         raise NotImplementedError
 
     def rows(self, original: cst.BaseStatement, updated: cst.BaseStatement) -> Iterable[_Row]:
-        """What stands in the place of *original*, whose parts are edited in *updated*."""
+        """The rows in place of *original*; *updated* is the same statement with edited parts."""
         if isinstance(original, cst.SimpleStatementLine):
             assert isinstance(updated, cst.SimpleStatementLine)
             return self.line_rows(original, updated)
@@ -51,7 +51,7 @@ class _StatementCodemod(cst.CSTTransformer):
     def line_rows(
         self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
     ) -> Iterable[_Row]:
-        """The line without the statements that go, below what stands in their place."""
+        """The line without the removed statements, below the comments in their place."""
         kept = self.kept(original, updated)
         if len(kept) == len(original.body):
             return [updated]
@@ -66,7 +66,7 @@ class _StatementCodemod(cst.CSTTransformer):
         original: cst.SimpleStatementLine | cst.SimpleStatementSuite,
         updated: cst.SimpleStatementLine | cst.SimpleStatementSuite,
     ) -> list[cst.BaseSmallStatement]:
-        """The statements that stay; the last one without a ``;`` that stood before another."""
+        """The statements that stay; the last one without a ``;`` that separated it."""
         kept = [new for old, new in zip(original.body, updated.body) if self.keeps(old)]
         if kept:
             kept[-1] = kept[-1].with_changes(semicolon=updated.body[-1].semicolon)
@@ -75,7 +75,7 @@ class _StatementCodemod(cst.CSTTransformer):
     def instead(
         self, original: cst.SimpleStatementLine, updated: cst.SimpleStatementLine
     ) -> list[cst.EmptyLine]:
-        """The comments in the place of the statements of a line that go."""
+        """The comments in place of the removed statements of a line."""
         return []
 
     def leave_Module(self, original_node: cst.Module, updated_node: cst.Module) -> cst.Module:  # noqa: N802
@@ -118,13 +118,13 @@ def _with_lines_above(
 def _comments_above(
     statement: cst.SimpleStatementLine | cst.FunctionDef,
 ) -> Sequence[cst.EmptyLine]:
-    """The comments above a statement that goes, without the blank lines between them and it."""
+    """The comments above a removed statement, without the blank lines below them."""
     lines = statement.leading_lines
     return lines[: max((n for n, one in enumerate(lines, 1) if one.comment), default=0)]
 
 
 class _UseCodemod(_StatementCodemod):
-    """Writes the uses of KohakuEngine as ours; its imports stay."""
+    """Rewrites the uses of KohakuEngine; the imports stay as they are."""
 
     def __init__(self, names: KohakuNames, top: TopStatements) -> None:
         super().__init__()
@@ -132,11 +132,11 @@ class _UseCodemod(_StatementCodemod):
         self.top = top
 
     def keeps(self, small: cst.BaseSmallStatement) -> bool:
-        """Not what only collects names, and not what a sweep replaces."""
+        """Whether *small* neither only collects names nor assigns a swept name."""
         return small not in self.top.collectors and small not in self.top.swept
 
     def rows(self, original: cst.BaseStatement, updated: cst.BaseStatement) -> Iterable[_Row]:
-        """A block of capture_globals() as its own statements; no function that only collects."""
+        """The statements of a capture_globals() block in its place; no collecting function."""
         if isinstance(updated, cst.FunctionDef) and original in self.top.collectors:
             return _comments_above(updated)
         if isinstance(original, cst.With) and original in self.top.captures:
@@ -212,7 +212,7 @@ class _Comments(cst.CSTVisitor):
 
 
 def _as_comments(node: cst.CSTNode) -> list[cst.EmptyLine]:
-    """The lines of *node*, each behind a ``#``."""
+    """The lines of *node*, each as a comment."""
     lines = _LINE_END.split(cst.Module([]).code_for_node(node).rstrip("\r\n"))
     return [cst.EmptyLine(comment=cst.Comment(f"# {line}".rstrip())) for line in lines]
 
@@ -222,16 +222,16 @@ _ATOMS = (
     cst.DictComp, cst.SetComp, cst.SimpleString, cst.ConcatenatedString, cst.FormattedString,
     cst.Ellipsis,
 )  # fmt: skip
-"""Expressions that mean the same beside any operator."""
+"""Expressions that need no brackets beside any operator."""
 _ROOMY = (
     cst.Assign, cst.AnnAssign, cst.AugAssign, cst.Return, cst.Expr, cst.Arg, cst.Element,
     cst.DictElement, cst.Param,
 )  # fmt: skip
-"""What holds any expression without brackets."""
+"""Nodes that hold any expression without brackets."""
 
 
 def _unwrapped(call: cst.Call, parent: cst.CSTNode | None) -> cst.BaseExpression:
-    """The one argument of *call*, in brackets where *parent* or a comment wants them."""
+    """The one argument of *call*, in brackets where *parent* or a comment needs them."""
     arg = call.args[0]
     value = arg.value
     before, after = call.whitespace_before_args, arg.whitespace_after_arg
@@ -265,18 +265,18 @@ def _has_comment(blanks: cst.BaseParenthesizableWhitespace) -> bool:
 
 
 class _ImportCodemod(_StatementCodemod):
-    """Writes the imports of KohakuEngine as ours, without the names that nothing reads."""
+    """Rewrites the imports of KohakuEngine, without the names that nothing reads."""
 
     def __init__(self, wrapper: MetadataWrapper) -> None:
         super().__init__()
         self.scopes: Mapping[cst.CSTNode, Scope | None] = wrapper.resolve(ScopeProvider)
         names = KohakuNames(wrapper)
-        #: What is read of a star import, as far as it is in kohaku_ast.
+        #: The names of a star import that are read, and that kohaku_ast has too.
         self.read = {names.of(node) for node in self.scopes if isinstance(node, cst.Name)}
         self.read &= SAME_NAMES
 
     def keeps(self, small: cst.BaseSmallStatement) -> bool:
-        """Not an import that nothing is left of."""
+        """Whether *small* is no import, or imports a name that stays."""
         if not isinstance(small, cst.ImportFrom) or not is_kohakuengine(imported_module(small)):
             return True
         return bool(self._kept_names(small))
@@ -327,7 +327,7 @@ class _ImportCodemod(_StatementCodemod):
 def _with_names(
     made: cst.ImportFrom, names: Sequence[cst.ImportAlias], kept: Sequence[cst.ImportAlias]
 ) -> cst.ImportFrom:
-    """*made*, which had *names*, with those *kept* and the comments above and behind each."""
+    """*made* with the names in *kept* out of *names*, and the comments above and after each."""
     commas = [one.comma for one in names]
     ends = [one.whitespace_after for one in commas if isinstance(one, cst.Comma)]
     before = [made.lpar.whitespace_after] if made.lpar else [made.whitespace_after_import]
@@ -340,7 +340,7 @@ def _with_names(
         one.with_changes(comma=cst.Comma(whitespace_after=gap)) for one, gap in zip(kept, others)
     ]
     lpar, rpar = made.lpar, made.rpar
-    if len(ends) < len(names):  # no comma behind the last one
+    if len(ends) < len(names):  # no comma after the last one
         aliases[-1] = aliases[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
         rpar = rpar.with_changes(whitespace_before=others[-1]) if rpar else None
     if lpar and isinstance(first, cst.ParenthesizedWhitespace):

@@ -1,15 +1,13 @@
-"""From a YAML or Hydra config to a Python config for one script."""
+"""A Python config for one script, from a YAML or Hydra config."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-from kohaku_ast.config.cells import CellText, native
+from kohaku_ast.config.cells import CellText, native, split_at_commas
 from kohaku_ast.config.template import ConfigLine, config_rows, is_bare, quoted
-from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.migrate.hydra_files import MISSING, Branch, Leaf, compose
 from kohaku_ast.migrate.migration import Key, Migrated, NotCarriedOver, in_order, match_keys
 from kohaku_ast.transform.edit.value_text import LiteralError, literal
@@ -26,7 +24,7 @@ _ENVIRONMENT = ("oc.env", "env")
 
 
 def migrate_yaml(file: str, script: Inspection | None = None) -> Migrated:
-    """The values of *file* and of the files that it is composed of, for the targets of *script*."""
+    """A config with the values of *file*, and of the files in its defaults list, for *script*."""
     tree, left = compose(file)
     axes, more = _take_sweep(tree)
     writer = _Writer(tree, script, axes)
@@ -35,7 +33,7 @@ def migrate_yaml(file: str, script: Inspection | None = None) -> Migrated:
 
 
 class _Writer:
-    """Writes one tree as a config."""
+    """Writes one tree of values as a config."""
 
     def __init__(
         self, tree: Branch, script: Inspection | None, axes: dict[Key, tuple[Leaf, str]]
@@ -47,7 +45,7 @@ class _Writer:
         self.leaves = dict(_joined(tree, script))
         keys = list(dict.fromkeys([*self.leaves, *axes]))
         self.matched: dict[Key, Parameter | str] = match_keys(script, keys) if script else {}
-        #: Names that other values read, in an order in which each can be worked out.
+        #: Key -> the name that other values read it by, where its target is no plain name.
         self.private: dict[Key, str] = {}
         self.texts: dict[Key, str] = {}
         self.order: list[Key] = []
@@ -65,11 +63,11 @@ class _Writer:
     # --- values ---
 
     def work_out(self, key: Key) -> None:
-        """Find the text of the value at *key*, and before it of those that it reads."""
+        """Set the text of the value at *key*, after the texts of those that it reads."""
         if key in self.texts:
             return
         if key in self.busy:
-            raise NotPlainError("it needs itself")
+            raise NotPlainError("it refers to itself")
         leaf = self.leaves[key]
         self.busy.append(key)
         try:
@@ -93,7 +91,7 @@ class _Writer:
         return text
 
     def name_of(self, path: Key, reader: Key) -> str:
-        """The name by which the value at *reader* reads that at *path*."""
+        """The name, or the dict, that the value at *reader* uses for the one at *path*."""
         node = self.find(path)
         if isinstance(node, Branch):
             return self.branch_text(node, path)
@@ -111,7 +109,7 @@ class _Writer:
     def branch_text(self, branch: Branch, path: Key) -> str:
         """The mapping at *path* as a dict."""
         if path in self.busy:
-            raise NotPlainError("it needs itself")
+            raise NotPlainError("it refers to itself")
         self.busy.append(path)
         pairs = []
         for name, node in branch.items.items():
@@ -125,7 +123,7 @@ class _Writer:
         return f"{{{', '.join(pairs)}}}"
 
     def is_helper_only(self, path: Key) -> bool:
-        """Whether no line of its own holds it: the script has no such parameter."""
+        """Whether it has no line in force: the script has no such parameter, or it is swept."""
         return isinstance(self.matched.get(path), str) or path in self.axes
 
     def find(self, path: Key) -> Branch | Leaf:
@@ -149,7 +147,7 @@ class _Writer:
         return match.short if isinstance(match, Parameter) else _joined_key(key)
 
     def lines(self, key: Key) -> list[ConfigLine]:
-        """The lines for *key*; first a name of the config's own, if other values read it so."""
+        """The lines for *key*; first a name of the config's own, if other values read it."""
         leaf, text = self.leaves[key], self.texts[key]
         if key[-1] in (_OBJECT, *_ABOUT_OBJECTS):
             return self.object_line(key, leaf)
@@ -204,12 +202,12 @@ class _Writer:
 
 
 def _joined_key(key: Key) -> str:
-    """*key* as a target would be written."""
+    """*key* in the form of a target."""
     return join_path(key) if key[0].isidentifier() else ".".join(key)
 
 
 def _joined(tree: Branch, script: Inspection | None) -> dict[Key, Leaf]:
-    """The leaves by path; a mapping that is one value of the script is a leaf too."""
+    """The leaves by path; a mapping is one too if the script has it as one parameter."""
     leaves = dict(tree.leaves())
     if script is None:
         return leaves
@@ -237,9 +235,9 @@ def _branches(tree: Branch, path: Key) -> list[tuple[Key, Branch]]:
 
 
 def _take_sweep(tree: Branch) -> tuple[dict[Key, tuple[Leaf, str]], list[NotCarriedOver]]:
-    """The axes in ``hydra.sweeper.params`` with their values as Python, and what is left.
+    """The axes in ``hydra.sweeper.params`` with their values as Python, and the other settings.
 
-    Takes ``hydra`` out of *tree*.
+    Removes ``hydra`` from *tree*.
     """
     own = tree.items.pop("hydra", None)
     axes: dict[Key, tuple[Leaf, str]] = {}
@@ -257,7 +255,7 @@ def _take_sweep(tree: Branch) -> tuple[dict[Key, tuple[Leaf, str]], list[NotCarr
 
 
 def _axis_text(value: object) -> str:
-    """``"choice(1, 2)"``, ``"range(1, 9, 2)"`` or ``"1,2"`` as Python; ``""`` for what is none."""
+    """``"choice(1, 2)"``, ``"range(1, 9, 2)"`` or ``"1,2"`` as Python; ``""`` for other values."""
     if not isinstance(value, str):
         return f"[{value!r}]" if isinstance(value, (bool, int, float)) else ""
     call = _CALL.fullmatch(value.strip())
@@ -271,8 +269,7 @@ def _axis_text(value: object) -> str:
 
 
 def _sweep_values(text: str) -> str:
-    cuts = [-1, *find_commas(text), len(text)]
-    parts = [text[start + 1 : end].strip() for start, end in pairwise(cuts)]
+    parts = split_at_commas(text)
     if any(char in part for part in parts for char in "[]{}()$"):
         return ""
     return repr([_sweep_value(part) for part in parts])
@@ -287,24 +284,24 @@ def _sweep_value(part: str) -> object:
 
 
 _NameOf = Callable[[tuple[str, ...], tuple[str, ...]], str]
-"""A path from the root, and that of the value that reads it -> the expression that stands for the
-first one's value; raises NotPlainError.
+"""A path from the root, and the path of the value that reads it -> the expression for the first
+one's value; raises NotPlainError.
 """
 
 
 class NotPlainError(ValueError):
-    """Something that only the other tool can work out; the text says what."""
+    """A value that only the other tool can compute; the text says which."""
 
 
 @dataclass(frozen=True)
 class _Reference:
-    """One ``${...}``: what stands between its brackets."""
+    """One ``${...}``: the text between its brackets."""
 
     inner: str
 
 
 def _split_text(text: str) -> Iterator[str | _Reference]:
-    """The parts of *text*, plain ones and references; raises NotPlainError for an open bracket."""
+    """The plain parts and references of *text*; raises NotPlainError for an open bracket."""
     place = 0
     while (start := text.find("${", place)) >= 0:
         if text[:start].endswith("\\"):
@@ -330,7 +327,7 @@ def _closing(text: str, place: int) -> int:
 
 
 def _value_text(value: object, here: tuple[str, ...], name_of: _NameOf) -> str:
-    """*value*, which stands at the path *here*, as Python source; raises NotPlainError."""
+    """*value* at the path *here* as Python source; raises NotPlainError."""
     if isinstance(value, str) and "${" in value:
         return _interpolated(list(_split_text(value)), here, name_of)
     if isinstance(value, list):
@@ -345,7 +342,7 @@ def _value_text(value: object, here: tuple[str, ...], name_of: _NameOf) -> str:
 
 
 def _in_quotes(value: object) -> str:
-    """``repr``, with the quotes that are usual where that changes nothing else."""
+    """``repr`` of *value*, a text in double quotes where nothing needs an escape for it."""
     text = literal(value)
     if isinstance(value, str) and text[0] == "'" and '"' not in text and "\\'" not in text:
         return f'"{text[1:-1]}"'

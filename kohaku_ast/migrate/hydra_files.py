@@ -1,4 +1,4 @@
-"""The YAML files that a Hydra config is composed of, as one tree that keeps lines and comments."""
+"""The YAML files of a Hydra config, composed to one tree with lines and comments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Leaf:
     value: object
     file: str
     line: int
-    #: The comment behind it, else the one above its key.
+    #: The comment after it on its line, else the one above its key.
     help: str = ""
 
 
@@ -42,7 +42,7 @@ class Branch:
     items: dict[str, Leaf | Branch] = field(default_factory=dict)
 
     def merge(self, other: Branch) -> None:
-        """Take over what *other* has; of two values its one."""
+        """Add the values of *other*, which replace own values of the same names."""
         for name, node in other.items.items():
             own = self.items.get(name)
             if isinstance(own, Branch) and isinstance(node, Branch):
@@ -67,7 +67,7 @@ class Branch:
 
 
 def _read_yaml(path: str) -> Branch:
-    """The tree of the file at *path*; raises ConfigError for what is no mapping."""
+    """The tree of the file at *path*; raises ConfigError if it is no mapping."""
     return _Reader(path, decode(read_bytes(path), path).text).read()
 
 
@@ -132,25 +132,25 @@ class _Reader:
         return self.loader.construct_object(node) if kind in _PLAIN else text
 
     def comment(self, key: Any, node: Any) -> str:
-        """Behind the value, or on the lines right above its key."""
+        """The comment after the value on its line, else on the lines right above its key."""
         end = node.end_mark
         rest = self.lines[end.line][end.column :] if end.line < len(self.lines) else ""
         if node.end_mark.line == node.start_mark.line and rest.strip().startswith("#"):
             return rest.strip().lstrip("# ")
-        said: list[str] = []
+        above: list[str] = []
         place = key.start_mark.line - 1
         while place >= 0 and self.lines[place].strip().startswith("#"):
-            said.insert(0, self.lines[place].strip().lstrip("# "))
+            above.insert(0, self.lines[place].strip().lstrip("# "))
             place -= 1
-        is_package = said and said[0].startswith("@package")
-        return " ".join(said[1:] if is_package else said)
+        is_package = above and above[0].startswith("@package")
+        return " ".join(above[1:] if is_package else above)
 
 
 # --- the defaults list: which files a config is made of, and where each goes ----------------------
 
 
 def compose(path: str) -> tuple[Branch, list[NotCarriedOver]]:
-    """The config at *path* with the files of its defaults list, and what is not in it."""
+    """The config at *path* with the files of its defaults list, and what was left out."""
     composer = _Composer(os.path.dirname(path))
     return composer.file(path, "", ()), composer.not_carried_over
 
@@ -164,7 +164,7 @@ class _Composer:
         self.open: list[str] = []
 
     def file(self, path: str, group: str, package: tuple[str, ...]) -> Branch:
-        """The file at *path*, of *group*, with its values below *package*."""
+        """The tree of the file at *path* of *group*, with its values below *package*."""
         own = _read_yaml(path)
         package = _header(path, package)
         made = Branch(path, 1)
@@ -182,7 +182,7 @@ class _Composer:
     def entry(
         self, entry: object, path: str, line: int, group: str, package: tuple[str, ...]
     ) -> Iterator[Branch]:
-        """The files of one *entry* of the list in *path*."""
+        """The trees of the files of one *entry* in the defaults list of *path*."""
         name, options = next(iter(entry.items())) if isinstance(entry, dict) else ("", entry)
         words = str(name).split()
         if "override" in words or str(name).startswith("hydra/"):
@@ -202,12 +202,12 @@ class _Composer:
                 below = os.path.dirname(os.path.relpath(found, self.folder or "."))
                 yield self.file(found, below, place)
             elif not is_optional or found:
-                why = "it needs itself" if found else "no such file"
-                said = f"defaults: {_shown(name, option)}: {why}"
-                self.not_carried_over.append(NotCarriedOver(path, line, said))
+                why = "it refers to itself" if found else "no such file"
+                text = f"defaults: {_shown(name, option)}: {why}"
+                self.not_carried_over.append(NotCarriedOver(path, line, text))
 
     def find(self, group: str, option: str) -> str:
-        """The file of *option*; empty if there is none, or only the run knows its name."""
+        """The file of *option*; empty if there is none, or its name is known only at run time."""
         if option == MISSING or "${" in option:
             return ""
         base = option.lstrip("/") if option.startswith("/") else os.path.join(group, option)
@@ -217,7 +217,7 @@ class _Composer:
 
 
 def _defaults(own: Branch) -> tuple[list[object], int]:
-    """The defaults list, taken out of *own*, and its line."""
+    """The defaults list, which is removed from *own*, and its line."""
     entries = own.items.get("defaults")
     if not isinstance(entries, Leaf) or not isinstance(entries.value, list):
         return [], 0
@@ -230,7 +230,7 @@ def _shown(name: object, option: object) -> str:
 
 
 def _header(path: str, package: tuple[str, ...]) -> tuple[str, ...]:
-    """By ``# @package`` at the top of the file, else *package*."""
+    """The package named by ``# @package`` at the top of the file, else *package*."""
     with open(path, encoding="utf-8", errors="replace") as file:
         found = _PACKAGE.match(file.readline())
     if found is None or found[1] == "_group_":
@@ -239,7 +239,7 @@ def _header(path: str, package: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _place(written: str, package: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """Where the values of a file of group *key* go; *written* stands behind ``@``."""
+    """The package for the values of a file of group *key*; *written* is the text after ``@``."""
     if not written or written == "_group_":
         return (*package, *filter(None, key.split("/")))
     if written == "_here_":

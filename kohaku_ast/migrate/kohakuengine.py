@@ -1,4 +1,4 @@
-"""From a KohakuEngine config to one of ours: a libcst codemod, so layout and comments stay."""
+"""A config from a KohakuEngine config, and a list of what has no counterpart in kohaku_ast."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kohaku_ast.transform.find.source import Source, decode, parse_text, read_by
 from kohaku_ast.transform.find.targets import Targets
 
 # isort: split
-# Below kohakuengine_names, which says how to install it.
+# After kohakuengine_names, whose error says how to install libcst.
 import libcst as cst
 from libcst.metadata import MetadataWrapper
 
@@ -35,7 +35,7 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def migrate_kohakuengine(source: Source, file: str, script: Inspection | None = None) -> Migrated:
-    """The config *source* with its comments; *script* tells which names it may give.
+    """The config *source* with its comments; names that *script* lacks are reported.
 
     Raises SourceError for a file that libcst cannot read, or does not print as it is.
     """
@@ -49,7 +49,7 @@ def migrate_kohakuengine(source: Source, file: str, script: Inspection | None = 
 
 
 def _rewritten(text: str, file: str, swept: set[str]) -> tuple[str, list[NotCarriedOver]]:
-    """The text with all edits, and what stays in it and will not work."""
+    """The text with all edits, and the parts of it that will not work."""
     start = text[: len(text) - len(text.lstrip("\f"))]  # libcst drops a form feed at the start
     module = _parsed(text[len(start) :], file)
     names = KohakuNames(MetadataWrapper(module))
@@ -59,7 +59,7 @@ def _rewritten(text: str, file: str, swept: set[str]) -> tuple[str, list[NotCarr
 
 
 def _parsed(text: str, file: str) -> cst.Module:
-    """The tree of *text*; raises SourceError, which names the line, unless it prints as it is."""
+    """The tree of *text*; raises SourceError with the line if libcst prints it otherwise."""
     try:
         module = cst.parse_module(text)
     except cst.ParserSyntaxError as error:
@@ -74,7 +74,7 @@ def _parsed(text: str, file: str) -> cst.Module:
 
 
 def _refused_line(source: Source, reported: int) -> int:
-    """The line that libcst cannot read. It *reported* one, which may lie statements below."""
+    """The line that libcst cannot read; the *reported* one may be some statements below it."""
     refused: ast.stmt | None = None
     inner: Iterable[ast.stmt] = source.tree.body
     while found := next((one for one in inner if _is_refused(source, one)), None):
@@ -107,7 +107,7 @@ def _is_refused(source: Source, node: ast.stmt) -> bool:
     text = source.text[starts[first - 1] : starts[last]]
     before = source.lines[first - 1][: node.col_offset]
     if before.strip():
-        text = source.segment(node)  # behind a colon or a semicolon
+        text = source.segment(node)  # after a colon or a semicolon
     elif before:
         text = f"if 1:\n{text}"
     try:
@@ -137,9 +137,9 @@ def _gaps(names: KohakuNames, top: TopStatements, file: str) -> Iterator[NotCarr
 
 
 class _CounterpartCheck(cst.CSTVisitor):
-    """Finds what stays in a file as it is and will not work.
+    """Finds the parts of a file that stay as they are and will not work.
 
-    The nodes that *top* migrates are passed over.
+    The nodes that *top* migrates are skipped.
     """
 
     def __init__(self, names: KohakuNames, top: TopStatements) -> None:
@@ -147,26 +147,26 @@ class _CounterpartCheck(cst.CSTVisitor):
         self.names = names
         self.migrated = top.migrated
         self.capture_names = top.capture_names
-        #: The line of each finding, and what it is.
+        #: Line and message of each finding.
         self.found: list[tuple[int, str]] = []
         #: Line and path of each config that this one takes values from.
         self.bases: list[tuple[int, str]] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        """Look at *node* and, unless it is migrated or reported, at what is in it."""
+        """Check *node*; return whether the nodes in it are checked too."""
         if node in self.migrated:
             return False
         name = self.names.of(node)
-        told = _missing(name) or self._capture(node) or _changed(node)
-        if told:
-            self.found.append((self.names.line(node), told))
+        message = _missing(name) or self._capture(node) or _changed(node)
+        if message:
+            self.found.append((self.names.line(node), message))
         if isinstance(node, cst.Attribute) and (name in SAME_NAMES or name in NO_COUNTERPART):
             root(node).visit(self)  # in `kohakuengine.config.Config`, `config` is not missing
             return False
         return self._call(node) if isinstance(node, cst.Call) else True
 
     def _call(self, node: cst.Call) -> bool:
-        """Whether the arguments of *node* are looked at."""
+        """Whether the arguments of *node* are checked."""
         name = self.names.of(node.func)
         if name in NO_COUNTERPART:
             node.func.visit(self)
@@ -186,7 +186,7 @@ class _CounterpartCheck(cst.CSTVisitor):
 
 
 def _missing(name: str) -> str:
-    """What to do without KohakuEngine's *name*; empty if it has a counterpart."""
+    """The message for KohakuEngine's *name*; empty if it has a counterpart."""
     if name in NO_COUNTERPART:
         return f"{name}: {NO_COUNTERPART[name]}"
     is_whole = bool(name) and "." not in name and name not in SAME_NAMES
@@ -194,7 +194,7 @@ def _missing(name: str) -> str:
 
 
 def _changed(node: cst.CSTNode) -> str:
-    """A Config that is changed after it was made."""
+    """The message for a change of a Config after it was made; empty if *node* is none."""
     for target in _changed_ones(node):
         inner = target.value if isinstance(target, cst.Subscript) else target
         if isinstance(inner, cst.Attribute) and inner.attr.value in _FIELDS:
@@ -217,16 +217,16 @@ def _changed_ones(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
 
 
 def _outside_captures(names: KohakuNames, top: TopStatements) -> Iterator[tuple[int, str]]:
-    """The names, with their lines, that capture_globals() did not see."""
+    """Line and message of each name that is assigned outside capture_globals()."""
     for node in statements(names.module.body) if top.captures else ():
         name = assigned_name(node)
         if name and not name.startswith("_") and name != "CONFIG":
-            said = "stood outside capture_globals(), so no script got it: call it"
-            yield names.line(node), f"{name!r} {said} '_{name}'"
+            why = "was outside capture_globals(), so no script got it: call it"
+            yield names.line(node), f"{name!r} {why} '_{name}'"
 
 
 def _old_bases(bases: list[tuple[int, str]], file: str) -> Iterator[tuple[int, str]]:
-    """The configs that *file* takes values from, and that are not ours yet."""
+    """Line and message of each base of *file* that is not migrated yet."""
     for line, name in bases:
         if _is_old(os.path.join(os.path.dirname(file), name)):
             yield line, f"{name} is a KohakuEngine config too: migrate it as well"
@@ -276,7 +276,7 @@ def _names_read(tree: ast.AST) -> set[str]:
 def _unknown_names(
     source: Source, made: ast.Module, file: str, script: Inspection
 ) -> Iterator[NotCarriedOver]:
-    """Names that the script lacks: KohakuEngine set them all the same."""
+    """The names that the script lacks, which KohakuEngine set all the same."""
     if any(getattr(node, "name", "") == "config_gen" for node in made.body):
         return  # the names at the top are its own
     targets = Targets(script.source, script.parameters)
@@ -292,7 +292,7 @@ def _unknown_names(
 
 
 def _first_lines(tree: ast.Module) -> dict[str, int]:
-    """Name -> the line where it is first written, as a name or as a text."""
+    """Name -> its first line, as a name or as a text."""
     lines: dict[str, int] = {}
     for node in ast.walk(tree):
         value = node.value if isinstance(node, ast.Constant) else None

@@ -1,4 +1,4 @@
-"""What a file has of KohakuEngine: which names stand for what, and what has no counterpart here."""
+"""The names of KohakuEngine in a file: what they mean, and which have no counterpart here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ except ImportError as error:
 
 PACKAGE = "kohakuengine"
 SAME_NAMES = frozenset({"Config", "Script", "entrypoint", "run", "use", "use_config"})
-"""What kohaku_ast calls by the same name."""
+"""The names that kohaku_ast has too."""
 
 _LEAVE_OUT = "every name that the file assigns is an override: leave it out"
 _OWN_NAMES = "the file's own names are its Config already, else write Config({...})"
@@ -52,7 +52,7 @@ _KNOWN = SAME_NAMES | {name for name in NO_COUNTERPART if "." not in name}
 
 
 def imports_kohakuengine(tree: ast.Module) -> bool:
-    """Whether *tree* imports anything of KohakuEngine."""
+    """Whether *tree* imports anything from KohakuEngine."""
     modules: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -90,7 +90,7 @@ def imported_module(node: cst.ImportFrom) -> str:
 
 
 class KohakuNames:
-    """Tells what the expressions of one file stand for in KohakuEngine."""
+    """Finds the KohakuEngine names that the expressions of one file mean."""
 
     def __init__(self, wrapper: MetadataWrapper) -> None:
         self.module = wrapper.module
@@ -99,13 +99,13 @@ class KohakuNames:
         self._wrapper = wrapper
         imports = _Imports()
         self.module.visit(imports)
-        #: Whether the file imports anything of it.
+        #: Whether the file imports anything from KohakuEngine.
         self.is_used = imports.is_used
         self._modules = imports.modules
         self._has_star = imports.has_star
 
     def of(self, node: cst.CSTNode | None) -> str:
-        """The name in KohakuEngine that *node* stands for, else ``""``: ``Config.from_globals``.
+        """The name in KohakuEngine that *node* means, else ``""``: ``Config.from_globals``.
 
         By Python's scopes: a parameter called ``use`` is not KohakuEngine's.
         """
@@ -157,13 +157,13 @@ class KohakuNames:
 
     def line(self, node: cst.CSTNode) -> int:
         """The line where *node* starts."""
-        positions = self._wrapper.resolve(PositionProvider)  # made once, by the first question
+        positions = self._wrapper.resolve(PositionProvider)  # computed once, at the first call
         line: int = positions[node].start.line
         return line
 
 
 class _Imports(cst.CSTVisitor):
-    """Notes which modules of KohakuEngine a file imports."""
+    """Collects the modules of KohakuEngine that a file imports."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,7 +186,7 @@ class _Imports(cst.CSTVisitor):
             self.is_used = True
 
 
-# --- what the statements are there for -----------------------------------------------------------
+# --- statements that are migrated as a whole -----------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -197,12 +197,12 @@ class TopStatements:
     collectors: frozenset[cst.CSTNode]
     #: Blocks of capture_globals().
     captures: frozenset[cst.With]
-    #: Assignments of a name that is swept: the sweep won.
+    #: Assignments of a name that is swept: the sweep replaced its value.
     swept: frozenset[cst.CSTNode]
 
     @staticmethod
     def of(names: KohakuNames, swept: set[str]) -> TopStatements:
-        """The parts of the file of *names*."""
+        """The statements of the file of *names*; *swept* names are assigned and swept."""
         top = list(statements(names.module.body))
         captures = [one for one in top if isinstance(one, cst.With) and _is_capture(one, names)]
         inside = [one for block in captures for one in statements(block.body.body)]
@@ -214,12 +214,12 @@ class TopStatements:
 
     @property
     def migrated(self) -> frozenset[cst.CSTNode]:
-        """The nodes that nothing is left of."""
+        """The nodes that are removed."""
         return self.collectors | {item for block in self.captures for item in block.items}
 
     @property
     def capture_names(self) -> frozenset[str]:
-        """What the blocks call what they have captured."""
+        """The names after ``as`` in the capture_globals() blocks."""
         named = [item.asname.name for one in self.captures for item in one.items if item.asname]
         return frozenset(map(dotted, named))
 

@@ -1,4 +1,4 @@
-"""What all migrations share: their result, and which parameter a key of another tool means."""
+"""The result of every migration, and the match of another tool's keys with parameters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class NotCarriedOver:
-    """Something that could not be carried over."""
+    """A part of the other tool's file that the new config lacks."""
 
     #: The file as the user named it, and the line in it.
     file: str
     line: int
-    #: What it is, and what to do about it.
+    #: The part, and what to do about it.
     text: str
 
     def __str__(self) -> str:
@@ -35,14 +35,14 @@ class NotCarriedOver:
 
 @dataclass(frozen=True)
 class Migrated:
-    """A config made of another tool's file."""
+    """A config made from another tool's file."""
 
     text: str
     #: In the order of the file.
     not_carried_over: tuple[NotCarriedOver, ...] = ()
 
     def with_heading(self, source: str) -> str:
-        """The text below comments that say what it was made from, and what was left out."""
+        """The text below comments that name *source* and what was left out."""
         folder, name = os.path.split(source)
         heading = [f"# Made from {name} by kogine config migrate."]
         if self.not_carried_over:
@@ -61,12 +61,12 @@ def _below(file: str, folder: str) -> str:
 
 
 def in_order(left: Sequence[NotCarriedOver]) -> tuple[NotCarriedOver, ...]:
-    """*left* by file and line, each said once."""
+    """*left* sorted by file and line, without repetitions."""
     return tuple(sorted(dict.fromkeys(left), key=lambda one: (one.file, one.line)))
 
 
 def _split_start(text: str) -> tuple[str, str]:
-    """A ``#!`` line and an encoding cookie mean something at the top only."""
+    """The ``#!`` line and the encoding cookie, which must stay at the top, and the rest."""
     lines = text.splitlines(keepends=True)
     count = 0
     while (
@@ -75,7 +75,7 @@ def _split_start(text: str) -> tuple[str, str]:
         and (lines[count].startswith("#!") or "coding" in lines[count])
     ):
         count += 1
-    # What is made is written as UTF-8, whatever its source was written in.
+    # The result is written as UTF-8, whatever the encoding of its source.
     start = [_COOKIE.sub(r"\g<1>utf-8", line) for line in lines[:count]]
     return "".join(start), "".join(lines[count:])
 
@@ -93,10 +93,10 @@ class _Match:
 
 
 def match_keys(found: Inspection, keys: Sequence[Key]) -> dict[Key, Parameter | str]:
-    """Each key with the parameter it means, or the reason why it means none.
+    """The parameter that each key means, or the reason why it means none.
 
-    By the whole path, then by its end, then by the last name; of two keys that fit one parameter
-    the closer one has it, and of two equally close ones neither.
+    Keys match by the whole path, then by its end, then by the last name. Of two keys that fit one
+    parameter the closer one gets it; of two equally close ones neither does.
     """
     matches = {key: _match_key(found, key) for key in keys}
     given = {key: match for key, match in matches.items() if isinstance(match, _Match)}
@@ -114,7 +114,7 @@ def match_keys(found: Inspection, keys: Sequence[Key]) -> dict[Key, Parameter | 
 
 
 def _match_key(found: Inspection, key: Key) -> _Match | str:
-    """The closest parameter, or why there is none."""
+    """The closest parameter, or the reason why there is none."""
     for only_settings in (True, False):
         listed = found.listed(everything=not only_settings)
         fitting = [
@@ -139,7 +139,7 @@ def _unknown(found: Inspection, key: Key) -> str:
 
 
 def _ranks(parameter: Parameter, key: Key) -> Iterator[int]:
-    """How close *parameter* is to *key*: one number, or none if they have nothing in common."""
+    """The rank of *parameter* for *key*, 0 for the closest; nothing if they do not match."""
     path = _path(parameter.target)
     forms = [
         path == key,

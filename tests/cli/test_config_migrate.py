@@ -176,7 +176,7 @@ def test_options_of_other_libraries_change_nothing(
             """,
             "size = 4\nlr = 0.1\n",
             [
-                "old.py:2: 'size' stood outside capture_globals(), so no script got it: call it '_size'"
+                "old.py:2: 'size' was outside capture_globals(), so no script got it: call it '_size'"
             ],
             id="a name outside capture_globals",
         ),
@@ -383,7 +383,7 @@ def test_a_base_that_is_no_config_of_ours_yet(tmp_path: Path) -> None:
             """,
             [
                 "old.yaml:1: a: it reads b",
-                "old.yaml:2: b: it needs itself",
+                "old.yaml:2: b: it refers to itself",
                 "old.yaml:3: c: ${no.such} is not in the config",
                 "old.yaml:4: d: ${now:%Y}: the resolver 'now' has no counterpart",
                 "old.yaml:5: e: must be given (???)",

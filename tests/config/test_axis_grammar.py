@@ -77,7 +77,7 @@ BAD_TEXTS = [
     pytest.param("range:a:b", "'a' is not a number", id="range of words"),
     pytest.param("range:0:inf", "'inf' is not a number", id="endless range"),
     pytest.param("range:0:1:2:3", "has 4 fields: write range:START:STOP", id="range, four fields"),
-    pytest.param("range:0:10:0", "step is 0", id="range that stands still"),
+    pytest.param("range:0:10:0", "step is 0", id="range with a step of 0"),
     pytest.param("range:5:0", "holds no value", id="empty range"),
     pytest.param("range:0:1e999", "out of reach", id="range beyond floats"),
     pytest.param("linspace:0:1", "has 2 fields: write linspace", id="linspace without a count"),
@@ -101,12 +101,12 @@ BAD_TEXTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told"), BAD_TEXTS)
-def test_text_is_refused(text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), BAD_TEXTS)
+def test_text_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_axis("lr", text, "--sweep")
     assert str(caught.value).startswith(f"--sweep: the axis lr={text}")
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -304,9 +304,9 @@ BAD_PYTHON = [
 ]
 
 
-@pytest.mark.parametrize(("key", "given_", "told"), BAD_PYTHON)
-def test_python_is_refused(key: object, given_: object, told: str) -> None:
+@pytest.mark.parametrize(("key", "given_", "message"), BAD_PYTHON)
+def test_python_is_refused(key: object, given_: object, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         read_axis(key, given_, "cfg.py:3")
     assert str(caught.value).startswith("cfg.py:3: ")
-    assert told in str(caught.value)
+    assert message in str(caught.value)

@@ -10,8 +10,8 @@ from textwrap import dedent
 import pytest
 
 from kohaku_ast.config.cells import CellList, CellMap, CellText, native
+from kohaku_ast.config.config_files import load, load_config
 from kohaku_ast.config.data_file import read_cells
-from kohaku_ast.config.load import load, load_config
 from kohaku_ast.errors import ConfigError
 from tests.oracle import compare, on_path
 
@@ -148,11 +148,11 @@ def test_reserved_keys_are_native():
     [
         pytest.param("cfg.yaml", "a: 1\nlr: [1", "cfg.yaml:2: not YAML", id="YAML syntax"),
         pytest.param("cfg.yaml", "a: 1\n\tb: 2", "cfg.yaml:2: not YAML", id="tab in YAML"),
-        pytest.param("cfg.yaml", "a: 1\nb: 2\na: 3", "cfg.yaml:3: the key 'a' stands twice", id="duplicate YAML key"),
-        pytest.param("cfg.yaml", "a: {b: 1,\n b: 2}", "cfg.yaml:2: the key 'b' stands twice", id="duplicate inner key"),
+        pytest.param("cfg.yaml", "a: 1\nb: 2\na: 3", "cfg.yaml:3: the key 'a' is given twice", id="duplicate YAML key"),
+        pytest.param("cfg.yaml", "a: {b: 1,\n b: 2}", "cfg.yaml:2: the key 'b' is given twice", id="duplicate inner key"),
         pytest.param("cfg.yaml", "a: !!python/name:os.system x", "cfg.yaml:1: the tag", id="Python tag"),
         pytest.param("cfg.yaml", "a: !mine x", "cfg.yaml:1: the tag '!mine'", id="unknown tag"),
-        pytest.param("cfg.yaml", "a: &a [*a]", "cfg.yaml:1: an alias stands inside", id="alias of itself"),
+        pytest.param("cfg.yaml", "a: &a [*a]", "cfg.yaml:1: an alias is inside", id="alias of itself"),
         pytest.param("cfg.yaml", "a: *b", "cfg.yaml:1: not YAML", id="alias of nothing"),
         pytest.param("cfg.yaml", "[1, 2]: 3", "cfg.yaml:1: a key is one word", id="list as key"),
         pytest.param("cfg.yaml", "a: 1\n<<: 3", "cfg.yaml:2: `<<` merges", id="merge of a number"),
@@ -167,7 +167,7 @@ def test_reserved_keys_are_native():
         pytest.param("cfg.yaml", "_base: other.yaml", "cfg.yaml:1: can't open config 'other.yaml'", id="_base is not there"),
         pytest.param("cfg.yaml", "_base: cfg.yaml", "cfg.yaml:1: the config inherits from itself: cfg.yaml -> cfg.yaml", id="_base is the file itself"),
         pytest.param("cfg.yaml", "a: " + "[" * 3000, "cfg.yaml", id="nested too deep"),
-        pytest.param("cfg.json", '{"a": 1,\n "a": 2}', "cfg.json: the key 'a' stands twice", id="duplicate JSON key"),
+        pytest.param("cfg.json", '{"a": 1,\n "a": 2}', "cfg.json: the key 'a' is given twice", id="duplicate JSON key"),
         pytest.param("cfg.json", '{"a": 1,\n"b" 2}', "cfg.json:2: not JSON", id="JSON syntax"),
         pytest.param("cfg.json", "", "cfg.json:1: not JSON", id="empty JSON"),
         pytest.param("cfg.toml", "a = 1\na = 2", "cfg.toml: not TOML", id="duplicate TOML key"),
@@ -205,7 +205,7 @@ def test_items_of_a_list_have_lines():
 
 def test_missing_yaml_names_the_extra():
     Path("cfg.yaml").write_text("lr: 1")
-    code = "import sys; sys.modules['yaml'] = None\nfrom kohaku_ast.config.load import load\nload('cfg.yaml')"
+    code = "import sys; sys.modules['yaml'] = None\nfrom kohaku_ast.config.config_files import load\nload('cfg.yaml')"
     environment = {"PYTHONPATH": on_path()}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from kohaku_ast.config.cells import CellMap, native
-from kohaku_ast.config.load import load, load_config
+from kohaku_ast.config.config_files import load, load_config
 from kohaku_ast.config.loading import use_config
 from kohaku_ast.errors import ConfigError, UsageError
 from tests.oracle import compare

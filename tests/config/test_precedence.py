@@ -1,4 +1,4 @@
-"""Two names of one parameter in several configs: the config that stands above wins."""
+"""Two names of one parameter in several configs: the later config wins."""
 
 from __future__ import annotations
 

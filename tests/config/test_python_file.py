@@ -7,8 +7,8 @@ from textwrap import dedent
 
 import pytest
 
-from kohaku_ast.config.load import load_config
-from kohaku_ast.config.python_file import OwnCode
+from kohaku_ast.config.config_files import load_config
+from kohaku_ast.config.python_file import ModuleNames
 from kohaku_ast.errors import ConfigError
 
 
@@ -197,5 +197,7 @@ def test_text_with_a_coding_cookie_or_a_bom_is_read(tmp_path):
 
 
 def test_own_code_knows_imports():
-    code = OwnCode.of("import a.b, c as d\nif 1:\n    from e import f\ndef g(): import h\n", "x")
+    code = ModuleNames.of(
+        "import a.b, c as d\nif 1:\n    from e import f\ndef g(): import h\n", "x"
+    )
     assert code.imported == {"a", "d", "f"}

@@ -242,7 +242,7 @@ def test_an_object_given_in_python_stays_the_callers(tmp_path: Path) -> None:
     assert done.stdout == "common runs\n[3]\n", done.stderr
 
 
-def test_a_module_that_fails_at_the_value_is_told_without_our_frames(tmp_path: Path) -> None:
+def test_a_module_that_fails_at_the_value_is_reported_without_our_frames(tmp_path: Path) -> None:
     common = "import sys\nif sys.argv[0].endswith('train.py'): 1 / 0\nclass Net: pass\n"
     script = "print(1)\nnet = None\n"
     written(tmp_path, Shared("", "from common import Net\nnet = Net()\n", (), script))

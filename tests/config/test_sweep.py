@@ -90,7 +90,7 @@ RUNS = [
         id="zip in a product",
     ),
     pytest.param(Sweep(a=[1, 2], b=[5], c=[3, 4]).pair("a", "c"), ["a=1 c=3 b=5", "a=2 c=4 b=5"],
-                 id="axes paired where the first stands"),
+                 id="axes paired in the place of the first"),
     pytest.param(Sweep(a=[1]) + Sweep(b=[2]), ["a=1", "b=2"], id="chain"),
     pytest.param((Sweep(a=[1]) + Sweep(a=[2])) | Config({"a": 3}), [""], id="chain all fixed runs once"),
     pytest.param((Sweep(a=[1, 2]) + Sweep(b=[2])) | Config({"a": 3}), ["", "b=2"], id="chain half fixed"),
@@ -160,10 +160,10 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("act", "told"), REFUSED)
-def test_refused(act: object, told: str) -> None:
+@pytest.mark.parametrize(("act", "message"), REFUSED)
+def test_refused(act: object, message: str) -> None:
     assert callable(act)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         act()
 
 
@@ -188,7 +188,7 @@ def test_values_know_where_they_came_from() -> None:
     assert config.origins == {"a": "Sweep"}
 
 
-def test_all_random_axes_are_one_where_the_first_stands() -> None:
+def test_random_axes_become_one_in_the_place_of_the_first() -> None:
     sweep = Sweep(a=[1, 2], b="uniform:0:1", c=[3], d="randint:0:9").draw(3, seed=5)
     assert [axis.targets for axis in sweep.axes] == [("a",), ("b", "d"), ("c",)]
     assert len(sweep) == 6

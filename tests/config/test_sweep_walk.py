@@ -117,18 +117,18 @@ def drive(sweep: Sweep) -> None:
 
 
 class Search:
-    """Three Configs, the last one conditional; keeps what it was told."""
+    """Three Configs, the last one conditional; stores the outcomes that it gets."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.outcomes: list[object] = []
 
     def __call__(self) -> Iterator[object]:
-        self.told.append((yield {"a": 1}))
-        self.told.append((yield Config({"a": 2})))
-        self.told.append((yield Config({"c": 0}) | Sweep(b=[3, 4])))
+        self.outcomes.append((yield {"a": 1}))
+        self.outcomes.append((yield Config({"a": 2})))
+        self.outcomes.append((yield Config({"c": 0}) | Sweep(b=[3, 4])))
 
 
-TOLD = [
+SEARCHES = [
     pytest.param(lambda s: Sweep.of(s), ["a=1", "a=2", ["b=3", "b=4"]], id="alone"),
     pytest.param(lambda s: Sweep.of(s()), ["a=1", "a=2", ["b=3", "b=4"]], id="as a generator"),
     pytest.param(lambda s: Config({"z": 1}) | Sweep.of(s), ["a=1", "a=2", ["b=3", "b=4"]], id="over a base"),
@@ -139,12 +139,12 @@ TOLD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("make", "told"), TOLD)
-def test_generator_is_told_the_outcomes(make: object, told: list[object]) -> None:
+@pytest.mark.parametrize(("make", "outcomes"), SEARCHES)
+def test_generator_gets_the_outcomes(make: object, outcomes: list[object]) -> None:
     search = Search()
     assert callable(make)
     drive(make(search))
-    assert search.told == told
+    assert search.outcomes == outcomes
 
 
 def test_closed_walk_closes_the_generator() -> None:

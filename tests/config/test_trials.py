@@ -1,4 +1,4 @@
-"""Tables of trials: what a row becomes, and what is refused with the place it stands at."""
+"""Tables of trials: the Config of a row, and errors with the place in the table."""
 
 from __future__ import annotations
 
@@ -102,11 +102,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "told"), REFUSED)
-def test_bad_table_is_refused(tmp_path: Path, name: str, text: str | bytes, told: str) -> None:
+@pytest.mark.parametrize(("name", "text", "message"), REFUSED)
+def test_bad_table_is_refused(tmp_path: Path, name: str, text: str | bytes, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         table(tmp_path, name, text)
-    assert str(caught.value).startswith(f"{tmp_path}/{told}")
+    assert str(caught.value).startswith(f"{tmp_path}/{message}")
 
 
 def test_missing_table_is_refused(tmp_path: Path) -> None:

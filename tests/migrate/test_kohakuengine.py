@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kohaku_ast.config.load import load_config
+from kohaku_ast.config.config_files import load_config
 from kohaku_ast.errors import SourceError
 from kohaku_ast.migrate.kohakuengine import migrate_kohakuengine
 from kohaku_ast.transform.find.source import Source, decode
@@ -46,7 +46,7 @@ def table(text: str) -> str:
         pytest.param("f = use(lambda x: x)", "f = lambda x: x", id="a lambda"),
         pytest.param("f = use(lambda: 1)()", "f = (lambda: 1)()", id="a lambda that is called"),
         pytest.param("f = use(a + b) * 2", "f = (a + b) * 2", id="a sum in a product"),
-        pytest.param("f = -use(a or b)", "f = -(a or b)", id="behind an operator"),
+        pytest.param("f = -use(a or b)", "f = -(a or b)", id="after an operator"),
         pytest.param("f = use(1).real", "f = (1).real", id="an attribute of a number"),
         pytest.param("f = use(g).real[use(0)]", "f = g.real[(0)]", id="in a subscript"),
         pytest.param("f = use(i for i in x)", "f = (i for i in x)", id="a generator"),
@@ -55,7 +55,7 @@ def table(text: str) -> str:
         pytest.param("f = (use(g))", "f = (g)", id="brackets around it"),
         pytest.param("f = (use(a if b else c))", "f = (a if b else c)", id="brackets that do"),
         pytest.param("f = use('a' 'b')", "f = 'a' 'b'", id="two texts"),
-        pytest.param("f = use(g, )", "f = g", id="a comma behind"),
+        pytest.param("f = use(g, )", "f = g", id="a comma after"),
         pytest.param("f = use( g )", "f = g", id="blanks"),
         pytest.param("f = [use(g), *use(a or b)]", "f = [g, *(a or b)]", id="in a list"),
         pytest.param("f = {'k': use(a or b)}", "f = {'k': a or b}", id="in a dict"),
@@ -73,7 +73,7 @@ def table(text: str) -> str:
             "f = (\n    # why\n    g  # then\n)",
             id="comments inside",
         ),
-        pytest.param("f = use(  # why\n    g\n)", "f = (  # why\n    g\n)", id="a comment behind"),
+        pytest.param("f = use(  # why\n    g\n)", "f = (  # why\n    g\n)", id="a comment after"),
     ],
 )  # fmt: skip
 def test_use(old: str, new: str) -> None:
@@ -149,7 +149,7 @@ def test_use(old: str, new: str) -> None:
         pytest.param(
             "with capture_globals() as c:  # mine\n    lr = 1\n",
             "# mine\nlr = 1\n",
-            id="a comment behind the colon",
+            id="a comment after the colon",
         ),
         pytest.param(
             "# mine\nwith (\n    capture_globals() as c  # all\n):\n    # the step\n    lr = 1\n",
@@ -268,7 +268,7 @@ def test_collecting(old: str, new: str) -> None:
         pytest.param(
             "import math; from kohakuengine import use\ny = use(x)\n",
             "import math\ny = x\n",
-            id="behind a semicolon",
+            id="after a semicolon",
         ),
         pytest.param(
             "import math\n\n# theirs\nfrom kohakuengine import use\n\n# mine\ny = use(x)\n",
@@ -359,7 +359,7 @@ def test_collecting(old: str, new: str) -> None:
         pytest.param(
             "if x: from kohakuengine import use\ny = use(f)\n",
             "if x: pass\ny = f\n",
-            id="behind a colon",
+            id="after a colon",
         ),
         pytest.param(
             "from kohakuengine import Config\ndef f() -> 'Config': pass\n",
@@ -533,7 +533,7 @@ def test_whole_files_come_back_to_the_byte(path: Path) -> None:
         pytest.param(
             "try:\n    pass\nexcept E:\n    x = 1\nelse: (y): int\nz = 1\n",
             "old.py:6: 'else: (y): int': libcst cannot read this line",
-            id="not read behind a colon",
+            id="not read after a colon",
         ),
         pytest.param(
             "try:\n    x\nexcept E :\n    x\n",
@@ -591,7 +591,7 @@ def test_a_long_sum_is_no_obstacle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param(
             "from kohakuengine import RawArg\nx = use(RawArg('1'))\n",
@@ -642,8 +642,8 @@ def test_a_long_sum_is_no_obstacle() -> None:
         pytest.param(
             "bs: int = 1; wd = 2\nwith capture_globals() as ctx:\n    lr = 1\n_x = 1\n",
             [
-                "old.py:2: 'bs' stood outside capture_globals(), so no script got it: call it '_bs'",
-                "old.py:2: 'wd' stood outside capture_globals(), so no script got it: call it '_wd'",
+                "old.py:2: 'bs' was outside capture_globals(), so no script got it: call it '_bs'",
+                "old.py:2: 'wd' was outside capture_globals(), so no script got it: call it '_wd'",
             ],
             id="names outside of a block",
         ),
@@ -658,8 +658,8 @@ def test_a_long_sum_is_no_obstacle() -> None:
         ),
     ],
 )  # fmt: skip
-def test_not_carried_over(text: str, told: list[str]) -> None:
-    assert migrated(IMPORT + text)[1] == told
+def test_not_carried_over(text: str, message: list[str]) -> None:
+    assert migrated(IMPORT + text)[1] == message
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -779,8 +779,8 @@ def without_libcst(tmp_path: Path) -> dict[str, str]:
 def test_says_how_to_install_libcst(tmp_path: Path, without_libcst: dict[str, str]) -> None:
     (tmp_path / "old.py").write_text("from kohakuengine import use\n")
     done = run_kogine(tmp_path, "config", "migrate", "old.py", **without_libcst)
-    told = 'KohakuEngine configs are migrated with libcst: pip install "libcst>=1.4"'
-    assert (done.status, done.stdout, done.stderr) == (2, "", f"kogine: error: {told}\n")
+    message = 'KohakuEngine configs are migrated with libcst: pip install "libcst>=1.4"'
+    assert (done.status, done.stdout, done.stderr) == (2, "", f"kogine: error: {message}\n")
 
 
 @pytest.mark.parametrize(

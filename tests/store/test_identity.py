@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.config.load import load_config
+from kohaku_ast.config.config_files import load_config
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.runner.overrides import Override

@@ -313,7 +313,7 @@ def test_config_class_is_the_same_in_another_process() -> None:
         "lr = {'mode': Mode.A, 'own': Own(), 'f': lambda n: n + Own.x, 's': {'b', 'a'}}\n"
     )
     program = (
-        "from pathlib import Path\nfrom kohaku_ast.config.load import load_config\n"
+        "from pathlib import Path\nfrom kohaku_ast.config.config_files import load_config\n"
         "from tests.store.flows import Recorded\n"
         "runs = Recorded('train.py', [load_config('cfg.py')], root=Path('.kogine/runs'),\n"
         "    resume=True).run()\nprint([run.state for run in runs])\n"

@@ -1,0 +1,127 @@
+"""Config files: a path in, a Config or a Sweep out.
+
+Data files are read here; the rules of Python files are in python_file.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
+from kohaku_ast.config.config import Config
+from kohaku_ast.config.loading import ConfigLayer, Loading, inherit
+from kohaku_ast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kohaku_ast.config.sweep import Sweep
+
+
+_DATA = (".yaml", ".yml", ".toml", ".json")
+
+
+def load(
+    path: str, *, previous: Mapping[str, object] | None = None, worker_id: int | None = None
+) -> Config | Sweep:
+    """The Config or the Sweep that the file at *path* describes.
+
+    A Python file: its ``config_gen()``, else ``CONFIG``, else every name that it assigns or
+    defines; *previous* (script name -> Outcome) and *worker_id* are for ``config_gen``. A YAML,
+    TOML or JSON file: a mapping of targets to values. Raises ConfigError; an exception of the
+    file's own code is in it with its traceback.
+    """
+    loading = Loading(os.fspath(path), load_file, previous, worker_id)
+    return Config(siblings=(loading.siblings,)) | load_file(loading)
+
+
+def load_config(path: str) -> Config:
+    """The one Config that the file at *path* describes; ConfigError if it is a Sweep."""
+    found = load(path)
+    if isinstance(found, Config):
+        return found
+    raise ConfigError(f"{path} describes a sweep; use Sweep.from_file")
+
+
+def load_sweep(path: str) -> Sweep:
+    """The Sweep that the file at *path* describes; a Config is a sweep of one."""
+    from kohaku_ast.config.sweep import Sweep
+
+    found = load(path)
+    return Sweep.of([found]) if isinstance(found, Config) else found
+
+
+def load_file(loading: Loading) -> Config | Sweep:
+    """The Config or Sweep of *loading*, merged over its bases."""
+    return inherit(loading, _read_layer(loading))
+
+
+def _read_layer(loading: Loading) -> ConfigLayer:
+    ending = os.path.splitext(loading.path)[1].lower()
+    if ending in _DATA:
+        return _read_data_file(loading)
+    if ending not in ("", ".py"):
+        hint = " Rows of a table are for --trials." if ending == ".csv" else ""
+        known = ", ".join([".py", *_DATA])
+        raise ConfigError(f"{loading.path}: a config ends in one of {known}.{hint}")
+    from kohaku_ast.config.python_file import read_python_file
+
+    return read_python_file(loading)
+
+
+def _read_data_file(loading: Loading) -> ConfigLayer:
+    """The values and the sweep of a YAML, TOML or JSON file; its bases are added to *loading*."""
+    from kohaku_ast.config.config_gen import read_sweep
+    from kohaku_ast.config.data_file import read_cells
+    from kohaku_ast.config.python_file import RESERVED, field_of, refuse_mistyped
+
+    found = read_cells(loading.path)
+    top = CellMap() if found.top is None else found.top
+    if not isinstance(top, CellMap):
+        raise ConfigError(f"{found.path}: a config is a mapping of targets to values")
+    origins = {str(name): found.origin(index) for index, name in enumerate(top)}
+    refuse_mistyped({str(name) for name in top} - {"_base"}, found.path)
+    _name_bases(top, origins, loading)
+    config = _targets(top, origins)
+    for name in RESERVED:
+        if name in top:
+            config |= field_of(name, _field(name, top[name]), origins[name])
+    if "_sweep" not in top:
+        return ConfigLayer(config)
+    return ConfigLayer(config, read_sweep(top["_sweep"], loading, origins, config))
+
+
+def _targets(top: CellMap, origins: dict[str, str]) -> Config:
+    values: dict[str, object] = {str(k): v for k, v in top.items() if not k.startswith("_")}
+    where = origins.get("_overrides", "")
+    overrides = top.get("_overrides", CellMap())
+    if not isinstance(overrides, CellMap):
+        raise ConfigError(f"{where}: _overrides is a mapping of targets to values")
+    for target, value in overrides.items():
+        if target in values:
+            place = origins[str(target)]
+            raise ConfigError(f"{where}: {str(target)!r} is in _overrides, and at {place}")
+        values[str(target)] = value
+    return Config(values, origins={target: origins.get(target, where) for target in values})
+
+
+def _field(name: str, cell: Cell) -> object:
+    if name == "_argv" and isinstance(cell, CellList):
+        return [str(one) if isinstance(one, CellText) else native(one) for one in cell]
+    return native(cell)
+
+
+def _name_bases(top: CellMap, origins: dict[str, str], loading: Loading) -> None:
+    """Add the paths in ``_base`` to the bases of *loading*."""
+    if "_base" not in top:
+        return
+    named, where = native(top["_base"]), origins["_base"]
+    paths = named if isinstance(named, list) else [named]
+    for path in paths:
+        if not isinstance(path, str) or not path:
+            raise ConfigError(f"{where}: _base is a path, or a list of paths, got {named!r}")
+        try:
+            loading.base(path, loading.above)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+        loading.bases.append((path, where))

@@ -1,0 +1,109 @@
+"""Whether a value fits the type of its parameter, and the messages for a text that does not.
+
+Imported when a text is refused or a config is checked: never on the warm start path.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+from kohaku_ast.config.cells import native
+from kohaku_ast.value_types import Reading, describe
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (float, int),
+    "complex": (complex, float, int),
+    "str": (str,),
+    "bytes": (bytes,),
+    "list": (list,),
+    "tuple": (tuple,),
+    "dict": (dict,),
+    "set": (set, frozenset),
+    "frozenset": (frozenset, set),
+    "path": (pathlib.PurePath,),
+}
+
+
+def fits(value: object, reading: Reading) -> bool:
+    """Whether *value* is of the type *reading*.
+
+    Also true where this cannot be decided before the script runs: for a member of an enum of the
+    script, and for an array in place of a number.
+    """
+    kind = reading[0]
+    if kind == "optional":
+        return value is None or fits(value, reading[1])
+    if kind == "union":
+        return any(fits(value, inner) for inner in reading[1:])
+    if kind == "literal":
+        return any(type(value) is type(one) and value == one for one in reading[1])
+    if kind == "enum":
+        return value is not None and type(value) not in (str, int, float)
+    if kind not in _TYPES:
+        return True
+    if isinstance(value, bool) and kind != "bool":
+        return False
+    return isinstance(value, _TYPES[kind]) or _stands_for(value, kind)
+
+
+def _stands_for(value: object, kind: str) -> bool:
+    """Whether *value* converts itself to the type, as numpy's numbers do."""
+    protocols = {"int": "__index__", "float": "__float__", "path": "__fspath__"}
+    is_own = type(value).__module__ != "builtins"
+    return is_own and kind in protocols and hasattr(type(value), protocols[kind])
+
+
+def two_meanings(text: str, reading: Reading, name: str) -> str:
+    """The message for a *text* with a comma outside brackets and quotes."""
+    textual = _takes_text(reading)
+    if not textual and text.lstrip()[:1] in ("(", "[", "{"):
+        return expected(text, reading)  # [1, 2 without its end: the comma is not the mistake
+    brief = text if len(text) <= 60 else text[:60] + "..."
+    ways = f"`--sweep {name}={brief}` for a run with each value, `{name}=({brief})` for a tuple"
+    if textual:
+        ways += f", `{name}={brief!r}` (its quotes inside the shell's own) for one text"
+    return f"expected one value ({describe(reading)}), got {brief!r} with a comma: write {ways}"
+
+
+def _takes_text(reading: Reading) -> bool:
+    """Whether a value of *reading* may be a text with a comma."""
+    if reading[0] in ("optional", "union"):
+        return any(_takes_text(inner) for inner in reading[1:])
+    return reading[0] in ("str", "path", "literal", "any", "none")
+
+
+def expected(cell: object, reading: Reading) -> str:
+    """The message for a *cell* that is no value of *reading*."""
+    near = _suggest(cell, reading) if isinstance(cell, str) else ""
+    return f"expected {describe(reading)}, got {_shown(cell)}{near}"
+
+
+def _shown(cell: object) -> str:
+    if getattr(cell, "is_null", False):
+        return "null (for that word as text, put it in quotes)"
+    text = repr(native(cell)) if not isinstance(cell, str) else repr(str(cell)[:100])
+    if isinstance(cell, str):
+        return text if len(cell) <= 100 else f"{text}... ({len(cell)} characters)"
+    return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+def _suggest(text: str, reading: Reading) -> str:
+    names = {name.lower(): name for name in _names(reading)}
+    if not names or len(text) > 100:
+        return ""
+    import difflib
+
+    near = difflib.get_close_matches(text.lower(), names, n=1)
+    return f". Did you mean {names[near[0]]!r}?" if near else ""
+
+
+def _names(reading: Reading) -> list[str]:
+    """The words that *reading* accepts."""
+    if reading[0] == "literal":
+        return [str(choice) for choice in reading[1]]
+    if reading[0] == "enum":
+        return list(reading[2] or ())
+    inner = reading[1:] if reading[0] in ("optional", "union") else ()
+    return [name for each in inner for name in _names(each)]
