@@ -9,8 +9,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
 
-from kohaku_ast.flow.launchers import Done, Handle, OpenLog, WantsValue
-from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.run import Done, Handle, OpenLog, Run, WantsValue
 from kohaku_ast.flow.settings import Limits, Slots
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack

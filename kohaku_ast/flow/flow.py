@@ -12,17 +12,21 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from kohaku_ast.errors import ConfigError, KogineError
-from kohaku_ast.flow.launchers import NO_ROOM, Handle, Launcher, NotStartedError, not_started
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import (
     FAILED,  # fmt: skip
     INTERRUPTED,  # fmt: skip
+    NO_ROOM,
     RETRYING,  # fmt: skip
     RUNNING,  # fmt: skip
     SKIPPED,  # fmt: skip
     SUCCEEDED,  # fmt: skip
+    Handle,
+    Launcher,
+    NotStartedError,
     Queue,
     Run,
+    not_started,
 )
 from kohaku_ast.flow.settings import GRACE, Limits
 from kohaku_ast.flow.signals import Interrupts

@@ -13,9 +13,9 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.flow.flow import Flow
-from kohaku_ast.flow.launchers import MODES, WantsValue, launcher_of
+from kohaku_ast.flow.launchers import MODES, launcher_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
+from kohaku_ast.flow.run import Queue, Run, ScriptConfigs, WantsValue
 from kohaku_ast.flow.settings import (
     Limits,
     Recording,

@@ -13,9 +13,9 @@ from typing import TextIO
 from kohaku_ast.config.cells import native
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import short_repr
+from kohaku_ast.flow.failures import Again, FailureSummary, no_command
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.report import Again, FailureSummary, no_command
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
 from kohaku_ast.runner.outcome import Outcome
 

@@ -8,11 +8,20 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.output import Copy, LogFailed, Tee, logged
-from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.run import (
+    NO_ROOM,
+    Done,
+    Handle,
+    Launcher,
+    OpenLog,
+    Run,
+    WantsValue,
+    not_started,
+)
 from kohaku_ast.flow.settings import INDEX, WORKER, Limits, Slots
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
@@ -30,66 +39,6 @@ from kohaku_ast.transform.find.source import decode
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-
-class Handle(Protocol):
-    """A run under way in another process."""
-
-    @property
-    def pid(self) -> int:
-        """The process; 0 if there is none, or not yet."""
-
-    def wait(self, timeout: float | None = None) -> Outcome:
-        """The Outcome, when it is over."""
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the whole process group; one that is gone is no error."""
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-
-
-Done = Callable[[Run, Outcome], None]
-"""Told, from any thread, that a run is over."""
-
-OpenLog = Callable[[Run, Bound], "int | None"]
-"""Gives the descriptor of the file for what a run prints; None: it prints where we do."""
-
-
-WantsValue: TypeAlias = 'bool | Literal["if possible"]'
-"""Whether what the starting call returns is sent back: False, True, which makes it an error if it
-cannot be, or with something in its place then.
-"""
-
-
-NO_ROOM = (OSError, RuntimeError, MemoryError)
-"""What is raised if the machine has no room for another run: RuntimeError if for no thread."""
-
-
-class NotStartedError(Exception):
-    """There was no descriptor, process, thread or memory left to start a run with."""
-
-
-def not_started(error: Exception) -> Outcome:
-    """The Outcome of a run that *error* kept from being started."""
-    why = getattr(error, "strerror", None) or str(error) or "no memory is left"
-    told = RunError(type(error).__name__, f"it could not be started: {why}", "")
-    return Outcome("failed", error=told, exit_status=1, raised=NotStartedError(why))
-
-
-class Launcher(Protocol):
-    """Starts runs in one mode."""
-
-    #: Whether a run is over when ``start`` comes back.
-    is_inline: bool
-    #: Calls what is the script's own of a run in this process: Ctrl-C is for it then.
-    lend: Lend
-
-    def start(self, run: Run, bound: Bound, done: Done) -> Handle | None:
-        """Start *run*; raises KogineError if that cannot be."""
-
-    def close(self) -> None:
-        """Nothing will be started any more."""
 
 
 class InlineLauncher:

@@ -15,9 +15,9 @@ from rich.style import Style
 from kohaku_ast.config.config import value_text
 from kohaku_ast.display.live import Above, Pace, Painter
 from kohaku_ast.display.text import fitted, plain_line, short_time, width_of
+from kohaku_ast.flow.failures import error_line
 from kohaku_ast.flow.log_watch import metrics_text, seen_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.report import error_line
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RETRYING, RUNNING, SKIPPED, SUCCEEDED, Run
 
 COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last line")

@@ -4,113 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from kohaku_ast.display.live import Out
-from kohaku_ast.display.text import exact_time, plain_line
+from kohaku_ast.display.text import exact_time
+from kohaku_ast.flow.failures import Again, FailedRuns, FailureSummary, error_line, no_command
 from kohaku_ast.flow.log_watch import LogWarnings, LogWatch, metrics_text, seen_of
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
-from kohaku_ast.store.run_folder import last_lines
-
-_MOST_GROUPS = 20
-_MOST_NUMBERS = 8
-_LOG_LINES = 10
-_MOST_WIDTH = 200
-_VARYING = re.compile(
-    r"\S*[/\\]\S*"  # paths
-    r"|\b0x[0-9a-fA-F]+|\b(?=\w*\d)[0-9a-fA-F]{8,}\b"  # addresses, parts of UUIDs
-    r"|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-)
-
-Again = Callable[[Run], str]
-"""Gives the command that repeats a run; empty if there is none."""
-
-
-def no_command(run: Run) -> str:
-    """For flows that no command line describes."""
-    return ""
-
-
-@dataclass
-class FailedRuns:
-    """Runs that failed with the same error, and more of the first of them."""
-
-    #: As in ``[2/4]``, and its label.
-    number: str
-    label: str
-    #: The first line of it.
-    error: str
-    #: The last lines of its log, plain text.
-    lines: tuple[str, ...]
-    log: str
-    again: str
-    #: How many runs, and the numbers of the first of them, from 0.
-    count: int = 1
-    indexes: list[int] = field(default_factory=list)
-
-
-class FailureSummary:
-    """Collects them. Keeps no Run."""
-
-    def __init__(self, again: Again = no_command) -> None:
-        self.groups: dict[str, FailedRuns] = {}
-        #: Runs in none of the groups, because there are too many groups.
-        self.others = 0
-        self._again = again
-
-    def add(self, run: Run) -> None:
-        """*run* has failed."""
-        key = error_key(run)
-        group = self.groups.get(key)
-        if group is not None:
-            group.count += 1
-        elif len(self.groups) < _MOST_GROUPS:
-            group = self.groups[key] = self._group(run)
-        else:
-            self.others += 1
-            return
-        if len(group.indexes) < _MOST_NUMBERS:
-            group.indexes.append(run.index)
-
-    def _group(self, run: Run) -> FailedRuns:
-        return FailedRuns(
-            run.number, run.title, error_line(run), log_lines(run, _LOG_LINES),
-            str(run.log or ""), self._again(run),
-        )  # fmt: skip
-
-
-def error_line(run: Run) -> str:
-    """What ended *run*, on one line."""
-    outcome = run.outcome
-    if outcome is None:
-        return ""
-    why = str(outcome.error) if outcome.error else f"exit status {outcome.exit_status}"
-    return plain_line(why.strip().split("\n", 1)[0])
-
-
-def error_key(run: Run) -> str:
-    """Equal for errors that say the same but for numbers, addresses and paths."""
-    outcome = run.outcome
-    if outcome is None:
-        return ""
-    if outcome.error is not None:
-        return f"{outcome.error.type}: {_VARYING.sub('#', outcome.error.message[:2000])}"
-    # `sys.exit("no data")` leaves nothing but its last words.
-    last = log_lines(run, 1)
-    return f"{outcome.exit_status} {_VARYING.sub('#', last[0]) if last else ''}"
-
-
-def log_lines(run: Run, count: int) -> tuple[str, ...]:
-    """The last *count* lines of the log of *run* that are not blank."""
-    lines = last_lines(run.log, 2 * count) if run.log else []
-    shown = [plain_line(line, _MOST_WIDTH) for line in lines]
-    return tuple([line for line in shown if line][-count:])
 
 
 class Report(Observer):

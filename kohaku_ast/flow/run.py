@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.config.sweep_parts import Walk
-from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.bind import Binder, Bound
+from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.process_exit import Lend
 
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
 SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "interrupted"
@@ -147,3 +148,61 @@ class ScriptConfigs:
         if callable(configs) and not isinstance(configs, (Config, Sweep)):
             configs = configs(previous)
         return Sweep.of(configs, self.name)
+
+
+class Handle(Protocol):
+    """A run under way in another process."""
+
+    @property
+    def pid(self) -> int:
+        """The process; 0 if there is none, or not yet."""
+
+    def wait(self, timeout: float | None = None) -> Outcome:
+        """The Outcome, when it is over."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole process group; one that is gone is no error."""
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+Done = Callable[[Run, Outcome], None]
+"""Called, from any thread, when a run has ended."""
+
+OpenLog = Callable[[Run, Bound], "int | None"]
+"""Gives the descriptor of the file for what a run prints; None: it prints where we do."""
+
+WantsValue: TypeAlias = 'bool | Literal["if possible"]'
+"""Whether the value that the starting call returns is sent back: False; True, and a value that
+cannot be sent is an error; ``"if possible"``, and a placeholder comes in place of such a value.
+"""
+
+NO_ROOM = (OSError, RuntimeError, MemoryError)
+"""Raised if the machine has no room for another run; RuntimeError if no thread can be started."""
+
+
+class NotStartedError(Exception):
+    """There was no descriptor, process, thread or memory left to start a run with."""
+
+
+def not_started(error: Exception) -> Outcome:
+    """The Outcome of a run that *error* kept from being started."""
+    why = getattr(error, "strerror", None) or str(error) or "no memory is left"
+    told = RunError(type(error).__name__, f"it could not be started: {why}", "")
+    return Outcome("failed", error=told, exit_status=1, raised=NotStartedError(why))
+
+
+class Launcher(Protocol):
+    """Starts runs in one mode."""
+
+    #: Whether a run is over when ``start`` comes back.
+    is_inline: bool
+    #: Calls what is the script's own of a run in this process: Ctrl-C is for it then.
+    lend: Lend
+
+    def start(self, run: Run, bound: Bound, done: Done) -> Handle | None:
+        """Start *run*; raises KogineError if that cannot be."""
+
+    def close(self) -> None:
+        """Nothing will be started any more."""
