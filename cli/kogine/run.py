@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Collection
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -35,7 +36,6 @@ from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.output import Copy, Tee
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs
-from kohaku_ast.flow.settings import Recording
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.launch import find_launch, split_function
@@ -43,6 +43,8 @@ from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.process_exit import die_of
 from kohaku_ast.runner.script import COLUMNS, as_row, type_text
 from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.store.record import working_folder
+from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.transform.find.disk_caches import find_cached
 from kohaku_ast.transform.find.entrypoints import Entrypoint
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source, with_modules
@@ -230,8 +232,8 @@ def recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
 
 
 def _run(run: Run, bound: Bound) -> int:
-    recorder = Recording().recorder(warn_on_stderr, tell_on_stderr, lambda run: {}, has_logs=True)
-    assert recorder is not None
+    root = Path(working_folder(), RUNS)
+    recorder = Recorder(root, warn=warn_on_stderr, tell=tell_on_stderr)
     tee = Tee()
     with _Signals() as signals:
         try:

@@ -24,6 +24,7 @@ from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError
 from kohaku_ast.flow.run import ScriptConfigs
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.overrides import Override
@@ -41,8 +42,8 @@ def sweep(
     # A generator may look at what its runs returned, and so may who reads records.
     listens = is_search or (isinstance(config, Sweep) and config.listens)
     spreads = not listens and _spreads(command, config)
-    options = read_flow_options(command, mode=_usual_mode(launch), spreads=spreads)
-    captures = listens or options.is_json or options.plan.recording.is_on
+    options = read_flow_options(command, FlowSettings(mode=_usual_mode(launch)), spreads=spreads)
+    captures = listens or options.is_json or options.settings.records
     binder = binder_of(launch, command, entrypoint, capture=captures)
     try:
         found = sweep_of(command, config, binder)

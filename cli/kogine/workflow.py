@@ -44,7 +44,7 @@ from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
 from kohaku_ast.flow.run import Previous, ScriptConfigs
-from kohaku_ast.flow.settings import Limits
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
@@ -195,14 +195,7 @@ def _told(names: Mapping[str, object], command: ScriptCommand) -> int:
 
 
 def _run(flow: Sequential | Parallel, command: ScriptCommand) -> int:
-    options = read_flow_options(
-        command,
-        mode=flow.mode,
-        limits=flow.limits,
-        slots=flow.slots,
-        nice=flow.nice,
-        recording=flow.recording,
-    )
+    options = read_flow_options(command, flow.settings, threads=flow.settings.threads)
     return run_flow(flow.works(), options, again_of_scripts, flow.total(), flow.observers)
 
 
@@ -235,8 +228,8 @@ def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], 
     time, by default on all usable cores.
     """
     mode = "spawn" if is_parallel else "inline"
-    limits = Limits(stops_on_error=not is_parallel)
-    options = read_flow_options(command, mode=mode, limits=limits, spreads=is_parallel)
+    usual = FlowSettings(mode=mode, stops_on_error=not is_parallel)
+    options = read_flow_options(command, usual, spreads=is_parallel)
     with output(options.is_json):  # what config files print is no JSON
         works = _works(command)
     if "dry_run" in command.options:

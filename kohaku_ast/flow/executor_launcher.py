@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from kohaku_ast.flow.run import Done, Handle, OpenLog, Run, WantsValue
-from kohaku_ast.flow.settings import Limits, Slots
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
 from kohaku_ast.runner.outcome import Outcome, RunError, Unread, outcome_of
@@ -32,18 +32,16 @@ class ExecutorLauncher:
     def __init__(
         self,
         executor: Executor,
-        slots: Slots,
+        settings: FlowSettings,
         open_log: OpenLog = lambda run, bound: None,
         *,
-        limits: Limits = Limits(),  # noqa: B008  # it is frozen
         wants_value: WantsValue = True,
-        nice: int = 0,
     ) -> None:
         """*open_log* begins the record; what runs print appears where the workers are. The
-        timeout of *limits* counts from when a worker begins.
+        timeout of *settings* counts from when a worker begins.
         """
-        self.executor, self.slots, self.open_log = executor, slots, open_log
-        self.limits, self.wants_value, self.nice = limits, wants_value, nice
+        self.executor, self.settings, self.open_log = executor, settings, open_log
+        self.wants_value = wants_value
         self.lend: Lend = lend_nothing
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
@@ -64,11 +62,11 @@ class ExecutorLauncher:
             uuid.uuid4().hex,
             Packed(pack(bound, self.wants_value), bound.argv),
             os.getpid(),
-            self.slots.of(run),
+            self.settings.variables(run),
             os.getcwd(),
-            self.limits.timeout,
-            self.limits.grace,
-            self.nice,
+            self.settings.timeout,
+            self.settings.grace,
+            self.settings.nice,
         )
 
 

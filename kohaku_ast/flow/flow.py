@@ -7,7 +7,7 @@ import queue
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -28,8 +28,9 @@ from kohaku_ast.flow.run import (
     Run,
     not_started,
 )
-from kohaku_ast.flow.settings import GRACE, Limits
+from kohaku_ast.flow.settings import GRACE, FlowSettings
 from kohaku_ast.flow.signals import Interrupts
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 
 HURRY = 5.0
@@ -126,25 +127,27 @@ class Flow:
         self,
         supply: Queue,
         launcher: Launcher,
-        limits: Limits,
+        settings: FlowSettings,
         observers: Sequence[Observer] = (),
         total: int | None = None,
+        is_done: Callable[[Run, Bound], bool] | None = None,
     ) -> None:
-        self.supply, self.launcher, self.limits = supply, launcher, limits
-        self.observers, self.total = observers, total
+        """*is_done* says of each run whether it need not run, and gives it its Outcome then."""
+        self.supply, self.launcher, self.settings = supply, launcher, settings
+        self.observers, self.total, self.is_done = observers, total, is_done
         self.counts: Counter[str] = Counter()
         self.summary = Summary()
         self._active: dict[int, RunningJob] = {}
         self._events: Events = queue.SimpleQueue()
         self._again: list[tuple[float, int, Run]] = []
-        self._free = list(range(limits.workers))
+        self._free = list(range(settings.workers))
         self._count = 0
         self._last: Outcome | None = None
         self._stopped = self._interrupted = False
         self._broken = ""
         self._raised: Exception | None = None
         self._failed_before = 0
-        self._grace = limits.grace
+        self._grace = settings.grace
         #: Whether nothing is started until something has ended; and which runs had to wait so.
         self._is_full = False
         self._put_off: Counter[int] = Counter()
@@ -221,7 +224,7 @@ class Flow:
     def _start(self, run: Run) -> Iterator[Run]:
         try:
             bound = run.work.binder.bind(run.config)
-            if self.limits.is_done(run, bound):
+            if self.is_done is not None and self.is_done(run, bound):
                 yield self._skip(run)
                 return
             active = self._begin(run)
@@ -257,7 +260,7 @@ class Flow:
         return self._active[run.index]
 
     def _deadline(self) -> float | None:
-        return time.monotonic() + self.limits.timeout if self.limits.timeout else None
+        return time.monotonic() + self.settings.timeout if self.settings.timeout else None
 
     def _tell_process(self, active: RunningJob) -> None:
         if not active.is_told and active.handle is not None and active.handle.pid:
@@ -317,7 +320,7 @@ class Flow:
         if run.state == RUNNING:
             heapq.heappush(self._free, run.slot)
         run.ended = time.time()
-        run.outcome = _told(outcome, active, self.limits)
+        run.outcome = _with_reason(outcome, active, self.settings.timeout)
         if active.reason == "interrupted":
             run.state = INTERRUPTED
         else:
@@ -330,8 +333,8 @@ class Flow:
             self._retry(run, 0.0)
             return
         attempt = run.attempt - self._put_off[run.index]
-        if run.state == FAILED and attempt <= self.limits.retries and not self._stopped:
-            self._retry(run, self.limits.backoff * 2 ** (attempt - 1))
+        if run.state == FAILED and attempt <= self.settings.retries and not self._stopped:
+            self._retry(run, self.settings.backoff * 2 ** (attempt - 1))
             return
         self._put_off.pop(run.index, None)
         yield self._over(run)
@@ -359,7 +362,7 @@ class Flow:
         self._last = run.outcome
         if run.outcome is not None:
             self.supply.previous[run.work.name] = run.outcome
-        if ended == FAILED and self.limits.stops_on_error:
+        if ended == FAILED and self.settings.stops_on_error:
             self._stopped = True
 
     def _retry(self, run: Run, seconds: float) -> None:
@@ -389,7 +392,7 @@ class Flow:
         if count == 0:
             return
         if deadly:  # who sends it will soon send SIGKILL
-            self._grace = min(self.limits.grace, HURRY)
+            self._grace = min(self.settings.grace, HURRY)
         if not self._interrupted:
             self._interrupted = self._stopped = True
             for active in self._active.values():
@@ -405,9 +408,9 @@ class Flow:
             active.kill()
 
 
-def _told(outcome: Outcome, active: RunningJob, limits: Limits) -> Outcome:
-    """*outcome*, with the reason why we ended it."""
+def _with_reason(outcome: Outcome, active: RunningJob, timeout: float | None) -> Outcome:
+    """*outcome*, with an error that says so if the run was ended by its *timeout*."""
     if active.reason == "timeout":
-        error = RunError("TimeoutError", f"took longer than {limits.timeout:g} s", "")
+        error = RunError("TimeoutError", f"took longer than {timeout:g} s", "")
         return replace(outcome, status="failed", error=error)
     return outcome

@@ -22,7 +22,7 @@ from kohaku_ast.flow.run import (
     WantsValue,
     not_started,
 )
-from kohaku_ast.flow.settings import INDEX, WORKER, Limits, Slots
+from kohaku_ast.flow.settings import INDEX, WORKER, FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
 from kohaku_ast.runner.job import pack
@@ -38,7 +38,7 @@ from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    pass
 
 
 class InlineLauncher:
@@ -91,18 +91,17 @@ class ProcessLauncher:
 
     def __init__(
         self,
-        slots: Slots,
+        settings: FlowSettings,
         open_log: OpenLog,
         *,
         wants_value: WantsValue = True,
-        nice: int = 0,
         shows: bool = False,
         log_failed: LogFailed = lambda error: None,
     ) -> None:
         """*shows*: what runs print is shown here as well as kept in their logs."""
-        self.slots, self.open_log, self.log_failed = slots, open_log, log_failed
+        self.settings, self.open_log, self.log_failed = settings, open_log, log_failed
         self.lend: Lend = lend_nothing
-        self.wants_value, self.nice = wants_value, nice
+        self.wants_value = wants_value
         self._tee = Tee(shows, guards=True)
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
@@ -115,7 +114,7 @@ class ProcessLauncher:
             handle = self.begin(
                 bound,
                 wants_value=self.wants_value,
-                env={**os.environ, **self.slots.of(run)},
+                env={**os.environ, **self.settings.variables(run)},
                 stdout=copy.stdout if copy else log,
                 stderr=copy.stderr if copy else log,
                 # What the terminal sends (Ctrl-C) reaches the runs through the flow alone.
@@ -150,9 +149,9 @@ class ProcessLauncher:
         self._tee.close()
 
     def be_nice(self, pid: int) -> None:
-        """Give *pid*, if there is one already, its priority."""
-        if self.nice and pid:
-            set_priority(pid, self.nice)
+        """Set the priority of the process *pid*; 0: there is none yet."""
+        if self.settings.nice and pid:
+            set_priority(pid, self.settings.nice)
 
 
 class SpawnLauncher(ProcessLauncher):
@@ -186,32 +185,26 @@ def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:
 MODES = ("inline", "spawn", "warm")
 
 
-def launcher_of(
-    mode: str | Executor,
-    slots: Slots,
+def make_launcher(
+    settings: FlowSettings,
+    *,
+    wants_value: WantsValue,
+    warn: Callable[[Run, str], None],
     open_log: OpenLog = lambda run, bound: None,
-    warn: Callable[[Run, str], None] | None = None,
     shows: bool = False,
-    limits: Limits = Limits(),  # noqa: B008  # it is frozen
     log_failed: LogFailed = lambda error: None,
-    **options: Any,
 ) -> Launcher:
-    """What starts runs in *mode*; an Executor is lent, is not shut down, and has to be told of
-    *limits*. *options* are as for ProcessLauncher.
+    """The Launcher for ``settings.mode``; an Executor is not shut down. The rest is as for
+    InlineLauncher and ProcessLauncher.
     """
-    if mode == "inline":
-        return InlineLauncher(warn or _warn, open_log, shows, log_failed)
-    if mode == "warm":
-        return WarmLauncher(slots, open_log, shows=shows, log_failed=log_failed, **options)
-    if isinstance(mode, str):
-        return SpawnLauncher(slots, open_log, shows=shows, log_failed=log_failed, **options)
-    from kohaku_ast.flow.executor_launcher import ExecutorLauncher
+    if not isinstance(settings.mode, str):
+        from kohaku_ast.flow.executor_launcher import ExecutorLauncher
 
-    return ExecutorLauncher(mode, slots, open_log, limits=limits, **options)
-
-
-def _warn(run: Run, message: str) -> None:
-    print(f"kogine: warning: {run.label}: {message}", file=sys.stderr)
+        return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
+    if settings.mode == "inline":
+        return InlineLauncher(warn, open_log, shows, log_failed)
+    kind = WarmLauncher if settings.mode == "warm" else SpawnLauncher
+    return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
 
 
 _AT_ONCE = 16

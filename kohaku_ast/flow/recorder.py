@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store import own_modules, record
@@ -202,6 +203,24 @@ class Recorder(Observer):
         if log is not None:
             os.close(log)
         self._open.pop(run.index).folder.remove()
+
+
+def make_recorder(
+    settings: FlowSettings, warn: Callable[[str], None], tell: Callable[[str], None]
+) -> Recorder | None:
+    """The Recorder of a flow with *settings*; None if it keeps no records."""
+    if not settings.records:
+        return None
+    return Recorder(
+        # Not Path.absolute: a flow runs even if its working folder was removed.
+        Path(working_folder(), settings.root),
+        resume=settings.resumes,
+        retry_failed=settings.retries_failed,
+        has_logs=settings.has_logs,
+        variables=settings.variables,
+        warn=warn,
+        tell=tell,
+    )
 
 
 class Kept:
