@@ -242,7 +242,7 @@ def _run(run: Run, bound: Bound) -> int:
             recorder.on_refuse(run)
             return report(error)
         finally:
-            tee.tell_trouble(recorder.on_log_failed)
+            tee.report_error(recorder.on_log_failed)
             tee.close()
             recorder.on_finish(Summary())
     return _end_alike(outcome.exit_status)

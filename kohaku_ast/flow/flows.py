@@ -1,4 +1,4 @@
-"""Sequential and Parallel: many runs of one or several Scripts."""
+"""Sequential and Parallel: many runs of one or several Scripts. make_flow puts a Flow together."""
 
 from __future__ import annotations
 
@@ -215,8 +215,8 @@ class Sequential(_Flow):
     """Runs one after another: ``Sequential([Script("prep.py"), Script("train.py", sweep)]).run()``.
 
     A Script's config is a Config, a Sweep, an iterable or generator of Configs, or a function of
-    the Outcomes so far (Script name -> Outcome) that gives one of these; it is asked for the next
-    Config when a run can start, and a generator gets that run's Outcome back:
+    the Outcomes so far (Script name -> Outcome) that returns one of these; the next Config is
+    requested when a run can start, and a generator gets the Outcome of that run back:
     ``outcome = yield Config(...)``.
     """
 
@@ -232,8 +232,8 @@ class Sequential(_Flow):
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
-        ``record=False`` keeps nothing in ``.kogine/runs``; ``resume=True`` leaves out what was
-        done before, ``retry_failed=True`` only what has succeeded.
+        ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
+        are recorded as finished, ``retry_failed=True`` only those that succeeded.
         """
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]
@@ -241,9 +241,9 @@ class Sequential(_Flow):
 
 
 class Parallel(_Flow):
-    """Runs at the same time, each in a process of its own; else as Sequential.
+    """Runs at the same time, each in its own process; otherwise like Sequential.
 
-    No run sees another's Outcome: a generator gets None back.
+    No run gets the Outcome of another: a generator gets None back.
     """
 
     def __init__(
@@ -255,11 +255,11 @@ class Parallel(_Flow):
         on_error: str = "continue",
         **options: object,
     ) -> None:
-        """*max_workers*: by default one for each of *gpus*, without these one for each usable core.
+        """*max_workers*: by default one for each of *gpus*, without these one for each core.
 
         *mode*: ``spawn``, ``warm``, or a ``concurrent.futures.Executor``, which is not shut
-        down. The rest as for Sequential. What runs print is in their logs, without records
-        where we print.
+        down. The rest is as for Sequential. The output of the runs is in their logs; without
+        records it appears where this process prints.
         """
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")

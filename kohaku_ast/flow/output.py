@@ -76,7 +76,7 @@ class Tee:
         with self._lock:
             self._active.discard(output)
 
-    def tell_trouble(self, log_failed: LogFailed) -> None:
+    def report_error(self, log_failed: LogFailed) -> None:
         """Tell *log_failed* once if not all that was printed could be written to a log."""
         if self._turns is None:
             return
