@@ -138,7 +138,7 @@ SCHEMA = 1
 """Grows when a field is taken away or means something else; new fields may come without."""
 
 
-def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict[str, object]:
+def program_fields(bound: Bound, overrides: Sequence[Override], folder: str) -> dict[str, object]:
     """What is run, and with which values."""
     launch, config = bound.launch, bound.config
     return {
@@ -150,7 +150,7 @@ def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict
             "sha256": script_hash(bound),
         },
         "program": program_hash(bound, folder),
-        "overrides": written_overrides(bound, overrides),
+        "overrides": _override_fields(bound, overrides),
         "argv": list(bound.argv),
         "cwd": folder,
         "metadata": {name: written(one) for name, one in config.metadata.items()} if config else {},
@@ -158,12 +158,12 @@ def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict
     }
 
 
-def of_start(started: float, attempt: int, process: ProcessMark | None) -> dict[str, object]:
+def start_fields(started: float, attempt: int, process: ProcessMark | None) -> dict[str, object]:
     """Of a run, or of one attempt at it, that is under way."""
     return {
         "status": "running",
         "attempt": attempt,
-        "process": marked(process),
+        "process": process_field(process),
         "started": time_text(started),
         "ended": None,
         "seconds": None,
@@ -174,7 +174,7 @@ def of_start(started: float, attempt: int, process: ProcessMark | None) -> dict[
     }
 
 
-def of_end(status: str, outcome: Outcome | None, ended: float) -> dict[str, object]:
+def end_fields(status: str, outcome: Outcome | None, ended: float) -> dict[str, object]:
     """Of a run that is over; *outcome* is None if nobody saw its end."""
     found: dict[str, object] = {"status": status, "process": None, "ended": time_text(ended)}
     if outcome is None:
@@ -194,12 +194,12 @@ _ERROR = ("type", "message", "traceback")
 _ATTEMPT = ("attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log")
 
 
-def of_attempt(facts: Mapping[str, object]) -> dict[str, object]:
+def attempt_fields(facts: Mapping[str, object]) -> dict[str, object]:
     """What is kept of an attempt once another one is made."""
     return {name: facts[name] for name in _ATTEMPT}
 
 
-def marked(process: ProcessMark | None) -> dict[str, object] | None:
+def process_field(process: ProcessMark | None) -> dict[str, object] | None:
     """A process as it stands in run.json."""
     return None if process is None else {"pid": process.pid, "start": process.start}
 
@@ -218,7 +218,7 @@ def working_folder() -> str:
         return os.environ.get("PWD", "")
 
 
-def written_overrides(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
+def _override_fields(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
     """Each value that holds in *bound*: full target, origin, value. *overrides* are all that
     were given, as the user wrote them.
     """
@@ -262,12 +262,15 @@ def _of_module(
     return found
 
 
-class Surroundings:
+class FlowEnvironment:
     """Machine, process and repositories, as a flow finds them when it begins."""
 
     def __init__(self) -> None:
         self._machine = environment.machine()
-        self._flow = {"host": environment.host(), "flow": marked(ProcessMark.of(os.getpid()))}
+        self._flow = {
+            "host": environment.host(),
+            "flow": process_field(ProcessMark.of(os.getpid())),
+        }
         #: Script -> what is checked out.
         self._commits: dict[str, Commit | None] = {}
         self._patience = Patience()
