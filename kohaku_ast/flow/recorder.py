@@ -1,6 +1,6 @@
-"""Recorder: keeps a record of every run of a flow, and knows what earlier flows have finished.
+"""Recorder: writes a record of every run of a flow, and finds runs that earlier flows finished.
 
-A disk that does not want records never stops a run: it is said once, and the runs go on.
+A disk that cannot be written never stops a run: the user is warned once, and the runs go on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MOST_UNWRITTEN = 1000
 
 
 class Recorder(Observer):
-    """Writes below *root*; see ``docs/reference/records.md``."""
+    """Writes records below *root*; see ``docs/reference/records.md``."""
 
     def __init__(
         self,
@@ -51,22 +51,22 @@ class Recorder(Observer):
         warn: Callable[[str], None],
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """*resume*: what earlier flows have finished is done, failures too unless *retry_failed*
-        (which resumes as well). *variables* is what a run has besides our own environment.
-        *warn* is told, once, why something cannot be written, and *tell*, at the end, what was left
-        out.
+        """*resume*: runs that earlier flows finished are skipped, also failed ones unless
+        *retry_failed* (which resumes as well). *variables* gives the variables that a run has
+        besides the environment of this process. *warn* gets, once, why something cannot be
+        written, and *tell*, at the end, how many runs were skipped.
         """
         self.root, self.has_logs = root.absolute(), has_logs
         self.variables = variables
-        said: set[str] = set()
+        seen: set[str] = set()
 
         def warn_once(subject: str, text: str) -> None:
-            if subject not in said:
-                said.add(subject)
+            if subject not in seen:
+                seen.add(subject)
                 warn(text)
 
         self._warn, self._tell = warn_once, tell
-        #: What was not run again; None if nothing is resumed.
+        #: The runs that were skipped; None if nothing is resumed.
         self.resumed: ResumedRuns | None = None
         if resume or retry_failed:
             self.resumed = ResumedRuns(Finished(self.root), retry_failed, warn_once)
@@ -78,17 +78,17 @@ class Recorder(Observer):
 
     def is_done(self, run: Run, bound: Bound) -> bool:
         """Whether *run* need not run; then it gets its recorded Outcome, folder and log."""
-        # Before anybody looks at the values: some get their content only then.
+        # Before other code reads the values: reading changes the content of some.
         name = self._identity(run, bound)
         if self.resumed is None or run.attempt > 1:
             return False
         return self.resumed.is_done(run, bound, name, self._environment.commit_of(bound))
 
     def open(self, run: Run, bound: Bound) -> int | None:
-        """Make or reuse the folder of *run* and say there that it runs.
+        """Make or reuse the folder of *run* and record there that it runs.
 
-        The descriptor of its log, for stdout and stderr, which the caller closes; None if there
-        is none.
+        Returns the descriptor of its log, for stdout and stderr, which the caller closes; None if
+        there is no log.
         """
         record = self._open.get(run.index) or self._create(run, bound)
         if record is None:
@@ -105,19 +105,19 @@ class Recorder(Observer):
         return log
 
     def on_process(self, run: Run, pid: int) -> None:
-        """*run* has got its process."""
+        """Record the process of *run*."""
         record = self._open.get(run.index)
         if record is not None:
             record.facts["process"] = process_field(ProcessMark.of(pid))
             self._write(record)
 
     def on_refuse(self, run: Run) -> None:
-        """It leaves nothing."""
+        """Remove the folder of *run*."""
         record = self._open.pop(run.index, None)
         if record is not None:
             record.folder.remove()
 
-    # --- as it goes ------------------------------------------------------------------------------
+    # --- during and after a run ------------------------------------------------------------------
 
     def on_retry(self, run: Run, seconds: float) -> None:
         """End the attempt in the record: the run goes on with another one."""
@@ -128,7 +128,7 @@ class Recorder(Observer):
             self._write(record)
 
     def on_end(self, run: Run) -> None:
-        """The final record."""
+        """Write the final record."""
         record = self._open.get(run.index)
         if record is None or not record.is_between_attempts:
             self._end(run.index, run.state, run.outcome, run.ended)
@@ -137,7 +137,7 @@ class Recorder(Observer):
         self._close(run.index, record)
 
     def on_finish(self, summary: Summary) -> None:
-        """What nobody has seen the end of was ended with the flow."""
+        """Record runs without an end as interrupted, and report the runs that were skipped."""
         for index, record in list(self._open.items()):
             if record.is_between_attempts:
                 record.make_last_attempt()
@@ -235,11 +235,11 @@ def make_recorder(
 
 
 class OpenRecord:
-    """A folder and what is to stand in its run.json."""
+    """The record of a run that has not ended: its folder and the fields of run.json."""
 
-    def __init__(self, folder: RunFolder, known: dict[str, object], has_log: bool) -> None:
+    def __init__(self, folder: RunFolder, fields: dict[str, object], has_log: bool) -> None:
         self.folder = folder
-        self.facts = known
+        self.facts = fields
         self.attempts: tuple[dict[str, object], ...] = ()
         self.has_log = has_log
         self.is_between_attempts = False
@@ -247,7 +247,7 @@ class OpenRecord:
         self.log_error: OSError | None = None
 
     def begin(self, attempt: int, started: float) -> int | None:
-        """An attempt begins; the descriptor of its log, which the caller closes."""
+        """Begin an attempt; return the descriptor of its log, which the caller closes."""
         self.is_between_attempts = False
         self.facts.update(start_fields(started, attempt, None), attempts=self.attempts, log=None)
         return self._open_log() if self.has_log else None
@@ -262,11 +262,11 @@ class OpenRecord:
         return log
 
     def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
-        """The attempt, and with it perhaps the run, is over."""
+        """Set the fields of an attempt, perhaps the last one, that has ended."""
         self.facts.update(end_fields(status, outcome, ended))
 
     def put_attempt_aside(self) -> None:
-        """Keep the attempt that has just ended: another one is to come."""
+        """Move the attempt that has ended to ``attempts``: another one comes."""
         number = self.facts["attempt"]
         assert isinstance(number, int)
         if self.facts["log"] is not None:
@@ -280,31 +280,31 @@ class OpenRecord:
         self.facts["status"] = "running"
 
     def make_last_attempt(self) -> Path | None:
-        """There will be no other attempt after all; where its log is."""
+        """Take the last one out of ``attempts``: no other one comes. Returns its log."""
         *others, last = self.attempts
         self.facts.update(last, attempts=others)
         self.is_between_attempts = False
         return None if last["log"] is None else self.folder.path / str(last["log"])
 
     def write(self) -> None:
-        """Raises OSError."""
+        """Write run.json. Raises OSError."""
         self.folder.write(self.facts)
 
 
 class ResumedRuns:
-    """What of a flow was done before."""
+    """Finds the runs that earlier flows finished, and counts those that are skipped."""
 
     def __init__(
         self, finished: Finished, retry_failed: bool, warn: Callable[[str, str], None]
     ) -> None:
-        """*warn* gets a subject, of which it speaks once, and a sentence."""
-        own_modules.forget()  # of the flow before, in a notebook
+        """*warn* gets a subject, about which it warns once, and a sentence."""
+        own_modules.forget()  # those of an earlier flow in this process
         self._finished, self._warn = finished, warn
         self._statuses = (SUCCEEDED,) if retry_failed else (SUCCEEDED, FAILED)
-        #: How the runs that were not run again had ended -> how many.
+        #: State -> number of skipped runs that had ended in it.
         self.skipped: Counter[str] = Counter()
-        #: Of these: at another git commit than now.
-        self.at_other_commit = 0
+        #: The number of skipped runs whose record has another git commit.
+        self.other_commit = 0
 
     def is_done(self, run: Run, bound: Bound, identity: str, commit: str) -> bool:
         """Whether there is a record for *run*, which then gets its Outcome, folder and log."""
@@ -316,7 +316,7 @@ class ResumedRuns:
             return False
         run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
         self.skipped[record.status] += 1
-        self.at_other_commit += bool(record.commit and commit and record.commit != commit)
+        self.other_commit += bool(record.commit and commit and record.commit != commit)
         self._warn_of_lost_values(record)
         return True
 
@@ -325,23 +325,19 @@ class ResumedRuns:
         good, bad = self.skipped[SUCCEEDED], self.skipped[FAILED]
         parts = [f"{good} that succeeded before"] if good else []
         parts += [f"{bad} that failed before (--retry-failed runs them again)"] if bad else []
-        hint = (
-            f"; {self.at_other_commit} of them at another git commit"
-            if self.at_other_commit
-            else ""
-        )
+        hint = f"; {self.other_commit} of them at another git commit" if self.other_commit else ""
         return f"skipped {' and '.join(parts)}{hint}" if parts else ""
 
     def _take(self, identity: str, wanted: set[str]) -> Record | None:
         for status in self._statuses:
-            # Of a failed run there are no outputs.
+            # A failed run has no outputs.
             record = self._finished.take(identity, status, wanted if status == SUCCEEDED else ())
             if record is not None:
                 return record
         return None
 
     def _take_unfinished(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
-        """Of a run that was under way in another flow when this one began."""
+        """The record of a run that another flow had under way when this one began."""
         record = self._finished.take(identity, RUNNING)
         if record is None or record.status == RUNNING:
             self._warn_of_orphan(run, record)
