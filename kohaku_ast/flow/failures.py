@@ -31,33 +31,33 @@ def no_command(run: Run) -> str:
 
 @dataclass
 class FailedRuns:
-    """Runs that failed with the same error, and more of the first of them."""
+    """Runs that failed with the same error, with details of the first one."""
 
-    #: As in ``[2/4]``, and its label.
+    #: Its number, as in ``[2/4]``, and its label.
     number: str
     label: str
-    #: The first line of it.
+    #: The first line of the error.
     error: str
-    #: The last lines of its log, plain text.
+    #: The last lines of its log, as plain text.
     lines: tuple[str, ...]
     log: str
     again: str
-    #: How many runs, and the numbers of the first of them, from 0.
+    #: The number of runs, and the indexes of the first of them.
     count: int = 1
     indexes: list[int] = field(default_factory=list)
 
 
 class FailureSummary:
-    """Collects them. Keeps no Run."""
+    """Groups of failed runs. It keeps no Run."""
 
     def __init__(self, again: Again = no_command) -> None:
         self.groups: dict[str, FailedRuns] = {}
-        #: Runs in none of the groups, because there are too many groups.
+        #: The number of runs in no group, because there are too many groups.
         self.others = 0
         self._again = again
 
     def add(self, run: Run) -> None:
-        """*run* has failed."""
+        """Add *run*, which has failed."""
         key = error_key(run)
         group = self.groups.get(key)
         if group is not None:
@@ -78,7 +78,7 @@ class FailureSummary:
 
 
 def error_line(run: Run) -> str:
-    """What ended *run*, on one line."""
+    """The error of *run*, on one line."""
     outcome = run.outcome
     if outcome is None:
         return ""
@@ -87,19 +87,19 @@ def error_line(run: Run) -> str:
 
 
 def error_key(run: Run) -> str:
-    """Equal for errors that say the same but for numbers, addresses and paths."""
+    """Equal for errors that differ only in numbers, addresses and paths."""
     outcome = run.outcome
     if outcome is None:
         return ""
     if outcome.error is not None:
         return f"{outcome.error.type}: {_VARYING.sub('#', outcome.error.message[:2000])}"
-    # `sys.exit("no data")` leaves nothing but its last words.
+    # `sys.exit("no data")` leaves only the last line of its log.
     last = log_lines(run, 1)
     return f"{outcome.exit_status} {_VARYING.sub('#', last[0]) if last else ''}"
 
 
 def log_lines(run: Run, count: int) -> tuple[str, ...]:
-    """The last *count* lines of the log of *run* that are not blank."""
+    """The last *count* lines in the log of *run* that are not blank."""
     lines = last_lines(run.log, 2 * count) if run.log else []
     shown = [plain_line(line, _MOST_WIDTH) for line in lines]
     return tuple([line for line in shown if line][-count:])

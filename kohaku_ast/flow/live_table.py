@@ -1,4 +1,4 @@
-"""LiveTable: the runs under way, and the last of those that are over, on a terminal."""
+"""LiveTable: the runs under way, and the last ones that have ended, on a terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last 
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run."""
+    """The row of one run."""
 
     index: int
     state: str
@@ -35,7 +35,7 @@ class RunRow:
 
 
 def running_row(run: Run, eta: Eta) -> RunRow:
-    """A run under way, as it is now."""
+    """The row of a run under way, as it is now."""
     seen = seen_of(run)
     elapsed = time.time() - run.started
     left = eta.of_run(elapsed, seen.progress)
@@ -47,7 +47,7 @@ def running_row(run: Run, eta: Eta) -> RunRow:
 
 
 def ended_row(run: Run) -> RunRow:
-    """A run that is over: a failed one with its error, others with what they left."""
+    """The row of a run that has ended: with its error if it failed, else with its outputs."""
     seen = seen_of(run)
     outputs = run.outcome.outputs if run.outcome else {}
     left = " ".join(f"{name}={value_text(value)}" for name, value in outputs.items())
@@ -57,7 +57,7 @@ def ended_row(run: Run) -> RunRow:
 
 
 def waiting_row(run: Run, seconds: float) -> RunRow:
-    """A run that has failed and is tried again in *seconds*."""
+    """The row of a run that has failed and is retried in *seconds*."""
     return _row(run, run.seconds, "", short_time(seconds), "", error_line(run))
 
 
@@ -72,7 +72,7 @@ GAP = 2
 
 _LABEL, _METRICS, _LAST = (COLUMNS.index(one) for one in ("label", "metrics", "last line"))
 _LEAST_LAST, _LEAST_LABEL = 12, 8
-# What goes first where there is no room for everything.
+# The order in which columns are left out if the terminal is too narrow.
 _DROPPED = tuple(
     COLUMNS.index(one)
     for one in ("last line", "left", "run", "metrics", "elapsed", "done", "state")
@@ -102,7 +102,7 @@ def widths_for(rows: Sequence[RunRow], total: int, before: Sequence[int] = ()) -
 
 
 def _natural(rows: Sequence[RunRow]) -> list[int]:
-    """As wide as what stands in it, the heading included; 0 for a column without anything."""
+    """The width of each column's longest text, heading included; 0 for an empty column."""
     widths = []
     for column, heading in enumerate(COLUMNS):
         widest = max((width_of(row.cells[column]) for row in rows), default=0)
@@ -126,14 +126,14 @@ _HEADING = Style(bold=True)
 
 
 class Styles:
-    """What the terminal of *stream* can show."""
+    """Colours and characters that the terminal of *stream* can show."""
 
     def __init__(self, stream: TextIO) -> None:
         console = Console(file=stream)
         is_coloured = console.color_system is not None and not console.no_color
         self._system = ColorSystem.STANDARD if is_coloured else None
         encoding = getattr(stream, "encoding", None) or "ascii"
-        #: The end of a text that was cut, in one cell.
+        #: The mark of a text that was cut, in one cell.
         self.ellipsis = "…" if "utf" in encoding.lower() else "~"
 
     def state(self, state: str | None, text: str) -> str:
@@ -150,33 +150,36 @@ _ENOUGH_SECONDS = 2.0
 
 
 class Eta:
-    """Knows how long runs take, and nothing of a single one of them."""
+    """Estimates the time left from the mean duration of runs and from their progress."""
 
     def __init__(self) -> None:
         self._count = 0
         self._seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """A run took so long."""
+        """Add the duration of a run."""
         self._count += 1
         self._seconds += seconds
 
     def of_run(self, elapsed: float, progress: float | None) -> float | None:
-        """Seconds that a run goes on; None if there is nothing to tell it by.
+        """Seconds until a run ends; None if they cannot be estimated.
 
-        Its own word for how far it is counts for more than the others' experience.
+        Its own progress counts for more than the durations of other runs.
         """
         if progress and progress >= _ENOUGH_PROGRESS and elapsed >= _ENOUGH_SECONDS:
             return elapsed * (1 - progress) / progress
         if not self._count:
             return None
-        # One that takes longer than the others will take a little longer still.
+        # A run that takes longer than the mean will take a little longer still.
         return max(self._seconds / self._count - elapsed, 0.1 * elapsed)
 
     def of_all(
         self, waiting: int | None, running: Sequence[tuple[float, float | None]]
     ) -> float | None:
-        """Seconds until all is over. *running*: what ``of_run`` wants to know of each."""
+        """Seconds until all runs have ended; None if they cannot be estimated.
+
+        *waiting* runs have not started; *running*: elapsed seconds and progress of each other one.
+        """
         left = [self.of_run(elapsed, progress) for elapsed, progress in running]
         known = [one for one in left if one is not None]
         if waiting is None or not known or len(known) < len(left):
@@ -192,7 +195,7 @@ _STATE = COLUMNS.index("state")
 
 
 class LiveTable(Observer):
-    """Painted 4 times a second at most, and only what has changed."""
+    """Paints the table 4 times a second at most, and of it only the lines that have changed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._painter = Painter(stream)
@@ -202,14 +205,14 @@ class LiveTable(Observer):
         self._eta = Eta()
         self._began = time.monotonic()
         self._running: dict[int, Run] = {}
-        #: The last that are over, or wait to be tried again.
+        #: The rows of the last runs that have ended or wait for a retry.
         self._ended: dict[int, RunRow] = {}
         self._counts: Counter[str] = Counter()
         self._total: int | None = None
         self._widths: list[int] = []
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """Runs that wait to be tried again are not of the ended any more."""
+        """Show *run* as running."""
         if not self._running and not self._ended:
             self._began = time.monotonic()
             self._above.take()
@@ -219,27 +222,27 @@ class LiveTable(Observer):
         self._show()
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """Times and last lines go on."""
+        """Update times and last lines."""
         self._show()
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """It counts as ended until it starts again."""
+        """Show *run* among the ended ones until it starts again."""
         self._end(run, waiting_row(run, seconds))
 
     def on_skip(self, run: Run) -> None:
-        """Only counted: what was done before is no news."""
+        """Count *run* and show no row."""
         self._total = run.total
         self._counts[run.state] += 1
 
     def on_end(self, run: Run) -> None:
-        """Its row stays until newer ones need the room."""
+        """Show how *run* ended, until newer rows take its place."""
         self._counts[run.state] += 1
         self._eta.add(run.seconds)
         self._end(run, ended_row(run))
 
     def on_finish(self, summary: Summary) -> None:
-        """The last state stays on the screen, if any run has come to an end."""
-        self._running.clear()  # nobody waits for them any more
+        """Leave the last state on the screen if any run has ended, else nothing."""
+        self._running.clear()  # those that are left were interrupted
         if self._ended:
             self._paint()
         else:
@@ -269,7 +272,7 @@ class LiveTable(Observer):
         self._painter.paint(lines if rows > 2 else lines[-1:])
 
     def _rows(self, most: int) -> list[RunRow]:
-        """Those under way first, then the newest of the others; by their number."""
+        """The rows of running runs, then of the newest others if there is room; by number."""
         running = [self._running[index] for index in sorted(self._running)][:most]
         rows = [running_row(run, self._eta) for run in running]
         free = most - len(rows)
@@ -277,7 +280,7 @@ class LiveTable(Observer):
         return sorted(rows, key=lambda row: row.index)
 
     def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
-        """A row, and how wide it is."""
+        """A row and its width in cells."""
         texts = {
             column: self._fitted(cell, width, column in _RIGHT)
             for column, (cell, width) in enumerate(zip(cells, self._widths))

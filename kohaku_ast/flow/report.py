@@ -1,4 +1,7 @@
-"""What a flow reports: a line for each change, and the summary and failures at its end."""
+"""Reports of a flow as text: a line for each change, failures and summary at the end.
+
+``choose_display`` picks the observers for a stream.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
 
 
 class Report(Observer):
-    """The failures, grouped by equal error, and as the last line the counts."""
+    """Prints the failures, grouped by error, and as the last line the Summary."""
 
     def __init__(self, stream: TextIO, again: Again = no_command) -> None:
         self._out = Out(stream)
@@ -26,23 +29,23 @@ class Report(Observer):
         self._seed: object = None
 
     def on_end(self, run: Run) -> None:
-        """Keep what is to be told of a failure."""
+        """Keep a failure for the end."""
         self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:
             self._failures.add(run)
 
     def on_finish(self, summary: Summary) -> None:
-        """Tell it."""
+        """Print failures, seed and Summary."""
         broken = f"kogine: error: {summary.broken}" if summary.broken else ""
-        self._out.say("interrupted" if summary.is_interrupted else "", broken)
+        self._out.print("interrupted" if summary.is_interrupted else "", broken)
         if summary.is_refused:
-            return  # told as the mistake that it is
+            return  # an exception reports it
         for failure in self._failures.groups.values():
-            self._out.say(*_lines(failure))
+            self._out.print(*_lines(failure))
         others = self._failures.others
-        self._out.say(f"failed ... and {others} more, with other errors" if others else "")
-        self._out.say("" if self._seed is None else f"drawn with --seed {self._seed}")
-        self._out.say(str(summary))
+        self._out.print(f"failed ... and {others} more, with other errors" if others else "")
+        self._out.print("" if self._seed is None else f"drawn with --seed {self._seed}")
+        self._out.print(str(summary))
 
 
 def _lines(failure: FailedRuns) -> Iterator[str]:
@@ -58,95 +61,95 @@ def _lines(failure: FailedRuns) -> Iterator[str]:
 
 
 def _short(log: str) -> str:
-    """From the working folder, if it lies below it."""
+    """The path relative to the working folder, if it is inside."""
     try:
         short = os.path.relpath(log)
-    except (OSError, ValueError):  # the folder is gone; another drive
+    except (OSError, ValueError):  # the folder was removed; another drive
         return log
     return log if short.startswith(os.pardir) else short
 
 
 def _numbers(failure: FailedRuns) -> str:
-    """The numbers of all but the first."""
+    """The numbers of all runs but the first one."""
     others = [f"[{index + 1}]" for index in sorted(failure.indexes[1:])]
     return ", ".join(others) + (", ..." if failure.count > len(failure.indexes) else "")
 
 
 class Lines(Observer):
-    """``started [1/4] lr=0.1``, ``succeeded [1/4] lr=0.1 in 1.2 s: loss=0.12``."""
+    """Prints ``started [1/4] lr=0.1``, ``succeeded [1/4] lr=0.1 in 1.2 s: loss=0.12``."""
 
     def __init__(self, stream: TextIO) -> None:
         self._out = Out(stream)
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """Its number and label."""
+        """Print its number and label."""
         attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-        self._out.say(f"started {run.number} {run.title}{attempt}")
+        self._out.print(f"started {run.number} {run.title}{attempt}")
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """Why, and when."""
-        self._out.say(
+        """Print why it is retried, and when."""
+        self._out.print(
             f"retrying {run.number} {run.title} in {exact_time(seconds)}: {error_line(run)}"
         )
 
     def on_skip(self, run: Run) -> None:
-        """That it was skipped."""
+        """Print that it was skipped, and how it had ended."""
         how = run.outcome.status if run.outcome else SUCCEEDED
-        self._out.say(f"skipped {run.number} {run.title}: it has {how} before")
+        self._out.print(f"skipped {run.number} {run.title}: it has {how} before")
 
     def on_end(self, run: Run) -> None:
-        """How it ended."""
+        """Print how it ended."""
         last = error_line(run) if run.state == FAILED else metrics_text(seen_of(run).metrics)
-        took = exact_time(run.seconds)
-        self._out.say(f"{run.state} {run.number} {run.title} in {took}{': ' if last else ''}{last}")
+        end = f": {last}" if last else ""
+        self._out.print(f"{run.state} {run.number} {run.title} in {exact_time(run.seconds)}{end}")
 
 
 class Heads(Lines):
-    """``[1/4] lr=0.1``. How it ended is seen below, and failures come again at the end."""
+    """Prints ``[1/4] lr=0.1`` above the output of each run."""
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """Its number and label."""
+        """Print its number and label."""
         _flush()
         attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-        self._out.say(f"{run.number} {run.title}{attempt}")
+        self._out.print(f"{run.number} {run.title}{attempt}")
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """Why, and when."""
+        """Print why it is retried, and when."""
         _flush()
         super().on_retry(run, seconds)
 
     def on_end(self, run: Run) -> None:
-        """Nothing: it has been seen."""
+        """Print nothing: the run's own output stands above."""
 
     def on_finish(self, summary: Summary) -> None:
-        """What comes now stands below all output."""
+        """Print nothing; the next text stands below all output."""
         _flush()
 
 
 def _flush() -> None:
-    """What was printed before comes before."""
+    """Write out buffered output: it comes before the next text on stderr."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
-        pass  # nobody reads it any more, or there is none
+        pass  # its reader has ended, or it is None
 
 
 @contextmanager
 def only_json() -> Iterator[TextIO]:
-    """What is written to the stream goes to standard output; inside, everything else that would
-    go there goes to standard error: of this process, its children and its C libraries.
+    """A stream to standard output; inside, all other output of this process, of its children and
+    its C libraries goes to standard error instead.
     """
-    if sys.stdout is None:  # it was closed when we were started: nobody wants to read it
+    if sys.stdout is None:  # it was closed when this process started: nobody reads it
         with open(os.devnull, "w") as nowhere:
             yield nowhere
         return
-    output = _number(sys.stdout)
+    output = _descriptor(sys.stdout)
     if output is None:
-        yield sys.stdout  # somebody who calls us has taken it: it is his
+        yield sys.stdout  # the caller has replaced it
         return
     sys.stdout.flush()
     kept = os.dup(output)
-    _lead(output, _number(sys.stderr))
+    _redirect(output, _descriptor(sys.stderr))
     stream = os.fdopen(kept, "w", encoding="utf-8", newline="\n")
     try:
         yield stream
@@ -155,20 +158,20 @@ def only_json() -> Iterator[TextIO]:
         os.dup2(kept, output)
         try:
             stream.close()
-        except OSError:  # who read it is gone, and `Out` has seen that
+        except OSError:  # its reader has ended, and `Out` has noticed
             pass
 
 
-def _number(stream: TextIO | None) -> int | None:
-    """Its descriptor; None if it has none."""
+def _descriptor(stream: TextIO | None) -> int | None:
+    """The descriptor of *stream*; None if it has none."""
     try:
         return None if stream is None else stream.fileno()
     except (OSError, AttributeError, io.UnsupportedOperation):
         return None
 
 
-def _lead(output: int, error: int | None) -> None:
-    """Lead the descriptor *output* to *error*, or nowhere."""
+def _redirect(output: int, error: int | None) -> None:
+    """Have *output* go to the descriptor *error*, or nowhere."""
     if error is not None:
         os.dup2(error, output)
         return
@@ -184,12 +187,12 @@ def choose_display(
     again: Again = no_command,
     shows_output: bool = False,
 ) -> list[Observer]:
-    """The observers that show a flow on *stream*; all of them, in this order.
+    """The observers that show a flow on *stream*, to be used in this order.
 
-    JSON if asked for; on a terminal the live table and the summary; elsewhere a line for each
-    change and the summary. *metrics*: whether numbers that scripts print are read as metrics.
-    *again* gives the command that repeats a run. *shows_output*: what the runs print appears here
-    too; then there is no table, and a line above the output of each.
+    With *is_json* they print JSON; on a terminal the live table and the summary; elsewhere a line
+    for each change and the summary. *metrics*: numbers that scripts print are read as metrics.
+    *again* gives the command that repeats a run. *shows_output*: the output of the runs appears
+    here too; then there is no table, but a line above the output of each run.
     """
     watch = LogWatch(metrics)
     if is_json:

@@ -138,13 +138,13 @@ def test_a_stream_that_is_gone_stops_nothing(stream: io.StringIO) -> None:
     out = Out(stream)
     if not isinstance(stream, Broken):
         stream.close()
-    out.say("a")
-    out.say("b")
+    out.print("a")
+    out.print("b")
     assert out.is_gone
 
 
 def test_a_stream_of_another_encoding() -> None:
     data = io.BytesIO()
     out = Out(io.TextIOWrapper(data, encoding="ascii"))
-    out.say("學 é")
+    out.print("學 é")
     assert data.getvalue() == b"\\u5b78 \\xe9\n"
