@@ -279,5 +279,5 @@ def _script(one: object) -> Script:
     if isinstance(one, (str, os.PathLike)):
         return Script(os.fspath(one))
     raise UsageError(
-        f"a flow is of Scripts or of their paths, got one of type {type(one).__name__}"
+        f"a flow consists of Scripts or their paths, got one of type {type(one).__name__}"
     )

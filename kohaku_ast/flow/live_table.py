@@ -298,17 +298,18 @@ class LiveTable(Observer):
         return text.rstrip().rjust(width) if is_right else text
 
     def _foot(self) -> str:
-        """``3 of 40 over, 2 running, 1 failed, 12s, about 1m02s left``."""
-        over = sum(self._counts.values())
-        parts = [f"{over} over" if self._total is None else f"{over} of {self._total} over"]
+        """``3 of 40 finished, 2 running, 1 failed, 12s, about 1m02s left``."""
+        finished = sum(self._counts.values())
+        of_total = "" if self._total is None else f" of {self._total}"
+        parts = [f"{finished}{of_total} finished"]
         parts += [f"{len(self._running)} running"] if self._running else []
         parts += [f"{self._counts[FAILED]} failed"] if self._counts[FAILED] else []
         parts.append(short_time(time.monotonic() - self._began))
-        left = self._left(over)
+        left = self._left(finished)
         return ", ".join(parts + ([] if left is None else [f"about {short_time(left)} left"]))
 
-    def _left(self, over: int) -> float | None:
+    def _left(self, finished: int) -> float | None:
         now = time.time()
         running = [(now - one.started, seen_of(one).progress) for one in self._running.values()]
-        waiting = None if self._total is None else self._total - over - len(running)
+        waiting = None if self._total is None else self._total - finished - len(running)
         return self._eta.of_all(waiting, running)

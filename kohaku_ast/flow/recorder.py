@@ -377,7 +377,7 @@ class ResumedRuns:
         if found is not None:
             target, reason = found
             text = (
-                f"{run.label}: {target!r} holds what cannot be told to be the same in another "
+                f"{run.label}: {target!r} holds a value that cannot be recognised in another "
                 f"process ({reason}): such runs are always run again."
             )
             self._warn(f"value of {target}", text)

@@ -136,7 +136,7 @@ def check_method(method: str) -> None:
 def _refuse_missing(outcome: object) -> None:
     if outcome is None:
         raise ConfigError(
-            "search: it is not told what its runs came to. Run it one after another, in Sequential"
+            "search: it does not get the results of its runs. Run it one after another, in Sequential"
         )
 
 

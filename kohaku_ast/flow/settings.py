@@ -96,7 +96,7 @@ def parse_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[
         return _checked(text.split(","), text)
     found = _visible(environment[_GPUS]) if _GPUS in environment else _all_gpus()
     if not found:
-        raise UsageError(f"--gpus {text}: no graphics processor found. Name them: --gpus 0,1")
+        raise UsageError(f"--gpus {text}: no GPU found. Name them: --gpus 0,1")
     return found
 
 
@@ -114,7 +114,7 @@ def _checked(names: Sequence[object], text: object) -> tuple[str, ...]:
         if not ((one.isascii() and one.isdigit()) or one.startswith(_GPU_PREFIXES))
     ]
     if wrong or not found:
-        what = f"{wrong[0]!r} is no graphics processor" if wrong else "none is named"
+        what = f"{wrong[0]!r} is no GPU" if wrong else "none is named"
         raise UsageError(f"--gpus {text}: {what}. Give numbers or names: --gpus 0,1")
     return found
 

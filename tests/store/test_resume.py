@@ -265,7 +265,7 @@ def test_value_without_content_is_named_once() -> None:
     resumed = flow(keys, keys, resume=True)
     assert states(resumed.run()) == ["succeeded", "succeeded"]
     (warning,) = resumed.warnings
-    assert "'lr' holds what cannot be told to be the same in another process" in warning
+    assert "'lr' holds a value that cannot be recognised in another process" in warning
     assert "dict_keys" in warning
 
 
