@@ -136,7 +136,7 @@ def check_method(method: str) -> None:
 def _refuse_missing(outcome: object) -> None:
     if outcome is None:
         raise ConfigError(
-            "search: it does not get the results of its runs. Run it one after another, in Sequential"
+            "search: it gets no results of its runs. Run it one after another, in Sequential"
         )
 
 
