@@ -41,6 +41,31 @@ if TYPE_CHECKING:
     pass
 
 
+MODES = ("inline", "spawn", "warm")
+
+
+def make_launcher(
+    settings: FlowSettings,
+    *,
+    wants_value: WantsValue,
+    warn: Callable[[Run, str], None],
+    open_log: OpenLog = lambda run, bound: None,
+    shows: bool = False,
+    log_failed: LogFailed = lambda error: None,
+) -> Launcher:
+    """The Launcher for ``settings.mode``; an Executor is not shut down. The rest is as for
+    InlineLauncher and ProcessLauncher.
+    """
+    if not isinstance(settings.mode, str):
+        from kohaku_ast.flow.executor_launcher import ExecutorLauncher
+
+        return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
+    if settings.mode == "inline":
+        return InlineLauncher(warn, open_log, shows, log_failed)
+    kind = WarmLauncher if settings.mode == "warm" else SpawnLauncher
+    return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
+
+
 class InlineLauncher:
     """Runs in this process. The values of the Outcome are the script's own, no copies."""
 
@@ -178,31 +203,6 @@ def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:
         done(run, outcome)
 
     threading.Thread(target=wait, name=f"kogine-run-{run.index}", daemon=True).start()
-
-
-MODES = ("inline", "spawn", "warm")
-
-
-def make_launcher(
-    settings: FlowSettings,
-    *,
-    wants_value: WantsValue,
-    warn: Callable[[Run, str], None],
-    open_log: OpenLog = lambda run, bound: None,
-    shows: bool = False,
-    log_failed: LogFailed = lambda error: None,
-) -> Launcher:
-    """The Launcher for ``settings.mode``; an Executor is not shut down. The rest is as for
-    InlineLauncher and ProcessLauncher.
-    """
-    if not isinstance(settings.mode, str):
-        from kohaku_ast.flow.executor_launcher import ExecutorLauncher
-
-        return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
-    if settings.mode == "inline":
-        return InlineLauncher(warn, open_log, shows, log_failed)
-    kind = WarmLauncher if settings.mode == "warm" else SpawnLauncher
-    return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
 
 
 _MOST_STARTING = 16

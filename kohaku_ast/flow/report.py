@@ -20,6 +20,51 @@ from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
 
 
+def choose_display(
+    is_json: bool,
+    metrics: bool,
+    stream: TextIO,
+    again: Again = no_command,
+    shows_output: bool = False,
+) -> list[Observer]:
+    """The observers that show a flow on *stream*, to be used in this order.
+
+    With *is_json* they print JSON; on a terminal the live table and the summary; elsewhere a line
+    for each change and the summary. *metrics*: numbers that scripts print are read as metrics.
+    *again* gives the command that repeats a run. *shows_output*: the output of the runs appears
+    here too; then there is no table, but a line above the output of each run.
+    """
+    watch = LogWatch(metrics)
+    if is_json:
+        from kohaku_ast.flow.json_report import JsonLines
+
+        return [watch, JsonLines(stream, again)]
+    report = Report(stream, again)
+    if shows_output:
+        return [Heads(stream), report]
+    warnings = LogWarnings(stream)
+    if can_be_painted(stream):
+        from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
+
+        return [watch, LiveTable(stream), warnings, report]
+    return [watch, Lines(stream), warnings, report]
+
+
+def can_be_painted(stream: TextIO) -> bool:
+    """Whether *stream* is a terminal whose cursor can be moved."""
+    try:
+        is_terminal = stream.isatty() and stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+    if not is_terminal or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    if sys.platform == "win32":
+        from rich.console import Console
+
+        return not Console(file=stream).legacy_windows
+    return True
+
+
 class Report(Observer):
     """Prints the failures, grouped by error, and as the last line the Summary."""
 
@@ -178,48 +223,3 @@ def _redirect(output: int, error: int | None) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, output)
     os.close(nowhere)
-
-
-def choose_display(
-    is_json: bool,
-    metrics: bool,
-    stream: TextIO,
-    again: Again = no_command,
-    shows_output: bool = False,
-) -> list[Observer]:
-    """The observers that show a flow on *stream*, to be used in this order.
-
-    With *is_json* they print JSON; on a terminal the live table and the summary; elsewhere a line
-    for each change and the summary. *metrics*: numbers that scripts print are read as metrics.
-    *again* gives the command that repeats a run. *shows_output*: the output of the runs appears
-    here too; then there is no table, but a line above the output of each run.
-    """
-    watch = LogWatch(metrics)
-    if is_json:
-        from kohaku_ast.flow.json_report import JsonLines
-
-        return [watch, JsonLines(stream, again)]
-    report = Report(stream, again)
-    if shows_output:
-        return [Heads(stream), report]
-    warnings = LogWarnings(stream)
-    if can_be_painted(stream):
-        from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
-
-        return [watch, LiveTable(stream), warnings, report]
-    return [watch, Lines(stream), warnings, report]
-
-
-def can_be_painted(stream: TextIO) -> bool:
-    """Whether *stream* is a terminal whose cursor can be moved."""
-    try:
-        is_terminal = stream.isatty() and stream.fileno() >= 0
-    except (OSError, ValueError):
-        return False
-    if not is_terminal or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
-        return False
-    if sys.platform == "win32":
-        from rich.console import Console
-
-        return not Console(file=stream).legacy_windows
-    return True

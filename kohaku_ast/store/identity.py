@@ -31,6 +31,113 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store.own_modules import own_modules, text_hash
 
+
+def identity(bound: Bound, folder: str) -> str:
+    """32 hexadecimal digits, with paths relative to *folder*.
+
+    Not part of it: index, label, metadata, origins, environment. With a value without stable
+    content (an open file) it equals no other identity.
+    """
+    content = (
+        program_hash(bound, folder),
+        sorted(_values(bound).items()),
+        sorted(bound.names.items()),
+        list(bound.argv[1:]),
+        sorted(call_arguments(bound).items()),
+    )
+    try:
+        return fingerprint(content).hex()
+    except UnstableError:
+        return os.urandom(16).hex()
+
+
+def without_content(bound: Bound) -> tuple[str, str] | None:
+    """The target of a value without stable content, and the reason; None if all are stable."""
+    for target, value in {**_values(bound), **bound.names, **call_arguments(bound)}.items():
+        try:
+            fingerprint(value)
+        except UnstableError as error:
+            return target, str(error)
+    return None
+
+
+def script_hash(bound: Bound) -> str:
+    """The SHA-256 of the script's bytes, as ``sha256sum`` prints it."""
+    return _sha256(bound.launch.data)
+
+
+@functools.lru_cache(64)
+def _sha256(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def program_hash(bound: Bound, folder: str) -> str:
+    """The hash of the program: script, its path from *folder*, entrypoint, and the texts of the
+    user's own modules that it imports.
+    """
+    launch = bound.launch
+    overridden = {name: text_hash(file) for name, (file, _) in bound.prepared.modules.items()}
+    modules = sorted({**own_modules(launch), **overridden}.items())
+    return _program_hash(
+        _path_from(folder, launch.filename),
+        getattr(launch, "module", None),
+        bound.program.entry_name,
+        script_hash(bound),
+        tuple(modules),
+    )
+
+
+@functools.lru_cache(64)
+def _program_hash(*parts: object) -> str:
+    """The hash of *parts*, the last of them pairs of a dict; cached: a sweep repeats it."""
+    return fingerprint((*parts[:-1], dict(parts[-1]))).hex()  # type: ignore[call-overload]
+
+
+def call_arguments(bound: Bound) -> dict[str, object]:
+    """Target -> argument that the Config passes to the entrypoint. In a call of the guard such an
+    argument is an ordinary value.
+    """
+    name, config = bound.program.entry_name, bound.config
+    if not name or config is None:
+        return {}
+    found = {f"{name}(#{number})": value for number, value in enumerate(config.args)}
+    above = bound.prepared.given.values
+    named = {f"{name}({key})": value for key, value in config.kwargs.items()}
+    return found | {target: value for target, value in named.items() if target not in above}
+
+
+def _values(bound: Bound) -> dict[str, object]:
+    return {
+        prefix + target: value
+        for prefix, _, given in bound.prepared.every()
+        for target, value in given.values.items()
+    }
+
+
+@functools.lru_cache(64)
+def _path_from(folder: str, filename: str) -> str:
+    if filename.startswith("<"):
+        return filename
+    try:
+        return os.path.relpath(filename, folder)
+    except ValueError:  # another drive
+        return filename
+
+
+class UnstableError(Exception):
+    """A value has no content that is equal in another process: a lock, an open file."""
+
+
+def fingerprint(value: object) -> bytes:
+    """The fingerprint of *value*. Raises UnstableError."""
+    try:
+        return _Walk().of(value)
+    except UnstableError:
+        raise
+    except Exception as error:  # any error of the code of a class
+        raise UnstableError(f"{type(value).__qualname__}: {error}") from error
+
+
 _POSITION_NAMES = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__annotations_cache__",
     "__static_attributes__", "_abc_impl",
@@ -157,20 +264,6 @@ _NO_REFERENCE = 1 << 60
 _OF_SETS = (set.__reduce__, frozenset.__reduce__)
 
 
-class UnstableError(Exception):
-    """A value has no content that is equal in another process: a lock, an open file."""
-
-
-def fingerprint(value: object) -> bytes:
-    """The fingerprint of *value*. Raises UnstableError."""
-    try:
-        return _Walk().of(value)
-    except UnstableError:
-        raise
-    except Exception as error:  # any error of the code of a class
-        raise UnstableError(f"{type(value).__qualname__}: {error}") from error
-
-
 class _Fingerprinted(NamedTuple):
     """The fingerprint of a value that may contain itself."""
 
@@ -295,95 +388,3 @@ def _joined(name: str, parts: Iterable[bytes]) -> bytes:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
-
-
-def script_hash(bound: Bound) -> str:
-    """The SHA-256 of the script's bytes, as ``sha256sum`` prints it."""
-    return _sha256(bound.launch.data)
-
-
-@functools.lru_cache(64)
-def _sha256(data: bytes) -> str:
-    return sha256(data).hexdigest()
-
-
-def program_hash(bound: Bound, folder: str) -> str:
-    """The hash of the program: script, its path from *folder*, entrypoint, and the texts of the
-    user's own modules that it imports.
-    """
-    launch = bound.launch
-    overridden = {name: text_hash(file) for name, (file, _) in bound.prepared.modules.items()}
-    modules = sorted({**own_modules(launch), **overridden}.items())
-    return _program_hash(
-        _path_from(folder, launch.filename),
-        getattr(launch, "module", None),
-        bound.program.entry_name,
-        script_hash(bound),
-        tuple(modules),
-    )
-
-
-@functools.lru_cache(64)
-def _program_hash(*parts: object) -> str:
-    """The hash of *parts*, the last of them pairs of a dict; cached: a sweep repeats it."""
-    return fingerprint((*parts[:-1], dict(parts[-1]))).hex()  # type: ignore[call-overload]
-
-
-def identity(bound: Bound, folder: str) -> str:
-    """32 hexadecimal digits, with paths relative to *folder*.
-
-    Not part of it: index, label, metadata, origins, environment. With a value without stable
-    content (an open file) it equals no other identity.
-    """
-    content = (
-        program_hash(bound, folder),
-        sorted(_values(bound).items()),
-        sorted(bound.names.items()),
-        list(bound.argv[1:]),
-        sorted(call_arguments(bound).items()),
-    )
-    try:
-        return fingerprint(content).hex()
-    except UnstableError:
-        return os.urandom(16).hex()
-
-
-def without_content(bound: Bound) -> tuple[str, str] | None:
-    """The target of a value without stable content, and the reason; None if all are stable."""
-    for target, value in {**_values(bound), **bound.names, **call_arguments(bound)}.items():
-        try:
-            fingerprint(value)
-        except UnstableError as error:
-            return target, str(error)
-    return None
-
-
-def _values(bound: Bound) -> dict[str, object]:
-    return {
-        prefix + target: value
-        for prefix, _, given in bound.prepared.every()
-        for target, value in given.values.items()
-    }
-
-
-def call_arguments(bound: Bound) -> dict[str, object]:
-    """Target -> argument that the Config passes to the entrypoint. In a call of the guard such an
-    argument is an ordinary value.
-    """
-    name, config = bound.program.entry_name, bound.config
-    if not name or config is None:
-        return {}
-    found = {f"{name}(#{number})": value for number, value in enumerate(config.args)}
-    above = bound.prepared.given.values
-    named = {f"{name}({key})": value for key, value in config.kwargs.items()}
-    return found | {target: value for target, value in named.items() if target not in above}
-
-
-@functools.lru_cache(64)
-def _path_from(folder: str, filename: str) -> str:
-    if filename.startswith("<"):
-        return filename
-    try:
-        return os.path.relpath(filename, folder)
-    except ValueError:  # another drive
-        return filename
