@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.output import Copy, LogFailed, Tee, logged
@@ -36,10 +36,6 @@ from kohaku_ast.runner.warm_client import WarmRun, WarmServer
 from kohaku_ast.store.run_folder import has_plenty
 from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
-
-if TYPE_CHECKING:
-    pass
-
 
 MODES = ("inline", "spawn", "warm")
 

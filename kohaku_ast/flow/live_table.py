@@ -24,6 +24,132 @@ COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last 
 """The headings of the columns."""
 
 
+_MOST = 20  # rows, the heading and the line below included
+_RIGHT = {COLUMNS.index(one) for one in ("run", "elapsed", "done", "left")}
+_STATE = COLUMNS.index("state")
+
+
+class LiveTable(Observer):
+    """Paints the table 4 times a second at most, and of it only the lines that have changed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._painter = Painter(stream)
+        self._above = Above(self._painter.above)
+        self._styles = Styles(stream)
+        self._pace = Pace(0.25)
+        self._eta = Eta()
+        self._began = time.monotonic()
+        self._running: dict[int, Run] = {}
+        #: The rows of the last runs that have ended or wait for a retry.
+        self._ended: dict[int, RunRow] = {}
+        self._counts: Counter[str] = Counter()
+        self._total: int | None = None
+        self._widths: list[int] = []
+
+    def on_start(self, run: Run, total: int | None) -> None:
+        """Show *run* as running."""
+        if not self._running and not self._ended:
+            self._began = time.monotonic()
+            self._above.take()
+        self._total = total
+        self._ended.pop(run.index, None)
+        self._running[run.index] = run
+        self._show()
+
+    def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
+        """Update times and last lines."""
+        self._show()
+
+    def on_retry(self, run: Run, seconds: float) -> None:
+        """Show *run* among the ended ones until it starts again."""
+        self._end(run, waiting_row(run, seconds))
+
+    def on_skip(self, run: Run) -> None:
+        """Count *run* and show no row."""
+        self._total = run.total
+        self._counts[run.state] += 1
+
+    def on_end(self, run: Run) -> None:
+        """Show how *run* ended, until newer rows take its place."""
+        self._counts[run.state] += 1
+        self._eta.add(run.seconds)
+        self._end(run, ended_row(run))
+
+    def on_finish(self, summary: Summary) -> None:
+        """Leave the last state on the screen if any run has ended, else nothing."""
+        self._running.clear()  # those that are left were interrupted
+        if self._ended:
+            self._paint()
+        else:
+            self._painter.paint([])
+        self._above.give_back()
+        self._painter.release()
+
+    def _end(self, run: Run, row: RunRow) -> None:
+        self._running.pop(run.index, None)
+        self._ended.pop(run.index, None)
+        self._ended[run.index] = row
+        while len(self._ended) > _MOST:
+            del self._ended[next(iter(self._ended))]
+        self._show()
+
+    def _show(self) -> None:
+        if self._pace.is_due():
+            self._paint()
+
+    def _paint(self) -> None:
+        columns, rows = self._painter.size()
+        shown = self._rows(max(1, min(_MOST, rows) - 2))
+        self._widths = widths_for(shown, columns, self._widths)
+        lines = [self._line(None, COLUMNS)]
+        lines += [self._line(row.state, row.cells) for row in shown]
+        lines.append((foot := fitted(self._foot(), columns).rstrip(), width_of(foot)))
+        self._painter.paint(lines if rows > 2 else lines[-1:])
+
+    def _rows(self, most: int) -> list[RunRow]:
+        """The rows of running runs, then of the newest others if there is room; by number."""
+        running = [self._running[index] for index in sorted(self._running)][:most]
+        rows = [running_row(run, self._eta) for run in running]
+        free = most - len(rows)
+        rows += list(self._ended.values())[-free:] if free else []
+        return sorted(rows, key=lambda row: row.index)
+
+    def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
+        """A row and its width in cells."""
+        texts = {
+            column: self._fitted(cell, width, column in _RIGHT)
+            for column, (cell, width) in enumerate(zip(cells, self._widths))
+            if width
+        }
+        width = width_of((" " * GAP).join(texts.values()).rstrip())
+        if state and _STATE in texts:
+            texts[_STATE] = self._styles.state(state, texts[_STATE])
+        line = (" " * GAP).join(texts.values()).rstrip()
+        return (line if state else self._styles.heading(line)), width
+
+    def _fitted(self, cell: str, width: int, is_right: bool) -> str:
+        cell = self._painter.out.writable(cell, "replace")
+        text = fitted(cell, width, self._styles.ellipsis)
+        return text.rstrip().rjust(width) if is_right else text
+
+    def _foot(self) -> str:
+        """``3 of 40 finished, 2 running, 1 failed, 12s, about 1m02s left``."""
+        finished = sum(self._counts.values())
+        of_total = "" if self._total is None else f" of {self._total}"
+        parts = [f"{finished}{of_total} finished"]
+        parts += [f"{len(self._running)} running"] if self._running else []
+        parts += [f"{self._counts[FAILED]} failed"] if self._counts[FAILED] else []
+        parts.append(short_time(time.monotonic() - self._began))
+        left = self._left(finished)
+        return ", ".join(parts + ([] if left is None else [f"about {short_time(left)} left"]))
+
+    def _left(self, finished: int) -> float | None:
+        now = time.time()
+        running = [(now - one.started, seen_of(one).progress) for one in self._running.values()]
+        waiting = None if self._total is None else self._total - finished - len(running)
+        return self._eta.of_all(waiting, running)
+
+
 @dataclass(frozen=True)
 class RunRow:
     """The row of one run."""
@@ -187,129 +313,3 @@ class Eta:
         whole = [elapsed + one for (elapsed, _), one in zip(running, known)]
         mean = self._seconds / self._count if self._count else sum(whole) / len(whole)
         return max(*known, (sum(known) + waiting * mean) / len(known), 0.0)
-
-
-_MOST = 20  # rows, the heading and the line below included
-_RIGHT = {COLUMNS.index(one) for one in ("run", "elapsed", "done", "left")}
-_STATE = COLUMNS.index("state")
-
-
-class LiveTable(Observer):
-    """Paints the table 4 times a second at most, and of it only the lines that have changed."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._painter = Painter(stream)
-        self._above = Above(self._painter.above)
-        self._styles = Styles(stream)
-        self._pace = Pace(0.25)
-        self._eta = Eta()
-        self._began = time.monotonic()
-        self._running: dict[int, Run] = {}
-        #: The rows of the last runs that have ended or wait for a retry.
-        self._ended: dict[int, RunRow] = {}
-        self._counts: Counter[str] = Counter()
-        self._total: int | None = None
-        self._widths: list[int] = []
-
-    def on_start(self, run: Run, total: int | None) -> None:
-        """Show *run* as running."""
-        if not self._running and not self._ended:
-            self._began = time.monotonic()
-            self._above.take()
-        self._total = total
-        self._ended.pop(run.index, None)
-        self._running[run.index] = run
-        self._show()
-
-    def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """Update times and last lines."""
-        self._show()
-
-    def on_retry(self, run: Run, seconds: float) -> None:
-        """Show *run* among the ended ones until it starts again."""
-        self._end(run, waiting_row(run, seconds))
-
-    def on_skip(self, run: Run) -> None:
-        """Count *run* and show no row."""
-        self._total = run.total
-        self._counts[run.state] += 1
-
-    def on_end(self, run: Run) -> None:
-        """Show how *run* ended, until newer rows take its place."""
-        self._counts[run.state] += 1
-        self._eta.add(run.seconds)
-        self._end(run, ended_row(run))
-
-    def on_finish(self, summary: Summary) -> None:
-        """Leave the last state on the screen if any run has ended, else nothing."""
-        self._running.clear()  # those that are left were interrupted
-        if self._ended:
-            self._paint()
-        else:
-            self._painter.paint([])
-        self._above.give_back()
-        self._painter.release()
-
-    def _end(self, run: Run, row: RunRow) -> None:
-        self._running.pop(run.index, None)
-        self._ended.pop(run.index, None)
-        self._ended[run.index] = row
-        while len(self._ended) > _MOST:
-            del self._ended[next(iter(self._ended))]
-        self._show()
-
-    def _show(self) -> None:
-        if self._pace.is_due():
-            self._paint()
-
-    def _paint(self) -> None:
-        columns, rows = self._painter.size()
-        shown = self._rows(max(1, min(_MOST, rows) - 2))
-        self._widths = widths_for(shown, columns, self._widths)
-        lines = [self._line(None, COLUMNS)]
-        lines += [self._line(row.state, row.cells) for row in shown]
-        lines.append((foot := fitted(self._foot(), columns).rstrip(), width_of(foot)))
-        self._painter.paint(lines if rows > 2 else lines[-1:])
-
-    def _rows(self, most: int) -> list[RunRow]:
-        """The rows of running runs, then of the newest others if there is room; by number."""
-        running = [self._running[index] for index in sorted(self._running)][:most]
-        rows = [running_row(run, self._eta) for run in running]
-        free = most - len(rows)
-        rows += list(self._ended.values())[-free:] if free else []
-        return sorted(rows, key=lambda row: row.index)
-
-    def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
-        """A row and its width in cells."""
-        texts = {
-            column: self._fitted(cell, width, column in _RIGHT)
-            for column, (cell, width) in enumerate(zip(cells, self._widths))
-            if width
-        }
-        width = width_of((" " * GAP).join(texts.values()).rstrip())
-        if state and _STATE in texts:
-            texts[_STATE] = self._styles.state(state, texts[_STATE])
-        line = (" " * GAP).join(texts.values()).rstrip()
-        return (line if state else self._styles.heading(line)), width
-
-    def _fitted(self, cell: str, width: int, is_right: bool) -> str:
-        cell = self._painter.out.writable(cell, "replace")
-        text = fitted(cell, width, self._styles.ellipsis)
-        return text.rstrip().rjust(width) if is_right else text
-
-    def _foot(self) -> str:
-        """``3 of 40 finished, 2 running, 1 failed, 12s, about 1m02s left``."""
-        finished = sum(self._counts.values())
-        of_total = "" if self._total is None else f" of {self._total}"
-        parts = [f"{finished}{of_total} finished"]
-        parts += [f"{len(self._running)} running"] if self._running else []
-        parts += [f"{self._counts[FAILED]} failed"] if self._counts[FAILED] else []
-        parts.append(short_time(time.monotonic() - self._began))
-        left = self._left(finished)
-        return ", ".join(parts + ([] if left is None else [f"about {short_time(left)} left"]))
-
-    def _left(self, finished: int) -> float | None:
-        now = time.time()
-        running = [(now - one.started, seen_of(one).progress) for one in self._running.values()]
-        waiting = None if self._total is None else self._total - finished - len(running)
-        return self._eta.of_all(waiting, running)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.flow.run import Run
+from kohaku_ast.store.environment import usable_cpus
 from kohaku_ast.store.run_folder import RUNS
 
 if TYPE_CHECKING:
@@ -172,14 +173,8 @@ _CGROUPS = Path("/sys/fs/cgroup")
 def usable_cores(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int:
     """The cores in the affinity mask, at most as many as the CPU quota of the cgroup."""
     quota = min(_quotas(cgroups, own), default=None)
-    cores = _affinity()
+    cores = usable_cpus()
     return cores if quota is None else max(1, min(cores, int(quota)))
-
-
-def _affinity() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quotas(cgroups: Path, own: Path) -> list[float]:

@@ -38,7 +38,7 @@ def machine() -> dict[str, object]:
         "implementation": sys.implementation.name,
         "executable": os.path.basename(sys.executable or ""),
         "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
-        "cpus": _usable_cpus(),
+        "cpus": usable_cpus(),
     }
 
 
@@ -61,7 +61,8 @@ def _is_secret(name: str, value: str) -> bool:
     return bool(_SECRET.search(name.upper()) or _SECRET_VALUE.search(value))
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
+    """The cores in the affinity mask; where there is none, all cores."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
