@@ -349,7 +349,7 @@ class ResumedRuns:
         for name in record.only_shown:
             text = (
                 f"{name!r} of a run that is skipped was recorded as text only "
-                f"({record.folder.name}): its Outcome has none. Let the script give back plain "
+                f"({record.folder.name}): its Outcome has none. Let the script return plain "
                 "values or the path of a file, or run without --resume."
             )
             self._warn(f"text of {name}", text)
