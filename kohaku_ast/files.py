@@ -1,4 +1,4 @@
-"""A folder of ours on disk: private, marked as a cache, written atomically, kept below a size."""
+"""Files of ours on disk: written atomically; private cache folders that are kept below a size."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _TAG = """Signature: 8a477f597d28d172789f06886806bc55
 _MARKS = {"CACHEDIR.TAG": _TAG, ".gitignore": "*\n"}
 _PARTIAL = ".partial"
 _ABANDONED = 3600
-"""Seconds after which a file that nobody finished was left by a process that was killed."""
+"""Seconds after which an unfinished file is taken for one of a process that was killed."""
 
 
 def make(folder: str) -> None:
-    """Make *folder*, for this user alone; backups and git pass over it. Raises OSError."""
+    """Make *folder*, for this user alone; backups and git ignore it. Raises OSError."""
     os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
     try:
         os.mkdir(folder, mode=0o700)
@@ -38,11 +38,14 @@ def is_private(folder: str) -> bool:
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
-def write_atomically(path: str, data: bytes) -> None:
-    """A reader sees the old file or the whole new one. Raises OSError and leaves nothing."""
+def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write *data* so that a reader sees the old file or the whole new one.
+
+    A new file gets *mode*, less the umask. Raises OSError, and then the old file is unchanged.
+    """
     partial = f"{path}.{os.getpid()}.{threading.get_ident()}{_PARTIAL}"
     try:
-        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o600)
+        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, mode)
         try:
             view = memoryview(data)
             while view:
@@ -56,9 +59,10 @@ def write_atomically(path: str, data: bytes) -> None:
 
 
 def trim(folder: str, most_bytes: int) -> None:
-    """Remove what was not used for longest until a tenth below *most_bytes*, if it is above.
+    """Remove the least recently used files of *folder* if it holds more than *most_bytes*, until
+    it holds a tenth less than that.
 
-    What a killed process has left goes in any case.
+    Unfinished files of killed processes are removed in any case.
     """
     found = _entries(folder)
     total = sum(size for _, size, _ in found)
@@ -72,7 +76,7 @@ def trim(folder: str, most_bytes: int) -> None:
 
 
 def _entries(folder: str) -> list[tuple[float, int, str]]:
-    """Time of use, size and path of each result."""
+    """Last use, size and path of each file."""
     found = []
     try:
         with os.scandir(folder) as entries:

@@ -78,14 +78,7 @@ def _run_flow_in(names: Mapping[str, object], command: ScriptCommand) -> int:
 
 
 def _run(flow: Sequential | Parallel, command: ScriptCommand) -> int:
-    options = read_flow_options(
-        command,
-        mode=flow.mode,
-        limits=flow.limits,
-        slots=flow.slots,
-        nice=flow.nice,
-        recording=flow.recording,
-    )
+    options = read_flow_options(command, flow.settings, threads=flow.settings.threads)
     return run_flow(flow.works(), options, repeat_command_of_run, flow.total(), flow.observers)
 
 

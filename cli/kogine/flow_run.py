@@ -14,19 +14,18 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, UsageError
-from kohaku_ast.flow.flows import FlowSettings
+from kohaku_ast.flow.failures import Again
+from kohaku_ast.flow.flows import make_flow
 from kohaku_ast.flow.observer import Observer
-from kohaku_ast.flow.report import Again, choose_display, only_json
+from kohaku_ast.flow.report import choose_display, only_json
 from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.flow.settings import (
-    Limits,
-    Recording,
-    Slots,
+    FlowSettings,
+    default_workers,
     parse_gpus,
     parse_threads,
-    pinned,
+    read_gpus,
     usable_cores,
-    usual_workers,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
 
@@ -42,18 +41,19 @@ def run_flow(
     observers: Sequence[Observer] = (),
 ) -> int:
     """Run all of *works*; the exit status. *again* gives the command that repeats a run."""
-    plan = options.plan
-    shows = plan.shows_output and not options.is_json
+    settings = options.settings
+    shows = settings.shows_output and not options.is_json
     is_last = sigint.is_silent()  # this process does nothing else
     if is_last:
         sigint.ignore_at_exit()
     with output(options.is_json) as stream:
         display = choose_display(options.is_json, options.metrics, stream, again, shows)
-        flow = plan.flow(
+        flow = make_flow(
             works,
+            settings,
             [*display, *observers],
             total=total,
-            listens=plan.limits.workers == 1,
+            listens=settings.workers == 1,
             # A script must not fail because of a returned value that nobody asked for.
             wants_value=IF_POSSIBLE,
             shows=shows,
@@ -98,59 +98,53 @@ _PROCESS_OPTIONS = ("timeout", "gpus", "nice", "threads")
 class FlowOptions:
     """How a command line runs and shows its runs."""
 
-    plan: FlowSettings
+    settings: FlowSettings
     is_json: bool
     metrics: bool
 
 
 def read_flow_options(
     command: ScriptCommand,
+    usual: FlowSettings = FlowSettings(),  # noqa: B008  # it is frozen
     *,
-    mode: str | Executor = "inline",
-    limits: Limits = Limits(),  # noqa: B008  # it is frozen
     spreads: bool = False,
-    slots: Slots | None = None,
-    nice: int = 0,
-    recording: Recording = Recording(),  # noqa: B008  # it is frozen
+    threads: int | None = None,
 ) -> FlowOptions:
-    """The options of *command*; the other parameters are the defaults. Raises UsageError.
+    """The settings of *command*; where it has none, those of *usual*. Raises UsageError.
 
-    *spreads*: without ``--workers`` there is one for each GPU, or for each usable core.
+    *spreads*: without ``--workers`` there is one for each GPU, or for each usable core. *threads*
+    holds without ``--threads``; None: the cores are shared out.
     """
-    workers = _workers(command, limits.workers, spreads)
-    policy = "stop" if limits.stops_on_error else "continue"
-    plan = FlowSettings(
-        mode=_mode(command, mode, workers),
-        limits=replace(
-            limits,
-            workers=workers,
-            stops_on_error=command.option("on_error", policy) == "stop",
-            retries=command.option("retries", limits.retries),
-            backoff=command.option("backoff", limits.backoff),
-            timeout=command.option("timeout", limits.timeout) or None,
-        ),
-        slots=_slots(command, workers, slots),
-        nice=command.option("nice", nice),
-        recording=_recording(command, recording),
+    workers = _workers(command, usual.workers, spreads)
+    policy = "stop" if usual.stops_on_error else "continue"
+    settings = replace(
+        usual,
+        mode=_mode(command, usual.mode, workers),
+        workers=workers,
+        stops_on_error=command.option("on_error", policy) == "stop",
+        retries=command.option("retries", usual.retries),
+        backoff=command.option("backoff", usual.backoff),
+        timeout=command.option("timeout", usual.timeout) or None,
+        gpus=parse_gpus(command.option("gpus")) if "gpus" in command.options else usual.gpus,
+        threads=_threads(command, workers, threads),
+        nice=command.option("nice", usual.nice),
+        records=_records(command, usual.records),
+        resumes=usual.resumes or "resume" in command.options,
+        retries_failed=usual.retries_failed or "retry_failed" in command.options,
     )
-    return FlowOptions(plan, "json" in command.options, "no_metrics" not in command.options)
+    return FlowOptions(settings, "json" in command.options, "no_metrics" not in command.options)
 
 
-def _recording(command: ScriptCommand, usual: Recording) -> Recording:
+def _records(command: ScriptCommand, otherwise: bool) -> bool:
     options = command.options
     if {"record", "no_record"} <= options.keys():
         raise UsageError("--record and --no-record: take one away")
-    return replace(
-        usual,
-        is_on="no_record" not in options and (usual.is_on or "record" in options),
-        resumes=usual.resumes or "resume" in options,
-        retries_failed=usual.retries_failed or "retry_failed" in options,
-    )
+    return "no_record" not in options and (otherwise or "record" in options)
 
 
 def _workers(command: ScriptCommand, otherwise: int, spreads: bool) -> int:
     if spreads and "workers" not in command.options:
-        return usual_workers(pinned(command.option("gpus")))
+        return default_workers(read_gpus(command.option("gpus")))
     text = command.option("workers", otherwise)
     return usable_cores() if text == "auto" else int(text)
 
@@ -174,11 +168,7 @@ def _mode(command: ScriptCommand, otherwise: str | Executor, workers: int) -> st
     return mode
 
 
-def _slots(command: ScriptCommand, workers: int, otherwise: Slots | None) -> Slots:
-    slots = otherwise or Slots(threads=parse_threads("auto", workers, usable_cores()))
-    if "gpus" in command.options:
-        slots = replace(slots, gpus=parse_gpus(command.option("gpus")))
-    if "threads" in command.options:
-        threads = parse_threads(command.option("threads"), workers, usable_cores())
-        slots = replace(slots, threads=threads)
-    return slots
+def _threads(command: ScriptCommand, workers: int, otherwise: int | None) -> int:
+    if otherwise is None or "threads" in command.options:
+        return parse_threads(command.option("threads", "auto"), workers, usable_cores())
+    return otherwise

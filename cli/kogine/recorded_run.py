@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Collection
+from pathlib import Path
 from types import FrameType
 
 from kogine.report import report
@@ -16,12 +17,13 @@ from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.output import Copy, Tee
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs
-from kohaku_ast.flow.settings import Recording
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.process_exit import die_of
 from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.store.record import working_folder
+from kohaku_ast.store.run_folder import RUNS
 
 _SENT_ON = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
@@ -35,8 +37,8 @@ def run_recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
 
 
 def _run(run: Run, bound: Bound) -> int:
-    recorder = Recording().recorder(warn_on_stderr, tell_on_stderr, lambda run: {}, has_logs=True)
-    assert recorder is not None
+    root = Path(working_folder(), RUNS)
+    recorder = Recorder(root, warn=warn_on_stderr, tell=tell_on_stderr)
     tee = Tee()
     with _Signals() as signals:
         try:
@@ -45,7 +47,7 @@ def _run(run: Run, bound: Bound) -> int:
             recorder.on_refuse(run)
             return report(error)
         finally:
-            tee.tell_trouble(recorder.on_log_failed)
+            tee.report_error(recorder.on_log_failed)
             tee.close()
             recorder.on_finish(Summary())
     return _end_as(outcome.exit_status)

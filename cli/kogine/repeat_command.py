@@ -17,7 +17,7 @@ from kohaku_ast.config.cells import CellText, find_commas, native
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError
-from kohaku_ast.flow.report import Again
+from kohaku_ast.flow.failures import Again
 from kohaku_ast.flow.run import Run
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.overrides import COMMAND_LINE, Override

@@ -58,12 +58,12 @@ def _open_study(
 
 
 def _refuse_options(command: ScriptCommand, options: FlowOptions) -> None:
-    if options.plan.limits.workers > 1:
+    if options.settings.workers > 1:
         raise UsageError(
             "--search: each choice follows from the runs before it, so they run one after "
             f"another. Take away --workers {command.option('workers')}"
         )
-    if options.plan.recording.resumes or options.plan.recording.retries_failed:
+    if options.settings.resumes or options.settings.retries_failed:
         raise UsageError("--search: a study continues by itself. Take away --resume")
 
 

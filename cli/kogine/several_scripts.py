@@ -19,7 +19,7 @@ from kogine.sweep import check_axes, own_axes, sweep_of
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.flow.run import Previous, ScriptConfigs
-from kohaku_ast.flow.settings import Limits
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.overrides import Override
 
@@ -29,8 +29,8 @@ def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], 
     time, by default on all usable cores.
     """
     mode = "spawn" if is_parallel else "inline"
-    limits = Limits(stops_on_error=not is_parallel)
-    options = read_flow_options(command, mode=mode, limits=limits, spreads=is_parallel)
+    usual = FlowSettings(mode=mode, stops_on_error=not is_parallel)
+    options = read_flow_options(command, usual, spreads=is_parallel)
     with output(options.is_json):  # the output of config files is no JSON
         works = _script_configs(command)
     if "dry_run" in command.options:

@@ -23,6 +23,7 @@ from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError
 from kohaku_ast.flow.run import ScriptConfigs
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.overrides import Override, place_of
@@ -39,7 +40,7 @@ def sweep(
     """
     needs_values = _needs_values(command, config)
     options = _read_options(launch, command, config, spreads=not needs_values)
-    captures = needs_values or options.is_json or options.plan.recording.is_on
+    captures = needs_values or options.is_json or options.settings.records
     binder = binder_of(launch, command, entrypoint, capture=captures)
     try:
         configs = sweep_of(command, config, binder)
@@ -76,7 +77,7 @@ def _read_options(
     return read_flow_options(
         command,
         # Here if possible: runpy and standard input work only once in a process.
-        mode="inline" if launch.has_file else "spawn",
+        FlowSettings(mode="inline" if launch.has_file else "spawn"),
         spreads=spreads and is_parallel and (has_axes or isinstance(config, Sweep)),
     )
 

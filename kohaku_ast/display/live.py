@@ -1,4 +1,9 @@
-"""Lines at the bottom of a terminal, painted over each other; what others print goes above."""
+"""A live display: lines at the end of a terminal that are painted anew, with prints above them.
+
+rich.live does not do: it erases every line before it writes it, hides the cursor as long as it
+lives, leaves parts behind in a terminal that was made narrower, and prints text for a file on the
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from typing import Any, TextIO
 
 
 class Out:
-    """A stream that may go away (a closed pipe, a full disk, a terminal that hung up)."""
+    """A stream that may fail: a closed pipe, a full disk, a terminal that hung up."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -19,7 +24,7 @@ class Out:
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> None:
-        """Write *text* in one go."""
+        """Write *text* at once; after the first error, nothing."""
         if self.is_gone:
             return
         try:
@@ -28,14 +33,14 @@ class Out:
         except (OSError, ValueError):  # ValueError: it is closed
             self.is_gone = True
 
-    def say(self, *lines: str) -> None:
-        """Write *lines*; an empty one is left out."""
+    def print(self, *lines: str) -> None:
+        """Write *lines*, but not the empty ones."""
         text = "".join(f"{line}\n" for line in lines if line)
         if text:
             self.write(text)
 
     def writable(self, text: str, errors: str = "backslashreplace") -> str:
-        """*text* with what the stream's encoding lacks as escapes."""
+        """*text* with escapes for characters that the stream's encoding lacks."""
         if text.isascii():
             return text
         try:
@@ -44,40 +49,40 @@ class Out:
             return text.encode("ascii", errors).decode()
 
 
-_SMALLEST = (80, 24)  # of a terminal that does not tell
-# Hidden only while it moves: however we end, and also while we are stopped by Ctrl-Z, the terminal
-# is left with its cursor. Without automatic wrapping, a character that is wider than we think
-# cannot push everything down.
+_USUAL_SIZE = (80, 24)  # of a terminal that does not report its size
+# The cursor is hidden only while it moves: after any end of this process, and during Ctrl-Z, the
+# terminal has its cursor. Without automatic wrapping, a character that is wider than computed
+# cannot move the lines below it.
 _BEGIN, _END = "\x1b[?25l\x1b[?7l\r", "\x1b[?7h\x1b[?25h"
 _REST_OF_LINE, _ALL_BELOW = "\x1b[K", "\x1b[J"
 
 
 class Painter:
-    """Owns the last lines of the screen; may be called from any thread."""
+    """Paints the last lines of the screen; may be called from any thread."""
 
     def __init__(self, stream: TextIO) -> None:
         self.out = Out(stream)
         self._lock = threading.RLock()
-        #: What stands there, with its width in cells, and the size for which it was painted.
+        #: The painted lines, each with its width in cells, and the size they were painted for.
         self._lines: list[tuple[str, int]] = []
         self._size = (0, 0)
 
     def forked(self) -> Painter:
-        """The same for a forked process: a thread that is not there may hold the lock of this."""
+        """The same for a forked process, in which no thread would release a held lock."""
         made = Painter(self.out.stream)
         made._lines, made._size = self._lines, self._size
         return made
 
     def size(self) -> tuple[int, int]:
-        """Columns and rows that can be painted: the last column and row stay empty."""
+        """Columns and rows for painting: the last column and row stay empty."""
         try:
             columns, rows = os.get_terminal_size(self.out.stream.fileno())
         except (OSError, ValueError):
             columns, rows = 0, 0
-        return (columns or _SMALLEST[0]) - 1, (rows or _SMALLEST[1]) - 1
+        return (columns or _USUAL_SIZE[0]) - 1, (rows or _USUAL_SIZE[1]) - 1
 
     def paint(self, lines: Sequence[tuple[str, int]]) -> None:
-        """Show *lines*, each with its width in cells, in the place of those before."""
+        """Show *lines*, each with its width in cells, in place of the painted ones."""
         with self._lock:
             if not lines and not self._lines:
                 return
@@ -89,23 +94,23 @@ class Painter:
             self._lines, self._size = fresh, size
 
     def above(self, text: str) -> None:
-        """Print *text*, whole lines, above the painted ones: it stays there."""
+        """Print *text*, whole lines, above the painted ones, where it stays."""
         with self._lock:
             size = self.size()
             again = "".join(f"{line}{_REST_OF_LINE}\r\n" for line, _ in self._lines)
-            # Wrapping is on for what others print.
+            # Printed text wraps; painted lines do not.
             self.out.write(f"\x1b[?25l\r{self._up(size)}{_ALL_BELOW}{text}\x1b[?7l{again}{_END}")
-            # Cut by the terminal where they are too long for it now; painted anew the next time.
+            # The terminal cuts lines that are too long now; the next paint writes them anew.
             self._lines = [(line, min(width, size[0])) for line, width in self._lines]
             self._size = size if size == self._size else (0, 0)
 
     def release(self) -> None:
-        """What stands there stays; nothing is painted over it any more."""
+        """Leave the painted lines on the screen: the next paint goes below them."""
         with self._lock:
             self._lines = []
 
     def _changes(self, fresh: list[tuple[str, int]], is_all: bool) -> str:
-        """What paints *fresh* from the first line on; empty if it stands there already."""
+        """The text that paints *fresh* from the first line on; empty if nothing has changed."""
         if not is_all and fresh == self._lines:
             return ""
         parts = []
@@ -116,9 +121,9 @@ class Painter:
         return "".join(parts) + (_ALL_BELOW if is_all or len(fresh) < len(self._lines) else "")
 
     def _up(self, size: tuple[int, int]) -> str:
-        """Moves the cursor to the first of the lines.
+        """The text that moves the cursor to the first painted line.
 
-        A terminal that has been made narrower has broken the longer of them in two.
+        A terminal that was made narrower has wrapped the longer lines.
         """
         columns = size[0] + 1
         rows = sum(max(1, -(-width // columns)) for _, width in self._lines)
@@ -127,7 +132,7 @@ class Painter:
 
 
 class _Above:
-    """In the place of ``sys.stdout`` or ``sys.stderr``; whole lines go to *show*."""
+    """Takes the place of ``sys.stdout`` or ``sys.stderr``; whole lines go to *show*."""
 
     def __init__(self, stream: TextIO, show: Callable[[str], None]) -> None:
         self._stream, self._show = stream, show
@@ -143,7 +148,7 @@ class _Above:
         self.write("".join(lines))
 
     def flush(self) -> None:
-        """A line without end gets one: the table begins on a line of its own."""
+        """Show a line without an end, too: the painted lines begin on a new line."""
         if self._text:
             self.write("\n")
 
@@ -152,14 +157,14 @@ class _Above:
 
 
 class Above:
-    """Takes the place of the standard streams that are terminals."""
+    """Shows text for the standard streams that are terminals above the painted lines."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         self._show = show
         self._taken: dict[str, tuple[TextIO, _Above]] = {}
 
     def take(self) -> None:
-        """From now on."""
+        """Replace the streams."""
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
             if name not in self._taken and stream is not None and stream.isatty():
@@ -168,7 +173,7 @@ class Above:
                 setattr(sys, name, above)
 
     def give_back(self) -> None:
-        """They are as before, unless somebody else has put something in their place."""
+        """Restore the streams, unless other code has replaced them meanwhile."""
         for name, (stream, above) in self._taken.items():
             above.flush()
             if getattr(sys, name) is above:
@@ -177,14 +182,14 @@ class Above:
 
 
 class Pace:
-    """At most once in so many seconds."""
+    """Limits an action to once in *seconds*."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._next = 0.0
 
     def is_due(self) -> bool:
-        """Whether it is time again; if so, it is noted as done."""
+        """Whether the seconds are over; if so, they begin anew."""
         now = time.monotonic()
         if now < self._next:
             return False

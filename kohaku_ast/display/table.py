@@ -1,4 +1,4 @@
-"""Rows in; a table of text, for a terminal, a file or a notebook, out."""
+"""Tables of text from rows: for a terminal, a file or a notebook."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Group:
 
 
 def group_rows(titled: Sequence[tuple[str, Row]]) -> list[Group]:
-    """Rows with their headings as Groups, in the order given; a heading may come again."""
+    """Groups of consecutive rows with the same heading; a heading may come again."""
     groups: list[Group] = []
     for title, row in titled:
         if groups and groups[-1].title == title:
@@ -37,7 +37,7 @@ def group_rows(titled: Sequence[tuple[str, Row]]) -> list[Group]:
 
 
 def print_table(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
-    """Write the table to *stream*: as wide as a terminal is, else as wide as it needs to be."""
+    """Write the table to *stream*: as wide as the terminal, in a file as wide as its text."""
     if stream.isatty():
         _print_rich(columns, groups, stream)
     else:
@@ -45,7 +45,7 @@ def print_table(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
 
 
 def plain_table(columns: Row, groups: Sequence[Group]) -> str:
-    """The table as lines of text, without colour, nothing cut off."""
+    """The table as lines of text, without colour, uncut."""
     rows = [columns, *(row for group in groups for row in group.rows)]
     widths = [max(map(len, cells)) for cells in zip(*rows)]
     lines = [_aligned(columns, widths)]
@@ -67,7 +67,7 @@ def _heading(group: Group, is_first: bool) -> Iterator[str]:
 
 
 def _print_rich(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
-    from rich.console import Console  # only here: it takes 45 ms to import
+    from rich.console import Console  # here: it takes 45 ms to import
     from rich.text import Text
 
     console = Console(file=stream, highlight=False)
@@ -89,12 +89,12 @@ def _rich_rows(rows: Sequence[Row], widths: Sequence[int], style: str) -> Table:
     for number, width in enumerate(widths):
         table.add_column(width=width, overflow="fold", style=style if number == 0 else "")
     for row in rows:
-        table.add_row(*map(Text, row))  # Text: `[0]` is no markup
+        table.add_row(*map(Text, row))  # Text: in a str, `[0]` would be markup
     return table
 
 
 def fit_widths(widths: Sequence[int], total: int) -> list[int]:
-    """*widths* with the widest made narrower until their sum is at most *total*."""
+    """*widths*, the widest ones reduced until the sum is at most *total*, or 4 for each."""
     fitted = list(widths)
     while sum(fitted) > max(total, 4 * len(fitted)):
         fitted[fitted.index(max(fitted))] -= 1

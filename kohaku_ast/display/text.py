@@ -1,4 +1,4 @@
-"""Short text: of values, durations, and of what scripts print, in cells of a terminal."""
+"""Short text for a terminal: of values, of durations, of lines that scripts print."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _SHORT = _make()
 
 
 def width_of(text: str) -> int:
-    """In cells; *text* is printable."""
+    """The width in cells of a printable *text*."""
     return len(text) if text.isascii() else cell_len(text)
 
 
 def fitted(text: str, width: int, ellipsis: str = "…") -> str:
-    """*text* in exactly *width* cells: filled with blanks, or cut with *ellipsis* as its end."""
+    """*text* in exactly *width* cells: padded with blanks, or cut with *ellipsis* at its end."""
     if width <= 0:
         return ""
-    text = text[: 4 * width]  # log lines are long, and accents are few
+    text = text[: 4 * width]  # log lines are long, and combining characters rare
     have = width_of(text)
     if have <= width:
         return text + " " * (width - have)
@@ -51,7 +51,7 @@ _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
 def short_time(seconds: float) -> str:
-    """``12s``, ``3m04s``, ``1h02m``, ``2d03h``: never longer than seven characters in a year."""
+    """``12s``, ``3m04s``, ``1h02m``, ``2d03h``: at most seven characters for less than a year."""
     whole = max(0, int(seconds))
     for large, name, small, small_name in _UNITS:
         if whole >= large:
@@ -73,15 +73,15 @@ _ESCAPE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-# Terminals do not agree on how wide a character is that one of these comes after.
+# Terminals do not agree on the width of a character that is followed by one of these.
 _UNSURE = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 _RUBBED_OUT = re.compile(r"[^\x08]\x08")
 
 
 def plain_line(text: str, most: int = 500) -> str:
-    """The first *most* characters of *text* on one line, as a terminal shows them, or nearly so.
+    """The first *most* characters of *text* on one line, nearly as a terminal shows them.
 
-    All of them are printable, so that each takes none, one or two cells.
+    All of them are printable: each takes none, one or two cells.
     """
     text = text[: 4 * most]
     if not (text.isascii() and text.isprintable()):
@@ -92,7 +92,7 @@ def plain_line(text: str, most: int = 500) -> str:
 
 
 def _rubbed_out(text: str) -> str:
-    """*text* with its backspaces done: spinners and counters draw with them."""
+    """*text* with its backspaces applied: spinners and counters use them."""
     before = ""
     while "\b" in text and text != before:
         before, text = text, _RUBBED_OUT.sub("", text)

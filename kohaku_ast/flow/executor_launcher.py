@@ -1,4 +1,4 @@
-"""The mode of a lent Executor: its workers start a fresh interpreter for each run."""
+"""Runs on an Executor of the user's: its workers start a fresh interpreter for each run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
 
-from kohaku_ast.flow.launchers import Done, Handle, OpenLog, WantsValue
-from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.settings import Limits, Slots
+from kohaku_ast.flow.run import Done, Handle, OpenLog, Run, WantsValue
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
 from kohaku_ast.runner.outcome import Outcome, RunError, Unread, outcome_of
 from kohaku_ast.runner.process_exit import Lend, lend_nothing
 from kohaku_ast.runner.remote_job import KILL, RemoteJob, run_remote_job, signal_remote_job
 
-_UNREACHED = Outcome(
+_UNREACHABLE = Outcome(
     "failed",
     error=RunError("Lost", "a worker of the executor runs it, where it cannot be ended", ""),
     exit_status=1,
@@ -26,61 +25,59 @@ _UNREACHED = Outcome(
 
 
 class ExecutorLauncher:
-    """Submits runs to *executor*, wherever its workers are; it is not shut down."""
+    """Submits runs to *executor*, which is not shut down."""
 
     is_inline = False
 
     def __init__(
         self,
         executor: Executor,
-        slots: Slots,
+        settings: FlowSettings,
         open_log: OpenLog = lambda run, bound: None,
         *,
-        limits: Limits = Limits(),  # noqa: B008  # it is frozen
         wants_value: WantsValue = True,
-        nice: int = 0,
     ) -> None:
-        """*open_log* begins the record; what runs print appears where the workers are. The
-        timeout of *limits* counts from when a worker begins.
+        """*open_log* begins the record; the output of the runs appears where the workers are. The
+        timeout of *settings* counts from when a worker begins.
         """
-        self.executor, self.slots, self.open_log = executor, slots, open_log
-        self.limits, self.wants_value, self.nice = limits, wants_value, nice
+        self.executor, self.settings, self.open_log = executor, settings, open_log
+        self.wants_value = wants_value
         self.lend: Lend = lend_nothing
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
-        """Submit it; raises UncrossableValue, which names the value."""
+        """Submit it. Raises UncrossableValue, which names the value that cannot be sent."""
         job = self._job(run, bound)
         log = self.open_log(run, bound)
         if log is not None:
             os.close(log)
         future = self.executor.submit(run_remote_job, job)
         future.add_done_callback(lambda one: done(run, _outcome(one, job)))
-        return _Submitted(future, job.key, partial(done, run, _UNREACHED))
+        return _Submitted(future, job.key, partial(done, run, _UNREACHABLE))
 
     def close(self) -> None:
-        """It was lent."""
+        """Do nothing: the executor belongs to the user."""
 
     def _job(self, run: Run, bound: Bound) -> RemoteJob:
         return RemoteJob(
             uuid.uuid4().hex,
             Packed(pack(bound, self.wants_value), bound.argv),
             os.getpid(),
-            self.slots.of(run),
+            self.settings.variables(run),
             os.getcwd(),
-            self.limits.timeout,
-            self.limits.grace,
-            self.nice,
+            self.settings.timeout,
+            self.settings.grace,
+            self.settings.nice,
         )
 
 
 def _outcome(future: Future[tuple[Unread, bool]], job: RemoteJob) -> Outcome:
-    """Made here and not by the worker: what a script gives back knows the script's classes."""
+    """The Outcome of *future*. It is unpickled here: its values need the script's classes."""
     try:
         unread, is_late = future.result()
-    except BaseException as error:  # a broken pool, a worker that is gone, a cancelled future
+    except BaseException as error:  # a broken pool, a lost worker, a cancelled future
         why = RunError.of(error, None)
-        told = RunError("Lost", f"the executor has lost it ({why})", "")
-        return Outcome("failed", error=told, exit_status=1)
+        failure = RunError("Lost", f"the executor has lost it ({why})", "")
+        return Outcome("failed", error=failure, exit_status=1)
     outcome = outcome_of(*unread)
     if not is_late:
         return outcome
@@ -89,8 +86,8 @@ def _outcome(future: Future[tuple[Unread, bool]], job: RemoteJob) -> Outcome:
 
 
 class _Submitted:
-    """A run somewhere; it can be taken back as long as it has not started, and it hears signals
-    where the workers are threads of this process.
+    """A submitted run; it can be cancelled before it starts, and gets signals if the workers are
+    threads of this process.
     """
 
     pid = 0
@@ -98,11 +95,11 @@ class _Submitted:
     def __init__(
         self, future: Future[tuple[Unread, bool]], key: str, give_up: Callable[[], None]
     ) -> None:
-        """*give_up* is called when it should be killed, and lives on."""
+        """*give_up* is called when it cannot be killed."""
         self.future, self.key, self.give_up = future, key, give_up
 
     def wait(self, timeout: float | None = None) -> Outcome:
-        raise NotImplementedError  # its end is told
+        raise NotImplementedError  # the future reports its end
 
     def signal(self, number: int) -> None:
         if self.future.done() or self.future.cancel():

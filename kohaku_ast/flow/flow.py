@@ -1,94 +1,99 @@
-"""Flow: starts runs while there are free workers, and gives them back as they end."""
+"""Flow: the loop that starts runs while workers are free, and yields them as they end."""
 
 from __future__ import annotations
 
 import heapq
-import queue
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from kohaku_ast.errors import ConfigError, KogineError
-from kohaku_ast.flow.launchers import NO_ROOM, Handle, Launcher, NotStartedError, not_started
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import (
-    FAILED,  # fmt: skip
-    INTERRUPTED,  # fmt: skip
-    RETRYING,  # fmt: skip
-    RUNNING,  # fmt: skip
-    SKIPPED,  # fmt: skip
-    SUCCEEDED,  # fmt: skip
+    FAILED,
+    INTERRUPTED,
+    NO_ROOM,
+    RETRYING,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    Handle,
+    Launcher,
+    NotStartedError,
     Queue,
     Run,
+    not_started,
 )
-from kohaku_ast.flow.settings import GRACE, Limits
+from kohaku_ast.flow.settings import GRACE, FlowSettings
 from kohaku_ast.flow.signals import Interrupts
+from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 
 HURRY = 5.0
-"""The same if we were asked to end ourselves: who does so waits 10 seconds, before SIGKILL."""
+"""The same after SIGTERM to this process: its sender usually waits 10 seconds before SIGKILL."""
 
 _STUCK = 3
-"""So many times as long a killed process may take to be gone: it gives much memory back."""
+"""A killed process gets this many times as long to end: it may have much memory to free."""
 
 _KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 _LADDER = (signal.SIGINT, signal.SIGTERM, _KILL)
 _CONTINUE = getattr(signal, "SIGCONT", None)
 
 
-Events: TypeAlias = "queue.SimpleQueue[tuple[RunningJob, Outcome] | None]"
-"""What has ended, and how; None: something else has happened."""
+Events: TypeAlias = "SimpleQueue[tuple[RunningJob, Outcome] | None]"
+"""The runs that have ended, with their Outcomes; None: something else has happened."""
 
 
 @dataclass(eq=False)
 class RunningJob:
-    """A run under way."""
+    """A run under way, and the signals that end it: one after another, each if it still runs."""
 
     run: Run
     handle: Handle | None
-    #: Where its end is told.
+    #: Gets its Outcome.
     events: Events
-    #: When it has to be over; monotonic seconds.
+    #: When its time is up; monotonic seconds.
     deadline: float | None = None
-    #: The next rung of the ladder, and when it is due.
+    #: The index in ``_LADDER`` of the next signal, and when it is due.
     rung: int = 0
     due: float | None = None
-    #: Why it is being ended: ``timeout`` or ``interrupted``.
+    #: Why the flow ends it: ``timeout`` or ``interrupted``.
     reason: str = ""
-    #: Whether everybody knows its process.
-    is_told: bool = False
-    #: Whether it has not ended though it was killed: it waits for a disk, or its warm server hangs.
+    #: Whether the observers have got its process.
+    is_reported: bool = False
+    #: Whether it was killed and has not ended: it waits for a disk, or its warm server hangs.
     is_stuck: bool = False
 
     def done(self, run: Run, outcome: Outcome) -> None:
-        """It is over. For any thread."""
+        """Report the end of *run*; from any thread."""
         self.events.put((self, outcome))
 
     def end(self, reason: str, grace: float = GRACE, first: int = signal.SIGTERM) -> None:
-        """Begin to end it, with the signal *first*."""
+        """Send *first*; ``check`` sends the harder signals."""
         if not self.reason:
             self.reason = reason
             self.rung = _LADDER.index(first)
             self._step(grace)
 
     def kill(self, grace: float = GRACE) -> None:
-        """End it at once."""
+        """Send SIGKILL."""
         self.reason = self.reason or "interrupted"
         if self.rung < len(_LADDER):
             self.rung = len(_LADDER) - 1
             self._step(grace)
 
     def end_rest(self, status: int) -> None:
-        """The process has ended with *status*: what it has started ends too if it was killed."""
-        # Otherwise it may have left something running on purpose, as a script may.
+        """After its end with *status*: end its child processes too if it was killed."""
+        # A script that ended by itself may leave a process running on purpose.
         if self.handle is not None and (self.reason or status < 0):
             self.handle.signal(_KILL)
 
     def check(self, now: float, grace: float = GRACE) -> None:
-        """Do what is due."""
+        """Send the signal that is due, if one is."""
         if self.deadline is not None and now >= self.deadline and not self.reason:
             self.end("timeout", grace)
         elif self.due is not None and now >= self.due:
@@ -101,55 +106,57 @@ class RunningJob:
         if self.handle is not None:
             self.handle.signal(_LADDER[self.rung])
             if _CONTINUE is not None:
-                self.handle.signal(_CONTINUE)  # one that is stopped hears nothing but SIGKILL
+                self.handle.signal(_CONTINUE)  # a stopped process receives only SIGKILL
         self.rung += 1
         self.due = time.monotonic() + grace * (_STUCK if self.rung == len(_LADDER) else 1)
 
     def waits_until(self) -> float | None:
-        """When ``check`` has to be called again."""
+        """When ``check`` is to be called again; monotonic seconds."""
         times = [one for one in (self.due, None if self.reason else self.deadline) if one]
         return min(times, default=None)
 
 
-_TICK = 0.25  # seconds between two looks at what is running
+_TICK = 0.25  # seconds between two checks of the runs under way
 _STUCK_ERROR = RunError("Lost", "it was killed, and did not end", "")
 
 
 class Flow:
-    """Runs what a Supply gives. Iterate ``runs()``; what it has given it does not keep."""
+    """Runs the Configs of a Queue: iterate ``runs()``. It keeps no run that has ended."""
 
     def __init__(
         self,
-        supply: Queue,
+        queue: Queue,
         launcher: Launcher,
-        limits: Limits,
+        settings: FlowSettings,
         observers: Sequence[Observer] = (),
         total: int | None = None,
+        is_done: Callable[[Run, Bound], bool] | None = None,
     ) -> None:
-        self.supply, self.launcher, self.limits = supply, launcher, limits
-        self.observers, self.total = observers, total
+        """*is_done* says of each run whether it need not run, and gives it its Outcome then."""
+        self.queue, self.launcher, self.settings = queue, launcher, settings
+        self.observers, self.total, self.is_done = observers, total, is_done
         self.counts: Counter[str] = Counter()
         self.summary = Summary()
         self._active: dict[int, RunningJob] = {}
-        self._events: Events = queue.SimpleQueue()
-        self._again: list[tuple[float, int, Run]] = []
-        self._free = list(range(limits.workers))
-        self._count = 0
-        self._last: Outcome | None = None
+        self._events: Events = SimpleQueue()
+        self._retries: list[tuple[float, int, Run]] = []
+        self._free = list(range(settings.workers))
+        self._started = 0
+        self._last_outcome: Outcome | None = None
         self._stopped = self._interrupted = False
         self._broken = ""
         self._raised: Exception | None = None
         self._failed_before = 0
-        self._grace = limits.grace
-        #: Whether nothing is started until something has ended; and which runs had to wait so.
+        self._grace = settings.grace
+        #: Whether no run is started until one has ended; and run index -> how often it had to wait.
         self._is_full = False
-        self._put_off: Counter[int] = Counter()
-        #: Signals that ask it to end, while it runs.
+        self._postponed: Counter[int] = Counter()
+        #: The signals that ask this process to end, while the flow runs.
         self.interrupts = Interrupts(self._wake)
         launcher.lend = self.interrupts.lend
 
     def runs(self) -> Iterator[Run]:
-        """Each run when it is over. Raises KogineError if not even the first can be started."""
+        """Each run when it has ended. Raises KogineError if the first one cannot be started."""
         started, is_refused = time.monotonic(), False
         with self.interrupts:
             try:
@@ -157,11 +164,11 @@ class Flow:
             except (KogineError, SyntaxError):
                 is_refused = True
                 raise
-            except KeyboardInterrupt:  # in a thread, or where somebody else listens
+            except KeyboardInterrupt:  # in a thread, or where other code handles SIGINT
                 self._interrupted = True
             finally:
                 self._kill_all()
-                self.supply.close()
+                self.queue.close()
                 self.launcher.close()
                 self.summary = Summary(
                     dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
@@ -175,17 +182,17 @@ class Flow:
     def _until_done(self) -> Iterator[Run]:
         while True:
             yield from self._fill()
-            self._heed()
+            self._handle_interrupts()
             if self._stopped:
-                yield from self._give_up_waiting()
-            if not self._active and not self._again:
+                yield from self._fail_retries()
+            if not self._active and not self._retries:
                 break
-            yield from self._collect()
+            yield from self._wait()
         if self._raised is not None:
             raise self._raised
 
     def _fill(self) -> Iterator[Run]:
-        """Start as many as can be; what is over by then comes out."""
+        """Start runs while there are free workers; yield those that have ended meanwhile."""
         while self._free and not (self._stopped or self._is_full or self.interrupts.count):
             run = self._next()
             if run is None:
@@ -193,83 +200,83 @@ class Flow:
             yield from self._start(run)
 
     def _next(self) -> Run | None:
-        if self._again and self._again[0][0] <= time.monotonic():
-            return heapq.heappop(self._again)[2]
-        if self._again and self.supply.listens:
-            return None  # what comes next depends on how it ends
+        if self._retries and self._retries[0][0] <= time.monotonic():
+            return heapq.heappop(self._retries)[2]
+        if self._retries and self.queue.listens:
+            return None  # the next Config depends on how this run ends
         try:
-            found = self.supply.next(self._last)
+            found = self.queue.next(self._last_outcome)
         except ConfigError as error:
-            if not self._count:
+            if not self._started:
                 raise
             self._broken, self._stopped = str(error), True
             return None
-        except Exception as error:  # of the user's own code: what runs may come to its end
+        except Exception as error:  # of the user's own code: the runs under way may end
             self._raised, self._stopped = error, True
             return None
         if found is None:
             return None
         work, config = found
-        run = Run(self._count, work, config, total=self.total, is_alone=self.supply.is_alone)
-        self._count += 1
+        run = Run(self._started, work, config, total=self.total, is_alone=self.queue.is_alone)
+        self._started += 1
         return run
 
     def _start(self, run: Run) -> Iterator[Run]:
         try:
             bound = run.work.binder.bind(run.config)
-            if self.limits.is_done(run, bound):
+            if self.is_done is not None and self.is_done(run, bound):
                 yield self._skip(run)
                 return
             active = self._begin(run)
             active.handle = self.launcher.start(run, bound, active.done)
-            self._tell_process(active)
+            self._report_process(active)
         except KeyboardInterrupt:
             self._interrupt_inline(run)
         except (KogineError, SyntaxError) as error:
             if run.index == 0 and run.attempt == 1:
                 for one in self.observers:
                     one.on_refuse(run)
-                raise  # nothing has run yet: the mistake is of the whole flow
+                raise  # nothing has run yet: the whole flow is wrong
             self._fail(run, RunError.of(error, None), 2)
         except NO_ROOM as error:
-            self._enter(run).done(run, not_started(error))
+            self._activate(run).done(run, not_started(error))
             self._is_full = not self.launcher.is_inline
         if self.launcher.is_inline:
-            self._heed()
-        # One that could not be started has ended, too: what comes next may depend on it.
+            self._handle_interrupts()
+        # A run that could not be started has ended, too: the next Config may depend on it.
         yield from self._ended_now()
 
     def _begin(self, run: Run) -> RunningJob:
         run.slot, run.state, run.started = heapq.heappop(self._free), RUNNING, time.time()
-        active = self._enter(run)
+        active = self._activate(run)
         for one in self.observers:
             one.on_start(run, self.total)
         return active
 
-    def _enter(self, run: Run) -> RunningJob:
+    def _activate(self, run: Run) -> RunningJob:
         if run.index not in self._active:
             active = RunningJob(run, None, self._events, self._deadline())
             self._active[run.index] = active
         return self._active[run.index]
 
     def _deadline(self) -> float | None:
-        return time.monotonic() + self.limits.timeout if self.limits.timeout else None
+        return time.monotonic() + self.settings.timeout if self.settings.timeout else None
 
-    def _tell_process(self, active: RunningJob) -> None:
-        if not active.is_told and active.handle is not None and active.handle.pid:
-            # What a warm server imports before, takes none of the time of its first run.
-            active.is_told, active.deadline = True, self._deadline()
+    def _report_process(self, active: RunningJob) -> None:
+        if not active.is_reported and active.handle is not None and active.handle.pid:
+            # The imports of a warm server take none of the time of its first run.
+            active.is_reported, active.deadline = True, self._deadline()
             for one in self.observers:
                 one.on_process(active.run, active.handle.pid)
 
     def _fail(self, run: Run, error: RunError, status: int) -> None:
-        active = self._enter(run)
+        active = self._activate(run)
         active.done(run, Outcome("failed", error=error, exit_status=status))
 
     def _wake(self) -> None:
         self._events.put(None)
 
-    # --- what has ended --------------------------------------------------------------------------
+    # --- ends -------------------------------------------------------------------------------------
 
     def _ended_now(self) -> Iterator[Run]:
         while not self._events.empty():
@@ -277,28 +284,28 @@ class Flow:
             if event is not None:
                 yield from self._ended(*event)
 
-    def _collect(self) -> Iterator[Run]:
-        """Wait for something to happen."""
+    def _wait(self) -> Iterator[Run]:
+        """Wait until a run has ended, a signal is due or ``_TICK`` is over; yield ended runs."""
         try:
-            event = self._events.get(timeout=self._patience())
-        except queue.Empty:
+            event = self._events.get(timeout=self._seconds_to_wait())
+        except Empty:
             event = None
-        self._heed()
+        self._handle_interrupts()
         if event is not None:
             yield from self._ended(*event)
             yield from self._ended_now()
         now = time.monotonic()
         for active in list(self._active.values()):
-            self._tell_process(active)
+            self._report_process(active)
             active.check(now, self._grace)
             if active.is_stuck:
                 self._fail(active.run, _STUCK_ERROR, -_KILL)
         for one in self.observers:
             one.on_tick([active.run for active in self._active.values()], self.counts)
 
-    def _patience(self) -> float:
+    def _seconds_to_wait(self) -> float:
         due = [active.waits_until() for active in self._active.values()]
-        due += [self._again[0][0]] if self._again and self._free else []
+        due += [self._retries[0][0]] if self._retries and self._free else []
         soonest = min([one for one in due if one is not None], default=None)
         if soonest is None:
             return _TICK
@@ -307,13 +314,13 @@ class Flow:
     def _ended(self, active: RunningJob, outcome: Outcome) -> Iterator[Run]:
         run = active.run
         if self._active.get(run.index) is not active:
-            return  # it was stuck, and given up
+            return  # it was stuck: its end is already reported
         del self._active[run.index]
         active.end_rest(outcome.exit_status)
         if run.state == RUNNING:
             heapq.heappush(self._free, run.slot)
         run.ended = time.time()
-        run.outcome = _told(outcome, active, self.limits)
+        run.outcome = _with_reason(outcome, active, self.settings.timeout)
         if active.reason == "interrupted":
             run.state = INTERRUPTED
         else:
@@ -322,18 +329,18 @@ class Flow:
                 run.state = FAILED
         self._is_full = isinstance(outcome.raised, NotStartedError) and bool(self._active)
         if self._is_full and not self._stopped:
-            self._put_off[run.index] += 1
+            self._postponed[run.index] += 1
             self._retry(run, 0.0)
             return
-        attempt = run.attempt - self._put_off[run.index]
-        if run.state == FAILED and attempt <= self.limits.retries and not self._stopped:
-            self._retry(run, self.limits.backoff * 2 ** (attempt - 1))
+        attempt = run.attempt - self._postponed[run.index]
+        if run.state == FAILED and attempt <= self.settings.retries and not self._stopped:
+            self._retry(run, self.settings.backoff * 2 ** (attempt - 1))
             return
-        self._put_off.pop(run.index, None)
-        yield self._over(run)
+        self._postponed.pop(run.index, None)
+        yield self._end(run)
 
-    def _over(self, run: Run) -> Run:
-        self._note(run, run.state)
+    def _end(self, run: Run) -> Run:
+        self._count_state(run, run.state)
         for one in self.observers:
             one.on_end(run)
         return run
@@ -342,20 +349,20 @@ class Flow:
         before = run.outcome.status if run.outcome is not None else SUCCEEDED
         run.state = SKIPPED
         self._failed_before += before == FAILED
-        self._note(run, before)
+        self._count_state(run, before)
         for one in self.observers:
             one.on_skip(run)
         return run
 
-    def _note(self, run: Run, ended: str) -> None:
-        """What comes after *run* depends on how it *ended*, now or in an earlier flow."""
+    def _count_state(self, run: Run, ended: str) -> None:
+        """Count *run*, which *ended* so now or in an earlier flow, and give its Outcome on."""
         self.counts[run.state] += 1
         if run.outcome is not None:
             run.outcome = run.named(run.outcome)
-        self._last = run.outcome
+        self._last_outcome = run.outcome
         if run.outcome is not None:
-            self.supply.previous[run.work.name] = run.outcome
-        if ended == FAILED and self.limits.stops_on_error:
+            self.queue.previous[run.work.name] = run.outcome
+        if ended == FAILED and self.settings.stops_on_error:
             self._stopped = True
 
     def _retry(self, run: Run, seconds: float) -> None:
@@ -363,29 +370,29 @@ class Flow:
         for one in self.observers:
             one.on_retry(run, seconds)
         run.attempt += 1
-        heapq.heappush(self._again, (time.monotonic() + seconds, run.index, run))
+        heapq.heappush(self._retries, (time.monotonic() + seconds, run.index, run))
 
     # --- ending early ----------------------------------------------------------------------------
 
-    def _give_up_waiting(self) -> Iterator[Run]:
-        """Runs that were to be tried again have failed after all."""
-        while self._again:
-            run = heapq.heappop(self._again)[2]
+    def _fail_retries(self) -> Iterator[Run]:
+        """Runs that wait for a retry have failed: nothing is started any more."""
+        while self._retries:
+            run = heapq.heappop(self._retries)[2]
             run.state, run.attempt = FAILED, run.attempt - 1
-            yield self._over(run)
+            yield self._end(run)
 
     def _interrupt_inline(self, run: Run) -> None:
         self._interrupted = self._stopped = True
-        self._enter(run).reason = "interrupted"
+        self._activate(run).reason = "interrupted"
         self._fail(run, RunError("KeyboardInterrupt", "", ""), -signal.SIGINT)
 
-    def _heed(self) -> None:
-        """Once: no new runs, those under way are interrupted. Twice: they are killed."""
+    def _handle_interrupts(self) -> None:
+        """One signal: start no more runs, interrupt those under way. Two: kill them."""
         count, deadly = self.interrupts.count, self.interrupts.deadly
         if count == 0:
             return
-        if deadly:  # who sends it will soon send SIGKILL
-            self._grace = min(self.limits.grace, HURRY)
+        if deadly:  # its sender will soon send SIGKILL
+            self._grace = min(self.settings.grace, HURRY)
         if not self._interrupted:
             self._interrupted = self._stopped = True
             for active in self._active.values():
@@ -396,14 +403,14 @@ class Flow:
                 active.kill(self._grace)
 
     def _kill_all(self) -> None:
-        """Whoever stops iterating wants nothing to go on."""
+        """Nothing goes on when the caller stops iterating."""
         for active in self._active.values():
             active.kill()
 
 
-def _told(outcome: Outcome, active: RunningJob, limits: Limits) -> Outcome:
-    """*outcome*, with the reason why we ended it."""
+def _with_reason(outcome: Outcome, active: RunningJob, timeout: float | None) -> Outcome:
+    """*outcome*, with an error that says so if the run was ended by its *timeout*."""
     if active.reason == "timeout":
-        error = RunError("TimeoutError", f"took longer than {limits.timeout:g} s", "")
+        error = RunError("TimeoutError", f"took longer than {timeout:g} s", "")
         return replace(outcome, status="failed", error=error)
     return outcome

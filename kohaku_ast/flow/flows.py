@@ -1,4 +1,4 @@
-"""Sequential and Parallel: many runs of one or several Scripts."""
+"""Sequential and Parallel: many runs of one or several Scripts. make_flow puts a Flow together."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import UsageError, unknown
+from kohaku_ast.errors import ConfigError, UsageError, unknown
 from kohaku_ast.flow.flow import Flow
-from kohaku_ast.flow.launchers import MODES, WantsValue, launcher_of
+from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
+from kohaku_ast.flow.recorder import make_recorder
+from kohaku_ast.flow.run import Queue, Run, ScriptConfigs, WantsValue
 from kohaku_ast.flow.settings import (
-    Limits,
-    Recording,
-    Slots,
+    FlowSettings,
+    default_workers,
     parse_threads,
-    pinned,
+    read_gpus,
     usable_cores,
-    usual_workers,
 )
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
@@ -35,86 +34,61 @@ if TYPE_CHECKING:
 
 
 Warn = Callable[[str], None]
-"""Told what a user has to know."""
+"""Called with a sentence that the user has to see."""
 
 
 def tell_on_stderr(text: str) -> None:
-    """The usual way to say something."""
+    """Print *text* on standard error as a message of kogine."""
     print(f"kogine: {text}", file=sys.stderr, flush=True)
 
 
 def warn_on_stderr(text: str) -> None:
-    """The usual way to warn."""
+    """Print *text* on standard error as a warning of kogine."""
     tell_on_stderr(f"warning: {text}")
 
 
-@dataclass(frozen=True)
-class FlowSettings:
-    """How the runs are to be run, one after another or at once."""
-
-    mode: str | Executor
-    limits: Limits
-    slots: Slots
-    nice: int = 0
-    recording: Recording = field(default_factory=Recording)
-
-    @property
-    def has_logs(self) -> bool:
-        """Whether what runs print is kept; where an Executor runs them, nobody knows."""
-        return self.recording.is_on and isinstance(self.mode, str)
-
-    @property
-    def shows_output(self) -> bool:
-        """Whether what runs print appears where we print: one run at a time, or no logs."""
-        return self.limits.workers == 1 or not self.has_logs
-
-    def flow(
-        self,
-        works: Sequence[ScriptConfigs],
-        observers: Sequence[Observer],
-        *,
-        total: int | None,
-        listens: bool,
-        wants_value: WantsValue,
-        shows: bool | None = None,
-        warn: Warn = warn_on_stderr,
-    ) -> Flow:
-        """The Flow of *works*; ``runs()`` starts it. *shows* replaces ``shows_output``."""
-        recorder = self.recording.recorder(warn, tell_on_stderr, self._variables, self.has_logs)
-        first, limits = [], self.limits
-        options: dict[str, Any] = {}
-        if recorder is not None:
-            options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
-            # First: whoever is told of the end of a run finds its record complete.
-            first, limits = [recorder], replace(limits, is_done=recorder.is_done)
-        launcher = launcher_of(
-            self.mode,
-            self.slots,
-            warn=_once(warn),
-            shows=self.shows_output if shows is None else shows,
-            limits=limits,
-            wants_value=wants_value,
-            nice=self.nice,
-            **options,
-        )
-        if not isinstance(self.mode, str):  # its workers count the seconds: a run may have to wait
-            limits = replace(limits, timeout=None)
-        return Flow(Queue(works, listens), launcher, limits, [*first, *observers], total)
-
-    def _variables(self, run: Run) -> dict[str, str]:
-        return self.slots.of(run)
+def make_flow(
+    works: Sequence[ScriptConfigs],
+    settings: FlowSettings,
+    observers: Sequence[Observer] = (),
+    *,
+    total: int | None,
+    listens: bool,
+    wants_value: WantsValue,
+    shows: bool | None = None,
+    warn: Warn = warn_on_stderr,
+) -> Flow:
+    """The Flow of *works*; its ``runs()`` starts it. *shows* replaces ``settings.shows_output``."""
+    recorder = make_recorder(settings, warn, tell_on_stderr)
+    options: dict[str, Any] = {}
+    if recorder is not None:
+        options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
+        # First: when another observer gets the end of a run, the record of it is complete.
+        observers = [recorder, *observers]
+    launcher = make_launcher(
+        settings,
+        wants_value=wants_value,
+        warn=_once(warn),
+        shows=settings.shows_output if shows is None else shows,
+        **options,
+    )
+    if not isinstance(settings.mode, str):
+        # The workers of an Executor count the seconds: a run may wait for a free one.
+        settings = replace(settings, timeout=None)
+    is_done = recorder.is_done if recorder is not None else None
+    return Flow(Queue(works, listens), launcher, settings, observers, total, is_done)
 
 
 def _once(warn: Warn) -> Callable[[Run, str], None]:
-    """What is said of one run holds for most of them."""
-    said: set[str] = set()
+    """Pass each message to *warn* once: a message about one run is true of most of them."""
+    seen: set[str] = set()
 
-    def say(run: Run, message: str) -> None:
-        if message not in said:
-            said.add(message)
+    def warn_once(run: Run, message: str) -> None:
+        if message not in seen:
+            seen.add(message)
             warn(message)
 
-    return say
+    return warn_once
 
 
 Path: TypeAlias = "str | os.PathLike[str]"
@@ -122,7 +96,7 @@ _POLICIES = ("continue", "stop")
 
 
 class _Flow:
-    """What both have in common."""
+    """The common part of Sequential and Parallel."""
 
     def __init__(
         self,
@@ -149,20 +123,30 @@ class _Flow:
             raise UsageError(f"mode is one of {', '.join(MODES)}, or an Executor, got {mode!r}")
         if on_error not in _POLICIES:
             raise UsageError(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
-        shared = pinned(gpus)
-        workers = usual_workers(shared) if workers is None else workers
+        shared = read_gpus(gpus)
+        workers = default_workers(shared) if workers is None else workers
         if workers < 1:
             raise UsageError(f"max_workers is at least 1, got {workers}")
         is_one = isinstance(scripts, (Script, str, os.PathLike, _Flow))
         self.scripts = [_script(one) for one in ([scripts] if is_one else scripts)]  # type: ignore[union-attr]
         if not self.scripts:
             raise UsageError("a flow of no scripts has nothing to run")
-        self.mode, self.listens, self.nice = mode, listens, nice
-        self.observers = list(observers)
-        self.limits = Limits(workers, on_error == "stop", retries, backoff, timeout)
-        self.slots = Slots(shared, parse_threads(str(threads), workers, usable_cores()))
-        self.recording = Recording(record, resume, retry_failed)
-        #: Of the last time that it ran.
+        self.listens, self.observers = listens, list(observers)
+        self.settings = FlowSettings(
+            mode=mode,
+            workers=workers,
+            stops_on_error=on_error == "stop",
+            retries=retries,
+            backoff=backoff,
+            timeout=timeout,
+            gpus=shared,
+            threads=parse_threads(str(threads), workers, usable_cores()),
+            nice=nice,
+            records=record,
+            resumes=resume,
+            retries_failed=retry_failed,
+        )
+        #: The Summary of the last time that it ran.
         self.summary = Summary()
 
     def run(self) -> list[Outcome]:
@@ -175,16 +159,21 @@ class _Flow:
         return [_outcome(run) for run in done]
 
     def as_completed(self) -> Iterator[Outcome]:
-        """The Outcomes as they come; nothing is kept, and no run starts unless one is asked for
-        or a worker is free.
+        """The Outcomes in the order in which the runs end; none is kept. A run starts when the
+        next Outcome is requested and a worker is free.
         """
         for run in self._runs(is_lent=True):
             yield _outcome(run)
 
     def _runs(self, is_lent: bool = False) -> Iterator[Run]:
-        """*is_lent*: between two of them Ctrl-C is for who asks for them."""
-        flow = self.plan().flow(
-            self.works(), self.observers, total=self.total(), listens=self.listens, wants_value=True
+        """*is_lent*: between two runs, Ctrl-C goes to the code of the caller."""
+        flow = make_flow(
+            self.works(),
+            self.settings,
+            self.observers,
+            total=self.total(),
+            listens=self.listens,
+            wants_value=True,
         )
         try:
             for run in flow.runs():
@@ -195,16 +184,10 @@ class _Flow:
         if flow.summary.is_interrupted:
             raise KeyboardInterrupt
         if flow.summary.broken:
-            from kohaku_ast.errors import ConfigError
-
             raise ConfigError(flow.summary.broken)
 
-    def plan(self) -> FlowSettings:
-        """How it is run."""
-        return FlowSettings(self.mode, self.limits, self.slots, self.nice, self.recording)
-
     def works(self) -> list[ScriptConfigs]:
-        """Its Scripts, read now."""
+        """Its Scripts, as their files are now."""
         return [
             ScriptConfigs(
                 one.name, Binder(Launch(one.path), (), one.entrypoint, capture=True), one.config
@@ -213,7 +196,7 @@ class _Flow:
         ]
 
     def total(self) -> int | None:
-        """The number of its runs; None if that is not known before they have run."""
+        """The number of its runs; None if it is not known before they have run."""
         total = 0
         for script in self.scripts:
             configs = script.config
@@ -232,8 +215,8 @@ class Sequential(_Flow):
     """Runs one after another: ``Sequential([Script("prep.py"), Script("train.py", sweep)]).run()``.
 
     A Script's config is a Config, a Sweep, an iterable or generator of Configs, or a function of
-    the Outcomes so far (Script name -> Outcome) that gives one of these; it is asked for the next
-    Config when a run can start, and a generator gets that run's Outcome back:
+    the Outcomes so far (Script name -> Outcome) that returns one of these; the next Config is
+    requested when a run can start, and a generator gets the Outcome of that run back:
     ``outcome = yield Config(...)``.
     """
 
@@ -249,8 +232,8 @@ class Sequential(_Flow):
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
-        ``record=False`` keeps nothing in ``.kogine/runs``; ``resume=True`` leaves out what was
-        done before, ``retry_failed=True`` only what has succeeded.
+        ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
+        are recorded as finished, ``retry_failed=True`` only those that succeeded.
         """
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]
@@ -258,9 +241,9 @@ class Sequential(_Flow):
 
 
 class Parallel(_Flow):
-    """Runs at the same time, each in a process of its own; else as Sequential.
+    """Runs at the same time, each in its own process; otherwise like Sequential.
 
-    No run sees another's Outcome: a generator gets None back.
+    No run gets the Outcome of another: a generator gets None back.
     """
 
     def __init__(
@@ -272,11 +255,11 @@ class Parallel(_Flow):
         on_error: str = "continue",
         **options: object,
     ) -> None:
-        """*max_workers*: by default one for each of *gpus*, without these one for each usable core.
+        """*max_workers*: by default one for each of *gpus*, without these one for each core.
 
         *mode*: ``spawn``, ``warm``, or a ``concurrent.futures.Executor``, which is not shut
-        down. The rest as for Sequential. What runs print is in their logs, without records
-        where we print.
+        down. The rest is as for Sequential. The output of the runs is in their logs; without
+        records it appears where this process prints.
         """
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")
@@ -286,7 +269,7 @@ class Parallel(_Flow):
 
 
 def _outcome(run: Run) -> Outcome:
-    """The Outcome, saying of which run."""
+    """The Outcome of *run*; one without a value if the run left none."""
     return run.outcome or run.named(Outcome(run.state))
 
 
@@ -296,5 +279,5 @@ def _script(one: object) -> Script:
     if isinstance(one, (str, os.PathLike)):
         return Script(os.fspath(one))
     raise UsageError(
-        f"a flow is of Scripts or of their paths, got one of type {type(one).__name__}"
+        f"a flow consists of Scripts or their paths, got one of type {type(one).__name__}"
     )

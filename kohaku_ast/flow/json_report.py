@@ -1,4 +1,4 @@
-"""A JSON object on a line for each change, as ``docs/reference/flow-output.md`` says."""
+"""Reports of a flow as JSON lines; ``docs/reference/flow-output.md`` describes them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TextIO
 from kohaku_ast.config.cells import native
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import short_repr
+from kohaku_ast.flow.failures import Again, FailureSummary, no_command
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.report import Again, FailureSummary, no_command
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
 from kohaku_ast.runner.outcome import Outcome
 
@@ -23,7 +23,7 @@ VERSION = 1
 
 
 class JsonLines(Observer):
-    """Keys are never taken away and never mean anything else without a new ``version``."""
+    """Prints one JSON object for each change. Keys change their meaning only with ``version``."""
 
     def __init__(self, stream: TextIO, again: Again = no_command) -> None:
         self._out = Out(stream)
@@ -34,11 +34,11 @@ class JsonLines(Observer):
         self._shown: dict[int, object] = {}
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """``start``."""
-        self._say("start", _named(run), slot=run.slot, overrides=_overrides(run))
+        """Print ``start``."""
+        self._print("start", _named(run), slot=run.slot, overrides=_overrides(run))
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """``progress`` of each run of which something new is known, at most once a second."""
+        """Print ``progress`` of each run with new log lines, at most once a second."""
         if not self._pace.is_due():
             return
         for run in running:
@@ -46,29 +46,29 @@ class JsonLines(Observer):
             now = {"progress": seen.progress, "metrics": as_json(seen.metrics), "line": seen.line}
             if now != self._shown.get(run.index, {"progress": None, "metrics": {}, "line": ""}):
                 self._shown[run.index] = now
-                self._say("progress", _named(run), **now)
+                self._print("progress", _named(run), **now)
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """``retry``."""
+        """Print ``retry``."""
         self._shown.pop(run.index, None)
-        self._say("retry", _named(run), **_ending(run), retry_in=seconds)
+        self._print("retry", _named(run), **_ending(run), retry_in=seconds)
 
     def on_skip(self, run: Run) -> None:
-        """``skip``."""
+        """Print ``skip``."""
         before = run.outcome.status if run.outcome else SUCCEEDED
-        self._say("skip", _named(run), overrides=_overrides(run), before=before)
+        self._print("skip", _named(run), overrides=_overrides(run), before=before)
 
     def on_end(self, run: Run) -> None:
-        """``end``."""
+        """Print ``end``."""
         self._shown.pop(run.index, None)
         self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:
             self._failures.add(run)
-        self._say("end", _named(run), **_ending(run), **_results(run), again=self._again(run))
+        self._print("end", _named(run), **_ending(run), **_results(run), again=self._again(run))
 
     def on_finish(self, summary: Summary) -> None:
-        """``finish``; the last line."""
-        self._say(
+        """Print ``finish``, the last line."""
+        self._print(
             "finish",
             {},
             counts=dict(summary.counts),
@@ -81,14 +81,14 @@ class JsonLines(Observer):
             other_failures=self._failures.others,
         )
 
-    def _say(self, event: str, named: Mapping[str, object], **more: object) -> None:
+    def _print(self, event: str, named: Mapping[str, object], **more: object) -> None:
         whole = {"version": VERSION, "event": event, "time": time.time(), **named, **more}
-        # ASCII: whatever the encoding of the stream, and a lone surrogate does no harm.
-        self._out.say(json.dumps(whole))
+        # ASCII: it fits every encoding, and lone surrogates do no harm.
+        self._out.print(json.dumps(whole))
 
 
 def _named(run: Run) -> dict[str, object]:
-    """What every line about a run begins with."""
+    """The first fields of every line about a run."""
     return {
         "index": run.index, "total": run.total, "label": run.label, "script": run.work.name,
         "attempt": run.attempt, "folder": str(run.folder or ""), "log": str(run.log or ""),
@@ -118,15 +118,15 @@ def _results(run: Run) -> dict[str, object]:
 
 _MOST_ENTRIES = 1000
 _MOST_TEXT = 20_000
-_OWN = ("builtins", "collections")  # modules of classes whose length can be asked for without harm
+_OWN = ("builtins", "collections")  # modules of classes whose len() is safe
 
 
 def as_json(value: object, depth: int = 8) -> object:
-    """None, bool, int, float, str, lists and dicts of them; of anything else its ``repr``, cut.
+    """*value* as None, bool, int, float, str, or lists and dicts of these; else its short ``repr``.
 
-    NaN, infinities and integers of more than 64 bits are text; a tuple is a list, a scalar of numpy
-    a number, a path text. What is nested deeper than *depth* or has more than 1,000 entries is cut
-    text too. Never raises.
+    NaN, infinities and integers of more than 64 bits become text, a tuple a list, a numpy scalar a
+    number, a path text. Values nested deeper than *depth* or with more than 1,000 entries become
+    their short ``repr``. Never raises.
     """
     try:
         return _as_json(value, depth)

@@ -1,4 +1,4 @@
-"""The modes: how a run of a flow is started, and how one hears that it is over."""
+"""The modes of a flow: runs in this process, in fresh interpreters, in forks of a warm server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.output import Copy, LogFailed, Tee, logged
-from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.settings import INDEX, WORKER, Limits, Slots
+from kohaku_ast.flow.run import (
+    NO_ROOM,
+    Done,
+    Handle,
+    Launcher,
+    OpenLog,
+    Run,
+    WantsValue,
+    not_started,
+)
+from kohaku_ast.flow.settings import INDEX, WORKER, FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
 from kohaku_ast.runner.job import pack
@@ -28,72 +37,33 @@ from kohaku_ast.store.run_folder import has_plenty
 from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+MODES = ("inline", "spawn", "warm")
 
 
-class Handle(Protocol):
-    """A run under way in another process."""
+def make_launcher(
+    settings: FlowSettings,
+    *,
+    wants_value: WantsValue,
+    warn: Callable[[Run, str], None],
+    open_log: OpenLog = lambda run, bound: None,
+    shows: bool = False,
+    log_failed: LogFailed = lambda error: None,
+) -> Launcher:
+    """The Launcher for ``settings.mode``; an Executor is not shut down. The rest is as for
+    InlineLauncher and ProcessLauncher.
+    """
+    if not isinstance(settings.mode, str):
+        from kohaku_ast.flow.executor_launcher import ExecutorLauncher
 
-    @property
-    def pid(self) -> int:
-        """The process; 0 if there is none, or not yet."""
-
-    def wait(self, timeout: float | None = None) -> Outcome:
-        """The Outcome, when it is over."""
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the whole process group; one that is gone is no error."""
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-
-
-Done = Callable[[Run, Outcome], None]
-"""Told, from any thread, that a run is over."""
-
-OpenLog = Callable[[Run, Bound], "int | None"]
-"""Gives the descriptor of the file for what a run prints; None: it prints where we do."""
-
-
-WantsValue: TypeAlias = 'bool | Literal["if possible"]'
-"""Whether what the starting call returns is sent back: False, True, which makes it an error if it
-cannot be, or with something in its place then.
-"""
-
-
-NO_ROOM = (OSError, RuntimeError, MemoryError)
-"""What is raised if the machine has no room for another run: RuntimeError if for no thread."""
-
-
-class NotStartedError(Exception):
-    """There was no descriptor, process, thread or memory left to start a run with."""
-
-
-def not_started(error: Exception) -> Outcome:
-    """The Outcome of a run that *error* kept from being started."""
-    why = getattr(error, "strerror", None) or str(error) or "no memory is left"
-    told = RunError(type(error).__name__, f"it could not be started: {why}", "")
-    return Outcome("failed", error=told, exit_status=1, raised=NotStartedError(why))
-
-
-class Launcher(Protocol):
-    """Starts runs in one mode."""
-
-    #: Whether a run is over when ``start`` comes back.
-    is_inline: bool
-    #: Calls what is the script's own of a run in this process: Ctrl-C is for it then.
-    lend: Lend
-
-    def start(self, run: Run, bound: Bound, done: Done) -> Handle | None:
-        """Start *run*; raises KogineError if that cannot be."""
-
-    def close(self) -> None:
-        """Nothing will be started any more."""
+        return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
+    if settings.mode == "inline":
+        return InlineLauncher(warn, open_log, shows, log_failed)
+    kind = WarmLauncher if settings.mode == "warm" else SpawnLauncher
+    return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
 
 
 class InlineLauncher:
-    """Runs in this process. What the script gives back stays as it is, no copy."""
+    """Runs in this process. The values of the Outcome are the script's own, no copies."""
 
     is_inline = True
 
@@ -104,9 +74,8 @@ class InlineLauncher:
         shows: bool = True,
         log_failed: LogFailed = lambda error: None,
     ) -> None:
-        """*warn* is told of overrides without effect.
-
-        *shows*: what runs print is shown here as well as kept in their logs.
+        """*warn* gets overrides without effect. *shows*: runs print to this process's streams, too,
+        if they have logs.
         """
         self.warn, self.open_log, self.log_failed = warn, open_log, log_failed
         self.lend: Lend = lend_nothing
@@ -114,51 +83,52 @@ class InlineLauncher:
         self._local: dict[str, LocalModules] = {}
 
     def start(self, run: Run, bound: Bound, done: Done) -> None:
-        """Run it to its end. Raises KeyboardInterrupt."""
+        """Run it to its end. Raises KeyboardInterrupt after Ctrl-C."""
         folder = bound.launch.path0
         local = self._local.setdefault(folder, LocalModules(folder))
         os.environ[WORKER], os.environ[INDEX] = "0", str(run.index)
         log = self.open_log(run, bound)
-        if not isinstance(run.work.configs, Config):  # a single Config's values are handed over
+        if not isinstance(
+            run.work.configs, Config
+        ):  # a single Config's values are passed as they are
             bound = with_own_values(bound, lambda message: self.warn(run, message))
         with nullcontext() if log is None else logged(log, self._tee):
             outcome = run_inline(bound, local, self.lend)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
-        self._tee.tell_trouble(self.log_failed)
+        self._tee.report_error(self.log_failed)
         done(run, outcome)
 
     def close(self) -> None:
-        """The environment is as it was."""
+        """Restore the environment."""
         for name in (WORKER, INDEX):
             os.environ.pop(name, None)
         self._tee.close()
 
 
 class ProcessLauncher:
-    """Runs in other processes; ``begin`` says which."""
+    """Runs in other processes; ``begin`` of a subclass starts one."""
 
     is_inline = False
 
     def __init__(
         self,
-        slots: Slots,
+        settings: FlowSettings,
         open_log: OpenLog,
         *,
         wants_value: WantsValue = True,
-        nice: int = 0,
         shows: bool = False,
         log_failed: LogFailed = lambda error: None,
     ) -> None:
-        """*shows*: what runs print is shown here as well as kept in their logs."""
-        self.slots, self.open_log, self.log_failed = slots, open_log, log_failed
+        """*shows*: runs print to this process's streams, too, if they have logs."""
+        self.settings, self.open_log, self.log_failed = settings, open_log, log_failed
         self.lend: Lend = lend_nothing
-        self.wants_value, self.nice = wants_value, nice
+        self.wants_value = wants_value
         self._tee = Tee(shows, guards=True)
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
-        """Start it; raises UncrossableValue, which names the value."""
-        self._tee.tell_trouble(self.log_failed)  # of the runs before
+        """Start it. Raises UncrossableValue, which names the value that cannot be sent."""
+        self._tee.report_error(self.log_failed)  # of the runs before
         log = self.open_log(run, bound)
         is_direct = log is not None and not self._tee.shows and has_plenty(log)
         copy = self._tee.begin(log) if log is not None and not is_direct else None
@@ -166,10 +136,10 @@ class ProcessLauncher:
             handle = self.begin(
                 bound,
                 wants_value=self.wants_value,
-                env={**os.environ, **self.slots.of(run)},
+                env={**os.environ, **self.settings.variables(run)},
                 stdout=copy.stdout if copy else log,
                 stderr=copy.stderr if copy else log,
-                # What the terminal sends (Ctrl-C) reaches the runs through the flow alone.
+                # The signals of the terminal (Ctrl-C) reach the runs through the flow only.
                 new_session=True,
             )
         except BaseException:
@@ -184,7 +154,7 @@ class ProcessLauncher:
         self.be_nice(handle.pid)
         try:
             _wait_for(handle, run, done, copy)
-        except BaseException:  # there is no thread for it
+        except BaseException:  # no thread can be started
             handle.close()
             if copy is not None:
                 copy.close()
@@ -196,14 +166,14 @@ class ProcessLauncher:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing will be printed any more."""
-        self._tee.tell_trouble(self.log_failed)
+        """Close the logs."""
+        self._tee.report_error(self.log_failed)
         self._tee.close()
 
     def be_nice(self, pid: int) -> None:
-        """Give *pid*, if there is one already, its priority."""
-        if self.nice and pid:
-            set_priority(pid, self.nice)
+        """Set the priority of the process *pid*; 0: there is no process yet."""
+        if self.settings.nice and pid:
+            set_priority(pid, self.settings.nice)
 
 
 class SpawnLauncher(ProcessLauncher):
@@ -211,14 +181,11 @@ class SpawnLauncher(ProcessLauncher):
 
     def begin(self, bound: Bound, **options: Any) -> Handle:
         """Start one."""
-        from kohaku_ast.runner.spawn import SpawnedRun
-
-        handle: Handle = SpawnedRun(bound, **options)
-        return handle
+        return SpawnedRun(bound, **options)
 
 
 def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:
-    """Call *done* when the process is over, whatever happens to it."""
+    """Call *done* in a thread when the process has ended, whatever happens to it."""
 
     def wait() -> None:
         try:
@@ -226,7 +193,7 @@ def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:
             handle.close()
             if copy is not None:
                 copy.finish()
-        except BaseException as error:  # whatever it is: a flow that is not told waits for ever
+        except BaseException as error:  # without a call of *done* the flow would wait for ever
             text = f"its end could not be observed: {error!r}"
             outcome = Outcome("failed", error=RunError("Lost", text, ""), exit_status=1)
         done(run, outcome)
@@ -234,42 +201,11 @@ def _wait_for(handle: Handle, run: Run, done: Done, copy: Copy | None) -> None:
     threading.Thread(target=wait, name=f"kogine-run-{run.index}", daemon=True).start()
 
 
-MODES = ("inline", "spawn", "warm")
+_MOST_STARTING = 16
+"""Runs that wait for a process: descriptors in transit count against the limit of this process."""
 
-
-def launcher_of(
-    mode: str | Executor,
-    slots: Slots,
-    open_log: OpenLog = lambda run, bound: None,
-    warn: Callable[[Run, str], None] | None = None,
-    shows: bool = False,
-    limits: Limits = Limits(),  # noqa: B008  # it is frozen
-    log_failed: LogFailed = lambda error: None,
-    **options: Any,
-) -> Launcher:
-    """What starts runs in *mode*; an Executor is lent, is not shut down, and has to be told of
-    *limits*. *options* are as for ProcessLauncher.
-    """
-    if mode == "inline":
-        return InlineLauncher(warn or _warn, open_log, shows, log_failed)
-    if mode == "warm":
-        return WarmLauncher(slots, open_log, shows=shows, log_failed=log_failed, **options)
-    if isinstance(mode, str):
-        return SpawnLauncher(slots, open_log, shows=shows, log_failed=log_failed, **options)
-    from kohaku_ast.flow.executor_launcher import ExecutorLauncher
-
-    return ExecutorLauncher(mode, slots, open_log, limits=limits, **options)
-
-
-def _warn(run: Run, message: str) -> None:
-    print(f"kogine: warning: {run.label}: {message}", file=sys.stderr)
-
-
-_AT_ONCE = 16
-"""Runs that wait for a process: descriptors on their way count against our limit."""
-
-_USUAL = 0.1
-"""Seconds; a server that has imported everything needs some milliseconds for a process."""
+_FORK_SECONDS = 0.1
+"""A server that has imported everything needs some milliseconds for a process."""
 
 
 class WarmLauncher(ProcessLauncher):
@@ -278,20 +214,20 @@ class WarmLauncher(ProcessLauncher):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._servers: dict[str, WarmServer] = {}
-        self._turns = threading.Semaphore(_AT_ONCE)
+        self._turns = threading.Semaphore(_MOST_STARTING)
         self._is_available = WarmServer.is_available()
         if not self._is_available:
             print("kogine: this system cannot fork: warm runs are spawned", file=sys.stderr)
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
-        """Start it; while the server is still importing, it has no process yet."""
+        """Start it; as long as the server imports, it has no process."""
         handle = super().start(run, bound, done)
         if isinstance(handle, _Starting):
-            handle.await_begin(_USUAL)
+            handle.await_begin(_FORK_SECONDS)
         return handle
 
     def begin(self, bound: Bound, **options: Any) -> Handle:
-        """Fork one; the server is started when its first run is."""
+        """Fork one; the first run of a script starts its server."""
         if not self._is_available:
             return SpawnedRun(bound, **options)
         options["data"] = pack(bound, options["wants_value"])
@@ -299,7 +235,7 @@ class WarmLauncher(ProcessLauncher):
         return _Starting(start, options, self._turns, self.be_nice)
 
     def close(self) -> None:
-        """End the servers."""
+        """Close the servers and the logs."""
         for server in self._servers.values():
             server.close()
         super().close()
@@ -312,8 +248,8 @@ class WarmLauncher(ProcessLauncher):
 
 
 class _Starting:
-    """A run that its server starts when it can: it may import for as long as it likes, and Ctrl-C
-    and the timeout are heard meanwhile.
+    """A run that waits for its server, which may import for minutes: Ctrl-C and the timeout work
+    meanwhile.
     """
 
     def __init__(
@@ -323,10 +259,10 @@ class _Starting:
         turns: threading.Semaphore,
         be_nice: Callable[[int], None],
     ) -> None:
-        """``wait`` starts it. Raises OSError if its streams cannot be kept until then."""
+        """``wait`` starts it. Raises OSError if its streams cannot be duplicated."""
         self._start, self._options, self._turns = start, options, turns
         self._be_nice = be_nice
-        self._asked: WarmRun | None = None
+        self._run: WarmRun | None = None
         self._is_cancelled = False
         self._lock = threading.Lock()
         self._begun = threading.Event()
@@ -338,15 +274,15 @@ class _Starting:
 
     @property
     def pid(self) -> int:
-        """The process; 0 before it is there."""
-        return self._asked.pid if self._asked is not None else 0
+        """The process; 0 as long as there is none."""
+        return self._run.pid if self._run is not None else 0
 
     def await_begin(self, timeout: float) -> None:
-        """Wait for its process, but not for long."""
+        """Wait for its process, *timeout* seconds at most."""
         self._begun.wait(timeout)
 
     def wait(self, timeout: float | None = None) -> Outcome:
-        """Start it, and give its Outcome when it is over."""
+        """Start it, wait for its end and return its Outcome."""
         try:
             run = self._started()
         except NO_ROOM as error:
@@ -361,33 +297,33 @@ class _Starting:
         return not_started(OSError(run.refusal)) if run.refusal else outcome
 
     def _started(self) -> WarmRun | None:
-        """None if it is not wanted any more."""
-        while not self._turns.acquire(timeout=_USUAL):
+        """The started run; None if it was cancelled before."""
+        while not self._turns.acquire(timeout=_FORK_SECONDS):
             if self._is_cancelled:
                 return None
         try:
-            return self._start(asked=self._note, **self._options)
+            return self._start(asked=self._on_request, **self._options)
         finally:
             self._turns.release()
 
-    def _note(self, asked: WarmRun) -> None:
+    def _on_request(self, run: WarmRun) -> None:
         with self._lock:
-            self._asked = asked
+            self._run = run
         if self._is_cancelled:
-            asked.close()
+            run.close()
 
     def signal(self, number: int) -> None:
-        """As for Warmed."""
+        """Signal its process group; without a process, any signal but SIGCONT cancels it."""
         import signal
 
         with self._lock:
-            asked = self._asked
-            self._is_cancelled = self._is_cancelled or (asked is None and number != signal.SIGCONT)
-        if asked is not None:
-            asked.signal(number)
+            run = self._run
+            self._is_cancelled = self._is_cancelled or (run is None and number != signal.SIGCONT)
+        if run is not None:
+            run.signal(number)
 
     def close(self) -> None:
-        """Give everything back; a process that still runs is killed."""
+        """Release its streams and process; one that still runs is killed."""
         self._streams.close()
-        if self._asked is not None:
-            self._asked.close()
+        if self._run is not None:
+            self._run.close()

@@ -1,4 +1,4 @@
-"""LiveTable: the runs under way, and the last of those that are over, on a terminal."""
+"""LiveTable: the runs under way, and the last ones that have ended, on a terminal."""
 
 from __future__ import annotations
 
@@ -15,175 +15,13 @@ from rich.style import Style
 from kohaku_ast.config.config import value_text
 from kohaku_ast.display.live import Above, Pace, Painter
 from kohaku_ast.display.text import fitted, plain_line, short_time, width_of
+from kohaku_ast.flow.failures import error_line
 from kohaku_ast.flow.log_watch import metrics_text, seen_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.report import error_line
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RETRYING, RUNNING, SKIPPED, SUCCEEDED, Run
 
 COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last line")
 """The headings of the columns."""
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """One run."""
-
-    index: int
-    state: str
-    #: One for each column.
-    cells: tuple[str, ...]
-
-
-def running_row(run: Run, eta: Eta) -> RunRow:
-    """A run under way, as it is now."""
-    seen = seen_of(run)
-    elapsed = time.time() - run.started
-    left = eta.of_run(elapsed, seen.progress)
-    done = "" if seen.progress is None else f"{seen.progress:.0%}"
-    return _row(
-        run, elapsed, done, "" if left is None else short_time(left), metrics_text(seen.metrics),
-        seen.line,
-    )  # fmt: skip
-
-
-def ended_row(run: Run) -> RunRow:
-    """A run that is over: a failed one with its error, others with what they left."""
-    seen = seen_of(run)
-    outputs = run.outcome.outputs if run.outcome else {}
-    left = " ".join(f"{name}={value_text(value)}" for name, value in outputs.items())
-    both = f"{left} {metrics_text(seen.metrics)}".strip()
-    last = error_line(run) if run.state == FAILED else seen.line
-    return _row(run, run.seconds, "", "", both, last)
-
-
-def waiting_row(run: Run, seconds: float) -> RunRow:
-    """A run that has failed and is tried again in *seconds*."""
-    return _row(run, run.seconds, "", short_time(seconds), "", error_line(run))
-
-
-def _row(run: Run, elapsed: float, done: str, left: str, metrics: str, last: str) -> RunRow:
-    number = run.number.strip("[]")
-    cells = (number, run.state, run.title, short_time(elapsed), done, left, metrics, last)
-    return RunRow(run.index, run.state, tuple(map(plain_line, cells)))
-
-
-GAP = 2
-"""Cells between two columns."""
-
-_LABEL, _METRICS, _LAST = (COLUMNS.index(one) for one in ("label", "metrics", "last line"))
-_LEAST_LAST, _LEAST_LABEL = 12, 8
-# What goes first where there is no room for everything.
-_DROPPED = tuple(
-    COLUMNS.index(one)
-    for one in ("last line", "left", "run", "metrics", "elapsed", "done", "state")
-)
-
-
-def widths_for(rows: Sequence[RunRow], total: int, before: Sequence[int] = ()) -> list[int]:
-    """The width of each column, 0 for one that is left out; all within *total* cells.
-
-    No column of numbers is narrower than *before*: it would jump to and fro.
-    """
-    widths = _natural(rows)
-    for column in range(_LABEL + 1, _METRICS):
-        widths[column] = max(widths[column], before[column] if before else 0)
-    widths[_LABEL] = min(widths[_LABEL], max(_LEAST_LABEL, total * 2 // 5))
-    widths[_METRICS] = min(widths[_METRICS], max(_LEAST_LABEL, total * 2 // 5))
-    natural = widths[_LAST]
-    widths[_LAST] = min(natural, _LEAST_LAST)
-    for column in _DROPPED:
-        if _sum(widths) <= total:
-            break
-        widths[column] = 0
-    widths[_LABEL] = max(1, widths[_LABEL] - max(0, _sum(widths) - total))
-    if widths[_LAST]:
-        widths[_LAST] += min(natural - widths[_LAST], total - _sum(widths))
-    return widths
-
-
-def _natural(rows: Sequence[RunRow]) -> list[int]:
-    """As wide as what stands in it, the heading included; 0 for a column without anything."""
-    widths = []
-    for column, heading in enumerate(COLUMNS):
-        widest = max((width_of(row.cells[column]) for row in rows), default=0)
-        widths.append(max(widest, len(heading)) if widest else 0)
-    return widths
-
-
-def _sum(widths: Sequence[int]) -> int:
-    return sum(widths) + GAP * (sum(map(bool, widths)) - 1)
-
-
-_STATES = {
-    RUNNING: Style(color="cyan"),
-    SUCCEEDED: Style(color="green"),
-    FAILED: Style(color="red", bold=True),
-    INTERRUPTED: Style(color="yellow"),
-    RETRYING: Style(color="yellow"),
-    SKIPPED: Style(dim=True),
-}
-_HEADING = Style(bold=True)
-
-
-class Styles:
-    """What the terminal of *stream* can show."""
-
-    def __init__(self, stream: TextIO) -> None:
-        console = Console(file=stream)
-        is_coloured = console.color_system is not None and not console.no_color
-        self._system = ColorSystem.STANDARD if is_coloured else None
-        encoding = getattr(stream, "encoding", None) or "ascii"
-        #: The end of a text that was cut, in one cell.
-        self.ellipsis = "…" if "utf" in encoding.lower() else "~"
-
-    def state(self, state: str | None, text: str) -> str:
-        """*text* in the colour of *state*."""
-        return _STATES[state].render(text, color_system=self._system) if state in _STATES else text
-
-    def heading(self, text: str) -> str:
-        """*text* as the headings are."""
-        return _HEADING.render(text, color_system=self._system)
-
-
-_ENOUGH_PROGRESS = 0.02
-_ENOUGH_SECONDS = 2.0
-
-
-class Eta:
-    """Knows how long runs take, and nothing of a single one of them."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._seconds = 0.0
-
-    def add(self, seconds: float) -> None:
-        """A run took so long."""
-        self._count += 1
-        self._seconds += seconds
-
-    def of_run(self, elapsed: float, progress: float | None) -> float | None:
-        """Seconds that a run goes on; None if there is nothing to tell it by.
-
-        Its own word for how far it is counts for more than the others' experience.
-        """
-        if progress and progress >= _ENOUGH_PROGRESS and elapsed >= _ENOUGH_SECONDS:
-            return elapsed * (1 - progress) / progress
-        if not self._count:
-            return None
-        # One that takes longer than the others will take a little longer still.
-        return max(self._seconds / self._count - elapsed, 0.1 * elapsed)
-
-    def of_all(
-        self, waiting: int | None, running: Sequence[tuple[float, float | None]]
-    ) -> float | None:
-        """Seconds until all is over. *running*: what ``of_run`` wants to know of each."""
-        left = [self.of_run(elapsed, progress) for elapsed, progress in running]
-        known = [one for one in left if one is not None]
-        if waiting is None or not known or len(known) < len(left):
-            return None
-        whole = [elapsed + one for (elapsed, _), one in zip(running, known)]
-        mean = self._seconds / self._count if self._count else sum(whole) / len(whole)
-        return max(*known, (sum(known) + waiting * mean) / len(known), 0.0)
 
 
 _MOST = 20  # rows, the heading and the line below included
@@ -192,7 +30,7 @@ _STATE = COLUMNS.index("state")
 
 
 class LiveTable(Observer):
-    """Painted 4 times a second at most, and only what has changed."""
+    """Paints the table 4 times a second at most, and of it only the lines that have changed."""
 
     def __init__(self, stream: TextIO) -> None:
         self._painter = Painter(stream)
@@ -202,14 +40,14 @@ class LiveTable(Observer):
         self._eta = Eta()
         self._began = time.monotonic()
         self._running: dict[int, Run] = {}
-        #: The last that are over, or wait to be tried again.
+        #: The rows of the last runs that have ended or wait for a retry.
         self._ended: dict[int, RunRow] = {}
         self._counts: Counter[str] = Counter()
         self._total: int | None = None
         self._widths: list[int] = []
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """Runs that wait to be tried again are not of the ended any more."""
+        """Show *run* as running."""
         if not self._running and not self._ended:
             self._began = time.monotonic()
             self._above.take()
@@ -219,27 +57,27 @@ class LiveTable(Observer):
         self._show()
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """Times and last lines go on."""
+        """Update times and last lines."""
         self._show()
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """It counts as ended until it starts again."""
+        """Show *run* among the ended ones until it starts again."""
         self._end(run, waiting_row(run, seconds))
 
     def on_skip(self, run: Run) -> None:
-        """Only counted: what was done before is no news."""
+        """Count *run* and show no row."""
         self._total = run.total
         self._counts[run.state] += 1
 
     def on_end(self, run: Run) -> None:
-        """Its row stays until newer ones need the room."""
+        """Show how *run* ended, until newer rows take its place."""
         self._counts[run.state] += 1
         self._eta.add(run.seconds)
         self._end(run, ended_row(run))
 
     def on_finish(self, summary: Summary) -> None:
-        """The last state stays on the screen, if any run has come to an end."""
-        self._running.clear()  # nobody waits for them any more
+        """Leave the last state on the screen if any run has ended, else nothing."""
+        self._running.clear()  # those that are left were interrupted
         if self._ended:
             self._paint()
         else:
@@ -269,7 +107,7 @@ class LiveTable(Observer):
         self._painter.paint(lines if rows > 2 else lines[-1:])
 
     def _rows(self, most: int) -> list[RunRow]:
-        """Those under way first, then the newest of the others; by their number."""
+        """The rows of running runs, then of the newest others if there is room; by number."""
         running = [self._running[index] for index in sorted(self._running)][:most]
         rows = [running_row(run, self._eta) for run in running]
         free = most - len(rows)
@@ -277,7 +115,7 @@ class LiveTable(Observer):
         return sorted(rows, key=lambda row: row.index)
 
     def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
-        """A row, and how wide it is."""
+        """A row and its width in cells."""
         texts = {
             column: self._fitted(cell, width, column in _RIGHT)
             for column, (cell, width) in enumerate(zip(cells, self._widths))
@@ -295,17 +133,183 @@ class LiveTable(Observer):
         return text.rstrip().rjust(width) if is_right else text
 
     def _foot(self) -> str:
-        """``3 of 40 over, 2 running, 1 failed, 12s, about 1m02s left``."""
-        over = sum(self._counts.values())
-        parts = [f"{over} over" if self._total is None else f"{over} of {self._total} over"]
+        """``3 of 40 finished, 2 running, 1 failed, 12s, about 1m02s left``."""
+        finished = sum(self._counts.values())
+        of_total = "" if self._total is None else f" of {self._total}"
+        parts = [f"{finished}{of_total} finished"]
         parts += [f"{len(self._running)} running"] if self._running else []
         parts += [f"{self._counts[FAILED]} failed"] if self._counts[FAILED] else []
         parts.append(short_time(time.monotonic() - self._began))
-        left = self._left(over)
+        left = self._left(finished)
         return ", ".join(parts + ([] if left is None else [f"about {short_time(left)} left"]))
 
-    def _left(self, over: int) -> float | None:
+    def _left(self, finished: int) -> float | None:
         now = time.time()
         running = [(now - one.started, seen_of(one).progress) for one in self._running.values()]
-        waiting = None if self._total is None else self._total - over - len(running)
+        waiting = None if self._total is None else self._total - finished - len(running)
         return self._eta.of_all(waiting, running)
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """The row of one run."""
+
+    index: int
+    state: str
+    #: One for each column.
+    cells: tuple[str, ...]
+
+
+def running_row(run: Run, eta: Eta) -> RunRow:
+    """The row of a run under way, as it is now."""
+    seen = seen_of(run)
+    elapsed = time.time() - run.started
+    left = eta.of_run(elapsed, seen.progress)
+    done = "" if seen.progress is None else f"{seen.progress:.0%}"
+    return _row(
+        run, elapsed, done, "" if left is None else short_time(left), metrics_text(seen.metrics),
+        seen.line,
+    )  # fmt: skip
+
+
+def ended_row(run: Run) -> RunRow:
+    """The row of a run that has ended: with its error if it failed, else with its outputs."""
+    seen = seen_of(run)
+    outputs = run.outcome.outputs if run.outcome else {}
+    left = " ".join(f"{name}={value_text(value)}" for name, value in outputs.items())
+    both = f"{left} {metrics_text(seen.metrics)}".strip()
+    last = error_line(run) if run.state == FAILED else seen.line
+    return _row(run, run.seconds, "", "", both, last)
+
+
+def waiting_row(run: Run, seconds: float) -> RunRow:
+    """The row of a run that has failed and is retried in *seconds*."""
+    return _row(run, run.seconds, "", short_time(seconds), "", error_line(run))
+
+
+def _row(run: Run, elapsed: float, done: str, left: str, metrics: str, last: str) -> RunRow:
+    number = run.number.strip("[]")
+    cells = (number, run.state, run.title, short_time(elapsed), done, left, metrics, last)
+    return RunRow(run.index, run.state, tuple(map(plain_line, cells)))
+
+
+GAP = 2
+"""Cells between two columns."""
+
+_LABEL, _METRICS, _LAST = (COLUMNS.index(one) for one in ("label", "metrics", "last line"))
+_LEAST_LAST, _LEAST_LABEL = 12, 8
+# The order in which columns are left out if the terminal is too narrow.
+_DROPPED = tuple(
+    COLUMNS.index(one)
+    for one in ("last line", "left", "run", "metrics", "elapsed", "done", "state")
+)
+
+
+def widths_for(rows: Sequence[RunRow], total: int, before: Sequence[int] = ()) -> list[int]:
+    """The width of each column, 0 for one that is left out; all within *total* cells.
+
+    No column of numbers is narrower than *before*: it would jump to and fro.
+    """
+    widths = _natural(rows)
+    for column in range(_LABEL + 1, _METRICS):
+        widths[column] = max(widths[column], before[column] if before else 0)
+    widths[_LABEL] = min(widths[_LABEL], max(_LEAST_LABEL, total * 2 // 5))
+    widths[_METRICS] = min(widths[_METRICS], max(_LEAST_LABEL, total * 2 // 5))
+    natural = widths[_LAST]
+    widths[_LAST] = min(natural, _LEAST_LAST)
+    for column in _DROPPED:
+        if _sum(widths) <= total:
+            break
+        widths[column] = 0
+    widths[_LABEL] = max(1, widths[_LABEL] - max(0, _sum(widths) - total))
+    if widths[_LAST]:
+        widths[_LAST] += min(natural - widths[_LAST], total - _sum(widths))
+    return widths
+
+
+def _natural(rows: Sequence[RunRow]) -> list[int]:
+    """The width of each column's longest text, heading included; 0 for an empty column."""
+    widths = []
+    for column, heading in enumerate(COLUMNS):
+        widest = max((width_of(row.cells[column]) for row in rows), default=0)
+        widths.append(max(widest, len(heading)) if widest else 0)
+    return widths
+
+
+def _sum(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (sum(map(bool, widths)) - 1)
+
+
+_STATES = {
+    RUNNING: Style(color="cyan"),
+    SUCCEEDED: Style(color="green"),
+    FAILED: Style(color="red", bold=True),
+    INTERRUPTED: Style(color="yellow"),
+    RETRYING: Style(color="yellow"),
+    SKIPPED: Style(dim=True),
+}
+_HEADING = Style(bold=True)
+
+
+class Styles:
+    """Colours and characters that the terminal of *stream* can show."""
+
+    def __init__(self, stream: TextIO) -> None:
+        console = Console(file=stream)
+        is_coloured = console.color_system is not None and not console.no_color
+        self._system = ColorSystem.STANDARD if is_coloured else None
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        #: The mark of a text that was cut, in one cell.
+        self.ellipsis = "…" if "utf" in encoding.lower() else "~"
+
+    def state(self, state: str | None, text: str) -> str:
+        """*text* in the colour of *state*."""
+        return _STATES[state].render(text, color_system=self._system) if state in _STATES else text
+
+    def heading(self, text: str) -> str:
+        """*text* as the headings are."""
+        return _HEADING.render(text, color_system=self._system)
+
+
+_ENOUGH_PROGRESS = 0.02
+_ENOUGH_SECONDS = 2.0
+
+
+class Eta:
+    """Estimates the time left from the mean duration of runs and from their progress."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add the duration of a run."""
+        self._count += 1
+        self._seconds += seconds
+
+    def of_run(self, elapsed: float, progress: float | None) -> float | None:
+        """Seconds until a run ends; None if they cannot be estimated.
+
+        Its own progress counts for more than the durations of other runs.
+        """
+        if progress and progress >= _ENOUGH_PROGRESS and elapsed >= _ENOUGH_SECONDS:
+            return elapsed * (1 - progress) / progress
+        if not self._count:
+            return None
+        # A run that takes longer than the mean will take a little longer still.
+        return max(self._seconds / self._count - elapsed, 0.1 * elapsed)
+
+    def of_all(
+        self, waiting: int | None, running: Sequence[tuple[float, float | None]]
+    ) -> float | None:
+        """Seconds until all runs have ended; None if they cannot be estimated.
+
+        *waiting* runs have not started; *running*: elapsed seconds and progress of each other one.
+        """
+        left = [self.of_run(elapsed, progress) for elapsed, progress in running]
+        known = [one for one in left if one is not None]
+        if waiting is None or not known or len(known) < len(left):
+            return None
+        whole = [elapsed + one for (elapsed, _), one in zip(running, known)]
+        mean = self._seconds / self._count if self._count else sum(whole) / len(whole)
+        return max(*known, (sum(known) + waiting * mean) / len(known), 0.0)

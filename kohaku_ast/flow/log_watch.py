@@ -1,10 +1,11 @@
-"""Reads the logs of the runs under way: metrics, progress and warnings.
+"""LogWatch: reads metrics and progress from the logs of the runs under way; LogWarnings.
 
-The whole line has to be made of them; ``docs/reference/flow-output.md`` lists what is read.
+A metric is read if the whole line consists of metrics; ``docs/reference/flow-output.md`` lists the
+forms.
 
-Read are ``12/100``, ``[12/100]``, ``45%`` at the start of a line, in brackets or beside a bar or a
-word such as ``done``, and the bars of tqdm, Keras and rich. ``epoch 3/10`` counts the epochs before
-it, and what else the line says as a part of that epoch.
+Progress is read from ``12/100``, ``[12/100]``, ``45%`` at the start of a line, in brackets or
+beside a bar or a word such as ``done``, and from the bars of tqdm, Keras and rich. ``epoch 3/10``
+counts the epochs before it; other progress on the line counts as a part of that epoch.
 """
 
 from __future__ import annotations
@@ -24,29 +25,29 @@ from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import Run
 from kohaku_ast.store.run_folder import last_lines
 
-_BLOCK = 16_384  # bytes of one log at one look
-_LAST_BLOCK = 65_536  # and when the run is over
-_BUDGET = 0.005  # seconds of one look, 4 times a second: at most 2 % of a core
-_MOST_LINES = 200  # that are read for metrics at one look
+_BLOCK = 16_384  # bytes of one log that are read at once
+_LAST_BLOCK = 65_536  # the same after the end of the run
+_BUDGET = 0.005  # seconds for all logs, 4 times a second: at most 2 % of a core
+_MOST_LINES = 200  # of one log that are searched for metrics at once
 _MOST_NAMES = 50
 
 
 class LogWatch(Observer):
-    """First of the observers: the others show what it has noted."""
+    """Reads the logs. It comes first of the observers: the others show what it has read."""
 
     def __init__(self, metrics: bool = True) -> None:
-        """*metrics*: whether numbers that scripts print are read."""
+        """*metrics*: whether numbers that scripts print are read as metrics."""
         self.metrics = metrics
         self._tails: dict[int, LogTail] = {}
         self._pace = Pace(0.25)
         self._turn = 0
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """Whatever an attempt before it has printed is forgotten."""
+        """Forget the log of an earlier attempt."""
         new_seen(run)
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """Look at one log after the other until the time for it is spent."""
+        """Read one log after the other until the time for it is used up."""
         if not running or not self._pace.is_due():
             return
         end = time.monotonic() + _BUDGET
@@ -58,11 +59,11 @@ class LogWatch(Observer):
                 return
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """The next attempt has a log of its own, by the same name."""
+        """Close the log: the next attempt has a new one with the same name."""
         self._tails.pop(run.index, None)
 
     def on_end(self, run: Run) -> None:
-        """Read what is left."""
+        """Read the rest of its log."""
         self._look(run, _LAST_BLOCK, is_last=True)
         self._tails.pop(run.index, None)
 
@@ -80,7 +81,7 @@ class LogWatch(Observer):
 
 
 def _note_last(seen: Seen, lines: list[bytes]) -> None:
-    """The last line, and the progress that the last line which speaks of it gives."""
+    """Set the last line, and the progress of the last line that has one."""
     is_first = True
     for data in reversed(lines):
         text = plain_line(data.decode("utf-8", "replace")).strip()
@@ -109,19 +110,19 @@ _LONGEST_LINE = 4096
 
 
 class LogTail:
-    """Follows one log. The file is open only while it is read."""
+    """Reads the new lines of one log. The file is open only during a read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        #: The line that has no end yet.
+        #: The last line, which has no end yet.
         self.rest = b""
         self._offset = 0
 
     def read(self, most: int) -> list[bytes]:
-        """The lines that have ended since the last call, out of the last *most* bytes.
+        """The lines that have ended since the last call, in the last *most* bytes.
 
-        A carriage return ends a line too: it is how progress bars draw over themselves. A log that
-        cannot be read has got no lines.
+        A carriage return ends a line too: progress bars overwrite themselves with it. A log that
+        cannot be read has no lines.
         """
         try:
             data = self._more(most)
@@ -135,7 +136,7 @@ class LogTail:
 
     def _more(self, most: int) -> bytes:
         size = os.stat(self.path).st_size
-        if size < self._offset:  # emptied by someone: it begins anew
+        if size < self._offset:  # it was truncated: read from the start
             self._offset, self.rest = 0, b""
         if size == self._offset:
             return b""
@@ -146,37 +147,37 @@ class LogTail:
             log.seek(self._offset)
             data = log.read(most) or b""
         self._offset += len(data)
-        # What is left of a line whose beginning is not known could be read as something else.
+        # The rest of a line without its beginning could be read as another metric.
         return _END.split(data, maxsplit=1)[-1] if is_skipped else data
 
 
 _MARK = "kogine: warning: "
-_LAST_LINES = 20  # at the end of a log, where these warnings stand
+_LAST_LINES = 20  # of a log that are searched for warnings
 _MOST = 20
 
 
 class LogWarnings(Observer):
-    """Each is said once, at the end."""
+    """Collects the warnings that kogine has printed to the logs; prints each once, at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self._out = Out(stream)
         self._counts: dict[str, int] = {}
 
     def on_end(self, run: Run) -> None:
-        """Look for them."""
+        """Search the end of the log."""
         for line in last_lines(run.log, _LAST_LINES) if run.log else ():
             if line.startswith(_MARK) and (line in self._counts or len(self._counts) < _MOST):
                 self._counts[line] = self._counts.get(line, 0) + 1
 
     def on_finish(self, summary: Summary) -> None:
-        """Say them."""
+        """Print the warnings."""
         for line, count in self._counts.items():
             runs = f" ({count} runs)" if count > 1 else ""
-            self._out.say(plain_line(line) + runs)
+            self._out.print(plain_line(line) + runs)
 
 
 Number: TypeAlias = int | float
-"""What a metric is: whole if it is written so."""
+"""A metric: int if it is written as an integer."""
 
 _LONGEST = 400
 _NUMBER = r"([-+]?(?:(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][-+]?\d{1,4})?|inf|nan|Infinity|NaN))"
@@ -210,7 +211,7 @@ _OTHER_ERROR = re.compile(r"(?:\w+\.)+\w+(?:Error|Exception)")
 
 
 def read_metrics(line: str) -> dict[str, Number]:
-    """Name -> number, in the order of *line*; empty if it is about anything else."""
+    """Name -> number, in the order of *line*; empty if it holds other text as well."""
     if len(line) > _LONGEST or not ("=" in line or ":" in line):
         return {}
     line = line.strip()
@@ -223,7 +224,7 @@ def read_metrics(line: str) -> dict[str, Number]:
 
 
 class _OtherTextError(Exception):
-    """The line is not made of metrics."""
+    """The line holds text that is no metric."""
 
 
 def _pairs(found: Iterator[tuple[str, str]]) -> dict[str, Number]:
@@ -273,7 +274,7 @@ def metrics_text(metrics: dict[str, Number]) -> str:
 
 
 def number_text(number: Number) -> str:
-    """*number* in at most ten characters or so."""
+    """*number* in about ten characters at most."""
     return str(number) if isinstance(number, int) and abs(number) < 10**9 else f"{number:.5g}"
 
 
@@ -292,12 +293,12 @@ _PERCENTS = tuple(
         rf"\[[=#>. -]{{3,300}}\]\s*{_PERCENT}",
     )
 )
-# `Accuracy: 9800/10000` is how good it is.
+# `Accuracy: 9800/10000` is a score.
 _SCORE = re.compile(r"(?i)\b(?:acc|accuracy|correct|score|precision|recall|errors?)[\s:=]{0,3}\Z")
 
 
 def read_progress(line: str) -> float | None:
-    """Between 0 and 1; None if *line* says nothing of it."""
+    """The progress in *line*, between 0 and 1; None if there is none."""
     if len(line) > _LONGEST or not ("%" in line or "/" in line or " of " in line):
         return None
     epoch = _EPOCH.search(line)
@@ -308,7 +309,7 @@ def read_progress(line: str) -> float | None:
         return _inner(line)
     inner = _inner(line[: epoch.start()] + line[epoch.end() :])
     if inner is None:
-        # Said at the end of an epoch as often as at its start, and counted from 0 or from 1.
+        # Scripts print it at the end or the start of an epoch, counted from 0 or from 1.
         return done / whole
     return min(1.0, (max(done, 1) - 1 + inner) / whole)
 
@@ -330,23 +331,23 @@ _NOTE = "seen"
 
 @dataclass
 class Seen:
-    """Only ``LogWatch`` writes it."""
+    """The contents of a run's log; only ``LogWatch`` changes it."""
 
-    #: The last line that is not blank; plain text.
+    #: The last line that is not blank, as plain text.
     line: str = ""
-    #: Between 0 and 1, if it says how far it is.
+    #: Between 0 and 1; None if the log has no progress.
     progress: float | None = None
-    #: Name -> the last number.
+    #: Name of a metric -> its last value.
     metrics: dict[str, Number] = field(default_factory=dict)
 
 
 def seen_of(run: Run) -> Seen:
-    """What has been seen of *run*; empty if nobody has looked."""
+    """The Seen of *run*; an empty one if its log was not read."""
     found = run.notes.get(_NOTE)
     return found if isinstance(found, Seen) else Seen()
 
 
 def new_seen(run: Run) -> Seen:
-    """A new one for *run*, whose ``notes`` hold it."""
+    """A new Seen in the ``notes`` of *run*."""
     run.notes[_NOTE] = seen = Seen()
     return seen

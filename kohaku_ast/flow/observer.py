@@ -1,4 +1,4 @@
-"""Observer: who watches a flow. Nothing that an observer does changes what is run."""
+"""Observer: watches a flow and changes nothing in it. Summary: how the flow ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kohaku_ast.flow.run import FAILED, INTERRUPTED, SKIPPED, SUCCEEDED, Run
 
 @dataclass(frozen=True)
 class Summary:
-    """A flow that is over."""
+    """How a flow ended."""
 
     #: State -> number of runs that ended in it.
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -19,19 +19,19 @@ class Summary:
     seconds: float = 0.0
     #: Whether Ctrl-C ended it.
     is_interrupted: bool = False
-    #: What was wrong with the supply of Configs; it ended the flow.
+    #: The error in the Configs that ended the flow.
     broken: str = ""
-    #: Whether not even the first run could be started; an exception says why.
+    #: Whether the first run could not be started; an exception says why.
     is_refused: bool = False
-    #: Of the skipped: those that had failed before.
+    #: The number of skipped runs that had failed before.
     failed_before: int = 0
-    #: The signal other than Ctrl-C that ended it, and of which this process dies then; 0: none.
+    #: The signal other than SIGINT that ended it, and ends this process then; 0: none.
     deadly: int = 0
 
     @property
     def exit_status(self) -> int:
-        """130 after Ctrl-C, and as much above 128 after other signals, as shells have it; 2 for a
-        broken supply, 1 if a run failed, now or before, else 0.
+        """130 after Ctrl-C and 128 + N after another signal N, as in shells; 2 for an error in the
+        Configs, 1 if a run failed, now or before, else 0.
         """
         if self.is_interrupted:
             return 128 + (self.deadly or signal.SIGINT)
@@ -48,28 +48,28 @@ class Summary:
 
 
 class Observer:
-    """Override what is of interest; all of it is called in the thread that runs the flow."""
+    """Override the methods you need; they are called in the thread that runs the flow."""
 
     def on_start(self, run: Run, total: int | None) -> None:
-        """*run* starts; of *total* runs, if that is known."""
+        """*run* starts, one of *total* runs, or None if their number is not known."""
 
     def on_process(self, run: Run, pid: int) -> None:
-        """*run* has got a process of its own."""
+        """*run* has its own process, *pid*."""
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """*run* has failed and is tried again after *seconds*."""
+        """*run* has failed and is retried after *seconds*."""
 
     def on_skip(self, run: Run) -> None:
-        """*run* need not run: its ``outcome`` says how it ended before."""
+        """*run* is skipped: its ``outcome`` says how it ended before."""
 
     def on_refuse(self, run: Run) -> None:
-        """*run*, the first one, could not be started: nothing is run."""
+        """*run*, the first one, could not be started: the flow ends."""
 
     def on_end(self, run: Run) -> None:
-        """*run* is over; its ``outcome`` says how."""
+        """*run* has ended; its ``outcome`` says how."""
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """A few times a second while something runs."""
+        """Called a few times a second while runs are under way."""
 
     def on_finish(self, summary: Summary) -> None:
-        """Everything is over."""
+        """The flow has ended."""

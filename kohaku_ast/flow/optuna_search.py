@@ -1,4 +1,4 @@
-"""The method ``optuna``: trials chosen by its tree-structured Parzen estimator, kept in SQLite.
+"""The method ``optuna``: its tree-structured Parzen estimator chooses; SQLite has the trials.
 
 The one file that imports optuna.
 """
@@ -44,12 +44,12 @@ _PATIENCE = 60  # seconds, for another process that searches in the same file
 
 
 def open_study(search: Search) -> OptunaStudy:
-    """The study of *search*, made or gone on with.
+    """The study of *search*, made or continued.
 
-    Raises ConfigError if its file is none, or that of another search.
+    Raises ConfigError if its file is no study, or that of another search.
     """
     ranges = {one.name: _range(one) for one in search.space.dimensions}
-    with _told(search.study):
+    with _study_errors(search.study):
         storage = _storage(search.study) if search.study else None
         study = optuna.create_study(
             storage=storage,
@@ -68,7 +68,7 @@ def open_study(search: Search) -> OptunaStudy:
 
 
 class OptunaStudy:
-    """A Study of optuna's."""
+    """A Study that optuna stores."""
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class OptunaStudy:
         self._asked: dict[int, optuna.Trial] = {}
 
     def tried(self) -> Tried:
-        """What there is so far."""
-        with _told(self.search.study):
+        """The trials so far."""
+        with _study_errors(self.search.study):
             trials = self.study.get_trials(deepcopy=False)
         good = [one for one in trials if one.state == TrialState.COMPLETE]
         failed = sum(one.state == TrialState.FAIL for one in trials)
@@ -90,9 +90,9 @@ class OptunaStudy:
 
     def ask(self) -> Trial:
         """The values to try next."""
-        with _told(self.search.study):
+        with _study_errors(self.search.study):
             if self.search.seed is not None:
-                # Of the number of the trial too, so that 20 and 20 more are the same as 40.
+                # The number of the trial, too: 20 and 20 more are the same as 40.
                 number = len(self.study.get_trials(deepcopy=False))
                 stream = random.Random(f"{self.search.seed}:{number}")
                 self.study.sampler = TPESampler(seed=stream.randrange(2**31))
@@ -102,30 +102,30 @@ class OptunaStudy:
         return Trial(asked.number, dict(asked.params))
 
     def tell(self, trial: Trial, result: float) -> None:
-        """*trial* came to *result*."""
-        with _told(self.search.study):
+        """*trial* had *result*."""
+        with _study_errors(self.search.study):
             self.study.tell(self._asked.pop(trial.number), result)
 
     def fail(self, trial: Trial, why: str) -> None:
-        """*trial* came to nothing."""
-        with _told(self.search.study):
+        """*trial* has no result; *why* says the reason."""
+        with _study_errors(self.search.study):
             asked = self._asked.pop(trial.number)
             asked.set_user_attr("why", why)
             self.study.tell(asked, state=TrialState.FAIL)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self.storage is not None:
             self.storage.remove_session()
             self.storage.engine.dispose()
 
 
 def _range(dimension: Dimension) -> BaseDistribution:
-    """*dimension* as optuna has it."""
+    """*dimension* as a distribution of optuna."""
     of = dimension.axis.distribution
     if of is None:
         return CategoricalDistribution(tuple(dimension.choices))
-    if of.kind == "randint":  # its end is left out, as that of range is
+    if of.kind == "randint":  # without its end, as in range
         return IntDistribution(int(of.first), int(of.second) - 1)
     if of.kind == "normal":
         raise _refused_normal(dimension, of)
@@ -141,7 +141,7 @@ def _refused_normal(dimension: Dimension, of: Distribution) -> ConfigError:
 
 
 def _storage(path: str) -> RDBStorage:
-    """The SQLite file at *path* and its folder, made if they are not there."""
+    """The SQLite file at *path*; file and folder are made if they do not exist."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     url = URL.create("sqlite", database=path)
     return RDBStorage(
@@ -150,7 +150,7 @@ def _storage(path: str) -> RDBStorage:
 
 
 def _refuse_another(search: Search, study: optuna.Study) -> None:
-    """The trials of another search would mislead this one."""
+    """Raise ConfigError for the study of another search: its trials would mislead this one."""
     known = study.user_attrs
     for key, text in search.identity.items():
         if key not in known:
@@ -164,7 +164,7 @@ def _refuse_another(search: Search, study: optuna.Study) -> None:
 
 
 def _fail_orphans(study: optuna.Study) -> None:
-    """Trials whose process was killed are marked as failed; those of others go on."""
+    """Mark trials as failed if their process was killed; those of other processes go on."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_gone(trial.user_attrs.get("process")):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
@@ -176,9 +176,9 @@ def _process() -> list[object]:
 
 
 def _is_gone(process: object) -> bool:
-    """Whether the process that had asked for a trial is over; of another machine nobody knows."""
+    """Whether the process of a trial has ended; false for one on another machine."""
     if not isinstance(process, list):
-        return True  # it was killed before it could say who it is
+        return True  # it was killed before it was stored
     if process == _process():
         return True  # an earlier search in this process
     host, pid, start = process
@@ -190,8 +190,8 @@ def _trial(of: FrozenTrial) -> Trial:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Inside, optuna is silent, as it is not outside; what fails is a ConfigError."""
+def _study_errors(path: str) -> Iterator[None]:
+    """Inside, optuna prints nothing, and its errors are ConfigErrors."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

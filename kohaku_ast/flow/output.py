@@ -1,4 +1,4 @@
-"""What runs print: into their logs, and to where our own output goes."""
+"""The output of runs: to their logs, and to the streams of this process."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ from kohaku_ast.flow import output_process
 from kohaku_ast.flow.output_process import NOWHERE, Output, write
 from kohaku_ast.runner.outcome import CrossingFile
 
-_PATIENCE = 1.0  # seconds for what processes that outlive a run still hold
+_PATIENCE = 1.0  # seconds for output of processes that outlive a run
 _PIPE_SIZE = 1 << 20
-"""Bytes that a run may print before anybody looks, where a pipe can have that many."""
+"""Bytes that a run may print before they are read, where a pipe can be that large."""
 
 
 LogFailed = Callable[[OSError], None]
-"""Told why not all that runs print could be kept."""
+"""Called with the reason why output of runs could not be written to a log."""
 
 
 class Tee:
-    """For all runs of a flow, from any thread."""
+    """Copies the output of all runs of a flow; may be called from any thread."""
 
     def __init__(self, shows: bool = True, guards: bool = False) -> None:
-        """*shows*: runs print where we do, too.
+        """*shows*: to the streams of this process, too, not only to the logs.
 
-        *guards*: a run goes on to print though the process that copies was killed. It takes a
-        thread, which no script in this process is to see.
+        *guards*: another process goes on if the copying one is killed. This takes a thread, which
+        a script in this process would see.
         """
         self.shows, self.guards = shows, guards
-        #: What both processes lock when they copy; the threads of this one lock ``turn``.
+        #: A file that both processes lock when they copy; threads of this process lock ``turn``.
         self._turns: CrossingFile | None = None
         self.turn = threading.Lock()
-        self._copying: Copying | None = None
+        self._process: CopyProcess | None = None
         self._active: set[Output] = set()
         self._lock = threading.Lock()
 
     def begin(self, log: int) -> Copy:
-        """A run begins to print; *log*, a descriptor, is taken over.
+        """Begin to copy the output of a run to the descriptor *log*, which it closes.
 
-        A terminal stays one for the run. What would be one file for it stays in one order.
-        Raises OSError if there is no room for it.
+        The run prints to a terminal if this process does. If stdout and stderr are one file, their
+        order stays. Raises OSError if no descriptor or process is left.
         """
-        shown = _shown() if self.shows else [NOWHERE]
-        readers, writers = zip(*_opened(shown, log))
-        if not IS_POSSIBLE:
+        shown = _own_streams() if self.shows else [NOWHERE]
+        readers, writers = zip(*_open_ends(shown, log))
+        if not CAN_SEND:
             return Copy(Output(readers, shown, log), writers, self, in_threads=True)
         for one in readers:
             os.set_blocking(one, False)
@@ -61,7 +61,7 @@ class Tee:
         copy = Copy(output, writers, self)
         try:
             with self._lock:
-                process = self._process()
+                process = self._start_process()
                 output.turns = process.turns
                 process.hand_over(output)
                 self._active.add(output)
@@ -72,12 +72,12 @@ class Tee:
         return copy
 
     def end(self, output: Output) -> None:
-        """All of it was copied, or nobody waits for it."""
+        """Forget *output*: it is copied, or not needed."""
         with self._lock:
             self._active.discard(output)
 
-    def tell_trouble(self, log_failed: LogFailed) -> None:
-        """Tell *log_failed* once if not all that was printed could be written to a log."""
+    def report_error(self, log_failed: LogFailed) -> None:
+        """Call *log_failed* once if some output could not be written to a log."""
         if self._turns is None:
             return
         noted = os.pread(self._turns.fileno(), 1, 0)
@@ -86,55 +86,55 @@ class Tee:
             log_failed(OSError(noted[0], os.strerror(noted[0])))
 
     def close(self) -> None:
-        """No run will begin any more. It is gone when nobody prints any more."""
+        """End the process that copies, as soon as no run prints any more."""
         with self._lock:
-            copying, self._copying = self._copying, None
+            copying, self._process = self._process, None
         if copying is not None:
             copying.close()
         if self._turns is not None:
             self._turns.close()
             self._turns = None
 
-    def _process(self) -> Copying:
-        if self._copying is None or not self._copying.is_alive:
-            if self._copying is not None:
-                self._copying.close()
+    def _start_process(self) -> CopyProcess:
+        if self._process is None or not self._process.is_alive:
+            if self._process is not None:
+                self._process.close()
             self._turns = self._turns or CrossingFile()
-            self._copying = Copying(self._turns.fileno())
+            self._process = CopyProcess(self._turns.fileno())
             if self.guards:
                 threading.Thread(
-                    target=self._copying.await_end, args=[self._replace],
+                    target=self._process.await_end, args=[self._replace],
                     name="kogine-tee", daemon=True,
                 ).start()  # fmt: skip
-        return self._copying
+        return self._process
 
     def _replace(self) -> None:
-        """The process has ended: if it was killed, another one copies what it has left."""
+        """After the end of the process: if it was killed, another one copies the rest."""
         with self._lock:
-            if self._copying is not None and not self._copying.is_alive:
+            if self._process is not None and not self._process.is_alive:
                 for output in self._active:
-                    self._process().hand_over(output)
+                    self._start_process().hand_over(output)
 
 
 class Copy:
-    """Of one run."""
+    """The output of one run, and the descriptors that the run prints to."""
 
     def __init__(
         self, output: Output, writers: Sequence[int], tee: Tee, in_threads: bool = False
     ) -> None:
-        """*in_threads*: nobody else copies, so that threads of this process do."""
-        #: For the run; they are the same if it prints everything to one place.
+        """*in_threads*: threads of this process copy, not another process."""
+        #: For the run; equal if both go to the same file.
         self.stdout, self.stderr = writers[0], writers[-1]
         self._output, self._tee = output, tee
         self._threads = _copy_in_threads(output) if in_threads else []
 
     def close_writers(self) -> None:
-        """The run has them now: its end is seen when nobody else holds them."""
+        """Close the run's ends in this process: otherwise the output would never end."""
         for one in {self.stdout, self.stderr}:
             os.close(one)
 
     def finish(self) -> None:
-        """Copy the rest of the output, or see it copied."""
+        """Copy the rest of the output, and wait until all is copied."""
         self._tee.end(self._output)
         for one in self._threads:
             one.join(_PATIENCE)
@@ -142,7 +142,7 @@ class Copy:
         try:
             while not self._threads and self._output.end(self._copied()):
                 left = deadline - time.monotonic()
-                if left < 0 or not _comes(self._output.targets, left):
+                if left < 0 or not _can_read(self._output.targets, left):
                     break
         finally:
             self.close()
@@ -152,22 +152,22 @@ class Copy:
             return self._output.copy()
 
     def close(self) -> None:
-        """Wait for nothing."""
+        """Close it without a wait."""
         self._tee.end(self._output)
         if not self._threads:
             self._output.end([*self._output.targets])
 
 
-def _comes(readers: Iterable[int], seconds: float) -> bool:
-    """Whether there is something to read, or an end, in time."""
+def _can_read(readers: Iterable[int], seconds: float) -> bool:
+    """Whether one of *readers* has data, or has ended, within *seconds*."""
     with selectors.DefaultSelector() as waiting:
         for one in readers:
             waiting.register(one, selectors.EVENT_READ)
         return bool(waiting.select(seconds))
 
 
-def _opened(shown: Sequence[int], log: int) -> list[tuple[int, int]]:
-    """The ends for each of *shown*. All that is open is closed if there is no room for them."""
+def _open_ends(shown: Sequence[int], log: int) -> list[tuple[int, int]]:
+    """Reader and writer for each of *shown*. On an error it closes all of the descriptors."""
     found: list[tuple[int, int]] = []
     try:
         for one in shown:
@@ -180,16 +180,16 @@ def _opened(shown: Sequence[int], log: int) -> list[tuple[int, int]]:
     return found
 
 
-def _shown() -> list[int]:
-    """Copies of our stdout and stderr; one if they are the same file, pipe or terminal."""
+def _own_streams() -> list[int]:
+    """Duplicates of stdout and stderr; one if they are the same file, pipe or terminal."""
     try:
         is_one_place = os.path.sameopenfile(1, 2)
     except OSError:
         is_one_place = False
-    return [_copied(1)] if is_one_place else [_copied(1), _copied(2)]
+    return [_duplicate(1)] if is_one_place else [_duplicate(1), _duplicate(2)]
 
 
-def _copied(number: int) -> int:
+def _duplicate(number: int) -> int:
     try:
         return os.dup(number)
     except OSError:  # closed
@@ -197,7 +197,7 @@ def _copied(number: int) -> int:
 
 
 def _ends(shown: int) -> tuple[int, int]:
-    """Where is read what a run prints that is shown at *shown*, and where it prints."""
+    """Reader and writer for a run whose output is shown at the descriptor *shown*."""
     return terminal_ends(shown) if shown != NOWHERE and os.isatty(shown) else _pipe()
 
 
@@ -209,12 +209,12 @@ def _pipe() -> tuple[int, int]:
         try:
             fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
         except OSError:
-            pass  # this user has many
+            pass  # the user has reached his limit for pipes
     return reader, writer
 
 
 def _copy_in_threads(output: Output) -> list[threading.Thread]:
-    """Where descriptors cannot be sent to another process."""
+    """Copy in threads, where descriptors cannot be sent to another process."""
 
     def copy(reader: int) -> None:
         while output.copy_one(reader):
@@ -228,22 +228,22 @@ def _copy_in_threads(output: Output) -> list[threading.Thread]:
     return found
 
 
-IS_POSSIBLE = hasattr(socket, "send_fds")
+CAN_SEND = hasattr(socket, "send_fds")
 
 
-class Copying:
-    """One such process. It lives as long as what it copies, whatever becomes of this one."""
+class CopyProcess:
+    """A process that copies output, until all of it has ended, even if this process is killed."""
 
     def __init__(self, turns: int) -> None:
-        """*turns* is the file that both lock. Raises OSError if nothing can be started."""
+        """*turns* is the file that both processes lock. Raises OSError if it cannot start."""
         self.turns = turns
         self._control, other = socket.socketpair()
-        # Its end is seen at once, new runs only when it looks.
+        # The process sees the end of this pipe at once, and new runs only when it looks.
         reader, self._life = os.pipe()
         numbers = [other.fileno(), turns, reader]
         try:
             self._process = subprocess.Popen(
-                # Alone it is fast, and no file in the working folder can hide a module from it.
+                # -I -S: it starts fast, and no file in the working folder hides a module.
                 [sys.executable, "-I", "-S", output_process.__file__, *map(str, numbers)],
                 pass_fds=numbers, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
@@ -260,30 +260,30 @@ class Copying:
         return self._process.poll() is None
 
     def await_end(self, then: Callable[[], None]) -> None:
-        """Call *then* when it has ended, in a thread."""
+        """Wait for its end, then call *then*; for a thread."""
         self._process.wait()
         then()
 
     def hand_over(self, output: Output) -> None:
-        """It copies *output* from now on; this process may, too. Raises OSError."""
+        """Have it copy *output*; this process may copy, too. Raises OSError."""
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 socket.send_fds(self._control, [output.kind], output.descriptors)
                 return
             except OSError as error:
-                # As many are under way as this user may have open: it will take some.
+                # Too many descriptors are in transit: the process will receive some soon.
                 if error.errno != errno.ETOOMANYREFS or time.monotonic() > deadline:
                     raise
                 time.sleep(output_process.TICK)
 
     def close(self) -> None:
-        """No other run will come."""
+        """Send no more runs; it ends after the last one."""
         self._let_go()
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.returncode = 0  # it serves what the runs have left running
+            self._process.returncode = 0  # it copies for processes that outlive their run
 
     def _let_go(self) -> None:
         self._control.close()
@@ -292,7 +292,7 @@ class Copying:
 
 @contextmanager
 def logged(log: int, tee: Tee) -> Iterator[None]:
-    """Inside, everything that this process prints goes to the descriptor *log*, by *tee*. *log* is
+    """Inside, the output of this process goes to the descriptor *log*, through *tee*. *log* is
     closed at the end.
     """
     try:
@@ -309,9 +309,9 @@ def logged(log: int, tee: Tee) -> Iterator[None]:
 
 @contextmanager
 def _descriptors(targets: dict[int, int]) -> Iterator[None]:
-    """Inside, the standard descriptors are others."""
+    """Inside, other descriptors take the place of the standard ones: number -> descriptor."""
     flush()
-    kept = {number: _copied_if_open(number) for number in targets}
+    kept = {number: _duplicate_if_open(number) for number in targets}
     for number, target in targets.items():
         os.dup2(target, number)
     try:
@@ -326,21 +326,21 @@ def _descriptors(targets: dict[int, int]) -> Iterator[None]:
                 os.close(copy)
 
 
-def _copied_if_open(number: int) -> int | None:
+def _duplicate_if_open(number: int) -> int | None:
     try:
         return os.dup(number)
-    except OSError:  # it is closed, and will be again
+    except OSError:  # closed, and closed again at the end
         return None
 
 
 @contextmanager
 def _streams(log: int, shows: bool) -> Iterator[None]:
-    """Inside, streams that are not those of the process (a notebook's) are kept in the log too."""
-    taken: dict[str, tuple[Any, _Kept]] = {}
+    """Inside, the text of streams without the standard descriptors (a notebook's) is logged too."""
+    taken: dict[str, tuple[Any, _LoggedStream]] = {}
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is not None and _number_of(stream) != number:
-            taken[name] = stream, _Kept(stream, functools.partial(write, log), shows)
+            taken[name] = stream, _LoggedStream(stream, functools.partial(write, log), shows)
             setattr(sys, name, taken[name][1])
     try:
         yield
@@ -350,8 +350,8 @@ def _streams(log: int, shows: bool) -> Iterator[None]:
                 setattr(sys, name, stream)
 
 
-class _Kept:
-    """In the place of a stream."""
+class _LoggedStream:
+    """Takes the place of a stream and writes its text to a log, too."""
 
     def __init__(self, stream: Any, keep: Callable[[bytes], object], shows: bool) -> None:
         self._stream, self._keep, self._shows = stream, keep, shows
@@ -375,26 +375,26 @@ def _number_of(stream: Any) -> int:
 
 
 def flush() -> None:
-    """What Python and C have not written yet belongs to who has printed it."""
+    """Write out the buffers of Python and C: their text belongs to the code that printed it."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError, AttributeError):
-            pass  # closed, or none
+            pass  # it is closed, or None
     if sys.platform != "win32":
         _libc().fflush(None)
 
 
 @functools.lru_cache(1)
 def _libc() -> Any:
-    import ctypes  # here: it takes 5 ms, and not every flow has a log
+    import ctypes  # here: it takes 5 ms, and a flow without logs needs none
 
     return ctypes.CDLL(None)
 
 
 def terminal_ends(shown: int) -> tuple[int, int]:
-    """Two ends of a terminal as large as the one at *shown*: what is written to the second one is
-    read, as it is, at the first. Pipes where there are none.
+    """Reader and writer of a terminal as large as the one at *shown*; text passes unchanged.
+    A pipe where there are no pseudo terminals.
     """
     try:
         import fcntl
@@ -405,7 +405,7 @@ def terminal_ends(shown: int) -> tuple[int, int]:
     except (ImportError, OSError):
         return os.pipe()
     attributes = termios.tcgetattr(writer)
-    attributes[1] &= ~termios.OPOST  # ours will do what is to be done with line ends
+    attributes[1] &= ~termios.OPOST  # the real terminal translates line ends
     termios.tcsetattr(writer, termios.TCSANOW, attributes)
     columns, rows = os.get_terminal_size(shown)
     fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -1,10 +1,10 @@
-"""Run as a program: copies what runs print to their logs, and to where it is shown.
+"""Run as a program: copies the output of runs to their logs, and to the streams of the flow.
 
-A process of its own: it goes on when the flow is killed, so that logs are complete, and it needs
-no lock that a run's C code may hold while it prints. It is not woken for every run: of one that is
-over sooner than it looks, the flow copies everything itself.
+It is a process of its own: logs are complete even if the flow is killed, and it needs no lock that
+a run's C code may hold while it prints. It is not woken for every run: the output of a run that
+ends before it looks is copied by the flow.
 
-Where the disk is nearly full, runs do not write to their logs themselves: their ``print`` would
+On a disk that is nearly full, runs do not write to their logs themselves: their ``print`` would
 fail.
 """
 
@@ -21,39 +21,37 @@ _BLOCK, _MOST_BLOCKS = 1 << 16, 16
 _MOST_DESCRIPTORS = 5
 NOWHERE = -1
 SHOWN, KEPT = b"s", b"k"
-"""What is said of the descriptors that are handed over: readers, where they are shown, log; and
-without the second.
-"""
+"""The descriptors in a message: readers, streams to show them on, log; or readers, log."""
 TICK = 0.02
 """Seconds between two looks for new runs."""
 
 
 class Output:
-    """What one run prints. Two processes copy it, in turns, so that it stays in order."""
+    """The output of one run. Two processes copy it in turns, so that its order stays."""
 
     def __init__(
         self, readers: Sequence[int], shown: Sequence[int], log: int, turns: int = -1
     ) -> None:
-        """Takes over all descriptors but *turns*, a file that both processes can lock and in which
-        they note why a log could not be written.
+        """It closes all descriptors but *turns*, a file that both processes lock and in which they
+        write the error of a log that could not be written.
         """
-        #: What is read -> where it is shown, or ``NOWHERE``; less what has ended.
+        #: Reader -> descriptor to show its data on, or ``NOWHERE``; without those that have ended.
         self.targets = dict(zip(readers, shown))
         self._log, self.turns = log, turns
 
     @property
     def kind(self) -> bytes:
-        """What ``descriptors`` are."""
+        """``SHOWN`` or ``KEPT``: the order of ``descriptors``."""
         return KEPT if NOWHERE in self.targets.values() else SHOWN
 
     @property
     def descriptors(self) -> list[int]:
-        """To be handed over to another process."""
+        """Those to send to another process."""
         shown = [one for one in self.targets.values() if one != NOWHERE]
         return [*self.targets, *shown, self._log]
 
     def copy(self) -> list[int]:
-        """Copy what has come, if it is not very much; the readers that are at their end."""
+        """Copy what is there, up to a limit; return the readers that have ended."""
         _lock(self.turns, True)
         try:
             return [reader for reader in self.targets if not self.copy_one(reader)]
@@ -61,7 +59,7 @@ class Output:
             _lock(self.turns, False)
 
     def copy_one(self, reader: int) -> bool:
-        """Copy what has come at *reader*; whether more may come."""
+        """Copy what is there at *reader*; return whether more may come."""
         for _ in range(_MOST_BLOCKS):
             try:
                 data = os.read(reader, _BLOCK)
@@ -80,7 +78,7 @@ class Output:
             os.pwrite(self.turns, bytes([number & 0xFF]), 0)
 
     def end(self, readers: Sequence[int]) -> bool:
-        """Close these; whether others are left."""
+        """Close *readers*; return whether others are left."""
         for reader in readers:
             shown = self.targets.pop(reader)
             for one in (reader, shown):
@@ -93,7 +91,7 @@ class Output:
 
 
 def write(target: int, data: bytes) -> int:
-    """All of it; a full disk or a closed terminal stops no run. The error's number, or 0."""
+    """Write all of *data*; return the error number, or 0. No error stops a run."""
     try:
         while data and target != NOWHERE:
             data = data[os.write(target, data) :]
@@ -108,8 +106,8 @@ def _lock(turns: int, on: bool) -> None:
 
 
 def serve(control: socket.socket, turns: int, life: int) -> None:
-    """Copy for the runs that come over *control*, until all of them are over and *life*, which
-    the flow holds, has ended.
+    """Copy the output of the runs that come over *control*, until all of it has ended and the
+    flow has closed *life*.
     """
     control.setblocking(False)
     is_open = True
@@ -140,7 +138,7 @@ def _step(waiting: selectors.BaseSelector, output: Output) -> None:
 
 
 def _received(control: socket.socket, turns: int) -> Output | bool | None:
-    """The next run; None if there is none yet, False if the flow is over or gone."""
+    """The next run; None if there is none yet, False if the flow has ended or was killed."""
     try:
         data, found, _, _ = socket.recv_fds(control, 1, _MOST_DESCRIPTORS)
     except BlockingIOError:

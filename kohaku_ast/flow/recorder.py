@@ -1,6 +1,6 @@
-"""Recorder: keeps a record of every run of a flow, and knows what earlier flows have finished.
+"""Recorder: writes a record of every run of a flow, and finds runs that earlier flows finished.
 
-A disk that does not want records never stops a run: it is said once, and the runs go on.
+A disk that cannot be written never stops a run: the user is warned once, and the runs go on.
 """
 
 from __future__ import annotations
@@ -13,20 +13,32 @@ from pathlib import Path
 
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.store import own_modules, record
+from kohaku_ast.store import own_modules
 from kohaku_ast.store.environment import ProcessMark, host
 from kohaku_ast.store.identity import identity, program_hash, without_content
-from kohaku_ast.store.record import Finished, Record, Surroundings, working_folder
+from kohaku_ast.store.record import (
+    SCHEMA,
+    Finished,
+    FlowEnvironment,
+    Record,
+    attempt_fields,
+    end_fields,
+    process_field,
+    program_fields,
+    start_fields,
+    working_folder,
+)
 from kohaku_ast.store.run_folder import LOG, RunFolder
 
 _IDENTITY = "identity"
-_MOST_TRIED_AGAIN = 1000
+_MOST_UNWRITTEN = 1000
 
 
 class Recorder(Observer):
-    """Writes below *root*; see ``docs/reference/records.md``."""
+    """Writes records below *root*; see ``docs/reference/records.md``."""
 
     def __init__(
         self,
@@ -39,152 +51,152 @@ class Recorder(Observer):
         warn: Callable[[str], None],
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """*resume*: what earlier flows have finished is done, failures too unless *retry_failed*
-        (which resumes as well). *variables* is what a run has besides our own environment.
-        *warn* is told, once, why something cannot be written, and *tell*, at the end, what was left
-        out.
+        """*resume*: runs that earlier flows finished are skipped, also failed ones unless
+        *retry_failed* (which resumes as well). *variables* gives the variables that a run has
+        besides the environment of this process. *warn* gets, once, why something cannot be
+        written, and *tell*, at the end, how many runs were skipped.
         """
         self.root, self.has_logs = root.absolute(), has_logs
         self.variables = variables
-        said: set[str] = set()
+        seen: set[str] = set()
 
         def warn_once(subject: str, text: str) -> None:
-            if subject not in said:
-                said.add(subject)
+            if subject not in seen:
+                seen.add(subject)
                 warn(text)
 
         self._warn, self._tell = warn_once, tell
-        #: What was not run again; None if nothing is resumed.
-        self.resumed: Resumed | None = None
+        #: The runs that were skipped; None if nothing is resumed.
+        self.resumed: ResumedRuns | None = None
         if resume or retry_failed:
-            self.resumed = Resumed(Finished(self.root), retry_failed, warn_once)
-        self._around = Surroundings()
-        self._open: dict[int, Kept] = {}
-        self._unwritten: list[Kept] = []
+            self.resumed = ResumedRuns(Finished(self.root), retry_failed, warn_once)
+        self._environment = FlowEnvironment()
+        self._open: dict[int, OpenRecord] = {}
+        self._unwritten: list[OpenRecord] = []
 
     # --- before a run ----------------------------------------------------------------------------
 
     def is_done(self, run: Run, bound: Bound) -> bool:
         """Whether *run* need not run; then it gets its recorded Outcome, folder and log."""
-        # Before anybody looks at the values: some get their content only then.
+        # Before other code reads the values: reading changes the content of some.
         name = self._identity(run, bound)
         if self.resumed is None or run.attempt > 1:
             return False
-        return self.resumed.is_done(run, bound, name, self._around.commit_of(bound))
+        return self.resumed.is_done(run, bound, name, self._environment.commit_of(bound))
 
     def open(self, run: Run, bound: Bound) -> int | None:
-        """Make or reuse the folder of *run* and say there that it runs.
+        """Make or reuse the folder of *run* and record there that it runs.
 
-        The descriptor of its log, for stdout and stderr, which the caller closes; None if there
-        is none.
+        Returns the descriptor of its log, for stdout and stderr, which the caller closes; None if
+        there is no log.
         """
-        kept = self._open.get(run.index) or self._create(run, bound)
-        if kept is None:
+        record = self._open.get(run.index) or self._create(run, bound)
+        if record is None:
             return None
-        log = kept.begin(run.attempt, time.time())
-        kept.facts["environment"] = self._around.of_run(self.variables(run))
-        self._open[run.index] = kept
-        if not self._write(kept) and not kept.attempts:
+        log = record.begin(run.attempt, time.time())
+        record.facts["environment"] = self._environment.of_run(self.variables(run))
+        self._open[run.index] = record
+        if not self._write(record) and not record.attempts:
             self._forget(run, log)
             return None
-        run.folder, run.log = kept.folder.path, kept.folder.log if log is not None else None
-        if kept.log_error is not None:
-            self._cannot("keep what a run prints", kept.log_error)
+        run.folder, run.log = record.folder.path, record.folder.log if log is not None else None
+        if record.log_error is not None:
+            self._cannot("keep what a run prints", record.log_error)
         return log
 
     def on_process(self, run: Run, pid: int) -> None:
-        """*run* has got its process."""
-        kept = self._open.get(run.index)
-        if kept is not None:
-            kept.facts["process"] = record.marked(ProcessMark.of(pid))
-            self._write(kept)
+        """Record the process of *run*."""
+        record = self._open.get(run.index)
+        if record is not None:
+            record.facts["process"] = process_field(ProcessMark.of(pid))
+            self._write(record)
 
     def on_refuse(self, run: Run) -> None:
-        """It leaves nothing."""
-        kept = self._open.pop(run.index, None)
-        if kept is not None:
-            kept.folder.remove()
+        """Remove the folder of *run*."""
+        record = self._open.pop(run.index, None)
+        if record is not None:
+            record.folder.remove()
 
-    # --- as it goes ------------------------------------------------------------------------------
+    # --- during and after a run ------------------------------------------------------------------
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """The attempt is kept; the run goes on."""
-        kept = self._open.get(run.index)
-        if kept is not None:
-            kept.end(FAILED, run.outcome, run.ended)
-            kept.put_attempt_aside()
-            self._write(kept)
+        """End the attempt in the record: the run goes on with another one."""
+        record = self._open.get(run.index)
+        if record is not None:
+            record.end(FAILED, run.outcome, run.ended)
+            record.put_attempt_aside()
+            self._write(record)
 
     def on_end(self, run: Run) -> None:
-        """The final record."""
-        kept = self._open.get(run.index)
-        if kept is None or not kept.is_between_attempts:
+        """Write the final record."""
+        record = self._open.get(run.index)
+        if record is None or not record.is_between_attempts:
             self._end(run.index, run.state, run.outcome, run.ended)
             return
-        run.log = kept.as_last_attempt()
-        self._close(run.index, kept)
+        run.log = record.make_last_attempt()
+        self._close(run.index, record)
 
     def on_finish(self, summary: Summary) -> None:
-        """What nobody has seen the end of was ended with the flow."""
-        for index, kept in list(self._open.items()):
-            if kept.is_between_attempts:
-                kept.as_last_attempt()
-                self._close(index, kept)
+        """Record runs without an end as interrupted, and report the runs that were skipped."""
+        for index, record in list(self._open.items()):
+            if record.is_between_attempts:
+                record.make_last_attempt()
+                self._close(index, record)
             else:
                 self._end(index, INTERRUPTED, None, time.time())
-        for kept in self._unwritten:
-            self._write(kept)
+        for record in self._unwritten:
+            self._write(record)
         if self.resumed is not None and str(self.resumed):
             self._tell(str(self.resumed))
 
     def on_log_failed(self, error: OSError) -> None:
-        """Not all that runs print could be kept."""
+        """Warn that the output of runs could not be kept."""
         self._cannot("keep all that runs print", error)
 
     # --- inside ----------------------------------------------------------------------------------
 
-    def _create(self, run: Run, bound: Bound) -> Kept | None:
+    def _create(self, run: Run, bound: Bound) -> OpenRecord | None:
         try:
             folder = RunFolder.create(self.root, self._identity(run, bound), time.time())
         except OSError as error:
             self._cannot("keep a record", error)
             return None
         overrides = run.work.binder.all_overrides(run.config)
-        return Kept(
+        return OpenRecord(
             folder,
             {
-                "schema": record.SCHEMA,
+                "schema": SCHEMA,
                 "identity": self._identity(run, bound),
                 "label": run.label,
                 "index": run.index,
                 "work": run.work.name,
-                **record.of_start(time.time(), run.attempt, None),
-                **record.of_program(bound, overrides, record.working_folder()),
-                **self._around.of_flow(bound),
+                **start_fields(time.time(), run.attempt, None),
+                **program_fields(bound, overrides, working_folder()),
+                **self._environment.of_flow(bound),
             },
             self.has_logs,
         )
 
     def _identity(self, run: Run, bound: Bound) -> str:
         if _IDENTITY not in run.notes:
-            run.notes[_IDENTITY] = identity(bound, record.working_folder())
+            run.notes[_IDENTITY] = identity(bound, working_folder())
         return str(run.notes[_IDENTITY])
 
     def _end(self, index: int, status: str, outcome: Outcome | None, ended: float) -> None:
-        kept = self._open.get(index)
-        if kept is not None:
-            kept.end(status, outcome, ended)
-            self._close(index, kept)
+        record = self._open.get(index)
+        if record is not None:
+            record.end(status, outcome, ended)
+            self._close(index, record)
 
-    def _close(self, index: int, kept: Kept) -> None:
+    def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
-        self._around.add_changes(kept.facts)
-        if not self._write(kept) and len(self._unwritten) < _MOST_TRIED_AGAIN:
-            self._unwritten.append(kept)
+        self._environment.add_changes(record.facts)
+        if not self._write(record) and len(self._unwritten) < _MOST_UNWRITTEN:
+            self._unwritten.append(record)
 
-    def _write(self, kept: Kept) -> bool:
+    def _write(self, record: OpenRecord) -> bool:
         try:
-            kept.write()
+            record.write()
         except OSError as error:
             self._cannot("keep a record", error)
             return False
@@ -204,12 +216,30 @@ class Recorder(Observer):
         self._open.pop(run.index).folder.remove()
 
 
-class Kept:
-    """A folder and what is to stand in its run.json."""
+def make_recorder(
+    settings: FlowSettings, warn: Callable[[str], None], tell: Callable[[str], None]
+) -> Recorder | None:
+    """The Recorder of a flow with *settings*; None if it keeps no records."""
+    if not settings.records:
+        return None
+    return Recorder(
+        # Not Path.absolute: a flow runs even if its working folder was removed.
+        Path(working_folder(), settings.root),
+        resume=settings.resumes,
+        retry_failed=settings.retries_failed,
+        has_logs=settings.has_logs,
+        variables=settings.variables,
+        warn=warn,
+        tell=tell,
+    )
 
-    def __init__(self, folder: RunFolder, known: dict[str, object], has_log: bool) -> None:
+
+class OpenRecord:
+    """The record of a run that has not ended: its folder and the fields of run.json."""
+
+    def __init__(self, folder: RunFolder, fields: dict[str, object], has_log: bool) -> None:
         self.folder = folder
-        self.facts = known
+        self.facts = fields
         self.attempts: tuple[dict[str, object], ...] = ()
         self.has_log = has_log
         self.is_between_attempts = False
@@ -217,9 +247,9 @@ class Kept:
         self.log_error: OSError | None = None
 
     def begin(self, attempt: int, started: float) -> int | None:
-        """An attempt begins; the descriptor of its log, which the caller closes."""
+        """Begin an attempt; return the descriptor of its log, which the caller closes."""
         self.is_between_attempts = False
-        self.facts.update(record.of_start(started, attempt, None), attempts=self.attempts, log=None)
+        self.facts.update(start_fields(started, attempt, None), attempts=self.attempts, log=None)
         return self._open_log() if self.has_log else None
 
     def _open_log(self) -> int | None:
@@ -232,11 +262,11 @@ class Kept:
         return log
 
     def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
-        """The attempt, and with it perhaps the run, is over."""
-        self.facts.update(record.of_end(status, outcome, ended))
+        """Set the fields of an attempt, perhaps the last one, that has ended."""
+        self.facts.update(end_fields(status, outcome, ended))
 
     def put_attempt_aside(self) -> None:
-        """Keep the attempt that has just ended: another one is to come."""
+        """Move the attempt that has ended to ``attempts``: another one comes."""
         number = self.facts["attempt"]
         assert isinstance(number, int)
         if self.facts["log"] is not None:
@@ -244,50 +274,50 @@ class Kept:
                 self.facts["log"] = self.folder.keep_log(number)
             except OSError:
                 self.facts["log"] = None
-        self.attempts += (record.of_attempt(self.facts),)
+        self.attempts += (attempt_fields(self.facts),)
         self.facts["attempts"] = self.attempts
         self.is_between_attempts = True
         self.facts["status"] = "running"
 
-    def as_last_attempt(self) -> Path | None:
-        """There will be no other attempt after all; where its log is."""
+    def make_last_attempt(self) -> Path | None:
+        """Take the last one out of ``attempts``: no other one comes. Returns its log."""
         *others, last = self.attempts
         self.facts.update(last, attempts=others)
         self.is_between_attempts = False
         return None if last["log"] is None else self.folder.path / str(last["log"])
 
     def write(self) -> None:
-        """Raises OSError."""
+        """Write run.json. Raises OSError."""
         self.folder.write(self.facts)
 
 
-class Resumed:
-    """What of a flow was done before."""
+class ResumedRuns:
+    """Finds the runs that earlier flows finished, and counts those that are skipped."""
 
     def __init__(
         self, finished: Finished, retry_failed: bool, warn: Callable[[str, str], None]
     ) -> None:
-        """*warn* gets a subject, of which it speaks once, and a sentence."""
-        own_modules.forget()  # of the flow before, in a notebook
+        """*warn* gets a subject, about which it warns once, and a sentence."""
+        own_modules.forget()  # those of an earlier flow in this process
         self._finished, self._warn = finished, warn
         self._statuses = (SUCCEEDED,) if retry_failed else (SUCCEEDED, FAILED)
-        #: How the runs that were not run again had ended -> how many.
+        #: State -> number of skipped runs that had ended in it.
         self.skipped: Counter[str] = Counter()
-        #: Of these: at another git commit than now.
-        self.elsewhere = 0
+        #: The number of skipped runs whose record has another git commit.
+        self.other_commit = 0
 
     def is_done(self, run: Run, bound: Bound, identity: str, commit: str) -> bool:
         """Whether there is a record for *run*, which then gets its Outcome, folder and log."""
         wanted = set(bound.config.outputs) if bound.config else set()
-        record = self._take(identity, wanted) or self._taken_meanwhile(run, identity, wanted)
+        record = self._take(identity, wanted) or self._take_unfinished(run, identity, wanted)
         if record is None:
-            self._warn_of_change(run, bound)
-            self._warn_of_value(run, bound)
+            self._warn_of_changed_program(run, bound)
+            self._warn_of_unstable_value(run, bound)
             return False
         run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
         self.skipped[record.status] += 1
-        self.elsewhere += bool(record.commit and commit and record.commit != commit)
-        self._warn_of_text(record)
+        self.other_commit += bool(record.commit and commit and record.commit != commit)
+        self._warn_of_lost_values(record)
         return True
 
     def __str__(self) -> str:
@@ -295,19 +325,19 @@ class Resumed:
         good, bad = self.skipped[SUCCEEDED], self.skipped[FAILED]
         parts = [f"{good} that succeeded before"] if good else []
         parts += [f"{bad} that failed before (--retry-failed runs them again)"] if bad else []
-        hint = f"; {self.elsewhere} of them at another git commit" if self.elsewhere else ""
+        hint = f"; {self.other_commit} of them at another git commit" if self.other_commit else ""
         return f"skipped {' and '.join(parts)}{hint}" if parts else ""
 
     def _take(self, identity: str, wanted: set[str]) -> Record | None:
         for status in self._statuses:
-            # Of a failed run there are no outputs.
+            # A failed run has no outputs.
             record = self._finished.take(identity, status, wanted if status == SUCCEEDED else ())
             if record is not None:
                 return record
         return None
 
-    def _taken_meanwhile(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
-        """Of a run that was under way in another flow when this one began."""
+    def _take_unfinished(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
+        """The record of a run that another flow had under way when this one began."""
         record = self._finished.take(identity, RUNNING)
         if record is None or record.status == RUNNING:
             self._warn_of_orphan(run, record)
@@ -315,11 +345,11 @@ class Resumed:
         is_enough = record.status == FAILED or record.wanted >= wanted
         return record if record.status in self._statuses and is_enough else None
 
-    def _warn_of_text(self, record: Record) -> None:
+    def _warn_of_lost_values(self, record: Record) -> None:
         for name in record.only_shown:
             text = (
                 f"{name!r} of a run that is skipped was recorded as text only "
-                f"({record.folder.name}): its Outcome has none. Let the script give back plain "
+                f"({record.folder.name}): its Outcome has none. Let the script return plain "
                 "values or the path of a file, or run without --resume."
             )
             self._warn(f"text of {name}", text)
@@ -332,7 +362,7 @@ class Resumed:
             )
             self._warn(f"orphan {record.identity}", text)
 
-    def _warn_of_change(self, run: Run, bound: Bound) -> None:
+    def _warn_of_changed_program(self, run: Run, bound: Bound) -> None:
         script = bound.launch.shown
         start = script, bound.program.entry_name, run.label
         if self._finished.knows_other(start, program_hash(bound, working_folder())):
@@ -342,12 +372,12 @@ class Resumed:
             )
             self._warn(f"change of {script}", text)
 
-    def _warn_of_value(self, run: Run, bound: Bound) -> None:
+    def _warn_of_unstable_value(self, run: Run, bound: Bound) -> None:
         found = without_content(bound)
         if found is not None:
             target, reason = found
             text = (
-                f"{run.label}: {target!r} holds what cannot be told to be the same in another "
+                f"{run.label}: {target!r} holds a value that cannot be recognised in another "
                 f"process ({reason}): such runs are always run again."
             )
             self._warn(f"value of {target}", text)

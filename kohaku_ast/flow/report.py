@@ -1,276 +1,23 @@
-"""What a flow reports: a line for each change, and the summary and failures at its end."""
+"""Reports of a flow as text: a line for each change, failures and summary at the end.
+
+``choose_display`` picks the observers for a stream.
+"""
 
 from __future__ import annotations
 
 import io
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TextIO
 
 from kohaku_ast.display.live import Out
-from kohaku_ast.display.text import exact_time, plain_line
+from kohaku_ast.display.text import exact_time
+from kohaku_ast.flow.failures import Again, FailedRuns, FailureSummary, error_line, no_command
 from kohaku_ast.flow.log_watch import LogWarnings, LogWatch, metrics_text, seen_of
 from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
-from kohaku_ast.store.run_folder import last_lines
-
-_MOST_GROUPS = 20
-_MOST_NUMBERS = 8
-_LOG_LINES = 10
-_MOST_WIDTH = 200
-_VARYING = re.compile(
-    r"\S*[/\\]\S*"  # paths
-    r"|\b0x[0-9a-fA-F]+|\b(?=\w*\d)[0-9a-fA-F]{8,}\b"  # addresses, parts of UUIDs
-    r"|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
-)
-
-Again = Callable[[Run], str]
-"""Gives the command that repeats a run; empty if there is none."""
-
-
-def no_command(run: Run) -> str:
-    """For flows that no command line describes."""
-    return ""
-
-
-@dataclass
-class FailedRuns:
-    """Runs that failed with the same error, and more of the first of them."""
-
-    #: As in ``[2/4]``, and its label.
-    number: str
-    label: str
-    #: The first line of it.
-    error: str
-    #: The last lines of its log, plain text.
-    lines: tuple[str, ...]
-    log: str
-    again: str
-    #: How many runs, and the numbers of the first of them, from 0.
-    count: int = 1
-    indexes: list[int] = field(default_factory=list)
-
-
-class FailureSummary:
-    """Collects them. Keeps no Run."""
-
-    def __init__(self, again: Again = no_command) -> None:
-        self.groups: dict[str, FailedRuns] = {}
-        #: Runs in none of the groups, because there are too many groups.
-        self.others = 0
-        self._again = again
-
-    def add(self, run: Run) -> None:
-        """*run* has failed."""
-        key = error_key(run)
-        group = self.groups.get(key)
-        if group is not None:
-            group.count += 1
-        elif len(self.groups) < _MOST_GROUPS:
-            group = self.groups[key] = self._group(run)
-        else:
-            self.others += 1
-            return
-        if len(group.indexes) < _MOST_NUMBERS:
-            group.indexes.append(run.index)
-
-    def _group(self, run: Run) -> FailedRuns:
-        return FailedRuns(
-            run.number, run.title, error_line(run), log_lines(run, _LOG_LINES),
-            str(run.log or ""), self._again(run),
-        )  # fmt: skip
-
-
-def error_line(run: Run) -> str:
-    """What ended *run*, on one line."""
-    outcome = run.outcome
-    if outcome is None:
-        return ""
-    why = str(outcome.error) if outcome.error else f"exit status {outcome.exit_status}"
-    return plain_line(why.strip().split("\n", 1)[0])
-
-
-def error_key(run: Run) -> str:
-    """Equal for errors that say the same but for numbers, addresses and paths."""
-    outcome = run.outcome
-    if outcome is None:
-        return ""
-    if outcome.error is not None:
-        return f"{outcome.error.type}: {_VARYING.sub('#', outcome.error.message[:2000])}"
-    # `sys.exit("no data")` leaves nothing but its last words.
-    last = log_lines(run, 1)
-    return f"{outcome.exit_status} {_VARYING.sub('#', last[0]) if last else ''}"
-
-
-def log_lines(run: Run, count: int) -> tuple[str, ...]:
-    """The last *count* lines of the log of *run* that are not blank."""
-    lines = last_lines(run.log, 2 * count) if run.log else []
-    shown = [plain_line(line, _MOST_WIDTH) for line in lines]
-    return tuple([line for line in shown if line][-count:])
-
-
-class Report(Observer):
-    """The failures, grouped by equal error, and as the last line the counts."""
-
-    def __init__(self, stream: TextIO, again: Again = no_command) -> None:
-        self._out = Out(stream)
-        self._failures = FailureSummary(again)
-        self._seed: object = None
-
-    def on_end(self, run: Run) -> None:
-        """Keep what is to be told of a failure."""
-        self._seed = run.config.metadata.get("sweep_seed", self._seed)
-        if run.state == FAILED:
-            self._failures.add(run)
-
-    def on_finish(self, summary: Summary) -> None:
-        """Tell it."""
-        broken = f"kogine: error: {summary.broken}" if summary.broken else ""
-        self._out.say("interrupted" if summary.is_interrupted else "", broken)
-        if summary.is_refused:
-            return  # told as the mistake that it is
-        for failure in self._failures.groups.values():
-            self._out.say(*_lines(failure))
-        others = self._failures.others
-        self._out.say(f"failed ... and {others} more, with other errors" if others else "")
-        self._out.say("" if self._seed is None else f"drawn with --seed {self._seed}")
-        self._out.say(str(summary))
-
-
-def _lines(failure: FailedRuns) -> Iterator[str]:
-    yield f"failed {failure.number} {failure.label}: {failure.error}"
-    if failure.count > 1:
-        yield f"  (and {failure.count - 1} more with the same error: {_numbers(failure)})"
-    for line in failure.lines:
-        yield f"  | {line}"
-    if failure.log:
-        yield f"  log: {_short(failure.log)}"
-    if failure.again:
-        yield f"  again: {failure.again}"
-
-
-def _short(log: str) -> str:
-    """From the working folder, if it lies below it."""
-    try:
-        short = os.path.relpath(log)
-    except (OSError, ValueError):  # the folder is gone; another drive
-        return log
-    return log if short.startswith(os.pardir) else short
-
-
-def _numbers(failure: FailedRuns) -> str:
-    """The numbers of all but the first."""
-    others = [f"[{index + 1}]" for index in sorted(failure.indexes[1:])]
-    return ", ".join(others) + (", ..." if failure.count > len(failure.indexes) else "")
-
-
-class Lines(Observer):
-    """``started [1/4] lr=0.1``, ``succeeded [1/4] lr=0.1 in 1.2 s: loss=0.12``."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._out = Out(stream)
-
-    def on_start(self, run: Run, total: int | None) -> None:
-        """Its number and label."""
-        attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-        self._out.say(f"started {run.number} {run.title}{attempt}")
-
-    def on_retry(self, run: Run, seconds: float) -> None:
-        """Why, and when."""
-        self._out.say(
-            f"retrying {run.number} {run.title} in {exact_time(seconds)}: {error_line(run)}"
-        )
-
-    def on_skip(self, run: Run) -> None:
-        """That it was skipped."""
-        how = run.outcome.status if run.outcome else SUCCEEDED
-        self._out.say(f"skipped {run.number} {run.title}: it has {how} before")
-
-    def on_end(self, run: Run) -> None:
-        """How it ended."""
-        last = error_line(run) if run.state == FAILED else metrics_text(seen_of(run).metrics)
-        took = exact_time(run.seconds)
-        self._out.say(f"{run.state} {run.number} {run.title} in {took}{': ' if last else ''}{last}")
-
-
-class Heads(Lines):
-    """``[1/4] lr=0.1``. How it ended is seen below, and failures come again at the end."""
-
-    def on_start(self, run: Run, total: int | None) -> None:
-        """Its number and label."""
-        _flush()
-        attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-        self._out.say(f"{run.number} {run.title}{attempt}")
-
-    def on_retry(self, run: Run, seconds: float) -> None:
-        """Why, and when."""
-        _flush()
-        super().on_retry(run, seconds)
-
-    def on_end(self, run: Run) -> None:
-        """Nothing: it has been seen."""
-
-    def on_finish(self, summary: Summary) -> None:
-        """What comes now stands below all output."""
-        _flush()
-
-
-def _flush() -> None:
-    """What was printed before comes before."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        pass  # nobody reads it any more, or there is none
-
-
-@contextmanager
-def only_json() -> Iterator[TextIO]:
-    """What is written to the stream goes to standard output; inside, everything else that would
-    go there goes to standard error: of this process, its children and its C libraries.
-    """
-    if sys.stdout is None:  # it was closed when we were started: nobody wants to read it
-        with open(os.devnull, "w") as nowhere:
-            yield nowhere
-        return
-    output = _number(sys.stdout)
-    if output is None:
-        yield sys.stdout  # somebody who calls us has taken it: it is his
-        return
-    sys.stdout.flush()
-    kept = os.dup(output)
-    _lead(output, _number(sys.stderr))
-    stream = os.fdopen(kept, "w", encoding="utf-8", newline="\n")
-    try:
-        yield stream
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, output)
-        try:
-            stream.close()
-        except OSError:  # who read it is gone, and `Out` has seen that
-            pass
-
-
-def _number(stream: TextIO | None) -> int | None:
-    """Its descriptor; None if it has none."""
-    try:
-        return None if stream is None else stream.fileno()
-    except (OSError, AttributeError, io.UnsupportedOperation):
-        return None
-
-
-def _lead(output: int, error: int | None) -> None:
-    """Lead the descriptor *output* to *error*, or nowhere."""
-    if error is not None:
-        os.dup2(error, output)
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, output)
-    os.close(nowhere)
 
 
 def choose_display(
@@ -280,12 +27,12 @@ def choose_display(
     again: Again = no_command,
     shows_output: bool = False,
 ) -> list[Observer]:
-    """The observers that show a flow on *stream*; all of them, in this order.
+    """The observers that show a flow on *stream*, to be used in this order.
 
-    JSON if asked for; on a terminal the live table and the summary; elsewhere a line for each
-    change and the summary. *metrics*: whether numbers that scripts print are read as metrics.
-    *again* gives the command that repeats a run. *shows_output*: what the runs print appears here
-    too; then there is no table, and a line above the output of each.
+    With *is_json* they print JSON; on a terminal the live table and the summary; elsewhere a line
+    for each change and the summary. *metrics*: numbers that scripts print are read as metrics.
+    *again* gives the command that repeats a run. *shows_output*: the output of the runs appears
+    here too; then there is no table, but a line above the output of each run.
     """
     watch = LogWatch(metrics)
     if is_json:
@@ -316,3 +63,163 @@ def can_be_painted(stream: TextIO) -> bool:
 
         return not Console(file=stream).legacy_windows
     return True
+
+
+class Report(Observer):
+    """Prints the failures, grouped by error, and as the last line the Summary."""
+
+    def __init__(self, stream: TextIO, again: Again = no_command) -> None:
+        self._out = Out(stream)
+        self._failures = FailureSummary(again)
+        self._seed: object = None
+
+    def on_end(self, run: Run) -> None:
+        """Keep a failure for the end."""
+        self._seed = run.config.metadata.get("sweep_seed", self._seed)
+        if run.state == FAILED:
+            self._failures.add(run)
+
+    def on_finish(self, summary: Summary) -> None:
+        """Print failures, seed and Summary."""
+        broken = f"kogine: error: {summary.broken}" if summary.broken else ""
+        self._out.print("interrupted" if summary.is_interrupted else "", broken)
+        if summary.is_refused:
+            return  # an exception reports it
+        for failure in self._failures.groups.values():
+            self._out.print(*_lines(failure))
+        others = self._failures.others
+        self._out.print(f"failed ... and {others} more, with other errors" if others else "")
+        self._out.print("" if self._seed is None else f"drawn with --seed {self._seed}")
+        self._out.print(str(summary))
+
+
+def _lines(failure: FailedRuns) -> Iterator[str]:
+    yield f"failed {failure.number} {failure.label}: {failure.error}"
+    if failure.count > 1:
+        yield f"  (and {failure.count - 1} more with the same error: {_numbers(failure)})"
+    for line in failure.lines:
+        yield f"  | {line}"
+    if failure.log:
+        yield f"  log: {_short(failure.log)}"
+    if failure.again:
+        yield f"  again: {failure.again}"
+
+
+def _short(log: str) -> str:
+    """The path relative to the working folder, if it is inside."""
+    try:
+        short = os.path.relpath(log)
+    except (OSError, ValueError):  # the folder was removed; another drive
+        return log
+    return log if short.startswith(os.pardir) else short
+
+
+def _numbers(failure: FailedRuns) -> str:
+    """The numbers of all runs but the first one."""
+    others = [f"[{index + 1}]" for index in sorted(failure.indexes[1:])]
+    return ", ".join(others) + (", ..." if failure.count > len(failure.indexes) else "")
+
+
+class Lines(Observer):
+    """Prints ``started [1/4] lr=0.1``, ``succeeded [1/4] lr=0.1 in 1.2 s: loss=0.12``."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._out = Out(stream)
+
+    def on_start(self, run: Run, total: int | None) -> None:
+        """Print its number and label."""
+        attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
+        self._out.print(f"started {run.number} {run.title}{attempt}")
+
+    def on_retry(self, run: Run, seconds: float) -> None:
+        """Print why it is retried, and when."""
+        self._out.print(
+            f"retrying {run.number} {run.title} in {exact_time(seconds)}: {error_line(run)}"
+        )
+
+    def on_skip(self, run: Run) -> None:
+        """Print that it was skipped, and how it had ended."""
+        how = run.outcome.status if run.outcome else SUCCEEDED
+        self._out.print(f"skipped {run.number} {run.title}: it has {how} before")
+
+    def on_end(self, run: Run) -> None:
+        """Print how it ended."""
+        last = error_line(run) if run.state == FAILED else metrics_text(seen_of(run).metrics)
+        end = f": {last}" if last else ""
+        self._out.print(f"{run.state} {run.number} {run.title} in {exact_time(run.seconds)}{end}")
+
+
+class Heads(Lines):
+    """Prints ``[1/4] lr=0.1`` above the output of each run."""
+
+    def on_start(self, run: Run, total: int | None) -> None:
+        """Print its number and label."""
+        _flush()
+        attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
+        self._out.print(f"{run.number} {run.title}{attempt}")
+
+    def on_retry(self, run: Run, seconds: float) -> None:
+        """Print why it is retried, and when."""
+        _flush()
+        super().on_retry(run, seconds)
+
+    def on_end(self, run: Run) -> None:
+        """Print nothing: the run's own output stands above."""
+
+    def on_finish(self, summary: Summary) -> None:
+        """Print nothing; the next text stands below all output."""
+        _flush()
+
+
+def _flush() -> None:
+    """Write out buffered output: it comes before the next text on stderr."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        pass  # its reader has ended, or it is None
+
+
+@contextmanager
+def only_json() -> Iterator[TextIO]:
+    """A stream to standard output; inside, all other output of this process, of its children and
+    its C libraries goes to standard error instead.
+    """
+    if sys.stdout is None:  # it was closed when this process started: nobody reads it
+        with open(os.devnull, "w") as nowhere:
+            yield nowhere
+        return
+    output = _descriptor(sys.stdout)
+    if output is None:
+        yield sys.stdout  # the caller has replaced it
+        return
+    sys.stdout.flush()
+    kept = os.dup(output)
+    _redirect(output, _descriptor(sys.stderr))
+    stream = os.fdopen(kept, "w", encoding="utf-8", newline="\n")
+    try:
+        yield stream
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, output)
+        try:
+            stream.close()
+        except OSError:  # its reader has ended, and `Out` has noticed
+            pass
+
+
+def _descriptor(stream: TextIO | None) -> int | None:
+    """The descriptor of *stream*; None if it has none."""
+    try:
+        return None if stream is None else stream.fileno()
+    except (OSError, AttributeError, io.UnsupportedOperation):
+        return None
+
+
+def _redirect(output: int, error: int | None) -> None:
+    """Have *output* go to the descriptor *error*, or nowhere."""
+    if error is not None:
+        os.dup2(error, output)
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
+    os.close(nowhere)

@@ -1,4 +1,4 @@
-"""Runs of a flow, and the Configs that they are made of, each asked for when it can start."""
+"""A Run of a flow; the Queue that its Configs come from; the Launcher that starts it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from kohaku_ast.config.axis import Walk
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.bind import Binder, Bound
+from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.process_exit import Lend
 
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
 SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "interrupted"
@@ -21,18 +22,18 @@ SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "int
 
 @dataclass(eq=False)
 class Run:
-    """One run. The flow writes it, everybody else only reads."""
+    """One run. Only the flow changes it; observers read it."""
 
     #: Its number in the flow, from 0.
     index: int
     work: ScriptConfigs
     config: Config
     state: str = WAITING
-    #: Which of the workers it has, from 0.
+    #: The number of its worker, from 0.
     slot: int = 0
-    #: 1, and one more for each time that it is tried again.
+    #: 1, and one more for each retry.
     attempt: int = 1
-    #: In seconds since the epoch; 0 before.
+    #: Seconds since the epoch; 0 before it starts.
     started: float = 0.0
     ended: float = 0.0
     outcome: Outcome | None = None
@@ -40,59 +41,59 @@ class Run:
     is_alone: bool = True
     #: How many runs the flow has, if that is known.
     total: int | None = None
-    #: Its folder of records, and the file with what it prints.
+    #: The folder of its record, and its log: the file with its output.
     folder: Path | None = None
     log: Path | None = None
-    #: What everybody who keeps something about runs keeps here, by name.
+    #: Name -> what an observer keeps about it.
     notes: dict[str, object] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        """How long its last attempt took; 0 if it could not even be started."""
+        """The seconds of its last attempt; 0 if it could not be started."""
         return max(0.0, self.ended - self.started) if self.started else 0.0
 
     def named(self, outcome: Outcome) -> Outcome:
-        """*outcome*, saying that it is of this run."""
+        """*outcome* with the index, label, script and log of this run."""
         log = str(self.log) if self.log else ""
         return replace(outcome, index=self.index, label=self.label, script=self.work.name, log=log)
 
     @property
     def number(self) -> str:
-        """``[2/4]``, or ``[2]`` if nobody knows how many there will be."""
+        """``[2/4]``, or ``[2]`` if the number of runs is not known."""
         return f"[{self.index + 1}]" if self.total is None else f"[{self.index + 1}/{self.total}]"
 
     @property
     def title(self) -> str:
-        """Its label for who sees the flow: in one of several Scripts with the Script's name."""
-        is_enough = self.is_alone or not self.config.label
-        return self.label if is_enough else f"{self.work.name} {self.label}"
+        """Its label in displays: with the name of its Script if the flow has several."""
+        is_unique = self.is_alone or not self.config.label
+        return self.label if is_unique else f"{self.work.name} {self.label}"
 
     @cached_property
     def label(self) -> str:
-        """What tells it from the others: ``lr=0.1 bs=32``, else the Script's name."""
+        """The values in which it differs: ``lr=0.1 bs=32``, else the Script's name."""
         return self.config.label or self.work.name
 
 
 class Queue:
-    """Gives the Configs of several Works, one Work after the other."""
+    """The Configs of several Scripts, one Script after the other; each is made when it can run."""
 
     def __init__(self, works: Sequence[ScriptConfigs], listens: bool) -> None:
-        """*listens*: generators get the Outcome of each run as the value of their ``yield``."""
+        """*listens*: ``yield`` gives a generator of Configs the Outcome of the run."""
         self.listens = listens
-        #: The last Outcome of each Work.
+        #: Name of a Script -> its last Outcome.
         self.previous: dict[str, Outcome] = {}
         self._waiting = list(works)
-        #: Whether there is one Work.
+        #: Whether there is one Script.
         self.is_alone = len(works) == 1
         self._work: ScriptConfigs | None = None
         self._walk: Walk | None = None
         self._begun = False
 
     def next(self, outcome: Outcome | None = None) -> tuple[ScriptConfigs, Config] | None:
-        """The next of them; None when all have been given.
+        """The next Config and its Script; None after the last.
 
-        *outcome* is that of the last run. Raises ConfigError for what is no Config; what a
-        generator raises comes through.
+        *outcome* is that of the last run. Raises ConfigError for a value that is no Config, and
+        whatever a generator of the user's raises.
         """
         while True:
             if self._walk is None:
@@ -113,7 +114,7 @@ class Queue:
         return walk.send(outcome if self.listens else None)
 
     def close(self) -> None:
-        """Let the generator that was asked last know that nothing more is wanted."""
+        """Close the generator of the current Script; no more Configs are made."""
         if self._walk is not None:
             self._walk.close()
             self._walk = None
@@ -124,22 +125,22 @@ Previous: TypeAlias = Mapping[str, Outcome]
 """Script name -> the last Outcome of it in this flow."""
 
 Configs: TypeAlias = Config | Iterable[Any] | Callable[[Previous], Any]
-"""One Config; a Sweep, an iterable or a generator of them; or what makes one of these from the
-Outcomes of the Scripts before.
+"""One Config; a Sweep, an iterable or a generator of them; or a function that makes one of these
+from the Outcomes of the Scripts before.
 """
 
 
 @dataclass(frozen=True)
 class ScriptConfigs:
-    """A Script, ready to be bound, and its Configs."""
+    """A Script of a flow, with its Binder and its Configs."""
 
-    #: What the flow calls it.
+    #: Its name in the flow.
     name: str
     binder: Binder
     configs: Configs
 
     def sweep(self, previous: Previous) -> Sweep:
-        """Its Configs; asked for when its first run can start.
+        """Its Configs; called when its first run can start.
 
         Raises ConfigError if there are none.
         """
@@ -147,3 +148,61 @@ class ScriptConfigs:
         if callable(configs) and not isinstance(configs, (Config, Sweep)):
             configs = configs(previous)
         return Sweep.of(configs, self.name)
+
+
+class Handle(Protocol):
+    """A run under way in another process."""
+
+    @property
+    def pid(self) -> int:
+        """The process; 0 if there is none, or not yet."""
+
+    def wait(self, timeout: float | None = None) -> Outcome:
+        """Wait for its end and return its Outcome."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to its process group; no error if the group has ended."""
+
+    def close(self) -> None:
+        """Release its process and files."""
+
+
+Done = Callable[[Run, Outcome], None]
+"""Called, from any thread, when a run has ended."""
+
+OpenLog = Callable[[Run, Bound], "int | None"]
+"""Gives the descriptor of the file for what a run prints; None: it prints where we do."""
+
+WantsValue: TypeAlias = 'bool | Literal["if possible"]'
+"""Whether the value that the starting call returns is sent back: False; True, and a value that
+cannot be sent is an error; ``"if possible"``, and a placeholder comes in place of such a value.
+"""
+
+NO_ROOM = (OSError, RuntimeError, MemoryError)
+"""Raised if the machine has no room for another run; RuntimeError if no thread can be started."""
+
+
+class NotStartedError(Exception):
+    """There was no descriptor, process, thread or memory left to start a run with."""
+
+
+def not_started(error: Exception) -> Outcome:
+    """The Outcome of a run that *error* kept from being started."""
+    why = getattr(error, "strerror", None) or str(error) or "no memory is left"
+    failure = RunError(type(error).__name__, f"it could not be started: {why}", "")
+    return Outcome("failed", error=failure, exit_status=1, raised=NotStartedError(why))
+
+
+class Launcher(Protocol):
+    """Starts runs in one mode."""
+
+    #: Whether a run has ended when ``start`` returns.
+    is_inline: bool
+    #: Calls the script of a run in this process: Ctrl-C goes to the script then.
+    lend: Lend
+
+    def start(self, run: Run, bound: Bound, done: Done) -> Handle | None:
+        """Start *run* and call *done* when it has ended. Raises KogineError if it cannot start."""
+
+    def close(self) -> None:
+        """Release everything: no more runs are started."""

@@ -1,4 +1,4 @@
-"""Search: Configs chosen one after another, each from what the runs before it came to."""
+"""Search: Configs chosen one after another, each from the results of the runs before it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from kohaku_ast.errors import ConfigError, UsageError, near, unknown
 from kohaku_ast.runner.outcome import Outcome
 
 _METHODS = {"optuna": "kohaku_ast.flow.optuna_search"}
-"""The methods, and the module whose ``open_study`` makes the Study of each."""
+"""Method -> the module whose ``open_study`` makes its Study."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched, by which method, and where it is kept."""
+    """A search: what it chooses from, its objective, its method and the file of its study."""
 
     space: Space
     objective: Objective
-    #: New trials, whatever the study holds already.
+    #: The number of new trials, besides those in the study.
     n: int
     method: str = "optuna"
-    #: What the choices are made from; None: others each time.
+    #: The seed of the choices; None: a new one each time.
     seed: int | None = None
-    #: The file with the study; empty: it is forgotten at the end.
+    #: The file with the study; empty: none is written.
     study: str = ""
-    #: What holds for all runs besides the space's own Config, in words.
+    #: The values of all runs besides the space's own Config, as text.
     fixed: str = ""
 
     def __post_init__(self) -> None:
@@ -48,31 +48,31 @@ class Search:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What has to be the same for its trials to be compared, in words."""
+        """The parts that must be equal for its trials to be comparable, as text."""
         fixed = " ".join(filter(None, (self.fixed, self.space.fixed())))
         return {"space": str(self.space), "objective": str(self.objective), "fixed": fixed}
 
     @property
     def id(self) -> str:
-        """Eight characters that are others for another search."""
+        """Eight characters that differ for another search."""
         return blake2s(repr(self.identity).encode(), digest_size=4).hexdigest()
 
     def kept_in(self, path: str) -> Search:
-        """The same, its study in the file *path*."""
+        """The same search with its study in the file *path*."""
         return replace(self, study=path)
 
     def open(self) -> Study:
-        """Its study, as far as it is; ConfigError if the file holds another one."""
+        """Its study. Raises ConfigError if the file holds another one."""
         open_study: Callable[[Search], Study] = import_module(_METHODS[self.method]).open_study
         return open_study(self)
 
     def tried(self) -> Tried:
-        """What its file holds; the file is made if there is none."""
+        """The state of its study; the file is made if there is none."""
         with closing(self.open()) as study:
             return study.tried()
 
     def sweep(self) -> Sweep:
-        """Its Configs; each time that they are iterated, *n* more of them."""
+        """Its Configs: *n* new ones each time it is iterated."""
         return Sweep.of(self._configs, f"search {self.method}")
 
     def _configs(self) -> Walk:
@@ -81,8 +81,8 @@ class Search:
                 trial = study.ask()
                 try:
                     outcome = yield self._config(trial)
-                    _refuse_silence(outcome)
-                except BaseException:  # nobody will tell us of it any more
+                    _refuse_missing(outcome)
+                except BaseException:  # no Outcome will come
                     study.fail(trial, "interrupted")
                     raise
                 try:
@@ -110,13 +110,13 @@ def search(
 ) -> Sweep:
     """A Sweep whose *n* Configs are chosen to make the objective small, or large.
 
-    The objective is an output global of the script, else the key, the attribute or the only
-    number of what its entry function returns. Random axes of *space* are ranges, all others are
-    choices without order. *study* is a SQLite file that is made, or gone on with; without it the
-    trials are forgotten. With *seed* the same choices follow from the same results.
+    The objective is an output global of the script, else a key, an attribute or the only number of
+    the value that its entry function returns. Random axes of *space* are ranges, all others are
+    choices without order. *study* is a SQLite file that is made or continued; without it the
+    trials are not kept. With *seed* equal results lead to equal choices.
 
     Run it one after another: ``Sequential(Script("train.py", search(...)), on_error="continue")``.
-    Raises ConfigError for what cannot be searched, and if the method's package is missing.
+    Raises ConfigError for a space that cannot be searched, and if the method's package is missing.
     """
     if not isinstance(space, Sweep):
         raise UsageError(f"a search chooses from a Sweep, got {short_repr(space)}")
@@ -132,10 +132,10 @@ def check_method(method: str) -> None:
         raise UsageError(unknown("search", method, _METHODS))
 
 
-def _refuse_silence(outcome: object) -> None:
+def _refuse_missing(outcome: object) -> None:
     if outcome is None:
         raise ConfigError(
-            "search: it is not told what its runs came to. Run it one after another, in Sequential"
+            "search: it gets no results of its runs. Run it one after another, in Sequential"
         )
 
 
@@ -147,43 +147,43 @@ class Trial:
     number: int
     #: Name of a dimension -> what was chosen.
     values: Mapping[str, object]
-    #: What it came to, once that is known.
+    #: Its result; None before its run has ended.
     result: float | None = None
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What a study holds."""
+    """The state of a study."""
 
-    #: All of its trials that are over, and how many of these failed.
+    #: The number of trials that have ended, and of those that failed.
     count: int = 0
     failed: int = 0
-    #: The best one; None as long as none has succeeded.
+    #: The best trial; None as long as none has succeeded.
     best: Trial | None = None
 
 
 class Study(Protocol):
-    """What each method of search offers. Every method raises ConfigError if it cannot be kept."""
+    """The trials of one search. Every method raises ConfigError if the file cannot be used."""
 
     def tried(self) -> Tried:
-        """What there is so far."""
+        """The trials so far."""
 
     def ask(self) -> Trial:
         """The values to try next."""
 
     def tell(self, trial: Trial, result: float) -> None:
-        """*trial* came to *result*."""
+        """*trial* had *result*."""
 
     def fail(self, trial: Trial, why: str) -> None:
-        """*trial* came to nothing."""
+        """*trial* has no result; *why* says the reason."""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A number that a run leaves behind, and what is wanted of it."""
+    """The number of an Outcome that a search makes small or large."""
 
     #: The output global, or the key or attribute of what the entry function returns.
     name: str
@@ -194,13 +194,13 @@ class Objective:
         return f"{self.direction} {self.name}"
 
     def is_better(self, result: float, other: float | None) -> bool:
-        """Whether *result* is nearer to what is wanted than *other*; anything is than nothing."""
+        """Whether *result* is better than *other*; true if *other* is None."""
         if other is None:
             return True
         return result < other if self.direction == "minimize" else result > other
 
     def best(self, trials: Iterable[Trial]) -> Trial | None:
-        """The one with the best result, the first of equals; those without are passed over."""
+        """The trial with the best result, the first of equal ones; None if no trial has one."""
         best: Trial | None = None
         for trial in trials:
             other = best.result if best else None
@@ -209,9 +209,9 @@ class Objective:
         return best
 
     def read(self, outcome: object) -> float:
-        """The number in *outcome*; of a list of Outcomes their mean.
+        """The number in *outcome*; of a list of Outcomes, the mean.
 
-        Raises ValueError that says what is there instead.
+        Raises ValueError, which says what *outcome* holds instead.
         """
         if isinstance(outcome, list) and outcome:
             return fmean([self.read(one) for one in outcome])
@@ -229,11 +229,11 @@ class Objective:
                 if math.isnan(number):
                     raise ValueError(f"{self.name} is nan")
                 return number
-        raise ValueError(_nowhere(self.name, outcome))
+        raise ValueError(_no_number(self.name, outcome))
 
 
 def make_objective(minimize: str | None, maximize: str | None, words: tuple[str, str]) -> Objective:
-    """The one of both that is given; UsageError, in the *words* of who asks, if it is not one."""
+    """The Objective of two arguments, called *words*. Raises UsageError unless one is given."""
     if minimize and maximize:
         raise UsageError(f"{words[0]} and {words[1]}: a search has one objective. Take one away")
     if not (minimize or maximize):
@@ -242,7 +242,7 @@ def make_objective(minimize: str | None, maximize: str | None, words: tuple[str,
 
 
 def _places(name: str, outcome: Outcome) -> Iterator[object]:
-    """What is at each place where the number may be, the first one first."""
+    """The values at the places where the number may be, in order of precedence."""
     value = outcome.value
     if name in outcome.outputs:
         yield outcome.outputs[name]
@@ -258,7 +258,7 @@ def _places(name: str, outcome: Outcome) -> Iterator[object]:
 
 
 def _as_number(value: object) -> float | None:
-    """*value* as a float if it is one number, an array's or a tensor's only one among them."""
+    """*value* as a float if it is a number, or an array or a tensor of one number."""
     item = getattr(value, "item", None)
     try:
         # Not float(): numpy deprecates it for arrays of one number.
@@ -270,15 +270,15 @@ def _as_number(value: object) -> float | None:
         return None
 
 
-def _nowhere(name: str, outcome: Outcome) -> str:
-    """What there is where the number should be."""
+def _no_number(name: str, outcome: Outcome) -> str:
+    """The message that names what is in place of the number."""
     if name in outcome.outputs:
-        told = f"the global {name!r} is no number: {short_repr(outcome.outputs[name])}"
+        reason = f"the global {name!r} is no number: {short_repr(outcome.outputs[name])}"
     else:
-        told = f"the script has no global {name!r}"
+        reason = f"the script has no global {name!r}"
     found = near(name, _names(outcome.value), 1)
     hint = f". Did you mean {found[0]!r}?" if found and found[0] != name else ""
-    return f"{told}, and its entry function returned {short_repr(outcome.value)}{hint}"
+    return f"{reason}, and its entry function returned {short_repr(outcome.value)}{hint}"
 
 
 def _names(value: object) -> list[str]:
@@ -288,22 +288,22 @@ def _names(value: object) -> list[str]:
 
 
 MOST_CHOICES = 1_000
-"""Values of one finite axis: a method looks at each of them before each trial."""
+"""Values of one finite axis: a method reads each of them before each trial."""
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What is chosen of one axis: a number of its distribution, or one of its rows."""
+    """One axis as a search chooses from it: a number of its distribution, or one of its rows."""
 
     axis: Axis
-    #: The rows of a finite axis by what they are called; empty for a distribution.
+    #: Name -> row of a finite axis; empty for a distribution.
     choices: Mapping[str, tuple[object, ...]]
 
     @property
     def name(self) -> str:
-        """Its targets, as the study writes them."""
+        """Its targets, as in the study."""
         return ", ".join(self.axis.targets)
 
     @property
@@ -312,14 +312,14 @@ class Dimension:
         of = self.axis.distribution
         if of is None:
             return next(iter(self.choices))
-        # No end of a range: 1.0 would do for an int, and what is chosen later would not.
+        # No end of a range: 1.0 would pass for an int, and later choices would not.
         return of.first if of.kind == "randint" else of.first + (of.second - of.first) * 0.618
 
     def __str__(self) -> str:
         return f"{self.name}={self.axis.distribution or ','.join(self.choices)}"
 
     def config(self, chosen: object) -> Config:
-        """The Config with what was chosen: a number, or what a row is called."""
+        """The Config for the choice: a number, or the name of a row."""
         axis, origin = self.axis, self.axis.origin
         if axis.distribution:
             row: tuple[object, ...] = (CellText(repr(chosen)),)
@@ -333,9 +333,9 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """Everything that a search chooses, and what stays as it is."""
+    """The dimensions that a search chooses from, and the Config that all trials share."""
 
-    #: What every Config has.
+    #: The part that all Configs share.
     base: Config
     dimensions: tuple[Dimension, ...]
 
@@ -343,18 +343,18 @@ class Space:
         return " ".join(map(str, self.dimensions))
 
     def config(self, values: Mapping[str, object]) -> Config:
-        """The Config for what was chosen: name of a dimension -> value."""
+        """The Config for the choices: name of a dimension -> value."""
         made = self.base
         for dimension in self.dimensions:
             made = made | dimension.config(values[dimension.name])
         return made
 
     def example(self) -> Config:
-        """One of its Configs, to see whether the script takes it."""
+        """One of its Configs, to check that the script accepts it."""
         return self.config({one.name: one.example for one in self.dimensions})
 
     def fixed(self) -> str:
-        """What stays as it is, in words that are the same in every process."""
+        """The part that all Configs share, as text that is equal in every process."""
         base = self.base
         pairs = [*base.globals_dict.items(), *base.new_globals.items(), *base.kwargs.items()]
         lists = [("args", base.args), ("argv", base.argv)]
@@ -362,12 +362,12 @@ class Space:
 
 
 def in_words(pairs: list[tuple[str, object]]) -> str:
-    """``lr=0.1 bs=32``, whole, and without the addresses of objects."""
+    """``lr=0.1 bs=32``, uncut, and without the addresses of objects."""
     return _ADDRESS.sub("", label_of(pairs, most=10_000))
 
 
 def space_of(sweep: Sweep) -> Space:
-    """The Space of *sweep*'s axes; raises ConfigError for what a search cannot choose from."""
+    """The Space of *sweep*'s axes. Raises ConfigError if a search cannot choose from one."""
     if not sweep.parts:
         raise ConfigError(
             "search: there is no axis to choose values of. Give it some: --sweep "
@@ -399,12 +399,12 @@ def _choices(axis: Axis) -> Mapping[str, tuple[object, ...]]:
         )
     choices: dict[str, tuple[object, ...]] = {}
     for row in rows:
-        choices[_called(axis, row, choices)] = row
+        choices[_choice_name(axis, row, choices)] = row
     return choices
 
 
-def _called(axis: Axis, row: tuple[object, ...], taken: Mapping[str, object]) -> str:
-    """What *row* is called: its value, or all of its targets; a number tells equal ones apart."""
+def _choice_name(axis: Axis, row: tuple[object, ...], taken: Mapping[str, object]) -> str:
+    """The name of *row*: its value, or its targets with values; a number makes it unique."""
     alone = len(row) == 1
     words = value_text(row[0]) if alone else label_of(zip(axis.targets, row), most=10_000)
     words = _ADDRESS.sub("", words)

@@ -1,128 +1,108 @@
-"""Limits, records and resources of a flow: how many runs at once, how long, where."""
+"""FlowSettings: how the runs of a flow are run, and the resources that they share."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import Run
-from kohaku_ast.runner.bind import Bound
-from kohaku_ast.store.record import working_folder
+from kohaku_ast.store.environment import usable_cpus
 from kohaku_ast.store.run_folder import RUNS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 GRACE = 10.0
 """Seconds that a run has between one signal and the next harder one."""
 
+WORKER, INDEX = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX"
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Variables that the numeric libraries read when they are imported."""
 
-def _never(run: Run, bound: Bound) -> bool:
-    return False
+_GPUS = "CUDA_VISIBLE_DEVICES"
+_GPU_PREFIXES = ("GPU-", "MIG-")
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a flow may do."""
+class FlowSettings:
+    """How the runs of a flow are run. Raises UsageError if records are read but not written."""
 
+    #: ``inline``, ``spawn`` or ``warm``, or the Executor that starts the runs.
+    mode: str | Executor = "inline"
     #: Runs at the same time.
     workers: int = 1
     #: Whether no new run is started after one has failed.
     stops_on_error: bool = False
-    #: How often a failed run is tried again, and the seconds before the first time; they double.
+    #: How often a failed run is tried again, and the seconds before the first retry; they double.
     retries: int = 0
     backoff: float = 1.0
     #: Seconds that one run may take.
     timeout: float | None = None
     #: Seconds between SIGINT, SIGTERM and SIGKILL.
     grace: float = GRACE
-    #: Says of a run that it was done before, and gives it its Outcome of then.
-    is_done: Callable[[Run, Bound], bool] = _never
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What is asked for."""
-
-    is_on: bool = True
-    #: Whether what was done before is left out.
+    #: The GPUs that the workers share, one for each worker in turn; empty: as they are.
+    gpus: tuple[str, ...] = ()
+    #: The threads of each run's numeric libraries; 0: as they are.
+    threads: int = 0
+    #: Added to the niceness of each run's process.
+    nice: int = 0
+    #: Whether each run is recorded below ``root``.
+    records: bool = True
+    #: Whether runs that were recorded as finished are left out.
     resumes: bool = False
-    #: Whether what failed before is run again; this resumes, too.
+    #: Whether recorded failures are run again; resumes, too.
     retries_failed: bool = False
-    #: Where the records are, below the working folder.
+    #: The folder of the records, relative to the working folder.
     root: Path = RUNS
 
     def __post_init__(self) -> None:
-        if not self.is_on and (self.resumes or self.retries_failed):
+        if not self.records and (self.resumes or self.retries_failed):
             raise UsageError(
                 "a flow is resumed from its records, and keeps them for the next time: "
                 "take away --no-record (record=False)"
             )
 
-    def recorder(
-        self,
-        warn: Callable[[str], None],
-        tell: Callable[[str], None],
-        variables: Callable[[Run], Mapping[str, str]],
-        has_logs: bool,
-    ) -> Recorder | None:
-        """What keeps the records of one flow; None if nothing does. The rest is for Recorder."""
-        if not self.is_on:
-            return None
-        return Recorder(
-            # Not Path.absolute: a working folder that was removed is no reason not to run.
-            Path(working_folder(), self.root),
-            resume=self.resumes,
-            retry_failed=self.retries_failed,
-            has_logs=has_logs,
-            variables=variables,
-            warn=warn,
-            tell=tell,
-        )
+    @property
+    def has_logs(self) -> bool:
+        """Whether the output of the runs is kept; the output of an Executor's runs is not here."""
+        return self.records and isinstance(self.mode, str)
 
+    @property
+    def shows_output(self) -> bool:
+        """Whether runs print where this process prints: one run at a time, or no logs."""
+        return self.workers == 1 or not self.has_logs
 
-WORKER, INDEX = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX"
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""What the numeric libraries read when they are imported."""
-
-_GPUS = "CUDA_VISIBLE_DEVICES"
-_NAMED = ("GPU-", "MIG-")
-
-
-@dataclass(frozen=True)
-class Slots:
-    """The environment of each worker."""
-
-    #: The graphics processors that are shared out, worker by worker; empty: as they are.
-    gpus: tuple[str, ...] = ()
-    #: The threads of each run's numeric libraries; 0: as they are.
-    threads: int = 0
-
-    def of(self, run: Run) -> dict[str, str]:
-        """What *run* has besides the environment of this process."""
+    def variables(self, run: Run) -> dict[str, str]:
+        """The variables of *run* that are not in the environment of this process, or differ."""
         found = {WORKER: str(run.slot), INDEX: str(run.index)}
         if self.gpus:
             found[_GPUS] = self.gpus[run.slot % len(self.gpus)]
         if self.threads:
-            # Who has set one of them knows better.
-            found |= {one: str(self.threads) for one in THREADS if one not in os.environ}
+            # A variable that the user has set stays.
+            found |= {name: str(self.threads) for name in THREADS if name not in os.environ}
         return found
 
 
 def parse_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """``"0,1"`` or ``"auto"``: all that this process may use. Raises UsageError if none is."""
+    """The GPUs of ``"0,1"``, or of ``"auto"``: all that this process may use.
+
+    Raises UsageError if there are none.
+    """
     if text.strip() != "auto":
         return _checked(text.split(","), text)
     found = _visible(environment[_GPUS]) if _GPUS in environment else _all_gpus()
     if not found:
-        raise UsageError(f"--gpus {text}: no graphics processor found. Name them: --gpus 0,1")
+        raise UsageError(f"--gpus {text}: no GPU found. Name them: --gpus 0,1")
     return found
 
 
 def _visible(names: str) -> tuple[str, ...]:
-    """Of ``CUDA_VISIBLE_DEVICES``: CUDA reads no further than the first that is none, ``-1``."""
+    """Those in ``CUDA_VISIBLE_DEVICES``: CUDA stops reading at the first invalid one, ``-1``."""
     found = [one.strip() for one in names.split(",") if one.strip()]
     return tuple(itertools.takewhile(lambda one: not one.startswith("-"), found))
 
@@ -130,10 +110,12 @@ def _visible(names: str) -> tuple[str, ...]:
 def _checked(names: Sequence[object], text: object) -> tuple[str, ...]:
     found = tuple(one for one in (str(name).strip() for name in names) if one)
     wrong = [
-        one for one in found if not ((one.isascii() and one.isdigit()) or one.startswith(_NAMED))
+        one
+        for one in found
+        if not ((one.isascii() and one.isdigit()) or one.startswith(_GPU_PREFIXES))
     ]
     if wrong or not found:
-        what = f"{wrong[0]!r} is no graphics processor" if wrong else "none is named"
+        what = f"{wrong[0]!r} is no GPU" if wrong else "none is named"
         raise UsageError(f"--gpus {text}: {what}. Give numbers or names: --gpus 0,1")
     return found
 
@@ -152,7 +134,10 @@ def _all_gpus() -> tuple[str, ...]:
 
 
 def parse_threads(text: str, workers: int, cores: int) -> int:
-    """``"auto"``: the cores shared out; ``"off"``: 0; a number. Raises UsageError."""
+    """Threads for each run: ``"auto"`` shares out the *cores*, ``"off"`` is 0, or a number.
+
+    Raises UsageError for other texts.
+    """
     if text == "auto":
         return max(1, cores // workers) if workers > 1 else 0
     if text == "off":
@@ -162,8 +147,8 @@ def parse_threads(text: str, workers: int, cores: int) -> int:
     return int(text)
 
 
-def pinned(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
-    """The graphics processors as Python gives them: ``[0, 1]``, ``"0,1"``, ``"auto"``."""
+def read_gpus(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
+    """The GPUs of an argument in Python: ``[0, 1]``, ``"0,1"``, ``"auto"``; none for None."""
     if gpus is None:
         return ()
     if isinstance(gpus, str):
@@ -174,9 +159,10 @@ def pinned(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
     return _checked(listed, listed) if listed else ()
 
 
-def usual_workers(gpus: Sequence[str]) -> int:
-    """How many runs there are at a time if nobody says it: one a graphics processor, as two of them
-    seldom fit into its memory, else one a usable core.
+def default_workers(gpus: Sequence[str]) -> int:
+    """The default number of workers: one for each GPU, else one for each usable core.
+
+    Two runs seldom fit into the memory of one GPU.
     """
     return len(gpus) or usable_cores()
 
@@ -185,20 +171,14 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def usable_cores(cgroups: Path = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int:
-    """The cores of the affinity mask, and no more than the CPU quota of the cgroup allows."""
+    """The cores in the affinity mask, at most as many as the CPU quota of the cgroup."""
     quota = min(_quotas(cgroups, own), default=None)
-    cores = _affinity()
+    cores = usable_cpus()
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
-def _affinity() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _quotas(cgroups: Path, own: Path) -> list[float]:
-    """Cores by the quota of our cgroup and of those above it; version 2, else version 1."""
+    """The quotas, in cores, of our cgroup and of those above it; version 2, else version 1."""
     limits = [_read(folder / "cpu.max").split() for folder in _folders(cgroups, own)]
     limits.append([_read(cgroups / f"cpu/cpu.cfs_{one}_us").strip() for one in ("quota", "period")])
     return [

@@ -1,6 +1,6 @@
-"""Ctrl-C during a flow: counted, so that no process is lost between its start and its entry.
+"""Ctrl-C during a flow is counted, not raised: no process is lost between its start and its entry.
 
-State of this process, for the sake of children that it forks: ``_listening``, ``_paused``.
+State of this process, reset in forked children: ``_listening``, ``_paused``.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from kohaku_ast.sigint import BLOCK, UNBLOCK, sigmask
 Result = TypeVar("Result")
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-_AT_ONCE = getattr(signal, "SIGQUIT", None)
+_KILLS_AT_ONCE = getattr(signal, "SIGQUIT", None)
 
 _INT = (signal.SIGINT,)
 _WHOLE_PIPE = 1 << 16
-_CAN_HEAR = hasattr(os, "set_blocking") and os.name == "posix"
+_HAS_PIPE = hasattr(os, "set_blocking") and os.name == "posix"
 
 _listening: set[int] = set()
 _paused: list[int] = []
 
 
 class Interrupts:
-    """Inside the block, signals that ask us to end are counted instead of raised.
+    """Inside the block, signals that ask this process to end are counted instead of raised.
 
-    Only the main thread can be asked; elsewhere nothing is counted.
+    Only the main thread gets signals; in another thread nothing is counted.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """*wake* is called for each."""
+        """*wake* is called for each signal."""
         self.count = 0
-        #: One other than Ctrl-C: we die of it when the block is over; else 0.
+        #: A signal other than SIGINT, which ends this process after the block; else 0.
         self.deadly = 0
-        #: Whether this process has nothing left to do then.
+        #: Whether this process has nothing to do after the block.
         self.is_last = False
         self._wake = wake
         self._before: dict[int, Any] = {}
@@ -50,22 +50,22 @@ class Interrupts:
         if _is_main():
             is_silent = sigint.is_silent()
             for number in _numbers():
-                # None: C code listens, which cannot be put back.
+                # None: a handler of C code, which cannot be restored.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
-            if is_silent:  # which is for our own code, and not for scripts
+                    self._before[number] = signal.signal(number, self._on_signal)
+            if is_silent:  # for the code of kogine only, not for scripts
                 self._before[signal.SIGINT] = signal.default_int_handler
         return self
 
-    def _note(self, number: int, frame: FrameType | None = None) -> None:
-        self.count += 2 if number == _AT_ONCE else 1
+    def _on_signal(self, number: int, frame: FrameType | None = None) -> None:
+        self.count += 2 if number == _KILLS_AT_ONCE else 1
         if number != signal.SIGINT:
             self.deadly = number
         self._wake()
 
     @contextmanager
     def raised(self) -> Iterator[None]:
-        """Inside, for code of somebody else, Ctrl-C does what it did before us."""
+        """Inside, for the code of the caller, Ctrl-C does what it did before the block."""
         if signal.SIGINT not in self._before or not _is_main():
             yield
             return
@@ -73,21 +73,21 @@ class Interrupts:
             self._put({signal.SIGINT: self._before[signal.SIGINT]})
             yield
         finally:
-            self._hear()
+            self._install()
 
     def lend(self, act: Callable[[], Result]) -> Result:
-        """What *act*, a script in this process, gives: while it runs all of them do what they did
-        before us. Ctrl-C counts, too, if the script has caught it.
+        """Call *act*, a script in this process, and return its result. While it runs, the signals
+        do what they did before the block. Ctrl-C counts, too, if the script has caught it.
         """
         if not self._before or not _is_main():
             return act()
-        ear = _Ear()
+        pipe = _SignalPipe()
         try:
-            with ear if _CAN_HEAR else nullcontext():
+            with pipe if _HAS_PIPE else nullcontext():
                 return self._lend(act)
         finally:
-            if ear.has_heard:
-                self._note(signal.SIGINT)
+            if pipe.has_sigint:
+                self._on_signal(signal.SIGINT)
 
     def _lend(self, act: Callable[[], Result]) -> Result:
         is_blocked = signal.SIGINT in sigmask(BLOCK, ())
@@ -106,21 +106,21 @@ class Interrupts:
         return result
 
     def _take_back(self, is_blocked: bool) -> None:
-        self._hear()
+        self._install()
         if not is_blocked:
             sigmask(UNBLOCK, _INT)
 
-    def _hear(self) -> None:
-        ours = dict.fromkeys(self._before, self._note)
+    def _install(self) -> None:
+        ours = dict.fromkeys(self._before, self._on_signal)
         try:
             self._put(ours)
-        except BaseException:  # one that came just before
+        except BaseException:  # a signal that came just before
             self._put(ours)
             raise
 
     @staticmethod
     def _put(handlers: dict[int, Any]) -> None:
-        # A generator that nobody has closed may end in any thread.
+        # A generator that was never closed may end in any thread.
         for number, handler in handlers.items() if _is_main() else ():
             signal.signal(number, handler)
 
@@ -138,7 +138,7 @@ class Interrupts:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C once more, when all has been said and the interpreter is about to end."""
+    """Handle Ctrl-C after the last message, when the interpreter is about to end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -147,21 +147,21 @@ def _leave(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-class _Ear:
-    """Hears Ctrl-C inside the block, whoever handles it: a script that has it save a checkpoint
-    and end well sees its own handlers, and none of ours.
+class _SignalPipe:
+    """Records Ctrl-C inside the block, whatever handles it: a script that saves a checkpoint on
+    Ctrl-C and ends well sees its own handlers only.
     """
 
     def __init__(self) -> None:
-        self.has_heard = False
+        self.has_sigint = False
 
-    def __enter__(self) -> _Ear:
-        # Not where a process has its streams: these may be closed.
+    def __enter__(self) -> _SignalPipe:
+        # Not in the place of a closed standard stream: the script may close that one.
         self._reader, self._writer = map(_above_streams, os.pipe())
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._before = self.listen(self._writer)
-        if self._before != -1:  # an event loop around us listens itself
+        if self._before != -1:  # an event loop around this block listens itself
             self.listen(self._before)
         _listening.add(self._writer)
         return self
@@ -173,13 +173,13 @@ class _Ear:
         try:
             os.close(self._writer)
             with open(self._reader, "rb", 0) as reader:
-                self.has_heard = signal.SIGINT in (reader.read(_WHOLE_PIPE) or b"")
+                self.has_sigint = signal.SIGINT in (reader.read(_WHOLE_PIPE) or b"")
         except OSError:
-            pass  # the script has closed all that was open
+            pass  # the script has closed all descriptors
 
     @staticmethod
     def listen(number: int) -> int:
-        """Have the numbers of signals written to descriptor *number*; where they were before."""
+        """Have signal numbers written to descriptor *number*; return the one used before."""
         return signal.set_wakeup_fd(number, warn_on_full_buffer=False)
 
 
@@ -192,22 +192,22 @@ def _above_streams(number: int) -> int:
 
 
 def _pause() -> None:
-    """Before a fork: what the child hears is not for us."""
+    """Before a fork: the signals of the child are not for this process."""
     if _listening and _is_main():
-        number = _Ear.listen(-1)
+        number = _SignalPipe.listen(-1)
         if number in _listening:
             _paused.append(number)
         else:
-            _Ear.listen(number)
+            _SignalPipe.listen(number)
 
 
-def _go_on() -> None:
+def _resume() -> None:
     if _paused and _is_main():
-        _Ear.listen(_paused.pop())
+        _SignalPipe.listen(_paused.pop())
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_pause, after_in_parent=_go_on, after_in_child=_paused.clear)
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_paused.clear)
 
 
 def _is_main() -> bool:

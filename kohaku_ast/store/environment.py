@@ -1,4 +1,4 @@
-"""Where a run runs: the machine, the process and the commit."""
+"""Where a run runs: the machine, its variables, the process and the git commit."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _SECRET_VALUE = re.compile(
     r"://[^/\s]*@"  # a URL with a password in it
     r"|(?i:token|key|secret|passw\w*|signature)="
     r"|(?i:bearer) "
-    r"|\b(sk-|hf_|gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|eyJ)"  # how they begin
+    r"|\b(sk-|hf_|gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|eyJ)"  # usual prefixes
 )
 
 
 def machine() -> dict[str, object]:
-    """The same for all runs of a flow."""
+    """Python, platform and cores: equal for all runs of a flow."""
     return {
         "python": platform.python_version(),
         "implementation": sys.implementation.name,
         "executable": os.path.basename(sys.executable or ""),
         "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
-        "cpus": _usable_cpus(),
+        "cpus": usable_cpus(),
     }
 
 
@@ -48,10 +48,10 @@ def host() -> str:
 
 
 def variables(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Those that change how numbers are computed or say which of many runs this is: of
-    *environment*, and of what a run has *own* in their place.
+    """The variables that change how numbers are computed or identify a run, without secrets.
+    Those of *own* replace those of *environment*.
     """
-    # By name first: os.environ decodes each value that one looks at.
+    # By name first: os.environ decodes each value that is read.
     names = {name for names in (environment, own) for name in names if name.startswith(_KEPT)}
     found = {name: own[name] if name in own else environment[name] for name in sorted(names)}
     return {name: value for name, value in found.items() if not _is_secret(name, value)}
@@ -61,7 +61,8 @@ def _is_secret(name: str, value: str) -> bool:
     return bool(_SECRET.search(name.upper()) or _SECRET_VALUE.search(value))
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
+    """The cores in the affinity mask; where there is none, all cores."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:
@@ -70,15 +71,15 @@ def _usable_cpus() -> int:
 
 @dataclass(frozen=True)
 class ProcessMark:
-    """A process of this host."""
+    """Identifies a process of this host, even if its pid is used again."""
 
     pid: int
-    #: When it started, as the system counts; empty where that cannot be read.
+    #: Its start time in the system's count; empty where it cannot be read.
     start: str = ""
 
     @classmethod
     def of(cls, pid: int) -> ProcessMark:
-        """The process that has *pid* now, if one has."""
+        """The process that has *pid* now, if there is one."""
         start = _start(pid)
         if start is None:
             start = "gone" if os.path.isdir("/proc/self") else ""
@@ -86,14 +87,14 @@ class ProcessMark:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs; a zombie does not."""
+        """Whether it runs; a zombie does not."""
         if self.start:
             return _start(self.pid) == self.start
         return _exists(self.pid)
 
 
 def _start(pid: int) -> str | None:
-    """``BOOT:TICKS`` of a process that runs; None for others, and where there is no ``/proc``."""
+    """``BOOT:TICKS`` of a process that runs; None if it does not, or without ``/proc``."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -104,14 +105,14 @@ def _start(pid: int) -> str | None:
 
 @functools.lru_cache(1)
 def _boot() -> str:
-    """Ticks begin anew with each start of the machine."""
+    """The id of this start of the machine: each start counts ticks from 0."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read(8)
 
 
 def _exists(pid: int) -> bool:
     if pid <= 0:
-        return False  # os.kill() would take these for whole groups
+        return False  # os.kill() would signal a whole group
     if sys.platform == "win32":
         return _exists_on_windows(pid)
     try:
@@ -119,7 +120,7 @@ def _exists(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        pass  # another user's
+        pass  # it belongs to another user
     return True
 
 
@@ -143,7 +144,7 @@ _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR")
 
 @dataclass(frozen=True)
 class Commit:
-    """What is checked out."""
+    """The commit that is checked out in a repository."""
 
     #: The folder that holds ``.git``.
     root: Path
@@ -154,7 +155,7 @@ class Commit:
 
 
 def find_commit(folder: Path) -> Commit | None:
-    """That of the repository that *folder* is in; None if it is in none."""
+    """The Commit of the repository around *folder*; None if there is none."""
     for root in (folder, *folder.parents):
         place = root / ".git"
         if place.exists():
@@ -166,7 +167,7 @@ def find_commit(folder: Path) -> Commit | None:
 
 
 def _git_folder(place: Path) -> Path:
-    """``.git`` is a file in a worktree and in a submodule."""
+    """The git folder; ``.git`` is a file in a worktree and in a submodule."""
     if place.is_dir():
         return place
     return place.parent / place.read_text("utf-8").removeprefix("gitdir:").strip()
@@ -182,7 +183,7 @@ def _read(root: Path, git: Path) -> Commit:
 
 
 def _common(git: Path) -> Path:
-    """Where a worktree's branches are."""
+    """The folder with the branches; for a worktree, another one than its git folder."""
     try:
         return git / (git / "commondir").read_text("utf-8").strip()
     except OSError:
@@ -202,21 +203,21 @@ def _resolved(git: Path, name: str) -> str:
 
 
 class Patience:
-    """For how long a flow waits for git: two seconds, all in all."""
+    """The time that a flow waits for git: two seconds in all."""
 
     def __init__(self) -> None:
         self._left = _PATIENCE
 
     def wait_for(self, thread: threading.Thread) -> None:
-        """Until it is over, or nothing is left."""
+        """Wait until *thread* has ended or no time is left."""
         started = time.monotonic()
         thread.join(self._left)
         self._left = max(0.0, self._left - (time.monotonic() - started))
 
 
 class Changes:
-    """Asks git, in a thread, whether a commit lacks anything of what is run: tracked files differ
-    from it, or it does not hold the *script*.
+    """Runs git, in a thread, to find out whether the code differs from its commit: tracked files
+    have changed, or the commit lacks the *script*.
     """
 
     def __init__(self, root: Path, script: str = "", patience: Patience | None = None) -> None:
@@ -226,23 +227,23 @@ class Changes:
         self._thread.start()
 
     def found(self, waits: bool) -> bool | None:
-        """None: not known (yet). Whoever *waits* does so as long as there is patience."""
+        """Whether it differs; None if git has not found out. *waits*: until its time is up."""
         if waits:
             self._patience.wait_for(self._thread)
         return self._found
 
     def _ask(self, root: Path, script: str) -> None:
         try:
-            changed = bool(_said(root, "status", "--porcelain", "--untracked-files=no"))
+            changed = bool(_run_git(root, "status", "--porcelain", "--untracked-files=no"))
             if script and not changed:
-                changed = not _said(root, "ls-files", "--", os.path.realpath(script))
+                changed = not _run_git(root, "ls-files", "--", os.path.realpath(script))
         except (OSError, subprocess.SubprocessError):
             return
         self._found = changed
 
 
-def _said(root: Path, *words: str) -> bytes:
-    """What git prints; raises OSError or SubprocessError."""
+def _run_git(root: Path, *words: str) -> bytes:
+    """The output of git. Raises OSError or SubprocessError."""
     environment = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
     return subprocess.run(
         # core.fsmonitor would start a program of the repository's choice.

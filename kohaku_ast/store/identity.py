@@ -1,6 +1,6 @@
-"""Identity: equal for runs of the same program with the same values, whenever and wherever.
+"""Identity of a run: equal for the same program with the same values, in every process.
 
-Pickles are not: they hold sets in the order of this process, and for a class or function of a
+Pickles are not equal: they hold sets in the order of this process, and of a class or function in a
 config file its line numbers, its file and a random mark.
 """
 
@@ -31,7 +31,114 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store.own_modules import own_modules, text_hash
 
-_OF_THE_PLACE = {
+
+def identity(bound: Bound, folder: str) -> str:
+    """32 hexadecimal digits, with paths relative to *folder*.
+
+    Not part of it: index, label, metadata, origins, environment. With a value without stable
+    content (an open file) it equals no other identity.
+    """
+    content = (
+        program_hash(bound, folder),
+        sorted(_values(bound).items()),
+        sorted(bound.names.items()),
+        list(bound.argv[1:]),
+        sorted(call_arguments(bound).items()),
+    )
+    try:
+        return fingerprint(content).hex()
+    except UnstableError:
+        return os.urandom(16).hex()
+
+
+def without_content(bound: Bound) -> tuple[str, str] | None:
+    """The target of a value without stable content, and the reason; None if all are stable."""
+    for target, value in {**_values(bound), **bound.names, **call_arguments(bound)}.items():
+        try:
+            fingerprint(value)
+        except UnstableError as error:
+            return target, str(error)
+    return None
+
+
+def script_hash(bound: Bound) -> str:
+    """The SHA-256 of the script's bytes, as ``sha256sum`` prints it."""
+    return _sha256(bound.launch.data)
+
+
+@functools.lru_cache(64)
+def _sha256(data: bytes) -> str:
+    return sha256(data).hexdigest()
+
+
+def program_hash(bound: Bound, folder: str) -> str:
+    """The hash of the program: script, its path from *folder*, entrypoint, and the texts of the
+    user's own modules that it imports.
+    """
+    launch = bound.launch
+    overridden = {name: text_hash(file) for name, (file, _) in bound.prepared.modules.items()}
+    modules = sorted({**own_modules(launch), **overridden}.items())
+    return _program_hash(
+        _path_from(folder, launch.filename),
+        getattr(launch, "module", None),
+        bound.program.entry_name,
+        script_hash(bound),
+        tuple(modules),
+    )
+
+
+@functools.lru_cache(64)
+def _program_hash(*parts: object) -> str:
+    """The hash of *parts*, the last of them pairs of a dict; cached: a sweep repeats it."""
+    return fingerprint((*parts[:-1], dict(parts[-1]))).hex()  # type: ignore[call-overload]
+
+
+def call_arguments(bound: Bound) -> dict[str, object]:
+    """Target -> argument that the Config passes to the entrypoint. In a call of the guard such an
+    argument is an ordinary value.
+    """
+    name, config = bound.program.entry_name, bound.config
+    if not name or config is None:
+        return {}
+    found = {f"{name}(#{number})": value for number, value in enumerate(config.args)}
+    above = bound.prepared.given.values
+    named = {f"{name}({key})": value for key, value in config.kwargs.items()}
+    return found | {target: value for target, value in named.items() if target not in above}
+
+
+def _values(bound: Bound) -> dict[str, object]:
+    return {
+        prefix + target: value
+        for prefix, _, given in bound.prepared.every()
+        for target, value in given.values.items()
+    }
+
+
+@functools.lru_cache(64)
+def _path_from(folder: str, filename: str) -> str:
+    if filename.startswith("<"):
+        return filename
+    try:
+        return os.path.relpath(filename, folder)
+    except ValueError:  # another drive
+        return filename
+
+
+class UnstableError(Exception):
+    """A value has no content that is equal in another process: a lock, an open file."""
+
+
+def fingerprint(value: object) -> bytes:
+    """The fingerprint of *value*. Raises UnstableError."""
+    try:
+        return _Walk().of(value)
+    except UnstableError:
+        raise
+    except Exception as error:  # any error of the code of a class
+        raise UnstableError(f"{type(value).__qualname__}: {error}") from error
+
+
+_POSITION_NAMES = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__annotations_cache__",
     "__static_attributes__", "_abc_impl",
 }  # fmt: skip
@@ -42,7 +149,7 @@ _CODE = (
 
 
 def of_function(function: FunctionType) -> Iterator[object]:
-    """What decides what it does; the globals that it reads too."""
+    """The parts that determine what it does, the globals that it reads among them."""
     if _is_installed(function):
         yield from (function.__module__, function.__qualname__)
         return
@@ -57,14 +164,14 @@ def of_function(function: FunctionType) -> Iterator[object]:
 
 
 def of_code(code: CodeType) -> Iterator[object]:
-    """Everything but file and lines."""
+    """All of it except file and lines."""
     for name in _CODE:
         yield getattr(code, name)
     yield getattr(code, "co_exceptiontable", b"")
 
 
 def of_class(kind: type) -> Iterator[object]:
-    """Its bases and what its body made."""
+    """Its bases and the names of its body."""
     yield kind.__qualname__
     if _is_installed(kind):
         yield kind.__module__
@@ -72,7 +179,7 @@ def of_class(kind: type) -> Iterator[object]:
     yield from (type(kind), kind.__bases__)
     slots = (MemberDescriptorType, GetSetDescriptorType)
     for name, value in sorted(vars(kind).items()):
-        if name not in _OF_THE_PLACE and not isinstance(value, slots):
+        if name not in _POSITION_NAMES and not isinstance(value, slots):
             yield from (name, value)
 
 
@@ -85,7 +192,7 @@ def of_module(module: ModuleType) -> Iterator[object]:
 
 
 def of_global(found: Any, name: str) -> Iterator[object]:
-    """What pickle would only name; raises TypeError if nothing is found under the name."""
+    """An object that pickle stores by name. Raises TypeError if the name leads elsewhere."""
     yield name
     module = _module_of(found, name)
     if hasattr(found, "__wrapped__") and not (module and _is_library(module)):
@@ -97,14 +204,14 @@ def of_global(found: Any, name: str) -> Iterator[object]:
 
 
 def _is_installed(found: Any) -> bool:
-    """Whether its module and name say all: no user edits it between two runs."""
+    """Whether module and name identify it: it belongs to a library, which nobody edits."""
     module = _module_of(found, found.__qualname__)
     return module is not None and _is_library(module)
 
 
 def _module_of(found: Any, name: str) -> ModuleType | None:
-    """The imported module in which *found* has this *name*."""
-    # numpy.add says no module itself, but its type does.
+    """The imported module that has *found* under *name*; None if there is none."""
+    # numpy.add has no __module__, but its type has.
     module = sys.modules.get(getattr(found, "__module__", None) or type(found).__module__)
     if module is None or module.__name__ == "__main__":
         return None
@@ -120,12 +227,12 @@ def _is_library(module: ModuleType) -> bool:
     if file is None and top != module.__name__ and top in sys.modules:
         return _is_library(sys.modules[top])  # part of an extension
     if file is None:
-        return top in sys.stdlib_module_names  # built in; else somebody has made it up
+        return top in sys.stdlib_module_names  # built in; else code has made it
     parts = Path(file).parts
     return "site-packages" in parts or "dist-packages" in parts or file.startswith(_INSTALLED)
 
 
-# Not sys.base_prefix: projects lie below /usr, too.
+# Not sys.base_prefix: users have projects below /usr, too.
 _INSTALLED = tuple(
     os.path.join(one, "")
     for one in (*map(sysconfig.get_path, ("stdlib", "platstdlib")), str(Path(__file__).parents[1]))
@@ -133,10 +240,10 @@ _INSTALLED = tuple(
 
 
 def _annotations(function: FunctionType) -> dict[str, object]:
-    """What some libraries read to know what to pass."""
+    """Its annotations: some libraries read them to choose arguments."""
     try:
         return dict(function.__annotations__)
-    except Exception:  # on 3.14 they are evaluated now
+    except Exception:  # Python 3.14 evaluates them here
         return {}
 
 
@@ -153,45 +260,31 @@ def _content(cell: Any) -> object:
 
 
 _SCALARS = (type(None), bool, float, complex, type(Ellipsis))
-_NOWHERE = 1 << 60
+_NO_REFERENCE = 1 << 60
 _OF_SETS = (set.__reduce__, frozenset.__reduce__)
 
 
-class UnstableError(Exception):
-    """A value has no content that another process could find again: a lock, an open file."""
+class _Fingerprinted(NamedTuple):
+    """The fingerprint of a value that may contain itself."""
 
-
-def fingerprint(value: object) -> bytes:
-    """The fingerprint of *value*; raises UnstableError."""
-    try:
-        return _Walk().of(value)
-    except UnstableError:
-        raise
-    except Exception as error:  # whatever a class does when it is asked for its content
-        raise UnstableError(f"{type(value).__qualname__}: {error}") from error
-
-
-class _Known(NamedTuple):
-    """What is known of a value that may hold itself."""
-
-    #: Kept, so that no other one gets its id meanwhile.
+    #: Held here, so that no other object gets its id.
     value: object
     made: bytes
-    #: How far above it refers; ``_NOWHERE`` if it does not.
+    #: The depth of the outermost value that it refers to; ``_NO_REFERENCE`` if it refers to none.
     highest: int
-    #: Ids of what it is in a cycle with.
+    #: The ids of the values in a cycle with it.
     cycle: frozenset[int]
 
 
 class _Walk:
-    """One fingerprint being taken."""
+    """The computation of one fingerprint."""
 
     def __init__(self) -> None:
-        self.known: dict[int, _Known] = {}
+        self.known: dict[int, _Fingerprinted] = {}
         self.above: dict[int, int] = {}
-        #: How far above the values refer that have been looked at since.
-        self.highest = _NOWHERE
-        #: Ids of known values that refer above.
+        #: The depth of the outermost value that the values visited since refer to.
+        self.highest = _NO_REFERENCE
+        #: The ids of known values that refer to an outer one.
         self.open: list[int] = []
 
     def of(self, value: Any) -> bytes:
@@ -204,10 +297,10 @@ class _Walk:
             return _joined("str", [value.encode("utf-8", "surrogatepass")])
         if kind is bytes:
             return _joined("bytes", [value])
-        return self._inner(value)
+        return self._of_container(value)
 
-    def _inner(self, value: object) -> bytes:
-        """Of what may hold itself."""
+    def _of_container(self, value: object) -> bytes:
+        """The fingerprint of a value that may contain itself."""
         found = self.known.get(id(value))
         if found is not None and found.cycle.isdisjoint(self.above):
             self.highest = min(self.highest, found.highest)
@@ -216,29 +309,29 @@ class _Walk:
         if depth is not None:
             self.highest = min(self.highest, depth)
             return f"above:{len(self.above) - depth}".encode()
-        return self._entered(value, len(self.above), len(self.open))
+        return self._enter(value, len(self.above), len(self.open))
 
-    def _entered(self, value: object, depth: int, count: int) -> bytes:
-        before, self.highest = self.highest, _NOWHERE
+    def _enter(self, value: object, depth: int, count: int) -> bytes:
+        before, self.highest = self.highest, _NO_REFERENCE
         self.above[id(value)] = depth
-        made = self._made(value)
+        made = self._fingerprint(value)
         del self.above[id(value)]
         cycle = frozenset(self.open[count:])
         if self.highest < depth:
             self.open.append(id(value))
             cycle = frozenset()
         else:
-            # Its parts are found anew by whoever comes to them another way, as by way of a set,
-            # which has an order of its own in every process.
-            self.highest = _NOWHERE
+            # Its parts are visited again if they are reached another way, such as through a set,
+            # whose order differs in every process.
+            self.highest = _NO_REFERENCE
             del self.open[count:]
             for one in cycle:
                 self.known.pop(one, None)
-        self.known[id(value)] = _Known(value, made, self.highest, cycle)
+        self.known[id(value)] = _Fingerprinted(value, made, self.highest, cycle)
         self.highest = min(before, self.highest)
         return made
 
-    def _made(self, value: Any) -> bytes:
+    def _fingerprint(self, value: Any) -> bytes:
         kind = type(value)
         if kind in (list, tuple):
             return self._all(kind.__name__, value)
@@ -259,7 +352,7 @@ class _Walk:
         return _joined(name, map(self.of, parts))
 
     def _reduced(self, value: object) -> bytes:
-        """By what pickle would keep of it."""
+        """By the parts that pickle would store."""
         reduce = copyreg.dispatch_table.get(type(value))
         found = reduce(value) if reduce else value.__reduce_ex__(4)
         if isinstance(found, str):
@@ -273,16 +366,16 @@ class _Walk:
 _CODE_KINDS: dict[type, Callable[[Any], Iterable[object]]] = {
     FunctionType: of_function,
     CodeType: of_code,
-    GenericAlias: lambda found: (found.__origin__, found.__args__),  # on 3.10 a type, too
+    GenericAlias: lambda found: (found.__origin__, found.__args__),  # in 3.10 a type, too
     type: of_class,
     ModuleType: of_module,
     staticmethod: lambda found: (found.__func__,),
     classmethod: lambda found: (found.__func__,),
     property: lambda found: (found.fget, found.fset, found.fdel),
-    cached_property: lambda found: (found.func, found.attrname),  # the lock is this process's
+    cached_property: lambda found: (found.func, found.attrname),  # its lock belongs to this process
     TypeVar: lambda found: (found.__name__, found.__bound__, found.__constraints__),
     ParamSpec: lambda found: (found.__name__, found.__bound__),
-    # What they hold lives elsewhere: a cache, as that of functools.singledispatch.
+    # Their contents belong to others: a cache such as that of functools.singledispatch.
     WeakKeyDictionary: lambda found: (),
     WeakValueDictionary: lambda found: (),
     WeakSet: lambda found: (),
@@ -295,97 +388,3 @@ def _joined(name: str, parts: Iterable[bytes]) -> bytes:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
-
-
-def script_hash(bound: Bound) -> str:
-    """That of the script's bytes, as ``sha256sum`` prints it."""
-    return _sha256(bound.launch.data)
-
-
-@functools.lru_cache(64)
-def _sha256(data: bytes) -> str:
-    return sha256(data).hexdigest()
-
-
-def program_hash(bound: Bound, folder: str) -> str:
-    """Differs whenever another program runs: script, path from *folder*, start, and the texts of
-    the modules in its folder that it imports.
-    """
-    launch = bound.launch
-    overridden = {name: text_hash(file) for name, (file, _) in bound.prepared.modules.items()}
-    modules = sorted({**own_modules(launch), **overridden}.items())
-    return _program_hash(
-        _path_from(folder, launch.filename),
-        getattr(launch, "module", None),
-        bound.program.entry_name,
-        script_hash(bound),
-        tuple(modules),
-    )
-
-
-@functools.lru_cache(64)
-def _program_hash(*parts: object) -> str:
-    """All but the last as they are; a sweep asks for the same one again and again."""
-    return fingerprint((*parts[:-1], dict(parts[-1]))).hex()  # type: ignore[call-overload]
-
-
-def identity(bound: Bound, folder: str) -> str:
-    """32 hexadecimal digits. *folder* is the one that relative paths start from.
-
-    Not in it: index, label, metadata, origins, environment. With a value that has no lasting
-    content (an open file) it is equal to no other.
-    """
-    content = (
-        program_hash(bound, folder),
-        sorted(_values(bound).items()),
-        sorted(bound.names.items()),
-        list(bound.argv[1:]),
-        sorted(call_arguments(bound).items()),
-    )
-    try:
-        return fingerprint(content).hex()
-    except UnstableError:
-        return os.urandom(16).hex()
-
-
-def without_content(bound: Bound) -> tuple[str, str] | None:
-    """The target of a value for which ``identity`` is equal to no other, and why; None if there
-    is none.
-    """
-    for target, value in {**_values(bound), **bound.names, **call_arguments(bound)}.items():
-        try:
-            fingerprint(value)
-        except UnstableError as error:
-            return target, str(error)
-    return None
-
-
-def _values(bound: Bound) -> dict[str, object]:
-    return {
-        prefix + target: value
-        for prefix, _, given in bound.prepared.every()
-        for target, value in given.values.items()
-    }
-
-
-def call_arguments(bound: Bound) -> dict[str, object]:
-    """Target -> what the Config gives to the entrypoint; in the guard's call it is a value like
-    any other.
-    """
-    name, config = bound.program.entry_name, bound.config
-    if not name or config is None:
-        return {}
-    found = {f"{name}(#{number})": value for number, value in enumerate(config.args)}
-    above = bound.prepared.given.values
-    named = {f"{name}({key})": value for key, value in config.kwargs.items()}
-    return found | {target: value for target, value in named.items() if target not in above}
-
-
-@functools.lru_cache(64)
-def _path_from(folder: str, filename: str) -> str:
-    if filename.startswith("<"):
-        return filename
-    try:
-        return os.path.relpath(filename, folder)
-    except ValueError:  # another drive
-        return filename

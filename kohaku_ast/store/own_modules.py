@@ -1,5 +1,6 @@
-"""Own modules: those that a script imports and that belong to no library, as they are now. Keeps
-what it has read for the next run of the script.
+"""Own modules: those that a script imports and that belong to no library, as they are now.
+
+State of this process: ``_read``, the modules of the last scripts.
 """
 
 from __future__ import annotations
@@ -17,44 +18,44 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.transform.find.modules import imported_modules
 from kohaku_ast.transform.find.source import decode
 
-_MOST_KEPT = 64
+_MOST_SCRIPTS = 64
 
 
-class _Read(NamedTuple):
+class _ReadModules(NamedTuple):
     """The modules of one script."""
 
     #: Module -> the hash of its text.
     hashes: dict[str, str]
-    #: File -> what changes when somebody writes it.
+    #: File -> its stamp, which changes when it is written.
     stamps: dict[str, object]
 
 
-_read: dict[tuple[str, bytes], _Read] = {}
+_read: dict[tuple[str, bytes], _ReadModules] = {}
 
 
 def own_modules(launch: Launch) -> dict[str, str]:
-    """The name of each own module that the script imports, directly or through others in the same
-    folder, and the hash of its text; read off the texts, so computed names are not seen.
+    """Name -> text hash of each own module that the script imports, directly or through others in
+    the same folder. They are found in the texts: imports by computed names are missing.
     """
     key = launch.filename, launch.data
     found = _read.get(key)
     if found is None or any(_stamp(file) != stamp for file, stamp in found.stamps.items()):
-        if len(_read) >= _MOST_KEPT:
+        if len(_read) >= _MOST_SCRIPTS:
             _read.clear()
         found = _read[key] = _read_all(launch)
     return found.hashes
 
 
 def forget() -> None:
-    """Read all of it anew: of new files nothing is seen before."""
+    """Read all modules again: a new file is not noticed otherwise."""
     _read.clear()
 
 
-def _read_all(launch: Launch) -> _Read:
+def _read_all(launch: Launch) -> _ReadModules:
     files = _files(launch)
-    # Stamps first: of a file that is written meanwhile the stamp is the old one.
+    # Stamps first: a file that is written meanwhile has its old stamp.
     stamps = {file: _stamp(file) for file in files.values()}
-    return _Read({name: text_hash(file) for name, file in files.items()}, stamps)
+    return _ReadModules({name: text_hash(file) for name, file in files.items()}, stamps)
 
 
 def _files(launch: Launch) -> dict[str, str]:
@@ -72,8 +73,8 @@ def _files(launch: Launch) -> dict[str, str]:
 
 
 def _folders() -> list[str]:
-    """Where a run finds modules that are not installed: ``PYTHONPATH``, editable projects."""
-    # The first one is that of whoever has started the flow; a script has its own in its place.
+    """The folders of modules that are not installed: ``PYTHONPATH``, editable projects."""
+    # Not the first one: it is the folder of the program that runs the flow, not of the script.
     return [one for one in sys.path[1:] if os.path.isdir(one) and not _is_library(one)]
 
 
@@ -92,7 +93,7 @@ _LIBRARIES = tuple(
 
 
 def text_hash(file: str) -> str:
-    """That of its bytes; empty if it cannot be read."""
+    """The SHA-256 of its bytes; empty if it cannot be read."""
     try:
         with open(file, "rb") as opened:
             return sha256(opened.read()).hexdigest()

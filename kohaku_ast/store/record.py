@@ -1,4 +1,4 @@
-"""Record: what a run left on disk; the fields of run.json and where each value came from."""
+"""Record: one run on disk. The fields of run.json are made and read here."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ STATUSES = ("running", "succeeded", "failed", "interrupted", "lost")
 
 @dataclass(frozen=True)
 class Record:
-    """One run.json. Reading it changes nothing."""
+    """One run.json, as it was when it was read."""
 
     folder: Path
     identity: str
-    #: One of ``STATUSES``; ``lost``: it was running, and its process is gone.
+    #: One of ``STATUSES``; ``lost``: no end was recorded, and its process has ended.
     status: str
     #: The script as the user wrote it.
     script: str
     label: str
     index: int
     attempt: int
-    #: Seconds since the epoch; None for what has not ended.
+    #: Seconds since the epoch; ``ended`` is None if the run has not ended.
     started: float
     ended: float | None
     exit_status: int | None
     error: RunError | None
-    #: What the run has printed; None if that was not kept.
+    #: The file with its output; None if there is none.
     log: Path | None
-    #: All of run.json.
+    #: All fields of run.json.
     facts: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def read(cls, folder: Path) -> Record | None:
-        """The record in *folder*; None if there is none that this version understands."""
+        """The record in *folder*; None if this version can read none there."""
         try:
             with open(folder / RECORD, encoding="utf-8") as file:
                 facts = json.load(file)
@@ -58,16 +58,16 @@ class Record:
                 return None
             return _record(folder, facts)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return None  # somebody else's, or a damaged disk's
+            return None  # another program's file, or a damaged one
 
     @property
     def seconds(self) -> float | None:
-        """How long it took."""
+        """How long the run took; None if it has not ended."""
         return None if self.ended is None else self.ended - self.started
 
     @property
     def wanted(self) -> frozenset[str]:
-        """The names whose last values were asked for."""
+        """The names of the requested outputs."""
         return frozenset(self.facts.get("wanted", ()))
 
     @property
@@ -77,15 +77,15 @@ class Record:
 
     @property
     def only_shown(self) -> list[str]:
-        """What ``outcome`` lacks, because only its ``repr`` could be kept: names of outputs, and
-        ``value``.
+        """The values missing in ``outcome`` because only their ``repr`` was recorded: names of
+        outputs, and ``value``.
         """
         value, outputs = self.facts.get("value"), self.facts.get("outputs") or {}
         forms = {**({} if value is None else {"value": value}), **outputs}
         return [name for name, form in forms.items() if not is_whole(form)]
 
     def outcome(self) -> Outcome:
-        """Its Outcome again, with those of the values that are plain."""
+        """Its Outcome, with the values that could be recorded."""
         value, outputs = self.facts.get("value"), self.facts.get("outputs") or {}
         return Outcome(
             self.status,
@@ -126,19 +126,19 @@ def _status(facts: Mapping[str, Any]) -> str:
     if status not in STATUSES:
         raise ValueError(status)
     if status != "running" or facts["host"] != host():
-        return status  # of another machine's processes nothing is known
-    # While its flow lives, an end will still be written.
+        return status  # processes of another machine cannot be checked
+    # As long as its flow runs, an end will be written.
     marks = [facts["process"], facts["flow"]]
     alive = any(ProcessMark(one["pid"], one["start"]).is_alive for one in marks if one)
     return "running" if alive else "lost"
 
 
 SCHEMA = 1
-"""Grows when a field is taken away or means something else; new fields may come without."""
+"""Grows when a field is removed or changes its meaning; not for a new field."""
 
 
-def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict[str, object]:
-    """What is run, and with which values."""
+def program_fields(bound: Bound, overrides: Sequence[Override], folder: str) -> dict[str, object]:
+    """Fields: the program and its values."""
     launch, config = bound.launch, bound.config
     return {
         "script": {
@@ -149,7 +149,7 @@ def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict
             "sha256": script_hash(bound),
         },
         "program": program_hash(bound, folder),
-        "overrides": written_overrides(bound, overrides),
+        "overrides": _override_fields(bound, overrides),
         "argv": list(bound.argv),
         "cwd": folder,
         "metadata": {name: written(one) for name, one in config.metadata.items()} if config else {},
@@ -157,12 +157,12 @@ def of_program(bound: Bound, overrides: Sequence[Override], folder: str) -> dict
     }
 
 
-def of_start(started: float, attempt: int, process: ProcessMark | None) -> dict[str, object]:
-    """Of a run, or of one attempt at it, that is under way."""
+def start_fields(started: float, attempt: int, process: ProcessMark | None) -> dict[str, object]:
+    """Fields: an attempt at a run that begins."""
     return {
         "status": "running",
         "attempt": attempt,
-        "process": marked(process),
+        "process": process_field(process),
         "started": time_text(started),
         "ended": None,
         "seconds": None,
@@ -173,8 +173,8 @@ def of_start(started: float, attempt: int, process: ProcessMark | None) -> dict[
     }
 
 
-def of_end(status: str, outcome: Outcome | None, ended: float) -> dict[str, object]:
-    """Of a run that is over; *outcome* is None if nobody saw its end."""
+def end_fields(status: str, outcome: Outcome | None, ended: float) -> dict[str, object]:
+    """Fields: a run that has ended; *outcome* is None if its end was not observed."""
     found: dict[str, object] = {"status": status, "process": None, "ended": time_text(ended)}
     if outcome is None:
         return found
@@ -193,13 +193,13 @@ _ERROR = ("type", "message", "traceback")
 _ATTEMPT = ("attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log")
 
 
-def of_attempt(facts: Mapping[str, object]) -> dict[str, object]:
-    """What is kept of an attempt once another one is made."""
+def attempt_fields(facts: Mapping[str, object]) -> dict[str, object]:
+    """Fields: an attempt that was followed by another one."""
     return {name: facts[name] for name in _ATTEMPT}
 
 
-def marked(process: ProcessMark | None) -> dict[str, object] | None:
-    """A process as it stands in run.json."""
+def process_field(process: ProcessMark | None) -> dict[str, object] | None:
+    """The value of the field ``process`` or ``flow``."""
     return None if process is None else {"pid": process.pid, "start": process.start}
 
 
@@ -210,21 +210,21 @@ def time_text(seconds: float) -> str:
 
 
 def working_folder() -> str:
-    """Where relative paths start; the last known place if it was removed."""
+    """The current working folder; the last known one if it was removed."""
     try:
         return os.getcwd()
     except OSError:
         return os.environ.get("PWD", "")
 
 
-def written_overrides(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
-    """Each value that holds in *bound*: full target, origin, value. *overrides* are all that
-    were given, as the user wrote them.
+def _override_fields(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
+    """Full target, origin and value of each override that is in force in *bound*. *overrides* are
+    all that the user has given, as he wrote them.
     """
-    meant = dict(_meant(bound.program, overrides))
+    resolved = dict(_resolved(bound.program, overrides))
     found = []
     for prefix, _, given in bound.prepared.every():
-        own = overrides if not prefix else _of_module(prefix[:-1], meant, overrides)
+        own = overrides if not prefix else _of_module(prefix[:-1], resolved, overrides)
         origins = _origins(given.program, own)
         for target, value in given.values.items():
             origin = origins.get(target, "Config")
@@ -237,44 +237,49 @@ def written_overrides(bound: Bound, overrides: Sequence[Override]) -> list[dict[
 
 
 def _origins(program: Program, overrides: Sequence[Override]) -> dict[str, str]:
-    """Full target -> origin of the override that holds."""
-    meant = dict(_meant(program, overrides))
+    """Full target -> origin of the override in force."""
+    resolved = dict(_resolved(program, overrides))
     by_rank = sorted(overrides, key=lambda one: one.rank)
-    return {meant[one.target].target: one.origin for one in by_rank if one.target in meant}
+    return {resolved[one.target].target: one.origin for one in by_rank if one.target in resolved}
 
 
-def _meant(program: Program, overrides: Sequence[Override]) -> Iterator[tuple[str, ResolvedTarget]]:
-    """What each target that the script has means."""
+def _resolved(
+    program: Program, overrides: Sequence[Override]
+) -> Iterator[tuple[str, ResolvedTarget]]:
+    """Each target of *overrides* that the script has, as written and resolved."""
     names = [name for name, _, _ in make_request(overrides).targets]
     return ((name, one) for name, one in zip(names, program.meant) if one)
 
 
 def _of_module(
-    module: str, meant: dict[str, ResolvedTarget], overrides: Sequence[Override]
+    module: str, resolved: dict[str, ResolvedTarget], overrides: Sequence[Override]
 ) -> list[Override]:
-    """Those for *module*, as seen from it."""
+    """The overrides of *module*, with targets as its own code names them."""
     found = []
     for one in overrides:
-        place = meant[one.target].module if one.target in meant else None
+        place = resolved[one.target].module if one.target in resolved else None
         if place and place[0] == module:
             found.append(one.aimed_at(place[2]))
     return found
 
 
-class Surroundings:
-    """Machine, process and repositories, as a flow finds them when it begins."""
+class FlowEnvironment:
+    """Fields: the machine, process and git repositories of a flow when it begins."""
 
     def __init__(self) -> None:
         self._machine = environment.machine()
-        self._flow = {"host": environment.host(), "flow": marked(ProcessMark.of(os.getpid()))}
-        #: Script -> what is checked out.
+        self._flow = {
+            "host": environment.host(),
+            "flow": process_field(ProcessMark.of(os.getpid())),
+        }
+        #: Script -> its Commit.
         self._commits: dict[str, Commit | None] = {}
         self._patience = Patience()
-        #: Script -> what git says.
+        #: Script -> whether it differs from its Commit, as git finds out meanwhile.
         self._changes: dict[str, Changes] = {}
 
     def of_flow(self, bound: Bound) -> dict[str, object]:
-        """Fields of run.json; what git has still to say stands there as null."""
+        """The same for all runs of a script; ``dirty`` is None as long as git is working."""
         found = self._commit(bound)
         if found is None:
             return {**self._flow, "git": None}
@@ -291,18 +296,18 @@ class Surroundings:
         return {**self._flow, "git": git}
 
     def of_run(self, variables: Mapping[str, str]) -> dict[str, object]:
-        """The environment of a run that gets *variables* besides ours."""
+        """The environment of a run with *variables* besides those of this process."""
         return {**self._machine, "variables": environment.variables(os.environ, variables)}
 
     def add_changes(self, facts: dict[str, object]) -> None:
-        """Put into *facts* what git has said meanwhile."""
+        """Put into *facts* what git has found."""
         git, script = facts["git"], facts["script"]
         if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is None:
             dirty = self._changes[script["file"]].found(waits=True)
             facts["git"] = {**git, "dirty": dirty}
 
     def commit_of(self, bound: Bound) -> str:
-        """The commit that the script of *bound* is at; empty if it is in no repository."""
+        """The commit of the script of *bound*; empty if it is in no repository."""
         found = self._commit(bound)
         return found.commit if found else ""
 
@@ -310,16 +315,16 @@ class Surroundings:
         file = bound.launch.filename
         if file not in self._commits:
             try:
-                # A link to it lies elsewhere; Python imports from beside the script, too.
+                # The file itself, not a link to it: Python imports from its folder, too.
                 self._commits[file] = find_commit(Path(os.path.realpath(file)).parent)
-            except OSError:  # no file, and the working folder is gone
+            except OSError:  # no file, and the working folder was removed
                 self._commits[file] = None
         return self._commits[file]
 
 
 def find_runs(root: Path, statuses: Collection[str] = (), newest: bool = False) -> Iterator[Record]:
-    """The records below *root*, the oldest first, or the *newest*; only those with one of
-    *statuses*, if there are any. What is no record is passed over.
+    """The records below *root* with one of *statuses*, or all of them; the oldest first, or the
+    *newest*. Other files are ignored.
     """
     try:
         names = sorted(os.listdir(root), reverse=newest)
@@ -334,15 +339,15 @@ def find_runs(root: Path, statuses: Collection[str] = (), newest: bool = False) 
 
 
 class Finished:
-    """What earlier flows have finished. Each record stands for one run: a Config that a Sweep
-    holds five times is done when there are five.
+    """The records of earlier flows. Each one stands for one run: a Config that comes five times
+    in a Sweep is done when there are five records.
     """
 
     def __init__(self, root: Path) -> None:
-        #: Only names are kept: of 20,000 records one would notice the rest.
+        #: Only names: whole records would take much memory if there are 20,000.
         self._root = root
         self._folders: dict[tuple[str, str], list[str]] = defaultdict(list)
-        #: Script, entrypoint and label of a run that succeeded -> of which programs.
+        #: Script, entrypoint and label of runs that succeeded -> hashes of their programs.
         self._programs: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for record in find_runs(root):
             self._folders[record.identity, record.status].append(record.folder.name)
@@ -352,7 +357,7 @@ class Finished:
                 self._programs[start].add(str(record.facts.get("program")))
 
     def take(self, identity: str, status: str, wanted: Collection[str] = ()) -> Record | None:
-        """The last record of it, once; None if there is none that kept all the outputs *wanted*."""
+        """The newest record that has all outputs *wanted*, once; None if there is none."""
         names = self._folders.get((identity, status), [])
         for name in reversed(names):
             record = Record.read(self._root / name)
@@ -370,9 +375,9 @@ class Finished:
 
 
 def _has(record: Record, wanted: Collection[str]) -> bool:
-    """Whether all outputs *wanted* were kept, and nothing that is read of them was damaged."""
+    """Whether *record* has all outputs *wanted*, and can be read without an error."""
     try:
         _, _, kept = record.outcome(), record.commit, record.wanted
-    except Exception:  # whatever a broken disk or somebody's editor has put there
+    except Exception:  # any damage, by a broken disk or an editor
         return False
     return kept >= set(wanted)

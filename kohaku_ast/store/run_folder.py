@@ -1,4 +1,4 @@
-"""RunFolder: the folder of one run's record. Knows every name in it."""
+"""RunFolder: the folder of one run's record, with the names of the files in it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from kohaku_ast import files
+
 RUNS = Path(".kogine", "runs")
 """Where flows keep their records, below the working folder."""
 
 RECORD = "run.json"
 LOG = "log.txt"
 _FOLDERS_TRIED = 10_000
-_BINARY = getattr(os, "O_BINARY", 0)  # elsewhere there is nothing else
+_MODE = 0o666
+"""Of files: the umask of the user decides who reads records."""
 _PLENTY = 1 << 30
 _LEAST_FREE = 64 * 1024
-"""Bytes. With less a log would hold next to nothing: better that its run prints where we do."""
+"""Bytes. With less, a log would hold almost nothing: the run prints where this process does."""
 
 
 class RunFolder:
-    """One folder. All that is here raises OSError where the disk does not want it."""
+    """The folder of one run. Every method that writes raises OSError if the disk refuses."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,9 +34,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, identity: str, started: float) -> RunFolder:
-        """A new folder below *root*: its name begins with the time, in UTC."""
+        """Make a new folder below *root*; its name begins with the time, in UTC."""
         mark_root(root)
-        # Texts: of a short run, making a Path for each name would be a tenth.
+        # Strings: a Path for each name would take a tenth of the time of a short run.
         whole, part = divmod(int(started * 1000), 1000)
         when = time.strftime("%Y%m%dT%H%M%S", time.gmtime(whole))
         name = f"{when}.{part:03}Z-{identity[:8]}"
@@ -52,9 +55,9 @@ class RunFolder:
         return self.path / LOG
 
     def open_log(self) -> int:
-        """A descriptor of the empty log; raises OSError too if there is no room to write to it."""
+        """A descriptor of the empty log. Raises OSError if there is no room to write to it."""
         flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC
-        log = os.open(self._within + LOG, flags, 0o666)
+        log = os.open(self._within + LOG, flags, _MODE)
         try:
             _check_room(log)
         except OSError:
@@ -64,7 +67,7 @@ class RunFolder:
         return log
 
     def keep_log(self, attempt: int) -> str:
-        """Put the log of a failed *attempt* aside; its new name."""
+        """Rename the log of a failed *attempt*, which stays; return its new name."""
         name = f"log-{attempt}.txt"
         os.replace(self.log, self.path / name)
         return name
@@ -72,38 +75,31 @@ class RunFolder:
     def write(self, facts: Mapping[str, object]) -> None:
         """Replace ``run.json``: readers see the old one or the whole new one.
 
-        A field's value is not changed after it was given: another one takes its place.
+        The caller replaces the value of a field and never changes it in place.
         """
-        target = self._within + RECORD
-        partial = f"{target}.{os.getpid()}"
-        try:
-            _write_whole(partial, self._text(facts))
-            os.replace(partial, target)
-        except BaseException:
-            _remove(partial)
-            raise
+        files.write_atomically(self._within + RECORD, self._text(facts), _MODE)
 
     def _text(self, facts: Mapping[str, object]) -> bytes:
         known = self._lines
         for name, value in facts.items():
-            # Three times in the life of a run it is written, and little of it changes.
+            # run.json is written three times for each run, and few of its fields change.
             if name not in known or known[name][0] is not value:
                 known[name] = value, _line(name, value)
         lines = ",\n".join(known[name][1] for name in facts)
         return f"{{\n{lines}\n}}\n".encode()
 
     def remove(self) -> None:
-        """Leave nothing of a run that was not begun."""
-        _remove(self._within + LOG)
-        _remove(self._within + RECORD)
+        """Remove the folder of a run that was not started."""
+        files.remove(self._within + LOG)
+        files.remove(self._within + RECORD)
         try:
             self.path.rmdir()
         except OSError:
-            pass  # something else is in it
+            pass  # it holds something else
 
 
 def mark_root(root: Path) -> None:
-    """Make *root*, which git is to overlook, and the folder that it is in, but none above."""
+    """Make *root*, which git ignores, and its parent, but no folder above."""
     mark = os.path.join(root, ".gitignore")
     if not os.path.exists(mark):
         try:
@@ -111,18 +107,16 @@ def mark_root(root: Path) -> None:
         except FileNotFoundError:
             root.parent.mkdir(exist_ok=True)
             root.mkdir(exist_ok=True)
-        partial = f"{mark}.{os.getpid()}"
-        _write_whole(partial, b"*\n")
-        os.replace(partial, mark)
+        files.write_atomically(mark, b"*\n", _MODE)
 
 
 def _line(name: str, value: object) -> str:
-    """One line a field: ``indent`` would take twenty times as long."""
+    """A field as one line: ``indent`` would take twenty times as long."""
     text = _encode(value)
     if not text.isascii():
         try:
             text.encode("utf-8")
-        except UnicodeEncodeError:  # a path or value that is no text
+        except UnicodeEncodeError:  # a path or value with lone surrogates
             text = json.dumps(value)
     return f'  "{name}": {text}'
 
@@ -130,18 +124,9 @@ def _line(name: str, value: object) -> str:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def _write_whole(path: str, data: bytes) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | _BINARY, 0o666)
-    try:
-        while data:
-            data = data[os.write(descriptor, data) :]
-    finally:
-        os.close(descriptor)
-
-
 def has_plenty(log: int) -> bool:
-    """Whether a run may write to the descriptor *log* itself: it would take a while to fill the
-    disk, on which its ``print`` would fail.
+    """Whether a run may write to the descriptor *log* itself: on a full disk its ``print`` would
+    fail, and this disk has much room.
     """
     return _free(log) >= _PLENTY
 
@@ -160,13 +145,6 @@ def _check_room(log: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _remove(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass  # it was never made
-
-
 _MOST_BYTES = 64 * 1024
 _MOST_TEXT = 500
 """Characters of one line."""
@@ -175,7 +153,7 @@ _MOST_TEXT = 500
 def last_lines(log: Path, count: int = 10) -> list[str]:
     r"""The last *count* lines, without line ends; none if the file cannot be read.
 
-    Of a line that was written over (``\r``, a progress bar) what was to be seen last.
+    Of a line that was overwritten (``\r``, a progress bar), the text that was visible last.
     """
     try:
         text = _tail(log).decode("utf-8", "replace")
@@ -184,7 +162,7 @@ def last_lines(log: Path, count: int = 10) -> list[str]:
     lines = text.split("\n")
     if lines and not lines[-1].strip():
         lines.pop()
-    return [_seen(line)[:_MOST_TEXT] for line in lines[-count:]] if count > 0 else []
+    return [_visible(line)[:_MOST_TEXT] for line in lines[-count:]] if count > 0 else []
 
 
 def _tail(log: Path) -> bytes:
@@ -194,5 +172,5 @@ def _tail(log: Path) -> bytes:
         return file.read(_MOST_BYTES)
 
 
-def _seen(line: str) -> str:
+def _visible(line: str) -> str:
     return line.rstrip("\r").rpartition("\r")[2]

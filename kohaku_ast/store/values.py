@@ -1,8 +1,8 @@
-"""Values in run.json, and as Python text.
+"""Values as fields of run.json, and as Python text.
 
 ``{"json": 0.1}``, of a number of numpy with its ``type``; ``{"path": "out"}``, a Path;
 ``{"python": "(1, 2)"}``, see ``value_text``;
-``{"repr": "<Model>", "type": "net.Model"}``, which does not come back.
+``{"repr": "<Model>", "type": "net.Model"}``, of which only the text is read back.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _WHOLE = frozenset(("json", "path", "python"))
 _MOST_ITEMS = 10_000
 _MOST_TEXT = 1_000_000
 _MOST_REPR = 2_000
-"""Characters of a ``repr`` that are kept."""
+"""Characters of a ``repr`` in a record."""
 
 
 def written(value: Any) -> dict[str, object]:
-    """*value* as it stands in run.json; never raises."""
+    """*value* as a field of run.json; never raises."""
     try:
         if type(value) is type(_PATH):
             return {"path": str(value)}
@@ -41,21 +41,21 @@ def written(value: Any) -> dict[str, object]:
 
 
 def _of_number(value: Any) -> dict[str, object] | None:
-    """One of numpy as a number of JSON, if that has such."""
+    """A scalar of numpy as a number of JSON; None if JSON has no such number."""
     if not is_number(value) or _Form().of(value.item()) != "json":
         return None
     return {"json": value.item(), "type": f"numpy.{name_of(value)}"}
 
 
 def is_whole(form: object) -> bool:
-    """Whether ``read`` gives the value itself."""
+    """Whether ``read`` returns the value itself, not its text."""
     return isinstance(form, Mapping) and not _WHOLE.isdisjoint(form)
 
 
 def read(form: object) -> object:
-    """The value that *form* stands for, or the text of its ``repr``.
+    """The value of a field, or the text of its ``repr``.
 
-    Raises ValueError for what is no form.
+    Raises ValueError if *form* is no field of a value.
     """
     if not isinstance(form, Mapping):
         raise ValueError(f"no value of a record: {form!r}")
@@ -77,14 +77,14 @@ def _full_name(kind: type) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The start of what Python shows of it."""
+    """The start of its ``repr``."""
     if type(value) in (list, tuple, str, bytes) and len(value) > _MOST_REPR:
         value = value[:_MOST_REPR]
     return repr(value)
 
 
 class _Form:
-    """Finds the plainest form that gives a value back; counts, for a huge one is no record."""
+    """Finds the simplest form from which a value can be read; ``repr`` for a huge one."""
 
     def __init__(self) -> None:
         self.items = self.text = 0
@@ -131,7 +131,7 @@ _BRACKETS: dict[type, tuple[str, str]] = {
 
 
 def text_of(value: Any) -> str:
-    """Of a value that ``values`` has found to have one."""
+    """The Python text of a value whose form is ``python`` or ``json``."""
     kind = type(value)
     if kind is frozenset:
         return f"frozenset({text_of(list(value))})"
@@ -155,13 +155,13 @@ def _of_items(value: Any) -> str:
 
 
 def from_text(text: str) -> object:
-    """The value; raises ValueError or SyntaxError for other text."""
-    found: object = ast.literal_eval(_Made().visit(ast.parse(text, mode="eval")))
+    """The value of a text of ``text_of``. Raises ValueError or SyntaxError for other text."""
+    found: object = ast.literal_eval(_Evaluator().visit(ast.parse(text, mode="eval")))
     return found
 
 
-class _Made(ast.NodeTransformer):
-    """Puts in place of names and calls what they stand for."""
+class _Evaluator(ast.NodeTransformer):
+    """Replaces names and calls with their values."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id in ("inf", "nan"):
@@ -172,10 +172,10 @@ class _Made(ast.NodeTransformer):
         if not node.args:
             return node  # set()
         arguments = [ast.literal_eval(self.visit(one)) for one in node.args]
-        return ast.copy_location(ast.Constant(_made(ast.unparse(node.func), arguments)), node)
+        return ast.copy_location(ast.Constant(_construct(ast.unparse(node.func), arguments)), node)
 
 
-def _made(name: str, arguments: list[Any]) -> Any:
+def _construct(name: str, arguments: list[Any]) -> Any:
     if name == "Path":
         return Path(*arguments)
     if name == "frozenset":
@@ -188,17 +188,17 @@ def _made(name: str, arguments: list[Any]) -> Any:
 _NAME = re.compile(r"numpy\.(bool_|str_|u?int\d+|float(16|32|64))")
 _KINDS = "biufU"
 _MOST_BYTES = 8
-"""Of a number: a wider one is none of Python."""
+"""Of a number: Python has no wider ones."""
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, truth value or text of numpy that Python has too."""
+    """Whether it is a number, truth value or text of numpy with an equal Python value."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.generic) and _is_plain(value.dtype)
 
 
 def is_array(value: Any) -> bool:
-    """Whether it is an array of such that a list and a dtype give back."""
+    """Whether it is an array of these that a list and a dtype restore."""
     numpy = sys.modules.get("numpy")
     if numpy is None or type(value) is not numpy.ndarray or not _is_plain(value.dtype):
         return False
@@ -206,24 +206,24 @@ def is_array(value: Any) -> bool:
 
 
 def name_of(value: Any) -> str:
-    """``float64``; the names that all versions have."""
+    """``float64``: a name that all versions of numpy have."""
     names = {"b": "bool_", "U": "str_"}
     return str(names.get(value.dtype.kind, value.dtype.name))
 
 
 def number(name: str, value: object) -> object:
-    """``("numpy.float64", 0.5)`` as numpy's; raises ValueError for other names."""
+    """``("numpy.float64", 0.5)`` as a scalar of numpy. Raises ValueError for other names."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"no value of a record: {name}({value!r})")
     try:
         import numpy
-    except ImportError:  # who only looks at records need not have it
+    except ImportError:  # records can be read without numpy
         return value
     return getattr(numpy, name.partition(".")[2])(value)
 
 
 def array(items: list[Any], dtype: str) -> object:
-    """The array; raises ValueError or TypeError."""
+    """The array of *items*. Raises ValueError or TypeError."""
     import numpy
 
     return numpy.array(items, dtype)

@@ -67,7 +67,7 @@ def test_a_table_on_a_terminal(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     (folder / "wait").unlink()
     assert program.end() == 1
     shown = "\n".join(line.rstrip() for line in program.screen.display)
-    assert "4 of 4 over, 2 failed" in shown
+    assert "4 of 4 finished, 2 failed" in shown
     assert "4 runs: 2 succeeded, 2 failed in " in shown
 
 

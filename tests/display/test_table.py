@@ -47,6 +47,7 @@ def test_a_stream_that_is_no_terminal_gets_plain_text() -> None:
 
 def test_a_terminal_gets_its_own_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("LINES", "25")  # rich takes COLUMNS of a dumb terminal only with it
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()

@@ -13,7 +13,7 @@ from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import SpawnLauncher
 from kohaku_ast.flow.report import choose_display, only_json
 from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
-from kohaku_ast.flow.settings import Limits, Slots, parse_threads
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch
 
@@ -22,10 +22,11 @@ def main(script: str, count: int, workers: int, options: list[str]) -> int:
     launch = Launch(script)
     is_json = "--json" in options
     work = ScriptConfigs(launch.shown, Binder(launch, ()), configs(count, "--print" in options))
-    launcher = SpawnLauncher(Slots((), parse_threads("off", workers, 2)), open_log)
+    settings = FlowSettings(workers=workers, grace=2)
+    launcher = SpawnLauncher(settings, open_log)
     with only_json() if is_json else nullcontext(sys.stderr) as stream:
         observers = choose_display(is_json, True, stream, lambda run: f"again {run.index}")
-        flow = Flow(Queue([work], True), launcher, Limits(workers, grace=2), observers, count)
+        flow = Flow(Queue([work], True), launcher, settings, observers, count)
         for _ in flow.runs():
             pass
     return flow.summary.exit_status

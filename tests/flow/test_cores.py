@@ -67,4 +67,4 @@ def test_affinity_of_a_real_process() -> None:
 
 def test_workers_are_as_many_as_cores(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("")
-    assert Parallel([str(tmp_path / "s.py")]).limits.workers == usable_cores()
+    assert Parallel([str(tmp_path / "s.py")]).settings.workers == usable_cores()

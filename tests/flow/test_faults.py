@@ -96,7 +96,7 @@ def outcomes(
 ) -> list[Outcome]:
     """Of runs that end in *ways*, two at a time."""
     flow = Parallel([Script(script, Sweep(how=list(ways)))], max_workers=2, mode=mode, **options)  # type: ignore[arg-type]
-    object.__setattr__(flow.limits, "grace", grace)
+    object.__setattr__(flow.settings, "grace", grace)
     return flow.run()
 
 
@@ -217,7 +217,7 @@ def test_a_run_that_cannot_be_ended_is_given_up(tmp_path: Path) -> None:
     gate.write_text(GATE)
     with ThreadPoolExecutor(1) as executor:  # which has no way to end what it has begun
         flow = Parallel([Script(str(gate))], mode=executor, timeout=0.1)
-        object.__setattr__(flow.limits, "grace", 0.01)
+        object.__setattr__(flow.settings, "grace", 0.01)
         found = flow.run()
         (tmp_path / "go").touch()
     assert [str(one.error) for one in found] == ["TimeoutError: took longer than 0.1 s"]
@@ -232,7 +232,7 @@ def test_the_death_of_what_copies_output_ends_no_flow(tmp_path: Path, mode: str)
     flow = kogine(tmp_path, "run", "gate.py", *options, stderr=subprocess.PIPE)
     read_soon(tmp_path / "begun0")
     children = psutil.Process(flow.pid).children()
-    (copying,) = (one for one in children if "tee_process" in " ".join(one.cmdline()))
+    (copying,) = (one for one in children if "output_process" in " ".join(one.cmdline()))
     copying.kill()
     (tmp_path / "go").touch()
     _, errors = flow.communicate(timeout=60)

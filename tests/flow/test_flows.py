@@ -84,7 +84,7 @@ def test_a_run_that_ignores_every_signal_but_one_is_ended_by_its_timeout(
     script: str, mode: str
 ) -> None:
     flow = Parallel([Script(script, Sweep(how=["hang", "fine"]))], mode=mode, timeout=0.8)
-    object.__setattr__(flow.limits, "grace", 0.2)
+    object.__setattr__(flow.settings, "grace", 0.2)
     found = flow.run()
     assert found[0].error is not None
     assert (found[0].error.type, found[0].status) == ("TimeoutError", "failed")

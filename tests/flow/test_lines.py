@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast.display.live import Out
+from kohaku_ast.flow.failures import error_key
 from kohaku_ast.flow.log_watch import new_seen
 from kohaku_ast.flow.observer import Summary
-from kohaku_ast.flow.report import Lines, Report, error_key
+from kohaku_ast.flow.report import Lines, Report
 from kohaku_ast.flow.run import INTERRUPTED, RETRYING, SKIPPED
 from tests.flow.made import failed, running, succeeded
 
@@ -137,13 +138,13 @@ def test_a_stream_that_is_gone_stops_nothing(stream: io.StringIO) -> None:
     out = Out(stream)
     if not isinstance(stream, Broken):
         stream.close()
-    out.say("a")
-    out.say("b")
+    out.print("a")
+    out.print("b")
     assert out.is_gone
 
 
 def test_a_stream_of_another_encoding() -> None:
     data = io.BytesIO()
     out = Out(io.TextIOWrapper(data, encoding="ascii"))
-    out.say("學 é")
+    out.print("學 é")
     assert data.getvalue() == b"\\u5b78 \\xe9\n"

@@ -59,7 +59,7 @@ def test_a_table_word_by_word(terminal: Terminal, stream: io.TextIOWrapper) -> N
         "2/40  failed     lr=0.1    1m00s                           ValueError: too big",
         "3/40  running    lr=0.2    1m15s   25%  3m45s  loss=0.125  step 3/12 学習",
         "4/40  running    lr=0.3    1m15s           7s              a line that is much…",
-        "2 of 40 over, 2 running, 1 failed, 0s, about 19m56s left",
+        "2 of 40 finished, 2 running, 1 failed, 0s, about 19m56s left",
     ]
 
 
@@ -71,7 +71,7 @@ def test_many_runs_in_few_rows(terminal: Terminal, stream: io.TextIOWrapper) -> 
     lines = terminal.shown()
     assert len(lines) == 11  # and the cursor below them
     assert lines[1].startswith("1/99  running")
-    assert lines[-1].startswith("0 of 99 over, 50 running")
+    assert lines[-1].startswith("0 of 99 finished, 50 running")
     terminal.resize(80, 60)
     painted(table)
     assert len(terminal.shown()) == 20

@@ -67,7 +67,7 @@ print("before", flush=True)
 for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
     while not (line := open(f"/proc/{one}/cmdline").read()):
         pass  # its exec is under way
-    if "tee_process.py" in line:
+    if "output_process.py" in line:
         os.kill(int(one), 9)
         while not is_dead(one):
             pass

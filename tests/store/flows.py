@@ -18,7 +18,7 @@ from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import InlineLauncher, SpawnLauncher
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
-from kohaku_ast.flow.settings import Limits, Slots
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.overrides import Override
@@ -30,21 +30,23 @@ class Recorded:
     def __init__(
         self, script: Path | str, configs: Sequence[Config] = (Config(),), *, root: Path,
         mode: str = "spawn", overrides: Sequence[Override] = (), argv: Sequence[str] = (),
-        limits: dict[str, Any] | None = None, slots: Slots | None = None, entrypoint: str = "",
+        settings: FlowSettings = FlowSettings(), entrypoint: str = "",  # noqa: B008  # it is frozen
         **options: Any,
     ) -> None:  # fmt: skip
         self.warnings: list[str] = []
-        slots = slots or Slots()
-        self.recorder = Recorder(root, warn=self.warnings.append, variables=slots.of, **options)
+        self.recorder = Recorder(
+            root, warn=self.warnings.append, variables=settings.variables, **options
+        )
         binder = Binder(Launch(str(script), argv), overrides, entrypoint, capture=True)
         launcher: Any = InlineLauncher(lambda run, text: None, self.recorder.open)
         if mode == "spawn":
-            launcher = SpawnLauncher(slots, self.recorder.open)
+            launcher = SpawnLauncher(settings, self.recorder.open)
         self.flow = Flow(
             Queue([ScriptConfigs("train", binder, list(configs))], listens=False),
             launcher,
-            Limits(is_done=self.recorder.is_done, **(limits or {})),
+            settings,
             [self.recorder],
+            is_done=self.recorder.is_done,
         )
 
     def run(self) -> list[Run]:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.flow.settings import Slots
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.overrides import Override
 from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.run_folder import last_lines
@@ -55,7 +55,7 @@ def test_everything_that_a_run_was(monkeypatch: pytest.MonkeyPatch) -> None:
         outputs=("lr",), origins={"lr": "cfg.py", "where": "cfg.py"}, new_globals={"extra": 1},
     )  # fmt: skip
     Recorded(
-        "train.py", [config], root=ROOT, argv=["--fast"], slots=Slots(gpus=("3",)),
+        "train.py", [config], root=ROOT, argv=["--fast"], settings=FlowSettings(gpus=("3",)),
         overrides=[Override("lr", "0.25", "command line", 9, is_text=True)],
     ).run()  # fmt: skip
     found = facts()
@@ -171,7 +171,7 @@ def test_attempts_are_kept() -> None:
     script("import os\ncount = len(os.listdir('tries'))\nopen(f'tries/{count}', 'w')\n"
            "print('try', count)\nassert count == 2, count\n")  # fmt: skip
     os.mkdir("tries")
-    Recorded("train.py", root=ROOT, limits={"retries": 3, "backoff": 0.01}).run()
+    Recorded("train.py", root=ROOT, settings=FlowSettings(retries=3, backoff=0.01)).run()
     (record,) = records()
     assert (record.status, record.attempt, record.error) == ("succeeded", 3, None)
     attempts = record.facts["attempts"]
@@ -184,7 +184,7 @@ def test_attempts_are_kept() -> None:
 
 def test_failure_of_the_last_attempt() -> None:
     script("raise ValueError(1)\n")
-    Recorded("train.py", root=ROOT, limits={"retries": 1, "backoff": 0.01}).run()
+    Recorded("train.py", root=ROOT, settings=FlowSettings(retries=1, backoff=0.01)).run()
     (record,) = records()
     assert (record.status, record.attempt, len(record.facts["attempts"])) == ("failed", 2, 1)
 

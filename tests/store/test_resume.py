@@ -11,6 +11,7 @@ import pytest
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.store.record import find_runs
 from tests.store.flows import Recorded, started_flow, wait_for
 
@@ -264,7 +265,7 @@ def test_value_without_content_is_named_once() -> None:
     resumed = flow(keys, keys, resume=True)
     assert states(resumed.run()) == ["succeeded", "succeeded"]
     (warning,) = resumed.warnings
-    assert "'lr' holds what cannot be told to be the same in another process" in warning
+    assert "'lr' holds a value that cannot be recognised in another process" in warning
     assert "dict_keys" in warning
 
 
@@ -300,10 +301,10 @@ def test_other_commits_are_counted() -> None:
 
 def test_retries_of_a_resumed_run_are_made() -> None:
     Path("train.py").write_text(SCRIPT + "assert lr != 1\n")
-    limits = {"retries": 2, "backoff": 0.01}
+    settings = FlowSettings(retries=2, backoff=0.01)
     flow(1, 1).run()
     ran()
-    flow(1, 1, 1, resume=True, limits=limits).run()
+    flow(1, 1, 1, resume=True, settings=settings).run()
     assert ran() == "1 1 1", "the third Config, three times"
 
 

@@ -1,0 +1,105 @@
+"""Failed runs of a flow: the error of one on a line, and groups of those that failed alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kohaku_ast.display.text import plain_line
+from kohaku_ast.flow.run import Run
+from kohaku_ast.store.run_folder import last_lines
+
+_MOST_GROUPS = 20
+_MOST_NUMBERS = 8
+_LOG_LINES = 10
+_MOST_WIDTH = 200
+_VARYING = re.compile(
+    r"\S*[/\\]\S*"  # paths
+    r"|\b0x[0-9a-fA-F]+|\b(?=\w*\d)[0-9a-fA-F]{8,}\b"  # addresses, parts of UUIDs
+    r"|[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+)
+
+Again = Callable[[Run], str]
+"""Gives the command that repeats a run; empty if there is none."""
+
+
+def no_command(run: Run) -> str:
+    """For flows that no command line describes."""
+    return ""
+
+
+@dataclass
+class FailedRuns:
+    """Runs that failed with the same error, with details of the first one."""
+
+    #: Its number, as in ``[2/4]``, and its label.
+    number: str
+    label: str
+    #: The first line of the error.
+    error: str
+    #: The last lines of its log, as plain text.
+    lines: tuple[str, ...]
+    log: str
+    again: str
+    #: The number of runs, and the indexes of the first of them.
+    count: int = 1
+    indexes: list[int] = field(default_factory=list)
+
+
+class FailureSummary:
+    """Groups of failed runs. It keeps no Run."""
+
+    def __init__(self, again: Again = no_command) -> None:
+        self.groups: dict[str, FailedRuns] = {}
+        #: The number of runs in no group, because there are too many groups.
+        self.others = 0
+        self._again = again
+
+    def add(self, run: Run) -> None:
+        """Add *run*, which has failed."""
+        key = error_key(run)
+        group = self.groups.get(key)
+        if group is not None:
+            group.count += 1
+        elif len(self.groups) < _MOST_GROUPS:
+            group = self.groups[key] = self._group(run)
+        else:
+            self.others += 1
+            return
+        if len(group.indexes) < _MOST_NUMBERS:
+            group.indexes.append(run.index)
+
+    def _group(self, run: Run) -> FailedRuns:
+        return FailedRuns(
+            run.number, run.title, error_line(run), log_lines(run, _LOG_LINES),
+            str(run.log or ""), self._again(run),
+        )  # fmt: skip
+
+
+def error_line(run: Run) -> str:
+    """The error of *run*, on one line."""
+    outcome = run.outcome
+    if outcome is None:
+        return ""
+    why = str(outcome.error) if outcome.error else f"exit status {outcome.exit_status}"
+    return plain_line(why.strip().split("\n", 1)[0])
+
+
+def error_key(run: Run) -> str:
+    """Equal for errors that differ only in numbers, addresses and paths."""
+    outcome = run.outcome
+    if outcome is None:
+        return ""
+    if outcome.error is not None:
+        return f"{outcome.error.type}: {_VARYING.sub('#', outcome.error.message[:2000])}"
+    # `sys.exit("no data")` leaves only the last line of its log.
+    last = log_lines(run, 1)
+    return f"{outcome.exit_status} {_VARYING.sub('#', last[0]) if last else ''}"
+
+
+def log_lines(run: Run, count: int) -> tuple[str, ...]:
+    """The last *count* lines in the log of *run* that are not blank."""
+    lines = last_lines(run.log, 2 * count) if run.log else []
+    shown = [plain_line(line, _MOST_WIDTH) for line in lines]
+    return tuple([line for line in shown if line][-count:])
