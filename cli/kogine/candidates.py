@@ -15,7 +15,7 @@ from kogine.sort_words import accepted_by
 from kohaku_ast.config.text_values import find_commas
 from kohaku_ast.errors import KogineError, UsageError
 from kohaku_ast.runner.launch import split_function
-from kohaku_ast.transform.find.options import NO_OPTIONS
+from kohaku_ast.transform.find.accepted_options import NO_OPTIONS
 from kohaku_ast.transform.program import cache
 from kohaku_ast.version import VERSION
 

@@ -15,7 +15,7 @@ from kogine.script_command import ScriptCommand
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean
 from kohaku_ast.runner.launch import Launch, find_to_read, split_function
 from kohaku_ast.runner.overrides import Override
-from kohaku_ast.transform.find.options import (
+from kohaku_ast.transform.find.accepted_options import (
     NO_OPTIONS,
     AcceptedOption,
     AcceptedOptions,
@@ -25,7 +25,7 @@ from kohaku_ast.transform.find.options import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.runner.bind import Binder
-    from kohaku_ast.transform.find.options import Width
+    from kohaku_ast.transform.find.option_facts import Width
 
 AS_IS = "--as-is"
 _MODULE = "-m"

@@ -8,12 +8,19 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.calls import is_field
 from kohaku_ast.transform.find.modules import import_names, imported_names
 from kohaku_ast.transform.find.option_declarations import declared_options, quoted_options
 from kohaku_ast.transform.find.paths import called_name, dotted_name
-from kohaku_ast.transform.find.source import Source, parse_text
+from kohaku_ast.transform.find.source import Source, decode, parse_text
 
+Facts = dict[str, Any]
+"""What one file says, in plain builtins."""
+Width = int | str | None
+"""How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are; None:
+not known.
+"""
 Shape = tuple[str, int, tuple[str, ...]]
 """What a parameter takes: bool, one, many, tuple, dict, class or unknown; how many; its classes."""
 Hint = tuple[str, tuple[str, ...], Any]
@@ -70,7 +77,7 @@ NO_HINT: Hint = ("", (), -1)
 """Of a parameter of which no ``typer.Option(...)`` or the like says more."""
 
 
-def file_facts(source: Source) -> dict[str, Any]:
+def file_facts(source: Source) -> Facts:
     """The facts of *source*; raises SyntaxError."""
     tree = source.tree
     names = import_names(tree, source.package)
@@ -101,6 +108,14 @@ def file_facts(source: Source) -> dict[str, Any]:
             if library in libraries
         },
     }
+
+
+def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
+    """The facts of a file whose bytes are *data*, read now; None if it is no Python."""
+    try:
+        return file_facts(decode(data, filename, folder, package))
+    except (SourceError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _whole(name: str, names: dict[str, str]) -> str:

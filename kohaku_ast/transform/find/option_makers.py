@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from kohaku_ast.transform.find.options import Facts, Width
+    from kohaku_ast.transform.find.option_facts import Facts, Width
 
     Made = tuple[tuple[str, ...], Width, tuple[str, ...], bool, bool]
     """The arguments of an AcceptedOption."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kohaku_ast.transform.find.assignments import Site, assign_site, declared_site, rebind_site
@@ -25,10 +25,16 @@ from kohaku_ast.transform.find.calls import (
     is_field,
     parameters_of,
 )
-from kohaku_ast.transform.find.options import Option, find_options, find_set_defaults, option_sites
+from kohaku_ast.transform.find.options import (
+    Option,
+    find_options,
+    find_set_defaults,
+    option_reading,
+    option_sites,
+)
 from kohaku_ast.transform.find.paths import Step, called_name, find_entries, is_setting, join_path
 from kohaku_ast.transform.find.source import Source, with_room
-from kohaku_ast.transform.find.type_inference import reading_of, reading_of_flag, reading_of_option
+from kohaku_ast.transform.find.type_inference import reading_of
 from kohaku_ast.value_types import Reading
 
 
@@ -325,7 +331,7 @@ class _Finder:
             target=target,
             kind="option",
             default=self.text(default) if default is not None else "",
-            reading=_option_reading(first, self.classes),
+            reading=option_reading(first, self.classes),
             line=first.call.lineno,
             also=tuple(dict.fromkeys(lines)),
             help=_constant_text(help_text),
@@ -395,25 +401,6 @@ def looped_names(tree: ast.Module) -> set[str]:
         for node in ast.walk(loop)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-
-
-def _option_reading(option: Option, classes: Mapping[str, ast.ClassDef]) -> Reading:
-    if option.library == "absl":
-        kind = ast.unparse(option.call.func).rpartition("DEFINE_")[2]
-        values = option.keyword("enum_values")
-        if kind == "enum" and values is None and len(option.call.args) > 2:
-            values = option.call.args[2]
-        return reading_of_flag(kind, option.default, values)
-    keyword = option.keyword
-    action = keyword("action")
-    if action is None and isinstance(keyword("is_flag"), ast.Constant):
-        action = ast.Constant("store_true")
-    nargs = keyword("nargs")
-    if isinstance(keyword("multiple"), ast.Constant):
-        nargs = ast.Constant("*")
-    return reading_of_option(
-        keyword("type"), option.default, action, nargs, keyword("choices"), classes
-    )
 
 
 def _constant_text(node: ast.expr | None) -> str:

@@ -52,6 +52,19 @@ class _DeepCopy:
     __getitem__ = staticmethod(marshal.loads)
 
 
+class _Load:
+    """Gives what a pickle describes, made anew each time."""
+
+    def __new__(cls) -> _Load:
+        # Here and not above: _pickle loads twelve modules, and few runs have pickled values.
+        from _pickle import loads
+
+        cls.__getitem__ = staticmethod(loads)
+        return super().__new__(cls)
+
+    __getitem__: Callable[[bytes], object]
+
+
 class _Setter:
     """Finds, for ``cfg.opt.lr = value``, what sets the last step below *cfg*."""
 
@@ -160,9 +173,25 @@ def _site(value: object, repeated: bool, groups: dict[bytes, _Site]) -> tuple[ob
 def _pickled_site(
     value: Pickled, repeated: bool, groups: dict[bytes, _Site]
 ) -> tuple[object, _Site]:
-    from kohaku_ast.transform.program.pickled_site import LoadedValue, again_site, once_site
+    return (_Load(), _again_site(value)) if repeated else (_Same(), _once_site(value, groups))
 
-    return (LoadedValue(), again_site(value)) if repeated else (_Same(), once_site(value, groups))
+
+def _once_site(value: Pickled, groups: dict[bytes, _Site]) -> _Site:
+    """A site that gives *value*; *groups* are the values that were pickled together, by bytes."""
+    from _pickle import loads
+
+    group = groups.setdefault(value.data, defaultdict(partial(loads, value.data)))
+    # `group[0][name]`: an iterator that asks the group when it is asked itself.
+    found = map(itemgetter(value.name), iter(partial(getitem, group, 0), ()))
+    return defaultdict(partial(next, found))
+
+
+def _again_site(value: Pickled) -> _Site:
+    """A site that gives what _Load makes *value* from."""
+    from _pickle import dumps, loads
+
+    data = dumps(Call(getitem, Call(loads, value.data), value.name))
+    return defaultdict(partial(itemgetter(0), (data,)))
 
 
 def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:

@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kohaku_ast import errors
 from kohaku_ast.errors import BrokenInstallation, KogineError
 from kohaku_ast.transform.program import cache
-from kohaku_ast.transform.program.load import send
-from kohaku_ast.transform.program.program import Program, Request
+from kohaku_ast.transform.program.program import Program, Request, send
 
 if TYPE_CHECKING:
-    from kohaku_ast.transform.program.load import Order
+    from kohaku_ast.transform.program.program import Order
 
 
 PATIENCE = 60.0
@@ -130,7 +129,7 @@ def _die_with_parent(request: int) -> None:
 def _answer(order: Order) -> bytes:
     """The bytes of the Program. Of many processes that want the same one, one builds it."""
     if order[3] is None:
-        from kohaku_ast.transform.find.options import read_facts
+        from kohaku_ast.transform.find.option_facts import read_facts
 
         return marshal.dumps(read_facts(order[1], order[2], *order[4:]))
     key = order[0]

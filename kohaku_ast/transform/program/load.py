@@ -14,19 +14,14 @@ import os
 import sys
 
 from kohaku_ast.transform.program import cache, program
+from kohaku_ast.transform.program.program import framed, send, unframed
 from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeAlias
 
-    from kohaku_ast.transform.program.program import Program, Request
-
-    Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...] | None, str, str]
-    """What a builder gets: the key in the cache, and what ``load_program`` was given; without a
-    Request the facts about options are wanted (see ``accepted_options``).
-    """
+    from kohaku_ast.transform.program.program import Order, Program, Request
 
 
 def load_program(
@@ -171,12 +166,12 @@ def _ask_subprocess(order: Order) -> bytes:
 
     try:
         done = subprocess.run(
-            _command(watch=False), input=_framed(b"", marshal.dumps(order)), stdout=subprocess.PIPE,
+            _command(watch=False), input=framed(b"", marshal.dumps(order)), stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except OSError:
         return b""
-    return _unframed(order[0].encode(), done.stdout)
+    return unframed(order[0].encode(), done.stdout)
 
 
 _FLAGS = {
@@ -225,29 +220,9 @@ def _asked(order: Order, request: int, answer: int) -> bytes:
     while part := os.read(answer, 2**20):
         received += part
         # Not until its end: another thread may have started a process that holds it open.
-        if found := _unframed(mark, received):
+        if found := unframed(mark, received):
             return found
     return b""
-
-
-def send(number: int, mark: bytes, data: bytes) -> None:
-    """Write *data* to a descriptor, so that it is found behind *mark*."""
-    left = memoryview(_framed(mark, data))
-    while left:
-        left = left[os.write(number, left) :]
-
-
-def _framed(mark: bytes, data: bytes) -> bytes:
-    return mark + len(data).to_bytes(8, "little") + data
-
-
-def _unframed(mark: bytes, received: bytes) -> bytes:
-    """The data behind *mark*, empty if it is not there as a whole. Before it stands what the
-    interpreter has printed when it started (a ``sitecustomize`` may).
-    """
-    _, _, data = received.partition(mark)
-    size, data = int.from_bytes(data[:8], "little"), data[8:]
-    return data[:size] if len(data) >= size else b""
 
 
 def _end(child: int) -> None:

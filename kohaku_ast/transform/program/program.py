@@ -1,20 +1,28 @@
-"""Program: a script after the transform, as code objects; and the Request that it is made for.
+"""Program: a script after the transform, as code objects; the Request that it is built for; and
+how both are sent through a pipe.
 
-On the warm path: a Program read from the cache needs nothing but this file.
-
-On the warm path: imports nothing, and is no dataclass (importing dataclasses costs 12 ms,
-more than ``python hello.py`` takes).
+On the warm path: a Program read from the cache needs only this file. It imports no module that
+the interpreter has not loaded, and has no dataclass (importing dataclasses costs 12 ms, more than
+``python hello.py`` takes).
 """
 
 from __future__ import annotations
 
 import marshal
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
+    from typing import Any, TypeAlias
 
     from kohaku_ast.value_types import Reading
+
+    Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...] | None, str, str]
+    """What a builder is sent: the key in the cache, then data, file name, key of the Request,
+    folder and package as in ``load_program``. Without a Request the builder answers with the facts
+    about options (see ``accepted_options``).
+    """
 
 
 FORMAT = 2
@@ -155,3 +163,24 @@ class Request:
     def key(self) -> tuple[object, ...]:
         """Equal for requests that one Program serves."""
         return tuple(getattr(self, name) for name in self.__slots__)
+
+
+def send(number: int, mark: bytes, data: bytes) -> None:
+    """Write *data* to a descriptor, so that it is found behind *mark*."""
+    left = memoryview(framed(mark, data))
+    while left:
+        left = left[os.write(number, left) :]
+
+
+def framed(mark: bytes, data: bytes) -> bytes:
+    """The bytes from which ``unframed`` gets *data*."""
+    return mark + len(data).to_bytes(8, "little") + data
+
+
+def unframed(mark: bytes, received: bytes) -> bytes:
+    """The data behind *mark*, empty if it is not there as a whole. Before it stands what the
+    interpreter has printed when it started (a ``sitecustomize`` may).
+    """
+    _, _, data = received.partition(mark)
+    size, data = int.from_bytes(data[:8], "little"), data[8:]
+    return data[:size] if len(data) >= size else b""
