@@ -1,10 +1,10 @@
-"""From what is asked of a script to the edits that do it."""
+"""``plan_edits``: from a Request to the edits of the script that it needs."""
 
 from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -26,7 +26,7 @@ from kohaku_ast.transform.find.calls import (
     parameters_of,
     pick_call,
 )
-from kohaku_ast.transform.find.parameters import Parameter, find_functions, find_parameters
+from kohaku_ast.transform.find.parameters import Parameter, find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.targets import Targets, module_parameter
@@ -35,52 +35,68 @@ from kohaku_ast.transform.program.program import Request
 
 @dataclass(frozen=True)
 class PlannedEdits:
-    """What a Request means for one script."""
+    """The edits of one script that a Request needs."""
 
-    #: What each target of the Request means, in its order; None for one that may be missing.
-    meant: tuple[Parameter | None, ...]
-    #: Full target -> text of the value, for every place.
+    #: The parameter of each target of the Request, in its order; None for a target that the script
+    #: lacks and may lack.
+    parameters: tuple[Parameter | None, ...]
+    #: One for every place that takes a value.
     edits: tuple[Edit, ...]
-    #: The one call that ``args`` and ``kwargs`` go to, and whose result is the run's value.
+    #: The one call that takes ``args`` and ``kwargs``, and whose result is the value of the run.
     call: ast.Call | None = None
 
 
 TextOf = Callable[[str, bool, Parameter | None], str]
-"""Full target, whether its value came as text, the parameter if it is one -> text of its value."""
+"""Full target, whether its value came as text, its parameter (None for an argument of the call that
+starts the program) -> the text of its value."""
 
 
-def plan_edits(source: Source, request: Request, text_of: TextOf | None = None) -> PlannedEdits:
-    """The edits that put the values of *request* into *source*.
+def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
+    """The marker of *target*; around it, the class that a member's name is looked up in."""
+    reading = parameter.reading if parameter else ("any",)
+    if reading[0] == "optional":
+        reading = reading[1]
+    if is_text and reading[0] == "enum":
+        return f"{reading[1]}[{marker(target)}]"
+    return marker(target)
 
-    Values are markers unless *text_of* says how they are written (a frozen script). Raises
-    the errors of ``Targets.resolve``, DuplicateTarget and EntrypointError.
+
+def plan_edits(
+    source: Source,
+    parameters: Sequence[Parameter],
+    request: Request,
+    text_of: TextOf = marker_text,
+) -> PlannedEdits:
+    """The edits that put the values of *request* into *source*, which has *parameters*.
+
+    Values are markers unless *text_of* writes them out (a frozen script). Raises the errors of
+    ``Targets.resolve``, DuplicateTarget and EntrypointError.
     """
-    text_of = text_of or marker_text
     _refuse_added(source, request.added)
-    targets = Targets(source, find_parameters(source))
-    meant = tuple(
-        _resolved(source, targets, name, optional) for name, _, optional in request.targets
+    targets = Targets(source, parameters)
+    resolved = tuple(
+        _resolve(source, targets, name, optional) for name, _, optional in request.targets
     )
-    given = {
-        one.target: (one, is_text) for one, (_, is_text, _) in zip(meant, request.targets) if one
+    overridden = {
+        one.target: (one, is_text) for one, (_, is_text, _) in zip(resolved, request.targets) if one
     }
     edits = [
         fill(site, text_of(target, is_text, parameter), target)
-        # Paths last, longer ones after: `import cfg; cfg = <given>; <given>.set(cfg)`.
+        # Paths last, longer ones after: `import cfg; cfg = <value>; <value>.set(cfg)`.
         for target, (parameter, is_text) in sorted(
-            given.items(), key=lambda one: len(one[1][0].path)
+            overridden.items(), key=lambda one: len(one[1][0].path)
         )
         for site in parameter.sites
     ]
     above = {
         one.target
-        for one, (name, _, _) in zip(meant, request.targets)
+        for one, (name, _, _) in zip(resolved, request.targets)
         if one and name in request.above
     }
-    call, passed = _entry_edits(source, request, set(given) - above, above, text_of)
+    call, passed = _entry_edits(source, request, set(overridden) - above, above, text_of)
     edits = join_unpacked(source, edits + passed)
     _refuse_overlaps(source, edits)
-    return PlannedEdits(meant, tuple(edits), call)
+    return PlannedEdits(resolved, tuple(edits), call)
 
 
 def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
@@ -93,7 +109,7 @@ def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
             )
 
 
-def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
+def _resolve(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
     try:
         return module_parameter(source, targets, name) or targets.resolve(name)
     except (UnknownTarget, AmbiguousTarget, RefusedTarget) as error:
@@ -101,16 +117,6 @@ def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Pa
             return None
         error.target = name
         raise
-
-
-def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
-    """The marker of *target*; around it, the class that a member's name is looked up in."""
-    reading = parameter.reading if parameter else ("any",)
-    if reading[0] == "optional":
-        reading = reading[1]
-    if is_text and reading[0] == "enum":
-        return f"{reading[1]}[{marker(target)}]"
-    return marker(target)
 
 
 def _entry_edits(

@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from kohaku_ast.errors import FreezeError
 from kohaku_ast.transform.edit.edits import PlannedEdits, plan_edits
+from kohaku_ast.transform.edit.proof import prove
+from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.edit.value_text import (
     PATH_CLASSES,
     LiteralError,
@@ -25,7 +27,6 @@ from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import Step, called_name
 from kohaku_ast.transform.find.source import Source, with_room
-from kohaku_ast.transform.program.compile import prove
 from kohaku_ast.transform.program.program import Request
 
 _UNKNOWN_PATH = (
@@ -44,7 +45,7 @@ def freeze(
     """The text of *source* with *values* (by full target) in their definitions.
 
     *added* are globals that the script does not define. Raises FreezeError with every value
-    that cannot be written, the errors of ``make_plan``, and TransformError.
+    that cannot be written, the errors of ``plan_edits``, and TransformError.
     """
     return with_room(lambda: _frozen(source, request, values, added or {}), source.filename)
 
@@ -53,10 +54,14 @@ def _frozen(
     source: Source, request: Request, values: Mapping[str, object], added: Mapping[str, object]
 ) -> str:
     writer = _Writer(source, values)
-    plan = plan_edits(source, request, writer.text)
+    plan = plan_edits(source, find_parameters(source), request, writer.text)
     edits = [*writer.additions(added), *writer.with_paths(plan)]
     writer.refuse()
-    return prove(source, edits).text
+    return _proved_text(source, edits)
+
+
+def _proved_text(source: Source, edits: Sequence[Edit]) -> str:
+    return prove(source, edits, apply_edits(source, edits)).text
 
 
 class _Writer:
@@ -94,7 +99,7 @@ class _Writer:
 
     def with_paths(self, plan: PlannedEdits) -> list[Edit]:
         """The edits of *plan*, those that the running script would work out as assignments."""
-        paths = {one.target: one for one in plan.meant if one and one.path}
+        paths = {one.target: one for one in plan.parameters if one and one.path}
         edits = [edit for edit in plan.edits if edit.target not in paths]
         return edits + [
             edit for one in paths.values() for site in one.sites for edit in self.path(one, site)
@@ -266,9 +271,11 @@ def _is_plain_class(node: ast.AST) -> bool:
 
 def transformed_text(source: Source, request: Request) -> str:
     """The text that is compiled for *request*; raises what ``build_program`` raises."""
-    return with_room(
-        lambda: prove(source, list(plan_edits(source, request).edits)).text, source.filename
-    )
+
+    def transformed() -> str:
+        return _proved_text(source, plan_edits(source, find_parameters(source), request).edits)
+
+    return with_room(transformed, source.filename)
 
 
 def request_all(source: Source) -> Request:

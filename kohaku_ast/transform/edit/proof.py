@@ -1,7 +1,7 @@
-"""The proof of a rewrite, by walking both trees; the new one takes the old positions.
+"""``prove``: a rewrite is proved by walking both trees, and the new one takes the old positions.
 
-A rewrite is right if, apart from the places that were edited on purpose, the new tree is
-the old tree. Where it is not, nothing is run.
+A rewrite is right if, apart from the places that were edited on purpose, the new tree is the old
+tree. If it is not, nothing is run.
 """
 
 from __future__ import annotations
@@ -9,14 +9,47 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NoReturn
 
 from kohaku_ast.errors import TransformError
+from kohaku_ast.transform.edit.rewrite import Rewritten
 from kohaku_ast.transform.find.assignments import Edit
-from kohaku_ast.transform.find.source import Source
+from kohaku_ast.transform.find.source import Source, parse_text
 
 _PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+
+@dataclass(frozen=True)
+class Proved:
+    """A rewrite that is proved; its trees have the positions of the script."""
+
+    text: str
+    module: ast.Module
+    #: The guards that were taken out of the module.
+    guards: tuple[ast.Module, ...] = ()
+
+
+def prove(source: Source, edits: Sequence[Edit], rewritten: Rewritten) -> Proved:
+    """The trees of *rewritten*, which has to be *source* with *edits* made and nothing else.
+
+    Raises TransformError if it is anything else.
+    """
+    module, *guards = (_parsed(text, source) for text in (rewritten.text, *rewritten.extracted))
+    check_and_place(source, module, edits, guards)
+    return Proved(rewritten.text, module, tuple(guards))
+
+
+def _parsed(text: str, source: Source) -> ast.Module:
+    """The tree of the rewritten *text*; the script itself has been parsed by now."""
+    try:
+        return parse_text(text, source.filename)
+    except SyntaxError as error:
+        raise TransformError(
+            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. "
+            "Nothing was run; this is a bug of kohaku_ast, please report it."
+        ) from None
 
 
 def check_and_place(

@@ -1,4 +1,4 @@
-"""Edits in, text out: everything that is not edited stays as it was, to the byte.
+"""``apply_edits``: edits in, text out. What is not edited stays as it was, to the byte.
 
 A unit is the innermost statement that an edit touches, without the blocks in it: of a class of
 1,500 lines its header, with a name in the place of its body. So an edit costs no more than the
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from kohaku_ast.errors import BrokenInstallation, TransformError
+from kohaku_ast.errors import BrokenInstallation, SourceError, TransformError
 from kohaku_ast.transform.find.assignments import MARKER, Edit
 from kohaku_ast.transform.find.source import Source
 
@@ -42,12 +42,14 @@ class _Made:
     rest: str | None = None
 
 
-def rewrite(source: Source, edits: Sequence[Edit]) -> Rewritten:
+def apply_edits(source: Source, edits: Sequence[Edit]) -> Rewritten:
     """The text of *source* with *edits* made; edits at one place keep their order.
 
-    Raises TransformError for an edit that cannot be made, and BrokenInstallation if libcst is
-    missing.
+    Raises SourceError for a script that uses our own marker, TransformError for an edit that cannot
+    be made, and BrokenInstallation if libcst is missing.
     """
+    if edits and MARKER in source.text:
+        raise SourceError(f"{source.filename}: cannot rewrite a script that uses the name {MARKER}")
     units = _by_unit(source, edits)
     made = [_make(source, unit, own) for unit, own in units]
     splices = [splice for one in made for splice in one.splices]
