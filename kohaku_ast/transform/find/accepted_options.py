@@ -17,9 +17,6 @@ from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
     from kohaku_ast.transform.find.option_facts import Facts, Width
     from kohaku_ast.transform.find.source import Source
 
@@ -41,15 +38,15 @@ class AcceptedOption:
         is_abbreviated: bool = False,
         has_paths: bool = False,
     ) -> None:
-        #: Every spelling: ``("-l", "--lr")``. One that switches off what another switches on
-        #: (``--no-shout``) is an option of its own.
+        #: Every spelling: ``("-l", "--lr")``. The one that switches an option off (``--no-shout``)
+        #: is an option of its own.
         self.names = names
         self.width = width
-        #: Full targets whose default an argument of this option would win over.
+        #: The full targets whose defaults an argument of this option wins over.
         self.targets = targets
-        #: Whether the library also takes the start of its long names.
+        #: Whether the library accepts the start of its long names too.
         self.is_abbreviated = is_abbreviated
-        #: Whether the library also takes paths below its names: ``--config.lr``.
+        #: Whether the library accepts paths below its names too: ``--config.lr``.
         self.has_paths = has_paths
 
     def __eq__(self, other: object) -> bool:
@@ -71,12 +68,12 @@ class AcceptedOption:
 
 
 class AcceptedOptions:
-    """What a script reads of its command line."""
+    """The options that a script accepts on its command line."""
 
     __slots__ = ("_by_name", "options", "takes_arguments")
 
     def __init__(self, takes_arguments: bool, options: tuple[AcceptedOption, ...]) -> None:
-        #: Whether the script, or a module of its own, reads its command line at all.
+        #: Whether the script, or a local module, reads the command line at all.
         self.takes_arguments = takes_arguments
         self.options = options
         self._by_name: dict[str, AcceptedOption] = {}
@@ -86,9 +83,9 @@ class AcceptedOptions:
                 self._by_name[name] = one if known is None else _either(name, known, one)
 
     def find(self, word: str, *, abbreviations: bool = True) -> AcceptedOption | None:
-        """The option that *word*, as typed, is meant for, or None.
+        """The option that *word*, as typed, belongs to, or None.
 
-        Words follow it only if *word* is among the ``names`` of what is found: not after
+        Words follow only if *word* is among the ``names`` of the result: not after
         ``--lr=0.1``, ``-n5`` or ``-vx3``, but after ``-vx`` and ``--learn`` (for ``--learning``).
         With *abbreviations* False the start of a long name is not enough.
         """
@@ -102,7 +99,7 @@ class AcceptedOptions:
         return found
 
     def _clustered(self, word: str) -> AcceptedOption | None:
-        """Of ``-vx3`` the option that the last letters belong to."""
+        """The option that the last letters of ``-vx3`` belong to."""
         if word[:2] in ("--", "-"):
             return None
         for index in range(1, len(word)):
@@ -116,7 +113,7 @@ class AcceptedOptions:
         return None
 
     def _below(self, name: str) -> AcceptedOption | None:
-        """For ``--config.lr`` the option ``--config``, if it takes such paths."""
+        """The option ``--config`` for ``--config.lr``, if it accepts such paths."""
         for end in [index for index, letter in enumerate(name) if letter in ".["]:
             one = self._by_name.get(name[:end])
             if one is not None and one.has_paths:
@@ -125,7 +122,7 @@ class AcceptedOptions:
         return None
 
     def _abbreviated(self, name: str) -> AcceptedOption | None:
-        """The only option whose name starts with *name*, of those that may be cut short."""
+        """The only option whose name starts with *name*, of those that may be abbreviated."""
         is_long = name.startswith("--")
         fits = [
             one
@@ -138,7 +135,7 @@ class AcceptedOptions:
 
 
 def _either(name: str, first: AcceptedOption, other: AcceptedOption) -> AcceptedOption:
-    """What is known of *name* where two parsers have an option of that name."""
+    """The option *name* of two parsers, with the facts that both agree on."""
     return AcceptedOption(
         (name,),
         first.width if first.width == other.width else None,
@@ -149,13 +146,13 @@ def _either(name: str, first: AcceptedOption, other: AcceptedOption) -> Accepted
 
 
 NO_OPTIONS = AcceptedOptions(False, ())
-"""Of a script that does not read its command line."""
+"""The options of a script that does not read its command line."""
 
 
 def accepted_options(source: Source) -> AcceptedOptions:
-    """What *source* accepts with the modules of its folder that it imports.
+    """The options that *source*, with the local modules that it imports, accepts.
 
-    A module that cannot be read or parsed counts as none; raises SyntaxError for the script.
+    A module that cannot be read or parsed is left out; raises SyntaxError for the script.
     """
     from kohaku_ast.transform.find.option_facts import file_facts
 
@@ -165,9 +162,10 @@ def accepted_options(source: Source) -> AcceptedOptions:
 def accepted_options_of(
     data: bytes, filename: str, folder: str = "", package: str = ""
 ) -> AcceptedOptions:
-    """What a script whose bytes are *data* accepts: from the cache, else read and kept there.
+    """The options that a script whose bytes are *data* accepts: from the cache, else read and
+    cached.
 
-    NO_OPTIONS for a script that cannot be decoded or parsed: running it says so.
+    NO_OPTIONS for a script that cannot be decoded or parsed: to run it reports the error.
     """
     facts = _facts(data, filename, folder, package)
     folder = folder or os.path.dirname(os.path.realpath(filename))
@@ -180,11 +178,8 @@ def _combined(facts: Facts, filename: str, folder: str) -> AcceptedOptions:
     files = {"": facts, **_module_facts(facts, os.path.realpath(filename), folder)}
     if not any(one["takes_arguments"] for one in files.values()):
         return NO_OPTIONS
-    return AcceptedOptions(True, tuple(dict.fromkeys(_described(make_options(files)))))
-
-
-def _described(found: Iterable[tuple[Any, ...]]) -> list[AcceptedOption]:
-    return [AcceptedOption(*one) for one in found]
+    options = [AcceptedOption(*one) for one in make_options(files)]
+    return AcceptedOptions(True, tuple(dict.fromkeys(options)))
 
 
 def _module_facts(facts: Facts, own: str, folder: str) -> dict[str, Facts]:
@@ -206,7 +201,9 @@ def _module_facts(facts: Facts, own: str, folder: str) -> dict[str, Facts]:
 
 
 def _module_file(folder: str, name: str) -> str:
-    """As ``modules.find_module``, which a warm run does not import."""
+    """The file of the module *name*, as ``modules.find_module``, which a warm run does not
+    import.
+    """
     base = os.path.join(folder, *name.split("."))
     paths = (os.path.join(base, "__init__.py"), f"{base}.py")
     return next((path for path in paths if os.path.isfile(path)), "")
@@ -221,21 +218,25 @@ def _facts_of_file(path: str, folder: str, package: str) -> Facts | None:
 
 
 def _facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
-    """The facts of a file whose bytes are *data*, or None if it is no Python."""
-    # Not the path: a module that lies in two folders says the same in both.
+    """The facts of a file whose bytes are *data*, from the cache if they are there; None if it
+    is not Python.
+    """
+    # Without the path: a module that lies in two folders has the same facts in both.
     name = cache.content_key((FORMAT, VERSION, sys.version, package), data) + ".options"
     try:
-        kept: Facts | None = marshal.loads(cache.load_bytes(name) or b"")
+        facts: Facts | None = marshal.loads(cache.load_bytes(name) or b"")
     except (ValueError, EOFError, TypeError):
-        kept = _read_elsewhere(name, data, filename, folder, package)
-        cache.store_bytes(name, marshal.dumps(kept))
-    return kept
+        facts = _read_elsewhere(name, data, filename, folder, package)
+        cache.store_bytes(name, marshal.dumps(facts))
+    return facts
 
 
 def _read_elsewhere(
     name: str, data: bytes, filename: str, folder: str, package: str
 ) -> Facts | None:
-    """As ``read_facts``, by a builder: the script's process has the same modules warm and cold."""
+    """As ``read_facts``, in a builder: so the script's process has the same modules warm and
+    cold.
+    """
     from kohaku_ast.transform.find.option_facts import read_facts
     from kohaku_ast.transform.program.load import ask
 

@@ -1,5 +1,6 @@
-"""What one file says of command lines, in plain builtins that can be kept: the options that it
-declares or quotes, and the functions and classes that a library may make options of.
+"""The facts of one file about its command line, in plain builtins that can be cached: the
+options that it declares or quotes, and the functions and classes from which a library may make
+options.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from collections.abc import Iterator
 from typing import Any
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.transform.find.calls import is_field
+from kohaku_ast.transform.find.bindings import FUNCTIONS
+from kohaku_ast.transform.find.calls import Function, is_field
 from kohaku_ast.transform.find.modules import import_names, imported_names
 from kohaku_ast.transform.find.option_declarations import declared_options, quoted_options
 from kohaku_ast.transform.find.paths import called_name, dotted_name
 from kohaku_ast.transform.find.source import Source, decode, parse_text
 
 Facts = dict[str, Any]
-"""What one file says, in plain builtins."""
+"""The facts of one file, in plain builtins."""
 Width = int | str | None
 """How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are; None:
 not known.
 """
 Shape = tuple[str, int, tuple[str, ...]]
-"""What a parameter takes: bool, one, many, tuple, dict, class or unknown; how many; its classes."""
+"""The values of a parameter: bool, one, many, tuple, dict, class or unknown; how many; its
+classes.
+"""
 Hint = tuple[str, tuple[str, ...], Any]
-"""What stands beside its type: option, argument or nothing; names; words (-1: as the type says)."""
+"""The metadata beside its type: option, argument or nothing; names; words (-1: as for the type)."""
 
 LIBRARIES = (
     "argparse", "optparse", "getopt", "click", "typer", "fire", "tyro", "simple_parsing",
@@ -33,16 +37,16 @@ LIBRARIES = (
     "rich_click", "cloup", "configargparse", "arguably", "begin", "baker", "argh", "invoke",
     "knack", "typed_argparse", "argcomplete", "mininterface", "corgy", "argclass", "docopt_ng",
 )  # fmt: skip
-"""Who imports one of these reads the command line."""
+"""A script that imports one of these reads the command line."""
 ONLY_PARTS = {
     "absl.app": "absl", "absl.flags": "absl", "ml_collections.config_flags": "absl",
     "transformers.HfArgumentParser": "transformers", "trl.TrlParser": "transformers",
     "transformers.hf_argparser": "transformers", "sys.argv": "sys", "sys.orig_argv": "sys",
     "lightning.pytorch.cli": "jsonargparse", "pytorch_lightning.cli": "jsonargparse",
 }  # fmt: skip
-"""Parts that do so of packages that do more."""
+"""Parts of larger packages for which the same holds."""
 READS = ("parse_args", "parse_known_args", "parse_intermixed_args", "from_cli")
-"""Methods that read it, whosever they are."""
+"""Methods that read the command line, of any library."""
 
 GIVEN = {
     "fire": ("Fire",),
@@ -64,17 +68,16 @@ GIVEN = {
     "tap": ("tapify", "to_tap_class"),
     "pydantic_settings": ("run",),
 }  # fmt: skip
-"""Calls whose arguments are the functions and classes that become options."""
+"""Calls from whose arguments (functions and classes) the library makes options."""
 OWN_METHODS = (
     "add_arguments", "add_class_arguments", "add_function_arguments", "add_dataclass_arguments",
 )  # fmt: skip
-"""Those of a parser: its name says nothing of the library."""
+"""Methods of a parser, whose name does not show the library."""
 SUBCLASSED = {"tap": ("Tap", "TypedArgumentParser"), "pydantic_settings": ("BaseSettings",)}
 COMMANDS = ("command", "callback", "default", "meta")
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 NO_HINT: Hint = ("", (), -1)
-"""Of a parameter of which no ``typer.Option(...)`` or the like says more."""
+"""The hint of a parameter without ``typer.Option(...)`` or the like."""
 
 
 def file_facts(source: Source) -> Facts:
@@ -97,7 +100,7 @@ def file_facts(source: Source) -> Facts:
         "functions": found.functions,
         "classes": found.classes,
         "commands": _commands(tree, names),
-        "given": list(_given(tree, names, libraries)),
+        "given": list(_option_sources(tree, names, libraries)),
         "subclassed": {
             library: [
                 name
@@ -111,7 +114,7 @@ def file_facts(source: Source) -> Facts:
 
 
 def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
-    """The facts of a file whose bytes are *data*, read now; None if it is no Python."""
+    """The facts of a file whose bytes are *data*; None if it is not Python."""
     try:
         return file_facts(decode(data, filename, folder, package))
     except (SourceError, SyntaxError, ValueError, RecursionError, MemoryError):
@@ -119,13 +122,13 @@ def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts |
 
 
 def _whole(name: str, names: dict[str, str]) -> str:
-    """The dotted thing that *name* stands for in the script."""
+    """The full dotted name that *name* stands for in the script."""
     first, dot, rest = name.partition(".")
     return names.get(first, first) + dot + rest
 
 
 def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
-    """The libraries of command lines that the file imports."""
+    """The command-line libraries that the file imports."""
     mentioned = {*names.values()}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -142,7 +145,7 @@ def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
 
 
 def _reads_arguments(tree: ast.Module) -> bool:
-    """Whether it reads the command line by a library that is not known here."""
+    """Whether the file reads the command line by a library that is not listed here."""
     return any(
         isinstance(node, ast.Call)
         and (called_name(node.func) in READS or called_name(node.func).startswith("DEFINE_"))
@@ -150,13 +153,16 @@ def _reads_arguments(tree: ast.Module) -> bool:
     )
 
 
-# --- what is given to the libraries --------------------------------------------------------------
+# --- functions and classes that libraries get
+# --------------------------------------------------------------
 
 
-def _given(
+def _option_sources(
     tree: ast.Module, names: dict[str, str], libraries: set[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Library and names in the arguments of each call that makes options of them."""
+    """For each call that makes options of its arguments the library, and the names in the
+    arguments.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = _whole(dotted_name(node.func), names)
@@ -169,9 +175,9 @@ def _given(
 
 
 def _wrapped(
-    node: ast.FunctionDef | ast.AsyncFunctionDef, decorator: str, libraries: set[str]
+    node: Function, decorator: str, libraries: set[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """``@pyrallis.wrap()``: the class is the annotation of the first parameter."""
+    """The class of ``@pyrallis.wrap()``: it is the annotation of the first parameter."""
     top, _, last = decorator.partition(".")
     if last in ("wrap", "argparse.wrap") and top in libraries & {"pyrallis", "draccus"}:
         annotations = [one.annotation for one in node.args.args if one.annotation]
@@ -205,7 +211,7 @@ def _decorator_name(node: ast.expr) -> str:
 
 
 def _commands(tree: ast.Module, names: dict[str, str]) -> list[str]:
-    """The functions below ``@app.command()`` of an app that is not click's."""
+    """The functions with ``@app.command()`` of an app that is not click's."""
     return [
         node.name
         for node in tree.body
@@ -223,7 +229,7 @@ def _is_command(name: str, names: dict[str, str]) -> bool:
 
 
 class _Definitions:
-    """The functions and classes of a module, with what a library reads of each parameter."""
+    """The functions and classes of a module, with the facts of each parameter."""
 
     def __init__(self) -> None:
         self.functions: dict[str, list[Any]] = {}
@@ -301,7 +307,7 @@ def _aliases(keywords: dict[str | None, ast.expr]) -> Iterator[str]:
                 yield dashes + text
 
 
-def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> list[Any]:
+def _parameters(node: Function, owner: str) -> list[Any]:
     """Each parameter: name, shape, default (``""``: none), kind, hint, target."""
     args = node.args
     plain = [*args.posonlyargs, *args.args]
@@ -352,7 +358,7 @@ UNKNOWN: Shape = ("unknown", 1, ())
 
 
 def _annotated(node: ast.expr | None) -> tuple[Shape, Hint]:
-    """The shape of what *node* annotates, and what ``Annotated`` says beside it."""
+    """The shape that the annotation *node* has, and the hint in its ``Annotated``."""
     hint: Hint = NO_HINT
     node = _unquoted(node)
     if isinstance(node, ast.Subscript) and called_name(node.value) == "Annotated":
@@ -417,7 +423,7 @@ def _subscripted(node: ast.Subscript) -> Shape:
 
 
 def _either(nodes: list[ast.expr]) -> Shape:
-    """The shape of a union: that of its only member but None, else what all agree on."""
+    """The shape of a union without None, if all of its members have the same one."""
     shapes = [_shape(one) for one in nodes if not _is_none(one)]
     if len({one[:2] for one in shapes}) == 1:
         kind, count, _ = shapes[0]
@@ -430,7 +436,9 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def _hint(call: ast.Call, skipped: int) -> Hint | None:
-    """What ``typer.Option(0.1, "--rate")`` and the like say: the first *skipped* is a default."""
+    """The hint in ``typer.Option(0.1, "--rate")`` and the like; the first *skipped* arguments
+    are the default. None if *call* is no such call.
+    """
     last = called_name(call.func)
     if last not in ("Option", "Argument", "Parameter", "arg", "ArgumentParameter"):
         return None

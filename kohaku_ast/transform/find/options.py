@@ -23,7 +23,7 @@ class Option:
     #: As written on a command line: ``("-l", "--lr")``.
     flags: tuple[str, ...]
     call: ast.Call
-    #: Where absl's default stands: it is its second argument.
+    #: The default of an absl flag: its second argument.
     positional_default: ast.expr | None = None
 
     def keyword(self, name: str) -> ast.expr | None:
@@ -43,7 +43,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The variable that the value ends in."""
+        """The attribute that gets the value."""
         dest = self.keyword("dest")
         if isinstance(dest, ast.Constant):
             return str(dest.value)
@@ -51,7 +51,7 @@ class Option:
 
 
 def find_options(tree: ast.Module) -> list[Option]:
-    """Every option that is declared anywhere in the file, in the order of the file."""
+    """Every option that the file declares, in the order of the file."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     found = [option for call in calls for option in _declared(call)]
     return sorted(found, key=lambda option: (option.call.lineno, option.call.col_offset))
@@ -74,7 +74,9 @@ def _declared(call: ast.Call) -> Iterator[Option]:
 
 
 def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Site]:
-    """The default, what would keep it from being used, and what would replace it later."""
+    """The place of the default, of ``required=`` (it would keep the default from being used),
+    and of a ``set_defaults`` that would replace it later.
+    """
     line = option.call.lineno
     default = option.default
     if default is not None:
@@ -91,7 +93,7 @@ def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Si
 
 
 def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
-    """The keywords of every ``parser.set_defaults(lr=1)``: it would throw a new default away."""
+    """The keywords of every ``parser.set_defaults(lr=1)``: they win over a new default."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return [
         keyword

@@ -1,6 +1,7 @@
-"""How a parameter's text is to be read, from its annotation or else from the form of its default.
+"""How the text value of a parameter is read (its Reading), inferred from its annotation, else from
+its default.
 
-Static: nothing is evaluated. What is not understood is ``("any",)``, never an error.
+Nothing is evaluated. What is not understood is ``("any",)``, never an error.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ _FLAG_KINDS |= {"boolean": "bool", "list": "list", "spaceseplist": "list"}
 def reading_of(default: ast.expr | None, annotation: ast.expr | None, classes: Classes) -> Reading:
     """The reading of a name, field or function parameter.
 
-    *default* is None if there is none (a parameter that must be given), which is not ``= None``.
+    *default* is None for a parameter without one; ``= None`` is a constant.
     """
     try:
         form = _form(default, classes)
         found = _annotated(annotation, classes)
     except RecursionError:
-        return ANY  # an expression too deep to walk is no setting that a person typed
+        return ANY  # nobody has typed a setting that is too deep to walk
     if found == ("optional", ANY):
         return _or_none(form)
     if found == ANY:
@@ -95,7 +96,7 @@ def reading_of_flag(
 
 
 def _or_none(reading: Reading) -> Reading:
-    """*reading*, where None fits too."""
+    """*reading*, or None."""
     return reading if reading[0] in ("optional", "none", "any") else ("optional", reading)
 
 
@@ -164,7 +165,7 @@ def _literal(parts: Sequence[ast.expr]) -> Reading:
 
 
 def _union(parts: Sequence[ast.expr], classes: Classes) -> Reading:
-    """One flat union, None taken out to an optional around it."""
+    """One flat union; with None among its parts an optional around it."""
     found = [_annotated(part, classes) for part in parts]
     optional = any(each[0] in ("none", "optional") for each in found)
     flat: list[Reading] = []
@@ -181,7 +182,7 @@ def _strip_none(reading: Reading) -> Reading:
 
 
 def _settle(found: Reading, form: Reading) -> Reading:
-    """``Union[str, Path] = "data"`` is read as str: every text is both, the default says which."""
+    """``Union[str, Path] = "data"`` is read as str: any text is both, so the default decides."""
     if found[0] == "optional":
         return _or_none(_settle(found[1], form))
     if found[0] != "union" or form[0] not in ("str", "path"):
@@ -207,7 +208,7 @@ def _derives_from_enum(node: ast.ClassDef, classes: Classes, depth: int) -> bool
     for base in map(dotted_name, node.bases):
         last = base.rpartition(".")[2]
         known = classes.get(base)
-        # The depth ends a class that stands for its own base: `class A(A)`.
+        # The depth ends the loop of a class that is its own base: `class A(A)`.
         if known is not None and known is not node and depth < 20:
             if _derives_from_enum(known, classes, depth + 1):
                 return True
@@ -217,7 +218,7 @@ def _derives_from_enum(node: ast.ClassDef, classes: Classes, depth: int) -> bool
 
 
 def _members(node: ast.ClassDef) -> tuple[str, ...] | None:
-    """The member names in order; None if the body makes them by more than plain assignments."""
+    """The member names in order; None if the body has more than plain assignments."""
     found: list[str] = []
     for statement in node.body:
         if isinstance(statement, ast.Assign):
@@ -230,7 +231,7 @@ def _members(node: ast.ClassDef) -> tuple[str, ...] | None:
 
 
 def _target_names(target: ast.expr) -> list[str]:
-    """The members that an assignment to *target* makes; private names are the enum's own."""
+    """The members that an assignment to *target* makes; private names are no members."""
     names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
     return [name for name in names if not name.startswith("_")]
 
@@ -239,7 +240,7 @@ def _target_names(target: ast.expr) -> list[str]:
 
 
 def _form(node: ast.expr | None, classes: Classes) -> Reading:
-    """The reading that the written default has by itself."""
+    """The reading of a default by its form alone."""
     if isinstance(node, ast.Constant):
         kind = type(node.value).__name__
         return (kind,) if kind in _SCALARS else NONE if node.value is None else ANY
@@ -279,7 +280,7 @@ def _signed(node: ast.UnaryOp, classes: Classes) -> Reading:
 
 
 def _computed(node: ast.BinOp, classes: Classes) -> Reading:
-    """The form of a chain of operators, from its left end: a sum of 900 texts is that deep."""
+    """The form of a chain of operators, from its left end on: a sum of 900 texts is 900 deep."""
     steps, first = [node], node.left
     while isinstance(first, ast.BinOp):
         steps.append(first)
@@ -332,7 +333,7 @@ def _called(node: ast.Call, classes: Classes) -> Reading:
     if name.startswith("os.path.") and name.rpartition(".")[2] in _PATH_TEXTS:
         return STR
     if name.rpartition(".")[2] in _TYPING_CONTAINERS:
-        return ANY  # typing's List cannot be called: this is another module's, click.Tuple
+        return ANY  # typing.List cannot be called: this is another one (click.Tuple)
     found = _named(name, classes)
     if found == ANY and isinstance(node.func, ast.Attribute):
         return _stepped(node.func, classes)
@@ -340,7 +341,7 @@ def _called(node: ast.Call, classes: Classes) -> Reading:
 
 
 def _stepped(node: ast.Attribute, classes: Classes) -> Reading:
-    """``Path(__file__).parent`` and ``"a-{}".format(1)`` are what they start from."""
+    """``Path(__file__).parent`` is a path as its start is, ``"a-{}".format(1)`` a str."""
     if node.attr in ("home", "cwd"):
         found = _named(dotted_name(node.value), classes)
         return found if found[0] == "path" else ANY
@@ -353,7 +354,7 @@ def _stepped(node: ast.Attribute, classes: Classes) -> Reading:
 
 
 def _acted(action: ast.expr | None) -> Reading | None:
-    """The reading that an argparse action decides alone."""
+    """The reading of an argparse action; None if it depends on more than the action."""
     if isinstance(action, ast.Constant):
         if action.value in ("store_true", "store_false"):
             return BOOL
@@ -376,7 +377,7 @@ def _choices(node: ast.expr | None) -> Reading | None:
 
 
 def _typed(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
-    """The reading that ``type=`` names, else that of the default; with neither it is text."""
+    """The reading that ``type=`` names, else that of the default, else str."""
     if node is None:
         return STR if form == NONE else form
     name = dotted_name(node.func if isinstance(node, ast.Call) else node)
@@ -397,7 +398,7 @@ def _takes_several(nargs: ast.expr | None) -> bool:
     return isinstance(nargs, ast.UnaryOp) or dotted_name(nargs).endswith("REMAINDER")
 
 
-# --- small things --------------------------------------------------------------------------------
+# --- constants -----------------------------------------------------------------------------------
 
 
 def _constants(nodes: Sequence[ast.expr]) -> tuple[object, ...] | None:
