@@ -52,7 +52,7 @@ starts the program) -> the text of its value."""
 
 
 def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
-    """The marker of *target*; around it, the class that a member's name is looked up in."""
+    """The marker of *target*; the name of an enum's member is looked up in its class."""
     reading = parameter.reading if parameter else ("any",)
     if reading[0] == "optional":
         reading = reading[1]
@@ -100,7 +100,9 @@ def plan_edits(
 
 
 def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
-    """A new global that the script defines itself would be lost at that line."""
+    """Raise RefusedTarget for an added global that the script defines: it would be lost at that
+    line.
+    """
     for one in find_definitions(source.tree) if names else []:
         if one.name in names:
             raise RefusedTarget(
@@ -120,19 +122,19 @@ def _resolve(source: Source, targets: Targets, name: str, optional: bool) -> Par
 
 
 def _entry_edits(
-    source: Source, request: Request, done: set[str], above: set[str], text_of: TextOf
+    source: Source, request: Request, overridden: set[str], above: set[str], text_of: TextOf
 ) -> tuple[ast.Call | None, list[Edit]]:
-    """The call that starts the program, and the edits of its arguments."""
+    """The call that starts the program, and the edits that give it ``args`` and ``kwargs``."""
     functions = find_functions(source.tree)
     calls = entry_calls(source.tree, functions)
     call = pick_call(calls, functions, list(request.kwargs))
     if not (request.args or request.kwargs):
         return call, []
     if request.entrypoint:
-        # The call gives args by place, so that not even what stands above can take one's place.
+        # args are passed by position, so that not even a target in ``above`` can replace one.
         placed = above if request.args else set()
         function = functions.get(request.entrypoint)
-        _refuse_twice(source, request, function, function, done | placed)
+        _refuse_twice(source, request, function, function, overridden | placed)
         return call, []
     if call is None:
         raise EntrypointError(_no_call(source, request, calls, functions))
@@ -143,7 +145,7 @@ def _entry_edits(
             f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
             f"{ast.unparse(call)}: use kwargs"
         )
-    _refuse_twice(source, request, call, function, done)
+    _refuse_twice(source, request, call, function, overridden)
     passed = [
         (f"#{index}", site)
         for index, (name, site) in enumerate(zip_longest(_by_place(request, function), sites))
@@ -159,7 +161,9 @@ def _entry_edits(
 
 
 def _by_place(request: Request, function: Function) -> list[str]:
-    """The parameters that ``args`` go to; more of them go to ``*rest``, none to what is behind."""
+    """The parameters that ``args`` go to; further args go to ``*rest``, none to the parameters
+    after it.
+    """
     own = function.args
     return [parameter.arg for parameter in (*own.posonlyargs, *own.args)][: request.args]
 
@@ -169,17 +173,17 @@ def _refuse_twice(
     request: Request,
     place: ast.AST | None,
     function: Function | None,
-    done: set[str],
+    overridden: set[str],
 ) -> None:
-    """What stands in ``args`` or ``kwargs`` and has another value, too, is given twice."""
+    """Raise DuplicateTarget for a parameter in ``args`` or ``kwargs`` that has a second value."""
     if function is None or place is None:
         return
     placed = _by_place(request, function)
     for name in (*placed, *request.kwargs):
         target = f"{function.name}({name})"
         where = "args" if name in placed else "kwargs"
-        other = f"as the target {target!r}" if target in done else "in kwargs"
-        if target in done or (where == "args" and name in request.kwargs):
+        other = f"as the target {target!r}" if target in overridden else "in kwargs"
+        if target in overridden or (where == "args" and name in request.kwargs):
             raise DuplicateTarget(
                 f"{source.line_of(place)}: {name!r} is given twice: in {where} and {other}"
             )
@@ -188,7 +192,7 @@ def _refuse_twice(
 def _no_call(
     source: Source, request: Request, calls: list[ast.Call], functions: dict[str, Function]
 ) -> str:
-    """Why ``args`` and ``kwargs`` have nowhere to go, and what to do."""
+    """The message for ``args`` and ``kwargs`` that no call can take."""
     given = ", ".join([*["*"] * request.args, *request.kwargs])
     if not calls:
         where = entry_statements(source.tree)
@@ -213,7 +217,7 @@ def _no_call(
 
 
 def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
-    """An override inside another one would be thrown away with the text it stands in."""
+    """Raise DuplicateTarget for an override inside another one: it would be lost with that text."""
     spans = [(*source.span(edit.node), edit) for edit in edits]
     for start, end, outer in spans:
         if outer.change != "replace":
@@ -227,5 +231,5 @@ def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
 
 
 def extract_guards(tree: ast.Module) -> list[Edit]:
-    """An Edit for each guard of the module, in the order of the file."""
+    """The Edit that takes out each guard of the module, in the order of the file."""
     return [Edit(guard, "extract", "", guard.lineno, "") for guard in find_guards(tree)]

@@ -42,7 +42,9 @@ def prove(source: Source, edits: Sequence[Edit], rewritten: Rewritten) -> Proved
 
 
 def _parsed(text: str, source: Source) -> ast.Module:
-    """The tree of the rewritten *text*; the script itself has been parsed by now."""
+    """The tree of the rewritten *text*. A SyntaxError is our bug: the script itself was parsed
+    before.
+    """
     try:
         return parse_text(text, source.filename)
     except SyntaxError as error:
@@ -55,8 +57,8 @@ def _parsed(text: str, source: Source) -> ast.Module:
 def check_and_place(
     source: Source, new: ast.Module, edits: Sequence[Edit], extracted: Sequence[ast.Module] = ()
 ) -> None:
-    """Prove that *new* is the tree of *source* with *edits* made, and *extracted* what was taken
-    out of it; give every node the position of its original.
+    """Prove that *new* is the tree of *source* with *edits* made, and *extracted* the guards that
+    were taken out; give every node the position of its original.
 
     Raises TransformError if they are anything else.
     """
@@ -70,7 +72,9 @@ def check_and_place(
 
 
 class _Proof:
-    """The two trees, node by node. Its own stack: a sum of 5,000 terms is 5,000 deep."""
+    """The comparison of two trees, node by node. It has a stack of its own: a sum of 5,000 terms
+    is 5,000 levels deep.
+    """
 
     def __init__(self, source: Source, edits: Sequence[Edit]) -> None:
         self.source = source
@@ -106,7 +110,8 @@ class _Proof:
         elif old is None and isinstance(new, ast.AST) and ("annotated", id(owner)) in self.edits:
             for edit in self.edits["annotated", id(owner)]:
                 self.inserted(new, edit)
-        # The type is compared too: 1 == 1.0 == True; repr tells -0.0 from 0.0 and keeps nan.
+        # The type is compared too: 1 == 1.0 == True; repr distinguishes -0.0 from 0.0, and finds
+        # nan equal to nan.
         elif type(old) is not type(new) or (old != new and repr(old) != repr(new)):
             self.fail(owner, f"its {name} {old!r} became {new!r}")
 
@@ -128,7 +133,7 @@ class _Proof:
             self.fail(owner, f"its {name} grew")
 
     def skip(self, owner: ast.AST, rest: Iterator[ast.AST], change: str, node: ast.AST) -> None:
-        """Pass over the nodes that were inserted by *change* at *node*."""
+        """Skip the nodes that *change* has inserted at *node*, after a check of each."""
         for edit in self.edits.get((change, id(node)), ()):
             new = next(rest, None)
             if new is None:
@@ -136,7 +141,9 @@ class _Proof:
             self.inserted(new, edit)
 
     def inserted(self, new: ast.AST, edit: Edit) -> None:
-        """*new* has to be the code of *edit*; it stands where the node of *edit* does."""
+        """Check that *new* is the code of *edit*, and give it the position of the node of
+        *edit*.
+        """
         if ast.dump(new) != _dumped(edit):
             self.fail(edit.node, "what was put there is something else")
         place_below(new, edit.shown_at or edit.node)

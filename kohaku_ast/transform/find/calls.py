@@ -92,15 +92,9 @@ _NOT_ENTERED = (
 )  # fmt: skip
 
 # Statements that may follow the call: `result = main()`, then `print(result)`.
-_PASSED_OVER = (
-    ast.Expr,
-    ast.Assign,
-    ast.AnnAssign,
-    ast.AugAssign,
-    ast.Assert,
-    ast.Delete,
-    ast.Pass,
-)
+_MAY_FOLLOW = (
+    ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Assert, ast.Delete, ast.Pass,
+)  # fmt: skip
 
 
 def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast.Call]:
@@ -112,7 +106,7 @@ def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast
         return [call for calls in own for call in calls]
     for statement in reversed(tree.body):
         found = list(_calls_in(statement, functions))
-        if found or not isinstance(statement, _PASSED_OVER):
+        if found or not isinstance(statement, _MAY_FOLLOW):
             return found
     return []
 

@@ -119,7 +119,7 @@ def stale_notes(source: Source, targets: Collection[str]) -> list[str]:
             if first in one.reads or first == one.name:
                 notes.append(
                     f"override {target!r} is read by {one.name}() (line {one.line}), whose results "
-                    "are kept on disk without it: a result for another value may come back"
+                    "are cached on disk without it: the result for another value may be returned"
                 )
     return notes
 

@@ -344,16 +344,6 @@ TUPLES = {"tuple", "Tuple"}
 DICTS = {"dict", "Dict", "Mapping", "MutableMapping"}
 SCALARS = {"int", "float", "str", "complex", "bytes", "Path", "PurePath", "Literal", "datetime",
            "date", "Decimal", "UUID", "LiteralString", "Enum"}  # fmt: skip
-WRAPPERS = {
-    "Final",
-    "Required",
-    "Optional",
-    "Union",
-    "Suppress",
-    "Fixed",
-    "ReadOnly",
-    "mutable_field",
-}
 UNKNOWN: Shape = ("unknown", 1, ())
 
 

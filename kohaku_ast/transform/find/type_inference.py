@@ -31,14 +31,8 @@ _PATHS = ("Path", "PurePath", "PurePosixPath", "PureWindowsPath")
 _ENVIRONMENT = ("os.environ.get", "environ.get", "os.getenv", "getenv")
 _PATH_TEXTS = ("join", "expanduser", "expandvars", "abspath", "realpath", "dirname", "basename")
 _PATH_STEPS = (
-    "parent",
-    "resolve",
-    "absolute",
-    "expanduser",
-    "joinpath",
-    "with_suffix",
-    "with_name",
-)
+    "parent", "resolve", "absolute", "expanduser", "joinpath", "with_suffix", "with_name",
+)  # fmt: skip
 _STR_STEPS = ("format", "join", "lower", "upper", "strip", "replace")
 _CLICK_TYPES = {"INT": "int", "IntRange": "int", "FLOAT": "float", "FloatRange": "float"}
 _CLICK_TYPES |= {"STRING": "str", "BOOL": "bool", "FileType": "str"}

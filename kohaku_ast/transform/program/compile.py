@@ -1,8 +1,8 @@
 """``build_program``: from a script's text and a Request to a Program. ``_build`` is the whole way.
 
-``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number; when a
-Program is bound to values, ``bound_program.py`` puts an object in the place of that constant.
-So nothing is added to the script's globals, locals or builtins, and no name is looked up.
+``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number (``lower``).
+When a Program is bound to values, ``bound_program.py`` puts an object in the place of that
+constant. So nothing is added to the script's globals, locals or builtins, and no name is looked up.
 """
 
 from __future__ import annotations
@@ -95,18 +95,20 @@ def compile_segments(
 
 
 def _future_flags(tree: ast.Module) -> int:
-    """The ``from __future__`` features of the file: they hold in every segment."""
+    """The flags of the file's ``from __future__`` features, for every segment."""
     flags = 0
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
-                # An unknown feature is for the compiler to refuse.
+                # The compiler refuses an unknown feature.
                 flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
     return flags
 
 
 def _entry_name(source: Source, request: Request) -> str:
-    """The function to call after the module: as asked for, or as marked in the script."""
+    """The function to call after the module: that of *request*, else the one marked in the
+    script.
+    """
     if request.entrypoint:
         known = {one.name for one in find_definitions(source.tree)}
         if request.entrypoint not in known:
@@ -132,7 +134,7 @@ def _resolved_targets(plan: PlannedEdits) -> list[ResolvedTarget | None]:
 
 
 def _plain(noted: list[warnings.WarningMessage], plan: PlannedEdits) -> list[tuple[str, str, int]]:
-    """The compiler's warnings as plain values, without those of text that was replaced."""
+    """Warnings of parser and compiler as plain values, without those of text that was replaced."""
     replaced = [
         range(edit.node.lineno, edit.node.end_lineno + 1)  # type: ignore[attr-defined]
         for edit in plan.edits
@@ -149,8 +151,8 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def lower(tree: ast.Module) -> list[tuple[str, int, bool]]:
-    """Replace every marker in *tree*; returns target, line and whether it may
-    run many times for site 0, 1, ...
+    """Replace every marker in *tree*; returns target, line and whether it may run several times,
+    of site 0, 1, ...
     """
     lowering = _Lowering()
     lowering.visit_all(tree)
@@ -162,7 +164,7 @@ class _Lowering:
         self.sites: list[tuple[str, int, bool]] = []
 
     def visit_all(self, tree: ast.Module) -> None:
-        """Go down with a stack of our own: expressions can be deeper than Python's."""
+        """Visit every node, with a stack of our own: expressions can be deeper than Python's."""
         waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
         while waiting:
             node, repeated = waiting.pop()
@@ -204,8 +206,8 @@ class _Lowering:
         return _subscript(placeholder("fresh", number), found, node) if repeated else found
 
     def setter(self, node: ast.Call, marker: ast.Subscript, repeated: bool) -> ast.expr:
-        """``marker.set(cfg)`` -> ``<finds the setter>[cfg](value)``, so that an error of the
-        assignment itself is raised in the script's own frame.
+        """``marker.set(cfg)`` -> ``<setter>[cfg](value)``: an error of the assignment is raised
+        in the script's own frame.
         """
         value = self.value(marker, repeated)
         number = len(self.sites) - 1
@@ -226,8 +228,8 @@ def _subscript(constant: bytes, index: ast.expr, where: ast.expr) -> ast.Subscri
 
 
 def lower_capture(tree: ast.Module, call: ast.Call) -> None:
-    """Keep what the call of *tree* that stands where *call* does returns; if it makes a
-    coroutine, what the call that runs it returns (``asyncio.run(main())``).
+    """Make *tree* store the value that the call at the place of *call* returns; of a coroutine,
+    the value of the call that runs it (``asyncio.run(main())``).
     """
     awaited = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
     if isinstance(call.func, ast.Name) and call.func.id in awaited:
