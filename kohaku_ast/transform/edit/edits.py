@@ -137,7 +137,7 @@ def _entry_edits(
         _refuse_twice(source, request, function, function, overridden | placed)
         return call, []
     if call is None:
-        raise EntrypointError(_no_call(source, request, calls, functions))
+        raise EntrypointError(_no_call_message(source, request, calls, functions))
     function = functions[called_name(call.func)]
     sites = argument_sites(call, function, request.args)
     if sites is None:
@@ -148,7 +148,9 @@ def _entry_edits(
     _refuse_twice(source, request, call, function, overridden)
     passed = [
         (f"#{index}", site)
-        for index, (name, site) in enumerate(zip_longest(_by_place(request, function), sites))
+        for index, (name, site) in enumerate(
+            zip_longest(_positional_names(request, function), sites)
+        )
         if f"{function.name}({name})" not in above
     ]
     passed += [
@@ -160,7 +162,7 @@ def _entry_edits(
     return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
 
 
-def _by_place(request: Request, function: Function) -> list[str]:
+def _positional_names(request: Request, function: Function) -> list[str]:
     """The parameters that ``args`` go to; further args go to ``*rest``, none to the parameters
     after it.
     """
@@ -178,7 +180,7 @@ def _refuse_twice(
     """Raise DuplicateTarget for a parameter in ``args`` or ``kwargs`` that has a second value."""
     if function is None or place is None:
         return
-    placed = _by_place(request, function)
+    placed = _positional_names(request, function)
     for name in (*placed, *request.kwargs):
         target = f"{function.name}({name})"
         where = "args" if name in placed else "kwargs"
@@ -189,7 +191,7 @@ def _refuse_twice(
             )
 
 
-def _no_call(
+def _no_call_message(
     source: Source, request: Request, calls: list[ast.Call], functions: dict[str, Function]
 ) -> str:
     """The message for ``args`` and ``kwargs`` that no call can take."""

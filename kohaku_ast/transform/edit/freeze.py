@@ -97,7 +97,7 @@ class _Writer:
 
     def additions(self, added: Mapping[str, object]) -> list[Edit]:
         """The assignments of *added*, below the docstring and the ``__future__`` imports."""
-        node, change = _top(self.source.tree)
+        node, change = _insertion_point(self.source.tree)
         texts = {name: self.literal(name, value, None, 0) for name, value in added.items()}
         return [Edit(node, change, f"{name} = {text}", 1, name) for name, text in texts.items()]
 
@@ -132,7 +132,7 @@ class _Writer:
         )
 
 
-def _top(tree: ast.Module) -> tuple[ast.stmt, str]:
+def _insertion_point(tree: ast.Module) -> tuple[ast.stmt, str]:
     """The node and the change of an edit that inserts statements at the top, below the docstring
     and the ``__future__`` imports.
     """

@@ -80,7 +80,7 @@ class AcceptedOptions:
         for one in options:
             for name in one.names:
                 known = self._by_name.get(name)
-                self._by_name[name] = one if known is None else _either(name, known, one)
+                self._by_name[name] = one if known is None else _merge(name, known, one)
 
     def find(self, word: str, *, abbreviations: bool = True) -> AcceptedOption | None:
         """The option that *word*, as typed, belongs to, or None.
@@ -93,7 +93,7 @@ class AcceptedOptions:
         if name.strip("-") == "":
             return None
         found = self._by_name.get(word) or self._by_name.get(name)
-        found = found or self._clustered(word) or self._below(name)
+        found = found or self._clustered(word) or self._path_option(name)
         if found is None and abbreviations:
             found = self._abbreviated(name)
         return found
@@ -112,7 +112,7 @@ class AcceptedOptions:
                 return one.typed_as(word, one.width)
         return None
 
-    def _below(self, name: str) -> AcceptedOption | None:
+    def _path_option(self, name: str) -> AcceptedOption | None:
         """The option ``--config`` for ``--config.lr``, if it accepts such paths."""
         for end in [index for index, letter in enumerate(name) if letter in ".["]:
             one = self._by_name.get(name[:end])
@@ -134,7 +134,7 @@ class AcceptedOptions:
         return only.typed_as(name, only.width) if only else None
 
 
-def _either(name: str, first: AcceptedOption, other: AcceptedOption) -> AcceptedOption:
+def _merge(name: str, first: AcceptedOption, other: AcceptedOption) -> AcceptedOption:
     """The option *name* of two parsers, with the facts that both agree on."""
     return AcceptedOption(
         (name,),
@@ -156,7 +156,7 @@ def accepted_options(source: Source) -> AcceptedOptions:
     """
     from kohaku_ast.transform.find.option_facts import file_facts
 
-    return _combined(file_facts(source), source.filename, source.folder)
+    return _accepted(file_facts(source), source.filename, source.folder)
 
 
 def accepted_options_of(
@@ -169,10 +169,10 @@ def accepted_options_of(
     """
     facts = _facts(data, filename, folder, package)
     folder = folder or os.path.dirname(os.path.realpath(filename))
-    return _combined(facts, filename, folder) if facts else NO_OPTIONS
+    return _accepted(facts, filename, folder) if facts else NO_OPTIONS
 
 
-def _combined(facts: Facts, filename: str, folder: str) -> AcceptedOptions:
+def _accepted(facts: Facts, filename: str, folder: str) -> AcceptedOptions:
     from kohaku_ast.transform.find.option_makers import make_options
 
     files = {"": facts, **_module_facts(facts, os.path.realpath(filename), folder)}

@@ -60,10 +60,10 @@ def declared_options(
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     prefixes = "-" + "".join(_keywords(calls, "prefix_chars"))
     shortens = not any(_keyword_is(call, "allow_abbrev", False) for call in calls)
-    found = [one for call in calls for one in _declared(call, prefixes, shortens, libraries)]
-    found += _aliases(calls, found)
+    found = [one for call in calls for one in _options_of_call(call, prefixes, shortens, libraries)]
+    found += _absl_aliases(calls, found)
     has_parser = bool(libraries & {"argparse", "optparse", "configargparse"})
-    if has_parser and not _all(calls, PARSERS, "add_help", False):
+    if has_parser and not _all_calls(calls, PARSERS, "add_help", False):
         found.append((_help_names(prefixes), 0, (), shortens, False))
     if "optparse" in libraries and _keywords(calls, "version"):
         found.append((("--version",), 0, (), True, False))
@@ -86,7 +86,7 @@ def _help_names(prefixes: str) -> tuple[str, ...]:
     )
 
 
-def _all(calls: list[ast.Call], called: set[str], keyword: str, value: object) -> bool:
+def _all_calls(calls: list[ast.Call], called: set[str], keyword: str, value: object) -> bool:
     own = [call for call in calls if called_name(call.func) in called]
     return bool(own) and all(_keyword_is(call, keyword, value) for call in own)
 
@@ -115,7 +115,7 @@ def _texts(call: ast.Call) -> list[str]:
     return [one for one in values if isinstance(one, str)]
 
 
-def _declared(
+def _options_of_call(
     call: ast.Call, prefixes: str, shortens: bool, libraries: set[str]
 ) -> Iterator[Declared]:
     called = called_name(call.func)
@@ -218,7 +218,7 @@ def _click_width(call: ast.Call) -> Any:
 # --- absl, getopt, docopt ------------------------------------------------------------------------
 
 
-def _aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Declared]:
+def _absl_aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Declared]:
     """The options of ``DEFINE_alias("rate", "lr")``: ``--rate`` is as ``--lr``."""
     known = {name: one for one in found for name in one[0]}
     for call in calls:

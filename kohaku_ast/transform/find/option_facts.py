@@ -121,7 +121,7 @@ def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts |
         return None
 
 
-def _whole(name: str, names: dict[str, str]) -> str:
+def _full_name(name: str, names: dict[str, str]) -> str:
     """The full dotted name that *name* stands for in the script."""
     first, dot, rest = name.partition(".")
     return names.get(first, first) + dot + rest
@@ -136,7 +136,7 @@ def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             mentioned.add(node.module)
         elif isinstance(node, ast.Attribute):
-            mentioned.add(_whole(dotted_name(node), names))
+            mentioned.add(_full_name(dotted_name(node), names))
     found = {one.partition(".")[0] for one in mentioned} & {*LIBRARIES}
     for part, library in ONLY_PARTS.items():
         if any(one == part or one.startswith(f"{part}.") for one in mentioned):
@@ -165,23 +165,25 @@ def _option_sources(
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            called = _whole(dotted_name(node.func), names)
+            called = _full_name(dotted_name(node.func), names)
             for library in libraries & {*GIVEN}:
                 if _makes_options(called, library, node.func):
-                    yield library, _mentioned([*node.args, *[one.value for one in node.keywords]])
+                    yield library, _names_in([*node.args, *[one.value for one in node.keywords]])
         elif isinstance(node, FUNCTIONS):
             for decorator in node.decorator_list:
-                yield from _wrapped(node, _whole(_decorator_name(decorator), names), libraries)
+                yield from _wrap_sources(
+                    node, _full_name(_decorator_name(decorator), names), libraries
+                )
 
 
-def _wrapped(
+def _wrap_sources(
     node: Function, decorator: str, libraries: set[str]
 ) -> Iterator[tuple[str, list[str]]]:
     """The class of ``@pyrallis.wrap()``: it is the annotation of the first parameter."""
     top, _, last = decorator.partition(".")
     if last in ("wrap", "argparse.wrap") and top in libraries & {"pyrallis", "draccus"}:
         annotations = [one.annotation for one in node.args.args if one.annotation]
-        yield top, _mentioned(annotations[:1])
+        yield top, _names_in(annotations[:1])
 
 
 def _makes_options(called: str, library: str, function: ast.expr) -> bool:
@@ -196,7 +198,7 @@ def _makes_options(called: str, library: str, function: ast.expr) -> bool:
     return top == library or last in OWN_METHODS
 
 
-def _mentioned(nodes: list[ast.expr]) -> list[str]:
+def _names_in(nodes: list[ast.expr]) -> list[str]:
     """The names in *nodes*, longest first: ``train.main`` before ``train``."""
     inside = [inner for node in nodes for inner in ast.walk(node)]
     quoted = [
@@ -222,7 +224,9 @@ def _commands(tree: ast.Module, names: dict[str, str]) -> list[str]:
 
 def _is_command(name: str, names: dict[str, str]) -> bool:
     owner, _, last = name.rpartition(".")
-    return bool(owner) and last in COMMANDS and _whole(owner, names).partition(".")[0] != "click"
+    return (
+        bool(owner) and last in COMMANDS and _full_name(owner, names).partition(".")[0] != "click"
+    )
 
 
 # --- functions and classes -----------------------------------------------------------------------
@@ -282,7 +286,7 @@ def _field(node: ast.AnnAssign, owner: str) -> Any:
         if is_field(value):
             has_default = _field_default(value, keywords)
         names = tuple(_aliases(keywords))
-    shape, hint = _annotated(node.annotation)
+    shape, hint = _shape_and_hint(node.annotation)
     hint = (role, (*hint[1], *names), width) if not hint[0] else hint
     if shape[0] == "init":
         return None
@@ -322,7 +326,7 @@ def _parameters(node: Function, owner: str) -> list[Any]:
 
 
 def _parameter(arg: ast.arg, default: ast.expr | None, kind: str, owner: str) -> Any:
-    shape, hint = _annotated(arg.annotation)
+    shape, hint = _shape_and_hint(arg.annotation)
     if arg.annotation is None and isinstance(default, ast.Constant):
         shape = ("bool", 1, ()) if isinstance(default.value, bool) else shape
     has_default = "" if default is None else "given"
@@ -347,7 +351,7 @@ SCALARS = {"int", "float", "str", "complex", "bytes", "Path", "PurePath", "Liter
 UNKNOWN: Shape = ("unknown", 1, ())
 
 
-def _annotated(node: ast.expr | None) -> tuple[Shape, Hint]:
+def _shape_and_hint(node: ast.expr | None) -> tuple[Shape, Hint]:
     """The shape that the annotation *node* has, and the hint in its ``Annotated``."""
     hint: Hint = NO_HINT
     node = _unquoted(node)
@@ -377,9 +381,9 @@ def _shape(node: ast.expr | None) -> Shape:
     if node is None:
         return UNKNOWN
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _either([node.left, node.right])
+        return _union_shape([node.left, node.right])
     if isinstance(node, ast.Subscript):
-        return _subscripted(node)
+        return _subscript_shape(node)
     name = dotted_name(node)
     last = name.rpartition(".")[2]
     if last == "bool":
@@ -395,7 +399,7 @@ def _shape(node: ast.expr | None) -> Shape:
     return ("class", 1, (name,)) if name else UNKNOWN
 
 
-def _subscripted(node: ast.Subscript) -> Shape:
+def _subscript_shape(node: ast.Subscript) -> Shape:
     last = called_name(node.value)
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if last in TUPLES:
@@ -404,7 +408,7 @@ def _subscripted(node: ast.Subscript) -> Shape:
     if last == "Literal":
         return "one", 1, ()
     if last in ("Optional", "Union"):
-        return _either(list(parts))
+        return _union_shape(list(parts))
     if last in LISTS:
         return "many", 1, ()
     if last in DICTS:
@@ -412,7 +416,7 @@ def _subscripted(node: ast.Subscript) -> Shape:
     return _shape(parts[0])
 
 
-def _either(nodes: list[ast.expr]) -> Shape:
+def _union_shape(nodes: list[ast.expr]) -> Shape:
     """The shape of a union without None, if all of its members have the same one."""
     shapes = [_shape(one) for one in nodes if not _is_none(one)]
     if len({one[:2] for one in shapes}) == 1:

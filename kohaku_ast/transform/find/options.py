@@ -53,11 +53,11 @@ class Option:
 def find_options(tree: ast.Module) -> list[Option]:
     """Every option that the file declares, in the order of the file."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found = [option for call in calls for option in _declared(call)]
+    found = [option for call in calls for option in _options_of_call(call)]
     return sorted(found, key=lambda option: (option.call.lineno, option.call.col_offset))
 
 
-def _declared(call: ast.Call) -> Iterator[Option]:
+def _options_of_call(call: ast.Call) -> Iterator[Option]:
     name = called_name(call.func)
     library = _DECLARES.get(name)
     if library and (library == "click" or isinstance(call.func, ast.Attribute)):

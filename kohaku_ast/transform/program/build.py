@@ -144,7 +144,7 @@ def _answer(order: Order) -> bytes:
         lock = folder.open(f"{key}.lock", os.O_RDWR | os.O_CREAT)
     except OSError:
         return _build_and_store(order)[0].dumps()  # there is no cache
-    if not _await(lock):
+    if not _acquire(lock):
         return _build_and_store(order)[0].dumps()
     found, is_cached = cache.load(key), False
     try:
@@ -159,7 +159,7 @@ def _answer(order: Order) -> bytes:
         folder.remove(f"{key}.lock")
 
 
-def _await(lock: int) -> bool:
+def _acquire(lock: int) -> bool:
     """Whether this process now holds *lock*, an opened file, until it ends.
 
     It does not where there are no locks, if the holder takes too long, or if the holder could not

@@ -63,7 +63,7 @@ def _build(source: Source, request: Request) -> Program:
         sites=sites,
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
-        warnings=_plain([*source.parser_warnings, *compiler_warnings], plan),
+        warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
         notes=stale_notes(source, targets) if targets else [],
         numba=bool(targets) and uses_numba(source),
     )
@@ -133,7 +133,9 @@ def _resolved_targets(plan: PlannedEdits) -> list[ResolvedTarget | None]:
     ]
 
 
-def _plain(noted: list[warnings.WarningMessage], plan: PlannedEdits) -> list[tuple[str, str, int]]:
+def _plain_warnings(
+    noted: list[warnings.WarningMessage], plan: PlannedEdits
+) -> list[tuple[str, str, int]]:
     """Warnings of parser and compiler as plain values, without those of text that was replaced."""
     replaced = [
         range(edit.node.lineno, edit.node.end_lineno + 1)  # type: ignore[attr-defined]
