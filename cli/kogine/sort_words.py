@@ -25,7 +25,7 @@ from kohaku_ast.transform.find.accepted_options import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.runner.bind import Binder
-    from kohaku_ast.transform.find.option_facts import Width
+    from kohaku_ast.transform.find.option_declarations import Width
 
 AS_IS = "--as-is"
 _MODULE = "-m"

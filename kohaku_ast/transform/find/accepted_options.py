@@ -17,7 +17,8 @@ from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.transform.find.option_facts import Facts, Width
+    from kohaku_ast.transform.find.option_declarations import Width
+    from kohaku_ast.transform.find.option_facts import Facts
     from kohaku_ast.transform.find.source import Source
 
 
@@ -238,9 +239,9 @@ def _read_elsewhere(
     cold.
     """
     from kohaku_ast.transform.find.option_facts import read_facts
-    from kohaku_ast.transform.program.load import ask
+    from kohaku_ast.transform.program.load import ask_builder
 
-    answer = ask((name, data, filename, None, folder, package))
+    answer = ask_builder((name, data, filename, None, folder, package))
     made, error = marshal.loads(answer) if answer else (None, None)
     if made is None or error is not None:
         return read_facts(data, filename, folder, package)

@@ -121,7 +121,7 @@ def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.
         yield from _calls_in(child, functions)
 
 
-def find_marked(tree: ast.Module) -> list[str]:
+def find_marked_entrypoints(tree: ast.Module) -> list[str]:
     """The functions of the module that are marked with ``@kohaku_ast.entrypoint``."""
     marks = {"kohaku_ast.entrypoint"}
     for node in ast.walk(tree):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.bindings import FUNCTIONS, always_runs, find_guards, is_guard
-from kohaku_ast.transform.find.calls import entry_calls, find_marked
+from kohaku_ast.transform.find.calls import entry_calls, find_marked_entrypoints
 from kohaku_ast.transform.find.parameters import find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
@@ -59,7 +59,7 @@ def find_entrypoint(source: Source) -> Entrypoint:
     return Entrypoint(
         guards=tuple(guard.lineno for guard in find_guards(tree)),
         calls=tuple(EntryCall(_text(source, call), call.lineno) for call in calls),
-        marked=next(iter(find_marked(tree)), ""),
+        marked=next(iter(find_marked_entrypoints(tree)), ""),
         reads_argv=reads_argv(tree),
     )
 

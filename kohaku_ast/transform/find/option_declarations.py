@@ -7,12 +7,17 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from kohaku_ast.transform.find.paths import called_name, dotted_name
 
-Declared = tuple[tuple[str, ...], Any, tuple[str, ...], bool, bool]
-"""Names, width, targets, whether names may be abbreviated, whether paths below them are options."""
+Width = int | str | None
+"""How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are; None:
+not known.
+"""
+OptionFields = tuple[tuple[str, ...], Width, tuple[str, ...], bool, bool]
+"""The arguments of an AcceptedOption: names, width, targets, whether names may be abbreviated,
+whether paths below them are options too.
+"""
 
 ADDERS = {"add_argument", "add_option", "add_flag", "option", "Option", "arg"}
 """Functions that are called with an option's names; one word follows unless a keyword changes
@@ -53,7 +58,7 @@ HYDRA = (
 
 def declared_options(
     tree: ast.Module, names: dict[str, str], libraries: set[str]
-) -> list[Declared]:
+) -> list[OptionFields]:
     """The options of every declaration in the file, and those that the libraries define
     themselves.
     """
@@ -117,7 +122,7 @@ def _texts(call: ast.Call) -> list[str]:
 
 def _options_of_call(
     call: ast.Call, prefixes: str, shortens: bool, libraries: set[str]
-) -> Iterator[Declared]:
+) -> Iterator[OptionFields]:
     called = called_name(call.func)
     if called.startswith("DEFINE_"):
         yield from _absl(call, called)
@@ -150,7 +155,7 @@ def _is_declaration(text: str) -> bool:
 
 def _by_names(
     call: ast.Call, texts: list[str], shortens: bool, is_click: bool
-) -> Iterator[Declared]:
+) -> Iterator[OptionFields]:
     """The options of one declaration; of ``--shout/--no-shout`` two."""
     halves = [text.split("/") if is_click else [text] for text in texts]
     on = tuple(half[0].strip() for half in halves if half[0].strip())
@@ -171,13 +176,13 @@ def _last_name(node: ast.expr | None) -> str:
     return called_name(node) if node is not None else ""
 
 
-def _width(call: ast.Call, is_click: bool) -> Any:
+def _width(call: ast.Call, is_click: bool) -> Width:
     if any(one.arg is None for one in call.keywords):
         return None  # **common
     return _click_width(call) if is_click else _argparse_width(call)
 
 
-def _argparse_width(call: ast.Call) -> Any:
+def _argparse_width(call: ast.Call) -> Width:
     action, nargs = _keyword(call, "action"), _keyword(call, "nargs")
     name = action.value if isinstance(action, ast.Constant) else _last_name(action)
     if name in NO_WORDS:
@@ -187,7 +192,7 @@ def _argparse_width(call: ast.Call) -> Any:
     return 1 if action is None or name in ONE_WORD else None
 
 
-def _nargs_width(nargs: ast.expr) -> Any:
+def _nargs_width(nargs: ast.expr) -> Width:
     if isinstance(nargs, ast.Constant):
         value = nargs.value
         if value is None:
@@ -196,7 +201,7 @@ def _nargs_width(nargs: ast.expr) -> Any:
     return NAMED_MANY.get(_last_name(nargs))
 
 
-def _click_width(call: ast.Call) -> Any:
+def _click_width(call: ast.Call) -> Width:
     flag, value = _keyword(call, "is_flag"), _keyword(call, "flag_value")
     if value is not None and not _keyword_is(call, "is_flag", True):
         return "?" if _keyword_is(call, "is_flag", False) else 0
@@ -218,7 +223,7 @@ def _click_width(call: ast.Call) -> Any:
 # --- absl, getopt, docopt ------------------------------------------------------------------------
 
 
-def _absl_aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Declared]:
+def _absl_aliases(calls: list[ast.Call], found: list[OptionFields]) -> Iterator[OptionFields]:
     """The options of ``DEFINE_alias("rate", "lr")``: ``--rate`` is as ``--lr``."""
     known = {name: one for one in found for name in one[0]}
     for call in calls:
@@ -231,7 +236,7 @@ def _absl_aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Decl
                 yield _negative(name, targets)
 
 
-def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
+def _absl(call: ast.Call, called: str) -> Iterator[OptionFields]:
     named = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "name")]
     if not named or not isinstance(named[0], ast.Constant) or called == "DEFINE_alias":
         return
@@ -251,7 +256,7 @@ def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
             yield _negative(one, targets)
 
 
-def _negative(name: str, targets: tuple[str, ...]) -> Declared:
+def _negative(name: str, targets: tuple[str, ...]) -> OptionFields:
     return (f"--no{name}", f"-no{name}"), 0, targets, False, False
 
 
@@ -262,7 +267,7 @@ def _holder(call: ast.Call) -> tuple[str, ...]:
     return (name,) if name else ()
 
 
-def _getopt(call: ast.Call) -> Iterator[Declared]:
+def _getopt(call: ast.Call) -> Iterator[OptionFields]:
     """The options of ``getopt.getopt(argv, "ho:", ["help", "output="])``."""
     short = call.args[1] if len(call.args) > 1 else None
     if isinstance(short, ast.Constant) and isinstance(short.value, str):
@@ -275,14 +280,14 @@ def _getopt(call: ast.Call) -> Iterator[Declared]:
             yield (f"--{name}",), len(equals), (), True, False
 
 
-def _docopt(tree: ast.Module) -> Iterator[Declared]:
+def _docopt(tree: ast.Module) -> Iterator[OptionFields]:
     """The options of every text with a ``Usage:`` in the file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _docopt_text(node.value)
 
 
-def _docopt_text(text: str) -> Iterator[Declared]:
+def _docopt_text(text: str) -> Iterator[OptionFields]:
     if not re.search(r"(?i)usage:", text):
         return
     known: set[str] = set()

@@ -19,10 +19,6 @@ from kohaku_ast.transform.find.source import Source, decode, parse_text
 
 Facts = dict[str, Any]
 """The facts of one file, in plain builtins."""
-Width = int | str | None
-"""How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are; None:
-not known.
-"""
 Shape = tuple[str, int, tuple[str, ...]]
 """The values of a parameter: bool, one, many, tuple, dict, class or unknown; how many; its
 classes.

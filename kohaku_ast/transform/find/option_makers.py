@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from kohaku_ast.transform.find.option_facts import Facts, Width
+    from kohaku_ast.transform.find.option_declarations import OptionFields, Width
+    from kohaku_ast.transform.find.option_facts import Facts
 
-    Made = tuple[tuple[str, ...], Width, tuple[str, ...], bool, bool]
-    """The arguments of an AcceptedOption."""
     Place = tuple[str, str]
     """A function or class: the module it is in (``""``: the script) and its name there."""
 
@@ -109,7 +108,7 @@ COMMAND_LIBRARIES = ("typer", "cyclopts", "tyro")
 """The libraries whose commands are functions with ``@app.command``."""
 
 
-def make_options(files: dict[str, Facts]) -> list[Made]:
+def make_options(files: dict[str, Facts]) -> list[OptionFields]:
     """Every option of a script and its modules; *files* has the script under ``""``."""
     declared = [one for module, facts in files.items() for one in _declared(module, facts)]
     libraries = sorted({name for facts in files.values() for name in facts["libraries"]})
@@ -121,7 +120,7 @@ def make_options(files: dict[str, Facts]) -> list[Made]:
     return declared + [(one, None, (), False, False) for one in quoted if not known & {*one}]
 
 
-def _declared(module: str, facts: Facts) -> Iterator[Made]:
+def _declared(module: str, facts: Facts) -> Iterator[OptionFields]:
     for names, width, targets, is_abbreviated, has_paths in facts["declared"]:
         yield names, width, _inside(module, targets), is_abbreviated, has_paths
 
@@ -199,7 +198,7 @@ class _Modules:
         ]
 
 
-def _of_library(name: str, modules: _Modules) -> Iterator[Made]:
+def _of_library(name: str, modules: _Modules) -> Iterator[OptionFields]:
     """The options of the library *name*: its own, and those of the functions and classes that it
     gets.
     """
@@ -212,7 +211,7 @@ def _of_library(name: str, modules: _Modules) -> Iterator[Made]:
             yield from _of_place(library, modules, place)
 
 
-def _fixed(library: Library) -> Iterator[Made]:
+def _fixed(library: Library) -> Iterator[OptionFields]:
     for text in library.fixed.split():
         spelled, _, width = text.partition(":")
         yield tuple(spelled.split("/")), int(width or 0), (), library.is_abbreviated, False
@@ -238,7 +237,7 @@ def _sources(name: str, modules: _Modules) -> list[Place]:
     return modules.classes(data_only=True)
 
 
-def _of_place(library: Library, modules: _Modules, place: Place) -> Iterator[Made]:
+def _of_place(library: Library, modules: _Modules, place: Place) -> Iterator[OptionFields]:
     module, name = place
     fields = modules.fields(place)
     if name in modules.files[module]["functions"]:
@@ -255,7 +254,7 @@ def _of_place(library: Library, modules: _Modules, place: Place) -> Iterator[Mad
                 yield from _of_function(library, modules, (module, method))
 
 
-def _of_function(library: Library, modules: _Modules, place: Place) -> Iterator[Made]:
+def _of_function(library: Library, modules: _Modules, place: Place) -> Iterator[OptionFields]:
     parameters = modules.parameters(place)
     for one in parameters:
         yield from _of_parameter(library, modules, place[0], one, "", 0)
@@ -270,7 +269,7 @@ def _of_function(library: Library, modules: _Modules, place: Place) -> Iterator[
 
 def _of_parameter(
     library: Library, modules: _Modules, module: str, parameter: Any, path: str, depth: int
-) -> Iterator[Made]:
+) -> Iterator[OptionFields]:
     """The options that *library* makes of one parameter or field, below *path*."""
     name, (shape, count, classes), has_default, kind, (role, given, width), target = parameter
     if role == "argument" or kind == "positional" or (library.keyword_only and kind != "keyword"):
@@ -312,7 +311,7 @@ def _of_fields(
     path: str,
     outer: tuple[str, ...],
     depth: int,
-) -> Iterator[Made]:
+) -> Iterator[OptionFields]:
     """The options of an inner class: an override of *outer* reaches its fields too."""
     for where, field in modules.fields(place):
         for prefix in [path if kind == "." else "" for kind in library.nested]:
@@ -338,7 +337,7 @@ def _negative(library: Library, path: str, name: str, default: object) -> Iterat
             yield from _spelled(library, plain)
 
 
-def _pairs(given: Iterable[str], targets: tuple[str, ...]) -> Iterator[Made]:
+def _pairs(given: Iterable[str], targets: tuple[str, ...]) -> Iterator[OptionFields]:
     """Both options of ``--shout/--quiet``."""
     for one in given:
         for spelled in one.split("/"):

@@ -19,7 +19,7 @@ from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER
 from kohaku_ast.transform.find.bindings import find_definitions
-from kohaku_ast.transform.find.calls import find_marked
+from kohaku_ast.transform.find.calls import find_marked_entrypoints
 from kohaku_ast.transform.find.disk_caches import stale_notes, uses_numba
 from kohaku_ast.transform.find.parameters import find_parameters
 from kohaku_ast.transform.find.paths import called_name
@@ -116,7 +116,7 @@ def _entry_name(source: Source, request: Request) -> str:
             hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
             raise EntrypointError(f"{source.filename}: no function {request.entrypoint!r}.{hint}")
         return request.entrypoint
-    marked = find_marked(source.tree)
+    marked = find_marked_entrypoints(source.tree)
     if len(marked) > 1:
         raise EntrypointError(
             f"{source.filename}: several functions are marked as entrypoint: {', '.join(marked)}"

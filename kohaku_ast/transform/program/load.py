@@ -41,7 +41,7 @@ def load_program(
 
 
 def _build_elsewhere(order: Order) -> Program:
-    answer = ask(order)
+    answer = ask_builder(order)
     if not answer:
         # No process could be started, or it was killed: slower and with more modules, but right.
         from kohaku_ast.transform.program.build import build
@@ -55,7 +55,7 @@ def _build_elsewhere(order: Order) -> Program:
     raise unpack(error)
 
 
-def ask(order: Order) -> bytes:
+def ask_builder(order: Order) -> bytes:
     """The answer of a builder, as marshal writes it: the result in bytes or None, and an error;
     empty if no builder could be started.
     """
