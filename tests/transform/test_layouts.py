@@ -220,7 +220,7 @@ def test_without_libcst_an_override_is_one_clear_error(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "kohaku_ast.transform.edit.libcst_pass", None)
     monkeypatch.delattr("kohaku_ast.transform.edit.libcst_pass", raising=False)
     with pytest.raises(
-        BrokenInstallation, match=r"to rewrite a script takes libcst: pip install libcst"
+        BrokenInstallation, match=r"rewriting a script needs libcst: pip install libcst"
     ):
         rewritten("x = 1\n", "x")
     assert rewritten("x = 1\n") == "x = 1\n"

@@ -32,7 +32,7 @@ from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.program.program import Request
 
 _UNKNOWN_PATH = (
-    "the text does not tell whether it is an item or an attribute of what is bound there. "
+    "the text does not show whether it is an item or an attribute of the object bound there. "
     "Write the assignment into the script, or override the whole name"
 )
 _LAST_LINE = 10**9
@@ -91,7 +91,7 @@ class _Writer:
         taken = redefined(text, self.source.tree)
         if taken:
             self.refused[f"{target!r}{where}"] = (
-                f"its literal needs {taken!r}, which is another thing in this script"
+                f"its literal needs {taken!r}, which this script binds to something else"
             )
         return in_encoding(text, self.source.encoding)
 

@@ -95,7 +95,7 @@ def _edit_unit(source: Source, unit: Unit, edits: list[Edit]) -> _EditedUnit:
     except ImportError as error:
         why = str(error).partition("\n")[0]
         raise BrokenInstallation(
-            f"to rewrite a script takes libcst: pip install libcst ({why})"
+            f"rewriting a script needs libcst: pip install libcst ({why})"
         ) from error
     try:
         made = edit_statement(unit.text, [_placed(unit, edit) for edit in edits])

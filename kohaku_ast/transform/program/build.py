@@ -50,7 +50,7 @@ def _build_and_store(order: Order) -> tuple[Program, bool]:
         made = build_program(decode(data, filename, folder, package), Request(**names))
     except ImportError as error:
         raise BrokenInstallation(
-            f"what rewrites scripts cannot be imported: {' '.join(str(error).split())}. "
+            f"the modules that rewrite scripts cannot be imported: {' '.join(str(error).split())}. "
             "Install kohaku-ast and libcst again: pip install --force-reinstall kohaku-ast libcst"
         ) from error
     return made, cache.store(key, made)
