@@ -3,29 +3,29 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test corpus cpython torch daft exhaustive coverage benchmark lint clean
+.PHONY: demo compiled test corpus cpython torch daft exhaustive coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
 	$(BIN)/kogine run fixtures/scripts/main_defaults.py lr=0.2 'main(epochs)=5'
 
-test: $(VENV)/tests-installed
+test: compiled
 	$(BIN)/python -m pytest -q -n auto
 
-corpus: $(VENV)/tests-installed
+corpus: compiled
 	$(BIN)/python -m pytest -q -n auto -m corpus
 
-cpython: $(VENV)/tests-installed
+cpython: compiled
 	$(BIN)/python -m pytest -q -n auto -m cpython
 
-torch: $(VENV)/tests-installed
+torch: compiled
 	$(BIN)/python -m pip install -q torch==2.13.0
 	$(BIN)/python -m pytest -q -m torch
 
-exhaustive: $(VENV)/tests-installed
+exhaustive: compiled
 	$(BIN)/python -m pytest -q -n auto -m exhaustive
 
-daft: $(VENV)/tests-installed
+daft: compiled
 	$(BIN)/python -m pip install -q 'daft>=0.7'
 	$(BIN)/python -m pytest -q -m daft
 
@@ -44,8 +44,15 @@ lint: $(VENV)/lint-installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: export NO_MKDOCS_2_WARNING = 1  # about its own future, not about these pages
+docs: $(VENV)/docs-installed
+	$(BIN)/mkdocs build
+
+release-check: $(VENV)/lint-installed
+	.ci/release-check $(BIN)/python
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) site
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: apt-get install python3-venv" >&2; exit 1; }
@@ -58,6 +65,14 @@ $(VENV)/tests-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[test]'
 	touch $@
 
+# Thousands of tests start Python: where it may not write bytecode, each would compile all of ours.
+compiled: $(VENV)/tests-installed
+	$(BIN)/python -m compileall -q kohaku_ast cli/kogine
+
 $(VENV)/lint-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@
+
+$(VENV)/docs-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q -e '.[docs]' || { echo "make docs needs mkdocs-material, mkdocstrings and mike: pip install 'kohaku-ast[docs]'" >&2; exit 1; }
 	touch $@

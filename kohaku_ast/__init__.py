@@ -48,7 +48,7 @@ _WHERE = {
     "Node": "pipeline.node",
     "Outcome": "runner.outcome",
     "Parallel": "flow.flows",
-    "Parameter": "transform.parameters",
+    "Parameter": "transform.find.parameters",
     "Pipeline": "pipeline.pipeline",
     "PipelineError": "errors",
     "ProgressBar": "pipeline.progress_bars",
@@ -62,7 +62,7 @@ _WHERE = {
     "script": "pipeline.script_node",
     "search": "flow.search",
     "use": "config.config",
-    "use_config": "config.inherit",
+    "use_config": "config.loading",
 }
 
 __all__ = [

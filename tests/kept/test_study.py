@@ -1,0 +1,26 @@
+"""A search that an earlier version has begun goes on with the same command."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.kept.kept_files import COMMANDS, KEPT, copied_scripts, kogine
+
+pytest.importorskip("optuna")
+(COMMAND,) = COMMANDS["study"]
+
+
+def test_search_goes_on(tmp_path: Path) -> None:
+    folder = copied_scripts("study", tmp_path)
+    (study,) = (KEPT / "study").glob("*.db")
+    studies = folder / ".kogine" / "studies"
+    studies.mkdir(parents=True)
+    shutil.copy(study, studies)
+    done = kogine(folder, *COMMAND["words"])
+    assert done.status == 0, done.stderr
+    assert "goes on from 3 trials" in done.stderr
+    assert ": 6 trials" in done.stderr
+    assert [path.name for path in studies.glob("*.db")] == [study.name], "the command's own name"
