@@ -1,7 +1,8 @@
-"""What a parameter's text is read as: the value that the transform finds and the config side obeys.
+"""Reading: the type that a text value of a parameter is read as. The transform infers it, and the
+configs read values by it.
 
-A Reading is stored in the program cache, so it is made of plain tuples that marshal can write.
-On the warm start path: nothing is imported here when a program runs.
+A Reading is stored in the cache of Programs, so it is made of plain tuples that marshal can write.
+On the warm path: it imports nothing.
 """
 
 from __future__ import annotations
@@ -14,20 +15,18 @@ if TYPE_CHECKING:
 Reading: TypeAlias = "tuple[Any, ...]"
 """A kind, then what the kind needs:
 
-- ``("bool",) ("int",) ("float",) ("complex",) ("str",) ("bytes",)``: one value of that type;
-- ``("list",) ("tuple",) ("dict",) ("set",) ("frozenset",)``: a literal of that type;
-- ``("none",)``: the default is None and says nothing of the type; ``("any",)``: nothing is known;
-- ``("path", "pathlib.Path")``: a path, and its class in full;
-- ``("optional", inner)``: None or *inner*;
-- ``("union", first, second, ...)``: any one of them;
-- ``("literal", (value, ...))``: one of these values;
-- ``("enum", "Mode", ("FAST", "SLOW"))``: a member of a class of the script, as its name is written
-  there; None in place of the names if they cannot be known without running the script.
+- ``("bool",) ("int",) ("float",) ("complex",) ("str",) ("bytes",)``: one value of that type; -
+``("list",) ("tuple",) ("dict",) ("set",) ("frozenset",)``: a literal of that type; - ``("none",)``:
+the default is None, which does not show the type; ``("any",)``: the type is unknown; - ``("path",
+"pathlib.Path")``: a path, and its class in full; - ``("optional", inner)``: None or *inner*; -
+``("union", first, second, ...)``: any one of them; - ``("literal", (value, ...))``: one of these
+values; - ``("enum", "Mode", ("FAST", "SLOW"))``: a member of a class of the script, as its name is
+written there; None in place of the names if only the running script has them.
 """
 
 
 def describe(reading: Reading) -> str:
-    """The words for *reading* in a table or an error: ``int or None``, ``one of 'a', 'b'``."""
+    """*reading* in words, for a table or an error: ``int or None``, ``one of 'a', 'b'``."""
     kind = reading[0]
     if kind in ("none", "any"):
         return "any value"

@@ -15,7 +15,7 @@ from kogine.script_command import split_override
 from kohaku_ast.config.cells import find_commas
 from kohaku_ast.errors import KogineError, UsageError
 from kohaku_ast.runner.launch import split_function
-from kohaku_ast.transform.find.options import NO_OPTIONS
+from kohaku_ast.transform.find.accepted_options import NO_OPTIONS
 from kohaku_ast.transform.program import cache
 from kohaku_ast.version import VERSION
 

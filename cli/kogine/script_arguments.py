@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kohaku_ast.errors import KogineError, UsageError
 from kohaku_ast.runner.launch import Launch, find_to_read, split_function
 from kohaku_ast.runner.overrides import Override
-from kohaku_ast.transform.find.options import (
+from kohaku_ast.transform.find.accepted_options import (
     NO_OPTIONS,
     AcceptedOption,
     AcceptedOptions,

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from kogine.script_arguments import accepted_by, has_target, is_option, launch_to_read
 
 from kohaku_ast.errors import UsageError, did_you_mean
-from kohaku_ast.transform.find.options import NO_OPTIONS, AcceptedOption, AcceptedOptions
+from kohaku_ast.transform.find.accepted_options import NO_OPTIONS, AcceptedOption, AcceptedOptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kohaku_ast.transform.find.options import Width
+    from kohaku_ast.transform.find.option_declarations import Width
 
 AS_IS = "--as-is"
 _MODULE = "-m"

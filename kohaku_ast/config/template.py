@@ -15,7 +15,7 @@ from kohaku_ast.transform.edit.value_text import (
     why_not_plain,
 )
 from kohaku_ast.transform.find.assignments import Site
-from kohaku_ast.transform.find.entrypoints import Certain
+from kohaku_ast.transform.find.entrypoints import Reachability
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.parameters import Parameter
 
@@ -50,7 +50,7 @@ class _Writer:
 
     def __init__(self, inspection: Inspection, parameters: Sequence[Parameter]) -> None:
         self.source = inspection.source
-        self.certain = Certain(self.source.tree)
+        self.certain = Reachability(self.source.tree)
         self.imports = imports_of(self.source.tree)
         self.known = {one.target for one in inspection.parameters if one.target.isidentifier()}
         self.needed: list[str] = []
@@ -108,7 +108,7 @@ class _Writer:
         return "shared by several names" if "chained" in forms and mutable else ""
 
     def _in_branch(self, parameter: Parameter) -> str:
-        runs = self.certain.is_plain if parameter.kind == "option" else self.certain.runs
+        runs = self.certain.is_unconditional if parameter.kind == "option" else self.certain.runs
         return "" if all(runs(site.line) for site in parameter.sites) else "may not run"
 
 

@@ -90,16 +90,17 @@ def test_rewrite_of_2000_lines_beside_a_whole_libcst_module() -> None:
     import libcst
 
     from kohaku_ast.transform.edit.edits import plan_edits
-    from kohaku_ast.transform.edit.rewrite import rewrite
+    from kohaku_ast.transform.edit.rewrite import apply_edits
+    from kohaku_ast.transform.find.parameters import find_parameters
     from kohaku_ast.transform.find.source import decode
     from kohaku_ast.transform.program.program import Request
 
     text = MOONS * 6
     source = decode(text.encode(), "moons.py")
-    edits = plan_edits(source, Request((("seed", False, False),))).edits
-    rewrite(source, edits)
+    edits = plan_edits(source, find_parameters(source), Request((("seed", False, False),))).edits
+    apply_edits(source, edits)
     start = time.perf_counter()
-    rewrite(source, edits)
+    apply_edits(source, edits)
     ours = time.perf_counter() - start
     start = time.perf_counter()
     assert libcst.parse_module(text).code == text

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.transform.find import options as module
-from kohaku_ast.transform.find.options import (
+from kohaku_ast.transform.find import accepted_options as module
+from kohaku_ast.transform.find.accepted_options import (
     NO_OPTIONS,
     AcceptedOption,
     AcceptedOptions,
@@ -365,7 +365,7 @@ def test_a_module_that_cannot_be_parsed_counts_as_none(tmp_path: Path) -> None:
 def test_a_warm_call_imports_no_parser(tmp_path: Path) -> None:
     script = write(tmp_path, FILES)
     code = (
-        "import sys\nfrom kohaku_ast.transform.find.options import accepted_options_of\n"
+        "import sys\nfrom kohaku_ast.transform.find.accepted_options import accepted_options_of\n"
         f"accepted_options_of(open({str(script)!r}, 'rb').read(), {str(script)!r})\n"
         "print(*sorted({'ast', 'dataclasses', 'typing', 'tokenize', 'inspect'} & {*sys.modules}))"
     )

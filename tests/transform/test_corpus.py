@@ -42,7 +42,7 @@ def unread(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     without = rewrite._without_libcst
 
-    def noted(source: Source, unit: Unit, edits: list[Edit], why: str) -> rewrite._Made:
+    def noted(source: Source, unit: Unit, edits: list[Edit], why: str) -> rewrite._EditedUnit:
         found.append(unit.text)
         return without(source, unit, edits, why)
 

@@ -15,15 +15,16 @@ from kohaku_ast.errors import (
     SourceError,
     TransformError,
 )
-from kohaku_ast.transform.edit import rewrite as rewriting
 from kohaku_ast.transform.edit.edits import extract_guards, plan_edits
 from kohaku_ast.transform.edit.freeze import freeze
 from kohaku_ast.transform.edit.proof import check_and_place
+from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.parameters import find_parameters
 from kohaku_ast.transform.find.source import Source, parse_text
-from kohaku_ast.transform.program.compile import build_program, prove
+from kohaku_ast.transform.program.compile import build_program
 from kohaku_ast.transform.program.program import Request
-from tests.transform.test_rewrite import rewritten
+from tests.transform.test_rewrite import planned, proved, rewritten
 
 
 def shown(text: str, *targets: str) -> str:
@@ -98,8 +99,10 @@ def test_a_generator_in_the_brackets_of_its_call(
 ) -> None:
     source = Source("script.py", f"def main(a, b=1): ...\n{before}\n")
     request = Request(args=args, kwargs=kwargs)
-    plan = plan_edits(source, request, lambda target, *_: f"__kogine__[{target!r}]")
-    new = prove(source, list(plan.edits)).text.splitlines()[1]
+    plan = plan_edits(
+        source, find_parameters(source), request, lambda target, *_: f"__kogine__[{target!r}]"
+    )
+    new = proved(source, plan.edits).text.splitlines()[1]
     for name in ("#0", "#1", "b"):
         new = new.replace(f"__kogine__['main({name})']", name)
     for name, index in (("a", 0), ("b", 1)):
@@ -184,7 +187,7 @@ def test_an_edit_that_no_node_took_is_an_error() -> None:
     somewhere = ast.Name("a", ast.Load(), lineno=1, col_offset=3, end_lineno=1, end_col_offset=5)
     edit = Edit(somewhere, "replace", "1", 1, "x")
     with pytest.raises(TransformError, match=r"script\.py:1: libcst has no node .*'x'"):
-        rewriting.rewrite(source, [edit])
+        apply_edits(source, [edit])
 
 
 def test_of_two_values_for_one_place_none_is_lost_silently() -> None:
@@ -192,7 +195,7 @@ def test_of_two_values_for_one_place_none_is_lost_silently() -> None:
     value = source.tree.body[0].value  # type: ignore[attr-defined]
     edits = [Edit(value, "replace", text, 1, "x") for text in ("1", "2")]
     with pytest.raises(TransformError, match="something else"):
-        prove(source, edits)
+        proved(source, edits)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +220,7 @@ def test_without_libcst_an_override_is_one_clear_error(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "kohaku_ast.transform.edit.libcst_pass", None)
     monkeypatch.delattr("kohaku_ast.transform.edit.libcst_pass", raising=False)
     with pytest.raises(
-        BrokenInstallation, match=r"to rewrite a script takes libcst: pip install libcst"
+        BrokenInstallation, match=r"rewriting a script needs libcst: pip install libcst"
     ):
         rewritten("x = 1\n", "x")
     assert rewritten("x = 1\n") == "x = 1\n"
@@ -241,9 +244,9 @@ def test_a_libcst_that_breaks_over_a_statement_concerns_nothing_but_it(
 def taken_out(text: str, *targets: str) -> tuple[str, list[str]]:
     source = Source("script.py", text)
     request = Request(tuple((target, False, False) for target in targets))
-    edits = [*plan_edits(source, request).edits, *extract_guards(source.tree)]
-    prove(source, edits)
-    made = rewriting.rewrite(source, edits)
+    edits = [*planned(source, request).edits, *extract_guards(source.tree)]
+    proved(source, edits)
+    made = apply_edits(source, edits)
     texts = [made.text, *made.extracted]
     for target in targets:
         texts = [one.replace(f"__kogine__[{target!r}]", "@") for one in texts]

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast.errors import KogineError, TransformError
-from kohaku_ast.transform.edit.edits import plan_edits
-from kohaku_ast.transform.edit.proof import check_and_place
+from kohaku_ast.transform.edit.edits import PlannedEdits, plan_edits
+from kohaku_ast.transform.edit.proof import Proved, check_and_place, prove
+from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.parameters import find_parameters
 from kohaku_ast.transform.find.source import Source, parse_text
-from kohaku_ast.transform.program.compile import prove
 from kohaku_ast.transform.program.program import Request
 
 
 def rewritten(text: str, *targets: str) -> str:
     source = Source("script.py", text)
     request = Request(tuple((target, False, False) for target in targets))
-    edits = list(plan_edits(source, request).edits)
-    return prove(source, edits).text
+    return proved(source, planned(source, request).edits).text
+
+
+def planned(source: Source, request: Request) -> PlannedEdits:
+    return plan_edits(source, find_parameters(source), request)
+
+
+def proved(source: Source, edits: Sequence[Edit]) -> Proved:
+    return prove(source, edits, apply_edits(source, edits))
 
 
 @pytest.mark.parametrize(
@@ -166,8 +175,8 @@ def test_positions_are_the_originals() -> None:
     text = "cfg = {'lr': 0.1,\n  'n': 1 / 0}; z = cfg\nimport os; y = os.x\n"
     source = Source("script.py", text)
     names = ("cfg.lr", "os")
-    edits = list(plan_edits(source, Request(tuple((name, False, False) for name in names))).edits)
-    tree = prove(source, edits).module
+    edits = planned(source, Request(tuple((name, False, False) for name in names))).edits
+    tree = proved(source, edits).module
     places = [_place(node) for node in ast.walk(tree) if hasattr(node, "lineno")]
     assert set(places) <= {
         _place(node) for node in ast.walk(source.tree) if hasattr(node, "lineno")
@@ -202,9 +211,9 @@ def _parses(text: str) -> bool:
 @given(modules.filter(_parses))
 def test_without_an_override_the_text_is_the_same(text: str) -> None:
     source = Source("script.py", text)
-    proved = prove(source, [])
-    assert proved.text == text
-    tree = proved.module
+    unchanged = proved(source, [])
+    assert unchanged.text == text
+    tree = unchanged.module
     assert ast.dump(tree, include_attributes=True) == ast.dump(source.tree, include_attributes=True)
 
 
@@ -212,8 +221,8 @@ def test_without_an_override_the_text_is_the_same(text: str) -> None:
 def test_every_rewrite_proves_itself(text: str, name: str) -> None:
     source = Source("script.py", text)
     try:
-        plan = plan_edits(source, Request(((name, False, False),)))
+        plan = planned(source, Request(((name, False, False),)))
     except KogineError:
         return
-    changed = prove(source, list(plan.edits)).text
+    changed = proved(source, plan.edits).text
     assert changed.count("#") == text.count("#")

@@ -34,7 +34,7 @@ print(Pipeline([script("s.py", outputs="x", inputs={"x": "given"})]).run(given=2
 """
 
 
-MISSING = "to rewrite a script takes libcst: pip install libcst (libcst: undefined symbol)\n"
+MISSING = "rewriting a script needs libcst: pip install libcst (libcst: undefined symbol)\n"
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""From what is asked of a script to the edits that do it."""
+"""``plan_edits``: from a Request to the edits of the script that it needs."""
 
 from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -26,7 +26,7 @@ from kohaku_ast.transform.find.calls import (
     parameters_of,
     pick_call,
 )
-from kohaku_ast.transform.find.parameters import Parameter, find_functions, find_parameters
+from kohaku_ast.transform.find.parameters import Parameter, find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.targets import Targets, module_parameter
@@ -35,56 +35,74 @@ from kohaku_ast.transform.program.program import Request
 
 @dataclass(frozen=True)
 class PlannedEdits:
-    """What a Request means for one script."""
+    """The edits of one script that a Request needs."""
 
-    #: What each target of the Request means, in its order; None for one that may be missing.
-    meant: tuple[Parameter | None, ...]
-    #: Full target -> text of the value, for every place.
+    #: The parameter of each target of the Request, in its order; None for a target that the script
+    #: lacks and may lack.
+    parameters: tuple[Parameter | None, ...]
+    #: One for every place that takes a value.
     edits: tuple[Edit, ...]
-    #: The one call that ``args`` and ``kwargs`` go to, and whose result is the run's value.
+    #: The one call that takes ``args`` and ``kwargs``, and whose result is the value of the run.
     call: ast.Call | None = None
 
 
 TextOf = Callable[[str, bool, Parameter | None], str]
-"""Full target, whether its value came as text, the parameter if it is one -> text of its value."""
+"""Full target, whether its value came as text, its parameter (None for an argument of the call that
+starts the program) -> the text of its value."""
 
 
-def plan_edits(source: Source, request: Request, text_of: TextOf | None = None) -> PlannedEdits:
-    """The edits that put the values of *request* into *source*.
+def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
+    """The marker of *target*; the name of an enum's member is looked up in its class."""
+    reading = parameter.reading if parameter else ("any",)
+    if reading[0] == "optional":
+        reading = reading[1]
+    if is_text and reading[0] == "enum":
+        return f"{reading[1]}[{marker(target)}]"
+    return marker(target)
 
-    Values are markers unless *text_of* says how they are written (a frozen script). Raises
-    the errors of ``Targets.resolve``, DuplicateTarget and EntrypointError.
+
+def plan_edits(
+    source: Source,
+    parameters: Sequence[Parameter],
+    request: Request,
+    text_of: TextOf = marker_text,
+) -> PlannedEdits:
+    """The edits that put the values of *request* into *source*, which has *parameters*.
+
+    Values are markers unless *text_of* writes them out (a frozen script). Raises the errors of
+    ``Targets.resolve``, DuplicateTarget and EntrypointError.
     """
-    text_of = text_of or marker_text
     _refuse_added(source, request.added)
-    targets = Targets(source, find_parameters(source))
-    meant = tuple(
-        _resolved(source, targets, name, optional) for name, _, optional in request.targets
+    targets = Targets(source, parameters)
+    resolved = tuple(
+        _resolve(source, targets, name, optional) for name, _, optional in request.targets
     )
-    given = {
-        one.target: (one, is_text) for one, (_, is_text, _) in zip(meant, request.targets) if one
+    overridden = {
+        one.target: (one, is_text) for one, (_, is_text, _) in zip(resolved, request.targets) if one
     }
     edits = [
         fill(site, text_of(target, is_text, parameter), target)
-        # Paths last, longer ones after: `import cfg; cfg = <given>; <given>.set(cfg)`.
+        # Paths last, longer ones after: `import cfg; cfg = <value>; <value>.set(cfg)`.
         for target, (parameter, is_text) in sorted(
-            given.items(), key=lambda one: len(one[1][0].path)
+            overridden.items(), key=lambda one: len(one[1][0].path)
         )
         for site in parameter.sites
     ]
     above = {
         one.target
-        for one, (name, _, _) in zip(meant, request.targets)
+        for one, (name, _, _) in zip(resolved, request.targets)
         if one and name in request.above
     }
-    call, passed = _entry_edits(source, request, set(given) - above, above, text_of)
+    call, passed = _entry_edits(source, request, set(overridden) - above, above, text_of)
     edits = join_unpacked(source, edits + passed)
     _refuse_overlaps(source, edits)
-    return PlannedEdits(meant, tuple(edits), call)
+    return PlannedEdits(resolved, tuple(edits), call)
 
 
 def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
-    """A new global that the script defines itself would be lost at that line."""
+    """Raise RefusedTarget for an added global that the script defines: it would be lost at that
+    line.
+    """
     for one in find_definitions(source.tree) if names else []:
         if one.name in names:
             raise RefusedTarget(
@@ -93,7 +111,7 @@ def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
             )
 
 
-def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
+def _resolve(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
     try:
         return module_parameter(source, targets, name) or targets.resolve(name)
     except (UnknownTarget, AmbiguousTarget, RefusedTarget) as error:
@@ -103,33 +121,23 @@ def _resolved(source: Source, targets: Targets, name: str, optional: bool) -> Pa
         raise
 
 
-def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
-    """The marker of *target*; around it, the class that a member's name is looked up in."""
-    reading = parameter.reading if parameter else ("any",)
-    if reading[0] == "optional":
-        reading = reading[1]
-    if is_text and reading[0] == "enum":
-        return f"{reading[1]}[{marker(target)}]"
-    return marker(target)
-
-
 def _entry_edits(
-    source: Source, request: Request, done: set[str], above: set[str], text_of: TextOf
+    source: Source, request: Request, overridden: set[str], above: set[str], text_of: TextOf
 ) -> tuple[ast.Call | None, list[Edit]]:
-    """The call that starts the program, and the edits of its arguments."""
+    """The call that starts the program, and the edits that give it ``args`` and ``kwargs``."""
     functions = find_functions(source.tree)
     calls = entry_calls(source.tree, functions)
     call = pick_call(calls, functions, list(request.kwargs))
     if not (request.args or request.kwargs):
         return call, []
     if request.entrypoint:
-        # The call gives args by place, so that not even what stands above can take one's place.
+        # args are passed by position, so that not even a target in ``above`` can replace one.
         placed = above if request.args else set()
         function = functions.get(request.entrypoint)
-        _refuse_twice(source, request, function, function, done | placed)
+        _refuse_twice(source, request, function, function, overridden | placed)
         return call, []
     if call is None:
-        raise EntrypointError(_no_call(source, request, calls, functions))
+        raise EntrypointError(_no_call_message(source, request, calls, functions))
     function = functions[called_name(call.func)]
     sites = argument_sites(call, function, request.args)
     if sites is None:
@@ -137,10 +145,12 @@ def _entry_edits(
             f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
             f"{ast.unparse(call)}: use kwargs"
         )
-    _refuse_twice(source, request, call, function, done)
+    _refuse_twice(source, request, call, function, overridden)
     passed = [
         (f"#{index}", site)
-        for index, (name, site) in enumerate(zip_longest(_by_place(request, function), sites))
+        for index, (name, site) in enumerate(
+            zip_longest(_positional_names(request, function), sites)
+        )
         if f"{function.name}({name})" not in above
     ]
     passed += [
@@ -152,8 +162,10 @@ def _entry_edits(
     return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
 
 
-def _by_place(request: Request, function: Function) -> list[str]:
-    """The parameters that ``args`` go to; more of them go to ``*rest``, none to what is behind."""
+def _positional_names(request: Request, function: Function) -> list[str]:
+    """The parameters that ``args`` go to; further args go to ``*rest``, none to the parameters
+    after it.
+    """
     own = function.args
     return [parameter.arg for parameter in (*own.posonlyargs, *own.args)][: request.args]
 
@@ -163,26 +175,26 @@ def _refuse_twice(
     request: Request,
     place: ast.AST | None,
     function: Function | None,
-    done: set[str],
+    overridden: set[str],
 ) -> None:
-    """What stands in ``args`` or ``kwargs`` and has another value, too, is given twice."""
+    """Raise DuplicateTarget for a parameter in ``args`` or ``kwargs`` that has a second value."""
     if function is None or place is None:
         return
-    placed = _by_place(request, function)
+    placed = _positional_names(request, function)
     for name in (*placed, *request.kwargs):
         target = f"{function.name}({name})"
         where = "args" if name in placed else "kwargs"
-        other = f"as the target {target!r}" if target in done else "in kwargs"
-        if target in done or (where == "args" and name in request.kwargs):
+        other = f"as the target {target!r}" if target in overridden else "in kwargs"
+        if target in overridden or (where == "args" and name in request.kwargs):
             raise DuplicateTarget(
                 f"{source.line_of(place)}: {name!r} is given twice: in {where} and {other}"
             )
 
 
-def _no_call(
+def _no_call_message(
     source: Source, request: Request, calls: list[ast.Call], functions: dict[str, Function]
 ) -> str:
-    """Why ``args`` and ``kwargs`` have nowhere to go, and what to do."""
+    """The message for ``args`` and ``kwargs`` that no call can take."""
     given = ", ".join([*["*"] * request.args, *request.kwargs])
     if not calls:
         where = entry_statements(source.tree)
@@ -207,7 +219,7 @@ def _no_call(
 
 
 def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
-    """An override inside another one would be thrown away with the text it stands in."""
+    """Raise DuplicateTarget for an override inside another one: it would be lost with that text."""
     spans = [(*source.span(edit.node), edit) for edit in edits]
     for start, end, outer in spans:
         if outer.change != "replace":
@@ -221,5 +233,5 @@ def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
 
 
 def extract_guards(tree: ast.Module) -> list[Edit]:
-    """An Edit for each guard of the module, in the order of the file."""
+    """The Edit that takes out each guard of the module, in the order of the file."""
     return [Edit(guard, "extract", "", guard.lineno, "") for guard in find_guards(tree)]

@@ -1,4 +1,6 @@
-"""The rewritten text of a script: frozen, with values in it, or shown for people."""
+"""``freeze``: the text of a script with the values of its overrides written in; also the
+transformed text that is compiled, and the difference between two texts, for display.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,8 @@ from dataclasses import replace
 
 from kohaku_ast.errors import FreezeError
 from kohaku_ast.transform.edit.edits import PlannedEdits, plan_edits
+from kohaku_ast.transform.edit.proof import prove
+from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.edit.value_text import (
     PATH_CLASSES,
     LiteralError,
@@ -25,11 +29,10 @@ from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import Step, called_name
 from kohaku_ast.transform.find.source import Source, with_room
-from kohaku_ast.transform.program.compile import prove
 from kohaku_ast.transform.program.program import Request
 
 _UNKNOWN_PATH = (
-    "the text does not tell whether it is an item or an attribute of what is bound there. "
+    "the text does not show whether it is an item or an attribute of the object bound there. "
     "Write the assignment into the script, or override the whole name"
 )
 _LAST_LINE = 10**9
@@ -44,7 +47,7 @@ def freeze(
     """The text of *source* with *values* (by full target) in their definitions.
 
     *added* are globals that the script does not define. Raises FreezeError with every value
-    that cannot be written, the errors of ``make_plan``, and TransformError.
+    that cannot be written, the errors of ``plan_edits``, and TransformError.
     """
     return with_room(lambda: _frozen(source, request, values, added or {}), source.filename)
 
@@ -53,19 +56,25 @@ def _frozen(
     source: Source, request: Request, values: Mapping[str, object], added: Mapping[str, object]
 ) -> str:
     writer = _Writer(source, values)
-    plan = plan_edits(source, request, writer.text)
+    plan = plan_edits(source, find_parameters(source), request, writer.text)
     edits = [*writer.additions(added), *writer.with_paths(plan)]
     writer.refuse()
-    return prove(source, edits).text
+    return _proved_text(source, edits)
+
+
+def _proved_text(source: Source, edits: Sequence[Edit]) -> str:
+    return prove(source, edits, apply_edits(source, edits)).text
 
 
 class _Writer:
-    """Writes values one by one and keeps what cannot be written, to name it all at once."""
+    """Writes values one by one and collects those that have no text, so that one error names
+    all.
+    """
 
     def __init__(self, source: Source, values: Mapping[str, object]) -> None:
         self.source = source
         self.values = values
-        #: Target -> why it is refused.
+        #: Target -> the reason why its value has no text.
         self.refused: dict[str, str] = {}
 
     def text(self, target: str, is_text: bool, parameter: Parameter | None) -> str:
@@ -82,19 +91,21 @@ class _Writer:
         taken = redefined(text, self.source.tree)
         if taken:
             self.refused[f"{target!r}{where}"] = (
-                f"its literal needs {taken!r}, which is another thing in this script"
+                f"its literal needs {taken!r}, which this script binds to something else"
             )
         return in_encoding(text, self.source.encoding)
 
     def additions(self, added: Mapping[str, object]) -> list[Edit]:
-        """Assignments below the docstring and the ``__future__`` imports."""
-        node, change = _top(self.source.tree)
+        """The assignments of *added*, below the docstring and the ``__future__`` imports."""
+        node, change = _insertion_point(self.source.tree)
         texts = {name: self.literal(name, value, None, 0) for name, value in added.items()}
         return [Edit(node, change, f"{name} = {text}", 1, name) for name, text in texts.items()]
 
     def with_paths(self, plan: PlannedEdits) -> list[Edit]:
-        """The edits of *plan*, those that the running script would work out as assignments."""
-        paths = {one.target: one for one in plan.meant if one and one.path}
+        """The edits of *plan*; a path that only the running script could follow becomes an
+        assignment.
+        """
+        paths = {one.target: one for one in plan.parameters if one and one.path}
         edits = [edit for edit in plan.edits if edit.target not in paths]
         return edits + [
             edit for one in paths.values() for site in one.sites for edit in self.path(one, site)
@@ -109,7 +120,7 @@ class _Writer:
         return [fill(replace(site, template=template), value, parameter.target)]
 
     def refuse(self) -> None:
-        """Raise FreezeError if anything could not be written."""
+        """Raise FreezeError if a value has no text."""
         if not self.refused:
             return
         file = os.path.basename(self.source.filename)
@@ -121,8 +132,8 @@ class _Writer:
         )
 
 
-def _top(tree: ast.Module) -> tuple[ast.stmt, str]:
-    """Statement and change of an edit that puts statements before all others, but for the docstring
+def _insertion_point(tree: ast.Module) -> tuple[ast.stmt, str]:
+    """The node and the change of an edit that inserts statements at the top, below the docstring
     and the ``__future__`` imports.
     """
     last: ast.stmt | None = None
@@ -140,12 +151,12 @@ def _top(tree: ast.Module) -> tuple[ast.stmt, str]:
 
 
 _BUILTINS = {"complex", "float", "frozenset", "set"}
-"""The names that literals of values may use."""
+"""The builtins that the text of a value may use."""
 
 
 def path_name(tree: ast.Module, parameter: Parameter | None, line: int) -> PathName:
-    """How the script writes the class of a path at *line*: as the default does, else by what
-    it has imported above.
+    """How the script writes the class of a path at *line*: as in the default, else by an import
+    above.
     """
     names = _pathlib_names(tree)
     values = parameter.values if parameter else ()
@@ -163,8 +174,8 @@ def path_name(tree: ast.Module, parameter: Parameter | None, line: int) -> PathN
 
 
 def _pathlib_names(tree: ast.Module) -> dict[str, tuple[str, int]]:
-    """What stands for a class of pathlib -> the class, and the line from which on it does
-    (no line if the import is not certain to have run).
+    """Name in the script -> the class of pathlib that it stands for, and the line of its import
+    (one beyond the script if a run may skip the import).
     """
     certain = {id(node) for node in tree.body}
     names: dict[str, tuple[str, int]] = {}
@@ -183,13 +194,13 @@ def _pathlib_names(tree: ast.Module) -> dict[str, tuple[str, int]]:
 
 
 def _makes(name: str, value: pathlib.PurePath) -> bool:
-    """Whether calling the class *name* gives the very type of *value*."""
+    """Whether a call of the class *name* returns the exact type of *value*."""
     made = {"Path": type(pathlib.Path()), "PurePath": type(pathlib.PurePath())}
     return type(value) is made.get(name, getattr(pathlib, name))
 
 
 def redefined(text: str, tree: ast.Module) -> str:
-    """A builtin that the literal *text* uses and the script gives another meaning, or ``""``."""
+    """A builtin that the literal *text* uses and the script binds to something else, or ``""``."""
     if not any(f"{name}(" in text for name in _BUILTINS):
         return ""
     nodes = ast.walk(ast.parse(text, mode="eval"))
@@ -218,12 +229,12 @@ _DEFINES = (*FUNCTIONS, ast.ClassDef)
 
 
 def frozen_path(site: Site, path: tuple[Step, ...], tree: ast.Module) -> str | None:
-    """``args.lr = {}``: the template that sets *path* at *site*, a path site; None if the text
-    does not tell how.
+    """The template that sets *path* at *site*, a path site (``args.lr = {}``); None if the text
+    does not show how.
     """
     bound = site.definition
     if bound is None or len(path) > 1:
-        return None  # what lies on the way is made by the running script
+        return None  # the running script makes the objects on the way
     name, step = bound.name, path[0]
     is_item = isinstance(step, int) or _is_mapping(bound.node, tree)
     if is_item is None:
@@ -239,7 +250,7 @@ def _is_attribute(step: str) -> bool:
 
 
 def _is_mapping(statement: ast.AST, tree: ast.Module) -> bool | None:
-    """Whether *statement* binds its name to a mapping; None if that cannot be told."""
+    """Whether *statement* binds its name to a mapping; None if the text does not show it."""
     if isinstance(statement, ast.Import):
         return False
     value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign)) else None
@@ -258,29 +269,31 @@ def _is_mapping(statement: ast.AST, tree: ast.Module) -> bool | None:
 
 
 def _is_plain_class(node: ast.AST) -> bool:
-    """Whether instances have attributes and nothing else: no bases, no items."""
+    """Whether *node* is a class whose instances have attributes only: no bases, no items."""
     if not isinstance(node, ast.ClassDef) or node.bases or node.keywords:
         return False
     return not any(getattr(one, "name", "") == "__setitem__" for one in node.body)
 
 
 def transformed_text(source: Source, request: Request) -> str:
-    """The text that is compiled for *request*; raises what ``build_program`` raises."""
-    return with_room(
-        lambda: prove(source, list(plan_edits(source, request).edits)).text, source.filename
-    )
+    """The text that is compiled for *request*; raises the errors of ``build_program``."""
+
+    def transformed() -> str:
+        return _proved_text(source, plan_edits(source, find_parameters(source), request).edits)
+
+    return with_room(transformed, source.filename)
 
 
 def request_all(source: Source) -> Request:
     """The Request for every parameter that a person would tune."""
     settings = [one for one in find_parameters(source) if one.is_setting and not one.refused]
-    targets = [(one.target, True, False) for one in _apart(settings)]
+    targets = [(one.target, True, False) for one in _independent(settings)]
     return Request(targets=tuple(targets))
 
 
-def _apart(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
-    """*parameters* without those that hold another one (a dict whose entries are there), and
-    without the second of two that share a place.
+def _independent(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
+    """*parameters* without those that contain another one (a dict with its entries), and without
+    the second of two that share a place.
     """
     places = {id(site.node) for one in parameters for site in one.sites}
     taken: set[int] = set()
@@ -294,8 +307,8 @@ def _apart(parameters: Sequence[Parameter]) -> Iterator[Parameter]:
 
 
 def in_bytes(text: str, source: Source, data: bytes) -> bytes:
-    """*text* as a file like that of *source*: its encoding, and its byte order mark if
-    *data*, the bytes of the file, has one.
+    """*text* in the encoding of *source*, with a byte order mark if *data*, the bytes of its
+    file, has one.
     """
     return _mark(data) + text.encode(source.encoding)
 
@@ -316,6 +329,6 @@ def _mark(data: bytes) -> bytes:
 
 
 def _lines(text: str) -> list[str]:
-    """With their ends; a form feed ends no line of Python."""
+    """The lines of *text* with their ends; a form feed ends no line of Python."""
     starts = Source("", text).line_starts
     return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)]) if start < end]

@@ -1,4 +1,6 @@
-"""The libcst pass: makes the edits of one statement. Alone in the transform to import libcst."""
+"""The libcst pass makes the edits of one statement. No other file of the transform imports
+libcst.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +15,29 @@ from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 from kohaku_ast.transform.find.assignments import Edit
 
 PlacedEdit = tuple[Edit, int, int]
-"""An Edit, and the UTF-8 bytes of the text at which its node begins and ends. A statement is
-known by where it begins (twice), a generator by its closing bracket.
+"""An Edit, and the start and the end of its node in UTF-8 bytes of the text. A statement has its
+start twice; a generator has its closing bracket.
 """
 
 
 class NotReadError(Exception):
-    """libcst refuses a statement, or does not print it as it is written."""
+    """libcst refuses a statement, or prints it in another way than it is written."""
 
 
 @dataclass(frozen=True)
 class EditedStatement:
-    """What became of the text of a statement."""
+    """The text of a statement with its edits made."""
 
-    #: The text with the edits made, without what was taken out.
+    #: The text with the edits made, without the guard that was taken out.
     text: str
-    #: The statement that was taken out, as a text of its own, with its comments; else empty.
+    #: The guard that was taken out, as a text of its own, with its comments; else empty.
     extracted: str
     #: The edits that found no node.
-    left: tuple[Edit, ...]
+    unapplied: tuple[Edit, ...]
 
 
 def edit_statement(text: str, edits: Sequence[PlacedEdit]) -> EditedStatement:
-    """*text*, whole lines of a statement or of a few on one line, with *edits* made.
+    """*text*, the whole lines of a statement or of several on one line, with *edits* made.
 
     Raises NotReadError.
     """
@@ -47,22 +49,22 @@ def edit_statement(text: str, edits: Sequence[PlacedEdit]) -> EditedStatement:
     except (cst.CSTValidationError, cst.ParserSyntaxError) as error:
         raise NotReadError(_first_line(error)) from None
     if not made.extracted:
-        return EditedStatement(new.code, "", made.left())
+        return EditedStatement(new.code, "", made.unapplied())
     # The comments above the first statement are the header of the module.
     extracted = new.with_changes(body=made.extracted).code
-    return EditedStatement(new.with_changes(header=[]).code, extracted, made.left())
+    return EditedStatement(new.with_changes(header=[]).code, extracted, made.unapplied())
 
 
 def _parsed(text: str) -> cst.Module:
     try:
         module = cst.parse_module(text)
     except (RecursionError, MemoryError):
-        raise  # with_room() gives it more
-    except Exception as error:  # syntax newer than libcst, or older than its authors thought of
+        raise  # with_room() calls again with a deep stack
+    except Exception as error:  # syntax that libcst does not know
         raise NotReadError(_first_line(error)) from None
-    # libcst sees no end of a line in a lone CR, nor behind a comment that ends in a backslash.
+    # libcst sees no line end in a lone CR, nor after a comment that ends in a backslash.
     module = module.with_changes(has_trailing_newline=True)
-    # Of `except X :` the blank is lost, and below it every position would be wrong.
+    # `except X :` loses its blank, and every position below would be wrong.
     if module.code != text:
         raise NotReadError("it prints other blanks than are written")
     return module
@@ -76,7 +78,7 @@ _Node = TypeVar("_Node", bound=cst.CSTNode)
 
 
 class _Pass(cst.CSTTransformer):
-    """Makes each edit at the node that has its place, and strikes it off."""
+    """Makes each edit at the node that has its place, and removes it from the list."""
 
     METADATA_DEPENDENCIES = (ByteSpanPositionProvider,)
 
@@ -87,7 +89,7 @@ class _Pass(cst.CSTTransformer):
         for edit, start, end in edits:
             self.edits[edit.change, start, end].append(edit)
 
-    def left(self) -> tuple[Edit, ...]:
+    def unapplied(self) -> tuple[Edit, ...]:
         return tuple(edit for edits in self.edits.values() for edit in edits)
 
     def on_leave(self, original: cst.CSTNode, updated: cst.CSTNode) -> object:  # type: ignore[override]
@@ -104,8 +106,8 @@ class _Pass(cst.CSTTransformer):
         return updated
 
     def call(self, original: cst.CSTNode, updated: cst.Call) -> cst.Call:
-        """More keywords; and of ``main(i for i in y)`` the generator, to which Python gives the
-        brackets of the call.
+        """Add keywords; and replace the generator of ``main(i for i in y)``, to which Python
+        counts the brackets of the call.
         """
         start, end = self.span(original)
         args = list(updated.args)
@@ -122,7 +124,7 @@ class _Pass(cst.CSTTransformer):
         start, end = self.span(original)
         lpar, rpar = list(updated.lpar), list(updated.rpar)
         if lpar and isinstance(original, (cst.Tuple, cst.GeneratorExp)):
-            # For Python the innermost brackets of these are a part of them.
+            # Python counts the innermost brackets of these to the expression.
             start, end = self.span(original.lpar[-1])[0], self.span(original.rpar[0])[1]
             del lpar[-1], rpar[0]
         if isinstance(original, cst.GeneratorExp):
@@ -133,8 +135,8 @@ class _Pass(cst.CSTTransformer):
         return new.with_changes(lpar=[*lpar, *new.lpar], rpar=[*new.rpar, *rpar])
 
     def replaced(self, start: int, end: int) -> cst.BaseExpression | None:
-        """The expression that takes the place of the one that stands there. Of two the proof
-        refuses one.
+        """The expression that replaces the one at this place, or None. If there are two, the
+        proof refuses one.
         """
         new = [cst.parse_expression(edit.text) for edit in self.take("replace", start, end)]
         return new[0] if new else None
@@ -146,7 +148,7 @@ class _Pass(cst.CSTTransformer):
         below = self.statements("after", start, _small)
         if not below:
             return updated
-        # A semicolon at the end of the line, or a line broken behind it, stays at the end.
+        # A semicolon at the end of the line, or a line break after it, stays at the end.
         last = below[-1].with_changes(semicolon=updated.semicolon)
         updated = updated.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
         return cst.FlattenSentinel([updated, *below[:-1], last])
@@ -171,7 +173,7 @@ class _Pass(cst.CSTTransformer):
         return [parse(edit.text) for edit in self.take(change, start)]
 
     def take(self, change: str, start: int, end: int | None = None) -> list[Edit]:
-        """The edits of that place, struck off."""
+        """The edits of that place, which are removed from the list."""
         return self.edits.pop((change, start, start if end is None else end), [])
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:

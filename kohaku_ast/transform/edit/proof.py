@@ -1,7 +1,7 @@
-"""The proof of a rewrite, by walking both trees; the new one takes the old positions.
+"""``prove``: a rewrite is proved by walking both trees, and the new one takes the old positions.
 
-A rewrite is right if, apart from the places that were edited on purpose, the new tree is
-the old tree. Where it is not, nothing is run.
+A rewrite is right if, apart from the places that were edited on purpose, the new tree is the old
+tree. If it is not, nothing is run.
 """
 
 from __future__ import annotations
@@ -9,21 +9,56 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NoReturn
 
 from kohaku_ast.errors import TransformError
+from kohaku_ast.transform.edit.rewrite import Rewritten
 from kohaku_ast.transform.find.assignments import Edit
-from kohaku_ast.transform.find.source import Source
+from kohaku_ast.transform.find.source import Source, parse_text
 
 _PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+
+@dataclass(frozen=True)
+class Proved:
+    """A rewrite that is proved; its trees have the positions of the script."""
+
+    text: str
+    module: ast.Module
+    #: The guards that were taken out of the module.
+    guards: tuple[ast.Module, ...] = ()
+
+
+def prove(source: Source, edits: Sequence[Edit], rewritten: Rewritten) -> Proved:
+    """The trees of *rewritten*, which has to be *source* with *edits* made and nothing else.
+
+    Raises TransformError if it is anything else.
+    """
+    module, *guards = (_parsed(text, source) for text in (rewritten.text, *rewritten.extracted))
+    check_and_place(source, module, edits, guards)
+    return Proved(rewritten.text, module, tuple(guards))
+
+
+def _parsed(text: str, source: Source) -> ast.Module:
+    """The tree of the rewritten *text*. A SyntaxError is our bug: the script itself was parsed
+    before.
+    """
+    try:
+        return parse_text(text, source.filename)
+    except SyntaxError as error:
+        raise TransformError(
+            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. "
+            "Nothing was run; this is a bug of kohaku_ast, please report it."
+        ) from None
 
 
 def check_and_place(
     source: Source, new: ast.Module, edits: Sequence[Edit], extracted: Sequence[ast.Module] = ()
 ) -> None:
-    """Prove that *new* is the tree of *source* with *edits* made, and *extracted* what was taken
-    out of it; give every node the position of its original.
+    """Prove that *new* is the tree of *source* with *edits* made, and *extracted* the guards that
+    were taken out; give every node the position of its original.
 
     Raises TransformError if they are anything else.
     """
@@ -37,7 +72,9 @@ def check_and_place(
 
 
 class _Proof:
-    """The two trees, node by node. Its own stack: a sum of 5,000 terms is 5,000 deep."""
+    """The comparison of two trees, node by node. It has a stack of its own: a sum of 5,000 terms
+    is 5,000 levels deep.
+    """
 
     def __init__(self, source: Source, edits: Sequence[Edit]) -> None:
         self.source = source
@@ -73,7 +110,8 @@ class _Proof:
         elif old is None and isinstance(new, ast.AST) and ("annotated", id(owner)) in self.edits:
             for edit in self.edits["annotated", id(owner)]:
                 self.inserted(new, edit)
-        # The type is compared too: 1 == 1.0 == True; repr tells -0.0 from 0.0 and keeps nan.
+        # The type is compared too: 1 == 1.0 == True; repr distinguishes -0.0 from 0.0, and finds
+        # nan equal to nan.
         elif type(old) is not type(new) or (old != new and repr(old) != repr(new)):
             self.fail(owner, f"its {name} {old!r} became {new!r}")
 
@@ -95,7 +133,7 @@ class _Proof:
             self.fail(owner, f"its {name} grew")
 
     def skip(self, owner: ast.AST, rest: Iterator[ast.AST], change: str, node: ast.AST) -> None:
-        """Pass over the nodes that were inserted by *change* at *node*."""
+        """Skip the nodes that *change* has inserted at *node*, after a check of each."""
         for edit in self.edits.get((change, id(node)), ()):
             new = next(rest, None)
             if new is None:
@@ -103,7 +141,9 @@ class _Proof:
             self.inserted(new, edit)
 
     def inserted(self, new: ast.AST, edit: Edit) -> None:
-        """*new* has to be the code of *edit*; it stands where the node of *edit* does."""
+        """Check that *new* is the code of *edit*, and give it the position of the node of
+        *edit*.
+        """
         if ast.dump(new) != _dumped(edit):
             self.fail(edit.node, "what was put there is something else")
         place_below(new, edit.shown_at or edit.node)

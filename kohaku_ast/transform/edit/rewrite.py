@@ -1,9 +1,9 @@
-"""Edits in, text out: everything that is not edited stays as it was, to the byte.
+"""``apply_edits``: edits in, text out. What is not edited stays as it was, to the byte.
 
 A unit is the innermost statement that an edit touches, without the blocks in it: of a class of
-1,500 lines its header, with a name in the place of its body. So an edit costs no more than the
-lines it changes, and what libcst cannot read concerns nothing but itself. Simple statements that
-share a line are one unit, and so are a header and a block on its line.
+1,500 lines its header, with a name in the place of its body. So an edit costs as much as the lines
+that it changes, and a statement that libcst cannot read hinders no other one. Simple statements
+that share a line are one unit, and so are a header and a block on its line.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from kohaku_ast.errors import BrokenInstallation, TransformError
+from kohaku_ast.errors import BrokenInstallation, SourceError, TransformError
 from kohaku_ast.transform.find.assignments import MARKER, Edit
 from kohaku_ast.transform.find.source import Source
 
 Splice = tuple[int, int, str]
-"""Start and end offset of a part of the text, and what takes its place."""
+"""Start and end offset of a part of the text, and the text that replaces it."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,32 @@ class Rewritten:
     """The text of a script with the edits made."""
 
     text: str
-    #: What was taken out, each a text of its own, in the order of the file.
+    #: The guards that were taken out, each a text of its own, in the order of the file.
     extracted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What the edits of one unit make of it."""
+class _EditedUnit:
+    """A unit with its edits made."""
 
     unit: Unit
     splices: list[Splice]
-    #: What stays in the module of a unit that is taken out; None if it is not.
+    #: For a unit that is taken out: the text that stays in the module; else None.
     rest: str | None = None
 
 
-def rewrite(source: Source, edits: Sequence[Edit]) -> Rewritten:
+def apply_edits(source: Source, edits: Sequence[Edit]) -> Rewritten:
     """The text of *source* with *edits* made; edits at one place keep their order.
 
-    Raises TransformError for an edit that cannot be made, and BrokenInstallation if libcst is
-    missing.
+    Raises SourceError for a script that uses our own marker, TransformError for an edit that cannot
+    be made, and BrokenInstallation if libcst is missing.
     """
+    if edits and MARKER in source.text:
+        raise SourceError(f"{source.filename}: cannot rewrite a script that uses the name {MARKER}")
     units = _by_unit(source, edits)
-    made = [_make(source, unit, own) for unit, own in units]
-    splices = [splice for one in made for splice in one.splices]
-    taken = [one for one in made if one.rest is not None]
+    edited = [_edit_unit(source, unit, own) for unit, own in units]
+    splices = [splice for one in edited for splice in one.splices]
+    taken = [one for one in edited if one.rest is not None]
     extracted = [_spliced(source, one.unit.start, one.unit.end, splices) for one in taken]
     for one in taken:
         unit = one.unit
@@ -84,36 +86,37 @@ def _spliced(source: Source, start: int, end: int, splices: list[Splice]) -> str
     return "".join([*pieces, source.text[start:end]])
 
 
-def _make(source: Source, unit: Unit, edits: list[Edit]) -> _Made:
-    """Make *edits* in their unit by the libcst pass."""
+def _edit_unit(source: Source, unit: Unit, edits: list[Edit]) -> _EditedUnit:
+    """*unit* with *edits*, made by the libcst pass or, if libcst cannot read it, without."""
     try:
-        # For an edit alone: this import takes longer than all else that a cold run does.
+        # Here: a cold run without an edit needs none, and this import takes longer than all the
+        # rest.
         from kohaku_ast.transform.edit.libcst_pass import NotReadError, edit_statement
     except ImportError as error:
         why = str(error).partition("\n")[0]
         raise BrokenInstallation(
-            f"to rewrite a script takes libcst: pip install libcst ({why})"
+            f"rewriting a script needs libcst: pip install libcst ({why})"
         ) from error
     try:
         made = edit_statement(unit.text, [_placed(unit, edit) for edit in edits])
     except NotReadError as error:
         return _without_libcst(source, unit, edits, str(error))
-    if made.left:
-        lost = made.left[0]
+    if made.unapplied:
+        lost = made.unapplied[0]
         raise TransformError(
             f"{source.filename}:{lost.line}: libcst has no node where the value of "
             f"{lost.target!r} goes. Nothing was run; this is a bug of kohaku_ast, please report it."
         )
     if not made.extracted:
-        return _Made(unit, _splices(unit, made.text))
-    return _Made(unit, _splices(unit, made.extracted), "".join(unit.split(made.text)))
+        return _EditedUnit(unit, _splices(unit, made.text))
+    return _EditedUnit(unit, _splices(unit, made.extracted), "".join(unit.split(made.text)))
 
 
 def _placed(unit: Unit, edit: Edit) -> tuple[Edit, int, int]:
-    """*edit* with the bytes in the unit's text at which its node begins and ends."""
+    """*edit* with the start and the end of its node, in bytes of the unit's text."""
     start, end = unit.source.span(edit.node)
     if edit.change not in ("replace", "keyword"):
-        end = start  # that of a statement may be in a block
+        end = start  # the end of a statement may be in a block
     elif isinstance(edit.node, ast.GeneratorExp):
         start = end - 1  # its brackets may be those of a call: its place is the last one
     return edit, unit.byte(start), unit.byte(end)
@@ -123,9 +126,10 @@ def _splices(unit: Unit, printed: str) -> list[Splice]:
     return [(*piece, text) for piece, text in zip(unit.pieces, unit.split(printed))]
 
 
-def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> _Made:
-    """The edits that need no layout, in text that libcst cannot read: an expression in the place
-    of another, a value behind an annotation, and all lines of a guard.
+def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> _EditedUnit:
+    """*unit*, which libcst cannot read, with *edits*. Only those that need no layout are
+    possible: an expression in the place of another, a value after an annotation, and all lines
+    of a guard.
     """
     splices: list[Splice] = []
     for edit in edits:
@@ -143,12 +147,12 @@ def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> 
                 f"({why}). Write the statement in another way, or override something in it."
             )
     is_taken = any(edit.change == "extract" for edit in edits)
-    return _Made(unit, splices, "" if is_taken else None)
+    return _EditedUnit(unit, splices, "" if is_taken else None)
 
 
 _BLANKS = " \t\f"
 _BETWEEN = re.compile(r"[ \t\f]*;(?:[ \t\f]|\\(?:\r\n|\r|\n))*")
-"""What stands between two statements of one line, which a backslash may break."""
+"""The text between two statements of one line; a backslash may break the line."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class _Block:
 
 @dataclass(frozen=True)
 class Unit:
-    """Some lines of a script, without the blocks that are left out."""
+    """Some lines of a script, without the blocks in them."""
 
     source: Source
     #: Offsets in the script's text.
@@ -186,7 +190,9 @@ class Unit:
         return whole
 
     def byte(self, offset: int) -> int:
-        """Where the *offset* in the script's text, in one of the pieces, is in ``text``."""
+        """The byte in ``text`` at *offset* in the script's text, which lies in one of the
+        pieces.
+        """
         before = len(self._head)
         for (start, end), name in zip(self.pieces, [*self._names, ""]):
             if offset <= end:
@@ -195,7 +201,7 @@ class Unit:
         raise ValueError(f"{offset} is in no piece")  # never: such a node has a unit of its own
 
     def split(self, printed: str) -> list[str]:
-        """The pieces of *printed*, which is ``text`` after the edits."""
+        """The pieces of *printed*, the ``text`` after the edits."""
         rest = printed.removeprefix(self._head).removesuffix(self._line_end)
         pieces = []
         for name in self._names:
@@ -205,7 +211,7 @@ class Unit:
 
     @property
     def _head(self) -> str:
-        """What an indented statement has to stand below."""
+        """The line above an indented statement, else empty."""
         return f"if 1:{self._line_end}" if self.source.text[self.start] in _BLANKS else ""
 
     @cached_property
@@ -216,7 +222,7 @@ class Unit:
 
     @cached_property
     def _names(self) -> list[str]:
-        """The line that stands for each block; a script that has MARKER is not rewritten."""
+        """The line that stands for each block. No script has MARKER: ``apply_edits`` refuses it."""
         return [f"{block.indent}{MARKER}{number}_" for number, block in enumerate(self.blocks)]
 
 
@@ -247,7 +253,7 @@ def find_line(source: Source, node: ast.AST) -> Line:
 
 
 def make_unit(source: Source, line: Line, with_comments: bool) -> Unit:
-    """The Unit of *line*, with the comments right above it if they are wanted."""
+    """The Unit of *line*, if asked for *with_comments* right above it."""
     number = _first_line(source, line.statements[0])
     while with_comments and number - 1 > line.above and _is_comment(source, number - 1):
         number -= 1
@@ -302,17 +308,19 @@ def _block(source: Source, statements: list[ast.stmt]) -> _Block:
 
 
 def _is_below_header(source: Source, block: list[ast.stmt]) -> bool:
-    """Whether *block* has lines of its own; a line that a backslash breaks is one."""
+    """Whether *block* has lines of its own; a line broken by a backslash counts as one line."""
     line = _first_line(source, block[0])
     start = source.line_starts[line - 1]
     if line == block[0].lineno and source.text[start : source.span(block[0])[0]].strip(_BLANKS):
         return False
-    # A comment may end in a backslash, too: then the block stays in the unit, which does no harm.
+    # A comment may end in a backslash too: then the block stays in the unit, which is harmless.
     return not source.lines[line - 2].endswith("\\")
 
 
 def _first_line(source: Source, statement: ast.stmt) -> int:
-    """The line it begins on: that of the first ``@``, which may be above what it calls."""
+    """The first line of *statement*: that of the first ``@``, which may be above the decorator's
+    name.
+    """
     decorators = getattr(statement, "decorator_list", ())
     if not decorators:
         return statement.lineno
@@ -323,7 +331,9 @@ def _first_line(source: Source, statement: ast.stmt) -> int:
 
 
 def _start_of_line(source: Source, line: int) -> int:
-    """Behind its form feeds: libcst drops one at the start, and Python counts columns anew."""
+    """The offset of *line* after its form feeds: libcst drops one at the start, and Python
+    counts the columns from there.
+    """
     text = source.lines[line - 1]
     blanks = len(text) - len(text.lstrip(_BLANKS))
     return source.line_starts[line - 1] + text.rfind("\f", 0, blanks) + 1

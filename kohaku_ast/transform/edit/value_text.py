@@ -1,4 +1,6 @@
-"""A value as Python source, and which values can be written so."""
+"""``literal``: a value as Python source; and which expressions of a script mean the same
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from collections.abc import Callable
 from kohaku_ast.transform.find.paths import is_setting
 from kohaku_ast.transform.find.source import parse_text
 
-# PosixPath only where the script names nothing better: it cannot be made on Windows.
+# PosixPath last: a script that uses it does not run on Windows.
 PATH_CLASSES = (
     "Path", "PurePosixPath", "PureWindowsPath", "PurePath", "PosixPath", "WindowsPath",
 )  # fmt: skip
@@ -20,12 +22,12 @@ PATH_CLASSES = (
 PathName = Callable[[pathlib.PurePath], str]
 """A path -> how the script writes its class (``Path``, ``pathlib.Path``), or ``""``."""
 
-# Python's parser gives up at 100 brackets in each other, and the script may have some around.
+# Python's parser refuses 100 nested brackets, and the script may have some around the value.
 _MOST_DEPTH = 80
 
 
 class LiteralError(ValueError):
-    """A value has no literal form; the text says what it is."""
+    """A value has no literal form; the message names its type."""
 
 
 def unnamed(value: pathlib.PurePath) -> str:
@@ -34,7 +36,7 @@ def unnamed(value: pathlib.PurePath) -> str:
 
 
 def literal(value: object, path_name: PathName = unnamed, depth: int = 0) -> str:
-    """The text of *value*; raises LiteralError if it holds anything that has none.
+    """The text of *value*; raises LiteralError if anything in it has none.
 
     Only exact types count: a subclass (numpy.float64, a namedtuple) would come back as another.
     """
@@ -47,7 +49,7 @@ def literal(value: object, path_name: PathName = unnamed, depth: int = 0) -> str
         return _DISPLAYS[kind](value, lambda inner: literal(inner, path_name, depth + 1))
     if isinstance(value, pathlib.PurePath):
         return _path(value, path_name)
-    # The name of an enum's member, as text values give it; its class is known to the script only.
+    # The name of an enum's member, read from a text value; only the script has its class.
     class_text = getattr(value, "class_text", "") if isinstance(value, str) else ""
     if class_text:
         return f"{class_text}.{value}"
@@ -55,20 +57,20 @@ def literal(value: object, path_name: PathName = unnamed, depth: int = 0) -> str
 
 
 def type_name(value: object) -> str:
-    """The type of *value*, with its module where that says something."""
+    """The name of the type of *value*, with its module unless that is builtins or ``__main__``."""
     kind = type(value)
     shown = kind.__module__ in ("builtins", "__main__")
     return kind.__qualname__ if shown else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def in_encoding(text: str, encoding: str) -> str:
-    """*text*, a literal, as a file in *encoding* can hold it: ``"東京"`` as escapes in latin-1."""
+    """*text*, a literal, in characters that *encoding* has: ``"東京"`` in latin-1 as escapes."""
     try:
         if text.encode(encoding).decode(encoding) == text:
             return text
     except UnicodeError:
         pass
-    # Outside ASCII a literal has nothing but characters of its texts, and no raw texts.
+    # Characters outside ASCII stand only in the strings of a literal, and none of them is raw.
     return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
@@ -78,14 +80,14 @@ def _float(value: float) -> str:
 
 def _complex(value: complex) -> str:
     text = repr(value)
-    # What Python prints is not always what it reads: (-0+1j) loses its sign, infj is a name.
+    # Python does not read all that it prints: (-0+1j) loses its sign, infj is a name.
     if cmath.isfinite(value) and repr(ast.literal_eval(text)) == text:
         return text
     return f"complex({_float(value.real)}, {_float(value.imag)})"
 
 
 def _int(value: int) -> str:
-    # Python prints no decimals beyond 4,300 digits, and reads none.
+    # Python neither prints nor reads decimals of more than 4,300 digits.
     return repr(value) if value.bit_length() < 14_000 else hex(value)
 
 
@@ -101,7 +103,7 @@ _SCALARS: dict[type, Callable[..., str]] = {
 }
 
 Write = Callable[[object], str]
-"""What writes the elements of a container."""
+"""Writes an element of a container."""
 
 
 def _list(value: list[object], write: Write) -> str:
@@ -120,7 +122,7 @@ def _set(value: set[object] | frozenset[object], write: Write) -> str:
     if not value:
         return "set()"
     texts = [write(inner) for inner in value]
-    # Numbers hash alike in every process, and their order shows; the order of texts is chance.
+    # The order of numbers is the same in every process; that of texts changes with the hash seed.
     is_stable = all(type(inner) in (bool, int, float, complex) for inner in value)
     return f"{{{', '.join(texts if is_stable else sorted(texts))}}}"
 
@@ -156,7 +158,8 @@ _MUTABLE = (ast.List, ast.Dict, ast.Set)
 
 
 def why_not_plain(value: ast.expr, known: set[str], imports: dict[str, str]) -> str:
-    """Why *value* says nothing outside its script; empty if it is plain there as here.
+    """The reason why *value* means nothing outside its script; empty if it means the same
+    elsewhere.
 
     *known* are the globals of the script, *imports* what ``imports_of`` found.
     """
@@ -178,7 +181,9 @@ def _reason(value: ast.expr) -> str:
 
 
 def imports_of(tree: ast.Module) -> dict[str, str]:
-    """Name -> import line, of what plain values may use: ``Path``, ``pathlib``, ``Decimal``."""
+    """Name -> import line, for the names that plain values may use (``Path``, ``pathlib``,
+    ``Decimal``).
+    """
     found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and not node.level:
@@ -198,15 +203,15 @@ def names_in(value: ast.expr) -> set[str]:
 
 
 def in_brackets(text: str) -> str:
-    """*text*, an expression, so that it stays one behind ``=`` and between the items of a list."""
+    """*text*, an expression, in brackets if it needs them after ``=`` or as the item of a list."""
     whole = ast.dump(expression(f"({text}\n)"))
     try:
-        behind = expression(text)
+        right_side = expression(text)
         item = expression(f"[{text}]")
     except SyntaxError:
         return f"({text})"
     alone = isinstance(item, ast.List) and len(item.elts) == 1 and ast.dump(item.elts[0]) == whole
-    return text if alone and ast.dump(behind) == whole else f"({text})"
+    return text if alone and ast.dump(right_side) == whole else f"({text})"
 
 
 def expression(text: str) -> ast.expr:

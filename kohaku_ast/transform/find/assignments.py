@@ -1,4 +1,8 @@
-"""Sites: places in a script's text where a value can be put; those of assignments."""
+"""A Site is a place in a script's text that takes a value; an Edit is a Site with its value.
+
+Here are the sites of assignments (a new right side, a statement after the assignment, a path below
+its name). Those of calls stand in ``calls.py``, those of options in ``options.py``.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,15 @@ from kohaku_ast.transform.find.bindings import Definition
 from kohaku_ast.transform.find.source import Source
 
 MARKER = "__kogine__"
-"""The name that stands for the given values in rewritten text (``lr = __kogine__["lr"]``).
+"""The name that stands for the overriding values in rewritten text (``lr = __kogine__["lr"]``).
 
-It is text only: in the compiled code every use of it is a constant (see ``lower.py``).
+It stands in the text only: in the compiled code each use of it is a constant (see ``lower``).
 """
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place that takes a value, whatever the value is."""
+    """A place that takes a value."""
 
     #: The node of the original tree that the place belongs to.
     node: ast.AST
@@ -31,9 +35,9 @@ class Site:
     #: The line that has to run for the value to be used.
     line: int
     #: The name that a new keyword or a new statement gives the value to; empty for a statement
-    #: that sets something below the name.
+    #: that sets a path below the name.
     name: str = ""
-    #: What a new statement binds again, or sets something below.
+    #: The definition whose name a new statement binds again or sets a path below.
     definition: Definition | None = None
 
 
@@ -56,12 +60,12 @@ class Edit:
 
 
 def marker(target: str) -> str:
-    """The text that stands for the value given to *target*."""
+    """The text that stands for the value of *target*."""
     return f"{MARKER}[{target!r}]"
 
 
 def fill(site: Site, value: str, target: str) -> Edit:
-    """The Edit that puts the text *value*, given to *target*, at *site*."""
+    """The Edit that puts *value*, the text of the value of *target*, at *site*."""
     return Edit(
         site.node,
         site.change,
@@ -75,13 +79,13 @@ def fill(site: Site, value: str, target: str) -> Edit:
 
 
 def assign_site(definition: Definition) -> Site:
-    """The right side, wherever it stands (``a, b = 1, 2`` has one for each name)."""
+    """The right side of an assignment (``a, b = 1, 2`` has one for each name)."""
     assert definition.value is not None
     return Site(definition.value, "replace", "{}", definition.line)
 
 
 def declared_site(definition: Definition) -> Site:
-    """``lr: float`` gets a value."""
+    """``lr: float``, which gets a value."""
     return Site(definition.node, "annotated", "{}", definition.line)
 
 
@@ -93,14 +97,16 @@ def rebind_site(definition: Definition) -> Site:
 
 
 def path_site(definition: Definition) -> Site:
-    """A statement that sets the path: by item in a mapping, by attribute elsewhere."""
+    """A statement that sets a path below the name: an item of a mapping, else an attribute."""
     template = f"{{}}.set({definition.name})"
     node, change = definition.bound_at
     return Site(node, change, template, definition.line, definition=definition)
 
 
 def join_unpacked(source: Source, edits: list[Edit]) -> list[Edit]:
-    """*edits* with those that bind again all names of one statement made one replacement."""
+    """*edits*, in which one replacement takes the place of all that bind the names of one statement
+    again, if they bind every one of its names.
+    """
     bound: dict[int, dict[str, Edit]] = {}
     for edit in edits:
         if edit.change == "after" and edit.name:
@@ -124,7 +130,7 @@ def _binds_all(edits: dict[str, Edit]) -> bool:
 
 
 def _target_names(node: ast.AST) -> list[str] | None:
-    """All that an assignment binds, or None if it binds anything but plain names."""
+    """The names that an assignment binds; None if it binds more than plain names."""
     if not isinstance(node, ast.Assign):
         return None
     names: list[str] = []

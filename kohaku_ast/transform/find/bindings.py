@@ -1,4 +1,6 @@
-"""What the statements of one scope bind, which of them count, and the guard."""
+"""Which names the statements of a scope bind, which of these definitions an override replaces, and
+the guard.
+"""
 
 from __future__ import annotations
 
@@ -33,24 +35,24 @@ class Definition:
     #: ``unpacked``/``chained``: shares its right side with other names; ``import``, ``def``,
     #: ``class``, ``with``, ``case``, ``except``, ``for``, ``star``, ``type``: bound by these.
     form: str
-    #: What the name is bound to, if that is one expression.
+    #: The expression that the name is bound to, if it is one.
     value: ast.expr | None
     #: The branches around it.
     arms: Arms
     #: Whether it runs once for each turn of a loop.
     looped: bool = False
     annotation: ast.expr | None = None
-    #: Every expression that is evaluated to bind it: what it may read the old value from.
+    #: Every expression that is evaluated to bind it: these may read the old value.
     reads: tuple[ast.AST, ...] = ()
 
     @property
     def shown(self) -> ast.AST:
-        """The node to show as its place: a ``match_case`` has no position."""
+        """The node whose position stands for it: a ``match_case`` has none."""
         return self.node.pattern if isinstance(self.node, ast.match_case) else self.node
 
     @property
     def line(self) -> int:
-        """Where it stands, for messages."""
+        """The line where it stands, for messages."""
         return int(self.shown.lineno)  # type: ignore[attr-defined]
 
     @property
@@ -77,7 +79,7 @@ def find_definitions(scope: Scope) -> list[Definition]:
 
 
 class _Walk:
-    """Goes through the statements of one scope and not into the scopes inside it."""
+    """Goes through the statements of one scope, without the scopes inside it."""
 
     def __init__(self, is_module: bool) -> None:
         self.is_module = is_module
@@ -148,7 +150,7 @@ def _bound_by(node: ast.stmt) -> Iterator[tuple[str, str, ast.expr | None]]:
     elif isinstance(node, FUNCTIONS):
         yield node.name, "def", None
     elif isinstance(node, ast.ImportFrom) and node.module == "__future__":
-        return  # for the compiler: nothing but another of its kind may follow it
+        return  # only another `from __future__` import may follow it, so no value can
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         for alias in node.names:
             if alias.name == "*":
@@ -183,17 +185,18 @@ def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]
         yield target.id, value
     elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
         elements = [*target.elts, *value.elts]
-        if len(target.elts) == len(value.elts) and not any(map(_is_starred, elements)):
+        if len(target.elts) == len(value.elts) and not any(map(is_starred, elements)):
             for inner, element in zip(target.elts, value.elts):
                 yield from _paired(inner, element)
         else:
             for inner, element in zip(target.elts, value.elts):
-                if _is_starred(inner) or _is_starred(element):
-                    return  # from here on positions are not known
+                if is_starred(inner) or is_starred(element):
+                    return  # the positions that follow depend on the length of the starred one
                 yield from _paired(inner, element)
 
 
-def _is_starred(node: ast.expr) -> bool:
+def is_starred(node: ast.expr) -> bool:
+    """Whether *node* is ``*something``."""
     return isinstance(node, ast.Starred)
 
 
@@ -244,7 +247,7 @@ def is_guard(node: ast.stmt) -> bool:
 
 
 def always_runs(node: ast.If) -> bool:
-    """Whether being the main script is enough for the body to run: ``and debug`` is one more
+    """Whether the body runs whenever the file is the main script: ``and debug`` is one more
     condition, ``or debug`` is none.
     """
     return _asks_for_main(node.test, all)
@@ -276,8 +279,8 @@ def find_guards(tree: ast.Module) -> list[ast.If]:
 
 
 def entry_statements(tree: ast.Module) -> list[ast.stmt]:
-    """Where the call that starts the program is looked for: the guards' bodies or, without
-    a guard, the last statement of the module (that of ``main()`` or ``sys.exit(main())``).
+    """The statements in which the call that starts the program is looked for: the guards' bodies
+    or, without a guard, the last statement of the module (``main()``, ``sys.exit(main())``).
     """
     guards = find_guards(tree)
     if guards:
@@ -288,12 +291,12 @@ def entry_statements(tree: ast.Module) -> list[ast.stmt]:
 _NEVER = {"for", "except", "star", "declared"}
 
 
-def counted(definitions: list[Definition]) -> list[Definition]:
+def effective_definitions(definitions: list[Definition]) -> list[Definition]:
     """The definitions of one name that an override replaces, the first one first.
 
-    The first in the file; those in sibling arms of its branches; and later ones that would
-    throw the override away: unconditional, and not made from the old value. Empty if the
-    name is bound only by or inside loops, or by ``except``.
+    These are the first one in the file, those in sibling arms of its branches, and later ones that
+    would undo the override: unconditional, and not made from the old value. Empty if the name is
+    bound only by or inside loops, or by ``except``.
     """
     usable = [one for one in definitions if not one.looped and one.form not in _NEVER]
     if not usable:
@@ -309,7 +312,7 @@ def counted(definitions: list[Definition]) -> list[Definition]:
 
 
 def _declared(definitions: list[Definition]) -> list[Definition]:
-    """``lr: float``: overriding it gives the annotation a value."""
+    """``lr: float``: an override gives the annotation a value."""
     return [one for one in definitions if one.form == "declared" and not one.looped][:1]
 
 

@@ -1,4 +1,6 @@
-"""Calls: defaults of parameters, fields of dataclasses, and the call that starts the program."""
+"""Sites in functions and calls: defaults of parameters, fields of dataclasses, and the arguments of
+the call that starts the program.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,12 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from kohaku_ast.transform.find.assignments import Site
-from kohaku_ast.transform.find.bindings import entry_statements, find_definitions, find_guards
+from kohaku_ast.transform.find.bindings import (
+    entry_statements,
+    find_definitions,
+    find_guards,
+    is_starred,
+)
 from kohaku_ast.transform.find.paths import called_name
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -23,7 +30,7 @@ def parameters_of(function: Function) -> Iterator[tuple[ast.arg, ast.expr | None
 
 
 def default_site(default: ast.expr) -> Site:
-    """The default in place; inside ``typer.Option(0.1, "--lr")`` if it is one."""
+    """The place of the default; of ``typer.Option(0.1, "--lr")`` that of 0.1."""
     if is_field(default):
         assert isinstance(default, ast.Call)
         return field_site(default, default.lineno)
@@ -36,12 +43,14 @@ _FACTORIES = {"default_factory", "factory"}
 
 
 def is_field(value: ast.expr) -> bool:
-    """Whether *value* describes a field instead of being its value."""
+    """Whether *value* is a call that describes a field (``field(default=3)``), not the field's
+    value.
+    """
     return isinstance(value, ast.Call) and called_name(value.func) in _FIELDS | _FIRST_IS_DEFAULT
 
 
 def field_default(call: ast.Call) -> tuple[ast.expr, bool] | None:
-    """The expression that makes a field's value, and whether it is a factory."""
+    """The default of a field, and whether it is a factory; None if the field has none."""
     for keyword in call.keywords:
         if keyword.arg in _FACTORIES:
             return keyword.value, True
@@ -53,7 +62,7 @@ def field_default(call: ast.Call) -> tuple[ast.expr, bool] | None:
 
 
 def field_site(call: ast.Call, line: int) -> Site:
-    """Where the value of the field is written."""
+    """The place of the field's value."""
     found = field_default(call)
     if found is None:
         return Site(call, "keyword", "{}", line, "default")
@@ -62,7 +71,9 @@ def field_site(call: ast.Call, line: int) -> Site:
 
 
 def factory_result(value: ast.expr) -> ast.expr | None:
-    """What a default factory returns, as far as the text tells: ``lambda: [1]``, ``list``."""
+    """The expression that a default factory returns (``lambda: [1]``, ``list``); None if the text
+    does not show it.
+    """
     if isinstance(value, ast.Lambda):
         return value.body
     empty: dict[str, ast.expr] = {
@@ -73,35 +84,29 @@ def factory_result(value: ast.expr) -> ast.expr | None:
     return empty.get(called_name(value))
 
 
-# Other scopes; and loops: a call that is made many times is work, not the start of the program;
-# before Python 3.12 the positions inside an f-string are wrong.
+# Scopes of their own. Loops: a call that is repeated does not start the program. f-strings: before
+# Python 3.12 the positions inside them are wrong.
 _NOT_ENTERED = (
     ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.AsyncFor,
     ast.While, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.JoinedStr,
 )  # fmt: skip
 
-# What may stand below the call: `result = main()`, then `print(result)`.
-_PASSED_OVER = (
-    ast.Expr,
-    ast.Assign,
-    ast.AnnAssign,
-    ast.AugAssign,
-    ast.Assert,
-    ast.Delete,
-    ast.Pass,
-)
+# Statements that may follow the call: `result = main()`, then `print(result)`.
+_MAY_FOLLOW = (
+    ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Assert, ast.Delete, ast.Pass,
+)  # fmt: skip
 
 
 def entry_calls(tree: ast.Module, functions: Mapping[str, Function]) -> list[ast.Call]:
-    """The calls to functions of the module that the guard makes (without a guard: that the
-    last statement to make one makes); of ``main(parse())`` the outer one.
+    """The calls to functions of the module in the guard or, without a guard, in the last statement
+    that has one; of ``main(parse())`` the outer call.
     """
     if find_guards(tree):
         own = [_calls_in(statement, functions) for statement in entry_statements(tree)]
         return [call for calls in own for call in calls]
     for statement in reversed(tree.body):
         found = list(_calls_in(statement, functions))
-        if found or not isinstance(statement, _PASSED_OVER):
+        if found or not isinstance(statement, _MAY_FOLLOW):
             return found
     return []
 
@@ -116,7 +121,7 @@ def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.
         yield from _calls_in(child, functions)
 
 
-def find_marked(tree: ast.Module) -> list[str]:
+def find_marked_entrypoints(tree: ast.Module) -> list[str]:
     """The functions of the module that are marked with ``@kohaku_ast.entrypoint``."""
     marks = {"kohaku_ast.entrypoint"}
     for node in ast.walk(tree):
@@ -134,7 +139,9 @@ def find_marked(tree: ast.Module) -> list[str]:
 def pick_call(
     calls: list[ast.Call], functions: Mapping[str, Function], names: list[str]
 ) -> ast.Call | None:
-    """The one of *calls* that can take keywords *names*; None if there is none or a choice."""
+    """The one of *calls* that can take the keywords *names*; None if none can, or several can and
+    not exactly one of them calls ``main``.
+    """
     fitting = [call for call in calls if accepts(functions[called_name(call.func)], names)]
     mains = [call for call in fitting if called_name(call.func) == "main"]
     if len(fitting) == 1:
@@ -152,29 +159,29 @@ def accepts(function: Function, names: list[str]) -> bool:
 
 
 def argument_site(call: ast.Call, function: Function, name: str) -> Site | None:
-    """Where *call* passes the argument *name*, by keyword or by position; else None."""
+    """The place of the argument *name* in *call*, a keyword or a position; None if it is not
+    passed.
+    """
     for keyword in call.keywords:
         if keyword.arg == name:
             return Site(keyword.value, "replace", "{}", call.lineno)
     positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]
     index = positional.index(name) if name in positional else len(call.args)
-    if index < len(call.args) and not any(map(_is_starred, call.args[: index + 1])):
+    if index < len(call.args) and not any(map(is_starred, call.args[: index + 1])):
         return Site(call.args[index], "replace", "{}", call.lineno)
     return None
 
 
 def keyword_site(call: ast.Call, function: Function, name: str) -> Site:
-    """Where the argument *name* of *call* is written, or a new keyword."""
+    """The place of the argument *name* in *call*, else that of a new keyword."""
     found = argument_site(call, function, name)
     return found or Site(call, "keyword", "{}", call.lineno, name)
 
 
-def _is_starred(node: ast.expr) -> bool:
-    return isinstance(node, ast.Starred)
-
-
 def argument_sites(call: ast.Call, function: Function, count: int) -> list[Site] | None:
-    """Where the first *count* positional arguments are written; None if that cannot be told."""
+    """The places of the first *count* positional arguments; None if ``*args`` hides them or the
+    function has fewer.
+    """
     if any(isinstance(argument, ast.Starred) for argument in call.args[:count]):
         return None
     positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]

@@ -1,4 +1,4 @@
-"""What the comments of a script say of its lines: help for a definition, and its section."""
+"""The comments of a script: the help of a definition, and the title of its section."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BLANK = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, token
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a comment, or the first code of a line, stands."""
+    """The place of a comment, or of the first code of a line."""
 
     line: int
     column: int
@@ -31,48 +31,49 @@ class _Place:
 class Comments:
     """The comments of one script, by line."""
 
-    #: Line -> the comment behind its code.
+    #: Line -> the comment after its code.
     trailing: dict[int, str] = field(default_factory=dict)
-    #: Line -> the comment that has the line to itself.
+    #: Line -> the comment that fills the line.
     own: dict[int, _Place] = field(default_factory=dict)
     #: The first code of each line.
     code: list[_Place] = field(default_factory=list)
-    #: Lines from which on a section holds, in order, and its title.
+    #: The line at which each section begins, in order, and its title.
     starts: list[tuple[int, str]] = field(default_factory=list)
     #: Lines that are part of a section comment.
     banners: set[int] = field(default_factory=set)
 
     def help(self, first: int, last: int) -> str:
-        """What is said of the statement on lines *first* to *last*: behind it, else above it."""
-        behind = self.behind(first) or self.behind(last)
-        return behind or self.above(first)
+        """The help of the statement on lines *first* to *last*: the comment after it, else above
+        it.
+        """
+        return self.trailing_help(first) or self.trailing_help(last) or self.above(first)
 
-    def behind(self, line: int) -> str:
+    def trailing_help(self, line: int) -> str:
         """The comment at the end of *line*."""
         return help_text(self.trailing.get(line, ""))
 
     def above(self, line: int) -> str:
-        """The comment lines that end right above *line*, at its own indentation."""
+        """The comment lines right above *line* that have its indentation."""
         column = next((place.column for place in self.code if place.line == line), -1)
-        said: list[str] = []
+        texts: list[str] = []
         while (place := self.own.get(line := line - 1)) and line not in self.banners:
             if place.column != column:
                 break
-            said.insert(0, self._said(place))
-        return " ".join(filter(None, said))
+            texts.insert(0, self._help(place))
+        return " ".join(filter(None, texts))
 
-    def _said(self, place: _Place) -> str:
+    def _help(self, place: _Place) -> str:
         text = help_text(place.text)
         return "" if is_for_python(place.text, place.line) or is_code(text) else text
 
     def section(self, line: int) -> str:
-        """The title of the section that *line* stands in; empty if in none."""
+        """The title of the section that *line* stands in; empty if it is in none."""
         index = bisect.bisect_right(self.starts, line, key=lambda start: start[0])
         return self.starts[index - 1][1] if index else ""
 
 
 def read_comments(source: Source) -> Comments:
-    """The comments of *source*; none if its text cannot be taken apart."""
+    """The comments of *source*; none if its text cannot be tokenized."""
     comments = Comments()
     try:
         _collect(source, comments)
@@ -102,7 +103,7 @@ def _collect(source: Source, comments: Comments) -> None:
 
 
 def _titles(comments: Comments) -> Iterator[tuple[int, str]]:
-    """Each line of a section comment that says where a section starts, and its title."""
+    """The line of each section comment at which a section begins, and its title."""
     for line, place in comments.own.items():
         found = banner(place.text)
         if found is None or line in comments.banners:
@@ -112,7 +113,7 @@ def _titles(comments: Comments) -> Iterator[tuple[int, str]]:
 
 
 def _ruled(comments: Comments, line: int) -> str:
-    """The title below, or above, the bare line of dashes at *line*; empty if it only divides."""
+    """The title below, else above, the bare line of dashes at *line*; empty if it has none."""
     below = comments.own.get(line + 1)
     if below and _is_title(below):
         comments.banners.add(line + 1)
@@ -132,7 +133,7 @@ def _is_title(place: _Place) -> bool:
 
 
 def _closing(comments: Comments, line: int) -> range:
-    """The lines from *line* to the bare line that closes a banner; empty without one."""
+    """The lines from *line* to the bare line that closes a banner; empty if none does."""
     end = line
     while end in comments.own and end < line + 6:
         if banner(comments.own[end].text) == "":
@@ -142,7 +143,9 @@ def _closing(comments: Comments, line: int) -> range:
 
 
 def _starts(comments: Comments, titles: dict[int, str]) -> Iterator[tuple[int, str]]:
-    """Where another section begins to hold: at its comment, or where the block around it ends."""
+    """The line at which each section begins (its comment, or the end of the block around the
+    section before), and its title.
+    """
     open_ones: list[tuple[_Place, str]] = []
     places = [comments.own[line] for line in titles] + comments.code
     for place in sorted(places, key=lambda place: place.line):
@@ -154,7 +157,7 @@ def _starts(comments: Comments, titles: dict[int, str]) -> Iterator[tuple[int, s
 
 
 def _ends(section: _Place, place: _Place) -> bool:
-    """Whether the section does not reach *place*: another one, or code further out."""
+    """Whether *section* ends at *place*, which is another section or code further out."""
     if section.depth != place.depth:
         return section.depth > place.depth
     if place.text:
@@ -162,7 +165,7 @@ def _ends(section: _Place, place: _Place) -> bool:
     return section.depth == 0 and section.column > place.column
 
 
-_LINE = "=*~_+─━═-"  # what people draw lines with
+_LINE = "=*~_+─━═-"  # people draw lines with these
 _RULE = re.compile(rf"#[#\s{_LINE}]*$")
 _CLOSED = re.compile(rf"#+\s*[#{_LINE}]{{2,}}\s+(.*?)\s+[#{_LINE}]{{2,}}$")
 _TIGHT = re.compile(rf"#+\s*[{_LINE}]{{3,}}(\w.*?)[{_LINE}]{{3,}}$")
@@ -193,26 +196,26 @@ def banner(comment: str) -> str | None:
 
 
 def title(text: str) -> str:
-    """*text* without the comment sign and what is drawn around it."""
+    """*text* without the comment sign and the lines drawn around it."""
     return text.strip(f"# \t{_LINE}").rstrip(":").strip()
 
 
 def help_text(comment: str) -> str:
-    """What *comment* says to a reader; empty if it speaks to a tool or says nothing."""
+    """The text of *comment* for a reader; empty if it is for a tool or has no words."""
     text = comment.lstrip("#").removeprefix(":").strip()
     parts = re.split(r"\s#+\s*", f" {text}")
-    kept = [part.strip() for part in parts if not _NOTE.match(part.strip())]
-    said = text if len(kept) == len(parts) else " ".join(filter(None, kept))
-    return said if re.search(r"\w", said) else ""
+    readable = [part.strip() for part in parts if not _NOTE.match(part.strip())]
+    found = text if len(readable) == len(parts) else " ".join(filter(None, readable))
+    return found if re.search(r"\w", found) else ""
 
 
 def is_for_python(comment: str, line: int) -> bool:
-    """Whether it is the line ``#!/usr/bin/python`` or names the encoding."""
+    """Whether *comment* is ``#!/usr/bin/python`` or names the encoding."""
     return (line == 1 and comment.startswith("#!")) or (line <= 2 and bool(_COOKIE.match(comment)))
 
 
 def is_code(text: str) -> bool:
-    """Whether a comment's *text* is a statement that someone has switched off."""
+    """Whether *text*, of a comment, is a statement that someone has commented out."""
     text = text.strip()
     if text.startswith("@") or (_BLOCK.match(text) and text.endswith(":")):
         return text.startswith("@") or _parses(f"{text} pass") or _continues(text)
@@ -239,7 +242,9 @@ def _parses(text: str) -> bool:
 
 
 def _is_code(node: ast.stmt) -> bool:
-    """Words can parse as well: ``dropout``, ``sgd or adam``, ``note: lower is better``."""
+    """Whether *node* is more than words that parse: ``dropout``, ``sgd or adam``, ``note: lower is
+    better``.
+    """
     if isinstance(node, ast.AnnAssign):
         return node.value is not None
     if isinstance(node, ast.Expr):
@@ -250,7 +255,7 @@ def _is_code(node: ast.stmt) -> bool:
 
 
 def _gap(call: ast.Call) -> str:
-    """A blank if one stands before the bracket of *call*, which starts the text."""
+    """``" ("`` if a blank stands before the bracket of *call*, which starts the text."""
     written = call.func.end_col_offset or 0
     first = call.args[0].col_offset if call.args else written + 1
     return " (" if first - written > 1 else ""

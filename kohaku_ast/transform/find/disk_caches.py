@@ -1,7 +1,8 @@
-"""Functions whose results a library keeps on disk, by the function's text and its arguments.
+"""Functions whose results a library (joblib, diskcache, numba) caches on disk, keyed by the
+function's text and its arguments.
 
-Such a library does not see that a global which the function reads has another value, and gives
-the old result back.
+Such a library does not see that a global which the function reads has another value, and returns
+the old result.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ _STORES = {
     "diskcache.Cache": "memoize",
     "diskcache.FanoutCache": "memoize",
 }
-"""What makes a cache, and its method that wraps a function."""
+"""Class of a cache -> its method that wraps a function."""
 _DECORATORS = {"cachier.cachier", "klepto.inf_cache"}
 
 
 @dataclass(frozen=True)
 class CachedFunction:
-    """A function of the script with results on disk."""
+    """A function of the script whose results are cached on disk."""
 
     name: str
     line: int
-    #: Globals of the script that it reads, itself or through functions that it calls.
+    #: The globals of the script that it reads, itself or through functions that it calls.
     reads: tuple[str, ...]
 
 
 def find_cached(source: Source) -> list[CachedFunction]:
-    """The functions of the module that joblib, diskcache or the like keep results of."""
+    """The functions of the module whose results joblib, diskcache or the like cache."""
     tree = source.tree
     names = import_names(tree, source.package)
     stores = dict(_stores(tree, names))
@@ -62,7 +63,7 @@ def _stores(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[str, str]
 
 
 def _dotted(node: ast.expr, names: dict[str, str]) -> str:
-    """What *node* means by the script's imports: ``joblib.Memory`` for ``Memory``."""
+    """The full name of *node* by the script's imports: ``joblib.Memory`` for ``Memory``."""
     first, dot, rest = ast.unparse(node).partition(".")
     return f"{names.get(first, first)}{dot}{rest}"
 
@@ -72,15 +73,15 @@ def _decorated(
 ) -> Iterator[Function]:
     for function in functions.values():
         for mark in function.decorator_list:
-            made = mark.func if isinstance(mark, ast.Call) else mark
-            if _wraps(made, stores) or _dotted(made, names) in _DECORATORS:
+            decorator = mark.func if isinstance(mark, ast.Call) else mark
+            if _wraps(decorator, stores) or _dotted(decorator, names) in _DECORATORS:
                 yield function
 
 
 def _called(
     tree: ast.Module, functions: dict[str, Function], stores: dict[str, str]
 ) -> Iterator[Function]:
-    """``f = memory.cache(f)``."""
+    """The functions in calls like ``memory.cache(f)``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _wraps(node.func, stores) and node.args:
             name = called_name(node.args[0])
@@ -97,7 +98,7 @@ def _wraps(node: ast.expr, stores: dict[str, str]) -> bool:
 
 
 def _reads(function: Function, functions: dict[str, Function]) -> set[str]:
-    """The names that *function* reads, and the functions of the module that it calls read."""
+    """The names that *function*, or a function of the module that it calls, reads."""
     read: set[str] = set()
     waiting: list[ast.AST] = [function]
     while waiting:
@@ -118,7 +119,7 @@ def stale_notes(source: Source, targets: Collection[str]) -> list[str]:
             if first in one.reads or first == one.name:
                 notes.append(
                     f"override {target!r} is read by {one.name}() (line {one.line}), whose results "
-                    "are kept on disk without it: a result for another value may come back"
+                    "are cached on disk without it: the result for another value may be returned"
                 )
     return notes
 

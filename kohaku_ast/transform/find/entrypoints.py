@@ -1,4 +1,6 @@
-"""How a script starts, and which of its lines run whenever it does."""
+"""``find_entrypoint``: how a script starts; ``Reachability``: which of its lines every run
+executes.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kohaku_ast.transform.find.bindings import always_runs, find_guards, is_guard
-from kohaku_ast.transform.find.calls import entry_calls, find_marked
+from kohaku_ast.transform.find.bindings import FUNCTIONS, always_runs, find_guards, is_guard
+from kohaku_ast.transform.find.calls import entry_calls, find_marked_entrypoints
 from kohaku_ast.transform.find.parameters import find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
@@ -25,7 +27,7 @@ _STARTERS = {
     "hydra": {"main"},
     "simple_parsing": {"parse"},
 }
-"""Package -> the names by which it reads the command line."""
+"""Package -> its functions that read the command line."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def find_entrypoint(source: Source) -> Entrypoint:
     return Entrypoint(
         guards=tuple(guard.lineno for guard in find_guards(tree)),
         calls=tuple(EntryCall(_text(source, call), call.lineno) for call in calls),
-        marked=next(iter(find_marked(tree)), ""),
+        marked=next(iter(find_marked_entrypoints(tree)), ""),
         reads_argv=reads_argv(tree),
     )
 
@@ -68,7 +70,7 @@ def _text(source: Source, call: ast.Call) -> str:
 
 
 def reads_argv(tree: ast.Module) -> bool:
-    """Whether anything in *tree* takes its values from the command line."""
+    """Whether *tree* reads the command line."""
     nodes = list(ast.walk(tree))
     starters = {name for package in _imported(nodes) for name in _STARTERS.get(package, ())}
     return any(_reads(node, starters) for node in nodes)
@@ -98,51 +100,56 @@ def _reads(node: ast.AST, starters: set[str]) -> bool:
 
 _ENDS = ("exit", "_exit", "quit", "abort")
 _BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Match, ast.Try)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-class Certain:
-    """Tells certain lines from those that a branch, a loop or an exit may leave out."""
+class Reachability:
+    """The lines of a script that every run executes, apart from those that a branch, a loop or
+    an exit may skip.
+    """
 
     def __init__(self, tree: ast.Module) -> None:
-        self.doubtful = set(_doubtful(tree.body))
-        #: Line -> the function of the module in whose body it stands.
+        self.conditional = set(_conditional_lines(tree.body))
+        #: Line -> the function of the module that it stands in.
         self.inside: dict[int, str] = {}
         for function in _functions(tree.body):
             lines = range(function.body[0].lineno, (function.end_lineno or 0) + 1)
             self.inside.update(dict.fromkeys(lines, function.name))
         calls = entry_calls(tree, find_functions(tree))
-        self.called = {called_name(call.func) for call in calls if call.lineno not in self.doubtful}
+        self.called = {
+            called_name(call.func) for call in calls if call.lineno not in self.conditional
+        }
 
     def runs(self, line: int) -> bool:
-        """Whether *line* runs; of a function, if the script certainly calls it as it starts."""
-        return self.is_plain(line) and self.inside.get(line, "") in {"", *self.called}
+        """Whether every run executes *line*; a line in a function, if every run calls the
+        function.
+        """
+        return self.is_unconditional(line) and self.inside.get(line, "") in {"", *self.called}
 
-    def is_plain(self, line: int) -> bool:
-        """Whether *line* stands in no branch; its function, if any, may still not be called."""
-        return line not in self.doubtful
+    def is_unconditional(self, line: int) -> bool:
+        """Whether *line* stands in no branch, even if its function may not be called."""
+        return line not in self.conditional
 
 
 def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """The functions and methods that are in no other one."""
+    """The functions and methods that stand in no other function."""
     for node in body:
-        if isinstance(node, _FUNCTIONS):
+        if isinstance(node, FUNCTIONS):
             yield node
         else:
             for block in ("body", "orelse", "finalbody"):
                 yield from _functions(getattr(node, block, []))
 
 
-def _doubtful(body: list[ast.stmt]) -> Iterator[int]:
+def _conditional_lines(body: list[ast.stmt]) -> Iterator[int]:
     for index, node in enumerate(body):
         if _is_branch(node):
             yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
         elif isinstance(node, ast.If):
-            yield from _doubtful(node.body)
+            yield from _conditional_lines(node.body)
             for other in node.orelse:
                 yield from range(other.lineno, (other.end_lineno or other.lineno) + 1)
         else:
-            yield from _doubtful(getattr(node, "body", []))
+            yield from _conditional_lines(getattr(node, "body", []))
         if _leaves(node) and body[index + 1 :]:
             yield from range(body[index + 1].lineno, (body[-1].end_lineno or 0) + 1)
             return
@@ -156,7 +163,7 @@ def _is_branch(node: ast.stmt) -> bool:
 
 
 def _leaves(node: ast.stmt) -> bool:
-    """Whether nothing behind *node* runs: ``return``, ``raise``, ``sys.exit()``."""
+    """Whether nothing after *node* runs: ``return``, ``raise``, ``sys.exit()``."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return called_name(node.value.func) in _ENDS
     return isinstance(node, (ast.Return, ast.Raise))

@@ -1,4 +1,6 @@
-"""What can be overridden in a script, with what its text says about it. Nothing is run."""
+"""``inspect_source``: the parameters of a script with their help, and its entrypoint. Nothing is
+run.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _INNER = ("entry", "default")  # kinds that stand inside a statement
 
 @dataclass(frozen=True)
 class Inspection:
-    """A script seen from outside."""
+    """The parameters and the entrypoint of a script."""
 
     source: Source
     #: In the order of the file; each target once.
@@ -71,7 +73,7 @@ def _inspected(source: Source) -> Inspection:
 
 
 def with_modules(found: Inspection) -> Inspection:
-    """*found* with the parameters of the local modules that the script imports behind its own.
+    """*found* with the parameters of the local modules that the script imports, after its own.
 
     A module that cannot be parsed has none.
     """
@@ -97,14 +99,14 @@ def _of_module(module: LocalModule) -> list[Parameter]:
 
 
 class _Describer:
-    """Finds what the text says of each parameter."""
+    """Finds the help of each parameter."""
 
     def __init__(self, source: Source, parameters: list[Parameter]) -> None:
         self.comments: Comments = read_comments(source)
         self.lines = {one.target: one.line for one in parameters}
         #: First line of a statement or decorator -> its last line.
         self.ends: dict[int, int] = {}
-        #: First line of a statement -> the string that stands alone below it.
+        #: First line of a statement -> the string below it that is a statement of its own.
         self.strings: dict[int, str] = {}
         for body in _bodies(source.tree):
             self._note(body)
@@ -120,14 +122,18 @@ class _Describer:
                 self.strings[statement.lineno] = _string(following)
 
     def help(self, parameter: Parameter) -> str:
-        """By its comment, the string below it, or what its declaration says."""
+        """The help of *parameter*: its comment, else the string below it, else that of its
+        declaration.
+        """
         written = self.comment(parameter)
         if not written and parameter.kind == "class attribute":
             written = self.strings.get(parameter.line, "") or _field_help(parameter)
         return " ".join((written or parameter.help).split())
 
     def comment(self, parameter: Parameter) -> str:
-        """What the comments at its definition say; those at a line of several are for none."""
+        """The help in the comments at its definition; a comment on a line of several entries is
+        for none.
+        """
         line = parameter.line
         if parameter.kind not in _INNER:
             return self.comments.help(line, self._end(line))
@@ -144,7 +150,9 @@ class _Describer:
         return end != line and self.on_line[end] > 0
 
     def _has_line(self, parameter: Parameter) -> bool:
-        """Whether it is an inner one on another line than its statement and its parent start."""
+        """Whether *parameter* stands inside a statement, on another line than the statement and
+        its parent begin.
+        """
         if parameter.kind not in _INNER or parameter.line in self.ends or not parameter.values:
             return False
         above = [self.lines.get(parent) for parent in _parents(parameter.target)]
@@ -152,7 +160,7 @@ class _Describer:
 
 
 def _derived(parameter: Parameter, known: Mapping[str, Parameter]) -> Iterator[str]:
-    """The targets that its value is made from, those of its own scope before globals."""
+    """The targets that its value is computed from; those of its own scope before globals."""
     scope = parameter.target.rpartition(".")[0]
     nodes = ast.walk(parameter.values[0]) if parameter.values else iter(())
     for name in dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)):
@@ -178,7 +186,7 @@ def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
 
 
 def _string(node: ast.stmt) -> str:
-    """The first paragraph of a string that stands alone: PEP 257's attribute docstring."""
+    """The first paragraph if *node* is a string (PEP 257's attribute docstring); else empty."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         text = node.value.value
         return text.strip().partition("\n\n")[0] if isinstance(text, str) else ""
@@ -186,7 +194,9 @@ def _string(node: ast.stmt) -> str:
 
 
 def _field_help(parameter: Parameter) -> str:
-    """``field(default=0.1, metadata={"help": ...})``, ``Field(0.1, description=...)``."""
+    """The help in ``field(default=0.1, metadata={"help": ...})`` or ``Field(0.1,
+    description=...)``.
+    """
     call = parameter.values[0] if parameter.values else None
     keywords = call.keywords if isinstance(call, ast.Call) else []
     named = {keyword.arg: keyword.value for keyword in keywords}

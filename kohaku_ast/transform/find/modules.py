@@ -1,7 +1,7 @@
-"""What a script imports, read off its text: modules beside it, and libraries.
+"""The imports of a script, read from its text: local modules (beside it), and libraries.
 
-Only what every run imports before it does anything else: a server that has imported these
-modules already is then in the state that a fresh process comes to.
+Of the libraries only those that each run imports before it does anything else: a server that has
+imported them is then in the state that a fresh process reaches.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class LocalModule:
 
 
 def find_module(folder: str, name: str) -> LocalModule | None:
-    """The module *name* if its file lies below *folder*; a folder without ``__init__.py`` is a
-    package (PEP 420) and has no file of its own.
+    """The module *name* if its file lies below *folder*, else None; a folder without
+    ``__init__.py`` is a package (PEP 420) and has no file.
     """
     base = os.path.join(folder, *name.split("."))
     for path in (os.path.join(base, "__init__.py"), f"{base}.py"):
@@ -48,7 +48,7 @@ def find_module(folder: str, name: str) -> LocalModule | None:
 def imported_modules(source: Source) -> list[LocalModule]:
     """The local modules that the script imports, directly or through each other.
 
-    A module that cannot be read is listed, and what it imports is not known.
+    A module that cannot be read is listed without its own imports.
     """
     found: dict[str, LocalModule] = {}
     own = os.path.realpath(source.filename)
@@ -72,7 +72,7 @@ def _names_in(module: LocalModule, package: str) -> list[str]:
 
 
 def imported_names(tree: ast.Module, package: str) -> Iterator[str]:
-    """Every module that the text may import, parents first; what is no module is not found."""
+    """Every name that may be a module which the text imports, parents first."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -85,7 +85,7 @@ def imported_names(tree: ast.Module, package: str) -> Iterator[str]:
 
 
 def absolute_name(name: str, level: int, package: str) -> str:
-    """What ``from .settings`` means: ``("settings", 1, "pkg")`` -> ``"pkg.settings"``."""
+    """The full name of a relative one: ``("settings", 1, "pkg")`` -> ``"pkg.settings"``."""
     if level == 0:
         return name
     parts = package.split(".")[: len(package.split(".")) - level + 1]
@@ -99,7 +99,7 @@ def _with_parents(name: str) -> Iterator[str]:
 
 
 def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
-    """Name in the script -> the dotted thing it stands for: ``{"hp": "hparams"}``."""
+    """Imported name in the script -> the dotted name that it stands for: ``{"hp": "hparams"}``."""
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -116,8 +116,8 @@ def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
 def split_module(
     target: str, modules: list[LocalModule], names: dict[str, str]
 ) -> tuple[LocalModule, str] | None:
-    """The module that *target* starts with, by its full name or by the script's name for it, and
-    the target inside it: ``"hp.Model.depth"`` -> ``(hparams, "Model.depth")``.
+    """The module that *target* starts with, by its full name or the script's name for it, and the
+    target inside it (``"hp.Model.depth"`` -> ``(hparams, "Model.depth")``); None if there is none.
     """
     first, dot, rest = target.partition(".")
     spellings = [target, f"{names[first]}.{rest}" if dot and first in names else target]
@@ -133,24 +133,24 @@ _ACTS = (ast.Call, ast.Await, ast.Raise, ast.Yield, ast.YieldFrom)
 
 
 class LibraryImport(NamedTuple):
-    """One import."""
+    """One import of a library."""
 
     #: ``"torch.nn"``.
     module: str
-    #: What is imported from it: a name, ``*`` or, for the module itself, nothing.
+    #: The name that is imported from it, ``*``, or empty for the module itself.
     name: str
-    #: Where it stands in the script.
+    #: Its line in the script.
     line: int
 
 
 def third_party_imports(source: Source) -> tuple[LibraryImport, ...]:
-    """Those at the top of the script, in order.
+    """The imports of libraries at the top of the script, in order.
 
-    Ends where the script calls something, sets an item or attribute (``os.environ[...] = ...``)
-    or imports a module of its own: that may decide how what follows is imported.
+    The list ends where the script calls something, sets an item or attribute
+    (``os.environ[...] = ...``) or imports a local module: that may change the imports below.
     """
     found: list[LibraryImport] = []
-    for node in _certain(source.tree.body):
+    for node in _certain_statements(source.tree.body):
         if not isinstance(node, (ast.Import, ast.ImportFrom)) and _may_act(node, source.folder):
             break
         for one in _imported(node):
@@ -161,20 +161,20 @@ def third_party_imports(source: Source) -> tuple[LibraryImport, ...]:
     return tuple(found)
 
 
-def _certain(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
-    """The statements that every run comes to, in order; of others, the whole."""
+def _certain_statements(body: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """The statements that every run executes, in order; those that a run may skip come whole."""
     for node in body:
         if isinstance(node, ast.Try):
-            yield from _certain(node.body)
+            yield from _certain_statements(node.body)
             yield from [*node.handlers, *node.orelse, *node.finalbody]
         elif isinstance(node, ast.If) and is_guard(node) and always_runs(node):
-            yield from _certain(node.body)
+            yield from _certain_statements(node.body)
         else:
             yield node
 
 
 def _imported(node: ast.AST) -> list[LibraryImport]:
-    """What *node* imports itself. A relative name has no first part."""
+    """The imports of the statement *node*; a relative module begins with dots."""
     if isinstance(node, ast.Import):
         return [LibraryImport(alias.name, "", node.lineno) for alias in node.names]
     if isinstance(node, ast.ImportFrom):
@@ -184,7 +184,7 @@ def _imported(node: ast.AST) -> list[LibraryImport]:
 
 
 def _may_act(node: ast.AST, folder: str) -> bool:
-    """Whether *node* may change what a later import does."""
+    """Whether *node* may change a later import."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return False
     return any(_is_act(inner, folder) for inner in ast.walk(node))
@@ -202,7 +202,7 @@ def _top(name: str) -> str:
 
 
 def _is_local(name: str, folder: str) -> bool:
-    """Whether the import finds something in the script's folder first."""
+    """Whether the import finds a file in the script's folder first."""
     if not _top(name):
         return True
     base = os.path.join(folder, _top(name))

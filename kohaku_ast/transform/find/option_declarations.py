@@ -1,5 +1,5 @@
-"""The options that a file declares by calls (argparse, optparse, click, absl and their kin) or in
-a docopt text, and those that it quotes: ``if "--lr" in sys.argv``.
+"""The options that a file declares by calls (argparse, optparse, click, absl and the like) or in a
+docopt text, with their widths; and those that it quotes: ``if "--lr" in sys.argv``.
 """
 
 from __future__ import annotations
@@ -7,15 +7,22 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from kohaku_ast.transform.find.paths import called_name, dotted_name
 
-Declared = tuple[tuple[str, ...], Any, tuple[str, ...], bool, bool]
-"""Names, width, targets, whether abbreviated, whether paths below are taken."""
+Width = int | str | None
+"""How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are; None:
+not known.
+"""
+OptionFields = tuple[tuple[str, ...], Width, tuple[str, ...], bool, bool]
+"""The arguments of an AcceptedOption: names, width, targets, whether names may be abbreviated,
+whether paths below them are options too.
+"""
 
 ADDERS = {"add_argument", "add_option", "add_flag", "option", "Option", "arg"}
-"""What is called with an option's names: one word follows if nothing says more."""
+"""Functions that are called with an option's names; one word follows unless a keyword changes
+it.
+"""
 NO_WORDS = {
     "store_true", "store_false", "store_const", "append_const", "count", "help", "version",
     "BooleanOptionalAction",
@@ -40,7 +47,7 @@ ABSL_FLAGS = {
     "log_dir": 1, "logger_levels": 1, "profile_file": 1, "stderrthreshold": 1, "verbosity": 1,
     "v": 1, "flagfile": 1, "undefok": 1,
 }  # fmt: skip
-"""Those that ``absl.app`` and ``absl.logging`` define, with their widths."""
+"""The flags that ``absl.app`` and ``absl.logging`` define, with their widths."""
 HYDRA = (
     ("--help", "-h", 0), ("--hydra-help", 0), ("--version", 0), ("--cfg", "-c", 1),
     ("--resolve", 0), ("--package", "-p", 1), ("--run", "-r", 0), ("--multirun", "-m", 0),
@@ -51,15 +58,17 @@ HYDRA = (
 
 def declared_options(
     tree: ast.Module, names: dict[str, str], libraries: set[str]
-) -> list[Declared]:
-    """Those of every declaration in the file, with what the libraries define by themselves."""
+) -> list[OptionFields]:
+    """The options of every declaration in the file, and those that the libraries define
+    themselves.
+    """
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     prefixes = "-" + "".join(_keywords(calls, "prefix_chars"))
     shortens = not any(_keyword_is(call, "allow_abbrev", False) for call in calls)
-    found = [one for call in calls for one in _declared(call, prefixes, shortens, libraries)]
-    found += _aliases(calls, found)
+    found = [one for call in calls for one in _options_of_call(call, prefixes, shortens, libraries)]
+    found += _absl_aliases(calls, found)
     has_parser = bool(libraries & {"argparse", "optparse", "configargparse"})
-    if has_parser and not _all(calls, PARSERS, "add_help", False):
+    if has_parser and not _all_calls(calls, PARSERS, "add_help", False):
         found.append((_help_names(prefixes), 0, (), shortens, False))
     if "optparse" in libraries and _keywords(calls, "version"):
         found.append((("--version",), 0, (), True, False))
@@ -67,7 +76,6 @@ def declared_options(
         found.append((("--help",), 0, (), False, False))
     if "absl" in libraries:
         found += [((f"--{n}", f"-{n}"), width, (), False, False) for n, width in ABSL_FLAGS.items()]
-    if "absl" in libraries:
         found += [_negative(name, ()) for name, width in ABSL_FLAGS.items() if not width]
         found.append((("-?",), 0, (), False, False))
     if "hydra" in libraries:
@@ -83,13 +91,13 @@ def _help_names(prefixes: str) -> tuple[str, ...]:
     )
 
 
-def _all(calls: list[ast.Call], called: set[str], keyword: str, value: object) -> bool:
+def _all_calls(calls: list[ast.Call], called: set[str], keyword: str, value: object) -> bool:
     own = [call for call in calls if called_name(call.func) in called]
     return bool(own) and all(_keyword_is(call, keyword, value) for call in own)
 
 
 def _keywords(calls: list[ast.Call], name: str) -> list[str]:
-    """Every text that is given to a call as the keyword *name*."""
+    """The constants that calls get as the keyword *name*."""
     values = [one.value for call in calls for one in call.keywords if one.arg == name]
     return [str(one.value) for one in values if isinstance(one, ast.Constant)]
 
@@ -112,9 +120,9 @@ def _texts(call: ast.Call) -> list[str]:
     return [one for one in values if isinstance(one, str)]
 
 
-def _declared(
+def _options_of_call(
     call: ast.Call, prefixes: str, shortens: bool, libraries: set[str]
-) -> Iterator[Declared]:
+) -> Iterator[OptionFields]:
     called = called_name(call.func)
     if called.startswith("DEFINE_"):
         yield from _absl(call, called)
@@ -128,21 +136,16 @@ def _declared(
         yield from _getopt(call)
         return
     if called == "Option" and "typer" in libraries:
-        return  # the annotation of its parameter says the width
+        return  # its width comes from the annotation of its parameter
     texts = [text for text in _texts(call) if text[:1] in prefixes and text.strip(prefixes)]
-    if texts and all(_is_declaration(text) for text in texts):
-        says = {one.arg for one in call.keywords} & {
-            "action",
-            "nargs",
-            "is_flag",
-            "flag_value",
-            "count",
-        }
-        if called in ADDERS or says:
-            is_click = called in ("option", "Option") and bool(libraries & CLICKS)
-            yield from _by_names(call, texts, shortens and not is_click, is_click)
+    if not texts or not all(_is_declaration(text) for text in texts):
+        return
+    if called in ADDERS or WIDTH_KEYWORDS & {one.arg for one in call.keywords}:
+        is_click = called in ("option", "Option") and bool(libraries & CLICKS)
+        yield from _by_names(call, texts, shortens and not is_click, is_click)
 
 
+WIDTH_KEYWORDS = {"action", "nargs", "is_flag", "flag_value", "count"}
 CLICKS = {"click", "asyncclick", "rich_click", "cloup"}
 
 
@@ -152,7 +155,7 @@ def _is_declaration(text: str) -> bool:
 
 def _by_names(
     call: ast.Call, texts: list[str], shortens: bool, is_click: bool
-) -> Iterator[Declared]:
+) -> Iterator[OptionFields]:
     """The options of one declaration; of ``--shout/--no-shout`` two."""
     halves = [text.split("/") if is_click else [text] for text in texts]
     on = tuple(half[0].strip() for half in halves if half[0].strip())
@@ -173,23 +176,23 @@ def _last_name(node: ast.expr | None) -> str:
     return called_name(node) if node is not None else ""
 
 
-def _width(call: ast.Call, is_click: bool) -> Any:
+def _width(call: ast.Call, is_click: bool) -> Width:
     if any(one.arg is None for one in call.keywords):
         return None  # **common
     return _click_width(call) if is_click else _argparse_width(call)
 
 
-def _argparse_width(call: ast.Call) -> Any:
+def _argparse_width(call: ast.Call) -> Width:
     action, nargs = _keyword(call, "action"), _keyword(call, "nargs")
     name = action.value if isinstance(action, ast.Constant) else _last_name(action)
     if name in NO_WORDS:
         return 0
     if nargs is not None:
-        return _counted(nargs)
+        return _nargs_width(nargs)
     return 1 if action is None or name in ONE_WORD else None
 
 
-def _counted(nargs: ast.expr) -> Any:
+def _nargs_width(nargs: ast.expr) -> Width:
     if isinstance(nargs, ast.Constant):
         value = nargs.value
         if value is None:
@@ -198,7 +201,7 @@ def _counted(nargs: ast.expr) -> Any:
     return NAMED_MANY.get(_last_name(nargs))
 
 
-def _click_width(call: ast.Call) -> Any:
+def _click_width(call: ast.Call) -> Width:
     flag, value = _keyword(call, "is_flag"), _keyword(call, "flag_value")
     if value is not None and not _keyword_is(call, "is_flag", True):
         return "?" if _keyword_is(call, "is_flag", False) else 0
@@ -211,7 +214,7 @@ def _click_width(call: ast.Call) -> Any:
     if count is not None:
         return (0 if count.value else 1) if isinstance(count, ast.Constant) else None
     if nargs is not None:
-        return _counted(nargs)
+        return _nargs_width(nargs)
     if isinstance(kind, ast.Call) and called_name(kind.func) == "Tuple" and kind.args:
         kind = kind.args[0]
     return len(kind.elts) if isinstance(kind, (ast.Tuple, ast.List)) else 1
@@ -220,8 +223,8 @@ def _click_width(call: ast.Call) -> Any:
 # --- absl, getopt, docopt ------------------------------------------------------------------------
 
 
-def _aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Declared]:
-    """Of ``DEFINE_alias("rate", "lr")``: what is known of ``--lr`` holds for ``--rate``."""
+def _absl_aliases(calls: list[ast.Call], found: list[OptionFields]) -> Iterator[OptionFields]:
+    """The options of ``DEFINE_alias("rate", "lr")``: ``--rate`` is as ``--lr``."""
     known = {name: one for one in found for name in one[0]}
     for call in calls:
         texts = _texts(call)
@@ -233,7 +236,7 @@ def _aliases(calls: list[ast.Call], found: list[Declared]) -> Iterator[Declared]
                 yield _negative(name, targets)
 
 
-def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
+def _absl(call: ast.Call, called: str) -> Iterator[OptionFields]:
     named = [*call.args[:1], *(one.value for one in call.keywords if one.arg == "name")]
     if not named or not isinstance(named[0], ast.Constant) or called == "DEFINE_alias":
         return
@@ -242,13 +245,8 @@ def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
     spelled = tuple(f"{dashes}{one}" for one in every for dashes in ("--", "-"))
     if called in ABSL_PATHS:
         yield spelled, 1, _holder(call), False, True
-        yield (
-            tuple(f"{one[: -len(name)]}no{name}" for one in spelled[:2]),
-            0,
-            _holder(call),
-            False,
-            True,
-        )
+        negative = tuple(f"{one[: -len(name)]}no{name}" for one in spelled[:2])
+        yield negative, 0, _holder(call), False, True
         return
     targets = (f"--{name}",)
     width = 0 if called in ABSL_BOOLEAN else None if called == "DEFINE_flag" else 1
@@ -258,19 +256,19 @@ def _absl(call: ast.Call, called: str) -> Iterator[Declared]:
             yield _negative(one, targets)
 
 
-def _negative(name: str, targets: tuple[str, ...]) -> Declared:
+def _negative(name: str, targets: tuple[str, ...]) -> OptionFields:
     return (f"--no{name}", f"-no{name}"), 0, targets, False, False
 
 
 def _holder(call: ast.Call) -> tuple[str, ...]:
-    """What the paths below a config flag go to: ``cfg`` or, of ``Args()``, the class."""
+    """The target of the paths below a config flag: ``cfg`` or, of ``Args()``, the class."""
     value = call.args[1] if len(call.args) > 1 else None
     name = dotted_name(value.func if isinstance(value, ast.Call) else value) if value else ""
     return (name,) if name else ()
 
 
-def _getopt(call: ast.Call) -> Iterator[Declared]:
-    """``getopt.getopt(argv, "ho:", ["help", "output="])``."""
+def _getopt(call: ast.Call) -> Iterator[OptionFields]:
+    """The options of ``getopt.getopt(argv, "ho:", ["help", "output="])``."""
     short = call.args[1] if len(call.args) > 1 else None
     if isinstance(short, ast.Constant) and isinstance(short.value, str):
         for letter, colon in re.findall(r"(\w)(:?)", short.value):
@@ -282,14 +280,14 @@ def _getopt(call: ast.Call) -> Iterator[Declared]:
             yield (f"--{name}",), len(equals), (), True, False
 
 
-def _docopt(tree: ast.Module) -> Iterator[Declared]:
+def _docopt(tree: ast.Module) -> Iterator[OptionFields]:
     """The options of every text with a ``Usage:`` in the file."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _docopt_text(node.value)
 
 
-def _docopt_text(text: str) -> Iterator[Declared]:
+def _docopt_text(text: str) -> Iterator[OptionFields]:
     if not re.search(r"(?i)usage:", text):
         return
     known: set[str] = set()
@@ -318,11 +316,11 @@ QUOTED = re.compile(r"--?[A-Za-z][\w.-]*=?")
 STARTERS = {"run", "call", "Popen", "check_call", "check_output", "getoutput", "system", "execv",
             "execvp", "execve", "execvpe", "execl", "execlp", "spawnv", "create_subprocess_exec",
             "posix_spawn"}  # fmt: skip
-"""What starts another program: the options in its arguments are that one's."""
+"""Functions that start another program: the options in their arguments belong to that program."""
 
 
 def quoted_options(tree: ast.Module) -> list[tuple[str, ...]]:
-    """The option names that stand alone in a text: ``"--lr"``, ``"-f, --file"``, ``"--a/--b"``."""
+    """The option names in texts of nothing else: ``"--lr"``, ``"-f, --file"``, ``"--a/--b"``."""
     foreign = _of_other_programs(tree)
     found: list[tuple[str, ...]] = []
     for node in ast.walk(tree):
@@ -357,7 +355,9 @@ def _of_other_programs(tree: ast.Module) -> set[ast.AST]:
 
 
 def _is_command_line(node: ast.AST) -> bool:
-    """``["head", "-n", "3"]``, ``[sys.executable, "-m", "pip"]``: it begins with no option."""
+    """Whether *node* is like ``["head", "-n", "3"]`` or ``[sys.executable, "-m", "pip"]``: a
+    list that begins with no option.
+    """
     if not isinstance(node, ast.List) or len(node.elts) < 2:
         return False
     first = node.elts[0]
@@ -375,7 +375,7 @@ def _starts_program(node: ast.AST) -> bool:
 
 
 def _adds_to(node: ast.AST, variables: set[str]) -> bool:
-    """``cmd += ["-n"]``, ``cmd.append("-n")``."""
+    """Whether *node* is like ``cmd += ["-n"]`` or ``cmd.append("-n")``."""
     if isinstance(node, ast.AugAssign):
         return isinstance(node.target, ast.Name) and node.target.id in variables
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

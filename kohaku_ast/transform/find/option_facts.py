@@ -1,5 +1,6 @@
-"""What one file says of command lines, in plain builtins that can be kept: the options that it
-declares or quotes, and the functions and classes that a library may make options of.
+"""The facts of one file about its command line, in plain builtins that can be cached: the
+options that it declares or quotes, and the functions and classes from which a library may make
+options.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from kohaku_ast.transform.find.calls import is_field
+from kohaku_ast.errors import SourceError
+from kohaku_ast.transform.find.bindings import FUNCTIONS
+from kohaku_ast.transform.find.calls import Function, is_field
 from kohaku_ast.transform.find.modules import import_names, imported_names
 from kohaku_ast.transform.find.option_declarations import declared_options, quoted_options
 from kohaku_ast.transform.find.paths import called_name, dotted_name
-from kohaku_ast.transform.find.source import Source, parse_text
+from kohaku_ast.transform.find.source import Source, decode, parse_text
 
+Facts = dict[str, Any]
+"""The facts of one file, in plain builtins."""
 Shape = tuple[str, int, tuple[str, ...]]
-"""What a parameter takes: bool, one, many, tuple, dict, class or unknown; how many; its classes."""
+"""The values of a parameter: bool, one, many, tuple, dict, class or unknown; how many; its
+classes.
+"""
 Hint = tuple[str, tuple[str, ...], Any]
-"""What stands beside its type: option, argument or nothing; names; words (-1: as the type says)."""
+"""The metadata beside its type: option, argument or nothing; names; words (-1: as for the type)."""
 
 LIBRARIES = (
     "argparse", "optparse", "getopt", "click", "typer", "fire", "tyro", "simple_parsing",
@@ -26,16 +33,16 @@ LIBRARIES = (
     "rich_click", "cloup", "configargparse", "arguably", "begin", "baker", "argh", "invoke",
     "knack", "typed_argparse", "argcomplete", "mininterface", "corgy", "argclass", "docopt_ng",
 )  # fmt: skip
-"""Who imports one of these reads the command line."""
+"""A script that imports one of these reads the command line."""
 ONLY_PARTS = {
     "absl.app": "absl", "absl.flags": "absl", "ml_collections.config_flags": "absl",
     "transformers.HfArgumentParser": "transformers", "trl.TrlParser": "transformers",
     "transformers.hf_argparser": "transformers", "sys.argv": "sys", "sys.orig_argv": "sys",
     "lightning.pytorch.cli": "jsonargparse", "pytorch_lightning.cli": "jsonargparse",
 }  # fmt: skip
-"""Parts that do so of packages that do more."""
+"""Parts of larger packages for which the same holds."""
 READS = ("parse_args", "parse_known_args", "parse_intermixed_args", "from_cli")
-"""Methods that read it, whosever they are."""
+"""Methods that read the command line, of any library."""
 
 GIVEN = {
     "fire": ("Fire",),
@@ -57,20 +64,19 @@ GIVEN = {
     "tap": ("tapify", "to_tap_class"),
     "pydantic_settings": ("run",),
 }  # fmt: skip
-"""Calls whose arguments are the functions and classes that become options."""
+"""Calls from whose arguments (functions and classes) the library makes options."""
 OWN_METHODS = (
     "add_arguments", "add_class_arguments", "add_function_arguments", "add_dataclass_arguments",
 )  # fmt: skip
-"""Those of a parser: its name says nothing of the library."""
+"""Methods of a parser, whose name does not show the library."""
 SUBCLASSED = {"tap": ("Tap", "TypedArgumentParser"), "pydantic_settings": ("BaseSettings",)}
 COMMANDS = ("command", "callback", "default", "meta")
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 NO_HINT: Hint = ("", (), -1)
-"""Of a parameter of which no ``typer.Option(...)`` or the like says more."""
+"""The hint of a parameter without ``typer.Option(...)`` or the like."""
 
 
-def file_facts(source: Source) -> dict[str, Any]:
+def file_facts(source: Source) -> Facts:
     """The facts of *source*; raises SyntaxError."""
     tree = source.tree
     names = import_names(tree, source.package)
@@ -90,7 +96,7 @@ def file_facts(source: Source) -> dict[str, Any]:
         "functions": found.functions,
         "classes": found.classes,
         "commands": _commands(tree, names),
-        "given": list(_given(tree, names, libraries)),
+        "given": list(_option_sources(tree, names, libraries)),
         "subclassed": {
             library: [
                 name
@@ -103,14 +109,22 @@ def file_facts(source: Source) -> dict[str, Any]:
     }
 
 
-def _whole(name: str, names: dict[str, str]) -> str:
-    """The dotted thing that *name* stands for in the script."""
+def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
+    """The facts of a file whose bytes are *data*; None if it is not Python."""
+    try:
+        return file_facts(decode(data, filename, folder, package))
+    except (SourceError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _full_name(name: str, names: dict[str, str]) -> str:
+    """The full dotted name that *name* stands for in the script."""
     first, dot, rest = name.partition(".")
     return names.get(first, first) + dot + rest
 
 
 def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
-    """The libraries of command lines that the file imports."""
+    """The command-line libraries that the file imports."""
     mentioned = {*names.values()}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -118,7 +132,7 @@ def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             mentioned.add(node.module)
         elif isinstance(node, ast.Attribute):
-            mentioned.add(_whole(dotted_name(node), names))
+            mentioned.add(_full_name(dotted_name(node), names))
     found = {one.partition(".")[0] for one in mentioned} & {*LIBRARIES}
     for part, library in ONLY_PARTS.items():
         if any(one == part or one.startswith(f"{part}.") for one in mentioned):
@@ -127,7 +141,7 @@ def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
 
 
 def _reads_arguments(tree: ast.Module) -> bool:
-    """Whether it reads the command line by a library that is not known here."""
+    """Whether the file reads the command line by a library that is not listed here."""
     return any(
         isinstance(node, ast.Call)
         and (called_name(node.func) in READS or called_name(node.func).startswith("DEFINE_"))
@@ -135,32 +149,37 @@ def _reads_arguments(tree: ast.Module) -> bool:
     )
 
 
-# --- what is given to the libraries --------------------------------------------------------------
+# --- functions and classes that libraries get
+# --------------------------------------------------------------
 
 
-def _given(
+def _option_sources(
     tree: ast.Module, names: dict[str, str], libraries: set[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Library and names in the arguments of each call that makes options of them."""
+    """For each call that makes options of its arguments the library, and the names in the
+    arguments.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            called = _whole(dotted_name(node.func), names)
+            called = _full_name(dotted_name(node.func), names)
             for library in libraries & {*GIVEN}:
                 if _makes_options(called, library, node.func):
-                    yield library, _mentioned([*node.args, *[one.value for one in node.keywords]])
+                    yield library, _names_in([*node.args, *[one.value for one in node.keywords]])
         elif isinstance(node, FUNCTIONS):
             for decorator in node.decorator_list:
-                yield from _wrapped(node, _whole(_decorator_name(decorator), names), libraries)
+                yield from _wrap_sources(
+                    node, _full_name(_decorator_name(decorator), names), libraries
+                )
 
 
-def _wrapped(
-    node: ast.FunctionDef | ast.AsyncFunctionDef, decorator: str, libraries: set[str]
+def _wrap_sources(
+    node: Function, decorator: str, libraries: set[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """``@pyrallis.wrap()``: the class is the annotation of the first parameter."""
+    """The class of ``@pyrallis.wrap()``: it is the annotation of the first parameter."""
     top, _, last = decorator.partition(".")
     if last in ("wrap", "argparse.wrap") and top in libraries & {"pyrallis", "draccus"}:
         annotations = [one.annotation for one in node.args.args if one.annotation]
-        yield top, _mentioned(annotations[:1])
+        yield top, _names_in(annotations[:1])
 
 
 def _makes_options(called: str, library: str, function: ast.expr) -> bool:
@@ -175,7 +194,7 @@ def _makes_options(called: str, library: str, function: ast.expr) -> bool:
     return top == library or last in OWN_METHODS
 
 
-def _mentioned(nodes: list[ast.expr]) -> list[str]:
+def _names_in(nodes: list[ast.expr]) -> list[str]:
     """The names in *nodes*, longest first: ``train.main`` before ``train``."""
     inside = [inner for node in nodes for inner in ast.walk(node)]
     quoted = [
@@ -190,7 +209,7 @@ def _decorator_name(node: ast.expr) -> str:
 
 
 def _commands(tree: ast.Module, names: dict[str, str]) -> list[str]:
-    """The functions below ``@app.command()`` of an app that is not click's."""
+    """The functions with ``@app.command()`` of an app that is not click's."""
     return [
         node.name
         for node in tree.body
@@ -201,14 +220,16 @@ def _commands(tree: ast.Module, names: dict[str, str]) -> list[str]:
 
 def _is_command(name: str, names: dict[str, str]) -> bool:
     owner, _, last = name.rpartition(".")
-    return bool(owner) and last in COMMANDS and _whole(owner, names).partition(".")[0] != "click"
+    return (
+        bool(owner) and last in COMMANDS and _full_name(owner, names).partition(".")[0] != "click"
+    )
 
 
 # --- functions and classes -----------------------------------------------------------------------
 
 
 class _Definitions:
-    """The functions and classes of a module, with what a library reads of each parameter."""
+    """The functions and classes of a module, with the facts of each parameter."""
 
     def __init__(self) -> None:
         self.functions: dict[str, list[Any]] = {}
@@ -261,7 +282,7 @@ def _field(node: ast.AnnAssign, owner: str) -> Any:
         if is_field(value):
             has_default = _field_default(value, keywords)
         names = tuple(_aliases(keywords))
-    shape, hint = _annotated(node.annotation)
+    shape, hint = _shape_and_hint(node.annotation)
     hint = (role, (*hint[1], *names), width) if not hint[0] else hint
     if shape[0] == "init":
         return None
@@ -286,7 +307,7 @@ def _aliases(keywords: dict[str | None, ast.expr]) -> Iterator[str]:
                 yield dashes + text
 
 
-def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> list[Any]:
+def _parameters(node: Function, owner: str) -> list[Any]:
     """Each parameter: name, shape, default (``""``: none), kind, hint, target."""
     args = node.args
     plain = [*args.posonlyargs, *args.args]
@@ -301,7 +322,7 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> lis
 
 
 def _parameter(arg: ast.arg, default: ast.expr | None, kind: str, owner: str) -> Any:
-    shape, hint = _annotated(arg.annotation)
+    shape, hint = _shape_and_hint(arg.annotation)
     if arg.annotation is None and isinstance(default, ast.Constant):
         shape = ("bool", 1, ()) if isinstance(default.value, bool) else shape
     has_default = "" if default is None else "given"
@@ -323,21 +344,11 @@ TUPLES = {"tuple", "Tuple"}
 DICTS = {"dict", "Dict", "Mapping", "MutableMapping"}
 SCALARS = {"int", "float", "str", "complex", "bytes", "Path", "PurePath", "Literal", "datetime",
            "date", "Decimal", "UUID", "LiteralString", "Enum"}  # fmt: skip
-WRAPPERS = {
-    "Final",
-    "Required",
-    "Optional",
-    "Union",
-    "Suppress",
-    "Fixed",
-    "ReadOnly",
-    "mutable_field",
-}
 UNKNOWN: Shape = ("unknown", 1, ())
 
 
-def _annotated(node: ast.expr | None) -> tuple[Shape, Hint]:
-    """The shape of what *node* annotates, and what ``Annotated`` says beside it."""
+def _shape_and_hint(node: ast.expr | None) -> tuple[Shape, Hint]:
+    """The shape that the annotation *node* has, and the hint in its ``Annotated``."""
     hint: Hint = NO_HINT
     node = _unquoted(node)
     if isinstance(node, ast.Subscript) and called_name(node.value) == "Annotated":
@@ -366,9 +377,9 @@ def _shape(node: ast.expr | None) -> Shape:
     if node is None:
         return UNKNOWN
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _either([node.left, node.right])
+        return _union_shape([node.left, node.right])
     if isinstance(node, ast.Subscript):
-        return _subscripted(node)
+        return _subscript_shape(node)
     name = dotted_name(node)
     last = name.rpartition(".")[2]
     if last == "bool":
@@ -384,7 +395,7 @@ def _shape(node: ast.expr | None) -> Shape:
     return ("class", 1, (name,)) if name else UNKNOWN
 
 
-def _subscripted(node: ast.Subscript) -> Shape:
+def _subscript_shape(node: ast.Subscript) -> Shape:
     last = called_name(node.value)
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if last in TUPLES:
@@ -393,7 +404,7 @@ def _subscripted(node: ast.Subscript) -> Shape:
     if last == "Literal":
         return "one", 1, ()
     if last in ("Optional", "Union"):
-        return _either(list(parts))
+        return _union_shape(list(parts))
     if last in LISTS:
         return "many", 1, ()
     if last in DICTS:
@@ -401,8 +412,8 @@ def _subscripted(node: ast.Subscript) -> Shape:
     return _shape(parts[0])
 
 
-def _either(nodes: list[ast.expr]) -> Shape:
-    """The shape of a union: that of its only member but None, else what all agree on."""
+def _union_shape(nodes: list[ast.expr]) -> Shape:
+    """The shape of a union without None, if all of its members have the same one."""
     shapes = [_shape(one) for one in nodes if not _is_none(one)]
     if len({one[:2] for one in shapes}) == 1:
         kind, count, _ = shapes[0]
@@ -415,7 +426,9 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def _hint(call: ast.Call, skipped: int) -> Hint | None:
-    """What ``typer.Option(0.1, "--rate")`` and the like say: the first *skipped* is a default."""
+    """The hint in ``typer.Option(0.1, "--rate")`` and the like; the first *skipped* arguments
+    are the default. None if *call* is no such call.
+    """
     last = called_name(call.func)
     if last not in ("Option", "Argument", "Parameter", "arg", "ArgumentParameter"):
         return None

@@ -1,8 +1,9 @@
-"""What options the libraries make of a script's declarations, functions and classes.
+"""``make_options``: the options that libraries make of a script's declarations, functions and
+classes.
 
-Typer makes ``--learning-rate`` of a parameter, HfArgumentParser ``--learning_rate`` of a field:
-one row of a table a library says how. Works on the facts of files (see ``option_facts``), so that
-a warm run, which has these kept, needs no syntax tree.
+Typer makes ``--learning-rate`` of a parameter, HfArgumentParser ``--learning_rate`` of a field: the
+table LIBRARIES has one row for each library. The input is the facts of files (see
+``option_facts``); a warm run has them in the cache and needs no syntax tree.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from kohaku_ast.transform.find.options import Facts, Width
+    from kohaku_ast.transform.find.option_declarations import OptionFields, Width
+    from kohaku_ast.transform.find.option_facts import Facts
 
-    Made = tuple[tuple[str, ...], Width, tuple[str, ...], bool, bool]
-    """The arguments of an AcceptedOption."""
     Place = tuple[str, str]
     """A function or class: the module it is in (``""``: the script) and its name there."""
 
 
 DEEPEST = 8
-"""Classes inside each other: deeper ones hold themselves."""
+"""Levels of classes inside each other: deeper ones contain themselves."""
 
 
 class Library:
@@ -50,30 +50,30 @@ class Library:
         whole: bool = False,
         is_abbreviated: bool = False,
     ) -> None:
-        #: How ``learning_rate`` is spelled: ``"-"``, ``"_"`` or, where both are taken, ``"-_"``.
+        #: The spelling of ``learning_rate``: ``"-"``, ``"_"`` or, if both are accepted, ``"-_"``.
         self.dashes = dashes
         self.boolean = boolean
-        #: What switches a boolean off: ``"no_"`` for ``--no-shout``; ``"True:no_"`` only where
-        #: the default is True.
+        #: The prefix that switches a boolean off: ``"no_"`` for ``--no-shout``; ``"True:no_"`` if
+        #: only a default of True has it.
         self.negative = negative
-        #: Words after a list.
+        #: The width of a list.
         self.many = many
         #: Fields of an inner class: ``"."`` for ``--opt.lr``, ``"="`` for ``--lr``.
         self.nested = nested
-        #: What it defines by itself: ``"-h/--help --config:1"``.
+        #: The options that the library defines itself: ``"-h/--help --config:1"``.
         self.fixed = fixed
-        #: Whether what has no default is an option too, and no positional.
+        #: Whether a parameter without a default is an option too, and not a positional.
         self.required = required
         self.required_boolean = required_boolean
-        #: Whether only what stands behind ``*`` is an option.
+        #: Whether only the parameters after ``*`` are options.
         self.keyword_only = keyword_only
-        #: Words where nothing says the type.
+        #: The width where the type is unknown.
         self.unknown = unknown
-        #: Whether ``-l`` is taken for ``--lr``, if no other parameter has that letter.
+        #: Whether ``-l`` means ``--lr`` if no other parameter begins with that letter.
         self.letters = letters
-        #: Whether ``-lr`` is.
+        #: Whether ``-lr`` means ``--lr``.
         self.single = single
-        #: Whether an inner class can be given at once too: ``--opt opt.yaml``.
+        #: Whether an inner class is an option too: ``--opt opt.yaml``.
         self.whole = whole
         self.is_abbreviated = is_abbreviated
 
@@ -105,22 +105,22 @@ LIBRARIES = {
 """By the name that a script imports."""
 
 COMMAND_LIBRARIES = ("typer", "cyclopts", "tyro")
-"""Those whose commands are functions below ``@app.command``."""
+"""The libraries whose commands are functions with ``@app.command``."""
 
 
-def make_options(files: dict[str, Facts]) -> list[Made]:
+def make_options(files: dict[str, Facts]) -> list[OptionFields]:
     """Every option of a script and its modules; *files* has the script under ``""``."""
     declared = [one for module, facts in files.items() for one in _declared(module, facts)]
     libraries = sorted({name for facts in files.values() for name in facts["libraries"]})
     for name in libraries:
         if name in LIBRARIES:
-            declared += _of_library(name, _Program(files))
+            declared += _of_library(name, _Modules(files))
     known = {name for one in declared for name in one[0]}
     quoted = [tuple(names) for facts in files.values() for names in facts["quoted"]]
     return declared + [(one, None, (), False, False) for one in quoted if not known & {*one}]
 
 
-def _declared(module: str, facts: Facts) -> Iterator[Made]:
+def _declared(module: str, facts: Facts) -> Iterator[OptionFields]:
     for names, width, targets, is_abbreviated, has_paths in facts["declared"]:
         yield names, width, _inside(module, targets), is_abbreviated, has_paths
 
@@ -130,7 +130,7 @@ def _inside(module: str, targets: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{module}.{one}" if module else one for one in targets)
 
 
-class _Program:
+class _Modules:
     """The functions and classes of a script and its modules."""
 
     def __init__(self, files: dict[str, Facts]) -> None:
@@ -153,7 +153,7 @@ class _Program:
         ]
 
     def find(self, module: str, name: str, depth: int = 0) -> Place | None:
-        """What *name* in *module* stands for, through imports."""
+        """The function or class that *name* in *module* stands for, found through imports."""
         facts = self.files.get(module)
         if facts is None or depth > DEEPEST:
             return None
@@ -171,7 +171,7 @@ class _Program:
                 return found
         return None
 
-    def found(self, module: str, names: Iterable[str]) -> list[Place]:
+    def find_all(self, module: str, names: Iterable[str]) -> list[Place]:
         found = (self.find(module, name) for name in names)
         return [one for one in found if one is not None]
 
@@ -181,14 +181,14 @@ class _Program:
         return found
 
     def fields(self, place: Place, depth: int = 0) -> list[tuple[str, Any]]:
-        """The fields of a class with the module each stands in, inherited ones first."""
+        """The fields of a class, each with its module; inherited ones first."""
         module, name = place
         if name not in self.files[module]["classes"] or depth > DEEPEST:
             return []
         bases, _, own = self.files[module]["classes"][name]
         inherited = [
             field
-            for base in self.found(module, bases)
+            for base in self.find_all(module, bases)
             if base != place
             for field in self.fields(base, depth + 1)
         ]
@@ -198,32 +198,34 @@ class _Program:
         ]
 
 
-def _of_library(name: str, program: _Program) -> Iterator[Made]:
-    """The options of the library *name*: its own, and what it makes of what it is given."""
+def _of_library(name: str, modules: _Modules) -> Iterator[OptionFields]:
+    """The options of the library *name*: its own, and those of the functions and classes that it
+    gets.
+    """
     library = LIBRARIES[name]
     yield from _fixed(library)
     seen: set[Place] = set()
-    for place in _given(name, program):
+    for place in _sources(name, modules):
         if place not in seen:
             seen.add(place)
-            yield from _of_place(library, program, place)
+            yield from _of_place(library, modules, place)
 
 
-def _fixed(library: Library) -> Iterator[Made]:
+def _fixed(library: Library) -> Iterator[OptionFields]:
     for text in library.fixed.split():
         spelled, _, width = text.partition(":")
         yield tuple(spelled.split("/")), int(width or 0), (), library.is_abbreviated, False
 
 
-def _given(name: str, program: _Program) -> list[Place]:
-    """The functions and classes that *name* makes options of."""
+def _sources(name: str, modules: _Modules) -> list[Place]:
+    """The functions and classes from which the library *name* makes options."""
     found: list[Place] = []
     is_called = False
-    for module, facts in program.files.items():
+    for module, facts in modules.files.items():
         for library, names in facts["given"]:
             if library == name:
                 is_called = True
-                found += program.found(module, names)
+                found += modules.find_all(module, names)
         if name in COMMAND_LIBRARIES:
             found += [(module, function) for function in facts["commands"]]
         if name in facts["subclassed"]:
@@ -231,31 +233,31 @@ def _given(name: str, program: _Program) -> list[Place]:
     if found or not is_called:
         return found
     if name == "fire":
-        return [one for one in program.functions() + program.classes(data_only=False) if not one[0]]
-    return program.classes(data_only=True)
+        return [one for one in modules.functions() + modules.classes(data_only=False) if not one[0]]
+    return modules.classes(data_only=True)
 
 
-def _of_place(library: Library, program: _Program, place: Place) -> Iterator[Made]:
+def _of_place(library: Library, modules: _Modules, place: Place) -> Iterator[OptionFields]:
     module, name = place
-    fields = program.fields(place)
-    if name in program.files[module]["functions"]:
-        yield from _of_function(library, program, place)
+    fields = modules.fields(place)
+    if name in modules.files[module]["functions"]:
+        yield from _of_function(library, modules, place)
     elif fields:
         for where, field in fields:
-            yield from _of_parameter(library, program, where, field, "", 0)
+            yield from _of_parameter(library, modules, where, field, "", 0)
     else:
-        yield from _of_function(library, program, (module, f"{name}.__init__"))
+        yield from _of_function(library, modules, (module, f"{name}.__init__"))
     if library.single or library.whole:  # fire and jsonargparse: the methods are commands
-        for method in program.files[module]["functions"]:
+        for method in modules.files[module]["functions"]:
             owner, _, last = method.rpartition(".")
             if owner == name and not last.startswith("_"):
-                yield from _of_function(library, program, (module, method))
+                yield from _of_function(library, modules, (module, method))
 
 
-def _of_function(library: Library, program: _Program, place: Place) -> Iterator[Made]:
-    parameters = program.parameters(place)
+def _of_function(library: Library, modules: _Modules, place: Place) -> Iterator[OptionFields]:
+    parameters = modules.parameters(place)
     for one in parameters:
-        yield from _of_parameter(library, program, place[0], one, "", 0)
+        yield from _of_parameter(library, modules, place[0], one, "", 0)
     first = [one[0][0] for one in parameters] if library.letters else []
     for one in parameters if library.letters else []:
         name, shape, has_default = one[:3]
@@ -266,8 +268,8 @@ def _of_function(library: Library, program: _Program, place: Place) -> Iterator[
 
 
 def _of_parameter(
-    library: Library, program: _Program, module: str, parameter: Any, path: str, depth: int
-) -> Iterator[Made]:
+    library: Library, modules: _Modules, module: str, parameter: Any, path: str, depth: int
+) -> Iterator[OptionFields]:
     """The options that *library* makes of one parameter or field, below *path*."""
     name, (shape, count, classes), has_default, kind, (role, given, width), target = parameter
     if role == "argument" or kind == "positional" or (library.keyword_only and kind != "keyword"):
@@ -275,11 +277,11 @@ def _of_parameter(
     if not (library.required or has_default or role == "option" or kind == "keyword"):
         return
     targets = _inside(module, [target])
-    inner = program.found(module, classes) if library.nested else []
-    inner = [one for one in inner if program.fields(one)]
+    inner = modules.find_all(module, classes) if library.nested else []
+    inner = [one for one in inner if modules.fields(one)]
     if inner and shape == "class" and depth < DEEPEST:
         for one in inner:
-            yield from _of_fields(library, program, one, f"{path}{name}.", targets, depth + 1)
+            yield from _of_fields(library, modules, one, f"{path}{name}.", targets, depth + 1)
         if library.whole:
             yield tuple(_spelled(library, path + name)), 1, targets, library.is_abbreviated, True
         return
@@ -304,16 +306,16 @@ def _of_parameter(
 
 def _of_fields(
     library: Library,
-    program: _Program,
+    modules: _Modules,
     place: Place,
     path: str,
     outer: tuple[str, ...],
     depth: int,
-) -> Iterator[Made]:
+) -> Iterator[OptionFields]:
     """The options of an inner class: an override of *outer* reaches its fields too."""
-    for where, field in program.fields(place):
+    for where, field in modules.fields(place):
         for prefix in [path if kind == "." else "" for kind in library.nested]:
-            for made in _of_parameter(library, program, where, field, prefix, depth):
+            for made in _of_parameter(library, modules, where, field, prefix, depth):
                 names, width, targets, is_abbreviated, has_paths = made
                 through = tuple(f"{one}.{field[0]}" for one in outer)
                 yield names, width, (*targets, *through), is_abbreviated, has_paths
@@ -335,8 +337,8 @@ def _negative(library: Library, path: str, name: str, default: object) -> Iterat
             yield from _spelled(library, plain)
 
 
-def _pairs(given: Iterable[str], targets: tuple[str, ...]) -> Iterator[Made]:
-    """Of ``--shout/--quiet`` both."""
+def _pairs(given: Iterable[str], targets: tuple[str, ...]) -> Iterator[OptionFields]:
+    """Both options of ``--shout/--quiet``."""
     for one in given:
         for spelled in one.split("/"):
             if spelled.strip():

@@ -1,38 +1,15 @@
-"""Options of a script: as parameters, and as what it accepts on its command line.
-
-Who sorts the words behind a script needs them: ``--workers 8`` is the script's if the script has
-such an option, and 8 belongs to it only if the option takes a word. Nothing of the script is run
-or imported. On the warm path: what one file says is kept by content, so that nothing is parsed.
-"""
+"""The options that a script declares with argparse, click or absl, and their sites."""
 
 from __future__ import annotations
 
 import ast
-import marshal
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.paths import called_name
-from kohaku_ast.transform.program import cache
-from kohaku_ast.version import VERSION
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from kohaku_ast.transform.find.source import Source
-
-    Width = int | str | None
-    """How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are;
-    None: not known.
-    """
-    Facts = dict[str, Any]
-    """What one file says (see ``option_facts``), in plain builtins."""
-
+from kohaku_ast.transform.find.type_inference import Classes, reading_of_flag, reading_of_option
+from kohaku_ast.value_types import Reading
 
 _DECLARES = {"add_argument": "argparse", "option": "click"}
 
@@ -46,7 +23,7 @@ class Option:
     #: As written on a command line: ``("-l", "--lr")``.
     flags: tuple[str, ...]
     call: ast.Call
-    #: Where absl's default stands: it is its second argument.
+    #: The default of an absl flag: its second argument.
     positional_default: ast.expr | None = None
 
     def keyword(self, name: str) -> ast.expr | None:
@@ -66,7 +43,7 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The variable that the value ends in."""
+        """The attribute that gets the value."""
         dest = self.keyword("dest")
         if isinstance(dest, ast.Constant):
             return str(dest.value)
@@ -74,13 +51,13 @@ class Option:
 
 
 def find_options(tree: ast.Module) -> list[Option]:
-    """Every option that is declared anywhere in the file, in the order of the file."""
+    """Every option that the file declares, in the order of the file."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found = [option for call in calls for option in _declared(call)]
+    found = [option for call in calls for option in _options_of_call(call)]
     return sorted(found, key=lambda option: (option.call.lineno, option.call.col_offset))
 
 
-def _declared(call: ast.Call) -> Iterator[Option]:
+def _options_of_call(call: ast.Call) -> Iterator[Option]:
     name = called_name(call.func)
     library = _DECLARES.get(name)
     if library and (library == "click" or isinstance(call.func, ast.Attribute)):
@@ -97,7 +74,9 @@ def _declared(call: ast.Call) -> Iterator[Option]:
 
 
 def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Site]:
-    """The default, what would keep it from being used, and what would replace it later."""
+    """The place of the default, of ``required=`` (it would keep the default from being used),
+    and of a ``set_defaults`` that would replace it later.
+    """
     line = option.call.lineno
     default = option.default
     if default is not None:
@@ -114,7 +93,7 @@ def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Si
 
 
 def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
-    """The keywords of every ``parser.set_defaults(lr=1)``: it would throw a new default away."""
+    """The keywords of every ``parser.set_defaults(lr=1)``: they win over a new default."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return [
         keyword
@@ -124,234 +103,21 @@ def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
     ]
 
 
-FORMAT = 1
-"""Grows with every change of what is stored."""
-
-
-class AcceptedOption:
-    """One option of a script."""
-
-    __slots__ = ("has_paths", "is_abbreviated", "names", "targets", "width")
-
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        width: Width = None,
-        targets: tuple[str, ...] = (),
-        is_abbreviated: bool = False,
-        has_paths: bool = False,
-    ) -> None:
-        #: Every spelling: ``("-l", "--lr")``. One that switches off what another switches on
-        #: (``--no-shout``) is an option of its own.
-        self.names = names
-        self.width = width
-        #: Full targets whose default an argument of this option would win over.
-        self.targets = targets
-        #: Whether the library also takes the start of its long names.
-        self.is_abbreviated = is_abbreviated
-        #: Whether the library also takes paths below its names: ``--config.lr``.
-        self.has_paths = has_paths
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AcceptedOption) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def __repr__(self) -> str:
-        return f"AcceptedOption({self.names!r}, {self.width!r}, {self.targets!r})"
-
-    def _key(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
-
-    def typed_as(self, word: str, width: Width) -> AcceptedOption:
-        """The same option under one more spelling."""
-        names = (*self.names, word)
-        return AcceptedOption(names, width, self.targets, self.is_abbreviated, self.has_paths)
-
-
-class AcceptedOptions:
-    """What a script reads of its command line."""
-
-    __slots__ = ("_by_name", "options", "takes_arguments")
-
-    def __init__(self, takes_arguments: bool, options: tuple[AcceptedOption, ...]) -> None:
-        #: Whether the script, or a module of its own, reads its command line at all.
-        self.takes_arguments = takes_arguments
-        self.options = options
-        self._by_name: dict[str, AcceptedOption] = {}
-        for one in options:
-            for name in one.names:
-                known = self._by_name.get(name)
-                self._by_name[name] = one if known is None else _either(name, known, one)
-
-    def find(self, word: str, *, abbreviations: bool = True) -> AcceptedOption | None:
-        """The option that *word*, as typed, is meant for, or None.
-
-        Words follow it only if *word* is among the ``names`` of what is found: not after
-        ``--lr=0.1``, ``-n5`` or ``-vx3``, but after ``-vx`` and ``--learn`` (for ``--learning``).
-        With *abbreviations* False the start of a long name is not enough.
-        """
-        name = word.partition("=")[0]
-        if name.strip("-") == "":
-            return None
-        found = self._by_name.get(word) or self._by_name.get(name)
-        found = found or self._clustered(word) or self._below(name)
-        if found is None and abbreviations:
-            found = self._abbreviated(name)
-        return found
-
-    def _clustered(self, word: str) -> AcceptedOption | None:
-        """Of ``-vx3`` the option that the last letters belong to."""
-        if word[:2] in ("--", "-"):
-            return None
-        for index in range(1, len(word)):
-            one = self._by_name.get(word[0] + word[index])
-            if one is None:
-                return None
-            if one.width != 0 and word[index + 1 :]:
-                return one
-            if not word[index + 1 :]:
-                return one.typed_as(word, one.width)
-        return None
-
-    def _below(self, name: str) -> AcceptedOption | None:
-        """For ``--config.lr`` the option ``--config``, if it takes such paths."""
-        for end in [index for index, letter in enumerate(name) if letter in ".["]:
-            one = self._by_name.get(name[:end])
-            if one is not None and one.has_paths:
-                targets = tuple(f"{target}{name[end:]}" for target in one.targets)
-                return AcceptedOption((name,), None, targets)
-        return None
-
-    def _abbreviated(self, name: str) -> AcceptedOption | None:
-        """The only option whose name starts with *name*, of those that may be cut short."""
-        is_long = name.startswith("--")
-        fits = [
-            one
-            for full, one in self._by_name.items()
-            if full.startswith(name) and full.startswith("--") == is_long
-        ]
-        different = {one for one in fits if one.is_abbreviated}
-        only = different.pop() if len(different) == 1 else None
-        return only.typed_as(name, only.width) if only else None
-
-
-def _either(name: str, first: AcceptedOption, other: AcceptedOption) -> AcceptedOption:
-    """What is known of *name* where two parsers have an option of that name."""
-    return AcceptedOption(
-        (name,),
-        first.width if first.width == other.width else None,
-        tuple(dict.fromkeys((*first.targets, *other.targets))),
-        first.is_abbreviated or other.is_abbreviated,
-        first.has_paths or other.has_paths,
+def option_reading(option: Option, classes: Classes) -> Reading:
+    """How a text value of *option* is read."""
+    if option.library == "absl":
+        kind = ast.unparse(option.call.func).rpartition("DEFINE_")[2]
+        values = option.keyword("enum_values")
+        if kind == "enum" and values is None and len(option.call.args) > 2:
+            values = option.call.args[2]
+        return reading_of_flag(kind, option.default, values)
+    keyword = option.keyword
+    action = keyword("action")
+    if action is None and isinstance(keyword("is_flag"), ast.Constant):
+        action = ast.Constant("store_true")
+    nargs = keyword("nargs")
+    if isinstance(keyword("multiple"), ast.Constant):
+        nargs = ast.Constant("*")
+    return reading_of_option(
+        keyword("type"), option.default, action, nargs, keyword("choices"), classes
     )
-
-
-NO_OPTIONS = AcceptedOptions(False, ())
-"""Of a script that does not read its command line."""
-
-
-def accepted_options(source: Source) -> AcceptedOptions:
-    """What *source* accepts with the modules of its folder that it imports.
-
-    A module that cannot be read or parsed counts as none; raises SyntaxError for the script.
-    """
-    from kohaku_ast.transform.find.option_facts import file_facts
-
-    return _combined(file_facts(source), source.filename, source.folder)
-
-
-def accepted_options_of(
-    data: bytes, filename: str, folder: str = "", package: str = ""
-) -> AcceptedOptions:
-    """What a script whose bytes are *data* accepts: from the cache, else read and kept there.
-
-    NO_OPTIONS for a script that cannot be decoded or parsed: running it says so.
-    """
-    facts = _facts(data, filename, folder, package)
-    folder = folder or os.path.dirname(os.path.realpath(filename))
-    return _combined(facts, filename, folder) if facts else NO_OPTIONS
-
-
-def _combined(facts: Facts, filename: str, folder: str) -> AcceptedOptions:
-    from kohaku_ast.transform.find.option_makers import make_options
-
-    files = {"": facts, **_module_facts(facts, os.path.realpath(filename), folder)}
-    if not any(one["takes_arguments"] for one in files.values()):
-        return NO_OPTIONS
-    return AcceptedOptions(True, tuple(dict.fromkeys(_described(make_options(files)))))
-
-
-def _described(found: Iterable[tuple[Any, ...]]) -> list[AcceptedOption]:
-    return [AcceptedOption(*one) for one in found]
-
-
-def _module_facts(facts: Facts, own: str, folder: str) -> dict[str, Facts]:
-    """The facts of every local module that the script imports, directly or through others."""
-    found: dict[str, Facts] = {}
-    seen = {own}
-    waiting = list(facts["imports"])
-    for name in waiting:  # grows as it is walked
-        path = _module_file(folder, name) if name and name not in found else ""
-        if not path or os.path.realpath(path) in seen:
-            continue
-        seen.add(os.path.realpath(path))
-        inside = name if os.path.basename(path) == "__init__.py" else name.rpartition(".")[0]
-        read = _facts_of_file(path, folder, inside)
-        if read:
-            found[name] = read
-            waiting += read["imports"]
-    return found
-
-
-def _module_file(folder: str, name: str) -> str:
-    """As ``modules.find_module``, which a warm run does not import."""
-    base = os.path.join(folder, *name.split("."))
-    paths = (os.path.join(base, "__init__.py"), f"{base}.py")
-    return next((path for path in paths if os.path.isfile(path)), "")
-
-
-def _facts_of_file(path: str, folder: str, package: str) -> Facts | None:
-    try:
-        with open(path, "rb") as file:
-            return _facts(file.read(), path, folder, package)
-    except OSError:
-        return None
-
-
-def _facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
-    """The facts of a file whose bytes are *data*, or None if it is no Python."""
-    # Not the path: a module that lies in two folders says the same in both.
-    name = cache.content_key((FORMAT, VERSION, sys.version, package), data) + ".options"
-    try:
-        kept: Facts | None = marshal.loads(cache.load_bytes(name) or b"")
-    except (ValueError, EOFError, TypeError):
-        kept = _read_elsewhere(name, data, filename, folder, package)
-        cache.store_bytes(name, marshal.dumps(kept))
-    return kept
-
-
-def _read_elsewhere(
-    name: str, data: bytes, filename: str, folder: str, package: str
-) -> Facts | None:
-    """As ``read_facts``, by a builder: the script's process has the same modules warm and cold."""
-    from kohaku_ast.transform.program.load import ask
-
-    answer = ask((name, data, filename, None, folder, package))
-    made, error = marshal.loads(answer) if answer else (None, None)
-    if made is None or error is not None:
-        return read_facts(data, filename, folder, package)
-    facts: Facts | None = marshal.loads(made)
-    return facts
-
-
-def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts | None:
-    """The facts of a file whose bytes are *data*, read now; None if it is no Python."""
-    from kohaku_ast.transform.find.option_facts import file_facts
-    from kohaku_ast.transform.find.source import decode
-
-    try:
-        return file_facts(decode(data, filename, folder, package))
-    except (SourceError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return None

@@ -1,9 +1,9 @@
-"""``find_parameters``: everything in a script that can be given another value."""
+"""``find_parameters``: everything in a script that an override can give another value."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from kohaku_ast.transform.find.assignments import Site, assign_site, declared_site, rebind_site
@@ -11,7 +11,7 @@ from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
     Definition,
     Scope,
-    counted,
+    effective_definitions,
     find_definitions,
 )
 from kohaku_ast.transform.find.calls import (
@@ -25,16 +25,22 @@ from kohaku_ast.transform.find.calls import (
     is_field,
     parameters_of,
 )
-from kohaku_ast.transform.find.options import Option, find_options, find_set_defaults, option_sites
+from kohaku_ast.transform.find.options import (
+    Option,
+    find_options,
+    find_set_defaults,
+    option_reading,
+    option_sites,
+)
 from kohaku_ast.transform.find.paths import Step, called_name, find_entries, is_setting, join_path
 from kohaku_ast.transform.find.source import Source, with_room
-from kohaku_ast.transform.find.type_inference import reading_of, reading_of_flag, reading_of_option
+from kohaku_ast.transform.find.type_inference import reading_of
 from kohaku_ast.value_types import Reading
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """Something in a Script that can be given another value."""
+    """Something in a Script that an override can give another value."""
 
     #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)`` or
     #: ``main.lr``.
@@ -42,31 +48,31 @@ class Parameter:
     #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``,
     #: ``other`` or ``module``.
     kind: str
-    #: The value as written in the script; empty if there is none.
+    #: The default as written in the script; empty if there is none.
     default: str
-    #: What text values are read as (see ``kohaku_ast.value_types``).
+    #: How a text value is read (see ``kohaku_ast.value_types``).
     reading: Reading
-    #: The line of the definition that counts first.
+    #: The line of the first definition that is replaced.
     line: int
     #: The lines of the other definitions that are replaced too.
     also: tuple[int, ...] = ()
-    #: What a comment or the option's ``help=`` says of it.
+    #: Its help, from a comment or the option's ``help=``.
     help: str = ""
-    #: The section comment it stands under.
+    #: The title of the section comment above it.
     section: str = ""
     #: Names of the script that its value is made from.
     derived_from: tuple[str, ...] = ()
-    #: Whether a person would tune it, so that it is listed without ``--all``.
+    #: Whether a person would tune it: then it is listed without ``--all``.
     is_setting: bool = True
     #: Why it cannot be overridden; empty if it can.
     refused: str = ""
-    #: The shortest target that fits nothing else.
+    #: The shortest target that means this parameter alone.
     short: str = ""
-    #: Where the value goes.
+    #: The places that take the value.
     sites: tuple[Site, ...] = ()
-    #: The expressions that are its values, in the order of the file; what entries descend into.
+    #: The expressions of its values, in the order of the file; entries are found in them.
     values: tuple[ast.expr, ...] = ()
-    #: The definitions that count.
+    #: The definitions that an override replaces.
     definitions: tuple[Definition, ...] = ()
     #: For a path that only the running script can follow: its steps below the bound name.
     path: tuple[Step, ...] = ()
@@ -83,7 +89,7 @@ def find_parameters(source: Source) -> list[Parameter]:
 
 
 def _merged(first: Parameter, other: Parameter) -> Parameter:
-    """One parameter of two with one target: of a class or function that is defined twice."""
+    """The one parameter of two that have one target (of a class or function defined twice)."""
     if first.refused or other.refused:
         return other if first.refused else first
     return replace(
@@ -115,7 +121,7 @@ class _Finder:
         names = by_name(find_definitions(self.tree))
         self.globals = set(names)
         for name, definitions in names.items():
-            for one in counted(definitions):
+            for one in effective_definitions(definitions):
                 if isinstance(one.node, FUNCTIONS):
                     self.functions.setdefault(name, one.node)
         self.classes = _classes_in(self.tree)
@@ -137,11 +143,13 @@ class _Finder:
     def name(
         self, prefix: str, name: str, found: list[Definition], kind: str
     ) -> Iterator[Parameter]:
-        """The parameters of one name of a scope: itself, what is in it, its own scope."""
+        """The parameters of one name of a scope: the name, its entries, and those of its own
+        scope.
+        """
         if name == "*":
             return
         target = f"{prefix}{name}"
-        definitions = counted(found)
+        definitions = effective_definitions(found)
         if not definitions or is_dunder(name):
             if not prefix:
                 yield refused_parameter(target, found)
@@ -180,7 +188,7 @@ class _Finder:
         )
 
     def shown_value(self, first: Definition, kind: str) -> ast.expr | None:
-        """What the default is, for a person: of ``field(default=3)`` it is 3."""
+        """The default as a person sees it: 3 of ``field(default=3)``."""
         value = first.value
         if value is None and isinstance(first.node, ast.Assign) and first.form == "chained":
             return first.node.value
@@ -212,7 +220,7 @@ class _Finder:
         return assign_site(one)
 
     def contents(self, parent: Parameter) -> Iterator[Parameter]:
-        """The entries of the literal, or the keywords of the call, that a name is bound to."""
+        """The entries of the literal, or the keywords of the call, that the name is bound to."""
         if parent.kind == "class attribute" and any(map(is_field, parent.values)):
             return
         entries: dict[str, list[ast.expr]] = {}
@@ -256,7 +264,7 @@ class _Finder:
         yield from self.scope(target, function, "local", {argument.arg for argument, _ in own})
 
     def passed(self, owner: str, function: Function, name: str) -> list[Site]:
-        """Where the calls that start the program pass an argument for *name*."""
+        """The sites of the argument *name* in the calls that start the program."""
         calls = [
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
         ]
@@ -271,7 +279,7 @@ class _Finder:
             field_default(default) if isinstance(default, ast.Call) and is_field(default) else None
         )
         shown = found[0] if found else default
-        if shown is None:  # no default: the argument of the call is what a person would edit
+        if shown is None:  # without a default a person would edit the argument of the call
             assert isinstance(passed[0].node, ast.expr)
             shown = passed[0].node
         return Parameter(
@@ -325,7 +333,7 @@ class _Finder:
             target=target,
             kind="option",
             default=self.text(default) if default is not None else "",
-            reading=_option_reading(first, self.classes),
+            reading=option_reading(first, self.classes),
             line=first.call.lineno,
             also=tuple(dict.fromkeys(lines)),
             help=_constant_text(help_text),
@@ -335,12 +343,14 @@ class _Finder:
         )
 
     def text(self, node: ast.expr) -> str:
-        """*node* as written; what was made up (the [] of a `list` factory) as Python writes it."""
+        """*node* as written; one that we have made (the [] of a `list` factory) as Python writes
+        it.
+        """
         return self.source.segment(node) if hasattr(node, "lineno") else ast.unparse(node)
 
 
 def refused_parameter(target: str, found: list[Definition]) -> Parameter:
-    """A name that is there and cannot be overridden."""
+    """The parameter of a name that cannot be overridden, with the reason."""
     first = found[0]
     reason = f"it is bound only by 'except' (line {first.line})"
     if is_dunder(first.name):
@@ -360,7 +370,11 @@ def is_dunder(name: str) -> bool:
 def find_functions(tree: ast.Module) -> dict[str, Function]:
     """The functions of the module, by name."""
     names = by_name(find_definitions(tree)).items()
-    nodes = ((name, one.node) for name, definitions in names for one in counted(definitions)[:1])
+    nodes = (
+        (name, one.node)
+        for name, definitions in names
+        for one in effective_definitions(definitions)[:1]
+    )
     return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
 
 
@@ -368,7 +382,7 @@ def _classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
     """The classes of *scope* as its own statements name them: ``Mode``, ``Args.Mode``."""
     found: dict[str, ast.ClassDef] = {}
     for name, definitions in by_name(find_definitions(scope)).items():
-        for one in counted(definitions):
+        for one in effective_definitions(definitions):
             if isinstance(one.node, ast.ClassDef):
                 found.setdefault(name, one.node)
                 for inner, node in _classes_in(one.node).items():
@@ -385,7 +399,7 @@ def by_name(definitions: list[Definition]) -> dict[str, list[Definition]]:
 
 
 def looped_names(tree: ast.Module) -> set[str]:
-    """Names that some loop of the file assigns again: state, not settings."""
+    """The names that a loop of the file assigns: they are state, not settings."""
     loops = [
         node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
     ]
@@ -395,25 +409,6 @@ def looped_names(tree: ast.Module) -> set[str]:
         for node in ast.walk(loop)
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
-
-
-def _option_reading(option: Option, classes: Mapping[str, ast.ClassDef]) -> Reading:
-    if option.library == "absl":
-        kind = ast.unparse(option.call.func).rpartition("DEFINE_")[2]
-        values = option.keyword("enum_values")
-        if kind == "enum" and values is None and len(option.call.args) > 2:
-            values = option.call.args[2]
-        return reading_of_flag(kind, option.default, values)
-    keyword = option.keyword
-    action = keyword("action")
-    if action is None and isinstance(keyword("is_flag"), ast.Constant):
-        action = ast.Constant("store_true")
-    nargs = keyword("nargs")
-    if isinstance(keyword("multiple"), ast.Constant):
-        nargs = ast.Constant("*")
-    return reading_of_option(
-        keyword("type"), option.default, action, nargs, keyword("choices"), classes
-    )
 
 
 def _constant_text(node: ast.expr | None) -> str:

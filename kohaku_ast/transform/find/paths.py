@@ -1,4 +1,6 @@
-"""Settings, the paths that lead into them, and the entries at their ends."""
+"""Expressions that are settings, the grammar of targets (``cfg.layers[0]``, ``main(lr)``), and the
+entries that a path leads to.
+"""
 
 from __future__ import annotations
 
@@ -59,14 +61,16 @@ def _arguments(node: ast.Call) -> list[ast.expr]:
 
 
 def called_name(function: ast.expr) -> str:
-    """The last name of what is called: ``Path`` for ``pathlib.Path``, else ``""``."""
+    """The last name of a called expression: ``Path`` for ``pathlib.Path``; ``""`` if it has
+    none.
+    """
     if isinstance(function, ast.Attribute):
         return function.attr
     return function.id if isinstance(function, ast.Name) else ""
 
 
 def dotted_name(node: ast.AST | None) -> str:
-    """``np.random.seed`` of that expression, ``""`` of another."""
+    """*node* as dotted text (``np.random.seed``); ``""`` if it is no chain of names."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -75,7 +79,9 @@ def dotted_name(node: ast.AST | None) -> str:
 
 
 def is_environment(node: ast.expr) -> bool:
-    """``os.environ.get(...)``, ``os.getenv(...)`` or ``os.environ[...]``."""
+    """Whether *node* reads the environment: ``os.environ.get(...)``, ``os.getenv(...)``,
+    ``os.environ[...]``.
+    """
     text = ast.unparse(node.func if isinstance(node, ast.Call) else node)
     return text.startswith(("os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ["))
 
@@ -106,7 +112,7 @@ def split_path(target: str) -> tuple[Step, ...]:
 
 
 def join_path(steps: tuple[Step, ...]) -> str:
-    """The other way: ``("cfg", "layers", 0)`` -> ``"cfg.layers[0]"``."""
+    """The inverse of ``split_path``: ``("cfg", "layers", 0)`` -> ``"cfg.layers[0]"``."""
     text = ""
     for step in steps:
         if isinstance(step, int):
@@ -152,7 +158,7 @@ def find_entries(
 
 
 def descend(value: ast.expr, path: tuple[Step, ...]) -> list[ast.expr]:
-    """The expressions that *path* leads to from *value*; empty if the text does not tell.
+    """The expressions that *path* leads to from *value*; empty if the text does not show them.
 
     Both arms of ``a if c else b`` count: either may be the one that is used.
     """
@@ -171,24 +177,19 @@ def descend(value: ast.expr, path: tuple[Step, ...]) -> list[ast.expr]:
 
 
 def is_closed(value: ast.expr) -> bool:
-    """Whether all that *value* holds can be read off the text, so that another name is a typo."""
+    """Whether the text shows every entry of *value*, so that another name is a typo."""
     if isinstance(value, ast.Dict):
         return all(isinstance(key, ast.Constant) for key in value.keys)
     if isinstance(value, ast.Call):
-        name = (
-            value.func.attr
-            if isinstance(value.func, ast.Attribute)
-            else getattr(value.func, "id", "")
-        )
         named = all(keyword.arg for keyword in value.keywords)
-        return name in _CLOSED_CALLS and named and not value.args
+        return called_name(value.func) in _CLOSED_CALLS and named and not value.args
     if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
         return not any(isinstance(item, ast.Starred) for item in value.elts)
     return isinstance(value, (ast.Constant, ast.JoinedStr, ast.UnaryOp, ast.Compare, ast.Lambda))
 
 
 def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
-    """What *value* holds, by key, keyword or index."""
+    """The entries of *value*, by key, keyword or index."""
     if isinstance(value, ast.Dict):
         for key, inner in zip(value.keys, value.values):
             step = key.value if isinstance(key, ast.Constant) else None
@@ -197,7 +198,7 @@ def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
     elif isinstance(value, (ast.List, ast.Tuple)):
         for index, inner in enumerate(value.elts):
             if isinstance(inner, ast.Starred):
-                return  # from here on indices are not known
+                return  # the indices that follow depend on the length of the starred one
             yield index, inner
     elif isinstance(value, ast.Call):
         # Model(width=64).to(device): the inner call's keywords, the outer's over them.

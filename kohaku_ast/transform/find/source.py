@@ -1,4 +1,4 @@
-"""A script's text: its bytes, how they are decoded, and where each position lies."""
+"""Source: the text of a script, how it is decoded and parsed, and where each position lies."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Source:
     filename: str
     #: The text as decoded, newlines as they are in the file, without the BOM.
     text: str
-    #: What the bytes were decoded with, e.g. ``"utf-8"`` or ``"iso-8859-1"``.
+    #: The encoding of the file, e.g. ``"utf-8"`` or ``"iso-8859-1"``.
     encoding: str = "utf-8"
-    #: Where its local modules are looked for: the first entry of its ``sys.path``.
+    #: The folder in which its local modules are found: the first entry of its ``sys.path``.
     folder: str = ""
-    #: The package that it is a module of; what its relative imports start from.
+    #: The package that it belongs to; its relative imports start from there.
     package: str = ""
 
     @cached_property
@@ -81,7 +81,7 @@ class Source:
 
     @property
     def parser_warnings(self) -> list[warnings.WarningMessage]:
-        """What Python's parser warns of in the text (an invalid escape, say)."""
+        """The warnings of Python's parser (of an invalid escape, for example)."""
         return self._parsed[1]
 
     @cached_property
@@ -91,19 +91,19 @@ class Source:
             return ast.parse(self.text, self.filename), noted
 
     def line_of(self, node: ast.AST) -> str:
-        """``train.py:12``: where *node* stands, as messages write it."""
+        """The place of *node* as messages write it: ``train.py:12``."""
         return f"{os.path.basename(self.filename)}:{node.lineno}"  # type: ignore[attr-defined]
 
 
 def parse_text(text: str, filename: str) -> ast.Module:
-    """The tree of *text*, silently."""
+    """The tree of *text*, without the parser's warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text, filename)
 
 
 def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> Source:
-    """The Source of *data*; raises SourceError where Python could not decode it either."""
+    """The Source of *data*; raises SourceError if Python could not decode it either."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)
@@ -120,7 +120,7 @@ def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> S
 
 
 def read_bytes(path: str) -> bytes:
-    """The bytes of the script at *path*; raises SourceError with the next move."""
+    """The bytes of the script at *path*; raises SourceError if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -131,14 +131,15 @@ def read_bytes(path: str) -> bytes:
 Result = TypeVar("Result")
 
 _STACK = 512 * 2**20
-# Python compiles a sum of 2,900 terms; walking it takes some calls for each of them.
+# Python compiles a sum of 2,900 terms; to walk it takes several calls for each term.
 _LIMIT = 100_000
 
 
 def with_room(function: Callable[[], Result], filename: str) -> Result:
-    """``function()``; where the usual stack does not do, once more with a deep one.
+    """The result of ``function()``, which is called again on a deep stack if the usual one is too
+    small.
 
-    Raises SourceError where that does not do either.
+    Raises SourceError if the deep one is too small as well.
     """
     try:
         return function()
@@ -151,7 +152,7 @@ def with_room(function: Callable[[], Result], filename: str) -> Result:
 
 
 def _on_deep_stack(function: Callable[[], Result]) -> Result:
-    import threading  # both for such scripts only
+    import threading  # only deeply nested scripts need these two
     from concurrent.futures import Future
 
     future: Future[Result] = Future()

@@ -1,4 +1,6 @@
-"""From a target as the user wrote it to the parameter, or the module, that it means."""
+"""``Targets.resolve``: from a target as the user wrote it to its parameter, in the script or in a
+module of the script.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,12 @@ from unicodedata import normalize
 
 from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, UnknownTarget, near
 from kohaku_ast.transform.find.assignments import Site, path_site
-from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition, counted, find_definitions
+from kohaku_ast.transform.find.bindings import (
+    FUNCTIONS,
+    Definition,
+    effective_definitions,
+    find_definitions,
+)
 from kohaku_ast.transform.find.modules import (
     LocalModule,
     find_module,
@@ -57,7 +64,7 @@ class Targets:
 
     @cached_property
     def import_names(self) -> dict[str, str]:
-        """What the names that the script imports stand for."""
+        """The dotted name that each imported name of the script stands for."""
         return import_names(self.source.tree, self.source.package)
 
     def resolve(self, target: str) -> Parameter:
@@ -74,7 +81,7 @@ class Targets:
         if target.startswith("-"):
             return self.option(target)
         if split_default(target):
-            raise self.unknown(target)
+            raise self.unknown_target(target)
         path = split_path(target)
         canonical = self.parameters.get(join_path(path))
         if canonical is not None and not canonical.refused:
@@ -84,11 +91,11 @@ class Targets:
         return self.below(target, path)
 
     def option(self, target: str) -> Parameter:
-        """By any of its flags: ``-l`` for ``-l/--lr``."""
+        """The option that has the flag *target*: ``-l`` of ``-l/--lr``."""
         for option in find_options(self.source.tree):
             if target in option.flags:
                 return self.parameters[option.target]
-        raise self.unknown(target)
+        raise self.unknown_target(target)
 
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
@@ -103,22 +110,24 @@ class Targets:
             return fitting[0]
         if refused is not None:
             raise self.refusal(refused)
-        if target.startswith("__") and target.endswith("__"):
+        if is_dunder(target):
             raise RefusedTarget(
                 f"{self.file}: cannot override {target!r}: names with two "
                 "underscores on both sides belong to Python's own machinery"
             )
-        raise self.unknown(target)
+        raise self.unknown_target(target)
 
     def refusal(self, parameter: Parameter) -> RefusedTarget:
-        """The error for a name that is there and cannot be overridden."""
+        """The error for a parameter that cannot be overridden."""
         return RefusedTarget(
             f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: "
             f"{parameter.refused}"
         )
 
     def below(self, target: str, path: tuple[Step, ...]) -> Parameter:
-        """A path into a name that is bound to something: the longest part that is known."""
+        """The parameter of a path below a name, from the longest part of the path that is a
+        parameter.
+        """
         full = join_path(path)  # ``cfg["lr"]`` and ``cfg.lr`` are one target
         for length in range(len(path) - 1, 0, -1):
             owner = self.parameters.get(join_path(path[:length]))
@@ -133,10 +142,10 @@ class Targets:
                 return self.at_run_time(full, owner, path[length:])
             if all(map(is_closed, owner.values)):
                 break
-        raise self.unknown(target)
+        raise self.unknown_target(target)
 
     def in_text(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
-        """The entry, if the text of the owner's values shows it."""
+        """The entry, if the text of the owner's values shows it; else None."""
         values = [inner for value in owner.values for inner in descend(value, rest)]
         if not values:
             return None
@@ -148,11 +157,13 @@ class Targets:
         )  # fmt: skip
 
     def at_run_time(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter:
-        """A path that only the running script can follow; closed literals have no such."""
+        """The parameter of a path that only the running script can follow; closed literals have
+        none.
+        """
         open_ones = [one for one in owner.definitions if not _is_closed(one)]
         if not open_ones or any(one.form in ("def", "class") for one in open_ones):
             self.refuse_inner(target, open_ones, rest)
-            raise self.unknown(target)
+            raise self.unknown_target(target)
         for one in open_ones:
             self.refuse_unreadable(target, owner, one)
         return replace(
@@ -162,16 +173,18 @@ class Targets:
         )  # fmt: skip
 
     def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:
-        """Say why, if a class or function binds the name in a way that cannot be replaced."""
+        """Raise RefusedTarget if a class or function binds the name in a way that cannot be
+        replaced.
+        """
         scopes = [one.node for one in owners if isinstance(one.node, (*FUNCTIONS, ast.ClassDef))]
         for scope in scopes:
             found = [one for one in find_definitions(scope) if (one.name,) == rest]
-            if found and (is_dunder(found[0].name) or not counted(found)):
+            if found and (is_dunder(found[0].name) or not effective_definitions(found)):
                 raise self.refusal(refused_parameter(target, found))
 
     def refuse_unreadable(self, target: str, owner: Parameter, one: Definition) -> None:
-        """Say why, if only the running script knows the keys of a literal, or if there is no place
-        for a statement behind the definition.
+        """Raise RefusedTarget if only the running script knows the keys of a literal, or if no
+        statement can stand after the definition.
         """
         reason = ""
         if isinstance(one.node, ast.If) and self.source.segment(one.node).startswith("elif"):
@@ -188,8 +201,8 @@ class Targets:
                 f"Override {owner.target!r} as a whole."
             )
 
-    def unknown(self, target: str) -> UnknownTarget:
-        """The error for a target that is nowhere, with what the user may have meant."""
+    def unknown_target(self, target: str) -> UnknownTarget:
+        """The error for a target that the script lacks, with similar ones."""
         names = [one.target for one in self.parameters.values() if not one.refused]
         found = near(target, names)
         for last in near(last_name_or(target), list(self.by_last)):
@@ -211,7 +224,7 @@ class Targets:
         return self.source.filename.replace("\\", "/").rpartition("/")[2]
 
     def shortest(self, parameter: Parameter) -> str:
-        """The shortest target that means *parameter* and nothing else."""
+        """The shortest target that means *parameter* alone."""
         last = last_name(parameter.target)
         fitting = self.by_last.get(last, [])
         has_global = last in self.parameters and not self.parameters[last].refused
@@ -235,9 +248,9 @@ _FIRST = re.compile(r"[^.(\[]+")
 
 
 def module_parameter(source: Source, targets: Targets, target: str) -> Parameter | None:
-    """The parameter *target* if it lies in a local module, else None.
+    """The parameter *target* of a local module; None if it is in none.
 
-    Raises AmbiguousTarget if the script itself has something else of the module's name.
+    Raises AmbiguousTarget if the script itself has *target* too, in a class of the module's name.
     """
     match = _FIRST.match(target)
     if match is None or "." not in target or target.startswith("-"):
@@ -259,7 +272,9 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
 def _own_or_module(
     targets: Targets, target: str, own: Parameter, other: Parameter
 ) -> Parameter | None:
-    """Of a class and a module of one name, the one that has the *target*; None for the class."""
+    """*other*, the parameter of a module that has the name of the class *own*; None if only the
+    class has the *target*.
+    """
     assert other.module is not None
     name, path, inner = other.module
     if not _has(path, inner):
@@ -283,7 +298,7 @@ def _has(path: str, target: str) -> bool:
 
 
 def in_module(target: str, module: LocalModule, inner: str) -> Parameter:
-    """A parameter that the module's own Program resolves."""
+    """The parameter *inner* of *module*, which the module's own Program resolves."""
     return Parameter(
         target=f"{module.name}.{inner}",
         kind="module",

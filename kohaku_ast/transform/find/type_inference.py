@@ -1,6 +1,7 @@
-"""How a parameter's text is to be read, from its annotation or else from the form of its default.
+"""How the text value of a parameter is read (its Reading), inferred from its annotation, else from
+its default.
 
-Static: nothing is evaluated. What is not understood is ``("any",)``, never an error.
+Nothing is evaluated. What is not understood is ``("any",)``, never an error.
 """
 
 from __future__ import annotations
@@ -30,14 +31,8 @@ _PATHS = ("Path", "PurePath", "PurePosixPath", "PureWindowsPath")
 _ENVIRONMENT = ("os.environ.get", "environ.get", "os.getenv", "getenv")
 _PATH_TEXTS = ("join", "expanduser", "expandvars", "abspath", "realpath", "dirname", "basename")
 _PATH_STEPS = (
-    "parent",
-    "resolve",
-    "absolute",
-    "expanduser",
-    "joinpath",
-    "with_suffix",
-    "with_name",
-)
+    "parent", "resolve", "absolute", "expanduser", "joinpath", "with_suffix", "with_name",
+)  # fmt: skip
 _STR_STEPS = ("format", "join", "lower", "upper", "strip", "replace")
 _CLICK_TYPES = {"INT": "int", "IntRange": "int", "FLOAT": "float", "FloatRange": "float"}
 _CLICK_TYPES |= {"STRING": "str", "BOOL": "bool", "FileType": "str"}
@@ -48,18 +43,18 @@ _FLAG_KINDS |= {"boolean": "bool", "list": "list", "spaceseplist": "list"}
 def reading_of(default: ast.expr | None, annotation: ast.expr | None, classes: Classes) -> Reading:
     """The reading of a name, field or function parameter.
 
-    *default* is None if there is none (a parameter that must be given), which is not ``= None``.
+    *default* is None for a parameter without one; ``= None`` is a constant.
     """
     try:
-        form = _form(default, classes)
-        found = _annotated(annotation, classes)
+        form = _of_default(default, classes)
+        found = _of_annotation(annotation, classes)
     except RecursionError:
-        return ANY  # an expression too deep to walk is no setting that a person typed
+        return ANY  # nobody has typed a setting that is too deep to walk
     if found == ("optional", ANY):
         return _or_none(form)
     if found == ANY:
         return form
-    return _or_none(found) if form == NONE else _settle(found, form)
+    return _or_none(found) if form == NONE else _choose_by_default(found, form)
 
 
 def reading_of_option(
@@ -72,9 +67,11 @@ def reading_of_option(
 ) -> Reading:
     """The reading of an argparse or click option, from the arguments that declare it."""
     form = NONE if default is None else reading_of(default, None, classes)
-    if _acted(action) == BOOL and default is None:
+    if _of_action(action) == BOOL and default is None:
         return BOOL  # store_true brings its own default, False
-    found = _acted(action) or _chosen(type_expr, choices) or _typed(type_expr, form, classes)
+    found = (
+        _of_action(action) or _of_choices(type_expr, choices) or _of_type(type_expr, form, classes)
+    )
     if _takes_several(nargs):
         found = ("tuple",) if form == ("tuple",) else LIST
     return _or_none(found) if form == NONE else found
@@ -88,32 +85,32 @@ def reading_of_flag(
     if kind.startswith("multi_"):
         found = LIST
     elif kind == "enum":
-        found = _choices(enum_values) or STR
+        found = _literal_of(enum_values) or STR
     else:
         found = (_FLAG_KINDS[kind],) if kind in _FLAG_KINDS else form
     return _or_none(found) if form == NONE else found
 
 
 def _or_none(reading: Reading) -> Reading:
-    """*reading*, where None fits too."""
+    """*reading*, or None."""
     return reading if reading[0] in ("optional", "none", "any") else ("optional", reading)
 
 
 # --- annotations ---------------------------------------------------------------------------------
 
 
-def _annotated(node: ast.expr | None, classes: Classes) -> Reading:
+def _of_annotation(node: ast.expr | None, classes: Classes) -> Reading:
     """The reading that an annotation names; ANY if it is not understood."""
     if isinstance(node, ast.Constant):
-        return _quoted(node.value, classes)
+        return _of_quoted(node.value, classes)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _union([node.left, node.right], classes)
+        return _of_union([node.left, node.right], classes)
     if isinstance(node, ast.Subscript):
-        return _subscripted(node, classes)
-    return _named(dotted_name(node), classes)
+        return _of_subscript(node, classes)
+    return _of_name(dotted_name(node), classes)
 
 
-def _quoted(value: object, classes: Classes) -> Reading:
+def _of_quoted(value: object, classes: Classes) -> Reading:
     if value is None:
         return NONE
     if not isinstance(value, str):
@@ -124,12 +121,12 @@ def _quoted(value: object, classes: Classes) -> Reading:
             inner = ast.parse(value.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError):
         return ANY
-    return _annotated(inner, classes)
+    return _of_annotation(inner, classes)
 
 
-def _named(name: str, classes: Classes) -> Reading:
+def _of_name(name: str, classes: Classes) -> Reading:
     if name in classes:
-        return _enum(name, classes) or ANY
+        return _of_enum(name, classes) or ANY
     if name in _SCALARS or name in _CONTAINERS:
         return (name,)
     last = name.rpartition(".")[2]
@@ -138,22 +135,22 @@ def _named(name: str, classes: Classes) -> Reading:
     return (_TYPING_CONTAINERS[last],) if last in _TYPING_CONTAINERS else ANY
 
 
-def _subscripted(node: ast.Subscript, classes: Classes) -> Reading:
+def _of_subscript(node: ast.Subscript, classes: Classes) -> Reading:
     last = dotted_name(node.value).rpartition(".")[2]
     parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if last in _WRAPPERS:
-        return _annotated(parts[0], classes)
+        return _of_annotation(parts[0], classes)
     if last == "Optional":
-        return ("optional", _strip_none(_annotated(parts[0], classes)))
+        return ("optional", _strip_none(_of_annotation(parts[0], classes)))
     if last == "Union":
-        return _union(parts, classes)
+        return _of_union(parts, classes)
     if last == "Literal":
-        return _literal(parts)
-    found = _named(dotted_name(node.value), classes)
+        return _of_literal(parts)
+    found = _of_name(dotted_name(node.value), classes)
     return found if found[0] in _CONTAINERS else ANY
 
 
-def _literal(parts: Sequence[ast.expr]) -> Reading:
+def _of_literal(parts: Sequence[ast.expr]) -> Reading:
     values = _constants(parts)
     if not values:
         return ANY
@@ -163,9 +160,9 @@ def _literal(parts: Sequence[ast.expr]) -> Reading:
     return ("optional", ("literal", rest)) if rest else NONE
 
 
-def _union(parts: Sequence[ast.expr], classes: Classes) -> Reading:
-    """One flat union, None taken out to an optional around it."""
-    found = [_annotated(part, classes) for part in parts]
+def _of_union(parts: Sequence[ast.expr], classes: Classes) -> Reading:
+    """One flat union; with None among its parts an optional around it."""
+    found = [_of_annotation(part, classes) for part in parts]
     optional = any(each[0] in ("none", "optional") for each in found)
     flat: list[Reading] = []
     for each in map(_strip_none, found):
@@ -180,10 +177,10 @@ def _strip_none(reading: Reading) -> Reading:
     return inner
 
 
-def _settle(found: Reading, form: Reading) -> Reading:
-    """``Union[str, Path] = "data"`` is read as str: every text is both, the default says which."""
+def _choose_by_default(found: Reading, form: Reading) -> Reading:
+    """``Union[str, Path] = "data"`` is read as str: any text is both, so the default decides."""
     if found[0] == "optional":
-        return _or_none(_settle(found[1], form))
+        return _or_none(_choose_by_default(found[1], form))
     if found[0] != "union" or form[0] not in ("str", "path"):
         return found
     kept = [each for each in found[1:] if each == form or each[0] not in ("str", "path")]
@@ -195,7 +192,7 @@ def _settle(found: Reading, form: Reading) -> Reading:
 # --- enums of the script -------------------------------------------------------------------------
 
 
-def _enum(name: str, classes: Classes) -> Reading | None:
+def _of_enum(name: str, classes: Classes) -> Reading | None:
     """The reading of the class *name* of the script, if it is an enum."""
     node = classes.get(name)
     if node is None or not _derives_from_enum(node, classes, depth=0):
@@ -207,7 +204,7 @@ def _derives_from_enum(node: ast.ClassDef, classes: Classes, depth: int) -> bool
     for base in map(dotted_name, node.bases):
         last = base.rpartition(".")[2]
         known = classes.get(base)
-        # The depth ends a class that stands for its own base: `class A(A)`.
+        # The depth ends the loop of a class that is its own base: `class A(A)`.
         if known is not None and known is not node and depth < 20:
             if _derives_from_enum(known, classes, depth + 1):
                 return True
@@ -217,7 +214,7 @@ def _derives_from_enum(node: ast.ClassDef, classes: Classes, depth: int) -> bool
 
 
 def _members(node: ast.ClassDef) -> tuple[str, ...] | None:
-    """The member names in order; None if the body makes them by more than plain assignments."""
+    """The member names in order; None if the body has more than plain assignments."""
     found: list[str] = []
     for statement in node.body:
         if isinstance(statement, ast.Assign):
@@ -230,7 +227,7 @@ def _members(node: ast.ClassDef) -> tuple[str, ...] | None:
 
 
 def _target_names(target: ast.expr) -> list[str]:
-    """The members that an assignment to *target* makes; private names are the enum's own."""
+    """The members that an assignment to *target* makes; private names are no members."""
     names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
     return [name for name in names if not name.startswith("_")]
 
@@ -238,21 +235,21 @@ def _target_names(target: ast.expr) -> list[str]:
 # --- the form of a default -----------------------------------------------------------------------
 
 
-def _form(node: ast.expr | None, classes: Classes) -> Reading:
-    """The reading that the written default has by itself."""
+def _of_default(node: ast.expr | None, classes: Classes) -> Reading:
+    """The reading of a default by its form alone."""
     if isinstance(node, ast.Constant):
         kind = type(node.value).__name__
         return (kind,) if kind in _SCALARS else NONE if node.value is None else ANY
     if isinstance(node, ast.UnaryOp):
-        return _signed(node, classes)
+        return _of_unary(node, classes)
     if isinstance(node, ast.BinOp):
-        return _computed(node, classes)
+        return _of_operations(node, classes)
     if isinstance(node, ast.IfExp):
-        return _either(_form(node.body, classes), _form(node.orelse, classes))
+        return _of_both(_of_default(node.body, classes), _of_default(node.orelse, classes))
     if isinstance(node, ast.Call):
-        return _called(node, classes)
+        return _of_call(node, classes)
     if isinstance(node, ast.Attribute):
-        return _enum(dotted_name(node.value), classes) or _stepped(node, classes)
+        return _of_enum(dotted_name(node.value), classes) or _of_attribute(node, classes)
     return _DISPLAYS.get(type(node), ANY)
 
 
@@ -269,31 +266,31 @@ _DISPLAYS: dict[type, Reading] = {
 }
 
 
-def _signed(node: ast.UnaryOp, classes: Classes) -> Reading:
+def _of_unary(node: ast.UnaryOp, classes: Classes) -> Reading:
     if isinstance(node.op, ast.Not):
         return BOOL
-    inner = _form(node.operand, classes)
+    inner = _of_default(node.operand, classes)
     if inner == BOOL:
         return ("int",)
     return inner if inner[0] in ("int", "float", "complex") else ANY
 
 
-def _computed(node: ast.BinOp, classes: Classes) -> Reading:
-    """The form of a chain of operators, from its left end: a sum of 900 texts is that deep."""
+def _of_operations(node: ast.BinOp, classes: Classes) -> Reading:
+    """The form of a chain of operators, from its left end on: a sum of 900 texts is 900 deep."""
     steps, first = [node], node.left
     while isinstance(first, ast.BinOp):
         steps.append(first)
         first = first.left
-    form = _form(first, classes)
+    form = _of_default(first, classes)
     for step in reversed(steps):
-        form = _operated(form, step, _form(step.right, classes))
+        form = _of_operation(form, step, _of_default(step.right, classes))
     return form
 
 
-def _operated(left: Reading, node: ast.BinOp, right: Reading) -> Reading:
+def _of_operation(left: Reading, node: ast.BinOp, right: Reading) -> Reading:
     kinds = {left[0], right[0]}
     if kinds <= {"bool", "int", "float", "complex"}:
-        return _number(kinds, node)
+        return _of_numbers(kinds, node)
     if isinstance(node.op, ast.Div) and "path" in kinds and kinds <= {"path", "str"}:
         return left if left[0] == "path" else right
     if isinstance(node.op, ast.Mod) and left[0] in ("str", "bytes"):
@@ -305,7 +302,7 @@ def _operated(left: Reading, node: ast.BinOp, right: Reading) -> Reading:
     return left if joined and left[0] in ("str", "bytes", *_CONTAINERS) else ANY
 
 
-def _number(kinds: set[str], node: ast.BinOp) -> Reading:
+def _of_numbers(kinds: set[str], node: ast.BinOp) -> Reading:
     if isinstance(node.op, ast.MatMult):
         return ANY
     for kind in ("complex", "float"):
@@ -315,7 +312,7 @@ def _number(kinds: set[str], node: ast.BinOp) -> Reading:
     return ("float",) if negative_power or isinstance(node.op, ast.Div) else ("int",)
 
 
-def _either(first: Reading, second: Reading) -> Reading:
+def _of_both(first: Reading, second: Reading) -> Reading:
     """The form of a value that is one of two."""
     if first == second:
         return first
@@ -324,36 +321,36 @@ def _either(first: Reading, second: Reading) -> Reading:
     return ("float",) if {first[0], second[0]} == {"int", "float"} else ANY
 
 
-def _called(node: ast.Call, classes: Classes) -> Reading:
+def _of_call(node: ast.Call, classes: Classes) -> Reading:
     name = dotted_name(node.func)
     if name in _ENVIRONMENT:
         given = [*node.args[1:2], *[word.value for word in node.keywords if word.arg == "default"]]
-        return _form(given[0], classes) if given else STR
+        return _of_default(given[0], classes) if given else STR
     if name.startswith("os.path.") and name.rpartition(".")[2] in _PATH_TEXTS:
         return STR
     if name.rpartition(".")[2] in _TYPING_CONTAINERS:
-        return ANY  # typing's List cannot be called: this is another module's, click.Tuple
-    found = _named(name, classes)
+        return ANY  # typing.List cannot be called: this is another one (click.Tuple)
+    found = _of_name(name, classes)
     if found == ANY and isinstance(node.func, ast.Attribute):
-        return _stepped(node.func, classes)
+        return _of_attribute(node.func, classes)
     return found
 
 
-def _stepped(node: ast.Attribute, classes: Classes) -> Reading:
-    """``Path(__file__).parent`` and ``"a-{}".format(1)`` are what they start from."""
+def _of_attribute(node: ast.Attribute, classes: Classes) -> Reading:
+    """``Path(__file__).parent`` is a path as its start is, ``"a-{}".format(1)`` a str."""
     if node.attr in ("home", "cwd"):
-        found = _named(dotted_name(node.value), classes)
+        found = _of_name(dotted_name(node.value), classes)
         return found if found[0] == "path" else ANY
     steps = {"path": _PATH_STEPS, "str": _STR_STEPS}
-    owner = _form(node.value, classes)
+    owner = _of_default(node.value, classes)
     return owner if node.attr in steps.get(owner[0], ()) else ANY
 
 
 # --- options -------------------------------------------------------------------------------------
 
 
-def _acted(action: ast.expr | None) -> Reading | None:
-    """The reading that an argparse action decides alone."""
+def _of_action(action: ast.expr | None) -> Reading | None:
+    """The reading of an argparse action; None if it depends on more than the action."""
     if isinstance(action, ast.Constant):
         if action.value in ("store_true", "store_false"):
             return BOOL
@@ -363,20 +360,20 @@ def _acted(action: ast.expr | None) -> Reading | None:
     return BOOL if dotted_name(action).endswith("BooleanOptionalAction") else None
 
 
-def _chosen(type_expr: ast.expr | None, choices: ast.expr | None) -> Reading | None:
+def _of_choices(type_expr: ast.expr | None, choices: ast.expr | None) -> Reading | None:
     if isinstance(type_expr, ast.Call) and dotted_name(type_expr.func).endswith("Choice"):
         choices = type_expr.args[0] if type_expr.args else None
-    return _choices(choices)
+    return _literal_of(choices)
 
 
-def _choices(node: ast.expr | None) -> Reading | None:
+def _literal_of(node: ast.expr | None) -> Reading | None:
     """``["sgd", "adam"]`` as choices; None if they are not all written out."""
     values = _constants(node.elts) if isinstance(node, ast.List | ast.Tuple | ast.Set) else None
     return ("literal", values) if values else None
 
 
-def _typed(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
-    """The reading that ``type=`` names, else that of the default; with neither it is text."""
+def _of_type(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
+    """The reading that ``type=`` names, else that of the default, else str."""
     if node is None:
         return STR if form == NONE else form
     name = dotted_name(node.func if isinstance(node, ast.Call) else node)
@@ -387,7 +384,7 @@ def _typed(node: ast.expr | None, form: Reading, classes: Classes) -> Reading:
         return STR if name in ("click.Path", "click.File") else form
     if "bool" in last.lower():  # str2bool, strtobool: the usual way around argparse's type=bool
         return BOOL
-    found = _annotated(node, classes)
+    found = _of_annotation(node, classes)
     return form if found == ANY else found
 
 
@@ -397,7 +394,7 @@ def _takes_several(nargs: ast.expr | None) -> bool:
     return isinstance(nargs, ast.UnaryOp) or dotted_name(nargs).endswith("REMAINDER")
 
 
-# --- small things --------------------------------------------------------------------------------
+# --- constants -----------------------------------------------------------------------------------
 
 
 def _constants(nodes: Sequence[ast.expr]) -> tuple[object, ...] | None:

@@ -1,17 +1,18 @@
-"""The values of one run, put into a Program's code as constants.
+"""BoundProgram: a Program with the values of one run, which are constants of its code.
 
-The code says ``<constant>[10**6]`` where a value goes. All objects below answer that from C,
-so no frame of ours is seen by a debugger, a tracer or a profiler, and pickle can carry them
-with the script's functions.
+The code has ``<constant>[10**6]`` in the place of a value. The objects below are subscripted in C,
+so a debugger, a tracer or a profiler sees no frame of ours, and pickle can send them with the
+script's functions.
 
-Nothing is loaded before the script asks: it may have to import the script's own modules.
+A pickled value is loaded when the script reads it: that may import the script's own modules. On the
+warm path.
 """
 
 from __future__ import annotations
 
 import marshal
 
-# Not from collections, functools and operator: these load nine modules, 3 ms of every start.
+# Not from collections, functools and operator: they load nine modules, 3 ms of each start.
 from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, methodcaller, setitem
@@ -33,27 +34,40 @@ _CONTAINERS = (list, dict, set)
 
 
 class _Same:
-    """Gives the object itself."""
+    """Returns the object itself."""
 
     __getitem__ = staticmethod(itemgetter(0))
 
 
 class _Copy:
-    """Gives a new equal list, dict or set each time, as a display does. In its very order, which
-    marshal does not keep for sets.
+    """Returns a new equal list, dict or set each time, as a display does, in the same order;
+    marshal would lose the order of a set.
     """
 
     __getitem__ = staticmethod(methodcaller("copy"))
 
 
 class _DeepCopy:
-    """Gives a new equal object each time, new at every depth."""
+    """Returns a new equal object each time, new at every depth."""
 
     __getitem__ = staticmethod(marshal.loads)
 
 
+class _Load:
+    """Returns a new object of a pickle each time."""
+
+    def __new__(cls) -> _Load:
+        # Here and not above: _pickle loads twelve modules, and few runs have pickled values.
+        from _pickle import loads
+
+        cls.__getitem__ = staticmethod(loads)
+        return super().__new__(cls)
+
+    __getitem__: Callable[[bytes], object]
+
+
 class _Setter:
-    """Finds, for ``cfg.opt.lr = value``, what sets the last step below *cfg*."""
+    """For ``cfg.opt.lr = value``: ``self[cfg]`` is the function that sets the last step."""
 
     def __init__(self, target: str, path: tuple[str | int, ...], created: list[str]) -> None:
         self.target, self.path, self.created = target, path, created
@@ -64,7 +78,7 @@ class _Setter:
             try:
                 owner = get()
             except Exception:
-                # When this is called, it fails again: in the script's own frame.
+                # The call of this fails again, in the script's own frame.
                 return partial(next, iter(get, self))
         last = self.path[-1]
         if _is_item(owner, last):
@@ -80,19 +94,19 @@ _get_item: Callable[[object, object], object] = getitem  # type: ignore[assignme
 
 
 def _is_item(owner: object, step: str | int) -> bool:
-    """Whether *step* is an item of *owner* (a mapping, or a position) and not an attribute."""
+    """Whether *step* is an item of *owner* (a key or an index) and not an attribute."""
     kind = type(owner)
     return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
 
 
 def _has(owner: object, name: str) -> bool:
-    """``hasattr`` that runs no property of the script if it can help it."""
+    """Whether *owner* has the attribute *name*; runs a property of the script only if it must."""
     places = [owner, *type(owner).__mro__]
     return any(name in getattr(one, "__dict__", ()) for one in places) or hasattr(owner, name)
 
 
 class Capture:
-    """Keeps what the starting call returned."""
+    """Stores the value that the starting call returned."""
 
     value: object = None
 
@@ -103,16 +117,16 @@ class Capture:
 
 
 class BoundProgram:
-    """A Program bound to values, ready to run once."""
+    """A Program with its values, ready to run once."""
 
     def __init__(self, program: Program, values: Mapping[str, object]) -> None:
         """*values* has one for every target in ``program.sites``; some may be Pickled."""
         self.program = program
-        #: As another process gets them.
+        #: The values as another process gets them.
         self.sent = values
         self.values = {target: original(value) for target, value in values.items()}
         self.capture = Capture()
-        #: Targets that named an attribute or key which was not there before.
+        #: The targets whose attribute or key did not exist before.
         self.created: list[str] = []
         paths = {one.target: one.path for one in program.meant if one}
         self._sites: list[_Site] = []
@@ -127,12 +141,14 @@ class BoundProgram:
             self._constants[placeholder("setter", number)] = setter
 
     def codes(self, role: str = "") -> list[CodeType]:
-        """The Program's code with the values in it, all of it or what has the *role*."""
+        """The code of the Program with the values in it; with *role*, only the segments that
+        have it.
+        """
         segments = self.program.segments
         return [fill(code, self._constants) for own, code in segments if role in ("", own)]
 
     def unused(self) -> list[tuple[str, int]]:
-        """Target and first line of the overrides none of whose definitions ran."""
+        """Target and first line of each override of which no definition ran."""
         lines: dict[str, int] = {}
         for target, line, _ in self.program.sites:
             lines.setdefault(target, line)
@@ -143,30 +159,46 @@ class BoundProgram:
 
 
 _Site: TypeAlias = "defaultdict[int, object]"
-"""What ``constant[10**6]`` is asked of: it holds an item once it has been asked."""
+"""The object of ``constant[10**6]``: it has an item as soon as the code has read the value."""
 
 
 def _site(value: object, repeated: bool, groups: dict[bytes, _Site]) -> tuple[object, _Site]:
-    """The site of *value*. Where code may run *repeated*ly, what it gives goes through the first
-    of the two. *groups* are the values that are pickled together.
+    """The site of *value*, and before it the maker that the value of a *repeated* site goes
+    through. *groups* are the values that were pickled together.
     """
     if type(value) is Pickled:
         return _pickled_site(value, repeated, groups)
-    maker, kept = _maker(value)
-    given = kept if repeated else maker[kept]
-    return maker, defaultdict(partial(itemgetter(0), (given,)))
+    maker, origin = _maker(value)
+    result = origin if repeated else maker[origin]
+    return maker, defaultdict(partial(itemgetter(0), (result,)))
 
 
 def _pickled_site(
     value: Pickled, repeated: bool, groups: dict[bytes, _Site]
 ) -> tuple[object, _Site]:
-    from kohaku_ast.transform.program.pickled_site import LoadedValue, again_site, once_site
+    return (_Load(), _again_site(value)) if repeated else (_Same(), _once_site(value, groups))
 
-    return (LoadedValue(), again_site(value)) if repeated else (_Same(), once_site(value, groups))
+
+def _once_site(value: Pickled, groups: dict[bytes, _Site]) -> _Site:
+    """The site of *value*; *groups* are the values that were pickled together, by bytes."""
+    from _pickle import loads
+
+    group = groups.setdefault(value.data, defaultdict(partial(loads, value.data)))
+    # `group[0][name]`, as an iterator: the group is loaded when the iterator is read.
+    found = map(itemgetter(value.name), iter(partial(getitem, group, 0), ()))
+    return defaultdict(partial(next, found))
+
+
+def _again_site(value: Pickled) -> _Site:
+    """The site of the bytes that _Load makes *value* from."""
+    from _pickle import dumps, loads
+
+    data = dumps(Call(getitem, Call(loads, value.data), value.name))
+    return defaultdict(partial(itemgetter(0), (data,)))
 
 
 def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
-    """What makes the object to use, and what it makes it from."""
+    """The maker of the object that the script gets, and the object that it makes it from."""
     if not is_display(value):
         return _Same(), (value,)
     inner = value.values() if isinstance(value, dict) else value
@@ -190,17 +222,17 @@ def _constant(value: object, constants: Mapping[bytes, object]) -> object:
 
 
 def is_display(value: object) -> bool:
-    """Whether *value* is what a list, dict or set display of literals makes: such a value is
-    copied, because the script may change it (an edited script would make it anew).
+    """Whether a list, dict or set display of literals can make *value*: such a value is copied,
+    because the script may change it (an edited script would make a new one).
     """
     try:
         return _is_mutable(value) and _is_plain(value)
     except RecursionError:
-        return False  # a list that holds itself
+        return False  # a list that contains itself
 
 
 def is_plain(value: object) -> bool:
-    """Whether *value* and all in it are what literals make."""
+    """Whether literals can make *value* and all in it."""
     try:
         return _is_plain(value)
     except RecursionError:
@@ -231,7 +263,7 @@ class Pickled:
     def __init__(self, data: bytes, name: str, value: object = None) -> None:
         """*data* is a pickled dict with *name* in it."""
         self.data, self.name = data, name
-        #: What was pickled; it stays where it was pickled.
+        #: The object that was pickled; it stays in the process that pickled it.
         self.value = value
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -239,12 +271,12 @@ class Pickled:
 
 
 def original(value: object) -> object:
-    """*value* as its config has made it."""
+    """*value*, or the object that a Pickled was made from."""
     return value.value if type(value) is Pickled else value
 
 
 def load(value: object) -> object:
-    """*value*, made now if it is Pickled."""
+    """*value*, loaded now if it is Pickled."""
     if type(value) is not Pickled:
         return value
     from _pickle import loads
@@ -254,7 +286,7 @@ def load(value: object) -> object:
 
 
 class Call:
-    """What another process gets for it is the result of a call that is made there."""
+    """Pickles as a call: another process gets the result of the call, which is made there."""
 
     def __init__(self, function: Callable[..., object], *arguments: object) -> None:
         self.call = (function, arguments)
@@ -264,16 +296,16 @@ class Call:
 
 
 class Prepared:
-    """Everything that has to be known before the first line runs."""
+    """A script and its modules, bound to their values, before the first line runs."""
 
     __slots__ = ("given", "modules")
 
     def __init__(
         self, given: BoundProgram, modules: Mapping[str, tuple[str, BoundProgram]]
     ) -> None:
-        #: The script.
+        #: The bound script.
         self.given = given
-        #: Module name -> its file, and the module under its overrides.
+        #: Module name -> its file, and the bound module.
         self.modules = modules
 
     @property
@@ -282,7 +314,7 @@ class Prepared:
         return self.given.program
 
     def every(self) -> Iterable[tuple[str, str, BoundProgram]]:
-        """What targets start with, file and overrides: of the script and of each module."""
+        """Prefix of the targets, file and BoundProgram, of the script and of each module."""
         yield "", self.program.filename, self.given
         for name, (file, given) in self.modules.items():
             yield f"{name}.", file, given

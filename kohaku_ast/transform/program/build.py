@@ -1,7 +1,7 @@
-"""A Program is built, in a process of its own: the other side of ``load``.
+"""The builder: a process that builds a Program and sends it back. ``load.py`` is the script's side.
 
-Only here is what builds Programs imported, and not before it is known that nobody else builds
-the same one.
+The modules that build Programs are imported only here, and only after the builder knows that no
+other one builds the same Program.
 """
 
 from __future__ import annotations
@@ -20,27 +20,26 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kohaku_ast import errors
 from kohaku_ast.errors import BrokenInstallation, KogineError
 from kohaku_ast.transform.program import cache
-from kohaku_ast.transform.program.load import send
-from kohaku_ast.transform.program.program import Program, Request
+from kohaku_ast.transform.program.program import Program, Request, send
 
 if TYPE_CHECKING:
-    from kohaku_ast.transform.program.load import Order
+    from kohaku_ast.transform.program.program import Order
 
 
 PATIENCE = 60.0
-"""Seconds for which a builder waits for another one, which may have been stopped."""
+"""Seconds that a builder waits for another one, which may have been stopped."""
 
 
 def build(order: Order) -> Program:
-    """The Program for *order*, kept in the cache.
+    """The Program for *order*, which is stored in the cache too.
 
     Raises SyntaxError, the errors of ``build_program``, and BrokenInstallation.
     """
-    return _built(order)[0]
+    return _build_and_store(order)[0]
 
 
-def _built(order: Order) -> tuple[Program, bool]:
-    """The Program, and whether it is in the cache now."""
+def _build_and_store(order: Order) -> tuple[Program, bool]:
+    """The Program for *order*, and whether the cache has it now."""
     key, data, filename, request, folder, package = order
     assert request is not None
     try:
@@ -51,20 +50,22 @@ def _built(order: Order) -> tuple[Program, bool]:
         made = build_program(decode(data, filename, folder, package), Request(**names))
     except ImportError as error:
         raise BrokenInstallation(
-            f"what rewrites scripts cannot be imported: {' '.join(str(error).split())}. "
+            f"the modules that rewrite scripts cannot be imported: {' '.join(str(error).split())}. "
             "Install kohaku-ast and libcst again: pip install --force-reinstall kohaku-ast libcst"
         ) from error
     return made, cache.store(key, made)
 
 
 def serve_forked(order: int, answer: int) -> NoReturn:
-    """In a forked child: be a builder and nothing of what the parent is."""
-    gc.freeze()  # nothing of the parent's is finalized here
+    """Be a builder in a forked child, without signal handlers, streams and finalizers of the
+    parent.
+    """
+    gc.freeze()  # no object of the parent is finalized here
     _signal.set_wakeup_fd(-1)
     for number in _signal.valid_signals():
         if callable(_signal.getsignal(number)):
             _signal.signal(number, _signal.SIG_DFL)
-    # The terminal sends Ctrl-C to all of us; the parent hears it and ends this process.
+    # The terminal sends Ctrl-C to both processes; the parent receives it and ends this one.
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [_signal.SIGINT])
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
         sys.path[:] = [*sys.path[1:], *sys.path[:1]]  # there may be an `ast.py`
@@ -73,8 +74,8 @@ def serve_forked(order: int, answer: int) -> NoReturn:
 
 
 def serve_spawned(watch: bool) -> NoReturn:
-    """In a fresh interpreter: the order comes from stdin, and the answer goes to stdout. *watch*:
-    the parent holds stdin open as long as it lives.
+    """Be a builder in a fresh interpreter: read the order from stdin, write the answer to
+    stdout. With *watch* the parent holds stdin open as long as it lives.
     """
     answer = os.dup(1)
     os.dup2(2, 1)
@@ -82,7 +83,7 @@ def serve_spawned(watch: bool) -> NoReturn:
 
 
 def _leave_streams() -> None:
-    """What is printed here is for nobody: not by the interpreter either, should it crash."""
+    """Send all output to nowhere, that of a crashing interpreter as well."""
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
     except OSError:
@@ -92,17 +93,19 @@ def _leave_streams() -> None:
 
 
 def _serve(request: int, answer: int, watch: bool) -> NoReturn:
-    """Read an order, and answer it with a Program's bytes or what ``unpack`` reads."""
+    """Read an order, answer with the bytes of the Program or a packed error, and end this
+    process.
+    """
     order = marshal.loads(_receive(request))
     if watch:
         _thread.start_new_thread(_die_with_parent, (request,))
-    warnings.simplefilter("ignore")  # -W is about the script; its warnings are in the Program
-    said: tuple[bytes | None, tuple[Any, ...] | None]
+    warnings.simplefilter("ignore")  # -W is for the script, whose warnings are in the Program
+    result: tuple[bytes | None, tuple[Any, ...] | None]
     try:
-        said = _answer(order), None
+        result = _answer(order), None
     except Exception as error:
-        said = None, _packed(error)
-    send(answer, order[0].encode(), marshal.dumps(said))
+        result = None, _pack(error)
+    send(answer, order[0].encode(), marshal.dumps(result))
     os._exit(0)
 
 
@@ -116,21 +119,23 @@ def _read(number: int, size: int) -> bytes:
     while len(data) < size:
         part = os.read(number, size - len(data))
         if not part:
-            os._exit(1)  # the parent has gone
+            os._exit(1)  # the parent has ended
         data += part
     return data
 
 
 def _die_with_parent(request: int) -> None:
-    """Nothing more comes: this returns from reading when the parent has ended."""
+    """End this process with its parent: the read returns when the parent has ended."""
     os.read(request, 1)
     os._exit(1)
 
 
 def _answer(order: Order) -> bytes:
-    """The bytes of the Program. Of many processes that want the same one, one builds it."""
+    """The bytes of the Program, or of the facts about options. Of many builders with one order, one
+    builds the Program and the others read it from the cache.
+    """
     if order[3] is None:
-        from kohaku_ast.transform.find.options import read_facts
+        from kohaku_ast.transform.find.option_facts import read_facts
 
         return marshal.dumps(read_facts(order[1], order[2], *order[4:]))
     key = order[0]
@@ -138,27 +143,27 @@ def _answer(order: Order) -> bytes:
         folder = cache.Folder(make=True)
         lock = folder.open(f"{key}.lock", os.O_RDWR | os.O_CREAT)
     except OSError:
-        return _built(order)[0].dumps()  # it is kept nowhere
-    if not _await(lock):
-        return _built(order)[0].dumps()
-    found, is_kept = cache.load(key), False
+        return _build_and_store(order)[0].dumps()  # there is no cache
+    if not _acquire(lock):
+        return _build_and_store(order)[0].dumps()
+    found, is_cached = cache.load(key), False
     try:
         if found is None:
-            found, is_kept = _built(order)
+            found, is_cached = _build_and_store(order)
         else:
-            is_kept = True
+            is_cached = True
         return found.dumps()
     finally:
-        if not is_kept:
+        if not is_cached:
             os.ftruncate(lock, 1)
         folder.remove(f"{key}.lock")
 
 
-def _await(lock: int) -> bool:
-    """Whether the opened *lock* is ours, until this process ends.
+def _acquire(lock: int) -> bool:
+    """Whether this process now holds *lock*, an opened file, until it ends.
 
-    It is not where there are no locks, where its holder takes too long, or if he could build
-    nothing that is kept: then nobody needs to wait for another.
+    It does not where there are no locks, if the holder takes too long, or if the holder could not
+    store its Program: then no builder needs to wait for another.
     """
     try:
         import fcntl
@@ -186,11 +191,11 @@ _SYNTAX = (
     "msg", "filename", "lineno", "offset", "text", "end_lineno", "end_offset",
     "print_file_and_line",
 )  # fmt: skip
-"""What a SyntaxError has beside its arguments."""
+"""The attributes of a SyntaxError beside its arguments."""
 
 
-def _packed(error: BaseException | None) -> tuple[Any, ...] | None:
-    """*error* and those that led to it, as values that marshal takes."""
+def _pack(error: BaseException | None) -> tuple[Any, ...] | None:
+    """*error*, with its cause and context, as values that marshal can write; None for None."""
     if error is None:
         return None
     kind, args = type(error), tuple(map(_plain, error.args))
@@ -200,10 +205,10 @@ def _packed(error: BaseException | None) -> tuple[Any, ...] | None:
     attributes = {name: _plain(getattr(error, name)) for name in names}
     cause, is_alone = error.__cause__, error.__suppress_context__
     if not isinstance(error, (KogineError, SyntaxError)) and cause is None:
-        # A bug of ours: its place would be lost.
+        # A bug of kohaku_ast: its traceback would be lost.
         cause, is_alone = RuntimeError(f"\n{_trace(error)}"), True
     context = None if is_alone else error.__context__
-    return kind.__name__, args, attributes, is_alone, _packed(cause), _packed(context)
+    return kind.__name__, args, attributes, is_alone, _pack(cause), _pack(context)
 
 
 def _plain(value: object) -> object:
@@ -221,7 +226,7 @@ def _trace(error: BaseException) -> str:
 
 
 def unpack(packed: tuple[Any, ...]) -> BaseException:
-    """The error that a builder has sent."""
+    """The error that ``_pack`` made *packed* from, in the process that ordered."""
     name, args, attributes, is_alone, cause, context = packed
     kind = getattr(errors, name, None) or getattr(builtins, name)
     made: BaseException = kind(*args)

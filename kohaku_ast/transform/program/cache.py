@@ -1,7 +1,7 @@
-"""Programs, and what else is made of a script, on disk, by content: a wrong or unwritable cache
-is a slow run, never a failed one.
+"""The cache on disk of Programs and of facts about scripts, keyed by content. A damaged or
+unwritable cache makes a slow run, never a failed one.
 
-On the warm path: imports nothing heavy.
+On the warm path: it imports two small C modules at most.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ except ImportError:
 
 MOST_BYTES = 64 * 2**20
 MOST_FILES = 4000
-"""The cache is brought below both by removing what was not used for longest. Who stores something
-looks at every file: of 40,000 small ones that took 80 ms.
+"""Above either limit the least recently used files are removed. Each store looks at every file: for
+40,000 small ones that took 80 ms.
 """
 
 _SUFFIX = ".program"
 
 
 def cache_folder() -> str:
-    """Where Programs are kept: ``$KOGINE_CACHE``, else the platform's place for caches."""
+    """The folder of the cache: ``$KOGINE_CACHE``, else the platform's folder for caches."""
     chosen = os.environ.get("KOGINE_CACHE")
     if chosen:
         return chosen
@@ -46,21 +46,25 @@ def cache_folder() -> str:
 
 
 def cache_key(data: bytes, filename: str, request: Request, version: str) -> str:
-    """Differs whenever the Program may: content, path, request, flags and every version."""
-    what = (
+    """A key that differs whenever the Program may: by content, path, request, flags and every
+    version.
+    """
+    identity = (
         program.FORMAT, version, sys.version, sys.implementation.cache_tag, sys.flags.optimize,
         filename, request.key(),
     )  # fmt: skip
-    return content_key(what, data)
+    return content_key(identity, data)
 
 
-def content_key(what: object, data: bytes) -> str:
-    """A name that differs whenever *data* does, or what is printed of *what*."""
-    return blake2b(repr(what).encode("utf-8", "surrogatepass") + data, digest_size=20).hexdigest()
+def content_key(identity: object, data: bytes) -> str:
+    """A name that differs whenever *data* or the ``repr`` of *identity* does."""
+    return blake2b(
+        repr(identity).encode("utf-8", "surrogatepass") + data, digest_size=20
+    ).hexdigest()
 
 
 def load(key: str) -> Program | None:
-    """The Program kept under *key*, or None."""
+    """The Program stored under *key*, or None."""
     try:
         return program.loads(load_bytes(key + _SUFFIX) or b"")
     except (ValueError, EOFError, TypeError):
@@ -68,12 +72,12 @@ def load(key: str) -> Program | None:
 
 
 def store(key: str, new: Program) -> bool:
-    """Keep *new* under *key*; False if the cache cannot be written."""
+    """Store *new* under *key*; False if the cache cannot be written."""
     return store_bytes(key + _SUFFIX, new.dumps())
 
 
 def load_bytes(name: str) -> bytes | None:
-    """What was stored under *name*, whole, or None."""
+    """The bytes stored under *name*; None if there are none, or they are damaged or not private."""
     try:
         with Folder() as folder, open(folder.open(name, os.O_RDONLY), "rb", 0) as file:
             if not _is_private(file.fileno()):
@@ -86,7 +90,7 @@ def load_bytes(name: str) -> bytes | None:
 
 
 def store_bytes(name: str, data: bytes) -> bool:
-    """Keep *data* under *name*, the name of a file; False if the cache cannot be written."""
+    """Store *data* in the file *name*; False if the cache cannot be written."""
     try:
         with Folder(make=True) as folder:
             folder.write(name, _digest(name, data) + data)
@@ -97,14 +101,14 @@ def store_bytes(name: str, data: bytes) -> bool:
 
 
 class Folder:
-    """The folder of the cache, opened once: all that is done in it is done in this one, whatever
-    becomes of its path meanwhile.
+    """The folder of the cache, opened once: every call uses this folder, even if its path is
+    replaced meanwhile.
     """
 
     __slots__ = ("_number", "_path")
 
     def __init__(self, make: bool = False) -> None:
-        """Opens it, after making it if asked to; raises OSError if it cannot be trusted."""
+        """Open it, and make it first if *make*; raises OSError if others can write to it."""
         self._path, self._number = cache_folder(), -1
         if make:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
@@ -116,12 +120,12 @@ class Folder:
             raise PermissionError
 
     def open(self, name: str, flags: int) -> int:
-        """The descriptor of the file *name*; a new one is its owner's alone."""
+        """The descriptor of the file *name*; a new file is readable by its owner only."""
         flags |= getattr(os, "O_BINARY", 0)
         return os.open(self._at(name), flags, 0o600, dir_fd=self._folder)
 
     def write(self, name: str, data: bytes) -> None:
-        """Keep *data* as *name*."""
+        """Write *data* to the file *name*, atomically."""
         partial = f"{name}.{os.getpid()}"
         number = self.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
@@ -136,21 +140,21 @@ class Folder:
             raise
 
     def touch(self, name: str) -> None:
-        """Note that *name* is used now: the last to be removed."""
+        """Mark *name* as the most recently used: it is removed last."""
         try:
             os.utime(self._at(name), dir_fd=self._folder)
         except OSError:
             pass  # a cache that can only be read is still a cache
 
     def remove(self, name: str) -> None:
-        """Remove *name*, if no other process was faster."""
+        """Remove *name*, if it is still there."""
         try:
             os.remove(self._at(name), dir_fd=self._folder)
         except OSError:
             pass
 
     def files(self) -> list[tuple[float, int, str]]:
-        """When each file was last used, its size and its name."""
+        """Each file's time of last use, size and name."""
         with os.scandir(self._path if self._folder is None else self._folder) as found:
             stats = [(one.stat(follow_symlinks=False), one.name) for one in found]
         return [(one.st_mtime, one.st_size, name) for one, name in stats]
@@ -172,11 +176,11 @@ class Folder:
 
 
 def _is_private(number: int) -> bool:
-    """Whether the opened file or folder is the user's and nobody else can write there: what is
-    read from it is run.
+    """Whether the opened file or folder belongs to the user and nobody else can write to it:
+    code from it is run.
     """
     if sys.platform == "win32":
-        return True  # modes say nothing there
+        return True  # modes have no meaning there
     found = os.fstat(number)
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
@@ -186,8 +190,9 @@ def _digest(name: str, data: bytes) -> bytes:
 
 
 def _checked(name: str, stored: bytes) -> bytes:
-    """The data of a whole file that was stored as *name*: marshal may crash the interpreter on a
-    damaged one, and one that was stored as another is another script.
+    """The data of *stored*, the content of the file *name*; raises ValueError if it is damaged:
+    marshal may crash the interpreter on it. The digest covers the name: a renamed file is
+    another script.
     """
     digest, data = stored[:16], stored[16:]
     if digest != _digest(name, data):

@@ -1,8 +1,8 @@
-"""``build_program``: from a script's text and a Request to a Program.
+"""``build_program``: from a script's text and a Request to a Program. ``_build`` is the whole way.
 
-``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number; when a
-Program is bound to values, ``bound_program.py`` puts an object in the place of that constant.
-So nothing is added to the script's globals, locals or builtins, and no name is looked up.
+``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number (``lower``).
+When a Program is bound to values, ``bound_program.py`` puts an object in the place of that
+constant. So nothing is added to the script's globals, locals or builtins, and no name is looked up.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import __future__
 
 import ast
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
 from types import CodeType
 
-from kohaku_ast.errors import EntrypointError, SourceError, TransformError, near
+from kohaku_ast.errors import EntrypointError, near
 from kohaku_ast.transform.edit.edits import PlannedEdits, extract_guards, plan_edits
-from kohaku_ast.transform.edit.proof import check_and_place
-from kohaku_ast.transform.edit.rewrite import rewrite
-from kohaku_ast.transform.find.assignments import MARKER, Edit
+from kohaku_ast.transform.edit.proof import Proved, prove
+from kohaku_ast.transform.edit.rewrite import apply_edits
+from kohaku_ast.transform.find.assignments import MARKER
 from kohaku_ast.transform.find.bindings import find_definitions
-from kohaku_ast.transform.find.calls import find_marked
+from kohaku_ast.transform.find.calls import find_marked_entrypoints
 from kohaku_ast.transform.find.disk_caches import stale_notes, uses_numba
+from kohaku_ast.transform.find.parameters import find_parameters
 from kohaku_ast.transform.find.paths import called_name
-from kohaku_ast.transform.find.source import Source, parse_text, with_room
+from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.program.program import (
     CAPTURE,
     INDEX,
@@ -36,104 +37,78 @@ from kohaku_ast.transform.program.program import (
 def build_program(source: Source, request: Request) -> Program:
     """The Program of *source* for *request*.
 
-    Raises the errors of ``make_plan`` for targets, SyntaxError as ``compile`` does, and
-    TransformError if the rewrite cannot be proved.
+    Raises the errors of ``plan_edits``, SyntaxError as ``compile`` does, and those of
+    ``apply_edits`` and ``prove``.
     """
-    return with_room(lambda: _built(source, request), source.filename)
+    return with_room(lambda: _build(source, request), source.filename)
 
 
-def _built(source: Source, request: Request) -> Program:
-    plan = plan_edits(source, request)
+def _build(source: Source, request: Request) -> Program:
+    parameters = find_parameters(source)
+    plan = plan_edits(source, parameters, request)
     entry_name = _entry_name(source, request)
-    split = request.split or bool(entry_name)
-    proved = prove(source, [*plan.edits, *(extract_guards(source.tree) if split else ())])
-    whole = ast.Module([node for part in (proved.module, *proved.guards) for node in part.body], [])
-    sites = lower(whole) if plan.edits else []
-    if request.capture and plan.call is not None and not entry_name:
-        lower_capture(whole, plan.call)
-    guards = () if entry_name else proved.guards  # the function is called in their place
-    noted = list(source.parser_warnings)
-    segments = _compiled(proved.module, guards, source.filename, noted)
-    targets = [one.target for one in plan.meant if one]
+    guards = extract_guards(source.tree) if request.split or entry_name else []
+    edits = [*plan.edits, *guards]
+    rewritten = apply_edits(source, edits)
+    proved = prove(source, edits, rewritten)
+    sites = _lower_all(proved, plan, capture=request.capture and not entry_name)
+    bodies = () if entry_name else proved.guards  # the entrypoint is called in their place
+    parts = [("module", proved.module), *(("guard", guard) for guard in bodies)]
+    segments, compiler_warnings = compile_segments(parts, source.filename)
+    targets = [one.target for one in plan.parameters if one]
     return Program(
         filename=source.filename,
         segments=segments,
-        meant=_meant(plan),
+        meant=_resolved_targets(plan),
         sites=sites,
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
-        warnings=_plain(noted, plan),
+        warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
         notes=stale_notes(source, targets) if targets else [],
         numba=bool(targets) and uses_numba(source),
     )
 
 
-@dataclass(frozen=True)
-class Proved:
-    """A rewrite that is proved; its trees have the positions of the script."""
-
-    text: str
-    module: ast.Module
-    #: The guards that were taken out of the module.
-    guards: tuple[ast.Module, ...] = ()
-
-
-def prove(source: Source, edits: list[Edit]) -> Proved:
-    """*source* with *edits* made.
-
-    Raises SourceError if it uses our own marker itself, and TransformError if an edit cannot be
-    made or the result be proved.
+def _lower_all(proved: Proved, plan: PlannedEdits, *, capture: bool) -> list[tuple[str, int, bool]]:
+    """Replace the markers in all trees of *proved*, and keep the value of the starting call if
+    *capture*; returns the sites.
     """
-    if edits and MARKER in source.text:
-        raise SourceError(f"{source.filename}: cannot rewrite a script that uses the name {MARKER}")
-    made = rewrite(source, edits)
-    module, *guards = (_parsed(text, source) for text in (made.text, *made.extracted))
-    check_and_place(source, module, edits, guards)
-    return Proved(made.text, module, tuple(guards))
+    whole = ast.Module([node for part in (proved.module, *proved.guards) for node in part.body], [])
+    sites = lower(whole) if plan.edits else []
+    if capture and plan.call is not None:
+        lower_capture(whole, plan.call)
+    return sites
 
 
-def _parsed(text: str, source: Source) -> ast.Module:
-    """The tree of the rewritten *text*; the script itself has been parsed by now."""
-    try:
-        return parse_text(text, source.filename)
-    except SyntaxError as error:
-        raise TransformError(
-            f"{source.filename}:{error.lineno}: the rewrite of this line is not Python. "
-            "Nothing was run; this is a bug of kohaku_ast, please report it."
-        ) from None
-
-
-def _compiled(
-    module: ast.Module,
-    guards: tuple[ast.Module, ...],
-    filename: str,
-    noted: list[warnings.WarningMessage],
-) -> list[tuple[str, CodeType]]:
-    flags = _future_flags(module)
-    parts = [("module", module), *(("guard", guard) for guard in guards)]
-    with warnings.catch_warnings(record=True) as more:
+def compile_segments(
+    parts: Sequence[tuple[str, ast.Module]], filename: str
+) -> tuple[list[tuple[str, CodeType]], list[warnings.WarningMessage]]:
+    """The code of *parts*, each with its role, the module first; and the compiler's warnings."""
+    flags = _future_flags(parts[0][1])
+    with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always")
         segments = [
             (role, compile(part, filename, "exec", flags, dont_inherit=True))
             for role, part in parts
         ]
-    noted.extend(more)
-    return segments
+    return segments, noted
 
 
 def _future_flags(tree: ast.Module) -> int:
-    """The ``from __future__`` features of the file: they hold in every segment."""
+    """The flags of the file's ``from __future__`` features, for every segment."""
     flags = 0
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
             for alias in node.names:
-                # An unknown feature is for the compiler to refuse.
+                # The compiler refuses an unknown feature.
                 flags |= getattr(getattr(__future__, alias.name, None), "compiler_flag", 0)
     return flags
 
 
 def _entry_name(source: Source, request: Request) -> str:
-    """The function to call after the module: as asked for, or as marked in the script."""
+    """The function to call after the module: that of *request*, else the one marked in the
+    script.
+    """
     if request.entrypoint:
         known = {one.name for one in find_definitions(source.tree)}
         if request.entrypoint not in known:
@@ -141,7 +116,7 @@ def _entry_name(source: Source, request: Request) -> str:
             hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
             raise EntrypointError(f"{source.filename}: no function {request.entrypoint!r}.{hint}")
         return request.entrypoint
-    marked = find_marked(source.tree)
+    marked = find_marked_entrypoints(source.tree)
     if len(marked) > 1:
         raise EntrypointError(
             f"{source.filename}: several functions are marked as entrypoint: {', '.join(marked)}"
@@ -149,17 +124,19 @@ def _entry_name(source: Source, request: Request) -> str:
     return marked[0] if marked else ""
 
 
-def _meant(plan: PlannedEdits) -> list[ResolvedTarget | None]:
+def _resolved_targets(plan: PlannedEdits) -> list[ResolvedTarget | None]:
     return [
         ResolvedTarget(one.target, one.reading, one.line, one.default, one.path, one.module)
         if one
         else None
-        for one in plan.meant
+        for one in plan.parameters
     ]
 
 
-def _plain(noted: list[warnings.WarningMessage], plan: PlannedEdits) -> list[tuple[str, str, int]]:
-    """The compiler's warnings as plain values, without those of text that was replaced."""
+def _plain_warnings(
+    noted: list[warnings.WarningMessage], plan: PlannedEdits
+) -> list[tuple[str, str, int]]:
+    """Warnings of parser and compiler as plain values, without those of text that was replaced."""
     replaced = [
         range(edit.node.lineno, edit.node.end_lineno + 1)  # type: ignore[attr-defined]
         for edit in plan.edits
@@ -176,8 +153,8 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def lower(tree: ast.Module) -> list[tuple[str, int, bool]]:
-    """Replace every marker in *tree*; returns target, line and whether it may
-    run many times for site 0, 1, ...
+    """Replace every marker in *tree*; returns target, line and whether it may run several times,
+    of site 0, 1, ...
     """
     lowering = _Lowering()
     lowering.visit_all(tree)
@@ -189,7 +166,7 @@ class _Lowering:
         self.sites: list[tuple[str, int, bool]] = []
 
     def visit_all(self, tree: ast.Module) -> None:
-        """Go down with a stack of our own: expressions can be deeper than Python's."""
+        """Visit every node, with a stack of our own: expressions can be deeper than Python's."""
         waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
         while waiting:
             node, repeated = waiting.pop()
@@ -231,8 +208,8 @@ class _Lowering:
         return _subscript(placeholder("fresh", number), found, node) if repeated else found
 
     def setter(self, node: ast.Call, marker: ast.Subscript, repeated: bool) -> ast.expr:
-        """``marker.set(cfg)`` -> ``<finds the setter>[cfg](value)``, so that an error of the
-        assignment itself is raised in the script's own frame.
+        """``marker.set(cfg)`` -> ``<setter>[cfg](value)``: an error of the assignment is raised
+        in the script's own frame.
         """
         value = self.value(marker, repeated)
         number = len(self.sites) - 1
@@ -253,8 +230,8 @@ def _subscript(constant: bytes, index: ast.expr, where: ast.expr) -> ast.Subscri
 
 
 def lower_capture(tree: ast.Module, call: ast.Call) -> None:
-    """Keep what the call of *tree* that stands where *call* does returns; if it makes a
-    coroutine, what the call that runs it returns (``asyncio.run(main())``).
+    """Make *tree* store the value that the call at the place of *call* returns; of a coroutine,
+    the value of the call that runs it (``asyncio.run(main())``).
     """
     awaited = {node.name for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)}
     if isinstance(call.func, ast.Name) and call.func.id in awaited:

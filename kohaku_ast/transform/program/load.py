@@ -1,51 +1,47 @@
-"""The Program for a script and a Request, made once. On the warm path.
+"""``load_program``: the Program for a script and a Request, from the cache, else built. On the warm
+path.
 
-A Program that is not in the cache is built in a process of its own, and comes back through a
-pipe. So a script finds the same modules loaded whether it is run for the first time or not, and
-none of those that build Programs. This file has the script's side of it and imports nothing that
-a warm run does not have; ``build`` has the other side.
+A Program that is not in the cache is built in a process of its own (a builder), and comes back
+through a pipe. So a script finds the same modules loaded in its first run and in later ones, and
+none of those that build Programs. This file is the script's side and imports only modules that a
+warm run has; ``build.py`` is the builder's side.
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
+import _signal  # type: ignore[import-not-found]  # signal is slow: it makes enums of everything
 import marshal
 import os
 import sys
 
 from kohaku_ast.transform.program import cache, program
+from kohaku_ast.transform.program.program import framed, send, unframed
 from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeAlias
 
-    from kohaku_ast.transform.program.program import Program, Request
-
-    Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...] | None, str, str]
-    """What a builder gets: the key in the cache, and what ``load_program`` was given; without a
-    Request the facts about options are wanted (see ``accepted_options``).
-    """
+    from kohaku_ast.transform.program.program import Order, Program, Request
 
 
 def load_program(
     data: bytes, filename: str, request: Request, folder: str = "", package: str = ""
 ) -> Program:
-    """The Program for *request*: from the cache, else made and kept there.
+    """The Program for *request*: from the cache, else built and stored there.
 
-    *folder* and *package* are where its imports start. Raises SyntaxError, and the errors of
+    Its imports start from *folder* and *package*. Raises SyntaxError, and the errors of
     ``build_program``.
     """
     key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}")
     found = cache.load(key)
     if found is not None:
         return found
-    return _built((key, data, filename, request.key(), folder, package))
+    return _build_elsewhere((key, data, filename, request.key(), folder, package))
 
 
-def _built(order: Order) -> Program:
-    answer = ask(order)
+def _build_elsewhere(order: Order) -> Program:
+    answer = ask_builder(order)
     if not answer:
         # No process could be started, or it was killed: slower and with more modules, but right.
         from kohaku_ast.transform.program.build import build
@@ -59,8 +55,8 @@ def _built(order: Order) -> Program:
     raise unpack(error)
 
 
-def ask(order: Order) -> bytes:
-    """What a builder answers, in the form of marshal: the result as bytes or None, and an error;
+def ask_builder(order: Order) -> bytes:
+    """The answer of a builder, as marshal writes it: the result in bytes or None, and an error;
     empty if no builder could be started.
     """
     if sys.platform == "win32":
@@ -73,25 +69,25 @@ def ask(order: Order) -> bytes:
 
 
 def _is_alone() -> bool:
-    """Whether this process has one thread, counting those that Python does not know of: what the
-    others hold locked would stay locked in a forked child.
+    """Whether this process has one thread, counting those that Python did not start: a lock that
+    another thread holds would stay locked in a forked child.
     """
     try:
         return len(os.listdir("/proc/self/task")) == 1
     except OSError:
-        return False  # they cannot be counted here
+        return False  # threads cannot be counted here
 
 
 def _ask_child(order: Order, start: Callable[[list[int], int, int], int]) -> bytes | None:
-    """What the child answers that *start* starts; None if it cannot be started."""
+    """The answer of the child that *start* starts; None if it cannot be started."""
     child = 0
     numbers: list[int] = []
-    # The child hears no Ctrl-C; we hear it while we wait, when we know what to give back.
+    # The child gets no Ctrl-C; we get it while we wait, when we know what to clean up.
     mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     try:
-        child = _started(start, numbers)
+        child = _start_child(start, numbers)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-        return _asked(order, *numbers) if child else None
+        return _exchange(order, *numbers) if child else None
     finally:
         try:
             _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
@@ -103,9 +99,9 @@ def _ask_child(order: Order, start: Callable[[list[int], int, int], int]) -> byt
             _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
 
-def _started(start: Callable[[list[int], int, int], int], ours: list[int]) -> int:
-    """The number of the child, 0 if there is none; *ours* gets our ends of the pipes to and from
-    it. As long as we hold the first one open, the child knows that we live.
+def _start_child(start: Callable[[list[int], int, int], int], ours: list[int]) -> int:
+    """The process id of the child, 0 if it cannot be started; *ours* gets our ends of the pipes
+    to and from it. The child lives as long as we hold the first one open.
     """
     theirs: list[int] = []
     try:
@@ -115,15 +111,15 @@ def _started(start: Callable[[list[int], int, int], int], ours: list[int]) -> in
             theirs.append(_above_streams(pipe[far]))
         return start(ours, *theirs)
     except (OSError, RuntimeError):
-        return 0  # no processes or descriptors left, or a system that has no such thing
+        return 0  # no processes or descriptors left, or a system that lacks them
     finally:
         for number in theirs:
             os.close(number)
 
 
 def _above_streams(number: int) -> int:
-    """*number*, or a copy of it if it is where stdin, stdout and stderr are: a script may have
-    closed these.
+    """*number*, or a copy above 2: a script may have closed stdin, stdout or stderr, and the
+    pipe has taken that number.
     """
     if number > 2:
         return number
@@ -139,13 +135,13 @@ def _fork(ours: list[int], order: int, answer: int) -> int:
         try:
             sys.settrace(None)
             sys.setprofile(None)
-            for number in ours:  # the child would wait for its own end
+            for number in ours:  # else the child would wait for its own end of the pipe
                 os.close(number)
             from kohaku_ast.transform.program.build import serve_forked
 
             serve_forked(order, answer)
         finally:
-            # Whatever has happened: neither what follows here nor exit functions are the child's.
+            # In any case: the child must run neither the code that follows nor exit functions.
             os._exit(1)
     return child
 
@@ -162,7 +158,7 @@ def _spawn(ours: list[int], order: int, answer: int) -> int:
             (os.POSIX_SPAWN_DUP2, answer, 1),
             (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_RDWR, 0),
         ],
-        setsigmask=[_signal.SIGINT],  # it is of nothing that the user has written
+        setsigmask=[_signal.SIGINT],  # its KeyboardInterrupt would not be the user's
     )
 
 
@@ -171,12 +167,12 @@ def _ask_subprocess(order: Order) -> bytes:
 
     try:
         done = subprocess.run(
-            _command(watch=False), input=_framed(b"", marshal.dumps(order)), stdout=subprocess.PIPE,
+            _command(watch=False), input=framed(b"", marshal.dumps(order)), stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     except OSError:
         return b""
-    return _unframed(order[0].encode(), done.stdout)
+    return unframed(order[0].encode(), done.stdout)
 
 
 _FLAGS = {
@@ -184,8 +180,8 @@ _FLAGS = {
     "safe_path": "P", "optimize": "O",
 }  # fmt: skip
 
-# As fresh interpreters start, ``sys.path`` begins with the working folder, where an `ast.py` may
-# lie. What else we find modules in comes after what every interpreter finds them in.
+# A fresh interpreter begins ``sys.path`` with the working folder, where an `ast.py` may lie. Our
+# other folders come after those that every interpreter has.
 _START = """
 import sys
 path = list(filter(None, sys.path))
@@ -198,8 +194,8 @@ serve_spawned(watch={watch})
 
 
 def _command(watch: bool) -> list[str]:
-    """What starts a builder in an interpreter like this one, and whether that ends as soon as its
-    stdin does. Raises OSError if there is no interpreter.
+    """The command that starts a builder in an interpreter like this one; with *watch* it ends as
+    soon as its stdin does. Raises OSError if there is no interpreter.
     """
     from kohaku_ast import version
 
@@ -215,8 +211,8 @@ def _command(watch: bool) -> list[str]:
     ]  # fmt: skip
 
 
-def _asked(order: Order, request: int, answer: int) -> bytes:
-    """What comes through *answer* for *order*; empty if the child ends without a word."""
+def _exchange(order: Order, request: int, answer: int) -> bytes:
+    """Send *order* and read the answer; empty if the child ends without one."""
     try:
         send(request, b"", marshal.dumps(order))
     except BrokenPipeError:
@@ -224,39 +220,19 @@ def _asked(order: Order, request: int, answer: int) -> bytes:
     mark, received = order[0].encode(), b""
     while part := os.read(answer, 2**20):
         received += part
-        # Not until its end: another thread may have started a process that holds it open.
-        if found := _unframed(mark, received):
+        # Not until the end of the pipe: a process of another thread may hold it open.
+        if found := unframed(mark, received):
             return found
     return b""
 
 
-def send(number: int, mark: bytes, data: bytes) -> None:
-    """Write *data* to a descriptor, so that it is found behind *mark*."""
-    left = memoryview(_framed(mark, data))
-    while left:
-        left = left[os.write(number, left) :]
-
-
-def _framed(mark: bytes, data: bytes) -> bytes:
-    return mark + len(data).to_bytes(8, "little") + data
-
-
-def _unframed(mark: bytes, received: bytes) -> bytes:
-    """The data behind *mark*, empty if it is not there as a whole. Before it stands what the
-    interpreter has printed when it started (a ``sitecustomize`` may).
-    """
-    _, _, data = received.partition(mark)
-    size, data = int.from_bytes(data[:8], "little"), data[8:]
-    return data[:size] if len(data) >= size else b""
-
-
 def _end(child: int) -> None:
-    """End *child*, which has answered or is not waited for, and leave no zombie of it."""
+    """End *child*, which has answered or is no longer needed, and leave no zombie."""
     try:
         os.kill(child, _signal.SIGKILL)
         os.waitpid(child, 0)
     except (ProcessLookupError, ChildProcessError):
         pass  # SIGCHLD is ignored here, or its handler was faster
-    except BaseException:  # what a signal handler raises: other threads hear signals, too
+    except BaseException:  # from a signal handler: other threads receive signals too
         _end(child)
         raise

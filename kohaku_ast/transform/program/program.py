@@ -1,32 +1,40 @@
-"""Program: a script after the transform, as code objects; and the Request that it is made for.
+"""Program: a script after the transform, as code objects; the Request that it is built for; and
+how both are sent through a pipe.
 
-On the warm path: a Program read from the cache needs nothing but this file.
-
-On the warm path: imports nothing, and is no dataclass (importing dataclasses costs 12 ms,
-more than ``python hello.py`` takes).
+On the warm path: a Program read from the cache needs only this file. It imports no module that
+the interpreter has not loaded, and has no dataclass (importing dataclasses costs 12 ms, more than
+``python hello.py`` takes).
 """
 
 from __future__ import annotations
 
 import marshal
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
+    from typing import Any, TypeAlias
 
     from kohaku_ast.value_types import Reading
 
+    Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...] | None, str, str]
+    """What a builder is sent: the key in the cache, then data, file name, key of the Request,
+    folder and package as in ``load_program``. Without a Request the builder answers with the facts
+    about options (see ``accepted_options``).
+    """
+
 
 FORMAT = 2
-"""Grows with every change of what is stored."""
+"""The version of the stored form; it grows with each change."""
 
 
 # Larger than any placeholder is long: the compiler would fold b"abc"[0] to 97.
 INDEX = 10**6
-"""What a placeholder is subscripted with."""
+"""The subscript of every placeholder."""
 
 CAPTURE = b"kogine:capture"
-"""The constant that stands for what keeps the value of the starting call."""
+"""The constant that stands for the object which stores the value of the starting call."""
 
 
 def placeholder(kind: str, number: int) -> bytes:
@@ -35,7 +43,7 @@ def placeholder(kind: str, number: int) -> bytes:
 
 
 class ResolvedTarget:
-    """What one target of a Request means."""
+    """The parameter that a target of a Request means."""
 
     __slots__ = ("default", "line", "module", "path", "reading", "target")
 
@@ -53,7 +61,7 @@ class ResolvedTarget:
         self.reading = reading
         #: The line of its first definition.
         self.line = line
-        #: The value as written in the script.
+        #: The default as written in the script.
         self.default = default
         #: Steps below the bound name that only the running script can follow.
         self.path = path
@@ -84,19 +92,19 @@ class Program:
         self.filename = filename
         #: Code to run in this order, each with its role: ``module`` or ``guard``.
         self.segments = segments
-        #: What each target of the Request means, in its order.
+        #: The parameter of each target of the Request, in its order.
         self.meant = meant
-        #: Each place that takes a value: full target, line, whether it may run many times.
+        #: Each place that takes a value: full target, line, whether it may run several times.
         self.sites = sites
         #: The function of the script that is called after the module, or "".
         self.entry_name = entry_name
         #: The function whose call takes ``args`` and ``kwargs``, or "".
         self.call_name = call_name
-        #: What Python's compiler warns of: category, message, line.
+        #: The warnings of Python's compiler: category, message, line.
         self.warnings = warnings
-        #: What to say at the end of a run with these overrides.
+        #: Sentences to print at the end of a run with these overrides.
         self.notes = notes
-        #: Whether numba may be used: its cache on disk does not know of overrides.
+        #: Whether the script may use numba, whose cache on disk is blind to overrides.
         self.numba = numba
 
     def dumps(self) -> bytes:
@@ -120,7 +128,7 @@ def loads(data: bytes) -> Program:
 
 
 class Request:
-    """Which targets get values, and how the program is started. Hashable by ``key()``."""
+    """The targets that get values, and how the program is started. Hashable by ``key()``."""
 
     __slots__ = ("above", "added", "args", "capture", "entrypoint", "kwargs", "split", "targets")
 
@@ -135,17 +143,18 @@ class Request:
         added: tuple[str, ...] = (),
         above: tuple[str, ...] = (),
     ) -> None:
-        #: Each target as the user wrote it, whether its value came as text, and whether it may be
-        #: missing in the script (a name that a config made for its own use).
+        #: Each target as the user wrote it, whether its value came as text, and whether the script
+        #: may lack it (a name that a config has for its own use).
         self.targets = targets
-        #: The keywords, and the number of arguments, for the call that starts the program.
+        #: The keywords, and the number of positional arguments, of the call that starts the
+        #: program.
         self.kwargs = kwargs
         self.args = args
         #: The function to call after the module body, instead of the guard.
         self.entrypoint = entrypoint
         #: Whether the guards' bodies are code of their own, to be run later (``Script.load``).
         self.split = split
-        #: Whether the value that the starting call returns is wanted.
+        #: Whether the run needs the value that the starting call returns.
         self.capture = capture
         #: Globals that are set before the first statement: the script must not define them.
         self.added = added
@@ -153,5 +162,26 @@ class Request:
         self.above = above
 
     def key(self) -> tuple[object, ...]:
-        """Equal for requests that one Program serves."""
+        """A tuple that is equal for requests of one Program."""
         return tuple(getattr(self, name) for name in self.__slots__)
+
+
+def send(number: int, mark: bytes, data: bytes) -> None:
+    """Write *data* to the descriptor *number*, after *mark* and its size."""
+    left = memoryview(framed(mark, data))
+    while left:
+        left = left[os.write(number, left) :]
+
+
+def framed(mark: bytes, data: bytes) -> bytes:
+    """The bytes from which ``unframed`` gets *data*."""
+    return mark + len(data).to_bytes(8, "little") + data
+
+
+def unframed(mark: bytes, received: bytes) -> bytes:
+    """The data after *mark*; empty until all of it is there. Before *mark* may stand what the
+    interpreter printed when it started (a ``sitecustomize`` may print).
+    """
+    _, _, data = received.partition(mark)
+    size, data = int.from_bytes(data[:8], "little"), data[8:]
+    return data[:size] if len(data) >= size else b""
