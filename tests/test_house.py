@@ -1,0 +1,138 @@
+"""The house keeps its shape: sizes of files, names, directions of imports, what a start loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import run_kogine
+
+ROOT = Path(__file__).parents[1]
+PLACES = {"kohaku_ast": ROOT / "kohaku_ast", "kogine": ROOT / "cli" / "kogine"}
+FILES = {
+    ".".join([name, *path.relative_to(folder).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    ): path
+    for name, folder in PLACES.items()
+    for path in sorted(folder.rglob("*.py"))
+}
+SMALL = {
+    "kogine": "an entry point",
+    "kogine.__main__": "an entry point",
+    "kogine.run": "a command",
+    "kohaku_ast.runner.fresh": "an entry point, started by its path",
+    "kohaku_ast.version": "read where importing more would cost too much",
+    "kohaku_ast.frames": "below everything, on the warm path",
+    "kohaku_ast.value_types": "below config and transform, on the warm path",
+    "kohaku_ast.helpers.decorator": "imported by scripts, which pay for nothing else",
+    "kohaku_ast.flow.observer": "a protocol",
+}
+"""Files of fewer than 100 lines, and why each is a file of its own."""
+
+ROOMS = {
+    "kogine": (31, 5600),
+    "kohaku_ast.cache": (9, 2000),
+    "kohaku_ast.config": (20, 4000),
+    "kohaku_ast.display": (6, 1100),
+    "kohaku_ast.engines": (9, 2100),
+    "kohaku_ast.flow": (20, 4700),
+    "kohaku_ast.helpers": (2, 30),
+    "kohaku_ast.migrate": (8, 1900),
+    "kohaku_ast.pipeline": (23, 5100),
+    "kohaku_ast.runner": (25, 5600),
+    "kohaku_ast.store": (7, 1700),
+    "kohaku_ast.transform": (34, 7900),
+}
+"""Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_files_are_neither_long_nor_scraps() -> None:
+    sizes = {name: lines(path) for name, path in FILES.items()}
+    assert {name: size for name, size in sizes.items() if size > 500} == {}
+    scraps = {
+        name for name, size in sizes.items() if size < 100 and FILES[name].name != "__init__.py"
+    }
+    assert scraps - set(SMALL) == set()
+    assert set(SMALL) - scraps - {"kogine"} == set(), "no longer small: take them off the list"
+
+
+def test_a_base_name_exists_once() -> None:
+    names = Counter(
+        name.rpartition(".")[2]
+        for name, path in FILES.items()
+        if name.startswith("kohaku_ast.") and path.name != "__init__.py"
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_keeps_within_its_budget(room: str) -> None:
+    own = [path for name, path in FILES.items() if name == room or name.startswith(f"{room}.")]
+    most_files, most_lines = ROOMS[room]
+    assert len(own) <= most_files
+    assert sum(map(lines, own)) <= most_lines
+
+
+def test_every_room_has_a_budget() -> None:
+    rooms = {".".join(name.split(".")[:2]) for name, path in FILES.items() if name.count(".") > 1}
+    assert {room for room in rooms if room.startswith("kohaku_ast.")} <= set(ROOMS)
+
+
+def imported(name: str) -> Iterator[str]:
+    """The modules of ours that *name* imports, wherever in its text, also for type checking."""
+    for node in ast.walk(ast.parse(FILES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module in FILES:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in FILES else node.module
+
+
+def test_no_files_import_each_other() -> None:
+    left = {name: set(imported(name)) - {name, *PLACES} for name in FILES}
+    while free := [name for name, needs in left.items() if not needs & set(left)]:
+        for name in free:
+            del left[name]
+    while free := [name for name in left if not any(name in needs for needs in left.values())]:
+        for name in free:
+            del left[name]
+    assert {name: sorted(needs & set(left)) for name, needs in left.items()} == {}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", FILES)
+def test_a_module_imports_alone_and_without_a_warning(name: str) -> None:
+    if name in ("kogine.__main__", "kohaku_ast.runner.fresh", "kohaku_ast.flow.output_process"):
+        pytest.skip("a program: importing it runs it")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import {name}"],
+        cwd=ROOT / "cli", env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+LOADED = """\
+import sys
+x = 3
+names = [one for one in sys.modules if one.partition(".")[0] in ("kohaku_ast", "kogine")]
+print(*names)
+heavy = {"ast", "click", "dataclasses", "libcst", "pickle", "threading", "typing"}
+print(*sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_a_warm_run_loads_few_modules(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(LOADED)
+    run_kogine(tmp_path, "run", "s.py", "x=1")
+    ours, heavy = run_kogine(tmp_path, "run", "s.py", "x=1").stdout.splitlines()
+    assert heavy == ""
+    assert len(ours.split()) <= 28
