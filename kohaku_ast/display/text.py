@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import reprlib
 
-from rich.cells import cell_len, set_cell_size
-
 
 def short_repr(value: object) -> str:
     """``repr(value)``, cut in the middle if it is long; never raises."""
@@ -28,7 +26,11 @@ _SHORT = _make()
 
 def width_of(text: str) -> int:
     """The width in cells of a printable *text*."""
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # configs, too, need short text, and rich takes 45 ms
+
+    return cell_len(text)
 
 
 def fitted(text: str, width: int, ellipsis: str = "…") -> str:
@@ -44,7 +46,11 @@ def fitted(text: str, width: int, ellipsis: str = "…") -> str:
 
 def cut(text: str, width: int) -> str:
     """The first *width* cells of *text*."""
-    return text[:width] if text.isascii() else set_cell_size(text, width)
+    if text.isascii():
+        return text[:width]
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width)
 
 
 _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
