@@ -195,3 +195,40 @@ class Pace:
             return False
         self._next = now + self._seconds
         return True
+
+
+_STYLES = {
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "bold red",
+    "interrupted": "yellow",
+    "retrying": "yellow",
+    "skipped": "dim",
+    "heading": "bold",
+}
+
+
+class Styles:
+    """Colours and characters that the terminal of *stream* can show."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.color import ColorSystem  # here: it takes 45 ms, and most runs show no colour
+        from rich.console import Console
+        from rich.style import Style
+
+        console = Console(file=stream)
+        is_coloured = console.color_system is not None and not console.no_color
+        self._system = ColorSystem.STANDARD if is_coloured else None
+        self._styles = {name: Style.parse(style) for name, style in _STYLES.items()}
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        #: The mark of a text that was cut, in one cell.
+        self.ellipsis = "…" if "utf" in encoding.lower() else "~"
+
+    def state(self, state: str | None, text: str) -> str:
+        """*text* in the colour of *state*, which is a state of a run or None."""
+        style = self._styles.get(state or "")
+        return style.render(text, color_system=self._system) if style else text
+
+    def heading(self, text: str) -> str:
+        """*text* as the headings are."""
+        return self._styles["heading"].render(text, color_system=self._system)

@@ -8,17 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from rich.color import ColorSystem
-from rich.console import Console
-from rich.style import Style
-
 from kohaku_ast.config.config import value_text
-from kohaku_ast.display.live import Above, Pace, Painter
+from kohaku_ast.display.live import Above, Pace, Painter, Styles
 from kohaku_ast.display.text import fitted, plain_line, short_time, width_of
 from kohaku_ast.flow.failures import error_line
 from kohaku_ast.flow.log_watch import metrics_text, seen_of
 from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, RETRYING, RUNNING, SKIPPED, SUCCEEDED, Run
+from kohaku_ast.flow.run import FAILED, Run
 
 COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last line")
 """The headings of the columns."""
@@ -238,37 +234,6 @@ def _natural(rows: Sequence[RunRow]) -> list[int]:
 
 def _sum(widths: Sequence[int]) -> int:
     return sum(widths) + GAP * (sum(map(bool, widths)) - 1)
-
-
-_STATES = {
-    RUNNING: Style(color="cyan"),
-    SUCCEEDED: Style(color="green"),
-    FAILED: Style(color="red", bold=True),
-    INTERRUPTED: Style(color="yellow"),
-    RETRYING: Style(color="yellow"),
-    SKIPPED: Style(dim=True),
-}
-_HEADING = Style(bold=True)
-
-
-class Styles:
-    """Colours and characters that the terminal of *stream* can show."""
-
-    def __init__(self, stream: TextIO) -> None:
-        console = Console(file=stream)
-        is_coloured = console.color_system is not None and not console.no_color
-        self._system = ColorSystem.STANDARD if is_coloured else None
-        encoding = getattr(stream, "encoding", None) or "ascii"
-        #: The mark of a text that was cut, in one cell.
-        self.ellipsis = "…" if "utf" in encoding.lower() else "~"
-
-    def state(self, state: str | None, text: str) -> str:
-        """*text* in the colour of *state*."""
-        return _STATES[state].render(text, color_system=self._system) if state in _STATES else text
-
-    def heading(self, text: str) -> str:
-        """*text* as the headings are."""
-        return _HEADING.render(text, color_system=self._system)
 
 
 _ENOUGH_PROGRESS = 0.02

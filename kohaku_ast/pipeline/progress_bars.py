@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
-from kohaku_ast.display.live import Above, Painter
+from kohaku_ast.display.live import Above, Painter, Styles
 from kohaku_ast.display.text import fitted, short_time, width_of
-from kohaku_ast.flow.live_table import Styles
-from kohaku_ast.flow.run import FAILED, RUNNING, SUCCEEDED
 from kohaku_ast.pipeline.last_run import LastRun
 
 TYPE_CHECKING = False
@@ -294,7 +292,7 @@ class TerminalBars:
 
     def _bar(self, row: BarRow, width: int) -> str:
         done = width if row.done >= row.total else width * row.done // row.total
-        state = FAILED if row.has_failed else SUCCEEDED if row.done >= row.total else RUNNING
+        state = "failed" if row.has_failed else "succeeded" if row.done >= row.total else "running"
         return self._styles.state(state, self._full * done) + self._rest * (width - done)
 
 
