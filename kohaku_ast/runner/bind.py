@@ -18,7 +18,7 @@ from kohaku_ast.runner.overrides import (
     resolved_targets,
     spread_tables,
 )
-from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
+from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared, is_plain
 from kohaku_ast.transform.program.load import load_program
 
 TYPE_CHECKING = False
@@ -200,9 +200,15 @@ class Binder:
         """Pickles the values that refer to modules which the script imports too."""
         if config is None:
             return dict
-        from kohaku_ast.runner.module_references import refer_to_script_modules
 
-        return lambda values: refer_to_script_modules(values, config, self.launch)
+        def for_script(values: Mapping[str, object]) -> dict[str, object]:
+            if not config.siblings and all(map(is_plain, values.values())):
+                return dict(values)  # most do; cloudpickle, which the others need, takes 30 ms
+            from kohaku_ast.runner.module_references import refer_to_script_modules
+
+            return refer_to_script_modules(values, config, self.launch)
+
+        return for_script
 
     def _argv(self, config: Config | None) -> Sequence[str]:
         """The command line's own arguments win over a config's."""

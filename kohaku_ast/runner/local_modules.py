@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import subprocess
 import sys
 import sysconfig
 import threading
@@ -184,6 +183,8 @@ def _find_fresh(names: Iterable[str]) -> dict[str, list[str]]:
     """Module -> its file and folders in a fresh interpreter; none if that one finds nothing."""
     new = [name for name in names if name not in _places_there]
     if new:
+        import subprocess
+
         done = subprocess.run(
             [*interpreter(), "-c", _PRINT_PLACES, *new], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, text=True,

@@ -6,7 +6,6 @@ import marshal
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -216,8 +215,12 @@ class CrossingFile:
             number = above_streams(os.memfd_create("kogine"))
             self._file: IO[bytes] = open(number, "w+b", 0)  # noqa: SIM115  # close() closes it
         elif sys.platform != "win32":
+            import tempfile
+
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         else:
+            import tempfile
+
             folder = self._stack.enter_context(tempfile.TemporaryDirectory())
             self._file = open(Path(folder, "kogine"), "w+b", 0)  # noqa: SIM115
         self._stack.callback(self._file.close)

@@ -53,13 +53,15 @@ def test_output_is_a_file_that_the_first_line_names(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cfg.py", "train.py"]
 
 
-@pytest.mark.parametrize("output", ["cfg.py", "train.py"])
-def test_nothing_is_overwritten(output: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("output", "why"), [("cfg.py", "exists already"), ("train.py", "is the script itself")]
+)
+def test_nothing_is_overwritten(output: str, why: str, tmp_path: Path) -> None:
     write(tmp_path, {"train.py": TRAIN, "cfg.py": "lr = 5\n"})
     before = (tmp_path / output).read_bytes()
     done = config(tmp_path, "init", "train.py", "-o", output)
     assert (done.status, done.stdout) == (2, "")
-    assert f"{output!r} is " in done.stderr
+    assert f"{output!r} {why}" in done.stderr
     assert "--force" in done.stderr
     assert (tmp_path / output).read_bytes() == before
 
