@@ -163,7 +163,8 @@ def test_advancing_a_generator_costs_the_same_however_many_modules_are_loaded(mo
     few = calls_of(lambda: [next(steps) for _ in range(50)])
     for number in range(1000):
         monkeypatch.setitem(sys.modules, f"made_up_{number}", types.ModuleType("made_up"))
-    assert calls_of(lambda: [next(steps) for _ in range(50)]) == few
+    # A call for each of the modules would be 50,000; the garbage collector may call a few.
+    assert calls_of(lambda: [next(steps) for _ in range(50)]) < few + 1000
 
 
 def calls_of(function: Callable[[], object]) -> int:
