@@ -238,12 +238,13 @@ def _read_elsewhere(
     """As ``read_facts``, in a builder: so the script's process has the same modules warm and
     cold.
     """
-    from kohaku_ast.transform.find.option_facts import read_facts
     from kohaku_ast.transform.program.load import ask_builder
 
     answer = ask_builder((name, data, filename, None, folder, package))
     made, error = marshal.loads(answer) if answer else (None, None)
     if made is None or error is not None:
+        from kohaku_ast.transform.find.option_facts import read_facts
+
         return read_facts(data, filename, folder, package)
     facts: Facts | None = marshal.loads(made)
     return facts
