@@ -58,6 +58,35 @@ def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
         raise
 
 
+def replace_users_file(path: str, data: bytes, like: str = "") -> None:
+    """Write *data* to a file that the user has named: whole and safely on disk, or not at all.
+
+    A link stays, and its target is replaced. The permissions stay; a new file is executable if the
+    file *like* is. Raises OSError.
+    """
+    target = os.path.realpath(path)
+    partial = f"{target}.{os.getpid()}"
+    try:
+        with open(partial, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, _mode(partial, target, like))
+        os.replace(partial, target)
+    except BaseException as error:
+        if not isinstance(error, FileExistsError):  # that one is somebody else's
+            remove(partial)
+        raise
+
+
+def _mode(partial: str, target: str, like: str) -> int:
+    """The permissions of the replaced file, else those of a new file."""
+    if os.path.exists(target):
+        return os.stat(target).st_mode & 0o7777
+    executable = os.stat(like).st_mode & 0o111 if like else 0
+    return (os.stat(partial).st_mode | executable) & 0o7777
+
+
 def trim(folder: str, most_bytes: int) -> None:
     """Remove the least recently used files of *folder* if it holds more than *most_bytes*, until
     it holds a tenth less than that.

@@ -75,25 +75,13 @@ class Output:
         if not self.path:
             return lambda: print_bytes(data)
         _check_output(self.path, source, self.force)
-        _write_atomically(self.path, data, like)
+        from kohaku_ast.files import replace_users_file
+
+        try:
+            replace_users_file(self.path, data, like)
+        except OSError as error:
+            raise UsageError(f"cannot write {self.path!r}: {error.strerror}") from error
         return lambda: 0
-
-
-def _write_atomically(path: str, data: bytes, like: str) -> None:
-    """A reader sees the old file or the whole new one. Raises UsageError if that cannot be."""
-    # Not the link itself: the user wants the file that it points to replaced.
-    target = os.path.realpath(path)
-    partial = f"{target}.{os.getpid()}"
-    try:
-        with open(partial, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, _mode(partial, target, like))
-        os.replace(partial, target)
-    except OSError as error:
-        _remove(partial)
-        raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
 
 
 def _check_output(output: str, source: str, force: bool) -> None:
@@ -106,21 +94,6 @@ def _check_output(output: str, source: str, force: bool) -> None:
         is_source = all(map(os.path.exists, (output, source))) and os.path.samefile(output, source)
         what = "is the script itself" if is_source else "exists already"
         raise UsageError(f"{output!r} {what}: name another file, or add --force to replace it")
-
-
-def _mode(partial: str, target: str, like: str) -> int:
-    """The permissions of the replaced file, else those of a new file."""
-    if os.path.exists(target):
-        return os.stat(target).st_mode & 0o7777
-    executable = os.stat(like).st_mode & 0o111 if like else 0
-    return (os.stat(partial).st_mode | executable) & 0o7777
-
-
-def _remove(path: str) -> None:
-    try:
-        os.remove(path)
-    except OSError:
-        pass  # it was never created
 
 
 def print_bytes(data: bytes) -> int:

@@ -17,6 +17,7 @@ from kohaku_ast.display.graph_layout import (
 )
 from kohaku_ast.display.graph_svg import description
 from kohaku_ast.errors import UsageError
+from kohaku_ast.files import replace_users_file
 from kohaku_ast.pipeline.graph import part_of
 from kohaku_ast.pipeline.last_run import LastRun
 
@@ -69,16 +70,7 @@ class Drawing:
         path = os.fspath(path)
         check_suffix(path)
         text = self._text(os.path.splitext(path)[1].lower())
-        path = os.path.realpath(path)  # a link stays: its target is replaced
-        partial = f"{path}.{os.getpid()}"
-        try:
-            with open(partial, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            os.replace(partial, path)
-        except BaseException:
-            if os.path.exists(partial):
-                os.unlink(partial)
-            raise
+        replace_users_file(path, text.encode())
 
     def _text(self, suffix: str) -> str:
         if suffix == ".svg":
