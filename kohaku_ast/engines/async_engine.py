@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-    from kohaku_ast.engines.workers import ExecutorEngine
+    from kohaku_ast.engines.executor_engine import ExecutorEngine
     from kohaku_ast.pipeline.execution import PipelineRun
     from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike

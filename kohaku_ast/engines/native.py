@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
-from kohaku_ast.engines.workers import default_workers, kind_of, workers_at
+from kohaku_ast.engines.executor_engine import default_workers, kind_of, workers_at
 from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.engine import map_direct, run_direct, run_in_turn
 from kohaku_ast.pipeline.execution import Steps

@@ -11,15 +11,15 @@ from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
 from kohaku_ast.engines.async_engine import AsyncExecutor
+from kohaku_ast.engines.executor_engine import WorkerPermits, workers_at
 from kohaku_ast.engines.remote_task import leave_interrupts
-from kohaku_ast.engines.workers import WorkerPermits, workers_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
-    from kohaku_ast.engines.workers import ExecutorEngine
+    from kohaku_ast.engines.executor_engine import ExecutorEngine
 
 
 T = TypeVar("T")

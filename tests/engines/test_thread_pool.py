@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast import HyperNodesEngine, NativeEngine, Node, Pipeline
-from kohaku_ast.engines.workers import workers_at
+from kohaku_ast.engines.executor_engine import workers_at
 
 
 @pytest.mark.parametrize(
