@@ -67,7 +67,7 @@ REFUSALS = [
     on("no target", "=1", "is not a target"),
     on("a target that is none", "l r=1", "'l r' is not a target"),
     on("no value", "lr", "an override is TARGET=VALUE"),
-    on("a value apart from its option", ("--lr", "1"), "comes after '--'"),
+    on("a value apart from its option", ("--lr", "1"), "write it after '--'"),
     on("--set without anything", "--set", "--set needs a value"),
     on("--add without a value", ("--add", "y"), "NAME=VALUE"),
     on("--add of a dunder", ("--add", "__name__=y"), "__name__"),
