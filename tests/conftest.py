@@ -6,7 +6,7 @@ import signal
 
 # Under nohup and in the background of a shell without job control these arrive ignored, and each
 # program that a test starts would inherit that: what is to be interrupted would not be.
-for _name in ("SIGINT", "SIGHUP"):
-    _number = getattr(signal, _name, None)  # Windows has no SIGHUP
+for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):
+    _number = getattr(signal, _name, None)  # Windows has the first alone
     if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
