@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _MESSAGES = "docs/reference/messages.md"
-EXPLAINED_ON_PAGE = ("config", "uncrossable-value", "transform", "installation")
+EXPLAINED_ON_PAGE = ("config", "uncrossable-value", "transform")
 """Slugs of the errors of which that page says more than the message itself can."""
 
 

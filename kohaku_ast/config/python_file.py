@@ -18,7 +18,7 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.config_gen import read_config_gen, read_sweep
 from kohaku_ast.config.loading import BaseValues, ConfigLayer, Loading, execute
 from kohaku_ast.config.text_values import TextValueError, parse_cell
-from kohaku_ast.errors import ConfigError, KogineError, RefusedTarget, near
+from kohaku_ast.errors import BrokenInstallation, ConfigError, KogineError, RefusedTarget, near
 from kohaku_ast.transform.find.source import decode, parse_text
 from kohaku_ast.transform.program.bound_program import BoundProgram
 from kohaku_ast.transform.program.load import load_program
@@ -60,6 +60,8 @@ def _compile_under_heirs(data: bytes, code: ModuleNames, loading: Loading) -> li
     loading.consumed.update(set(names) & code.read)
     try:
         program = _program(data, names, code, loading)
+    except BrokenInstallation:  # it is no fault of the config
+        raise
     except KogineError as error:
         raise ConfigError(f"config {loading.path!r} cannot be inherited from: {error}") from error
     targets = {one.target for one in program.meant if one}
