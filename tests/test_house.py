@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -86,6 +87,17 @@ def test_a_room_keeps_within_its_budget(room: str) -> None:
 def test_every_room_has_a_budget() -> None:
     rooms = {".".join(name.split(".")[:2]) for name, path in FILES.items() if name.count(".") > 1}
     assert {room for room in rooms if room.startswith("kohaku_ast.")} <= set(ROOMS)
+
+
+def test_the_map_for_newcomers_names_every_file_and_no_other() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    words = set(
+        re.findall(r"\w+", text[text.index("```text") : text.index("Imports go down only")])
+    )
+    names = {path.stem for path in FILES.values()} - {"__init__", "__main__"}
+    assert names - words == set()
+    gone = {word for word in words if "_" in word and not word.startswith("__")} - names
+    assert gone - {"kohaku_ast"} == set()
 
 
 def imported(name: str) -> Iterator[str]:
