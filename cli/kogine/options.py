@@ -133,7 +133,6 @@ search_options = together(
 )
 
 _flows = functools.partial(option, group="Flows")
-_flow_flag = functools.partial(flag, group="Flows")
 flow_options = together(
     _flows(
         "--workers",
@@ -202,10 +201,3 @@ output_options = together(
     flag("--force", group="Output", help="Overwrite FILE if it exists."),
 )
 """Where a command writes its text."""
-
-FLOW_NAMES = frozenset(
-    ("workers", "mode", "on_error", "retries", "backoff", "timeout", "gpus", "threads", "nice")
-)
-SWEEP_NAMES = frozenset(("sweep", "zip", "trials", "n", "seed", "dry_run", "isolate"))
-SEARCH_NAMES = frozenset(("search", "minimize", "maximize", "study"))
-RECORD_NAMES = frozenset(("record", "no_record", "resume", "retry_failed", "json", "no_metrics"))

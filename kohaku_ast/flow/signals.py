@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from kohaku_ast import sigint
 from kohaku_ast.sigint import BLOCK, UNBLOCK, sigmask
+from kohaku_ast.transform.program.load import above_streams
 
 Result = TypeVar("Result")
 
@@ -157,7 +158,7 @@ class _SignalPipe:
 
     def __enter__(self) -> _SignalPipe:
         # Not in the place of a closed standard stream: the script may close that one.
-        self._reader, self._writer = map(_above_streams, os.pipe())
+        self._reader, self._writer = map(above_streams, os.pipe())
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
         self._before = self.listen(self._writer)
@@ -181,14 +182,6 @@ class _SignalPipe:
     def listen(number: int) -> int:
         """Have signal numbers written to descriptor *number*; return the one used before."""
         return signal.set_wakeup_fd(number, warn_on_full_buffer=False)
-
-
-def _above_streams(number: int) -> int:
-    if number > 2:
-        return number
-    from kohaku_ast.runner.outcome import above_streams  # 9 ms
-
-    return above_streams(number)
 
 
 def _pause() -> None:

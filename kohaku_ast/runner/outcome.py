@@ -17,6 +17,7 @@ from typing import IO, Any, TypeAlias
 
 from kohaku_ast.errors import UncrossableValue
 from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, load_values
+from kohaku_ast.transform.program.load import above_streams
 
 
 @dataclass(frozen=True)
@@ -187,19 +188,6 @@ def name_signal(number: int) -> str:
     except ValueError:
         return f"signal {number}"
     return f"{name} (out of memory?)" if name == "SIGKILL" else name
-
-
-def above_streams(number: int) -> int:
-    """Descriptor *number*, or a copy of it above 2: a process that was started with stdin, stdout
-    or stderr closed gets their numbers for files that it opens.
-    """
-    if number > 2:
-        return number
-    import fcntl
-
-    copy = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
-    os.close(number)
-    return copy
 
 
 class CrossingFile:

@@ -96,17 +96,6 @@ class SpawnedRun:
         self.wait()
 
 
-def run_spawned(bound: Bound, **options: Any) -> Outcome:
-    """Run *bound* in a process of its own and wait for it. Ctrl-C reaches it too."""
-    spawned = SpawnedRun(bound, **options)
-    try:
-        return spawned.wait()
-    except KeyboardInterrupt:
-        # The terminal has sent it to the script too, which decides what happens.
-        spawned.wait()
-        raise
-
-
 def _start(
     job: CrossingFile, result: CrossingFile, argv: list[str], **popen: Any
 ) -> subprocess.Popen[bytes]:

@@ -24,11 +24,11 @@ from kohaku_ast.runner.outcome import (
     CrossingFile,
     Outcome,
     PendingOutcome,
-    above_streams,
     name_signal,
 )
 from kohaku_ast.runner.spawn import block_sigint, fresh_command
 from kohaku_ast.transform.find.modules import LibraryImport
+from kohaku_ast.transform.program.load import above_streams
 
 _PER_RUN = (
     "KOGINE_", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"

@@ -107,8 +107,8 @@ def _start_child(start: Callable[[list[int], int, int], int], ours: list[int]) -
     try:
         for near, far in ((1, 0), (0, 1)):
             pipe = os.pipe()
-            ours.append(_above_streams(pipe[near]))
-            theirs.append(_above_streams(pipe[far]))
+            ours.append(above_streams(pipe[near]))
+            theirs.append(above_streams(pipe[far]))
         return start(ours, *theirs)
     except (OSError, RuntimeError):
         return 0  # no processes or descriptors left, or a system that lacks them
@@ -117,14 +117,14 @@ def _start_child(start: Callable[[list[int], int, int], int], ours: list[int]) -
             os.close(number)
 
 
-def _above_streams(number: int) -> int:
-    """*number*, or a copy above 2: a script may have closed stdin, stdout or stderr, and the
-    pipe has taken that number.
+def above_streams(number: int) -> int:
+    """Descriptor *number*, or a copy above 2, and *number* is closed: where stdin, stdout or stderr
+    is closed, a new pipe or file gets its number, and a child would take it for the stream.
     """
     if number > 2:
         return number
     try:
-        return _above_streams(os.dup(number))
+        return above_streams(os.dup(number))
     finally:
         os.close(number)
 
