@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from kohaku_ast.flow.flows import Parallel, Sequential
     from kohaku_ast.flow.search import search
     from kohaku_ast.helpers.decorator import entrypoint
-    from kohaku_ast.pipeline.callbacks import Callback
-    from kohaku_ast.pipeline.last_run import LastRun
+    from kohaku_ast.pipeline.callbacks import Callback, LastRun
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.pipeline.progress_bars import ProgressBar
@@ -41,7 +40,7 @@ _WHERE = {
     "DiskCache": "cache.disk",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
-    "LastRun": "pipeline.last_run",
+    "LastRun": "pipeline.callbacks",
     "Loaded": "runner.script",
     "MemoryCache": "cache.memory",
     "NativeEngine": "engines.native",

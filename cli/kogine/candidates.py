@@ -8,7 +8,7 @@ from __future__ import annotations
 import marshal
 import sys
 
-from kogine.option_types import Candidate, find_files
+from kogine.options import Candidate, find_files
 from kogine.script_arguments import accepted_by
 from kogine.script_command import split_override
 

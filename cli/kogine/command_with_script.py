@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 from kogine.command import Command
-from kogine.option_types import SCRIPTED, find_files, items
-from kogine.script_arguments import is_option
+from kogine.options import SCRIPTED, find_files, items
+from kogine.script_arguments import OwnOptions, SortedWords, WordSorter, is_option
 from kogine.script_command import ScriptCommand
-from kogine.sort_words import OwnOptions, SortedWords, WordSorter
 
 from kohaku_ast.errors import UsageError
 

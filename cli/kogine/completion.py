@@ -24,7 +24,7 @@ from click.shell_completion import (
 from kogine import COMPLETE
 from kogine.command import Choice, Command, Group, kogine
 from kogine.command_with_script import CommandWithScript
-from kogine.option_types import find_files, items
+from kogine.options import find_files, items
 
 from kohaku_ast.errors import UsageError
 

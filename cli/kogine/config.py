@@ -8,8 +8,11 @@ from typing import Any
 import click
 from kogine.command import Choice, Command, Group
 from kogine.command_with_script import CommandWithScript
-from kogine.option_types import ConfigFile, File, ScriptFile, Whole
 from kogine.options import (
+    ConfigFile,
+    File,
+    ScriptFile,
+    Whole,
     axis_options,
     configs,
     flag,

@@ -20,7 +20,7 @@ from kogine.script_command import load_configs
 
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config, same, value_text
-from kohaku_ast.display.table import Row, group_rows, print_table
+from kohaku_ast.display.text import Row, group_rows, print_table
 from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:

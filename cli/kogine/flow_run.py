@@ -16,9 +16,8 @@ from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, UsageError
 from kohaku_ast.flow.failures import Again
 from kohaku_ast.flow.flows import make_flow
-from kohaku_ast.flow.observer import Observer
 from kohaku_ast.flow.report import choose_display, only_json
-from kohaku_ast.flow.run import ScriptConfigs
+from kohaku_ast.flow.run import Observer, ScriptConfigs
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kogine.script_command import ScriptCommand, inspect_script
 
-from kohaku_ast.display.table import group_rows, print_table
+from kohaku_ast.display.text import group_rows, print_table
 from kohaku_ast.runner.launch import split_function
 from kohaku_ast.runner.script import COLUMNS, as_row, type_text
 from kohaku_ast.transform.find.disk_caches import find_cached

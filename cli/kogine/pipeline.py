@@ -7,8 +7,7 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript, refuse_without
-from kogine.option_types import File, ScriptFile, Whole
-from kogine.options import flag, hidden_assignments, option, together
+from kogine.options import File, ScriptFile, Whole, flag, hidden_assignments, option, together
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError

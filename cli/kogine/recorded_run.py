@@ -13,10 +13,9 @@ from kogine.report import report
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.flows import tell_on_stderr, warn_on_stderr
-from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.output import Copy, Tee
 from kohaku_ast.flow.recorder import Recorder
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs, Summary
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 from kogine.command import Choice
 from kogine.command_with_script import CommandWithScript, refuse_without
-from kogine.option_types import ScriptFile
 from kogine.options import (
+    ScriptFile,
     flag,
     flow_options,
     option,

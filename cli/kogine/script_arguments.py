@@ -1,12 +1,17 @@
-"""The arguments that scripts accept, found without running them; overrides that arguments of the
-same command line make ineffective are refused.
+"""Which words of a command line are the arguments of its scripts, and which are kogine's own.
+
+Before the script every option is kogine's. After it: TARGET=VALUE is an override; the options that
+the script itself defines are its arguments, whatever their name; other options are kogine's; a
+plain word is an argument if the script takes arguments; ``--`` ends kogine's part. What a script
+accepts is found without running it; overrides that such arguments make ineffective are refused.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.errors import KogineError, UsageError, did_you_mean
 from kohaku_ast.runner.launch import Launch, find_to_read, split_function
 from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.accepted_options import (
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from kogine.script_command import ScriptCommand
 
     from kohaku_ast.runner.bind import Binder
+    from kohaku_ast.transform.find.option_declarations import Width
 
 
 def is_option(word: str) -> bool:
@@ -132,3 +138,280 @@ def _of_module(name: str, named: Mapping[str, str]) -> str:
     module, dot, option = name.rpartition(".")
     spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"
     return named.get(spelled, "") or named.get(spelled.replace("-", "_").replace("__", "--"), "")
+
+
+AS_IS = "--as-is"
+_MODULE = "-m"
+
+
+class OwnOptions:
+    """The options of one command of kogine."""
+
+    def __init__(self, widths: Mapping[str, int], elsewhere: Mapping[str, str]) -> None:
+        """*widths* has the number of words after each name, *elsewhere* the reason why an option of
+        another command has no effect here.
+        """
+        self.widths = widths
+        self.elsewhere = elsewhere
+
+    def find(self, word: str) -> str:
+        """The name in *word*: ``--lr`` of ``--lr=1``, ``-n`` of ``-n5``; "" if it is none."""
+        name = word.partition("=")[0]
+        if name in self.widths:
+            return name
+        return word[:2] if word[1:2] != "-" and word[:2] in self.widths else ""
+
+
+class SortedWords:
+    """The words of a command line, complete or not, by their owner."""
+
+    def __init__(self) -> None:
+        #: Each option of kogine with the words after it.
+        self.own: list[list[str]] = []
+        self.scripts: list[str] = []
+        self.assignments: list[str] = []
+        self.argv: list[str] = []
+        self.is_module = False
+        self.is_after_dashes = False
+        #: For completion: the option whose value is not typed yet; its name and, for an option of
+        #: the script, its AcceptedOption.
+        self.waiting_name = ""
+        self.waiting: AcceptedOption | None = None
+
+    def for_click(self) -> list[str]:
+        """Kogine's words, in the form that click parses."""
+        words = [word for group in self.own for word in group]
+        words += [f"--set={word}" for word in self.assignments]
+        return [*words, "--", *self.scripts]
+
+    @property
+    def axis_order(self) -> list[str]:
+        """``sweep`` and ``trials`` in the order of the command line."""
+        names = (group[0].partition("=")[0].lstrip("-") for group in self.own)
+        return [name for name in names if name in ("sweep", "trials")]
+
+
+class WordSorter:
+    """Sorts the words of one command line."""
+
+    def __init__(
+        self,
+        own: OwnOptions,
+        *,
+        command: str = "kogine run",
+        many: bool = False,
+        runs: bool = True,
+        is_unfinished: bool = False,
+    ) -> None:
+        """*command* is its name in messages. *many*: plain words are scripts. Not *runs*: the
+        command starts no script, and an option of the script with a value is an override.
+        *is_unfinished*: for completion, which refuses nothing.
+        """
+        self.own, self.many, self.runs = own, many, runs
+        self.command = command
+        self.is_unfinished = is_unfinished
+        self.found = SortedWords()
+        self.waiting: list[str] = []
+        self.is_past_operand = False
+        self._options: list[str] = []
+        self._accepted: AcceptedOptions | None = None
+
+    def sort(self, words: Iterable[str]) -> SortedWords:
+        """*words* sorted. Raises UsageError for a word that neither kogine nor a script knows, and
+        SourceError for a script that has to be read and cannot be.
+        """
+        self.waiting = [*words][::-1]
+        while self.waiting:
+            word = self.waiting.pop()
+            if word == "--":
+                self.found.is_after_dashes = True
+                self.found.argv += self.waiting[::-1]
+                break
+            if is_option(word):
+                self._option(word)
+            else:
+                self._plain(word)
+        self._refuse_options_of_one_script()
+        return self.found
+
+    def _refuse_options_of_one_script(self) -> None:
+        """Arguments go to all scripts: a script without such an option would fail later."""
+        if self.is_unfinished or len(self.found.scripts) < 2:
+            return
+        for script in self.found.scripts:
+            accepted = accepted_by([script], self.found.is_module)
+            unknown = [word for word in self._options if accepted.find(word) is None]
+            if unknown:
+                name = unknown[0].partition("=")[0]
+                raise UsageError(
+                    f"{script} has no option {name!r}, and arguments go to every script. As a "
+                    f"target it goes to those that have it: {name.lstrip('-')}=VALUE"
+                )
+
+    @property
+    def accepted(self) -> AcceptedOptions:
+        """The arguments that the scripts so far accept; none before the first script."""
+        if not self.found.scripts:
+            return NO_OPTIONS
+        if self._accepted is None:
+            self._accepted = accepted_by(
+                self.found.scripts, self.found.is_module, is_unfinished=self.is_unfinished
+            )
+        return self._accepted
+
+    def _plain(self, word: str) -> None:
+        found = self.found
+        if not found.scripts:
+            found.scripts.append(word)
+        elif "=" in word:
+            found.assignments.append(word)
+        elif self.many:
+            found.scripts.append(word)
+            self._accepted = None
+        elif self.runs and (self.accepted.takes_arguments or not self._is_python()):
+            self.is_past_operand = True
+            found.argv.append(word)
+        elif not self.is_unfinished:
+            raise UsageError(self._unexpected(word))
+
+    def _option(self, word: str) -> None:
+        ours = self.own.find(word)
+        if ours and not self.runs:  # no script is started that could get it
+            self._take_ours(word, ours)
+            return
+        # argparse accepts the start of a long name; a full name of ours takes precedence.
+        theirs = self.accepted.find(word, abbreviations=not ours)
+        if theirs is not None:
+            self._take_theirs(word, theirs)
+        elif ours and not (word == _MODULE and self.found.scripts):
+            self._take_ours(word, ours)
+        elif self.found.scripts and self.runs and (self.is_past_operand or not self._is_python()):
+            self._take_theirs(word, AcceptedOption(() if "=" in word else (word,)))
+        elif not self.is_unfinished:
+            raise UsageError(self._no_such_option(word))
+
+    def _take_ours(self, word: str, name: str) -> None:
+        if name == _MODULE:
+            self.found.is_module = True
+            self.waiting += [word[2:]] if word != _MODULE else []  # `-mpkg`
+            word = _MODULE
+        if name == AS_IS:
+            self.found.own.append([self._as_is(word)])
+            return
+        width = self.own.widths[name]
+        if "=" in word and width == 0 and word.startswith("--"):
+            raise UsageError(f"{name} takes no value")
+        group = [word]
+        if word == name:
+            if len(self.waiting) < width:
+                self._wait(name)
+                return
+            group += [self.waiting.pop() for _ in range(width)]
+        self.found.own.append(group)
+
+    def _as_is(self, word: str) -> str:
+        """``--as-is lr=x`` is for one target, ``--as-is`` for all values."""
+        if "=" in word:
+            return word
+        following = self.waiting[-1] if self.waiting else ""
+        has_target = "=" in following and not self.own.find(following)
+        return f"{AS_IS}={self.waiting.pop() if has_target else ''}"
+
+    def _wait(self, name: str) -> None:
+        if not self.is_unfinished:
+            raise UsageError(f"{name} needs a value")
+        self.found.waiting_name = name
+
+    def _take_theirs(self, word: str, option: AcceptedOption) -> None:
+        name = word.partition("=")[0]
+        is_followed = word in option.names  # not `--lr=0.1`, `-n5`
+        values = self._values(option.width) if is_followed else []
+        if "=" in word and option.width == 0:  # no script takes a value there: `--amp=no`
+            self.found.assignments.append(word)
+            return
+        if not self.runs:
+            self._override(word, name, option, values)
+            return
+        self._options.append(word)
+        self.found.argv += [word, *values]
+        if is_followed and not self.waiting and not values and option.width != 0:
+            self.found.waiting_name, self.found.waiting = name, option
+
+    def _override(
+        self, word: str, name: str, option: AcceptedOption, values: Sequence[str]
+    ) -> None:
+        """If no script is started, its option is a target: ``--lr 3`` is ``--lr=3``."""
+        target = option.targets[0] if option.targets else name
+        value = word.partition("=")[2] if "=" in word else "".join(values)
+        if "=" in word or len(values) == 1:
+            self.found.assignments.append(f"{target}={value}")
+        elif not self.is_unfinished:
+            raise UsageError(
+                f"{word!r}: no script is started here, so it takes no arguments: write "
+                f"{target}=VALUE"
+            )
+
+    def _values(self, width: Width) -> list[str]:
+        """Take the words after an option of the script that are its values."""
+        most = len(self.waiting) if width == "*" else 1 if width in ("?", None) else int(width)
+        values: list[str] = []
+        while self.waiting and len(values) < most and not is_option(self.waiting[-1]):
+            if not isinstance(width, int) and "=" in self.waiting[-1]:
+                break
+            values.append(self.waiting.pop())
+        return values
+
+    def _is_python(self) -> bool:
+        """Whether Python can compile the script; if not, the run prints Python's own error."""
+        if self.is_unfinished:
+            return True
+        launch = launch_to_read(self.found.scripts[0], self.found.is_module)
+        try:
+            if launch is not None:
+                compile(launch.data, launch.filename, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError):
+            return False
+        return True
+
+    def _no_such_option(self, word: str) -> str:
+        """The message for an option that neither kogine nor the script has, with a suggestion."""
+        name, equals, text = word.partition("=")
+        if name in self.own.elsewhere:
+            return f"{name}: {self.own.elsewhere[name]}"
+        if name == _MODULE:
+            return f"-m goes before the name of the module: {self.command} -m NAME"
+        value = text if equals else self.waiting[-1] if self.waiting else "VALUE"
+        known = [*self.own.widths, *(one for own in self.accepted.options for one in own.names)]
+        hint = self._suggested_target(name, value) or did_you_mean(name, known, cutoff=0.75)
+        if not self.found.scripts:
+            return f"No such option {name!r}.{hint} Options of the script come after it."
+        script = self.found.scripts[0]
+        if not self.runs:
+            return f"No such option {name!r}.{hint}"
+        return (
+            f"No such option {name!r}, neither of kogine nor of {script}.{hint} If it is an "
+            f"argument of the script, write it after '--': {self._after_dashes(script, word)}"
+        )
+
+    def _after_dashes(self, script: str, word: str) -> str:
+        """The command line with *word* as an argument."""
+        return shlex.join([*self.command.split(), script, "--", word])
+
+    def _unexpected(self, word: str) -> str:
+        if not self.runs:
+            return f"unexpected argument {word!r}: an override is TARGET=VALUE"
+        script = self.found.scripts[0]
+        return (
+            f"unexpected argument {word!r}: an override is TARGET=VALUE, and the text of {script} "
+            "does not read any arguments. If it is an argument all the same, write it after '--': "
+            f"{self._after_dashes(script, word)}"
+        )
+
+    def _suggested_target(self, name: str, value: str) -> str:
+        """A hint, if a script has a parameter with the name of the option."""
+        target = name.lstrip("-").replace("-", "_")
+        for script in self.found.scripts:
+            launch = launch_to_read(script, self.found.is_module)
+            if launch is not None and has_target(launch, target):
+                return f" Did you mean {target}={value}?"
+        return ""

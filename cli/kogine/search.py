@@ -12,8 +12,7 @@ from kogine.script_command import ScriptCommand
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, UsageError
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import SUCCEEDED, Run, ScriptConfigs
+from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, ScriptConfigs, Summary
 from kohaku_ast.flow.search import Search, Tried, check_method, make_objective, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import click
 from kogine.command_with_script import CommandWithScript
-from kogine.option_types import ScriptFile
 from kogine.options import (
+    ScriptFile,
     assignments,
     configs,
     entrypoint,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript
-from kogine.option_types import ScriptFile
 from kogine.options import (
+    ScriptFile,
     assignments,
     configs,
     flag,

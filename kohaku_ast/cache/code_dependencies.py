@@ -29,12 +29,15 @@ from kohaku_ast.cache.code_text import (
     CodeImport,
     code_parts,
     find_chains,
+    find_file,
     find_imports,
     find_names,
     find_texts,
+    module_text,
+    parents,
+    targets,
     text_of,
 )
-from kohaku_ast.cache.function_imports import find_file, module_text, parents, targets
 from kohaku_ast.user_code import (
     distribution_version,
     is_library_class,

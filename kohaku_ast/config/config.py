@@ -131,7 +131,7 @@ class Config:
         return label_of([(name, values[name]) for name in self.varied if name in values])
 
     def _repr_html_(self) -> str:
-        from kohaku_ast.display.table import group_rows, html_table
+        from kohaku_ast.display.text import group_rows, html_table
 
         rows = [(title, (name, shown, where)) for title, name, shown, where in self._cells()]
         return html_table(("name", "value", "from"), group_rows(rows), note="" if rows else "empty")

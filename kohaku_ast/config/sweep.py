@@ -22,8 +22,7 @@ from kohaku_ast.config.axis_grammar import read_axes, read_parts
 from kohaku_ast.config.axis_values import Once
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.config_sources import Chain, ConfigSource, First
-from kohaku_ast.display.table import Group, Row, html_table
-from kohaku_ast.display.text import short_repr
+from kohaku_ast.display.text import Group, Row, html_table, short_repr
 from kohaku_ast.errors import ConfigError
 
 _ORIGIN = "Sweep"

@@ -12,7 +12,6 @@ from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from kohaku_ast.errors import ConfigError, KogineError
-from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.run import (
     FAILED,
     INTERRUPTED,
@@ -24,8 +23,10 @@ from kohaku_ast.flow.run import (
     Handle,
     Launcher,
     NotStartedError,
+    Observer,
     Queue,
     Run,
+    Summary,
     not_started,
 )
 from kohaku_ast.flow.settings import GRACE, FlowSettings

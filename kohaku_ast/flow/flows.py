@@ -14,9 +14,8 @@ from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import ConfigError, UsageError, unknown
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
-from kohaku_ast.flow.observer import Observer, Summary
 from kohaku_ast.flow.recorder import make_recorder
-from kohaku_ast.flow.run import Queue, Run, ScriptConfigs, WantsValue
+from kohaku_ast.flow.run import Observer, Queue, Run, ScriptConfigs, Summary, WantsValue
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,

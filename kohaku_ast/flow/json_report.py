@@ -15,8 +15,7 @@ from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.flow.failures import Again, FailureSummary, no_command
 from kohaku_ast.flow.log_watch import seen_of
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
+from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.runner.outcome import Outcome
 
 VERSION = 1

@@ -13,8 +13,7 @@ from kohaku_ast.display.live import Above, Pace, Painter, Styles
 from kohaku_ast.display.text import fitted, plain_line, short_time, width_of
 from kohaku_ast.flow.failures import error_line
 from kohaku_ast.flow.log_watch import metrics_text, seen_of
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, Run
+from kohaku_ast.flow.run import FAILED, Observer, Run, Summary
 
 COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last line")
 """The headings of the columns."""

@@ -21,8 +21,7 @@ from typing import TextIO, TypeAlias
 
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.run import Observer, Run, Summary
 from kohaku_ast.store.run_folder import last_lines
 
 _BLOCK = 16_384  # bytes of one log that are read at once

@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Run
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome

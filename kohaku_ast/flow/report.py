@@ -16,8 +16,7 @@ from kohaku_ast.display.live import Out
 from kohaku_ast.display.text import exact_time
 from kohaku_ast.flow.failures import Again, FailedRuns, FailureSummary, error_line, no_command
 from kohaku_ast.flow.log_watch import LogWarnings, LogWatch, metrics_text, seen_of
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import FAILED, SUCCEEDED, Run
+from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
 
 
 def choose_display(

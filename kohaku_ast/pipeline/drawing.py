@@ -18,17 +18,17 @@ from kohaku_ast.display.graph_layout import (
 from kohaku_ast.display.graph_svg import description
 from kohaku_ast.errors import UsageError
 from kohaku_ast.files import replace_users_file
+from kohaku_ast.pipeline.callbacks import LastRun
 from kohaku_ast.pipeline.graph import part_of
-from kohaku_ast.pipeline.last_run import LastRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from kohaku_ast.pipeline.callbacks import NodeStats, Path
     from kohaku_ast.pipeline.execution import PipelineLike
     from kohaku_ast.pipeline.graph import Graph
-    from kohaku_ast.pipeline.last_run import NodeStats, Path
     from kohaku_ast.pipeline.node_like import NodeLike
 
 

@@ -12,15 +12,14 @@ from typing import TextIO
 from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
 from kohaku_ast.display.live import Above, Painter, Styles
 from kohaku_ast.display.text import fitted, short_time, width_of
-from kohaku_ast.pipeline.last_run import LastRun
+from kohaku_ast.pipeline.callbacks import LastRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any, Protocol
 
-    from kohaku_ast.pipeline.callbacks import Context
-    from kohaku_ast.pipeline.last_run import NodeStats, Path
+    from kohaku_ast.pipeline.callbacks import Context, NodeStats, Path
 
     class Display(Protocol):
         """Shows rows in place of the previous ones."""

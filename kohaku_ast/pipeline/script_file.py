@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from os.path import basename
 
-from kohaku_ast.cache.code_text import without_docstrings
-from kohaku_ast.cache.function_imports import find_file
+from kohaku_ast.cache.code_text import find_file, without_docstrings
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.node_like import output_names, place
 from kohaku_ast.runner.bind import Binder

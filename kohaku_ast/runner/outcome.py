@@ -72,8 +72,7 @@ class Outcome:
         return self.ended - self.started
 
     def _repr_html_(self) -> str:
-        from kohaku_ast.display.table import Group, html_table
-        from kohaku_ast.display.text import short_repr
+        from kohaku_ast.display.text import Group, html_table, short_repr
 
         rows = [("value", short_repr(self.value))]
         rows += [(f"outputs[{name!r}]", short_repr(value)) for name, value in self.outputs.items()]

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.display.table import Group, Row, group_rows, html_table, plain_table
+from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table
 from kohaku_ast.errors import UnusedOverride, UsageError
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.inline import InlineRun

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast.flow.observer import Observer
 from kohaku_ast.flow.report import choose_display
-from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.run import Observer, Run
 from tests.flow.made import running
 from tests.flow.terminal import Terminal
 

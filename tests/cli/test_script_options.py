@@ -11,7 +11,7 @@ import click
 import pytest
 from kogine.command_with_script import CommandWithScript
 from kogine.run import run as run_command
-from kogine.sort_words import OwnOptions, SortedWords, WordSorter
+from kogine.script_arguments import OwnOptions, SortedWords, WordSorter
 
 from kohaku_ast.errors import UsageError
 from tests.oracle import run_kogine, run_python

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from kohaku_ast.flow.json_report import JsonLines, as_json
 from kohaku_ast.flow.log_watch import new_seen
-from kohaku_ast.flow.observer import Summary
-from kohaku_ast.flow.run import RETRYING, SKIPPED
+from kohaku_ast.flow.run import RETRYING, SKIPPED, Summary
 from tests.flow.made import failed, running, succeeded
 from tests.oracle import on_path, run
 

@@ -10,9 +10,8 @@ import pytest
 from kohaku_ast.display.live import Out
 from kohaku_ast.flow.failures import error_key
 from kohaku_ast.flow.log_watch import new_seen
-from kohaku_ast.flow.observer import Summary
 from kohaku_ast.flow.report import Lines, Report
-from kohaku_ast.flow.run import INTERRUPTED, RETRYING, SKIPPED
+from kohaku_ast.flow.run import INTERRUPTED, RETRYING, SKIPPED, Summary
 from tests.flow.made import failed, running, succeeded
 
 

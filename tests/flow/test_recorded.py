@@ -15,8 +15,7 @@ import pytest
 
 from kohaku_ast import Config, Outcome, Parallel, Script, Sequential, Sweep
 from kohaku_ast.errors import UncrossableValue, UsageError
-from kohaku_ast.flow.observer import Observer, Summary
-from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.run import Observer, Run, Summary
 from kohaku_ast.store.record import Record, find_runs
 from tests.oracle import on_path
 

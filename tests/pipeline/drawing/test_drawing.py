@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kohaku_ast.cache.memory import MemoryCache
 from kohaku_ast.errors import PipelineError, UsageError
+from kohaku_ast.pipeline.callbacks import LastRun
 from kohaku_ast.pipeline.drawing import Drawing
-from kohaku_ast.pipeline.last_run import LastRun
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.pipeline import Pipeline
 from tests.pipeline.drawing.made import a_node, crawling, of_edges, report, training

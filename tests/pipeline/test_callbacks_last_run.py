@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from kohaku_ast.cache.memory import MemoryCache
-from kohaku_ast.pipeline.last_run import LastRun, is_item
+from kohaku_ast.pipeline.callbacks import LastRun, is_item
 from kohaku_ast.pipeline.node import node
 from kohaku_ast.pipeline.pipeline import Pipeline
 

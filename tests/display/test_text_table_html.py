@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Outcome, Script
-from kohaku_ast.display.table import Group, html_table
-from kohaku_ast.display.text import short_repr
+from kohaku_ast.display.text import Group, html_table, short_repr
 from kohaku_ast.runner.outcome import RunError
 
 NASTY = "<script>alert('x')</script> & \"y\""

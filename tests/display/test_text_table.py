@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from kohaku_ast.display.table import Group, fit_widths, group_rows, plain_table, print_table
+from kohaku_ast.display.text import Group, fit_widths, group_rows, plain_table, print_table
 
 COLUMNS = ("target", "default")
 GROUPS = [
@@ -101,7 +101,7 @@ def test_rows_of_one_heading_stand_together_in_order() -> None:
 
 def test_rich_is_not_imported_for_plain_text() -> None:
     code = (
-        "import io, sys; from kohaku_ast.display.table import print_table;"
+        "import io, sys; from kohaku_ast.display.text import print_table;"
         "print_table(('a',), [], io.StringIO()); assert 'rich' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
