@@ -1,5 +1,6 @@
-"""``script("train.py", outputs="model")``: a script as a node of a pipeline. It runs in this process
-one at a time, or each run in a process of its own.
+"""``script("train.py", outputs="model")``: a script as a node of a pipeline.
+
+Its runs are in this process, one at a time, or each in a process of its own.
 
 State of this process: the lock of the runs in it, and the warm servers of the others.
 """
