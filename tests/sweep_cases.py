@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textwrap import dedent
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class SweepCase(NamedTuple):
@@ -41,7 +41,7 @@ ON, SIZE, DEPTH, OPT, WD = "on = True", "size = None", "depth: int = 2", '"sgd"'
 GAIN, EPOCHS, WIDTH = "default=1.0", "epochs=1", "width=2"
 
 
-def edit(old, value):
+def edit(old: Any, value: Any) -> Any:
     """*old*, a definition, with *value* in place of its own."""
     for mark in (" = ", "=", ": "):
         if mark in old:
@@ -49,15 +49,15 @@ def edit(old, value):
     return old, value
 
 
-def lrs(*values):
+def lrs(*values: Any) -> Any:
     return tuple((edit(LR, value),) for value in values)
 
 
-def swept(id_, *arguments, runs, files=None, script=SCRIPT):
+def swept(id_: str, *arguments: Any, runs: Any, files: Any=None, script: Any=SCRIPT) -> Any:
     return SweepCase(id_, script, arguments, tuple(runs), {name: dedent(text) for name, text in (files or {}).items()})
 
 
-def config(id_, text, *arguments, runs, files=None):
+def config(id_: str, text: str, *arguments: Any, runs: Any, files: Any=None) -> Any:
     return swept(id_, "--config", "cfg.py", *arguments, runs=runs, files={"cfg.py": text, **(files or {})})
 
 
@@ -164,11 +164,11 @@ class Refused(NamedTuple):
     script: str
 
 
-def refused(id_, *arguments, words, files=None, script=SCRIPT):
+def refused(id_: str, *arguments: Any, words: Any, files: Any=None, script: Any=SCRIPT) -> Any:
     return Refused(id_, arguments, tuple(words), {name: dedent(text) for name, text in (files or {}).items()}, script)
 
 
-def bad(id_, text, *words):
+def bad(id_: str, text: str, *words: Any) -> Any:
     return refused(id_, "--config", "cfg.py", words=("cfg.py", *words), files={"cfg.py": text})
 
 

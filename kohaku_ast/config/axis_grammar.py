@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import chain
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from kohaku_ast.config.axis import Axis, pair_axes
 from kohaku_ast.config.axis_values import settle
@@ -50,7 +50,7 @@ def _unreadable(target: str, text: str, origin: str, why: str) -> ConfigError:
 
 
 def read_parts(
-    axes: Iterable[Mapping[object, object] | Axis], named: Mapping[str, object], origin: str
+    axes: Iterable[Mapping[Any, object] | Axis], named: Mapping[str, object], origin: str
 ) -> list[Axis]:
     """The axes of dicts and Axis objects, then the *named* ones."""
     parts: list[Axis] = []
@@ -61,7 +61,7 @@ def read_parts(
     return parts + [read_axis(target, values, origin) for target, values in named.items()]
 
 
-def read_axes(axes: Mapping[object, object], origin: str) -> list[Axis]:
+def read_axes(axes: Mapping[Any, object], origin: str) -> list[Axis]:
     """The axes of a dict of target -> values, or tuple of targets -> rows.
 
     ``"__mode__": "zip"`` in it makes them one Axis. Raises ConfigError.

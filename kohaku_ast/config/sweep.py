@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from math import prod
+from typing import Any
 
 from kohaku_ast.config.axis import (
     Axis,
@@ -55,7 +56,7 @@ class Sweep(Part):
     #: The parts that are multiplied, the slowest first.
     parts: tuple[Part, ...]
 
-    def __init__(self, /, *axes: Mapping[object, object] | Axis, **named: object) -> None:
+    def __init__(self, /, *axes: Mapping[Any, object] | Axis, **named: object) -> None:
         object.__setattr__(self, "base", Config())
         object.__setattr__(self, "parts", tuple(read_parts(axes, named, _ORIGIN)))
         refuse_twice(self.parts, _ORIGIN)
@@ -63,7 +64,7 @@ class Sweep(Part):
     # --- ways to make one ------------------------------------------------------------------------
 
     @classmethod
-    def zip(cls, /, *axes: Mapping[object, object] | Axis, **named: object) -> Sweep:
+    def zip(cls, /, *axes: Mapping[Any, object] | Axis, **named: object) -> Sweep:
         """The axes side by side: the first values of all, then the second ones.
 
         Raises ConfigError if one has more values than another, as soon as this is known.
@@ -86,7 +87,7 @@ class Sweep(Part):
         return _sweep_of(Config(), (Chain(sweeps),))
 
     @staticmethod
-    def from_dict(axes: Mapping[object, object], origin: str = _ORIGIN) -> Sweep:
+    def from_dict(axes: Mapping[Any, object], origin: str = _ORIGIN) -> Sweep:
         """The Sweep of a dict of axes; ``"__mode__": "zip"`` pairs them. Messages name *origin*."""
         return Sweep(*read_axes(axes, origin))
 

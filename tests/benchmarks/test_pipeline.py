@@ -190,7 +190,7 @@ def test_building_graphs_of_typed_nodes() -> None:
     for count in (100, 1000, 4000):
         functions = typed(count)
         took = medians(
-            {"kohaku_ast": lambda functions=functions: Pipeline([Node(one) for one in functions])},
+            {"kohaku_ast": lambda functions=functions: Pipeline([Node(one) for one in functions])},  # type: ignore[misc]
             turns=5,
         )
         seconds = took["kohaku_ast"]

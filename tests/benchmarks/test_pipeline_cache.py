@@ -73,7 +73,7 @@ def test_warm_run_of_a_hundred_nodes(tmp_path: Path) -> None:
     for name, cache in caches(tmp_path).items():
         pipeline = Pipeline(chain(), cache=cache)
         pipeline.run({"v0": 1})
-        took = median(lambda pipeline=pipeline: pipeline.run({"v0": 1}))
+        took = median(lambda pipeline=pipeline: pipeline.run({"v0": 1}))  # type: ignore[misc]
         print(f"  {name:8} {took / _COUNT * 1e6:6.2f} us a node")
 
 
@@ -83,7 +83,7 @@ def test_warm_run_of_the_leaf(tmp_path: Path) -> None:
         pipeline = Pipeline(chain(), cache=cache)
         leaf = f"v{_COUNT}"
         pipeline.run({"v0": 1}, leaf)
-        took = many(lambda pipeline=pipeline, leaf=leaf: pipeline.run({"v0": 1}, leaf))
+        took = many(lambda pipeline=pipeline, leaf=leaf: pipeline.run({"v0": 1}, leaf))  # type: ignore[misc]
         print(f"  {name:8} {took * 1e6:6.1f} us a run")
 
 
@@ -111,7 +111,7 @@ def test_warm_run_of_a_node_that_reads_objects(tmp_path: Path) -> None:
     for name, cache in caches(tmp_path).items():
         pipeline = Pipeline([Node(f, "y")], cache=cache)
         inputs = {"x": 1, "settings": Settings()}
-        took = many(lambda pipeline=pipeline, inputs=inputs: pipeline.run(inputs, "y"))
+        took = many(lambda pipeline=pipeline, inputs=inputs: pipeline.run(inputs, "y"))  # type: ignore[misc]
         print(f"  {name:8} {took * 1e6:6.1f} us a run")
 
 
@@ -157,5 +157,5 @@ def test_fingerprints_of_values() -> None:
         "list of 1,000 floats": [float(one) for one in range(1000)],
         "array of 8 MB": numpy.zeros(10**6),
     }.items():
-        took = many(lambda value=value: fingerprint(value), 20)
+        took = many(lambda value=value: fingerprint(value), 20)  # type: ignore[misc]
         print(f"  {name:22} {took * 1e6:9.1f} us")

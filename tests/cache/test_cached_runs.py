@@ -76,7 +76,7 @@ def test_the_leaf_is_looked_up_first(cache: Any) -> None:
     LOG.take()
     loaded: list[str] = []
     load = cache.load
-    cache.load = lambda key: loaded.append(key) or load(key)
+    cache.load = lambda key: loaded.append(key) or load(key)  # type: ignore[func-returns-value]
     assert pipeline.run({"x": 1}, "leaf") == 4
     assert len(loaded) == 1
 

@@ -30,7 +30,7 @@ def commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
     """The words of every command below *group*, of groups too."""
     context = click.Context(group)
     for name in group.list_commands(context) if isinstance(group, click.Group) else []:
-        inner = group.get_command(context, name)
+        inner = group.get_command(context, name)  # type: ignore[attr-defined]
         assert inner is not None
         yield (*path, name)
         yield from commands(inner, (*path, name))

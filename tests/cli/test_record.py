@@ -360,5 +360,5 @@ def test_ctrl_c_before_anything_runs_shows_nothing_of_ours(tmp_path: Path) -> No
         flow.stdin.write("#" * (1 << 17))  # more than a pipe holds: it has begun to read
         flow.stdin.flush()
         # Between two reads Python does not look for signals.
-        status = wait_for(lambda: flow.send_signal(signal.SIGINT) or flow.poll())
+        status = wait_for(lambda: flow.send_signal(signal.SIGINT) or flow.poll())  # type: ignore[func-returns-value]
         assert (status, flow.stderr.read()) == (-signal.SIGINT, "")

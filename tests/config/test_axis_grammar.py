@@ -129,7 +129,7 @@ def test_literals_come_back_from_text(literals: list[object]) -> None:
 def test_range_is_pythons(start: int, stop: int, step: int) -> None:
     expected = list(range(start, stop, step))
     if expected:
-        assert list(map(int, values(f"range:{start}:{stop}:{step}"))) == expected
+        assert list(map(int, values(f"range:{start}:{stop}:{step}"))) == expected  # type: ignore[arg-type]
     else:
         with pytest.raises(ConfigError, match="holds no value"):
             values(f"range:{start}:{stop}:{step}")
@@ -139,7 +139,7 @@ def test_range_is_pythons(start: int, stop: int, step: int) -> None:
 def test_range_of_decimals_has_no_noise(count: int, places: int) -> None:
     step = Decimal(1).scaleb(-places)
     found = values(f"range:0:{count * step}:{step}")
-    assert list(map(Decimal, found)) == [step * number for number in range(count)]
+    assert list(map(Decimal, found)) == [step * number for number in range(count)]  # type: ignore[arg-type]
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.integers(2, 50))
@@ -147,7 +147,7 @@ def test_spaces_hold_both_ends_and_rise(first: float, last: float, count: int) -
     if first == last:
         return
     for form in ("linspace", "geomspace"):
-        found = [float(value) for value in values(f"{form}:{first!r}:{last!r}:{count}")]
+        found = [float(value) for value in values(f"{form}:{first!r}:{last!r}:{count}")]  # type: ignore[arg-type]
         assert (found[0], found[-1], len(found)) == (first, last, count)
         assert found == sorted(found, reverse=first > last)
 

@@ -6,6 +6,7 @@ import copy
 import math
 import pathlib
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -51,31 +52,31 @@ def cells(*texts: str) -> CellList:
         ("[1, 2]", "[1, 2]"), ("e3", "e3"), ("1e", "1e"), ("0x", "0x"),
     ],
 )  # fmt: skip
-def test_native_of_plain_text(text, value):
+def test_native_of_plain_text(text: str, value: Any) -> None:
     found = native(plain(text))
     assert (found, type(found)) == (value, type(value))
     assert native(quoted(text)) == text
     assert type(native(quoted(text))) is str
 
 
-def test_native_is_recursive_and_leaves_the_rest_alone():
+def test_native_is_recursive_and_leaves_the_rest_alone() -> None:
     cell = CellMap({plain("1"): CellList([plain("2"), quoted("3")]), quoted("4"): CellMap(a=NULL)})
     assert native(cell) == {1: [2, "3"], "4": {"a": None}}
     assert (type(native(cell)), type(native(cells()))) == (dict, list)
     assert native(marker := object()) is marker
-    assert math.isnan(native(plain(".nan")))
+    assert math.isnan(native(plain(".nan")))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))]
 )
-def test_cells_survive_copies(copied):
+def test_cells_survive_copies(copied: Any) -> None:
     for cell in (quoted("1"), NULL, CellMap(a=CellList([quoted("2")]))):
         found = copied(cell)
         assert (found, type(found), native(found)) == (cell, type(cell), native(cell))
 
 
-def test_what_is_a_cell():
+def test_what_is_a_cell() -> None:
     assert all(map(is_cell, [plain("1"), cells(), CellMap()]))
     assert not any(map(is_cell, ["1", [], {}, None]))
     assert (plain("1"), cells("1"), CellMap(a=plain("1"))) == ("1", ["1"], {"a": "1"})
@@ -127,7 +128,7 @@ def test_what_is_a_cell():
         pytest.param(plain("{'a': 1}"), DICT, {"a": 1}, id="text of a mapping"),
     ],
 )  # fmt: skip
-def test_cell_for_a_parameter(cell, reading, value):
+def test_cell_for_a_parameter(cell: Any, reading: Any, value: Any) -> None:
     found = parse_cell(cell, reading)
     assert (found, type(found)) == (value, type(value))
 
@@ -156,7 +157,7 @@ def test_cell_for_a_parameter(cell, reading, value):
         pytest.param(cells(*["1"] * 500), INT, "...", id="long list"),
     ],
 )  # fmt: skip
-def test_cell_that_does_not_fit(cell, reading, words):
+def test_cell_that_does_not_fit(cell: Any, reading: Any, words: Any) -> None:
     with pytest.raises(TextValueError) as caught:
         parse_cell(cell, reading)
     assert words in str(caught.value)
@@ -164,13 +165,13 @@ def test_cell_that_does_not_fit(cell, reading, words):
 
 
 @given(st.text(), st.booleans())
-def test_text_reaches_a_text_parameter_unchanged(text, is_quoted):
+def test_text_reaches_a_text_parameter_unchanged(text: str, is_quoted: Any) -> None:
     if is_quoted or text[:1] not in ("'", '"'):
         assert parse_cell(CellText(text, is_quoted), STR) == text
 
 
 @given(st.floats(allow_nan=False) | st.integers() | st.booleans())
-def test_repr_is_read_back(value):
+def test_repr_is_read_back(value: Any) -> None:
     found = native(plain(repr(value)))
     assert (found, type(found)) == (value, type(value))
     assert parse_cell(plain(repr(value)), (type(value).__name__,)) == value

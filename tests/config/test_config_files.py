@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
+from typing import Any
 
-import cloudpickle
+import cloudpickle  # type: ignore[import-untyped]
 import pytest
 
 from kohaku_ast.config.config import Config, as_config, use
@@ -25,11 +26,11 @@ HEAD = "from kohaku_ast import Config\nfrom kohaku_ast.config.sweep import Sweep
 
 
 @pytest.fixture(autouse=True)
-def _inside(tmp_path, monkeypatch):
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def loaded(text: str, **given: object):
+def loaded(text: str, **given: object) -> Any:
     Path("cfg.py").write_text(HEAD + dedent(text))
     return load("cfg.py", **given)  # type: ignore[arg-type]
 
@@ -60,11 +61,11 @@ def values(found: Config | Sweep) -> object:
         pytest.param("def config_gen(*args, **kwargs): return Config({'n': (args, kwargs)})", {"n": ((), {})}, id="any parameters"),
     ],
 )  # fmt: skip
-def test_made_configs(text, expected):
+def test_made_configs(text: str, expected: Any) -> None:
     assert values(loaded(text)) == expected
 
 
-def test_config_gen_gets_what_it_asks_for(monkeypatch):
+def test_config_gen_gets_what_it_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "def config_gen(worker_id, previous): return Config({'w': worker_id, 'p': previous['a.py'].value})"
     previous = {"a.py": SimpleNamespace(value=7)}
     assert values(loaded(text, previous=previous, worker_id=3)) == {"w": 3, "p": 7}
@@ -94,7 +95,7 @@ def test_config_gen_gets_what_it_asks_for(monkeypatch):
         pytest.param("def config_gen(): 1 / 0", "line 3, in config_gen", id="exception in config_gen"),
     ],
 )  # fmt: skip
-def test_refuses_before_anything_runs(text, words):
+def test_refuses_before_anything_runs(text: str, words: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(text)
     assert words in str(caught.value)
@@ -114,7 +115,7 @@ def test_refuses_before_anything_runs(text, words):
         ),
     ],
 )
-def test_errors_of_a_generator_when_it_is_advanced(text, words):
+def test_errors_of_a_generator_when_it_is_advanced(text: str, words: Any) -> None:
     sweep = iter(loaded(f"def config_gen():\n    yield Config()\n    {text}\n"))
     assert next(sweep) == Config()
     with pytest.raises(ConfigError) as caught:
@@ -123,7 +124,7 @@ def test_errors_of_a_generator_when_it_is_advanced(text, words):
     assert "/kohaku_ast/" not in str(caught.value)
 
 
-def test_generator_is_lazy_endless_and_can_be_used_again():
+def test_generator_is_lazy_endless_and_can_be_used_again() -> None:
     sweep = loaded("""
         import itertools
         started = []
@@ -139,7 +140,7 @@ def test_generator_is_lazy_endless_and_can_be_used_again():
     assert [values(one) for one in itertools.islice(sweep, 1)] == [{"n": 0, "starts": 2}]
 
 
-def test_generator_receives_the_outcome_of_each_run():
+def test_generator_receives_the_outcome_of_each_run() -> None:
     steps = iter(
         loaded("""
         def config_gen():
@@ -157,7 +158,9 @@ def test_generator_receives_the_outcome_of_each_run():
         steps.send(10)
 
 
-def test_advancing_a_generator_costs_the_same_however_many_modules_are_loaded(monkeypatch):
+def test_advancing_a_generator_costs_the_same_however_many_modules_are_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     steps = iter(loaded("def config_gen():\n    for n in range(200): yield Config({'n': n})\n"))
     next(steps)
     few = calls_of(lambda: [next(steps) for _ in range(50)])
@@ -183,14 +186,14 @@ def calls_of(function: Callable[[], object]) -> int:
     return count
 
 
-def test_origins_and_labels_of_made_configs():
+def test_origins_and_labels_of_made_configs() -> None:
     config = loaded("CONFIG = Config({'lr': 1, 'bs': 2}, origins={'bs': 'mine'})")
     assert dict(config.origins) == {"lr": "cfg.py", "bs": "mine"}
     one = next(iter(loaded("def config_gen():\n    yield {'lr': 1}\n")))
     assert (dict(one.origins), one.label) == ({"lr": "cfg.py"}, "lr=1")
 
 
-def test_load_config_and_load_sweep():
+def test_load_config_and_load_sweep() -> None:
     loaded("CONFIG = [{'lr': 1}]")
     with pytest.raises(ConfigError, match=r"cfg.py describes a sweep; use Sweep.from_file"):
         load_config("cfg.py")
@@ -221,7 +224,7 @@ def test_load_config_and_load_sweep():
         pytest.param("lr = 0.5\n_sweep = {'lr': [lr, lr * 2]}", [{"lr": 0.5}, {"lr": 1.0}], id="a swept name that the config reads"),
     ],
 )  # fmt: skip
-def test_sweep_of_a_bare_file(text, expected):
+def test_sweep_of_a_bare_file(text: str, expected: Any) -> None:
     assert values(loaded(text)) == expected
 
 
@@ -244,14 +247,14 @@ def test_sweep_of_a_bare_file(text, expected):
         pytest.param("def _sweep(): 1 / 0", "line 3, in _sweep", id="exception in the function"),
     ],
 )  # fmt: skip
-def test_refuses_a_sweep(text, words):
+def test_refuses_a_sweep(text: str, words: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         loaded(text)
     assert words in str(caught.value)
     assert "/kohaku_ast/" not in str(caught.value)
 
 
-def test_sweep_has_its_place_in_the_config():
+def test_sweep_has_its_place_in_the_config() -> None:
     one = next(iter(loaded("bs = 1\n_sweep = {'lr': [1, 2]}")))
     assert (dict(one.origins), one.varied, one.label) == (
         {"bs": "cfg.py:3", "lr": "cfg.py:4"},
@@ -270,7 +273,7 @@ def test_sweep_has_its_place_in_the_config():
         ("cfg.toml", "[_sweep]\nlr = [0.1]\n", [{"lr": "0.1"}]),
     ],
 )  # fmt: skip
-def test_sweep_of_a_data_file(name, text, expected):
+def test_sweep_of_a_data_file(name: str, text: str, expected: Any) -> None:
     Path(name).write_text(text)
     assert values(load(name)) == expected
 
@@ -286,7 +289,7 @@ def test_sweep_of_a_data_file(name, text, expected):
         ("_sweep: 3", "cfg.yaml: _sweep"),
     ],
 )
-def test_refuses_a_sweep_of_a_data_file(text, words):
+def test_refuses_a_sweep_of_a_data_file(text: str, words: Any) -> None:
     Path("cfg.yaml").write_text(text)
     with pytest.raises(ConfigError) as caught:
         load("cfg.yaml")
@@ -296,7 +299,7 @@ def test_refuses_a_sweep_of_a_data_file(text, words):
 # --- modules beside the config -------------------------------------------------------------------
 
 
-def test_siblings_are_there_for_the_config_only():
+def test_siblings_are_there_for_the_config_only() -> None:
     Path("beside").mkdir()
     Path("beside/__init__.py").write_text("")
     Path("beside/inner.py").write_text("class Net:\n    depth = 3\ndef loss(x): return x + 1\n")
@@ -313,7 +316,7 @@ def test_siblings_are_there_for_the_config_only():
     assert list(Path().rglob("__pycache__")) == []
 
 
-def test_values_from_siblings_and_the_config_cross_to_a_fresh_process():
+def test_values_from_siblings_and_the_config_cross_to_a_fresh_process() -> None:
     Path("beside.py").write_text(
         "OFFSET = 5\nclass Net:\n    depth = 3\ndef loss(x): return x + OFFSET\n"
     )
@@ -330,7 +333,7 @@ def test_values_from_siblings_and_the_config_cross_to_a_fresh_process():
     assert done.stdout == "12 3\n"
 
 
-def test_generator_finds_its_siblings_again_and_the_same_ones():
+def test_generator_finds_its_siblings_again_and_the_same_ones() -> None:
     Path("beside.py").write_text("count = 0\n")
     Path("other").mkdir()
     Path("other/beside.py").write_text("count = 'other'\n")
@@ -356,7 +359,7 @@ def test_generator_finds_its_siblings_again_and_the_same_ones():
         del sys.modules["beside"]
 
 
-def test_configs_of_two_folders_have_their_own_siblings():
+def test_configs_of_two_folders_have_their_own_siblings() -> None:
     use_ = "from kohaku_ast.config.loading import use_config\n"
     for folder in ("a", "b"):
         Path(folder).mkdir()
@@ -377,7 +380,7 @@ def test_configs_of_two_folders_have_their_own_siblings():
     assert found["root_box"] is found["base_box"]  # one load, one folder: one module
 
 
-def test_syntax_error_of_a_sibling_is_reported_with_its_line():
+def test_syntax_error_of_a_sibling_is_reported_with_its_line() -> None:
     Path("beside.py").write_text("x = (\n")
     with pytest.raises(ConfigError) as caught:
         loaded("import beside")
@@ -399,7 +402,7 @@ class Foreign:
         self.metadata = fields.get("metadata")
 
 
-def test_foreign_configs_are_configs():
+def test_foreign_configs_are_configs() -> None:
     foreign = Foreign(globals_dict={"lr": 1}, args=[2], kwargs={"n": 3})
     assert as_config(foreign) == Config({"lr": 1}, args=(2,), kwargs={"n": 3})
     assert as_config(Foreign) is None
@@ -408,7 +411,7 @@ def test_foreign_configs_are_configs():
     assert use(foreign) is foreign
 
 
-def test_foreign_config_in_a_file():
+def test_foreign_config_in_a_file() -> None:
     found = loaded("""
         class Theirs:
             globals_dict, args, kwargs, metadata = {'lr': 1}, [], {}, {'a': 'b'}
@@ -422,23 +425,27 @@ def test_foreign_config_in_a_file():
 # --- Config --------------------------------------------------------------------------------------
 
 
-def test_merging_keeps_the_rest():
+def test_merging_keeps_the_rest() -> None:
     first = Config(
-        {"a": 1, "h": 2}, args=[1], origins={"a": "x"}, optional=frozenset("ah"), varied=("a", "b")
+        {"a": 1, "h": 2},
+        args=[1],  # type: ignore[arg-type]
+        origins={"a": "x"},
+        optional=frozenset("ah"),
+        varied=("a", "b"),
     )
     second = Config({"a": 3}, metadata={"m": 1}, origins={"a": "y"}, varied=("b", "c"))
     both = first | second
-    assert both == Config({"a": 3, "h": 2}, args=[1], metadata={"m": 1})
-    assert (dict(both.origins), both.optional, both.varied) == ({"a": "y"}, {"h"}, ("a", "b", "c"))
+    assert both == Config({"a": 3, "h": 2}, args=[1], metadata={"m": 1})  # type: ignore[arg-type]
+    assert (dict(both.origins), both.optional, both.varied) == ({"a": "y"}, {"h"}, ("a", "b", "c"))  # type: ignore[comparison-overlap]
     assert pickle.loads(pickle.dumps(both)).varied == both.varied
     with pytest.raises(TypeError):
         both.globals_dict["a"] = 1  # type: ignore[index]
     assert Config({"lr": 0.1, "bs": 2}).label == ""
     with pytest.raises(TypeError):
-        first | {"a": 1}  # type: ignore[operator]
+        first | {"a": 1}
 
 
-def test_run_under_a_config_with_siblings_is_as_if_edited(tmp_path):
+def test_run_under_a_config_with_siblings_is_as_if_edited(tmp_path: Path) -> None:
     Path("conf").mkdir()
     Path("conf/helpers.py").write_text("def loss(x): return x * 3\n")
     Path("helpers.py").write_text("name = 'the script has its own'\n")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,11 @@ from tests.oracle import compare, on_path
 
 
 @pytest.fixture(autouse=True)
-def _inside(tmp_path, monkeypatch):
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def config_of(name: str, text: str):
+def config_of(name: str, text: str) -> Any:
     Path(name).write_text(dedent(text))
     return load_config(name)
 
@@ -67,7 +68,7 @@ def kinds(cell: object) -> object:
         pytest.param("_x: &x {a: 1}\n_y: &y {a: 2, c: 4}\nlr: {<<: [*x, *y]}", {"a": "1", "c": "4"}, id="first of merged ones"),
     ],
 )  # fmt: skip
-def test_yaml_keeps_the_text(text, cell):
+def test_yaml_keeps_the_text(text: str, cell: Any) -> None:
     assert kinds(config_of("cfg.yaml", text).globals_dict["lr"]) == cell
 
 
@@ -79,7 +80,7 @@ def test_yaml_keeps_the_text(text, cell):
         pytest.param("cfg.yml", "i: 7\nf: 1e-3\nb: true\ns: '7'\nl: [1, 'a']\nm: {x: 0.10}", id="YAML"),
     ],
 )  # fmt: skip
-def test_numbers_are_text_and_text_is_quoted(name, text):
+def test_numbers_are_text_and_text_is_quoted(name: str, text: str) -> None:
     values = config_of(name, text).globals_dict
     expected = {
         "i": "7",
@@ -97,20 +98,20 @@ def test_numbers_are_text_and_text_is_quoted(name, text):
         "s": "7",
         "l": [1, "a"],
         "m": {"x": 0.1},
-    }  # type: ignore[arg-type]
+    }
 
 
-def test_what_only_one_format_has():
+def test_what_only_one_format_has() -> None:
     found = config_of(
         "cfg.toml", "day = 2020-01-02\nbig = inf\nnot_a = nan\nhex = 0x10\n"
     ).globals_dict
     assert dict(found) == {"day": "2020-01-02", "big": "inf", "not_a": "nan", "hex": "16"}
     found = config_of("cfg.json", '{"x": NaN, "y": -Infinity, "z": null}').globals_dict
-    assert kinds(CellMap(found)) == {"x": "NaN", "y": "-Infinity", "z": "null"}  # type: ignore[arg-type]
+    assert kinds(CellMap(found)) == {"x": "NaN", "y": "-Infinity", "z": "null"}
 
 
 @pytest.mark.parametrize("name", ["cfg.yaml", "cfg.toml", "cfg.json"])
-def test_empty_file_overrides_nothing(name):
+def test_empty_file_overrides_nothing(name: str) -> None:
     assert load_config_of_text(name, "{}" if name == "cfg.json" else "# nothing\n") == {}
 
 
@@ -118,7 +119,7 @@ def load_config_of_text(name: str, text: str) -> dict[str, object]:
     return dict(config_of(name, text).globals_dict)
 
 
-def test_origins_are_lines_where_the_format_tells():
+def test_origins_are_lines_where_the_format_tells() -> None:
     text = "# first\nlr: 1\n\n--bs: 2\n_overrides:\n  Args.depth: 3\n"
     assert dict(config_of("cfg.yaml", text).origins) == {
         "lr": "cfg.yaml:2", "--bs": "cfg.yaml:4", "Args.depth": "cfg.yaml:5",
@@ -127,13 +128,13 @@ def test_origins_are_lines_where_the_format_tells():
     assert dict(config_of("cfg.json", '{"lr": 1}').origins) == {"lr": "cfg.json"}
 
 
-def test_merged_keys_at_the_top_have_an_origin():
+def test_merged_keys_at_the_top_have_an_origin() -> None:
     config = config_of("cfg.yaml", "_common: &c {lr: 1}\n<<: *c\nbs: 2\n")
-    assert kinds(CellMap(config.globals_dict)) == {"lr": "1", "bs": "2"}  # type: ignore[arg-type]
+    assert kinds(CellMap(config.globals_dict)) == {"lr": "1", "bs": "2"}
     assert dict(config.origins) == {"lr": "cfg.yaml:1", "bs": "cfg.yaml:3"}
 
 
-def test_reserved_keys_are_native():
+def test_reserved_keys_are_native() -> None:
     text = "_args: [1, a]\n_kwargs: {n: 1e-3}\n_argv: [--x, 07, yes]\n_metadata: {1: null}\n_outputs: [loss]"
     with pytest.raises(ConfigError, match=r"cfg.yaml:4: _metadata is a mapping"):
         config_of("cfg.yaml", text)
@@ -175,14 +176,14 @@ def test_reserved_keys_are_native():
         pytest.param("cfg.csv", "lr\n1", "--trials", id="a table"),
     ],
 )  # fmt: skip
-def test_refuses(name, text, words):
+def test_refuses(name: str, text: str, words: Any) -> None:
     with pytest.raises(ConfigError) as caught:
         config_of(name, text)
     assert words in str(caught.value)
     assert len(str(caught.value)) < 400
 
 
-def test_refuses_what_is_no_file_or_no_text():
+def test_refuses_what_is_no_file_or_no_text() -> None:
     with pytest.raises(ConfigError, match=r"can't open config 'none.yaml': No such file"):
         load("none.yaml")
     Path("cfg.yaml").write_bytes(b"a: \xff")
@@ -190,20 +191,20 @@ def test_refuses_what_is_no_file_or_no_text():
         load("cfg.yaml")
 
 
-def test_an_alias_is_read_once_however_often_it_is_named():
+def test_an_alias_is_read_once_however_often_it_is_named() -> None:
     lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)]
     found = config_of("cfg.yaml", "\n".join(lines)).globals_dict["a59"]
     assert found[0] is found[1]
 
 
-def test_items_of_a_list_have_lines():
+def test_items_of_a_list_have_lines() -> None:
     Path("rows.yaml").write_text("# rows\n- lr: 1\n\n- lr: 2\n")
     found = read_cells("rows.yaml")
     assert (found.top, found.lines) == ([{"lr": "1"}, {"lr": "2"}], [2, 4])
     assert found.origin(1) == "rows.yaml:4"
 
 
-def test_missing_yaml_names_the_extra():
+def test_missing_yaml_names_the_extra() -> None:
     Path("cfg.yaml").write_text("lr: 1")
     code = "import sys; sys.modules['yaml'] = None\nfrom kohaku_ast.config.config_files import load\nload('cfg.yaml')"
     environment = {"PYTHONPATH": on_path()}
@@ -238,7 +239,7 @@ print(repr(lr), repr(steps), repr(name), repr(seed), repr(flag), sizes)
         ),
     ],
 )
-def test_values_are_as_if_edited(tmp_path, name, text):
+def test_values_are_as_if_edited(tmp_path: Path, name: str, text: str) -> None:
     Path(name).write_text(text)
     edits = [
         ("lr = 0.1", "lr = 1.0"), ("steps = 10", "steps = 1000"), ('name = "a"', 'name = "007"'),

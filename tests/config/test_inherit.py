@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ BASE = "steps = 100\nwarm = steps // 10\nname = 'base'\n"
 
 
 @pytest.fixture(autouse=True)
-def _inside(tmp_path, monkeypatch):
+def _inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
@@ -51,7 +52,7 @@ def values_of(path: str) -> dict[str, object]:
         pytest.param("from kohaku_ast import Config\ndef config_gen(): return Config({'steps': base.steps + 100})", {"steps": 200, "warm": 20, "name": "base"}, id="config_gen"),
     ],
 )  # fmt: skip
-def test_child_over_base(child, values):
+def test_child_over_base(child: Any, values: Any) -> None:
     write(base=BASE, child=USE + "base = use_config('base.py')\n" + child)
     assert values_of("child.py") == values
 
@@ -72,13 +73,13 @@ def test_child_over_base(child, values):
         pytest.param("_n = 1\ntwice = _n", {"n": 5, "twice": 1}, id="not defined"),
     ],
 )  # fmt: skip
-def test_forms_of_bases(base, values):
+def test_forms_of_bases(base: Any, values: Any) -> None:
     write(base=base, child=USE + "use_config('base.py')\nn = 5\n")
     found = values_of("child.py")
     assert {name: found[name] for name in values} == values
 
 
-def test_chain_gives_the_root_the_values_of_all():
+def test_chain_gives_the_root_the_values_of_all() -> None:
     write(
         root="lr = 1\nbs = 2\nscaled = lr * bs\nroot_only = bs * 10\n",
         base=USE + "root = use_config('root.py')\nbs = 3\nhalf = root.scaled / 2\nown = bs\n",
@@ -103,7 +104,7 @@ def test_chain_gives_the_root_the_values_of_all():
     }
 
 
-def test_later_base_wins_and_each_follows_the_child():
+def test_later_base_wins_and_each_follows_the_child() -> None:
     write(
         a="n = 1\nna = n * 2\nwho = 'a'\n",
         b="n = 10\nnb = n * 3\nwho = 'b'\n",
@@ -114,7 +115,7 @@ def test_later_base_wins_and_each_follows_the_child():
     assert values_of("grown.py") == {"n": 100, "na": 200, "who": "b", "nb": 300}
 
 
-def test_paths_start_at_the_folder_of_the_config():
+def test_paths_start_at_the_folder_of_the_config() -> None:
     write(
         sub__root="x = 1\n",
         sub__base=USE + "use_config('root.py')\n",
@@ -124,14 +125,14 @@ def test_paths_start_at_the_folder_of_the_config():
     assert (dict(config.globals_dict), dict(config.origins)) == ({"x": 1}, {"x": "sub/root.py:1"})
 
 
-def test_origins_say_whose_value_it_is():
+def test_origins_say_whose_value_it_is() -> None:
     write(base=BASE, child=USE + "use_config('base.py')\n\nsteps = 1\n")
     assert dict(load_config("child.py").origins) == {
         "steps": "child.py:4", "warm": "base.py:2", "name": "base.py:3",
     }  # fmt: skip
 
 
-def test_other_fields_are_inherited():
+def test_other_fields_are_inherited() -> None:
     write(
         base="_argv = ['--x']\n_kwargs = {'a': 1, 'b': 2}\n_outputs = ['loss']\n",
         child=USE + "use_config('base.py')\n_kwargs = {'b': 3}\n_outputs = ['acc']\n",
@@ -144,13 +145,13 @@ def test_other_fields_are_inherited():
     )
 
 
-def test_script_may_lack_what_only_the_base_reads():
+def test_script_may_lack_what_only_the_base_reads() -> None:
     write(base="n = 2\nsteps = n * 5\nunread = 1\n", child=USE + "use_config('base.py')\nn = 4\n")
     config = load_config("child.py")
-    assert (config.globals_dict["steps"], config.optional) == (20, {"n"})
+    assert (config.globals_dict["steps"], config.optional) == (20, {"n"})  # type: ignore[comparison-overlap]
 
 
-def test_view_is_lazy_read_only_and_suggests():
+def test_view_is_lazy_read_only_and_suggests() -> None:
     write(
         base="print('ran')\nlr = 1\n_seed = 3\n",
         child=USE + "base = use_config('base.py')\nx = base\n",
@@ -171,7 +172,7 @@ def test_view_is_lazy_read_only_and_suggests():
     assert values_of("child.py")["x"] == [3, 1, True, "use_config('base.py')"]
 
 
-def test_base_of_data_is_shared_by_both_kinds():
+def test_base_of_data_is_shared_by_both_kinds() -> None:
     write(root_yaml="lr: 1e-3\nbs: 8\nd: {a: 1}\n", base_yaml="_base: root.yaml\nbs: 16\n")
     write(child=USE + "base = use_config('base.yaml')\nlr = base.lr * 2\n")
     assert values_of("base.yaml") == {"lr": 0.001, "bs": 16, "d": {"a": 1}}
@@ -179,7 +180,7 @@ def test_base_of_data_is_shared_by_both_kinds():
     assert load_config("child.py").origins["bs"] == "base.yaml:2"
 
 
-def test_data_over_a_python_base_is_read_as_its_types():
+def test_data_over_a_python_base_is_read_as_its_types() -> None:
     write(
         base="steps = 10\nwarm = steps * 2\nname = 'a'\nlong = name * 2\n",
         child_yaml="_base: base.py\nsteps: 1e2\nname: 07\n",
@@ -190,16 +191,16 @@ def test_data_over_a_python_base_is_read_as_its_types():
         load("child.yaml")
 
 
-def test_sweep_of_a_base_is_swept_over_the_child():
+def test_sweep_of_a_base_is_swept_over_the_child() -> None:
     write(base="n = 1\nm = n * 2\n_sweep = {'lr': [1, 2]}\n")
     write(child=USE + "use_config('base.py')\nn = 4\n")
-    assert [dict(one.globals_dict) for one in load("child.py")] == [
+    assert [dict(one.globals_dict) for one in load("child.py")] == [  # type: ignore[union-attr]
         {"n": 4, "m": 8, "lr": 1}, {"n": 4, "m": 8, "lr": 2},
     ]  # fmt: skip
     write(child=USE + "use_config('base.py')\nlr = 9\n")
-    assert [dict(one.globals_dict) for one in load("child.py")] == [{"n": 1, "m": 2, "lr": 9}]
+    assert [dict(one.globals_dict) for one in load("child.py")] == [{"n": 1, "m": 2, "lr": 9}]  # type: ignore[union-attr]
     write(child=USE + "use_config('base.py')\n_sweep = {'bs': [3, 4]}\n")
-    assert [(one.globals_dict["lr"], one.globals_dict["bs"]) for one in load("child.py")] == [
+    assert [(one.globals_dict["lr"], one.globals_dict["bs"]) for one in load("child.py")] == [  # type: ignore[union-attr]
         (1, 3), (1, 4), (2, 3), (2, 4),
     ]  # fmt: skip
 
@@ -216,7 +217,7 @@ def test_sweep_of_a_base_is_swept_over_the_child():
         pytest.param({"child": "use_config('base.ini')", "base": ""}, ("child.py:2", "a config ends in"), id="unknown extension"),
     ],
 )  # fmt: skip
-def test_refuses(files, words):
+def test_refuses(files: Any, words: Any) -> None:
     write(**{name: USE + text for name, text in files.items()})
     with pytest.raises(ConfigError) as caught:
         load("child.py")
@@ -224,12 +225,12 @@ def test_refuses(files, words):
     assert "/kohaku_ast/" not in str(caught.value)
 
 
-def test_use_config_is_for_config_files():
+def test_use_config_is_for_config_files() -> None:
     with pytest.raises(UsageError, match="for config files"):
         use_config("base.py")
 
 
-def test_run_is_as_if_edited(tmp_path):
+def test_run_is_as_if_edited(tmp_path: Path) -> None:
     write(
         base="steps = 10\nwarmup = steps // 5\ndef loss(x): return x * warmup\n",
         child=USE + "use_config('base.py')\nsteps = 50\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ def configs(*names: str) -> list[str]:
         pytest.param({"a.py": FULL, "t.csv": "depth\n7\n"}, [*configs("a.py"), "--trials", "t.csv"], 7, id="a table"),
     ],
 )  # fmt: skip
-def test_the_one_above_wins(tmp_path, files, arguments, depth):
+def test_the_one_above_wins(tmp_path: Path, files: Any, arguments: Any, depth: Any) -> None:
     printed = run(tmp_path, files, *arguments)
     assert printed == plain(tmp_path, ("depth = 2", f"depth = {depth}"))
 
@@ -89,7 +90,7 @@ def test_the_one_above_wins(tmp_path, files, arguments, depth):
         pytest.param({"a.py": "_sweep = {('Args.depth', 'lr'): [(4, 1), (5, 2)]}"}, [*configs("a.py"), "--sweep", "depth=7,8", "lr=0.1"], [7, 8], id="one of two targets, the other set"),
     ],
 )  # fmt: skip
-def test_no_run_is_made_twice(tmp_path, files, arguments, depths):
+def test_no_run_is_made_twice(tmp_path: Path, files: Any, arguments: Any, depths: Any) -> None:
     printed = run(tmp_path, files, *arguments)
     wanted = [plain(tmp_path, ("depth = 2", f"depth = {depth}")) for depth in depths]
     assert printed == "".join(wanted)
@@ -108,7 +109,7 @@ def test_no_run_is_made_twice(tmp_path, files, arguments, depths):
         pytest.param({"t.csv": "Args.depth\n1\n2\n"}, ["--sweep", "depth=1,4", "--trials", "t.csv"], id="an axis and a table of the command line"),
     ],
 )  # fmt: skip
-def test_one_place_must_not_say_two_things(tmp_path, files, arguments):
+def test_one_place_must_not_say_two_things(tmp_path: Path, files: Any, arguments: Any) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -129,7 +130,7 @@ TABLE = "Args:\n  depth: 5\n  Opt: {name: adam, wd: 1}\ncfg: {a: 5, b: 6}\n"
         pytest.param("Args: {Opt: {wd: 2}}", [("depth = 2", "depth = 5"), ('"sgd"', '"adam"'), ("wd = 0.0", "wd = 2.0")], id="a class in a class"),
     ],
 )  # fmt: skip
-def test_tables_of_a_class_add_up(tmp_path, form, child, edits):
+def test_tables_of_a_class_add_up(tmp_path: Path, form: Any, child: Any, edits: Any) -> None:
     base = {
         "base.yaml": TABLE,
         "cfg.yaml": ("_base: base.yaml\n" if form == "_base" else "") + child,
@@ -139,7 +140,7 @@ def test_tables_of_a_class_add_up(tmp_path, form, child, edits):
     assert printed == plain(tmp_path, *edits, ('"a": 1, "b": 2', '"a": 5, "b": 6'))
 
 
-def test_a_dict_of_the_script_is_replaced_whole(tmp_path):
+def test_a_dict_of_the_script_is_replaced_whole(tmp_path: Path) -> None:
     files = {
         "base.yaml": TABLE,
         "cfg.yaml": "_base: base.yaml\nArgs: {depth: 2, Opt: {name: sgd, wd: 0}}\ncfg: {a: 7}\n",
@@ -160,7 +161,7 @@ def test_a_dict_of_the_script_is_replaced_whole(tmp_path):
         pytest.param("Sequential([Script('train.py', Sweep.from_file('cfg.py'))]).run()", 7, id="a flow"),
     ],
 )  # fmt: skip
-def test_the_python_api(tmp_path, call, depth):
+def test_the_python_api(tmp_path: Path, call: Any, depth: Any) -> None:
     (tmp_path / "train.py").write_text(SCRIPT)
     (tmp_path / "base.py").write_text(FULL)
     (tmp_path / "cfg.py").write_text(BASE + SHORT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from kohaku_ast.config.python_file import ModuleNames
 from kohaku_ast.errors import ConfigError
 
 
-def config_of(folder: Path, text: str, name: str = "cfg.py"):
+def config_of(folder: Path, text: str, name: str = "cfg.py") -> Any:
     path = folder / name
     path.write_text(dedent(text))
     return load_config(str(path))
@@ -38,7 +39,7 @@ def config_of(folder: Path, text: str, name: str = "cfg.py"):
         pytest.param("lr = 1\nx = lr\n_overrides = {'lr': 3}", {"lr": 3, "x": 1}, id="a helper's target again in _overrides"),
     ],
 )  # fmt: skip
-def test_names_that_are_overrides(tmp_path, text, values):
+def test_names_that_are_overrides(tmp_path: Path, text: str, values: Any) -> None:
     assert dict(config_of(tmp_path, text).globals_dict) == values
 
 
@@ -70,11 +71,11 @@ def test_names_that_are_overrides(tmp_path, text, values):
         pytest.param("", id="empty file"),
     ],
 )
-def test_names_that_are_none(tmp_path, text):
+def test_names_that_are_none(tmp_path: Path, text: str) -> None:
     assert dict(config_of(tmp_path, text).globals_dict) == {}
 
 
-def test_functions_classes_lambdas_partials_and_imported_objects_are_values(tmp_path):
+def test_functions_classes_lambdas_partials_and_imported_objects_are_values(tmp_path: Path) -> None:
     config = config_of(
         tmp_path,
         """
@@ -115,7 +116,7 @@ def test_functions_classes_lambdas_partials_and_imported_objects_are_values(tmp_
         pytest.param("lr = 5\n_overrides = {'lr': lr}", set(), id="a target given in _overrides"),
     ],
 )  # fmt: skip
-def test_names_that_the_script_may_lack(tmp_path, text, optional):
+def test_names_that_the_script_may_lack(tmp_path: Path, text: str, optional: Any) -> None:
     assert config_of(tmp_path, text).optional == optional
 
 
@@ -131,14 +132,16 @@ def test_names_that_the_script_may_lack(tmp_path, text, optional):
         pytest.param("x = 1\n_overrides = {\n'lr': 1}", 2, id="where _overrides stands"),
     ],
 )
-def test_origin_is_file_and_line(tmp_path, monkeypatch, text, line):
+def test_origin_is_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, line: Any
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "cfg.py").write_text(text)
     assert load_config("cfg.py").origins["lr"] == f"cfg.py:{line}"
     assert load_config("./cfg.py").origins["lr"] == f"./cfg.py:{line}"
 
 
-def test_reserved_names_fill_their_fields(tmp_path):
+def test_reserved_names_fill_their_fields(tmp_path: Path) -> None:
     config = config_of(
         tmp_path,
         """
@@ -176,7 +179,7 @@ def test_reserved_names_fill_their_fields(tmp_path):
         pytest.param("from kohaku_ast import Config\nx = 1\nCONFIG = Config(args=3)", ("cfg.py:3: Config: args is a list",), id="our own error has the config's line"),
     ],
 )  # fmt: skip
-def test_refuses(tmp_path, monkeypatch, text, words):
+def test_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, words: Any) -> None:
     monkeypatch.chdir(tmp_path)
     Path("cfg.py").write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -185,18 +188,18 @@ def test_refuses(tmp_path, monkeypatch, text, words):
     assert "/kohaku_ast/" not in str(caught.value)
 
 
-def test_what_the_config_reads_may_look_reserved(tmp_path):
+def test_what_the_config_reads_may_look_reserved(tmp_path: Path) -> None:
     assert dict(config_of(tmp_path, "_arg = 3\nlr = _arg").globals_dict) == {"lr": 3}
 
 
-def test_text_with_a_coding_cookie_or_a_bom_is_read(tmp_path):
+def test_text_with_a_coding_cookie_or_a_bom_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_bytes(b"# coding: latin-1\nname = '\xe9'\n")
     (tmp_path / "b.py").write_bytes(b"\xef\xbb\xbfname = 'x'\r\nlr = 1\r\n")
     assert load_config(str(tmp_path / "a.py")).globals_dict["name"] == "é"
     assert dict(load_config(str(tmp_path / "b.py")).globals_dict) == {"name": "x", "lr": 1}
 
 
-def test_own_code_knows_imports():
+def test_own_code_knows_imports() -> None:
     code = ModuleNames.of(
         "import a.b, c as d\nif 1:\n    from e import f\ndef g(): import h\n", "x"
     )

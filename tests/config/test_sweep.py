@@ -28,7 +28,7 @@ AXES = st.dictionaries(
 def test_product_is_that_of_itertools(axes: dict[str, list[int]]) -> None:
     expected = [dict(zip(axes, row)) for row in itertools.product(*axes.values())]
     assert rows(Sweep(axes)) == expected
-    assert rows(Sweep(**axes)) == expected  # type: ignore[arg-type]  # of values, not of dicts
+    assert rows(Sweep(**axes)) == expected  # of values, not of dicts
     assert rows(Sweep({name: iter(values) for name, values in axes.items()})) == expected
     assert (
         rows(Sweep.product(*[Sweep({name: values}) for name, values in axes.items()])) == expected
@@ -55,7 +55,7 @@ def test_what_a_config_fixes_is_no_axis(axes: dict[str, list[int]], names: set[s
     sweep = Sweep(axes) | Config(fixed)
     assert rows(sweep) == [{**fixed, **row} for row in rows(Sweep(left))]
     assert sweep.targets == tuple(left)
-    assert rows(Config(fixed) | Sweep(axes)) == [{**fixed, **row} for row in rows(Sweep(axes))]
+    assert rows(Config(fixed) | Sweep(axes)) == [{**fixed, **row} for row in rows(Sweep(axes))]  # type: ignore[arg-type]
 
 
 @given(AXES, AXES)
@@ -112,7 +112,7 @@ RUNS = [
     pytest.param(Sweep.of([{"a": 1, "b": 2}]).without("b"), ["a=1"], id="source half left out"),
     pytest.param(Config({"a": 1}) | Sweep.of([{"b": 2}]), ["b=2"], id="base of a source"),
     pytest.param(Sweep(a=[1, 2]) * (Config({"a": 3}) | Sweep(b=[4])), ["b=4"], id="fixed by the right"),
-    pytest.param((Config({"a": 3}) | Sweep(b=[4])) * Sweep(a=[1]), ["b=4 a=1"], id="swept by the right"),
+    pytest.param((Config({"a": 3}) | Sweep(b=[4])) * Sweep(a=[1]), ["b=4 a=1"], id="swept by the right"),  # type: ignore[operator]
     pytest.param(Sweep(a=["x y", "", len, int]), ["a='x y'", "a=''", "a=len", "a=int"], id="labels"),
     pytest.param(Sweep.of(configs(1, 2)) * Sweep(a=[3, 4]),
                  ["g=1 a=3", "g=1 a=4", "g=2 a=3", "g=2 a=4"], id="generator outside"),
@@ -174,16 +174,16 @@ def test_operators_leave_strangers_alone(other: object) -> None:
 
 
 def test_fields_beside_targets_merge_too() -> None:
-    right = Config(kwargs={"n": 2}, argv=["-v"])
+    right = Config(kwargs={"n": 2}, argv=["-v"])  # type: ignore[arg-type]
     for sweep in (Sweep(a=[1]), Sweep.of([Config({"a": 1}, kwargs={"n": 1, "m": 1})])):
-        (config,) = Config(kwargs={"k": 0}) | sweep | right
-        assert (config.kwargs["n"], config.kwargs["k"], config.argv) == (2, 0, ("-v",))
+        (config,) = Config(kwargs={"k": 0}) | sweep | right  # type: ignore[misc]
+        assert (config.kwargs["n"], config.kwargs["k"], config.argv) == (2, 0, ("-v",))  # type: ignore[has-type]
 
 
 def test_values_know_where_they_came_from() -> None:
     base = Config({"a": 1}, origins={"a": "cfg.py:3"})
-    (config,) = base | Sweep.from_dict({"b": [1]}, "cfg.py:4") * Sweep.of([{"c": 1}], "cfg.py")
-    assert config.origins == {"a": "cfg.py:3", "b": "cfg.py:4", "c": "cfg.py"}
+    (config,) = base | Sweep.from_dict({"b": [1]}, "cfg.py:4") * Sweep.of([{"c": 1}], "cfg.py")  # type: ignore[misc]
+    assert config.origins == {"a": "cfg.py:3", "b": "cfg.py:4", "c": "cfg.py"}  # type: ignore[has-type]
     (config,) = Sweep(a=[1])
     assert config.origins == {"a": "Sweep"}
 
@@ -214,8 +214,8 @@ def test_random_axes_in_a_chain_are_drawn() -> None:
 def test_sweep_is_frozen_and_crosses_processes() -> None:
     sweep = Config({"z": 1}) | Sweep(a=[1, 2], b="range:0:3", c="uniform:0:1").draw(2, 0)
     with pytest.raises(AttributeError):
-        sweep.parts = ()  # type: ignore[misc]
-    assert rows(pickle.loads(pickle.dumps(sweep))) == rows(sweep)
+        sweep.parts = ()  # type: ignore[attr-defined]
+    assert rows(pickle.loads(pickle.dumps(sweep))) == rows(sweep)  # type: ignore[arg-type]
 
 
 REPRS = [

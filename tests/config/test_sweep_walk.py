@@ -98,7 +98,7 @@ def test_outermost_iterator_is_never_stored() -> None:
 
 def test_first_asks_for_no_more_than_it_gives() -> None:
     asked: list[int] = []
-    list(Sweep.of({"i": asked.append(i)} for i in range(9)).first(3))
+    list(Sweep.of({"i": asked.append(i)} for i in range(9)).first(3))  # type: ignore[func-returns-value]
     assert len(asked) == 3
 
 

@@ -112,12 +112,12 @@ def test_equal_to_the_native_engine(name: str) -> None:
     daft, native = PIPELINES[name](engine=DaftEngine()), PIPELINES[name]()
     over = native.inputs[0]
     for x in (1, 2):
-        assert outcome(lambda x=x: daft.run({over: x})) == outcome(
-            lambda x=x: native.run({over: x})
+        assert outcome(lambda x=x: daft.run({over: x})) == outcome(  # type: ignore[misc]
+            lambda x=x: native.run({over: x})  # type: ignore[misc]
         )
     for values in ([], VALUES, [1, 5, 2, 0]):
         found, expected = (
-            outcome(lambda one=one, values=values: one.map({over: values}, map_over=over))
+            outcome(lambda one=one, values=values: one.map({over: values}, map_over=over))  # type: ignore[misc]
             for one in (daft, native)
         )
         assert found == expected

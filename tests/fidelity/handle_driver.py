@@ -67,11 +67,11 @@ def run(
     bound = bind(find_launch(path, argv))
     with ends(text) as (numbers, printed):
         if way == "spawned":
-            spawned = SpawnedRun(bound, wants_value=False, env=env, **numbers)
+            spawned = SpawnedRun(bound, wants_value=False, env=env, **numbers)  # type: ignore[arg-type]
             out, err = printed()
             return spawned.wait(60).exit_status, out, err
         with WarmServer(bound.launch, imports(bound.launch), env, say=lambda text: None) as server:
-            warmed = server.start(bound, wants_value=False, **numbers)
+            warmed = server.start(bound, wants_value=False, **numbers)  # type: ignore[arg-type]
             out, err = printed()
             return warmed.wait(60).exit_status, out, err
 

@@ -97,7 +97,7 @@ class Program(Terminal):
                 os.chdir(folder)
                 os.environ["TERM"] = "xterm-256color"
                 os.environ.pop("NO_COLOR", None)
-                os.execv(command[0], command)
+                os.execv(command[0], command)  # type: ignore[arg-type]
             finally:
                 os._exit(127)
         self.slave = -1

@@ -139,7 +139,7 @@ def test_a_value_that_cannot_be_sent_fails_its_run_alone(script: str, mode: str)
     configs = [
         Config(),
         Config({"folder": iter([])}),
-        Config({"folder": (n for n in [])}),
+        Config({"folder": (n for n in [])}),  # type: ignore[var-annotated]
         Config(),
     ]
     found = Parallel([Script(script, configs)], max_workers=2, mode=mode).run()
@@ -256,7 +256,7 @@ def kogine(
     command = [sys.executable, str(Path(__file__).parents[1] / "kogine_command.py"), *arguments]
     if shell:
         command = [*before, "/bin/sh", "-c", shell, "sh", *command]
-    return subprocess.Popen(
+    return subprocess.Popen(  # type: ignore[no-any-return]
         command, cwd=folder, env={**os.environ, "PYTHONPATH": on_path()}, **options  # type: ignore[call-overload]
     )  # fmt: skip
 

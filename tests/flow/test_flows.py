@@ -48,7 +48,7 @@ def script(tmp_path: Path) -> str:
 @pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
 def test_values_outputs_and_errors_come_back_in_order(script: str, mode: str) -> None:
     configs = [
-        Config({"n": 3}, kwargs={"scale": 2}, outputs=["n"]),
+        Config({"n": 3}, kwargs={"scale": 2}, outputs=["n"]),  # type: ignore[arg-type]
         Config({"how": "raise", "n": 7}),
         Config({"how": "exit"}),
         Config({"n": 5}),
@@ -117,8 +117,8 @@ def test_a_generator_gets_each_outcome_and_is_asked_late(script: str) -> None:
         while n < 20:
             events.append(f"asked {n}")
             outcome = yield Config({"n": n}, kwargs={"scale": 3})
-            events.append(f"got {outcome.value}")
-            n = outcome.value
+            events.append(f"got {outcome.value}")  # type: ignore[attr-defined]
+            n = outcome.value  # type: ignore[attr-defined]
 
     found = Sequential([Script(script, configs())]).run()
     assert [one.value for one in found] == [3, 9, 27]
@@ -135,7 +135,7 @@ def test_a_generator_hears_of_a_config_that_does_not_fit(script: str, mode: str)
     def configs() -> Iterator[Config]:
         for config in (Config({"n": 1}), Config({"m": 2}), Config({"n": 3})):
             outcome = yield config
-            heard.append((outcome.status, str(outcome.error or outcome.value)))
+            heard.append((outcome.status, str(outcome.error or outcome.value)))  # type: ignore[attr-defined]
 
     Sequential(Script(script, configs()), mode=mode, on_error="continue").run()
     assert heard[0] == ("succeeded", "1")
@@ -254,14 +254,18 @@ def test_scripts_are_named_by_paths_of_any_sort(script: str) -> None:
             lambda s: Parallel(s, mode="worm"), "Did you mean 'warm'", id="an unknown mode"
         ),
         pytest.param(
-            lambda s: Sequential([Parallel(s)]), "of type Parallel", id="a flow in a flow"
+            lambda s: Sequential([Parallel(s)]),  # type: ignore[list-item]
+            "of type Parallel",
+            id="a flow in a flow",
         ),
-        pytest.param(lambda s: Sequential(Parallel(s)), "of type Parallel", id="a flow of a flow"),
-        pytest.param(lambda s: Sequential([3]), "of type int", id="no script at all"),
+        pytest.param(lambda s: Sequential(Parallel(s)), "of type Parallel", id="a flow of a flow"),  # type: ignore[arg-type]
+        pytest.param(lambda s: Sequential([3]), "of type int", id="no script at all"),  # type: ignore[list-item]
         pytest.param(
-            lambda s: Parallel(s, mode=ThreadPoolExecutor), "Executor", id="a class of Executors"
+            lambda s: Parallel(s, mode=ThreadPoolExecutor),  # type: ignore[arg-type]
+            "Executor",
+            id="a class of Executors",
         ),
-        pytest.param(lambda s: Sequential(s, mode=None), "inline", id="no mode"),
+        pytest.param(lambda s: Sequential(s, mode=None), "inline", id="no mode"),  # type: ignore[arg-type]
         pytest.param(lambda s: Parallel(s, max_workers=0), "max_workers", id="no workers"),
         pytest.param(
             lambda s: Sequential(s, on_error="ignore"), "continue", id="an unknown policy"

@@ -100,8 +100,8 @@ def test_a_resumed_flow_has_the_outcomes_of_before(flow: Any) -> None:
 
 def test_a_generator_is_told_of_a_run_that_is_left_out() -> None:
     def configs() -> Iterator[Config]:
-        outcome: Outcome = yield Config({"n": 1})
-        yield Config({"n": outcome.value + 1})
+        outcome: Outcome = yield Config({"n": 1})  # type: ignore[assignment]
+        yield Config({"n": outcome.value + 1})  # type: ignore[operator]
 
     assert [one.value for one in Sequential(Script("train.py", configs())).run()] == [10, 110]
     ran()

@@ -70,7 +70,7 @@ def test_killed_after_every_epoch(folder: Path, mode: str, undisturbed: dict[str
     for epoch in range(1, 5):
         path = folder / "checkpoints" / f"epoch-{epoch:03}.json"
         with started(folder, *RUN, "--mode", mode) as flow:
-            wait_for(lambda path=path: path.exists() or None)
+            wait_for(lambda path=path: path.exists() or None)  # type: ignore[misc]
             children = psutil.Process(flow.pid).children(recursive=True)
             flow.kill()
         for child in children:

@@ -227,8 +227,8 @@ def climb() -> Iterator[Config]:
     best, x = float("inf"), 5.0
     for step in (1.0, -1.0) * 8:
         outcome = yield Config({"x": x + step}, outputs=("loss",))
-        if outcome.outputs["loss"] < best:
-            best, x = outcome.outputs["loss"], x + step
+        if outcome.outputs["loss"] < best:  # type: ignore[attr-defined]
+            best, x = outcome.outputs["loss"], x + step  # type: ignore[attr-defined]
 
 
 def test_a_search_by_hand_has_the_same_protocol(script: str) -> None:

@@ -141,7 +141,7 @@ def test_no_gpu_is_an_error(
 @pytest.mark.parametrize("gpus", [2, True, [-1], [0.5], ["a"]], ids=repr)
 def test_what_python_gives_is_read_with_the_same_care(script: str, gpus: object) -> None:
     with pytest.raises(UsageError, match="gpu"):
-        Parallel([script], gpus=gpus)  # type: ignore[arg-type]
+        Parallel([script], gpus=gpus)
 
 
 @pytest.mark.parametrize(

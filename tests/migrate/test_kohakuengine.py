@@ -741,7 +741,7 @@ def test_gives_the_values_that_kohakuengine_gave(
     monkeypatch.setitem(sys.modules, "kohakuengine", theirs)
     space: dict[str, object] = {}
     exec(compile(text, "old.py", "exec"), space)
-    old = space["CONFIG"] if "CONFIG" in space else space["config_gen"]()
+    old = space["CONFIG"] if "CONFIG" in space else space["config_gen"]()  # type: ignore[operator]
     for name in ("globals_dict", "args", "kwargs", "metadata"):
         assert getattr(made, name) == getattr(old, name)
 

@@ -181,7 +181,7 @@ def test_threads_that_run_a_pipeline_for_the_first_time_at_once() -> None:
                     else pool.submit(made.run, {"v0": 1}, "z")
                     for at in range(6)
                 ]
-            assert all("in node 'div'" in shown(one.exception()) for one in calls)
+            assert all("in node 'div'" in shown(one.exception()) for one in calls)  # type: ignore[arg-type]
     finally:
         sys.setswitchinterval(interval)
 

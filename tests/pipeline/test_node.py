@@ -24,7 +24,7 @@ def test_it_is_called_as_the_function() -> None:
 
 
 def test_it_looks_like_the_function() -> None:
-    assert add.__name__ == "add"
+    assert add.__name__ == "add"  # type: ignore[attr-defined]
     assert add.__doc__ == "Adds."
     assert str(inspect.signature(add)) == "(left: 'int', right: 'int' = 10) -> 'int'"
 

@@ -210,7 +210,7 @@ def test_what_several_outputs_may_come_as(returned: Any) -> None:
     import collections
 
     if returned is types.SimpleNamespace:
-        returned = collections.namedtuple("Pair", "a b")(1, 2)
+        returned = collections.namedtuple("Pair", "a b")(1, 2)  # type: ignore[arg-type, call-arg]
     assert Pipeline([Node(lambda: returned, "a b", name="n")]).run() == {"a": 1, "b": 2}
 
 

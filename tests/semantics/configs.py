@@ -1,5 +1,7 @@
 """Config files."""
 
+from typing import Any
+
 from tests.semantics.case import case, refusal
 
 SCRIPT = """
@@ -19,12 +21,12 @@ SCRIPT = """
 LR, STEPS, NAME, LOSS = "lr = 0.1", "steps = 10\n", 'name = "a"', "loss = None"
 
 
-def configured(id_, config, *edits, overrides=(), argv=(), files=(), script=SCRIPT, same=False):
+def configured(id_: str, config: Any, *edits: Any, overrides: Any=(), argv: Any=(), files: Any=(), script: Any=SCRIPT, same: Any=False) -> Any:
     return case(id_, script, ("--config", "cfg.py", *overrides), *edits, argv=argv,
                 files={"cfg.py": config, **dict(files)}, same=same)  # fmt: skip
 
 
-def mistaken(id_, config, *words, script=SCRIPT, files=()):
+def mistaken(id_: str, config: Any, *words: Any, script: Any=SCRIPT, files: Any=()) -> Any:
     return refusal(id_, script, ("--config", "cfg.py"), *words, files={"cfg.py": config, **dict(files)})
 
 
@@ -53,6 +55,8 @@ CASES = [
     configured("a module beside the config", "from conf.base import lr as _lr\nlr = _lr * 2\n", (LR, "lr = 8"), files=[("conf/base.py", "lr = 4\n")]),
     configured("a dataclass with future annotations", """
         from __future__ import annotations
+
+from typing import Any
         from dataclasses import dataclass
         @dataclass
         class Point:

@@ -1,5 +1,7 @@
 """Options of argparse, click and absl."""
 
+from typing import Any
+
 from tests.semantics.case import case
 
 PARSER = """
@@ -10,7 +12,7 @@ PARSER = """
     """
 
 
-def parser(id_, declared, arguments, *edits, argv=(), same=False):
+def parser(id_: str, declared: Any, arguments: Any, *edits: Any, argv: Any=(), same: Any=False) -> Any:
     return case(id_, PARSER.format(declared), arguments, *edits, argv=argv, same=same)
 
 

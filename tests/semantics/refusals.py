@@ -1,5 +1,7 @@
 """What must stop before anything runs: exit status 2 and one message that says what to do."""
 
+from typing import Any
+
 from tests.semantics.case import refusal
 
 SCRIPT = """
@@ -29,7 +31,7 @@ SCRIPT = """
     """
 
 
-def on(id_, arguments, *words):
+def on(id_: str, arguments: Any, *words: Any) -> Any:
     return refusal(id_, SCRIPT, arguments, *words)
 
 

@@ -1,9 +1,11 @@
 """What a text means for the definition it replaces."""
 
+from typing import Any
+
 from tests.semantics.case import case
 
 
-def value(default, text, written, annotation=""):
+def value(default: Any, text: str, written: Any, annotation: Any="") -> Any:
     """``x = default`` with ``x=text``, and as somebody would have written it."""
     head = "import pathlib, typing\nfrom pathlib import Path\nfrom typing import Literal, Optional, Union\n"
     script = f"{head}x{annotation} = {default}\nprint(repr(x), type(x))\n"

@@ -229,7 +229,7 @@ def test_shared_parts_are_walked_once() -> None:
     "make",
     [
         pytest.param(threading.Lock, id="lock"),
-        pytest.param(lambda: (n for n in []), id="generator"),
+        pytest.param(lambda: (n for n in []), id="generator"),  # type: ignore[var-annotated]
         pytest.param(lambda: sys.stdout, id="file"),
     ],
 )

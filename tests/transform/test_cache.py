@@ -175,7 +175,7 @@ def test_a_program_of_another_version_is_a_miss(
     made = build_program(Source("s.py", SCRIPT), Request())
     key = cache.cache_key(b"", "s.py", Request(), "1")
     cache.store(key, made)
-    monkeypatch.setattr(cache.program, "FORMAT", cache.program.FORMAT + 1)
+    monkeypatch.setattr(cache.program, "FORMAT", cache.program.FORMAT + 1)  # type: ignore[attr-defined]
     assert cache.load(cache.cache_key(b"", "s.py", Request(), "1")) is None
 
 

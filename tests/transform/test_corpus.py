@@ -62,10 +62,10 @@ def plain_code(path: Path) -> CodeType | None:
 
 def assert_equal(code: CodeType, expected: CodeType) -> None:
     """The same code, constants and positions, at any depth."""
-    assert code.co_code == expected.co_code, expected.co_qualname
+    assert code.co_code == expected.co_code, expected.co_qualname  # type: ignore[attr-defined]
     places = getattr(code, "co_positions", None)  # Python 3.11
     if places is not None:
-        assert list(code.co_positions()) == list(expected.co_positions())
+        assert list(code.co_positions()) == list(expected.co_positions())  # type: ignore[attr-defined]
     assert list(code.co_lines()) == list(expected.co_lines())
     assert code.co_names == expected.co_names
     assert len(code.co_consts) == len(expected.co_consts)
