@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kohaku_ast.value_types import Reading
 
 
-FORMAT = 1
+FORMAT = 2
 """The version of the cached data; increase it with each change of them."""
 MOST_BYTES = 4 * 2**20
 """A larger file is data, and to read it would block the terminal."""

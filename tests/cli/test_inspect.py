@@ -44,8 +44,11 @@ def write(folder: Path, text: str, name: str = "script.py") -> Path:
     return folder
 
 
-@pytest.mark.parametrize("form", FORMATS)
-@pytest.mark.parametrize("script", GOLDEN)
+SHOWN = [(script.removesuffix(".py"), "table") for script in SCRIPTS]
+SHOWN += [(script, form) for script in GOLDEN for form in FORMATS if form != "table"]
+
+
+@pytest.mark.parametrize(("script", "form"), SHOWN)
 def test_golden(script: str, form: str) -> None:
     shown = inspected(f"{script}.py", *FORMATS[form], cwd=FIXTURES / "scripts")
     golden = FIXTURES / "inspect" / f"{script}.{form}"

@@ -305,7 +305,7 @@ def effective_definitions(definitions: list[Definition]) -> list[Definition]:
     for one in usable[1:]:
         if one.reads_itself():
             continue
-        is_sibling = _are_siblings(one.arms, first.arms) and not _is_logic(one, chosen)
+        is_sibling = are_siblings(one.arms, first.arms) and not _is_logic(one, chosen)
         if is_sibling or _is_unconditional(one.arms, first.arms):
             chosen.append(one)
     return chosen
@@ -321,8 +321,10 @@ def _is_unconditional(later: Arms, first: Arms) -> bool:
     return first[: len(later)] == later
 
 
-def _are_siblings(one: Arms, other: Arms) -> bool:
-    """Whether the two stand in different arms of one `if`, `try` or `match`."""
+def are_siblings(one: Arms, other: Arms) -> bool:
+    """Whether the two stand in different arms of one `if`, `try` or `match`: only one of them
+    runs.
+    """
     other_arms = dict(other)
     return any(statement in other_arms and other_arms[statement] != arm for statement, arm in one)
 

@@ -10,6 +10,7 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source, parse_text
 
 _BLANK = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -39,8 +40,10 @@ class Comments:
     code: list[_Place] = field(default_factory=list)
     #: The line at which each section begins, in order, and its title.
     starts: list[tuple[int, str]] = field(default_factory=list)
-    #: Lines that are part of a section comment.
+    #: Lines that are part of a section comment, or of one that heads a run.
     banners: set[int] = field(default_factory=set)
+    #: First line, last line and title of each run of definitions below one comment.
+    runs: list[tuple[int, int, str]] = field(default_factory=list)
 
     def help(self, first: int, last: int) -> str:
         """The help of the statement on lines *first* to *last*: the comment after it, else above
@@ -67,7 +70,10 @@ class Comments:
         return "" if is_for_python(place.text, place.line) or is_code(text) else text
 
     def section(self, line: int) -> str:
-        """The title of the section that *line* stands in; empty if it is in none."""
+        """The title of the run or section that *line* stands in; empty if it is in none."""
+        runs = [title for first, last, title in self.runs if first <= line <= last]
+        if runs:
+            return runs[-1]
         index = bisect.bisect_right(self.starts, line, key=lambda start: start[0])
         return self.starts[index - 1][1] if index else ""
 
@@ -80,7 +86,9 @@ def read_comments(source: Source) -> Comments:
     except (tokenize.TokenError, SyntaxError, ValueError):
         return Comments()
     titles = dict(_titles(comments))
-    comments.starts = list(_starts(comments, titles))
+    comments.starts = list(_starts(comments, titles, _heads(source.tree.body)))
+    for run in _runs(source.tree):
+        _title_run(comments, run)
     return comments
 
 
@@ -142,9 +150,12 @@ def _closing(comments: Comments, line: int) -> range:
     return range(0)
 
 
-def _starts(comments: Comments, titles: dict[int, str]) -> Iterator[tuple[int, str]]:
+def _starts(
+    comments: Comments, titles: dict[int, str], heads: set[int]
+) -> Iterator[tuple[int, str]]:
     """The line at which each section begins (its comment, or the end of the block around the
-    section before), and its title.
+    section before), and its title. What stands above the imports, on the lines *heads*, is the
+    title of the file, and of no setting.
     """
     open_ones: list[tuple[_Place, str]] = []
     places = [comments.own[line] for line in titles] + comments.code
@@ -153,7 +164,19 @@ def _starts(comments: Comments, titles: dict[int, str]) -> Iterator[tuple[int, s
             open_ones.pop()
         if place.text:
             open_ones.append((place, titles[place.line]))
+        elif place.line in heads:
+            open_ones.clear()
         yield place.line, open_ones[-1][1] if open_ones else ""
+
+
+def _heads(body: list[ast.stmt]) -> set[int]:
+    """The first lines of the imports of a module and of its docstring."""
+    imports = {node.lineno for node in body if isinstance(node, ast.Import | ast.ImportFrom)}
+    return imports | {node.lineno for node in body[:1] if _is_text(node)}
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _ends(section: _Place, place: _Place) -> bool:
@@ -164,6 +187,90 @@ def _ends(section: _Place, place: _Place) -> bool:
         return section.column >= place.column
     return section.depth == 0 and section.column > place.column
 
+
+# --- runs of definitions --------------------------------------------------------------------------
+
+_DECLARES = re.compile("add_argument$|DEFINE_")
+_Run = list[tuple[str, int, int]]
+"""Definitions on lines that follow each other: name, first and last line of each."""
+
+
+def _runs(tree: ast.Module) -> Iterator[_Run]:
+    """Every two or more definitions, entries or arguments without a blank line or a comment
+    between them.
+    """
+    for node in ast.walk(tree):
+        for rows in _rows(node):
+            run: _Run = []
+            for row in rows:
+                if run and (row is None or row[1] != run[-1][2] + 1):
+                    yield from [run] if len(run) > 1 else []
+                    run = []
+                run += [row] if row else []
+            yield from [run] if len(run) > 1 else []
+
+
+def _rows(node: ast.AST) -> Iterator[list[tuple[str, int, int] | None]]:
+    """What stands in *node* one below the other; None for what is no definition."""
+    for block in ("body", "orelse", "finalbody"):
+        statements = getattr(node, block, None)
+        if isinstance(statements, list):
+            yield [_row(_name(one), one) for one in statements]
+    if isinstance(node, ast.Dict):
+        entries = zip(node.keys, node.values)
+        yield [_row(ast.unparse(key), key, value) if key else None for key, value in entries]
+    elif isinstance(node, ast.Call):
+        yield [_row(one.arg or "", one, one.value) for one in node.keywords]
+    elif isinstance(node, ast.arguments):
+        plain = [*node.posonlyargs, *node.args]
+        missing: list[ast.expr | None] = [None] * (len(plain) - len(node.defaults))
+        defaults = [*missing, *node.defaults, *node.kw_defaults]
+        named = zip([*plain, *node.kwonlyargs], defaults)
+        yield [_row(one.arg, one, default or one) for one, default in named]
+
+
+def _row(name: str, first: ast.AST, last: ast.AST | None = None) -> tuple[str, int, int] | None:
+    end = getattr(last or first, "end_lineno", 0)
+    return (name, first.lineno, end) if name else None  # type: ignore[attr-defined]
+
+
+def _name(node: ast.stmt) -> str:
+    """The last name that a statement defines; empty if it does something else."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        return called_name(target) or ast.unparse(target)
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not _DECLARES.match(called_name(call.func)):
+        return ""
+    flags = [str(one.value) for one in call.args if isinstance(one, ast.Constant)]
+    return max(flags[:2], key=len, default="")
+
+
+def _title_run(comments: Comments, run: _Run) -> None:
+    """Note the title of *run*, if the comment above it is about more than its first line."""
+    (name, first, _), last = run[0], run[-1][2]
+    text = comments.above(first)
+    if not text or _is_about(text, name):
+        return
+    comments.runs.append((first, last, title(first_sentence(text)).rstrip(".")))
+    while (line := first - 1) in comments.own:
+        comments.banners.add(line)
+        first = line
+
+
+def _is_about(text: str, name: str) -> bool:
+    """Whether a comment above a run is about its first definition alone: it has the words of the
+    name and more, or their first letters.
+    """
+    words = re.findall(r"[^\W_]+", text.lower())
+    own = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    if own and set(own) <= set(words) and len(words) > 1:
+        return True
+    letters = "".join(word[0] for word in words)
+    return len(words) > 1 and len(own) == 1 and letters.startswith(own[0])
+
+
+# --- the kinds of comments ------------------------------------------------------------------------
 
 _LINE = "=*~_+─━═-"  # people draw lines with these
 _RULE = re.compile(rf"#[#\s{_LINE}]*$")
@@ -207,6 +314,21 @@ def help_text(comment: str) -> str:
     readable = [part.strip() for part in parts if not _NOTE.match(part.strip())]
     found = text if len(readable) == len(parts) else " ".join(filter(None, readable))
     return found if re.search(r"\w", found) else ""
+
+
+_ABBREVIATED = re.compile(
+    r"(?:^|[\s(])(?:[a-z]|e\.g|i\.e|etc|vs|cf|eqs?|figs?|secs?|nos?|approx|resp|al|dr|mr|mrs|ms|st|ref|ch)\.$",
+    re.IGNORECASE,
+)
+_END = re.compile(r"[.!?](?=\s+[^a-z\s])|[\u3002\uff01\uff1f]")
+
+
+def first_sentence(text: str) -> str:
+    """*text*, on one line, up to the end of its first sentence."""
+    for end in _END.finditer(text):
+        if not _ABBREVIATED.search(text[: end.end()]):
+            return text[: end.end()]
+    return text
 
 
 def is_for_python(comment: str, line: int) -> bool:

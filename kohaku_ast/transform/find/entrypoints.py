@@ -142,7 +142,9 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunc
 
 def _conditional_lines(body: list[ast.stmt]) -> Iterator[int]:
     for index, node in enumerate(body):
-        if _is_branch(node):
+        if isinstance(node, ast.For | ast.AsyncFor):  # what it goes through is evaluated always
+            yield from range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+        elif _is_branch(node):
             yield from range(node.lineno, (node.end_lineno or node.lineno) + 1)
         elif isinstance(node, ast.If):
             yield from _conditional_lines(node.body)

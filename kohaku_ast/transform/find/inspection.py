@@ -11,14 +11,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.transform.find.comments import Comments, read_comments
+from kohaku_ast.transform.find.comments import Comments, first_sentence, read_comments
 from kohaku_ast.transform.find.entrypoints import Entrypoint, find_entrypoint
 from kohaku_ast.transform.find.modules import LocalModule, imported_modules
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.ranking import parents, rank
 from kohaku_ast.transform.find.source import Source, decode, read_bytes, with_room
 from kohaku_ast.transform.find.targets import Targets
 
-_BLOCKS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.With, ast.AsyncWith)
+_BLOCKS = (
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.With, ast.AsyncWith, ast.For,
+    ast.AsyncFor, ast.While,
+)  # fmt: skip
 _VALUES = ("global", "class attribute", "local")  # kinds that another value can be made from
 _INNER = ("entry", "default")  # kinds that stand inside a statement
 
@@ -53,7 +57,7 @@ def _inspected(source: Source) -> Inspection:
     found: dict[str, Parameter] = {}
     for one in find_parameters(source):
         found.setdefault(one.target, one)
-    parameters = list(found.values())
+    parameters = rank(source.tree, [one for one in found.values() if _is_shown(one)])
     targets = Targets(source, parameters)
     described = _Describer(source, parameters)
     return Inspection(
@@ -70,6 +74,11 @@ def _inspected(source: Source) -> Inspection:
         ),
         entrypoint=find_entrypoint(source),
     )
+
+
+def _is_shown(parameter: Parameter) -> bool:
+    """Whether it is listed at all: not the bounds of loops that do not train."""
+    return parameter.kind != "loop" or parameter.is_setting
 
 
 def with_modules(found: Inspection) -> Inspection:
@@ -128,7 +137,7 @@ class _Describer:
         written = self.comment(parameter)
         if not written and parameter.kind == "class attribute":
             written = self.strings.get(parameter.line, "") or _field_help(parameter)
-        return " ".join((written or parameter.help).split())
+        return first_sentence(" ".join((written or parameter.help).split()))
 
     def comment(self, parameter: Parameter) -> str:
         """The help in the comments at its definition; a comment on a line of several entries is
@@ -155,7 +164,7 @@ class _Describer:
         """
         if parameter.kind not in _INNER or parameter.line in self.ends or not parameter.values:
             return False
-        above = [self.lines.get(parent) for parent in _parents(parameter.target)]
+        above = [self.lines.get(parent) for parent in parents(parameter.target)]
         return parameter.line not in above
 
 
@@ -168,13 +177,6 @@ def _derived(parameter: Parameter, known: Mapping[str, Parameter]) -> Iterator[s
             if target in known and known[target].kind in _VALUES and target != parameter.target:
                 yield target
                 break
-
-
-def _parents(target: str) -> Iterator[str]:
-    """``cfg.opt`` and ``cfg`` for ``cfg.opt.name``."""
-    for position, character in enumerate(target):
-        if character in ".[" and position:
-            yield target[:position]
 
 
 def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:

@@ -92,15 +92,35 @@ def option_sites(option: Option, set_defaults: Iterable[ast.keyword]) -> list[Si
     return sites
 
 
+def implied_default(option: Option, set_defaults: Iterable[ast.keyword]) -> ast.expr | None:
+    """The default that a flag has without one in the text: False of ``store_true``; None if the
+    text does not show it.
+    """
+    action, flag = option.keyword("action"), option.keyword("is_flag")
+    if option.library == "click":
+        is_flag = isinstance(flag, ast.Constant) and flag.value is True
+        return ast.Constant(False) if is_flag and option.keyword("flag_value") is None else None
+    named = action.value if isinstance(action, ast.Constant) else ""
+    is_set = any(one.arg in (option.name, None) for one in set_defaults)
+    if named not in ("store_true", "store_false") or is_set:
+        return None
+    return ast.Constant(named == "store_false")
+
+
 def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
     """The keywords of every ``parser.set_defaults(lr=1)``: they win over a new default."""
+    return [one for call in _calls_of(tree, "set_defaults") for one in call.keywords]
+
+
+def has_argument_default(tree: ast.Module) -> bool:
+    """Whether a parser gives all its options without a default another one than argparse does."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return [
-        keyword
-        for call in calls
-        if called_name(call.func) == "set_defaults"
-        for keyword in call.keywords
-    ]
+    return any(one.arg == "argument_default" for call in calls for one in call.keywords)
+
+
+def _calls_of(tree: ast.Module, name: str) -> list[ast.Call]:
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if called_name(call.func) == name]
 
 
 def option_reading(option: Option, classes: Classes) -> Reading:

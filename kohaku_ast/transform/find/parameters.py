@@ -25,10 +25,13 @@ from kohaku_ast.transform.find.calls import (
     is_field,
     parameters_of,
 )
+from kohaku_ast.transform.find.loops import find_loops
 from kohaku_ast.transform.find.options import (
     Option,
     find_options,
     find_set_defaults,
+    has_argument_default,
+    implied_default,
     option_reading,
     option_sites,
 )
@@ -42,10 +45,10 @@ from kohaku_ast.value_types import Reading
 class Parameter:
     """Something in a Script that an override can give another value."""
 
-    #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)`` or
-    #: ``main.lr``.
+    #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)``,
+    #: ``main.lr`` or ``for epoch``.
     target: str
-    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``,
+    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``, ``loop``,
     #: ``other`` or ``module``.
     kind: str
     #: The default as written in the script; empty if there is none.
@@ -130,6 +133,22 @@ class _Finder:
         for name, definitions in names.items():
             yield from self.name("", name, definitions, "global")
         yield from self.options()
+        yield from self.loops(names)
+
+    def loops(self, names: dict[str, list[Definition]]) -> Iterator[Parameter]:
+        for loop in find_loops(names):
+            sites = tuple(Site(value, "replace", "{}", value.lineno) for value in loop.values)
+            yield Parameter(
+                target=loop.target,
+                kind="loop",
+                default=self.text(loop.values[0]),
+                reading=("int",),
+                line=loop.lines[0],
+                also=loop.lines[1:],
+                is_setting=loop.is_training,
+                sites=sites,
+                values=loop.values,
+            )
 
     def scope(self, prefix: str, scope: Scope, kind: str, skipped: set[str]) -> Iterator[Parameter]:
         outer = self.classes
@@ -326,6 +345,8 @@ class _Finder:
         if first.library == "absl" and len(first.call.args) > 2:
             help_text = first.call.args[2]
         default = first.default
+        if default is None and not has_argument_default(self.tree):
+            default = implied_default(first, set_defaults)
         lines = [
             site.line for site in sites if "{}" in site.template and site.line != first.call.lineno
         ]

@@ -135,6 +135,8 @@ def last_name(target: str) -> str:
     default = split_default(target)
     if default:
         return default[1]
+    if target.startswith("for "):
+        return ""  # `epoch` is the variable, not the bound
     if target.startswith("-"):
         return target.lstrip("-").replace("-", "_")
     last = split_path(target)[-1]

@@ -19,6 +19,7 @@ from kohaku_ast.transform.find.bindings import (
     effective_definitions,
     find_definitions,
 )
+from kohaku_ast.transform.find.loops import PREFIX, is_loop
 from kohaku_ast.transform.find.modules import (
     LocalModule,
     find_module,
@@ -80,6 +81,8 @@ class Targets:
             return self.resolve(as_python)  # Python's own form of a name; ASCII stays as it is
         if target.startswith("-"):
             return self.option(target)
+        if is_loop(target):
+            return self.loop(target)
         if split_default(target):
             raise self.unknown_target(target)
         path = split_path(target)
@@ -97,15 +100,32 @@ class Targets:
                 return self.parameters[option.target]
         raise self.unknown_target(target)
 
+    def loop(self, target: str) -> Parameter:
+        """The bound of one loop; an error for a variable of several loops, or without a bound."""
+        several = [one for one in self.parameters.values() if one.target.startswith(f"{target}[")]
+        if several:
+            raise self.ambiguous(target, several)
+        variable = self.parameters.get(target.removeprefix(PREFIX).strip())
+        if variable is not None and variable.refused:
+            raise RefusedTarget(
+                f"{self.file}:{variable.line}: cannot override {target!r}: the loop has no bound "
+                f"that is a literal number, such as range(100){self.in_head(variable.line)}"
+            )
+        raise self.unknown_target(target)
+
+    def in_head(self, line: int) -> str:
+        """A hint at the settings from which the head of the loop at *line* makes its bound."""
+        loops = [node for node in ast.walk(self.source.tree) if isinstance(node, ast.For)]
+        heads = [node for one in loops if one.lineno == line for node in ast.walk(one.iter)]
+        names = [node.id for node in heads if isinstance(node, ast.Name)]
+        known = [repr(name) for name in names if name in self.parameters]
+        return f". It is made from {', '.join(known)}" if known else ""
+
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
-        fitting = self.by_last.get(target, [])
+        fitting = _preferred(self.by_last.get(target, []))
         if len(fitting) > 1:
-            listed = "".join(f"\n  {one.target}  ({one.kind}, line {one.line})" for one in fitting)
-            raise AmbiguousTarget(
-                f"{self.file}: {target!r} fits several parameters; "
-                f"write one of them in full:{listed}"
-            )
+            raise self.ambiguous(target, fitting)
         if fitting:
             return fitting[0]
         if refused is not None:
@@ -117,12 +137,25 @@ class Targets:
             )
         raise self.unknown_target(target)
 
+    def ambiguous(self, target: str, fitting: Sequence[Parameter]) -> AmbiguousTarget:
+        """The error for a *target* that several parameters fit."""
+        listed = "".join(f"\n  {one.target}  ({one.kind}, line {one.line})" for one in fitting)
+        return AmbiguousTarget(
+            f"{self.file}: {target!r} fits several parameters; write one of them in full:{listed}"
+        )
+
     def refusal(self, parameter: Parameter) -> RefusedTarget:
         """The error for a parameter that cannot be overridden."""
         return RefusedTarget(
             f"{self.file}:{parameter.line}: cannot override {parameter.target!r}: "
-            f"{parameter.refused}"
+            f"{parameter.refused}{self.bound_of(parameter.target)}"
         )
+
+    def bound_of(self, name: str) -> str:
+        """A hint for a loop variable *name* whose loop has a bound."""
+        loops = [f"{PREFIX}{name}", f"{PREFIX}{name}[0]"]
+        found = next((one for one in loops if one in self.parameters), "")
+        return f". The bound of its loop is the target {found!r}" if found else ""
 
     def below(self, target: str, path: tuple[Step, ...]) -> Parameter:
         """The parameter of a path below a name, from the longest part of the path that is a
@@ -226,11 +259,18 @@ class Targets:
     def shortest(self, parameter: Parameter) -> str:
         """The shortest target that means *parameter* alone."""
         last = last_name(parameter.target)
-        fitting = self.by_last.get(last, [])
+        fitting = _preferred(self.by_last.get(last, []))
         has_global = last in self.parameters and not self.parameters[last].refused
-        if last.isidentifier() and len(fitting) == 1 and not has_global:
+        if last.isidentifier() and fitting == [parameter] and not has_global:
             return last
         return parameter.target
+
+
+def _preferred(fitting: list[Parameter]) -> list[Parameter]:
+    """*fitting* without defaults of functions if there is an option, which is passed to them."""
+    options = [one for one in fitting if one.kind == "option"]
+    others = [one for one in fitting if one.kind not in ("option", "default")]
+    return [*options, *others] if options else fitting
 
 
 def _is_closed(definition: Definition) -> bool:
