@@ -17,7 +17,12 @@ from kohaku_ast.errors import (
     near,
 )
 from kohaku_ast.transform.find.assignments import Edit, fill, join_unpacked, marker
-from kohaku_ast.transform.find.bindings import entry_statements, find_definitions, find_guards
+from kohaku_ast.transform.find.bindings import (
+    FUNCTIONS,
+    entry_statements,
+    find_definitions,
+    find_guards,
+)
 from kohaku_ast.transform.find.calls import (
     Function,
     argument_sites,
@@ -96,6 +101,7 @@ def plan_edits(
     call, passed = _entry_edits(source, request, set(overridden) - above, above, text_of)
     edits = join_unpacked(source, edits + passed)
     _refuse_overlaps(source, edits)
+    _refuse_below_imports(targets, resolved)
     return PlannedEdits(resolved, tuple(edits), call)
 
 
@@ -220,16 +226,53 @@ def _no_call_message(
 
 def _refuse_overlaps(source: Source, edits: list[Edit]) -> None:
     """Raise DuplicateTarget for an override inside another one: it would be lost with that text."""
-    spans = [(*source.span(edit.node), edit) for edit in edits]
-    for start, end, outer in spans:
-        if outer.change != "replace":
+    spans = [(*source.span(edit.node), edit.target) for edit in edits]
+    for outer in edits:
+        if not _throws_away(outer):
             continue
+        start, end = _span_with_decorators(source, outer.node)
         for inner_start, inner_end, inner in spans:
-            if inner.target != outer.target and start <= inner_start and inner_end <= end:
-                raise DuplicateTarget(
-                    f"{source.line_of(outer.node)}: {inner.target!r} stands inside "
-                    f"{outer.target!r}, which is overridden as a whole: give only one of them"
-                )
+            if inner != outer.target and start <= inner_start and inner_end <= end:
+                raise _overlap(source.line_of(outer.node), inner, outer.target)
+
+
+def _throws_away(edit: Edit) -> bool:
+    """Whether nothing is left of what the text of the node makes: it is replaced, or it is a class
+    or function whose name is bound again below it.
+    """
+    is_bound_again = edit.change == "after" and bool(edit.name)
+    is_definition = isinstance(edit.node, (*FUNCTIONS, ast.ClassDef))
+    return edit.change == "replace" or (is_bound_again and is_definition)
+
+
+def _span_with_decorators(source: Source, node: ast.AST) -> tuple[int, int]:
+    start, end = source.span(node)
+    decorators = getattr(node, "decorator_list", [])
+    return min([start, *(source.span(one)[0] for one in decorators)]), end
+
+
+def _overlap(place: str, inner: str, outer: str) -> DuplicateTarget:
+    return DuplicateTarget(
+        f"{place}: {inner!r} stands inside {outer!r}, which is overridden as a whole: "
+        "give only one of them"
+    )
+
+
+def _refuse_below_imports(targets: Targets, parameters: Sequence[Parameter | None]) -> None:
+    """Raise DuplicateTarget for a parameter in a module, or in a class of one, whose imported name
+    is overridden: the script would not see it.
+    """
+    for outer in parameters:
+        if (
+            outer is None
+            or outer.path
+            or not any(one.form == "import" for one in outer.definitions)
+        ):
+            continue
+        imported = targets.import_names.get(outer.target, outer.target)
+        for inner in parameters:
+            if inner and inner.module and inner.target.startswith(f"{imported}."):
+                raise _overlap(f"{targets.file}:{outer.line}", inner.target, outer.target)
 
 
 def extract_guards(tree: ast.Module) -> list[Edit]:
