@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError, Future
 
 from kohaku_ast.engines.futures import Pending, explained, start_in_thread
 from kohaku_ast.engines.remote_task import PackedValue, RemoteReply, run_nodes, run_rows
-from kohaku_ast.errors import UncrossableValue
+from kohaku_ast.errors import PipelineError, UncrossableValue
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.graph import shown
@@ -59,7 +59,12 @@ class _Run:
         return len(self._pending) < self._level.node_workers
 
     def _submit(self, node: NodeLike) -> None:
-        inputs = self._steps.begin(node)
+        try:
+            inputs = self._steps.begin(node)
+        except PipelineError as error:  # it has not started
+            self._error = error
+            self._pending.cancel()
+            return
         try:
             if hasattr(node, "run_inside"):
                 future = start_in_thread(lambda: self._steps.call(node, inputs))
@@ -246,12 +251,15 @@ def _replayed(steps: Steps, answer: RemoteReply) -> Any:
     return steps.result()
 
 
-def _item_task(steps: Steps) -> tuple[PackedValue, PackedValue, frozenset[str]]:
+def _item_task(
+    steps: Steps,
+) -> tuple[PackedValue, PackedValue, frozenset[str], frozenset[str]]:
     names = ", ".join(shown(node) for node in steps.todo)
     return (
         PackedValue(steps.todo, f"one of the nodes {names}"),
         PackedValue(dict(steps.values), f"node {shown(steps.todo[0])}: the input"),
         frozenset(steps.run.plan.wanted),
+        steps.run.plan.shared,
     )
 
 

@@ -19,7 +19,7 @@ from kohaku_ast.pipeline.failure import (
     enter_worker,
     trim_traceback,
 )
-from kohaku_ast.pipeline.node_like import run_async
+from kohaku_ast.pipeline.node_like import check_readers, run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,9 +107,14 @@ class RowsReply(RemoteReply):
         return PackedValue(results, ""), failures
 
 
-def run_nodes(nodes: PackedValue, given: PackedValue, wanted: frozenset[str]) -> RemoteReply:
+def run_nodes(
+    nodes: PackedValue,
+    given: PackedValue,
+    wanted: frozenset[str],
+    shared: frozenset[str] = frozenset(),
+) -> RemoteReply:
     """The results of nodes in their order, each with its seconds. An output that cannot be sent and
-    is not *wanted* is None.
+    is not *wanted* is None. The values of *shared* names have several readers.
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
@@ -122,6 +127,12 @@ def run_nodes(nodes: PackedValue, given: PackedValue, wanted: frozenset[str]) ->
     for at, node in enumerate(todo):
         inputs = {name: values[name] for name in node.inputs if name in values}
         begun = clock()
+        try:
+            for name in shared.intersection(inputs):
+                check_readers(name, inputs[name], todo, name in wanted)
+        except PipelineError as error:  # no node has raised
+            failures = [RemoteFailure(error)]
+            break
         try:
             result = call(node, inputs)
         except BaseException as error:

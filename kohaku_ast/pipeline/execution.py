@@ -211,8 +211,12 @@ class Steps:
         return [node for node in self.todo if not self._waits[node]]
 
     def begin(self, node: NodeLike) -> dict[str, Any]:
-        """The inputs of *node*. Reports its start."""
+        """The inputs of *node*. Reports its start. Raises PipelineError, before that, for an
+        iterator that other nodes read, too.
+        """
         inputs = {name: self.values[name] for name in node.inputs if name in self.values}
+        for name in self.run.plan.shared.intersection(inputs):
+            self.run.plan.check_readers(name, inputs[name])
         if self.run.scope.callbacks:
             self._started[node] = clock()
             self._notify(node, "on_node_start", inputs)
@@ -398,7 +402,9 @@ class PipelineLike(Protocol):
     def is_quiet(self) -> bool:
         """Whether nothing in it has a cache or callbacks of its own."""
 
-    def plan(self, given: Iterable[str], output_name: Any = None) -> Plan:
+    def plan(
+        self, given: Iterable[str], output_name: Any = None, loose: frozenset[str] = frozenset()
+    ) -> Plan:
         """What would run for values of the names *given*."""
 
     def scope(self, outer: Scope | None) -> Scope:

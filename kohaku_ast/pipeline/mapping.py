@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from typing import Any
 
 from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline.node_like import is_iterator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from kohaku_ast.pipeline.plan import Plan
 
 
 class Rows:
@@ -65,7 +69,11 @@ def make_rows(
     if len(columns) == 1:
         return Rows(tuple(columns), next(iter(columns.values())), fixed)
     if map_mode == "product":
-        return Rows(tuple(columns), list(itertools.product(*columns.values())), fixed)
+        rows = list(itertools.product(*columns.values()))
+        for name, column in columns.items():
+            for value in column if len(rows) > len(column) else ():
+                _check_repeated(name, value, len(rows) // len(column))
+        return Rows(tuple(columns), rows, fixed)
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name!r} has {length}" for name, length in lengths.items())
@@ -74,6 +82,28 @@ def make_rows(
             'map_mode="product" for every combination.'
         )
     return Rows(tuple(columns), list(zip(*columns.values())), fixed)
+
+
+_BOUND = operator.attrgetter("bound")
+
+
+def check_items(plan: Plan, rows: Rows) -> None:
+    """Raise PipelineError if several items of *rows* would read one iterator: the first one would
+    leave nothing for the others.
+    """
+    if len(rows) < 2:
+        return
+    for values in (rows.fixed, *map(_BOUND, plan.nodes)):
+        for name, value in values.items():
+            _check_repeated(name, value, len(rows))
+
+
+def _check_repeated(name: str, value: Any, items: int) -> None:
+    if is_iterator(value):
+        raise PipelineError(
+            f"{name!r} is a {type(value).__name__}, which can be read only once, and {items} items "
+            "would read it. Give a list."
+        )
 
 
 def check_mode(map_mode: str) -> None:

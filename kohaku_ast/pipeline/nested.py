@@ -8,7 +8,7 @@ from types import MappingProxyType
 from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.execution import PipelineRun, clock
-from kohaku_ast.pipeline.mapping import check_mode, make_rows, over_names
+from kohaku_ast.pipeline.mapping import check_items, check_mode, make_rows, over_names
 from kohaku_ast.pipeline.node_like import output_names
 from kohaku_ast.pipeline.plan import ancestors
 
@@ -40,6 +40,7 @@ class PipelineNode:
         cache: bool = True,
         outputs: tuple[str, ...] | None = None,
         without: frozenset[str] = frozenset(),
+        loose: frozenset[str] = frozenset(),
     ) -> None:
         #: The pipeline that runs.
         self.pipeline = pipeline
@@ -54,9 +55,10 @@ class PipelineNode:
         #: Name outside -> name in the pipeline, of the inputs that are renamed.
         self.input_mapping = dict(input_mapping or {})
         self.input_mapping.update((old, new) for old, new in over.items() if old != new)
-        #: Name in the pipeline -> name outside, of the outputs that are renamed.
+        #: Name in the pipeline -> name outside, of the outputs that it shows; empty: all of them.
         self.output_mapping = dict(output_mapping or {})
         self._without = without
+        self._unnamed = loose
         self._read_names(outputs)
         self._read_inputs()
 
@@ -71,9 +73,12 @@ class PipelineNode:
         self._outer = outer_inputs(known, self.input_mapping, who)
         check_known(self.map_over, self._outer.values(), "input", who)
         #: Name of an output outside -> in the pipeline.
-        self._inner = outer_outputs(graph.outputs, self.output_mapping, who)
+        shown = [one for one in graph.outputs if one in self.output_mapping] or graph.outputs
+        self._inner = outer_outputs(shown, self.output_mapping, who)
         self.outputs: tuple[str, ...] = tuple(self._inner) if outputs is None else outputs
         self._wanted = tuple([self._inner[one] for one in self.outputs])
+        #: Those that nobody has named: the caller of the run wants whatever there is.
+        self._loose = frozenset([self._inner[one] for one in self._unnamed])
 
     def _read_inputs(self) -> None:
         """Find the inputs of the nodes that are needed. One is optional if all its readers have a
@@ -106,9 +111,15 @@ class PipelineNode:
         nodes = self.pipeline.nodes
         return nodes[0].where if nodes else "an empty pipeline"
 
-    def narrowed(self, outputs: tuple[str, ...]) -> PipelineNode:
-        """A copy that gives *outputs* only: nodes that no output needs do not run."""
-        return PipelineNode(*self._arguments(outputs))
+    def narrowed(
+        self, outputs: tuple[str, ...], loose: frozenset[str] = frozenset()
+    ) -> PipelineNode:
+        """A copy that gives *outputs* only: nodes that no output needs do not run. *loose*: those
+        of them that no node reads and nobody has named.
+        """
+        if outputs == self.outputs and loose == self._unnamed:
+            return self
+        return PipelineNode(*self._arguments(outputs, loose=loose))
 
     @property
     def unlinked(self) -> frozenset[str]:
@@ -127,9 +138,14 @@ class PipelineNode:
 
     def without(self, names: frozenset[str]) -> PipelineNode:
         """A copy that does not take *names*."""
-        return PipelineNode(*(*self._arguments(self.outputs)[:-1], self._without | names))
+        return PipelineNode(*self._arguments(self.outputs, names, self._unnamed))
 
-    def _arguments(self, outputs: tuple[str, ...]) -> Any:
+    def _arguments(
+        self,
+        outputs: tuple[str, ...],
+        without: frozenset[str] = frozenset(),
+        loose: frozenset[str] = frozenset(),
+    ) -> Any:
         """The arguments for an equal node with these *outputs*."""
         return (
             self.pipeline,
@@ -140,11 +156,12 @@ class PipelineNode:
             self.name,
             self.cache,
             outputs,
-            self._without,
+            self._without | without,
+            loose,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return PipelineNode, self._arguments(self.outputs)
+        return PipelineNode, self._arguments(self.outputs, loose=self._unnamed)
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of the outputs; with a map, a list for each."""
@@ -177,12 +194,13 @@ class PipelineNode:
     ) -> tuple[PipelineRun, Rows | None]:
         pipeline = self.pipeline
         if not self.map_over:
-            plan = pipeline.plan(inner, self._wanted)
+            plan = pipeline.plan(inner, self._wanted, self._loose)
             return PipelineRun(pipeline, plan, inner, pipeline.scope(scope)), None
         over = [self.input_mapping.get(name, name) for name in self.map_over]
         present = [name for name in over if name in inner]
         rows = make_rows(inner, present, self.map_mode)
-        plan = pipeline.plan(rows.names, self._wanted)
+        plan = pipeline.plan(rows.names, self._wanted, self._loose)
+        check_items(plan, rows)
         return PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
 
     def gathered(self, result: Any) -> tuple[Any, ...]:

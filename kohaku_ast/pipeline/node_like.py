@@ -106,6 +106,44 @@ def _message(node: NodeLike, got: str) -> str:
     )
 
 
+def is_iterator(value: Any) -> bool:
+    """Whether *value* can be read only once: a generator, ``map``, ``zip``, a file for reading.
+    An object whose own ``__iter__`` does something may start anew each time.
+    """
+    kind = type(value)
+    start = getattr(kind, "__iter__" if hasattr(kind, "__next__") else "__aiter__", None)
+    if start is None or not (hasattr(kind, "__next__") or hasattr(kind, "__anext__")):
+        return False
+    code = getattr(start, "__code__", None)
+    if code is not None and code.co_names:
+        return False
+    return not callable(getattr(kind, "writable", None)) or _is_read_only(value)
+
+
+def _is_read_only(file: Any) -> bool:
+    """Whether a file is open for reading alone: nodes may share one that they write to."""
+    try:
+        return not file.writable()
+    except ValueError:  # it is closed
+        return False
+
+
+def check_readers(name: str, value: Any, nodes: Iterable[NodeLike], is_asked: bool) -> None:
+    """Raise PipelineError if *value*, which several of *nodes* read, can be read only once.
+    *is_asked*: the caller of the run wants it, too.
+    """
+    if not is_iterator(value):
+        return
+    nodes = list(nodes)
+    giver = [f" of node {one.name!r} ({one.where})" for one in nodes if name in one.outputs]
+    readers = [f"{one.name!r} ({one.where})" for one in nodes if name in one.inputs]
+    readers += ["the caller of run"] if is_asked else []
+    raise PipelineError(
+        f"{name!r}{giver[0] if giver else ''} is a {type(value).__name__}, which can be read only "
+        f"once, and {' and '.join(readers)} read it. {'Return' if giver else 'Give'} a list."
+    )
+
+
 _COROUTINE = 0x80  # CO_COROUTINE
 
 

@@ -9,7 +9,7 @@ from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
 from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
-from kohaku_ast.pipeline.mapping import make_rows
+from kohaku_ast.pipeline.mapping import check_items, make_rows
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.plan import Plan, make_plan
 
@@ -100,7 +100,7 @@ class Pipeline:
         **named: Any,
     ) -> Any:
         """Run the nodes that *output_name* needs. Returns the value of one name, or a dict for
-        several; without it, a dict of every output of every node.
+        several; without it, a dict of every output of every node, pipelines inside included.
 
         Give values by name in *inputs* or as keywords. A value for an output replaces its node,
         and nodes that only this one needs do not run. Raises PipelineError, before anything runs,
@@ -137,19 +137,27 @@ class Pipeline:
             keep = checked_on_error(on_error) == "keep"
             rows = make_rows(merged(inputs, named), map_over, map_mode)
             plan = self.plan(rows.names, output_name)
+            check_items(plan, rows)
             return PipelineRun(self, plan, rows.fixed, self.scope(None)).map(rows, keep)
         except BaseException as error:
             trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
 
-    def plan(self, given: Iterable[str], output_name: Names = None) -> Plan:
-        """The Plan for values of the names *given*. Raises PipelineError as ``run`` does."""
-        given, wanted = tuple(given), checked_names(output_name)
-        found = self._plans.get((given, wanted))
+    def plan(
+        self,
+        given: Iterable[str],
+        output_name: Names = None,
+        loose: frozenset[str] = frozenset(),
+    ) -> Plan:
+        """The Plan for values of the names *given*. Raises PipelineError as ``run`` does. *loose*:
+        those of the wanted outputs that no caller has named.
+        """
+        key = given, wanted, loose = tuple(given), checked_names(output_name), loose
+        found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            found = self._plans[given, wanted] = make_plan(self.graph, given, wanted)
+            found = self._plans[key] = make_plan(self.graph, given, wanted, loose)
         return found
 
     def scope(self, outer: Scope | None) -> Scope:
@@ -179,9 +187,10 @@ class Pipeline:
         """A node that runs this pipeline inside another.
 
         *input_mapping*: name outside -> name in this pipeline; *output_mapping*: name in this
-        pipeline -> name outside. *map_over* names inputs, as called outside, that hold many
-        values: the pipeline runs for each of them, and its outputs are lists (``{"urls": "url"}``
-        renames, as in ``map``). Raises PipelineError for names that it does not have.
+        pipeline -> name outside, and the outputs that it does not name stay inside. *map_over*
+        names inputs, as called outside, that hold many values: the pipeline runs for each of them,
+        and its outputs are lists (``{"urls": "url"}`` renames, as in ``map``). Raises
+        PipelineError for names that it does not have.
         """
         return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
 

@@ -14,7 +14,7 @@ from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.failure import FILENAME
 from kohaku_ast.pipeline.graph import shown
 from kohaku_ast.pipeline.node import Node
-from kohaku_ast.pipeline.node_like import split
+from kohaku_ast.pipeline.node_like import check_readers, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class Plan:
         "is_async",
         "is_quiet",
         "keys",
+        "loose",
         "nodes",
+        "shared",
         "single",
         "wanted",
     )
@@ -50,6 +52,7 @@ class Plan:
         given: tuple[str, ...],
         wanted: tuple[str, ...],
         single: bool = False,
+        loose: frozenset[str] = frozenset(),
     ) -> None:
         #: The nodes that run, in order. A pipeline among them gives what is needed of it only.
         self.nodes = nodes
@@ -59,6 +62,10 @@ class Plan:
         self.wanted = wanted
         #: Whether the caller wants one output by its name: the result is its value, not a dict.
         self.single = single
+        #: Those of the wanted outputs that nobody has named: the caller wants whatever there is.
+        self.loose = loose
+        #: The names with more than one reader: their values can be no iterators.
+        self.shared = _shared(nodes, [name for name in wanted if name not in loose])
         #: Whether a node is an ``async def``.
         self.is_async = any(node.is_async for node in nodes)
         #: Whether a node is a pipeline.
@@ -74,10 +81,12 @@ class Plan:
         """The Plan as one generated function, made at its first use."""
         if self._generated is None:
             with MAKING:
-                self._generated = self._generated or GeneratedCode(
-                    self.nodes, self.given, self.wanted, self.single
-                )
+                self._generated = self._generated or GeneratedCode(self)
         return self._generated
+
+    def check_readers(self, name: str, value: Any) -> None:
+        """Raise PipelineError if *value* of the shared *name* can be read only once."""
+        check_readers(name, value, self.nodes, name in self.wanted and name not in self.loose)
 
     def result(self, values: Mapping[str, Any]) -> Any:
         """The wanted outputs out of *values*."""
@@ -86,15 +95,26 @@ class Plan:
         return {name: values[name] for name in self.wanted}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Plan, (self.nodes, self.given, self.wanted, self.single)
+        return Plan, (self.nodes, self.given, self.wanted, self.single, self.loose)
+
+
+def _shared(nodes: tuple[NodeLike, ...], wanted: list[str]) -> frozenset[str]:
+    seen, shared = set(wanted), set()
+    for node in nodes:
+        shared.update(seen.intersection(node.inputs))
+        seen.update(node.inputs)
+    return frozenset(shared)
 
 
 def make_plan(
-    graph: Graph, given: Collection[str], output_name: str | Collection[str] | None = None
+    graph: Graph,
+    given: Collection[str],
+    output_name: str | Collection[str] | None = None,
+    loose: frozenset[str] = frozenset(),
 ) -> Plan:
     """The Plan that makes *output_name* (None: the outputs of all nodes that lead to a leaf) from
     values of the names *given*. Raises PipelineError, which lists all missing and unused inputs,
-    or all wanted outputs that no node gives.
+    or all wanted outputs that no node gives. *loose*: wanted outputs that nobody has named.
     """
     single = isinstance(output_name, str)
     wanted = (output_name,) if isinstance(output_name, str) else output_name
@@ -102,20 +122,26 @@ def make_plan(
     unknown = [name for name in wanted or () if name not in graph.producers]
     if unknown:
         raise PipelineError("\n".join(_unknown_output(graph, name) for name in unknown))
-    nodes, needed = ancestors(graph, frozenset(given), wanted)
+    nodes, needed = ancestors(graph, frozenset(given), wanted, loose)
     missing = _missing(nodes, given)
     unused = [name for name in given if name not in needed]
+    if wanted == ():  # nothing runs, so no input could be used
+        unused = [name for name in unused if name not in _names(graph)]
+        given = ()
     if missing or unused:
         raise PipelineError(_message(graph, missing, unused, wanted))
     _check_doubled(nodes, given)
-    wanted = (
-        wanted if wanted is not None else tuple([name for one in nodes for name in one.outputs])
-    )
-    return Plan(nodes, tuple(given), wanted, single)
+    if wanted is None:
+        wanted = tuple([name for one in nodes for name in one.outputs])
+        loose = frozenset(wanted)
+    return Plan(nodes, tuple(given), wanted, single, loose)
 
 
 def ancestors(
-    graph: Graph, given: Collection[str], wanted: tuple[str, ...] | None
+    graph: Graph,
+    given: Collection[str],
+    wanted: tuple[str, ...] | None,
+    loose: frozenset[str] = frozenset(),
 ) -> tuple[tuple[NodeLike, ...], set[str]]:
     """The nodes to run, and every name that is read or wanted."""
     if wanted is None:
@@ -123,15 +149,25 @@ def ancestors(
     else:
         needed = set(wanted)
     nodes: list[NodeLike] = []
+    read: set[str] = set()
     for node in reversed(graph.nodes):
-        here = [name for name in node.outputs if name in needed and name not in given]
-        if not here:
+        here = [name for name in node.outputs if name not in given]
+        if needed.isdisjoint(here):
             continue
-        if len(here) < len(node.outputs) and hasattr(node, "narrowed"):
-            node = node.narrowed(tuple(here))
+        if hasattr(node, "narrowed"):
+            here = [name for name in here if wanted is None or name in needed]
+            unread = [name for name in here if name not in read]
+            free = unread if wanted is None else loose.intersection(unread)
+            node = node.narrowed(tuple(here), frozenset(free))
         nodes.append(node)
+        read.update(node.inputs)
         needed.update(node.inputs)
     return tuple(nodes[::-1]), needed
+
+
+def _names(graph: Graph) -> set[str]:
+    """All names that a caller may give values to."""
+    return {*graph.inputs, *graph.outputs}
 
 
 def _missing(nodes: tuple[NodeLike, ...], given: Collection[str]) -> dict[str, NodeLike]:
@@ -214,6 +250,7 @@ class GeneratedCode:
         "_lines",
         "_loops",
         "_nodes",
+        "_shared",
         "_single",
         "_variables",
         "_wanted",
@@ -223,19 +260,13 @@ class GeneratedCode:
     #: Mapping of the given values -> the result of the Plan.
     run: Callable[[Any], Any]
 
-    def __init__(
-        self,
-        nodes: tuple[NodeLike, ...],
-        given: tuple[str, ...],
-        wanted: tuple[str, ...],
-        single: bool,
-    ) -> None:
-        """The arguments are those of Plan."""
-        self._nodes = nodes
-        self._given_names = given
-        self._wanted = wanted
-        self._single = single
-        self._globals: dict[str, Any] = {"split": split}
+    def __init__(self, plan: Plan) -> None:
+        self._nodes = plan.nodes
+        self._given_names = given = plan.given
+        self._wanted = plan.wanted
+        self._single = plan.single
+        self._shared = plan.shared
+        self._globals: dict[str, Any] = {"split": split, "check": plan.check_readers}
         self._variables: dict[str, str] = {}
         self._lines: list[NodeLike | None] = []
         self._loops: dict[tuple[str, ...], Callable[..., None]] = {}
@@ -266,6 +297,7 @@ class GeneratedCode:
                 ("def run(rows, given, append):", None),
                 *fixed,
                 (f" for {row} in rows:", None),
+                *self._checks(over, "  "),
                 *self._body("  "),
                 (f"  append({self._result()})", None),
             ]
@@ -308,8 +340,14 @@ class GeneratedCode:
         self._globals[name] = value
         return name
 
-    def _given(self, names: Iterable[str]) -> list[Line]:
-        return [(f" {self._variable(name)} = given[{name!r}]", None) for name in names]
+    def _given(self, names: Collection[str]) -> list[Line]:
+        values = [(f" {self._variable(name)} = given[{name!r}]", None) for name in names]
+        return [*values, *self._checks(names, " ")]
+
+    def _checks(self, names: Iterable[str], indent: str) -> list[Line]:
+        """Lines that refuse an iterator with several readers. No node has raised if one does."""
+        shared = [name for name in names if name in self._shared]
+        return [(f"{indent}check({name!r}, {self._variable(name)})", None) for name in shared]
 
     def _result(self) -> str:
         wanted = self._wanted
@@ -322,6 +360,7 @@ class GeneratedCode:
         lines: list[Line] = []
         for node in self._nodes:
             lines += [(indent + line, node) for line in self._statements(node, known)]
+            lines += self._checks([name for name in node.outputs if name not in known], indent)
             known.update(node.outputs)
         return lines
 

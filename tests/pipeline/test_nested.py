@@ -42,7 +42,7 @@ def test_names_outside_and_inside() -> None:
     assert (made.name, made.inputs, made.outputs) == (
         "stage",
         ("length", "k", "d"),
-        ("y", "height"),
+        ("height",),
     )
     assert Pipeline([made]).run({"length": 3, "k": 1}, "height") == 2
 
@@ -52,6 +52,32 @@ def test_names_may_change_places() -> None:
     assert made.inputs == ("k", "x", "d")
     assert Pipeline([made]).run({"k": 5}, "y") == 10
     assert Pipeline([made]).run({"k": "ab", "x": 3}, "y") == "ababab"
+
+
+def test_outputs_that_a_mapping_does_not_name_stay_inside() -> None:
+    first = inner.as_node(output_mapping={"y": "high"}, name="first")
+    second = inner.as_node({"high": "x"}, {"z": "z"}, name="second")
+    assert Pipeline([first, second]).run({"x": 3}) == {"high": 6, "z": 11}
+    with pytest.raises(PipelineError, match="no node gives 'y'"):
+        Pipeline([first]).run({"x": 3}, "y")
+    assert inner.as_node(output_mapping={}).outputs == ("y", "z")
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threaded", "async", "parallel"])
+def test_all_outputs_are_those_of_pipelines_inside_too(engine: str) -> None:
+    outer = Pipeline([Pipeline([inner], name="deep"), Node(abs, "w", rename={"x": "z"})], engine)
+    assert outer.run({"x": 3}) == {"y": 6, "z": 5, "w": 5}
+    assert outer.run({"z": -3}) == {"w": 3}, "what is given replaces its node"
+    assert outer.map({"x": [1, 2]}, "x")[1] == {"y": 4, "z": 3, "w": 3}
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threaded", "async", "parallel"])
+def test_no_output_is_an_empty_dict(engine: str) -> None:
+    made = Pipeline([inner], engine)
+    assert made.run({"x": 3}, []) == made.run({}, ()) == made.run(output_name=[]) == {}
+    assert made.map({"x": [1, 2]}, "x", output_name=[]) == [{}, {}]
+    with pytest.raises(PipelineError, match="no node reads the input 'xx'"):
+        made.run({"xx": 3}, [])
 
 
 def test_an_intermediate_may_come_from_outside() -> None:
@@ -68,7 +94,7 @@ def test_the_same_pipeline_twice_under_other_names() -> None:
 
 def test_a_map_takes_lists_and_gives_lists() -> None:
     made = inner.as_node(map_over="x", output_mapping={"z": "zs"})
-    assert Pipeline([made]).run({"x": [1, 2], "k": 3}) == {"y": [3, 6], "zs": [2, 5]}
+    assert Pipeline([made]).run({"x": [1, 2], "k": 3}) == {"zs": [2, 5]}
     assert Pipeline([made, add]).run({"x": [1, 2]}, "total") == 4
     assert Pipeline([made, add]).run({"x": []}, "total") == 0
 
@@ -162,7 +188,7 @@ def test_only_what_is_needed_of_it_runs() -> None:
             id="a name that another input has",
         ),
         pytest.param(
-            lambda: inner.as_node(output_mapping={"y": "z"}),
+            lambda: inner.as_node(output_mapping={"y": "z", "z": "z"}),
             "two outputs are called 'z'",
             id="an output called as another",
         ),
