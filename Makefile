@@ -1,33 +1,44 @@
 # Each target sets up what it needs from nothing, in .venv.
 PYTHON ?= python3
+# Tests wait for processes much of their time: two workers more than cores keep the cores busy.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython torch daft exhaustive coverage benchmark lint docs release-check clean
+.PHONY: demo compiled test corpus cpython torch daft exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
 	$(BIN)/kogine run fixtures/scripts/main_defaults.py lr=0.2 'main(epochs)=5'
 
 test: compiled
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n $(WORKERS)
 
+EVERY ?= 1
 corpus: compiled
-	$(BIN)/python -m pytest -q -n auto -m corpus
+	CORPUS_EVERY=$(EVERY) $(BIN)/python -m pytest -q -n $(WORKERS) -m corpus
 
 cpython: compiled
-	$(BIN)/python -m pytest -q -n auto -m cpython
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m cpython
 
 torch: compiled
 	$(BIN)/python -m pip install -q torch==2.13.0
 	$(BIN)/python -m pytest -q -m torch
 
 exhaustive: compiled
-	$(BIN)/python -m pytest -q -n auto -m exhaustive
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m exhaustive
 
 daft: compiled
 	$(BIN)/python -m pip install -q 'daft>=0.7'
 	$(BIN)/python -m pytest -q -m daft
+
+# What our dependencies do for us, with the lowest versions that pyproject.toml allows.
+oldest:
+	rm -rf $(VENV)-oldest
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install -q -e '.[test]' -c .ci/oldest.txt
+	$(VENV)-oldest/bin/python -m compileall -q kohaku_ast cli/kogine
+	$(VENV)-oldest/bin/python -m pytest -q -n $(WORKERS) tests/transform tests/cli/test_commands.py tests/cli/test_completion.py tests/cli/test_run_options.py tests/display tests/runner/test_transport.py tests/config/test_data_file.py tests/flow/test_search.py
 
 coverage: $(VENV)/tests-installed
 	$(BIN)/coverage erase
