@@ -10,7 +10,6 @@ import copyreg
 import functools
 import os
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import cached_property
@@ -30,6 +29,7 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store.own_modules import own_modules, text_hash
+from kohaku_ast.user_code import is_local_module
 
 
 def identity(bound: Bound, folder: str) -> str:
@@ -187,7 +187,7 @@ def of_module(module: ModuleType) -> Iterator[object]:
     """Its name, and its text if it is not installed."""
     yield module.__name__
     file = getattr(module, "__file__", None)
-    if file and not _is_library(module):
+    if file and is_local_module(module):
         yield Path(file).read_bytes()
 
 
@@ -195,7 +195,7 @@ def of_global(found: Any, name: str) -> Iterator[object]:
     """An object that pickle stores by name. Raises TypeError if the name leads elsewhere."""
     yield name
     module = _module_of(found, name)
-    if hasattr(found, "__wrapped__") and not (module and _is_library(module)):
+    if hasattr(found, "__wrapped__") and (module is None or is_local_module(module)):
         yield dict(vars(found))  # functools.lru_cache
     elif module:
         yield module.__name__
@@ -206,7 +206,7 @@ def of_global(found: Any, name: str) -> Iterator[object]:
 def _is_installed(found: Any) -> bool:
     """Whether module and name identify it: it belongs to a library, which nobody edits."""
     module = _module_of(found, found.__qualname__)
-    return module is not None and _is_library(module)
+    return module is not None and not is_local_module(module)
 
 
 def _module_of(found: Any, name: str) -> ModuleType | None:
@@ -219,24 +219,6 @@ def _module_of(found: Any, name: str) -> ModuleType | None:
     for step in name.split("."):
         place = getattr(place, step, None)
     return module if place is found else None
-
-
-def _is_library(module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    top = module.__name__.partition(".")[0]
-    if file is None and top != module.__name__ and top in sys.modules:
-        return _is_library(sys.modules[top])  # part of an extension
-    if file is None:
-        return top in sys.stdlib_module_names  # built in; else code has made it
-    parts = Path(file).parts
-    return "site-packages" in parts or "dist-packages" in parts or file.startswith(_INSTALLED)
-
-
-# Not sys.base_prefix: users have projects below /usr, too.
-_INSTALLED = tuple(
-    os.path.join(one, "")
-    for one in (*map(sysconfig.get_path, ("stdlib", "platstdlib")), str(Path(__file__).parents[1]))
-)
 
 
 def _annotations(function: FunctionType) -> dict[str, object]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +16,7 @@ from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.transform.find.modules import imported_modules
 from kohaku_ast.transform.find.source import decode
+from kohaku_ast.user_code import is_local_file
 
 _MOST_SCRIPTS = 64
 
@@ -75,21 +75,13 @@ def _files(launch: Launch) -> dict[str, str]:
 def _folders() -> list[str]:
     """The folders of modules that are not installed: ``PYTHONPATH``, editable projects."""
     # Not the first one: it is the folder of the program that runs the flow, not of the script.
-    return [one for one in sys.path[1:] if os.path.isdir(one) and not _is_library(one)]
+    # Nor that of our package: in a checkout, an edit of ours would make every run another one.
+    folders = [one for one in sys.path[1:] if os.path.isdir(one)]
+    others = [one for one in folders if not os.path.join(one, "").startswith(_OURS)]
+    return [one for one in others if is_local_file(os.path.join(one, "x.py"))]
 
 
-def _is_library(folder: str) -> bool:
-    installed = {"site-packages", "dist-packages"}.intersection(folder.split(os.sep))
-    return bool(installed) or os.path.join(folder, "").startswith(_LIBRARIES)
-
-
-_LIBRARIES = tuple(
-    os.path.join(one, "")
-    for one in (
-        *map(sysconfig.get_path, ("stdlib", "platstdlib")),
-        str(Path(__file__).parents[2]),  # ours
-    )
-)
+_OURS = os.path.join(Path(__file__).parents[2], "")
 
 
 def text_hash(file: str) -> str:
