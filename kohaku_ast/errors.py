@@ -18,6 +18,10 @@ class KogineError(Exception):
     #: The target that the message is about, as the user wrote it; empty if it is about none.
     target = ""
 
+    def __str__(self) -> str:
+        """The message: of bounded length, and plain text, whatever names and values are in it."""
+        return visible(cut_long(super().__str__()))
+
 
 class UsageError(KogineError):
     """The command line, or a call of the Python API, is wrong."""
@@ -109,6 +113,42 @@ class UnusedOverride(UserWarning):
 
 class CacheWarning(UserWarning):
     """A result cannot be cached or found in the cache; the run goes on without it."""
+
+
+# Colours, titles and movements of the cursor; text in the other direction; text without a picture.
+_INVISIBLE = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]"
+
+
+def visible(text: str) -> str:
+    r"""*text* with an escape, such as ``\x1b``, for each character that gives the terminal an order
+    or hides text. Line ends and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    import re
+
+    return re.sub(_INVISIBLE, lambda found: repr(found[0])[1:-1], text)
+
+
+_HALF_LINES, _HALF_LINE = 100, 500
+
+
+def cut_long(text: str) -> str:
+    """*text*, of which the middle is left out if a line, or the number of lines, is very long."""
+    if len(text) <= 2 * _HALF_LINE:
+        return text
+    lines = [_cut_line(line) for line in text.split("\n")]
+    left_out = len(lines) - 2 * _HALF_LINES
+    if left_out > 0:
+        lines[_HALF_LINES:-_HALF_LINES] = [f"... ({left_out} lines left out)"]
+    return "\n".join(lines)
+
+
+def _cut_line(line: str) -> str:
+    left_out = len(line) - 2 * _HALF_LINE
+    if left_out <= 0:
+        return line
+    return f"{line[:_HALF_LINE]} ... ({left_out} characters left out) ... {line[-_HALF_LINE:]}"
 
 
 def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> list[str]:

@@ -1,41 +1,36 @@
-"""Files of ours on disk: written atomically; private cache folders that are kept below a size."""
+"""Files on disk: those of ours are written atomically; those of the user are read up to a limit."""
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
-import threading
-import time
+from _thread import get_ident
 
-_TAG = """Signature: 8a477f597d28d172789f06886806bc55
-# Results of nodes, kept by kohaku_ast. All of it may be removed.
-# https://bford.info/cachedir/
-"""
-_MARKS = {"CACHEDIR.TAG": _TAG, ".gitignore": "*\n"}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
 _PARTIAL = ".partial"
-_ABANDONED = 3600
-"""Seconds after which an unfinished file is taken for one of a process that was killed."""
+_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_MOST_INPUT = 128 * 2**20
+"""Bytes of a config, a table, or a script from a pipe. ``/dev/zero`` has no end."""
 
 
-def make(folder: str) -> None:
-    """Make *folder*, for this user alone; backups and git ignore it. Raises OSError."""
-    os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-    try:
-        os.mkdir(folder, mode=0o700)
-    except FileExistsError:
-        pass
-    for name, text in _MARKS.items():
-        path = os.path.join(folder, name)
-        if not os.path.exists(path):
-            write_atomically(path, text.encode())
+def read_input(path: str) -> bytes:
+    """The bytes of a file that the user has named; it may be a pipe or a device that ends.
+
+    Raises OSError, also for one that holds more bytes than anybody writes for such a purpose.
+    """
+    with open(path, "rb") as file:
+        return read_limited(file)
 
 
-def is_private(folder: str) -> bool:
-    """Whether nobody else can write in *folder*."""
-    if sys.platform == "win32":
-        return True  # a user's folders are private there, and their modes say nothing
-    found = os.stat(folder)
-    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+def read_limited(file: BinaryIO) -> bytes:
+    """The rest of *file*; raises OSError if it is too long, as for ``read_input``."""
+    data = file.read(_MOST_INPUT + 1)
+    if len(data) > _MOST_INPUT:
+        raise OSError(errno.EFBIG, f"it holds more than {_MOST_INPUT >> 20} MiB, or has no end")
+    return data
 
 
 def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
@@ -43,7 +38,7 @@ def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
 
     A new file gets *mode*, less the umask. Raises OSError, and then the old file is unchanged.
     """
-    partial = f"{path}.{os.getpid()}.{threading.get_ident()}{_PARTIAL}"
+    partial = f"{path}.{os.getpid()}.{get_ident()}{_PARTIAL}"
     try:
         file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, mode)
         try:
@@ -87,45 +82,6 @@ def _mode(partial: str, target: str, like: str) -> int:
     return (os.stat(partial).st_mode | executable) & 0o7777
 
 
-def trim(folder: str, most_bytes: int) -> None:
-    """Remove the least recently used files of *folder* if it holds more than *most_bytes*, until
-    it holds a tenth less than that.
-
-    Unfinished files of killed processes are removed in any case.
-    """
-    found = _entries(folder)
-    total = sum(size for _, size, _ in found)
-    if total <= most_bytes:
-        return
-    for _, size, path in sorted(found):
-        if total <= most_bytes * 0.9:
-            return
-        remove(path)
-        total -= size
-
-
-def _entries(folder: str) -> list[tuple[float, int, str]]:
-    """Last use, size and path of each file."""
-    found = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name in _MARKS:
-                    continue
-                try:
-                    known = entry.stat()
-                except FileNotFoundError:
-                    continue  # another process removed it first
-                if entry.name.endswith(_PARTIAL):
-                    if time.time() - known.st_mtime > _ABANDONED:
-                        remove(entry.path)
-                    continue
-                found.append((known.st_mtime, known.st_size, entry.path))
-    except OSError:
-        pass  # no folder: nothing to trim
-    return found
-
-
 def remove(path: str) -> None:
     """Remove the file *path*, if it is there and may be removed."""
     try:
@@ -134,4 +90,50 @@ def remove(path: str) -> None:
         pass
 
 
-_BINARY = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+class Claims:
+    """Things that one process at a time may have, by name: each is a lock on one byte of a file.
+
+    They end with the process, however it ends. Where there are no locks, everybody gets all.
+    """
+
+    def __init__(self, path: str) -> None:
+        """*path* is the file, which is made when it is needed."""
+        self._path, self._file = path, -1
+
+    def take(self, name: str) -> bool:
+        """Whether this process has *name* now: no other process has it."""
+        return self._lock(name, is_taken=True)
+
+    def give_back(self, name: str) -> None:
+        """Let other processes have *name*."""
+        if self._file >= 0:
+            self._lock(name, is_taken=False)
+
+    def close(self) -> None:
+        """Give back everything."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _lock(self, name: str, is_taken: bool) -> bool:
+        try:
+            import fcntl
+
+            if self._file < 0:
+                flags = os.O_RDWR | os.O_CREAT | _BINARY
+                self._file = os.open(self._path, flags, 0o600)
+            how = fcntl.LOCK_EX | fcntl.LOCK_NB if is_taken else fcntl.LOCK_UN
+            # POSIX locks: a child process that the user's code forks does not inherit them.
+            fcntl.lockf(self._file, how, 1, _place_of(name))
+        except OSError as error:
+            return error.errno not in (errno.EACCES, errno.EAGAIN)
+        except ImportError:  # Windows
+            pass
+        return True
+
+
+def _place_of(name: str) -> int:
+    """The byte for *name*, which no other name is likely to have."""
+    from hashlib import blake2b
+
+    return int.from_bytes(blake2b(name.encode(), digest_size=7).digest(), "little")

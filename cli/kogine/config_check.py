@@ -17,7 +17,7 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.misfits import fits
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.display.text import short_repr
-from kohaku_ast.errors import KogineError, UnknownTarget
+from kohaku_ast.errors import KogineError, UnknownTarget, visible
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.runner.overrides import Override, of_config, spread_tables
@@ -65,7 +65,7 @@ def problems_of(runs: list[list[Fit]]) -> list[str]:
 
 def _print(lines: list[str]) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    print("\n".join(lines))
+    print(visible("\n".join(lines)))
     return 0
 
 

@@ -21,6 +21,7 @@ from kogine.script_command import load_configs
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.display.text import Row, group_rows, print_table
+from kohaku_ast.errors import visible
 from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _print_tables(found: Config | Sweep, fits: list[list[Fit]], most: int) -> in
     else:
         _print_sweep(found, most)
     for line in problems_of(fits):
-        print(line)
+        print(visible(line))
     return _status(fits)
 
 

@@ -13,7 +13,7 @@ from kogine.report import report
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast import sigint
-from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.errors import KogineError, UsageError, visible
 from kohaku_ast.flow.failures import Again
 from kohaku_ast.flow.flows import make_flow
 from kohaku_ast.flow.report import choose_display, only_json
@@ -86,7 +86,7 @@ def print_lines(*texts: str) -> None:
     sys.stdout.flush()
     for text in texts:
         if text:
-            print(text, file=sys.stderr, flush=True)
+            print(visible(text), file=sys.stderr, flush=True)
 
 
 _PROCESS_OPTIONS = ("timeout", "gpus", "nice", "threads")

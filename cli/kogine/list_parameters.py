@@ -9,6 +9,7 @@ from collections.abc import Callable
 from kogine.script_command import ScriptCommand, inspect_script
 
 from kohaku_ast.display.text import group_rows, print_table
+from kohaku_ast.errors import visible
 from kohaku_ast.runner.launch import split_function
 from kohaku_ast.runner.script import COLUMNS, as_row, type_text
 from kohaku_ast.transform.find.disk_caches import find_cached
@@ -62,7 +63,10 @@ def _show_json(found: Inspection, script: str, everything: bool) -> int:
         ],
         "parameters": [as_json(one) for one in found.listed(everything)],
     }
-    _write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    if visible(text) != text:  # JSON itself escapes those below the blank only
+        text = json.dumps(document, indent=2)
+    _write(f"{text}\n")
     return 0
 
 
@@ -92,12 +96,12 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
         print_table(COLUMNS, group_rows([(one.section, as_row(one)) for one in listed]), sys.stdout)
         print()
     else:
-        print(f"{script}: no settings found.")
+        print(visible(f"{script}: no settings found."))
     hidden = len(found.parameters) - len(listed)
     if hidden:
         print(f"{hidden} more with --all: derived values, imports, functions and the rest")
     for line in [*start_lines(found.entrypoint), *cache_lines(found)]:
-        print(line)
+        print(visible(line))
     return 0
 
 

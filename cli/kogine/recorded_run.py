@@ -55,6 +55,7 @@ def _run(run: Run, bound: Bound) -> int:
 def _run_watched(
     run: Run, bound: Bound, recorder: Recorder, tee: Tee, signals: _Signals
 ) -> Outcome:
+    run.start_clock()
     log = recorder.open(run, bound)
     copy = None if log is None else tee.begin(log)
     early = set(signals.seen)
@@ -62,7 +63,7 @@ def _run_watched(
     signals.send_on(spawned, early)
     recorder.on_process(run, spawned.pid)
     run.outcome = spawned.wait()
-    run.started, run.ended = run.outcome.started, run.outcome.ended
+    run.ended = run.now()
     run.state = SUCCEEDED if run.outcome.status == SUCCEEDED else FAILED
     if signals.seen and run.outcome.exit_status == -signal.SIGINT:
         run.state = INTERRUPTED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from kogine.flow_run import FlowOptions, print_lines, run_flow
 from kogine.repeat_command import repeat_command
@@ -11,10 +12,11 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.errors import KogineError, UsageError, visible
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, ScriptConfigs, Summary
 from kohaku_ast.flow.search import Search, Tried, check_method, make_objective, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
+from kohaku_ast.store.run_folder import mark_root
 
 _FOLDER = os.path.join(".kogine", "studies")
 
@@ -30,9 +32,9 @@ def search(
     work.binder.bind(study.space.example())
     if "dry_run" in command.options:
         return lambda: _dry_run(study)
-    before = study.tried()
     if "study" not in command.options:
-        _hide_from_git(_FOLDER)
+        _hide(_FOLDER)
+    before = study.tried()
     return lambda: _run(study, before, work, command, options)
 
 
@@ -85,13 +87,14 @@ def _default_file(study: Search, work: ScriptConfigs) -> str:
     return os.path.join(_FOLDER, f"{stem}-{study.id}.db")
 
 
-def _hide_from_git(folder: str) -> None:
-    """Let git ignore *folder*: a study is in a repository only if the user names its file."""
+def _hide(folder: str) -> None:
+    """Make *folder* for its owner, and let git ignore it: a study is in a repository, or open to
+    others, only if the user names its file.
+    """
     try:
-        with open(os.path.join(folder, ".gitignore"), "x", encoding="utf-8") as file:
-            file.write("*\n")
+        mark_root(Path(folder))
     except OSError:
-        pass  # the file exists; else git shows the studies, and nothing worse happens
+        pass  # the study says why it cannot be written
 
 
 def _run(
@@ -113,7 +116,7 @@ def _run(
 def _dry_run(study: Search) -> int:
     """Print what would be searched; nothing is run or written."""
     for dimension in study.space.dimensions:
-        print(f"axis {dimension.name}: {dimension.axis.shown}")
+        print(visible(f"axis {dimension.name}: {dimension.axis.shown}"))
     print(f"{study.objective} by {study.method}, {study.n} trials, study {study.study}")
     print_lines("nothing was run")
     return 0

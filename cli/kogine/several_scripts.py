@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from kogine.flow_run import output, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
@@ -18,6 +17,8 @@ from kogine.sweep import check_axes, own_axes, sweep_of
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import visible
+from kohaku_ast.files import read_input
 from kohaku_ast.flow.run import Previous, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
@@ -46,7 +47,7 @@ def _dry_run(works: Sequence[ScriptConfigs]) -> int:
     from kogine.sweep import dry_run
 
     for work in works:
-        print(f"script {work.name}")
+        print(visible(f"script {work.name}"))
         if isinstance(work.configs, Sweep):
             dry_run(work.configs, work.binder)
         else:
@@ -114,7 +115,7 @@ def _needs_previous(path: str) -> bool:
     only parsed: it runs when there are Outcomes.
     """
     try:
-        body = ast.parse(Path(path).read_bytes()).body if path.endswith(".py") else []
+        body = ast.parse(read_input(path)).body if path.endswith(".py") else []
     except (OSError, SyntaxError, ValueError):
         return False  # load_configs raises the error
     functions = [one for one in body if isinstance(one, ast.FunctionDef)]

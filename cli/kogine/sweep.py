@@ -21,7 +21,7 @@ from kohaku_ast.config.axis_grammar import parse_axis
 from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError
+from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError, visible
 from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
@@ -233,12 +233,12 @@ def dry_run(sweep: Sweep, binder: Binder) -> int:
     """Print the axes with their sizes, and the runs; each run is bound, so that errors show."""
     for axis in sweep.axes:
         size = "?" if axis.size is None else axis.size
-        print(f"axis {', '.join(axis.targets)}: {size} of {axis.shown}")
+        print(visible(f"axis {', '.join(axis.targets)}: {size} of {axis.shown}"))
     shown = 0
     for number, config in enumerate(islice(sweep, _MOST_ROWS), start=1):
         binder.bind(config)
         pairs = [f"{one}={value_text(config.globals_dict[one])}" for one in config.varied]
-        print(f"{number:>5}  {' '.join(pairs)}")
+        print(visible(f"{number:>5}  {' '.join(pairs)}"))
         shown = number
     total = sweep.size
     if total is not None and total > shown:

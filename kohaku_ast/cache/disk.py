@@ -6,16 +6,16 @@ import os
 import pickle
 import sys
 import threading
+import time
 import warnings
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
-from kohaku_ast import files
 from kohaku_ast.errors import CacheWarning, PipelineError
+from kohaku_ast.transform.program.cache import PARTIAL, Folder, NotPrivateError
 
 _DIGEST = 16
-_CHUNK = 64 * 1024
 _SHARE = 16
 """A process measures the folder each time that it has written this part of the limit."""
 
@@ -40,7 +40,6 @@ class DiskCache:
         self._values = os.path.join(os.path.abspath(self.folder), "values")
         self._warnings = WarnOnce()
         self._lock = threading.Lock()
-        self._is_private: bool | None = None  # not checked yet
         self._unmeasured: int | None = None  # bytes written since; None: never measured
         self._touched: set[str] = set()
 
@@ -68,62 +67,58 @@ class DiskCache:
 
     def clear(self) -> None:
         """Remove every result."""
-        files.trim(self._values, 0)
+        self._trim(0)
 
     def _read(self, key: str) -> bytes | None:
-        path = f"{self._values}{os.sep}{key}"
-        if not self._is_private and (self._is_private is False or not self._check_private()):
-            return None
         try:
-            stored = _read_file(path)
+            with Folder(self._values) as folder:
+                stored = folder.read(key)
+                if stored is None:
+                    return None
+                data = stored[_DIGEST:]
+                if stored[:_DIGEST] != _digest(key, data):
+                    return None
+                if key not in self._touched:  # once for each process (2 us)
+                    self._touched.add(key)
+                    folder.touch(key)
+                return data
+        except NotPrivateError as error:
+            self._warn_of_others(error)
         except OSError:
-            return None
-        data = stored[_DIGEST:]
-        if stored[:_DIGEST] != _digest(key, data):
-            return None
-        if key not in self._touched:
-            self._touch(key, path)
-        return data
-
-    def _touch(self, key: str, path: str) -> None:
-        """Mark the file as used now, so that it is removed last; once for each process (2 us)."""
-        self._touched.add(key)
-        try:
-            os.utime(path)
-        except OSError:
-            pass  # a cache that can only be read is still a cache
-
-    def _check_private(self) -> bool:
-        """Whether only this user can write the folder: a cached result can run code."""
-        if not os.path.isdir(self._values):
-            return False
-        self._is_private = files.is_private(self._values)
-        if not self._is_private:
-            self._warnings.warn("folder", f"{self._values} can be written by others; {_OTHERS}")
-        return self._is_private
+            pass  # there is none
+        return None
 
     def _write(self, key: str, data: bytes) -> None:
-        if self._is_private is False:
-            return
-        path = os.path.join(self._values, key)
         try:
-            if self._is_private is None:
-                files.make(self._values)
-                if not self._check_private():
-                    return
-            self._replace(path, _digest(key, data) + data)
+            with self._open_to_write() as folder:
+                folder.write(key, _digest(key, data) + data)
+            self._count(len(data))
+        except NotPrivateError as error:
+            self._warn_of_others(error)
         except OSError as error:
             self._warnings.warn(
                 "write", f"results cannot be stored in {self._values} ({error}). {_UNWRITABLE}"
             )
 
-    def _replace(self, path: str, data: bytes) -> None:
+    def _open_to_write(self) -> Folder:
+        """The folder, made for this user alone; backups and git ignore it."""
         try:
-            files.write_atomically(path, data)
-        except FileNotFoundError:  # the folder was removed
-            files.make(self._values)
-            files.write_atomically(path, data)
-        self._count(len(data))
+            return Folder(self._values)
+        except FileNotFoundError:
+            pass
+        # The folder above is the one that the user has named: private, too, where it is new.
+        os.makedirs(os.path.dirname(self._values), mode=0o700, exist_ok=True)
+        folder = Folder(self._values, make=True)
+        try:
+            for name, text in _MARKS.items():
+                folder.write(name, text)
+        except BaseException:
+            folder.__exit__()
+            raise
+        return folder
+
+    def _warn_of_others(self, error: NotPrivateError) -> None:
+        self._warnings.warn("folder", f"{error}; {_OTHERS}")
 
     def _count(self, size: int) -> None:
         """Measure the folder at the first write and then whenever much was written."""
@@ -135,8 +130,26 @@ class DiskCache:
                 if self._unmeasured * _SHARE < self.most_bytes:
                     return
             self._unmeasured = 0
-        files.trim(self._values, self.most_bytes)
+        self._trim(self.most_bytes)
         self._touched.clear()
+
+    def _trim(self, most_bytes: int) -> None:
+        """If the folder holds more than *most_bytes*, remove what was not used for longest, until
+        it holds a tenth less. Unfinished files of killed processes are removed in any case.
+        """
+        try:
+            with Folder(self._values) as folder:
+                found = [one for one in folder.files() if one[2] not in _MARKS]
+                total = 0
+                for used, size, name in found:
+                    if not name.endswith(PARTIAL):
+                        total += size
+                    elif time.time() - used > _ABANDONED:
+                        folder.remove(name)
+                if total > most_bytes:
+                    _remove_oldest(folder, found, total - most_bytes * 0.9)
+        except OSError:
+            pass  # there is no folder, or it is not ours
 
     def __reduce__(self) -> tuple[Any, ...]:
         return DiskCache, (os.path.dirname(self._values), self.most_bytes)
@@ -145,7 +158,16 @@ class DiskCache:
         return f"DiskCache({str(self.folder)!r})"
 
 
-_OTHERS = "it is not used, because a cached result can run code. Use a folder of your own."
+_MARKS = {
+    "CACHEDIR.TAG": b"""Signature: 8a477f597d28d172789f06886806bc55
+# Results of nodes, kept by kohaku_ast. All of it may be removed.
+# https://bford.info/cachedir/
+""",
+    ".gitignore": b"*\n",
+}
+_ABANDONED = 3600
+"""Seconds after which an unfinished file is taken for one of a process that was killed."""
+_OTHERS = "the cache is not used, because a cached result can run code. Use a folder of your own."
 _UNWRITABLE = "The run goes on without a cache; give it another folder, or free some space."
 
 
@@ -153,20 +175,14 @@ def _digest(key: str, data: bytes) -> bytes:
     return blake2b(data, digest_size=_DIGEST, key=key.encode()[:64]).digest()
 
 
-def _read_file(path: str) -> bytes:
-    """The whole file; 4 us less than ``open`` takes for a small one."""
-    file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
-    try:
-        data = os.read(file, _CHUNK)
-        if len(data) < _CHUNK:
-            return data
-        chunks = [data]
-        size = os.fstat(file).st_size
-        while chunks[-1]:
-            chunks.append(os.read(file, min(max(size, _CHUNK), 2**30)))
-        return b"".join(chunks)
-    finally:
-        os.close(file)
+def _remove_oldest(folder: Folder, found: list[tuple[float, int, str]], excess: float) -> None:
+    """Remove files until *excess* bytes are freed, the least recently used ones first."""
+    for _, size, name in sorted(found):
+        if excess <= 0:
+            return
+        if not name.endswith(PARTIAL):
+            folder.remove(name)
+            excess -= size
 
 
 class Hit:

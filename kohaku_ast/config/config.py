@@ -13,7 +13,7 @@ from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
-from kohaku_ast.errors import ConfigError, did_you_mean
+from kohaku_ast.errors import ConfigError, did_you_mean, visible
 
 if TYPE_CHECKING:
     from kohaku_ast.config.siblings import Siblings
@@ -217,7 +217,7 @@ def _make(values: Mapping[str, object]) -> Config:
 
 def label_of(pairs: Iterable[tuple[str, object]], most: int = 80) -> str:
     """``lr=0.1 bs=32`` for these targets and values, cut at *most* characters."""
-    label = " ".join(f"{target}={value_text(value)}" for target, value in pairs)
+    label = visible(" ".join(f"{target}={value_text(value)}" for target, value in pairs))
     return label if len(label) <= most else label[: most - 3] + "..."
 
 

@@ -5,6 +5,7 @@ YAML needs PyYAML, the extra ``yaml``.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText
 from kohaku_ast.errors import ConfigError
+from kohaku_ast.files import read_input
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode  # type: ignore[import-untyped]
@@ -50,8 +52,8 @@ def read_cells(path: str) -> DataFile:
 
 def _read_text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read()
+        text = read_input(path).decode("utf-8-sig")
+        return io.StringIO(text, newline=None).getvalue()
     except OSError as error:
         raise ConfigError(f"can't open config {path!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -19,6 +19,7 @@ from kohaku_ast.config.config_gen import read_config_gen, read_sweep
 from kohaku_ast.config.loading import BaseValues, ConfigLayer, Loading, execute
 from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.errors import BrokenInstallation, ConfigError, KogineError, RefusedTarget, near
+from kohaku_ast.files import read_input
 from kohaku_ast.transform.find.source import decode, parse_text
 from kohaku_ast.transform.program.bound_program import BoundProgram
 from kohaku_ast.transform.program.load import load_program
@@ -36,8 +37,7 @@ def read_python_file(loading: Loading) -> ConfigLayer:
 def read_config(path: str) -> bytes:
     """The bytes of the config file at *path*; raises ConfigError."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_input(path)
     except OSError as error:
         raise ConfigError(f"can't open config {path!r}: {error.strerror}") from error
 

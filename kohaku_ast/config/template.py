@@ -7,6 +7,7 @@ import keyword
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kohaku_ast.errors import visible
 from kohaku_ast.transform.edit.value_text import (
     expression,
     imports_of,
@@ -33,7 +34,7 @@ def config_text(
     """
     imports, lines = config_lines(inspection, parameters)
     heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
-    return "\n".join([heading, *imports, *config_rows(lines)]) + "\n"
+    return "\n".join([visible(heading), *imports, *config_rows(lines)]) + "\n"
 
 
 def config_lines(
@@ -78,12 +79,13 @@ class _Writer:
 
     def line(self, parameter: Parameter) -> ConfigLine:
         reason = self.reason(parameter)
-        text = "\n".join(parameter.default.splitlines())
+        text = _printable("\n".join(parameter.default.splitlines()))
         if not reason:
             used = names_in(_value(parameter))
             self.needed += [line for name, line in self.imports.items() if name in used]
         value = in_brackets(text) if text else "..."
-        return ConfigLine(parameter.target, value, reason, parameter.help, parameter.section)
+        note, section = visible(parameter.help), visible(parameter.section)
+        return ConfigLine(parameter.target, value, reason, note, section)
 
     def reason(self, parameter: Parameter) -> str:
         """Why the line is commented out; empty if it is not."""
@@ -110,6 +112,16 @@ class _Writer:
     def _in_branch(self, parameter: Parameter) -> str:
         runs = self.certain.is_unconditional if parameter.kind == "option" else self.certain.runs
         return "" if all(runs(site.line) for site in parameter.sites) else "may not run"
+
+
+def _printable(text: str) -> str:
+    """The source of a value, with escapes for the control characters that its strings hold."""
+    if visible(text) == text:
+        return text
+    try:
+        return repr(ast.literal_eval(text))  # an escape in a raw string would be other text
+    except (ValueError, SyntaxError):
+        return visible(text)
 
 
 def _replaced(parameter: Parameter) -> list[Site]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.cells import CellList, CellMap, CellText
 from kohaku_ast.config.data_file import DataFile, read_cells
 from kohaku_ast.errors import ConfigError
+from kohaku_ast.files import read_input
 
 Row: TypeAlias = "tuple[object, ...]"
 """A cell for each target."""
@@ -48,13 +50,13 @@ def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         # Spreadsheets write a byte order mark: it is no part of the first target's name.
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True, skipinitialspace=True)
-            for cells in reader:
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield line, stripped
-                line = reader.line_num + 1
+        text = io.StringIO(read_input(path).decode("utf-8-sig"), newline="")
+        reader = csv.reader(text, strict=True, skipinitialspace=True)
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield line, stripped
+            line = reader.line_num + 1
     except csv.Error as error:
         raise ConfigError(f"{path}:{line}: not CSV: {error}") from None
     except UnicodeDecodeError as error:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
+from kohaku_ast.errors import visible
+
 
 class Out:
     """A stream that may fail: a closed pipe, a full disk, a terminal that hung up."""
@@ -37,7 +39,7 @@ class Out:
         """Write *lines*, but not the empty ones."""
         text = "".join(f"{line}\n" for line in lines if line)
         if text:
-            self.write(text)
+            self.write(visible(text))
 
     def writable(self, text: str, errors: str = "backslashreplace") -> str:
         """*text* with escapes for characters that the stream's encoding lacks."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, TextIO
 
+from kohaku_ast.errors import visible
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -145,16 +147,25 @@ def group_rows(titled: Sequence[tuple[str, Row]]) -> list[Group]:
     return groups
 
 
+def _plain(groups: Sequence[Group]) -> list[Group]:
+    """*groups* with the control characters of scripts and configs made visible."""
+    return [
+        Group(visible(group.title), tuple(tuple(map(visible, row)) for row in group.rows))
+        for group in groups
+    ]
+
+
 def print_table(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
     """Write the table to *stream*: as wide as the terminal, in a file as wide as its text."""
     if stream.isatty():
-        _print_rich(columns, groups, stream)
+        _print_rich(columns, _plain(groups), stream)
     else:
         stream.write(plain_table(columns, groups))
 
 
 def plain_table(columns: Row, groups: Sequence[Group]) -> str:
     """The table as lines of text, without colour, uncut."""
+    columns, groups = _plain([Group("", (columns,))])[0].rows[0], _plain(groups)
     rows = [columns, *(row for group in groups for row in group.rows)]
     widths = [max(map(len, cells)) for cells in zip(*rows)]
     lines = [_aligned(columns, widths)]
@@ -215,6 +226,7 @@ _STYLE = "text-align: left; vertical-align: top; white-space: pre-wrap"
 
 def html_table(columns: Row, groups: Sequence[Group], caption: str = "", note: str = "") -> str:
     """The table as HTML, *caption* above it and *note* below it, all of them plain text."""
+    groups = _plain(groups)
     lines = [
         f"<p>{escape(caption)}</p>" if caption else "",
         "<table>",

@@ -117,6 +117,7 @@ class RunningJob:
         return min(times, default=None)
 
 
+_LOOK_AGAIN = 0.2  # seconds until another flow may have ended a run
 _TICK = 0.25  # seconds between two checks of the runs under way
 _STUCK_ERROR = RunError("Lost", "it was killed, and did not end", "")
 
@@ -131,9 +132,11 @@ class Flow:
         settings: FlowSettings,
         observers: Sequence[Observer] = (),
         total: int | None = None,
-        is_done: Callable[[Run, Bound], bool] | None = None,
+        is_done: Callable[[Run, Bound], bool | None] | None = None,
     ) -> None:
-        """*is_done* says of each run whether it need not run, and gives it its Outcome then."""
+        """*is_done* says of each run whether it need not run, and gives it its Outcome then; None:
+        it cannot say so yet.
+        """
         self.queue, self.launcher, self.settings = queue, launcher, settings
         self.observers, self.total, self.is_done = observers, total, is_done
         self.counts: Counter[str] = Counter()
@@ -203,7 +206,7 @@ class Flow:
     def _next(self) -> Run | None:
         if self._retries and self._retries[0][0] <= time.monotonic():
             return heapq.heappop(self._retries)[2]
-        if self._retries and self.queue.listens:
+        if self._retries and self.queue.depends:
             return None  # the next Config depends on how this run ends
         try:
             found = self.queue.next(self._last_outcome)
@@ -225,7 +228,11 @@ class Flow:
     def _start(self, run: Run) -> Iterator[Run]:
         try:
             bound = run.work.binder.bind(run.config)
-            if self.is_done is not None and self.is_done(run, bound):
+            is_done = self.is_done is not None and self.is_done(run, bound)
+            if is_done is None:
+                heapq.heappush(self._retries, (time.monotonic() + _LOOK_AGAIN, run.index, run))
+                return
+            if is_done:
                 yield self._skip(run)
                 return
             active = self._begin(run)
@@ -248,7 +255,8 @@ class Flow:
         yield from self._ended_now()
 
     def _begin(self, run: Run) -> RunningJob:
-        run.slot, run.state, run.started = heapq.heappop(self._free), RUNNING, time.time()
+        run.slot, run.state = heapq.heappop(self._free), RUNNING
+        run.start_clock()
         active = self._activate(run)
         for one in self.observers:
             one.on_start(run, self.total)
@@ -320,7 +328,7 @@ class Flow:
         active.end_rest(outcome.exit_status)
         if run.state == RUNNING:
             heapq.heappush(self._free, run.slot)
-        run.ended = time.time()
+        run.ended = run.now()
         run.outcome = _with_reason(outcome, active, self.settings.timeout)
         if active.reason == "interrupted":
             run.state = INTERRUPTED
@@ -379,8 +387,9 @@ class Flow:
         """Runs that wait for a retry have failed: nothing is started any more."""
         while self._retries:
             run = heapq.heappop(self._retries)[2]
-            run.state, run.attempt = FAILED, run.attempt - 1
-            yield self._end(run)
+            if run.state == RETRYING:
+                run.state, run.attempt = FAILED, run.attempt - 1
+                yield self._end(run)
 
     def _interrupt_inline(self, run: Run) -> None:
         self._interrupted = self._stopped = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import ConfigError, UsageError, unknown
+from kohaku_ast.errors import ConfigError, UsageError, unknown, visible
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.recorder import make_recorder
@@ -38,7 +38,7 @@ Warn = Callable[[str], None]
 
 def tell_on_stderr(text: str) -> None:
     """Print *text* on standard error as a message of kogine."""
-    print(f"kogine: {text}", file=sys.stderr, flush=True)
+    print(f"kogine: {visible(text)}", file=sys.stderr, flush=True)
 
 
 def warn_on_stderr(text: str) -> None:

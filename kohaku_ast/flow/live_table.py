@@ -139,8 +139,9 @@ class LiveTable(Observer):
         return ", ".join(parts + ([] if left is None else [f"about {short_time(left)} left"]))
 
     def _left(self, finished: int) -> float | None:
-        now = time.time()
-        running = [(now - one.started, seen_of(one).progress) for one in self._running.values()]
+        running = [
+            (one.now() - one.started, seen_of(one).progress) for one in self._running.values()
+        ]
         waiting = None if self._total is None else self._total - finished - len(running)
         return self._eta.of_all(waiting, running)
 
@@ -158,7 +159,7 @@ class RunRow:
 def running_row(run: Run, eta: Eta) -> RunRow:
     """The row of a run under way, as it is now."""
     seen = seen_of(run)
-    elapsed = time.time() - run.started
+    elapsed = run.now() - run.started
     left = eta.of_run(elapsed, seen.progress)
     done = "" if seen.progress is None else f"{seen.progress:.0%}"
     return _row(

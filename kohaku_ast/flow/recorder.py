@@ -6,11 +6,11 @@ A disk that cannot be written never stops a run: the user is warned once, and th
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from kohaku_ast.files import Claims
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
@@ -19,6 +19,7 @@ from kohaku_ast.store import own_modules
 from kohaku_ast.store.environment import ProcessMark, host
 from kohaku_ast.store.identity import identity, program_hash, without_content
 from kohaku_ast.store.record import (
+    MEANWHILE,
     SCHEMA,
     Finished,
     FlowEnvironment,
@@ -30,7 +31,7 @@ from kohaku_ast.store.record import (
     start_fields,
     working_folder,
 )
-from kohaku_ast.store.run_folder import LOG, RunFolder
+from kohaku_ast.store.run_folder import CLAIMS, LOG, RunFolder, mark_root
 
 _IDENTITY = "identity"
 _MOST_UNWRITTEN = 1000
@@ -68,15 +69,18 @@ class Recorder(Observer):
         #: The runs that were skipped; None if nothing is resumed.
         self.resumed: ResumedRuns | None = None
         if resume or retry_failed:
-            self.resumed = ResumedRuns(Finished(self.root), retry_failed, warn_once)
+            self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
         self._environment = FlowEnvironment()
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
     # --- before a run ----------------------------------------------------------------------------
 
-    def is_done(self, run: Run, bound: Bound) -> bool:
-        """Whether *run* need not run; then it gets its recorded Outcome, folder and log."""
+    def is_done(self, run: Run, bound: Bound) -> bool | None:
+        """Whether *run* need not run; then it gets its recorded Outcome, folder and log.
+
+        None: another flow that resumes runs it just now.
+        """
         # Before other code reads the values: reading changes the content of some.
         name = self._identity(run, bound)
         if self.resumed is None or run.attempt > 1:
@@ -92,7 +96,7 @@ class Recorder(Observer):
         record = self._open.get(run.index) or self._create(run, bound)
         if record is None:
             return None
-        log = record.begin(run.attempt, time.time())
+        log = record.begin(run)
         record.facts["environment"] = self._environment.of_run(self.variables(run))
         self._open[run.index] = record
         if not self._write(record) and not record.attempts:
@@ -115,6 +119,7 @@ class Recorder(Observer):
         record = self._open.pop(run.index, None)
         if record is not None:
             record.folder.remove()
+        self._give_back(run)
 
     # --- during and after a run ------------------------------------------------------------------
 
@@ -131,9 +136,10 @@ class Recorder(Observer):
         record = self._open.get(run.index)
         if record is None or not record.is_between_attempts:
             self._end(run.index, run.state, run.outcome, run.ended)
-            return
-        run.log = record.make_last_attempt()
-        self._close(run.index, record)
+        else:
+            run.log = record.make_last_attempt()
+            self._close(run.index, record)
+        self._give_back(run)
 
     def on_finish(self, summary: Summary) -> None:
         """Record runs without an end as interrupted, and report the runs that were skipped."""
@@ -142,26 +148,35 @@ class Recorder(Observer):
                 record.make_last_attempt()
                 self._close(index, record)
             else:
-                self._end(index, INTERRUPTED, None, time.time())
+                self._end(index, INTERRUPTED, None, record.run.now())
         for record in self._unwritten:
             self._write(record)
-        if self.resumed is not None and str(self.resumed):
-            self._tell(str(self.resumed))
+        if self.resumed is not None:
+            self.resumed.claims.close()
+            if str(self.resumed):
+                self._tell(str(self.resumed))
 
     def on_log_failed(self, error: OSError) -> None:
         """Warn that the output of runs could not be kept."""
         self._cannot("keep all that runs print", error)
 
+    def _give_back(self, run: Run) -> None:
+        if self.resumed is not None:
+            self.resumed.give_back(run)
+
     # --- inside ----------------------------------------------------------------------------------
 
     def _create(self, run: Run, bound: Bound) -> OpenRecord | None:
         try:
-            folder = RunFolder.create(self.root, self._identity(run, bound), time.time())
+            folder = RunFolder.create(self.root, self._identity(run, bound), run.started)
         except OSError as error:
             self._cannot("keep a record", error)
             return None
+        if self.resumed is not None:
+            self.resumed.own.add(folder.path.name)
         overrides = run.work.binder.all_overrides(run.config)
         return OpenRecord(
+            run,
             folder,
             {
                 "schema": SCHEMA,
@@ -169,7 +184,7 @@ class Recorder(Observer):
                 "label": run.label,
                 "index": run.index,
                 "work": run.work.name,
-                **start_fields(time.time(), run.attempt, None),
+                **start_fields(run.started, run.attempt, None),
                 **program_fields(bound, overrides, working_folder()),
                 **self._environment.of_flow(bound),
             },
@@ -236,7 +251,10 @@ def make_recorder(
 class OpenRecord:
     """The record of a run that has not ended: its folder and the fields of run.json."""
 
-    def __init__(self, folder: RunFolder, fields: dict[str, object], has_log: bool) -> None:
+    def __init__(
+        self, run: Run, folder: RunFolder, fields: dict[str, object], has_log: bool
+    ) -> None:
+        self.run = run
         self.folder = folder
         self.facts = fields
         self.attempts: tuple[dict[str, object], ...] = ()
@@ -245,10 +263,12 @@ class OpenRecord:
         #: Why there is no log, though there should be one.
         self.log_error: OSError | None = None
 
-    def begin(self, attempt: int, started: float) -> int | None:
-        """Begin an attempt; return the descriptor of its log, which the caller closes."""
+    def begin(self, run: Run) -> int | None:
+        """Begin an attempt at *run*; return the descriptor of its log, which the caller closes."""
         self.is_between_attempts = False
-        self.facts.update(start_fields(started, attempt, None), attempts=self.attempts, log=None)
+        self.facts.update(
+            start_fields(run.started, run.attempt, None), attempts=self.attempts, log=None
+        )
         return self._open_log() if self.has_log else None
 
     def _open_log(self) -> int | None:
@@ -294,30 +314,73 @@ class ResumedRuns:
     """Finds the runs that earlier flows finished, and counts those that are skipped."""
 
     def __init__(
-        self, finished: Finished, retry_failed: bool, warn: Callable[[str, str], None]
+        self,
+        root: Path,
+        retry_failed: bool,
+        warn: Callable[[str, str], None],
+        tell: Callable[[str], None],
     ) -> None:
-        """*warn* gets a subject, about which it warns once, and a sentence."""
+        """*warn* gets a subject, about which it warns once, and a sentence; *tell* a sentence."""
         own_modules.forget()  # those of an earlier flow in this process
-        self._finished, self._warn = finished, warn
+        self._finished, self._warn, self._tell = Finished(root), warn, tell
         self._statuses = (SUCCEEDED,) if retry_failed else (SUCCEEDED, FAILED)
+        self._root = root
+        #: The runs that this flow has under way; another one that resumes leaves them to it.
+        self.claims = Claims(os.path.join(root, CLAIMS))
+        self._names: dict[int, str] = {}
+        self._equal_runs: Counter[str] = Counter()
+        self._is_shared = False
+        #: The names of the folders of this flow's own records.
+        self.own: set[str] = set()
         #: State -> number of skipped runs that had ended in it.
         self.skipped: Counter[str] = Counter()
         #: The number of skipped runs whose record has another git commit.
         self.other_commit = 0
 
-    def is_done(self, run: Run, bound: Bound, identity: str, commit: str) -> bool:
-        """Whether there is a record for *run*, which then gets its Outcome, folder and log."""
+    def is_done(self, run: Run, bound: Bound, identity: str, commit: str) -> bool | None:
+        """Whether there is a record for *run*, which then gets its Outcome, folder and log. None:
+        another flow that resumes runs it just now.
+        """
+        if not self._claim(run, identity):
+            return None
+        # After the claim: a flow gives it back when it has written its record.
+        self._finished.add_new(self.own)
         wanted = set(bound.config.outputs) if bound.config else set()
         record = self._take(identity, wanted) or self._take_unfinished(run, identity, wanted)
         if record is None:
             self._warn_of_changed_program(run, bound)
             self._warn_of_unstable_value(run, bound)
             return False
+        self.give_back(run)
         run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
         self.skipped[record.status] += 1
         self.other_commit += bool(record.commit and commit and record.commit != commit)
         self._warn_of_lost_values(record)
         return True
+
+    def _claim(self, run: Run, identity: str) -> bool:
+        if run.index not in self._names:
+            # Of five equal runs, two flows may run some each.
+            self._names[run.index] = f"{identity}-{self._equal_runs[identity]}"
+            self._equal_runs[identity] += 1
+        try:
+            mark_root(self._root)
+        except OSError:
+            return True  # there is no place for records, either
+        is_ours = self.claims.take(self._names[run.index])
+        if not is_ours and not self._is_shared:
+            self._is_shared = True
+            self._tell(
+                "another flow resumes the same runs: this one takes those that are left, and waits "
+                "for the end of those under way there"
+            )
+        return is_ours
+
+    def give_back(self, run: Run) -> None:
+        """*run* has ended: its record says so to the other flows."""
+        name = self._names.pop(run.index, "")
+        if name:
+            self.claims.give_back(name)
 
     def __str__(self) -> str:
         """What was skipped, in a sentence; empty if nothing was."""
@@ -333,7 +396,7 @@ class ResumedRuns:
             record = self._finished.take(identity, status, wanted if status == SUCCEEDED else ())
             if record is not None:
                 return record
-        return None
+        return self._finished.take(identity, MEANWHILE)
 
     def _take_unfinished(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
         """The record of a run that another flow had under way when this one began."""
@@ -341,8 +404,9 @@ class ResumedRuns:
         if record is None or record.status == RUNNING:
             self._warn_of_orphan(run, record)
             return None
+        # A failure, too: it was tried while this flow ran.
         is_enough = record.status == FAILED or record.wanted >= wanted
-        return record if record.status in self._statuses and is_enough else None
+        return record if record.status in (SUCCEEDED, FAILED) and is_enough else None
 
     def _warn_of_lost_values(self, record: Record) -> None:
         for name in record.only_shown:

@@ -5,6 +5,7 @@ Observer that watches the flow and changes nothing in it, and the Summary of how
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from kohaku_ast.config.axis import Walk
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.runner.bind import Binder, Bound
-from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.outcome import Clock, Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend
 
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
@@ -40,6 +41,8 @@ class Run:
     started: float = 0.0
     ended: float = 0.0
     outcome: Outcome | None = None
+    #: The clock of its attempt; None before it starts.
+    clock: Clock | None = None
     #: Whether its Script is the only one of the flow.
     is_alone: bool = True
     #: How many runs the flow has, if that is known.
@@ -54,6 +57,15 @@ class Run:
     def seconds(self) -> float:
         """The seconds of its last attempt; 0 if it could not be started."""
         return max(0.0, self.ended - self.started) if self.started else 0.0
+
+    def start_clock(self) -> None:
+        """Begin to count the seconds of an attempt."""
+        self.clock = Clock()
+        self.started = self.clock.started
+
+    def now(self) -> float:
+        """The time, in seconds since the epoch, to compare with ``started``."""
+        return self.clock.now() if self.clock is not None else time.time()
 
     def named(self, outcome: Outcome) -> Outcome:
         """*outcome* with the index, label, script and log of this run."""
@@ -89,8 +101,15 @@ class Queue:
         #: Whether there is one Script.
         self.is_alone = len(works) == 1
         self._work: ScriptConfigs | None = None
+        self._sweep: Sweep | None = None
         self._walk: Walk | None = None
         self._begun = False
+
+    @property
+    def depends(self) -> bool:
+        """Whether the next Config may depend on the runs under way."""
+        is_plain = self.is_alone and self._sweep is not None and not self._sweep.listens
+        return self.listens and not is_plain
 
     def next(self, outcome: Outcome | None = None) -> tuple[ScriptConfigs, Config] | None:
         """The next Config and its Script; None after the last.
@@ -103,7 +122,8 @@ class Queue:
                 if not self._waiting:
                     return None
                 self._work = self._waiting.pop(0)
-                self._walk, self._begun = iter(self._work.sweep(self.previous)), False
+                self._sweep = self._work.sweep(self.previous)
+                self._walk, self._begun = iter(self._sweep), False
             try:
                 assert self._work is not None
                 return self._work, self._step(self._walk, outcome)

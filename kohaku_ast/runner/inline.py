@@ -10,7 +10,6 @@ import copyreg
 import os
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, warn_compiler
-from kohaku_ast.runner.outcome import Outcome, RunError
+from kohaku_ast.runner.outcome import Clock, Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
 from kohaku_ast.runner.process_state import ProcessState
 from kohaku_ast.runner.transport import is_marshallable
@@ -116,7 +115,7 @@ def run_inline(
     has it. Only KeyboardInterrupt is raised.
     """
     run, caught = InlineRun(bound, local, lend), _Caught()
-    started = time.time()
+    clock = Clock()
     value = None
     with run.as_process() as pid:
         try:
@@ -131,7 +130,7 @@ def run_inline(
         if os.getpid() != pid:
             raise SystemExit(caught.status)
         outputs = run.outputs()
-    outcome = caught.outcome(value, outputs, started)
+    outcome = caught.outcome(value, outputs, clock)
     run.release(value, outputs)
     return outcome
 
@@ -162,9 +161,10 @@ class _Caught:
         traceback.clear_frames(trace)
         raised.__traceback__ = None
 
-    def outcome(self, value: object, outputs: dict[str, object], started: float) -> Outcome:
+    def outcome(self, value: object, outputs: dict[str, object], clock: Clock) -> Outcome:
         status = "failed" if self.status or self.run_error else "succeeded"
-        return Outcome(status, value, outputs, self.run_error, self.status, started, time.time())
+        times = clock.started, clock.now()
+        return Outcome(status, value, outputs, self.run_error, self.status, *times)
 
 
 _SHARED = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, Pickled)

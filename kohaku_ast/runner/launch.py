@@ -84,7 +84,12 @@ class StandardInput(Launch):
 
     def __init__(self, argv: Sequence[str] = ()) -> None:
         self.shown = self.filename = "<stdin>"
-        self.data = sys.stdin.buffer.read()
+        from kohaku_ast.files import read_limited  # a run of a file does without
+
+        try:
+            self.data = read_limited(sys.stdin.buffer)
+        except OSError as error:
+            raise SourceError(f"can't read the script from stdin: {error.strerror}") from None
         self.argv = ["-", *argv]
         self.path0 = ""
 
@@ -114,8 +119,12 @@ def _read(path: str) -> bytes:
             f"{path!r} is a directory without a __main__.py: name the script to run in it"
         )
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        if os.path.isfile(path):
+            with open(path, "rb") as file:
+                return file.read()
+        from kohaku_ast.files import read_input  # of a pipe or a device
+
+        return read_input(path)
     except OSError as error:
         raise SourceError(f"can't open file {path!r}: {error.strerror}{_nearby(path)}") from None
 

@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, time  # bound: a script may replace both
 from types import TracebackType
 from typing import IO, Any, TypeAlias
 
@@ -82,6 +82,23 @@ class Outcome:
         return html_table(("name", "value"), [Group("", tuple(rows))], caption)
 
 
+class Clock:
+    """The time of day, which starts now and goes on as the monotonic clock does: if the system's
+    clock is set back meanwhile, no duration is negative.
+    """
+
+    __slots__ = ("_begun", "started")
+
+    def __init__(self) -> None:
+        #: Seconds since the epoch.
+        self.started = time()
+        self._begun = monotonic()
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.started + monotonic() - self._begun
+
+
 Unread: TypeAlias = tuple[int, bytes, float, float]
 """The end of a process, not unpickled yet: status, result, when it started and ended."""
 
@@ -91,22 +108,22 @@ class PendingOutcome:
 
     def __init__(self) -> None:
         self.file = CrossingFile()
-        #: When the process was started, in seconds since the epoch.
-        self.started = time.time()
+        #: Started with the process.
+        self.clock = Clock()
         self._lock = threading.Lock()
         self._outcome: Outcome | None = None
 
     def settle(self, status: int) -> Outcome:
         """The Outcome, after the process has ended; *status* is as for ``outcome_of``."""
-        return self._once(lambda: outcome_of(status, self.file.read(), self.started))
+        return self._once(lambda: outcome_of(*self.unread(status)))
 
     def unread(self, status: int) -> Unread:
         """The end of the process, for ``outcome_of`` in another process."""
-        return status, self.file.read(), self.started, time.time()
+        return status, self.file.read(), self.clock.started, self.clock.now()
 
     def lose(self, reason: str) -> Outcome:
         """The Outcome if nobody can know how the process ended."""
-        return self._once(lambda: lost(reason, self.started))
+        return self._once(lambda: lost(reason, self.clock))
 
     def _once(self, make: Callable[[], Outcome]) -> Outcome:
         with self._lock:
@@ -116,9 +133,9 @@ class PendingOutcome:
             return self._outcome
 
 
-def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -> Outcome:
-    """The Outcome of a process that has ended, now unless *ended* says when. *status* is its exit
-    status, or minus the number of the signal that killed it.
+def outcome_of(status: int, result: bytes, started: float, ended: float) -> Outcome:
+    """The Outcome of a process that has ended. *status* is its exit status, or minus the number of
+    the signal that killed it.
     """
     kind, *rest = _read(result)
     value: object = None
@@ -132,14 +149,13 @@ def outcome_of(status: int, result: bytes, started: float, ended: float = 0.0) -
             error = RunError("UncrossableValue", str(raised), "")
     failed = status or error
     state = "failed" if failed else "succeeded"
-    ended = ended or time.time()
     return Outcome(state, value, outputs, error, status, started, ended, raised=sent)
 
 
-def lost(reason: str, started: float) -> Outcome:
+def lost(reason: str, clock: Clock) -> Outcome:
     """The Outcome of a run whose end nobody has seen."""
     error = RunError("Lost", reason, "")
-    return Outcome("failed", None, {}, error, -signal.SIGKILL, started, time.time())
+    return Outcome("failed", None, {}, error, -signal.SIGKILL, clock.started, clock.now())
 
 
 def _read(result: bytes) -> list[Any]:

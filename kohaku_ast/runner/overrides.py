@@ -236,7 +236,11 @@ def place_of(origin: str) -> str:
 
 
 def _shown(one: Override) -> str:
-    return str(one.value) if one.is_text else repr(one.value)
+    return _brief(str(one.value) if one.is_text else repr(one.value))
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:120]}... ({len(text)} characters)"
 
 
 def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
@@ -249,7 +253,8 @@ def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
         where = "" if one.origin == "command line" else f" ({one.origin})"
         line = f"{os.path.basename(filename)}:{resolved.line}"
         raise ValueMismatch(
-            f"{line}: {one.target}={one.value}{where}: {error}{default}. --as-is skips this check."
+            f"{line}: {one.target}={_brief(str(one.value))}{where}: {error}{default}. "
+            "--as-is skips this check."
         ) from None
 
 

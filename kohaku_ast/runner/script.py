@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -15,7 +14,7 @@ from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.main_module import unused_messages
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.outcome import Clock, Outcome
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.value_types import describe
 
@@ -69,7 +68,7 @@ class Script:
         guard and an async entrypoint have ended when this returns.
         """
         run = InlineRun(self._bound())
-        started = time.time()
+        clock = Clock()
         try:
             value = run.whole()
         except SystemExit as exit_:
@@ -78,7 +77,7 @@ class Script:
             value = run.given.capture.value
         finally:
             _warn_unused(run)
-        return Outcome("succeeded", value, run.outputs(), None, 0, started, time.time())
+        return Outcome("succeeded", value, run.outputs(), None, 0, clock.started, clock.now())
 
     def load(self) -> Loaded:
         """Run the module body; the guard, as a callable.

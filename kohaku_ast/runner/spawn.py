@@ -49,7 +49,7 @@ class SpawnedRun:
         data = bound.data if isinstance(bound, Packed) else pack(bound, wants_value)
         self._pending = PendingOutcome()
         #: When it was started, in seconds since the epoch.
-        self.started = self._pending.started
+        self.started = self._pending.clock.started
         self._is_group = new_session and hasattr(os, "killpg")
         try:
             with CrossingFile(data) as job:

@@ -345,7 +345,7 @@ class WarmRun:
         self.number = number
         self.pending = PendingOutcome()
         #: When it was requested, in seconds since the epoch.
-        self.started = self.pending.started
+        self.started = self.pending.clock.started
         #: The process; 0 before there is one.
         self.pid = 0
         #: Whether it was ended before it had a process.

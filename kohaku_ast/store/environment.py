@@ -23,11 +23,19 @@ _KEPT = (
 _SECRET = re.compile(
     "KEY|TOKEN|SECRET|PASS|PWD|CRED|AUTH|JWT|COOKIE|BEARER|PRIVATE|SESSION|SIGNATURE"
 )
+_WORDS = (
+    "(?:token(?!s|iz)|key|secret|pass(?:w[a-z]*|phrase)?|pwd?|cred(?:ential)?|auth(?:orization)?"
+    "|sig(?:nature)?)"
+)
 _SECRET_VALUE = re.compile(
     r"://[^/\s]*@"  # a URL with a password in it
-    r"|(?i:token|key|secret|passw\w*|signature)="
-    r"|(?i:bearer) "
-    r"|\b(sk-|hf_|gh[pousr]_|github_pat_|glpat-|xox[abp]-|AKIA|eyJ)"  # usual prefixes
+    rf"|(?i:{_WORDS}s?[\"']?\s*=\s*[\"']?\S)"  # hf_token=X
+    rf"|(?<![/\w])[\w.-]*(?i:{_WORDS}s?[\"']?\s*:\s*[\"']?\S)"  # pw:X, "apiKey": "X"; no paths
+    rf"|(?i:(?<!\S)--?[\w-]*{_WORDS}[\w-]*\s+\S)"  # --token X
+    r"|(?i:\b(?:basic|bearer)\s+\S)"
+    r"|\b(?:[sr]k[-_]|hf_|gh[pousr]_|github_pat_|glpat-|xox[a-z][.-]|xapp-|AKIA|ASIA|AIza|eyJ|npm_"
+    r"|pypi-|dop_v1_|ya29\.)"  # usual prefixes
+    r"|-----BEGIN "
 )
 
 

@@ -63,7 +63,7 @@ class Record:
     @property
     def seconds(self) -> float | None:
         """How long the run took; None if it has not ended."""
-        return None if self.ended is None else self.ended - self.started
+        return None if self.ended is None else max(0.0, self.ended - self.started)
 
     @property
     def wanted(self) -> frozenset[str]:
@@ -338,6 +338,11 @@ def find_runs(root: Path, statuses: Collection[str] = (), newest: bool = False) 
             yield record
 
 
+MEANWHILE = "failed meanwhile"
+_STEP = 2 * 10**9
+"""Nanoseconds after which a folder has another time if it gets an entry."""
+
+
 class Finished:
     """The records of earlier flows. Each one stands for one run: a Config that comes five times
     in a Sweep is done when there are five records.
@@ -346,15 +351,41 @@ class Finished:
     def __init__(self, root: Path) -> None:
         #: Only names: whole records would take much memory if there are 20,000.
         self._root = root
+        self._known: set[str] = set()
+        self._new: set[str] = set()
+        self._seen_at = -1
         self._folders: dict[tuple[str, str], list[str]] = defaultdict(list)
         #: Script, entrypoint and label of runs that succeeded -> hashes of their programs.
         self._programs: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for record in find_runs(root):
+            self._known.add(record.folder.name)
             self._folders[record.identity, record.status].append(record.folder.name)
             if record.status == "succeeded":
                 entrypoint = str(record.facts["script"].get("entrypoint"))
                 start = record.script, entrypoint, record.label
                 self._programs[start].add(str(record.facts.get("program")))
+
+    def add_new(self, own: Collection[str]) -> None:
+        """Add the records that other flows have finished meanwhile; *own* are the names of others.
+
+        A failure of theirs has the status ``MEANWHILE``: no flow needs to try that run once more.
+        """
+        try:
+            changed_at = os.stat(self._root).st_mtime_ns
+            # File systems count in steps: the next entry may come at the same time as the last one.
+            if changed_at != self._seen_at or time.time_ns() - changed_at < _STEP:
+                self._new = set(os.listdir(self._root)) - self._known
+                self._seen_at = changed_at
+        except OSError:
+            return
+        for name in sorted(self._new.difference(own)):
+            record = None if name.startswith(".") else Record.read(self._root / name)
+            if record is None or record.status == "running":
+                continue  # it is looked at again: a new folder has no record yet
+            self._new.discard(name)
+            self._known.add(name)
+            status = MEANWHILE if record.status == "failed" else record.status
+            self._folders[record.identity, status].append(name)
 
     def take(self, identity: str, status: str, wanted: Collection[str] = ()) -> Record | None:
         """The newest record that has all outputs *wanted*, once; None if there is none."""

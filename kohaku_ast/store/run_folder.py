@@ -15,9 +15,11 @@ RUNS = Path(".kogine", "runs")
 
 RECORD = "run.json"
 LOG = "log.txt"
+CLAIMS = ".claims"
+"""The file of the claims of flows that resume at the same time."""
 _FOLDERS_TRIED = 10_000
-_MODE = 0o666
-"""Of files: the umask of the user decides who reads records."""
+_FOLDER_MODE, _MODE = 0o700, 0o600
+"""Values and output may hold secrets: records are for their owner, whatever the umask."""
 _PLENTY = 1 << 30
 _LEAST_FREE = 64 * 1024
 """Bytes. With less, a log would hold almost nothing: the run prints where this process does."""
@@ -43,7 +45,7 @@ class RunFolder:
         for number in range(1, _FOLDERS_TRIED):
             path = os.path.join(root, f"{name}-{number}" if number > 1 else name)
             try:
-                os.mkdir(path)
+                os.mkdir(path, _FOLDER_MODE)
             except FileExistsError:
                 continue
             return cls(Path(path))
@@ -99,14 +101,14 @@ class RunFolder:
 
 
 def mark_root(root: Path) -> None:
-    """Make *root*, which git ignores, and its parent, but no folder above."""
+    """Make *root*, for its owner, which git ignores; and its parent, but no folder above."""
     mark = os.path.join(root, ".gitignore")
     if not os.path.exists(mark):
         try:
-            root.mkdir(exist_ok=True)
+            root.mkdir(_FOLDER_MODE, exist_ok=True)
         except FileNotFoundError:
-            root.parent.mkdir(exist_ok=True)
-            root.mkdir(exist_ok=True)
+            root.parent.mkdir(_FOLDER_MODE, exist_ok=True)
+            root.mkdir(_FOLDER_MODE, exist_ok=True)
         files.write_atomically(mark, b"*\n", _MODE)
 
 

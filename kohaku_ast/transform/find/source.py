@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from kohaku_ast.errors import SourceError
+from kohaku_ast.files import read_input
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -122,8 +123,7 @@ def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> S
 def read_bytes(path: str) -> bytes:
     """The bytes of the script at *path*; raises SourceError if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return read_input(path)
     except OSError as error:
         raise SourceError(f"can't open file {path!r}: {error.strerror}") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 
 from kohaku_ast.transform.program import program
 
@@ -28,6 +29,10 @@ MOST_FILES = 4000
 """
 
 _SUFFIX = ".program"
+PARTIAL = ".partial"
+"""The end of the name of a file that is being written."""
+_MOST_AT_ONCE = 2**30
+"""Bytes: one call writes no more than 2 GiB."""
 
 
 def cache_folder() -> str:
@@ -79,10 +84,11 @@ def store(key: str, new: Program) -> bool:
 def load_bytes(name: str) -> bytes | None:
     """The bytes stored under *name*; None if there are none, or they are damaged or not private."""
     try:
-        with Folder() as folder, open(folder.open(name, os.O_RDONLY), "rb", 0) as file:
-            if not _is_private(file.fileno()):
+        with Folder() as folder:
+            stored = folder.read(name)
+            if stored is None:
                 return None
-            found = _checked(name, file.read())
+            found = _checked(name, stored)
             folder.touch(name)
     except (OSError, ValueError):
         return None
@@ -100,24 +106,52 @@ def store_bytes(name: str, data: bytes) -> bool:
     return True
 
 
+class NotPrivateError(OSError):
+    """Others can write to a folder, or put another one in its place; the message names it."""
+
+
 class Folder:
-    """The folder of the cache, opened once: every call uses this folder, even if its path is
-    replaced meanwhile.
+    """A folder of a cache, opened once: every call uses this folder, even if its path is replaced
+    meanwhile.
     """
 
     __slots__ = ("_number", "_path")
 
-    def __init__(self, make: bool = False) -> None:
-        """Open it, and make it first if *make*; raises OSError if others can write to it."""
-        self._path, self._number = cache_folder(), -1
+    def __init__(self, path: str = "", *, make: bool = False) -> None:
+        """Open *path*, by default the folder of this cache, and make it first if *make*.
+
+        Raises OSError; NotPrivateError if others can write to it or replace it.
+        """
+        self._path, self._number = path or cache_folder(), -1
         if make:
             os.makedirs(self._path, mode=0o700, exist_ok=True)
         if sys.platform == "win32":
             return  # a user's folders are private there, and cannot be opened
         self._number = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
-        if not _is_private(self._number):
+        try:
+            self._refuse_others()
+        except OSError:
             self.__exit__()
-            raise PermissionError
+            raise
+
+    def _refuse_others(self) -> None:
+        if not _is_private(self._number):
+            raise NotPrivateError(f"{self._path} can be written by others")
+        if self._path not in _SAFE:
+            parent = _replaceable_in(self._path)
+            if parent:
+                raise NotPrivateError(
+                    f"{parent} can be written by others and is not sticky, so that they can "
+                    f"replace {self._path}"
+                )
+            _SAFE.add(self._path)
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of the file *name*; None if others may have written it. Raises OSError."""
+        # O_NONBLOCK: a pipe that somebody has put there would wait for a writer.
+        number = self.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with open(number, "rb", 0) as file:
+            return file.read() if _is_private(number) else None
 
     def open(self, name: str, flags: int) -> int:
         """The descriptor of the file *name*; a new file is readable by its owner only."""
@@ -126,16 +160,20 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Write *data* to the file *name*, atomically."""
-        partial = f"{name}.{os.getpid()}"
+        partial = f"{name}.{os.getpid()}.{get_ident()}{PARTIAL}"
         number = self.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            with open(number, "wb", 0) as file:
-                file.write(data)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(number, view[:_MOST_AT_ONCE]) :]
+            finally:
+                os.close(number)
             # Readers see the old file or the whole new one, however many processes write.
             os.replace(
                 self._at(partial), self._at(name), src_dir_fd=self._folder, dst_dir_fd=self._folder
             )
-        except OSError:
+        except BaseException:
             self.remove(partial)
             raise
 
@@ -183,6 +221,26 @@ def _is_private(number: int) -> bool:
         return True  # modes have no meaning there
     found = os.fstat(number)
     return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
+_SAFE: set[str] = set()
+"""The folders that nobody else can replace, as this process has found."""
+
+
+def _replaceable_in(path: str) -> str:
+    """The folder above *path* whose entries others can replace; empty if there is none."""
+    for here in {os.path.abspath(path), os.path.realpath(path)}:
+        while here != (here := os.path.dirname(here)):
+            found = os.stat(here)
+            # A group with the number of the user is his own: many systems let it write by default.
+            is_own = found.st_gid == os.getuid() == os.getgid()
+            if found.st_mode & (0o002 if is_own else 0o022) and not found.st_mode & _STICKY:
+                return here
+    return ""
+
+
+_STICKY = 0o1000
+"""The mode of a folder in which only the owner of an entry can replace it, as in ``/tmp``."""
 
 
 def _digest(name: str, data: bytes) -> bytes:
