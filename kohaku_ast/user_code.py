@@ -84,7 +84,13 @@ def is_local_module(module: ModuleType) -> bool:
     folders = list(getattr(module, "__path__", ()))
     if folders:
         return all(is_local_file(os.path.join(folder, "x.py")) for folder in folders)
-    return "__builtins__" in vars(module)  # Python code ran in it: a notebook, the prompt, exec
+    if "__builtins__" in vars(module):  # Python code ran in it: a notebook, the prompt, exec
+        return True
+    if spec is not None or module.__name__.startswith("_cython_"):  # Cython's types are in there
+        return False
+    # ModuleType("settings") was called by the library that has a package of the name, or the user.
+    package = sys.modules.get(module.__name__.partition(".")[0])
+    return package is None or package is module or is_local_module(package)
 
 
 def is_stdlib(module: str) -> bool:

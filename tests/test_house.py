@@ -37,7 +37,7 @@ SMALL = {
 
 ROOMS = {
     "kogine": (29, 5600),
-    "kohaku_ast.cache": (8, 2000),
+    "kohaku_ast.cache": (11, 2900),
     "kohaku_ast.config": (19, 4000),
     "kohaku_ast.display": (5, 1100),
     "kohaku_ast.engines": (9, 2250),

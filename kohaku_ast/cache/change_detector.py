@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import CodeType, FunctionType
+from functools import partial
+from itertools import islice
+from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 MISSING = type("MISSING", (), {})()
@@ -30,6 +33,84 @@ Part = tuple[str, Any]
 """The name of a part in an explanation, and the part."""
 
 
+#: Functions that find modules, and those that find globals, by a text: module and name.
+_IMPORTING = (
+    ("importlib", "import_module"), ("importlib", "__import__"), ("builtins", "__import__"),
+    ("pkgutil", "resolve_name"), ("pydoc", "locate"), ("runpy", "run_module"),
+    ("runpy", "run_path"), ("sys", "modules"),
+)  # fmt: skip
+_NAMING = (("builtins", "eval"), ("builtins", "exec"), ("builtins", "globals"))
+_MOST_ITEMS = 1000  # of a container, that are looked at
+_LONGEST = 100  # characters of the name of a module or codec
+
+
+@dataclass
+class CodeReads:
+    """What the code of one search mentions: for parts that no name in it leads to."""
+
+    #: The names of all globals and attributes.
+    names: set[str] = field(default_factory=set)
+    #: Short texts, in the code and in the values that it reads.
+    texts: set[str] = field(default_factory=set)
+    #: Bytes, in the same places: one may be a pickle.
+    blobs: set[bytes] = field(default_factory=set)
+    #: The top-level packages of the functions, classes and modules that it reads.
+    libraries: set[str] = field(default_factory=set)
+    #: The modules that were found by their names as text.
+    modules: set[str] = field(default_factory=set)
+    #: Whether it may find modules, or globals, by texts that stand elsewhere.
+    takes_modules: bool = False
+    takes_names: bool = False
+
+    def note(self, part: Any) -> None:
+        """Take down *part*, and what is in it."""
+        if isinstance(part, OptionalPart):
+            part = part.value
+        owner = part if isinstance(part, (ModuleType, type, FunctionType)) else type(part)
+        module = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
+        if isinstance(module, str) and module != "builtins":
+            self.libraries.add(module.partition(".")[0])
+        self._note_inside(part, 3)
+
+    def note_function(self, value: Any) -> None:
+        """Take down *value* if it is a function that finds what a text names, whatever the name
+        that it has here.
+        """
+        for places, flag in ((_IMPORTING, "takes_modules"), (_NAMING, "takes_names")):
+            for module, name in places:
+                loaded = sys.modules.get(module)
+                if loaded is not None and vars(loaded).get(name) is value:
+                    setattr(self, flag, True)
+
+    def _note_inside(self, value: Any, depth: int) -> None:
+        kind = type(value)
+        if kind is str:
+            if len(value) < _LONGEST:
+                self.texts.add(value)
+        elif kind is bytes:
+            self.blobs.add(value)
+        elif kind in (FunctionType, BuiltinFunctionType) or value is sys.modules:
+            self.note_function(value)
+        elif depth:
+            for one in islice(_items_of(value), _MOST_ITEMS):
+                self._note_inside(one, depth - 1)
+
+
+def _items_of(value: Any) -> Iterable[Any]:
+    """What a container, a partial or an object holds."""
+    kind = type(value)
+    if kind in (list, tuple, set, frozenset):
+        return value  # type: ignore[no-any-return]
+    if kind in (dict, MappingProxyType):
+        return [*value, *value.values()] if len(value) < _MOST_ITEMS else ()
+    if kind is partial:
+        return (value.func, *value.args, *value.keywords.values())
+    if isinstance(value, (type, ModuleType)):
+        return ()
+    held = getattr(value, "__dict__", None)
+    return list(held.values()) if type(held) is dict else ()
+
+
 @dataclass
 class ChangeDetector:
     """Places where parts were found. As long as they hold the same objects, nothing has changed."""
@@ -42,6 +123,8 @@ class ChangeDetector:
     answers: list[tuple[Callable[[], object], object]] = field(default_factory=list)
     #: Whether a function uses the subclasses of a class; it is not known of which one.
     with_subclasses: bool = False
+    #: What the code mentions.
+    reads: CodeReads = field(default_factory=CodeReads)
 
     @classmethod
     def of_all(cls, watches: Iterable[ChangeDetector]) -> ChangeDetector:

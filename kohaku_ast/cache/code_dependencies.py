@@ -6,8 +6,10 @@ parse its source takes a hundred times longer than to look up what its names mea
 
 from __future__ import annotations
 
+import abc
 import builtins
 import functools
+import importlib
 import re
 import sys
 import weakref
@@ -28,6 +30,7 @@ from kohaku_ast.cache.code_text import (
     Chain,
     CodeImport,
     code_parts,
+    find_blobs,
     find_chains,
     find_file,
     find_imports,
@@ -38,6 +41,7 @@ from kohaku_ast.cache.code_text import (
     targets,
     text_of,
 )
+from kohaku_ast.cache.library_changes import registered_with
 from kohaku_ast.user_code import (
     distribution_version,
     is_library_class,
@@ -110,9 +114,10 @@ class _Facts:
     text: object
     chains: tuple[Chain, ...]
     imports: tuple[CodeImport, ...]
-    #: Every global's or attribute's name, and every text, in the code.
+    #: Every global's or attribute's name, and every text and bytes, in the code.
     names: frozenset[str]
     texts: tuple[str, ...]
+    blobs: frozenset[bytes]
 
 
 def function_parts(
@@ -122,6 +127,9 @@ def function_parts(
     facts = _facts_of(function)
     _watch(function, detector)
     detector.with_subclasses |= "__subclasses__" in facts.names
+    detector.reads.names |= facts.names
+    detector.reads.texts.update(facts.texts)
+    detector.reads.blobs |= facts.blobs
     yield "code", facts.text
     found = list(_defaults(function, detector))
     yield from found if defaults else ()
@@ -182,7 +190,10 @@ def _facts_of(function: FunctionType) -> _Facts:
     text: object = text_of(function)
     if text is None:
         text = code_parts(code)
-    facts = _Facts(text, find_chains(code), find_imports(code), find_names(code), find_texts(code))
+    facts = _Facts(
+        text, find_chains(code), find_imports(code), find_names(code), find_texts(code),
+        find_blobs(code),
+    )  # fmt: skip
     key = id(code)
     _code_facts[key] = (weakref.ref(code, lambda _: _code_facts.pop(key, None) and None), facts)
     return facts
@@ -232,7 +243,7 @@ def class_parts(cls: type, detector: ChangeDetector) -> Iterator[Part]:
     yield "class", f"{cls.__module__}.{cls.__qualname__}"
     for number, base in enumerate((type(cls), *cls.__bases__)):
         yield f"base {number} {base.__name__}", base
-    yield from _annotated(cls)
+    yield from _annotated(cls, detector)
     if _reads_docstring(cls):
         yield "__doc__", cls.__doc__
     members = _members(cls)
@@ -240,10 +251,20 @@ def class_parts(cls: type, detector: ChangeDetector) -> Iterator[Part]:
         yield name, member.value
     found = vars(cls)
     detector.sizes.append((found, len(found)))
+    if "_abc_impl" in found and detector.ask(abc.get_cache_token) is not None:
+        registered = _registered(cls)
+        if registered:
+            yield "registered", registered
     for name in sorted(found):
         if name not in members and not (members and name in _OF_ENUMS):
             detector.names.append((found, name, found[name]))
             yield from _attribute_parts(name, found[name])
+
+
+def _registered(cls: type) -> tuple[str, ...]:
+    """The classes that were registered with the abstract class *cls* or a subclass."""
+    found = set(registered_with(cls)) if "_abc_impl" in vars(cls) else set()
+    return tuple(sorted(found.union(*map(_registered, subclasses_of(cls)))))
 
 
 def _members(cls: type) -> MappingProxyType[str, Any] | dict[str, Any]:
@@ -274,17 +295,21 @@ def subclass_parts(cls: Any, detector: ChangeDetector) -> Iterator[Part]:
         yield f"subclass {number} {found.__name__}", found
 
 
-def _annotated(cls: type) -> Iterator[Part]:
+def _annotated(cls: type, detector: ChangeDetector) -> Iterator[Part]:
     """Names and types in the order of the class: they are the arguments of a dataclass."""
     try:
         found = vars(cls).get("__annotations__", {})
     except Exception:  # a lazy annotation that raises
         return
     if isinstance(found, dict):
-        yield "annotated", tuple((name, _type_text(hint)) for name, hint in found.items())
+        yield "annotated", detector.ask(functools.partial(_annotation_texts, found))
         for name, hint in found.items():
             if hasattr(hint, "__metadata__"):  # Annotated[int, validator]
                 yield f"annotated {name}", OptionalPart(hint.__metadata__)
+
+
+def _annotation_texts(found: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _type_text(hint)) for name, hint in found.items())
 
 
 def _type_text(hint: object) -> str:
@@ -326,6 +351,8 @@ _DESCRIPTORS = {
 def module_parts(module: ModuleType, detector: ChangeDetector) -> Iterator[Part]:
     """All globals of a module that is passed as a value: it is not known which are read."""
     yield "module", module.__name__
+    if is_followed(type(module)):  # it has properties
+        yield "class", type(module)
     yield from namespace_parts(vars(module), detector)
 
 
@@ -345,6 +372,10 @@ _OF_MODULES = {
 
 _BY_NAME = {"globals", "eval", "exec", "__import__", "import_module", "modules"}
 """Code that reads one of these names (``sys.modules``) may read anything that has a name."""
+_IMPORTS_BY_NAME = {
+    "__import__", "import_module", "resolve_name", "locate", "run_module", "run_path",
+}  # fmt: skip
+"""Code that reads one of these may read a module that other code names, its caller's."""
 
 
 def chain_parts(
@@ -356,18 +387,24 @@ def chain_parts(
         value = detector.read(vars(builtins), chain[0])
         if not _is_of_user(value) and type(value) not in (int, float, str, bool, tuple):
             return  # Python's version is in every key
+    if value is sys.modules:  # its content changes with every import
+        detector.reads.note_function(value)
+        return
     taken = 1
     while isinstance(value, ModuleType) and taken < len(chain) and is_local_module(value):
         value = _module_attribute(value, chain[taken], detector)
         taken += 1
     yield ".".join(chain[:taken]), value
     if taken < len(chain) and isinstance(value, (ModuleType, FunctionType)):
+        detector.reads.note_function(vars(value).get(chain[taken]))
         yield from _user_attribute(value, chain, taken, detector)
+    elif value is importlib or value is builtins:  # for ``getattr``
+        detector.reads.takes_modules = detector.reads.takes_names = True
 
 
 def _module_attribute(module: ModuleType, name: str, detector: ChangeDetector) -> Any:
     found = detector.read(vars(module), name)
-    if found is MISSING and "__getattr__" in vars(module):
+    if found is MISSING and ("__getattr__" in vars(module) or type(module) is not ModuleType):
         found = detector.ask(functools.partial(_lazy, module, name))
     return found
 
@@ -408,13 +445,15 @@ def import_parts(
         names = targets(one, package)
         for name in parents(names):
             is_read = not one.names  # ``import a.b`` gives ``a``
-            yield from _module(name, detector, is_live=is_read)
+            yield from named_module_parts(name, detector, is_live=is_read)
         for name in names:
-            yield from _module(name, detector)
+            yield from named_module_parts(name, detector)
 
 
-def _module(name: str, detector: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
+def named_module_parts(name: str, detector: ChangeDetector, is_live: bool = True) -> Iterator[Part]:
+    """A module by its text, its globals or its version."""
     text = detector.ask(functools.partial(module_text, name))
+    detector.reads.modules.add(name)
     if text is not None:
         yield f"import {name}", text
     elif is_live and name in sys.modules and is_local_module(sys.modules[name]):
@@ -433,13 +472,15 @@ def lookup_parts(
     """For code that looks objects up by a computed name: all globals of the function's module, and
     the user's modules whose names are in the code.
     """
+    if names & _IMPORTS_BY_NAME:
+        detector.reads.takes_modules = True
     if not _takes_by_name(names, chains):
         return
     for label, part in namespace_parts(namespace, detector):
         yield label, OptionalPart(part)
     for text in texts:
         if all(part.isidentifier() for part in text.split(".")) and find_file(text):
-            yield from _module(text, detector)
+            yield from named_module_parts(text, detector)
 
 
 def _takes_by_name(names: frozenset[str], chains: tuple[Chain, ...]) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from kohaku_ast.cache.change_detector import ChangeDetector, OptionalPart, Part, ReadOnce
 from kohaku_ast.cache.code_dependencies import function_parts, is_followed, parts_of, subclass_parts
 from kohaku_ast.cache.fingerprint import Refer, Unhashable, encoded, fingerprint, is_plain
+from kohaku_ast.cache.hidden_parts import hidden_parts
 
 Value = tuple[Any, bytes, "Refer | None"]
 """A value that can change in place, its digest, and the encoder of the code in it."""
@@ -78,6 +79,10 @@ _LASTING = (ModuleType, type, FunctionType, PurePath, re.Pattern, ReadOnce)
 """Types whose objects cannot change in place: libraries' modules, functions and classes."""
 
 
+_NAMES_OF_CODE = {"code", "class", "type", "library", "module"}
+"""Parts that are texts about code: none of them can be the name of a module for it."""
+
+
 class _Search:
     """One search through all that a function reads."""
 
@@ -88,21 +93,17 @@ class _Search:
         self.followed: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.facts: dict[str, bytes] = {}
+        self.hidden: set[str] = set()
+        #: How many were followed, and searched for subclasses.
+        self.done = self.checked = 0
 
     def run(self, root: Any) -> Identity:
         if is_followed(root):
             self._refer(root)
         else:
             self._add("function", root)
-        done = checked = 0  # how many were followed, and searched for subclasses
-        while done < len(self.followed):  # grows on the way
-            self._add_all(self.followed[done], lambda thing: self._parts(thing, root))
-            done += 1
-            while self.detector.with_subclasses and checked < done == len(self.followed):
-                self._add_all(
-                    self.followed[checked], lambda one: subclass_parts(one, self.detector)
-                )
-                checked += 1
+        while self.done < len(self.followed) or self._add_hidden():
+            self._follow(root)
         text = b"".join(
             label.encode("utf-8", "replace") + b"=%d:" % len(digest) + digest
             for label, digest in self.facts.items()
@@ -114,6 +115,27 @@ class _Search:
             self.values,
             self.followed,
         )
+
+    def _follow(self, root: Any) -> None:
+        """Add the parts of all that is referred to, which grows on the way."""
+        while self.done < len(self.followed):
+            self._add_all(self.followed[self.done], lambda thing: self._parts(thing, root))
+            self.done += 1
+            while self.detector.with_subclasses and self.checked < self.done == len(self.followed):
+                self._add_all(
+                    self.followed[self.checked], lambda one: subclass_parts(one, self.detector)
+                )
+                self.checked += 1
+
+    def _add_hidden(self) -> bool:
+        """Add what no name leads to; whether there was more of it than before."""
+        before = len(self.hidden)
+        for label, parts in hidden_parts(self.followed, self.detector):
+            if label not in self.hidden:
+                self.hidden.add(label)
+                for name, part in parts():
+                    self._add(name, part)
+        return len(self.hidden) > before
 
     def _parts(self, thing: Any, root: Any) -> Iterator[Part]:
         if thing is root and isinstance(thing, FunctionType):
@@ -133,6 +155,8 @@ class _Search:
             ) from error
 
     def _add(self, label: str, part: Any) -> None:
+        if label.rpartition(": ")[2] not in _NAMES_OF_CODE:
+            self.detector.reads.note(part)
         while label in self.facts:
             label += "'"  # two functions of one name
         try:

@@ -209,6 +209,11 @@ def find_texts(code: CodeType) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def find_blobs(code: CodeType) -> frozenset[bytes]:
+    """Every bytes constant in *code*."""
+    return frozenset(one for inner in walk(code) for one in inner.co_consts if type(one) is bytes)
+
+
 def walk(code: CodeType) -> Iterator[CodeType]:
     """*code* and every code object nested in it."""
     yield code

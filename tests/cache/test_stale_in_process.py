@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copyreg
 import gc
 import importlib
 import linecache
 import os
 import subprocess
 import sys
+import textwrap
 import types
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -352,3 +355,75 @@ def test_another_version_of_a_library(tmp_path: Path, place: int, distribution: 
         )
         printed.append(int(done.stdout))
     assert printed == [2, 2, 3], "a library counts by its version, not by its text"
+
+
+def result(notebook: Notebook, cell: str) -> list[Any]:
+    """What ``f`` gives before the cell, again, and after it."""
+    pipeline = Pipeline([notebook["f"]], cache=MemoryCache())
+    before = [pipeline.run({"x": 3}, "f"), pipeline.run({"x": 3}, "f")]
+    notebook.run(cell)
+    return [*before, pipeline.run({"x": 3}, "f")]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        pytest.param(
+            "from fractions import Fraction\nFraction.acc = lambda self: 1\n"
+            "@node\ndef f(x): return Fraction(x).acc()",
+            "Fraction.acc = lambda self: 2",
+            id="attribute of a library's class, again",
+        ),
+        pytest.param(
+            "import textwrap\n@node\ndef f(x): return textwrap.fill('a')",
+            "added = 1\ntextwrap.TextWrapper.fill = lambda self, text: 'b'",
+            id="attribute of a library's class, new",
+        ),
+        pytest.param(
+            "class M:\n    k: int\n@node\ndef f(x): return str(M.__annotations__)",
+            "M.__annotations__['k'] = float",
+            id="annotation of a class",
+        ),
+        pytest.param(
+            "def g(x: int): return x\n@node\ndef f(x): return str(g.__annotations__)",
+            "g.__annotations__['x'] = float",
+            id="annotation of a function",
+        ),
+        pytest.param(
+            "def g(x): return x\n@node\ndef f(x): return g.__doc__",
+            "g.__doc__ = 'new'",
+            id="docstring",
+        ),
+        pytest.param(
+            "import types\ns = types.ModuleType('settings')\ns.K = 1\n@node\ndef f(x): return s.K",
+            "s.K = 2",
+            id="module made at run time",
+        ),
+        pytest.param(
+            "import abc\nclass B(abc.ABC): pass\nclass A: pass\n"
+            "@node\ndef f(x): return isinstance(A(), B)",
+            "B.register(A)",
+            id="registered class",
+        ),
+        pytest.param(
+            "import copyreg, copy\nclass A:\n    def __init__(self, k): self.k = k\n"
+            "@node\ndef f(x): return copy.copy(A(x)).k",
+            "def reduced(one): return A, (one.k + 1,)\ncopyreg.pickle(A, reduced)",
+            id="copyreg",
+        ),
+    ],
+)
+def test_libraries_and_descriptions_are_changed(notebook: Notebook, text: str, cell: str) -> None:
+    saved, fill = copyreg.dispatch_table.copy(), textwrap.TextWrapper.fill
+    try:
+        notebook.run(text)
+        first, again, after = result(notebook, cell)
+        fresh = notebook["f"](3)
+    finally:
+        copyreg.dispatch_table.clear()
+        copyreg.dispatch_table.update(saved)
+        textwrap.TextWrapper.fill = fill  # type: ignore[method-assign]
+        if hasattr(Fraction, "acc"):
+            del Fraction.acc  # type: ignore[attr-defined]
+    assert first == again
+    assert first != after == fresh

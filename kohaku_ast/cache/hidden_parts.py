@@ -1,0 +1,281 @@
+"""Parts that no name in the code leads to: modules by their names as text, what the user has put
+into libraries, classes inside pickles, codecs, docstrings and annotations that code reads.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import pickle
+import re
+import sys
+from collections.abc import Callable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any
+
+from kohaku_ast.cache.change_detector import ChangeDetector, OptionalPart, Part
+from kohaku_ast.cache.code_dependencies import named_module_parts, namespace_parts
+from kohaku_ast.cache.code_text import find_file
+from kohaku_ast.cache.library_changes import library_changes
+from kohaku_ast.user_code import is_local_function, is_local_name
+
+HiddenPart = tuple[str, Callable[[], Iterator[Part]]]
+"""A label, and the call that gives the parts: each label is asked once."""
+
+
+def hidden_parts(followed: list[Any], detector: ChangeDetector) -> Iterator[HiddenPart]:
+    """The hidden parts of all that a search has followed so far."""
+    reads = detector.reads
+    if reads.takes_names:
+        yield from _namespaces(followed, detector)
+    if reads.takes_modules:
+        yield from _named_modules(detector)
+    if reads.names & _READS_PICKLES:
+        for blob in reads.blobs:
+            yield from _pickled(blob)
+    if reads.names & _READS_CODECS:
+        yield from _codecs(reads.texts, detector)
+    for thing in followed:
+        described = _described(thing, reads.names)
+        if described:
+            yield (
+                f"description of {id(thing)}",
+                functools.partial(_description, described, detector),
+            )
+    yield from _changes(detector)
+
+
+def _namespaces(followed: list[Any], detector: ChangeDetector) -> Iterator[HiddenPart]:
+    """All globals of the functions: code looks names up with ``eval`` or ``globals``."""
+    for thing in followed:
+        if isinstance(thing, FunctionType) and is_local_function(thing):
+            found = thing.__globals__
+            yield f"globals {id(found)}", functools.partial(_optional, found, detector)
+
+
+def _optional(found: dict[str, Any], detector: ChangeDetector) -> Iterator[Part]:
+    name = found.get("__name__")
+    for label, part in namespace_parts(found, detector):
+        yield f"{name}: {label}", OptionalPart(part)
+
+
+def _named_modules(detector: ChangeDetector) -> Iterator[HiddenPart]:
+    """The user's modules whose names are texts: ``"module"``, ``"module.f"``, ``"module:f"``."""
+    for text in sorted(detector.reads.texts):
+        name = text.partition(":")[0]
+        while name and all(part.isidentifier() for part in name.split(".")):
+            if find_file(name) or _is_made(name):
+                if name not in detector.reads.modules:
+                    yield name, functools.partial(named_module_parts, name, detector)
+                break
+            name = name.rpartition(".")[0]
+
+
+def _is_made(name: str) -> bool:
+    """Whether *name* is a module of the user's without a file."""
+    return name in sys.modules and name != "__main__" and is_local_name(name)
+
+
+_READS_PICKLES = {"loads", "load", "Unpickler"}
+_PICKLE = re.compile(rb"\x80[\x00-\x05].*\.|[(c\]}].*\.", re.DOTALL)
+
+
+def _pickled(blob: bytes) -> Iterator[HiddenPart]:
+    for module, name in pickled_names(blob):
+        found = _look_up(module, name)
+        if found is not None:
+            label = f"pickled {module}.{name}"
+            yield label, functools.partial(_one, label, found)
+
+
+def _one(label: str, part: Any) -> Iterator[Part]:
+    yield label, part
+
+
+def pickled_code(blob: bytes) -> list[Any]:
+    """The functions and classes of the user's that the pickle *blob* names; none if it is no
+    pickle.
+    """
+    found = [_look_up(*one) for one in pickled_names(blob)]
+    return [one for one in found if one is not None]
+
+
+def pickled_names(blob: bytes) -> list[tuple[str, str]]:
+    """Module and name of all that *blob* refers to, if it is a pickle. Nothing of it runs."""
+    if not _PICKLE.fullmatch(blob):
+        return []
+    reader = _Names(io.BytesIO(blob))
+    try:
+        reader.load()
+    except Exception:  # it is no pickle, or one that stubs cannot build to its end
+        pass
+    return sorted(reader.names)
+
+
+class _Stub:
+    """Stands for any class or function: it can be called and filled as pickle does."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Stub:
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> _Stub:
+        return self
+
+    def __setstate__(self, state: Any) -> None: ...
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+    def append(self, value: Any) -> None: ...
+    def extend(self, values: Any) -> None: ...
+
+
+class _Names(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, buffers=iter(lambda: b"", None))
+        self.names: set[tuple[str, str]] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        self.names.add((module, name))
+        return _Stub
+
+    def persistent_load(self, pid: Any) -> Any:
+        return _Stub()
+
+
+def _look_up(module: str, name: str) -> Any:
+    """The user's function or class; the loading of a module that is not loaded is left to the run,
+    whose text counts then.
+    """
+    if not is_local_name(module) or find_file(module) is None:
+        return None
+    found: Any = sys.modules.get(module)
+    if found is None:
+        return _Unloaded(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, (type, FunctionType, ModuleType)) else None
+
+
+class _Unloaded:
+    """A module of the user's that is not loaded: it counts by its text."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __kogine_fingerprint__(self) -> tuple[str, str | None]:
+        from kohaku_ast.cache.code_text import module_text
+
+        return self.name, module_text(self.name)
+
+
+_READS_CODECS = {
+    "encode", "decode", "open", "fdopen", "read_text", "write_text", "TextIOWrapper", "str",
+    "bytes", "lookup", "lookup_error", "getencoder", "getdecoder", "getreader", "getwriter",
+    "iterencode", "iterdecode", "EncodedFile", "reconfigure",
+}  # fmt: skip
+_CODEC = re.compile(r"[A-Za-z][\w.+-]{0,40}")
+
+
+def _codecs(texts: set[str], detector: ChangeDetector) -> Iterator[HiddenPart]:
+    """The user's codecs and handlers of errors whose names are texts"""
+    for text in sorted(texts):
+        if _CODEC.fullmatch(text) and not _is_of_python(text) and any(_codec(text)):
+            yield f"codec {text}", functools.partial(_codec_parts, text, detector)
+
+
+def _is_of_python(text: str) -> bool:
+    from encodings.aliases import aliases
+
+    name = text.lower().replace("-", "_")
+    return name in aliases or name in aliases.values()
+
+
+def _codec(text: str) -> tuple[Any, ...]:
+    """The functions of the user's that make up a codec or a handler, or None in their places."""
+    import codecs
+
+    found: list[Any] = []
+    try:
+        info: Any = codecs.lookup(text)
+        found += [info.encode, info.decode, info.incrementalencoder, info.incrementaldecoder]
+    except Exception:  # LookupError, and whatever a search function of the user's raises
+        pass
+    try:
+        found.append(codecs.lookup_error(text))
+    except LookupError:
+        pass
+    return tuple(one if _is_own(one) else None for one in found)
+
+
+def _is_own(one: Any) -> bool:
+    if isinstance(one, FunctionType):
+        return is_local_function(one)
+    kind = one if isinstance(one, type) else type(getattr(one, "__self__", one))
+    return one is not None and is_local_name(kind.__module__)
+
+
+def _codec_parts(text: str, detector: ChangeDetector) -> Iterator[Part]:
+    for number, part in enumerate(detector.ask(functools.partial(_codec, text))):
+        yield f"codec {text} {number}", part
+
+
+_DOCS = {"__doc__", "getdoc", "help"}
+_TYPES = {
+    "__annotations__", "get_type_hints", "get_annotations", "signature", "getfullargspec",
+    "__signature__", "__annotate__",
+}  # fmt: skip
+
+
+def _described(thing: Any, names: set[str]) -> Callable[[], tuple[str, ...]] | None:
+    """A call for the docstring, the annotations and the name of *thing*, if code reads these."""
+    if not isinstance(thing, (FunctionType, type, ModuleType)):
+        return None
+    docs, types = bool(names & _DOCS), bool(names & _TYPES)
+    renamed = "__name__" in names and isinstance(thing, FunctionType) and _is_renamed(thing)
+    if not (docs or types or renamed):
+        return None
+    return functools.partial(_descriptions, thing, docs, types, renamed)
+
+
+def _is_renamed(function: FunctionType) -> bool:
+    """Whether its name is neither that of its code nor, as ``functools.wraps`` makes it, that of
+    another function that counts.
+    """
+    wrapped = getattr(function, "__wrapped__", None)
+    return function.__name__ not in (function.__code__.co_name, getattr(wrapped, "__name__", ""))
+
+
+def _descriptions(thing: Any, docs: bool, types: bool, renamed: bool) -> tuple[str, ...]:
+    found = [str(thing.__doc__)] if docs else []
+    if types:
+        try:
+            hints = dict(thing.__annotations__)
+        except Exception:  # it has none, or a lazy one raises
+            hints = {}
+        found += [f"{name}: {_type_text(hint)}" for name, hint in hints.items()]
+    return (*found, thing.__name__ if renamed else "")
+
+
+def _type_text(hint: object) -> str:
+    if isinstance(hint, type):
+        return f"{hint.__module__}.{hint.__qualname__}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", str(hint))
+
+
+def _description(
+    describe: Callable[[], tuple[str, ...]], detector: ChangeDetector
+) -> Iterator[Part]:
+    yield "described", detector.ask(describe)
+
+
+def _changes(detector: ChangeDetector) -> Iterator[HiddenPart]:
+    """What the user has put into libraries, as far as the code can reach it."""
+    reads = detector.reads
+    for change in detector.ask(library_changes):
+        if change.is_reached(reads.names | reads.texts, reads.libraries):
+            yield change.label, functools.partial(_change_part, change.label, change.read, detector)
+
+
+def _change_part(label: str, read: Callable[[], Any], detector: ChangeDetector) -> Iterator[Part]:
+    value = detector.ask(read)
+    if type(value) is not tuple or value:
+        yield label, OptionalPart(value)

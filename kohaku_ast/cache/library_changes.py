@@ -1,0 +1,240 @@
+"""What the user's code has put into libraries: attributes of their classes and modules, entries of
+their registries. No name in the code of a node need lead to it: ``frame.acc``, ``copy.copy(x)``.
+
+State of this process: the changes that were found, until more modules are loaded.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FunctionType, MappingProxyType, ModuleType
+from typing import Any
+
+from kohaku_ast.cache.change_detector import MISSING
+from kohaku_ast.user_code import (
+    is_library_class,
+    is_local_function,
+    is_local_module,
+    is_local_name,
+)
+
+
+@dataclass(frozen=True)
+class LibraryChange:
+    """An attribute of a library's class or module, or a registry of a library, with its value."""
+
+    #: The top-level package of the owner.
+    package: str
+    #: The name of the attribute; empty for a registry, which belongs to every name.
+    name: str
+    #: How an explanation calls it.
+    label: str
+    #: Reads the value as it is now.
+    read: Callable[[], Any]
+
+    def is_reached(self, names: set[str], packages: set[str]) -> bool:
+        """Whether code that has *names* and uses *packages* may depend on it. An operator needs no
+        name, the library may call its own methods, and every library may copy or pickle.
+        """
+        special = self.name.startswith("__") and self.name.endswith("__")
+        return special or self.name in names or self.package in (*packages, "copyreg")
+
+
+def library_changes() -> tuple[LibraryChange, ...]:
+    """All changes, sorted: the same object as long as there are no others. They are searched for
+    (in 20 ms with pandas) when a module was loaded, and when a notebook has run a cell.
+    """
+    main = sys.modules.get("__main__")
+    is_file = main is None or not str(getattr(main, "__file__", "<")).startswith("<")
+    cells = 0 if is_file else len(vars(main))  # a cell adds names
+    state = len(sys.modules), cells
+    if _found.get("state") != state:
+        changes = {one.label: one for one in _search()}
+        if [one.label for one in _found.get("changes", ())] != sorted(changes):
+            _found["changes"] = tuple([one for _, one in sorted(changes.items())])
+        _found["state"] = state
+    return _found.get("changes", ())  # type: ignore[no-any-return]
+
+
+_found: dict[str, Any] = {}
+
+
+def _search() -> Iterator[LibraryChange]:
+    yield from _of_classes()
+    yield from _of_texts()
+    yield from _of_functions()
+    for module, name in _TABLES:
+        table = vars(sys.modules[module]).get(name) if module in sys.modules else None
+        if table is not None:
+            yield _change(module, "", f"{module}.{name}", functools.partial(_own_entries, table))
+
+
+_TABLES = (
+    ("copyreg", "dispatch_table"), ("shutil", "_ARCHIVE_FORMATS"), ("shutil", "_UNPACK_FORMATS"),
+    ("sqlite3", "adapters"), ("sqlite3", "converters"),
+)  # fmt: skip
+"""Tables of the standard library that functions like ``copyreg.pickle`` write."""
+
+
+def _change(module: str, name: str, label: str, read: Callable[[], Any]) -> LibraryChange:
+    return LibraryChange(module.partition(".")[0], name, label, read)
+
+
+def _own_entries(table: Any) -> tuple[tuple[str, Any], ...]:
+    """The entries of a table that hold a function or class of the user's, sorted by key."""
+    found = [(_key_text(key), value) for key, value in list(table.items()) if _is_own(value)]
+    return tuple(sorted(found, key=lambda one: one[0]))
+
+
+def _key_text(key: Any) -> str:
+    return f"{key.__module__}.{key.__qualname__}" if isinstance(key, type) else repr(key)
+
+
+def _is_own(value: Any, depth: int = 2) -> bool:
+    """Whether *value* is a function, a class or an object of the user's, or holds one."""
+    if isinstance(value, FunctionType):
+        # A named tuple's own functions belong to a module that does not exist, as Cython's do.
+        return is_local_function(value) and value.__module__ in sys.modules
+    kind = type(value)
+    module = value.__module__ if isinstance(value, type) else kind.__module__
+    if module != "builtins" and module in sys.modules and is_local_name(module):
+        return True
+    if isinstance(value, type):
+        return False
+    if not depth:
+        return False
+    if isinstance(value, property):
+        return any(_is_own(one, 0) for one in (value.fget, value.fset, value.fdel))
+    if isinstance(value, (staticmethod, classmethod)):
+        return _is_own(value.__func__, depth - 1)
+    if kind in (tuple, list):
+        return any(_is_own(one, depth - 1) for one in value)
+    held = getattr(value, "__dict__", None)
+    return type(held) is dict and any(_is_own(one, depth - 1) for one in held.values())
+
+
+_DULL = (str, int, float, bool, bytes, type(None), dict, ModuleType)
+"""Types of most attributes of classes: nothing in them is looked at."""
+_BUILT_IN = {"member_descriptor", "getset_descriptor", "method_descriptor", "wrapper_descriptor",
+             "classmethod_descriptor", "builtin_function_or_method"}  # fmt: skip
+
+
+def _of_classes() -> Iterator[LibraryChange]:
+    """Functions, classes and objects of the user's that are attributes of a library's class, and
+    the user's classes that are registered with an abstract one.
+    """
+    for cls in _library_classes():
+        label = f"{cls.__module__}.{cls.__qualname__}"
+        for name, value in list(vars(cls).items()):
+            kind = type(value)
+            if kind in _DULL or kind.__name__ in _BUILT_IN or not _is_own(value):
+                continue
+            yield _change(cls.__module__, name, f"{label}.{name}", _reader(cls, name))
+        if "_abc_impl" in vars(cls) and registered_with(cls):
+            yield _change(
+                cls.__module__, "", f"{label} has", functools.partial(registered_with, cls)
+            )
+
+
+def _library_classes() -> Iterator[type]:
+    seen: set[int] = set()  # a class may have no hash
+    waiting: list[Any] = [object]
+    local: dict[str, bool] = {}
+    while waiting:
+        for cls in type.__subclasses__(waiting.pop()):
+            if id(cls) in seen:
+                continue
+            seen.add(id(cls))
+            waiting.append(cls)
+            module = cls.__module__
+            if not isinstance(module, str) or module.partition(".")[0] == "kohaku_ast":
+                continue
+            if module not in local:
+                local[module] = is_local_name(module)
+            if not local[module] and cls.__flags__ & (1 << 9):  # Python may set its attributes
+                yield cls
+
+
+def registered_with(cls: type) -> tuple[str, ...]:
+    """The names of the user's classes that were registered with the abstract class *cls*."""
+    import _abc  # type: ignore[import-not-found]  # of typeshed
+
+    found = [reference() for reference in _abc._get_dump(cls)[0]]
+    own = [one for one in found if one is not None and is_local_name(one.__module__)]
+    return tuple(sorted(f"{one.__module__}.{one.__qualname__}" for one in own))
+
+
+def _of_functions() -> Iterator[LibraryChange]:
+    """Generic functions of libraries (``functools.singledispatch``) with the user's entries."""
+    for module in list(sys.modules.values()):
+        if type(module) is not ModuleType or is_local_module(module):
+            continue
+        for name, value in list(vars(module).items()):
+            if type(value) is FunctionType and value.__dict__:
+                table = value.__dict__.get("registry")
+                if isinstance(table, (dict, MappingProxyType)) and _own_entries(table):
+                    label = f"{module.__name__}.{name} has"
+                    yield _change(
+                        module.__name__, "", label, functools.partial(_own_entries, table)
+                    )
+
+
+_STORES = (
+    re.compile(r"^[ \t]*([A-Za-z_][\w.]*)\.(\w+)[ \t]*(?::[^=\n]*)?[-+*/|&]?=(?!=)", re.MULTILINE),
+    re.compile(r"\bsetattr\(\s*([A-Za-z_][\w.]*)\s*,\s*['\"](\w+)['\"]"),
+)
+"""``Fraction.limit = 3`` and ``setattr(Fraction, "limit", 3)``: a plain value does not show who set
+it, the text of the user's modules does."""
+
+
+def _of_texts() -> Iterator[LibraryChange]:
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if type(path) is not str or not path.endswith(".py") or not is_local_module(module):
+            continue
+        for chain, name in _stores_in(path):
+            owner = _owner(chain, vars(module))
+            if owner is None:
+                continue
+            if isinstance(owner, ModuleType):
+                label = home = owner.__name__
+            else:
+                home, label = owner.__module__, f"{owner.__module__}.{owner.__qualname__}"
+            yield _change(home, name, f"{label}.{name}", _reader(owner, name))
+
+
+@functools.lru_cache(maxsize=1024)
+def _stores_in(path: str) -> tuple[tuple[str, str], ...]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return ()
+    found = {one for pattern in _STORES for one in pattern.findall(text)}
+    return tuple(sorted(one for one in found if one[0] not in ("self", "cls")))
+
+
+def _owner(chain: str, namespace: dict[str, Any]) -> Any:
+    """The library's module or class that *chain* leads to in a module of the user's, or None."""
+    first, *rest = chain.split(".")
+    value = namespace.get(first, vars(builtins).get(first))
+    for name in rest:
+        if not isinstance(value, (ModuleType, type)):
+            return None
+        value = vars(value).get(name)
+    if isinstance(value, ModuleType):
+        return None if is_local_module(value) else value
+    return value if isinstance(value, type) and is_library_class(value) else None
+
+
+def _reader(owner: Any, name: str) -> Callable[[], Any]:
+    return functools.partial(_read, owner, name)
+
+
+def _read(owner: Any, name: str) -> Any:
+    return vars(owner).get(name, MISSING)
