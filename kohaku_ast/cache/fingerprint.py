@@ -50,9 +50,16 @@ def encoded(value: object, refer: Refer | None = None) -> bytes:
     """*value* as unambiguous bytes, short for plain values. Code in it is encoded by *refer*, or in
     full without it. Raises Unhashable.
     """
+    return encoded_with_objects(value, refer)[0]
+
+
+def encoded_with_objects(value: object, refer: Refer | None = None) -> tuple[bytes, list[Any]]:
+    """The same, and the objects in *value* that are more than their content, in the order in which
+    they were met: a program can compare them by ``is``, or change them.
+    """
     kind = type(value)
     if kind in _PLAIN:
-        return _PLAIN[kind](value)
+        return _PLAIN[kind](value), []
     writer = Writer(refer)
     try:
         writer.write(value)
@@ -63,7 +70,7 @@ def encoded(value: object, refer: Refer | None = None) -> bytes:
         raise
     except Exception as error:  # the value's own __reduce__, __getstate__, properties
         raise Unhashable(value, f"{type(error).__name__}: {error}") from error
-    return writer.done()
+    return writer.done(), writer.alive
 
 
 def is_plain(value: object) -> bool:
@@ -82,7 +89,8 @@ class Writer:
         self._parts: list[bytes] = []
         self.put = self._parts.append
         self._numbers: dict[int, int] = {}
-        self._alive: list[Any] = []  # an id is unique only as long as its object lives
+        #: The objects that have numbers: an id is unique only as long as its object lives.
+        self.alive: list[Any] = []
         self._followed: list[Any] = []
         self._refer = refer
         self.sets = sets
@@ -122,21 +130,21 @@ class Writer:
 
     def _try(self, value: object) -> None:
         """Write *value*, or a mark if it has no fingerprint."""
-        parts, known, followed = len(self._parts), len(self._alive), len(self._followed)
+        parts, known, followed = len(self._parts), len(self.alive), len(self._followed)
         try:
             self.write(value)
         except Unhashable:
-            del self._parts[parts:], self._alive[known:], self._followed[followed:]
+            del self._parts[parts:], self.alive[known:], self._followed[followed:]
             self._numbers = {key: one for key, one in self._numbers.items() if one < known}
             self.put(b"?")
 
     def is_known(self, value: object) -> bool:
         """Whether *value* was met before: then its number is written, else it gets a number."""
         number = self._numbers.setdefault(id(value), len(self._numbers))
-        if number < len(self._alive):
+        if number < len(self.alive):
             self.put(b"@%d;" % number)
             return True
-        self._alive.append(value)
+        self.alive.append(value)
         return False
 
     def follow(self) -> None:
@@ -333,11 +341,36 @@ def _write_array(writer: Writer, value: Any, numpy: Any) -> bool:
     dtype = value.dtype.str if value.dtype.names is None else repr(value.dtype.descr)
     writer.put(b"A")
     writer.write((dtype, value.dtype.name, value.shape))  # two kinds of 8-bit floats have one str
+    unusual = _unusual(value)
+    if unusual:  # most arrays have none, and keys of before stay as they are
+        writer.put(b"U")
+        writer.write(unusual)
     if value.dtype.hasobject:
         writer.write_list(value.ravel().tolist())
     else:
         _digest(writer, numpy.ascontiguousarray(value).reshape(-1).view(numpy.uint8))
     return True
+
+
+def _unusual(array: Any) -> list[Any]:
+    """What a program can see of an array besides type, shape and items, where it is not as usual:
+    another order in memory, no right to write, metadata of the type.
+    """
+    found: list[Any] = []
+    if not array.flags.c_contiguous:
+        found.append(("strides", array.strides))
+    if not array.flags.writeable:
+        found.append("read-only")
+    return found + _metadata(array.dtype)
+
+
+def _metadata(dtype: Any) -> list[Any]:
+    """The metadata of a type and of its fields."""
+    found: list[Any] = [] if dtype.metadata is None else [dict(dtype.metadata)]
+    for name in dtype.names or ():
+        inner = _metadata(dtype.fields[name][0])
+        found += [(name, inner)] if inner else []
+    return found + (_metadata(dtype.base) if dtype.subdtype else [])
 
 
 def _digest(writer: Writer, flat: Any) -> None:
@@ -369,7 +402,7 @@ def _write_column(writer: Writer, value: Any, pandas: Any) -> bool:
     writer.put(b"ea")
     writer.write(str(value.dtype))
     if isinstance(value, pandas.Categorical):
-        writer.write((value.codes, value.categories, value.ordered))
+        writer.write((value.codes.copy(), value.categories, value.ordered))  # a view is read-only
     else:
         missing = value.isna()
         writer.write(missing)
@@ -383,6 +416,8 @@ def _tensor(writer: Writer, value: Any, torch: Any) -> bool:
         return False
     _mark(writer, b"t", value)
     writer.write((str(value.dtype), tuple(value.shape), value.device.type, value.requires_grad))
+    if not value.is_contiguous():
+        writer.write(("strides", tuple(value.stride())))
     flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
     if flat.numel():
         import ctypes  # torch may be installed without numpy

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from enum import Enum
 from hashlib import blake2b
+from pathlib import PurePath
+from types import FunctionType, ModuleType
 from typing import Any
 
 from kohaku_ast.cache.change_detector import ChangeDetector
@@ -20,7 +23,14 @@ from kohaku_ast.cache.code_identity import (
     identify,
 )
 from kohaku_ast.cache.disk import WarnOnce
-from kohaku_ast.cache.fingerprint import Unhashable, encoded, fingerprint, is_plain
+from kohaku_ast.cache.fingerprint import (
+    Unhashable,
+    encoded,
+    encoded_with_objects,
+    fingerprint,
+    is_plain,
+)
+from kohaku_ast.cache.hidden_parts import pickled_code
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
@@ -86,7 +96,7 @@ class Lineage:
         self._state = self.keys.look()
         self._upstream = self._state.upstream
         self._inputs = inputs
-        self._tokens: dict[str, bytes | Unhashable] = {}
+        self._tokens: dict[str, _Token | Unhashable] = {}
 
     def key_of(self, node: NodeLike) -> str | None:
         """The key of the outputs of *node*; None if it has none, with a warning once."""
@@ -97,6 +107,7 @@ class Lineage:
             self.keys.warnings.warn(upstream_key.reason, upstream_key.reason)
             return None
         parts = [upstream_key.digest]
+        objects = []
         for name in upstream_key.inputs:
             token = self._tokens.get(name)
             if token is None:
@@ -105,8 +116,11 @@ class Lineage:
                 reason = unhashable_input(self.keys.plan, name, token)
                 self.keys.warnings.warn(reason, reason)
                 return None
-            parts.append(b"%d:" % len(token))
-            parts.append(token)
+            parts.append(b"%d:" % len(token[0]))
+            parts.append(token[0])
+            objects.append(token[1])
+        if sum(map(bool, objects)) > 1:
+            parts.append(_shared(objects))
         return blake2b(b"".join(parts), digest_size=20).hexdigest()
 
     def why_not(self, node: NodeLike) -> str:
@@ -132,8 +146,8 @@ class Lineage:
         """Whether a given value or the output of a node replaces a default."""
         return name in self._inputs or name in self.keys.outputs
 
-    def _token(self, name: str) -> bytes | Unhashable:
-        found: bytes | Unhashable
+    def _token(self, name: str) -> _Token | Unhashable:
+        found: _Token | Unhashable
         try:
             found = _token(self._inputs[name])
         except Unhashable as error:
@@ -142,10 +156,44 @@ class Lineage:
         return found
 
 
-def _token(value: Any) -> bytes:
+_Token = tuple[bytes, list[Any]]
+"""A value as bytes, and the objects in it that are more than their content."""
+
+
+def _token(value: Any) -> _Token:
     if type(value) is object:
         raise Unhashable(value, "known by its identity only")
-    return encoded(value, digest_of_code)
+    named = pickled_code(value) if type(value) is bytes else ()
+    if named:
+        return encoded((value, *named), digest_of_code), []
+    return encoded_with_objects(value, digest_of_code)
+
+
+def _shared(inputs: list[list[Any]]) -> bytes:
+    """Which objects several inputs share, so that one list given twice differs from two equal ones;
+    empty if there are none.
+    """
+    places: dict[int, tuple[int, int]] = {}
+    shared: list[tuple[int, int, int, int]] = []
+    for number, objects in enumerate(inputs):
+        for at, one in enumerate(objects):
+            first = places.setdefault(id(one), (number, at))
+            if first[0] != number and _can_change(one):
+                shared.append((*first, number, at))
+                if at == 0:
+                    break  # the whole value: all that is in it is shared
+    return encoded(tuple(shared)) if shared else b""
+
+
+_CONTAINERS = (list, dict, set, bytearray)
+_LASTING = (type, FunctionType, ModuleType, Enum, PurePath)
+
+
+def _can_change(one: Any) -> bool:
+    kind = type(one)
+    if kind in _CONTAINERS or kind.__module__.partition(".")[0] in ("numpy", "torch"):
+        return not kind.__name__.endswith("dtype") and "DType" not in kind.__name__
+    return hasattr(one, "__dict__") and not isinstance(one, _LASTING)
 
 
 def unhashable_input(plan: Plan, name: str, error: Unhashable) -> str:

@@ -13,6 +13,17 @@ from kohaku_ast.cache.fingerprint import fingerprint
 np = pytest.importorskip("numpy")
 
 A = np.arange(6)
+B = A.reshape(2, 3)
+
+
+def read_only(array: Any) -> Any:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def noted(unit: str) -> Any:
+    return np.dtype("f8", metadata={"unit": unit})
 
 
 @pytest.mark.parametrize(
@@ -28,6 +39,17 @@ A = np.arange(6)
         pytest.param(np.array(1), np.int64(1), id="array without dimensions and scalar"),
         pytest.param(np.array([1, "a"], object), np.array([1, "b"], object), id="objects"),
         pytest.param(np.zeros(0), np.zeros((0, 3)), id="empty"),
+        pytest.param(B, np.asfortranarray(B), id="order in memory"),
+        pytest.param(B.T, np.ascontiguousarray(B.T), id="order of a view"),
+        pytest.param(A[::2], A[::2].copy(), id="view with gaps"),
+        pytest.param(A[::-1], A[::-1].copy(), id="view in reverse"),
+        pytest.param(np.asfortranarray(B), np.asfortranarray(B.copy()[:, ::-1])[:, ::-1], id="another order"),
+        pytest.param(A, read_only(A), id="read-only"),
+        pytest.param(np.broadcast_to(A, (2, 6)), np.stack([A, A]), id="broadcast"),
+        pytest.param(np.zeros(1), np.zeros(1, noted("m")), id="metadata or none"),
+        pytest.param(np.zeros(1, noted("m")), np.zeros(1, noted("s")), id="metadata"),
+        pytest.param(np.zeros(1, [("a", noted("m"))]), np.zeros(1, [("a", noted("s"))]), id="metadata of a field"),
+        pytest.param(np.zeros(1, [("a", noted("m"), 2)]), np.zeros(1, [("a", "f8", 2)]), id="metadata of a subarray"),
         pytest.param(np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 0]), id="mask"),
         pytest.param(np.zeros(2, "i4,f4"), np.zeros(2, [("a", "i4"), ("b", "f4")]), id="names of fields"),
         pytest.param(np.random.default_rng(1), np.random.default_rng(2), id="generators"),
@@ -42,8 +64,10 @@ def test_differ(one: Any, other: Any) -> None:
     ("one", "other"),
     [
         pytest.param(A, A.copy(), id="copies"),
-        pytest.param(A.reshape(2, 3).T, np.ascontiguousarray(A.reshape(2, 3).T), id="layout"),
-        pytest.param(A[::2], A[::2].copy(), id="views"),
+        pytest.param(A[1:], A[1:].copy(), id="views"),
+        pytest.param(np.asfortranarray(B), np.asfortranarray(B), id="order of Fortran"),
+        pytest.param(read_only(A), read_only(A), id="read-only"),
+        pytest.param(np.zeros(1, noted("m")), np.zeros(1, noted("m")), id="metadata"),
         pytest.param(np.random.default_rng(1), np.random.default_rng(1), id="generators"),
         pytest.param(np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 1]), id="mask"),
     ],
@@ -85,6 +109,39 @@ def test_how_a_table_was_built_does_not_count() -> None:
     other = pd.DataFrame({"a": [1, 2]})
     other["b"] = [3, 4]
     assert fingerprint(one) == fingerprint(other)
+
+
+OBSERVED = """\
+import numpy as np
+from kohaku_ast import MemoryCache, Pipeline, node
+
+@node
+def seen(x):
+    unit = (x.dtype.metadata or {}).get("unit")
+    return x.ravel(order="K").tolist(), x.flags.writeable, x.flags.c_contiguous, unit
+
+b = np.arange(6).reshape(2, 3)
+frozen = b.copy()
+frozen.flags.writeable = False
+arrays = [b, np.asfortranarray(b), frozen, b.T.copy().T, b.astype(np.dtype("i8", metadata={"unit": "m"}))]
+kept = Pipeline([seen], cache=MemoryCache())
+print([kept.run({"x": one}, "seen") == Pipeline([seen]).run({"x": one}, "seen") for one in arrays * 2])
+"""
+
+
+def test_a_cached_run_sees_what_a_fresh_one_sees(tmp_path: Any) -> None:
+    (tmp_path / "flow.py").write_text(OBSERVED)
+    done = subprocess.run(
+        [sys.executable, "flow.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str([True] * 10)
+
+
+def test_order_of_tensors() -> None:
+    torch = pytest.importorskip("torch")
+    images = torch.arange(24.0).reshape(1, 2, 3, 4)
+    last = images.to(memory_format=torch.channels_last)
+    assert fingerprint(images) != fingerprint(last) == fingerprint(last.clone())
 
 
 def test_tensors() -> None:
