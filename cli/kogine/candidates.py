@@ -183,7 +183,9 @@ def _kinds(reading: Reading) -> set[str]:
         return {"none", *_kinds(reading[1])}
     if reading[0] == "union":
         return {kind for inner in reading[1:] for kind in _kinds(inner)}
-    return {reading[0]}
+    if reading[0] in ("inferred", "call"):
+        return _kinds(reading[1])
+    return {"int" if reading[0] == "number" else reading[0]}
 
 
 def _choices(reading: Reading) -> list[str]:
@@ -197,6 +199,8 @@ def _choices(reading: Reading) -> list[str]:
         return list(reading[2] or ())
     if kind == "optional":
         return [*_choices(reading[1]), "None"]
+    if kind == "inferred":
+        return _choices(reading[1])
     return [text for inner in reading[1:] for text in _choices(inner)] if kind == "union" else []
 
 

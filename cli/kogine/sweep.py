@@ -26,7 +26,7 @@ from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.overrides import Override, place_of
+from kohaku_ast.runner.overrides import Override, place_of, resolved_targets
 from kohaku_ast.store.record import find_runs
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.values import read
@@ -236,8 +236,8 @@ def dry_run(sweep: Sweep, binder: Binder) -> int:
         print(visible(f"axis {', '.join(axis.targets)}: {size} of {axis.shown}"))
     shown = 0
     for number, config in enumerate(islice(sweep, _MOST_ROWS), start=1):
-        binder.bind(config)
-        pairs = [f"{one}={value_text(config.globals_dict[one])}" for one in config.varied]
+        values = {**config.globals_dict, **_untyped_values(binder, config)}
+        pairs = [f"{one}={value_text(values[one])}" for one in config.varied]
         print(visible(f"{number:>5}  {' '.join(pairs)}"))
         shown = number
     total = sweep.size
@@ -247,6 +247,20 @@ def dry_run(sweep: Sweep, binder: Binder) -> int:
     sys.stdout.flush()
     print(f"{runs} run{'s' if runs != 1 else ''}; nothing was run", file=sys.stderr)
     return 0
+
+
+def _untyped_values(binder: Binder, config: Config) -> dict[str, object]:
+    """The values of parameters whose type the script does not show, as the run gets them: 0.001
+    and the text '1e-3' differ there. Raises as ``bind`` does.
+    """
+    bound = binder.bind(config)
+    resolved = resolved_targets(bound.program, binder.request(config))
+    values = bound.prepared.given.values
+    return {
+        name: values[one.target]
+        for name, one in resolved.items()
+        if one.reading in (("none",), ("any",)) and one.target in values
+    }
 
 
 def refused_without_seed(option: str) -> str:

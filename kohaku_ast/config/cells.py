@@ -78,9 +78,32 @@ def _plain(text: CellText) -> object:
     word = text.lower()
     if word in _WORDS and text in (word, word.upper(), word.capitalize()):
         return _WORDS[word]
-    if word in _NOT_FINITE:
-        return float(_NOT_FINITE[word])
-    return _number(str(text))
+    found = not_finite(text)
+    return _number(str(text)) if found is None else found
+
+
+def not_finite(text: str) -> float | None:
+    """The value of a spelling of inf or nan, as YAML, TOML, JSON or Python write them; else
+    None.
+    """
+    word = _NOT_FINITE.get(text.strip().lower())
+    return None if word is None else float(word)
+
+
+def is_finite(text: str, number: object) -> bool:
+    """Whether *number*, read from *text*, is as far from infinity as its text is: 1e999 is not."""
+    return number not in (float("inf"), float("-inf")) or not_finite(text) is not None
+
+
+def word_value(text: str) -> tuple[bool, object]:
+    """Whether *text* is one of YAML's words (true, false, null, none, inf, nan), in any case, and
+    its value.
+    """
+    word = text.strip().lower()
+    if word in _WORDS and word != "~":
+        return True, _WORDS[word]
+    found = None if "infinity" in word else not_finite(word)
+    return found is not None, found
 
 
 def _number(text: str) -> object:

@@ -230,14 +230,17 @@ def value_text(value: object) -> str:
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str) and callable(value):
         return name
-    return _one_line(value)
+    return _one_line(native(value))
 
 
 def _text(value: str) -> str:
-    is_plain = value.isprintable() and not any(char in value for char in " '\"")
-    if isinstance(value, CellText):
+    if isinstance(value, CellText) and not value.is_quoted:
         return str(value) if value.isprintable() else repr(str(value))
-    return value if value and is_plain else _one_line(value)
+    text = str(value)
+    is_plain = text.isprintable() and not any(char in text for char in " '\"")
+    # '1e-3' is another value than 1e-3, and '[1]' than [1].
+    is_text = text[:1] not in ("[", "(", "{") and native(CellText(text)) == text
+    return text if text and is_plain and is_text else repr(text)
 
 
 def _one_line(value: object) -> str:

@@ -23,7 +23,7 @@ from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask,
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep  # most configs need none of it
-from kohaku_ast.config.siblings import Siblings
+from kohaku_ast.config.siblings import Process, Siblings
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -59,6 +59,8 @@ class Loading:
         self.module = ModuleType(os.path.splitext(os.path.basename(path))[0])
         self.module.__file__ = self.file
         self.siblings: Siblings = heir.siblings if heir else Siblings()
+        #: The working folder, environment and streams that its code has set.
+        self.process = Process()
 
     @property
     def folder(self) -> str:
@@ -134,7 +136,7 @@ def execute(loading: Loading, codes: list[CodeType]) -> None:
 @contextmanager
 def config_code(loading: Loading) -> Iterator[None]:
     """Inside, code of the config may run; what it raises is a ConfigError with its own frames."""
-    with loading.siblings.visible(loading.folder, loading.module):
+    with loading.siblings.visible(loading.folder, loading.module), loading.process.inside():
         try:
             if is_silent():
                 with _interruptible():

@@ -8,11 +8,12 @@ from __future__ import annotations
 import pathlib
 
 from kohaku_ast.config.cells import native
-from kohaku_ast.value_types import Reading, describe
+from kohaku_ast.value_types import Reading, core, describe
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "int": (int,),
+    "number": (int, float),
     "float": (float, int),
     "complex": (complex, float, int),
     "str": (str,),
@@ -33,7 +34,7 @@ def fits(value: object, reading: Reading) -> bool:
     script, and for an array in place of a number.
     """
     kind = reading[0]
-    if kind == "optional":
+    if kind in ("optional", "inferred"):
         return value is None or fits(value, reading[1])
     if kind == "union":
         return any(fits(value, inner) for inner in reading[1:])
@@ -71,12 +72,16 @@ def _takes_text(reading: Reading) -> bool:
     """Whether a value of *reading* may be a text with a comma."""
     if reading[0] in ("optional", "union"):
         return any(_takes_text(inner) for inner in reading[1:])
+    if reading[0] in ("inferred", "call"):
+        return _takes_text(reading[1])
     return reading[0] in ("str", "path", "literal", "any", "none")
 
 
 def expected(cell: object, reading: Reading) -> str:
     """The message for a *cell* that is no value of *reading*."""
     near = _suggest(cell, reading) if isinstance(cell, str) else ""
+    if core(reading)[0] == "class":
+        near = ": text cannot make one. Give the object in a Python config"
     return f"expected {describe(reading)}, got {_shown(cell)}{near}"
 
 

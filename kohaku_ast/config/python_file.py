@@ -17,7 +17,7 @@ from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.config_gen import read_config_gen, read_sweep
 from kohaku_ast.config.loading import BaseValues, ConfigLayer, Loading, execute
-from kohaku_ast.config.text_values import TextValueError, parse_cell
+from kohaku_ast.config.text_values import TextValueError, none_word, parse_cell
 from kohaku_ast.errors import BrokenInstallation, ConfigError, KogineError, RefusedTarget, near
 from kohaku_ast.files import read_input
 from kohaku_ast.transform.find.source import decode, parse_text
@@ -70,7 +70,7 @@ def _compile_under_heirs(data: bytes, code: ModuleNames, loading: Loading) -> li
 
 
 def _program(data: bytes, names: Iterable[str], code: ModuleNames, loading: Loading) -> Program:
-    targets = tuple((name, is_cell(loading.above[name]), True) for name in names)
+    targets = tuple((name, _text_kind(loading.above[name]), True) for name in names)
     try:
         return load_program(data, loading.file, Request(targets))
     except RefusedTarget:
@@ -78,6 +78,11 @@ def _program(data: bytes, names: Iterable[str], code: ModuleNames, loading: Load
         rest = [name for name in names if name in code.read or not _is_refused(data, name, loading)]
         targets = tuple(one for one in targets if one[0] in rest)
         return load_program(data, loading.file, Request(targets))
+
+
+def _text_kind(value: object) -> bool | str:
+    """As in a Request: whether *value* is a cell, and its word if it may mean None."""
+    return is_cell(value) and (none_word(value) or True)
 
 
 def _is_refused(data: bytes, name: str, loading: Loading) -> bool:

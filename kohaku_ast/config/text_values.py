@@ -7,7 +7,16 @@ needs when it is read.
 
 from __future__ import annotations
 
-from kohaku_ast.config.cells import CellText, find_commas, literal, native, quote_end
+from kohaku_ast.config.cells import (
+    CellText,
+    find_commas,
+    is_finite,
+    literal,
+    native,
+    not_finite,
+    quote_end,
+    word_value,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +95,16 @@ _TRUTH |= {"false": False, "no": False, "off": False, "0": False}
 _NONE = ("None", "none", "null")
 
 
+def none_word(value: object) -> str:
+    """The word of *value*, a text or a cell, that may mean None: ``None``, ``none`` or ``null``;
+    else empty.
+    """
+    if isinstance(value, CellText) and (value.is_quoted or value.is_null):
+        return "None" if value.is_null else ""
+    word = value.strip() if isinstance(value, str) else ""
+    return word if word in _NONE else ""
+
+
 # Python refuses to print or read longer decimals; 1e999999999 would fill the memory.
 _MOST_DIGITS = 4300
 
@@ -124,12 +143,25 @@ def _whole(text: str) -> int:
     return whole
 
 
+def _read_number(text: str, reading: Reading) -> int | float:
+    """An int, or a float if *text* is no whole number."""
+    try:
+        return _read_int(text, reading)
+    except ValueError:
+        found = _read_float(text, reading)
+        if not is_finite(text, found):
+            raise
+        return found
+
+
 def _read_float(text: str, reading: Reading) -> float:
     _refuse_foreign_digits(text)
     try:
         return float(text)
     except ValueError:
-        return float(int(text, 0))  # 0x10
+        # `.inf` is YAML's spelling; 0x10 is an int for Python.
+        found = not_finite(text)
+        return float(int(text, 0)) if found is None else found
 
 
 def _read_complex(text: str, reading: Reading) -> complex:
@@ -170,6 +202,55 @@ def _read_any(text: str, reading: Reading) -> object:
         return literal(text)
     except MISFITS:
         return text
+
+
+def _read_none(text: str, reading: Reading) -> object:
+    """For a default of None: the words of YAML mean what they mean there, in any case."""
+    found, value = word_value(text)
+    return value if found else _read_any(text, reading)
+
+
+def _read_class(text: str, reading: Reading) -> object:
+    return literal(text)
+
+
+def _read_inferred(text: str, reading: Reading) -> object:
+    return None if text.strip() == "None" else fit(text, reading[1])
+
+
+def _read_argument(text: str, reading: Reading) -> object:
+    """The argument of the call that makes the default: the script's code makes the call."""
+    return fit(text, reading[1])
+
+
+def _read_date(text: str, reading: Reading) -> object:
+    """The parts of an ISO date, time or datetime, or the tuple of parts that *text* is."""
+    if text.lstrip()[:1] in ("(", "["):
+        return fit(text, ("tuple",))
+    import datetime
+
+    made = getattr(datetime, reading[1]).fromisoformat(text.strip())
+    if getattr(made, "tzinfo", None) is not None:
+        raise ValueError  # the arguments of the call have no place for it
+    names = ("year", "month", "day", "hour", "minute", "second", "microsecond")
+    parts = [getattr(made, name) for name in names if hasattr(made, name)]
+    while len(parts) > 3 and not parts[-1]:
+        parts.pop()  # as somebody would write it
+    return tuple(parts)
+
+
+def _read_made(text: str, reading: Reading) -> object:
+    """An object of one of Python's own classes."""
+    from importlib import import_module
+
+    module, _, name = reading[1].rpartition(".")
+    made = getattr(import_module(module), name)
+    if module == "datetime":
+        made = made.fromisoformat
+    try:
+        return made(text.strip())
+    except ArithmeticError:  # of decimal
+        raise ValueError from None
 
 
 def _read_container(text: str, reading: Reading) -> object:
@@ -258,17 +339,23 @@ CONTAINERS: dict[str, tuple[type, tuple[type, ...]]] = {
 _READERS = {
     "bool": _read_bool,
     "int": _read_int,
+    "number": _read_number,
     "float": _read_float,
     "complex": _read_complex,
     "literal": _read_choice,
     "enum": _read_member,
     **dict.fromkeys(CONTAINERS, _read_container),
     "bytes": _read_bytes,
+    "date": _read_date,
+    "made": _read_made,
     "optional": _read_optional,
+    "inferred": _read_inferred,
+    "call": _read_argument,
     "union": _read_union,
     "path": _read_path,
     "str": _read_str,
-    "none": _read_any,
+    "class": _read_class,
+    "none": _read_none,
     "any": _read_any,
 }
 # A union tries strict kinds first; every text is a path, a str or any value.
@@ -289,10 +376,13 @@ def _is_literal(text: str) -> bool:
 def fit_cell(cell: object, reading: Reading) -> object:
     """The value of *cell* for *reading*; raises one of MISFITS without a message."""
     kind = reading[0]
-    if kind in ("none", "any"):
-        return _untyped_cell(cell)
+    if kind in ("none", "any", "class"):
+        return _untyped_cell(cell, kind)
     if kind == "optional":
         return None if native(cell) is None else fit_cell(cell, reading[1])
+    if kind in ("inferred", "call"):
+        is_none = kind == "inferred" and none_word(cell) == "None"
+        return None if is_none else fit_cell(cell, reading[1])
     if kind == "union":
         return _union_cell(cell, reading)
     if isinstance(cell, CellText):
@@ -300,10 +390,14 @@ def fit_cell(cell: object, reading: Reading) -> object:
     return _container_cell(cell, reading)
 
 
-def _untyped_cell(cell: object) -> object:
+def _untyped_cell(cell: object, kind: str = "any") -> object:
     value = native(cell)
+    if not isinstance(value, str):
+        return value
+    if _is_quoted(cell) and kind != "class":
+        return value
     # (1, 2) and 'x' are literals of Python that a data file does not have.
-    return parse_as_is(value) if isinstance(value, str) and not _is_quoted(cell) else value
+    return fit(value, (kind,))
 
 
 def _is_quoted(cell: object) -> bool:
@@ -327,7 +421,10 @@ def _text_cell(cell: CellText, reading: Reading) -> object:
         raise ValueError
     if cell.is_quoted and kind in ("str", "path"):
         return text if kind == "str" else make_path(text, reading)
-    return fit(text, reading)
+    found = fit(text, reading)
+    if kind == "float" and not is_finite(text, found):
+        raise ValueError  # 1e999 of a data file is a mistake: inf has its own spelling
+    return found
 
 
 def _choice_cell(cell: CellText, reading: Reading) -> object:
@@ -340,6 +437,8 @@ def _choice_cell(cell: CellText, reading: Reading) -> object:
 
 def _container_cell(cell: object, reading: Reading) -> object:
     made, accepted = CONTAINERS.get(reading[0], (list, ()))
+    if reading[0] == "date":
+        made, accepted = tuple, (list,)
     value = native(cell)
     if not isinstance(value, accepted):
         raise ValueError

@@ -12,7 +12,13 @@ from __future__ import annotations
 import os
 
 from kohaku_ast.config.cells import CellMap, is_cell, native
-from kohaku_ast.config.text_values import TextValueError, parse_as_is, parse_cell, parse_value
+from kohaku_ast.config.text_values import (
+    TextValueError,
+    none_word,
+    parse_as_is,
+    parse_cell,
+    parse_value,
+)
 from kohaku_ast.errors import DuplicateTarget, RefusedTarget, UsageError, ValueMismatch
 from kohaku_ast.transform.program.program import Request
 
@@ -112,12 +118,14 @@ def _spread(one: Override, parameters: Mapping[str, Parameter]) -> Iterator[Over
 
 def _has_inner(target: str, parameters: Mapping[str, Parameter]) -> bool:
     """Whether the definition of *target* has targets below it and is no dict."""
+    from kohaku_ast.value_types import core
+
     own = parameters.get(target)
     if own is None:
         return any(name.startswith(f"{target}.") for name in parameters)
     if own.kind == "other":
         return True
-    is_dict = own.reading[0] == "dict" or own.default.startswith("dict(")
+    is_dict = core(own.reading)[0] == "dict" or own.default.startswith("dict(")
     return not is_dict and any(name.startswith(f"{target}.") for name in parameters)
 
 
@@ -148,7 +156,7 @@ def make_request(
     targets = {one.target: one for one in sorted(overrides, key=lambda one: one.rank)}
     return Request(
         targets=tuple(
-            (target, one.is_text and not one.as_is, one.optional) for target, one in targets.items()
+            (target, _text_kind(one), one.optional) for target, one in targets.items()
         ),
         kwargs=tuple(kwargs or ()),
         args=len(args),
@@ -158,6 +166,13 @@ def make_request(
         added=tuple(added),
         above=_above_calls(overrides) if args or kwargs else (),
     )
+
+
+def _text_kind(one: Override) -> bool | str:
+    """Whether the value of *one* is text, and the word if it may mean None: ``Mode["FAST"]`` and
+    ``np.array([1])`` take a text, but None takes their place.
+    """
+    return one.is_text and not one.as_is and (none_word(one.value) or True)
 
 
 def _above_calls(overrides: Sequence[Override]) -> tuple[str, ...]:

@@ -15,13 +15,18 @@ import os
 import signal
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from kohaku_ast.config.siblings import (
+    read_environment,
+    read_folder,
+    write_environment,
+    write_folder,
+)
 from kohaku_ast.runner.children import give_back, hand_on, spawners
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, find_local
@@ -315,44 +320,10 @@ def _list(module: ModuleType, name: str) -> _Part:
     return read, write
 
 
-def _read_folder() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:  # it has been removed: there is none to return to
-        return ""
-
-
-def _write_folder(folder: str) -> None:
-    try:
-        os.chdir(folder)
-    except FileNotFoundError:
-        pass
-
-
 def _write_filters(value: tuple[list[Any], list[Any]]) -> None:
     warnings.resetwarnings()  # the only public way to have modules read the filters again
     value[0][:] = value[1]
     warnings.filters = value[0]
-
-
-def _read_environment() -> dict[Any, Any]:
-    # Its bytes: decoding all of them would take ten times as long.
-    return dict(getattr(os.environ, "_data", os.environ))
-
-
-def _write_environment(before: dict[Any, Any]) -> None:
-    if _read_environment() == before:
-        return
-    decode = getattr(os.environ, "decodekey", str)
-    names = {decode(name) if isinstance(name, bytes) else name: name for name in before}
-    for name in [name for name in os.environ if name not in names]:
-        del os.environ[name]
-    for name, key in names.items():
-        value = os.fsdecode(before[key])
-        if os.environ.get(name) != value:
-            os.environ[name] = value
-    if hasattr(time, "tzset"):
-        time.tzset()  # the C library has the time zone of the script's environment
 
 
 def _read_signals() -> tuple[dict[int, Any], int] | None:
@@ -381,8 +352,8 @@ _PARTS: tuple[_Part, ...] = (
     _attributes((warnings, "showwarning"), (warnings, "formatwarning")),
     *(_list(sys, name) for name in _LISTS),
     (_list(warnings, "filters")[0], _write_filters),
-    (_read_folder, _write_folder),
-    (_read_environment, _write_environment),
+    (read_folder, write_folder),
+    (read_environment, write_environment),
     (sys.getrecursionlimit, sys.setrecursionlimit),
     (sys.getswitchinterval, sys.setswitchinterval),
     (read_builtins, write_builtins),

@@ -30,6 +30,7 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.store.own_modules import own_modules, text_hash
 from kohaku_ast.user_code import is_local_module
+from kohaku_ast.value_types import core
 
 
 def identity(bound: Bound, folder: str) -> str:
@@ -44,6 +45,7 @@ def identity(bound: Bound, folder: str) -> str:
         sorted(bound.names.items()),
         list(bound.argv[1:]),
         sorted(call_arguments(bound).items()),
+        *_through_calls(bound),
     )
     try:
         return fingerprint(content).hex()
@@ -104,6 +106,17 @@ def call_arguments(bound: Bound) -> dict[str, object]:
     above = bound.prepared.given.values
     named = {f"{name}({key})": value for key, value in config.kwargs.items()}
     return found | {target: value for target, value in named.items() if target not in above}
+
+
+def _through_calls(bound: Bound) -> list[tuple[str, str]]:
+    """The targets whose value goes through the call that makes the default, and that call."""
+    pairs = [
+        (prefix + one.target, core(one.reading))
+        for prefix, _, given in bound.prepared.every()
+        for one in given.program.meant
+        if one
+    ]
+    return sorted((name, "".join(reading[2:])) for name, reading in pairs if reading[0] == "call")
 
 
 def _values(bound: Bound) -> dict[str, object]:

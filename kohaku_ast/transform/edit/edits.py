@@ -36,6 +36,7 @@ from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.targets import Targets, module_parameter
 from kohaku_ast.transform.program.program import Request
+from kohaku_ast.value_types import core, none_fits
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,29 @@ class PlannedEdits:
 
 
 TextOf = Callable[[str, bool, Parameter | None], str]
-"""Full target, whether its value came as text, its parameter (None for an argument of the call that
-starts the program) -> the text of its value."""
+"""Full target, whether its value came as text that is not None, its parameter (None for an argument
+of the call that starts the program) -> the text of its value."""
 
 
 def marker_text(target: str, is_text: bool, parameter: Parameter | None) -> str:
     """The marker of *target*; the name of an enum's member is looked up in its class."""
-    reading = parameter.reading if parameter else ("any",)
-    if reading[0] == "optional":
-        reading = reading[1]
+    reading = core(parameter.reading) if parameter else ("any",)
     if is_text and reading[0] == "enum":
         return f"{reading[1]}[{marker(target)}]"
     return marker(target)
+
+
+def passes_call(is_text: bool, parameter: Parameter) -> bool:
+    """Whether the value goes through the call that makes the default: ``np.array(<value>)``."""
+    return is_text and core(parameter.reading)[0] == "call"
+
+
+def _value_text(target: str, is_text: bool, parameter: Parameter, text_of: TextOf) -> str:
+    text = text_of(target, is_text, parameter)
+    if not passes_call(is_text, parameter):
+        return text
+    _, _, before, after = core(parameter.reading)
+    return f"{before}{text}{after}"
 
 
 def plan_edits(
@@ -83,10 +95,12 @@ def plan_edits(
         _resolve(source, targets, name, optional) for name, _, optional in request.targets
     )
     overridden = {
-        one.target: (one, is_text) for one, (_, is_text, _) in zip(resolved, request.targets) if one
+        one.target: (one, is_text_value(kind, one))
+        for one, (_, kind, _) in zip(resolved, request.targets)
+        if one
     }
     edits = [
-        fill(site, text_of(target, is_text, parameter), target)
+        fill(site, _value_text(target, is_text, parameter, text_of), target)
         # Paths last, longer ones after: `import cfg; cfg = <value>; <value>.set(cfg)`.
         for target, (parameter, is_text) in sorted(
             overridden.items(), key=lambda one: len(one[1][0].path)
@@ -103,6 +117,11 @@ def plan_edits(
     _refuse_overlaps(source, edits)
     _refuse_below_imports(targets, resolved)
     return PlannedEdits(resolved, tuple(edits), call)
+
+
+def is_text_value(kind: bool | str, parameter: Parameter) -> bool:
+    """Whether a value of this *kind*, as in the Request, is text that does not mean None."""
+    return bool(kind) and not (isinstance(kind, str) and none_fits(kind, parameter.reading))
 
 
 def _refuse_added(source: Source, names: tuple[str, ...]) -> None:

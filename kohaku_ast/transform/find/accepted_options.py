@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kohaku_ast.transform.find.source import Source
 
 
-FORMAT = 1
+FORMAT = 2
 """Grows with every change of what is stored."""
 
 

@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from kohaku_ast.transform.find.options import attribute_of
 from kohaku_ast.transform.find.paths import called_name, dotted_name
 
 Width = int | str | None
@@ -161,7 +162,7 @@ def _by_names(
     on = tuple(half[0].strip() for half in halves if half[0].strip())
     off = tuple(part.strip() for half in halves for part in half[1:] if part.strip())
     width = 0 if off else _width(call, is_click)
-    targets = (next((name for name in on if name.startswith("--")), on[0]),) if on else ()
+    targets = _targets(call, on, is_click) if on else ()
     if on:
         yield on, width, targets, shortens, False
     if off:
@@ -170,6 +171,14 @@ def _by_names(
     if action is not None and _last_name(action) == "BooleanOptionalAction":
         negative = tuple(f"--no-{name[2:]}" for name in on if name.startswith("--"))
         yield negative, 0, targets, shortens, False
+
+
+def _targets(call: ast.Call, flags: tuple[str, ...], is_click: bool) -> tuple[str, ...]:
+    """The targets of the option: its flag, and its attribute, which another flag may give a value
+    as well (``--cache`` and ``--no-cache``).
+    """
+    flag = next((name for name in flags if name.startswith("--")), flags[0])
+    return tuple(dict.fromkeys((flag, f"--{attribute_of(call, flag, is_click)}")))
 
 
 def _last_name(node: ast.expr | None) -> str:

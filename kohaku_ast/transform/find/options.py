@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.paths import called_name
-from kohaku_ast.transform.find.type_inference import Classes, reading_of_flag, reading_of_option
+from kohaku_ast.transform.find.setting_types import call_reading, without_type
+from kohaku_ast.transform.find.type_inference import (
+    ANY,
+    Classes,
+    reading_of_flag,
+    reading_of_option,
+)
 from kohaku_ast.value_types import Reading
 
 _DECLARES = {"add_argument": "argparse", "option": "click"}
@@ -36,18 +42,40 @@ class Option:
         return self.keyword("default") or self.positional_default
 
     @property
-    def target(self) -> str:
+    def flag(self) -> str:
         """The first long flag, else the first one."""
         long = [flag for flag in self.flags if flag.startswith("--")]
         return (long or list(self.flags))[0]
 
     @property
+    def target(self) -> str:
+        """The flag; of one that switches off, the attribute: its value is False with the flag."""
+        return f"--{self.name}" if self.switches_off else self.flag
+
+    @property
+    def switches_off(self) -> bool:
+        """Whether the attribute is False with the flag: ``action="store_false"``."""
+        off = switches_off(self.call, self.library == "click")
+        return off and self.name != self.flag.lstrip("-")
+
+    @property
     def name(self) -> str:
         """The attribute that gets the value."""
-        dest = self.keyword("dest")
-        if isinstance(dest, ast.Constant):
-            return str(dest.value)
-        return self.target.lstrip("-").replace("-", "_")
+        return attribute_of(self.call, self.flag, self.library == "click")
+
+
+def switches_off(call: ast.Call, is_click: bool) -> bool:
+    """Whether *call* declares a flag that gives its attribute the value False."""
+    values = {one.arg: getattr(one.value, "value", None) for one in call.keywords}
+    return values.get("flag_value") is False if is_click else values.get("action") == "store_false"
+
+
+def attribute_of(call: ast.Call, flag: str, is_click: bool) -> str:
+    """The attribute, or click's parameter, that gets the value of the option *flag*."""
+    texts = [getattr(one, "value", None) for one in call.args] if is_click else []
+    texts += [getattr(one.value, "value", None) for one in call.keywords if one.arg == "dest"]
+    named = [one for one in texts if isinstance(one, str) and one.isidentifier()]
+    return named[0] if named else flag.lstrip("-").replace("-", "_")
 
 
 def find_options(tree: ast.Module) -> list[Option]:
@@ -133,11 +161,15 @@ def option_reading(option: Option, classes: Classes) -> Reading:
         return reading_of_flag(kind, option.default, values)
     keyword = option.keyword
     action = keyword("action")
-    if action is None and isinstance(keyword("is_flag"), ast.Constant):
+    if action is None and isinstance(keyword("is_flag") or keyword("flag_value"), ast.Constant):
         action = ast.Constant("store_true")
     nargs = keyword("nargs")
     if isinstance(keyword("multiple"), ast.Constant):
         nargs = ast.Constant("*")
-    return reading_of_option(
+    found = reading_of_option(
         keyword("type"), option.default, action, nargs, keyword("choices"), classes
     )
+    if found == ANY:
+        return call_reading(option.default, classes, ()) or ANY
+    is_written = keyword("type") is not None or action is not None
+    return found if is_written or nargs is not None else without_type(found, option.default)

@@ -36,8 +36,8 @@ from kohaku_ast.transform.find.options import (
     option_sites,
 )
 from kohaku_ast.transform.find.paths import Step, called_name, find_entries, is_setting, join_path
+from kohaku_ast.transform.find.setting_types import setting_reading, variables_of
 from kohaku_ast.transform.find.source import Source, with_room
-from kohaku_ast.transform.find.type_inference import reading_of
 from kohaku_ast.value_types import Reading
 
 
@@ -119,6 +119,7 @@ class _Finder:
         self.entries: set[str] = set()
         self.calls: list[ast.Call] = []
         self.state = looped_names(self.tree)
+        self.variables = variables_of(self.tree)
 
     def module(self) -> Iterator[Parameter]:
         names = by_name(find_definitions(self.tree))
@@ -190,7 +191,7 @@ class _Finder:
         first = definitions[0]
         values = tuple(one.value for one in definitions if one.value is not None)
         shown = self.shown_value(first, kind)
-        reading = reading_of(shown, first.annotation, self.classes)
+        reading = self.reading(shown, first.annotation)
         looped = kind != "class attribute" and first.name in self.state
         is_entry = kind != "local" or target.rpartition(".")[0] in self.entries
         return Parameter(
@@ -205,6 +206,9 @@ class _Finder:
             values=values,
             definitions=tuple(definitions),
         )
+
+    def reading(self, default: ast.expr | None, annotation: ast.expr | None = None) -> Reading:
+        return setting_reading(default, annotation, self.classes, self.variables)
 
     def shown_value(self, first: Definition, kind: str) -> ast.expr | None:
         """The default as a person sees it: 3 of ``field(default=3)``."""
@@ -261,7 +265,7 @@ class _Finder:
             target=target.replace(".[", "["),
             kind="entry",
             default=self.text(values[0]),
-            reading=reading_of(values[0], None, self.classes),
+            reading=self.reading(values[0]),
             line=values[0].lineno,
             also=tuple(value.lineno for value in values[1:]),
             is_setting=is_setting(values[0], self.classes)
@@ -305,7 +309,7 @@ class _Finder:
             target=f"{owner}({argument.arg})",
             kind="default",
             default=self.text(shown),
-            reading=reading_of(shown, argument.annotation, self.classes),
+            reading=self.reading(shown, argument.annotation),
             line=sites[0].line,
             also=tuple(site.line for site in sites[1:]),
             is_setting=owner in self.entries and is_setting(shown, self.classes),

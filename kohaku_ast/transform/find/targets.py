@@ -43,8 +43,8 @@ from kohaku_ast.transform.find.paths import (
     split_default,
     split_path,
 )
+from kohaku_ast.transform.find.setting_types import setting_reading
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
-from kohaku_ast.transform.find.type_inference import reading_of
 
 
 class Targets:
@@ -97,7 +97,8 @@ class Targets:
         """The option that has the flag *target*: ``-l`` of ``-l/--lr``."""
         for option in find_options(self.source.tree):
             if target in option.flags:
-                return self.parameters[option.target]
+                found = self.parameters[option.target]
+                return negated(found) if option.switches_off else found
         raise self.unknown_target(target)
 
     def loop(self, target: str) -> Parameter:
@@ -185,7 +186,7 @@ class Targets:
         return replace(
             owner, target=target, kind="entry", also=(), values=tuple(values), definitions=(),
             default=self.source.segment(values[0]), line=values[0].lineno,
-            reading=reading_of(values[0], None, {}),
+            reading=setting_reading(values[0], None, {}),
             sites=tuple(Site(value, "replace", "{}", value.lineno) for value in values),
         )  # fmt: skip
 
@@ -271,6 +272,15 @@ def _preferred(fitting: list[Parameter]) -> list[Parameter]:
     options = [one for one in fitting if one.kind == "option"]
     others = [one for one in fitting if one.kind not in ("option", "default")]
     return [*options, *others] if options else fitting
+
+
+def negated(parameter: Parameter) -> Parameter:
+    """The same parameter by the flag that switches it off: ``--no-cache=yes`` is ``cache=no``."""
+    sites = (
+        replace(one, template="(not {})") if one.template == "{}" else one
+        for one in parameter.sites
+    )
+    return replace(parameter, reading=("bool",), sites=tuple(sites))
 
 
 def _is_closed(definition: Definition) -> bool:

@@ -14,14 +14,19 @@ from collections.abc import Sequence
 from types import CodeType
 
 from kohaku_ast.errors import EntrypointError, near
-from kohaku_ast.transform.edit.edits import PlannedEdits, extract_guards, plan_edits
+from kohaku_ast.transform.edit.edits import (
+    PlannedEdits,
+    extract_guards,
+    is_text_value,
+    plan_edits,
+)
 from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
 from kohaku_ast.transform.find.disk_caches import stale_notes, uses_numba
-from kohaku_ast.transform.find.parameters import find_parameters
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.program.program import (
@@ -32,6 +37,7 @@ from kohaku_ast.transform.program.program import (
     ResolvedTarget,
     placeholder,
 )
+from kohaku_ast.value_types import core
 
 
 def build_program(source: Source, request: Request) -> Program:
@@ -59,7 +65,7 @@ def _build(source: Source, request: Request) -> Program:
     return Program(
         filename=source.filename,
         segments=segments,
-        meant=_resolved_targets(plan),
+        meant=_resolved_targets(plan, request),
         sites=sites,
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
@@ -124,13 +130,17 @@ def _entry_name(source: Source, request: Request) -> str:
     return marked[0] if marked else ""
 
 
-def _resolved_targets(plan: PlannedEdits) -> list[ResolvedTarget | None]:
-    return [
-        ResolvedTarget(one.target, one.reading, one.line, one.default, one.path, one.module)
-        if one
-        else None
-        for one in plan.parameters
-    ]
+def _resolved_targets(plan: PlannedEdits, request: Request) -> list[ResolvedTarget | None]:
+    kinds = [kind for _, kind, _ in request.targets]
+    return [_resolved(one, kind) if one else None for one, kind in zip(plan.parameters, kinds)]
+
+
+def _resolved(one: Parameter, kind: bool | str) -> ResolvedTarget:
+    # The reading of a call is kept only if the value goes through it: so two runs differ whose
+    # values are [1, 2] and np.array([1, 2]).
+    is_plain = core(one.reading)[0] != "call" or is_text_value(kind, one)
+    reading = one.reading if is_plain else ("optional", ("any",))
+    return ResolvedTarget(one.target, reading, one.line, one.default, one.path, one.module)
 
 
 def _plain_warnings(

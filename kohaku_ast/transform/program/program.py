@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 2
+FORMAT = 3
 """The version of the stored form; it grows with each change."""
 
 
@@ -134,7 +134,7 @@ class Request:
 
     def __init__(
         self,
-        targets: tuple[tuple[str, bool, bool], ...] = (),
+        targets: tuple[tuple[str, bool | str, bool], ...] = (),
         kwargs: tuple[str, ...] = (),
         args: int = 0,
         entrypoint: str = "",
@@ -143,8 +143,9 @@ class Request:
         added: tuple[str, ...] = (),
         above: tuple[str, ...] = (),
     ) -> None:
-        #: Each target as the user wrote it, whether its value came as text, and whether the script
-        #: may lack it (a name that a config has for its own use).
+        #: Each target as the user wrote it, whether its value came as text (``None``, ``none`` or
+        #: ``null`` if it is that word), and whether the script may lack it (a name that a config has
+        #: for its own use).
         self.targets = targets
         #: The keywords, and the number of positional arguments, of the call that starts the
         #: program.
