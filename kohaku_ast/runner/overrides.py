@@ -155,9 +155,7 @@ def make_request(
     """The request for a Program with these targets; equal for all values of a sweep."""
     targets = {one.target: one for one in sorted(overrides, key=lambda one: one.rank)}
     return Request(
-        targets=tuple(
-            (target, _text_kind(one), one.optional) for target, one in targets.items()
-        ),
+        targets=tuple((target, _text_kind(one), one.optional) for target, one in targets.items()),
         kwargs=tuple(kwargs or ()),
         args=len(args),
         entrypoint=entrypoint,

@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from kohaku_ast.config.cells import CellText
+from kohaku_ast.config.cells import CellList, CellText
 from kohaku_ast.config.config import label_of, value_text
 
 
@@ -33,6 +33,14 @@ VALUES = [
     pytest.param("a\nb", "'a\\nb'", id="lines"),
     pytest.param(CellText("1e-3"), "1e-3", id="cell as it was written"),
     pytest.param(CellText("[1, 2]"), "[1, 2]", id="cell with blanks"),
+    pytest.param(CellText("1e-3", is_quoted=True), "'1e-3'", id="quoted number"),
+    pytest.param(CellText("a b", is_quoted=True), "'a b'", id="quoted words"),
+    pytest.param(CellText("adam", is_quoted=True), "adam", id="quoted word"),
+    pytest.param(CellList([CellText("1")]), "[1]", id="list of cells"),
+    pytest.param("1e-3", "'1e-3'", id="text of a number"),
+    pytest.param("None", "'None'", id="text of None"),
+    pytest.param("[1]", "'[1]'", id="text of a list"),
+    pytest.param("007", "007", id="text that is no number"),
     pytest.param(len, "len", id="function"),
     pytest.param(Model, "Model", id="class"),
     pytest.param(Model.fit, "Model.fit", id="method"),

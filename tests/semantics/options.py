@@ -26,7 +26,25 @@ CASES = [
     parser("several values", 'parser.add_argument("--n", nargs="+", type=int, default=[1])', "--n=[2,3]", ("[1]", "[2, 3]")),
     parser("several values without default", 'parser.add_argument("--n", nargs=2, type=int)', "--n=[2,3]", ("type=int", "type=int, default=[2, 3]")),
     parser("store_true", 'parser.add_argument("--fast", action="store_true")', "--fast=yes", ('"store_true"', '"store_true", default=True')),
-    parser("store_false with dest", 'parser.add_argument("--no-x", dest="x", action="store_false")', "--no-x=no", ('"store_false"', '"store_false", default=False')),
+    parser("store_false with dest", 'parser.add_argument("--no-x", dest="x", action="store_false")', "x=no", ('"store_false"', '"store_false", default=False')),
+    parser("store_false by its flag", 'parser.add_argument("--no-x", dest="x", action="store_false")', "--no-x=yes", ('"store_false"', '"store_false", default=False')),
+    parser("store_false by its flag, not set", 'parser.add_argument("--no-x", dest="x", action="store_false", default=False)', "--no-x=no", ("default=False", "default=True")),
+    parser("store_false without dest", 'parser.add_argument("--no-x", action="store_false")', "no_x=no", ('"store_false"', '"store_false", default=False')),
+    parser("flags for on and off", 'parser.add_argument("--no-x", dest="x", action="store_false"); parser.add_argument("--x", action="store_true")', "x=no",
+           ('"store_false"', '"store_false", default=False')),
+    case("click: a flag for off", """
+        import click
+        @click.command()
+        @click.option("--no-x", "x", is_flag=True, flag_value=False, default=True)
+        def main(x): print(x)
+        main()
+        """, "x=no", ("default=True", "default=False")),
+    case("absl: a flag for off", """
+        from absl import app, flags
+        flags.DEFINE_bool("x", True, "x")
+        app.run(lambda argv: print(flags.FLAGS.x))
+        """, "x=no", ("True,", "False,")),
+    parser("an option without type takes a float", 'parser.add_argument("--n", default=1)', "n=0.5", ("default=1", "default=0.5")),
     parser("a boolean pair", 'parser.add_argument("--fast", action=argparse.BooleanOptionalAction, default=False)', "fast=on", ("default=False", "default=True")),
     parser("append", 'parser.add_argument("--tag", action="append", default=[])', "--tag=['a']", ("[]", "['a']")),
     parser("count", 'parser.add_argument("-v", action="count", default=0)', "-v=3", ("default=0", "default=3")),

@@ -1,5 +1,5 @@
-"""How the text value of a definition is read: by ``type_inference``, and by what the default and the
-annotation say beyond a plain type.
+"""How the text value of a definition is read: by ``type_inference``, and by what the default and
+the annotation say beyond a plain type.
 
 - A default of ``np.array([1, 2])``: the text is the argument, and goes through the same call.
 - A default without annotation: ``None`` fits too, and a float in place of an int.
@@ -39,8 +39,9 @@ def setting_reading(
     if written not in _UNKNOWN or found not in _UNKNOWN:
         return found
     made = call_reading(default, classes, variables) or _named_class(annotation, variables)
-    is_optional = written[0] == "optional" or found == NONE
-    return ("optional", made) if is_optional and made != ANY else found if made == ANY else made
+    if made == ANY:
+        return found
+    return ("optional", made) if found == NONE or _has_none(annotation) else made
 
 
 def variables_of(tree: ast.Module) -> set[str]:
@@ -95,13 +96,14 @@ _DATE_PARTS = ("year", "month", "day", "hour", "minute", "second", "microsecond"
 
 # Calls that look a value up or compute it: the text is their result, not their argument.
 _COMPUTED_BY = {
-    "math", "cmath", "statistics", "operator", "secrets", "time", "environ", "getenv", "getattr",
-    "get", "pop", "popitem", "setdefault", "getpass", "input", "next", "sqrt", "exp", "expm1", "log",
-    "log2", "log10", "log1p", "sin", "cos", "tan", "tanh", "arcsin", "arccos", "arctan", "floor",
-    "ceil", "trunc", "round", "abs", "absolute", "fabs", "sum", "prod", "mean", "median", "std",
-    "var", "min", "max", "argmax", "argmin", "power", "pow", "square", "sign", "deg2rad", "rad2deg",
-    "degrees", "radians", "factorial", "gcd", "isqrt", "hypot", "norm", "len", "count", "index",
-    "randint", "randrange", "rand", "randn", "uniform", "normal", "choice", "sample", "gauss",
+    "math", "cmath", "statistics", "operator", "secrets", "time", "environ", "getenv",
+    "getattr", "get", "pop", "popitem", "setdefault", "getpass", "input", "next", "sqrt", "exp",
+    "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "tanh", "arcsin", "arccos",
+    "arctan", "floor", "ceil", "trunc", "round", "abs", "absolute", "fabs", "sum", "prod",
+    "mean", "median", "std", "var", "min", "max", "argmax", "argmin", "power", "pow", "square",
+    "sign", "deg2rad", "rad2deg", "degrees", "radians", "factorial", "gcd", "isqrt", "hypot",
+    "norm", "len", "count", "index", "randint", "randrange", "rand", "randn", "uniform",
+    "normal", "choice", "sample", "gauss",
 }  # fmt: skip
 _MADE_BY_BUILTINS = {"range", "slice", "bytearray"}
 _ARGUMENT = "__kogine_argument__"
@@ -197,7 +199,7 @@ _OF_PYTHON = {
 }  # fmt: skip
 """Python's own classes whose objects a text can name."""
 _TEXTS = {"PathLike", "StrPath", "Text", "AnyStr", "LiteralString"}
-_ANYTHING = {"Any", "Optional", "Union", "Literal", "Final", "ClassVar", "Generic"}
+_ANYTHING = {"Any", "any", "object", "Optional", "Union", "Literal", "Final", "ClassVar"}
 _WRAPPERS = {"Optional", "Annotated", "Final", "ClassVar", "InitVar", "Required", "NotRequired"}
 
 
@@ -217,10 +219,9 @@ def _named_class(node: ast.expr | None, variables: Collection[str]) -> Reading:
     module = _OF_PYTHON.get(last, "")
     if module and name in (last, f"{module}.{last}", f"dt.{last}"):
         return ("made", f"{module}.{last}")
-    is_class = _is_class_name(last) and len(last) > 1 and last not in _ANYTHING
-    if name.partition(".")[0] in variables or not (is_class or last in ("time", "timedelta")):
-        return ANY
-    return ("class", name)
+    # A single letter is a type variable.
+    is_class = len(last) > 1 and last not in _ANYTHING
+    return ("class", name) if is_class and name.partition(".")[0] not in variables else ANY
 
 
 def _without_any(found: Reading, annotation: ast.expr, variables: Collection[str]) -> Reading:
@@ -231,6 +232,13 @@ def _without_any(found: Reading, annotation: ast.expr, variables: Collection[str
     ):
         return found
     return ("union", *(("class", "a literal") if one == ANY else one for one in found[1:]))
+
+
+def _has_none(node: ast.expr | None) -> bool:
+    """Whether None is one of the values that the annotation names."""
+    node = _unquoted(node)
+    is_optional = isinstance(node, ast.Subscript) and dotted_name(node.value).endswith("Optional")
+    return is_optional or _without_none(node) is not node
 
 
 def _without_none(node: ast.expr | None) -> ast.expr | None:

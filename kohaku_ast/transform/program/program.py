@@ -144,8 +144,8 @@ class Request:
         above: tuple[str, ...] = (),
     ) -> None:
         #: Each target as the user wrote it, whether its value came as text (``None``, ``none`` or
-        #: ``null`` if it is that word), and whether the script may lack it (a name that a config has
-        #: for its own use).
+        #: ``null`` if it is that word), and whether the script may lack it (a name that a config
+        #: has for its own use).
         self.targets = targets
         #: The keywords, and the number of positional arguments, of the call that starts the
         #: program.
