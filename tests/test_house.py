@@ -38,7 +38,7 @@ SMALL = {
 ROOMS = {
     "kogine": (29, 5600),
     "kohaku_ast.cache": (11, 2900),
-    "kohaku_ast.config": (19, 4000),
+    "kohaku_ast.config": (20, 4600),
     "kohaku_ast.display": (5, 1100),
     "kohaku_ast.engines": (9, 2250),
     "kohaku_ast.flow": (19, 4700),
@@ -47,7 +47,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5500),
     "kohaku_ast.runner": (24, 5600),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (36, 8450),
+    "kohaku_ast.transform": (37, 8850),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -1,6 +1,6 @@
 """Text for a default that a call makes: the text is the argument, and goes through the same call."""
 
-from tests.semantics.case import case, refusal
+from tests.semantics.case import Case, Refusal, case, refusal
 
 HEAD = """
     import collections, datetime as dt, decimal, fractions, uuid
@@ -21,13 +21,13 @@ HEAD = """
     """
 
 
-def made(default, text, written, annotation=""):
+def made(default: str, text: str, written: str, annotation: str = "") -> Case:
     """``x = default`` with ``x=text``, and as somebody would have written it."""
     script = f"{HEAD}x{annotation} = {default}\n    print(repr(x), type(x))\n"
     return case(f"{annotation} = {default} given {text}".lstrip(": "), script, f"x={text}", (f" = {default}\n", f" = {written}\n"))
 
 
-def refused(default, text, *words, annotation=""):
+def refused(default: str, text: str, *words: str, annotation: str = "") -> Refusal:
     script = f"{HEAD}x{annotation} = {default}\n    print(repr(x), type(x))\n"
     return refusal(f"{annotation} = {default} refuses {text}".lstrip(": "), script, f"x={text}", *words)
 
