@@ -36,11 +36,14 @@ class Overlapped:
 
     async def run(self, run: PipelineRun) -> Any:
         """The result of *run*."""
-        kind = self._engine.node_kind
-        if kind in ("parallel", "lent"):
+        if self._engine.node_kind in ("parallel", "lent"):
             return await in_own_thread(functools.partial(self._engine.run, run))
-        steps = Steps(run)
-        if kind != "sequential":  # "threaded" too: nodes that are not async get threads here
+        return await self.finish(Steps(run))
+
+    async def finish(self, steps: Steps) -> Any:
+        """The result of *steps*."""
+        # "threaded" too: nodes that are not async get threads here.
+        if self._engine.node_kind != "sequential":
             await _perform(steps.first(), functools.partial(self._step, steps))
         else:
             for node in steps.todo:

@@ -75,8 +75,8 @@ def default_workers() -> int:
 
 
 def workers_at(most: int, depth: int) -> int:
-    """How many of *most* workers one map or run may use at *depth*: the outermost all of them, one
-    inside it their square root, a deeper one 1.
+    """How many of *most* workers a map, or a run in it, may use inside *depth* maps: the outermost
+    all of them, one inside it their square root, a deeper one 1.
     """
     if depth == 0:
         return most

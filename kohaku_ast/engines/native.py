@@ -62,8 +62,8 @@ class NativeEngine:
         return None
 
     def workers(self, depth: int = 0) -> int:
-        """How many workers one map or run may use at *depth*: all of them, then their square root,
-        then one.
+        """How many workers one map, or a run in it, may use inside *depth* maps: all of them, then
+        their square root, then one.
         """
         return workers_at(self.max_workers, depth)
 
@@ -72,19 +72,23 @@ class NativeEngine:
         if job.scope.level is not None and job.scope.level.is_item:
             from kohaku_ast.engines.process_engine import run_pooled
 
-            return run_pooled(job, job.scope.level)
+            return run_pooled(Steps(job), job.scope.level)
         if self.node_kind == "sequential" and self._is_direct(job):
             return run_direct(job)
-        with self._opened(job, self.node_kind) as (inner, level):
+        with self._opened(job) as (inner, level):
+            steps = Steps(inner)  # loads from the cache: what is cached needs no workers
+            if not steps.todo:
+                return steps.result()
+            level.resources.start()
             if self.node_kind == "sequential":
-                return run_in_turn(inner, level.wait)
+                return run_in_turn(steps, level.wait)
             if self.node_kind == "threaded":
-                return _run_threaded(inner, level)
+                return _run_threaded(steps, level)
             if self.node_kind == "async":
-                return level.wait(self._overlapped(level).run(inner))
+                return level.wait(self._overlapped(level).finish(steps))
             from kohaku_ast.engines.process_engine import run_pooled
 
-            return run_pooled(inner, level)
+            return run_pooled(steps, level)
 
     def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order."""
@@ -93,6 +97,8 @@ class NativeEngine:
         if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
             return map_direct(job, rows, keep)
         with self._opened(job, self.map_kind) as (inner, level):
+            if job.is_bare or self.map_kind in ("threaded", "async"):
+                level.resources.start()  # else the first item that is not cached starts them
             if self.map_kind == "sequential":
                 return [self._item(inner, rows, index, keep) for index in range(len(rows))]
             if self.map_kind == "threaded":
@@ -114,13 +120,15 @@ class NativeEngine:
         return self.map_kind == "sequential" or not run.plan.has_nested
 
     @contextmanager
-    def _opened(self, run: PipelineRun, kind: str) -> Iterator[tuple[PipelineRun, NestingLevel]]:
-        """*run* with the NestingLevel of its tasks, and its own level. The outermost run opens the
-        RunResources and closes them.
+    def _opened(
+        self, run: PipelineRun, map_kind: str = "sequential"
+    ) -> Iterator[tuple[PipelineRun, NestingLevel]]:
+        """*run* with the NestingLevel of its tasks, and its own level: only maps count as depth.
+        The outermost run opens the RunResources and closes them.
         """
         level = run.scope.level
         if level is not None:
-            yield run.inside(run.scope.replaced(level=level.deeper(kind))), level
+            yield run.inside(run.scope.replaced(level=level.deeper(map_kind))), level
             return
         import threading
 
@@ -130,7 +138,7 @@ class NativeEngine:
         level, error = NestingLevel(resources), None
         lock = run.scope.lock or threading.RLock()
         try:
-            yield run.inside(run.scope.replaced(level=level.deeper(kind), lock=lock)), level
+            yield run.inside(run.scope.replaced(level=level.deeper(map_kind), lock=lock)), level
         except BaseException as caught:
             error = caught
             raise
@@ -167,10 +175,9 @@ class NativeEngine:
         return results
 
 
-def _run_threaded(run: PipelineRun, level: NestingLevel) -> Any:
+def _run_threaded(steps: Steps, level: NestingLevel) -> Any:
     from kohaku_ast.engines.thread_pool import ThreadPool
 
-    steps = Steps(run)
     ThreadPool(
         lambda node: steps.step(node, lambda node, inputs: steps.call(node, inputs, level.wait)),
         level.workers,

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.node_like import NodeLike
 
 
-def run_pooled(run: PipelineRun, level: NestingLevel) -> Any:
-    """The result of *run*: the executor of *level* gets each node as soon as it can run."""
-    steps = Steps(run)
+def run_pooled(steps: Steps, level: NestingLevel) -> Any:
+    """The result of *steps*: the executor of *level* gets each node as soon as it can run."""
     _Run(steps, level).all(steps.first())
     return steps.result()
 
@@ -214,11 +213,14 @@ class Items(Mapped):
         self.pending.add(future, (index, run, steps, report))
 
     def _started(self, run: PipelineRun) -> tuple[Future[Any], Steps | None]:
+        level = run.scope.level
         if run.plan.has_nested:
-            inner = run.inside(run.scope.replaced(level=run.scope.level.item()))
-            return start_in_thread(lambda: run.scope.engine.run(inner)), None
+            run = run.inside(run.scope.replaced(level=level.item()))
         steps = Steps(run)
         if steps.todo:
+            self.level.resources.start()
+            if run.plan.has_nested:
+                return start_in_thread(lambda: run_pooled(steps, run.scope.level)), None
             return self.level.map_pool.submit(run_nodes, *_item_task(steps)), steps
         done: Future[Any] = Future()
         done.set_result(steps.result())

@@ -144,8 +144,13 @@ class RunResources:
         self._processes: Any = None
         self._loop: AsyncExecutor | None = None
         self._folder: str | None = None
-        if "parallel" in (engine.node_kind, engine.map_kind):
-            self.processes()  # before there are threads: a fork copies none of them
+
+    def start(self) -> None:
+        """Start the worker processes if there will be any: before there are threads, since a fork
+        copies none of them.
+        """
+        if "parallel" in (self.engine.node_kind, self.engine.map_kind):
+            self.processes()
 
     def processes(self) -> Executor:
         """Worker processes, new ones for each outermost run: they know all definitions so far."""

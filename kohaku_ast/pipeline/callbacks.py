@@ -106,6 +106,9 @@ class Callback:
     def on_map_item_end(self, item: int, seconds: float, context: Context) -> None:
         """An item of a map has ended."""
 
+    def on_map_item_cached(self, item: int, key: str, context: Context) -> None:
+        """All results of an item came from the cache, the last one under *key*; its end follows."""
+
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """The node *name* has raised."""
 

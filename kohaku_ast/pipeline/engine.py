@@ -61,12 +61,11 @@ def _load(module: str, attribute: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def run_in_turn(run: PipelineRun, wait: Any = None) -> Any:
-    """The result of *run*, one node after another. *wait* returns the result of a coroutine.
+def run_in_turn(steps: Steps, wait: Any = None) -> Any:
+    """The result of *steps*, one node after another. *wait* returns the result of a coroutine.
 
     Engines that run several nodes at once make the same steps in another order.
     """
-    steps = Steps(run)  # loads from the cache
     for node in steps.todo:
         inputs = steps.begin(node)
         try:

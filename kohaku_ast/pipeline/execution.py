@@ -51,6 +51,11 @@ class PipelineRun:
         return self._failures[-1] if self._failures else None
 
     @property
+    def is_item(self) -> bool:
+        """Whether this is the run of one item of a map."""
+        return self._outer is not None
+
+    @property
     def is_bare(self) -> bool:
         """Whether neither this run nor a pipeline inside it has callbacks or a cache: then the
         generated code is enough.
@@ -177,7 +182,7 @@ class Steps:
         plan, cache = self.run.plan, self.run.scope.cache
         self._lineage = lineage = Lineage(plan, self.run.values)
         given = self.run.values
-        missing, todo = {name for name in plan.wanted if name not in given}, []
+        missing, todo, last = {name for name in plan.wanted if name not in given}, [], ""
         for node in reversed(plan.nodes):
             if not missing:
                 break
@@ -189,11 +194,14 @@ class Steps:
             if key is not None and hit is not None:
                 self._keep(node, hit.value)
                 self._notify(node, "on_node_cached", key)
+                last = last or key
                 continue
             if key is not None:
                 self._keys[node] = key
             missing.update([name for name in node.inputs if name not in given])
             todo.append(node)
+        if last and not todo and self.run.is_item:
+            self.run.scope.notify("on_map_item_cached", self._context.item, last)
         return todo[::-1]
 
     def first(self) -> list[NodeLike]:
