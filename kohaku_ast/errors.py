@@ -1,6 +1,8 @@
 """The errors for mistakes that the user can correct, each with an anchor in the docs.
 
 None of them stands for an exception of the user's script, which is printed as Python prints it.
+Each is one of Python's own families as well: a wrong value is a ValueError, a wrong type a
+TypeError, a file that does not exist a FileNotFoundError.
 """
 
 from __future__ import annotations
@@ -23,10 +25,14 @@ class KogineError(Exception):
         return visible(cut_long(super().__str__()))
 
 
-class UsageError(KogineError):
+class UsageError(KogineError, ValueError):
     """The command line, or a call of the Python API, is wrong."""
 
     slug = "usage"
+
+
+class UsageTypeError(UsageError, TypeError):
+    """An argument of the Python API has a wrong type."""
 
 
 class SourceError(KogineError):
@@ -35,64 +41,84 @@ class SourceError(KogineError):
     slug = "source"
 
 
-class UnknownTarget(KogineError):
+class MissingScript(SourceError, FileNotFoundError):
+    """There is no file of the script's name."""
+
+    errno = 2
+
+
+class UnknownTarget(KogineError, ValueError):
     """A target names nothing that the script defines."""
 
     slug = "unknown-target"
 
 
-class AmbiguousTarget(KogineError):
+class AmbiguousTarget(KogineError, ValueError):
     """A short target fits several parameters."""
 
     slug = "ambiguous-target"
 
 
-class RefusedTarget(KogineError):
+class RefusedTarget(KogineError, ValueError):
     """A target names something that cannot be overridden; the message says why."""
 
     slug = "refused-target"
 
 
-class DuplicateTarget(KogineError):
+class DuplicateTarget(KogineError, ValueError):
     """Two overrides of one rank give one parameter two values."""
 
     slug = "duplicate-target"
 
 
-class ValueMismatch(KogineError):
+class ValueMismatch(KogineError, ValueError):
     """A value does not fit the type of its parameter."""
 
     slug = "value-mismatch"
 
 
-class ConfigError(KogineError):
+class ConfigError(KogineError, ValueError):
     """A config file or a sweep is wrong."""
 
     slug = "config"
 
 
-class EntrypointError(KogineError):
+class ConfigTypeError(ConfigError, TypeError):
+    """A part of a Config or Sweep has a wrong type."""
+
+
+class MissingConfig(ConfigError, FileNotFoundError):
+    """There is no file of the config's name."""
+
+    errno = 2
+
+
+class EntrypointError(KogineError, ValueError):
     """There is no call, or no function, that could get ``args`` and ``kwargs``."""
 
     slug = "entrypoint"
 
 
-class FreezeError(KogineError):
+class FreezeError(KogineError, ValueError):
     """A value cannot be written into a script."""
 
     slug = "freeze"
 
 
-class UncrossableValue(KogineError):
+class UncrossableValue(KogineError, TypeError):
     """A value or a result cannot be sent to another process."""
 
     slug = "uncrossable-value"
 
 
-class PipelineError(KogineError):
+class PipelineError(KogineError, ValueError):
     """A pipeline cannot be built, or cannot run with what it was given."""
 
     slug = "pipeline"
+
+
+class PipelineTypeError(PipelineError, TypeError):
+    """A part or an argument of a pipeline has a wrong type."""
 
 
 class TransformError(KogineError):
@@ -101,7 +127,7 @@ class TransformError(KogineError):
     slug = "transform"
 
 
-class BrokenInstallation(KogineError):
+class BrokenInstallation(KogineError, ImportError):
     """A package that kohaku_ast needs cannot be imported."""
 
     slug = "installation"

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
-from kohaku_ast.errors import CacheWarning, PipelineError
+from kohaku_ast.errors import CacheWarning, PipelineError, PipelineTypeError
 from kohaku_ast.transform.program.cache import PARTIAL, Folder, NotPrivateError
 
 _DIGEST = 16
@@ -30,7 +30,8 @@ class DiskCache:
 
     def __init__(self, folder: str | os.PathLike[str], most_bytes: int | None = 10 * 2**30) -> None:
         if most_bytes is not None and (not isinstance(most_bytes, int) or most_bytes <= 0):
-            raise PipelineError(f"most_bytes is {most_bytes!r}; it must be more than 0, or None.")
+            kind = PipelineError if isinstance(most_bytes, int) else PipelineTypeError
+            raise kind(f"most_bytes is {most_bytes!r}; it must be more than 0, or None.")
         #: The folder as given; the files are in its folder ``values``.
         self.folder = Path(folder)
         self.most_bytes = most_bytes

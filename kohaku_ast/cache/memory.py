@@ -8,7 +8,7 @@ from typing import Any
 
 from kohaku_ast.cache.disk import Hit, dumps, loads, too_large
 from kohaku_ast.cache.fingerprint import is_plain
-from kohaku_ast.errors import PipelineError
+from kohaku_ast.errors import PipelineError, PipelineTypeError
 
 
 class MemoryCache:
@@ -21,7 +21,8 @@ class MemoryCache:
     def __init__(self, most_bytes: int | None = 2**30, most_items: int | None = None) -> None:
         for name, most in (("most_bytes", most_bytes), ("most_items", most_items)):
             if most is not None and (not isinstance(most, int) or most <= 0):
-                raise PipelineError(f"{name} is {most!r}; it must be more than 0, or None.")
+                kind = PipelineError if isinstance(most, int) else PipelineTypeError
+                raise kind(f"{name} is {most!r}; it must be more than 0, or None.")
         #: How many bytes the results may have together; None: any number.
         self.most_bytes = most_bytes
         #: How many results it may have; None: any number.

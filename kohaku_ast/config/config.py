@@ -13,7 +13,7 @@ from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
-from kohaku_ast.errors import ConfigError, did_you_mean, visible
+from kohaku_ast.errors import ConfigError, ConfigTypeError, did_you_mean, visible
 
 if TYPE_CHECKING:
     from kohaku_ast.config.siblings import Siblings
@@ -77,16 +77,18 @@ class Config:
                 values[name] = _NOTHING
                 continue
             if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-                raise ConfigError(f"Config: {name} is a mapping of names to values, got {value!r}")
+                raise ConfigTypeError(
+                    f"Config: {name} is a mapping of names to values, got {value!r}"
+                )
             values[name] = _frozen(value)
         for name in (*_LISTS, *_UNITED):
             value = values[name]
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
-                raise ConfigError(f"Config: {name} is a list, got {value!r}")
+                raise ConfigTypeError(f"Config: {name} is a list, got {value!r}")
             values[name] = tuple(value)
         for text in (*self.argv, *self.outputs):
             if not isinstance(text, str):
-                raise ConfigError(f"Config: argv and outputs are lists of texts, got {text!r}")
+                raise ConfigTypeError(f"Config: argv and outputs are lists of texts, got {text!r}")
 
     def __or__(self, other: object) -> Config:
         if not isinstance(other, Config):

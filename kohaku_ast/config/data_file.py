@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText
-from kohaku_ast.errors import ConfigError
+from kohaku_ast.errors import ConfigError, MissingConfig
 from kohaku_ast.files import read_input
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _read_text(path: str) -> str:
         text = read_input(path).decode("utf-8-sig")
         return io.StringIO(text, newline=None).getvalue()
     except OSError as error:
-        raise ConfigError(f"can't open config {path!r}: {error.strerror}") from error
+        kind = MissingConfig if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind(f"can't open config {path!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
 

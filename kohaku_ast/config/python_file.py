@@ -18,7 +18,14 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.config_gen import read_config_gen, read_sweep
 from kohaku_ast.config.loading import BaseValues, ConfigLayer, Loading, execute
 from kohaku_ast.config.text_values import TextValueError, none_word, parse_cell
-from kohaku_ast.errors import BrokenInstallation, ConfigError, KogineError, RefusedTarget, near
+from kohaku_ast.errors import (
+    BrokenInstallation,
+    ConfigError,
+    KogineError,
+    MissingConfig,
+    RefusedTarget,
+    near,
+)
 from kohaku_ast.files import read_input
 from kohaku_ast.transform.find.source import decode, parse_text
 from kohaku_ast.transform.program.bound_program import BoundProgram
@@ -39,7 +46,8 @@ def read_config(path: str) -> bytes:
     try:
         return read_input(path)
     except OSError as error:
-        raise ConfigError(f"can't open config {path!r}: {error.strerror}") from error
+        kind = MissingConfig if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind(f"can't open config {path!r}: {error.strerror}") from error
 
 
 def _parse(data: bytes, loading: Loading) -> ModuleNames:

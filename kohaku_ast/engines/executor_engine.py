@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Any, Protocol
 
-from kohaku_ast.errors import UsageError, did_you_mean
+from kohaku_ast.errors import UsageError, UsageTypeError, did_you_mean
 from kohaku_ast.pipeline.execution import Engine
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ def kind_of(executor: Any, who: str) -> str:
         return "async"
     if callable(getattr(executor, "submit", None)):
         return "lent"
-    raise UsageError(f"the {who} {executor!r} has no submit(): it is no executor.")
+    raise UsageTypeError(f"the {who} {executor!r} has no submit(): it is no executor.")
 
 
 class ExecutorEngine(Engine, Protocol):

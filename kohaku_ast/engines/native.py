@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 from kohaku_ast.engines.executor_engine import default_workers, kind_of, workers_at
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, UsageTypeError
 from kohaku_ast.pipeline.engine import map_direct, run_direct, run_in_turn
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
@@ -41,7 +41,8 @@ class NativeEngine:
         max_workers: int | None = None,
     ) -> None:
         if max_workers is not None and (not isinstance(max_workers, int) or max_workers < 1):
-            raise UsageError(f"max_workers is {max_workers!r}; it must be a number from 1 up.")
+            kind = UsageError if isinstance(max_workers, int) else UsageTypeError
+            raise kind(f"max_workers is {max_workers!r}; it must be a number from 1 up.")
         self.node_executor = node_executor
         self.map_executor = map_executor
         #: "sequential", "async", "threaded", "parallel" or "lent".

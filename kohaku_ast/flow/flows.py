@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import ConfigError, UsageError, unknown, visible
+from kohaku_ast.errors import ConfigError, UsageError, UsageTypeError, unknown, visible
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.recorder import make_recorder
@@ -119,7 +119,7 @@ class _Flow:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(unknown("mode", mode, MODES))
         if not isinstance(mode, str) and (isinstance(mode, type) or not hasattr(mode, "submit")):
-            raise UsageError(f"mode is one of {', '.join(MODES)}, or an Executor, got {mode!r}")
+            raise UsageTypeError(f"mode is one of {', '.join(MODES)}, or an Executor, got {mode!r}")
         if on_error not in _POLICIES:
             raise UsageError(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
         shared = read_gpus(gpus)
@@ -277,6 +277,6 @@ def _script(one: object) -> Script:
         return one
     if isinstance(one, (str, os.PathLike)):
         return Script(os.fspath(one))
-    raise UsageError(
+    raise UsageTypeError(
         f"a flow consists of Scripts or their paths, got one of type {type(one).__name__}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kohaku_ast.errors import PipelineError, unknown
+from kohaku_ast.errors import PipelineError, PipelineTypeError, unknown
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 
@@ -35,14 +35,14 @@ def find_engine(engine: str | Engine | Any) -> Engine:
     if isinstance(engine, str):
         return _named(engine)
     if isinstance(engine, type):
-        raise PipelineError(f"engine is the class {engine.__name__}: give {engine.__name__}().")
+        raise PipelineTypeError(f"engine is the class {engine.__name__}: give {engine.__name__}().")
     if hasattr(engine, "run") and hasattr(engine, "map") and not hasattr(engine, "submit"):
         return engine
     if hasattr(engine, "submit"):
         return _load("kohaku_ast.engines.native", "NativeEngine")(  # type: ignore[no-any-return]
             node_executor=engine, map_executor=engine
         )
-    raise PipelineError(
+    raise PipelineTypeError(
         f"{engine!r} is no engine: give one of {', '.join(sorted(ENGINES))}, an executor of "
         "concurrent.futures, or an object with run(job) and map(job, rows, keep)."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import PipelineError, did_you_mean
+from kohaku_ast.errors import PipelineError, PipelineTypeError, did_you_mean
 from kohaku_ast.pipeline import edge_types
 
 TYPE_CHECKING = False
@@ -151,7 +151,7 @@ def _check_edge(name: str, producer: NodeLike, node: NodeLike) -> None:
     except AttributeError:
         return
     if not edge_types.fits(given, wanted):
-        raise PipelineError(
+        raise PipelineTypeError(
             f"{name!r} cannot go from {shown(producer)}, which gives "
             f"{edge_types.name_of(given)}, to {shown(node)}, which takes "
             f"{edge_types.name_of(wanted)}."

@@ -6,7 +6,7 @@ import itertools
 import operator
 from typing import Any
 
-from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.errors import PipelineError, PipelineTypeError, near
 from kohaku_ast.pipeline.node_like import is_iterator
 
 TYPE_CHECKING = False
@@ -121,11 +121,11 @@ def over_names(map_over: str | Iterable[str] | Mapping[str, str] | None) -> dict
     elif map_over is None or hasattr(map_over, "__iter__"):
         names = {name: name for name in map_over or ()}
     else:
-        raise PipelineError(f"map_over is {map_over!r}: give a name, or a list of names.")
+        raise PipelineTypeError(f"map_over is {map_over!r}: give a name, or a list of names.")
     if not names:
         raise PipelineError('map needs the input that varies: map(..., map_over="...").')
     if not all(isinstance(name, str) for name in [*names, *names.values()]):
-        raise PipelineError(f"map_over is {map_over!r}: give a name, or a list of names.")
+        raise PipelineTypeError(f"map_over is {map_over!r}: give a name, or a list of names.")
     return names
 
 
@@ -149,14 +149,14 @@ def _column(name: str, inputs: Mapping[str, Any]) -> Sequence[Any]:
 
 def _listed(name: str, value: Any) -> list[Any]:
     if isinstance(value, (str, bytes)):
-        raise PipelineError(
+        raise PipelineTypeError(
             f"map over {name!r} needs several values, not one {type(value).__name__}: "
             f"{value!r:.60}. Put it into a list."
         )
     try:
         found = iter(value)
     except TypeError as error:
-        raise PipelineError(
+        raise PipelineTypeError(
             f"map over {name!r} needs several values, not one {type(value).__name__}."
         ) from error
     return list(found)

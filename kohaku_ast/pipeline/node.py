@@ -8,7 +8,7 @@ import types
 from types import MappingProxyType
 from typing import Any, overload
 
-from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.errors import PipelineError, PipelineTypeError, near
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
 
@@ -84,7 +84,7 @@ class Node:
         if isinstance(function, Node):
             raise PipelineError(f"{function!r} is a node already; with_names() renames it.")
         if not callable(function):
-            raise PipelineError(f"a node is made of a function, not of {function!r}.")
+            raise PipelineTypeError(f"a node is made of a function, not of {function!r}.")
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name or str(getattr(function, "__name__", type(function).__name__))

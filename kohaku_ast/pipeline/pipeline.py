@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import PipelineError
+from kohaku_ast.errors import PipelineError, PipelineTypeError
 from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.callbacks import Callback, Context
 from kohaku_ast.pipeline.engine import find_engine, run_direct
@@ -244,7 +244,7 @@ _OF_NODES = ("inputs", "outputs", "defaults", "run")
 def listed_nodes(nodes: Any) -> list[NodeLike]:
     """The nodes; a pipeline among them becomes a node. Raises PipelineError for other objects."""
     if isinstance(nodes, str) or not hasattr(nodes, "__iter__"):
-        raise PipelineError(f"nodes is {nodes!r}: give a list of nodes.")
+        raise PipelineTypeError(f"nodes is {nodes!r}: give a list of nodes.")
     return [_as_node(one) for one in nodes]
 
 
@@ -253,7 +253,7 @@ def _as_node(one: Any) -> NodeLike:
         return one.as_node()  # type: ignore[no-any-return]
     if not all(hasattr(one, name) for name in _OF_NODES):
         what = getattr(one, "__name__", None)
-        raise PipelineError(
+        raise PipelineTypeError(
             f"{what or one!r} is no node"
             + (': decorate it with @node(output_name="...").' if what else ".")
         )
@@ -265,7 +265,7 @@ def checked_cache(cache: Any) -> Any:
     if cache is None or (hasattr(cache, "load") and hasattr(cache, "store")):
         return cache
     hint = f"DiskCache({cache!r})" if isinstance(cache, str) else "a DiskCache or a MemoryCache"
-    raise PipelineError(f"cache is {cache!r}: give {hint}.")
+    raise PipelineTypeError(f"cache is {cache!r}: give {hint}.")
 
 
 def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, ...] | None:
@@ -273,13 +273,15 @@ def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, .
     if callbacks is None:
         return None
     if not hasattr(callbacks, "__iter__"):
-        raise PipelineError(f"callbacks is {callbacks!r}: give a list of them.")
+        raise PipelineTypeError(f"callbacks is {callbacks!r}: give a list of them.")
     found = tuple(callbacks)
     for one in found:
         if isinstance(one, type):
-            raise PipelineError(f"a callback is the class {one.__name__}: give {one.__name__}().")
+            raise PipelineTypeError(
+                f"a callback is the class {one.__name__}: give {one.__name__}()."
+            )
         if not isinstance(one, Callback):
-            raise PipelineError(f"{one!r} is no callback: derive its class from Callback.")
+            raise PipelineTypeError(f"{one!r} is no callback: derive its class from Callback.")
     return found
 
 
@@ -295,7 +297,7 @@ def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str,
     if inputs is None:
         return named
     if not hasattr(inputs, "keys"):
-        raise PipelineError(
+        raise PipelineTypeError(
             f"inputs is a {type(inputs).__name__}: give a dict, or the values by name."
         )
     both = [name for name in named if name in inputs]
@@ -311,4 +313,4 @@ def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str,
     names = tuple(output_name) if hasattr(output_name, "__iter__") else None
     if names is not None and all(isinstance(name, str) for name in names):
         return names
-    raise PipelineError(f"output_name is {output_name!r}: give a name, or a list of names.")
+    raise PipelineTypeError(f"output_name is {output_name!r}: give a name, or a list of names.")

@@ -13,7 +13,7 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder  # as in main_module.py
 
-from kohaku_ast.errors import SourceError, near
+from kohaku_ast.errors import MissingScript, SourceError, near
 from kohaku_ast.frames import hidden
 
 TYPE_CHECKING = False
@@ -126,7 +126,8 @@ def _read(path: str) -> bytes:
 
         return read_input(path)
     except OSError as error:
-        raise SourceError(f"can't open file {path!r}: {error.strerror}{_nearby(path)}") from None
+        kind = MissingScript if isinstance(error, FileNotFoundError) else SourceError
+        raise kind(f"can't open file {path!r}: {error.strerror}{_nearby(path)}") from None
 
 
 def _nearby(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table
-from kohaku_ast.errors import UnusedOverride, UsageError
+from kohaku_ast.errors import UnusedOverride, UsageError, UsageTypeError
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.launch import Launch
@@ -37,7 +37,7 @@ class Script:
         Raises SourceError if there is no such file.
         """
         if not (config is None or isinstance(config, (Config, Iterable)) or callable(config)):
-            raise UsageError(f"config is a Config, or gives Configs; got {config!r}")
+            raise UsageTypeError(f"config is a Config, or gives Configs; got {config!r}")
         self.path = str(path)
         self.config = Config() if config is None else config
         self.entrypoint = entrypoint

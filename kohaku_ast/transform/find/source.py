@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from kohaku_ast.errors import SourceError
+from kohaku_ast.errors import MissingScript, SourceError
 from kohaku_ast.files import read_input
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def read_bytes(path: str) -> bytes:
     try:
         return read_input(path)
     except OSError as error:
-        raise SourceError(f"can't open file {path!r}: {error.strerror}") from error
+        kind = MissingScript if isinstance(error, FileNotFoundError) else SourceError
+        raise kind(f"can't open file {path!r}: {error.strerror}") from error
 
 
 Result = TypeVar("Result")
