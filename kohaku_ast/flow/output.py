@@ -18,6 +18,8 @@ from typing import Any
 from kohaku_ast.flow import output_process
 from kohaku_ast.flow.output_process import NOWHERE, Output, write
 from kohaku_ast.runner.outcome import CrossingFile
+from kohaku_ast.runner.process_state import flush as flush_stream
+from kohaku_ast.runner.process_state import standard_streams
 
 _PATIENCE = 1.0  # seconds for output of processes that outlive a run
 _PIPE_SIZE = 1 << 20
@@ -346,7 +348,7 @@ def _streams(log: int, shows: bool) -> Iterator[None]:
         yield
     finally:
         for name, (stream, kept) in taken.items():
-            if getattr(sys, name) is kept:
+            if getattr(sys, name, None) is kept:
                 setattr(sys, name, stream)
 
 
@@ -355,13 +357,20 @@ class _LoggedStream:
 
     def __init__(self, stream: Any, keep: Callable[[bytes], object], shows: bool) -> None:
         self._stream, self._keep, self._shows = stream, keep, shows
+        self.closed = bool(getattr(stream, "closed", False))
 
     def write(self, text: str) -> int:
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")
         self._keep(text.encode("utf-8", "backslashreplace"))
         return int(self._stream.write(text)) if self._shows else len(text)
 
     def writelines(self, lines: list[str]) -> None:
         self.write("".join(lines))
+
+    def close(self) -> None:
+        """Take no more text; the stream itself is not the script's to close."""
+        self.closed = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -376,11 +385,8 @@ def _number_of(stream: Any) -> int:
 
 def flush() -> None:
     """Write out the buffers of Python and C: their text belongs to the code that printed it."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # it is closed, or None
+    for stream in standard_streams():
+        flush_stream(stream)
     if sys.platform != "win32":
         _libc().fflush(None)
 

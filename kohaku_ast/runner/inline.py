@@ -18,11 +18,17 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from kohaku_ast.frames import trimmed
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.empty_stack import call_hook
+from kohaku_ast.runner.library_state import closing_figures
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, warn_compiler
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
-from kohaku_ast.runner.process_state import ProcessState
+from kohaku_ast.runner.process_state import (
+    ProcessState,
+    ending_streams,
+    flush,
+    standard_streams,
+)
 from kohaku_ast.runner.transport import is_marshallable
 from kohaku_ast.transform.program.bound_program import (
     BoundProgram,
@@ -56,7 +62,13 @@ class InlineRun:
         exit functions run and its threads end, and a child that the script has forked exits.
         """
         path0 = self.bound.launch.path0
-        with only_this_process() as pid, self.state.inside(), ending(path0, self.lend):
+        with (
+            only_this_process() as pid,
+            self.state.inside(),
+            ending_streams(),
+            closing_figures(),
+            ending(path0, self.lend),
+        ):
             yield pid
 
     def body(self) -> object:
@@ -152,7 +164,7 @@ class _Caught:
         trace = trimmed(raised.__traceback__)
         raised.__traceback__ = trace
         self.run_error = RunError.of(raised, trace)
-        sys.stdout.flush()
+        _flush()
         try:
             call_hook(sys.excepthook, raised, trace)
         except SystemExit as exit_:
@@ -265,7 +277,10 @@ def _exit_status(raised: SystemExit) -> int:
     if isinstance(code, int) or code is None:
         return as_status(code or 0)
     _flush()
-    print(code, file=sys.stderr)
+    try:
+        print(code, file=sys.stderr)
+    except (OSError, ValueError, AttributeError):
+        pass  # it is closed, or deleted
     return 1
 
 
@@ -282,8 +297,5 @@ def _print_end(error: BaseException) -> int:
 
 
 def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # as for every process that ends with a closed stream
+    for stream in standard_streams():
+        flush(stream)

@@ -1,6 +1,6 @@
 """Saves and restores the state of this process around a script that runs inside it.
 
-Threads that go on, and what a script changes in libraries, are not restored.
+Threads that go on are not restored; library_state.py has what is restored inside libraries.
 
 Without this, ``logging.basicConfig`` would do nothing from the second run on, and a handler that
 a script adds would write every line twice.
@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kohaku_ast.config.siblings import (
     read_environment,
@@ -29,16 +29,20 @@ from kohaku_ast.config.siblings import (
 )
 from kohaku_ast.runner.children import give_back, hand_on, spawners
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.library_state import (
+    begin_libraries,
+    own_logging,
+    read_libraries,
+    write_libraries,
+)
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, find_local
 from kohaku_ast.transform.program.bound_program import Prepared
+from kohaku_ast.transform.program.load import above_streams
 
 try:
     import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a short run
 except ImportError:
     import signal as _signal
-
-if TYPE_CHECKING:
-    import logging
 
 
 class ProcessState:
@@ -73,6 +77,7 @@ class ProcessState:
             own_logging(),
             self._modules(),
             self._state(),
+            kept_descriptors(),
             handed_on(self.prepared),
         ):
             yield
@@ -94,6 +99,7 @@ class ProcessState:
         sys.argv = self.argv
         sys.path.insert(0, self.launch.path0)
         sys.path_importer_cache.pop(self.launch.path0, None)  # files may have been added since
+        begin_libraries()
 
     @contextmanager
     def _modules(self) -> Iterator[None]:
@@ -142,9 +148,6 @@ def _changed(host: Mapping[str, ModuleType], folder: str) -> dict[str, ModuleTyp
         for name, module in now.items()
         if name in local or host.get(name, module) is not module
     }
-
-
-_Streams = list[tuple[io.TextIOWrapper, tuple[Any, ...]]]
 
 
 def read_builtins() -> dict[str, Any]:
@@ -196,86 +199,129 @@ def write_alarm(before: float) -> None:
         _signal.setitimer(_signal.ITIMER_REAL, 0)
 
 
-def read_streams() -> _Streams:
-    """The settings of standard output and error."""
-    streams = [one for one in (sys.stdout, sys.stderr) if type(one) is io.TextIOWrapper]
-    return [(one, _settings(one)) for one in streams if not one.closed]
+class _Stream:
+    """Standard output or error of the caller, with the settings that ``reconfigure`` changes."""
 
+    __slots__ = ("number", "settings", "stream")
 
-def write_streams(before: _Streams) -> None:
-    """Restore the settings that ``reconfigure`` has changed."""
-    for stream, settings in before:
-        if not stream.closed and _settings(stream) != settings:
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self.stream, self.number = stream, stream.fileno()
+        self.settings = _settings(stream)
+
+    def restore(self) -> None:
+        """Undo what a script did to it: it may have closed it or taken its buffer away."""
+        try:
+            is_whole = not self.stream.closed
+        except ValueError:  # it was detached: the script has its buffer
+            is_whole = False
+        if not is_whole:
+            self._open()
+        elif _settings(self.stream) != self.settings:
             names = ("encoding", "errors", "line_buffering", "write_through")
-            stream.reconfigure(**dict(zip(names, settings)))
+            self.stream.reconfigure(**dict(zip(names, self.settings)))
+
+    def _open(self) -> None:
+        """Initialise it as ``create_stdio`` of CPython does; libraries may refer to the object."""
+        raw = io.FileIO(self.number, "wb", closefd=False)
+        raw.name = f"<{'stdout' if self.number == 1 else 'stderr'}>"
+        encoding, errors, lines, through = self.settings
+        newline = None if sys.platform == "win32" else "\n"
+        buffer = raw if through else io.BufferedWriter(raw)
+        self.stream.__init__(buffer, encoding, errors, newline, lines, through)  # type: ignore[misc]
 
 
 def _settings(stream: io.TextIOWrapper) -> tuple[Any, ...]:
     return stream.encoding, stream.errors, stream.line_buffering, stream.write_through
 
 
-_Whole = tuple[int, Any]
-"""The level of ``logging.disable``, and the function that ``logging.captureWarnings`` has saved."""
+def read_streams() -> list[_Stream]:
+    """Standard output and error, if they are as Python makes them."""
+    return [_Stream(one) for one in standard_streams() if _is_plain(one)]
 
-_NAMES = ("level", "handlers", "filters", "propagate", "disabled")
+
+def write_streams(before: list[_Stream]) -> None:
+    """Make them as they were, and usable: a script may have closed them."""
+    for one in before:
+        one.restore()
 
 
 @contextmanager
-def own_logging() -> Iterator[None]:
-    """Restore all loggers after the block. Those of libraries that were imported in it stay as the
-    library made them: it will not be imported again.
+def ending_streams() -> Iterator[None]:
+    """After the block, what a script has put in the place of standard output and error is flushed,
+    as at the end of a process, and written to no more.
     """
-    before, whole = _read() if "logging" in sys.modules else ({}, (0, None))
+    before = standard_streams()
     try:
         yield
     finally:
-        if "logging" in sys.modules:
-            _write(before, whole)
+        for stream in standard_streams():
+            flush(stream)
+            if type(stream) is io.TextIOWrapper and not any(stream is one for one in before):
+                _let_go(stream)
 
 
-def _loggers() -> dict[str, logging.Logger]:
-    import logging
-
-    named = logging.Logger.manager.loggerDict
-    loggers = {name: one for name, one in named.items() if isinstance(one, logging.Logger)}
-    return {"": logging.root, **loggers}
-
-
-def _read() -> tuple[dict[str, list[Any]], _Whole]:
-    """The settings of each logger, and those for all of them."""
-    import logging
-
-    loggers = _loggers()
-    state = {name: [_copy(vars(one)[key]) for key in _NAMES] for name, one in loggers.items()}
-    captured = getattr(logging, "_warnings_showwarning", None)
-    return state, (loggers[""].manager.disable, captured)
-
-
-def _copy(value: object) -> object:
-    return list(value) if isinstance(value, list) else value
+@contextmanager
+def kept_descriptors() -> Iterator[None]:
+    """After the block, the descriptors of standard output and error are open, and lead where they
+    led before.
+    """
+    kept = {number: copy for number in (1, 2) if (copy := _copy_of(number)) is not None}
+    try:
+        yield
+    finally:
+        for number, copy in kept.items():
+            try:
+                if not _is_one_file(number, copy):
+                    os.dup2(copy, number)
+                os.close(copy)
+            except OSError:
+                pass  # the script has closed all descriptors
 
 
-def _write(before: dict[str, list[Any]], whole: _Whole) -> None:
-    import logging
-
-    loggers, (disabled, captured) = _loggers(), whole
-    if loggers[""].manager.disable != disabled:
-        logging.disable(disabled)
-    vars(logging)["_warnings_showwarning"] = captured
-    for name, logger in loggers.items():
-        if name in before:
-            _set(logger, before[name])
-        elif not name or name.partition(".")[0] not in sys.modules:
-            _set(logger, [30 if not name else 0, [], [], True, False])  # 30: WARNING
+def _copy_of(number: int) -> int | None:
+    try:
+        return above_streams(os.dup(number))
+    except OSError:  # it is closed
+        return None
 
 
-def _set(logger: logging.Logger, values: list[Any]) -> None:
-    now = vars(logger)
-    if [now[key] for key in _NAMES] == values:
-        return
-    for key, value in zip(_NAMES, values):
-        now[key] = _copy(value)
-    logger.manager._clear_cache()  # type: ignore[attr-defined]  # of isEnabledFor
+def _is_one_file(number: int, other: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(number), os.fstat(other))
+    except OSError:
+        return False
+
+
+def standard_streams() -> list[Any]:
+    """``sys.stdout`` and ``sys.stderr``; a script may have deleted them."""
+    return [getattr(sys, name, None) for name in ("stdout", "stderr")]
+
+
+def flush(stream: Any) -> None:
+    """Flush *stream*, whatever it is: it may be closed, or None."""
+    try:
+        stream.flush()
+    except Exception:  # of a script's own class, too
+        pass  # as for every process that ends with a closed stream
+
+
+def _is_plain(stream: Any) -> bool:
+    """Whether *stream* is as Python makes them: neither replaced, nor closed."""
+    try:
+        return type(stream) is io.TextIOWrapper and not stream.closed and stream.fileno() >= 0
+    except (OSError, ValueError):
+        return False
+
+
+def _let_go(stream: io.TextIOWrapper) -> None:
+    """Close *stream*, of the script, if it writes to a standard descriptor: the garbage collector
+    would close it later, with the buffer or the descriptor that it shares with the caller's.
+    """
+    try:
+        if stream.fileno() in (1, 2):
+            stream.close()
+    except (OSError, ValueError):
+        pass
 
 
 _SIGNALS = tuple(map(int, signal.valid_signals()))
@@ -301,9 +347,16 @@ def write_state(state: list[Any]) -> None:
 def _attributes(*modules_and_names: tuple[ModuleType, str]) -> _Part:
     def write(values: list[object]) -> None:
         for (module, name), value in zip(modules_and_names, values):
-            setattr(module, name, value)
+            if value is not _DELETED:
+                setattr(module, name, value)
+            elif hasattr(module, name):
+                delattr(module, name)
 
-    return lambda: [getattr(module, name) for module, name in modules_and_names], write
+    return lambda: [getattr(one, name, _DELETED) for one, name in modules_and_names], write
+
+
+_DELETED = object()
+"""Stands for an attribute that a script has deleted."""
 
 
 def _list(module: ModuleType, name: str) -> _Part:
@@ -361,6 +414,7 @@ _PARTS: tuple[_Part, ...] = (
     (read_tracers, write_tracers),
     (gc.isenabled, write_collector),
     (read_alarm, write_alarm),
+    (read_libraries, write_libraries),
     (read_streams, write_streams),
     (_read_signals, _write_signals),
 )

@@ -161,6 +161,11 @@ def _numpy_random(module: ModuleType) -> None:
     module.seed()
 
 
+def _torch_random(module: ModuleType) -> None:
+    """The same for torch; generators of its devices do not exist yet."""
+    module.default_generator.seed()
+
+
 def _logging(module: ModuleType) -> None:
     """Let ``%(relativeCreated)d`` count from here."""
     import time
@@ -178,6 +183,7 @@ def _processes(module: ModuleType) -> None:
 
 _RENEW = {
     "numpy.random": _numpy_random,
+    "torch": _torch_random,
     "logging": _logging,
     "multiprocessing.process": _processes,
 }

@@ -48,11 +48,14 @@ class WarmServer:
         imports: Sequence[LibraryImport],
         env: Mapping[str, str] | None = None,
         say: Callable[[str], None] | None = None,
+        is_strict: bool = False,
     ) -> None:
         """*imports* are those of ``third_party_imports``. *env* is for runs that have none of their
-        own. *say* gets each message for the user, once.
+        own. *say* gets each message for the user, once. *is_strict*: if the imports leave threads,
+        nothing is forked.
         """
         self._launch, self._imports, self._env = launch, tuple(imports), env
+        self._is_strict = is_strict
         self._say, self._messages = say or _print, set[str]()
         self._lock = threading.Lock()
         self._servers: dict[object, WarmProcess] = {}
@@ -82,7 +85,7 @@ class WarmServer:
         the first time, that is when everything is imported. *asked* gets the run before that.
         *data* are the bytes of *bound*, if it has been packed already.
 
-        Raises UncrossableValue if a value cannot be sent.
+        Raises UncrossableValue if a value cannot be sent, and ThreadsLeftError if it is strict.
         """
         own = dict(env if env is not None else self._env if self._env is not None else os.environ)
         folder = _folder(cwd)
@@ -94,7 +97,10 @@ class WarmServer:
             server, has_imports = self._server(folder, own, imports)
             run = server.request(job, streams, new_session)
             asked(run)
-            if run.await_begin() or self._is_given_up(run) or server.is_ready or not has_imports:
+            has_begun = run.await_begin()
+            if self._is_strict and server.threads:
+                raise ThreadsLeftError
+            if has_begun or self._is_given_up(run) or server.is_ready or not has_imports:
                 return run
             self._break(folder, own, run)
 
@@ -123,9 +129,12 @@ class WarmServer:
         with self._lock:
             imports = () if key in self._broken else imports
             server = self._servers.pop((key, imports), None)
-            if server is None or server.has_ended:
+            is_refused = server is not None and self._is_strict and bool(server.threads)
+            if server is None or (server.has_ended and not is_refused):
                 self._make_room()
-                server = WarmProcess(self._launch, imports, env, folder, self._say_once)
+                server = WarmProcess(
+                    self._launch, imports, env, folder, self._say_once, self._is_strict
+                )
             self._servers[key, imports] = server  # the last one used comes last
             return server, bool(imports)
 
@@ -189,6 +198,10 @@ def _print(text: str) -> None:
     print(f"kogine: warning: {text}", file=sys.stderr)
 
 
+class ThreadsLeftError(Exception):
+    """The imports of the script have left threads, which a forked process would not have."""
+
+
 _PATIENCE = 5.0  # seconds for a server to end
 
 
@@ -202,20 +215,23 @@ class WarmProcess:
         env: Mapping[str, str],
         cwd: str,
         say: Callable[[str], None],
+        is_strict: bool = False,
     ) -> None:
         """Starts it; it imports in the background. *say* gets a message about each import that may
-        not work after a fork.
+        not work after a fork; it ends after such an import if it *is_strict*.
         """
-        self._say, self._shown = say, launch.shown
+        self._say, self._shown, self._is_strict = say, launch.shown, is_strict
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._runs: dict[int, WarmRun] = {}
         self._reason = ""
         #: Whether it has imported everything.
         self.is_ready = False
+        #: The imports that have left threads.
+        self.threads: list[str] = []
         self._stderr = CrossingFile()
         self._socket, theirs = map(_high, socket.socketpair())
-        with theirs, CrossingFile() as out, CrossingFile(_plan(launch, imports)) as job:
+        with theirs, CrossingFile() as out, CrossingFile(_plan(launch, imports, is_strict)) as job:
             numbers = [theirs.fileno(), job.fileno()]
             words = [*map(str, numbers), str(len(imports)), launch.argv[0]]
             with block_sigint():
@@ -282,9 +298,10 @@ class WarmProcess:
 
     def _hear(self, kind: str, *rest: Any) -> None:
         if kind == transport.READY:
-            self.is_ready = True
-            for name in rest[0]:
-                self._say(_THREADS.format(name=name, script=self._shown))
+            self.is_ready, self.threads = True, rest[0]
+            for name in self.threads:
+                text = _SPAWNED if self._is_strict else _THREADS
+                self._say(text.format(name=name, script=self._shown))
             return
         number, *left = rest
         if kind == transport.STARTED:
@@ -309,14 +326,18 @@ _THREADS = (
     "warm: {name!r} started threads when it was imported, which a forked process has not; if "
     "{script} hangs or crashes, use spawn"
 )
+_SPAWNED = (
+    "auto: {name!r} started threads when it was imported, which a forked process has not: each run "
+    "of {script} gets a fresh interpreter (--mode spawn)"
+)
 
 
 def _high(sock: socket.socket) -> socket.socket:
     return socket.socket(fileno=above_streams(sock.detach()))
 
 
-def _plan(launch: Launch, imports: Sequence[LibraryImport]) -> bytes:
-    return marshal.dumps((launch_parts(launch), [tuple(one) for one in imports]))
+def _plan(launch: Launch, imports: Sequence[LibraryImport], is_strict: bool) -> bytes:
+    return marshal.dumps((launch_parts(launch), [tuple(one) for one in imports], is_strict))
 
 
 def _how_ended(status: int, printed: bytes) -> str:

@@ -35,7 +35,7 @@ def main(frame: FrameType) -> None:
     own_process()
     os.setpgid(0, 0)  # Ctrl-C is for the runs
     sock, job = socket(fileno=int(sys.argv[3])), int(sys.argv[4])
-    parts, imports = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))
+    parts, imports, is_strict = marshal.loads(os.pread(job, os.fstat(job).st_size, 0))
     # Before the libraries register their exit functions: these are to be called last.
     end, warning = WarmEnd(), EndWarning()
     started_with, ours = dict(os.environ), set(sys.modules) - STARTED_WITH
@@ -44,6 +44,8 @@ def main(frame: FrameType) -> None:
     end.keep_loaded(ours)
     server = _Server(sock)
     send(sock, READY, loaded.threads)
+    if is_strict and loaded.threads:
+        os._exit(0)  # not as usual: that would wait for the threads
     request = server.serve()
     if request is None:
         end.expect(0)
@@ -158,7 +160,7 @@ def preload(
         running = _threads()
         if not _import(launch.filename, *one):
             _start_again(number, descriptors)
-        if _threads() > running:
+        if _threads() > running and _leaves_threads(running):
             threads.append(one[0])
     if shadowed_by(launch.path0, set(sys.modules) - before):
         _start_again(0, descriptors)
@@ -193,8 +195,73 @@ def _import(filename: str, module: str, name: str, line: int) -> bool:
 
 
 def _threads() -> int:
-    threading = sys.modules.get("threading")
-    return threading.active_count() if threading else 1
+    """The number of threads, those of C libraries among them where the system lists them."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        threading = sys.modules.get("threading")
+        return threading.active_count() if threading else 1
+
+
+def _leaves_threads(before: int) -> bool:
+    """Whether more threads than *before* are left when libraries have prepared for a fork: those
+    of OpenBLAS end then, and those of OpenMP when they are told to.
+    """
+    pause_openmp()
+    os.waitpid(_fork_quietly(), 0)
+    for _ in range(_TRIES):  # a thread that has been joined is listed a moment longer
+        if _threads() <= before:
+            return False
+        select.select([], [], [], 0.01)
+    return True
+
+
+def _fork_quietly() -> int:
+    """The number of a child that ends at once; no library warns of the fork."""
+    import warnings  # whatever starts threads has it
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    return pid
+
+
+_TRIES = 10
+_PAUSE_HARD = 2
+_OPENMP = ("gomp", "omp", "iomp5")
+
+
+def pause_openmp() -> None:
+    """End the threads of each OpenMP library that is loaded; it starts them again when it needs
+    them. A pool that has worked before a fork would be waited for ever after it.
+    """
+    try:
+        import _ctypes
+
+        for path in _openmp_libraries():
+            pause = _ctypes.dlsym(_ctypes.dlopen(path, os.RTLD_NOW), "omp_pause_resource_all")
+            _ctypes.call_function(pause, (_PAUSE_HARD,))
+    except (ImportError, AttributeError, OSError):
+        pass  # a library that is older than OpenMP 5.0: its threads are found
+
+
+def _openmp_libraries() -> list[str]:
+    """The files of the OpenMP libraries in this process, where the system lists them."""
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            paths = {line.split(b" ", 5)[-1].strip() for line in file.read().splitlines()}
+    except OSError:
+        return []
+    found = sorted(path.decode("utf-8", "surrogateescape") for path in paths if b"omp" in path)
+    return [path for path in found if _is_openmp(path.rpartition("/")[2])]
+
+
+def _is_openmp(name: str) -> bool:
+    # `libgomp.so.1`, and `libgomp-24e2ab19.so.1.0.0` in wheels.
+    stem = name.partition(".")[0].partition("-")[0]
+    return stem in [f"lib{one}" for one in _OPENMP]
 
 
 def _start_again(most: int, descriptors: Sequence[int]) -> None:

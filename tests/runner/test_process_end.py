@@ -106,7 +106,9 @@ def test_what_a_script_started_ends_with_its_run(tmp_path: Path, ending: str) ->
         script.write_text(SCRIPT.replace("n = 0", f"n = {n}") + ending)
         printed += run_python(tmp_path, "-Wignore", "s.py").stdout
     script.write_text(SCRIPT + ending)
-    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1,2", PYTHONWARNINGS="ignore")
+    done = run_kogine(
+        tmp_path, "run", "s.py", "--mode", "inline", "--sweep", "n=1,2", PYTHONWARNINGS="ignore"
+    )
     assert (done.stdout, done.status) == (printed, 0), done.stderr
 
 
@@ -114,7 +116,7 @@ def test_an_exit_function_that_fails_is_printed_as_python_does(tmp_path: Path) -
     text = "import atexit\nn = 0\ndef bad():\n    1 / n\natexit.register(print, 'after')\natexit.register(bad)\n"
     (tmp_path / "s.py").write_text(text)
     plain = run_python(tmp_path, "s.py")
-    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=0,1")
+    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=0,1", "--mode", "inline")
     assert done.stdout == plain.stdout * 2
     without_address = [line for line in plain.stderr.splitlines() if " at 0x" not in line]
     assert without_address
@@ -131,7 +133,7 @@ def test_exit_functions_of_libraries_are_left_to_the_process(tmp_path: Path) -> 
         "import atexit, registering\nn = 0\natexit.register(print, 'script', n)\nprint('run', n)\n"
     )
     done = run_kogine(
-        tmp_path / "run", "run", "s.py", "--sweep", "n=1,2",
+        tmp_path / "run", "run", "s.py", "--sweep", "n=1,2", "--mode", "inline",
         PYTHONPATH=_also(library.parent),
     )  # fmt: skip
     assert done.stdout == "run 1\nscript 1\nrun 2\nscript 2\nlibrary\n", done.stderr

@@ -57,7 +57,7 @@ def test_each_run_sets_up_its_own(tmp_path: Path, set_up: str) -> None:
         script.write_text(f"import logging, sys\nn = {n}\n{set_up}")
         printed += run_python(tmp_path, "s.py").stdout
     script.write_text(f"import logging, sys\nn = 0\n{set_up}")
-    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1,2")
+    done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1,2", "--mode", "inline")
     assert (done.stdout, done.status) == (printed, 0), done.stderr
 
 
@@ -98,7 +98,14 @@ def test_a_library_keeps_what_it_made_at_its_import(tmp_path: Path) -> None:
         "import talking\nn = 0\ntalking.log.error('run %s', n)\n"
     )
     done = run_kogine(
-        tmp_path / "run", "run", "s.py", "--sweep", "n=1,2", PYTHONPATH=_also(tmp_path / "lib")
+        tmp_path / "run",
+        "run",
+        "s.py",
+        "--sweep",
+        "n=1,2",
+        "--mode",
+        "inline",
+        PYTHONPATH=_also(tmp_path / "lib"),
     )
     assert done.stdout == "run 1\nrun 2\n", done.stderr
 
