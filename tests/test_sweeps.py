@@ -83,7 +83,11 @@ def test_a_failed_run_stops_no_other_and_shows_as_under_python(tmp_path: Path) -
         ),
     ],
 )
-@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+@pytest.mark.parametrize(
+    "isolate",
+    [(), ("--mode", "inline"), ("--isolate",)],
+    ids=["auto", "in this process", "isolated"],
+)
 def test_exits(
     tmp_path: Path, end: str, status: int, message: str, isolate: tuple[str, ...]
 ) -> None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _SORTED = "kogine.sorted"
 """Key of a context's ``meta``: the SortedWords of the command line."""
 
+_TYPED = "kogine.typed"
+"""The same for the command and the words behind it."""
+
 
 class CommandWithScript(Command):
     """``kogine run [OPTIONS] SCRIPT [TARGET=VALUE ...] [ARGS ...]`` and commands like it.
@@ -55,6 +58,7 @@ class CommandWithScript(Command):
             is_unfinished=ctx.resilient_parsing,
         )
         found = ctx.meta[_SORTED] = sorter.sort(args)
+        ctx.meta[_TYPED] = ctx.command_path, tuple(args)
         rest = super().parse_args(ctx, found.for_click())
         if not (found.scripts or ctx.resilient_parsing):
             what = "script" if self.usage.startswith("SCRIPT ") else "file"
@@ -91,8 +95,9 @@ class CommandWithScript(Command):
         for name in ("script", "scripts", "is_module"):
             given.pop(name, None)
         return ScriptCommand(
-            found.scripts, overrides, found.argv, found.is_module, given, found.axis_order
-        )
+            found.scripts, overrides, found.argv, found.is_module, given, found.axis_order,
+            ctx.meta[_TYPED],
+        )  # fmt: skip
 
     # --- completion ------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from kogine.report import printing
 from kogine.script_command import ScriptCommand, load_configs
 from kogine.sweep import own_axes
 
@@ -63,6 +64,7 @@ def problems_of(runs: list[list[Fit]]) -> list[str]:
     return list(dict.fromkeys(one.line for fits in runs for one in fits if one.line))
 
 
+@printing
 def _print(lines: list[str]) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     print(visible("\n".join(lines)))

@@ -16,6 +16,7 @@ from kogine.config_check import (
     problems_of,
     shown,
 )
+from kogine.report import printing
 from kogine.script_command import load_configs
 
 from kohaku_ast.config.cells import native
@@ -50,6 +51,7 @@ def _fits(files: Sequence[str], script: str, found: Config | Sweep) -> list[list
     return [fitter.fits(config) for config in first_runs(found, MOST)]
 
 
+@printing
 def _print_json(
     names: Sequence[str], found: Config | Sweep, fits: list[list[Fit]], most: int
 ) -> int:
@@ -70,6 +72,7 @@ def _status(fits: list[list[Fit]]) -> int:
     return int(any(one.problem for run in fits for one in run))
 
 
+@printing
 def _print_tables(found: Config | Sweep, fits: list[list[Fit]], most: int) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if isinstance(found, Config):
@@ -277,6 +280,7 @@ def _of_config(config: Config, heading: str) -> Values:
     return values
 
 
+@printing
 def _print(columns: Row, rows: list[tuple[str, Row]]) -> int:
     if rows:
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]

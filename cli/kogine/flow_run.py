@@ -7,14 +7,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
+from kogine.repeat_command import resume_command
 from kogine.report import report
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, UsageError, visible
-from kohaku_ast.flow.failures import Again
+from kohaku_ast.flow.failures import Again, Resume, no_resume
 from kohaku_ast.flow.flows import make_flow
 from kohaku_ast.flow.report import choose_display, only_json
 from kohaku_ast.flow.run import Observer, ScriptConfigs
@@ -46,7 +48,9 @@ def run_flow(
     if is_last:
         sigint.ignore_at_exit()
     with output(options.is_json) as stream:
-        display = choose_display(options.is_json, options.metrics, stream, again, shows)
+        display = choose_display(
+            options.is_json, options.metrics, stream, again, shows, options.resume
+        )
         flow = make_flow(
             works,
             settings,
@@ -100,6 +104,8 @@ class FlowOptions:
     settings: FlowSettings
     is_json: bool
     metrics: bool
+    #: Gives the command that goes on with it after Ctrl-C.
+    resume: Resume = no_resume
 
 
 def read_flow_options(
@@ -131,7 +137,9 @@ def read_flow_options(
         resumes=usual.resumes or "resume" in command.options,
         retries_failed=usual.retries_failed or "retry_failed" in command.options,
     )
-    return FlowOptions(settings, "json" in command.options, "no_metrics" not in command.options)
+    resume = partial(resume_command, command) if settings.records else no_resume
+    given = command.options
+    return FlowOptions(settings, "json" in given, "no_metrics" not in given, resume)
 
 
 def _records(command: ScriptCommand, otherwise: bool) -> bool:
@@ -152,18 +160,14 @@ def _mode(command: ScriptCommand, otherwise: str | Executor, workers: int) -> st
     if not isinstance(otherwise, str):
         return otherwise
     isolated = "isolate" in command.options
-    usual = otherwise
-    if otherwise == "inline" and (isolated or workers > 1):
-        usual = "spawn"
-    mode: str = command.option("mode", usual)
     needs = [f"--{name}" for name in _PROCESS_OPTIONS if name in command.options]
+    usual = "auto" if otherwise == "inline" and (workers > 1 or needs) else otherwise
+    mode: str = command.option("mode", "spawn" if isolated else usual)
     if mode == "inline" and (isolated or workers > 1):
         option = "--isolate" if isolated else f"--workers {workers}"
         raise UsageError(f"--mode inline runs in this process: take away {option}")
     if mode == "inline" and needs:
-        if "mode" in command.options:
-            raise UsageError(f"{needs[0]} needs processes of their own: --mode spawn")
-        return "spawn"
+        raise UsageError(f"{needs[0]} needs processes of their own: take away --mode inline")
     return mode
 
 

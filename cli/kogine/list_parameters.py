@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 
+from kogine.report import printing
 from kogine.script_command import ScriptCommand, inspect_script
 
 from kohaku_ast.display.text import group_rows, print_table
@@ -28,7 +29,7 @@ def list_parameters(command: ScriptCommand) -> Callable[[], int]:
     form = command.option("format", "table")
     shown = {"table": _show_table, "json": _show_json, "py": _show_py}[form]
     script = split_function(command.script)[0]
-    return functools.partial(shown, found, script, "all" in command.options)
+    return functools.partial(printing(shown), found, script, "all" in command.options)
 
 
 def _write(text: str) -> None:

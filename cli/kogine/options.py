@@ -102,6 +102,21 @@ class Whole(click.IntRange):
         return number
 
 
+class Repeat(Whole):
+    """``N`` or ``TARGET=N``, as a number and a target, which is empty for the first form."""
+
+    name = "[TARGET=]N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> Any:
+        """The number and the target."""
+        if isinstance(value, tuple):
+            return value
+        target, equals, number = str(value).rpartition("=")
+        if equals and not target:
+            raise UsageError(f"{_name(param)} {value}: name a target before the =, such as seed=5")
+        return super().convert(number, param, ctx), target
+
+
 class Seconds(click.FloatRange):
     """A time in seconds, zero or more; neither nan nor infinite."""
 
@@ -235,7 +250,7 @@ AXIS_NAMES = FromScript("targets", _paired, "names")
 FUNCTION = FromScript("name", str, "functions")
 NEW_GLOBAL = FromScript("name=value", _new_global, "")
 
-MODES = ("inline", "spawn", "warm")
+MODES = ("auto", "inline", "spawn", "warm")
 POLICIES = ("continue", "stop")
 METHODS = ("optuna",)
 NICEST = 19
@@ -327,6 +342,12 @@ sweep_options = together(
         "-n", "n", type=Whole(1), help="Draw N values of random axes; of others, run the first N."
     ),
     _axes("--seed", type=Whole(), metavar="SEED", help="The seed of the random axes."),
+    _axes(
+        "--repeat",
+        type=Repeat(1),
+        metavar="[TARGET=]N",
+        help="Run each Config N times; TARGET, a seed, gets 0 to N-1, as KOGINE_REPEAT does.",
+    ),
     flag("--dry-run", group="Sweeps", help="Print the table of runs; run nothing."),
     flag("--isolate", group="Sweeps", help="Start a new Python process for each run."),
 )
@@ -355,8 +376,8 @@ flow_options = together(
     _flows(
         "--mode",
         type=Choice(MODES),
-        show_default="inline",
-        help="Run in this process, in a new one, or in a fork of a warm one.",
+        show_default="auto",
+        help="Run in this process, in a new one, or in a fork of a warm one; auto: warm if safe.",
     ),
     _flows(
         "--on-error",

@@ -40,6 +40,17 @@ def repeat_command_of_sweep(command: ScriptCommand) -> Again:
     return again
 
 
+def resume_command(command: ScriptCommand, seed: object) -> str:
+    """The command that runs what an interrupted flow has left; *seed* is that of its draws."""
+    head, words = command.words
+    options = [] if _RESUMING & command.options.keys() else ["--resume"]
+    options += [] if seed is None or "seed" in command.options else ["--seed", str(seed)]
+    return shlex.join([*head.split(), *options, *words])
+
+
+_RESUMING = {"resume", "retry_failed"}
+
+
 def repeat_command_of_run(run: Run) -> str:
     """The same, if several scripts share the config files, or a file defines the flow."""
     return repeat_command(run.work.binder, run.config)

@@ -10,6 +10,9 @@ from kohaku_ast.errors import UsageError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import ParamSpec
+
+    P = ParamSpec("P")
 
     from kohaku_ast.errors import KogineError
     from kohaku_ast.runner.launch import Launch
@@ -96,13 +99,24 @@ def _check_output(output: str, source: str, force: bool) -> None:
         raise UsageError(f"{output!r} {what}: name another file, or add --force to replace it")
 
 
+def printing(act: Callable[P, int]) -> Callable[P, int]:
+    """*act*, which prints and gives the exit status; 1 if the reader ended first (``| head``)."""
+
+    def printed(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            status = act(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The interpreter flushes once more at its end, and would print an error there.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        return status
+
+    return printed
+
+
+@printing
 def print_bytes(data: bytes) -> int:
-    """Print *data* as it is; the exit status, 1 if the reader ended first (``| head``)."""
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes once more at its end, and would print an error there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    """Print *data* as it is."""
+    sys.stdout.buffer.write(data)
     return 0

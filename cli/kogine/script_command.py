@@ -26,7 +26,7 @@ NO_OPTIONS: Mapping[str, Any] = {}
 class ScriptCommand:
     """One command line with a script, parsed; nobody changes it."""
 
-    __slots__ = ("argv", "axis_order", "is_module", "options", "overrides", "scripts")
+    __slots__ = ("argv", "axis_order", "is_module", "options", "overrides", "scripts", "words")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class ScriptCommand:
         is_module: bool = False,
         options: Mapping[str, Any] = NO_OPTIONS,
         axis_order: Sequence[str] = (),
+        words: tuple[str, Sequence[str]] = ("kogine run", ()),
     ) -> None:
         #: The scripts as the user wrote them; several for a command that takes several.
         self.scripts = scripts
@@ -49,6 +50,8 @@ class ScriptCommand:
         self.options = options
         #: ``sweep`` and ``trials`` in the order of the command line: axes multiply in this order.
         self.axis_order = axis_order
+        #: The command, ``kogine workflow parallel``, and the words after it as the user typed them.
+        self.words = words
 
     @property
     def script(self) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from kogine.flow_run import FlowOptions, print_lines, run_flow
 from kogine.repeat_command import repeat_command
+from kogine.report import printing
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, UsageError, visible
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, ScriptConfigs, Summary
-from kohaku_ast.flow.search import Search, Tried, check_method, make_objective, space_of
+from kohaku_ast.flow.search import Search, Trials, Tried, check_method, make_objective, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
 from kohaku_ast.store.run_folder import mark_root
 
@@ -59,10 +60,10 @@ def _open_study(
 
 
 def _refuse_options(command: ScriptCommand, options: FlowOptions) -> None:
-    if options.settings.workers > 1:
+    if "repeat" in command.options:
         raise UsageError(
-            "--search: each choice follows from the runs before it, so they run one after "
-            f"another. Take away --workers {command.option('workers')}"
+            "--search: each trial is one run. Take away --repeat, and repeat the best trial by the "
+            "command that the search prints for it"
         )
     if options.settings.resumes or options.settings.retries_failed:
         raise UsageError("--search: a study continues by itself. Take away --resume")
@@ -107,12 +108,16 @@ def _run(
     def again(config: Config) -> str:
         return repeat_command(work.binder, config, files)
 
-    lines = SearchLines(again, study, before)
-    ready = ScriptConfigs(work.name, work.binder, study.sweep())
+    trials = Trials(study)
+    lines = SearchLines(again, trials, before, is_parallel=options.settings.workers > 1)
+    # The trials run at the same time: not the flow, but the lines report the results to the study.
+    configs = Sweep.of(trials.configs(), f"search {study.method}")
+    ready = ScriptConfigs(work.name, work.binder, configs)
     status = run_flow([ready], options, lambda run: again(run.config), study.n, [lines])
-    return status or int(lines.without > 0)
+    return status or (2 if trials.broken else int(lines.without > 0))
 
 
+@printing
 def _dry_run(study: Search) -> int:
     """Print what would be searched; nothing is run or written."""
     for dimension in study.space.dimensions:
@@ -125,30 +130,37 @@ def _dry_run(study: Search) -> int:
 class SearchLines(Observer):
     """Prints the objective of each trial, and at the end the best one, beside a sweep's lines."""
 
-    def __init__(self, again: Callable[[Config], str], search: Search, before: Tried) -> None:
-        """*again* gives the command that repeats a run."""
-        self.again, self.search = again, search
+    def __init__(
+        self, again: Callable[[Config], str], trials: Trials, before: Tried, is_parallel: bool
+    ) -> None:
+        """*again* gives the command that repeats a run. *trials* get the results. *is_parallel*:
+        the lines name their trials.
+        """
+        self.is_parallel = is_parallel
+        self.again, self.trials, self.search = again, trials, trials.search
         #: The number of runs that succeeded without an objective.
         self.without = 0
         self._best = before.best.result if before.best else None
 
     def on_end(self, run: Run) -> None:
-        """Print the objective of *run*."""
-        if run.state != SUCCEEDED:
-            return
+        """Report the objective of *run* to the study, and print it."""
         objective = self.search.objective
         try:
-            result = objective.read(run.outcome)
+            result = self.trials.settle(run.config, run.outcome)
         except ValueError as error:
-            self.without += 1
-            print_lines(f"  a failed trial: {error}")
+            if run.state == SUCCEEDED:
+                self.without += 1
+                print_lines(f"  a failed trial: {error}")
             return
         is_best = objective.is_better(result, self._best)
         self._best = result if is_best else self._best
-        print_lines(f"  {objective.name} {result:.6g}{', the best so far' if is_best else ''}")
+        number = f"{run.number} " if self.is_parallel else ""
+        best = ", the best so far" if is_best else ""
+        print_lines(f"  {number}{objective.name} {result:.6g}{best}")
 
     def on_finish(self, summary: Summary) -> None:
         """Print the best trial of all, and the command that repeats it."""
+        self.trials.close()
         if self.without:
             one = self.without == 1
             print_lines(

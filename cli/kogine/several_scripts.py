@@ -11,6 +11,7 @@ from functools import partial
 
 from kogine.flow_run import output, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
+from kogine.report import printing
 from kogine.script_arguments import refuse_lost_overrides
 from kogine.script_command import ScriptCommand, binder_of, find_script, load_configs
 from kogine.sweep import check_axes, own_axes, sweep_of
@@ -26,11 +27,10 @@ from kohaku_ast.runner.overrides import Override
 
 
 def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], int]:
-    """The result runs the scripts one after another, by default in this process; or at the same
-    time, by default on all usable cores.
+    """The result runs the scripts one after another; or at the same time, by default on all usable
+    cores.
     """
-    mode = "spawn" if is_parallel else "inline"
-    usual = FlowSettings(mode=mode, stops_on_error=not is_parallel)
+    usual = FlowSettings(stops_on_error=not is_parallel, keeps_order=not is_parallel)
     options = read_flow_options(command, usual, spreads=is_parallel)
     with output(options.is_json):  # the output of config files is no JSON
         works = _script_configs(command)
@@ -43,6 +43,7 @@ def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], 
     return lambda: run_flow(works, options, again, total)
 
 
+@printing
 def _dry_run(works: Sequence[ScriptConfigs]) -> int:
     from kogine.sweep import dry_run
 

@@ -12,7 +12,7 @@ from itertools import islice
 
 from kogine.flow_run import FlowOptions, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_sweep
-from kogine.report import explain_script_error
+from kogine.report import explain_script_error, printing
 from kogine.script_arguments import refuse_lost_overrides
 from kogine.script_command import ScriptCommand, binder_of, split_override
 
@@ -22,7 +22,7 @@ from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError, visible
-from kohaku_ast.flow.run import ScriptConfigs
+from kohaku_ast.flow.run import ScriptConfigs, repeat_text
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
@@ -71,13 +71,13 @@ def _read_options(
     """With *spreads*, many runs in processes of their own get a worker for each GPU or core, unless
     ``--isolate`` keeps them one after another.
     """
-    has_axes = any(one in command.options for one in ("sweep", "trials", "n"))
+    has_axes = any(one in command.options for one in ("sweep", "trials", "n", "repeat"))
     has_processes = command.option("mode") in ("spawn", "warm") or "gpus" in command.options
     is_parallel = has_processes and "isolate" not in command.options
     return read_flow_options(
         command,
-        # Here if possible: runpy and standard input work only once in a process.
-        FlowSettings(mode="inline" if launch.has_file else "spawn"),
+        # A warm server reads the imports of a file.
+        FlowSettings(mode="auto" if launch.has_file else "spawn"),
         spreads=spreads and is_parallel and (has_axes or isinstance(config, Sweep)),
     )
 
@@ -93,7 +93,13 @@ def sweep_of(command: ScriptCommand, config: Config | Sweep | None, binder: Bind
     """
     own = own_axes(command)
     whole = Sweep.of(config or Config()) if not isinstance(config, Sweep) else config
-    return _limited(settle_names(whole | own, own, command, binder), command)
+    found = settle_names(whole | own, own, command, binder)
+    if "repeat" not in command.options:
+        return _limited(found, command)
+    n, seed = command.option("repeat")
+    seeded = own.repeat(n, seed)
+    settle_names(whole | seeded, seeded, command, binder)  # raises if the seed is given twice
+    return _limited(found.without(seed), command).repeat(n, seed)
 
 
 def own_axes(command: ScriptCommand) -> Sweep:
@@ -229,6 +235,7 @@ def _overridden(targets: Iterable[str], above: set[str], full: Mapping[str, str]
 _MOST_ROWS = 1_000
 
 
+@printing
 def dry_run(sweep: Sweep, binder: Binder) -> int:
     """Print the axes with their sizes, and the runs; each run is bound, so that errors show."""
     for axis in sweep.axes:
@@ -238,7 +245,7 @@ def dry_run(sweep: Sweep, binder: Binder) -> int:
     for number, config in enumerate(islice(sweep, _MOST_ROWS), start=1):
         values = {**config.globals_dict, **_untyped_values(binder, config)}
         pairs = [f"{one}={value_text(values[one])}" for one in config.varied]
-        print(visible(f"{number:>5}  {' '.join(pairs)}"))
+        print(visible(f"{number:>5}  {' '.join(pairs)}{repeat_text(config)}"))
         shown = number
     total = sweep.size
     if total is not None and total > shown:

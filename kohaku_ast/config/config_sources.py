@@ -1,10 +1,11 @@
-"""Parts of a Sweep that give whole Configs: from an iterable, in sequence, or the first n."""
+"""Parts of a Sweep that give whole Configs: an iterable, a chain, the first n, each n times."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 
 from kohaku_ast.config.axis import Axis, Part, Walk, gather
 from kohaku_ast.config.axis_values import Once, Remembered, advance
@@ -109,6 +110,59 @@ class ConfigSource(Part):
             f"{self.origin}: item {number} is neither a Config nor a dict of targets to values, "
             f"but of type {type(item).__name__}: {short_repr(item)}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Repeats(Part):
+    """The same Config *n* times; a seed, if there is one, takes the values 0 to n - 1."""
+
+    n: int
+    #: The axis of the seed; None if all runs have the same values.
+    seed: Axis | None = None
+
+    @property
+    def size(self) -> int:
+        return self.n
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (self.seed,) if self.seed else ()
+
+    @property
+    def listens(self) -> bool:
+        return False
+
+    @property
+    def is_settled(self) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return f"repeat: {self.n}"
+
+    def walk(self, start: Config, taken: frozenset[str] = frozenset()) -> Walk:
+        seeded = self.seed.walk(start, taken) if self.seed else repeat(start, self.n)
+        for number, config in enumerate(seeded):
+            of = {} if self.seed else {"repeats": self.n}
+            yield config | Config(metadata={"repeat": number, "repeat_of": start.label, **of})
+
+    def without(self, *targets: str) -> Repeats:
+        return replace(self, seed=self.seed and self.seed.without(*targets))
+
+    def under(self, config: Config) -> Repeats:
+        return replace(self, seed=self.seed and self.seed.under(config))
+
+    def remembered(self) -> Repeats:
+        return self
+
+    def draw(self, n: int, seed: int) -> Repeats:
+        return self
+
+
+def repeats(n: int, seed: str, origin: str) -> Repeats:
+    """Repeats of *n* runs, with the target *seed* as their seed if it is not empty."""
+    if n < 1:
+        raise ConfigError(f"{origin}: {n} repeats are none: n is at least 1")
+    return Repeats(n, Axis((seed,), range(n), origin) if seed else None)
 
 
 def _is_part(item: object) -> bool:

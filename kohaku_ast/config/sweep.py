@@ -22,7 +22,7 @@ from kohaku_ast.config.axis import (
 from kohaku_ast.config.axis_grammar import read_axes, read_parts
 from kohaku_ast.config.axis_values import Once
 from kohaku_ast.config.config import Config, value_text
-from kohaku_ast.config.config_sources import Chain, ConfigSource, First
+from kohaku_ast.config.config_sources import Chain, ConfigSource, First, repeats
 from kohaku_ast.display.text import Group, Row, html_table, short_repr
 from kohaku_ast.errors import ConfigError
 
@@ -192,6 +192,16 @@ class Sweep(Part):
         if n < 1:
             raise ConfigError(f"{_ORIGIN}: the first {n} Configs are none: n is at least 1")
         return _sweep_of(Config(), (First(self, n),))
+
+    def repeat(self, n: int, seed: str = "") -> Sweep:
+        """Each of its Configs *n* times, one after the other.
+
+        A run reads its number, 0 to n - 1, in the variable ``KOGINE_REPEAT``, and in the target
+        *seed*, if one is named. In the results, the repeats of a Config are one group.
+        """
+        made = _sweep_of(self.base, (*self.parts, repeats(n, seed, _ORIGIN)))
+        refuse_twice(made.parts, _ORIGIN)
+        return made
 
     def draw(self, n: int, seed: int) -> Sweep:
         """The Sweep with *n* joint draws as one axis in place of its random axes.

@@ -29,6 +29,17 @@ def no_command(run: Run) -> str:
     return ""
 
 
+Resume = Callable[[object], str]
+"""Gives the command that goes on with an interrupted flow, for the seed of its draws or None; empty
+if there is none.
+"""
+
+
+def no_resume(seed: object) -> str:
+    """For flows that keep no records."""
+    return ""
+
+
 @dataclass
 class FailedRuns:
     """Runs that failed with the same error, with details of the first one."""

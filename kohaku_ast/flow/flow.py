@@ -176,7 +176,7 @@ class Flow:
                 self.launcher.close()
                 self.summary = Summary(
                     dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
-                    is_refused, self._failed_before, self.interrupts.deadly,
+                    is_refused, self._failed_before, self.interrupts.deadly, self._not_started(),
                 )  # fmt: skip
                 for one in self.observers:
                     one.on_finish(self.summary)
@@ -209,7 +209,8 @@ class Flow:
         if self._retries and self.queue.depends:
             return None  # the next Config depends on how this run ends
         try:
-            found = self.queue.next(self._last_outcome)
+            is_idle = not self._active and not self._retries
+            found = self.queue.next(self._last_outcome, is_idle)
         except ConfigError as error:
             if not self._started:
                 raise
@@ -324,6 +325,7 @@ class Flow:
         run = active.run
         if self._active.get(run.index) is not active:
             return  # it was stuck: its end is already reported
+        self._report_process(active)  # a forked run may end before anybody has looked at it
         del self._active[run.index]
         active.end_rest(outcome.exit_status)
         if run.state == RUNNING:
@@ -380,6 +382,12 @@ class Flow:
             one.on_retry(run, seconds)
         run.attempt += 1
         heapq.heappush(self._retries, (time.monotonic() + seconds, run.index, run))
+
+    def _not_started(self) -> int | None:
+        """The number of runs that will never start; None if their number is not known."""
+        if not self._stopped:
+            return 0
+        return None if self.total is None else max(0, self.total - sum(self.counts.values()))
 
     # --- ending early ----------------------------------------------------------------------------
 

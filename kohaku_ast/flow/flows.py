@@ -75,7 +75,8 @@ def make_flow(
         # The workers of an Executor count the seconds: a run may wait for a free one.
         settings = replace(settings, timeout=None)
     is_done = recorder.is_done if recorder is not None else None
-    return Flow(Queue(works, listens), launcher, settings, observers, total, is_done)
+    queue = Queue(works, listens, settings.keeps_order)
+    return Flow(queue, launcher, settings, observers, total, is_done)
 
 
 def _once(warn: Warn) -> Callable[[Run, str], None]:
@@ -135,6 +136,7 @@ class _Flow:
             mode=mode,
             workers=workers,
             stops_on_error=on_error == "stop",
+            keeps_order=isinstance(self, Sequential),
             retries=retries,
             backoff=backoff,
             timeout=timeout,
@@ -223,11 +225,13 @@ class Sequential(_Flow):
         self,
         scripts: Sequence[Script | Path] | Script | Path,
         *,
-        mode: str | Executor = "inline",
+        mode: str | Executor = "auto",
         on_error: str = "stop",
         **options: object,
     ) -> None:
-        """*mode*: ``inline`` (in this process), ``spawn`` (a fresh interpreter each) or ``warm``.
+        """*mode*: ``spawn`` (a fresh interpreter for each run), ``warm`` (forked from a process
+        that has imported the script's libraries), ``auto`` (``warm`` where that is safe, else
+        ``spawn``), ``inline`` (all in this process), or a ``concurrent.futures.Executor``.
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
@@ -250,15 +254,15 @@ class Parallel(_Flow):
         scripts: Sequence[Script | Path] | Script | Path,
         *,
         max_workers: int | None = None,
-        mode: str | Executor = "spawn",
+        mode: str | Executor = "auto",
         on_error: str = "continue",
         **options: object,
     ) -> None:
         """*max_workers*: by default one for each of *gpus*, without these one for each core.
 
-        *mode*: ``spawn``, ``warm``, or a ``concurrent.futures.Executor``, which is not shut
-        down. The rest is as for Sequential. The output of the runs is in their logs; without
-        records it appears where this process prints.
+        *mode*: as for Sequential, without ``inline``; an Executor is not shut down. The rest is as
+        for Sequential. The output of the runs is in their logs; without records it appears where
+        this process prints.
         """
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")

@@ -13,8 +13,9 @@ from typing import TextIO
 from kohaku_ast.config.cells import native
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import short_repr
-from kohaku_ast.flow.failures import Again, FailureSummary, no_command
+from kohaku_ast.flow.failures import Again, FailureSummary, Resume, no_command, no_resume
 from kohaku_ast.flow.log_watch import seen_of
+from kohaku_ast.flow.results import Numbers, Repeats
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.runner.outcome import Outcome
 
@@ -24,9 +25,15 @@ VERSION = 1
 class JsonLines(Observer):
     """Prints one JSON object for each change. Keys change their meaning only with ``version``."""
 
-    def __init__(self, stream: TextIO, again: Again = no_command) -> None:
-        self._out = Out(stream)
-        self._again = again
+    def __init__(
+        self,
+        stream: TextIO,
+        again: Again = no_command,
+        resume: Resume = no_resume,
+        repeats: Repeats | None = None,
+    ) -> None:
+        self._out, self._repeats = Out(stream), repeats
+        self._again, self._resume = again, resume
         self._failures = FailureSummary(again)
         self._seed: object = None
         self._pace = Pace(1.0)
@@ -72,10 +79,13 @@ class JsonLines(Observer):
             {},
             counts=dict(summary.counts),
             seconds=summary.seconds,
+            not_started=summary.not_started,
             interrupted=summary.is_interrupted,
+            resume=self._resume(self._seed) if summary.is_interrupted else "",
             broken=summary.broken,
             exit_status=2 if summary.is_refused else summary.exit_status,
             seed=as_json(self._seed),
+            repeated=[_group(*row) for row in self._repeats.rows()] if self._repeats else [],
             failures=[asdict(group) for group in self._failures.groups.values()],
             other_failures=self._failures.others,
         )
@@ -86,10 +96,19 @@ class JsonLines(Observer):
         self._out.print(json.dumps(whole))
 
 
+def _group(label: str, count: int, numbers: Numbers) -> dict[str, object]:
+    found = {
+        name: {"mean": as_json(mean), "std": as_json(spread), "count": of}
+        for name, (mean, spread, of) in numbers.items()
+    }
+    return {"label": label, "runs": count, "numbers": found}
+
+
 def _named(run: Run) -> dict[str, object]:
     """The first fields of every line about a run."""
     return {
         "index": run.index, "total": run.total, "label": run.label, "script": run.work.name,
+        "repeat": run.repeat, "group": run.group if run.repeat is not None else "",
         "attempt": run.attempt, "folder": str(run.folder or ""), "log": str(run.log or ""),
     }  # fmt: skip
 

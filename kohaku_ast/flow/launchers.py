@@ -1,4 +1,7 @@
-"""The modes of a flow: runs in this process, in fresh interpreters, in forks of a warm server."""
+"""The modes of a flow: runs in this process, in fresh interpreters, in forks of a warm server.
+
+``auto`` is ``warm`` where that is safe, else ``spawn``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -22,22 +25,23 @@ from kohaku_ast.flow.run import (
     WantsValue,
     not_started,
 )
-from kohaku_ast.flow.settings import INDEX, WORKER, FlowSettings
+from kohaku_ast.flow.settings import INDEX, REPEAT, WORKER, FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
-from kohaku_ast.runner.job import pack
+from kohaku_ast.runner.job import Packed, pack
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import unused_messages
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, lend_nothing
+from kohaku_ast.runner.process_state import kept_descriptors
 from kohaku_ast.runner.spawn import SpawnedRun, set_priority
-from kohaku_ast.runner.warm_client import WarmRun, WarmServer
+from kohaku_ast.runner.warm_client import ThreadsLeftError, WarmRun, WarmServer
 from kohaku_ast.store.run_folder import has_plenty
 from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
 
-MODES = ("inline", "spawn", "warm")
+MODES = ("auto", "inline", "spawn", "warm")
 
 
 def make_launcher(
@@ -58,7 +62,7 @@ def make_launcher(
         return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
     if settings.mode == "inline":
         return InlineLauncher(warn, open_log, shows, log_failed)
-    kind = WarmLauncher if settings.mode == "warm" else SpawnLauncher
+    kind = SpawnLauncher if settings.mode == "spawn" else WarmLauncher
     return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
 
 
@@ -87,12 +91,14 @@ class InlineLauncher:
         folder = bound.launch.path0
         local = self._local.setdefault(folder, LocalModules(folder))
         os.environ[WORKER], os.environ[INDEX] = "0", str(run.index)
+        if run.repeat is not None:
+            os.environ[REPEAT] = str(run.repeat)
         log = self.open_log(run, bound)
         if not isinstance(
             run.work.configs, Config
         ):  # a single Config's values are passed as they are
             bound = with_own_values(bound, lambda message: self.warn(run, message))
-        with nullcontext() if log is None else logged(log, self._tee):
+        with kept_descriptors() if log is None else logged(log, self._tee):
             outcome = run_inline(bound, local, self.lend)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
@@ -101,7 +107,7 @@ class InlineLauncher:
 
     def close(self) -> None:
         """Restore the environment."""
-        for name in (WORKER, INDEX):
+        for name in (WORKER, INDEX, REPEAT):
             os.environ.pop(name, None)
         self._tee.close()
 
@@ -209,14 +215,17 @@ _FORK_SECONDS = 0.1
 
 
 class WarmLauncher(ProcessLauncher):
-    """One WarmServer for each script; fresh interpreters where the system cannot fork."""
+    """One WarmServer for each script; fresh interpreters where the system cannot fork, and with
+    ``auto`` also for a script whose imports leave threads.
+    """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, settings: FlowSettings, *arguments: Any, **options: Any) -> None:
+        super().__init__(settings, *arguments, **options)
         self._servers: dict[str, WarmServer] = {}
         self._turns = threading.Semaphore(_MOST_STARTING)
         self._is_available = WarmServer.is_available()
-        if not self._is_available:
+        self._is_auto = settings.mode == "auto"
+        if not (self._is_available or self._is_auto):
             print("kogine: this system cannot fork: warm runs are spawned", file=sys.stderr)
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
@@ -232,7 +241,7 @@ class WarmLauncher(ProcessLauncher):
             return SpawnedRun(bound, **options)
         options["data"] = pack(bound, options["wants_value"])
         start = partial(self._server(bound.launch).start, bound)
-        return _Starting(start, options, self._turns, self.be_nice)
+        return _Starting(start, options, self._turns, self.be_nice, bound.argv)
 
     def close(self) -> None:
         """Close the servers and the logs."""
@@ -243,7 +252,8 @@ class WarmLauncher(ProcessLauncher):
     def _server(self, launch: Launch) -> WarmServer:
         if launch.filename not in self._servers:
             source = decode(launch.data, launch.filename, launch.path0, launch.package)
-            self._servers[launch.filename] = WarmServer(launch, third_party_imports(source))
+            imports = third_party_imports(source)
+            self._servers[launch.filename] = WarmServer(launch, imports, is_strict=self._is_auto)
         return self._servers[launch.filename]
 
 
@@ -258,11 +268,12 @@ class _Starting:
         options: dict[str, Any],
         turns: threading.Semaphore,
         be_nice: Callable[[int], None],
+        argv: list[str],
     ) -> None:
         """``wait`` starts it. Raises OSError if its streams cannot be duplicated."""
         self._start, self._options, self._turns = start, options, turns
-        self._be_nice = be_nice
-        self._run: WarmRun | None = None
+        self._be_nice, self._argv = be_nice, argv
+        self._run: WarmRun | SpawnedRun | None = None
         self._is_cancelled = False
         self._lock = threading.Lock()
         self._begun = threading.Event()
@@ -294,17 +305,28 @@ class _Starting:
             return Outcome("failed", exit_status=1)
         self._be_nice(run.pid)
         outcome = run.wait(timeout)
-        return not_started(OSError(run.refusal)) if run.refusal else outcome
+        refusal = getattr(run, "refusal", "")
+        return not_started(OSError(refusal)) if refusal else outcome
 
-    def _started(self) -> WarmRun | None:
+    def _started(self) -> WarmRun | SpawnedRun | None:
         """The started run; None if it was cancelled before."""
         while not self._turns.acquire(timeout=_FORK_SECONDS):
             if self._is_cancelled:
                 return None
         try:
             return self._start(asked=self._on_request, **self._options)
+        except ThreadsLeftError:
+            return self._spawn()
         finally:
             self._turns.release()
+
+    def _spawn(self) -> SpawnedRun | None:
+        options = {name: self._options[name] for name in ("env", "stdout", "stderr", "new_session")}
+        with self._lock:
+            if self._is_cancelled:
+                return None
+            self._run = SpawnedRun(Packed(self._options["data"], self._argv), **options)
+            return self._run
 
     def _on_request(self, run: WarmRun) -> None:
         with self._lock:
@@ -318,7 +340,8 @@ class _Starting:
 
         with self._lock:
             run = self._run
-            self._is_cancelled = self._is_cancelled or (run is None and number != signal.SIGCONT)
+            if not self.pid and number != signal.SIGCONT:
+                self._is_cancelled = True
         if run is not None:
             run.signal(number)
 

@@ -14,8 +14,17 @@ from typing import TextIO
 
 from kohaku_ast.display.live import Out
 from kohaku_ast.display.text import exact_time
-from kohaku_ast.flow.failures import Again, FailedRuns, FailureSummary, error_line, no_command
+from kohaku_ast.flow.failures import (
+    Again,
+    FailedRuns,
+    FailureSummary,
+    Resume,
+    error_line,
+    no_command,
+    no_resume,
+)
 from kohaku_ast.flow.log_watch import LogWarnings, LogWatch, metrics_text, seen_of
+from kohaku_ast.flow.results import Repeats
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
 
 
@@ -25,28 +34,30 @@ def choose_display(
     stream: TextIO,
     again: Again = no_command,
     shows_output: bool = False,
+    resume: Resume = no_resume,
 ) -> list[Observer]:
     """The observers that show a flow on *stream*, to be used in this order.
 
     With *is_json* they print JSON; on a terminal the live table and the summary; elsewhere a line
     for each change and the summary. *metrics*: numbers that scripts print are read as metrics.
-    *again* gives the command that repeats a run. *shows_output*: the output of the runs appears
-    here too; then there is no table, but a line above the output of each run.
+    *again* gives the command that repeats a run, *resume* the one that goes on after Ctrl-C.
+    *shows_output*: the output of the runs appears here too; then there is no table, but a line
+    above the output of each run.
     """
-    watch = LogWatch(metrics)
+    watch, repeats = LogWatch(metrics), Repeats(metrics)
     if is_json:
         from kohaku_ast.flow.json_report import JsonLines
 
-        return [watch, JsonLines(stream, again)]
-    report = Report(stream, again)
+        return [watch, repeats, JsonLines(stream, again, resume, repeats)]
+    report = Report(stream, again, resume, repeats)
     if shows_output:
-        return [Heads(stream), report]
+        return [Heads(stream), repeats, report]
     warnings = LogWarnings(stream)
     if can_be_painted(stream):
         from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
 
-        return [watch, LiveTable(stream), warnings, report]
-    return [watch, Lines(stream), warnings, report]
+        return [watch, LiveTable(stream), warnings, repeats, report]
+    return [watch, Lines(stream), warnings, repeats, report]
 
 
 def can_be_painted(stream: TextIO) -> bool:
@@ -65,11 +76,18 @@ def can_be_painted(stream: TextIO) -> bool:
 
 
 class Report(Observer):
-    """Prints the failures, grouped by error, and as the last line the Summary."""
+    """Prints the failures, grouped by error, the Summary, and how to go on after Ctrl-C."""
 
-    def __init__(self, stream: TextIO, again: Again = no_command) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        again: Again = no_command,
+        resume: Resume = no_resume,
+        repeats: Repeats | None = None,
+    ) -> None:
         self._out = Out(stream)
-        self._failures = FailureSummary(again)
+        self._failures, self._resume = FailureSummary(again), resume
+        self._repeats = repeats or Repeats(metrics=False)
         self._seed: object = None
 
     def on_end(self, run: Run) -> None:
@@ -88,8 +106,11 @@ class Report(Observer):
             self._out.print(*_lines(failure))
         others = self._failures.others
         self._out.print(f"failed ... and {others} more, with other errors" if others else "")
+        self._out.print(*self._repeats.lines())
         self._out.print("" if self._seed is None else f"drawn with --seed {self._seed}")
         self._out.print(str(summary))
+        command = self._resume(self._seed) if summary.is_interrupted else ""
+        self._out.print(f"go on with: {command}" if command else "")
 
 
 def _lines(failure: FailedRuns) -> Iterator[str]:

@@ -80,21 +80,44 @@ class Run:
     @property
     def title(self) -> str:
         """Its label in displays: with the name of its Script if the flow has several."""
-        is_unique = self.is_alone or not self.config.label
+        is_unique = self.is_alone or self.label.startswith(self.work.name)
         return self.label if is_unique else f"{self.work.name} {self.label}"
 
     @cached_property
     def label(self) -> str:
         """The values in which it differs: ``lr=0.1 bs=32``, else the Script's name."""
-        return self.config.label or self.work.name
+        return (self.config.label or self.work.name) + repeat_text(self.config)
+
+    @property
+    def repeat(self) -> int | None:
+        """Its number among the runs of one Config, from 0; None if each Config runs once."""
+        number = self.config.metadata.get("repeat")
+        return number if isinstance(number, int) else None
+
+    @property
+    def group(self) -> str:
+        """The label that it shares with the other runs of its Config."""
+        label = str(self.config.metadata.get("repeat_of", ""))
+        return label if self.is_alone and label else f"{self.work.name} {label}".rstrip()
+
+
+def repeat_text(config: Config) -> str:
+    """`` (2 of 5)`` if only this tells *config* from its repeats; else empty."""
+    number, of = (config.metadata.get(name) for name in ("repeat", "repeats"))
+    return f" ({number + 1} of {of})" if isinstance(number, int) and of else ""
 
 
 class Queue:
     """The Configs of several Scripts, one Script after the other; each is made when it can run."""
 
-    def __init__(self, works: Sequence[ScriptConfigs], listens: bool) -> None:
-        """*listens*: ``yield`` gives a generator of Configs the Outcome of the run."""
-        self.listens = listens
+    def __init__(
+        self, works: Sequence[ScriptConfigs], listens: bool, keeps_order: bool = False
+    ) -> None:
+        """*listens*: ``yield`` gives a generator of Configs the Outcome of the run.
+
+        *keeps_order*: a Script waits until the runs of the one above it have ended.
+        """
+        self.listens, self.keeps_order = listens, keeps_order
         #: Name of a Script -> its last Outcome.
         self.previous: dict[str, Outcome] = {}
         self._waiting = list(works)
@@ -111,15 +134,18 @@ class Queue:
         is_plain = self.is_alone and self._sweep is not None and not self._sweep.listens
         return self.listens and not is_plain
 
-    def next(self, outcome: Outcome | None = None) -> tuple[ScriptConfigs, Config] | None:
-        """The next Config and its Script; None after the last.
+    def next(
+        self, outcome: Outcome | None = None, is_idle: bool = True
+    ) -> tuple[ScriptConfigs, Config] | None:
+        """The next Config and its Script; None after the last, and if it has to wait.
 
-        *outcome* is that of the last run. Raises ConfigError for a value that is no Config, and
-        whatever a generator of the user's raises.
+
+        *outcome* is that of the last run. *is_idle*: no run is under way. Raises ConfigError for a
+        value that is no Config, and whatever a generator of the user's raises.
         """
         while True:
             if self._walk is None:
-                if not self._waiting:
+                if not self._waiting or (self.keeps_order and not is_idle):
                     return None
                 self._work = self._waiting.pop(0)
                 self._sweep = self._work.sweep(self.previous)
@@ -249,6 +275,8 @@ class Summary:
     failed_before: int = 0
     #: The signal other than SIGINT that ended it, and ends this process then; 0: none.
     deadly: int = 0
+    #: The number of runs that it did not start; None if it is not known.
+    not_started: int | None = 0
 
     @property
     def exit_status(self) -> int:
@@ -266,7 +294,8 @@ class Summary:
         counts = [f"{self.counts[one]} {one}" for one in states if self.counts.get(one)]
         total = sum(self.counts.values())
         words = f": {', '.join(counts)}" if counts else ""
-        return f"{total} run{'s' if total != 1 else ''}{words} in {self.seconds:.1f} s"
+        left = f"; {self.not_started} not started" if self.not_started else ""
+        return f"{total} run{'s' if total != 1 else ''}{words} in {self.seconds:.1f} s{left}"
 
 
 class Observer:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2s
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from kohaku_ast.config.axis import Axis, Part, Walk
 from kohaku_ast.config.cells import CellText
@@ -19,6 +20,7 @@ from kohaku_ast.config.config import Config, label_of, value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError, UsageError, near, unknown
+from kohaku_ast.flow.results import as_number, printed_metrics
 from kohaku_ast.runner.outcome import Outcome
 
 _METHODS = {"optuna": "kohaku_ast.flow.optuna_search"}
@@ -76,26 +78,75 @@ class Search:
         return Sweep.of(self._configs, f"search {self.method}")
 
     def _configs(self) -> Walk:
-        with closing(self.open()) as study:
-            for _ in range(self.n):
-                trial = study.ask()
-                try:
-                    outcome = yield self._config(trial)
-                    _refuse_missing(outcome)
-                except BaseException:  # no Outcome will come
-                    study.fail(trial, "interrupted")
-                    raise
-                try:
-                    result = self.objective.read(outcome)
-                except ValueError as error:
-                    study.fail(trial, str(error))
-                else:
-                    study.tell(trial, result)
+        with closing(Trials(self)) as trials:
+            for config in trials.configs():
+                outcome = yield config
+                _refuse_missing(outcome)
+                with suppress(ValueError):  # the study has the reason
+                    trials.settle(config, outcome)
 
-    def _config(self, trial: Trial) -> Config:
+    def config_of(self, trial: Trial) -> Config:
+        """The Config that tries *trial*."""
         config = self.space.config(trial.values)
         outputs = tuple(dict.fromkeys((*config.outputs, self.objective.name)))
         return config | Config(outputs=outputs, metadata={"search_trial": trial.number})
+
+
+class Trials:
+    """The trials of a search while its runs are under way, several at the same time."""
+
+    def __init__(self, search: Search) -> None:
+        """Opens the study. Raises ConfigError as ``Search.open`` does."""
+        self.search = search
+        self._study = search.open()
+        #: Number -> a trial without a result.
+        self._open: dict[int, Trial] = {}
+        self._has_result = self._study.tried().best is not None
+        #: Why the search ends early: no trial has the objective.
+        self.broken = ""
+
+    def configs(self) -> Iterator[Config]:
+        """A Config for each new trial, chosen when it can run. Raises ConfigError after the first
+        trial that has no objective.
+        """
+        for _ in range(self.search.n):
+            self._refuse_broken()
+            trial = self._study.ask()
+            self._open[trial.number] = trial
+            yield self.search.config_of(trial)
+        self._refuse_broken()
+
+    def settle(self, config: Config, outcome: object) -> float:
+        """Report the *outcome* of a run with *config* to the study; its result.
+
+        Raises ValueError, which says why there is none.
+        """
+        trial = self._open.pop(int(str(config.metadata["search_trial"])))
+        try:
+            result = self.search.objective.read(outcome)
+        except ValueError as error:
+            self._study.fail(trial, str(error))
+            if isinstance(error, NoObjectiveError) and not self._has_result:
+                self.broken = str(error)
+            raise
+        self._study.tell(trial, result)
+        self._has_result = True
+        return result
+
+    def close(self) -> None:
+        """Close the study; trials without a result count as failed."""
+        for trial in self._open.values():
+            self._study.fail(trial, "interrupted")
+        self._open.clear()
+        self._study.close()
+
+    def _refuse_broken(self) -> None:
+        if self.broken:
+            raise ConfigError(f"search: it ends after a trial without a result: {self.broken}")
+
+
+class NoObjectiveError(ValueError):
+    """A run has succeeded, and nothing of it has the name of the objective."""
 
 
 def search(
@@ -110,10 +161,11 @@ def search(
 ) -> Sweep:
     """A Sweep whose *n* Configs are chosen to make the objective small, or large.
 
-    The objective is an output global of the script, else a key, an attribute or the only number of
-    the value that its entry function returns. Random axes of *space* are ranges, all others are
-    choices without order. *study* is a SQLite file that is made or continued; without it the
-    trials are not kept. With *seed* equal results lead to equal choices.
+    The objective is an output global of the script, else a key or an attribute of the value that
+    its entry function returns, else the last number that it prints by that name (``loss: 0.1``; the
+    flow has to record its runs), else the only number of the returned value. Random axes of *space*
+    are ranges, all others are choices without order. *study* is a SQLite file that is made or
+    continued; without it the trials are not kept. With *seed* equal results lead to equal choices.
 
     Run it one after another: ``Sequential(Script("train.py", search(...)), on_error="continue")``.
     Raises ConfigError for a space that cannot be searched, and if the method's package is missing.
@@ -185,7 +237,8 @@ class Study(Protocol):
 class Objective:
     """The number of an Outcome that a search makes small or large."""
 
-    #: The output global, or the key or attribute of what the entry function returns.
+    #: The output global, the key or attribute of what the entry function returns, or the name of
+    #: a number that the script prints.
     name: str
     #: ``minimize`` or ``maximize``.
     direction: Literal["minimize", "maximize"]
@@ -223,13 +276,14 @@ class Objective:
         return self._number(outcome)
 
     def _number(self, outcome: Outcome) -> float:
-        for found in _places(self.name, outcome):
-            number = _as_number(found)
+        printed = printed_metrics(Path(outcome.log)) if outcome.log else {}
+        for found in _places(self.name, outcome, printed):
+            number = as_number(found)
             if number is not None:
                 if math.isnan(number):
                     raise ValueError(f"{self.name} is nan")
                 return number
-        raise ValueError(_no_number(self.name, outcome))
+        raise NoObjectiveError(_no_number(self.name, outcome, printed))
 
 
 def make_objective(minimize: str | None, maximize: str | None, words: tuple[str, str]) -> Objective:
@@ -241,44 +295,52 @@ def make_objective(minimize: str | None, maximize: str | None, words: tuple[str,
     return Objective(str(minimize or maximize), "minimize" if minimize else "maximize")
 
 
-def _places(name: str, outcome: Outcome) -> Iterator[object]:
+def _places(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iterator[object]:
     """The values at the places where the number may be, in order of precedence."""
     value = outcome.value
     if name in outcome.outputs:
         yield outcome.outputs[name]
     if isinstance(value, Mapping):
         yield value.get(name)
+        yield printed.get(name)
         return
     yield getattr(value, name, None)
-    yield value
+    numbers = [value]
     if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):
-        numbers = [one for one in value if _as_number(one) is not None]
-        if len(numbers) == 1:
-            yield numbers[0]
+        numbers = [one for one in value if as_number(one) is not None]
+    only = as_number(numbers[0]) if len(numbers) == 1 else None
+    if name in printed and only is not None and _is_rounded(printed[name], only):
+        yield only  # printed with fewer digits
+    yield printed.get(name)
+    yield only
 
 
-def _as_number(value: object) -> float | None:
-    """*value* as a float if it is a number, or an array or a tensor of one number."""
-    item = getattr(value, "item", None)
-    try:
-        # Not float(): numpy deprecates it for arrays of one number.
-        plain: Any = item() if callable(item) and not isinstance(value, type) else value
-        if isinstance(plain, (bool, str, bytes)) or not hasattr(type(plain), "__float__"):
-            return None
-        return float(plain)
-    except Exception:  # an array of several, whatever its library raises then
-        return None
+def _is_rounded(printed: float, number: float) -> bool:
+    """Whether *printed* is *number* with fewer digits."""
+    text = repr(float(printed))
+    places = len(text.partition(".")[2])
+    if "e" in text:
+        digits = len(text.partition("e")[0].replace(".", "").lstrip("-"))
+        return float(f"{number:.{digits}g}") == printed
+    return round(number, places) == printed
 
 
-def _no_number(name: str, outcome: Outcome) -> str:
+def _no_number(name: str, outcome: Outcome, printed: Mapping[str, float]) -> str:
     """The message that names what is in place of the number."""
     if name in outcome.outputs:
         reason = f"the global {name!r} is no number: {short_repr(outcome.outputs[name])}"
     else:
         reason = f"the script has no global {name!r}"
-    found = near(name, _names(outcome.value), 1)
+    shown = ", ".join([*printed][:_MOST_PRINTED])
+    prints = f"prints the numbers {shown}" if printed else f"prints no line such as {name}: 0.1"
+    if not outcome.log:
+        prints = "its output was not recorded"
+    found = near(name, [*_names(outcome.value), *printed], 1)
     hint = f". Did you mean {found[0]!r}?" if found and found[0] != name else ""
-    return f"{reason}, and its entry function returned {short_repr(outcome.value)}{hint}"
+    return f"{reason}, {prints}, and its entry function returned {short_repr(outcome.value)}{hint}"
+
+
+_MOST_PRINTED = 10
 
 
 def _names(value: object) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 GRACE = 10.0
 """Seconds that a run has between one signal and the next harder one."""
 
-WORKER, INDEX = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX"
+WORKER, INDEX, REPEAT = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX", "KOGINE_REPEAT"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables that the numeric libraries read when they are imported."""
 
@@ -32,12 +32,14 @@ _GPU_PREFIXES = ("GPU-", "MIG-")
 class FlowSettings:
     """How the runs of a flow are run. Raises UsageError if records are read but not written."""
 
-    #: ``inline``, ``spawn`` or ``warm``, or the Executor that starts the runs.
-    mode: str | Executor = "inline"
+    #: ``auto``, ``inline``, ``spawn`` or ``warm``, or the Executor that starts the runs.
+    mode: str | Executor = "auto"
     #: Runs at the same time.
     workers: int = 1
     #: Whether no new run is started after one has failed.
     stops_on_error: bool = False
+    #: Whether a Script starts only after all runs of the Scripts above it have ended.
+    keeps_order: bool = False
     #: How often a failed run is tried again, and the seconds before the first retry; they double.
     retries: int = 0
     backoff: float = 1.0
@@ -80,6 +82,8 @@ class FlowSettings:
     def variables(self, run: Run) -> dict[str, str]:
         """The variables of *run* that are not in the environment of this process, or differ."""
         found = {WORKER: str(run.slot), INDEX: str(run.index)}
+        if run.repeat is not None:
+            found[REPEAT] = str(run.repeat)
         if self.gpus:
             found[_GPUS] = self.gpus[run.slot % len(self.gpus)]
         if self.threads:

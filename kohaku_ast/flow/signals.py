@@ -46,6 +46,8 @@ class Interrupts:
         self.is_last = False
         self._wake = wake
         self._before: dict[int, Any] = {}
+        #: Whether Ctrl-C came while no script had the signals: the next one gets it at its start.
+        self._is_waiting = False
 
     def __enter__(self) -> Interrupts:
         if _is_main():
@@ -60,6 +62,7 @@ class Interrupts:
 
     def _on_signal(self, number: int, frame: FrameType | None = None) -> None:
         self.count += 2 if number == _KILLS_AT_ONCE else 1
+        self._is_waiting = self._is_waiting or (number == signal.SIGINT and frame is not None)
         if number != signal.SIGINT:
             self.deadly = number
         self._wake()
@@ -94,6 +97,9 @@ class Interrupts:
         is_blocked = signal.SIGINT in sigmask(BLOCK, ())
         try:
             self._put(self._before)
+            if self._is_waiting:
+                self._is_waiting = False
+                signal.raise_signal(signal.SIGINT)
             result = act()
             sigmask(BLOCK, _INT)
         except BaseException:

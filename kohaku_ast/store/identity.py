@@ -36,8 +36,8 @@ from kohaku_ast.value_types import core
 def identity(bound: Bound, folder: str) -> str:
     """32 hexadecimal digits, with paths relative to *folder*.
 
-    Not part of it: index, label, metadata, origins, environment. With a value without stable
-    content (an open file) it equals no other identity.
+    Not part of it: index, label, origins, environment, metadata but for ``repeat``. With a value
+    without stable content (an open file) it equals no other identity.
     """
     content = (
         program_hash(bound, folder),
@@ -46,11 +46,18 @@ def identity(bound: Bound, folder: str) -> str:
         list(bound.argv[1:]),
         sorted(call_arguments(bound).items()),
         *_through_calls(bound),
+        *_repeat(bound),
     )
     try:
         return fingerprint(content).hex()
     except UnstableError:
         return os.urandom(16).hex()
+
+
+def _repeat(bound: Bound) -> list[tuple[str, object]]:
+    """The number that tells a run from others with the same values; empty for most runs."""
+    metadata = bound.config.metadata if bound.config else {}
+    return [("repeat", metadata["repeat"])] if "repeat" in metadata else []
 
 
 def without_content(bound: Bound) -> tuple[str, str] | None:

@@ -100,8 +100,8 @@ def test_groups_defaults_and_choices_are_shown() -> None:
         "Values:", "Inspecting:", "Sweeps:", "Searches:", "Flows:", "Records and output:", "Options:",
         "Examples:",
     ]  # fmt: skip
-    assert "--mode [inline|spawn|warm]" in shown
-    assert "[default: inline]" in shown
+    assert "--mode [auto|inline|spawn|warm]" in shown
+    assert "[default: auto]" in shown
     assert "0<=x<=19" in shown
 
 

@@ -87,7 +87,7 @@ def test_an_override_without_effect_is_reported_once_for_a_flow(folder: Path) ->
     assert "did not run (4 runs)" in done.stderr
 
 
-@pytest.mark.parametrize("mode", [(), ("--isolate",), ("--workers", "2")], ids=["inline", "isolated", "two workers"])  # fmt: skip
+@pytest.mark.parametrize("mode", [(), ("--mode", "inline"), ("--isolate",), ("--workers", "2")], ids=["auto", "inline", "isolated", "two workers"])  # fmt: skip
 def test_json(folder: Path, mode: tuple[str, ...]) -> None:
     run_kogine(folder, "run", "train.py", "--sweep", "n=1")
     arguments = ("run", "train.py", "--sweep", "n=1,2,3", "--json", "--resume", *mode)
@@ -114,7 +114,7 @@ def test_json_of_a_flow_that_cannot_begin_has_the_status_of_the_command(folder: 
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", ">/dev/full"])
-@pytest.mark.parametrize("mode", [(), ("--workers", "2")], ids=["inline", "two workers"])
+@pytest.mark.parametrize("mode", [(), ("--workers", "2")], ids=["one worker", "two workers"])
 def test_json_that_nobody_can_read_stops_no_run(
     folder: Path, closed: str, mode: tuple[str, ...]
 ) -> None:

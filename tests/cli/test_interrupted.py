@@ -45,6 +45,7 @@ SINGLE = {
 }
 FLOWS = {
     "a sweep": SWEEP,
+    "a sweep in this process": [*SWEEP, "--mode", "inline"],
     "a sweep in processes": [*SWEEP, "--mode", "spawn"],
     "a warm sweep": [*SWEEP, "--mode", "warm"],
     "a sweep as JSON": [*SWEEP, "--json"],
@@ -186,7 +187,8 @@ time.sleep(600)
 """
 SAVING = ["run", "saves.py", "--sweep", "n=0,1,2"]
 SAVING_FLOWS = {
-    "inline": SAVING,
+    "auto": SAVING,
+    "inline": [*SAVING, "--mode", "inline"],
     "spawn": [*SAVING, "--mode", "spawn", "--workers", "1"],
     "warm": [*SAVING, "--mode", "warm", "--workers", "1"],
     "sequential": ["workflow", "sequential", "saves.py", "saves.py"],
@@ -240,7 +242,8 @@ STATES = {
     "plain": [],
     "override": ["n=1"],
     "recorded": ["--record"],
-    "inline": ["--sweep", "n=1"],
+    "auto": ["--sweep", "n=1"],
+    "inline": ["--sweep", "n=1", "--mode", "inline"],
     "spawn": ["--sweep", "n=1", "--mode", "spawn", "--workers", "1"],
     "warm": ["--sweep", "n=1", "--mode", "warm", "--workers", "1"],
 }

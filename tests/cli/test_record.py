@@ -28,7 +28,8 @@ print("error", file=sys.stderr)
 MODES = pytest.mark.parametrize(
     "mode",
     [
-        pytest.param((), id="inline"),
+        pytest.param((), id="auto"),
+        pytest.param(("--mode", "inline"), id="inline"),
         pytest.param(("--isolate",), id="isolated"),
         pytest.param(("--mode", "warm", "--workers", "1"), id="warm"),
         pytest.param(("--workers", "2"), id="two workers"),
@@ -63,7 +64,7 @@ def test_no_record_keeps_nothing_and_shows_everything(
     assert not (tmp_path / ".kogine").exists()
 
 
-@pytest.mark.parametrize("mode", [(), ("--isolate",), ("--mode", "warm", "--workers", "1")], ids=["inline", "isolated", "warm"])  # fmt: skip
+@pytest.mark.parametrize("mode", [("--mode", "inline"), ("--isolate",), ()], ids=["inline", "isolated", "auto"])  # fmt: skip
 def test_one_after_another_their_output_comes_through_as_well(
     tmp_path: Path, mode: tuple[str, ...]
 ) -> None:
@@ -162,7 +163,8 @@ def test_a_killed_kogine_leaves_the_whole_log_and_a_lost_run(tmp_path: Path) -> 
         "import ctypes, os, time\nn = 0\nprint('x' * 200_000)\nctypes.CDLL(None).write(1, b'C\\n', 2)\n"
         "open('ready', 'w').close()\ntime.sleep(600)\n"
     )
-    flow = started(tmp_path, "run", "train.py", "--sweep", "n=1", stdout=subprocess.DEVNULL)
+    words = ("run", "train.py", "--sweep", "n=1", "--mode", "inline")
+    flow = started(tmp_path, *words, stdout=subprocess.DEVNULL)
     with flow:
         wait_for(lambda: (tmp_path / "ready").exists() or None)
         flow.kill()

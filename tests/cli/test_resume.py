@@ -17,7 +17,8 @@ SCRIPT = "n = 0\nprint('run', n)\nif n == 2:\n    raise ValueError('two')\n"
 MODES = pytest.mark.parametrize(
     "mode",
     [
-        pytest.param((), id="inline"),
+        pytest.param((), id="auto"),
+        pytest.param(("--mode", "inline"), id="inline"),
         pytest.param(("--isolate",), id="isolated"),
         pytest.param(("--mode", "warm", "--workers", "1"), id="warm"),
     ],

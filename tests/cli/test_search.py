@@ -41,7 +41,7 @@ def searched(folder: Path, *arguments: str) -> Finished:
     return run_kogine(folder, "run", "train.py", *arguments)
 
 
-@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+@pytest.mark.parametrize("isolate", [(), ("--mode", "inline")], ids=["auto", "in this process"])
 def test_a_quadratic_is_found_and_the_last_command_repeats_it(
     folder: Path, isolate: tuple[str, ...]
 ) -> None:
@@ -82,7 +82,7 @@ def test_other_values_are_another_study(folder: Path) -> None:
     assert "--deep" in done.stderr
 
 
-@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+@pytest.mark.parametrize("isolate", [(), ("--mode", "inline")], ids=["auto", "in this process"])
 def test_failing_runs_are_failed_trials_and_the_search_goes_on(
     folder: Path, isolate: tuple[str, ...]
 ) -> None:
@@ -195,7 +195,7 @@ def test_without_optuna_the_line_to_type_is_shown(folder: Path) -> None:
 SLOW = "import time\nx = 0.0\nloss = x\nprint(x, flush=True)\nif x > 0: time.sleep(60)\n"
 
 
-@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["in this process", "isolated"])
+@pytest.mark.parametrize("isolate", [(), ("--mode", "inline")], ids=["auto", "in this process"])
 @pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGKILL], ids=lambda one: one.name)
 def test_a_search_that_was_ended_goes_on(
     folder: Path, ended_by: signal.Signals, isolate: tuple[str, ...]

@@ -54,7 +54,7 @@ def workers_of(folder: Path) -> set[int]:
         pytest.param(("run", "s.py", *SWEEP, "--gpus", "0,1,2"), 3, id="one a GPU"),
         pytest.param(("workflow", "parallel", "s.py", *SWEEP, "--gpus", "0,1,2"), 3, id="workflow with GPUs"),
         pytest.param(("run", "s.py", *SWEEP, "--gpus", "0", "--workers", "4"), 4, id="more than GPUs"),
-        pytest.param(("run", "s.py", *SWEEP), 1, id="in this process"),
+        pytest.param(("run", "s.py", *SWEEP), 1, id="one after another"),
         pytest.param(("run", "s.py", *SWEEP, "--isolate"), 1, id="isolated in a row"),
         pytest.param(("run", "s.py", *SWEEP, "--timeout", "60"), 1, id="in a row with a timeout"),
         pytest.param(("run", "s.py", "--config", "hears.py", "--mode", "warm"), 1, id="generator that listens"),

@@ -27,7 +27,7 @@ def main(mode: str, count: int, path: str) -> None:
     script = Script(path, configs())
     before = descriptors()
     if mode == "inline":
-        flow: Parallel | Sequential = Sequential([script], record=False)
+        flow: Parallel | Sequential = Sequential([script], mode="inline", record=False)
     else:
         flow = Parallel([script], mode=mode, max_workers=2, record=False)
     good = sum(one.status == "succeeded" for one in flow.as_completed())

@@ -16,7 +16,9 @@ from tests.store.tmpfs import small_disk
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="it copies in threads")
 
-MODES = pytest.mark.parametrize("mode", [(), ("--isolate",)], ids=["inline", "isolated"])
+MODES = pytest.mark.parametrize(
+    "mode", [(), ("--mode", "inline"), ("--isolate",)], ids=["auto", "inline", "isolated"]
+)
 SWEEP = ("--sweep", "n=1,2,3")
 # The second number is longer than the copying process takes to look, and more than a pipe holds.
 PRINTING = {

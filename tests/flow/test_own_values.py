@@ -67,14 +67,14 @@ class Box(list[int]):
 
 def test_a_single_config_hands_its_objects_over(script: str) -> None:
     box = Box()
-    Sequential([Script(script, Config({"box": box}))], record=False).run()
+    Sequential([Script(script, Config({"box": box}))], mode="inline", record=False).run()
     assert box == [0]
 
 
 def test_a_method_is_the_caller_s(script: str) -> None:
     box, seen = Box(), Box()
     sweep = Sweep(n=[1, 2]) | Config({"box": box, "call": seen.append})
-    done = Sequential([Script(script, sweep)], record=False).run()
+    done = Sequential([Script(script, sweep)], mode="inline", record=False).run()
     assert [one.status for one in done] == ["succeeded"] * 2
     assert (box, seen) == ([], [1, 2])
 
@@ -82,7 +82,8 @@ def test_a_method_is_the_caller_s(script: str) -> None:
 def test_what_cannot_be_copied_is_said_once(tmp_path: Path) -> None:
     (tmp_path / "cfg.py").write_text("x = (n for n in range(3))\n")
     (tmp_path / "s.py").write_text("x = None\nn = 0\nprint(list(x))\n")
-    done = run_kogine(tmp_path, "run", "s.py", "--config", "cfg.py", "--sweep", "n=1,2")
+    words = ("run", "s.py", "--config", "cfg.py", "--sweep", "n=1,2")
+    done = run_kogine(tmp_path, *words, "--mode", "inline")
     assert (done.status, done.stdout) == (0, "[0, 1, 2]\n[]\n")
     assert done.stderr.count("the value of 'x' cannot be copied (TypeError: ") == 1
     assert "all runs in this process share it" in done.stderr
@@ -92,7 +93,7 @@ def test_resuming_in_another_mode_finds_them(tmp_path: Path) -> None:
     (tmp_path / "cfg.py").write_text("import random\nx = random.Random(3)\n")
     (tmp_path / "s.py").write_text("n = 0\nx = None\nprint(x.random())\n")
     words = ("run", "s.py", "--config", "cfg.py", "--sweep", "n=1,2,3")
-    run_kogine(tmp_path, *words)
+    run_kogine(tmp_path, *words, "--mode", "inline")
     again = run_kogine(tmp_path, *words, "--resume", "--isolate")
     assert (again.status, again.stdout) == (0, "")
     assert "skipped 3 that succeeded before" in again.stderr

@@ -35,7 +35,10 @@ if __name__ == "__main__":
 BOTH = pytest.mark.parametrize(
     "flow",
     [
-        pytest.param(lambda *a, **o: Sequential(*a, on_error="continue", **o), id="inline"),
+        pytest.param(lambda *a, **o: Sequential(*a, on_error="continue", **o), id="auto"),
+        pytest.param(
+            lambda *a, **o: Sequential(*a, mode="inline", on_error="continue", **o), id="inline"
+        ),
         pytest.param(
             lambda *a, **o: Sequential(*a, mode="spawn", on_error="continue", **o), id="spawn"
         ),
@@ -142,7 +145,7 @@ def test_streams_of_a_notebook_are_kept_too(monkeypatch: pytest.MonkeyPatch) -> 
     streams = io.StringIO(), io.StringIO()
     monkeypatch.setattr(sys, "stdout", streams[0])
     monkeypatch.setattr(sys, "stderr", streams[1])
-    Sequential("train.py").run()
+    Sequential("train.py", mode="inline").run()
     assert (sys.stdout, sys.stderr) == streams
     assert [one.getvalue() for one in streams] == ["print\n", "error\n"]
     assert sorted(Path(records()[0].log or "").read_text().split()) == ["child", "error", "print"]
@@ -152,6 +155,7 @@ def test_closed_standard_streams_are_no_obstacle() -> None:
     program = (
         "from kohaku_ast import Script, Sequential, Sweep\n"
         "Sequential(Script('train.py', Sweep(n=[1, 3]))).run()\n"
+        "Sequential(Script('train.py', Sweep(n=[1, 3])), mode='inline').run()\n"
         "Sequential(Script('train.py', Sweep(n=[1, 3])), mode='spawn').run()\n"
     )
     command = 'exec "$0" -c "$1" >&- 2>&-'

@@ -49,7 +49,7 @@ def test_each_run_knows_its_number_and_its_worker(script: str, mode: str) -> Non
 
 
 def test_a_run_in_this_process_knows_them_too_and_leaves_nothing(script: str) -> None:
-    flow = Sequential([Script(script, Sweep(n=range(2)))], record=False)
+    flow = Sequential([Script(script, Sweep(n=range(2)))], mode="inline", record=False)
     found = [one.value[0] for one in flow.run()]  # type: ignore[index]
     assert [(one["KOGINE_WORKER_ID"], one["KOGINE_RUN_INDEX"]) for one in found] == [
         ("0", "0"), ("0", "1"),
