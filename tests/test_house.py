@@ -41,11 +41,11 @@ ROOMS = {
     "kohaku_ast.config": (20, 4600),
     "kohaku_ast.display": (5, 1100),
     "kohaku_ast.engines": (9, 2250),
-    "kohaku_ast.flow": (19, 4700),
+    "kohaku_ast.flow": (19, 4900),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (24, 5600),
+    "kohaku_ast.runner": (24, 6050),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (37, 8850),
 }

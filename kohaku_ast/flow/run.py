@@ -80,7 +80,7 @@ class Run:
     @property
     def title(self) -> str:
         """Its label in displays: with the name of its Script if the flow has several."""
-        is_unique = self.is_alone or self.label.startswith(self.work.name)
+        is_unique = self.is_alone or not self.config.label
         return self.label if is_unique else f"{self.work.name} {self.label}"
 
     @cached_property
@@ -138,7 +138,6 @@ class Queue:
         self, outcome: Outcome | None = None, is_idle: bool = True
     ) -> tuple[ScriptConfigs, Config] | None:
         """The next Config and its Script; None after the last, and if it has to wait.
-
 
         *outcome* is that of the last run. *is_idle*: no run is under way. Raises ConfigError for a
         value that is no Config, and whatever a generator of the user's raises.

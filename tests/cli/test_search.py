@@ -107,11 +107,70 @@ def test_failing_runs_are_failed_trials_and_the_search_goes_on(
     assert states(study).keys() == {"COMPLETE", "FAIL"}
 
 
-def test_no_trial_may_succeed(folder: Path) -> None:
-    done = searched(folder, *SPACE, "--search", "optuna", "--maximize", "los", "-n", "2")
-    assert done.status == 1
+def test_it_ends_after_the_first_trial_without_the_objective(folder: Path) -> None:
+    done = searched(folder, *SPACE, "--search", "optuna", "--maximize", "los", "-n", "20")
+    assert done.status == 2
+    assert "1 run: 1 succeeded" in done.stderr
+    assert "19 not started" in done.stderr
     assert "no trial has succeeded" in done.stderr
+    assert "kogine: error: search: it ends after a trial without a result" in done.stderr
     assert "Did you mean 'loss'?" in done.stderr
+
+
+PRINTS = """\
+import time
+x = 0.0
+for epoch in range(3):
+    print(f"epoch {epoch + 1}/3 train_loss: {x:.1f} val_loss: {(x - 0.3) ** 2 + 2 - epoch:.6f}")
+def main():
+    return 0
+if __name__ == "__main__":
+    raise SystemExit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--workers", "2"), ("--mode", "inline")], ids=["auto", "two workers", "inline"]
+)
+def test_the_last_printed_number_is_the_objective(folder: Path, words: tuple[str, ...]) -> None:
+    (folder / "train.py").write_text(PRINTS)
+    space = ("--sweep", "x=0.1,0.2,0.3,0.4", "--search", "optuna", "--seed", "0")
+    done = searched(folder, *space, "-n", "8", "--minimize", "val_loss", *words)
+    assert done.status == 0, done.stderr
+    assert "8 runs: 8 succeeded" in done.stderr
+    (study,) = (folder / ".kogine" / "studies").glob("*.db")
+    assert states(study) == {"COMPLETE": 8}
+    best, again = done.stderr.splitlines()[-2:]
+    x = again.rpartition("x=")[2]
+    assert best.startswith(f"best val_loss {round((float(x) - 0.3) ** 2, 6)!r}, trial ")
+
+
+def test_a_mistyped_printed_number_shows_those_that_were_printed(folder: Path) -> None:
+    (folder / "train.py").write_text(PRINTS)
+    words = ("--search", "optuna", "-n", "9", "--workers", "2", "--minimize", "valloss")
+    done = searched(folder, "--sweep", "x=0.1,0.2", *words)
+    assert done.status == 2
+    assert "prints the numbers train_loss, val_loss" in done.stderr
+    assert "Did you mean 'val_loss'?" in done.stderr
+    assert "9 runs" not in done.stderr
+
+
+def test_a_printed_number_with_fewer_digits_gives_way_to_the_returned_one(folder: Path) -> None:
+    (folder / "train.py").write_text(
+        "x = 0.0\ndef main():\n    loss = x / 7\n    print(f'loss: {loss:.2f}')\n    return loss\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    words = ("--search", "optuna", "-n", "1", "--minimize", "loss")
+    done = searched(folder, "--sweep", "x=choice:1:1.0", *words)
+    assert f"best loss {1 / 7!r}, trial 1" in done.stderr, done.stderr
+
+
+def test_printed_numbers_need_records(folder: Path) -> None:
+    (folder / "train.py").write_text(PRINTS)
+    words = ("--search", "optuna", "-n", "2", "--minimize", "val_loss", "--no-record")
+    done = searched(folder, "--sweep", "x=0.1,0.2", *words)
+    assert done.status == 2
+    assert "its output was not recorded" in done.stderr
 
 
 def test_a_sweep_of_a_config_file_is_a_space(folder: Path) -> None:
