@@ -202,7 +202,6 @@ def test_a_config_file_may_hold_the_search(folder: Path) -> None:
         pytest.param((*SEARCH, "-n", "3", "--seed", "x"), ["--seed x"], id="a seed that is no number"),
         pytest.param(("--search", "optuna", "--minimize", "loss", "-n", "3"), ["no axis", "--sweep"], id="no axis"),
         pytest.param((*SPACE, "--search", "optna", "--minimize", "loss", "-n", "3"), ["'optna'", "Did you mean 'optuna'?"], id="a near method"),
-        pytest.param((*SEARCH, "-n", "3", "--workers", "2"), ["one after another", "--workers 2"], id="several workers"),
         pytest.param((*SEARCH, "-n", "3", "--resume"), ["continues by itself"], id="resumed as a sweep"),
         pytest.param((*SPACE, "-n", "3", "--minimize", "loss"), ["--minimize", "--search optuna"], id="an objective without search"),
         pytest.param((*SPACE, "-n", "3", "--study", "x.db"), ["--study", "--search optuna"], id="a study without search"),
