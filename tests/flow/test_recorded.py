@@ -162,7 +162,7 @@ def test_closed_standard_streams_are_no_obstacle() -> None:
     environment = {**os.environ, "PYTHONPATH": on_path()}
     done = subprocess.run(["sh", "-c", command, sys.executable, program], env=environment)
     assert done.returncode == 0
-    assert ran() == ["1", "1", "3", "3"]
+    assert ran() == ["1", "1", "1", "3", "3", "3"]
 
 
 class _Folders(Observer):
