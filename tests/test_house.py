@@ -41,7 +41,7 @@ ROOMS = {
     "kohaku_ast.config": (20, 4600),
     "kohaku_ast.display": (5, 1100),
     "kohaku_ast.engines": (9, 2250),
-    "kohaku_ast.flow": (19, 4900),
+    "kohaku_ast.flow": (19, 5050),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),
