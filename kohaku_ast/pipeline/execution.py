@@ -13,7 +13,7 @@ from kohaku_ast.pipeline.node_like import call_async, run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Callback
@@ -385,6 +385,8 @@ class PipelineLike(Protocol):
     #: The node that last raised.
     last_error: Failure | None
     cache: Any
+    #: Name -> value of what is bound.
+    bound: Mapping[str, Any]
 
     @property
     def name(self) -> str:
@@ -414,6 +416,11 @@ class PipelineLike(Protocol):
         self, given: Iterable[str], output_name: Any = None, loose: frozenset[str] = frozenset()
     ) -> Plan:
         """What would run for values of the names *given*."""
+
+    def filled(
+        self, plan: Plan, values: Mapping[str, Any], varying: Collection[str] = ()
+    ) -> Mapping[str, Any]:
+        """*values*, and the bound ones that *plan* needs."""
 
     def scope(self, outer: Scope | None) -> Scope:
         """Its own engine, cache and callbacks, and those of *outer* where it has none."""

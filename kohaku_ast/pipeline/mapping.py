@@ -43,6 +43,10 @@ class Rows:
         varying = {self.over[0]: row} if len(self.over) == 1 else dict(zip(self.over, row))
         return {**self.fixed, **varying}
 
+    def filled(self, fixed: Mapping[str, Any]) -> Rows:
+        """The same items with other values for the inputs that are the same for all."""
+        return self if fixed is self.fixed else Rows(self.over, self._rows, fixed)
+
     def part(self, start: int, stop: int) -> Rows:
         """The items from *start* up to *stop*."""
         return Rows(self.over, self._rows[start:stop], self.fixed)

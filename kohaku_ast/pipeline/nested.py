@@ -84,19 +84,23 @@ class PipelineNode:
         """Find the inputs of the nodes that are needed. One is optional if all its readers have a
         default.
         """
-        graph = self.pipeline.graph
-        self._nodes, _ = ancestors(graph, frozenset(self._replaced), self._wanted)
+        graph, bound = self.pipeline.graph, self.pipeline.bound
+        self._nodes, _ = ancestors(graph, frozenset([*self._replaced, *bound]), self._wanted)
+        hidden = {one for one in bound if one not in self.input_mapping.values()}
+        hidden.difference_update(self.map_over)
         names: dict[str, list[Any]] = {}
         for node in self._nodes:
             for one in node.inputs:
+                if one in hidden:
+                    continue
                 if one in self._outer and self._outer[one] not in self._without:
                     names.setdefault(self._outer[one], []).append((node, one))
         self.inputs = tuple(names)
         self.defaults: Mapping[str, Any] = MappingProxyType(
             {
-                outer: readers[0][0].defaults[readers[0][1]]
-                for outer, readers in names.items()
-                if all(inner in node.defaults for node, inner in readers)
+                outer: bound.get(inner, node.defaults.get(inner))
+                for outer, [(node, inner), *_] in names.items()
+                if inner in bound or all(one in node.defaults for node, one in names[outer])
             }
         )
 
@@ -195,11 +199,13 @@ class PipelineNode:
         pipeline = self.pipeline
         if not self.map_over:
             plan = pipeline.plan(inner, self._wanted, self._loose)
-            return PipelineRun(pipeline, plan, inner, pipeline.scope(scope)), None
+            values = pipeline.filled(plan, inner)
+            return PipelineRun(pipeline, plan, values, pipeline.scope(scope)), None
         over = [self.input_mapping.get(name, name) for name in self.map_over]
         present = [name for name in over if name in inner]
         rows = make_rows(inner, present, self.map_mode)
         plan = pipeline.plan(rows.names, self._wanted, self._loose)
+        rows = rows.filled(pipeline.filled(plan, rows.fixed, rows.over))
         check_items(plan, rows)
         return PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
 
@@ -212,7 +218,8 @@ class PipelineNode:
     def cache_identity(self) -> tuple[Any, ...]:
         """What the results depend on besides the inputs, for their keys in a cache."""
         names = tuple(sorted(self.input_mapping.items()))
-        return (self._nodes, names, self._wanted, self.map_over, self.map_mode)
+        bound = sorted(self.pipeline.bound.items())
+        return (self._nodes, names, self._wanted, self.map_over, self.map_mode, *bound)
 
     def input_hint(self, name: str) -> Any:
         """The type of an input, or UNKNOWN if it holds a value for each run."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from types import MappingProxyType
+
 from kohaku_ast.errors import PipelineError, PipelineTypeError
 from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.callbacks import Callback, Context
@@ -9,8 +12,8 @@ from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
 from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
-from kohaku_ast.pipeline.mapping import check_items, make_rows
-from kohaku_ast.pipeline.nested import PipelineNode
+from kohaku_ast.pipeline.mapping import check_items, make_rows, over_names
+from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.plan import Plan, make_plan
 
 TYPE_CHECKING = False
@@ -62,6 +65,8 @@ class Pipeline:
         self.cache = checked_cache(cache)
         #: Its own callbacks, or None.
         self.callbacks = checked_callbacks(callbacks)
+        #: Name -> value of what is bound: used unless a run gives another value.
+        self.bound: Mapping[str, Any] = MappingProxyType({})
         self._plans: dict[Any, Plan] = {}
         #: Whether neither it nor a pipeline inside it has a cache or callbacks of its own.
         self.is_quiet = (
@@ -84,8 +89,8 @@ class Pipeline:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names that no node gives."""
-        return self.graph.inputs
+        """The names that no node gives and that are not bound."""
+        return tuple([name for name in self.graph.inputs if name not in self.bound])
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -107,8 +112,9 @@ class Pipeline:
         for inputs that are missing or would not be used. An exception of a node keeps its type.
         """
         try:
-            values = merged(inputs, named)
-            plan = self.plan(values, output_name)
+            given = merged(inputs, named)
+            plan = self.plan(given, output_name)
+            values = self.filled(plan, given)
             if self._is_bare and not plan.is_async:
                 return run_direct(PipelineRun(self, plan, values, self._own_scope))
             return PipelineRun(self, plan, values, self.scope(None)).run()
@@ -135,8 +141,12 @@ class Pipeline:
         """
         try:
             keep = checked_on_error(on_error) == "keep"
-            rows = make_rows(merged(inputs, named), map_over, map_mode)
+            given = merged(inputs, named)
+            over = [] if not self.bound or map_over is None else over_names(map_over)
+            bound = {name: self.bound[name] for name in over if name in self.bound}
+            rows = make_rows({**bound, **given}, map_over, map_mode)
             plan = self.plan(rows.names, output_name)
+            rows = rows.filled(self.filled(plan, rows.fixed, rows.over))
             check_items(plan, rows)
             return PipelineRun(self, plan, rows.fixed, self.scope(None)).map(rows, keep)
         except BaseException as error:
@@ -157,8 +167,35 @@ class Pipeline:
         if found is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            found = self._plans[key] = make_plan(self.graph, given, wanted, loose)
+            found = self._plans[key] = make_plan(self.graph, given, wanted, loose, self.bound)
         return found
+
+    def filled(
+        self, plan: Plan, values: Mapping[str, Any], varying: Collection[str] = ()
+    ) -> Mapping[str, Any]:
+        """*values*, and the bound ones that *plan* needs besides them and the *varying* inputs."""
+        if not self.bound:
+            return values
+        names = [name for name in plan.given if name not in values and name not in varying]
+        return {**values, **{name: self.bound[name] for name in names}}
+
+    def bind(self, /, **values: Any) -> Pipeline:
+        """A copy that uses *values* for these inputs, or outputs, unless a run gives other values.
+        Raises PipelineError for names that it does not have.
+        """
+        check_known(values, [*self.graph.inputs, *self.outputs], "input", shown_name(self))
+        return self._with_bound({**self.bound, **values})
+
+    def unbind(self, *names: str) -> Pipeline:
+        """A copy in which *names* are inputs again; without names, all that were bound."""
+        check_known(names, self.bound, "bound input", shown_name(self))
+        left = {name: value for name, value in self.bound.items() if names and name not in names}
+        return self._with_bound(left)
+
+    def _with_bound(self, bound: dict[str, Any]) -> Pipeline:
+        made = copy.copy(self)
+        made.bound = MappingProxyType(bound)
+        return made
 
     def scope(self, outer: Scope | None) -> Scope:
         """Its own engine, cache and callbacks, and those of *outer* where it has none. Without
@@ -201,7 +238,8 @@ class Pipeline:
         from kohaku_ast.pipeline.explain import explain_cache
 
         values = merged(inputs, named)
-        return explain_cache(self.plan(values, output_name), values, self.cache)
+        plan = self.plan(values, output_name)
+        return explain_cache(plan, self.filled(plan, values), self.cache)
 
     def explain(self, from_node: str | None = None, to_node: str | None = None) -> Explanation:
         """Describe every edge and why it is there, of all nodes or of those from *from_node* to
@@ -222,12 +260,16 @@ class Pipeline:
         return draw(self, depth, from_node, to_node)
 
     def cache_identity(self) -> tuple[Any, ...]:
-        """Its nodes: the keys of a node that runs it depend on them."""
-        return self.graph.nodes
+        """Its nodes and bound values: the keys of a node that runs it depend on them."""
+        return (*self.graph.nodes, *sorted(self.bound.items()))
 
     def __getstate__(self) -> dict[str, Any]:
         """The state for another process, without plans and the last error."""
-        return {**self.__dict__, "_plans": {}, "last_error": None}
+        return {**self.__dict__, "_plans": {}, "last_error": None, "bound": dict(self.bound)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A mapping proxy cannot be pickled."""
+        self.__dict__.update(state, bound=MappingProxyType(state["bound"]))
 
     def __repr__(self) -> str:
         from kohaku_ast.pipeline.drawing import shown_inputs
@@ -236,6 +278,11 @@ class Pipeline:
         inputs = ", ".join([name for name in self.inputs if name in shown])
         outputs = ", ".join(self.outputs)
         return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
+
+
+def shown_name(pipeline: Pipeline) -> str:
+    """``pipeline 'prep'``, for errors."""
+    return f"pipeline {pipeline.name!r}"
 
 
 _OF_NODES = ("inputs", "outputs", "defaults", "run")

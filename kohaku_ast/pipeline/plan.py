@@ -111,10 +111,12 @@ def make_plan(
     given: Collection[str],
     output_name: str | Collection[str] | None = None,
     loose: frozenset[str] = frozenset(),
+    bound: Collection[str] = (),
 ) -> Plan:
     """The Plan that makes *output_name* (None: the outputs of all nodes that lead to a leaf) from
     values of the names *given*. Raises PipelineError, which lists all missing and unused inputs,
     or all wanted outputs that no node gives. *loose*: wanted outputs that nobody has named.
+    *bound*: names with values that are used if nobody gives another one.
     """
     single = isinstance(output_name, str)
     wanted = (output_name,) if isinstance(output_name, str) else output_name
@@ -122,9 +124,11 @@ def make_plan(
     unknown = [name for name in wanted or () if name not in graph.producers]
     if unknown:
         raise PipelineError("\n".join(_unknown_output(graph, name) for name in unknown))
-    nodes, needed = ancestors(graph, frozenset(given), wanted, loose)
-    missing = _missing(nodes, given)
+    bound = [name for name in bound if name not in given]
+    nodes, needed = ancestors(graph, frozenset([*given, *bound]), wanted, loose)
     unused = [name for name in given if name not in needed]
+    given = [*given, *[name for name in bound if name in needed]]
+    missing = _missing(nodes, given)
     if wanted == ():  # nothing runs, so no input could be used
         unused = [name for name in unused if name not in _names(graph)]
         given = ()
