@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right, insort
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from kohaku_ast.display.text import exact_time, short_repr
@@ -254,9 +254,15 @@ class Step:
     is_last: bool
 
 
+ORIENTS = ("TB", "LR", "BT", "RL")
+"""Where the links of a picture lead: from top to bottom, from left to right, and back."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """Where the boxes and links of one Sketch are."""
+    """Where the boxes and links of one Sketch are. Steps are as in a picture from top to bottom;
+    ``turned`` gives their points in this one.
+    """
 
     width: int
     height: int
@@ -266,12 +272,24 @@ class Layout:
     steps: tuple[Step, ...]
     #: The layouts inside the boxes that are shown open, by box.
     inner: dict[int, Layout]
+    #: One of ORIENTS.
+    orient: str = "TB"
+
+    def turned(self, x: int, y: int) -> tuple[int, int]:
+        """A point of a step in this picture."""
+        if self.orient in ("BT", "RL"):
+            y = (self.height if self.orient == "BT" else self.width) - y
+        return (x, y) if self.orient in ("TB", "BT") else (y, x)
 
 
-def lay_out(sketch: Sketch) -> Layout:
+def lay_out(sketch: Sketch, orient: str = "TB") -> Layout:
     """The layout of *sketch*, in which no two boxes touch. Equal sketches get equal layouts."""
-    inner = {n: lay_out(box.inner) for n, box in enumerate(sketch.boxes) if box.inner is not None}
+    inner = {
+        n: lay_out(box.inner, orient) for n, box in enumerate(sketch.boxes) if box.inner is not None
+    }
+    is_lying = orient in ("LR", "RL")
     sizes = [_size(box, inner.get(number)) for number, box in enumerate(sketch.boxes)]
+    sizes = [(height, width) for width, height in sizes] if is_lying else sizes
     layers = Layers(len(sizes), [(link.source, link.target) for link in sketch.links])
     widths = [size[0] for size in sizes] + [_PASSING] * (len(layers.layer_of) - len(sizes))
     centres = _across(layers, widths)
@@ -282,8 +300,20 @@ def lay_out(sketch: Sketch) -> Layout:
     )
     right = max((centres[n] + width / 2 for n, width in enumerate(widths)), default=0)
     height = (tops[-1] + heights[-1] if tops else 0) + MARGIN
-    steps = _steps(layers, centres, places, tops, heights)
-    return Layout(round(right) + MARGIN, height, places, tuple(steps), inner)
+    steps = tuple(_steps(layers, centres, places, tops, heights))
+    across = round(right) + MARGIN
+    width, height = (height, across) if is_lying else (across, height)
+    made = Layout(width, height, (), steps, inner, orient)
+    return replace(made, places=tuple([_turned(made, place) for place in places]))
+
+
+def _turned(layout: Layout, place: Place) -> Place:
+    ends = [
+        layout.turned(place.x, place.y),
+        layout.turned(place.x + place.width, place.y + place.height),
+    ]
+    (left, top), (right, bottom) = map(min, zip(*ends)), map(max, zip(*ends))
+    return Place(left, top, right - left, bottom - top)
 
 
 def header_height(box: Box) -> int:

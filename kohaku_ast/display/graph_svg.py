@@ -31,9 +31,9 @@ _OWN_PAGE = (
 )
 
 
-def svg_text(sketch: Sketch, is_file: bool = False) -> str:
+def svg_text(sketch: Sketch, is_file: bool = False, orient: str = "TB") -> str:
     """*sketch* as one SVG element; a file gets its own colours."""
-    layout = lay_out(sketch)
+    layout = lay_out(sketch, orient)
     width, height = max(1, layout.width), max(1, layout.height)
     name = marked_up(description(sketch))
     return (
@@ -62,25 +62,40 @@ def _parts(sketch: Sketch, layout: Layout) -> Iterator[str]:
         steps.setdefault(step.source, []).append(step)
     yield '<g fill="none" stroke="currentColor" stroke-opacity=".55" stroke-width="1.3">'
     for source, own in steps.items():
-        ways = "".join(map(_way, own))
+        ways = "".join([_way(step, layout) for step in own])
         yield f'<path d="{ways}"><title>{marked_up(_handed_on(sketch, source))}</title></path>'
     yield "</g>"
     heads = dict.fromkeys(step.end for step in layout.steps if step.is_last)
     if heads:
-        arrows = "".join(f"M{x} {y}l-4-8h8z" for x, y in heads)
+        arrow = _ARROWS[layout.orient]
+        points = [layout.turned(*head) for head in heads]
+        arrows = "".join(f"M{x} {y}{arrow}" for x, y in points)
         yield f'<path fill-opacity=".7" d="{arrows}"/>'
     for number, (box, place) in enumerate(zip(sketch.boxes, layout.places)):
         yield from _box(box, place, layout.inner.get(number))
 
 
-def _way(step: Step) -> str:
+_ARROWS = {"TB": "l-4-8h8z", "LR": "l-8-4v8z", "BT": "l-4 8h8z", "RL": "l8-4v8z"}
+
+
+def _way(step: Step, layout: Layout) -> str:
     (x, y), (to_x, to_y) = step.start, step.end
     to_y -= 7 * step.is_last  # below the head of the arrow
+    if layout.orient != "TB":
+        return _turned_way(step, layout, (to_x, to_y))
     down = f"V{step.bend}" if step.bend > y else ""
     if x == to_x:
         return f"M{x} {y}V{to_y}"
     middle = (step.bend + to_y) // 2
     return f"M{x} {y}{down}C{x} {middle} {to_x} {middle} {to_x} {to_y}"
+
+
+def _turned_way(step: Step, layout: Layout, end: tuple[int, int]) -> str:
+    (x, y), (to_x, to_y) = step.start, end
+    middle = (step.bend + to_y) // 2
+    points = [(x, y), (x, max(step.bend, y)), (x, middle), (to_x, middle), (to_x, to_y)]
+    start, bend, *curve = [f"{a} {b}" for a, b in (layout.turned(*point) for point in points)]
+    return f"M{start}L{curve[-1]}" if x == to_x else f"M{start}L{bend}C{' '.join(curve)}"
 
 
 def _handed_on(sketch: Sketch, source: int) -> str:
@@ -141,39 +156,40 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def html_text(sketch: Sketch) -> str:
+def html_text(sketch: Sketch, orient: str = "TB") -> str:
     """*sketch* as part of an HTML page."""
-    parts = "".join(_details(sketch))
-    return f'<div style="overflow:auto">{svg_text(sketch)}</div>{parts}'
+    parts = "".join(_details(sketch, orient))
+    return f'<div style="overflow:auto">{svg_text(sketch, orient=orient)}</div>{parts}'
 
 
-def html_page(sketch: Sketch) -> str:
+def html_page(sketch: Sketch, orient: str = "TB") -> str:
     """*sketch* as a whole HTML page, for light and dark screens."""
-    return _PAGE.format(title=marked_up(description(sketch)), body=html_text(sketch))
+    return _PAGE.format(title=marked_up(description(sketch)), body=html_text(sketch, orient))
 
 
-def _details(sketch: Sketch) -> Iterator[str]:
+def _details(sketch: Sketch, orient: str) -> Iterator[str]:
     for box in sketch.boxes:
         if box.open is not None:
-            yield _opened(box, box.open())
+            yield _opened(box, box.open(), orient)
         elif box.inner is not None:
-            yield from _details(box.inner)
+            yield from _details(box.inner, orient)
 
 
-def _opened(box: Box, inner: Sketch) -> str:
+def _opened(box: Box, inner: Sketch, orient: str) -> str:
     summary = ", ".join([box.title, *box.lines[-2:]])
     return (
         f'<details style="margin-left:1em"><summary>{marked_up(summary)}</summary>'
-        f"{html_text(inner)}</details>"
+        f"{html_text(inner, orient)}</details>"
     )
 
 
 _MERMAID_FILLS = {"succeeded": "#2da44e55", "cached": "#218bff44", "failed": "#e5484d88"}
 
 
-def mermaid_text(sketch: Sketch) -> str:
+def mermaid_text(sketch: Sketch, orient: str = "TB") -> str:
     """*sketch* as a Mermaid flowchart."""
-    return "\n".join(["flowchart TD", *_lines(sketch, "n", 1)]) + "\n"
+    direction = "TD" if orient == "TB" else orient
+    return "\n".join([f"flowchart {direction}", *_lines(sketch, "n", 1)]) + "\n"
 
 
 def _lines(sketch: Sketch, prefix: str, depth: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from kohaku_ast.display.graph_layout import (
+    ORIENTS,
     Box,
     Link,
     Sketch,
@@ -16,7 +17,7 @@ from kohaku_ast.display.graph_layout import (
     value_text,
 )
 from kohaku_ast.display.graph_svg import description
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.files import replace_users_file
 from kohaku_ast.pipeline.callbacks import LastRun
 from kohaku_ast.pipeline.graph import part_of
@@ -39,29 +40,30 @@ SUFFIXES = (".svg", ".html", ".mmd")
 class Drawing:
     """The picture of a pipeline at the time of the call; later runs do not change it."""
 
-    def __init__(self, sketch: Sketch) -> None:
+    def __init__(self, sketch: Sketch, orient: str = "TB") -> None:
         self._sketch = sketch
+        self._orient = orient
 
     @property
     def svg(self) -> str:
         """The SVG element. It has the colour of the text around it."""
         from kohaku_ast.display.graph_svg import svg_text
 
-        return svg_text(self._sketch)
+        return svg_text(self._sketch, orient=self._orient)
 
     @property
     def html(self) -> str:
         """The picture as part of an HTML page, where nested pipelines can be opened."""
         from kohaku_ast.display.graph_svg import html_text
 
-        return html_text(self._sketch)
+        return html_text(self._sketch, self._orient)
 
     @property
     def mermaid(self) -> str:
         """The text of a Mermaid flowchart."""
         from kohaku_ast.display.graph_svg import mermaid_text
 
-        return mermaid_text(self._sketch)
+        return mermaid_text(self._sketch, self._orient)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file *path*, whole or not at all: ``.svg``, ``.html`` or ``.mmd`` (Mermaid).
@@ -76,11 +78,11 @@ class Drawing:
         if suffix == ".svg":
             from kohaku_ast.display.graph_svg import svg_text
 
-            return svg_text(self._sketch, is_file=True) + "\n"
+            return svg_text(self._sketch, is_file=True, orient=self._orient) + "\n"
         if suffix == ".html":
             from kohaku_ast.display.graph_svg import html_page
 
-            return html_page(self._sketch)
+            return html_page(self._sketch, self._orient)
         return self.mermaid
 
     def _repr_html_(self) -> str:
@@ -107,15 +109,18 @@ def draw(
     depth: int = 0,
     from_node: str | None = None,
     to_node: str | None = None,
+    orient: str = "TB",
 ) -> Drawing:
     """The picture of *pipeline*, with the states of a LastRun among its callbacks."""
+    if orient not in ORIENTS:
+        raise UsageError(unknown("orient", str(orient), ORIENTS))
     if isinstance(depth, bool) or not isinstance(depth, int) or depth < 0:
         raise UsageError(f"depth is {depth!r}; it must be a number from 0 up.")
     found = [one for one in pipeline.callbacks or () if isinstance(one, LastRun)]
     nodes = None
     if from_node is not None or to_node is not None:
         nodes = part_of(pipeline.graph, from_node, to_node)
-    return Drawing(make_sketch(pipeline, depth, found[0] if found else None, nodes))
+    return Drawing(make_sketch(pipeline, depth, found[0] if found else None, nodes), orient)
 
 
 def make_sketch(

@@ -18,6 +18,7 @@ from kohaku_ast.pipeline.plan import Plan, make_plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Collection, Iterable, Mapping
     from typing import Any
 
@@ -250,14 +251,24 @@ class Pipeline:
         return explain_graph(self, from_node, to_node)
 
     def visualize(
-        self, depth: int = 0, from_node: str | None = None, to_node: str | None = None
+        self,
+        depth: int = 0,
+        from_node: str | None = None,
+        to_node: str | None = None,
+        filename: str | os.PathLike[str] | None = None,
+        orient: str = "TB",
     ) -> Drawing:
-        """A drawing for a notebook, or to ``save("x.svg")``. Nested pipelines are open down to
-        *depth*. With a LastRun or ProgressBar among the callbacks it shows states and times.
+        """A drawing for a notebook, or to ``save("x.svg")``, which *filename* does at once. Nested
+        pipelines are open down to *depth*. Links lead from top to bottom, or with *orient* "LR"
+        from left to right ("BT", "RL": back). With a LastRun or ProgressBar among the callbacks
+        it shows states and times.
         """
         from kohaku_ast.pipeline.drawing import draw
 
-        return draw(self, depth, from_node, to_node)
+        drawing = draw(self, depth, from_node, to_node, orient)
+        if filename is not None:
+            drawing.save(filename)
+        return drawing
 
     def cache_identity(self) -> tuple[Any, ...]:
         """Its nodes and bound values: the keys of a node that runs it depend on them."""

@@ -314,3 +314,35 @@ def test_a_notebook_shows_it() -> None:
 def test_a_node_is_drawn_by_the_name_it_has_in_the_graph() -> None:
     made = Pipeline([report.with_names("summary", val_loss="loss")])
     assert words(made.visualize().svg) == ["loss", "vocab", "summary", "→ report"]
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".html", ".mmd"])
+def test_a_file_name_saves_it_at_once(suffix: str, tmp_path: Path) -> None:
+    one, other = tmp_path / f"one{suffix}", tmp_path / f"other{suffix}"
+    training().visualize(filename=one, orient="LR").save(other)
+    assert one.read_bytes() == other.read_bytes()
+    assert one.read_bytes() != _saved(training().visualize(), tmp_path / f"down{suffix}")
+
+
+def _saved(drawing: Drawing, path: Path) -> bytes:
+    drawing.save(path)
+    return path.read_bytes()
+
+
+def test_a_drawing_from_left_to_right_is_wider() -> None:
+    chain = Pipeline([Node(abs, f"v{at + 1}", rename={"x": f"v{at}"}) for at in range(6)])
+
+    def size(orient: str) -> tuple[int, int]:
+        root = ElementTree.fromstring(chain.visualize(orient=orient).svg)
+        return int(root.attrib["width"]), int(root.attrib["height"])
+
+    assert size("LR") == size("RL")
+    assert size("TB") == size("BT")
+    assert size("LR")[0] > size("TB")[0]
+    assert size("LR")[1] < size("TB")[1]
+    assert chain.visualize(orient="RL").mermaid.startswith("flowchart RL\n")
+
+
+def test_an_unknown_orientation() -> None:
+    with pytest.raises(UsageError, match=r"unknown orient 'lr' .expected one of: TB, LR, BT, RL"):
+        training().visualize(orient="lr")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,36 @@ def test_no_two_boxes_touch(graph: tuple[int, list[tuple[int, int]]]) -> None:
     layout = lay_out(make_sketch(of_edges(*graph)))
     assert len(layout.places) == graph[0]
     check(layout)
+
+
+FACING: dict[str, tuple[Callable[[Place], int], Callable[[Place], int], int]] = {
+    "TB": (lambda one: one.y + one.height, lambda one: one.y, 1),
+    "BT": (lambda one: one.y, lambda one: one.y + one.height, 1),
+    "LR": (lambda one: one.x + one.width, lambda one: one.x, 0),
+    "RL": (lambda one: one.x, lambda one: one.x + one.width, 0),
+}
+"""Orientation -> the edges where a link leaves a box and where it arrives, and the axis."""
+
+
+@pytest.mark.parametrize("orient", FACING)
+@settings(max_examples=30, deadline=None)
+@given(graphs())
+def test_every_orientation(orient: str, graph: tuple[int, list[tuple[int, int]]]) -> None:
+    layout = lay_out(make_sketch(of_edges(*graph)), orient)
+    check(layout)
+    leaves, arrives, axis = FACING[orient]
+    ends = {arrives(one) for one in layout.places}
+    for step in layout.steps:
+        end = layout.turned(*step.end)
+        assert not step.is_last or end[axis] in ends
+    starts = [layout.turned(*step.start)[axis] for step in layout.steps]
+    for source in {step.source for step in layout.steps}:
+        assert leaves(layout.places[source]) in starts
+
+
+@pytest.mark.parametrize("orient", FACING)
+def test_open_pipelines_in_every_orientation(orient: str) -> None:
+    check(lay_out(make_sketch(training(), depth=2), orient))
 
 
 @settings(max_examples=60, deadline=None)
