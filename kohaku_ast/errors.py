@@ -7,9 +7,12 @@ TypeError, a file that does not exist a FileNotFoundError.
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TextIO
 
 
 class KogineError(Exception):
@@ -175,6 +178,32 @@ def _cut_line(line: str) -> str:
     if left_out <= 0:
         return line
     return f"{line[:_HALF_LINE]} ... ({left_out} characters left out) ... {line[-_HALF_LINE:]}"
+
+
+_COLOURS = {"error": "1;31", "warning": "1;33", "note": "1;36"}
+
+
+def label(kind: str, stream: TextIO | None) -> str:
+    """``kogine: error: ``, for the start of a message on *stream*; coloured on a terminal."""
+    if not wants_colour(stream):
+        return f"kogine: {kind}: "
+    return f"\x1b[1mkogine:\x1b[0m \x1b[{_COLOURS[kind]}m{kind}:\x1b[0m "
+
+
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether text on *stream* is coloured: on a terminal, unless ``NO_COLOR`` or a dumb terminal
+    forbids it; elsewhere if ``FORCE_COLOR`` or ``CLICOLOR_FORCE`` asks for it.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if any(
+        os.environ.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")
+    ):
+        return True
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # it is no stream, or closed
+        return False
 
 
 def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> list[str]:

@@ -4,15 +4,16 @@ options in groups, help with examples, near names for a mistyped word.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
 from kogine.report import message
 
-from kohaku_ast.errors import KogineError, UsageError, did_you_mean, unknown
+from kohaku_ast.errors import KogineError, UsageError, did_you_mean, unknown, wants_colour
 from kohaku_ast.version import VERSION
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Refusal(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print ``kogine: error: ...``."""
-        click.echo(message(self.error), file=file, err=True)
+        click.echo(message(self.error), file=file, err=True, color=True)
 
 
 class Option(click.Option):
@@ -75,13 +76,64 @@ class Choice(click.Choice):  # type: ignore[type-arg]
 
 def _show_help(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(ctx.get_help(), color=ctx.color)
+        text = ctx.get_help()
+        is_coloured = wants_colour(sys.stdout)
+        click.echo(in_colour(text) if is_coloured else text, color=is_coloured)
         ctx.exit()
+
+
+_HEADING = re.compile(r"^(Usage|[A-Z][\w ]*)(?=:)", re.MULTILINE)
+_TERM = re.compile(r"^  (-\S.*?|[a-z][\w-]*)(?=  |$)", re.MULTILINE)
+_LITERAL = re.compile(r"(?<![\w-])-{1,2}\w[\w-]*|^[a-z][\w-]*$")
+
+
+def in_colour(text: str) -> str:
+    """The help *text* with its headings, names and placeholders in colour, as cargo and uv do."""
+    text = _HEADING.sub("\x1b[1;32m\\1\x1b[0m", text)
+    return _TERM.sub(lambda found: f"  {_term_in_colour(found[1])}", text)
+
+
+def _term_in_colour(term: str) -> str:
+    """``--config FILE``: what is typed as it is bold, the placeholder not."""
+    parts = re.split(f"({_LITERAL.pattern})", term)
+    styles = ("36", "1;36")
+    return "".join(
+        f"\x1b[{styles[number % 2]}m{part}\x1b[0m" if part.strip(" ,") else part
+        for number, part in enumerate(parts)
+    )
+
+
+class _Formatter(click.HelpFormatter):
+    """Breaks lines at blanks alone: no word in two, no option at its hyphens, and no brackets."""
+
+    _KEPT = str.maketrans({"-": "\ue000", " ": "\ue001"})
+    _BACK = str.maketrans({"\ue000": "-", "\ue001": " "})
+
+    def write(self, string: str) -> None:
+        super().write(string.translate(self._BACK))
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        kept = re.sub(r"\[[^\]]*\]", lambda found: found[0].translate(self._KEPT), args)
+        super().write_usage(prog, kept, prefix)
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", "\ue000"))
+
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        kept = [(first, second.replace("-", "\ue000")) for first, second in rows]
+        super().write_dl(kept, col_max, col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
 
 
 class _WithHelp(click.Command):
     """A command whose help ends with examples, and whose errors suggest near names of options."""
 
+    context_class = _Context
     _own_help: Option | None = None
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
@@ -106,14 +158,20 @@ class _WithHelp(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does, with near names for an option that the command does not have."""
+        words = [*args]
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
             names = [name for one in options for name in (*one.opts, *one.secondary_opts)]
-            hint = did_you_mean(error.option_name, names, cutoff=0.7)
+            hint = self.no_such_option(error.option_name, words)
+            hint = hint or did_you_mean(error.option_name, names, cutoff=0.7)
             text = f"No such option {error.option_name!r}.{hint}"
             raise Refusal(UsageError(text)) from None
+
+    def no_such_option(self, name: str, words: Sequence[str]) -> str:
+        """A hint for the option *name* of *words*, which the command does not have; or empty."""
+        return ""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, without line breaks: readers copy them."""
@@ -199,12 +257,12 @@ class Group(_WithHelp, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that *args* start with; the error for another word suggests near names."""
         if args and args[0] not in self.places and not ctx.resilient_parsing:
-            raise Refusal(UsageError(self.no_such_command(args[0])))
+            raise Refusal(UsageError(self.no_such_command(args)))
         return super().resolve_command(ctx, args)
 
-    def no_such_command(self, name: str) -> str:
-        """The message for a *name* that is not a command."""
-        return unknown(self.what, name, self.places)
+    def no_such_command(self, words: Sequence[str]) -> str:
+        """The message for *words* that start with no command."""
+        return unknown(self.what, words[0], self.places)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; without any word it prints the help."""
@@ -228,10 +286,15 @@ class Group(_WithHelp, click.Group):
 
 
 class _Kogine(Group):
-    def no_such_command(self, name: str) -> str:
-        if os.path.exists(name) or name.endswith(".py"):
-            return f"{name!r} is not a command. To run it: kogine run {name}"
-        return super().no_such_command(name)
+    def no_such_command(self, words: Sequence[str]) -> str:
+        from kogine.hints import meant_command
+
+        return meant_command(words, self.places)
+
+    def no_such_option(self, name: str, words: Sequence[str]) -> str:
+        from kogine.hints import meant_option
+
+        return meant_option(name, words)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from kogine.report import printing
 from kogine.script_command import ScriptCommand, inspect_script
 
-from kohaku_ast.display.text import group_rows, print_table
+from kohaku_ast.display.text import print_table
 from kohaku_ast.errors import visible
 from kohaku_ast.runner.launch import split_function
-from kohaku_ast.runner.script import COLUMNS, as_row, type_text
+from kohaku_ast.runner.script import columns_of, groups_of, type_text
 from kohaku_ast.transform.find.disk_caches import find_cached
 from kohaku_ast.transform.find.entrypoints import Entrypoint
 from kohaku_ast.transform.find.inspection import Inspection, with_modules
@@ -94,7 +94,7 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     listed = found.listed(everything)
     if listed:
-        print_table(COLUMNS, group_rows([(one.section, as_row(one)) for one in listed]), sys.stdout)
+        print_table(columns_of(listed), groups_of(listed), sys.stdout)
         print()
     else:
         print(visible(f"{script}: no settings found."))

@@ -10,7 +10,14 @@ from kogine.report import explain_script_error, report
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.display.graph_layout import one_line
-from kohaku_ast.errors import KogineError, PipelineError, SourceError, UsageError, did_you_mean
+from kohaku_ast.errors import (
+    KogineError,
+    PipelineError,
+    SourceError,
+    UsageError,
+    did_you_mean,
+    label,
+)
 from kohaku_ast.frames import hidden, without_ours
 from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
@@ -63,7 +70,7 @@ def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
             raise UsageError(f"the input {name!r} is given twice")
         values[name], note = read_input(pipeline.graph, name, str(one.value))
         if note:
-            sys.stderr.write(f"kogine: note: {note}\n")
+            sys.stderr.write(f"{label('note', sys.stderr)}{note}\n")
     return values
 
 

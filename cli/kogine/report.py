@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import UsageError, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def report(error: KogineError) -> int:
 def message(error: KogineError) -> str:
     """*error* as the command line prints it, with the anchor of the page that says more."""
     more = f"\nSee {_MESSAGES}#{error.slug}" if error.slug in EXPLAINED_ON_PAGE else ""
-    return f"kogine: error: {error}{more}"
+    return f"{label('error', sys.stderr)}{error}{more}"
 
 
 def report_syntax_error(error: SyntaxError) -> int:

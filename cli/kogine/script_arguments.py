@@ -8,11 +8,11 @@ accepts is found without running it; overrides that such arguments make ineffect
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from kohaku_ast.errors import KogineError, UsageError, did_you_mean
-from kohaku_ast.runner.launch import Launch, find_to_read, split_function
+from kogine.script_command import launch_to_read
+
+from kohaku_ast.errors import KogineError, UsageError
 from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.accepted_options import (
     NO_OPTIONS,
@@ -23,6 +23,7 @@ from kohaku_ast.transform.find.accepted_options import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kogine.hints import Meant
     from kogine.script_command import ScriptCommand
 
     from kohaku_ast.runner.bind import Binder
@@ -67,25 +68,6 @@ def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedO
     if launch is None:
         return NO_OPTIONS
     return accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
-
-
-def launch_to_read(script: str, is_module: bool) -> Launch | None:
-    """The Launch of *script*; None if it can be read only once."""
-    return find_to_read(split_function(script)[0], is_module)
-
-
-def has_target(launch: Launch, target: str) -> bool:
-    """Whether *target* is a parameter of the script of *launch*."""
-    from kohaku_ast.transform.find.parameters import find_parameters
-    from kohaku_ast.transform.find.source import decode
-    from kohaku_ast.transform.find.targets import Targets
-
-    try:
-        source = decode(launch.data, launch.filename, launch.path0, launch.package)
-        Targets(source, find_parameters(source)).resolve(target)
-    except (KogineError, SyntaxError, ValueError):
-        return False
-    return True
 
 
 def refuse_lost_overrides(
@@ -262,8 +244,11 @@ class WordSorter:
     def _plain(self, word: str) -> None:
         found = self.found
         if not found.scripts:
+            self._refuse_before_script(word)
             found.scripts.append(word)
-        elif "=" in word:
+            return
+        self._refuse_mistyped(word)
+        if "=" in word:
             found.assignments.append(word)
         elif self.many:
             found.scripts.append(word)
@@ -272,7 +257,15 @@ class WordSorter:
             self.is_past_operand = True
             found.argv.append(word)
         elif not self.is_unfinished:
-            raise UsageError(self._unexpected(word))
+            before = found.assignments[-1] if found.assignments else ""
+            raise UsageError(self._meant().unexpected(word, before, self.waiting[::-1]))
+
+    def _refuse_before_script(self, word: str) -> None:
+        if self.is_unfinished or self.found.is_module or not self.waiting:
+            return
+        from kogine.hints import refuse_before_script
+
+        refuse_before_script(self.command, word, self.waiting[::-1])
 
     def _option(self, word: str) -> None:
         ours = self.own.find(word)
@@ -307,6 +300,8 @@ class WordSorter:
                 self._wait(name)
                 return
             group += [self.waiting.pop() for _ in range(width)]
+            if name in ("--sweep", "--set", "-s"):
+                self._refuse_mistyped(group[-1])
         self.found.own.append(group)
 
     def _as_is(self, word: str) -> str:
@@ -375,43 +370,24 @@ class WordSorter:
 
     def _no_such_option(self, word: str) -> str:
         """The message for an option that neither kogine nor the script has, with a suggestion."""
-        name, equals, text = word.partition("=")
+        name = word.partition("=")[0]
         if name in self.own.elsewhere:
             return f"{name}: {self.own.elsewhere[name]}"
-        if name == _MODULE:
-            return f"-m goes before the name of the module: {self.command} -m NAME"
-        value = text if equals else self.waiting[-1] if self.waiting else "VALUE"
         known = [*self.own.widths, *(one for own in self.accepted.options for one in own.names)]
-        hint = self._suggested_target(name, value) or did_you_mean(name, known, cutoff=0.75)
-        if not self.found.scripts:
-            return f"No such option {name!r}.{hint} Options of the script come after it."
-        script = self.found.scripts[0]
-        if not self.runs:
-            return f"No such option {name!r}.{hint}"
-        return (
-            f"No such option {name!r}, neither of kogine nor of {script}.{hint} If it is an "
-            f"argument of the script, write it after '--': {self._after_dashes(script, word)}"
-        )
+        return self._meant().unknown_option(word, known, self.waiting[::-1])
 
-    def _after_dashes(self, script: str, word: str) -> str:
-        """The command line with *word* as an argument."""
-        return shlex.join([*self.command.split(), script, "--", word])
+    def _meant(self) -> Meant:
+        from kogine.hints import Meant
 
-    def _unexpected(self, word: str) -> str:
-        if not self.runs:
-            return f"unexpected argument {word!r}: an override is TARGET=VALUE"
-        script = self.found.scripts[0]
-        return (
-            f"unexpected argument {word!r}: an override is TARGET=VALUE, and the text of {script} "
-            "does not read any arguments. If it is an argument all the same, write it after '--': "
-            f"{self._after_dashes(script, word)}"
-        )
+        return Meant(self.command, self.found.scripts, self.found.is_module, self.runs)
 
-    def _suggested_target(self, name: str, value: str) -> str:
-        """A hint, if a script has a parameter with the name of the option."""
-        target = name.lstrip("-").replace("-", "_")
-        for script in self.found.scripts:
-            launch = launch_to_read(script, self.found.is_module)
-            if launch is not None and has_target(launch, target):
-                return f" Did you mean {target}={value}?"
-        return ""
+    def _refuse_mistyped(self, word: str) -> None:
+        """Raise UsageError for an override that the shell has split, or that has Hydra's ``+``."""
+        is_split = any(one in word for one in "[({") or "".join(self.waiting[-1:]).startswith("=")
+        if self.is_unfinished or not (is_split or word[0] in "+~"):
+            return
+        from kogine.hints import refuse_split_word
+
+        refuse_split_word(word, self.waiting[::-1])
+        is_hydra = self.runs and self.accepted.find("--multirun") is not None
+        self._meant().refuse_prefix(word, is_hydra=is_hydra)

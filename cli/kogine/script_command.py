@@ -109,7 +109,8 @@ def read_without_options(arguments: Sequence[str]) -> ScriptCommand | None:
 
 
 def _is_plain(word: str) -> bool:
-    return word == "-" or not word.startswith("-")
+    """Whether *word* is no option, and not one of the mistypings that ``hints`` explains."""
+    return word == "-" or not (word.startswith(("-", "+", "~", "=")) or word.endswith(","))
 
 
 def find_script(command: ScriptCommand, script: str = "") -> tuple[Launch, str]:
@@ -119,6 +120,13 @@ def find_script(command: ScriptCommand, script: str = "") -> tuple[Launch, str]:
     path, function = split_function(script or command.script)
     launch = find_launch(path, command.argv, command.is_module)
     return launch, command.option("entrypoint") or function
+
+
+def launch_to_read(script: str, is_module: bool) -> Launch | None:
+    """The Launch of *script*; None if it can be read only once."""
+    from kohaku_ast.runner.launch import find_to_read
+
+    return find_to_read(split_function(script)[0], is_module)
 
 
 def load_configs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import KogineError, UsageError, visible
+from kohaku_ast.errors import KogineError, UsageError, label, visible
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, ScriptConfigs, Summary
 from kohaku_ast.flow.search import Search, Trials, Tried, check_method, make_objective, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
@@ -169,7 +170,7 @@ class SearchLines(Observer):
         try:
             print_lines(*self._result(self.search.tried()))
         except KogineError as error:
-            print_lines(f"kogine: warning: {error}")
+            print_lines(f"{label('warning', sys.stderr)}{error}")
 
     def _result(self, tried: Tried) -> list[str]:
         where = f"study {self.search.study}: {in_words(tried)}"

@@ -24,7 +24,7 @@ from kogine.options import (
 from kogine.report import Output, print_bytes
 from kogine.script_command import ScriptCommand, binder_of, merge_configs
 
-from kohaku_ast.errors import FreezeError, UsageError
+from kohaku_ast.errors import FreezeError, UsageError, label
 from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
 from kohaku_ast.transform.edit.freeze import freeze as frozen_text
@@ -168,4 +168,4 @@ def _note_differences(script: ScriptText, output: str) -> None:
 
 
 def _note(text: str) -> None:
-    sys.stderr.write(f"kogine: note: {text}\n")
+    sys.stderr.write(f"{label('note', sys.stderr)}{text}\n")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from kohaku_ast.errors import visible
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
 
 def short_repr(value: object) -> str:
@@ -192,32 +192,74 @@ def _print_rich(columns: Row, groups: Sequence[Group], stream: TextIO) -> None:
 
     console = Console(file=stream, highlight=False)
     rows = [columns, *(row for group in groups for row in group.rows)]
-    natural = [max(map(len, cells)) for cells in zip(*rows)]
-    widths = fit_widths(natural, console.width - 2 * len(columns))
-    console.print(_rich_rows([columns], widths, "bold"))
+    widths, is_stacked = _terminal_widths(rows, console.width)
+    console.width = max(console.width, sum(widths) + 2 * len(widths))
+    show = _print_stacked if is_stacked else _print_columns
+    show(console, [columns], widths, "bold")
     for group in groups:
         for line in _heading(group, is_first=group is groups[0]):
             console.print(Text(line, style="bold cyan"))
-        console.print(_rich_rows(group.rows, widths, "green"))
+        show(console, group.rows, widths, "green")
 
 
-def _rich_rows(rows: Sequence[Row], widths: Sequence[int], style: str) -> Table:
+_LEAST_VALUE = 12
+"""The second column, of values, can be cut to this width; the words of others stay whole."""
+
+
+def _terminal_widths(rows: Sequence[Row], total: int) -> tuple[list[int], bool]:
+    """The widths of the columns on a terminal, and whether it is too narrow for them: then the
+    first one, of names, which are never split, gets lines of its own.
+    """
+    natural = [max(map(width_of, cells)) for cells in zip(*rows)]
+    least = [max(map(_longest_word, cells)) for cells in zip(*rows)]
+    least[1:2] = [min(least[1], _LEAST_VALUE)] if len(least) > 1 else []
+    least[0] = natural[0]
+    room = total - 2 * len(natural)
+    if sum(least) <= room or len(least) == 1:
+        return fit_widths(natural, room, least), False
+    return [0, *fit_widths(natural[1:], room, least[1:])], True
+
+
+def _longest_word(cell: str) -> int:
+    return max(map(width_of, cell.split()), default=0)
+
+
+def _print_columns(
+    console: Console, rows: Sequence[Row], widths: Sequence[int], style: str
+) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table.grid(padding=(0, 2, 0, 0))
     for number, width in enumerate(widths):
-        table.add_column(width=width, overflow="fold", style=style if number == 0 else "")
+        table.add_column(
+            width=width, overflow="ellipsis", no_wrap=number == 0, style="" if number else style
+        )
     for row in rows:
         table.add_row(*map(Text, row))  # Text: in a str, `[0]` would be markup
-    return table
+    console.print(table)
 
 
-def fit_widths(widths: Sequence[int], total: int) -> list[int]:
-    """*widths*, the widest ones reduced until the sum is at most *total*, or 4 for each."""
+def _print_stacked(
+    console: Console, rows: Sequence[Row], widths: Sequence[int], style: str
+) -> None:
+    """Each name on a line of its own, the other cells below it."""
+    from rich.text import Text
+
+    for name, *others in rows:
+        console.print(Text(name, style=style), soft_wrap=True)
+        _print_columns(console, [("", *others)], widths, "")
+
+
+def fit_widths(widths: Sequence[int], total: int, least: Sequence[int] = ()) -> list[int]:
+    """*widths*, the widest ones reduced until the sum is at most *total*, or *least* for each."""
     fitted = list(widths)
-    while sum(fitted) > max(total, 4 * len(fitted)):
-        fitted[fitted.index(max(fitted))] -= 1
+    least = least or [4] * len(fitted)
+    while sum(fitted) > total:
+        over = [width if width > low else 0 for width, low in zip(fitted, least)]
+        if not any(over):
+            break
+        fitted[over.index(max(over))] -= 1
     return fitted
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import ConfigError, UsageError, UsageTypeError, unknown, visible
+from kohaku_ast.errors import ConfigError, UsageError, UsageTypeError, label, unknown, visible
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.recorder import make_recorder
@@ -43,7 +43,7 @@ def tell_on_stderr(text: str) -> None:
 
 def warn_on_stderr(text: str) -> None:
     """Print *text* on standard error as a warning of kogine."""
-    tell_on_stderr(f"warning: {text}")
+    print(f"{label('warning', sys.stderr)}{visible(text)}", file=sys.stderr, flush=True)
 
 
 def make_flow(

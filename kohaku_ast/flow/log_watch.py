@@ -164,7 +164,7 @@ class LogWarnings(Observer):
 
     def on_end(self, run: Run) -> None:
         """Search the end of the log."""
-        for line in last_lines(run.log, _LAST_LINES) if run.log else ():
+        for line in map(plain_line, last_lines(run.log, _LAST_LINES) if run.log else ()):
             if line.startswith(_MARK) and (line in self._counts or len(self._counts) < _MOST):
                 self._counts[line] = self._counts.get(line, 0) + 1
 
@@ -172,7 +172,7 @@ class LogWarnings(Observer):
         """Print the warnings."""
         for line, count in self._counts.items():
             runs = f" ({count} runs)" if count > 1 else ""
-            self._out.print(plain_line(line) + runs)
+            self._out.print(line + runs)
 
 
 Number: TypeAlias = int | float

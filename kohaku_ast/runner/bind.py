@@ -14,6 +14,7 @@ from kohaku_ast.runner.overrides import (
     added_names,
     make_request,
     of_config,
+    place_of,
     read_values,
     resolved_targets,
     spread_tables,
@@ -235,7 +236,21 @@ def _with_origin(error: KogineError, overrides: Sequence[Override]) -> KogineErr
     origins = [one.origin for one in overrides if one.target == error.target]
     if not origins or origins[0] in _IN_SIGHT:
         return error
-    return type(error)(f"{error} ({origins[0]} gives it a value.)")
+    return type(error)(
+        f"{error} ({origins[0]} gives it a value.{_of_hydra(origins[0], overrides)})"
+    )
+
+
+def _of_hydra(origin: str, overrides: Sequence[Override]) -> str:
+    """A hint for a YAML file with a defaults list, which Hydra composes of several files."""
+    file = place_of(origin)
+    targets = [one.target for one in overrides if place_of(one.origin) == file]
+    if not file.endswith((".yaml", ".yml")) or "defaults" not in targets:
+        return ""
+    return (
+        f" With its defaults list, {file} looks like a config of Hydra: 'kogine config migrate "
+        f"{file} --script SCRIPT -o cfg.py' makes one config of all its files."
+    )
 
 
 def _by_module(

@@ -22,6 +22,7 @@ from _frozen_importlib_external import SourceFileLoader
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
+from kohaku_ast.errors import label
 from kohaku_ast.frames import hidden, trimmed
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.launch import enter_folder
@@ -212,11 +213,13 @@ class EndWarning:
         """Registered now, so that it is called last; ``watch`` says later what it is about."""
         self.prepared: Prepared | None = None
         self.pid = 0
+        self.label = ""
         atexit.register(_warn_unused, self)
 
     def watch(self, prepared: Prepared) -> None:
         """Warn of the overrides of *prepared*, which is about to run in this process."""
         self.prepared, self.pid = prepared, os.getpid()
+        self.label = label("warning", sys.stderr)
 
 
 @hidden
@@ -231,7 +234,7 @@ def _print_unused(warning: EndWarning) -> None:
     tracer = sys.gettrace()
     sys.settrace(None)  # the script may have left one on, which would see our lines
     for message in unused_messages(warning.prepared):
-        _print(f"kogine: warning: {message}\n")
+        _print(f"{warning.label}{message}\n")
     sys.settrace(tracer)
 
 

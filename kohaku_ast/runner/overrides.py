@@ -262,11 +262,14 @@ def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
     try:
         return _read(one, resolved)
     except TextValueError as error:
+        from kohaku_ast.config.misfits import meant_axis
+
         default = f" (default {resolved.default})" if resolved.default else ""
         where = "" if one.origin == "command line" else f" ({one.origin})"
         line = f"{os.path.basename(filename)}:{resolved.line}"
+        axis = meant_axis(str(one.value), resolved.reading, one.target)
         raise ValueMismatch(
-            f"{line}: {one.target}={_brief(str(one.value))}{where}: {error}{default}. "
+            f"{line}: {one.target}={_brief(str(one.value))}{where}: {error}{default}{axis}. "
             "--as-is skips this check."
         ) from None
 

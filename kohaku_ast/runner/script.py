@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -135,22 +135,41 @@ class Parameters(tuple[Parameter, ...]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        table = plain_table(COLUMNS, self._groups()) if self._listed() else ""
+        listed = self._listed()
+        table = plain_table(columns_of(listed), groups_of(listed)) if listed else ""
         return "\n".join(filter(None, [table.rstrip("\n"), self._note()]))
 
     def _repr_html_(self) -> str:
-        return html_table(COLUMNS, self._groups(), note=self._note())
+        listed = self._listed()
+        return html_table(columns_of(listed), groups_of(listed), note=self._note())
 
     def _listed(self) -> list[Parameter]:
         return [one for one in self if one.is_setting and not one.refused]
-
-    def _groups(self) -> list[Group]:
-        return group_rows([(one.section, as_row(one)) for one in self._listed()])
 
     def _note(self) -> str:
         hidden = len(self) - len(self._listed())
         more = f"{hidden} more: derived values, imports, functions and the rest"
         return more if hidden else "" if self else "nothing that can be overridden"
+
+
+FULL = "full target"
+
+
+def columns_of(listed: Sequence[Parameter]) -> Row:
+    """The columns of a table of *listed*; full targets if a short one does not show its owner."""
+    hides_owner = any(one.short != one.target and one.kind != "option" for one in listed)
+    return (*COLUMNS, FULL) if hides_owner else COLUMNS
+
+
+def groups_of(listed: Sequence[Parameter]) -> list[Group]:
+    """The rows of a table of *listed*, under the headings of the script."""
+    has_full = FULL in columns_of(listed)
+    titled = [(one.section, (*as_row(one), *_full(one) * has_full)) for one in listed]
+    return group_rows(titled)
+
+
+def _full(parameter: Parameter) -> Row:
+    return (parameter.target if parameter.short != parameter.target else "",)
 
 
 def as_row(parameter: Parameter) -> Row:

@@ -90,6 +90,50 @@ def test_a_long_heading_widens_no_column(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "lr      0.1" in re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
 
 
+WIDE = [
+    Group(
+        "",
+        (
+            ("optimizer.momentum", "0.9", "how much of the last step stays in this one", "12"),
+            (
+                "lr",
+                "'a-very-long-value-without-any-blank-in-it'",
+                "see https://example.org/rate",
+                "7",
+            ),
+        ),
+    )
+]
+
+
+@pytest.mark.parametrize("width", [30, 45, 60, 72, 80, 100, 200])
+def test_no_name_and_no_word_of_help_is_broken(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "COLUMNS": str(width),
+        "LINES": "25",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+    }.items():
+        monkeypatch.setenv(name, value)
+    stream = Terminal()
+    print_table(("target", "default", "help", "line"), WIDE, stream)
+    words = stream.getvalue().split()
+    for row in WIDE[0].rows:
+        assert set((row[0] + " " + row[2]).split()) <= set(words)
+    longest = max(map(len, stream.getvalue().splitlines()))
+    assert longest <= max(width, 60), "wider than the terminal"
+
+
+def test_names_get_lines_of_their_own_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"COLUMNS": "48", "LINES": "25", "NO_COLOR": "1", "TERM": "dumb"}.items():
+        monkeypatch.setenv(name, value)
+    stream = Terminal()
+    print_table(("target", "default", "help", "line"), WIDE, stream)
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert "optimizer.momentum" in lines
+    assert max(map(len, lines)) <= 48
+
+
 def test_rows_of_one_heading_stand_together_in_order() -> None:
     rows = [("a", ("1",)), ("a", ("2",)), ("b", ("3",)), ("a", ("4",))]
     assert group_rows(rows) == [

@@ -1,0 +1,105 @@
+"""Command lines that are nearly right: each ends with status 2, one line, and the words that were
+meant; those words work.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import run_kogine
+
+FILES = {
+    "train.py": "lr = 0.1\nlayers = [1, 2]\nname = 'x'\nprint(lr, layers, name)\n",
+    "args.py": "import sys\nlr = 0.1\nname = 'x'\nprint(lr, name, sys.argv[1:])\n",
+    "app.py": "import hydra\n@hydra.main()\ndef main(cfg): pass\nlr = 0.1\nmain()\n",
+    "config.yaml": "defaults:\n  - db: mysql\nlr: 0.2\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def refused(folder: Path, line: str) -> str:
+    done = run_kogine(folder, *shlex.split(line))
+    assert (done.status, done.stdout) == (2, ""), done
+    assert done.stderr.startswith("kogine: error: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        pytest.param("run train.py --lr 0.2", "Did you mean lr=0.2?", id="an option, with a blank"),
+        pytest.param("run train.py --lr=0.2", "Did you mean lr=0.2?", id="an option"),
+        pytest.param("run train.py --rate 2", "kogine run train.py -- --rate 2", id="unknown, with its value"),
+        pytest.param("run --lr=0.2 train.py", "Did you mean: kogine run train.py lr=0.2", id="an option before the script"),
+        pytest.param("run --lr 0.2 train.py", "Did you mean: kogine run train.py lr=0.2", id="the same, with a blank"),
+        pytest.param("run train.py lr = 0.2", "write it without blanks: lr=0.2", id="blanks around ="),
+        pytest.param("run train.py lr =0.2", "write it without blanks: lr=0.2", id="a blank before ="),
+        pytest.param("run train.py lr= 0.2", "write it without blanks: lr=0.2", id="a blank after ="),
+        pytest.param("run args.py lr = 0.2", "write it without blanks: lr=0.2", id="of a script with arguments"),
+        pytest.param("run train.py lr", "write lr=VALUE", id="no value"),
+        pytest.param("run train.py lr 0.2", "write lr=0.2", id="a blank for ="),
+        pytest.param("run train.py lr:0.2", "write lr=0.2", id="a colon for ="),
+        pytest.param("run train.py layers=[1, 2]", "put it in quotes: 'layers=[1, 2]'", id="a list without quotes"),
+        pytest.param("run train.py layers=[1, -2]", "put it in quotes: 'layers=[1, -2]'", id="with a sign"),
+        pytest.param("run train.py --set layers=(1, 2)", "put it in quotes", id="a tuple by --set"),
+        pytest.param("run train.py --sweep lr=[0.1, 0.2]", "put it in quotes: 'lr=[0.1, 0.2]'", id="an axis without quotes"),
+        pytest.param("run args.py lr=[1, 2]", "put it in quotes", id="in a script with arguments"),
+        pytest.param("run train.py 'layers=dict(a=1,' 'b=2)'", "put it in quotes", id="a call without quotes"),
+        pytest.param("run train.py 'lr=[0.1,0.2]'", "write: --sweep lr=0.1,0.2", id="a list for a number"),
+        pytest.param("run train.py --sweep 'lr=[0.1, 0.2]'", "write: --sweep lr=0.1,0.2", id="a list as an axis"),
+        pytest.param("run train.py lr=0.1,0.2", "`--sweep lr=0.1,0.2` for a run with each value", id="a comma"),
+        pytest.param("run train.py -m lr=1,2 name=a", "kogine run train.py --sweep lr=1,2 name=a", id="Hydra's multirun"),
+        pytest.param("run train.py --multirun lr=1,2", "kogine run train.py --sweep lr=1,2", id="the same, in full"),
+        pytest.param("run train.py -m", "-m goes before the name of the module", id="-m alone"),
+        pytest.param("run train.py +lr=.2", "write lr=.2, without Hydra's '+'", id="Hydra's plus"),
+        pytest.param("run train.py ++lr=.2", "write lr=.2, without Hydra's '+'", id="two of them"),
+        pytest.param("run train.py +new=.2", "write --add new=.2, without Hydra's '+'", id="plus and a new name"),
+        pytest.param("run app.py +db=mysql", "For Hydra itself: kogine run app.py -- +db=mysql", id="plus for a script of Hydra's"),
+        pytest.param("run train.py ~lr", "give 'lr' another value", id="Hydra's tilde"),
+        pytest.param("run train.py -c config.yaml", "kogine config migrate config.yaml", id="a config of Hydra's"),
+        pytest.param("run lr=0.2 train.py", "'lr=0.2' comes after the script: kogine run train.py lr=0.2", id="before the script"),
+        pytest.param("run python train.py lr=2", "kogine starts Python itself: kogine run train.py lr=2", id="run python"),
+        pytest.param("train.py lr=2", "To run it: kogine run train.py lr=2", id="no command"),
+        pytest.param("train lr=2", "Did you mean: kogine run train.py lr=2", id="no command and no ending"),
+        pytest.param("python train.py lr=2", "Did you mean: kogine run train.py lr=2", id="python"),
+        pytest.param("lr=2 train.py", "Did you mean: kogine run train.py lr=2", id="a value first"),
+        pytest.param("inspect train.py", "Did you mean: kogine run --inspect train.py", id="inspect"),
+        pytest.param("sweep train.py lr=1,2 name=a", "kogine run train.py --sweep lr=1,2 name=a", id="sweep"),
+        pytest.param("--inspect train.py", "kogine run --inspect train.py", id="an option of run"),
+        pytest.param("runn train.py", "Did you mean 'run'?", id="a mistyped command"),
+        pytest.param("help runn", "Did you mean 'run'?", id="help of a mistyped command"),
+        pytest.param("workflow sequentail train.py", "Did you mean 'sequential'?", id="a mistyped workflow"),
+    ],
+)  # fmt: skip
+def test_the_message_says_what_was_meant(folder: Path, line: str, meant: str) -> None:
+    assert meant in refused(folder, line)
+
+
+@pytest.mark.parametrize(
+    ("line", "printed"),
+    [
+        pytest.param("run train.py 'layers=[1, 2]'", "0.1 [1, 2] x", id="quotes"),
+        pytest.param("run train.py --set 'name=a (b'", "0.1 [1, 2] a (b", id="an open bracket"),
+        pytest.param("run train.py 'name=:('", "0.1 [1, 2] :(", id="an open bracket alone"),
+        pytest.param("run args.py 'name=a [b' lr=2", "2.0 a [b []", id="and another override"),
+        pytest.param("run args.py a + b", "0.1 x ['a', '+', 'b']", id="signs for the script"),
+        pytest.param("run args.py ~/data lr=2", "2.0 x ['~/data']", id="a path of the home"),
+        pytest.param(
+            "run args.py ~nobody_of_this_name/x", "0.1 x ['~nobody_of_this_name/x']", id="of a user"
+        ),
+        pytest.param("run args.py lr=2 name", "2.0 x ['name']", id="a word for the script"),
+    ],
+)
+def test_what_is_right_stays_right(folder: Path, line: str, printed: str) -> None:
+    done = run_kogine(folder, *shlex.split(line))
+    assert (done.stdout, done.status) == (f"{printed}\n", 0), done.stderr
