@@ -94,6 +94,8 @@ class CommandWithScript(Command):
             given["as_is"] = True
         for name in ("script", "scripts", "is_module"):
             given.pop(name, None)
+        settle_format(given)
+        settle_mode(given)
         return ScriptCommand(
             found.scripts, overrides, found.argv, found.is_module, given, found.axis_order,
             ctx.meta[_TYPED],
@@ -183,6 +185,25 @@ def _sweeps(group: Sequence[str]) -> bool:
 
 def _sets(group: Sequence[str]) -> bool:
     return group[0].partition("=")[0] in ("--set", "-s", "--as-is")
+
+
+def settle_format(given: dict[str, Any]) -> None:
+    """Set ``json`` in *given* for ``--format json``. Raises UsageError for two formats."""
+    form = given.get("format")
+    if "json" in given and form not in (None, "json"):
+        raise UsageError(f"--json is --format json: take away --format {form}")
+    if form == "json":
+        given["json"] = True
+
+
+def settle_mode(given: dict[str, Any]) -> None:
+    """Set the mode in *given* for ``--isolate``, which runs one after another as it always has.
+    Raises UsageError for two modes.
+    """
+    if given.pop("isolate", False):
+        if given.setdefault("mode", "spawn") != "spawn":
+            raise UsageError(f"--isolate is --mode spawn: take away --mode {given['mode']}")
+        given.setdefault("workers", "1")
 
 
 def refuse_without(command: ScriptCommand, name: str, needed: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
-from kogine.command import Choice, Command, Group
-from kogine.command_with_script import CommandWithScript
+from kogine.command import Command, Group
+from kogine.command_with_script import CommandWithScript, settle_format
 from kogine.options import (
     ConfigFile,
     File,
@@ -16,6 +16,7 @@ from kogine.options import (
     axis_options,
     configs,
     flag,
+    format_options,
     hidden_assignments,
     option,
     output_options,
@@ -85,20 +86,19 @@ class _FilesCommand(Command):
     show_default=True,
     help="Show at most N runs of a sweep.",
 )
-@option(
-    "--format",
-    "form",
-    group="Options",
-    type=Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="The format of the output.",
-)
-def show(files: tuple[str, ...], script: str, most: int, form: str) -> Callable[[], int]:
+@format_options("Options")
+def show(files: tuple[str, ...], script: str, most: int, **form: Any) -> Callable[[], int]:
     """Show each value of a config and where it comes from; of a sweep, its runs."""
     from kogine.config_show import start_show
 
-    return start_show(files, script, most, form)
+    return start_show(files, script, most, is_json(form))
+
+
+def is_json(form: Mapping[str, Any]) -> bool:
+    """Whether ``--format json`` or ``--json`` is among the values of options."""
+    given = {name: value for name, value in form.items() if value}
+    settle_format(given)
+    return "json" in given
 
 
 @click.command(
@@ -114,6 +114,7 @@ def show(files: tuple[str, ...], script: str, most: int, form: str) -> Callable[
 @hidden_assignments
 @configs
 @axis_options
+@format_options("Output")
 def check(command: ScriptCommand) -> Callable[[], int]:
     """Check configs against a script without running the script; status 1 if they do not fit."""
     if command.overrides:
@@ -158,11 +159,12 @@ def init(
     examples=("kogine config diff a.py b.py", "kogine config diff base.yaml cfg.py"),
 )
 @click.argument("files", type=ConfigFile(), nargs=-1)
-def diff(files: tuple[str, ...]) -> Callable[[], int]:
+@format_options("Options")
+def diff(files: tuple[str, ...], **form: Any) -> Callable[[], int]:
     """Show where two configs differ; status 1 if they do."""
     from kogine.config_show import start_diff
 
-    return start_diff(files)
+    return start_diff(files, is_json(form))
 
 
 @click.command(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep
 
 
+JSON_VERSION = 1
 MOST = 1000
 """The number of runs of a sweep that are checked: a sweep may be endless."""
 
@@ -44,6 +45,8 @@ def start_check(command: ScriptCommand) -> Callable[[], int]:
     fitter = Fitter(script, name)
     found = _load_with_axes(command)
     runs = [fitter.fits(config) for config in first_runs(found, MOST)]
+    if "json" in command.options:
+        return lambda: _print_json(script, paths, runs)
     lines = problems_of(runs)
     targets = {one.target for fits in runs for one in fits if one.target and not one.is_own}
     wrong = {one.target for fits in runs for one in fits if one.problem}
@@ -57,6 +60,35 @@ def start_check(command: ScriptCommand) -> Callable[[], int]:
         fit = "fits" if len(targets) == 1 and not runs_of else "fit"
         lines.append(f"{name}: {runs_of}{counted(len(targets), 'override')} {fit} {file}")
     return lambda: _print(lines) or int(bool(wrong))
+
+
+def _print_json(script: str, paths: Sequence[str], runs: list[list[Fit]]) -> int:
+    import json
+
+    found = list(dict.fromkeys(one for fits in runs for one in fits))
+    document = {
+        "version": JSON_VERSION,
+        "script": script,
+        "configs": [*paths],
+        "runs": len(runs),
+        "fits": [fit_json(one) for one in found],
+    }
+    print(json.dumps(document, indent=2))
+    return int(any(one.problem for one in found))
+
+
+def fit_json(one: Fit) -> dict[str, object]:
+    """How one override fits a script."""
+    return {
+        "target": one.target,
+        "full": one.full,
+        "value": one.value,
+        "from": one.origin,
+        "default": one.default,
+        "at": one.where,
+        "problem": one.problem,
+        "warning": one.warning,
+    }
 
 
 def problems_of(runs: list[list[Fit]]) -> list[str]:

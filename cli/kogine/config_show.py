@@ -13,6 +13,7 @@ from kogine.config_check import (
     Fitter,
     counted,
     first_runs,
+    fit_json,
     problems_of,
     shown,
 )
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 
 
-def start_show(files: Sequence[str], script: str, most: int, form: str) -> Callable[[], int]:
+def start_show(files: Sequence[str], script: str, most: int, is_json: bool) -> Callable[[], int]:
     """Load the config; the result prints it, and gives 1 if it does not fit the *script*. Raises
     SyntaxError.
     """
     found = load_configs(files) or Config()
     fits = _fits(files, script, found)
-    if form == "json":
+    if is_json:
         return lambda: _print_json(files, found, fits, most)
     return lambda: _print_tables(found, fits, most)
 
@@ -168,20 +169,6 @@ def config_json(config: Config) -> dict[str, object]:
     }
 
 
-def fit_json(one: Fit) -> dict[str, object]:
-    """How one override fits a script."""
-    return {
-        "target": one.target,
-        "full": one.full,
-        "value": one.value,
-        "from": one.origin,
-        "default": one.default,
-        "at": one.where,
-        "problem": one.problem,
-        "warning": one.warning,
-    }
-
-
 def sweep_json(sweep: Sweep, runs: list[Config]) -> dict[str, object]:
     """The axes of *sweep*, how many runs it has, and the first of them."""
     return {
@@ -217,14 +204,27 @@ Values = dict[tuple[str, str], object]
 """Heading and name -> value."""
 
 
-def start_diff(names: Sequence[str]) -> Callable[[], int]:
+def start_diff(names: Sequence[str], is_json: bool) -> Callable[[], int]:
     """Load both configs; the result prints the differences, and gives 1 if there are any."""
     first, second = (load_configs([name]) or Config() for name in names)
     by_axes = all(isinstance(one, Config) or one.axes for one in (first, second))
     rows = differences(_values(first, by_axes), _values(second, by_axes))
     if by_axes and not rows:  # the text of a long axis does not contain all of its values
         rows = differences(_values(first, False), _values(second, False))
+    if is_json:
+        return lambda: _print_differences(names, rows)
     return lambda: _print(("target", *names), rows)
+
+
+def _print_differences(names: Sequence[str], rows: list[tuple[str, Row]]) -> int:
+    found = [
+        {"heading": heading, "target": target, "values": cells}
+        for heading, (target, *cells) in rows
+    ]
+    print(
+        json.dumps({"version": JSON_VERSION, "configs": [*names], "differences": found}, indent=2)
+    )
+    return int(bool(rows))
 
 
 def differences(first: Mapping[tuple[str, str], object], second: Values) -> list[tuple[str, Row]]:

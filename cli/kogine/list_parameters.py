@@ -26,7 +26,7 @@ def list_parameters(command: ScriptCommand) -> Callable[[], int]:
     found = inspect_script(command.script, command.is_module)
     if "modules" in command.options:
         found = with_modules(found)
-    form = command.option("format", "table")
+    form = "json" if "json" in command.options else command.option("format", "table")
     shown = {"table": _show_table, "json": _show_json, "py": _show_py}[form]
     script = split_function(command.script)[0]
     return functools.partial(printing(shown), found, script, "all" in command.options)

@@ -349,7 +349,7 @@ sweep_options = together(
         help="Run each Config N times; TARGET, a seed, gets 0 to N-1, as KOGINE_REPEAT does.",
     ),
     flag("--dry-run", group="Sweeps", help="Print the table of runs; run nothing."),
-    flag("--isolate", group="Sweeps", help="Start a new Python process for each run."),
+    flag("--isolate", group="Sweeps", help="The same as --mode spawn --workers 1."),
 )
 """Many runs of one script."""
 
@@ -419,9 +419,26 @@ record_options = together(
     _records("--no-record", help="Write no record."),
     _records("--resume", help="Skip runs that were done before with the same script and values."),
     _records("--retry-failed", help="Resume, and run again the runs that failed before."),
-    _records("--json", help="Print one JSON object a line on standard output, for programs."),
     _records("--no-metrics", help="Do not read 'name: number' lines as metrics."),
 )
+"""What of a flow is kept."""
+
+FORMATS = ("table", "json")
+
+
+def format_options(group: str, formats: Sequence[str] = FORMATS) -> Decorator:
+    """``--format``, wherever a command prints a table or events, and ``--json``, its short form."""
+    return together(
+        option(
+            "--format",
+            group=group,
+            type=Choice(formats),
+            show_default="table",
+            help="The format of what kogine prints: a table for readers, JSON for programs.",
+        ),
+        flag("--json", group=group, help="The same as --format json."),
+    )
+
 
 output_options = together(
     option(

@@ -7,7 +7,16 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript, refuse_without
-from kogine.options import File, ScriptFile, Whole, flag, hidden_assignments, option, together
+from kogine.options import (
+    File,
+    ScriptFile,
+    Whole,
+    flag,
+    format_options,
+    hidden_assignments,
+    option,
+    together,
+)
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError
@@ -44,24 +53,27 @@ _part = together(
     usage="FLOW.py[:NAME] [INPUT=VALUE ...] [-- ARGS ...]",
     examples=(
         "kogine pipeline run flow.py n=4 scale=0.5",
-        "kogine pipeline run flow.py n=4 --output rows,total --json",
+        "kogine pipeline run flow.py n=4 --only rows,total --json",
     ),
 )
 @click.argument("script", type=ScriptFile("flow.py"), required=False)
 @hidden_assignments
 @_part
 @option(
-    "--output",
+    "--only",
     group="Output",
     metavar="NAMES",
-    help="The outputs to print, a,b; without it, all outputs that no node reads.",
+    help="The outputs to compute and print, a,b; without it, all outputs that no node reads.",
 )
-@flag("--json", group="Output", help="Print the results as one JSON object.")
+@option("--output", metavar="NAMES", group="Output", hidden=True)
+@format_options("Output")
 @flag("--no-progress", group="Output", help="Show no progress bar.")
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run the pipeline that a file defines."""
-    if "to" in command.options and "output" in command.options:
-        raise UsageError("--to and --output both say where it ends: give one of them")
+    if {"only", "output"} <= command.options.keys():
+        raise UsageError("--output is the old name of --only here: give one of them")
+    if "to" in command.options and {"only", "output"} & command.options.keys():
+        raise UsageError("--to and --only both say where it ends: give one of them")
     from kogine.pipeline_file import start_pipeline  # completion does without
 
     return start_pipeline(command)

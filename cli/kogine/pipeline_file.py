@@ -50,8 +50,10 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
 
 def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     """The names of the outputs to compute and print."""
-    if command.option("output"):
-        names = command.option("output").replace(",", " ").split()
+    # Scripts of users may still have the name that it had before.
+    only = command.option("only") or command.option("output")
+    if only:
+        names = only.replace(",", " ").split()
         return list(dict.fromkeys(names))
     from_node, to_node = command.option("from") or None, command.option("to") or None
     nodes = part_of(pipeline.graph, from_node, to_node)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import click
-from kogine.command import Choice
+from kogine import options
 from kogine.command_with_script import CommandWithScript, refuse_without
 from kogine.options import (
     ScriptFile,
     flag,
     flow_options,
-    option,
+    format_options,
     record_options,
     search_options,
     sweep_options,
@@ -23,20 +23,13 @@ from kogine.start import start
 
 from kohaku_ast.errors import UsageError
 
-FORMATS = ("table", "json", "py")
+FORMATS = (*options.FORMATS, "py")
 
 _inspect_options = together(
     flag("--inspect", group="Inspecting", help="List what can be overridden; run nothing."),
     flag("--all", group="Inspecting", help="Also derived names, imports and the rest."),
     flag(
         "--modules", group="Inspecting", help="Also settings of the local modules that it imports."
-    ),
-    option(
-        "--format",
-        group="Inspecting",
-        type=Choice(FORMATS),
-        show_default="table",
-        help="The format of the list.",
     ),
 )
 
@@ -57,14 +50,17 @@ _inspect_options = together(
 @search_options
 @flow_options
 @record_options
+@format_options("Records and output", FORMATS)
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run a script with other values, as if its definitions had been edited."""
     if "inspect" in command.options:  # a user adds it to any command line: the rest is ignored
         from kogine.list_parameters import list_parameters  # completion of a run does without
 
         return list_parameters(command)
-    for name in ("all", "modules", "format"):
+    for name in ("all", "modules"):
         refuse_without(command, name, "--inspect")
+    if command.option("format") == "py":
+        raise UsageError("--format py is the format of --inspect: add it")
     refuse_without(command, "backoff", "--retries")
     for name in ("minimize", "maximize", "study"):
         if name in command.options and "search" not in command.options:

@@ -18,6 +18,7 @@ from kohaku_ast.errors import KogineError, UsageError, label, visible
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, ScriptConfigs, Summary
 from kohaku_ast.flow.search import Search, Trials, Tried, check_method, make_objective, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
+from kohaku_ast.runner.bind import Binder
 from kohaku_ast.store.run_folder import mark_root
 
 _FOLDER = os.path.join(".kogine", "studies")
@@ -33,7 +34,7 @@ def search(
     study = _open_study(sweep, work, command, options)
     work.binder.bind(study.space.example())
     if "dry_run" in command.options:
-        return lambda: _dry_run(study)
+        return lambda: _dry_run(study, work.binder)
     if "study" not in command.options:
         _hide(_FOLDER)
     before = study.tried()
@@ -119,10 +120,13 @@ def _run(
 
 
 @printing
-def _dry_run(study: Search) -> int:
+def _dry_run(study: Search, binder: Binder) -> int:
     """Print what would be searched; nothing is run or written."""
+    from kogine.dry_run import print_fixed  # a search does without
+
     for dimension in study.space.dimensions:
         print(visible(f"axis {dimension.name}: {dimension.axis.shown}"))
+    print_fixed(binder, study.space.base)
     print(f"{study.objective} by {study.method}, {study.n} trials, study {study.study}")
     print_lines("nothing was run")
     return 0

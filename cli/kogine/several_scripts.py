@@ -11,14 +11,12 @@ from functools import partial
 
 from kogine.flow_run import output, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
-from kogine.report import printing
 from kogine.script_arguments import refuse_lost_overrides
 from kogine.script_command import ScriptCommand, binder_of, find_script, load_configs
 from kogine.sweep import check_axes, own_axes, sweep_of
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import visible
 from kohaku_ast.files import read_input
 from kohaku_ast.flow.run import Previous, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
@@ -35,25 +33,14 @@ def start_scripts(command: ScriptCommand, *, is_parallel: bool) -> Callable[[], 
     with output(options.is_json):  # the output of config files is no JSON
         works = _script_configs(command)
     if "dry_run" in command.options:
-        return lambda: _dry_run(works)
+        from kogine.dry_run import dry_run  # a run does without
+
+        return lambda: dry_run(works, "json" in command.options)
     sizes = [work.configs.size if isinstance(work.configs, Sweep) else None for work in works]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
     again = repeat_command_of_sweep(command) if len(works) == 1 else repeat_command_of_run
     return lambda: run_flow(works, options, again, total)
-
-
-@printing
-def _dry_run(works: Sequence[ScriptConfigs]) -> int:
-    from kogine.sweep import dry_run
-
-    for work in works:
-        print(visible(f"script {work.name}"))
-        if isinstance(work.configs, Sweep):
-            dry_run(work.configs, work.binder)
-        else:
-            print("its runs depend on the Outcomes of the scripts before it")
-    return 0
 
 
 def _script_configs(command: ScriptCommand) -> list[ScriptConfigs]:

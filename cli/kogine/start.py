@@ -7,7 +7,7 @@ from __future__ import annotations
 from kogine.report import explain_script_error
 from kogine.script_command import binder_of, find_script, load_configs
 
-from kohaku_ast.errors import SourceError
+from kohaku_ast.errors import SourceError, UsageError
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.main_module import run_here
@@ -38,7 +38,7 @@ def start(command: ScriptCommand) -> Callable[[], int]:
         return _run_unchanged(launch)
     config = load_configs(command.config_files, is_json="json" in command.options)
     # By its name: a single run does not import sweeps.
-    if type(config).__name__ == "Sweep" or command.options.keys() - _OF_ONE_RUN:
+    if type(config).__name__ == "Sweep" or _is_flow(command):
         from kogine.sweep import sweep
 
         return sweep(launch, command, entrypoint, config)
@@ -54,6 +54,19 @@ def start(command: ScriptCommand) -> Callable[[], int]:
 
         return run_recorded(binder, bound)
     return _run_here(bound)
+
+
+def _is_flow(command: ScriptCommand) -> bool:
+    """Whether the options make a flow of the run. ``--format`` is for flows, and makes none."""
+    makes_flow = command.options.keys() - _OF_ONE_RUN
+    if "format" not in makes_flow:
+        return bool(makes_flow)
+    if makes_flow - {"format", "json"}:
+        return True
+    raise UsageError(
+        "--format has no effect without --inspect or a flow: a single run prints what the script "
+        "prints. --json alone makes a flow of it"
+    )
 
 
 def _leaves_script_unchanged(command: ScriptCommand, launch: Launch, entrypoint: str) -> bool:

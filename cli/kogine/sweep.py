@@ -6,27 +6,25 @@ An axis under something that sets its target is dropped: its runs would all be t
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 
 from kogine.flow_run import FlowOptions, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_sweep
-from kogine.report import explain_script_error, printing
+from kogine.report import explain_script_error
 from kogine.script_arguments import refuse_lost_overrides
 from kogine.script_command import ScriptCommand, binder_of, split_override
 
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.axis_grammar import parse_axis
 from kohaku_ast.config.cells import is_cell
-from kohaku_ast.config.config import Config, value_text
+from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError, visible
-from kohaku_ast.flow.run import ScriptConfigs, repeat_text
+from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError
+from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.overrides import Override, place_of, resolved_targets
+from kohaku_ast.runner.overrides import Override, place_of
 from kohaku_ast.store.record import find_runs
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.values import read
@@ -56,7 +54,9 @@ def sweep(
 
         return search(configs, work, command, options)
     if "dry_run" in command.options:
-        return lambda: dry_run(configs, binder)
+        from kogine.dry_run import dry_run  # a run does without
+
+        return lambda: dry_run([work], "json" in command.options)
     return lambda: run_flow([work], options, repeat_command_of_sweep(command), configs.size)
 
 
@@ -230,44 +230,6 @@ def _under_an_axis(whole: Sweep, full: Mapping[str, str]) -> Iterator[str]:
 
 def _overridden(targets: Iterable[str], above: set[str], full: Mapping[str, str]) -> Iterator[str]:
     return (target for target in targets if full.get(target, target) in above)
-
-
-_MOST_ROWS = 1_000
-
-
-@printing
-def dry_run(sweep: Sweep, binder: Binder) -> int:
-    """Print the axes with their sizes, and the runs; each run is bound, so that errors show."""
-    for axis in sweep.axes:
-        size = "?" if axis.size is None else axis.size
-        print(visible(f"axis {', '.join(axis.targets)}: {size} of {axis.shown}"))
-    shown = 0
-    for number, config in enumerate(islice(sweep, _MOST_ROWS), start=1):
-        values = {**config.globals_dict, **_untyped_values(binder, config)}
-        pairs = [f"{one}={value_text(values[one])}" for one in config.varied]
-        print(visible(f"{number:>5}  {' '.join(pairs)}{repeat_text(config)}"))
-        shown = number
-    total = sweep.size
-    if total is not None and total > shown:
-        print(f"  ...  and {total - shown} more")
-    runs = total if total is not None else f"at least {shown}" if shown == _MOST_ROWS else shown
-    sys.stdout.flush()
-    print(f"{runs} run{'s' if runs != 1 else ''}; nothing was run", file=sys.stderr)
-    return 0
-
-
-def _untyped_values(binder: Binder, config: Config) -> dict[str, object]:
-    """The values of parameters whose type the script does not show, as the run gets them: 0.001
-    and the text '1e-3' differ there. Raises as ``bind`` does.
-    """
-    bound = binder.bind(config)
-    resolved = resolved_targets(bound.program, binder.request(config))
-    values = bound.prepared.given.values
-    return {
-        name: values[one.target]
-        for name, one in resolved.items()
-        if one.reading in (("none",), ("any",)) and one.target in values
-    }
 
 
 def refused_without_seed(option: str) -> str:

@@ -14,6 +14,7 @@ from kogine.options import (
     configs,
     flag,
     flow_options,
+    format_options,
     literals,
     new_globals,
     record_options,
@@ -59,6 +60,7 @@ _scripts_options = together(
     sweep_options,
     flow_options,
     record_options,
+    format_options("Records and output"),
 )
 
 
@@ -104,9 +106,10 @@ def parallel(command: ScriptCommand) -> Callable[[], int]:
 @configs
 @new_globals
 @literals
-@flag("--isolate", group="Flows", help="Start a new Python process for each run.")
+@flag("--isolate", group="Flows", help="The same as --mode spawn --workers 1.")
 @flow_options
 @record_options
+@format_options("Records and output")
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run the Sequential or Parallel that a Python file defines."""
     from kogine.flow_file import start_flow  # completion does without

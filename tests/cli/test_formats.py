@@ -1,0 +1,149 @@
+"""One word, one meaning: ``--format table|json`` and ``--json`` wherever a table or events are
+printed, ``--only`` for outputs, ``--isolate`` for a mode; what ``--dry-run`` shows.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import Finished, run_kogine
+
+FILES = {
+    "train.py": "lr = 0.1  # rate\nbs = 8\nname = 'x'\nprint(lr, bs, name)\n",
+    "other.py": "lr = 0.3\nprint(lr)\n",
+    "cfg.py": "bs = 4\n",
+    "more.py": "bs = 5\n",
+    "sweep.py": "bs = 4\n_sweep = {'lr': [1, 2]}\n",
+    "flow.py": "from kohaku_ast import Script, Sequential\nflow = Sequential([Script('train.py')])\n",
+    "pipe.py": "from kohaku_ast import Pipeline, node\n@node\ndef rows(n: int):\n    return n\n@node\ndef total(rows):\n    return rows + 1\npipeline = Pipeline([rows, total])\n",
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def kogine(folder: Path, line: str) -> Finished:
+    return run_kogine(folder, *line.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("run --inspect train.py", id="parameters"),
+        pytest.param("run train.py --sweep lr=1,2 --dry-run", id="a dry run"),
+        pytest.param("workflow sequential train.py other.py --dry-run", id="of several scripts"),
+        pytest.param("config show cfg.py", id="a config"),
+        pytest.param("config show sweep.py --script train.py", id="a sweep"),
+        pytest.param("config diff cfg.py more.py", id="differences"),
+        pytest.param("config check train.py -c cfg.py", id="a check"),
+        pytest.param("pipeline run pipe.py n=3", id="results"),
+    ],
+)
+def test_json_is_format_json(folder: Path, line: str) -> None:
+    short, long = kogine(folder, f"{line} --json"), kogine(folder, f"{line} --format json")
+    assert short == long
+    for document in short.stdout.splitlines() if "dry-run" in line else [short.stdout]:
+        assert isinstance(json.loads(document), dict)
+    table = kogine(folder, line)
+    assert table == kogine(folder, f"{line} --format table")
+    assert table.status == short.status
+    assert not table.stdout.startswith("{")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("run train.py --sweep lr=1,2", id="a sweep"),
+        pytest.param("run train.py --config sweep.py", id="a sweep in a config"),
+        pytest.param("run train.py --retries 1", id="an option of flows"),
+        pytest.param("workflow sequential train.py other.py", id="scripts"),
+        pytest.param("workflow run flow.py", id="a flow in a file"),
+    ],
+)
+def test_events_are_json(folder: Path, line: str) -> None:
+    events = [
+        json.loads(one) for one in kogine(folder, f"{line} --format json").stdout.splitlines()
+    ]
+    assert [one["event"] for one in events if one["event"] != "progress"][-1] == "finish"
+    assert events[0]["event"] == "start"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("run train.py --format json", "--json alone makes a flow of it", id="a single run"),
+        pytest.param("run train.py --format table", "--format has no effect without", id="its table"),
+        pytest.param("run train.py --format py", "is the format of --inspect", id="py without inspect"),
+        pytest.param("run --inspect train.py --json --format py", "--json is --format json: take away --format py", id="two formats"),
+        pytest.param("config show cfg.py --json --format table", "take away --format table", id="of a config"),
+        pytest.param("config diff cfg.py more.py --format py", "'py' is not one of 'table', 'json'", id="no such format"),
+        pytest.param("run train.py --isolate --mode warm", "--isolate is --mode spawn: take away --mode warm", id="two modes"),
+        pytest.param("pipeline run pipe.py n=1 --only rows --output total", "--output is the old name of --only", id="two names"),
+        pytest.param("pipeline run pipe.py n=1 --only rows --to total", "--to and --only", id="two ends"),
+    ],
+)  # fmt: skip
+def test_refused(folder: Path, line: str, said: str) -> None:
+    done = kogine(folder, line)
+    assert (done.status, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_results_are_asked_for_by_only_and_by_its_old_name(folder: Path) -> None:
+    only = kogine(folder, "pipeline run pipe.py n=3 --only rows")
+    assert only == Finished(0, "rows = 3\n", "")
+    assert kogine(folder, "pipeline run pipe.py n=3 --output rows") == only
+    shown = kogine(folder, "help pipeline run").stdout
+    assert "--only NAMES" in shown
+    assert "--output" not in shown
+
+
+def test_isolate_is_a_mode(folder: Path) -> None:
+    (folder / "train.py").write_text("import os\nlr = 0\nprint(lr, os.getppid() > 0)\n")
+    line = "run train.py --sweep lr=1,2"
+    alias, mode = (
+        kogine(folder, f"{line} {one}") for one in ("--isolate", "--mode spawn --workers 1")
+    )
+    assert (alias.stdout, alias.status) == (mode.stdout, 0)
+
+
+def test_a_dry_run_shows_what_is_fixed(folder: Path) -> None:
+    done = kogine(
+        folder, "run train.py name=y --config sweep.py --sweep lr=3,4 --add new=1 --dry-run"
+    )
+    assert done.stdout.splitlines() == [
+        "axis lr: 2 of 3, 4",
+        "fixed name: y (command line)",
+        "fixed bs: 4 (sweep.py:1)",
+        "fixed --add new: 1 (command line)",
+        "    1  lr=3",
+        "    2  lr=4",
+    ]
+    over = kogine(folder, "run train.py bs=9 --config sweep.py --dry-run").stdout
+    assert "fixed bs: 9 (command line)" in over
+    assert over.count("fixed bs") == 1
+
+
+def test_a_dry_run_of_several_scripts_shows_each_its_own(folder: Path) -> None:
+    done = kogine(folder, "workflow sequential train.py other.py name=y lr=1 --dry-run")
+    first, second = done.stdout.split("script other.py\n")
+    assert ("fixed name: y" in first, "fixed name: y" in second) == (True, False)
+    assert ("fixed lr: 1" in first, "fixed lr: 1" in second) == (True, True)
+
+
+def test_the_json_of_a_dry_run(folder: Path) -> None:
+    done = kogine(folder, "run train.py --config sweep.py name=y --dry-run --json")
+    found = json.loads(done.stdout)
+    assert (found["version"], found["event"], found["script"]) == (1, "dry_run", "train.py")
+    assert found["fixed"] == [
+        {"target": "name", "value": "y", "from": "command line"},
+        {"target": "bs", "value": "4", "from": "sweep.py:1"},
+    ]
+    assert found["size"] == 2
+    assert [one["label"] for one in found["runs"]] == ["lr=1", "lr=2"]
