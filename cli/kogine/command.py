@@ -294,7 +294,9 @@ class _Kogine(Group):
     def no_such_option(self, name: str, words: Sequence[str]) -> str:
         from kogine.hints import meant_option
 
-        return meant_option(name, words)
+        run = self.get_command(click.Context(self), "run")
+        of_run = [each for one in run.params for each in one.opts] if run else []
+        return meant_option(name, words, of_run)
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

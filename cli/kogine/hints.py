@@ -41,14 +41,12 @@ def meant_command(words: Sequence[str], known: Iterable[str]) -> str:
     return f"{name!r} is not a command. Did you mean: {shlex.join(['kogine', *meant])}"
 
 
-def meant_option(option: str, words: Sequence[str]) -> str:
-    """A hint for an *option* before the command, if ``kogine run`` has it."""
-    from kogine.run import run
-
-    if any(option in (*one.opts, *one.secondary_opts) for one in run.params):
-        rest = [word for word in words if word != "run"]
-        return f" It is an option of run: {shlex.join(['kogine', 'run', *rest])}"
-    return ""
+def meant_option(option: str, words: Sequence[str], of_run: Iterable[str]) -> str:
+    """A hint for an *option* before the command, if it is one of ``kogine run``."""
+    if option not in of_run:
+        return ""
+    rest = [word for word in words if word != "run"]
+    return f" It is an option of run: {shlex.join(['kogine', 'run', *rest])}"
 
 
 def as_axes(words: Sequence[str]) -> list[str]:

@@ -264,3 +264,18 @@ _USAGE = {
     "randint": "randint:LOW:HIGH (HIGH is left out)",
     "normal": "normal:MEAN:DEVIATION",
 }
+
+
+def meant_axis(text: str, reading: Reading, name: str) -> str:
+    """A hint for a *text* that is a list of values of *reading*, which takes one; else empty."""
+    from kohaku_ast.config.text_values import MISFITS, fit
+
+    if text.strip()[:1] not in ("[", "(") or len(text) > 200:
+        return ""
+    parts = split_at_commas(text.strip()[1:-1])
+    try:
+        for part in parts:
+            fit(part, reading)
+    except MISFITS:
+        return ""
+    return f". For a run with each of these values, write: --sweep {name}={','.join(parts)}"

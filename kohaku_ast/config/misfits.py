@@ -68,22 +68,6 @@ def two_meanings(text: str, reading: Reading, name: str) -> str:
     return f"expected one value ({describe(reading)}), got {brief!r} with a comma: write {ways}"
 
 
-def meant_axis(text: str, reading: Reading, name: str) -> str:
-    """A hint for a *text* that is a list of values of *reading*, which takes one; else empty."""
-    from kohaku_ast.config.cells import split_at_commas
-    from kohaku_ast.config.text_values import MISFITS, fit
-
-    if text.strip()[:1] not in ("[", "(") or len(text) > 200:
-        return ""
-    parts = split_at_commas(text.strip()[1:-1])
-    try:
-        for part in parts:
-            fit(part, reading)
-    except MISFITS:
-        return ""
-    return f". For a run with each of these values, write: --sweep {name}={','.join(parts)}"
-
-
 def _takes_text(reading: Reading) -> bool:
     """Whether a value of *reading* may be a text with a comma."""
     if reading[0] in ("optional", "union"):

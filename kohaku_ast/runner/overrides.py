@@ -262,7 +262,7 @@ def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
     try:
         return _read(one, resolved)
     except TextValueError as error:
-        from kohaku_ast.config.misfits import meant_axis
+        from kohaku_ast.config.axis_grammar import meant_axis
 
         default = f" (default {resolved.default})" if resolved.default else ""
         where = "" if one.origin == "command line" else f" ({one.origin})"
