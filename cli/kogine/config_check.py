@@ -10,8 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from kogine.report import printing
-from kogine.script_command import ScriptCommand, load_configs
-from kogine.sweep import own_axes
+from kogine.script_command import ScriptCommand, load_configs, own_axes
 
 from kohaku_ast.config.cells import is_cell, native
 from kohaku_ast.config.config import Config
@@ -62,6 +61,7 @@ def start_check(command: ScriptCommand) -> Callable[[], int]:
     return lambda: _print(lines) or int(bool(wrong))
 
 
+@printing
 def _print_json(script: str, paths: Sequence[str], runs: list[list[Fit]]) -> int:
     import json
 

@@ -216,6 +216,7 @@ def start_diff(names: Sequence[str], is_json: bool) -> Callable[[], int]:
     return lambda: _print(("target", *names), rows)
 
 
+@printing
 def _print_differences(names: Sequence[str], rows: list[tuple[str, Row]]) -> int:
     found = [
         {"heading": heading, "target": target, "values": cells}

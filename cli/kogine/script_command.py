@@ -169,6 +169,26 @@ def merge_configs(paths: Sequence[str], command: str) -> Config | None:
     )
 
 
+def own_axes(command: ScriptCommand) -> Sweep:
+    """The axes of the command line: ``--sweep`` and ``--trials`` multiply in their order, ``--zip``
+    pairs.
+    """
+    from kohaku_ast.config.axis_grammar import parse_axis
+    from kohaku_ast.config.sweep import Sweep
+
+    axes = Sweep()
+    waiting = {name: iter(command.option(name, ())) for name in ("sweep", "trials")}
+    for name in command.axis_order:
+        text = next(waiting[name])
+        if name == "trials":
+            axes = axes * Sweep.from_table(text)
+        else:
+            axes = axes * Sweep(parse_axis(*split_override(text), "command line"))
+    for names in command.option("zip", ()):
+        axes = axes.pair(*names)
+    return axes
+
+
 def binder_of(
     launch: Launch, command: ScriptCommand, entrypoint: str, *, capture: bool = False
 ) -> Binder:

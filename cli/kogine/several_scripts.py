@@ -12,8 +12,8 @@ from functools import partial
 from kogine.flow_run import output, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
 from kogine.script_arguments import refuse_lost_overrides
-from kogine.script_command import ScriptCommand, binder_of, find_script, load_configs
-from kogine.sweep import check_axes, own_axes, sweep_of
+from kogine.script_command import ScriptCommand, binder_of, find_script, load_configs, own_axes
+from kogine.sweep import check_axes, sweep_of
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep

@@ -12,10 +12,8 @@ from kogine.flow_run import FlowOptions, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_sweep
 from kogine.report import explain_script_error
 from kogine.script_arguments import refuse_lost_overrides
-from kogine.script_command import ScriptCommand, binder_of, split_override
+from kogine.script_command import ScriptCommand, binder_of, own_axes
 
-from kohaku_ast.config.axis import Axis
-from kohaku_ast.config.axis_grammar import parse_axis
 from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
@@ -82,9 +80,6 @@ def _read_options(
     )
 
 
-_ORIGIN = "command line"
-
-
 def sweep_of(command: ScriptCommand, config: Config | Sweep | None, binder: Binder | None) -> Sweep:
     """The sweep of the config files *config* and of the axes of the command line, without axes that
     the command line sets.
@@ -100,23 +95,6 @@ def sweep_of(command: ScriptCommand, config: Config | Sweep | None, binder: Bind
     seeded = own.repeat(n, seed)
     settle_names(whole | seeded, seeded, command, binder)  # raises if the seed is given twice
     return _limited(found.without(seed), command).repeat(n, seed)
-
-
-def own_axes(command: ScriptCommand) -> Sweep:
-    """``--sweep`` and ``--trials`` multiply in their order, ``--zip`` pairs."""
-    axes = Sweep()
-    waiting = {name: iter(command.option(name, ())) for name in ("sweep", "trials")}
-    for name in command.axis_order:
-        text = next(waiting[name])
-        added = Sweep.from_table(text) if name == "trials" else Sweep(_axis(text))
-        axes = axes * added
-    for names in command.option("zip", ()):
-        axes = axes.pair(*names)
-    return axes
-
-
-def _axis(text: str) -> Axis:
-    return parse_axis(*split_override(text), _ORIGIN)
 
 
 def _limited(whole: Sweep, command: ScriptCommand) -> Sweep:

@@ -19,6 +19,7 @@ from kohaku_ast.config.cells import CellText, find_commas, split_at_commas
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sampling import KINDS, Distribution, make_distribution
 from kohaku_ast.errors import ConfigError, near
+from kohaku_ast.value_types import Reading
 
 
 def parse_axis(target: str, text: str, origin: str) -> Axis:
