@@ -36,7 +36,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (31, 5990),
+    "kogine": (31, 6000),
     "kohaku_ast.cache": (11, 2900),
     "kohaku_ast.config": (20, 4600),
     "kohaku_ast.display": (5, 1150),

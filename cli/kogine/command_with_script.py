@@ -197,13 +197,9 @@ def settle_format(given: dict[str, Any]) -> None:
 
 
 def settle_mode(given: dict[str, Any]) -> None:
-    """Set the mode in *given* for ``--isolate``, which runs one after another as it always has.
-    Raises UsageError for two modes.
-    """
-    if given.pop("isolate", False):
-        if given.setdefault("mode", "spawn") != "spawn":
-            raise UsageError(f"--isolate is --mode spawn: take away --mode {given['mode']}")
-        given.setdefault("workers", "1")
+    """Set the mode in *given* for ``--isolate``. Raises UsageError for two modes."""
+    if "isolate" in given and given.setdefault("mode", "spawn") != "spawn":
+        raise UsageError(f"--isolate is --mode spawn: take away --mode {given['mode']}")
 
 
 def refuse_without(command: ScriptCommand, name: str, needed: str) -> None:

@@ -159,13 +159,11 @@ def _workers(command: ScriptCommand, otherwise: int, spreads: bool) -> int:
 def _mode(command: ScriptCommand, otherwise: str | Executor, workers: int) -> str | Executor:
     if not isinstance(otherwise, str):
         return otherwise
-    isolated = "isolate" in command.options
     needs = [f"--{name}" for name in _PROCESS_OPTIONS if name in command.options]
     usual = "auto" if otherwise == "inline" and (workers > 1 or needs) else otherwise
-    mode: str = command.option("mode", "spawn" if isolated else usual)
-    if mode == "inline" and (isolated or workers > 1):
-        option = "--isolate" if isolated else f"--workers {workers}"
-        raise UsageError(f"--mode inline runs in this process: take away {option}")
+    mode: str = command.option("mode", usual)
+    if mode == "inline" and workers > 1:
+        raise UsageError(f"--mode inline runs in this process: take away --workers {workers}")
     if mode == "inline" and needs:
         raise UsageError(f"{needs[0]} needs processes of their own: take away --mode inline")
     return mode

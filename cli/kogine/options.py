@@ -349,7 +349,7 @@ sweep_options = together(
         help="Run each Config N times; TARGET, a seed, gets 0 to N-1, as KOGINE_REPEAT does.",
     ),
     flag("--dry-run", group="Sweeps", help="Print the table of runs; run nothing."),
-    flag("--isolate", group="Sweeps", help="The same as --mode spawn --workers 1."),
+    flag("--isolate", group="Sweeps", help="The same as --mode spawn, one run after another."),
 )
 """Many runs of one script."""
 

@@ -106,7 +106,7 @@ def parallel(command: ScriptCommand) -> Callable[[], int]:
 @configs
 @new_globals
 @literals
-@flag("--isolate", group="Flows", help="The same as --mode spawn --workers 1.")
+@flag("--isolate", group="Flows", help="The same as --mode spawn, one run after another.")
 @flow_options
 @record_options
 @format_options("Records and output")
