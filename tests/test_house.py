@@ -39,7 +39,7 @@ ROOMS = {
     "kogine": (31, 6000),
     "kohaku_ast.cache": (11, 2900),
     "kohaku_ast.config": (20, 4600),
-    "kohaku_ast.display": (5, 1150),
+    "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2250),
     "kohaku_ast.flow": (19, 5050),
     "kohaku_ast.helpers": (2, 30),
