@@ -17,7 +17,8 @@ Reading: TypeAlias = "tuple[Any, ...]"
 
 - ``("bool",) ("int",) ("float",) ("complex",) ("str",) ("bytes",)``: one value of that type; -
 ``("list",) ("tuple",) ("dict",) ("set",) ("frozenset",)``: a literal of that type; - ``("none",)``:
-the default is None, which does not show the type; ``("any",)``: the type is unknown; - ``("path",
+the default is None, which does not show the type; ``("any",)``: the type is unknown;
+``("below",)``: the type of the value that stands there when the script runs; - ``("path",
 "pathlib.Path")``: a path, and its class in full; - ``("optional", inner)``: None or *inner*; -
 ``("union", first, second, ...)``: any one of them; - ``("literal", (value, ...))``: one of these
 values; - ``("enum", "Mode", ("FAST", "SLOW"))``: a member of a class of the script, as its name is
@@ -47,7 +48,7 @@ def none_fits(word: str, reading: Reading) -> bool:
 def describe(reading: Reading) -> str:
     """*reading* in words, for a table or an error: ``int or None``, ``one of 'a', 'b'``."""
     kind = reading[0]
-    if kind in ("none", "any"):
+    if kind in ("none", "any", "below"):
         return "any value"
     if kind in ("inferred", "number"):
         return describe(reading[1]) if kind == "inferred" else "int"

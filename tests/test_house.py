@@ -45,9 +45,9 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (24, 6050),
+    "kohaku_ast.runner": (24, 6100),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (37, 8850),
+    "kohaku_ast.transform": (39, 9650),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

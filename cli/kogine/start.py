@@ -114,7 +114,11 @@ def _run_here(bound: Bound) -> Callable[[], int]:
             return plain_python(launch)
         warn_at_end(bound.prepared)
         hand_on(bound.prepared)
-        run_here(launch, bound.codes(), bound.for_script(bound.names), bound.last())
-        return 0
+        try:
+            run_here(launch, bound.codes(), bound.for_script(bound.names), bound.last())
+        except BaseException as error:
+            bound.prepared.note_end(error)
+            raise
+        return 2 if bound.prepared.stopped else 0
 
     return run

@@ -17,6 +17,7 @@ from kohaku_ast.config.cells import (
     quote_end,
     word_value,
 )
+from kohaku_ast.transform.program.bound_program import READ_LATER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,26 @@ def parse_cell(cell: object, reading: Reading) -> object:
 def parse_as_is(text: str) -> object:
     """The value of *text* if it is a Python literal, else *text* itself; never raises."""
     return _read_any(text, ("any",))
+
+
+EACH_KIND = (
+    "any", "none", "bool", "int", "float", "complex", "str", "bytes", "list", "tuple", "dict",
+    "set", "frozenset",
+)  # fmt: skip
+"""What ``read_every`` reads a text as."""
+
+
+def read_every(cell: object) -> dict[str, object]:
+    """Kind -> the value of *cell*, for each kind that it fits, and ``text``; for a parameter whose
+    type only the running script knows.
+    """
+    found: dict[str, object] = {READ_LATER: True, "text": str(native(cell))}
+    for kind in EACH_KIND:
+        try:
+            found[kind] = parse_cell(cell, (kind,))
+        except TextValueError:
+            pass
+    return found
 
 
 # The exceptions of a reader, of int() and of literal_eval for text that is no such value; hostile
@@ -357,6 +378,7 @@ _READERS = {
     "class": _read_class,
     "none": _read_none,
     "any": _read_any,
+    "below": _read_any,
 }
 # A union tries strict kinds first; every text is a path, a str or any value.
 _RANK = tuple(_READERS)

@@ -64,17 +64,19 @@ def start_of(
         last = entry_call(name, job.args, job.kwargs) if name else None
         try:
             value = run_here(job.launch, codes, job.names, last, loaded)
-        except SystemExit:
-            unseen(lambda: leave(_finished(job, None)))
+        except SystemExit as exit_:
+            prepared.note_end(exit_)
+            unseen(lambda: leave(_stopped(job) or _finished(job, None)))
             raise
         except BaseException as error:
             raised = error
+            prepared.note_end(error)
             unseen(lambda: leave(_failed(raised, job.wants_error)))
             if job.wants_error:  # the parent raises it: it is not printed twice
                 sys.excepthook = lambda *_: None
             raise
-        unseen(lambda: leave(_finished(job, value)))
-        return 0
+        unseen(lambda: leave(_stopped(job) or _finished(job, value)))
+        return 2 if prepared.stopped else 0
 
     return start
 
@@ -202,6 +204,12 @@ def _failed(error: BaseException, is_wanted: bool = False) -> bytes:
         )
     finally:
         sys.path = path
+
+
+def _stopped(job: Job) -> bytes:
+    """The error of an override that has ended the run, as bytes; empty if there is none."""
+    error = job.prepared.stopped
+    return _failed(error, job.wants_error) if error else b""
 
 
 def _packed(error: BaseException) -> bytes:

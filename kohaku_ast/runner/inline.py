@@ -49,6 +49,8 @@ class InlineRun:
         self.bound, self.lend = bound, lend
         self.given = bound.prepared.given
         self.main: ModuleType = new_main(bound.launch)
+        for _, _, one in bound.prepared.every():
+            one.findings.prints = False  # it is raised
         self.state = ProcessState(self.main, bound.launch, bound.prepared, bound.argv, local)
 
     def whole(self) -> object:
@@ -76,8 +78,14 @@ class InlineRun:
         namespace, codes, last = self._new_namespace(), self.bound.codes(), self.bound.last()
 
         def run() -> object:
-            self.bound.launch.execute(codes, namespace)
-            return last(namespace) if last else self.given.capture.value
+            try:
+                self.bound.launch.execute(codes, namespace)
+                return last(namespace) if last else self.given.capture.value
+            except BaseException as error:
+                self.bound.prepared.note_end(error)
+                raise
+            finally:
+                self._raise_stop()
 
         return self.lend(run)
 
@@ -85,8 +93,11 @@ class InlineRun:
         """Run the module without its guards."""
         with self.state.inside():
             namespace = self._new_namespace()
-            for code in self.given.codes("module"):
-                exec(code, namespace)
+            try:
+                for code in self.given.codes("module"):
+                    exec(code, namespace)
+            finally:
+                self._raise_stop()
 
     def _new_namespace(self) -> dict[str, object]:
         """The namespace in which the script starts."""
@@ -100,11 +111,20 @@ class InlineRun:
         """Run the guards, or the entrypoint; what the call in it returns."""
         last = self.bound.last()
         with self.state.inside():
-            if last:
-                return last(self.main.__dict__)
-            for code in self.given.codes("guard"):
-                exec(code, self.main.__dict__)
+            try:
+                if last:
+                    return last(self.main.__dict__)
+                for code in self.given.codes("guard"):
+                    exec(code, self.main.__dict__)
+            finally:
+                self._raise_stop()
         return self.given.capture.value
+
+    def _raise_stop(self) -> None:
+        """Raise the error of an override that has ended the run, whatever the script made of it."""
+        error = self.bound.prepared.stopped
+        if error is not None:
+            raise error from None
 
     def outputs(self) -> dict[str, object]:
         """The globals that the Config names in ``outputs``, without those that do not exist."""
@@ -138,7 +158,10 @@ def run_inline(
             caught.exit(exit_)
             value = run.given.capture.value
         except BaseException as error:
-            caught.error(error)
+            if error is bound.prepared.stopped:
+                caught.stop(error)
+            else:
+                caught.error(error)
         if os.getpid() != pid:
             raise SystemExit(caught.status)
         outputs = run.outputs()
@@ -172,6 +195,13 @@ class _Caught:
         # Its frames hold all that the script has made.
         traceback.clear_frames(trace)
         raised.__traceback__ = None
+
+    def stop(self, error: BaseException) -> None:
+        """By an override that the script has no place for."""
+        self.status = 2
+        self.run_error = RunError.of(error, None)
+        _flush()
+        print(f"kogine: error: {error}", file=sys.stderr)
 
     def outcome(self, value: object, outputs: dict[str, object], clock: Clock) -> Outcome:
         status = "failed" if self.status or self.run_error else "succeeded"

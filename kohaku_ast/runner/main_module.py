@@ -239,18 +239,27 @@ def _print_unused(warning: EndWarning) -> None:
 
 
 def unused_messages(prepared: Prepared) -> list[str]:
-    """A sentence for each override that had no effect, or whose value perhaps nothing reads."""
-    messages = []
+    """A sentence for each override that had no effect, or whose value perhaps nothing reads; one
+    for all that a failed script did not come to.
+    """
+    messages, unused = [], []
     for prefix, path, given in prepared.every():
         messages += given.program.notes
         file = os.path.basename(path)
-        for target, line in given.unused():
-            target = f"{prefix}{target}"
-            messages.append(f"override {target!r} was not used: line {line} of {file} did not run")
-        for target in given.created:
-            target = f"{prefix}{target}"
-            messages.append(f"override {target!r} set a name that was not there before in {file}")
-    return messages
+        lost = sorted(given.unused(), key=lambda one: one[1])
+        unused += [(prefix + target, line, file) for target, line in lost]
+        for target, similar in given.findings.created.items():
+            hint = f". Did you mean {prefix + similar!r}?" if similar else ""
+            messages.append(
+                f"override {prefix + target!r} set a name that was not there before in {file}{hint}"
+            )
+    if prepared.failed and len(unused) > 1:
+        listed = ", ".join(f"{target!r} ({file}:{line})" for target, line, file in unused)
+        return [*messages, f"overrides were not used, since the script failed before: {listed}"]
+    return messages + [
+        f"override {target!r} was not used: line {line} of {file} did not run"
+        for target, line, file in unused
+    ]
 
 
 def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:

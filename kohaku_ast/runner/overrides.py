@@ -18,6 +18,7 @@ from kohaku_ast.config.text_values import (
     parse_as_is,
     parse_cell,
     parse_value,
+    read_every,
 )
 from kohaku_ast.errors import DuplicateTarget, RefusedTarget, UsageError, ValueMismatch
 from kohaku_ast.transform.program.program import Request
@@ -276,6 +277,10 @@ def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
 
 def _read(one: Override, resolved: ResolvedTarget) -> object:
     """A comma in a text of the command line has two meanings, in a cell of a file it has one."""
+    if resolved.reading[0] == "below" and not one.as_is:
+        if not is_cell(one.value):
+            parse_value(str(one.value), ("any",), one.target)  # a comma is an error, whatever it is
+        return read_every(one.value if is_cell(one.value) else str(one.value))
     if is_cell(one.value):
         return native(one.value) if one.as_is else parse_cell(one.value, resolved.reading)
     text = str(one.value)

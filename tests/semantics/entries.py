@@ -69,7 +69,7 @@ CASES = [
         cfg = load()
         print(cfg)
         """, ("cfg.opt.lr=4", "cfg.d.k[1]=7"), ("cfg = load()", "cfg = load(); cfg.opt.lr = 4; cfg.d['k'][1] = 7")),
-    case("an attribute of an imported module", "import math\nprint(math.pi)\n", "math.pi=3", ("import math", "import math; math.pi = 3")),
+    case("an attribute of an imported module", "import math\nprint(math.pi)\n", "math.pi=3", ("import math", "import math; math.pi = 3.0")),
     case("a path below a with", """
         import types
         from contextlib import nullcontext
@@ -110,12 +110,12 @@ CASES = [
         class Args: n: int = 1
         args = Args()
         print(args)
-        """, "args.n=4", ("args = Args()", "args = Args(); args.n = 4"), frames=True),
+        """, "args.n=4", ("args = Args()", "args = Args(n=4)")),
     case("paths in the order of their length", """
         import types
-        a, cfg = 1, types.SimpleNamespace(**{"o": 1})
+        a, cfg = 1, types.SimpleNamespace(**{"o": {}})
         print(cfg)
-        """, ("cfg.o.x=5", "cfg.o={'x': 1}"), ('{"o": 1})', "{'o': {'x': 5}})")),
+        """, ("cfg.o.x=5", "cfg.o={'x': 1}"), ('{"o": {}})', "{'o': {'x': 5}})")),
     case("a path below a name that is bound again", """
         import types
         def load(): return 1, types.SimpleNamespace(**{"lr": 1})

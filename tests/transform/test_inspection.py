@@ -8,6 +8,7 @@ from kohaku_ast.config.template import config_text
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.source import Source
+from kohaku_ast.value_types import describe
 
 
 def inspect(text: str) -> Inspection:
@@ -273,3 +274,22 @@ def test_config_leaves_out(text: str, name: str) -> None:
 def test_import_of_a_path_is_written_once() -> None:
     lines = config_lines("from pathlib import Path\na = Path('x')\nb = Path('y')\n")
     assert lines.count("from pathlib import Path") == 1
+
+
+NESTED = """\
+class Opt:
+    lr: float = 0.1
+@dataclass
+class Cfg:
+    a: Opt = field(default_factory=Opt)
+    b: Opt = field(default_factory=lambda: Opt(lr=0.2))
+    c: Opt = Opt()
+    d: Opt = field(default_factory=other)
+    e: Other = Other()
+"""
+
+
+def test_a_field_of_a_class_of_the_script_is_listed_with_the_class() -> None:
+    found = {one.target: one for one in inspect(NESTED).listed()}
+    assert {f"Cfg.{name}" for name in "abc"} == {one for one in found if one.startswith("Cfg")}
+    assert [describe(found[f"Cfg.{name}"].reading) for name in "ac"] == ["Opt", "Opt"]

@@ -68,7 +68,7 @@ def proved(source: Source, edits: Sequence[Edit]) -> Proved:
         pytest.param("c[1]", "c = [1, 2]\n", "c = [1, @]\n", id="list item"),
         pytest.param("c[-1]", "c = [1, 2]\n", "c = [1, @]\n", id="list item from the end"),
         pytest.param("m.w", "m = Net(w=3).to(d)\n", "m = Net(w=@).to(d)\n", id="keyword of an inner call"),
-        pytest.param("c.lr", "c = load()\n", "c = load(); @.set(c)\n", id="path that only the run can follow"),
+        pytest.param("c.lr", "c = load()\n", "c = load(); c = @.set(c)\n", id="path that only the run can follow"),
         pytest.param("f(n)", "def f(n=3): pass\n", "def f(n=@): pass\n", id="parameter default"),
         pytest.param("f.x", "def f():\n    x = 1\n", "def f():\n    x = @\n", id="local"),
         pytest.param("--lr", 'p.add_argument("--lr", default=1)\n', 'p.add_argument("--lr", default=@)\n', id="option"),
@@ -131,12 +131,11 @@ def test_right_side_goes_when_every_name_is_given(
 
 
 def test_edits_at_one_place_go_from_the_inside_out() -> None:
-    text = "class A:\n    def f(self):\n        import os\n"
+    text = "if (c := load()):\n    import os\n"
     after = (
-        "class A:\n    def f(self):\n        import os\n    f = __kogine__['A.f']\n"
-        "A = __kogine__['A']\n"
+        "if (c := load()):\n    import os; os = __kogine__['os']\nc = __kogine__['c.lr'].set(c)\n"
     )
-    assert rewritten(text, "A", "A.f") == after
+    assert rewritten(text, "c.lr", "os") == after
 
 
 def test_a_rewrite_that_is_no_rewrite_is_refused() -> None:

@@ -16,7 +16,7 @@ from kohaku_ast.errors import (
     UnknownTarget,
     near,
 )
-from kohaku_ast.transform.find.assignments import Edit, fill, join_unpacked, marker
+from kohaku_ast.transform.find.assignments import Edit, fill, join_calls, join_unpacked, marker
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
     entry_statements,
@@ -113,7 +113,7 @@ def plan_edits(
         if one and name in request.above
     }
     call, passed = _entry_edits(source, request, set(overridden) - above, above, text_of)
-    edits = join_unpacked(source, edits + passed)
+    edits = join_unpacked(source, join_calls(edits + passed))
     _refuse_overlaps(source, edits)
     _refuse_below_imports(targets, resolved)
     return PlannedEdits(resolved, tuple(edits), call)

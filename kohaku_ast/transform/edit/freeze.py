@@ -12,6 +12,7 @@ import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from kohaku_ast.errors import FreezeError
 from kohaku_ast.transform.edit.edits import PlannedEdits, plan_edits
@@ -24,12 +25,13 @@ from kohaku_ast.transform.edit.value_text import (
     in_encoding,
     literal,
 )
-from kohaku_ast.transform.find.assignments import Edit, Site, fill
+from kohaku_ast.transform.find.assignments import MARKER, Edit, Site, fill
 from kohaku_ast.transform.find.bindings import FUNCTIONS
+from kohaku_ast.transform.find.modules import import_names
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import Step, called_name
 from kohaku_ast.transform.find.source import Source, with_room
-from kohaku_ast.transform.program.program import Request
+from kohaku_ast.transform.program.program import FIELD_KINDS, Request
 
 _UNKNOWN_PATH = (
     "the text does not show whether it is an item or an attribute of the object bound there. "
@@ -106,10 +108,36 @@ class _Writer:
         assignment.
         """
         paths = {one.target: one for one in plan.parameters if one and one.path}
-        edits = [edit for edit in plan.edits if edit.target not in paths]
+        edits = [one for edit in plan.edits if edit.target not in paths for one in self.field(edit)]
         return edits + [
             edit for one in paths.values() for site in one.sites for edit in self.path(one, site)
         ]
+
+    def field(self, edit: Edit) -> list[Edit]:
+        """*edit*; of the default of a field what a person would write for this value."""
+        kinds = [one for one in FIELD_KINDS if edit.text.startswith(f"{MARKER}.{one}[")]
+        if not kinds:
+            return [edit]
+        kind = kinds[0]
+        if not edit.value.startswith(("[", "{", "set(")):
+            return [] if kind == "factory" else [replace(edit, text=edit.value)]
+        factory = f"lambda: {edit.value}"
+        names = {full: name for name, full in self.imports.items()}
+        if kind == "factory":
+            return [replace(edit, text=factory)]
+        if kind == "default" and edit.change == "keyword":
+            return []
+        if kind == "dataclass" and "dataclasses.field" in names:
+            text = f"{names['dataclasses.field']}(default_factory={factory})"
+            return [replace(edit, text=text)]
+        self.refused[f"{edit.target!r} (line {edit.line})"] = (
+            f"{edit.value} needs a default factory: write it into the script"
+        )
+        return []
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        return import_names(self.source.tree, self.source.package)
 
     def path(self, parameter: Parameter, site: Site) -> list[Edit]:
         template = frozen_path(site, parameter.path, self.source.tree)

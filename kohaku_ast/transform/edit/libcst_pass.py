@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import libcst as cst
+from libcst import matchers as m
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
-from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.assignments import MARKER, Edit
 
 PlacedEdit = tuple[Edit, int, int]
 """An Edit, and the start and the end of its node in UTF-8 bytes of the text. A statement has its
@@ -121,18 +122,36 @@ class _Pass(cst.CSTTransformer):
         return updated.with_changes(args=[*args, *keywords])
 
     def expression(self, original: cst.CSTNode, updated: cst.BaseExpression) -> cst.BaseExpression:
+        return self.wrapped(original, self.changed(original, updated))
+
+    def changed(self, original: cst.CSTNode, updated: cst.BaseExpression) -> cst.BaseExpression:
+        start, end, lpar, rpar = self.place(original)
+        new = self.replaced(start, end)
+        if new is None:
+            return updated
+        return new.with_changes(lpar=[*lpar, *new.lpar], rpar=[*new.rpar, *rpar])
+
+    def wrapped(self, original: cst.CSTNode, updated: cst.BaseExpression) -> cst.BaseExpression:
+        """*updated* in the expressions that stand around it, the first one innermost."""
+        start, end, *_ = self.place(original)
+        for edit in self.take("wrap", start, end):
+            updated = _around(updated, cst.parse_expression(edit.text))
+        return updated
+
+    def place(
+        self, original: cst.CSTNode
+    ) -> tuple[int, int, list[cst.LeftParen], list[cst.RightParen]]:
+        """Start and end of an expression as Python counts them, and the brackets around it."""
+        assert isinstance(original, cst.BaseExpression)
         start, end = self.span(original)
-        lpar, rpar = list(updated.lpar), list(updated.rpar)
+        lpar, rpar = list(original.lpar), list(original.rpar)
         if lpar and isinstance(original, (cst.Tuple, cst.GeneratorExp)):
             # Python counts the innermost brackets of these to the expression.
             start, end = self.span(original.lpar[-1])[0], self.span(original.rpar[0])[1]
             del lpar[-1], rpar[0]
         if isinstance(original, cst.GeneratorExp):
             start = end - 1
-        new = self.replaced(start, end)
-        if new is None:
-            return updated
-        return new.with_changes(lpar=[*lpar, *new.lpar], rpar=[*new.rpar, *rpar])
+        return start, end, lpar, rpar
 
     def replaced(self, start: int, end: int) -> cst.BaseExpression | None:
         """The expression that replaces the one at this place, or None. If there are two, the
@@ -179,6 +198,15 @@ class _Pass(cst.CSTTransformer):
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         found = self.get_metadata(ByteSpanPositionProvider, node)
         return found.start, found.start + found.length
+
+
+def _around(inner: cst.BaseExpression, outer: cst.BaseExpression) -> cst.BaseExpression:
+    """*outer* with *inner* in the place of the name MARKER that stands alone, not for a value."""
+    marker = m.Name(MARKER)
+    values = [cst.ensure_type(one, cst.Subscript) for one in m.findall(outer, m.Subscript(marker))]
+    of_values = [one.value for one in values]
+    hole = next(one for one in m.findall(outer, marker) if one not in of_values)
+    return cst.ensure_type(outer.deep_replace(hole, inner), type(outer))
 
 
 def _is_bare_generator(args: Sequence[cst.Arg]) -> bool:

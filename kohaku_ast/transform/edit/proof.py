@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from kohaku_ast.errors import TransformError
 from kohaku_ast.transform.edit.rewrite import Rewritten
-from kohaku_ast.transform.find.assignments import Edit
+from kohaku_ast.transform.find.assignments import MARKER, Edit
 from kohaku_ast.transform.find.source import Source, parse_text
 
 _PLACES = ("lineno", "col_offset", "end_lineno", "end_col_offset")
@@ -90,6 +90,8 @@ class _Proof:
             self.node(*self.waiting.pop())
 
     def node(self, old: ast.AST, new: ast.AST) -> None:
+        for edit in reversed(self.edits.get(("wrap", id(old)), ())):
+            new = self.unwrapped(new, edit)
         replaced = self.edits.get(("replace", id(old)))
         if replaced:
             for edit in replaced:
@@ -148,6 +150,19 @@ class _Proof:
             self.fail(edit.node, "what was put there is something else")
         place_below(new, edit.shown_at or edit.node)
 
+    def unwrapped(self, new: ast.AST, edit: Edit) -> ast.AST:
+        """Check that *new* is the code of *edit* around another expression, and give that code
+        the position of the node of *edit*; the other expression.
+        """
+        around = ast.parse(edit.text, mode="eval").body
+        way = _way_to_hole(around)
+        inner = _swap(new, way, ast.Name(MARKER, ast.Load()))
+        if inner is None or ast.dump(new) != ast.dump(around):
+            self.fail(edit.node, "what was put around it is something else")
+        place_below(new, edit.node)
+        _swap(new, way, inner)
+        return inner
+
     def fail(self, node: ast.AST, what: str) -> NoReturn:
         line = getattr(node, "lineno", 1)
         raise TransformError(
@@ -169,6 +184,45 @@ def place_below(new: ast.AST, old: ast.AST) -> None:
     for node in ast.walk(new):
         if "lineno" in node._attributes:
             _place(node, old)
+
+
+Way = list[tuple[str, int]]
+"""The fields that lead from a node to one below it; of a list with the index, else -1."""
+
+
+def _way_to_hole(node: ast.AST) -> Way:
+    """The way from *node* to the name MARKER that stands alone, not for a value; empty if there is
+    none.
+    """
+    for name, value in ast.iter_fields(node):
+        for index, item in enumerate(value if isinstance(value, list) else [value]):
+            step = (name, index if isinstance(value, list) else -1)
+            if isinstance(item, ast.Name) and item.id == MARKER:
+                if not isinstance(node, ast.Subscript):
+                    return [step]
+            elif isinstance(item, ast.AST) and (rest := _way_to_hole(item)):
+                return [step, *rest]
+    return []
+
+
+def _swap(node: ast.AST | None, way: Way, new: ast.AST) -> ast.AST | None:
+    """Put *new* where *way* leads to from *node*; what stood there, None if it leads nowhere."""
+    for name, index in way[:-1]:
+        node = _below(node, name, index)
+    name, index = way[-1]
+    found = _below(node, name, index)
+    if found is not None and index < 0:
+        setattr(node, name, new)
+    elif found is not None:
+        getattr(node, name)[index] = new
+    return found
+
+
+def _below(node: ast.AST | None, name: str, index: int) -> ast.AST | None:
+    value = getattr(node, name, None)
+    if index >= 0:
+        value = value[index] if isinstance(value, list) and index < len(value) else None
+    return value if isinstance(value, ast.AST) else None
 
 
 def _place(new: ast.AST, old: ast.AST) -> None:

@@ -115,7 +115,7 @@ def _edit_unit(source: Source, unit: Unit, edits: list[Edit]) -> _EditedUnit:
 def _placed(unit: Unit, edit: Edit) -> tuple[Edit, int, int]:
     """*edit* with the start and the end of its node, in bytes of the unit's text."""
     start, end = unit.source.span(edit.node)
-    if edit.change not in ("replace", "keyword"):
+    if edit.change not in ("replace", "keyword", "wrap"):
         end = start  # the end of a statement may be in a block
     elif isinstance(edit.node, ast.GeneratorExp):
         start = end - 1  # its brackets may be those of a call: its place is the last one
@@ -138,6 +138,9 @@ def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> 
             # Brackets of a generator may be those of the call it is the argument of.
             in_brackets = isinstance(edit.node, ast.GeneratorExp)
             splices.append((start, end, f"({edit.text})" if in_brackets else edit.text))
+        elif edit.change == "wrap":
+            before, after = _HOLE.split(edit.text)
+            splices += [(start, start, before), (end, end, after)]
         elif edit.change == "annotated":
             splices.append((end, end, f" = {edit.text}"))
         elif edit.change != "extract":
@@ -149,6 +152,9 @@ def _without_libcst(source: Source, unit: Unit, edits: list[Edit], why: str) -> 
     is_taken = any(edit.change == "extract" for edit in edits)
     return _EditedUnit(unit, splices, "" if is_taken else None)
 
+
+_HOLE = re.compile(rf"{MARKER}(?!\[)")
+"""The name that stands for the expression which a ``wrap`` is around."""
 
 _BLANKS = " \t\f"
 _BETWEEN = re.compile(r"[ \t\f]*;(?:[ \t\f]|\\(?:\r\n|\r|\n))*")

@@ -7,7 +7,7 @@ its name). Those of calls stand in ``calls.py``, those of options in ``options.p
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kohaku_ast.transform.find.bindings import Definition
 from kohaku_ast.transform.find.source import Source
@@ -25,12 +25,12 @@ class Site:
 
     #: The node of the original tree that the place belongs to.
     node: ast.AST
-    #: ``replace``: in place of the expression *node*; ``annotated``: a value for the annotated
-    #: name *node*; ``keyword``: one more keyword in the call *node*; ``before`` and ``after``: a
-    #: statement above or below the statement *node*.
+    #: ``replace``: in place of the expression *node*; ``wrap``: around the expression *node*;
+    #: ``annotated``: a value for the annotated name *node*; ``keyword``: one more keyword in the
+    #: call *node*; ``before`` and ``after``: a statement above or below the statement *node*.
     change: str
     #: The text, with ``{}`` where the value goes: a statement for ``before`` and ``after``, an
-    #: expression for the others.
+    #: expression for the others. In one for ``wrap``, MARKER alone stands for *node*.
     template: str
     #: The line that has to run for the value to be used.
     line: int
@@ -96,11 +96,42 @@ def rebind_site(definition: Definition) -> Site:
     return Site(node, change, f"{name} = {{}}", definition.line, name, definition)
 
 
-def path_site(definition: Definition) -> Site:
-    """A statement that sets a path below the name: an item of a mapping, else an attribute."""
+def path_site(definition: Definition, in_class: bool) -> Site:
+    """A statement that sets a path below the name: an item of a mapping, else an attribute.
+
+    It binds the name again, since the path may lead into an object that cannot be changed and is
+    replaced by a copy. Not in the body of a class: an enum would refuse a second binding.
+    """
     template = f"{{}}.set({definition.name})"
+    if not in_class:
+        template = f"{definition.name} = {template}"
     node, change = definition.bound_at
     return Site(node, change, template, definition.line, definition=definition)
+
+
+MADE = f"{{}}.set({MARKER})"
+"""Around an expression: the object that it makes, in which a path is set."""
+
+MADE_BY_FACTORY = f"(lambda make: lambda: {{}}.set(make()))({MARKER})"
+"""Around a factory: a factory in whose objects a path is set."""
+
+
+def join_calls(edits: list[Edit]) -> list[Edit]:
+    """*edits*, in which one factory takes the place of all that add a keyword to the call of one
+    class: ``default_factory=Opt`` becomes ``default_factory=lambda: Opt(lr=1, name="adam")``.
+    """
+    keywords: dict[int, list[Edit]] = {}
+    for edit in edits:
+        if edit.change == "wrap" and edit.name:
+            keywords.setdefault(id(edit.node), []).append(edit)
+    joined: list[Edit] = []
+    for edit in edits:
+        if edit.change != "wrap" or not edit.name:
+            joined.append(edit)
+        elif own := keywords.pop(id(edit.node), None):
+            given = ", ".join(f"{one.name}={one.text}" for one in own)
+            joined.append(replace(edit, text=f"lambda: {MARKER}({given})", name=""))
+    return joined
 
 
 def join_unpacked(source: Source, edits: list[Edit]) -> list[Edit]:

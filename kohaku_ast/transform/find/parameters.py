@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from kohaku_ast.transform.find.assignments import Site, assign_site, declared_site, rebind_site
 from kohaku_ast.transform.find.bindings import (
@@ -25,7 +26,9 @@ from kohaku_ast.transform.find.calls import (
     is_field,
     parameters_of,
 )
+from kohaku_ast.transform.find.fields import default_sites, style_of
 from kohaku_ast.transform.find.loops import find_loops
+from kohaku_ast.transform.find.modules import import_names
 from kohaku_ast.transform.find.options import (
     Option,
     find_options,
@@ -35,7 +38,14 @@ from kohaku_ast.transform.find.options import (
     option_reading,
     option_sites,
 )
-from kohaku_ast.transform.find.paths import Step, called_name, find_entries, is_setting, join_path
+from kohaku_ast.transform.find.paths import (
+    Step,
+    called_name,
+    dotted_name,
+    find_entries,
+    is_setting,
+    join_path,
+)
 from kohaku_ast.transform.find.setting_types import setting_reading, variables_of
 from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.value_types import Reading
@@ -120,6 +130,12 @@ class _Finder:
         self.calls: list[ast.Call] = []
         self.state = looped_names(self.tree)
         self.variables = variables_of(self.tree)
+        #: Of the class whose body is read: see ``style_of``.
+        self.style = ""
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        return import_names(self.tree, self.source.package)
 
     def module(self) -> Iterator[Parameter]:
         names = by_name(find_definitions(self.tree))
@@ -128,7 +144,7 @@ class _Finder:
             for one in effective_definitions(definitions):
                 if isinstance(one.node, FUNCTIONS):
                     self.functions.setdefault(name, one.node)
-        self.classes = _classes_in(self.tree)
+        self.classes = classes_in(self.tree)
         self.calls = entry_calls(self.tree, self.functions)
         self.entries = {called_name(call.func) for call in self.calls}
         for name, definitions in names.items():
@@ -152,13 +168,16 @@ class _Finder:
             )
 
     def scope(self, prefix: str, scope: Scope, kind: str, skipped: set[str]) -> Iterator[Parameter]:
-        outer = self.classes
+        outer = self.classes, self.style
+        self.style = ""
         if isinstance(scope, ast.ClassDef):
-            self.classes = {**outer, **_classes_in(scope)}
+            self.classes = {**self.classes, **classes_in(scope)}
+            if scope.decorator_list or scope.bases:
+                self.style = style_of(scope, self.imports)
         for name, definitions in by_name(find_definitions(scope)).items():
             if name not in skipped:
                 yield from self.name(f"{prefix}.", name, definitions, kind)
-        self.classes = outer
+        self.classes, self.style = outer
 
     def name(
         self, prefix: str, name: str, found: list[Definition], kind: str
@@ -201,8 +220,8 @@ class _Finder:
             reading=reading,
             line=first.line,
             also=tuple(one.line for one in definitions[1:]),
-            is_setting=is_entry and not looped and self.is_setting(first, shown),
-            sites=tuple(self.site(one, kind) for one in definitions),
+            is_setting=is_entry and not looped and self.is_setting(first, shown, kind),
+            sites=tuple(site for one in definitions for site in self.sites(one, kind)),
             values=values,
             definitions=tuple(definitions),
         )
@@ -227,10 +246,17 @@ class _Finder:
         node = first.node
         return self.text(node.value) if isinstance(node, ast.Assign) else ""
 
-    def is_setting(self, first: Definition, shown: ast.expr | None) -> bool:
+    def is_setting(self, first: Definition, shown: ast.expr | None, kind: str) -> bool:
         if shown is None:
             return first.form == "declared"
-        return is_setting(shown, self.classes)
+        maker = shown.func if isinstance(shown, ast.Call) else shown
+        # `opt: Opt = field(default_factory=Opt)`: the settings of Opt are settings of this class.
+        is_group = kind == "class attribute" and dotted_name(maker) in self.classes
+        return is_group or is_setting(shown, self.classes)
+
+    def sites(self, one: Definition, kind: str) -> list[Site]:
+        of_field = default_sites(one, self.style, self.imports) if self.style else None
+        return of_field or [self.site(one, kind)]
 
     def site(self, one: Definition, kind: str) -> Site:
         if one.form == "declared":
@@ -403,14 +429,14 @@ def find_functions(tree: ast.Module) -> dict[str, Function]:
     return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
 
 
-def _classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
+def classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
     """The classes of *scope* as its own statements name them: ``Mode``, ``Args.Mode``."""
     found: dict[str, ast.ClassDef] = {}
     for name, definitions in by_name(find_definitions(scope)).items():
         for one in effective_definitions(definitions):
             if isinstance(one.node, ast.ClassDef):
                 found.setdefault(name, one.node)
-                for inner, node in _classes_in(one.node).items():
+                for inner, node in classes_in(one.node).items():
                     found.setdefault(f"{name}.{inner}", node)
     return found
 

@@ -19,6 +19,8 @@ from kohaku_ast.transform.find.bindings import (
     effective_definitions,
     find_definitions,
 )
+from kohaku_ast.transform.find.calls import is_field
+from kohaku_ast.transform.find.fields import default_of, setting_of_call, setting_of_field
 from kohaku_ast.transform.find.loops import PREFIX, is_loop
 from kohaku_ast.transform.find.modules import (
     LocalModule,
@@ -30,6 +32,7 @@ from kohaku_ast.transform.find.modules import (
 from kohaku_ast.transform.find.options import find_options
 from kohaku_ast.transform.find.parameters import (
     Parameter,
+    classes_in,
     find_parameters,
     is_dunder,
     refused_parameter,
@@ -37,6 +40,7 @@ from kohaku_ast.transform.find.parameters import (
 from kohaku_ast.transform.find.paths import (
     Step,
     descend,
+    dotted_name,
     is_closed,
     join_path,
     last_name,
@@ -169,17 +173,64 @@ class Targets:
                 continue
             if owner.refused:
                 raise self.refusal(owner)
-            found = self.in_text(full, owner, path[length:])
+            found = self.setting(full, owner, path[length:])
+            found = found or self.in_text(full, owner, path[length:])
             if found is not None:
                 return found
             if owner.definitions:
+                self.refuse_without_value(full, owner, path[length:])
                 return self.at_run_time(full, owner, path[length:])
             if all(map(is_closed, owner.values)):
                 break
         raise self.unknown_target(target)
 
+    @cached_property
+    def classes(self) -> dict[str, ast.ClassDef]:
+        """The classes of the script."""
+        return classes_in(self.source.tree)
+
+    def setting(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
+        """The setting of the object that a field makes, or the call of a class with fields."""
+        find = setting_of_field if owner.kind == "class attribute" else setting_of_call
+        found = [find(value, rest, self.classes) for value in owner.values]
+        made = [one for one in found if one is not None]
+        if not made or len(made) < len(found):
+            return None
+        first = made[0]
+        path = next((one.path for one in made if one.path), ())
+        sites = tuple(site for one in made for site in one.sites)
+        shown = first.default
+        return replace(
+            owner, target=target, kind="entry", definitions=(), sites=sites, path=path,
+            default=self.source.segment(shown) if shown is not None else "",
+            line=sites[0].line, also=tuple(site.line for site in sites[1:]),
+            values=() if shown is None else (shown,),
+            reading=("below",) if path else setting_reading(shown, first.annotation, self.classes),
+        )  # fmt: skip
+
+    def refuse_without_value(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> None:
+        """Raise RefusedTarget if no object is made where the name stands: a field that has to be
+        given, or an annotation alone.
+        """
+        definitions = owner.definitions
+        empty = [one for one in definitions if one.form == "declared"]
+        if owner.kind == "class attribute":
+            empty += [one for one in definitions if one.value and not default_of(one.value)[0]]
+        if not empty:
+            return
+        name = dotted_name(empty[0].annotation)
+        inner = f"{name}.{join_path(rest)}"
+        ways = [repr(inner)] if inner in self.parameters else []
+        ways.append(f"{owner.target!r} as a whole")
+        raise RefusedTarget(
+            f"{self.file}:{empty[0].line}: cannot override {target!r}: {owner.target!r} has no "
+            f"value here. Override {' or '.join(ways)}."
+        )
+
     def in_text(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
         """The entry, if the text of the owner's values shows it; else None."""
+        if owner.kind == "class attribute" and any(map(is_field, owner.values)):
+            return None
         values = [inner for value in owner.values for inner in descend(value, rest)]
         if not values:
             return None
@@ -200,10 +251,11 @@ class Targets:
             raise self.unknown_target(target)
         for one in open_ones:
             self.refuse_unreadable(target, owner, one)
+        in_class = owner.kind == "class attribute"
         return replace(
-            owner, target=target, kind="entry", default="", reading=("any",), definitions=(),
+            owner, target=target, kind="entry", default="", reading=("below",), definitions=(),
             line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
-            sites=tuple(path_site(one) for one in open_ones), path=rest,
+            sites=tuple(path_site(one, in_class) for one in open_ones), path=rest,
         )  # fmt: skip
 
     def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:

@@ -15,10 +15,11 @@ import marshal
 # Not from collections, functools and operator: they load nine modules, 3 ms of each start.
 from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
-from _operator import getitem, is_, itemgetter, methodcaller, setitem
+from _operator import getitem, is_, itemgetter, methodcaller
+from os.path import basename
 
 from kohaku_ast.frames import hidden
-from kohaku_ast.transform.program.program import CAPTURE, placeholder
+from kohaku_ast.transform.program.program import CAPTURE, FIELD_KINDS, Findings, placeholder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, TypeAlias
 
+    from kohaku_ast.errors import KogineError
     from kohaku_ast.transform.program.program import Program
 
 
@@ -66,43 +68,44 @@ class _Load:
     __getitem__: Callable[[bytes], object]
 
 
-class _Setter:
-    """For ``cfg.opt.lr = value``: ``self[cfg]`` is the function that sets the last step."""
+class _Field:
+    """Returns what the body of a class takes for a field whose default is the value: a list, dict
+    or set is made anew for each instance, as a default factory does.
+    """
 
-    def __init__(self, target: str, path: tuple[str | int, ...], created: list[str]) -> None:
-        self.target, self.path, self.created = target, path, created
+    def __init__(self, kind: str) -> None:
+        """*kind* is one of ``FIELD_KINDS``."""
+        self.kind = kind
 
-    def __getitem__(self, owner: object) -> object:
-        for step in self.path[:-1]:
-            get = partial(_get_item if _is_item(owner, step) else getattr, owner, step)
-            try:
-                owner = get()
-            except Exception:
-                # The call of this fails again, in the script's own frame.
-                return partial(next, iter(get, self))
-        last = self.path[-1]
-        if _is_item(owner, last):
-            if isinstance(last, str) and last not in owner:  # type: ignore[operator]
-                self.created.append(self.target)
-            return partial(setitem, owner, last)
-        if not _has(owner, str(last)):
-            self.created.append(self.target)
-        return partial(setattr, owner, str(last))
+    @hidden
+    def __getitem__(self, value: Any) -> object:
+        import dataclasses  # the script has imported it, or attrs has
 
+        is_shared = type(value).__hash__ is None and not isinstance(value, dataclasses.Field)
+        factory = partial(*_remaking(value)) if is_shared else None
+        if self.kind == "factory":
+            return factory or dataclasses.MISSING
+        if self.kind == "default":
+            return dataclasses.MISSING if factory else value
+        if factory is None:
+            return value
+        if self.kind == "attrs":
+            import attr  # as above
 
-_get_item: Callable[[object, object], object] = getitem  # type: ignore[assignment]
-
-
-def _is_item(owner: object, step: str | int) -> bool:
-    """Whether *step* is an item of *owner* (a key or an index) and not an attribute."""
-    kind = type(owner)
-    return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
+            return attr.Factory(factory)
+        return dataclasses.field(default_factory=factory)
 
 
-def _has(owner: object, name: str) -> bool:
-    """Whether *owner* has the attribute *name*; runs a property of the script only if it must."""
-    places = [owner, *type(owner).__mro__]
-    return any(name in getattr(one, "__dict__", ()) for one in places) or hasattr(owner, name)
+def _remaking(value: Any) -> tuple[Callable[..., object], object]:
+    """A function and its argument: each call makes an object equal to *value*."""
+    if is_plain(value):
+        return marshal.loads, marshal.dumps(value)
+    from copy import deepcopy
+
+    return deepcopy, value
+
+
+_FIELDS = {placeholder(kind): _Field(kind) for kind in FIELD_KINDS}
 
 
 class Capture:
@@ -124,21 +127,30 @@ class BoundProgram:
         self.program = program
         #: The values as another process gets them.
         self.sent = values
-        self.values = {target: original(value) for target, value in values.items()}
+        self.values = {target: as_value(original(value)) for target, value in values.items()}
         self.capture = Capture()
-        #: The targets whose attribute or key did not exist before.
-        self.created: list[str] = []
-        paths = {one.target: one.path for one in program.meant if one}
+        self.findings = Findings()
+        paths = {one.target: one.path for one in program.meant if one and one.path}
         self._sites: list[_Site] = []
-        self._constants: dict[bytes, object] = {CAPTURE: self.capture}
+        self._constants: dict[bytes, object] = {CAPTURE: self.capture, **_FIELDS}
         groups: dict[bytes, _Site] = {}
-        for number, (target, _, repeated) in enumerate(program.sites):
-            maker, site = _site(values[target], repeated, groups)
+        for number, (target, line, repeated) in enumerate(program.sites):
+            value = original(values[target]) if target in paths else values[target]
+            maker, site = _site(as_value(values[target]), repeated, groups)
             self._sites.append(site)
             self._constants[placeholder("value", number)] = site
             self._constants[placeholder("fresh", number)] = maker
-            setter = _Setter(target, paths.get(target, ()), self.created)
-            self._constants[placeholder("setter", number)] = setter
+            if target in paths:
+                setter = self._setter(target, paths[target], line, value)
+                self._constants[placeholder("setter", number)] = setter
+
+    def _setter(self, target: str, path: tuple[str | int, ...], line: int, value: object) -> object:
+        # Here: most runs have no such path.
+        from kohaku_ast.transform.program.path_setter import PathSetter
+
+        place = f"{basename(self.program.filename)}:{line}"
+        texts = value if is_read_later(value) else None
+        return PathSetter(target, path, place, self.findings, texts)  # type: ignore[arg-type]
 
     def codes(self, role: str = "") -> list[CodeType]:
         """The code of the Program with the values in it; with *role*, only the segments that
@@ -270,6 +282,20 @@ class Pickled:
         return Pickled, (self.data, self.name)
 
 
+READ_LATER = "\0kogine: read as"
+"""The key by which a dict says that it holds one text, read as each kind that it may be."""
+
+
+def is_read_later(value: object) -> bool:
+    """Whether *value* is a text whose type only the running script knows (see ``read_every``)."""
+    return type(value) is dict and READ_LATER in value
+
+
+def as_value(value: object) -> object:
+    """*value*; of a text that is read later what it is without a type."""
+    return value["any"] if is_read_later(value) else value  # type: ignore[index]
+
+
 def original(value: object) -> object:
     """*value*, or the object that a Pickled was made from."""
     return value.value if type(value) is Pickled else value
@@ -298,7 +324,7 @@ class Call:
 class Prepared:
     """A script and its modules, bound to their values, before the first line runs."""
 
-    __slots__ = ("given", "modules")
+    __slots__ = ("failed", "given", "modules")
 
     def __init__(
         self, given: BoundProgram, modules: Mapping[str, tuple[str, BoundProgram]]
@@ -307,11 +333,25 @@ class Prepared:
         self.given = given
         #: Module name -> its file, and the bound module.
         self.modules = modules
+        #: Whether the script ended by an exception, or with a status other than 0.
+        self.failed = False
+
+    def note_end(self, error: BaseException) -> None:
+        """Note that *error* has ended the script."""
+        is_exit = isinstance(error, SystemExit)
+        self.failed = not (is_exit and error.code in (None, 0))  # type: ignore[attr-defined]
 
     @property
     def program(self) -> Program:
         """The script's Program."""
         return self.given.program
+
+    @property
+    def stopped(self) -> KogineError | None:
+        """The error about a path that has ended the run, or None."""
+        return next(
+            (one.findings.stopped for _, _, one in self.every() if one.findings.stopped), None
+        )
 
     def every(self) -> Iterable[tuple[str, str, BoundProgram]]:
         """Prefix of the targets, file and BoundProgram, of the script and of each module."""

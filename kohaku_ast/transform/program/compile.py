@@ -195,6 +195,8 @@ class _Lowering:
     def replacement(self, node: object, repeated: bool) -> object:
         if self.is_marker(node):
             return self.value(node, repeated)  # type: ignore[arg-type]
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+            return self.field(node, node.value)
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -218,13 +220,20 @@ class _Lowering:
         return _subscript(placeholder("fresh", number), found, node) if repeated else found
 
     def setter(self, node: ast.Call, marker: ast.Subscript, repeated: bool) -> ast.expr:
-        """``marker.set(cfg)`` -> ``<setter>[cfg](value)``: an error of the assignment is raised
-        in the script's own frame.
+        """``marker.set(cfg)`` -> ``<setter>[cfg:value]()``: an error of the assignment is raised
+        in the script's own frame. A slice: the compiler warns of bytes with another pair.
         """
         value = self.value(marker, repeated)
         number = len(self.sites) - 1
-        node.func = _subscript(placeholder("setter", number), node.args[0], node)
-        node.args = [value]
+        pair = ast.copy_location(ast.Slice(node.args[0], value), node)
+        node.func = _subscript(placeholder("setter", number), pair, node)
+        node.args = []
+        return node
+
+    def field(self, node: ast.Subscript, kind: ast.Attribute) -> ast.expr:
+        """``MARKER.default[value]`` -> ``<default>[value]``: what a field of that kind takes."""
+        if isinstance(kind.value, ast.Name) and kind.value.id == MARKER:
+            node.value = ast.copy_location(ast.Constant(placeholder(kind.attr)), kind)
         return node
 
     def add(self, node: ast.Subscript, repeated: bool) -> int:

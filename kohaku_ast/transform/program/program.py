@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, TypeAlias
 
+    from kohaku_ast.errors import KogineError
     from kohaku_ast.value_types import Reading
 
     Order: TypeAlias = tuple[str, bytes, str, tuple[Any, ...] | None, str, str]
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 3
+FORMAT = 4
 """The version of the stored form; it grows with each change."""
 
 
@@ -33,12 +34,17 @@ FORMAT = 3
 INDEX = 10**6
 """The subscript of every placeholder."""
 
+FIELD_KINDS = ("dataclass", "attrs", "default", "factory")
+"""What a value becomes in the body of a class: see ``field_values.py``."""
+
 CAPTURE = b"kogine:capture"
 """The constant that stands for the object which stores the value of the starting call."""
 
 
-def placeholder(kind: str, number: int) -> bytes:
-    """The constant that stands for site *number*: ``value``, ``fresh`` or ``setter``."""
+def placeholder(kind: str, number: int = 0) -> bytes:
+    """The constant that stands for site *number*: ``value``, ``fresh`` or ``setter``; or for what
+    makes the default of a field from a value: one of ``FIELD_KINDS``.
+    """
     return f"kogine:{kind}:{number}".encode()
 
 
@@ -165,6 +171,20 @@ class Request:
     def key(self) -> tuple[object, ...]:
         """A tuple that is equal for requests of one Program."""
         return tuple(getattr(self, name) for name in self.__slots__)
+
+
+class Findings:
+    """What the paths below objects met that only the running script makes."""
+
+    __slots__ = ("created", "prints", "stopped")
+
+    def __init__(self) -> None:
+        #: Each target whose attribute or key did not exist before, with a similar one or "".
+        self.created: dict[str, str] = {}
+        #: The error that has ended the run, or None.
+        self.stopped: KogineError | None = None
+        #: Whether that error is printed where it ends the run; else who runs the script raises it.
+        self.prints = True
 
 
 def send(number: int, mark: bytes, data: bytes) -> None:

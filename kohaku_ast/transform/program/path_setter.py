@@ -1,0 +1,321 @@
+"""PathSetter: sets a path below an object that only the running script makes (``cfg.opt.lr``).
+
+What the path may lead to is known when the name is bound. In an object with a closed set of names
+(a dataclass, ``__slots__``) another name is a mistake, and the run stops there; elsewhere it is
+set, and a warning at the end says so. A text is read as the type of the value that stands there.
+
+Imported by runs with such a path only.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from _functools import partial  # type: ignore[import-not-found]  # as in bound_program.py
+from _operator import getitem, itemgetter, setitem
+
+from kohaku_ast.errors import KogineError, UnknownTarget, ValueMismatch, near
+from kohaku_ast.frames import hidden
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from kohaku_ast.transform.program.program import Findings
+
+    Step = str | int
+
+_exit = sys.exit  # bound here: the script may change it
+
+
+class PathSetter:
+    """For ``cfg.opt.lr``: ``self[cfg:value]`` is a function that sets the last step and returns
+    the object: a copy of it where it cannot be changed.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        path: tuple[Step, ...],
+        place: str,
+        findings: Findings,
+        texts: Mapping[str, object] | None,
+    ) -> None:
+        """*place* is file and line, for messages. *texts*, for a value that came as text, is what
+        ``read_every`` made of it: what it is for each type.
+        """
+        self.target, self.path, self.place = target, path, place
+        self.findings, self.texts = findings, texts
+
+    @hidden
+    def __getitem__(self, pair: slice) -> Callable[[], object]:
+        owners, value = [pair.start], pair.stop
+        for step in self.path[:-1]:
+            get = partial(getitem if is_item(owners[-1], step) else getattr, owners[-1], step)
+            try:
+                owners.append(get())
+            except Exception:
+                names = closed_names(owners[-1])
+                if names is not None:
+                    return self._stop(self._unknown(owners[-1], step, names))
+                return _again(get)
+        try:
+            self._check_name(owners[-1])
+            if self.texts is not None:
+                value = self._read(owners[-1])
+        except KogineError as error:
+            return self._stop(error)
+        return self._setting(owners, value)
+
+    def _setting(self, owners: list[Any], value: object) -> Callable[[], object]:
+        """What sets *value* in the last of *owners*; those that cannot be changed are copied."""
+        for owner, step in zip(reversed(owners), reversed(self.path)):
+            copy = partial(_changed_copy, owner, step)
+            if not is_fixed(owner):
+                setting = (setitem if is_item(owner, step) else setattr, owner, step, value)
+                return _calling(*setting, result=owners[0])
+            try:
+                value = copy(value)
+            except Exception:
+                return _again(partial(copy, value))
+        return _calling(is_item, value, "", result=value)
+
+    def _check_name(self, owner: Any) -> None:
+        """Note that *owner* does not have the last step; raises UnknownTarget if it cannot."""
+        last = self.path[-1]
+        if isinstance(last, int) or has(owner, last):
+            return
+        names = closed_names(owner)
+        if names is not None:
+            raise self._unknown(owner, last, names)
+        found = near(last, open_names(owner), 1)
+        self.findings.created[self.target] = self._spelled(found[0]) if found else ""
+
+    def _unknown(self, owner: object, step: Step, names: list[str]) -> UnknownTarget:
+        found = near(str(step), names)
+        hints = " or ".join([repr(name) for name in found])
+        known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        hint = f"Did you mean {hints}?" if found else f"It has: {known}."
+        return UnknownTarget(
+            f"{self.place}: cannot override {self.target!r}: {type(owner).__name__} has no "
+            f"{str(step)!r}. {hint}"
+        )
+
+    def _spelled(self, name: str) -> str:
+        """The target with *name* as its last step."""
+        head = self.target.removesuffix(str(self.path[-1]))
+        return head + name if head != self.target else name
+
+    def _read(self, owner: Any) -> object:
+        """The text as the type of what stands there."""
+        assert self.texts is not None
+        try:
+            old = (
+                getitem(owner, self.path[-1])
+                if is_item(owner, self.path[-1])
+                else (getattr(owner, str(self.path[-1])))
+            )
+        except Exception:
+            return _own(self.texts["any"])
+        annotation = self._annotation(owner)
+        if self.texts["any"] is None and annotation is None and not isinstance(old, str):
+            return None
+        for kind in kinds_of(old, annotation):
+            if kind in self.texts:
+                return _own(self.texts[kind])
+        try:
+            return _made_like(old, self.texts)
+        except Exception:
+            raise ValueMismatch(
+                f"{self.place}: {self.target}={self.texts['text']}: expected "
+                f"{type(old).__name__}, got {self.texts['text']!r} (the script has {old!r:.60} "
+                "there). --as-is skips this check."
+            ) from None
+
+    def _annotation(self, owner: object) -> object:
+        """What the class of *owner* writes behind the name."""
+        for kind in type(owner).__mro__:
+            found = vars(kind).get("__annotations__")
+            if isinstance(found, dict) and self.path[-1] in found:
+                return found[self.path[-1]]
+        return None
+
+    def _stop(self, error: KogineError) -> Callable[[], object]:
+        """End the run, with status 2, in the script's own frame."""
+        if self.findings.stopped is None:  # a script that goes on may come to another path
+            self.findings.stopped = error
+            if self.findings.prints:
+                _print(f"kogine: error: {error}\n")
+        return _again(partial(_exit, 2))
+
+
+def _again(call: Callable[[], object]) -> Callable[[], object]:
+    """What calls *call*, which raises, without a frame of ours."""
+    calling: Callable[[], object] = partial(next, iter(call, object()))
+    return calling
+
+
+def _calling(
+    function: Callable[..., object], *args: object, result: object
+) -> Callable[[], object]:
+    """What calls *function* and returns *result*, without a frame of ours."""
+    done = map(function, *((one,) for one in args))
+    calling: Callable[[], object] = partial(next, map(itemgetter(1), zip(done, (result,))))
+    return calling
+
+
+def _own(value: object) -> object:
+    """*value*, new at every depth: the script may change it."""
+    is_container = isinstance(value, (list, dict, set, tuple))
+    return marshal.loads(marshal.dumps(value)) if is_container else value  # type: ignore[arg-type]
+
+
+def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        write(2, text.encode("utf-8", "backslashreplace"))
+    except (OSError, ValueError):
+        pass  # the script closed its stderr
+
+
+def is_item(owner: object, step: Step) -> bool:
+    """Whether *step* is an item of *owner* (a key or an index) and not an attribute."""
+    kind = type(owner)
+    return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
+
+
+def has(owner: Any, name: str) -> bool:
+    """Whether *owner* has the key or attribute *name*; runs a property of the script only if it
+    must.
+    """
+    if is_item(owner, name):
+        return name in owner
+    places = [owner, *type(owner).__mro__]
+    return any(name in getattr(one, "__dict__", ()) for one in places) or hasattr(owner, name)
+
+
+# --- which names an object can have --------------------------------------------------------------
+
+
+def closed_names(owner: Any) -> list[str] | None:
+    """The names of an object that has a closed set of them, else None."""
+    kind = type(owner)
+    if isinstance(owner, type) or is_item(owner, ""):
+        return None
+    for attribute in ("__dataclass_fields__", "__struct_fields__"):
+        if hasattr(kind, attribute):
+            return list(getattr(kind, attribute))
+    if hasattr(kind, "__attrs_attrs__"):
+        return [one.name for one in kind.__attrs_attrs__]
+    if isinstance(owner, tuple) and hasattr(kind, "_fields"):
+        return list(kind._fields)
+    fields = _pydantic_fields(kind)
+    if fields is not None:
+        return None if _setting_of(kind, "extra") == "allow" else list(fields)
+    return _slots(owner)
+
+
+def _pydantic_fields(kind: Any) -> Mapping[str, object] | None:
+    if not any(base.__module__.startswith("pydantic") for base in kind.__mro__):
+        return None
+    for attribute in ("__pydantic_fields__", "__fields__"):
+        fields: Mapping[str, object] | None = getattr(kind, attribute, None)
+        if fields is not None:
+            return fields
+    return None
+
+
+def _setting_of(kind: Any, name: str) -> object:
+    """A setting of a model of pydantic, of version 2 or 1."""
+    found = getattr(kind, "model_config", {}).get(name)
+    return getattr(getattr(kind, "Config", None), name, None) if found is None else found
+
+
+def _slots(owner: object) -> list[str] | None:
+    if hasattr(owner, "__dict__"):
+        return None
+    found = [kind.__dict__.get("__slots__") for kind in type(owner).__mro__]
+    named = [[one] if isinstance(one, str) else list(one) for one in found if one is not None]
+    return [name for names in named for name in names] if named else None
+
+
+def open_names(owner: Any) -> list[str]:
+    """The names of an object that can have any other one."""
+    names: Iterable[object] = owner if is_item(owner, "") else dir(owner)
+    return [name for name in names if isinstance(name, str) and not name.startswith("_")]
+
+
+# --- objects that cannot be changed --------------------------------------------------------------
+
+
+def is_fixed(owner: Any) -> bool:
+    """Whether the names of *owner* cannot be set: it is a named tuple, or frozen."""
+    kind = type(owner)
+    if isinstance(owner, tuple):
+        return hasattr(kind, "_replace")
+    params = getattr(kind, "__dataclass_params__", None)
+    if params is not None:
+        return bool(params.frozen)
+    if hasattr(kind, "__attrs_attrs__"):
+        return getattr(kind.__setattr__, "__name__", "") == "_frozen_setattrs"
+    return _pydantic_fields(kind) is not None and bool(_setting_of(kind, "frozen"))
+
+
+def _changed_copy(owner: Any, name: str, value: object) -> object:
+    """A copy of *owner*, which ``is_fixed``, with *value* as *name*."""
+    kind = type(owner)
+    if isinstance(owner, tuple):
+        return owner._replace(**{name: value})  # type: ignore[attr-defined]
+    if hasattr(kind, "__dataclass_params__"):
+        from dataclasses import replace
+
+        return replace(owner, **{name: value})
+    if hasattr(kind, "__attrs_attrs__"):
+        attr = sys.modules["attr"]
+        alias = next(one.alias for one in kind.__attrs_attrs__ if one.name == name)
+        return attr.evolve(owner, **{alias: value})
+    copy = getattr(owner, "model_copy", None) or owner.copy
+    return copy(update={name: value})
+
+
+# --- which type a text is read as ----------------------------------------------------------------
+
+_KINDS = {
+    "bool", "int", "float", "complex", "str", "bytes", "list", "tuple", "dict", "set", "frozenset",
+}  # fmt: skip
+
+
+def kinds_of(old: object, annotation: object = None) -> Iterator[str]:
+    """The kinds of text, the first one first, that may stand in the place of *old*."""
+    if old is None:
+        yield "none"
+    kind = type(old)
+    if kind.__name__ in _KINDS and kind.__module__ == "builtins":
+        yield kind.__name__
+        if kind is int and annotation not in (int, "int"):
+            yield "float"  # as for a default that is a whole number by chance
+    elif not _is_made(old):
+        yield "any"
+
+
+def _is_made(old: object) -> bool:
+    """Whether ``_made_like`` makes such an object from text."""
+    return isinstance(old, os.PathLike) or any(
+        hasattr(type(old), name) for name in ("fromisoformat", "__members__", "as_integer_ratio")
+    )
+
+
+def _made_like(old: Any, texts: Mapping[str, object]) -> object:
+    """The text as an object of the class of *old*: a path, a date, a member, a number of numpy."""
+    kind = type(old)
+    text = str(texts["text"]).strip()
+    if hasattr(kind, "__members__"):
+        return kind[text.rpartition(".")[2]]
+    if isinstance(old, os.PathLike):
+        return kind(texts["str"])
+    if hasattr(kind, "fromisoformat"):
+        return kind.fromisoformat(text)
+    return kind(text)
