@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.pipeline.progress_bars import ProgressBar
     from kohaku_ast.pipeline.script_node import script
-    from kohaku_ast.runner.outcome import Outcome
+    from kohaku_ast.runner.outcome import FlowError, Outcome
     from kohaku_ast.runner.script import Loaded, Script, run
     from kohaku_ast.transform.find.parameters import Parameter
 
@@ -38,6 +38,7 @@ _WHERE = {
     "Config": "config.config",
     "DaftEngine": "engines.daft",
     "DiskCache": "cache.disk",
+    "FlowError": "runner.outcome",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
     "LastRun": "pipeline.callbacks",
@@ -71,6 +72,7 @@ __all__ = [
     "Config",
     "DaftEngine",
     "DiskCache",
+    "FlowError",
     "HyperNodesEngine",
     "KogineError",
     "LastRun",

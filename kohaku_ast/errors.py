@@ -27,6 +27,21 @@ class KogineError(Exception):
         """The message: of bounded length, and plain text, whatever names and values are in it."""
         return visible(cut_long(super().__str__()))
 
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython and Jupyter print for it: the places in the user's own files, and
+        the message; no frame of ours.
+        """
+        import os
+        import traceback
+
+        ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
+        frames = [
+            one
+            for one in traceback.extract_tb(self.__traceback__)
+            if not one.filename.startswith(ours) and f"{os.sep}IPython{os.sep}" not in one.filename
+        ]
+        return [*traceback.format_list(frames), f"{type(self).__name__}: {self}"]
+
 
 class UsageError(KogineError, ValueError):
     """The command line, or a call of the Python API, is wrong."""

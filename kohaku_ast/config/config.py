@@ -7,7 +7,7 @@ is a dict, the upper table replaces it whole. So a Config keeps both until the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -29,9 +29,12 @@ def _frozen(value: Mapping[str, object]) -> Mapping[str, object]:
     return MappingProxyType(dict(value))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Config:
-    """Overrides for a Script, and the arguments of its entrypoint.
+    """Overrides for a Script, and the arguments of its entrypoint: ``Config(lr=0.1)``.
+
+    Targets that are no names, or have the name of a field, go by the dict:
+    ``Config({"Args.lr": 0.1, "args": 3})``.
 
     ``a | b`` has the values of both; *b* wins where both set the same target.
 
@@ -69,7 +72,31 @@ class Config:
     #: The modules that its config files import from their own folders.
     siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        globals_dict: Mapping[str, object] = _NOTHING,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] = _NOTHING,
+        argv: Sequence[str] = (),
+        metadata: Mapping[str, object] = _NOTHING,
+        new_globals: Mapping[str, object] = _NOTHING,
+        outputs: Sequence[str] = (),
+        **more: Any,
+    ) -> None:
+        """*more*: the other fields, and overrides of globals."""
+        overrides = {name: more.pop(name) for name in [*more] if name not in _INTERNAL}
+        values = self.__dict__
+        values.update(
+            {**_INTERNAL, **more}, args=args, kwargs=kwargs, argv=argv, metadata=metadata,
+            new_globals=new_globals, outputs=outputs, globals_dict=globals_dict,
+        )  # fmt: skip
+        self._check()
+        if overrides:
+            for name in overrides.keys() & values["globals_dict"].keys():
+                raise ConfigError(f"Config: {name!r} is given twice, in the dict and by its name")
+            values["globals_dict"] = _frozen({**values["globals_dict"], **overrides})
+
+    def _check(self) -> None:
         values = self.__dict__
         for name in (*_MAPPINGS, "ranks", "tables"):
             value = values[name]
@@ -210,6 +237,11 @@ def _united(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")
 _LISTS = ("args", "argv", "outputs")
 _UNITED = ("varied", "siblings")
+_INTERNAL: dict[str, Any] = {
+    "origins": _NOTHING, "optional": frozenset(), "varied": (), "ranks": _NOTHING, "height": 1,
+    "tables": _NOTHING, "siblings": (),
+}  # fmt: skip
+"""The fields that no user gives, with their defaults."""
 _KOHAKUENGINE_FIELDS = ("globals_dict", "args", "kwargs", "metadata")
 
 

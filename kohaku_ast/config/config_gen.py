@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.cells import CellMap
 from kohaku_ast.config.config import Config, as_config
-from kohaku_ast.config.loading import ConfigLayer, Loading, config_code, running
+from kohaku_ast.config.loading import ConfigLayer, Loading, config_code, inherit, running
 from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError
 
@@ -23,6 +23,12 @@ _WANTED = "a Config, a Sweep, or Configs in a list or from a generator"
 def read_config_gen(loading: Loading) -> ConfigLayer | None:
     """The layer of ``config_gen()``, else of ``CONFIG``; None if the file has neither."""
     namespace = loading.module.__dict__
+    maker = next((name for name in ("config_gen", "CONFIG") if name in namespace), "")
+    if maker and "_sweep" in namespace:
+        raise ConfigError(
+            f"{loading.path}: it has both {maker} and _sweep, which would have no effect: return "
+            "the Sweep from config_gen, `return Config(...) | Sweep(...)`, or take one away"
+        )
     if "config_gen" in namespace:
         return _call_config_gen(namespace["config_gen"], loading)
     if "CONFIG" in namespace:
@@ -38,7 +44,7 @@ def _call_config_gen(function: Any, loading: Loading) -> ConfigLayer:
     given = _arguments(function, loading)
 
     def call() -> object:
-        with running(loading), config_code(loading):
+        with running(loading, in_function=True), config_code(loading):
             return function(**given)
 
     if inspect.isgeneratorfunction(function):
@@ -108,16 +114,24 @@ def stepwise(made: Any, what: str, loading: Loading) -> Generator[Config | Sweep
     with config_code(loading):
         steps = iter(made)
     resume = getattr(steps, "send", None)
+    since = len(loading.bases)
     outcome: object = None
     number = 0
     while True:
-        with config_code(loading):
+        with running(loading, in_function=True), config_code(loading):
             try:
                 item = resume(outcome) if resume else next(steps)
             except StopIteration:
                 return
-        outcome = yield _read_item(item, number, what, loading)
+        outcome = yield _over_bases(_read_item(item, number, what, loading), loading, since)
         number += 1
+
+
+def _over_bases(item: Config | Sweep, loading: Loading, since: int) -> Config | Sweep:
+    """*item* over the bases that the generator has named so far."""
+    if isinstance(item, Config) and loading.bases[since:]:
+        return inherit(loading, ConfigLayer(item), since)
+    return item
 
 
 def _read_item(item: object, number: int, what: str, loading: Loading) -> Config | Sweep:

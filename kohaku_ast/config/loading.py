@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from types import CodeType, MappingProxyType, ModuleType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config
@@ -54,6 +54,8 @@ class Loading:
         self.above = above
         #: Its bases: the path from its own folder, and the file and line that name it.
         self.bases: list[tuple[str, str]] = []
+        #: The Configs of the bases that a function of it has named, as they were given to it.
+        self.base_configs: list[Config] = []
         #: The names in *above* that it, or one of its bases, reads itself.
         self.consumed: set[str] = set()
         self.module = ModuleType(os.path.splitext(os.path.basename(path))[0])
@@ -92,18 +94,13 @@ def _is_same(first: str, second: str) -> bool:
     return os.path.realpath(first) == os.path.realpath(second)
 
 
-_CURRENT: ContextVar[Loading | None] = ContextVar("current config", default=None)
-
-
-def current() -> Loading | None:
-    """The config whose top level runs just now; None outside of configs."""
-    return _CURRENT.get()
+_CURRENT: ContextVar[tuple[Loading, bool] | None] = ContextVar("current config", default=None)
 
 
 @contextmanager
-def running(loading: Loading) -> Iterator[None]:
-    """Inside, *loading* is the current config."""
-    token = _CURRENT.set(loading)
+def running(loading: Loading, in_function: bool = False) -> Iterator[None]:
+    """Inside, *loading* is the current config: its top level runs, or a function of it."""
+    token = _CURRENT.set((loading, in_function))
     try:
         yield
     finally:
@@ -204,26 +201,56 @@ def _hint(error: BaseException, loading: Loading) -> str:
     return ""
 
 
-def use_config(path: str | os.PathLike[str]) -> BaseValues:
+def use_config(path: str | os.PathLike[str]) -> Any:
     """Inherit from the config at *path*, which starts at the calling config's own folder.
 
     The calling config's values replace those of the same names, also where the base computes others
     from them. The result has the base's own values as attributes, without those replacements.
+
+    In ``config_gen`` the result is the base's Config, or Sweep, as well: return it, or
+    ``use_config("base.py") | Config(lr=0.1)``.
     """
-    heir = current()
-    if heir is None:
-        raise UsageError("use_config() is for config files: call it at the top of one")
+    found = _CURRENT.get()
+    if found is None:
+        raise UsageError("use_config() is for config files: call it in one")
+    heir, in_function = found
     base = os.fspath(path)
-    heir.base(base, heir.above)
+    loading = heir.base(base, heir.above)
     heir.bases.append((base, f"{heir.path}:{sys._getframe(1).f_lineno}"))
-    return BaseValues(heir, base)
+    made = loading.load_file(loading) if in_function else None
+    if not isinstance(made, Config):
+        return BaseValues(heir, base)
+    heir.base_configs.append(made)
+    return BaseConfig.of(made, loading)
 
 
-def inherit(loading: Loading, layer: ConfigLayer) -> Config | Sweep:
-    """*layer* over the bases of the config, each of them run with the values of the layer."""
+class BaseConfig(Config):
+    """The Config of a base, whose values are attributes, too."""
+
+    @classmethod
+    def of(cls, made: Config, loading: Loading) -> BaseConfig:
+        """*made*, with the names of the file *loading*."""
+        names = {name: one for name, one in vars(loading.module).items() if name[:2] != "__"}
+        base = object.__new__(cls)
+        base.__dict__.update(made.__dict__, names=names)
+        return base
+
+    def __getattr__(self, name: str) -> object:
+        values = self.__dict__.get("globals_dict", _NOTHING)
+        names = self.__dict__.get("names", _NOTHING)
+        if name.startswith("__") or name not in {*values, *names}:
+            raise AttributeError(f"the config has no {name!r}")
+        return native(values[name]) if name in values else names[name]
+
+
+def inherit(loading: Loading, layer: ConfigLayer, since: int = 0) -> Config | Sweep:
+    """*layer* over the bases of the config, each of them run with the values of the layer; *since*
+    leaves out the first bases.
+    """
+    layer = replace(layer, fixed=_without_base_values(layer.fixed, loading.base_configs))
     above = {**layer.fixed.globals_dict, **loading.above}
     below: Config | Sweep = Config()
-    for path, where in loading.bases:
+    for path, where in loading.bases[since:]:
         try:
             base = loading.base(path, above)
             below = below | loading.load_file(base)
@@ -233,6 +260,24 @@ def inherit(loading: Loading, layer: ConfigLayer) -> Config | Sweep:
     # The script may lack a name that only a base reads, also if this config sets its value.
     fixed = layer.fixed | Config(optional=frozenset(loading.consumed))
     return replace(layer, fixed=fixed).over(below)
+
+
+def _without_base_values(config: Config, bases: list[Config]) -> Config:
+    """*config* without the values that `use_config("base.py") | Config(...)` took from a base: the
+    base gives them again, and those that it computes from others follow the config's.
+    """
+    values = config.globals_dict
+    taken = {
+        target
+        for base in bases
+        for target, value in base.globals_dict.items()
+        if values.get(target, _NOTHING) is value
+        and config.ranks.get(target, 0) == base.ranks.get(target, 0)
+    }
+    if not taken:
+        return config
+    left = {target: value for target, value in values.items() if target not in taken}
+    return replace(config, globals_dict=left)
 
 
 class BaseValues:

@@ -164,6 +164,7 @@ class Flow:
         started, is_refused = time.monotonic(), False
         with self.interrupts:
             try:
+                self.queue.check()
                 yield from self._until_done()
             except (KogineError, SyntaxError):
                 is_refused = True

@@ -15,7 +15,8 @@ from kohaku_ast.errors import ConfigError, UsageError, UsageTypeError, label, un
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.recorder import make_recorder
-from kohaku_ast.flow.run import Observer, Queue, Run, ScriptConfigs, Summary, WantsValue
+from kohaku_ast.flow.report import Report
+from kohaku_ast.flow.run import FAILED, Observer, Queue, Run, ScriptConfigs, Summary, WantsValue
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,
@@ -24,8 +25,7 @@ from kohaku_ast.flow.settings import (
     usable_cores,
 )
 from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.outcome import Outcome, Outcomes
 from kohaku_ast.runner.script import Script
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ _POLICIES = ("continue", "stop")
 class _Flow:
     """The common part of Sequential and Parallel."""
 
+    #: Whether ``run`` raises if it stopped at a failure.
+    raises = False
+
     def __init__(
         self,
         scripts: Sequence[Script | Path] | Script | Path,
@@ -150,14 +153,19 @@ class _Flow:
         #: The Summary of the last time that it ran.
         self.summary = Summary()
 
-    def run(self) -> list[Outcome]:
-        """The Outcomes in the order of the runs, failed ones among them.
+    def run(self) -> Outcomes:
+        """The Outcomes in the order of the runs, failed ones among them; failures are reported on
+        standard error, too.
 
-        Raises KogineError if the first run cannot be started, and KeyboardInterrupt after the
-        runs under way have been ended.
+        Raises FlowError, which has the Outcomes, if it stopped at a failure (Sequential without
+        ``on_error="continue"``); KogineError, before anything runs, for Configs that do not fit;
+        and KeyboardInterrupt after the runs under way have been ended.
         """
         done = sorted(self._runs(), key=lambda run: run.index)
-        return [_outcome(run) for run in done]
+        outcomes = Outcomes(map(_outcome, done))
+        if self.raises and self.settings.stops_on_error:
+            outcomes.raise_if_failed()
+        return outcomes
 
     def as_completed(self) -> Iterator[Outcome]:
         """The Outcomes in the order in which the runs end; none is kept. A run starts when the
@@ -168,10 +176,11 @@ class _Flow:
 
     def _runs(self, is_lent: bool = False) -> Iterator[Run]:
         """*is_lent*: between two runs, Ctrl-C goes to the code of the caller."""
+        shown = [] if any(isinstance(one, Report) for one in self.observers) else [_FailureReport()]
         flow = make_flow(
             self.works(),
             self.settings,
-            self.observers,
+            [*self.observers, *shown],
             total=self.total(),
             listens=self.listens,
             wants_value=True,
@@ -191,7 +200,7 @@ class _Flow:
         """Its Scripts, as their files are now."""
         return [
             ScriptConfigs(
-                one.name, Binder(Launch(one.path), (), one.entrypoint, capture=True), one.config
+                one.name, Binder(one.launch(), (), one.entrypoint, capture=True), one.config
             )
             for one in self.scripts
         ]
@@ -212,6 +221,27 @@ class _Flow:
         return total
 
 
+class _FailureReport(Observer):
+    """Prints the failures of a flow in Python, and its summary, on standard error; nothing if there
+    is none.
+    """
+
+    def __init__(self) -> None:
+        self._report = Report(sys.stderr) if sys.stderr is not None else None
+        self._has_failed = False
+
+    def on_end(self, run: Run) -> None:
+        """Keep a failure for the end."""
+        if run.state == FAILED and self._report is not None:
+            self._has_failed = True
+            self._report.on_end(run)
+
+    def on_finish(self, summary: Summary) -> None:
+        """Print them."""
+        if self._has_failed and self._report is not None:
+            self._report.on_finish(summary)
+
+
 class Sequential(_Flow):
     """Runs one after another: ``Sequential([Script("prep.py"), Script("train.py", sweep)]).run()``.
 
@@ -220,6 +250,8 @@ class Sequential(_Flow):
     requested when a run can start, and a generator gets the Outcome of that run back:
     ``outcome = yield Config(...)``.
     """
+
+    raises = True
 
     def __init__(
         self,
@@ -254,11 +286,13 @@ class Parallel(_Flow):
         scripts: Sequence[Script | Path] | Script | Path,
         *,
         max_workers: int | None = None,
+        workers: int | None = None,
         mode: str | Executor = "auto",
         on_error: str = "continue",
         **options: object,
     ) -> None:
-        """*max_workers*: by default one for each of *gpus*, without these one for each core.
+        """*max_workers*, or *workers*: by default one for each of *gpus*, without these one for
+        each core.
 
         *mode*: as for Sequential, without ``inline``; an Executor is not shut down. The rest is as
         for Sequential. The output of the runs is in their logs; without records it appears where
@@ -266,8 +300,11 @@ class Parallel(_Flow):
         """
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")
+        if workers is not None and max_workers is not None:
+            raise UsageError("workers and max_workers are one setting: give one of them")
+        workers = max_workers if workers is None else workers
         super().__init__(
-            scripts, mode=mode, on_error=on_error, workers=max_workers, listens=False, **options  # type: ignore[arg-type]
+            scripts, mode=mode, on_error=on_error, workers=workers, listens=False, **options  # type: ignore[arg-type]
         )  # fmt: skip
 
 

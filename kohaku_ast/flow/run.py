@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -18,6 +19,7 @@ from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend
+from kohaku_ast.runner.script import call_with
 
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
 SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "interrupted"
@@ -161,6 +163,11 @@ class Queue:
             return next(walk)
         return walk.send(outcome if self.listens else None)
 
+    def check(self) -> None:
+        """Raise KogineError if a Config that is known beforehand does not fit its Script."""
+        for work in self._waiting:
+            work.check()
+
     def close(self) -> None:
         """Close the generator of the current Script; no more Configs are made."""
         if self._walk is not None:
@@ -194,8 +201,27 @@ class ScriptConfigs:
         """
         configs = self.configs
         if callable(configs) and not isinstance(configs, (Config, Sweep)):
-            configs = configs(previous)
+            configs = call_with(configs, previous)
         return Sweep.of(configs, self.name)
+
+    def check(self) -> None:
+        """Raise what binding its Configs would raise, as far as they are known before a run."""
+        configs = self.configs
+        if not isinstance(configs, (Config, Sweep, list, tuple)):
+            return
+        sweep = Sweep.of(configs, self.name)
+        if not sweep.is_settled or sweep.is_random:
+            return
+        seen = set()
+        for config in islice(sweep, _MOST_CHECKED):
+            kind = (*config.globals_dict, len(config.args), *config.kwargs, *config.new_globals)
+            if kind not in seen:  # one of those that differ in their values alone
+                seen.add(kind)
+                self.binder.bind(config)
+
+
+_MOST_CHECKED = 10_000
+"""Configs of one Script that are looked at before the first run."""
 
 
 class Handle(Protocol):

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from time import monotonic, time  # bound: a script may replace both
 from types import TracebackType
 from typing import IO, Any, TypeAlias
 
-from kohaku_ast.errors import UncrossableValue
+from kohaku_ast.errors import UncrossableValue, cut_long, visible
 from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, load_values
 from kohaku_ast.transform.program.load import above_streams
 
@@ -71,6 +71,19 @@ class Outcome:
         """How long it took."""
         return self.ended - self.started
 
+    def raise_if_failed(self) -> Outcome:
+        """Itself. Raises FlowError if the run failed."""
+        if self.status != "succeeded":
+            raise FlowError(f"{self.label or self.script or 'the run'}: {self._why}", [self]) from (
+                self.raised
+            )
+        return self
+
+    @property
+    def _why(self) -> str:
+        last = str(self.error).strip().split("\n", 1)[0] if self.error else self.status
+        return last if self.error else f"{last} with exit status {self.exit_status}"
+
     def _repr_html_(self) -> str:
         from kohaku_ast.display.text import Group, html_table, short_repr
 
@@ -80,6 +93,33 @@ class Outcome:
             rows.append(("error", str(self.error)))
         caption = f"{self.status}, exit status {self.exit_status}, {self.seconds:.3g} s"
         return html_table(("name", "value"), [Group("", tuple(rows))], caption)
+
+
+class FlowError(RuntimeError):
+    """Runs of a flow failed; ``outcomes`` has the Outcomes of all its runs."""
+
+    def __init__(self, message: str, outcomes: Sequence[Outcome] = ()) -> None:
+        super().__init__(visible(cut_long(message)))
+        self.outcomes = Outcomes(outcomes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FlowError, (str(self), list(self.outcomes))
+
+
+class Outcomes(list[Outcome]):
+    """The Outcomes of a flow, in the order of its runs."""
+
+    def raise_if_failed(self) -> Outcomes:
+        """Itself. Raises FlowError, which names the first failure, if a run failed."""
+        failed = [one for one in self if one.status != "succeeded"]
+        if failed:
+            first = failed[0]
+            raise FlowError(
+                f"{len(failed)} of {len(self)} runs failed. [{first.index + 1}] "
+                f"{first.label or first.script}: {first._why}",
+                self,
+            ) from first.raised
+        return self
 
 
 class Clock:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from kohaku_ast.config.config import Config
-from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table
-from kohaku_ast.errors import UnusedOverride, UsageError, UsageTypeError
+from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table, short_repr
+from kohaku_ast.errors import ConfigError, UnusedOverride, UsageError, UsageTypeError
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.inline import InlineRun
-from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.launch import Launch, find_launch, split_function
 from kohaku_ast.runner.main_module import unused_messages
 from kohaku_ast.runner.outcome import Clock, Outcome
 from kohaku_ast.transform.find.parameters import Parameter
@@ -20,29 +22,38 @@ from kohaku_ast.value_types import describe
 
 
 class Script:
-    """A Python file of the user's, which we never change."""
+    """A script of the user's, which we never change: a file, a module, a folder or a zip."""
 
     def __init__(
         self,
-        path: str,
+        path: str | os.PathLike[str],
         config: Config | Iterable[Any] | Callable[..., Any] | None = None,
         *,
         entrypoint: str = "",
         name: str = "",
+        **overrides: object,
     ) -> None:
-        """*config* is a Config for ``run`` and ``load``; a flow also takes a Sweep, an iterable or
-        a generator of Configs, or a function of the Outcomes so far. *entrypoint* is a function to
-        call after the module, instead of the guard; *name* is the Script's name in flows.
+        """*path* is what ``kogine run`` takes: a file, ``train.py:main``, ``pkg.module``, a folder.
+
+        *config* is a Config, or a dict of targets to values, for ``run`` and ``load``; a flow also
+        takes a Sweep, an iterable or a generator of Configs, or a function of the Outcomes so far.
+        *entrypoint* is a function to call after the module, instead of the guard; *name* is the
+        Script's name in flows. *overrides* hold for every Config; a target that is no name, or
+        is one of these parameters, goes by the dict.
 
         Raises SourceError if there is no such file.
         """
         if not (config is None or isinstance(config, (Config, Iterable)) or callable(config)):
             raise UsageTypeError(f"config is a Config, or gives Configs; got {config!r}")
-        self.path = str(path)
-        self.config = Config() if config is None else config
-        self.entrypoint = entrypoint
+        self.path, function = split_function(os.fspath(path))
+        self.config = with_overrides(read_mapping(config), overrides)
+        self.entrypoint = entrypoint or function
         self.name = name or self.path
-        Launch(self.path)
+        self.launch()
+
+    def launch(self) -> Launch:
+        """How Python starts it, with the text that it has now."""
+        return Launch(self.path) if self.path == "-" else find_launch(self.path)
 
     def __repr__(self) -> str:
         return f"Script({self.path!r})"
@@ -53,11 +64,16 @@ class Script:
         from kohaku_ast.transform.find.inspection import inspect_source
         from kohaku_ast.transform.find.source import decode
 
-        launch = Launch(self.path)
-        return Parameters(inspect_source(decode(launch.data, launch.filename)).parameters)
+        launch = self.launch()
+        source = decode(launch.data, launch.filename, launch.path0, launch.package)
+        return Parameters(inspect_source(source).parameters)
 
-    def run(self) -> Outcome:
+    def run(
+        self, config: Config | Mapping[str, object] | None = None, /, **overrides: object
+    ) -> Outcome:
         """Run it in this process, as ``__main__``; raises what the script raises.
+
+        *config* and *overrides* come over its own Config: ``script.run(lr=0.1)``.
 
         ``sys.exit()`` and ``sys.exit(0)`` are a success. For overrides that had no effect there is
         a warning, UnusedOverride. Raises KogineError, before anything runs, for a Config that
@@ -67,7 +83,7 @@ class Script:
         running event loop (a notebook) the script starts outside of it: ``asyncio.run`` in the
         guard and an async entrypoint have ended when this returns.
         """
-        run = InlineRun(self._bound())
+        run = InlineRun(self._bound(config, overrides))
         clock = Clock()
         try:
             value = run.whole()
@@ -79,22 +95,84 @@ class Script:
             _warn_unused(run)
         return Outcome("succeeded", value, run.outputs(), None, 0, clock.started, clock.now())
 
-    def load(self) -> Loaded:
-        """Run the module body; the guard, as a callable.
+    def load(
+        self, config: Config | Mapping[str, object] | None = None, /, **overrides: object
+    ) -> Loaded:
+        """Run the module body; the guard, as a callable. The arguments are as for ``run``.
 
         Afterwards everything is as it was before, as after ``run``, and so after each call.
         """
-        run = InlineRun(self._bound(split=True))
+        run = InlineRun(self._bound(config, overrides, split=True))
         run.module()
         return Loaded(run)
 
-    def _bound(self, split: bool = False) -> Bound:
-        if not isinstance(self.config, Config):
+    def _bound(
+        self,
+        over: Config | Mapping[str, object] | None,
+        overrides: Mapping[str, object],
+        split: bool = False,
+    ) -> Bound:
+        config = self.config
+        if not isinstance(config, Config):
             raise UsageError(
                 f"{self!r} has many Configs: run it in a flow, Sequential([script]).run()"
             )
-        launch = Launch(self.path)
-        return Binder(launch, (), self.entrypoint, split=split, capture=True).bind(self.config)
+        more = with_overrides(read_mapping(over), overrides)
+        if not isinstance(more, Config):
+            raise UsageError(f"run() takes one Config, or a dict of targets; got {over!r}")
+        binder = Binder(self.launch(), (), self.entrypoint, split=split, capture=True)
+        return binder.bind(config | more)
+
+
+def read_mapping(config: Any) -> Any:
+    """*config*; a dict of targets to values as a Config, and so None."""
+    if config is None:
+        return Config()
+    if isinstance(config, Mapping):
+        if not all(isinstance(target, str) for target in config):
+            raise UsageError(
+                f"a dict for a Script has targets as keys; got {short_repr(config)}. "
+                "For axes write Sweep({...})"
+            )
+        return Config(config)
+    return config
+
+
+def with_overrides(config: Any, overrides: Mapping[str, object]) -> Any:
+    """*config*, or each of the Configs that it gives, with *overrides* over its own values.
+
+    Raises ConfigError for a target that has a value already.
+    """
+    if not overrides:
+        return config
+    over = Config(overrides)
+    if isinstance(config, Config):
+        _refuse_twice(config.globals_dict, overrides)
+        return config | over
+    from kohaku_ast.config.sweep import Sweep
+
+    if isinstance(config, Sweep):
+        _refuse_twice(config.targets, overrides)
+    if callable(config) and not isinstance(config, Sweep):
+        return lambda previous: Sweep.of(call_with(config, previous), "config") | over
+    return Sweep.of(config, "config") | over
+
+
+def _refuse_twice(targets: Iterable[str], overrides: Mapping[str, object]) -> None:
+    for target in overrides.keys() & set(targets):
+        raise ConfigError(f"{target!r} is given twice: in the config, and by its name")
+
+
+def call_with(function: Callable[..., Any], previous: Mapping[str, Outcome]) -> Any:
+    """What *function*, which makes Configs, returns; it gets *previous* if it has a parameter."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # a builtin
+        return function(previous)
+    if any(one.kind is one.KEYWORD_ONLY and one.name == "previous" for one in parameters):
+        return function(previous=previous)
+    takes_one = any(one.kind not in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in parameters)
+    return function(previous) if takes_one else function()
 
 
 class Loaded:
@@ -118,12 +196,17 @@ def _warn_unused(run: InlineRun) -> None:
         warnings.warn(message, UnusedOverride, stacklevel=3)
 
 
-def run(script: str, config: Config | None = None, /, **overrides: object) -> Outcome:
+def run(
+    script: str | os.PathLike[str],
+    config: Config | Mapping[str, object] | None = None,
+    /,
+    **overrides: object,
+) -> Outcome:
     """Run the file *script* with *overrides*, as ``Script.run`` does: ``run("train.py", lr=0.01)``.
 
-    Targets that are no names are given by ``**{"Args.depth": 9}``.
+    Targets that are no names go by a dict: ``run("train.py", {"Args.depth": 9})``.
     """
-    return Script(script, (config or Config()) | Config(globals_dict=overrides)).run()
+    return Script(script).run(config, **overrides)
 
 
 COLUMNS = ("target", "default", "type", "help", "line")

@@ -428,14 +428,14 @@ def test_foreign_config_in_a_file() -> None:
 def test_merging_keeps_the_rest() -> None:
     first = Config(
         {"a": 1, "h": 2},
-        args=[1],  # type: ignore[arg-type]
+        args=[1],
         origins={"a": "x"},
         optional=frozenset("ah"),
         varied=("a", "b"),
     )
     second = Config({"a": 3}, metadata={"m": 1}, origins={"a": "y"}, varied=("b", "c"))
     both = first | second
-    assert both == Config({"a": 3, "h": 2}, args=[1], metadata={"m": 1})  # type: ignore[arg-type]
+    assert both == Config({"a": 3, "h": 2}, args=[1], metadata={"m": 1})
     assert (dict(both.origins), both.optional, both.varied) == ({"a": "y"}, {"h"}, ("a", "b", "c"))  # type: ignore[comparison-overlap]
     assert pickle.loads(pickle.dumps(both)).varied == both.varied
     with pytest.raises(TypeError):

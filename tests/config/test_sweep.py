@@ -174,7 +174,7 @@ def test_operators_leave_strangers_alone(other: object) -> None:
 
 
 def test_fields_beside_targets_merge_too() -> None:
-    right = Config(kwargs={"n": 2}, argv=["-v"])  # type: ignore[arg-type]
+    right = Config(kwargs={"n": 2}, argv=["-v"])
     for sweep in (Sweep(a=[1]), Sweep.of([Config({"a": 1}, kwargs={"n": 1, "m": 1})])):
         (config,) = Config(kwargs={"k": 0}) | sweep | right  # type: ignore[misc]
         assert (config.kwargs["n"], config.kwargs["k"], config.argv) == (2, 0, ("-v",))  # type: ignore[has-type]

@@ -85,7 +85,7 @@ def test_outcome() -> None:
 
 
 def test_config() -> None:
-    config = Config({"lr": 0.5}, args=[3], metadata={"note": NASTY}, origins={"lr": "c.py:1"})  # type: ignore[arg-type]
+    config = Config({"lr": 0.5}, args=[3], metadata={"note": NASTY}, origins={"lr": "c.py:1"})
     assert Reader(config._repr_html_()).rows == [
         ["name", "value", "from"],
         ["globals_dict"],

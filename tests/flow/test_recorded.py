@@ -196,7 +196,7 @@ def test_a_value_that_cannot_cross_is_an_error_in_python() -> None:
         "import threading\ndef main():\n    return threading.Lock()\n"
         "if __name__ == '__main__':\n    main()\n"
     )
-    (outcome,) = Sequential("train.py", mode="spawn").run()
+    (outcome,) = Sequential("train.py", mode="spawn", on_error="continue").run()
     assert outcome.error is not None
     assert outcome.error.type == UncrossableValue.__name__
     assert "lock" in outcome.error.message

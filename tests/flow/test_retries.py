@@ -30,11 +30,11 @@ def test_what_comes_next_waits_until_a_run_has_been_tried_again(tmp_path: Path, 
     (tmp_path / "train.py").write_text("rate = 0\n")
     flow = Sequential(
         [
-            Script(str(tmp_path / "prepare.py"), Config(outputs=["rate"]), name="prepare"),  # type: ignore[arg-type]
+            Script(str(tmp_path / "prepare.py"), Config(outputs=["rate"]), name="prepare"),
             Script(
                 str(tmp_path / "train.py"),
                 lambda previous: Config(
-                    {"rate": previous["prepare"].outputs["rate"]}, outputs=["rate"]  # type: ignore[arg-type]
+                    {"rate": previous["prepare"].outputs["rate"]}, outputs=["rate"]
                 ),
             ),
         ],

@@ -112,7 +112,7 @@ def test_many_runs_leave_no_growth(tmp_path: Path) -> None:
 def test_a_local_module_is_read_anew_and_a_library_stays(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("import state, wave\nstate.seen.append(1)\nseen = state.seen\n")
     (tmp_path / "state.py").write_text("seen = []\n")
-    script = Script(str(tmp_path / "s.py"), Config(outputs=["seen"]))  # type: ignore[arg-type]
+    script = Script(str(tmp_path / "s.py"), Config(outputs=["seen"]))
     assert [script.run().outputs["seen"] for _ in range(2)] == [[1], [1]]
     assert "state" not in sys.modules
     assert "wave" in sys.modules
@@ -131,7 +131,7 @@ def test_a_local_module_of_the_host_is_hidden_and_put_back(
     monkeypatch.syspath_prepend(str(tmp_path))
     __import__(name)
     own = {one: sys.modules[one] for one in (name, name.partition(".")[0])}
-    found = Script(str(tmp_path / "s.py"), Config({f"{name}.x": 5}, outputs=["found"])).run()  # type: ignore[arg-type]
+    found = Script(str(tmp_path / "s.py"), Config({f"{name}.x": 5}, outputs=["found"])).run()
     assert found.outputs["found"].x == 5  # type: ignore[attr-defined]
     assert {one: sys.modules[one] for one in own} == own
     assert own[name].x == 1
@@ -177,7 +177,7 @@ def test_a_run_inside_a_run(tmp_path: Path) -> None:
         f"inner = Script({str(tmp_path / 'inner.py')!r}, Config({{'lr': 7}}, outputs=['lr']))\n"
         "got = inner.run().outputs['lr'], lr, sys.modules['__main__'] is me\n"
     )
-    script = Script(str(tmp_path / "outer.py"), Config({"lr": 2}, outputs=["got"]))  # type: ignore[arg-type]
+    script = Script(str(tmp_path / "outer.py"), Config({"lr": 2}, outputs=["got"]))
     assert script.run().outputs["got"] == (7, 2, True)
 
 

@@ -48,14 +48,14 @@ def test_run_returns_what_the_entry_call_returned(script: str) -> None:
 
 
 def test_config_gives_arguments_to_the_entry_call(script: str) -> None:
-    config = Config({"lr": 0.2}, kwargs={"epochs": 7, "tag": "new"}, outputs=["double", "lr"])  # type: ignore[arg-type]
+    config = Config({"lr": 0.2}, kwargs={"epochs": 7, "tag": "new"}, outputs=["double", "lr"])
     outcome = Script(script, config=config).run()
     assert outcome.value == (0.2, 0.4, 7, "new", [1, 7])
     assert outcome.outputs == {"double": 0.4, "lr": 0.2}
 
 
 def test_positional_arguments(script: str) -> None:
-    assert Script(script, Config(args=[9])).run().value[2] == 9  # type: ignore[arg-type, index]
+    assert Script(script, Config(args=[9])).run().value[2] == 9  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", ["main", ""])
@@ -68,7 +68,7 @@ def test_an_entrypoint_is_called_instead_of_the_guard(script: str, name: str) ->
 def test_values_are_objects(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("f = None\nmodel = None\ny = f(3)\n")
     model = object()
-    config = Config({"f": lambda x: x * 2, "model": model}, outputs=["y", "model"])  # type: ignore[arg-type]
+    config = Config({"f": lambda x: x * 2, "model": model}, outputs=["y", "model"])
     outputs = Script(str(tmp_path / "s.py"), config).run().outputs
     assert outputs == {"y": 6, "model": model}
 
@@ -141,7 +141,7 @@ def test_an_unused_override_is_warned_of(tmp_path: Path) -> None:
     [
         pytest.param(Config({"rl": 1}), UnknownTarget, "Did you mean 'lr'", id="near name"),
         pytest.param(Config(kwargs={"epoch": 1}), EntrypointError, "'epochs'", id="near keyword"),
-        pytest.param(Config(args=[1, 2]), EntrypointError, "positional", id="too many arguments"),  # type: ignore[arg-type]
+        pytest.param(Config(args=[1, 2]), EntrypointError, "positional", id="too many arguments"),
     ],
 )
 def test_a_config_that_does_not_fit(

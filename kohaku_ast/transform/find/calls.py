@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.bindings import (
+    FUNCTIONS,
     entry_statements,
     find_definitions,
     find_guards,
@@ -122,18 +123,44 @@ def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.
 
 
 def find_marked_entrypoints(tree: ast.Module) -> list[str]:
-    """The functions of the module that are marked with ``@kohaku_ast.entrypoint``."""
-    marks = {"kohaku_ast.entrypoint"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "kohaku_ast":
-            names = [alias for alias in node.names if alias.name == "entrypoint"]
-            marks.update(alias.asname or alias.name for alias in names)
+    """The functions of the module that are marked with ``@kohaku_ast.entrypoint``, whatever the
+    script calls the module or the decorator.
+    """
+    marks = _marks(tree)
     found = [one for one in find_definitions(tree) if one.form in ("def", "class")]
     return [
         one.name
         for one in found
         if any(ast.unparse(mark) in marks for mark in one.node.decorator_list)  # type: ignore[attr-defined]
     ]
+
+
+_MARK_MODULES = {"kohaku_ast", "kohaku_ast.helpers", "kohaku_ast.helpers.decorator"}
+
+
+def _marks(tree: ast.Module) -> set[str]:
+    """The expressions that mean the decorator: ``entrypoint``, ``ka.entrypoint``."""
+    known: dict[str, str] = {}  # the script's name -> what it stands for
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            known |= {one.asname: one.name for one in node.names if one.asname}
+        elif isinstance(node, ast.ImportFrom) and node.module in _MARK_MODULES and not node.level:
+            names = [(one.asname or one.name, one.name) for one in node.names]
+            own = [("entrypoint", "entrypoint")] if ("*", "*") in names else names
+            known |= {name: f"{node.module}.{full}" for name, full in own}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute)):
+            full = _full_name(ast.unparse(node.value), known)
+            if full.startswith("kohaku_ast"):
+                known |= {one.id: full for one in node.targets if isinstance(one, ast.Name)}
+    decorated = [node for node in ast.walk(tree) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
+    texts = {ast.unparse(mark) for node in decorated for mark in node.decorator_list}
+    meant = {f"{module}.entrypoint" for module in _MARK_MODULES}
+    return {text for text in texts if _full_name(text, known) in meant}
+
+
+def _full_name(text: str, known: Mapping[str, str]) -> str:
+    first, dot, rest = text.partition(".")
+    return known.get(first, first) + dot + rest
 
 
 def pick_call(
