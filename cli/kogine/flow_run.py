@@ -24,6 +24,7 @@ from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,
     parse_gpus,
+    parse_size,
     parse_threads,
     read_gpus,
     usable_cores,
@@ -136,6 +137,7 @@ def read_flow_options(
         records=_records(command, usual.records),
         resumes=usual.resumes or "resume" in command.options,
         retries_failed=usual.retries_failed or "retry_failed" in command.options,
+        log_limit=_log_limit(command, usual.log_limit),
     )
     resume = partial(resume_command, command) if settings.records else no_resume
     given = command.options
@@ -147,6 +149,12 @@ def _records(command: ScriptCommand, otherwise: bool) -> bool:
     if {"record", "no_record"} <= options.keys():
         raise UsageError("--record and --no-record: take one away")
     return "no_record" not in options and (otherwise or "record" in options)
+
+
+def _log_limit(command: ScriptCommand, otherwise: int) -> int:
+    if {"log_limit", "no_record"} <= command.options.keys():
+        raise UsageError("--log-limit has no effect with --no-record: take one away")
+    return parse_size(command.option("log_limit")) if "log_limit" in command.options else otherwise
 
 
 def _workers(command: ScriptCommand, otherwise: int, spreads: bool) -> int:

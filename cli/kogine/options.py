@@ -419,6 +419,13 @@ record_options = together(
     _records("--no-record", help="Write no record."),
     _records("--resume", help="Skip runs that were done before with the same script and values."),
     _records("--retry-failed", help="Resume, and run again the runs that failed before."),
+    option(
+        "--log-limit",
+        group="Records and output",
+        metavar="SIZE",
+        show_default="100MB",
+        help="Leave out the middle of a run's log if it is longer; off: no limit.",
+    ),
     _records("--no-metrics", help="Do not read 'name: number' lines as metrics."),
 )
 """What of a flow is kept."""

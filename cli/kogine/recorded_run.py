@@ -16,6 +16,7 @@ from kohaku_ast.flow.flows import tell_on_stderr, warn_on_stderr
 from kohaku_ast.flow.output import Copy, Tee
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs, Summary
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
@@ -38,7 +39,7 @@ def run_recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
 def _run(run: Run, bound: Bound) -> int:
     root = Path(working_folder(), RUNS)
     recorder = Recorder(root, warn=warn_on_stderr, tell=tell_on_stderr)
-    tee = Tee()
+    tee = Tee(most=FlowSettings.log_limit)
     with _Signals() as signals:
         try:
             outcome = _run_watched(run, bound, recorder, tee, signals)

@@ -20,6 +20,7 @@ from kohaku_ast.flow.run import FAILED, Observer, Queue, Run, ScriptConfigs, Sum
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,
+    parse_size,
     parse_threads,
     read_gpus,
     usable_cores,
@@ -119,6 +120,7 @@ class _Flow:
         record: bool = True,
         resume: bool = False,
         retry_failed: bool = False,
+        log_limit: str | int | None = "100MB",
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(unknown("mode", mode, MODES))
@@ -149,6 +151,7 @@ class _Flow:
             records=record,
             resumes=resume,
             retries_failed=retry_failed,
+            log_limit=parse_size(log_limit),
         )
         #: The Summary of the last time that it ran.
         self.summary = Summary()
@@ -222,23 +225,23 @@ class _Flow:
 
 
 class _FailureReport(Observer):
-    """Prints the failures of a flow in Python, and its summary, on standard error; nothing if there
-    is none.
+    """Prints the failures of a flow in Python, the logs that are not whole, and its summary, on
+    standard error; nothing if there is none of them.
     """
 
     def __init__(self) -> None:
         self._report = Report(sys.stderr) if sys.stderr is not None else None
-        self._has_failed = False
+        self._has_lines = False
 
     def on_end(self, run: Run) -> None:
-        """Keep a failure for the end."""
-        if run.state == FAILED and self._report is not None:
-            self._has_failed = True
+        """Keep what is to be reported for the end."""
+        if (run.state == FAILED or run.log_left_out) and self._report is not None:
+            self._has_lines = True
             self._report.on_end(run)
 
     def on_finish(self, summary: Summary) -> None:
         """Print them."""
-        if self._has_failed and self._report is not None:
+        if self._has_lines and self._report is not None:
             self._report.on_finish(summary)
 
 
@@ -268,7 +271,8 @@ class Sequential(_Flow):
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
         ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
-        are recorded as finished, ``retry_failed=True`` only those that succeeded.
+        are recorded as finished, ``retry_failed=True`` only those that succeeded;
+        ``log_limit="100MB"`` is the size of the log of one run, None: no limit.
         """
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]

@@ -121,7 +121,7 @@ def _ending(run: Run) -> dict[str, object]:
     outcome = run.outcome or Outcome(run.state)
     error = None if outcome.error is None else asdict(outcome.error)
     return {
-        "state": run.state, "seconds": run.seconds,
+        "state": run.state, "log_left_out": run.log_left_out, "seconds": run.seconds,
         "exit_status": outcome.exit_status, "error": error,
     }  # fmt: skip
 

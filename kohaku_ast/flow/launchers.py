@@ -61,7 +61,7 @@ def make_launcher(
 
         return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
     if settings.mode == "inline":
-        return InlineLauncher(warn, open_log, shows, log_failed)
+        return InlineLauncher(warn, open_log, shows, log_failed, settings.log_limit)
     kind = SpawnLauncher if settings.mode == "spawn" else WarmLauncher
     return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
 
@@ -77,13 +77,14 @@ class InlineLauncher:
         open_log: OpenLog = lambda run, bound: None,
         shows: bool = True,
         log_failed: LogFailed = lambda error: None,
+        log_limit: int = 0,
     ) -> None:
         """*warn* gets overrides without effect. *shows*: runs print to this process's streams, too,
-        if they have logs.
+        if they have logs, of *log_limit* bytes at most.
         """
         self.warn, self.open_log, self.log_failed = warn, open_log, log_failed
         self.lend: Lend = lend_nothing
-        self._tee = Tee(shows)
+        self._tee = Tee(shows, most=log_limit)
         self._local: dict[str, LocalModules] = {}
 
     def start(self, run: Run, bound: Bound, done: Done) -> None:
@@ -130,7 +131,7 @@ class ProcessLauncher:
         self.settings, self.open_log, self.log_failed = settings, open_log, log_failed
         self.lend: Lend = lend_nothing
         self.wants_value = wants_value
-        self._tee = Tee(shows, guards=True)
+        self._tee = Tee(shows, guards=True, most=settings.log_limit)
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Start it. Raises UncrossableValue, which names the value that cannot be sent."""

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kohaku_ast.flow import output_process
-from kohaku_ast.flow.output_process import NOWHERE, Output, write
+from kohaku_ast.flow.output_process import NOWHERE, Output, keep
 from kohaku_ast.runner.outcome import CrossingFile
 from kohaku_ast.runner.process_state import flush as flush_stream
 from kohaku_ast.runner.process_state import standard_streams
@@ -33,13 +33,14 @@ LogFailed = Callable[[OSError], None]
 class Tee:
     """Copies the output of all runs of a flow; may be called from any thread."""
 
-    def __init__(self, shows: bool = True, guards: bool = False) -> None:
-        """*shows*: to the streams of this process, too, not only to the logs.
+    def __init__(self, shows: bool = True, guards: bool = False, most: int = 0) -> None:
+        """*shows*: to the streams of this process, too, not only to the logs, which hold at most
+        *most* bytes each; 0: no limit.
 
         *guards*: another process goes on if the copying one is killed. This takes a thread, which
         a script in this process would see.
         """
-        self.shows, self.guards = shows, guards
+        self.shows, self.guards, self.most = shows, guards, most
         #: A file that both processes lock when they copy; threads of this process lock ``turn``.
         self._turns: CrossingFile | None = None
         self.turn = threading.Lock()
@@ -56,10 +57,11 @@ class Tee:
         shown = _own_streams() if self.shows else [NOWHERE]
         readers, writers = zip(*_open_ends(shown, log))
         if not CAN_SEND:
-            return Copy(Output(readers, shown, log), writers, self, in_threads=True)
+            output = Output(readers, shown, log, most=self.most)
+            return Copy(output, writers, self, in_threads=True)
         for one in readers:
             os.set_blocking(one, False)
-        output = Output(readers, shown, log)
+        output = Output(readers, shown, log, most=self.most)
         copy = Copy(output, writers, self)
         try:
             with self._lock:
@@ -102,7 +104,7 @@ class Tee:
             if self._process is not None:
                 self._process.close()
             self._turns = self._turns or CrossingFile()
-            self._process = CopyProcess(self._turns.fileno())
+            self._process = CopyProcess(self._turns.fileno(), self.most)
             if self.guards:
                 threading.Thread(
                     target=self._process.await_end, args=[self._replace],
@@ -236,8 +238,10 @@ CAN_SEND = hasattr(socket, "send_fds")
 class CopyProcess:
     """A process that copies output, until all of it has ended, even if this process is killed."""
 
-    def __init__(self, turns: int) -> None:
-        """*turns* is the file that both processes lock. Raises OSError if it cannot start."""
+    def __init__(self, turns: int, most: int = 0) -> None:
+        """*turns* is the file that both processes lock; a log holds at most *most* bytes. Raises
+        OSError if it cannot start.
+        """
         self.turns = turns
         self._control, other = socket.socketpair()
         # The process sees the end of this pipe at once, and new runs only when it looks.
@@ -246,7 +250,7 @@ class CopyProcess:
         try:
             self._process = subprocess.Popen(
                 # -I -S: it starts fast, and no file in the working folder hides a module.
-                [sys.executable, "-I", "-S", output_process.__file__, *map(str, numbers)],
+                [sys.executable, "-I", "-S", output_process.__file__, *map(str, (*numbers, most))],
                 pass_fds=numbers, stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         except BaseException:
@@ -301,7 +305,7 @@ def logged(log: int, tee: Tee) -> Iterator[None]:
         copy = tee.begin(os.dup(log))
         with ExitStack() as stack:
             stack.callback(copy.finish)
-            stack.enter_context(_streams(log, shows=tee.shows))
+            stack.enter_context(_streams(log, tee.shows, tee.most))
             stack.enter_context(_descriptors({1: copy.stdout, 2: copy.stderr}))
             copy.close_writers()
             yield
@@ -336,13 +340,16 @@ def _duplicate_if_open(number: int) -> int | None:
 
 
 @contextmanager
-def _streams(log: int, shows: bool) -> Iterator[None]:
+def _streams(log: int, shows: bool, most: int) -> Iterator[None]:
     """Inside, the text of streams without the standard descriptors (a notebook's) is logged too."""
     taken: dict[str, tuple[Any, _LoggedStream]] = {}
     for name, number in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if stream is not None and _number_of(stream) != number:
-            taken[name] = stream, _LoggedStream(stream, functools.partial(write, log), shows)
+            taken[name] = (
+                stream,
+                _LoggedStream(stream, functools.partial(keep, log, most=most), shows),
+            )
             setattr(sys, name, taken[name][1])
     try:
         yield

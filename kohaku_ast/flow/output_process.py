@@ -22,6 +22,10 @@ _MOST_DESCRIPTORS = 5
 NOWHERE = -1
 SHOWN, KEPT = b"s", b"k"
 """The descriptors in a message: readers, streams to show them on, log; or readers, log."""
+_TAIL = 1 << 16
+_MARK = b"\n[kogine: "
+_MARK_LINE = "\n[kogine: {:>15} bytes of output are left out here, see --log-limit]\n"
+"""Always as long, so that it can be found again."""
 TICK = 0.02
 """Seconds between two looks for new runs."""
 
@@ -30,14 +34,19 @@ class Output:
     """The output of one run. Two processes copy it in turns, so that its order stays."""
 
     def __init__(
-        self, readers: Sequence[int], shown: Sequence[int], log: int, turns: int = -1
+        self,
+        readers: Sequence[int],
+        shown: Sequence[int],
+        log: int,
+        turns: int = -1,
+        most: int = 0,
     ) -> None:
         """It closes all descriptors but *turns*, a file that both processes lock and in which they
-        write the error of a log that could not be written.
+        write the error of a log that could not be written. *most* is as for ``limit_log``.
         """
         #: Reader -> descriptor to show its data on, or ``NOWHERE``; without those that have ended.
         self.targets = dict(zip(readers, shown))
-        self._log, self.turns = log, turns
+        self._log, self.turns, self.most = log, turns, most
 
     @property
     def kind(self) -> bytes:
@@ -69,7 +78,7 @@ class Output:
                 return False
             if not data:
                 return False
-            self._note(write(self._log, data))
+            self._note(keep(self._log, data, self.most))
             write(self.targets[reader], data)
         return True
 
@@ -100,14 +109,49 @@ def write(target: int, data: bytes) -> int:
     return 0
 
 
+def keep(log: int, data: bytes, most: int) -> int:
+    """Write *data* to the *log*, which holds at most *most* bytes; the error number, or 0."""
+    error = write(log, data)
+    try:
+        limit_log(log, most)
+    except OSError as failed:
+        error = error or failed.errno or errno.EIO
+    return error
+
+
+def limit_log(log: int, most: int) -> None:
+    """If the file *log* holds more than *most* bytes, keep its first half and its last lines, with
+    a line between them that says how many bytes are left out. *most* 0: no limit. Raises OSError.
+    """
+    size = os.fstat(log).st_size if most else 0
+    if size <= most or not hasattr(os, "pread"):
+        return
+    half, before = most // 2, left_out(log, most)
+    tail = os.pread(log, min(_TAIL, most // 4), size - min(_TAIL, most // 4))
+    tail = tail[tail.find(b"\n") + 1 :]
+    mark = len(_MARK_LINE.format(0)) if before else 0
+    os.ftruncate(log, half)
+    # The file is opened to append: a run that writes to it itself goes on below.
+    write(log, _MARK_LINE.format(before + size - half - mark - len(tail)).encode() + tail)
+
+
+def left_out(log: int, most: int) -> int:
+    """How many bytes ``limit_log`` has left out of the file *log*. Raises OSError."""
+    if not most or not hasattr(os, "pread"):
+        return 0
+    line = os.pread(log, len(_MARK_LINE.format(0)), most // 2)
+    count = line[len(_MARK) :].split(b" bytes", 1)[0].strip()
+    return int(count) if line.startswith(_MARK) and count.isdigit() else 0
+
+
 def _lock(turns: int, on: bool) -> None:
     if turns >= 0:
         os.lockf(turns, os.F_LOCK if on else os.F_ULOCK, 0)
 
 
-def serve(control: socket.socket, turns: int, life: int) -> None:
+def serve(control: socket.socket, turns: int, life: int, most: int) -> None:
     """Copy the output of the runs that come over *control*, until all of it has ended and the
-    flow has closed *life*.
+    flow has closed *life*. A log holds at most *most* bytes.
     """
     control.setblocking(False)
     is_open = True
@@ -119,7 +163,7 @@ def serve(control: socket.socket, turns: int, life: int) -> None:
                     waiting.unregister(life)
                 else:
                     _step(waiting, key.data)
-            while is_open and (output := _received(control, turns)) is not None:
+            while is_open and (output := _received(control, turns, most)) is not None:
                 is_open = isinstance(output, Output) and _begin(waiting, output)
 
 
@@ -137,7 +181,7 @@ def _step(waiting: selectors.BaseSelector, output: Output) -> None:
     output.end(ended)
 
 
-def _received(control: socket.socket, turns: int) -> Output | bool | None:
+def _received(control: socket.socket, turns: int, most: int) -> Output | bool | None:
     """The next run; None if there is none yet, False if the flow has ended or was killed."""
     try:
         data, found, _, _ = socket.recv_fds(control, 1, _MOST_DESCRIPTORS)
@@ -147,8 +191,8 @@ def _received(control: socket.socket, turns: int) -> Output | bool | None:
         return False
     *streams, log = found
     half = len(streams) // 2 if data == SHOWN else len(streams)
-    return Output(streams[:half], streams[half:] or [NOWHERE] * half, log, turns)
+    return Output(streams[:half], streams[half:] or [NOWHERE] * half, log, turns, most)
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]))
+    serve(socket.socket(fileno=int(sys.argv[1])), *map(int, sys.argv[2:5]))

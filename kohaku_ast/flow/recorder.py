@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from kohaku_ast.files import Claims
+from kohaku_ast.flow.output_process import left_out, limit_log
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
@@ -35,6 +36,10 @@ from kohaku_ast.store.run_folder import CLAIMS, LOG, RunFolder, mark_root
 
 _IDENTITY = "identity"
 _MOST_UNWRITTEN = 1000
+_SLACK = 4_000_000
+"""Bytes by which a log may be too long while its run writes to it: the process that copies output
+limits a log exactly, and two must not do it at once.
+"""
 
 
 class Recorder(Observer):
@@ -47,16 +52,17 @@ class Recorder(Observer):
         resume: bool = False,
         retry_failed: bool = False,
         has_logs: bool = True,
+        log_limit: int = FlowSettings.log_limit,
         variables: Callable[[Run], Mapping[str, str]] = lambda run: {},
         warn: Callable[[str], None],
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         """*resume*: runs that earlier flows finished are skipped, also failed ones unless
-        *retry_failed* (which resumes as well). *variables* gives the variables that a run has
-        besides the environment of this process. *warn* gets, once, why something cannot be
-        written, and *tell*, at the end, how many runs were skipped.
+        *retry_failed* (which resumes as well). A log holds at most *log_limit* bytes. *variables*
+        gives the variables that a run has besides the environment of this process. *warn* gets,
+        once, why something cannot be written, and *tell*, at the end, how many runs were skipped.
         """
-        self.root, self.has_logs = root.absolute(), has_logs
+        self.root, self.has_logs, self.log_limit = root.absolute(), has_logs, log_limit
         self.variables = variables
         seen: set[str] = set()
 
@@ -127,14 +133,21 @@ class Recorder(Observer):
         """End the attempt in the record: the run goes on with another one."""
         record = self._open.get(run.index)
         if record is not None:
+            self._limit_log(run)
             record.end(FAILED, run.outcome, run.ended)
             record.put_attempt_aside()
             self._write(record)
+
+    def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
+        """Limit the logs that runs write themselves."""
+        for run in running:
+            self._limit_log(run, slack=_SLACK)
 
     def on_end(self, run: Run) -> None:
         """Write the final record."""
         record = self._open.get(run.index)
         if record is None or not record.is_between_attempts:
+            self._limit_log(run)
             self._end(run.index, run.state, run.outcome, run.ended)
         else:
             run.log = record.make_last_attempt()
@@ -159,6 +172,26 @@ class Recorder(Observer):
     def on_log_failed(self, error: OSError) -> None:
         """Warn that the output of runs could not be kept."""
         self._cannot("keep all that runs print", error)
+
+    def _limit_log(self, run: Run, slack: int = 0) -> None:
+        """Leave out the middle of the log of *run* if it is more than *slack* too long."""
+        record = self._open.get(run.index)
+        if record is None or run.log is None or not self.log_limit:
+            return
+        try:
+            if os.stat(run.log).st_size <= self.log_limit // 2 + slack:
+                return
+            log = os.open(run.log, os.O_RDWR | os.O_APPEND)
+            try:
+                if os.fstat(log).st_size > self.log_limit + slack:
+                    limit_log(log, self.log_limit)
+                run.log_left_out = left_out(log, self.log_limit)
+            finally:
+                os.close(log)
+        except OSError:
+            return  # somebody has removed it
+        if run.log_left_out:
+            record.facts["log_left_out"] = run.log_left_out
 
     def _give_back(self, run: Run) -> None:
         if self.resumed is not None:
@@ -242,6 +275,7 @@ def make_recorder(
         resume=settings.resumes,
         retry_failed=settings.retries_failed,
         has_logs=settings.has_logs,
+        log_limit=settings.log_limit,
         variables=settings.variables,
         warn=warn,
         tell=tell,

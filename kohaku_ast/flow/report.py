@@ -89,9 +89,15 @@ class Report(Observer):
         self._failures, self._resume = FailureSummary(again), resume
         self._repeats = repeats or Repeats(metrics=False)
         self._seed: object = None
+        self._shortened: list[str] = []
 
     def on_end(self, run: Run) -> None:
-        """Keep a failure for the end."""
+        """Keep a failure, and a log that is not whole, for the end."""
+        if run.log_left_out:
+            size = f"{run.log_left_out / 1e6:,.1f} MB"
+            self._shortened.append(
+                f"log of {run.number} {run.title}: {size} in its middle are left out (--log-limit)"
+            )
         self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:
             self._failures.add(run)
@@ -107,10 +113,16 @@ class Report(Observer):
         others = self._failures.others
         self._out.print(f"failed ... and {others} more, with other errors" if others else "")
         self._out.print(*self._repeats.lines())
+        more = len(self._shortened) - _MOST_SHORTENED
+        self._out.print(*self._shortened[:_MOST_SHORTENED])
+        self._out.print(f"... and {more} more logs" if more > 0 else "")
         self._out.print("" if self._seed is None else f"drawn with --seed {self._seed}")
         self._out.print(str(summary))
         command = self._resume(self._seed) if summary.is_interrupted else ""
         self._out.print(f"go on with: {command}" if command else "")
+
+
+_MOST_SHORTENED = 5
 
 
 def _lines(failure: FailedRuns) -> Iterator[str]:

@@ -52,6 +52,8 @@ class Run:
     #: The folder of its record, and its log: the file with its output.
     folder: Path | None = None
     log: Path | None = None
+    #: Bytes of its output that its log lacks, because logs are limited.
+    log_left_out: int = 0
     #: Name -> what an observer keeps about it.
     notes: dict[str, object] = field(default_factory=dict)
 

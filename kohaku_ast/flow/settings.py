@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ class FlowSettings:
     resumes: bool = False
     #: Whether recorded failures are run again; resumes, too.
     retries_failed: bool = False
+    #: The bytes that the log of a run may hold; 0: no limit.
+    log_limit: int = 100_000_000
     #: The folder of the records, relative to the working folder.
     root: Path = RUNS
 
@@ -135,6 +138,28 @@ def _all_gpus() -> tuple[str, ...]:
     except (OSError, subprocess.SubprocessError):
         return ()
     return tuple(done.stdout.split())
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", re.IGNORECASE)
+_LEAST_LOG = 4000
+
+
+def parse_size(size: str | int | None) -> int:
+    """Bytes: ``"100MB"``, ``"1.5 GiB"``, ``4000``; 0 for None, 0 and ``"off"``: no limit.
+
+    Raises UsageError for others, and for fewer than 4,000, which would hold no output.
+    """
+    text = str(size).strip()
+    if text.lower() in ("off", "none", "0"):
+        return 0
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise UsageError(f"--log-limit {text}: a size such as 100MB or 1GiB, or off")
+    base = 1024 if found[3] else 1000
+    count = int(float(found[1]) * base ** " kmgt".index(found[2].lower() or " "))
+    if count < _LEAST_LOG:
+        raise UsageError(f"--log-limit {text}: at least 4kB, or off")
+    return count
 
 
 def parse_threads(text: str, workers: int, cores: int) -> int:

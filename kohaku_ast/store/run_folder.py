@@ -58,7 +58,7 @@ class RunFolder:
 
     def open_log(self) -> int:
         """A descriptor of the empty log. Raises OSError if there is no room to write to it."""
-        flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_TRUNC
+        flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_TRUNC
         log = os.open(self._within + LOG, flags, _MODE)
         try:
             _check_room(log)

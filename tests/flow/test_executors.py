@@ -116,7 +116,7 @@ def test_a_worker_that_is_killed_loses_its_run_alone(script: str) -> None:
 
 
 def test_a_run_that_the_executor_cancels_has_failed(script: str) -> None:
-    [found] = Sequential(script, mode=Cancelling()).run()
+    [found] = Sequential(script, mode=Cancelling(), on_error="continue").run()
     assert "the executor has lost it (concurrent.futures" in str(found.error)
 
 
