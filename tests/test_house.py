@@ -36,18 +36,18 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (31, 6000),
+    "kogine": (31, 6050),
     "kohaku_ast.cache": (11, 2900),
     "kohaku_ast.config": (20, 4600),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2250),
-    "kohaku_ast.flow": (19, 5050),
+    "kohaku_ast.flow": (19, 5200),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (24, 6100),
+    "kohaku_ast.runner": (24, 6300),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (39, 9650),
+    "kohaku_ast.transform": (39, 9700),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 
