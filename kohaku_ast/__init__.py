@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kohaku_ast.flow.search import search
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.pipeline.callbacks import Callback, LastRun
+    from kohaku_ast.pipeline.engine import Engine
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.pipeline.progress_bars import ProgressBar
@@ -38,6 +39,7 @@ _WHERE = {
     "Config": "config.config",
     "DaftEngine": "engines.daft",
     "DiskCache": "cache.disk",
+    "Engine": "pipeline.engine",
     "FlowError": "runner.outcome",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
@@ -72,6 +74,7 @@ __all__ = [
     "Config",
     "DaftEngine",
     "DiskCache",
+    "Engine",
     "FlowError",
     "HyperNodesEngine",
     "KogineError",

@@ -8,7 +8,7 @@ import threading
 from typing import Any, Protocol
 
 from kohaku_ast.errors import UsageError, UsageTypeError, did_you_mean
-from kohaku_ast.pipeline.execution import Engine
+from kohaku_ast.pipeline.execution import RunEngine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def kind_of(executor: Any, who: str) -> str:
     raise UsageTypeError(f"the {who} {executor!r} has no submit(): it is no executor.")
 
 
-class ExecutorEngine(Engine, Protocol):
+class ExecutorEngine(RunEngine, Protocol):
     """What the parts of NativeEngine need of it."""
 
     @property

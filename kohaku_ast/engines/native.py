@@ -6,19 +6,25 @@ from contextlib import contextmanager
 
 from kohaku_ast.engines.executor_engine import default_workers, kind_of, workers_at
 from kohaku_ast.errors import UsageError, UsageTypeError
-from kohaku_ast.pipeline.engine import map_direct, run_direct, run_in_turn
-from kohaku_ast.pipeline.execution import Steps
+from kohaku_ast.pipeline.engine import (
+    map_direct,
+    map_pipeline,
+    run_direct,
+    run_in_turn,
+    run_pipeline,
+)
+from kohaku_ast.pipeline.execution import PipelineRun, Steps
 from kohaku_ast.pipeline.failure import FailedItem
+from kohaku_ast.pipeline.mapping import make_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from concurrent.futures import Executor
     from typing import Any
 
     from kohaku_ast.engines.async_engine import AsyncExecutor
     from kohaku_ast.engines.thread_pool import NestingLevel
-    from kohaku_ast.pipeline.execution import PipelineRun
     from kohaku_ast.pipeline.mapping import Rows
 
 
@@ -33,6 +39,8 @@ class NativeEngine:
     soon as its inputs are available. *max_workers* (default: the processors of this process) is
     the limit for all nested maps and runs together.
     """
+
+    takes_plans = True
 
     def __init__(
         self,
@@ -68,8 +76,15 @@ class NativeEngine:
         """
         return workers_at(self.max_workers, depth)
 
-    def run(self, job: PipelineRun) -> Any:
-        """The result of *job*. Raises what a node raised."""
+    def run(
+        self, pipeline: Any, inputs: Mapping[str, Any] | None = None, output_name: Any = None
+    ) -> Any:
+        """The result of *pipeline*, or of the run of a Plan. Raises what a node raised."""
+        if isinstance(pipeline, PipelineRun):
+            return self._run(pipeline)
+        return run_pipeline(self, pipeline, inputs or {}, output_name)
+
+    def _run(self, job: PipelineRun) -> Any:
         if job.scope.level is not None and job.scope.level.is_item:
             from kohaku_ast.engines.process_engine import run_pooled
 
@@ -91,8 +106,24 @@ class NativeEngine:
 
             return run_pooled(steps, level)
 
-    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
-        """The results of *rows*, in their order."""
+    def map(
+        self,
+        pipeline: Any,
+        inputs: Any,
+        map_over: Any,
+        map_mode: str = "zip",
+        output_name: Any = None,
+        on_error: str = "raise",
+    ) -> list[Any]:
+        """The results of the items of *pipeline*, in their order; or for the run of a Plan, its
+        rows, and whether to go on after a failure.
+        """
+        if isinstance(pipeline, PipelineRun):
+            return self._map(pipeline, inputs, bool(map_over))
+        rows = make_rows(inputs, map_over, map_mode)
+        return map_pipeline(self, pipeline, rows, output_name, on_error == "keep")
+
+    def _map(self, job: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
         if not len(rows):
             return []
         if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
@@ -155,7 +186,7 @@ class NativeEngine:
         item = run.item(index, rows.values(index))
         with item.reported_item():
             try:
-                return self.run(item)
+                return self._run(item)
             except Exception as error:
                 if not keep:
                     raise

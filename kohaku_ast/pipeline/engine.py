@@ -1,19 +1,24 @@
-"""Which engine runs a pipeline, and the two ways through a run that need one thread only."""
+"""Which engine runs a pipeline: ours, or one of the user's, which is given whole pipelines; and the
+two ways through a run that need one thread only.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 from kohaku_ast.errors import PipelineError, PipelineTypeError, unknown
-from kohaku_ast.pipeline.execution import Steps
+from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, Steps
 from kohaku_ast.pipeline.failure import FailedItem
+from kohaku_ast.pipeline.mapping import check_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from kohaku_ast.pipeline.execution import Engine, PipelineRun
+    from kohaku_ast.pipeline.execution import RunEngine
     from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.plan import Plan
 
 
 #: Name -> module, attribute and keyword arguments of the Engine that it stands for.
@@ -28,7 +33,122 @@ ENGINES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
 ENGINES["daft"] = ("kohaku_ast.engines.daft", "DaftEngine", {})
 
 
-def find_engine(engine: str | Engine | Any) -> Engine:
+class Engine(Protocol):
+    """What runs whole pipelines: ``Pipeline(nodes, engine=MyEngine())``.
+
+    It may call ``node.run(values)`` for each of ``pipeline.plan(inputs, output_name).nodes``, send
+    the pipeline elsewhere, or hand it on: ``HyperNodesEngine("threaded").run(pipeline, inputs,
+    output_name)`` looks results up in the cache and calls the callbacks.
+    """
+
+    def run(self, pipeline: Any, inputs: Mapping[str, Any], output_name: Any = None) -> Any:
+        """What ``pipeline.run(inputs, output_name)`` returns: a value for one name, else a dict."""
+
+    def map(
+        self,
+        pipeline: Any,
+        inputs: Mapping[str, Any],
+        map_over: Any,
+        map_mode: str = "zip",
+        output_name: Any = None,
+        on_error: str = "raise",
+    ) -> list[Any]:
+        """What ``pipeline.map(...)`` returns. Called with equally long lists and "zip", and with
+        *on_error* only if it is "keep".
+        """
+
+
+class OwnEngine:
+    """Lets an Engine of the user's run the Plans of pipelines."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def run(self, job: PipelineRun) -> Any:
+        """The result of *job*."""
+        with _current(job):
+            return self.engine.run(job.pipeline, dict(job.values), _asked(job.plan))
+
+    def map(self, job: PipelineRun, rows: Rows, keep: bool = False) -> list[Any]:
+        """The results of *rows*."""
+        if not len(rows):
+            return []
+        columns = [rows] if len(rows.over) == 1 else zip(*rows)
+        inputs = {**rows.fixed, **dict(zip(rows.over, map(list, columns)))}
+        options = {"on_error": "keep"} if keep else {}
+        with _current(job):
+            return self.engine.map(
+                job.pipeline, inputs, list(rows.over), "zip", _asked(job.plan), **options
+            )
+
+    def __repr__(self) -> str:
+        return repr(self.engine)
+
+
+@contextmanager
+def _current(job: PipelineRun | None) -> Iterator[None]:
+    token = CURRENT.set(job)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
+
+
+def _asked(plan: Plan) -> Any:
+    """The ``output_name`` that leads to *plan*."""
+    if plan.single:
+        return plan.wanted[0]
+    return None if plan.wanted and plan.loose.issuperset(plan.wanted) else list(plan.wanted)
+
+
+def run_pipeline(
+    engine: RunEngine, pipeline: Any, inputs: Mapping[str, Any], output_name: Any
+) -> Any:
+    """The result of *pipeline*, run by *engine*; for an engine of the user's, whose run is reported
+    already, within that one.
+    """
+    plan = pipeline.plan(inputs, output_name)
+    run, report = _made(engine, pipeline, plan, pipeline.filled(plan, inputs))
+    with _current(None):
+        return run.run() if report else engine.run(run)
+
+
+def map_pipeline(
+    engine: RunEngine, pipeline: Any, rows: Rows, output_name: Any, keep: bool
+) -> list[Any]:
+    """The same for the items *rows*."""
+    plan = pipeline.plan(rows.names, output_name)
+    rows = rows.filled(pipeline.filled(plan, rows.fixed, rows.over))
+    check_items(plan, rows)
+    run, report = _made(engine, pipeline, plan, rows.fixed)
+    with _current(None):
+        return run.map(rows, keep) if report else engine.map(run, rows, keep)
+
+
+def _made(
+    engine: RunEngine, pipeline: Any, plan: Plan, values: Mapping[str, Any]
+) -> tuple[PipelineRun, bool]:
+    """The run, and whether its start and end are to be reported."""
+    current = CURRENT.get()
+    if current is None or current.pipeline is not pipeline:
+        scope = pipeline.scope(None).replaced(engine=engine, level=None)
+        return PipelineRun(pipeline, plan, values, scope), True
+    scope = current.scope.replaced(engine=engine, level=None)
+    return PipelineRun(pipeline, plan, values, scope, outer=current), False
+
+
+def _takes_pipelines(engine: Any) -> bool:
+    """Whether ``run`` takes a pipeline, inputs and names, not the run of a Plan alone."""
+    import inspect
+
+    try:
+        inspect.signature(engine.run).bind(None, None, None)
+        return True
+    except TypeError:
+        return False
+
+
+def find_engine(engine: str | Engine | Any) -> RunEngine:
     """The Engine called *engine*, *engine* itself, or the native one on an executor. Raises
     PipelineError for anything else.
     """
@@ -37,18 +157,20 @@ def find_engine(engine: str | Engine | Any) -> Engine:
     if isinstance(engine, type):
         raise PipelineTypeError(f"engine is the class {engine.__name__}: give {engine.__name__}().")
     if hasattr(engine, "run") and hasattr(engine, "map") and not hasattr(engine, "submit"):
-        return engine
+        takes_plans = getattr(engine, "takes_plans", False) or not _takes_pipelines(engine)
+        found: Any = engine if takes_plans else OwnEngine(engine)
+        return found  # type: ignore[no-any-return]
     if hasattr(engine, "submit"):
         return _load("kohaku_ast.engines.native", "NativeEngine")(  # type: ignore[no-any-return]
             node_executor=engine, map_executor=engine
         )
     raise PipelineTypeError(
         f"{engine!r} is no engine: give one of {', '.join(sorted(ENGINES))}, an executor of "
-        "concurrent.futures, or an object with run(job) and map(job, rows, keep)."
+        "concurrent.futures, or an object with run(pipeline, inputs, output_name) and map(...)."
     )
 
 
-def _named(name: str) -> Engine:
+def _named(name: str) -> RunEngine:
     if name not in ENGINES:
         raise PipelineError(unknown("engine", name, sorted(ENGINES)))
     module, attribute, arguments = ENGINES[name]

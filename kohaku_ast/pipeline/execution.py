@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from kohaku_ast.pipeline.callbacks import Context
@@ -327,7 +328,7 @@ class Scope:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: RunEngine,
         cache: Any = None,
         callbacks: tuple[Callback, ...] = (),
         context: Context | None = None,
@@ -367,7 +368,11 @@ class Scope:
             getattr(callback, event)(*values, context)
 
 
-class Engine(Protocol):
+#: The run that an engine of the user's runs now: pipelines inside it belong to it.
+CURRENT: ContextVar[PipelineRun | None] = ContextVar("kogine-pipeline-run", default=None)
+
+
+class RunEngine(Protocol):
     """Decides where and in which order the nodes of a run are called."""
 
     def run(self, job: PipelineRun) -> Any:

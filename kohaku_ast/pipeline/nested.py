@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.pipeline import edge_types
-from kohaku_ast.pipeline.execution import PipelineRun, clock
+from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, clock
 from kohaku_ast.pipeline.mapping import check_items, check_mode, make_rows, over_names
 from kohaku_ast.pipeline.node_like import output_names
 from kohaku_ast.pipeline.plan import ancestors
@@ -169,7 +169,8 @@ class PipelineNode:
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of the outputs; with a map, a list for each."""
-        return self.run_inside(values, None)
+        current = CURRENT.get()
+        return self.run_inside(values, None if current is None else current.scope)
 
     def run_inside(self, values: Mapping[str, Any], scope: Scope | None) -> tuple[Any, ...]:
         """The same; the engine, cache and callbacks are those of *scope* unless it has its own."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.drawing import Drawing, Explanation
-    from kohaku_ast.pipeline.execution import Engine
+    from kohaku_ast.pipeline.engine import Engine
+    from kohaku_ast.pipeline.execution import RunEngine
     from kohaku_ast.pipeline.failure import Failure
     from kohaku_ast.pipeline.node_like import NodeLike
 
@@ -61,7 +62,7 @@ class Pipeline:
         #: The nodes and the names between them.
         self.graph = Graph(listed_nodes(nodes))
         #: Its own engine, or None.
-        self.engine: Engine | None = None if engine is None else find_engine(engine)
+        self.engine: RunEngine | None = None if engine is None else find_engine(engine)
         #: Its own cache, or None.
         self.cache = checked_cache(cache)
         #: Its own callbacks, or None.
