@@ -9,10 +9,11 @@ import click
 from click.core import ParameterSource
 from kogine.command import Command
 from kogine.options import SCRIPTED, find_files, items
-from kogine.script_arguments import OwnOptions, SortedWords, WordSorter, is_option
+from kogine.script_arguments import OwnOptions, SortedWords, WordSorter
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.transform.find.accepted_options import is_option
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -19,6 +19,8 @@ from kohaku_ast.transform.find.accepted_options import (
     AcceptedOption,
     AcceptedOptions,
     accepted_options_of,
+    given_as,
+    is_option,
 )
 
 TYPE_CHECKING = False
@@ -28,20 +30,6 @@ if TYPE_CHECKING:
 
     from kohaku_ast.runner.bind import Binder
     from kohaku_ast.transform.find.option_declarations import Width
-
-
-def is_option(word: str) -> bool:
-    """Whether *word* starts like an option; a negative number and a text with blanks do not."""
-    is_dashed = len(word) > 1 and word[0] == "-"
-    return is_dashed and " " not in word.partition("=")[0] and not _is_number(word)
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
 
 
 def accepted_by(
@@ -82,44 +70,18 @@ def refuse_lost_overrides(
     typed = [*(one.target for one in command.overrides), *axes]
     if not (typed and command.argv):
         return
-    accepted = accepted_by([script], command.is_module, is_unfinished=True)
-    named = {
-        target: word
-        for word in command.argv
-        for option in _options_in(word, accepted)
-        for target in option.targets
-    }
-    if not named:
+    given = accepted_by([script], command.is_module, is_unfinished=True).given(command.argv)
+    if not given:
         return
     probes = [Override(target, None, "command line", optional=True) for target in axes]
     full = binder.full_targets([*binder.overrides, *probes])
     for name in typed:
-        argument = named.get(full.get(name, "")) or _of_module(name, named)
+        argument = given_as(name, full.get(name, ""), given)
         if argument:
             raise UsageError(
                 f"{full.get(name, name)!r} is given twice: as {name}=... and as the script's "
                 f"argument {argument!r}, which wins. Take away one of them."
             )
-
-
-def _options_in(word: str, accepted: AcceptedOptions) -> list[AcceptedOption]:
-    """The options that the argument *word* sets; ``-vn3`` sets two."""
-    found = accepted.find(word) if is_option(word) else None
-    if found is None:
-        return []
-    is_long = word[1] == "-" or any(word in one.names for one in accepted.options)
-    letters = "" if is_long else word[1:]
-    cluster = [accepted.find(f"-{letter}") for letter in letters if letter.isalpha()]
-    return [found, *(one for one in cluster if one is not None)]
-
-
-def _of_module(name: str, named: Mapping[str, str]) -> str:
-    """The argument for an option that a module of the script declares. The target ``opts.seed`` is
-    ``opts.--seed`` in full, but only the Program of the module resolves it.
-    """
-    module, dot, option = name.rpartition(".")
-    spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"
-    return named.get(spelled, "") or named.get(spelled.replace("-", "_").replace("__", "--"), "")
 
 
 AS_IS = "--as-is"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from kogine.flow_run import FlowOptions, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_sweep
 from kogine.report import explain_script_error
-from kogine.script_arguments import refuse_lost_overrides
+from kogine.script_arguments import accepted_by, refuse_lost_overrides
 from kogine.script_command import ScriptCommand, binder_of, own_axes
 
 from kohaku_ast.config.cells import is_cell
@@ -26,6 +26,7 @@ from kohaku_ast.runner.overrides import Override, place_of
 from kohaku_ast.store.record import find_runs
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.values import read
+from kohaku_ast.transform.find.accepted_options import given_as
 
 
 def sweep(
@@ -152,6 +153,7 @@ def settle_names(whole: Sweep, own: Sweep, command: ScriptCommand, binder: Binde
     _refuse_twice(own, command, full)
     dropped = list(_overridden(whole.targets, {full.get(name, name) for name in sets}, full))
     dropped += _under_a_value(whole, full)
+    dropped += _under_an_argument(whole, own, command, binder)
     dropped += _under_an_axis(whole, full)
     return whole.without(*dropped) if dropped else whole
 
@@ -187,6 +189,21 @@ def _under_a_value(whole: Sweep, full: Mapping[str, str]) -> Iterator[str]:
     for axis in whole.axes:
         above = {full.get(name, name) for name in axis.over.globals_dict}
         yield from _overridden(axis.targets, above, full)
+
+
+def _under_an_argument(
+    whole: Sweep, own: Sweep, command: ScriptCommand, binder: Binder | None
+) -> list[str]:
+    """The axes of configs for options that are among the script's arguments, which win; for an axis
+    of the command line that is an error.
+    """
+    others = [target for target in whole.targets if target not in own.targets]
+    if binder is None or not (others and command.argv):
+        return []
+    given = accepted_by(command.scripts, command.is_module, is_unfinished=True).given(command.argv)
+    probes = [Override(target, None, "", optional=True) for target in others if given]
+    full = binder.full_targets(probes)
+    return [target for target in others if given_as(target, full.get(target, ""), given)]
 
 
 def _under_an_axis(whole: Sweep, full: Mapping[str, str]) -> Iterator[str]:

@@ -6,7 +6,7 @@ in this process (inline.py, main_module.py) or sent to another one (job.py).
 
 from __future__ import annotations
 
-from kohaku_ast.errors import KogineError
+from kohaku_ast.errors import DuplicateTarget, KogineError
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.main_module import entry_call
 from kohaku_ast.runner.overrides import (
@@ -120,7 +120,29 @@ class Binder:
         request = self._request(overrides, config, names)
         for_script = self._for_script(config)
         prepared = self._prepare(request, overrides, *_call_arguments(config), for_script)
+        if config is not None and config.argv and not self.launch.argv[1:]:
+            resolved = resolved_targets(prepared.program, request)
+            # A name that the config reads itself may be the source of the argument.
+            own = {name for name, _, optional in request.targets if optional}
+            self._refuse_lost(config, {key: resolved[key] for key in resolved.keys() - own})
         return Bound(self.launch, config, prepared, names, self._argv(config), for_script)
+
+    def _refuse_lost(self, config: Config, resolved: Mapping[str, ResolvedTarget]) -> None:
+        """Raise DuplicateTarget if an argument in the ``argv`` of *config* wins over one of its
+        overrides, or of the command line: it would be lost.
+        """
+        from kohaku_ast.transform.find.accepted_options import accepted_options_of, given_as
+
+        launch = self.launch
+        accepted = accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
+        given = accepted.given(config.argv) if resolved else {}
+        for name, one in resolved.items() if given else ():
+            argument = given_as(name, _full(one), given)
+            if argument:
+                raise DuplicateTarget(
+                    f"{_full(one)!r} is given twice: as {name}=... and as the argument "
+                    f"{argument!r} in the argv of the config, which wins. Take away one of them."
+                )
 
     def request(self, config: Config | None = None) -> Request:
         """What ``bind`` compiles the script for."""

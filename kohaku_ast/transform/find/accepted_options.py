@@ -17,6 +17,8 @@ from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from kohaku_ast.transform.find.option_declarations import Width
     from kohaku_ast.transform.find.option_facts import Facts
     from kohaku_ast.transform.find.source import Source
@@ -99,6 +101,25 @@ class AcceptedOptions:
             found = self._abbreviated(name)
         return found
 
+    def given(self, argv: Iterable[str]) -> dict[str, str]:
+        """The targets whose defaults the arguments *argv* win over, each with its argument."""
+        return {
+            target: word
+            for word in argv
+            for option in self._options_in(word)
+            for target in option.targets
+        }
+
+    def _options_in(self, word: str) -> list[AcceptedOption]:
+        """The options that the argument *word* sets; ``-vn3`` sets two."""
+        found = self.find(word) if is_option(word) else None
+        if found is None:
+            return []
+        is_long = word[1] == "-" or any(word in one.names for one in self.options)
+        letters = "" if is_long else word[1:]
+        cluster = [self.find(f"-{letter}") for letter in letters if letter.isalpha()]
+        return [found, *(one for one in cluster if one is not None)]
+
     def _clustered(self, word: str) -> AcceptedOption | None:
         """The option that the last letters of ``-vx3`` belong to."""
         if word[:2] in ("--", "-"):
@@ -144,6 +165,32 @@ def _merge(name: str, first: AcceptedOption, other: AcceptedOption) -> AcceptedO
         first.is_abbreviated or other.is_abbreviated,
         first.has_paths or other.has_paths,
     )
+
+
+def is_option(word: str) -> bool:
+    """Whether *word* starts like an option; a negative number and a text with blanks do not."""
+    is_dashed = len(word) > 1 and word[0] == "-"
+    return is_dashed and " " not in word.partition("=")[0] and not _is_number(word)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return not word[1:2].isalpha()  # `-inf` and `-nan` look like clusters of letters
+
+
+def given_as(name: str, full: str, given: Mapping[str, str]) -> str:
+    """The argument in *given* that wins over an override of *name*, *full* in full; else empty.
+
+    An option of a module of the script, ``opts.seed``, is ``opts.--seed`` in full, but only the
+    Program of the module resolves it.
+    """
+    module, dot, option = name.rpartition(".")
+    spelled = f"{module}{dot}--{option.lstrip('-').replace('_', '-')}"
+    names = (full, spelled, spelled.replace("-", "_").replace("__", "--"))
+    return next((given[one] for one in names if one in given), "")
 
 
 NO_OPTIONS = AcceptedOptions(False, ())
