@@ -14,6 +14,8 @@ from kohaku_ast.transform.edit.value_text import LiteralError, literal
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import join_path
+from kohaku_ast.value_types import core
+
 
 _RESERVED = {"_args", "_kwargs", "_argv", "_metadata", "_sweep", "_outputs", "_overrides"}
 _OBJECT = "_target_"
@@ -82,7 +84,7 @@ class _Writer:
         if value == MISSING:
             raise NotPlainError(f"must be given ({MISSING})")
         match = self.matched.get(key)
-        reading = match.reading if isinstance(match, Parameter) else ("any",)
+        reading = core(match.reading) if isinstance(match, Parameter) else ("any",)
         text = _value_text(value, key, self.name_of)
         if reading[0] == "tuple" and isinstance(value, list):
             return f"({text[1:-1]}{',' * (len(value) == 1)})"
@@ -166,8 +168,8 @@ class _Writer:
         if key in self.axes:
             return "swept below"
         if isinstance(match, Parameter):
-            if match.reading[0] == "enum":
-                return self.leave(leaf, f"{match.short}: a member of {match.reading[1]}")
+            if core(match.reading)[0] == "enum":
+                return self.leave(leaf, f"{match.short}: a member of {core(match.reading)[1]}")
             return ""
         if match and key not in self.private:
             self.leave(leaf, f"{'.'.join(key)}: {match}")
@@ -211,7 +213,7 @@ def _joined(tree: Branch, script: Inspection | None) -> dict[Key, Leaf]:
     leaves = dict(tree.leaves())
     if script is None:
         return leaves
-    dicts = {one.target: one for one in script.parameters if one.reading[0] == "dict"}
+    dicts = {one.target: one for one in script.parameters if core(one.reading)[0] == "dict"}
     own = {one.target for one in script.parameters}
     for path, branch in _branches(tree, ()):
         target = join_path(path)

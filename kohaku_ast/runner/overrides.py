@@ -168,10 +168,11 @@ def make_request(
 
 
 def _text_kind(one: Override) -> bool | str:
-    """Whether the value of *one* is text, and the word if it may mean None: ``Mode["FAST"]`` and
-    ``np.array([1])`` take a text, but None takes their place.
+    """Whether the value of *one* is text, ``"cell"`` for one of a file, and the word if it may mean
+    None: ``Mode["FAST"]`` and ``np.array([1])`` take a text, but None takes their place.
     """
-    return one.is_text and not one.as_is and (none_word(one.value) or True)
+    is_text = one.is_text and not one.as_is
+    return is_text and (none_word(one.value) or ("cell" if is_cell(one.value) else True))
 
 
 def _above_calls(overrides: Sequence[Override]) -> tuple[str, ...]:

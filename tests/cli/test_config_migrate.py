@@ -55,7 +55,7 @@ def test_options_of_a_script(tmp_path: Path) -> None:
             "--lr": 0.1,  # step size
             "--num-steps": 10 * 2,
             "--amp": False,
-            "--no-report": True,
+            "--report": True,
             "--resume": None,
             # "--name": ...,  # [required]
             # "--later": LATER,  # [derived from LATER]

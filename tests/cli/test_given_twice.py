@@ -105,6 +105,15 @@ def test_the_argument_wins(tmp_path: Path, words: str, argv: str) -> None:
     assert (got.status, got.stdout.count("Namespace")) == (0, 1)
 
 
+@pytest.mark.parametrize("config", ["c.py", "c.yaml"])
+def test_a_config_names_the_attribute_of_a_flag_for_off(tmp_path: Path, config: str) -> None:
+    (tmp_path / "c.py").write_text("_overrides = {'--no-cache': True}\n")
+    (tmp_path / "c.yaml").write_text("--no-cache: yes\n")
+    got = run(tmp_path, ARGPARSE, "--config", config)
+    assert (got.status, got.stdout) == (2, "")
+    assert "gives 'cache' the value False: override '--cache'" in got.stderr
+
+
 def test_a_workflow_refuses_it_too(tmp_path: Path) -> None:
     run(tmp_path, ARGPARSE)
     got = run_kogine(

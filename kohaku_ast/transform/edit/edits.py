@@ -34,7 +34,7 @@ from kohaku_ast.transform.find.calls import (
 from kohaku_ast.transform.find.parameters import Parameter, find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
-from kohaku_ast.transform.find.targets import Targets, module_parameter
+from kohaku_ast.transform.find.targets import Targets, is_negated, module_parameter
 from kohaku_ast.transform.program.program import Request
 from kohaku_ast.value_types import core, none_fits
 
@@ -92,7 +92,7 @@ def plan_edits(
     _refuse_added(source, request.added)
     targets = Targets(source, parameters)
     resolved = tuple(
-        _resolve(source, targets, name, optional) for name, _, optional in request.targets
+        _resolve(source, targets, name, kind, optional) for name, kind, optional in request.targets
     )
     overridden = {
         one.target: (one, is_text_value(kind, one))
@@ -136,9 +136,17 @@ def _refuse_added(source: Source, names: tuple[str, ...]) -> None:
             )
 
 
-def _resolve(source: Source, targets: Targets, name: str, optional: bool) -> Parameter | None:
+def _resolve(
+    source: Source, targets: Targets, name: str, kind: bool | str, optional: bool
+) -> Parameter | None:
     try:
-        return module_parameter(source, targets, name) or targets.resolve(name)
+        found = module_parameter(source, targets, name) or targets.resolve(name)
+        if kind is not True and is_negated(found):
+            raise RefusedTarget(
+                f"{source.filename.rpartition('/')[2]}:{found.line}: {name!r} is a flag that gives "
+                f"{found.target.lstrip('-')!r} the value False: override {found.target!r}"
+            )
+        return found
     except (UnknownTarget, AmbiguousTarget, RefusedTarget) as error:
         if optional and isinstance(error, UnknownTarget):
             return None

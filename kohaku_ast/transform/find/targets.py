@@ -329,10 +329,19 @@ def _preferred(fitting: list[Parameter]) -> list[Parameter]:
 def negated(parameter: Parameter) -> Parameter:
     """The same parameter by the flag that switches it off: ``--no-cache=yes`` is ``cache=no``."""
     sites = (
-        replace(one, template="(not {})") if one.template == "{}" else one
-        for one in parameter.sites
+        replace(one, template=_NOT) if one.template == "{}" else one for one in parameter.sites
     )
     return replace(parameter, reading=("bool",), sites=tuple(sites))
+
+
+_NOT = "(not {})"
+
+
+def is_negated(parameter: Parameter) -> bool:
+    """Whether ``negated`` has made it. A config must not use it: the value would be read as that of
+    the attribute, in another sense.
+    """
+    return any(one.template == _NOT for one in parameter.sites)
 
 
 def _is_closed(definition: Definition) -> bool:

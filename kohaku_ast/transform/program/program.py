@@ -149,9 +149,9 @@ class Request:
         added: tuple[str, ...] = (),
         above: tuple[str, ...] = (),
     ) -> None:
-        #: Each target as the user wrote it, whether its value came as text (``None``, ``none`` or
-        #: ``null`` if it is that word), and whether the script may lack it (a name that a config
-        #: has for its own use).
+        #: Each target as the user wrote it, whether its value came as text (``"cell"`` if from a
+        #: file; ``None``, ``none`` or ``null`` if it is that word), and whether the script may lack
+        #: it (a name that a config has for its own use).
         self.targets = targets
         #: The keywords, and the number of positional arguments, of the call that starts the
         #: program.
