@@ -47,7 +47,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5500),
     "kohaku_ast.runner": (24, 6300),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (39, 9700),
+    "kohaku_ast.transform": (39, 9800),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 
