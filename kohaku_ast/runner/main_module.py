@@ -248,11 +248,20 @@ def unused_messages(prepared: Prepared) -> list[str]:
         file = os.path.basename(path)
         lost = sorted(given.unused(), key=lambda one: one[1])
         unused += [(prefix + target, line, file) for target, line in lost]
-        for target, similar in given.findings.created.items():
-            hint = f". Did you mean {prefix + similar!r}?" if similar else ""
+        replaced = given.replaced()
+        for target, numbers in replaced.items():
+            lines = " or ".join(map(str, numbers))
             messages.append(
-                f"override {prefix + target!r} set a name that was not there before in {file}{hint}"
+                f"override {prefix + target!r} was replaced: line {lines} of {file} stores another "
+                "value there"
             )
+        for target, similar in given.findings.created.items():
+            if target not in replaced:
+                hint = f". Did you mean {prefix + similar!r}?" if similar else ""
+                messages.append(
+                    f"override {prefix + target!r} set a name that was not there before in "
+                    f"{file}{hint}"
+                )
     if prepared.failed and len(unused) > 1:
         listed = ", ".join(f"{target!r} ({file}:{line})" for target, line, file in unused)
         return [*messages, f"overrides were not used, since the script failed before: {listed}"]

@@ -270,3 +270,28 @@ CASES += [
         """, ("C.day=2021-03-04", "C.money=0.70", "C.out=y"), ("date(2020, 1, 2)", "date(2021, 3, 4)"), ('Decimal("0.1")', 'Decimal("0.70")'),
          ('Path("x")', 'Path("y")')),
 ]
+
+LATER = """
+    import sys, types
+    def load(): return types.SimpleNamespace(lr=0.1, n=1, d={"k": 1})
+    cfg = load()
+    cfg.n = cfg.n + 1
+    for i in range(2):
+        cfg.d["k"] += 1
+    def change(): cfg.d["k"] = 7
+    change()
+    if sys.argv[1:]:
+        cfg.lr = float("0.7")
+    cfg.d["new"] = sys.maxsize
+    print(cfg)
+    """
+
+CASES += [
+    case("a later line replaces it", LATER, "cfg.lr=5", ("cfg = load()", "cfg = load(); cfg.lr = 5.0"), argv=("x",),
+         warned=("cfg.lr",), same=True),
+    case("a later line that does not run", LATER, "cfg.lr=5", ("cfg = load()", "cfg = load(); cfg.lr = 5.0")),
+    case("a later line stores a name that was not there", LATER, "cfg.d.new=5", ("cfg = load()", "cfg = load(); cfg.d['new'] = 5"),
+         warned=("cfg.d.new",), same=True),
+    case("what is made from the old value, and what a function does, is logic", LATER, ("cfg.n=5", "cfg.d.k=6"),
+         ("cfg = load()", "cfg = load(); cfg.n = 5; cfg.d['k'] = 6")),
+]

@@ -91,6 +91,8 @@ class Parameter:
     path: tuple[Step, ...] = ()
     #: For a parameter of an imported module: the module, its file, the target in it.
     module: tuple[str, str, str] | None = None
+    #: For a path: the lines below that store another value there.
+    later: tuple[int, ...] = ()
 
 
 def find_parameters(source: Source) -> list[Parameter]:

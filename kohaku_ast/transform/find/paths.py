@@ -209,3 +209,47 @@ def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
         for keyword in value.keywords:
             if keyword.arg:
                 yield keyword.arg, keyword.value
+
+
+_APART = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While)
+
+
+def later_stores(tree: ast.Module, path: tuple[Step, ...], line: int) -> tuple[int, ...]:
+    """The lines at which statements after *line*, in its scope, store another value at *path* than
+    one made from the old value. A loop does not count: what it stores is the program's logic.
+    """
+    found = []
+    for node in _statements_beside(tree, line):
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+        if node.lineno <= line or value is None:
+            continue
+        reads = any(_steps_of(inner) == path for inner in ast.walk(value))
+        if not reads and any(_steps_of(target) == path for target in targets):
+            found.append(node.lineno)
+    return tuple(found)
+
+
+def _statements_beside(node: ast.AST, line: int) -> Iterator[ast.stmt]:
+    """Every statement below *node* that does not stand in a scope or a loop without *line*."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt):
+            if isinstance(child, _APART) and not child.lineno <= line <= (child.end_lineno or 0):
+                continue
+            yield child
+        if not isinstance(child, ast.expr):
+            yield from _statements_beside(child, line)
+
+
+def _steps_of(node: ast.AST | None) -> tuple[Step, ...]:
+    """``cfg.opt["lr"]`` -> ``("cfg", "opt", "lr")``; empty for what is no such chain."""
+    steps: list[Step] = []
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        key: object = node.attr if isinstance(node, ast.Attribute) else None
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            key = node.slice.value
+        if not isinstance(key, (str, int)):
+            return ()
+        steps.append(key)
+        node = node.value
+    return (node.id, *reversed(steps)) if isinstance(node, ast.Name) else ()

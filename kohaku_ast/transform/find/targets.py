@@ -44,6 +44,7 @@ from kohaku_ast.transform.find.paths import (
     is_closed,
     join_path,
     last_name,
+    later_stores,
     split_default,
     split_path,
 )
@@ -252,10 +253,12 @@ class Targets:
         for one in open_ones:
             self.refuse_unreadable(target, owner, one)
         in_class = owner.kind == "class attribute"
+        first = open_ones[0]
+        later = later_stores(self.source.tree, (first.name, *rest), first.line)
         return replace(
             owner, target=target, kind="entry", default="", reading=("below",), definitions=(),
             line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
-            sites=tuple(path_site(one, in_class) for one in open_ones), path=rest,
+            sites=tuple(path_site(one, in_class) for one in open_ones), path=rest, later=later,
         )  # fmt: skip
 
     def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from kohaku_ast.errors import KogineError
-    from kohaku_ast.transform.program.program import Program
+    from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
@@ -130,7 +130,7 @@ class BoundProgram:
         self.values = {target: as_value(original(value)) for target, value in values.items()}
         self.capture = Capture()
         self.findings = Findings()
-        paths = {one.target: one.path for one in program.meant if one and one.path}
+        paths = {one.target: one for one in program.meant if one and one.path}
         self._sites: list[_Site] = []
         self._constants: dict[bytes, object] = {CAPTURE: self.capture, **_FIELDS}
         groups: dict[bytes, _Site] = {}
@@ -141,16 +141,16 @@ class BoundProgram:
             self._constants[placeholder("value", number)] = site
             self._constants[placeholder("fresh", number)] = maker
             if target in paths:
-                setter = self._setter(target, paths[target], line, value)
+                setter = self._setter(paths[target], line, value)
                 self._constants[placeholder("setter", number)] = setter
 
-    def _setter(self, target: str, path: tuple[str | int, ...], line: int, value: object) -> object:
+    def _setter(self, target: ResolvedTarget, line: int, value: object) -> object:
         # Here: most runs have no such path.
         from kohaku_ast.transform.program.path_setter import PathSetter
 
         place = f"{basename(self.program.filename)}:{line}"
         texts = value if is_read_later(value) else None
-        return PathSetter(target, path, place, self.findings, texts)  # type: ignore[arg-type]
+        return PathSetter(target, place, self.findings, texts)  # type: ignore[arg-type]
 
     def codes(self, role: str = "") -> list[CodeType]:
         """The code of the Program with the values in it; with *role*, only the segments that
@@ -158,6 +158,14 @@ class BoundProgram:
         """
         segments = self.program.segments
         return [fill(code, self._constants) for own, code in segments if role in ("", own)]
+
+    def replaced(self) -> dict[str, tuple[int, ...]]:
+        """Each target below an object whose value the script has replaced -> the lines that store
+        another one.
+        """
+        lines = {one.target: one.later for one in self.program.meant if one}
+        kept = self.findings.kept.items()
+        return {target: lines[target] for target, (get, value) in kept if get() is not value}
 
     def unused(self) -> list[tuple[str, int]]:
         """Target and first line of each override of which no definition ran."""

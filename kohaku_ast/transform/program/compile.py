@@ -140,7 +140,9 @@ def _resolved(one: Parameter, kind: bool | str) -> ResolvedTarget:
     # values are [1, 2] and np.array([1, 2]).
     is_plain = core(one.reading)[0] != "call" or is_text_value(kind, one)
     reading = one.reading if is_plain else ("optional", ("any",))
-    return ResolvedTarget(one.target, reading, one.line, one.default, one.path, one.module)
+    return ResolvedTarget(
+        one.target, reading, one.line, one.default, one.path, one.module, one.later
+    )
 
 
 def _plain_warnings(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.transform.program.program import Findings
+    from kohaku_ast.transform.program.program import Findings, ResolvedTarget
 
     Step = str | int
 
@@ -37,8 +37,7 @@ class PathSetter:
 
     def __init__(
         self,
-        target: str,
-        path: tuple[Step, ...],
+        resolved: ResolvedTarget,
         place: str,
         findings: Findings,
         texts: Mapping[str, object] | None,
@@ -46,7 +45,8 @@ class PathSetter:
         """*place* is file and line, for messages. *texts*, for a value that came as text, is what
         ``read_every`` made of it: what it is for each type.
         """
-        self.target, self.path, self.place = target, path, place
+        self.target, self.path, self.place = resolved.target, resolved.path, place
+        self.may_be_replaced = bool(resolved.later)
         self.findings, self.texts = findings, texts
 
     @hidden
@@ -74,6 +74,9 @@ class PathSetter:
         for owner, step in zip(reversed(owners), reversed(self.path)):
             copy = partial(_changed_copy, owner, step)
             if not is_fixed(owner):
+                if self.may_be_replaced:
+                    get = partial(_value_at, owner, step)
+                    self.findings.kept[self.target] = get, value
                 setting = (setitem if is_item(owner, step) else setattr, owner, step, value)
                 return _calling(*setting, result=owners[0])
             try:
@@ -149,6 +152,13 @@ class PathSetter:
             if self.findings.prints:
                 _print(f"kogine: error: {error}\n")
         return _again(partial(_exit, 2))
+
+
+def _value_at(owner: Any, step: Step) -> object:
+    try:
+        return owner[step] if is_item(owner, step) else getattr(owner, str(step))
+    except Exception:
+        return _value_at  # gone: another object than the one that was set
 
 
 def _again(call: Callable[[], object]) -> Callable[[], object]:

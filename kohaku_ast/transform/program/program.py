@@ -13,6 +13,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
     from typing import Any, TypeAlias
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 4
+FORMAT = 5
 """The version of the stored form; it grows with each change."""
 
 
@@ -51,7 +52,7 @@ def placeholder(kind: str, number: int = 0) -> bytes:
 class ResolvedTarget:
     """The parameter that a target of a Request means."""
 
-    __slots__ = ("default", "line", "module", "path", "reading", "target")
+    __slots__ = ("default", "later", "line", "module", "path", "reading", "target")
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class ResolvedTarget:
         default: str,
         path: tuple[str | int, ...],
         module: tuple[str, str, str] | None,
+        later: tuple[int, ...] = (),
     ) -> None:
         #: The parameter's full target.
         self.target = target
@@ -71,6 +73,8 @@ class ResolvedTarget:
         self.default = default
         #: Steps below the bound name that only the running script can follow.
         self.path = path
+        #: The lines that store another value at this path, after it is set.
+        self.later = later
         #: For a parameter of an imported module: the module, its file, the target in it.
         self.module = module
 
@@ -176,11 +180,13 @@ class Request:
 class Findings:
     """What the paths below objects met that only the running script makes."""
 
-    __slots__ = ("created", "prints", "stopped")
+    __slots__ = ("created", "kept", "prints", "stopped")
 
     def __init__(self) -> None:
         #: Each target whose attribute or key did not exist before, with a similar one or "".
         self.created: dict[str, str] = {}
+        #: Each target that a later line may replace -> what reads its value, and the value set.
+        self.kept: dict[str, tuple[Callable[[], object], object]] = {}
         #: The error that has ended the run, or None.
         self.stopped: KogineError | None = None
         #: Whether that error is printed where it ends the run; else who runs the script raises it.
