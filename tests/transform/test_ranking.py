@@ -211,6 +211,7 @@ def test_a_comment_above_a_run_heads_it(text: str, expected: dict[str, str]) -> 
         pytest.param("# number of epochs\nepochs = 1\nwd = 2", {"epochs": "number of epochs", "wd": ""}, id="the name and more"),
         pytest.param("# a b\nlr = 1\n# c d\nwd = 2", {"lr": "a b", "wd": "c d"}, id="each its own"),
         pytest.param("# the rate\nlr = 1\nprint()", {"lr": "the rate"}, id="a call below"),
+        pytest.param("lr = 1\nprint()\n# too fast\nlr = 0.1\nwd = 2", {"lr": "", "wd": ""}, id="above a change"),
     ],
 )  # fmt: skip
 def test_a_comment_above_one_definition_is_its_help(text: str, expected: dict[str, str]) -> None:

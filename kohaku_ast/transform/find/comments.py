@@ -197,17 +197,25 @@ _Run = list[tuple[str, int, int]]
 
 def _runs(tree: ast.Module) -> Iterator[_Run]:
     """Every two or more definitions, entries or arguments without a blank line or a comment
-    between them.
+    between them. The first of them is new: a comment above another one is about its change.
     """
     for node in ast.walk(tree):
         for rows in _rows(node):
-            run: _Run = []
-            for row in rows:
-                if run and (row is None or row[1] != run[-1][2] + 1):
-                    yield from [run] if len(run) > 1 else []
-                    run = []
-                run += [row] if row else []
-            yield from [run] if len(run) > 1 else []
+            known: set[str] = set()
+            for run in _unbroken(rows):
+                if len(run) > 1 and run[0][0] not in known:
+                    yield run
+                known |= {name for name, _, _ in run}
+
+
+def _unbroken(rows: list[tuple[str, int, int] | None]) -> Iterator[_Run]:
+    run: _Run = []
+    for row in rows:
+        if run and (row is None or row[1] != run[-1][2] + 1):
+            yield run
+            run = []
+        run += [row] if row else []
+    yield run
 
 
 def _rows(node: ast.AST) -> Iterator[list[tuple[str, int, int] | None]]:
