@@ -312,7 +312,8 @@ def _places(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iterat
     if name in printed and only is not None and _is_rounded(printed[name], only):
         yield only  # printed with fewer digits
     yield printed.get(name)
-    yield only
+    is_status = type(value) is int and value == 0  # of `sys.exit(main())`
+    yield None if is_status and (printed or not outcome.log) else only
 
 
 def _is_rounded(printed: float, number: float) -> bool:

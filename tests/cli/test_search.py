@@ -150,7 +150,7 @@ def test_a_mistyped_printed_number_shows_those_that_were_printed(folder: Path) -
     words = ("--search", "optuna", "-n", "9", "--workers", "2", "--minimize", "valloss")
     done = searched(folder, "--sweep", "x=0.1,0.2", *words)
     assert done.status == 2
-    assert "prints the numbers train_loss, val_loss" in done.stderr
+    assert "prints the numbers epoch, train_loss, val_loss" in done.stderr
     assert "Did you mean 'val_loss'?" in done.stderr
     assert "9 runs" not in done.stderr
 
