@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -210,8 +211,60 @@ def test_a_flow_prints_its_summary_and_leaves_nothing_behind(
         assert process.wait() == 130, errors
     assert ours(errors) == []
     assert "1 run: 1 interrupted" in errors
+    left = 1 if name == "sequential" else 2
+    assert f"; {left} not started\n" in errors
+    assert errors.splitlines()[-1].startswith("go on with: kogine ")
     assert [one.status for one in records(tmp_path)] == ["interrupted"]
     wait_for(lambda: None if left_of(tmp_path) else True)
+
+
+STOPS = """\
+import pathlib, time
+n = 0
+mark = pathlib.Path("mark")
+if n > 1 and not mark.exists():
+    mark.touch()
+    time.sleep(600)
+print("n is", n)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        pytest.param(["run", "stops.py", "--sweep", "n=1,2,3"], "n is 2\nn is 3\n", id="sweep"),
+        pytest.param(
+            ["run", "--sweep", "n=1,2,3", "--mode", "inline", "stops.py"],
+            "n is 2\nn is 3\n", id="inline",
+        ),
+        pytest.param(
+            ["workflow", "sequential", "small.py", "stops.py", "n=2"], "n is 2\n", id="workflow"
+        ),
+        pytest.param(
+            ["run", "stops.py", "--sweep", "n=randint:2:9", "-n", "2", "--", "a"], "", id="draws"
+        ),
+    ],
+)  # fmt: skip
+def test_the_last_line_is_the_command_that_goes_on(
+    folder: Path, words: list[str], left: str
+) -> None:
+    (folder / "stops.py").write_text(STOPS)
+    with under_way(folder, [*KOGINE, *words]) as process:
+        assert process.stderr is not None
+        wait_for(lambda: (folder / "mark").exists() or None)
+        press(process, 1)
+        errors = process.stderr.read()
+        assert process.wait() == 130, errors
+    command = shlex.split(errors.splitlines()[-1].removeprefix("go on with: kogine "))
+    done = run_kogine(folder, *command)
+    assert done.status == 0, done.stderr
+    if left:
+        assert done.stdout == left
+        assert "skipped 1 that succeeded before" in done.stderr
+    else:  # the same draws, by the seed
+        drawn = [one.label for one in records(folder) if one.status == "interrupted"]
+        assert "--seed" in command
+        assert f"n is {drawn[0].removeprefix('n=')}\n" in done.stdout
 
 
 @pytest.mark.parametrize("name", FLOWS)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Script, Sequential, Sweep
+from kohaku_ast.flow.signals import Interrupts
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.spawn import SpawnedRun
@@ -317,6 +318,20 @@ def test_a_script_in_this_process_may_interrupt_its_children(folder: Path) -> No
         shown = terminal.read()
         assert terminal.process.wait(60) == 0, shown
     assert statuses(folder) == [("succeeded", 0)] * 2
+
+
+def test_one_that_comes_before_a_script_starts_is_for_the_script() -> None:
+    woken: list[int] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Interrupts(lambda: woken.append(1)) as interrupts:
+            signal.raise_signal(signal.SIGINT)
+            assert woken == [1]
+            with pytest.raises(KeyboardInterrupt):
+                interrupts.lend(lambda: 1)
+            assert interrupts.lend(lambda: 2) == 2  # its exit functions, once it has had it
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_handlers_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
