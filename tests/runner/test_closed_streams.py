@@ -109,7 +109,7 @@ LOUD = "n = 1\nfor i in range(300):\n    print('line', n, i)\n"
         pytest.param(["run", "--inspect", "many.py"], id="inspect"),
         pytest.param(["config", "show", "many.py"], id="config show"),
         pytest.param(["run", "s.py", "--sweep", "n=range:0:40", "--mode", "inline"], id="inline"),
-        pytest.param(["run", "s.py", "--sweep", "n=range:0:40", "--mode", "warm"], id="warm"),
+        pytest.param(["run", "s.py", "--sweep", "n=range:0:40"], id="auto"),
         pytest.param(["run", "s.py", "--sweep", "n=range:0:40", "--json"], id="json"),
     ],
 )
