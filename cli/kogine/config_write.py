@@ -11,7 +11,7 @@ from collections.abc import Callable
 from kogine.report import Output
 from kogine.script_command import inspect_script
 
-from kohaku_ast.config.template import config_text
+from kohaku_ast.config.template import config_text, data_text
 from kohaku_ast.errors import UsageError
 from kohaku_ast.migrate.migration import Migrated
 from kohaku_ast.transform.find.inspection import Inspection
@@ -24,7 +24,9 @@ def start_init(script: str, output: Output, everything: bool) -> Callable[[], in
     found = inspect_script(script)
     name = shlex.quote(output.path) if output.path else "THIS_FILE"
     listed = found.listed(everything)
-    text = config_text(found, listed, shlex.quote(script), name)
+    ending = os.path.splitext(output.path or "")[1].lower()
+    write = data_text if ending in (*_YAML, ".toml") else config_text
+    text = write(found, listed, shlex.quote(script), name)
     return output.deliver(_encoded(text), script)
 
 

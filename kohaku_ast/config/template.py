@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
+from kohaku_ast.config.config import same
+from kohaku_ast.config.text_values import TextValueError, parse_cell
 from kohaku_ast.errors import visible
 from kohaku_ast.transform.edit.value_text import (
     expression,
@@ -19,6 +23,7 @@ from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.entrypoints import Reachability
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.value_types import Reading, core, describe
 
 
 def config_text(
@@ -203,3 +208,98 @@ def _row(line: ConfigLine, shape: str) -> list[str]:
     if len(rows) == 1 and len(rows[0]) + len(note) + 8 <= _LONGEST:
         return [f"{rows[0]}  # {note}"]
     return [f"# {note}", *rows]
+
+
+# --- the same in a data file ---------------------------------------------------------------------
+
+
+def data_text(
+    inspection: Inspection, parameters: Sequence[Parameter], script: str, name: str
+) -> str:
+    """As ``config_text``, in YAML, TOML or JSON by the ending of *name*; JSON has no comments.
+
+    A value that the format lacks, or that would be read as another one, is commented out.
+    """
+    form = name.strip("'").rpartition(".")[2].lower().replace("yml", "yaml")
+    readings = {one.target: one.reading for one in parameters}
+    lines = [
+        _as_data(one, readings.get(one.target, ("any",)), form)
+        for one in config_lines(inspection, parameters)[1]
+    ]
+    if form == "json":
+        pairs = [f"  {_data(one.target, form)}: {one.text}" for one in lines if not one.reason]
+        return "{\n" + ",\n".join(pairs) + "\n}\n"
+    heading = f"# Values of {script}. Edit, then: kogine run {script} --config {name}"
+    shape = "{name}: {value}" if form == "yaml" else "{name} = {value}"
+    # A key that starts with an underscore is no target: such targets stand in _overrides.
+    private = [one for one in lines if one.target.startswith("_")]
+    rows = _rows([_with_key(one, form) for one in lines if one not in private], shape, "")
+    if private:
+        rows += ["", "_overrides:" if form == "yaml" else "[_overrides]"]
+        rows += _rows([_with_key(one, form) for one in private], shape, "  " * (form == "yaml"))
+    return "\n".join([visible(heading), *rows]) + "\n"
+
+
+def _with_key(line: ConfigLine, form: str) -> ConfigLine:
+    is_word = line.target.isascii() and line.target.replace("_", "").isalnum()
+    is_text = isinstance(native(CellText(line.target)), str)
+    return line if is_word and is_text else replace(line, target=_data(line.target, form))
+
+
+def _as_data(line: ConfigLine, reading: Reading, form: str) -> ConfigLine:
+    """*line* with its value in *form*; commented out if the value has none there."""
+    try:
+        value, is_argument = _plain_value(line.text, core(reading))
+        text = _data(value, form)
+    except (ValueError, TypeError, SyntaxError):
+        return replace(line, reason=line.reason or f"no form in {form.upper()}")
+    return replace(
+        line, text=text, reason=line.reason or ("" if is_argument else _misread(value, reading))
+    )
+
+
+def _misread(value: object, reading: Reading) -> str:
+    """Why *value* cannot stand in a data file; empty if it is read as itself."""
+    try:
+        is_same = same(parse_cell(_cell_of(value), reading), value)
+    except TextValueError:
+        is_same = False
+    return "" if is_same else f"would be read as {describe(reading)}"
+
+
+def _plain_value(text: str, reading: Reading) -> tuple[object, bool]:
+    """The value of *text*; of ``Path("x")`` and other calls the argument, and True."""
+    node = ast.parse(text.strip(), mode="eval").body
+    if not isinstance(node, ast.Call):
+        return ast.literal_eval(node), False
+    is_single = reading[0] == "path" or (reading[0] == "call" and not reading[2].endswith("*"))
+    arguments = [*node.args, *(one.value for one in node.keywords)]
+    if not is_single or len(arguments) != 1:
+        raise ValueError
+    return ast.literal_eval(arguments[0]), True
+
+
+def _data(value: object, form: str) -> str:
+    """*value* as YAML, TOML or JSON write it; ValueError for one that they do not have."""
+    if isinstance(value, (bool, str)) or (value is None and form != "toml"):
+        return json.dumps(value, ensure_ascii=False)
+    if type(value) in (int, float):
+        return json.dumps(value) if form == "json" else repr(value)
+    if isinstance(value, (list, tuple, set)):
+        return f"[{', '.join([_data(one, form) for one in value])}]"
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        equals = " = " if form == "toml" else ": "
+        pairs = [f"{_data(key, form)}{equals}{_data(one, form)}" for key, one in value.items()]
+        return f"{{{', '.join(pairs)}}}"
+    raise ValueError(value)
+
+
+def _cell_of(value: object) -> Cell:
+    """The cell that the text of *value* is read as."""
+    if isinstance(value, (list, tuple, set)):
+        return CellList([_cell_of(one) for one in value])
+    if isinstance(value, dict):
+        return CellMap({key: _cell_of(one) for key, one in value.items()})
+    if isinstance(value, str):
+        return CellText(value, is_quoted=True)
+    return CellText("null" if value is None else str(value), is_null=value is None)

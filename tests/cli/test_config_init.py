@@ -83,6 +83,69 @@ def test_the_written_config_changes_nothing(script: str, tmp_path: Path) -> None
     assert config(tmp_path, "check", path, "--config", "cfg.py").status == 0
 
 
+VALUES = """
+import datetime
+from decimal import Decimal
+from pathlib import Path
+
+lr = 1e-5  # step size
+name = "a: b # c"
+flag, none, far, big = True, None, float("inf"), 1e300
+betas = (0.9, 0.999)
+pairs = ((1, 2), (3, 4))
+opt = {"name": "sgd", "x": None, "on": "yes"}
+table = {1: "a"}
+out = Path("runs")
+step = Decimal("0.10")
+day = datetime.date(2020, 1, 2)
+wait = datetime.timedelta(days=1)
+raw = b"x"
+on = "1e3"
+n = "007"
+_hidden = 3
+lines = [
+    "a",
+    'b"c',
+]
+
+
+class Args:
+    depth: int = 3
+    names: tuple = ("a", "b")
+
+
+def main(epochs=5, size: float = 1):
+    print({k: v for k, v in globals().items() if k.islower() and not k.startswith("__")})
+    print(Args.depth, Args.names, epochs, size)
+
+
+del main.__globals__["datetime"]
+main()
+"""
+
+
+@pytest.mark.parametrize("form", ["yaml", "yml", "toml", "json"])
+def test_a_data_file_changes_nothing(form: str, tmp_path: Path) -> None:
+    script = VALUES.replace("k.islower()", "k.islower() and k != 'main'")
+    write(tmp_path, {"train.py": script})
+    assert config(tmp_path, "init", "train.py", "-o", f"c.{form}") == Finished(0, "", "")
+    plain = run_kogine(tmp_path, "run", "train.py")
+    assert plain.status == 0, plain
+    assert run_kogine(tmp_path, "run", "train.py", "--config", f"c.{form}") == plain
+    assert config(tmp_path, "check", "train.py", "--config", f"c.{form}").status == 0
+    written = (tmp_path / f"c.{form}").read_text()
+    assert all(word in written for word in ("a: b # c", "1e-05", "0.10", "_hidden", "Args.depth"))
+
+
+@pytest.mark.parametrize("form", ["yaml", "toml", "json"])
+def test_an_edit_of_the_data_file_is_in_force(form: str, tmp_path: Path) -> None:
+    write(tmp_path, {"train.py": "lr = 0.1  # step\nbig = None\n\nprint(lr, big)\n"})
+    config(tmp_path, "init", "train.py", "-o", f"c.{form}")
+    file = tmp_path / f"c.{form}"
+    file.write_text(file.read_text().replace("0.1", "0.5"))
+    assert run_kogine(tmp_path, "run", "train.py", "--config", file.name).stdout == "0.5 None\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
