@@ -207,17 +207,17 @@ class Binder:
         by_module = _by_module(program, request, overrides)
         values = read_values(program, request, overrides, args, kwargs)
         modules = {
-            name: (file, self._prepare_module(file, aimed, for_script))
+            name: (file, self._prepare_module(file, aimed, for_script, program.is_pure))
             for (name, file), aimed in by_module.items()
         }
         return Prepared(BoundProgram(program, for_script(values)), modules)
 
     def _prepare_module(
-        self, file: str, overrides: list[Override], for_script: ForScript
+        self, file: str, overrides: list[Override], for_script: ForScript, is_pure: bool
     ) -> BoundProgram:
         request = make_request(overrides)
         program = self.programs.load_module(file, request)
-        return BoundProgram(program, for_script(read_values(program, request, overrides)))
+        return BoundProgram(program, for_script(read_values(program, request, overrides)), is_pure)
 
     def _for_script(self, config: Config | None) -> ForScript:
         """Pickles the values that refer to modules which the script imports too."""

@@ -41,13 +41,16 @@ _MAIN_KEYS = ("init_main_from_name", "init_main_from_path")
 class Inheritance:
     """What a child needs to run the script with its parent's overrides."""
 
-    __slots__ = ("main", "modules")
+    __slots__ = ("main", "modules", "note")
 
     def __init__(
         self,
         main: tuple[Program, Mapping[str, object]],
         modules: Mapping[str, tuple[str, Program, Mapping[str, object]]],
+        note: Callable[[], object] = lambda: None,
     ) -> None:
+        """*note* is called when a child gets it."""
+        self.note = note
         #: The script's Program and values.
         self.main = main
         #: Module name -> its file, Program and values.
@@ -57,6 +60,7 @@ class Inheritance:
         """Bytes for the child. cloudpickle: values may be lambdas or belong to ``__main__``."""
         import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
+        self.note()
         program, values = self.main
         modules = {
             name: (file, one.dumps(), dict(given))
@@ -142,7 +146,8 @@ def hand_on(prepared: Prepared) -> OverridingFinder | None:
     if given.program.numba:
         use_own_numba_cache(prepared)
     if given.program.sites or modules:
-        watch_spawners(Inheritance((given.program, given.sent), modules))
+        main = given.program, given.sent
+        watch_spawners(Inheritance(main, modules, prepared.note_child))
     if not prepared.modules:
         return None
     return install({name: (file, one.codes()[0]) for name, (file, one) in prepared.modules.items()})

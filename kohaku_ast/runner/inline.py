@@ -222,7 +222,7 @@ def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
     copies = _Copies(warn)
     given = BoundProgram(bound.program, copies.of(bound.prepared.given.sent))
     modules = {
-        name: (file, BoundProgram(one.program, copies.of(one.sent)))
+        name: (file, BoundProgram(one.program, copies.of(one.sent), one.is_pure))
         for name, (file, one) in bound.prepared.modules.items()
     }
     return Bound(

@@ -113,7 +113,7 @@ def unpack(data: bytes) -> Job:
     (_, _, main), *modules = programs
     given = BoundProgram(program.loads(main), objects["values"])
     others = {
-        name: (file, BoundProgram(program.loads(one), objects[f"{name}."]))
+        name: (file, BoundProgram(program.loads(one), objects[f"{name}."], given.is_pure))
         for name, file, one in modules
     }
     return Job(

@@ -8,6 +8,7 @@ the old result.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -126,16 +127,38 @@ def stale_notes(source: Source, targets: Collection[str]) -> list[str]:
 
 def uses_numba(source: Source) -> bool:
     """Whether the script, or a local module that it imports, imports numba."""
-    if _imports_numba(source.tree):
-        return True
+    return any(map(_imports_numba, _texts(source)))
+
+
+_COMPILERS = re.compile(r"\b(numba|njit|_dynamo)\b")
+_TORCH, _COMPILE = (
+    re.compile(r"\btorch\b"),
+    re.compile(r"(?<!\bre)\.(compile|export)\(|torch\.compile"),
+)
+
+
+def compiles_bytecode(source: Source) -> bool:
+    """Whether the script, or a local module that it imports, may hand a function to a compiler
+    (numba, torch) that reads its bytecode.
+    """
+    texts = [one.text for one in _texts(source)]
+    return any(map(_COMPILERS.search, texts)) or (
+        any(map(_TORCH.search, texts)) and any(map(_COMPILE.search, texts))
+    )
+
+
+def _texts(source: Source) -> Iterator[Source]:
+    """The script and each local module that it imports, if Python can read it."""
+    yield source
     for module in imported_modules(source):
         try:
-            if _imports_numba(decode(read_bytes(module.path), module.path).tree):
-                return True
+            found = decode(read_bytes(module.path), module.path)
+            found.tree  # noqa: B018  # raises SyntaxError
         except (SourceError, SyntaxError):
             continue
-    return False
+        yield found
 
 
-def _imports_numba(tree: ast.Module) -> bool:
-    return any(name.partition(".")[0] == "numba" for name in import_names(tree).values())
+def _imports_numba(source: Source) -> bool:
+    names = import_names(source.tree).values()
+    return any(name.partition(".")[0] == "numba" for name in names)

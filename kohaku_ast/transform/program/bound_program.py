@@ -1,8 +1,13 @@
 """BoundProgram: a Program with the values of one run, which are constants of its code.
 
-The code has ``<constant>[10**6]`` in the place of a value. The objects below are subscripted in C,
-so a debugger, a tracer or a profiler sees no frame of ours, and pickle can send them with the
-script's functions.
+The code has ``(first[key], track[mark], value)[choice]`` in the place of a value, all of them
+constants. A value that literals can make and nobody can change is ``value`` itself. Any other one
+comes from ``first[key]``: a new list each time, or the object. ``track[mark]`` notes that the value
+was read.
+
+The objects are subscripted in C, so a debugger, a tracer or a profiler sees no frame of ours. They
+are hashable; marshal writes them as bytes, with which the code of a plain value works anywhere; and
+cloudpickle sends them as a whole, so that a worker needs no module of ours.
 
 A pickled value is loaded when the script reads it: that may import the script's own modules. On the
 warm path.
@@ -11,11 +16,12 @@ warm path.
 from __future__ import annotations
 
 import marshal
+import sys
 
 # Not from collections, functools and operator: they load nine modules, 3 ms of each start.
 from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
-from _operator import getitem, is_, itemgetter, methodcaller
+from _operator import getitem, is_, itemgetter, setitem
 from os.path import basename
 
 from kohaku_ast.frames import hidden
@@ -23,9 +29,9 @@ from kohaku_ast.transform.program.program import CAPTURE, FIELD_KINDS, Findings,
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import CodeType
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from kohaku_ast.errors import KogineError
     from kohaku_ast.transform.program.program import Program, ResolvedTarget
@@ -35,50 +41,29 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 _CONTAINERS = (list, dict, set)
 
 
-class _Same:
-    """Returns the object itself."""
-
-    __getitem__ = staticmethod(itemgetter(0))
-
-
-class _Copy:
-    """Returns a new equal list, dict or set each time, as a display does, in the same order;
-    marshal would lose the order of a set.
-    """
-
-    __getitem__ = staticmethod(methodcaller("copy"))
+def _constant(get: Callable[..., object], data: bytes = b"", **more: object) -> bytes:
+    """A constant whose subscript is *get* of the index; marshal writes it as *data*."""
+    # `__main__`, so that cloudpickle sends the class as a whole.
+    names = {"__slots__": (), "__module__": "__main__", "__getitem__": staticmethod(get), **more}
+    made: bytes = type("constant", (bytes,), names)(data)
+    return made
 
 
-class _DeepCopy:
-    """Returns a new equal object each time, new at every depth."""
-
-    __getitem__ = staticmethod(marshal.loads)
-
-
-class _Load:
-    """Returns a new object of a pickle each time."""
-
-    def __new__(cls) -> _Load:
-        # Here and not above: _pickle loads twelve modules, and few runs have pickled values.
-        from _pickle import loads
-
-        cls.__getitem__ = staticmethod(loads)
-        return super().__new__(cls)
-
-    __getitem__: Callable[[bytes], object]
-
-
-class _Field:
+class _Field(bytes):
     """Returns what the body of a class takes for a field whose default is the value: a list, dict
     or set is made anew for each instance, as a default factory does.
     """
 
-    def __init__(self, kind: str) -> None:
+    kind: str
+
+    def __new__(cls, kind: str) -> _Field:
         """*kind* is one of ``FIELD_KINDS``."""
-        self.kind = kind
+        made = super().__new__(cls)
+        made.kind = kind
+        return made
 
     @hidden
-    def __getitem__(self, value: Any) -> object:
+    def __getitem__(self, value: Any) -> object:  # type: ignore[override]
         import dataclasses  # the script has imported it, or attrs has
 
         is_shared = type(value).__hash__ is None and not isinstance(value, dataclasses.Field)
@@ -105,44 +90,51 @@ def _remaking(value: Any) -> tuple[Callable[..., object], object]:
     return deepcopy, value
 
 
-_FIELDS = {placeholder(kind): _Field(kind) for kind in FIELD_KINDS}
+_FIELDS: dict[object, object] = {placeholder(kind): _Field(kind) for kind in FIELD_KINDS}
 
 
-class Capture:
+class Capture(bytes):
     """Stores the value that the starting call returned."""
 
     value: object = None
 
     @hidden
-    def __getitem__(self, value: object) -> object:
+    def __getitem__(self, value: object) -> object:  # type: ignore[override]
         self.value = value
         return value
 
 
 class BoundProgram:
-    """A Program with its values, ready to run once."""
+    """A Program with its values, ready to run."""
 
-    def __init__(self, program: Program, values: Mapping[str, object]) -> None:
-        """*values* has one for every target in ``program.sites``; some may be Pickled."""
+    def __init__(
+        self, program: Program, values: Mapping[str, object], is_pure: bool | None = None
+    ) -> None:
+        """*values* has one for every target in ``program.sites``; some may be Pickled. *is_pure*:
+        as in the Program, for a module that another script imports.
+        """
         self.program = program
         #: The values as another process gets them.
         self.sent = values
         self.values = {target: as_value(original(value)) for target, value in values.items()}
         self.capture = Capture()
         self.findings = Findings()
+        self.is_pure = program.is_pure if is_pure is None else is_pure
+        self._reads = _Reads(program.sites)
         paths = {one.target: one for one in program.meant if one and one.path}
-        self._sites: list[_Site] = []
-        self._constants: dict[bytes, object] = {CAPTURE: self.capture, **_FIELDS}
-        groups: dict[bytes, _Site] = {}
+        self._constants: dict[object, object] = {CAPTURE: self.capture, **_FIELDS}
+        groups: dict[bytes, defaultdict[int, object]] = {}
         for number, (target, line, repeated) in enumerate(program.sites):
-            value = original(values[target]) if target in paths else values[target]
-            maker, site = _site(as_value(values[target]), repeated, groups)
-            self._sites.append(site)
-            self._constants[placeholder("value", number)] = site
-            self._constants[placeholder("fresh", number)] = maker
+            parts = _parts(as_value(values[target]), repeated, groups)
+            track = _NOTHING if repeated and self.is_pure else self._reads.track(number)
+            for kind, part in zip(("first", "key", "value", "choice"), parts):
+                self._constants[placeholder(kind, number)] = part
+            self._constants[placeholder("track", number)] = track
+            self._constants[placeholder("mark", number)] = 1
             if target in paths:
-                setter = self._setter(paths[target], line, value)
+                setter = self._setter(paths[target], line, original(values[target]))
                 self._constants[placeholder("setter", number)] = setter
+        self._constants |= _equal_constants(self._constants)
 
     def _setter(self, target: ResolvedTarget, line: int, value: object) -> object:
         # Here: most runs have no such path.
@@ -167,78 +159,142 @@ class BoundProgram:
         kept = self.findings.kept.items()
         return {target: lines[target] for target, (get, value) in kept if get() is not value}
 
+    def note_child(self) -> None:
+        """Note that another process has got the Program: it may run the functions."""
+        for number, (_, _, repeated) in enumerate(self.program.sites):
+            if repeated:
+                self._reads.note(number)
+
     def unused(self) -> list[tuple[str, int]]:
         """Target and first line of each override of which no definition ran."""
         lines: dict[str, int] = {}
         for target, line, _ in self.program.sites:
             lines.setdefault(target, line)
-        for (target, _, _), site in zip(self.program.sites, self._sites):
-            if site:
+        for number, (target, _, repeated) in enumerate(self.program.sites):
+            if self._reads.happened(number) or (repeated and self.is_pure):
                 lines.pop(target, None)
         return list(lines.items())
 
 
-_Site: TypeAlias = "defaultdict[int, object]"
-"""The object of ``constant[10**6]``: it has an item as soon as the code has read the value."""
+_NOTHING = (0, 0)
+"""Stands for parts of a site that it does not need."""
 
 
-def _site(value: object, repeated: bool, groups: dict[bytes, _Site]) -> tuple[object, _Site]:
-    """The site of *value*, and before it the maker that the value of a *repeated* site goes
-    through. *groups* are the values that were pickled together.
+class _Reads:
+    """Which sites the code has read, also in forked children, and which were sent elsewhere."""
+
+    def __init__(self, sites: Sequence[tuple[str, int, bool]]) -> None:
+        repeated = [is_repeated for _, _, is_repeated in sites]
+        self._flags = _shared_bytes(len(sites)) if any(repeated) else bytearray(len(sites))
+        self._sent = [defaultdict(partial(itemgetter(0), (_REDUCED,))) for _ in sites]
+
+    def track(self, number: int) -> bytes:
+        """The constant whose subscript with 1 notes that site *number* was read; so does pickle."""
+        note = partial(setitem, self._flags, number)
+        sent = staticmethod(self._sent[number].__getitem__)
+        return _constant(note, _REDUCED[1][0], __reduce_ex__=sent)
+
+    def note(self, number: int) -> None:
+        """Note that site *number* may have been read."""
+        self._flags[number] = 1
+
+    def happened(self, number: int) -> bool:
+        """Whether site *number* was read, as far as anybody can know."""
+        return bool(self._flags[number] or self._sent[number])
+
+
+_REDUCED = bytes, (b"\0\0",)
+
+
+def _shared_bytes(count: int) -> bytearray:
+    """So many zero bytes that forked children share with this process, where it can fork."""
+    try:
+        from mmap import mmap
+    except ImportError:
+        return bytearray(count)
+    return mmap(-1, count)  # type: ignore[return-value]  # it has all that is used of one
+
+
+def _parts(
+    value: Any, repeated: bool, groups: dict[bytes, defaultdict[int, object]]
+) -> tuple[object, object, object, int]:
+    """The constants first, key, value and choice of a site. *repeated*: it may run several times.
+    *groups* are the values that were pickled together.
     """
     if type(value) is Pickled:
-        return _pickled_site(value, repeated, groups)
-    maker, origin = _maker(value)
-    result = origin if repeated else maker[origin]
-    return maker, defaultdict(partial(itemgetter(0), (result,)))
+        return *_pickled_source(value, repeated, groups), None, 0
+    if is_display(value):
+        return *_display_source(value), None, 0
+    if is_plain(value):
+        return _NOTHING, 0, sys.intern(value) if _is_name(value) else value, 2
+    return _constant({0: value}.__getitem__), 0, None, 0
 
 
-def _pickled_site(
-    value: Pickled, repeated: bool, groups: dict[bytes, _Site]
-) -> tuple[object, _Site]:
-    return (_Load(), _again_site(value)) if repeated else (_Same(), _once_site(value, groups))
+def _display_source(value: Any) -> tuple[bytes, object]:
+    """First and key of a list, dict or set, which the code makes anew each time, as a display
+    does, in the same order: marshal would lose the order of a set.
+    """
+    inner = value.values() if isinstance(value, dict) else value
+    if type(value) is tuple or any(map(_is_mutable, inner)):
+        return _constant(marshal.loads), marshal.dumps(value)
+    if type(value) is dict:
+        return _constant(dict), tuple(value.items())
+    return _constant(type(value)), (frozenset if type(value) is set else tuple)(value)
 
 
-def _once_site(value: Pickled, groups: dict[bytes, _Site]) -> _Site:
-    """The site of *value*; *groups* are the values that were pickled together, by bytes."""
-    from _pickle import loads
+def _pickled_source(
+    value: Pickled, repeated: bool, groups: dict[bytes, defaultdict[int, object]]
+) -> tuple[bytes, object]:
+    """First and key of *value*: a new object each time if *repeated*, else one, which is loaded
+    when the code reads it, and with it all that were pickled with it.
+    """
+    # Here and not above: _pickle loads twelve modules, and few runs have pickled values.
+    from _pickle import dumps, loads
 
+    if repeated:
+        return _constant(loads), dumps(Call(getitem, Call(loads, value.data), value.name))
     group = groups.setdefault(value.data, defaultdict(partial(loads, value.data)))
     # `group[0][name]`, as an iterator: the group is loaded when the iterator is read.
     found = map(itemgetter(value.name), iter(partial(getitem, group, 0), ()))
-    return defaultdict(partial(next, found))
+    return _constant(defaultdict(partial(next, found)).__getitem__), 0
 
 
-def _again_site(value: Pickled) -> _Site:
-    """The site of the bytes that _Load makes *value* from."""
-    from _pickle import dumps, loads
-
-    data = dumps(Call(getitem, Call(loads, value.data), value.name))
-    return defaultdict(partial(itemgetter(0), (data,)))
+def _is_name(value: object) -> bool:
+    """Whether the compiler would intern *value*."""
+    return type(value) is str and value.isascii() and value.replace("_", "a").isalnum()
 
 
-def _maker(value: Any) -> tuple[_Same | _Copy | _DeepCopy, Any]:
-    """The maker of the object that the script gets, and the object that it makes it from."""
-    if not is_display(value):
-        return _Same(), (value,)
-    inner = value.values() if isinstance(value, dict) else value
-    if type(value) is tuple or any(map(_is_mutable, inner)):
-        return _DeepCopy(), marshal.dumps(value)
-    return _Copy(), value.copy()
+def _equal_constants(constants: Mapping[object, object]) -> dict[object, object]:
+    """Class and value -> the one object for all equal constants, as the compiler has it."""
+    values = [one for key, one in constants.items() if type(key) is bytes and b":value:" in key]
+    return {(type(one), one): one for one in values if type(one) in _MERGED}
 
 
-def fill(code: CodeType, constants: Mapping[bytes, object]) -> CodeType:
+_MERGED = (int, float, complex, str, bytes, tuple)
+
+
+def fill(code: CodeType, constants: dict[object, object]) -> CodeType:
     """*code* with the placeholders among its constants replaced by *constants*, at any depth."""
-    filled = tuple(_constant(one, constants) for one in code.co_consts)
+    filled = tuple(_filled(one, constants) for one in code.co_consts)
     if all(map(is_, filled, code.co_consts)):
         return code
     return code.replace(co_consts=filled)
 
 
-def _constant(value: object, constants: Mapping[bytes, object]) -> object:
+def _filled(value: object, constants: dict[object, object]) -> object:
+    kind = type(value)
     if hasattr(value, "co_consts"):
         return fill(value, constants)  # type: ignore[arg-type]
-    return constants.get(value, value) if type(value) is bytes else value
+    if kind not in _MERGED:
+        return value
+    if kind in (bytes, int) and value in constants:
+        return constants[value]
+    if kind is tuple:
+        inner = tuple(_filled(one, constants) for one in value)  # type: ignore[attr-defined]
+        if not all(map(is_, inner, value)):  # type: ignore[call-overload]
+            value = constants.setdefault((kind, inner), inner)
+    equal = constants.get((kind, value), value)
+    return equal if equal is not value and repr(equal) == repr(value) else value  # 0.0, -0.0
 
 
 def is_display(value: object) -> bool:
@@ -360,6 +416,11 @@ class Prepared:
         return next(
             (one.findings.stopped for _, _, one in self.every() if one.findings.stopped), None
         )
+
+    def note_child(self) -> None:
+        """Note that another process has got all Programs."""
+        for _, _, given in self.every():
+            given.note_child()
 
     def every(self) -> Iterable[tuple[str, str, BoundProgram]]:
         """Prefix of the targets, file and BoundProgram, of the script and of each module."""

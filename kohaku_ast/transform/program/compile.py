@@ -1,8 +1,8 @@
 """``build_program``: from a script's text and a Request to a Program. ``_build`` is the whole way.
 
-``__kogine__["lr"]`` becomes the constant ``b"kogine:<n>"`` subscripted by a number (``lower``).
-When a Program is bound to values, ``bound_program.py`` puts an object in the place of that
-constant. So nothing is added to the script's globals, locals or builtins, and no name is looked up.
+``__kogine__["lr"]`` becomes an expression of constants (``lower``). When a Program is bound to
+values, ``bound_program.py`` puts other constants in the place of these. So nothing is added to the
+script's globals, locals or builtins, and no name is looked up.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
-from kohaku_ast.transform.find.disk_caches import stale_notes, uses_numba
+from kohaku_ast.transform.find.disk_caches import (
+    compiles_bytecode,
+    stale_notes,
+    uses_numba,
+)
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.program.program import (
     CAPTURE,
-    INDEX,
     Program,
     Request,
     ResolvedTarget,
@@ -72,6 +75,7 @@ def _build(source: Source, request: Request) -> Program:
         warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
         notes=stale_notes(source, targets) if targets else [],
         numba=bool(targets) and uses_numba(source),
+        is_pure=bool(targets) and compiles_bytecode(source),
     )
 
 
@@ -216,10 +220,19 @@ class _Lowering:
         )
 
     def value(self, node: ast.Subscript, repeated: bool) -> ast.expr:
+        """``(<first>[<key>], <track>[<mark>], <value>)[<choice>]``."""
         number = self.add(node, repeated)
-        found = _subscript(placeholder("value", number), ast.Constant(INDEX), node)
-        # Code that may run again has to give a new list each time, as a display does.
-        return _subscript(placeholder("fresh", number), found, node) if repeated else found
+
+        def constant(kind: str) -> ast.expr:
+            return ast.copy_location(ast.Constant(placeholder(kind, number)), node)
+
+        parts = [
+            _subscript(constant("first"), constant("key"), node),
+            _subscript(constant("track"), constant("mark"), node),
+            constant("value"),
+        ]
+        whole = ast.copy_location(ast.Tuple(parts, ast.Load()), node)
+        return _subscript(whole, constant("choice"), node)
 
     def setter(self, node: ast.Call, marker: ast.Subscript, repeated: bool) -> ast.expr:
         """``marker.set(cfg)`` -> ``<setter>[cfg:value]()``: an error of the assignment is raised
@@ -228,7 +241,8 @@ class _Lowering:
         value = self.value(marker, repeated)
         number = len(self.sites) - 1
         pair = ast.copy_location(ast.Slice(node.args[0], value), node)
-        node.func = _subscript(placeholder("setter", number), pair, node)
+        setter = ast.copy_location(ast.Constant(placeholder("setter", number)), node)
+        node.func = _subscript(setter, pair, node)
         node.args = []
         return node
 
@@ -244,10 +258,8 @@ class _Lowering:
         return len(self.sites) - 1
 
 
-def _subscript(constant: bytes, index: ast.expr, where: ast.expr) -> ast.Subscript:
-    value = ast.copy_location(ast.Constant(constant), where)
-    new = ast.Subscript(value, ast.copy_location(index, where), ast.Load())
-    return ast.copy_location(new, where)
+def _subscript(value: ast.expr, index: ast.expr, where: ast.expr) -> ast.Subscript:
+    return ast.copy_location(ast.Subscript(value, index, ast.Load()), where)
 
 
 def lower_capture(tree: ast.Module, call: ast.Call) -> None:

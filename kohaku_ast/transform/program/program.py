@@ -31,10 +31,6 @@ FORMAT = 5
 """The version of the stored form; it grows with each change."""
 
 
-# Larger than any placeholder is long: the compiler would fold b"abc"[0] to 97.
-INDEX = 10**6
-"""The subscript of every placeholder."""
-
 FIELD_KINDS = ("dataclass", "attrs", "default", "factory")
 """What a value becomes in the body of a class: see ``field_values.py``."""
 
@@ -42,10 +38,17 @@ CAPTURE = b"kogine:capture"
 """The constant that stands for the object which stores the value of the starting call."""
 
 
-def placeholder(kind: str, number: int = 0) -> bytes:
-    """The constant that stands for site *number*: ``value``, ``fresh`` or ``setter``; or for what
-    makes the default of a field from a value: one of ``FIELD_KINDS``.
+_NUMBERS = ("key", "mark", "choice")
+# Far above any index: the compiler would fold b"abc"[0] to 97.
+_FIRST_NUMBER = int.from_bytes(b"kogine placeholders", "big") << 32
+
+
+def placeholder(kind: str, number: int = 0) -> bytes | int:
+    """The constant that stands for a part of site *number*, which bound_program.py explains; for
+    its ``setter``; or for what makes the default of a field from a value: one of ``FIELD_KINDS``.
     """
+    if kind in _NUMBERS:
+        return _FIRST_NUMBER + number * len(_NUMBERS) + _NUMBERS.index(kind)
     return f"kogine:{kind}:{number}".encode()
 
 
@@ -83,8 +86,8 @@ class Program:
     """The code of one script for one Request."""
 
     __slots__ = (
-        "call_name", "entry_name", "filename", "meant", "notes", "numba", "segments", "sites",
-        "warnings",
+        "call_name", "entry_name", "filename", "is_pure", "meant", "notes", "numba", "segments",
+        "sites", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +101,7 @@ class Program:
         warnings: list[tuple[str, str, int]],
         notes: list[str],
         numba: bool,
+        is_pure: bool,
     ) -> None:
         self.filename = filename
         #: Code to run in this order, each with its role: ``module`` or ``guard``.
@@ -116,6 +120,9 @@ class Program:
         self.notes = notes
         #: Whether the script may use numba, whose cache on disk is blind to overrides.
         self.numba = numba
+        #: Whether a compiler (numba, torch) may read the bytecode of functions: the values in them
+        #: are then plain constants, and nobody knows whether they were read.
+        self.is_pure = is_pure
 
     def dumps(self) -> bytes:
         """The bytes that ``loads`` reads in the same version of Python."""
