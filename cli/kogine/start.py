@@ -100,7 +100,10 @@ def _refuse_lost_overrides(command: ScriptCommand, binder: Binder) -> None:
 
 def _run_here(bound: Bound) -> Callable[[], int]:
     """Run the Program in this process, as ``__main__``."""
-    from kohaku_ast.runner.children import hand_on  # a script without overrides needs neither
+    from kohaku_ast.runner.children import (  # a script without overrides needs neither
+        forget_loaded,
+        hand_on,
+    )
     from kohaku_ast.runner.main_module import warn_at_end, warn_compiler
 
     launch = bound.launch
@@ -113,6 +116,7 @@ def _run_here(bound: Bound) -> Callable[[], int]:
         except Warning:  # -W made it an error: Python refuses the script
             return plain_python(launch)
         warn_at_end(bound.prepared)
+        forget_loaded(bound.prepared)
         hand_on(bound.prepared)
         try:
             run_here(launch, bound.codes(), bound.for_script(bound.names), bound.last())

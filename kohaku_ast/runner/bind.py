@@ -209,8 +209,16 @@ class Binder:
         modules = {
             name: (file, self._prepare_module(file, aimed, for_script, program.is_pure))
             for (name, file), aimed in by_module.items()
+            if file
         }
-        return Prepared(BoundProgram(program, for_script(values)), modules)
+        late = [
+            one.aimed_at(f"{name}.{one.target}")
+            for (name, file), aimed in by_module.items()
+            if not file
+            for one in aimed
+        ]
+        later = LateModules.of(late, for_script, program.is_pure) if late else None
+        return Prepared(BoundProgram(program, for_script(values)), modules, later)
 
     def _prepare_module(
         self, file: str, overrides: list[Override], for_script: ForScript, is_pure: bool
@@ -287,6 +295,46 @@ def _by_module(
             name, file, inner = module
             aimed.setdefault((name, file), []).append(one.aimed_at(inner))
     return aimed
+
+
+class LateModules:
+    """The overrides of modules that only the running script can find. Picklable."""
+
+    def __init__(self, overrides: Sequence[Override], is_pure: bool) -> None:
+        """Each override's target begins with the name of its module."""
+        self.overrides, self.is_pure = list(overrides), is_pure
+
+    @classmethod
+    def of(cls, overrides: Sequence[Override], for_script: ForScript, is_pure: bool) -> LateModules:
+        """With the values as the script gets them; a text is read when its module is there."""
+        values = for_script({one.target: one.value for one in overrides if not one.is_text})
+        return cls(
+            [one.with_value(values.get(one.target, one.value)) for one in overrides], is_pure
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.overrides)
+
+    def targets(self) -> list[str]:
+        """The targets whose module was not imported."""
+        return [one.target for one in self.overrides]
+
+    def of_module(self, name: str, is_module: Callable[[str], bool]) -> list[Override]:
+        """Take those for the module *name*; what *is_module* is for a module in that package."""
+        taken = [
+            one
+            for one in self.overrides
+            if one.target.startswith(f"{name}.")
+            and not is_module(one.target[len(name) + 1 :].partition(".")[0])
+        ]
+        self.overrides = [one for one in self.overrides if one not in taken]
+        return [one.aimed_at(one.target[len(name) + 1 :]) for one in taken]
+
+    def bind(self, file: str, data: bytes, overrides: Sequence[Override]) -> BoundProgram:
+        """The module in *file*, with the text *data*, bound to *overrides*; raises KogineError."""
+        request = make_request(overrides)
+        program = load_program(data, file, request, is_late=True)
+        return BoundProgram(program, read_values(program, request, overrides), self.is_pure)
 
 
 class Programs:

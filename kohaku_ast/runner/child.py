@@ -11,7 +11,7 @@ import os
 import sys
 
 from kohaku_ast.frames import hidden, trimmed
-from kohaku_ast.runner.children import hand_on
+from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
 from kohaku_ast.runner.launch import plain_python
@@ -58,6 +58,7 @@ def start_of(
             leave(_failed(error))
             hear()
             return plain_python(job.launch)
+        forget_loaded(prepared)
         hand_on(prepared)
         name = prepared.program.entry_name
         codes = prepared.given.codes("module" if name else "")

@@ -14,21 +14,18 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # pickle finds a function where it is defined
 import os
 import sys
-from _frozen_importlib_external import PathFinder  # as in main_module.py
 from _operator import getitem
 
-from kohaku_ast.frames import without_resume
+from kohaku_ast.errors import RefusedTarget
+from kohaku_ast.runner.import_hook import Patches, joined, watch_imports
+from kohaku_ast.runner.restarts import Restarts
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
-from kohaku_ast.transform.program.bound_program import BoundProgram, Call, fill
+from kohaku_ast.transform.program.bound_program import BoundProgram, Call, Prepared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import CodeType, ModuleType
-
-    from kohaku_ast.transform.program.bound_program import Prepared
-    from kohaku_ast.transform.program.program import Program
+    from collections.abc import Callable
+    from types import CodeType
 
 
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
@@ -38,36 +35,30 @@ _MAIN_KEYS = ("init_main_from_name", "init_main_from_path")
 """How a spawner tells a child what its ``__mp_main__`` is."""
 
 
-class Inheritance:
-    """What a child needs to run the script with its parent's overrides."""
+def _dumps(prepared: Prepared) -> bytes:
+    """Bytes for a child. cloudpickle: values may be lambdas or belong to ``__main__``."""
+    import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
-    __slots__ = ("main", "modules", "note")
+    prepared.note_child()
+    programs = [
+        (prefix, file, given.program.dumps(), dict(given.sent), given.is_pure)
+        for prefix, file, given in prepared.every()
+    ]
+    dumped: bytes = cloudpickle.dumps((programs, prepared.later))
+    return dumped
 
-    def __init__(
-        self,
-        main: tuple[Program, Mapping[str, object]],
-        modules: Mapping[str, tuple[str, Program, Mapping[str, object]]],
-        note: Callable[[], object] = lambda: None,
-    ) -> None:
-        """*note* is called when a child gets it."""
-        self.note = note
-        #: The script's Program and values.
-        self.main = main
-        #: Module name -> its file, Program and values.
-        self.modules = modules
 
-    def dumps(self) -> bytes:
-        """Bytes for the child. cloudpickle: values may be lambdas or belong to ``__main__``."""
-        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+def _loads(data: bytes) -> Prepared:
+    import pickle
 
-        self.note()
-        program, values = self.main
-        modules = {
-            name: (file, one.dumps(), dict(given))
-            for name, (file, one, given) in self.modules.items()
-        }
-        dumped: bytes = cloudpickle.dumps((program.dumps(), dict(values), modules))
-        return dumped
+    from kohaku_ast.transform.program.program import loads
+
+    programs, later = pickle.loads(data)
+    (_, _, given), *modules = [
+        (prefix[:-1], file, BoundProgram(loads(one), values, is_pure))
+        for prefix, file, one, values, is_pure in programs
+    ]
+    return Prepared(given, {name: (file, one) for name, file, one in modules}, later)
 
 
 class _Main(str):
@@ -93,20 +84,10 @@ def receive(data: bytes, key: str, main: str) -> str:
     """In the child: put the parent's overrides in force. Returns *main*: the name or, as *key*
     says, the path of the script that is run as ``__mp_main__``.
     """
-    import pickle
-
-    from kohaku_ast.transform.program.program import loads
-
-    program, values, modules = pickle.loads(data)
-    loaded = {name: (file, loads(one), given) for name, (file, one, given) in modules.items()}
-    inheritance = Inheritance((loads(program), values), loaded)
-    use_in_modules(inheritance)
-    watch_spawners(inheritance)
-    if key == "init_main_from_name":  # the child looks it up by name, as the parent did
-        program, values = inheritance.main
-        install({main: (program.filename, BoundProgram(program, values).codes()[0])})
-    elif key == "init_main_from_path":
-        _read_next(BoundProgram(*inheritance.main))
+    prepared = _loads(data)
+    hand_on(prepared)
+    if key == "init_main_from_path":  # a name is imported, as the parent did
+        _read_next(prepared.given)
     return main
 
 
@@ -117,7 +98,7 @@ def _read_next(given: BoundProgram) -> None:
     # A forkserver may have run the file already; the child would use that as its own main.
     vars(sys.modules["__main__"]).pop("__file__", None)
     read_code = pkgutil.read_code
-    code = _in_one(given.codes(), given.program.filename)
+    code = joined(given.codes(), given.program.filename)
 
     def read(stream: object) -> CodeType:
         pkgutil.read_code = read_code
@@ -126,151 +107,72 @@ def _read_next(given: BoundProgram) -> None:
     pkgutil.read_code = read
 
 
-def _in_one(codes: list[CodeType], filename: str) -> CodeType:
-    """One code that runs *codes* in order in one namespace; its own frame is hidden."""
-    if len(codes) == 1:
-        return codes[0]
-    names = [f"segment {number}".encode() for number in range(len(codes))]
-    namespace = "__import__('sys').modules['__mp_main__'].__dict__"
-    lines = "\n".join(f"exec({name!r}, {namespace})" for name in names)
-    code = compile(lines, filename, "exec", dont_inherit=True)
-    return without_resume(fill(code, dict(zip(names, codes))))
-
-
-def hand_on(prepared: Prepared) -> OverridingFinder | None:
-    """Put the overrides of modules in force, and have child processes get all overrides."""
-    given = prepared.given
-    modules = {
-        name: (file, one.program, one.sent) for name, (file, one) in prepared.modules.items()
-    }
-    if given.program.numba:
+def hand_on(prepared: Prepared) -> Patches:
+    """Have modules, the script under its own name and child processes get all overrides, until the
+    patches are undone.
+    """
+    patches = Patches()
+    if prepared.given.program.numba:
         use_own_numba_cache(prepared)
-    if given.program.sites or modules:
-        main = given.program, given.sent
-        watch_spawners(Inheritance(main, modules, prepared.note_child))
-    if not prepared.modules:
-        return None
-    return install({name: (file, one.codes()[0]) for name, (file, one) in prepared.modules.items()})
+    if not prepared.has_overrides:
+        return patches
+    # Modules that are imported later are patched then.
+    acts: dict[str, Callable[[dict[str, object]], object]] = dict.fromkeys(
+        SPAWNERS, lambda names: _patch_spawner(patches, names, prepared)
+    )
+    watch = Restarts(prepared, patches)
+    acts["subprocess"] = watch.subprocess
+    watch_imports(patches, prepared, acts)
+    watch.os()
+    for name, act in acts.items():
+        if name in sys.modules:
+            act(vars(sys.modules[name]))
+    return patches
 
 
-def use_in_modules(inheritance: Inheritance) -> None:
-    """In the child: put the overrides of modules in force for all later imports."""
-    codes = {
-        name: (file, BoundProgram(program, values).codes()[0])
-        for name, (file, program, values) in inheritance.modules.items()
-    }
-    if codes:
-        install(codes)
+def forget_loaded(prepared: Prepared) -> None:
+    """Have the modules with overrides, and all in them, imported again before the script starts.
+
+    Raises RefusedTarget if one is a library, which cannot be loaded twice.
+    """
+    for name in prepared.modules:
+        if name in sys.modules:
+            _forget(name)
 
 
-def watch_spawners(inheritance: Inheritance) -> None:
-    """Patch each module of SPAWNERS, now or when the script imports it."""
-    waiting = []
-    for name in SPAWNERS:
-        module = sys.modules.get(name)
-        if module is None:
-            waiting.append(name)
-        else:
-            _patch(module, inheritance)
-    sys.meta_path.insert(0, _Watcher(waiting, inheritance))
+def _forget(name: str) -> None:
+    from kohaku_ast.user_code import is_local_module  # it is slow, and seldom needed
+
+    if not is_local_module(sys.modules[name]):
+        raise RefusedTarget(
+            f"cannot override anything in the module {name!r}: this process has loaded it already."
+            " Run the script in a fresh process: --mode spawn"
+        )
+    for one in [*sys.modules]:
+        if one == name or one.startswith(f"{name}."):
+            del sys.modules[one]
 
 
-class _Watcher:
-    """A finder that patches a spawner when it is loaded; others find it."""
-
-    def __init__(self, names: list[str], inheritance: Inheritance) -> None:
-        self.names, self.inheritance = names, inheritance
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """The spec that the other finders find, with a loader that patches."""
-        if name not in self.names:
-            return None
-        self.names.remove(name)  # so that the search below does not come back here
-        from importlib.util import find_spec
-
-        spec = find_spec(name)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                execute(module)
-                _patch(module, self.inheritance)
-
-            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
-        return spec
-
-
-def spawners() -> dict[str, Callable[..., object]]:
-    """Name -> its ``get_preparation_data``, for those of SPAWNERS that have been imported."""
-    return {
-        name: sys.modules[name].get_preparation_data for name in SPAWNERS if name in sys.modules
-    }
-
-
-def give_back(before: Mapping[str, Callable[..., object]]) -> None:
-    """Undo ``watch_spawners``: put back what ``spawners`` returned *before*, else the library's."""
-    for name, function in spawners().items():
-        own = getattr(function, "__wrapped__", function)
-        sys.modules[name].get_preparation_data = before.get(name, own)  # type: ignore[attr-defined]
-
-
-def _patch(spawner: ModuleType, inheritance: Inheritance) -> None:
-    """Have *spawner* tell children to run the Program. (loky's function takes more arguments.)"""
-    original = getattr(spawner.get_preparation_data, "__wrapped__", spawner.get_preparation_data)
-
-    def get_preparation_data(*arguments: object, **keywords: object) -> dict[str, object]:
-        data: dict[str, object] = original(*arguments, **keywords)
-        # A worker of loky runs no main and reads no other key; unpickling is enough for it.
-        keys = [key for key in _MAIN_KEYS if key in data] or ["kogine"]
-        for key in keys:
-            main = _Main(data.get(key, ""))
-            main.key = key
-            main.dumps = inheritance.dumps
-            data[key] = main
-        return data
-
-    get_preparation_data.__wrapped__ = original  # type: ignore[attr-defined]
-    spawner.get_preparation_data = get_preparation_data  # type: ignore[attr-defined]
-
-
-class OverridingFinder:
-    """A finder that finds modules as Python does and gives some of them other code.
-
-    Only ``get_code`` of the module's own loader is replaced: its spec, its class, its cached
-    path and what ``inspect`` sees are Python's. No bytecode is written.
+def _patch_spawner(patches: Patches, names: dict[str, object], prepared: Prepared) -> None:
+    """Have a module of SPAWNERS tell children to run the Program. (loky's function takes more
+    arguments.)
     """
 
-    def __init__(self, codes: Mapping[str, tuple[str, CodeType]]) -> None:
-        """*codes*: module name -> its file and the code to run for it."""
-        self.codes = dict(codes)
+    def make(own: Callable[..., dict[str, object]]) -> Callable[..., dict[str, object]]:
+        def get_preparation_data(*arguments: object, **keywords: object) -> dict[str, object]:
+            data = own(*arguments, **keywords)
+            # A worker of loky runs no main and reads no other key; unpickling is enough for it.
+            keys = [key for key in _MAIN_KEYS if key in data] or ["kogine"]
+            for key in keys:
+                main = _Main(data.get(key, ""))
+                main.key = key
+                main.dumps = lambda: _dumps(prepared)
+                data[key] = main
+            return data
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The spec of *name*, for every import and reload; None for other modules."""
-        if name not in self.codes:
-            return None
-        file, code = self.codes[name]
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is None or spec.origin is None or not _is_same(spec.origin, file):
-            return None  # another module of that name is found first: the override is unused
-        spec.loader.get_code = _returning(code)  # type: ignore[union-attr]
-        return spec
+        return get_preparation_data
 
-
-def _returning(code: CodeType) -> Callable[[str], CodeType]:
-    return lambda fullname: code
-
-
-def _is_same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
-def install(codes: Mapping[str, tuple[str, CodeType]]) -> OverridingFinder:
-    """Put a finder before all others; ``sys.meta_path.remove`` removes it."""
-    finder = OverridingFinder(codes)
-    sys.meta_path.insert(0, finder)
-    return finder
+    patches.replace(sys.modules[str(names["__name__"])], "get_preparation_data", make)
 
 
 VARIABLE = "NUMBA_CACHE_DIR"

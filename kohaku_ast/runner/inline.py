@@ -225,8 +225,9 @@ def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
         name: (file, BoundProgram(one.program, copies.of(one.sent), one.is_pure))
         for name, (file, one) in bound.prepared.modules.items()
     }
+    prepared = Prepared(given, modules, bound.prepared.later)
     return Bound(
-        bound.launch, bound.config, Prepared(given, modules), bound.names, bound.argv[1:],
+        bound.launch, bound.config, prepared, bound.names, bound.argv[1:],
         lambda values: copies.of(bound.for_script(values)),
     )  # fmt: skip
 

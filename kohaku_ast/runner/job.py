@@ -97,6 +97,7 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
         "args": bound.for_script(args),
         "kwargs": bound.for_script(config.kwargs) if config else {},
         **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
+        "later": {"": prepared.later} if prepared.later else {},
     }
     outputs = list(config.outputs) if config else []
     path = [os.path.abspath(one) for one in sys.path if isinstance(one, str)]
@@ -118,7 +119,7 @@ def unpack(data: bytes) -> Job:
     }
     return Job(
         launch,
-        Prepared(given, others),
+        Prepared(given, others, objects["later"].get("")),  # type: ignore[arg-type]
         objects["names"],
         list(objects["args"].values()),
         objects["kwargs"],

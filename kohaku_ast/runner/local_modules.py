@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from kohaku_ast.runner.launch import interpreter
+from kohaku_ast.user_code import is_local_module
 
 MAINS = ("__main__", "__mp_main__")
 _OURS = ("kohaku_ast", "kogine")
@@ -79,6 +80,13 @@ def _in_library(place: str, libraries: tuple[str, ...], top: str) -> bool:
     below = place[len(top) :].split(os.sep)
     inside = tuple(one for one in libraries if one.startswith(top))
     return "site-packages" in below or "dist-packages" in below or place.startswith(inside)
+
+
+def is_users(name: str, module: ModuleType) -> bool:
+    """Whether the user wrote the module *name*, in whatever folder it is."""
+    if name in MAINS or name.partition(".")[0] in _OURS or not _places(module):
+        return False
+    return is_local_module(module)
 
 
 def is_own(names: Mapping[str, object], folder: str) -> bool:

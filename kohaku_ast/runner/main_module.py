@@ -262,6 +262,8 @@ def unused_messages(prepared: Prepared) -> list[str]:
                     f"override {prefix + target!r} set a name that was not there before in "
                     f"{file}{hint}"
                 )
+    late = prepared.later.targets() if prepared.later else []
+    messages += [f"override {one!r} was not used: its module was not imported" for one in late]
     if prepared.failed and len(unused) > 1:
         listed = ", ".join(f"{target!r} ({file}:{line})" for target, line, file in unused)
         return [*messages, f"overrides were not used, since the script failed before: {listed}"]

@@ -68,6 +68,12 @@ class Override:
             target, self.value, self.origin, self.rank, self.is_text, self.optional, self.as_is
         )
 
+    def with_value(self, value: object) -> Override:
+        """The same with another value."""
+        new = self.aimed_at(self.target)
+        new.value = value
+        return new
+
 
 COMMAND_LINE = 1_000_000_000
 """The rank above all configs."""

@@ -27,7 +27,7 @@ from kohaku_ast.config.siblings import (
     write_environment,
     write_folder,
 )
-from kohaku_ast.runner.children import give_back, hand_on, spawners
+from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.library_state import (
     begin_libraries,
@@ -35,7 +35,7 @@ from kohaku_ast.runner.library_state import (
     read_libraries,
     write_libraries,
 )
-from kohaku_ast.runner.local_modules import MAINS, LocalModules, find_local
+from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams
 
@@ -101,14 +101,23 @@ class ProcessState:
         sys.path_importer_cache.pop(self.launch.path0, None)  # files may have been added since
         begin_libraries()
 
+    def _derived(self, host: Mapping[str, ModuleType]) -> set[str]:
+        """The user's own modules in other folders, if one there has an override: it may have given
+        its values to any of them.
+        """
+        if not self.prepared.modules and not self.prepared.later:
+            return set()
+        return {name for name, one in host.items() if name not in MAINS and is_users(name, one)}
+
     @contextmanager
     def _modules(self) -> Iterator[None]:
         """Inside, the modules of the script's folder that this process has imported are hidden;
         afterwards, those that the script has imported are removed. Libraries stay.
         """
         host = dict(sys.modules)
-        for name in self.local.find(host):
+        for name in self.local.find(host) | self._derived(host):
             del sys.modules[name]
+        forget_loaded(self.prepared)
         sys.modules.update(self.modules)
         for name in MAINS:
             if name in host:
@@ -116,7 +125,7 @@ class ProcessState:
         try:
             yield
         finally:
-            self.modules = _changed(host, self.launch.path0)
+            self.modules = _changed(host)
             for name in self.modules:
                 del sys.modules[name]
             sys.modules.update(host)
@@ -125,24 +134,19 @@ class ProcessState:
 @contextmanager
 def handed_on(prepared: Prepared) -> Iterator[None]:
     """Inside, the overrides are in force in modules and child processes."""
-    finders, functions = list(sys.meta_path), spawners()
-    give_back({})  # another script may be running: its children are not ours
-    hand_on(prepared)
-    added = [one for one in sys.meta_path if one not in finders]
+    patches = hand_on(prepared)
     try:
         yield
     finally:
-        sys.meta_path[:] = [one for one in sys.meta_path if one not in added]
-        give_back(functions)
+        patches.undo()
 
 
-def _changed(host: Mapping[str, ModuleType], folder: str) -> dict[str, ModuleType]:
+def _changed(host: Mapping[str, ModuleType]) -> dict[str, ModuleType]:
     """The modules that are not as in *host*, without new libraries."""
     now = dict(sys.modules)
     if now | {name: host[name] for name in MAINS if name in host} == host:
         return {}  # for speed: looking at each of a thousand modules is a tenth of a short run
-    new = {name: module for name, module in now.items() if name not in host}
-    local = find_local(new, folder)
+    local = {name for name, one in now.items() if name not in host and is_users(name, one)}
     return {
         name: module
         for name, module in now.items()

@@ -31,10 +31,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import CodeType
-    from typing import Any
+    from typing import Any, Protocol
 
     from kohaku_ast.errors import KogineError
     from kohaku_ast.transform.program.program import Program, ResolvedTarget
+else:
+    Protocol = object
 
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
@@ -388,15 +390,20 @@ class Call:
 class Prepared:
     """A script and its modules, bound to their values, before the first line runs."""
 
-    __slots__ = ("failed", "given", "modules")
+    __slots__ = ("failed", "given", "later", "modules")
 
     def __init__(
-        self, given: BoundProgram, modules: Mapping[str, tuple[str, BoundProgram]]
+        self,
+        given: BoundProgram,
+        modules: Mapping[str, tuple[str, BoundProgram]],
+        later: LateOverrides | None = None,
     ) -> None:
         #: The bound script.
         self.given = given
         #: Module name -> its file, and the bound module.
-        self.modules = modules
+        self.modules = dict(modules)
+        #: The overrides of modules that only the running script can find.
+        self.later = later
         #: Whether the script ended by an exception, or with a status other than 0.
         self.failed = False
 
@@ -417,6 +424,11 @@ class Prepared:
             (one.findings.stopped for _, _, one in self.every() if one.findings.stopped), None
         )
 
+    @property
+    def has_overrides(self) -> bool:
+        """Whether anything has another value than its text says."""
+        return bool(self.given.program.sites or self.modules or self.later)
+
     def note_child(self) -> None:
         """Note that another process has got all Programs."""
         for _, _, given in self.every():
@@ -427,3 +439,16 @@ class Prepared:
         yield "", self.program.filename, self.given
         for name, (file, given) in self.modules.items():
             yield f"{name}.", file, given
+
+
+class LateOverrides(Protocol):
+    """The overrides of modules that nobody could find before the script runs."""
+
+    def of_module(self, name: str, is_module: Callable[[str], bool]) -> list[Any]:
+        """Take those for the module *name*; what *is_module* is for a module in that package."""
+
+    def bind(self, file: str, data: bytes, overrides: list[Any]) -> BoundProgram:
+        """The module in *file*, with the text *data*, bound to *overrides*; raises KogineError."""
+
+    def targets(self) -> list[str]:
+        """The targets whose module was not imported."""

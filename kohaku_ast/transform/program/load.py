@@ -26,22 +26,31 @@ if TYPE_CHECKING:
 
 
 def load_program(
-    data: bytes, filename: str, request: Request, folder: str = "", package: str = ""
+    data: bytes,
+    filename: str,
+    request: Request,
+    folder: str = "",
+    package: str = "",
+    *,
+    is_late: bool = False,
 ) -> Program:
     """The Program for *request*: from the cache, else built and stored there.
 
-    Its imports start from *folder* and *package*. Raises SyntaxError, and the errors of
-    ``build_program``.
+    Its imports start from *folder* and *package*. *is_late*: the script runs already. Raises
+    SyntaxError, and the errors of ``build_program``.
     """
-    key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}")
+    places = ""
+    if any("." in target for target, _, _ in request.targets):
+        places = repr(sys.path[1:])  # the target may be in a module that is found there
+    key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}{places}")
     found = cache.load(key)
     if found is not None:
         return found
-    return _build_elsewhere((key, data, filename, request.key(), folder, package))
+    return _build_elsewhere((key, data, filename, request.key(), folder, package), is_late)
 
 
-def _build_elsewhere(order: Order) -> Program:
-    answer = ask_builder(order)
+def _build_elsewhere(order: Order, is_late: bool) -> Program:
+    answer = ask_builder(order, is_late)
     if not answer:
         # No process could be started, or it was killed: slower and with more modules, but right.
         from kohaku_ast.transform.program.build import build
@@ -55,13 +64,14 @@ def _build_elsewhere(order: Order) -> Program:
     raise unpack(error)
 
 
-def ask_builder(order: Order) -> bytes:
+def ask_builder(order: Order, is_late: bool = False) -> bytes:
     """The answer of a builder, as marshal writes it: the result in bytes or None, and an error;
-    empty if no builder could be started.
+    empty if no builder could be started. *is_late*: the script runs already, and what it has
+    imported must not be found in the builder.
     """
     if sys.platform == "win32":
         return _ask_subprocess(order)
-    for start in (_fork, _spawn) if _is_alone() else (_spawn,):
+    for start in (_fork, _spawn) if not is_late and _is_alone() else (_spawn,):
         answer = _ask_child(order, start)
         if answer is not None:
             return answer

@@ -1,0 +1,144 @@
+"""Warns when a script with overrides starts its own file again: ``os.execv``, ``subprocess``.
+
+On the warm path of runs with overrides.
+
+The new process runs plain Python, and kogine cannot pass objects to it. So a warning names the
+overrides that do not go along, once, before the process starts: after ``exec`` it would be too
+late.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from kohaku_ast.frames import hidden
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from kohaku_ast.runner.import_hook import Patches
+    from kohaku_ast.transform.program.bound_program import Prepared
+
+_STARTERS = ("execv", "execve", "posix_spawn", "posix_spawnp", "system")
+"""Functions of ``os``; ``execl``, ``spawnv`` and the others call one of them."""
+_LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
+
+_basename, _stat, _write, _fsdecode = os.path.basename, os.stat, os.write, os.fsdecode
+
+
+class Restarts:
+    """Watches one script with overrides."""
+
+    def __init__(self, prepared: Prepared, patches: Patches) -> None:
+        self.prepared, self.patches = prepared, patches
+        self._has_warned = False
+
+    def os(self) -> None:
+        """Watch the functions of ``os``."""
+        for name in _STARTERS:
+            if hasattr(os, name):
+                self.patches.replace(os, name, self._watched(f"os.{name}"))
+
+    def subprocess(self, names: dict[str, Any]) -> None:
+        """Watch the module ``subprocess``, with these names."""
+        self.patches.replace(names["Popen"], "_execute_child", self._watched_method)
+
+    def _watched(self, shown: str) -> Callable[[Any], Any]:
+        look = self.look
+
+        def make(own: Callable[..., object]) -> Callable[..., object]:
+            @hidden
+            def start(*arguments: object, **keywords: object) -> object:
+                look(shown, arguments)
+                return own(*arguments, **keywords)
+
+            _like(start, own)
+            return start
+
+        return make
+
+    def _watched_method(self, own: Callable[..., object]) -> Callable[..., object]:
+        look = self.look
+
+        @hidden
+        def start(self: object, *arguments: object, **keywords: object) -> object:
+            look("subprocess", arguments)
+            return own(self, *arguments, **keywords)
+
+        _like(start, own)
+        return start
+
+    @hidden
+    def look(self, shown: str, arguments: tuple[object, ...]) -> None:
+        """Warn if a process with these *arguments*, as *shown* gets them, runs the script again."""
+        if self._has_warned:
+            return
+        try:
+            words = _words(arguments)
+            is_again = self._runs_script(words)
+        except Exception:
+            return  # whatever the script passes: its own call will fail as it does
+        if is_again:
+            self._has_warned = True
+            self._warn(shown)
+
+    @hidden
+    def _runs_script(self, words: list[str]) -> bool:
+        """Whether the command *words* runs Python, not kogine, on the script."""
+        names = [_basename(word) for word in words]
+        if any(name.startswith("kogine") for name in names):
+            return False  # the overrides are in the command
+        is_python = any(
+            word == sys.executable or name.startswith(_LAUNCHERS)
+            for word, name in zip(words, names)
+        )
+        first = words[:1] if not is_python else words
+        return any(map(self._is_script, first))
+
+    @hidden
+    def _is_script(self, word: str) -> bool:
+        try:
+            one, other = _stat(word), _stat(self.prepared.program.filename)
+        except (OSError, ValueError):
+            return False
+        return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+    @hidden
+    def _warn(self, shown: str) -> None:
+        targets = sorted(
+            {f"{prefix}{target}" for prefix, _, one in self.prepared.every() for target in one.sent}
+        )
+        file = _basename(self.prepared.program.filename)
+        text = (
+            f"kogine: warning: {file} starts itself again ({shown}), with plain Python: "
+            f"{', '.join(targets)} {'keeps its' if len(targets) == 1 else 'keep their'} value of "
+            "the file there. Start it by [sys.executable, '-m', 'kogine', 'run', ...] instead\n"
+        )
+        try:
+            if sys.stderr is not None:
+                sys.stderr.flush()
+            _write(2, text.encode("utf-8", "backslashreplace"))
+        except (OSError, ValueError):
+            pass  # the script closed its stderr: there is nowhere left to print
+
+
+def _words(arguments: tuple[object, ...]) -> list[str]:
+    """The words of a command: of a list or text, and of what stands in a text for a shell."""
+    words: list[str] = []
+    for argument in arguments[:2]:
+        if isinstance(argument, (str, bytes, os.PathLike)):
+            words += _fsdecode(argument).replace("'", " ").replace('"', " ").split()
+        elif isinstance(argument, (list, tuple)):
+            for one in argument:
+                words += _words((one,))
+    return words
+
+
+def _like(new: Any, own: Any) -> None:
+    """Let *new* look as *own* does."""
+    for name in ("__name__", "__qualname__", "__doc__", "__module__"):
+        setattr(new, name, getattr(own, name))
+    new.__wrapped__ = own
