@@ -140,7 +140,7 @@ def _loads(data: bytes) -> Listing:
 
 def _listing(data: bytes, filename: str, folder: str, package: str) -> Listing:
     from kohaku_ast.transform.find.inspection import inspect_source
-    from kohaku_ast.transform.find.modules import imported_modules
+    from kohaku_ast.transform.find.modules import reach
     from kohaku_ast.transform.find.parameters import find_functions
     from kohaku_ast.transform.find.source import decode
 
@@ -148,7 +148,7 @@ def _listing(data: bytes, filename: str, folder: str, package: str) -> Listing:
     return Listing(
         [_row(one) for one in found.parameters if not one.refused],
         list(find_functions(found.source.tree)),
-        [(one.name, one.path) for one in imported_modules(found.source)],
+        [(one.name, one.path) for one in reach(found.source).modules],
     )
 
 

@@ -64,6 +64,12 @@ def _show_json(found: Inspection, script: str, everything: bool) -> int:
         ],
         "parameters": [as_json(one) for one in found.listed(everything)],
     }
+    if found.reach is not None:
+        document["modules"] = {
+            "found": [one.name for one in found.reach.modules],
+            "missing": found.reach.missing,
+            "computed": found.reach.computed,
+        }
     text = json.dumps(document, indent=2, ensure_ascii=False)
     if visible(text) != text:  # JSON itself escapes those below the blank only
         text = json.dumps(document, indent=2)
@@ -101,9 +107,20 @@ def _show_table(found: Inspection, script: str, everything: bool) -> int:
     hidden = len(found.parameters) - len(listed)
     if hidden:
         print(f"{hidden} more with --all: derived values, imports, functions and the rest")
-    for line in [*start_lines(found.entrypoint), *cache_lines(found)]:
+    for line in [*module_lines(found), *start_lines(found.entrypoint), *cache_lines(found)]:
         print(visible(line))
     return 0
+
+
+def module_lines(found: Inspection) -> list[str]:
+    """Lines about the modules that only the running script can find."""
+    if found.reach is None:
+        return []
+    missing = [f"{name} ({place})" for name, place in found.reach.missing.items()]
+    lines = [f"not found now: {', '.join(missing)}: targets in them are matched at their import"]
+    computed = ", ".join(dict.fromkeys(found.reach.computed))
+    more = f"imported by computed names ({computed}): write the module in full, configs.base.lr"
+    return lines * bool(missing) + [more] * bool(computed)
 
 
 def cache_lines(found: Inspection) -> list[str]:

@@ -45,8 +45,13 @@ def report_syntax_error(error: SyntaxError) -> int:
 
 def explain_script_error(launch: Launch, error: Exception) -> Callable[[], int]:
     """Print Python's own message for a script that it cannot compile; the exit status is that of a
-    mistake, since the overrides cannot be applied. Raises *error* if the script compiles.
+    mistake, since the overrides cannot be applied. Raises *error* if the script compiles, or is
+    compiled: Python would run it.
     """
+    from kohaku_ast.transform.find.source import is_bytecode
+
+    if is_bytecode(launch.data):
+        raise error
     try:
         launch.compile()
     except (SyntaxError, ValueError):

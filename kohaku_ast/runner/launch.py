@@ -118,6 +118,11 @@ def _read(path: str) -> bytes:
         raise SourceError(
             f"{path!r} is a directory without a __main__.py: name the script to run in it"
         )
+    if path.endswith(".ipynb"):
+        raise SourceError(
+            f"{path!r} is a notebook, which kogine does not run: make a script of it with "
+            f"jupyter nbconvert --to script {path}"
+        )
     try:
         if os.path.isfile(path):
             with open(path, "rb") as file:
@@ -143,10 +148,10 @@ def _nearby(path: str) -> str:
 def plain_python(launch: Launch) -> int:
     """Replace this process by ``python PATH ...``, for messages that only Python itself can print.
 
-    Returns, with the exit status, only for a script that was read from standard input.
+    Returns, with the exit status, only for a script that can be read only once.
     """
     sys.stdout.flush()
-    if launch.from_file:
+    if launch.from_file and os.path.isfile(launch.filename):
         os.execv(sys.executable, _command(launch))
     return explain_launch(launch)
 
@@ -156,7 +161,33 @@ def explain_launch(launch: Launch) -> int:
     import subprocess
 
     sys.stdout.flush()
-    return subprocess.run(_command(launch), input=launch.data, check=False).returncode
+    place, _, number = launch.filename.rpartition("/")
+    if place not in ("/dev/fd", "/proc/self/fd") or not number.isdigit():
+        return subprocess.run(_command(launch), input=launch.data, check=False).returncode
+    return _explain_descriptor(launch, int(number))
+
+
+def _explain_descriptor(launch: Launch, number: int) -> int:
+    """As ``explain_launch``, for a script from ``/dev/fd/N``: a new pipe in the place of N."""
+    import subprocess
+    import threading
+
+    reading, writing = os.pipe()
+    os.dup2(reading, number)
+    os.close(reading)
+    with subprocess.Popen(_command(launch), pass_fds=[number]) as process:
+        os.close(number)
+        # In a thread: an interpreter that ends early reads no more.
+        threading.Thread(target=_write, args=(writing, launch.data), daemon=True).start()
+        return process.wait()
+
+
+def _write(number: int, data: bytes) -> None:
+    try:
+        with open(number, "wb", 0) as file:
+            file.write(data)
+    except BrokenPipeError:
+        pass
 
 
 def _command(launch: Launch) -> list[str]:
@@ -254,6 +285,8 @@ def is_runnable_folder(path: str) -> bool:
     """Whether *path* is a folder or an archive, in which Python looks for ``__main__``."""
     if os.path.isdir(path):
         return True
+    if not os.path.isfile(path):
+        return False  # a pipe can be read only once
     try:
         with open(path, "rb") as file:
             return file.read(4) == b"PK\x03\x04"

@@ -178,7 +178,8 @@ def _suits(bound: Bound) -> bool:
     """Whether the server has imported no module that *bound* has overrides for."""
     folder = os.path.join(bound.launch.path0, "")
     files = (file for file, _ in bound.prepared.modules.values())
-    return all(os.path.realpath(file).startswith(folder) for file in files)
+    is_beside = all(os.path.realpath(file).startswith(folder) for file in files)
+    return is_beside and not bound.prepared.later
 
 
 def _open(number: int | None, place: int) -> int:

@@ -181,13 +181,6 @@ DIFFERENT = [
         _more,
     ),
     Different(
-        "finders of modules",
-        "one of ours waits for modules that have overrides, and for multiprocessing",
-        "import sys\nprint(*(type(one).__module__ for one in sys.meta_path), sep='\\n')",
-        lambda python, kogine, way: kogine.endswith(python)
-        and kogine.removesuffix(python).count("kohaku_ast.") == (way == "overridden"),
-    ),
-    Different(
         "stack dumped by faulthandler",
         "it reads the interpreter's own memory, hidden frames too",
         "import faulthandler, sys\nfaulthandler.dump_traceback(sys.stdout, all_threads=False)",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.comments import Comments, first_sentence, read_comments
 from kohaku_ast.transform.find.entrypoints import Entrypoint, find_entrypoint
-from kohaku_ast.transform.find.modules import LocalModule, imported_modules
+from kohaku_ast.transform.find.modules import LocalModule, Reach, reach
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.ranking import parents, rank
 from kohaku_ast.transform.find.source import Source, decode, read_bytes, with_room
@@ -35,6 +35,8 @@ class Inspection:
     #: In the order of the file; each target once.
     parameters: tuple[Parameter, ...]
     entrypoint: Entrypoint
+    #: The modules that its text leads to; None if nobody has asked for them.
+    reach: Reach | None = None
 
     @property
     def file(self) -> str:
@@ -82,12 +84,13 @@ def _is_shown(parameter: Parameter) -> bool:
 
 
 def with_modules(found: Inspection) -> Inspection:
-    """*found* with the parameters of the local modules that the script imports, after its own.
+    """*found* with the parameters of the user's own modules that the script imports, after its own.
 
     A module that cannot be parsed has none.
     """
-    inner = [one for module in imported_modules(found.source) for one in _of_module(module)]
-    return replace(found, parameters=(*found.parameters, *inner))
+    reached = reach(found.source)
+    inner = [one for module in reached.modules for one in _of_module(module)]
+    return replace(found, parameters=(*found.parameters, *inner), reach=reached)
 
 
 def _of_module(module: LocalModule) -> list[Parameter]:

@@ -1,7 +1,9 @@
-"""The imports of a script, read from its text: local modules (beside it), and libraries.
+"""The imports of a script, read from its text: modules of the user's own, and libraries.
 
-Of the libraries only those that each run imports before it does anything else: a server that has
-imported them is then in the state that a fresh process reaches.
+``reach`` finds the user's own modules wherever Python finds them, and says which imports only the
+running script can follow. Of the libraries ``third_party_imports`` lists those that each run
+imports before it does anything else: a server that has imported them is then in the state that a
+fresh process reaches.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import NamedTuple
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.bindings import always_runs, is_guard
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.user_code import is_local_file
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,165 @@ def _names_in(module: LocalModule, package: str) -> list[str]:
         return []
 
 
+class Reach(NamedTuple):
+    """The modules that the text of a script leads to."""
+
+    #: The user's own modules: beside the script, through ``PYTHONPATH``, of an editable project.
+    modules: list[LocalModule]
+    #: Imported module that Python does not find now -> where: ``s.py:5``.
+    missing: dict[str, str]
+    #: Where a module is imported by a computed name.
+    computed: list[str]
+    #: Where ``sys.path`` may be changed.
+    path_changes: list[str]
+    #: The imported modules that are neither the user's own nor Python's.
+    libraries: set[str]
+
+    @property
+    def missing_tops(self) -> set[str]:
+        """The top-level names of the missing ones."""
+        return set(map(_top, self.missing))
+
+    @property
+    def may_import_by_name(self) -> bool:
+        """Whether a module may be imported that the text does not name: libraries do that too."""
+        return bool(self.computed or self.libraries)
+
+
+def reach(source: Source) -> Reach:
+    """The Reach of *source*. A module that cannot be read is listed without its own imports."""
+    found: dict[str, LocalModule] = {}
+    result = Reach([], {}, [], [], set())
+    own = os.path.realpath(source.filename)
+    waiting = [(source, source.package)]
+    for text, package in waiting:
+        _note_dynamic(text, result)
+        for name, line, is_module in _named_modules(text.tree, package):
+            module = search_module(source.folder, name)
+            if module is None:
+                _note_other(name, f"{text.file}:{line}", is_module, source.folder, result)
+            elif name not in found and os.path.realpath(module.path) != own:
+                found[name] = module
+                waiting += _text_of(module)
+    result.modules[:] = sorted(found.values(), key=lambda module: module.name)
+    return result
+
+
+def _text_of(module: LocalModule) -> list[tuple[Source, str]]:
+    """The text of *module* and its package; nothing if it cannot be read."""
+    package = module.name if module.is_package else module.name.rpartition(".")[0]
+    try:
+        text = decode(read_bytes(module.path), module.path)
+        return [(text, package)] if text.tree else []
+    except (SourceError, SyntaxError):
+        return []
+
+
+def _note_other(name: str, place: str, is_module: bool, folder: str, result: Reach) -> None:
+    """Note the import of *name*, which is no module of the user's with a file."""
+    top = _top(name)
+    if top in sys.stdlib_module_names or top in _OURS:
+        return
+    places = places_of(folder, top)
+    if not places and is_module:
+        result.missing.setdefault(name, place)
+    elif places and not is_local_file(os.path.join(places[0], "x.py")):
+        result.libraries.add(top)
+
+
+_OURS = ("kohaku_ast", "kogine")
+_BY_NAME = {"import_module", "__import__"}
+_COMPUTED = {
+    *_BY_NAME, "find_spec", "get_class", "instantiate", "iter_modules", "load_module",
+    "load_source", "locate", "resolve_name", "run_module", "SourceFileLoader",
+    "spec_from_file_location", "walk_packages",
+}  # fmt: skip
+"""Functions that import a module by its name or path."""
+
+
+def _note_dynamic(text: Source, result: Reach) -> None:
+    for node in ast.walk(text.tree):
+        if isinstance(node, ast.Call) and _called(node) in _COMPUTED and not _constant_name(node):
+            result.computed.append(f"{text.file}:{node.lineno}")
+        elif (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path") or (
+            isinstance(node, ast.Call) and _called(node) == "addsitedir"
+        ):
+            result.path_changes.append(f"{text.file}:{node.lineno}")
+
+
+def _called(node: ast.Call) -> str:
+    """The last name of the function that *node* calls."""
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def is_import_call(node: ast.expr | None) -> bool:
+    """Whether *node* is ``importlib.import_module(...)`` or ``__import__(...)``."""
+    return isinstance(node, ast.Call) and _called(node) in _BY_NAME
+
+
+def _constant_name(node: ast.Call) -> str:
+    """The name in ``import_module("pkg.settings")``, with its dots if it is relative; else ""."""
+    first = node.args[0] if node.args else None
+    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
+    return first.value if is_text and _called(node) in _BY_NAME else ""  # type: ignore[union-attr]
+
+
+def _named_modules(tree: ast.Module, package: str) -> Iterator[tuple[str, int, bool]]:
+    """As ``imported_names``, each with its line and whether it is surely the name of a module; with
+    the constant names of calls.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (name := _constant_name(node)):
+            level = len(name) - len(name.lstrip("."))
+            for part in _with_parents(absolute_name(name.lstrip("."), level, package)):
+                yield part, node.lineno, True
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            attributes = _attributes(node, package)
+            for name in imported_names(ast.Module([node], []), package):
+                yield name, node.lineno, name not in attributes
+
+
+def _attributes(node: ast.Import | ast.ImportFrom, package: str) -> set[str]:
+    """The names of a ``from ... import``, which may be no modules."""
+    if isinstance(node, ast.Import):
+        return set()
+    base = absolute_name(node.module or "", node.level, package)
+    return {f"{base}.{alias.name}".strip(".") for alias in node.names}
+
+
+def places_of(folder: str, top: str) -> list[str]:
+    """The folders (or archives) in which a script in *folder* finds the top-level module *top*."""
+    spec = PathFinder.find_spec(top, [folder, *sys.path[1:]])
+    for finder in sys.meta_path if spec is None else ():
+        # Those of editable projects know a module's place without a folder in sys.path.
+        if "editable" in f"{getattr(finder, '__module__', '')}{type(finder).__module__}":
+            spec = spec or finder.find_spec(top, None)
+    if spec is None:
+        return []
+    if spec.submodule_search_locations is not None:
+        return [os.path.dirname(one) for one in spec.submodule_search_locations]
+    return [os.path.dirname(spec.origin)] if spec.origin else []
+
+
+def search_module(folder: str, name: str) -> LocalModule | None:
+    """The user's own module *name*, wherever a script in *folder* finds it now; else None."""
+    found = find_module(folder, name)
+    if found is not None or _top(name) in _OURS:
+        return found
+    for place in places_of(folder, _top(name)):
+        if is_local_file(os.path.join(place, "x.py")):
+            found = found or find_module(place, name)
+    return found
+
+
+def library_module(folder: str, name: str) -> LocalModule | None:
+    """The module *name* of a library, if it has a text; None for Python's own."""
+    if _top(name) in sys.stdlib_module_names:
+        return None
+    found = (find_module(place, name) for place in places_of(folder, _top(name)))
+    return next(filter(None, found), None)
+
+
 def imported_names(tree: ast.Module, package: str) -> Iterator[str]:
     """Every name that may be a module which the text imports, parents first."""
     for node in ast.walk(tree):
@@ -110,6 +272,10 @@ def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
             base = absolute_name(node.module or "", node.level, package)
             for alias in node.names:
                 names.setdefault(alias.asname or alias.name, f"{base}.{alias.name}".strip("."))
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            name = _constant_name(node.value)
+            if name and not name.startswith(".") and isinstance(node.targets[0], ast.Name):
+                names.setdefault(node.targets[0].id, name)
     return names
 
 

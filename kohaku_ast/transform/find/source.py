@@ -41,6 +41,11 @@ class Source:
     #: The package that it belongs to; its relative imports start from there.
     package: str = ""
 
+    @property
+    def file(self) -> str:
+        """The name of the file without its folder, for messages."""
+        return os.path.basename(self.filename)
+
     @cached_property
     def lines(self) -> list[str]:
         """The lines, without their ends."""
@@ -105,6 +110,11 @@ def parse_text(text: str, filename: str) -> ast.Module:
 
 def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> Source:
     """The Source of *data*; raises SourceError if Python could not decode it either."""
+    if is_bytecode(data):
+        raise SourceError(
+            f"{filename}: is compiled bytecode and has no text to rewrite: name the .py file that "
+            "it was compiled from"
+        )
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)
@@ -118,6 +128,11 @@ def decode(data: bytes, filename: str, folder: str = "", package: str = "") -> S
     encoding = "utf-8" if encoding == "utf-8-sig" else encoding
     folder = folder or os.path.dirname(os.path.realpath(filename))
     return Source(filename, text, encoding, folder, package)
+
+
+def is_bytecode(data: bytes) -> bool:
+    """Whether *data* are those of a ``.pyc`` file, of whatever version of Python."""
+    return data[2:4] == b"\r\n" and b"\0" in data[4:16]
 
 
 def read_bytes(path: str) -> bytes:

@@ -68,7 +68,8 @@ def serve_forked(order: int, answer: int) -> NoReturn:
     # The terminal sends Ctrl-C to both processes; the parent receives it and ends this one.
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [_signal.SIGINT])
     if not getattr(sys.flags, "safe_path", sys.flags.isolated):
-        sys.path[:] = [*sys.path[1:], *sys.path[:1]]  # there may be an `ast.py`
+        # There may be an `ast.py`. The first entry stays that of the script, for who skips it.
+        sys.path[:] = [os.devnull, *sys.path[1:], *sys.path[:1]]
     _leave_streams()
     _serve(order, answer, watch=True)
 

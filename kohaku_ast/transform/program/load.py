@@ -185,19 +185,23 @@ def _ask_subprocess(order: Order) -> bytes:
     return unframed(order[0].encode(), done.stdout)
 
 
+_PACKAGES = __file__
+for _ in range(4):
+    _PACKAGES = os.path.dirname(_PACKAGES)
+
 _FLAGS = {
     "isolated": "I", "ignore_environment": "E", "no_user_site": "s", "no_site": "S",
     "safe_path": "P", "optimize": "O",
 }  # fmt: skip
 
 # A fresh interpreter begins ``sys.path`` with the working folder, where an `ast.py` may lie. Our
-# other folders come after those that every interpreter has.
+# other folders come after those that every interpreter has. The first entry is the script's.
 _START = """
 import sys
 path = list(filter(None, sys.path))
 sys.path[:] = [sys.argv[1], *path]
 import kohaku_ast
-sys.path[:] = [*path, *(one for one in sys.argv[1:] if one not in path)]
+sys.path[:] = [{devnull!r}, *path, *(one for one in sys.argv[1:] if one not in path)]
 from kohaku_ast.transform.program.build import serve_spawned
 serve_spawned(watch={watch})
 """
@@ -207,17 +211,15 @@ def _command(watch: bool) -> list[str]:
     """The command that starts a builder in an interpreter like this one; with *watch* it ends as
     soon as its stdin does. Raises OSError if there is no interpreter.
     """
-    from kohaku_ast import version
-
     if not sys.executable or getattr(sys, "frozen", False):
         raise OSError  # it would start the program itself again
     flags = [f"-{letter * getattr(sys.flags, name, 0)}" for name, letter in _FLAGS.items()]
     options = [name if text is True else f"{name}={text}" for name, text in sys._xoptions.items()]
-    packages = os.path.dirname(os.path.dirname(version.__file__))
+    start = _START.format(watch=watch, devnull=os.devnull)
     return [
         sys.executable, *(flag for flag in flags if flag != "-"),
         *(word for option in options for word in ("-X", option)),
-        "-c", _START.format(watch=watch), packages, *filter(None, sys.path[1:]),
+        "-c", start, _PACKAGES, *filter(None, sys.path[1:]),
     ]  # fmt: skip
 
 

@@ -1,0 +1,211 @@
+"""Targets in modules that Python finds elsewhere than beside the script, against edited copies."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import Finished, on_path, run_kogine, run_python
+
+HP = "lr = 0.1\ntwice = lr * 2\nclass Model:\n    depth: int = 3\n    wide = depth * 2\n"
+SHOW = "print(hp.lr, hp.twice, hp.Model.wide)\n"
+EDITED = HP.replace("0.1", "0.5").replace("= 3", "= 9")
+TARGETS = ["hp.lr=0.5", "hp.Model.depth=9"]
+
+BY_PATH = """\
+import importlib.util, os
+path = os.path.join(os.path.dirname(__file__), "lib", "hp.py")
+spec = importlib.util.spec_from_file_location("hp", path)
+hp = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(hp)
+"""
+FOUND: dict[str, tuple[str, str, list[str]]] = {
+    "appended": ("lib/hp.py", "import sys, os\nsys.path.append(os.path.join(os.path.dirname(__file__), 'lib'))\nimport hp\n", TARGETS),
+    "inserted": ("lib/hp.py", "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parent / 'lib'))\nimport hp\n", TARGETS),
+    "from import": ("lib/hp.py", "import sys\nsys.path.append('lib')\nfrom hp import lr, twice, Model\nimport hp\n", TARGETS),
+    "as": ("lib/hp.py", "import sys\nsys.path += ['lib']\nimport hp as settings\nhp = settings\n", ["settings.lr=0.5", "settings.Model.depth=9"]),
+    "site": ("lib/hp.py", "import site\nsite.addsitedir('lib')\nimport hp\n", TARGETS),
+    "in a function": ("lib/hp.py", "import sys\ndef load():\n    sys.path.append('lib')\n    import hp\n    return hp\nhp = load()\n", TARGETS),
+    "computed name": ("configs/hp.py", "import importlib\nhp = importlib.import_module('configs.' + 'hp')\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
+    "constant name bound": ("configs/hp.py", "import importlib\nhp = importlib.import_module('configs.hp')\n", TARGETS),
+    "constant name": ("configs/hp.py", "import importlib\nhp = importlib.import_module('configs.hp')\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
+    "__import__": ("hp.py", "name = 'h' + 'p'\nhp = __import__(name)\n", TARGETS),
+    "computed in an added folder": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nhp = importlib.import_module(''.join('hp'))\n", TARGETS),
+    "package": ("lib/pack/hp.py", "import sys\nsys.path.append('lib')\nfrom pack import hp\n", ["pack.hp.lr=0.5", "pack.hp.Model.depth=9"]),
+    "found by a helper": ("lib/hp.py", "import helper\nhp = helper.hp\n", TARGETS),
+    "by its path": ("lib/hp.py", BY_PATH, ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "reloaded": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nimport hp\nhp.lr = 7\nhp = importlib.reload(hp)\n", TARGETS),
+}  # fmt: skip
+
+
+def write(folder: Path, file: str, script: str) -> Path:
+    path = folder / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "helper.py").write_text("import sys\nsys.path.append('lib')\nimport hp\n")
+    (folder / "s.py").write_text(script + SHOW)
+    path.write_text(EDITED)
+    return path
+
+
+@pytest.mark.parametrize("way", FOUND)
+def test_a_module_is_matched_when_it_is_imported(tmp_path: Path, way: str) -> None:
+    file, script, targets = FOUND[way]
+    path = write(tmp_path, file, script)
+    expected = run_python(tmp_path, "-B", "s.py")
+    assert expected.stdout == "0.5 1.0 18\n", expected
+    path.write_text(HP)
+    got = run_kogine(tmp_path, "run", "s.py", *targets)
+    assert got == expected
+
+
+def with_path(folder: Path, *words: str) -> Finished:
+    path = os.pathsep.join([str(folder / "src"), on_path()])
+    return run_kogine(folder, *words, PYTHONPATH=path)
+
+
+def test_a_module_on_the_path(tmp_path: Path) -> None:
+    path = write(tmp_path, "src/hp.py", "import hp\n")
+    expected = run_python(tmp_path, "-B", "s.py", PYTHONPATH="src")
+    path.write_text(HP)
+    assert with_path(tmp_path, "run", "s.py", *TARGETS) == expected
+
+
+def test_a_module_in_an_archive(tmp_path: Path) -> None:
+    write(tmp_path, "hp.py", "import sys\nsys.path.append('lib.zip')\nimport hp\n").unlink()
+    for text in (EDITED, HP):
+        with zipfile.ZipFile(tmp_path / "lib.zip", "w") as archive:
+            archive.writestr("hp.py", text)
+        if text is EDITED:
+            expected = run_python(tmp_path, "-B", "s.py")
+    assert expected.stdout == "0.5 1.0 18\n", expected
+    assert run_kogine(tmp_path, "run", "s.py", *TARGETS) == expected
+
+
+ADDED = "import sys, os\nsys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'lib'))\nimport hp\n"
+CHILDREN = """\
+import multiprocessing
+def work(n):
+    return hp.lr, hp.twice
+if __name__ == "__main__":
+    with multiprocessing.get_context("METHOD").Pool(1) as pool:
+        print(pool.map(work, [1]))
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+@pytest.mark.parametrize("file", ["lib/hp.py", "src/hp.py"])
+def test_children_too(tmp_path: Path, method: str, file: str) -> None:
+    path = write(tmp_path, file, ADDED + CHILDREN.replace("METHOD", method))
+    expected = run_python(tmp_path, "-B", "s.py", PYTHONPATH="src")
+    path.write_text(HP)
+    assert with_path(tmp_path, "run", "s.py", *TARGETS) == expected
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+@pytest.mark.parametrize("file", ["lib/hp.py", "src/hp.py"])
+def test_every_run_of_a_sweep_has_its_own_value(tmp_path: Path, mode: str, file: str) -> None:
+    write(tmp_path, file, ADDED).write_text(HP)
+    done = with_path(
+        tmp_path, "run", "s.py", "--mode", mode, "--no-record", "--sweep", "hp.lr=1,2,3"
+    )
+    lines = [line.split("] ")[-1] for line in done.stdout.splitlines() if line.endswith(" 6")]
+    assert (done.status, sorted(lines)) == (0, ["1.0 2.0 6", "2.0 4.0 6", "3.0 6.0 6"]), done
+
+
+def test_a_warm_server_has_not_imported_the_module(tmp_path: Path) -> None:
+    write(tmp_path, "src/hp.py", "import user\nimport hp\n").write_text(HP)
+    (tmp_path / "src" / "user.py").write_text("import hp\nprint(hp.twice)\n")
+    done = with_path(
+        tmp_path, "run", "s.py", "--mode", "warm", "--no-record", "--sweep", "hp.lr=1,2"
+    )
+    lines = [line.split("] ")[-1] for line in done.stdout.splitlines()]
+    assert sorted(lines) == ["1.0 2.0 6", "2.0", "2.0 4.0 6", "4.0"], done
+
+
+def test_a_run_in_this_process_leaves_the_module_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path, "src/hp.py", "import user\n" + ADDED).write_text(HP)
+    (tmp_path / "src" / "user.py").write_text("import hp\nfour = hp.twice * 2\n")
+    (tmp_path / "s.py").write_text("import user\nprint(user.four)\n")
+    (tmp_path / "api.py").write_text(
+        "import user\nfrom kohaku_ast import Script, Config\n"
+        "for lr in (1, 2):\n    Script('s.py', Config({'hp.lr': lr})).run()\nprint(user.four)\n"
+    )
+    path = os.pathsep.join([str(tmp_path / "src"), on_path()])
+    done = run_python(tmp_path, "api.py", PYTHONPATH=path)
+    assert done.stdout == "4\n8\n0.4\n", done
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        pytest.param("hp.rl=1", "hp.py: no parameter 'rl'. Did you mean 'lr' (line 1)?", id="name"),
+        pytest.param("hp.lr=x", "hp.py:1: lr=x: expected float", id="type"),
+    ],
+)
+def test_a_mistake_ends_the_run_at_the_import(tmp_path: Path, target: str, words: str) -> None:
+    script = "print('before')\n" + ADDED.replace(
+        "import hp", "try:\n    import hp\nexcept Exception:\n    pass"
+    )
+    write(tmp_path, "lib/hp.py", script).write_text(HP)
+    done = run_kogine(tmp_path, "run", "s.py", target)
+    assert (done.status, done.stdout) == (2, "before\n"), done
+    assert f"kogine: error: {words}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_module_that_is_never_imported(tmp_path: Path) -> None:
+    write(tmp_path, "hp.py", "")
+    (tmp_path / "s.py").write_text("import sys\nif len(sys.argv) > 5:\n    import elsewhere\n")
+    done = run_kogine(tmp_path, "run", "s.py", "elsewhere.lr=1")
+    assert done.status == 0
+    assert "override 'elsewhere.lr' was not used: its module was not imported" in done.stderr
+
+
+def test_a_variable_for_a_module_of_a_computed_name(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "configs/base.py",
+        "import importlib\nhp = importlib.import_module(f'configs.{1}')\n",
+    )
+    done = run_kogine(tmp_path, "run", "s.py", "hp.lr=1")
+    assert (done.status, done.stdout) == (2, "")
+    assert "s.py:2: cannot override 'hp.lr': 'hp' is a module that is imported by" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["hp.lr=1", "nothing.lr=1", "json.lr=1"])
+def test_a_module_that_nothing_imports_is_refused(tmp_path: Path, target: str) -> None:
+    write(tmp_path, "hp.py", "")
+    (tmp_path / "s.py").write_text("import os\nprint('ran')\n")
+    done = run_kogine(tmp_path, "run", "s.py", target)
+    assert (done.status, done.stdout) == (2, "")
+
+
+def test_a_compiled_module_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "lib/hp.py", ADDED)
+    run_python(tmp_path, "-m", "compileall", "-b", "-q", "lib")
+    path.unlink()
+    assert (tmp_path / "lib" / "hp.pyc").exists()
+    done = run_kogine(tmp_path, "run", "s.py", "hp.lr=1")
+    assert done.status == 2
+    assert "is compiled and has no text" in done.stderr
+
+
+def test_inspect_says_what_it_cannot_find(tmp_path: Path) -> None:
+    write(tmp_path, "src/hp.py", "import hp, importlib, lost\nimportlib.import_module(f'a.{hp}')\n")
+    done = with_path(tmp_path, "run", "--inspect", "--modules", "s.py")
+    assert "hp.Model.depth" in done.stdout
+    assert "not found now: lost (s.py:1)" in done.stdout
+    assert "imported by computed names (s.py:2)" in done.stdout
+    as_json = with_path(tmp_path, "run", "--inspect", "--modules", "--format", "json", "s.py")
+    assert '"computed": [\n      "s.py:2"\n    ]' in as_json.stdout
+
+
+def test_nothing_of_ours_is_in_the_import_system(tmp_path: Path) -> None:
+    script = "import sys\nprint([type(one).__module__ for one in sys.meta_path if 'kohaku' in type(one).__module__])\n"
+    write(tmp_path, "lib/hp.py", script + ADDED)
+    done = run_kogine(tmp_path, "run", "s.py", "hp.lr=1")
+    assert done.stdout.startswith("[]\n"), (done, sys.version)

@@ -1,0 +1,185 @@
+"""The script imported under its own name, and started again: against edited copies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import compare, on_path, run_kogine, run_python
+
+HELPER = "def show():\n    import s\n    print('again', s.lr, s.twice, s.__name__, len(s.items))\n"
+SCRIPT = """\
+lr = 0.1
+items = []
+items.append(lr)
+twice = lr * 2
+import helper
+if __name__ == "__main__":
+    print("main", lr)
+    helper.show()
+else:
+    print("imported", __name__, lr)
+"""
+EDITS = [("lr = 0.1", "lr = 0.5"), ("items = []", "items = [0]")]
+TARGETS = ["lr=0.5", "items=[0]"]
+
+IMPORTS = {
+    "by name": "import s\n",
+    "computed": "import importlib\ns = importlib.import_module('s')\n",
+    "from": "from s import lr\nimport s\n",
+    "reloaded": "import s, importlib\nimportlib.reload(s)\nimportlib.reload(s)\n",
+    "by path": "import importlib.util\nspec = importlib.util.spec_from_file_location('other', 's.py')\ns = importlib.util.module_from_spec(spec)\nspec.loader.exec_module(s)\n",
+    "as a package's": "import sys, os\nsys.path.insert(0, os.path.dirname(os.getcwd()))\ns = __import__(os.path.basename(os.getcwd()) + '.s').s\n",
+    "run_module": "import runpy, types\ns = types.SimpleNamespace(**runpy.run_module('s'))\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", IMPORTS)
+def test_the_script_is_imported_again(tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    inner = IMPORTS[way] + "print('again', s.lr, s.twice, s.__name__, len(s.items))\n"
+    (folder / "helper.py").write_text(
+        "def show():\n" + "".join(f"    {line}\n" for line in inner.splitlines())
+    )
+    expected, got = compare(folder, SCRIPT.encode(), EDITS, TARGETS, name="s.py")
+    assert "again 0.5 1.0" in expected.stdout, expected
+    assert got == expected
+
+
+CHILDREN = {
+    "spawn": "multiprocessing.get_context('spawn').Pool(1)",
+    "forkserver": "multiprocessing.get_context('forkserver').Pool(1)",
+    "fork": "multiprocessing.get_context('fork').Pool(1)",
+}
+CHILD = """\
+import multiprocessing
+import helper
+lr = 0.1
+twice = lr * 2
+items = []
+if __name__ == "__main__":
+    with START as pool:
+        pool.apply(helper.show)
+"""
+
+
+@pytest.mark.parametrize("start", CHILDREN)
+def test_a_child_imports_the_script(tmp_path: Path, start: str) -> None:
+    (tmp_path / "helper.py").write_text(HELPER)
+    text = CHILD.replace("START", CHILDREN[start])
+    expected, got = compare(tmp_path, text.encode(), EDITS[:1], TARGETS[:1], name="s.py")
+    assert "again 0.5 1.0 s" in expected.stdout, expected
+    assert got == expected
+
+
+def test_a_worker_of_joblib_imports_the_script(tmp_path: Path) -> None:
+    pytest.importorskip("joblib")
+    (tmp_path / "helper.py").write_text("def lr(_):\n    import s\n    return s.lr\n")
+    text = "lr = 0.1\nif __name__ == '__main__':\n    import helper\n    from joblib import Parallel, delayed\n    print(Parallel(n_jobs=2)(delayed(helper.lr)(i) for i in range(2)))\n"
+    expected, got = compare(tmp_path, text.encode(), EDITS[:1], TARGETS[:1], name="s.py")
+    assert expected.stdout == "[0.5, 0.5]\n", expected
+    assert got == expected
+
+
+def test_a_script_with_the_name_of_a_library(tmp_path: Path) -> None:
+    """Then a library that imports that name gets the script."""
+    text = "wide = 0.1\nimport tabulated\nif __name__ == '__main__':\n    print(tabulated.wide)\n"
+    (tmp_path / "tabulated.py").write_text("import colors\nwide = colors.wide\n")
+    expected, got = compare(
+        tmp_path, text.encode(), [("wide = 0.1", "wide = 0.5")], ["wide=0.5"], name="colors.py"
+    )
+    assert expected.stdout == "0.5\n", expected
+    assert got == expected
+
+
+def test_a_module_of_a_package_imports_itself(tmp_path: Path) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "__init__.py").touch()
+    text = (
+        "lr = 0.1\nif __name__ == '__main__':\n    import pkg.train\n    print(lr, pkg.train.lr)\n"
+    )
+    script = tmp_path / "pkg" / "train.py"
+    script.write_text(text.replace("0.1", "0.5"))
+    expected = run_python(tmp_path, "-B", "-m", "pkg.train")
+    script.write_text(text)
+    assert run_kogine(tmp_path, "run", "-m", "pkg.train", "lr=0.5") == expected
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_every_mode(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "helper.py").write_text(HELPER)
+    (tmp_path / "s.py").write_text(SCRIPT)
+    done = run_kogine(
+        tmp_path,
+        "run",
+        "s.py",
+        "--mode",
+        mode,
+        "--no-record",
+        "--sweep",
+        "lr=1,2",
+        "--workers",
+        "1",
+    )
+    lines = [line.split("] ")[-1] for line in done.stdout.splitlines()]
+    assert [line for line in lines if "again" in line] == [
+        "again 1.0 2.0 s 1", "again 2.0 4.0 s 1",
+    ], done  # fmt: skip
+
+
+RESTARTS = {
+    "os.execv": "os.execv(sys.executable, [sys.executable, *sys.argv])",
+    "os.execvp": "os.execvp(sys.executable, [sys.executable, __file__])",
+    "os.execle": "os.execle(sys.executable, sys.executable, sys.argv[0], os.environ)",
+    "subprocess.run": "subprocess.run([sys.executable, __file__]); sys.exit()",
+    "subprocess.Popen": "subprocess.Popen([sys.executable, '-u', sys.argv[0]]).wait(); sys.exit()",
+    "a shell": "subprocess.check_call(f'{sys.executable} s.py', shell=True); sys.exit()",
+    "os.system": "os.system(f'{sys.executable} s.py'); sys.exit()",
+    "os.posix_spawn": "os.waitpid(os.posix_spawn(sys.executable, [sys.executable, 's.py'], os.environ), 0); sys.exit()",
+    "os.spawnv": "os.spawnv(os.P_WAIT, sys.executable, [sys.executable, 's.py']); sys.exit()",
+}  # fmt: skip
+AGAIN = """\
+import os, subprocess, sys
+lr = 0.1
+if os.environ.get("READY") != "1":
+    os.environ["READY"] = "1"
+    sys.stdout.flush()
+    RESTART
+print(lr)
+"""
+
+
+@pytest.mark.parametrize("way", RESTARTS)
+def test_a_script_that_starts_itself_again(tmp_path: Path, way: str) -> None:
+    (tmp_path / "s.py").write_text(AGAIN.replace("RESTART", RESTARTS[way]))
+    assert run_python(tmp_path, "s.py").stdout == "0.1\n"
+    done = run_kogine(tmp_path, "run", "s.py", "lr=0.5")
+    assert (done.status, done.stdout) == (0, "0.1\n"), done
+    shown = "subprocess" if "subprocess" in RESTARTS[way] else "os."
+    assert done.stderr.startswith(f"kogine: warning: s.py starts itself again ({shown}")
+    assert "lr keeps its value of the file there" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+OTHERS = {
+    "another script": "subprocess.run([sys.executable, 'other.py'])",
+    "it is only an argument": "subprocess.run(['cat', __file__], stdout=subprocess.DEVNULL)",
+    "with the overrides": "subprocess.run([sys.executable, '-m', 'kogine', 'run', __file__, 'lr=0.5'])",
+    "a child of multiprocessing": "import multiprocessing; multiprocessing.get_context('spawn').Pool(1).close()",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", OTHERS)
+def test_other_processes_are_not_warned_of(tmp_path: Path, way: str) -> None:
+    (tmp_path / "other.py").touch()
+    text = AGAIN.replace("RESTART", OTHERS[way]).replace(
+        "lr = 0.1", "lr = 0.1\nif __name__ != '__main__': os.environ['READY'] = '1'"
+    )
+    (tmp_path / "s.py").write_text(text)
+    path = os.pathsep.join([on_path()])
+    done = run_kogine(tmp_path, "run", "s.py", "lr=0.5", PYTHONPATH=path)
+    assert (done.status, done.stderr) == (0, ""), done
+    assert set(done.stdout.split()) == {"0.5"}

@@ -1,0 +1,107 @@
+"""Scripts that have no text, and scripts that can be read only once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import Finished, on_path, run, run_kogine, run_python
+
+SCRIPT = "lr = 0.1\nprint(lr, __file__)\n"
+
+
+def compiled(folder: Path) -> str:
+    (folder / "s.py").write_text("lr = 0.1\nprint(lr)\n")
+    run_python(folder, "-m", "compileall", "-b", "-q", "s.py")
+    (folder / "s.py").unlink()
+    return "s.pyc"
+
+
+def test_a_compiled_script_runs_as_it_is(tmp_path: Path) -> None:
+    name = compiled(tmp_path)
+    assert run_kogine(tmp_path, "run", name) == run_python(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["lr=0.5"], ["--set", "lr=0.5"], ["--sweep", "lr=1,2"], ["--inspect"], ["--entrypoint", "f"]],
+)
+def test_a_compiled_script_takes_no_override(tmp_path: Path, words: list[str]) -> None:
+    done = run_kogine(tmp_path, "run", compiled(tmp_path), *words)
+    assert (done.status, done.stdout) == (2, ""), done
+    assert "s.pyc: is compiled bytecode and has no text to rewrite" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "module"])
+def test_nor_does_one_that_python_finds(tmp_path: Path, kind: str) -> None:
+    compiled(tmp_path)
+    words = ["app"]
+    if kind == "module":
+        words = ["-m", "s"]
+    elif kind == "folder":
+        (tmp_path / "app").mkdir()
+        os.rename(tmp_path / "s.pyc", tmp_path / "app" / "__main__.pyc")
+    else:
+        with zipfile.ZipFile(tmp_path / "app", "w") as archive:
+            archive.write(tmp_path / "s.pyc", "__main__.pyc")
+    assert run_kogine(tmp_path, "run", *words) == run_python(tmp_path, *words)
+    done = run_kogine(tmp_path, "run", *words, "lr=0.5")
+    assert (done.status, done.stdout) == (2, ""), done
+    assert "is compiled bytecode" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["lr=0.5"], ["--inspect"]])
+def test_a_notebook_is_refused(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "n.ipynb").write_text('{"cells": []}')
+    done = run_kogine(tmp_path, "run", "n.ipynb", *words)
+    assert (done.status, done.stdout) == (2, "")
+    assert "jupyter nbconvert --to script n.ipynb" in done.stderr
+
+
+def shell(folder: Path, line: str, **names: str) -> Finished:
+    kogine = Path(__file__).parents[1] / "kogine_command.py"
+    places = {"python": sys.executable, "kogine": f"{sys.executable} {kogine} run", **names}
+    return run(["bash", "-c", line.format_map(places)], folder, PYTHONPATH=on_path())
+
+
+PIPES = {
+    "substitution": "{start} <(cat {file}) {words}",
+    "standard input": "cat {file} | {start} /dev/stdin {words}",
+    "a file as standard input": "{start} /dev/stdin {words} < {file}",
+    "dash": "cat {file} | {start} - {words}",
+    "a named pipe": "mkfifo p; cat {file} > p & {start} p {words}",
+}
+
+
+@pytest.mark.parametrize("way", PIPES)
+@pytest.mark.parametrize(
+    "text", [SCRIPT, "PK" + SCRIPT, SCRIPT + "# more\n" * 40000], ids=["s", "PK", "long"]
+)
+def test_a_script_from_a_pipe(tmp_path: Path, way: str, text: str) -> None:
+    text = text.replace("PK", "PK = 1\n").replace(
+        "print(lr, __file__)", "print(lr)" if way == "dash" else "print(lr, __file__)"
+    )
+    first, rest = text.split("lr = 0.1", 1)
+    (tmp_path / "edited").write_text(f"{first}lr = 0.5{rest.replace('lr = 0.1', 'lr = 0.5')}")
+    (tmp_path / "given").write_text(text)
+    expected = shell(tmp_path, PIPES[way].format(file="edited", start="{python}", words=""))
+    (tmp_path / "p").unlink(missing_ok=True)
+    got = shell(tmp_path, PIPES[way].format(file="given", start="{kogine}", words="lr=0.5"))
+    assert expected.stdout.startswith("0.5"), expected
+    assert got == expected
+    (tmp_path / "p").unlink(missing_ok=True)
+    plain = shell(tmp_path, PIPES[way].format(file="edited", start="{kogine}", words=""))
+    assert plain == expected
+
+
+@pytest.mark.parametrize("way", ["substitution", "standard input", "dash"])
+def test_a_pipe_that_is_no_python(tmp_path: Path, way: str) -> None:
+    (tmp_path / "broken").write_text("lr = 0.1\nprint(\n")
+    expected = shell(tmp_path, PIPES[way].format(file="broken", start="{python}", words=""))
+    got = shell(tmp_path, PIPES[way].format(file="broken", start="{kogine}", words=""))
+    assert got == expected
+    assert "SyntaxError" in got.stderr
