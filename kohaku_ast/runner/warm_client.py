@@ -176,10 +176,11 @@ def _key(folder: str, env: Mapping[str, str]) -> object:
 
 def _suits(bound: Bound) -> bool:
     """Whether the server has imported no module that *bound* has overrides for."""
-    folder = os.path.join(bound.launch.path0, "")
-    files = (file for file, _ in bound.prepared.modules.values())
-    is_beside = all(os.path.realpath(file).startswith(folder) for file in files)
-    return is_beside and not bound.prepared.later
+    for name, (file, _) in bound.prepared.modules.items():
+        beside = os.path.join(bound.launch.path0, name.partition(".")[0])
+        if not os.path.realpath(file).startswith((f"{beside}.py", os.path.join(beside, ""))):
+            return False
+    return not bound.prepared.later
 
 
 def _open(number: int | None, place: int) -> int:
