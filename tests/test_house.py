@@ -45,9 +45,9 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (24, 6300),
+    "kohaku_ast.runner": (25, 6650),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (39, 9800),
+    "kohaku_ast.transform": (39, 10350),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -132,11 +132,19 @@ class ModuleCodes:
         except (KogineError, SyntaxError) as error:
             if isinstance(error, SyntaxError):
                 return None  # Python's own message follows
-            _stop(f"kogine: error: {error}\n")
+            self._stop(error)
             raise SystemExit(2) from None
         self.prepared.modules[name] = file, given
         self._add(file, given)
         return given
+
+    def _stop(self, error: KogineError) -> None:
+        """Note that *error* ends the run, and print it unless who runs the script raises it."""
+        findings = self.prepared.given.findings
+        if findings.stopped is None:
+            findings.stopped = error
+            if findings.prints:
+                _print(f"kogine: error: {error}\n")
 
 
 def _file_number(path: object) -> tuple[int, int] | None:
@@ -174,7 +182,7 @@ def _source(loader: Any, file: str, name: str) -> bytes:
     return data
 
 
-def _stop(message: str, write: Callable[[int, bytes], int] = os.write) -> None:
+def _print(message: str, write: Callable[[int, bytes], int] = os.write) -> None:
     try:
         sys.stderr.flush()
         write(2, message.encode("utf-8", "backslashreplace"))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 5
+FORMAT = 6
 """The version of the stored form; it grows with each change."""
 
 
