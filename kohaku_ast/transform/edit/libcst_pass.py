@@ -107,19 +107,24 @@ class _Pass(cst.CSTTransformer):
         return updated
 
     def call(self, original: cst.CSTNode, updated: cst.Call) -> cst.Call:
-        """Add keywords; and replace the generator of ``main(i for i in y)``, to which Python
+        """Add arguments; and replace the generator of ``main(i for i in y)``, to which Python
         counts the brackets of the call.
         """
         start, end = self.span(original)
         args = list(updated.args)
         keywords = [_keyword(edit) for edit in self.take("keyword", start, end)]
+        more = [
+            cst.Arg(cst.parse_expression(one.text)) for one in self.take("argument", start, end)
+        ]
         if _is_bare_generator(args):
             value = self.replaced(end - 1, end)
-            if value is None and keywords:
+            if value is None and (keywords or more):
                 brackets = {"lpar": [cst.LeftParen()], "rpar": [cst.RightParen()]}
                 value = args[0].value.with_changes(**brackets)
             args = [args[0].with_changes(value=value or args[0].value)]
-        return updated.with_changes(args=[*args, *keywords])
+        # By position before the first keyword.
+        place = next((at for at, one in enumerate(args) if one.keyword), len(args))
+        return updated.with_changes(args=[*args[:place], *more, *args[place:], *keywords])
 
     def expression(self, original: cst.CSTNode, updated: cst.BaseExpression) -> cst.BaseExpression:
         return self.wrapped(original, self.changed(original, updated))

@@ -129,8 +129,8 @@ class _Proof:
             elif item != match:
                 self.fail(owner, f"its {name} changed")
             self.skip(owner, rest, "after", item)
-        if name == "keywords":
-            self.skip(owner, rest, "keyword", owner)
+        if name in ("keywords", "args"):
+            self.skip(owner, rest, "keyword" if name == "keywords" else "argument", owner)
         if next(rest, None) is not None:
             self.fail(owner, f"its {name} grew")
 

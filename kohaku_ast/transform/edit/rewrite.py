@@ -115,7 +115,7 @@ def _edit_unit(source: Source, unit: Unit, edits: list[Edit]) -> _EditedUnit:
 def _placed(unit: Unit, edit: Edit) -> tuple[Edit, int, int]:
     """*edit* with the start and the end of its node, in bytes of the unit's text."""
     start, end = unit.source.span(edit.node)
-    if edit.change not in ("replace", "keyword", "wrap"):
+    if edit.change not in ("replace", "keyword", "argument", "wrap"):
         end = start  # the end of a statement may be in a block
     elif isinstance(edit.node, ast.GeneratorExp):
         start = end - 1  # its brackets may be those of a call: its place is the last one

@@ -26,8 +26,9 @@ class Site:
     #: The node of the original tree that the place belongs to.
     node: ast.AST
     #: ``replace``: in place of the expression *node*; ``wrap``: around the expression *node*;
-    #: ``annotated``: a value for the annotated name *node*; ``keyword``: one more keyword in the
-    #: call *node*; ``before`` and ``after``: a statement above or below the statement *node*.
+    #: ``annotated``: a value for the annotated name *node*; ``keyword`` and ``argument``: one more
+    #: keyword, or argument by position, in the call *node*; ``before`` and ``after``: a statement
+    #: above or below the statement *node*.
     change: str
     #: The text, with ``{}`` where the value goes: a statement for ``before`` and ``after``, an
     #: expression for the others. In one for ``wrap``, MARKER alone stands for *node*.

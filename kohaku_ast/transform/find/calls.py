@@ -206,13 +206,20 @@ def keyword_site(call: ast.Call, function: Function, name: str) -> Site:
 
 
 def argument_sites(call: ast.Call, function: Function, count: int) -> list[Site] | None:
-    """The places of the first *count* positional arguments; None if ``*args`` hides them or the
-    function has fewer.
+    """The places of the first *count* positional arguments; None if ``*args`` of the call hides
+    them or the function has fewer.
     """
     if any(isinstance(argument, ast.Starred) for argument in call.args[:count]):
         return None
     positional = [one.arg for one in [*function.args.posonlyargs, *function.args.args]]
     sites = [Site(argument, "replace", "{}", call.lineno) for argument in call.args[:count]]
+    if function.args.vararg and count > len(positional):
+        # All that reach `*rest` come by position, and so do those before them.
+        named = {keyword.arg for keyword in call.keywords}
+        if named & {None, *positional[len(sites) :]} or any(map(is_starred, call.args)):
+            return None
+        more = Site(call, "argument", "{}", call.lineno)
+        return sites + [more] * (count - len(sites))
     for name in positional[len(sites) : count]:
         sites.append(keyword_site(call, function, name))
     return sites if len(sites) == count else None
