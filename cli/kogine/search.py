@@ -35,6 +35,7 @@ def search(
     work.binder.bind(study.space.example())
     if "dry_run" in command.options:
         return lambda: _dry_run(study, work.binder)
+    study.check_space()
     if "study" not in command.options:
         _hide(_FOLDER)
     before = study.tried()

@@ -43,12 +43,17 @@ _NAME = "kogine"
 _PATIENCE = 60  # seconds, for another process that searches in the same file
 
 
+def ranges_of(search: Search) -> dict[str, BaseDistribution]:
+    """What optuna chooses from; ConfigError for an axis that it cannot search."""
+    return {one.name: _range(one) for one in search.space.dimensions}
+
+
 def open_study(search: Search) -> OptunaStudy:
     """The study of *search*, made or continued.
 
     Raises ConfigError if its file is no study, or that of another search.
     """
-    ranges = {one.name: _range(one) for one in search.space.dimensions}
+    ranges = ranges_of(search)
     with _study_errors(search.study):
         storage = _storage(search.study) if search.study else None
         study = optuna.create_study(

@@ -68,6 +68,10 @@ class Search:
         open_study: Callable[[Search], Study] = import_module(_METHODS[self.method]).open_study
         return open_study(self)
 
+    def check_space(self) -> None:
+        """Raise ConfigError for an axis that its method cannot search; nothing is written."""
+        import_module(_METHODS[self.method]).ranges_of(self)
+
     def tried(self) -> Tried:
         """The state of its study; the file is made if there is none."""
         with closing(self.open()) as study:

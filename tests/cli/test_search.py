@@ -225,7 +225,7 @@ def test_a_mistake_stops_before_anything_runs(
 
 
 def test_a_range_that_does_not_fit_its_parameter_is_a_mistake(folder: Path) -> None:
-    (folder / "train.py").write_text("n = 3\nloss = n\n")
+    (folder / "train.py").write_text("n: int = 3\nloss = n\n")
     done = searched(folder, "--sweep", "n=uniform:0:1", *SEARCH[4:], "-n", "3")
     assert (done.status, done.stdout) == (2, "")
     assert "expected int" in done.stderr
