@@ -228,7 +228,10 @@ def near(name: str, names: list[str], most: int = 3, cutoff: float = 0.6) -> lis
     folded = {candidate.casefold(): candidate for candidate in reversed(names)}
     if len(name) < 4:
         cutoff = min(cutoff, 0.5)  # one letter of "lr" is half of it
-    found = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=cutoff)
+    typed = name.casefold()
+    found = difflib.get_close_matches(typed, list(folded), n=max(most, 3), cutoff=cutoff)
+    # Two letters in the wrong order are the usual slip: --form is --from, not --format.
+    found = sorted(found, key=lambda one: sorted(one) != sorted(typed))[:most]
     return [folded[key] for key in found]
 
 
