@@ -78,8 +78,10 @@ class Output:
                 return False
             if not data:
                 return False
-            self._note(keep(self._log, data, self.most))
+            self._note(write(self._log, data))
             write(self.targets[reader], data)
+            # Last: if this process is killed, little that it has read is lost.
+            self._note(limited(self._log, self.most))
         return True
 
     def _note(self, number: int) -> None:
@@ -111,12 +113,16 @@ def write(target: int, data: bytes) -> int:
 
 def keep(log: int, data: bytes, most: int) -> int:
     """Write *data* to the *log*, which holds at most *most* bytes; the error number, or 0."""
-    error = write(log, data)
+    return write(log, data) or limited(log, most)
+
+
+def limited(log: int, most: int) -> int:
+    """Limit the *log*, as ``limit_log``; the error number, or 0."""
     try:
         limit_log(log, most)
-    except OSError as failed:
-        error = error or failed.errno or errno.EIO
-    return error
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
 
 
 def limit_log(log: int, most: int) -> None:
