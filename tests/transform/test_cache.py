@@ -36,7 +36,8 @@ def test_a_program_comes_back_as_it_was(folder: Path) -> None:
     assert found is not None
     assert (found.filename, found.segments, found.sites) == ("s.py", made.segments, made.sites)
     assert found.meant[0] is not None
-    assert found.meant[0].reading == ("int",)
+    assert made.meant[0] is not None
+    assert found.meant[0].reading == made.meant[0].reading
     assert [path.name for path in files(folder)] == ["key.program"]
 
 
