@@ -20,6 +20,7 @@ from kohaku_ast.transform.edit.value_text import (
     why_not_plain,
 )
 from kohaku_ast.transform.find.assignments import Site
+from kohaku_ast.transform.find.callers import Callers
 from kohaku_ast.transform.find.entrypoints import Reachability
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.parameters import Parameter
@@ -57,6 +58,7 @@ class _Writer:
     def __init__(self, inspection: Inspection, parameters: Sequence[Parameter]) -> None:
         self.source = inspection.source
         self.certain = Reachability(self.source.tree)
+        self.callers = Callers(self.source.tree)
         self.imports = imports_of(self.source.tree)
         self.known = {one.target for one in inspection.parameters if one.target.isidentifier()}
         self.needed: list[str] = []
@@ -101,10 +103,17 @@ class _Writer:
         if parameter.derived_from:
             return f"derived from {', '.join(parameter.derived_from)}"
         why = why_not_plain(_value(parameter), self.known, self.imports)
-        return why or self._several(parameter) or self._in_branch(parameter)
+        return (
+            why
+            or self._several(parameter)
+            or self._in_branch(parameter)
+            or ("no call uses it" if self.callers.arguments_instead(parameter) else "")
+        )
 
     def _several(self, parameter: Parameter) -> str:
         """More than one value, or one object under more than one name."""
+        if parameter.later:
+            return f"other values at line {', '.join(map(str, parameter.later))}"
         texts = {self.source.segment(site.node) for site in _replaced(parameter)}
         if len(texts) > 1 or (parameter.also and not texts):
             return f"other values at line {', '.join(map(str, parameter.also))}"

@@ -40,7 +40,7 @@ CASES = [
             a: str
             b: str
         print(Args("p", "q"))
-        """, "Args.a=x", ("a: str\n", 'a: str = "x"\n')),
+        """, "Args.a=x", ("a: str\n", 'a: str = "x"\n'), warned=("Args.a",)),
     case("a field without a default", """
         from dataclasses import dataclass, field
         @dataclass

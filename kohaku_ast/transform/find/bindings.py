@@ -8,6 +8,8 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from kohaku_ast.transform.find.paths import Step, chains_in, path_of
+
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 """A body of statements that binds names of its own."""
 
@@ -44,6 +46,9 @@ class Definition:
     annotation: ast.expr | None = None
     #: Every expression that is evaluated to bind it: these may read the old value.
     reads: tuple[ast.AST, ...] = ()
+    #: For a value that is stored into an attribute or item, the names from the outside in
+    #: (``("cfg", "opt", "lr")``); ``name`` is then the whole expression (``cfg.opt["lr"]``).
+    path: tuple[Step, ...] = ()
 
     @property
     def shown(self) -> ast.AST:
@@ -66,72 +71,96 @@ class Definition:
 
     def reads_itself(self) -> bool:
         """Whether the new value is made from the old one (``x = x * 2``)."""
+        if self.path:
+            return any(self._reads_path(node) for root in self.reads for node in chains_in(root))
         return any(
             isinstance(node, ast.Name) and node.id == self.name and isinstance(node.ctx, ast.Load)
             for root in self.reads
             for node in ast.walk(root)
         )
 
+    def _reads_path(self, chain: ast.expr) -> bool:
+        """Whether *chain* reads the value at the path, something in it, or an object that holds
+        it.
+        """
+        read = path_of(chain)
+        length = min(len(read), len(self.path))
+        return bool(read) and self.path[:length] == read[:length]
+
 
 def find_definitions(scope: Scope) -> list[Definition]:
     """Every binding in the own body of *scope*, in the order of the file."""
-    return list(_Walk(isinstance(scope, ast.Module)).body(scope.body, (), False))
+    return list(Walk(_bindings).scope(scope))
 
 
-class _Walk:
+Binder = Callable[[ast.stmt, Arms, bool], Iterator[Definition]]
+"""A statement, the branches around it, whether it is in a loop -> what the statement binds."""
+
+
+def _bindings(node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+    for walrus in _walruses(node):
+        assert isinstance(walrus.target, ast.Name)
+        yield Definition(
+            walrus.target.id, node, "value", walrus.value, arms, looped, reads=(walrus.value,)
+        )
+    for name, form, value in _bound_by(node):
+        annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
+        reads = tuple(_evaluated(node))
+        yield Definition(name, node, form, value, arms, looped, annotation, reads)
+
+
+class Walk:
     """Goes through the statements of one scope, without the scopes inside it."""
 
-    def __init__(self, is_module: bool) -> None:
-        self.is_module = is_module
+    def __init__(self, bound_by: Binder) -> None:
+        self.bound_by = bound_by
+        self.is_module = False
 
-    def body(self, statements: list[ast.stmt], arms: Arms, looped: bool) -> Iterator[Definition]:
+    def scope(self, scope: Scope) -> Iterator[Definition]:
+        """The definitions that the walk's Binder finds in *scope*, in the order of the file."""
+        self.is_module = isinstance(scope, ast.Module)
+        yield from self._body(scope.body, (), False)
+
+    def _body(self, statements: list[ast.stmt], arms: Arms, looped: bool) -> Iterator[Definition]:
         for statement in statements:
-            yield from self.statement(statement, arms, looped)
+            yield from self._statement(statement, arms, looped)
 
-    def statement(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
-        for walrus in _walruses(node):
-            assert isinstance(walrus.target, ast.Name)
-            yield Definition(
-                walrus.target.id, node, "value", walrus.value, arms, looped, reads=(walrus.value,)
-            )
-        for name, form, value in _bound_by(node):
-            annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
-            reads = tuple(_evaluated(node))
-            yield Definition(name, node, form, value, arms, looped, annotation, reads)
-        yield from self.inner(node, arms, looped)
+    def _statement(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+        yield from self.bound_by(node, arms, looped)
+        yield from self._inner(node, arms, looped)
 
-    def inner(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+    def _inner(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
         """The definitions in the blocks of a compound statement."""
         if isinstance(node, ast.If):
             # The guard's body always runs when the file is run as a script.
             unconditional = self.is_module and always_runs(node)
             body_arms = arms if unconditional else (*arms, (id(node), 0))
-            yield from self.body(node.body, body_arms, looped)
-            yield from self.body(node.orelse, (*arms, (id(node), 1)), looped)
+            yield from self._body(node.body, body_arms, looped)
+            yield from self._body(node.orelse, (*arms, (id(node), 1)), looped)
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
-            yield from self.body(node.body, arms, True)
-            yield from self.body(node.orelse, (*arms, (id(node), 1)), looped)
+            yield from self._body(node.body, arms, True)
+            yield from self._body(node.orelse, (*arms, (id(node), 1)), looped)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
-            yield from self.body(node.body, arms, looped)
+            yield from self._body(node.body, arms, looped)
         elif isinstance(node, ast.Match):
             for number, case in enumerate(node.cases):
                 case_arms = (*arms, (id(node), number))
                 for name in _captured(case.pattern):
                     yield Definition(name, case, "case", None, case_arms, looped)
-                yield from self.body(case.body, case_arms, looped)
+                yield from self._body(case.body, case_arms, looped)
         elif _is_try(node):
-            yield from self.tried(node, arms, looped)  # type: ignore[arg-type]
+            yield from self._tried(node, arms, looped)  # type: ignore[arg-type]
 
-    def tried(self, node: ast.Try, arms: Arms, looped: bool) -> Iterator[Definition]:
+    def _tried(self, node: ast.Try, arms: Arms, looped: bool) -> Iterator[Definition]:
         # The else block continues the body, the finally block runs in any case.
-        yield from self.body(node.body, (*arms, (id(node), 0)), looped)
+        yield from self._body(node.body, (*arms, (id(node), 0)), looped)
         for number, handler in enumerate(node.handlers, 1):
             handler_arms = (*arms, (id(node), number))
             if handler.name:
                 yield Definition(handler.name, handler, "except", None, handler_arms, looped)
-            yield from self.body(handler.body, handler_arms, looped)
-        yield from self.body(node.orelse, (*arms, (id(node), 0)), looped)
-        yield from self.body(node.finalbody, arms, looped)
+            yield from self._body(handler.body, handler_arms, looped)
+        yield from self._body(node.orelse, (*arms, (id(node), 0)), looped)
+        yield from self._body(node.finalbody, arms, looped)
 
 
 def _is_try(node: ast.stmt) -> bool:
@@ -141,7 +170,9 @@ def _is_try(node: ast.stmt) -> bool:
 def _bound_by(node: ast.stmt) -> Iterator[tuple[str, str, ast.expr | None]]:
     """Each name the statement itself binds, how, and to which expression."""
     if isinstance(node, ast.Assign):
-        yield from _assigned(node)
+        for target, form, value in assigned_targets(node):
+            if isinstance(target, ast.Name):
+                yield target.id, form, value
     elif isinstance(node, ast.AnnAssign):
         if isinstance(node.target, ast.Name):
             yield node.target.id, "value" if node.value else "declared", node.value
@@ -168,22 +199,34 @@ def _bound_by(node: ast.stmt) -> Iterator[tuple[str, str, ast.expr | None]]:
         yield node.name.id, "type", None  # type: ignore[attr-defined]
 
 
-def _assigned(node: ast.Assign) -> Iterator[tuple[str, str, ast.expr | None]]:
+def assigned_targets(node: ast.Assign) -> Iterator[tuple[ast.expr, str, ast.expr | None]]:
+    """Each single target of *node*, how it is assigned, and its own part of the right side."""
     for target in node.targets:
         chained = len(node.targets) > 1
-        if isinstance(target, ast.Name):
-            yield target.id, "chained" if chained else "value", None if chained else node.value
+        if not isinstance(target, (ast.Tuple, ast.List)):
+            yield target, "chained" if chained else "value", None if chained else node.value
             continue
         own = dict(_paired(target, node.value)) if not chained else {}
-        for name in _names(target):
-            yield name, "value" if name in own else "unpacked", own.get(name)
+        for inner in _single(target):
+            yield inner, "value" if inner in own else "unpacked", own.get(inner)
 
 
-def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    """The names of an unpacking that have an element of the right side to themselves."""
-    if isinstance(target, ast.Name):
-        yield target.id, value
-    elif isinstance(target, (ast.Tuple, ast.List)) and isinstance(value, (ast.Tuple, ast.List)):
+def _single(target: ast.expr) -> Iterator[ast.expr]:
+    """The names, attributes and items that an assignment target is made of."""
+    if isinstance(target, ast.Starred):
+        yield from _single(target.value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        for element in target.elts:
+            yield from _single(element)
+    else:
+        yield target
+
+
+def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """The targets of an unpacking that have an element of the right side to themselves."""
+    if not isinstance(target, (ast.Tuple, ast.List)):
+        yield target, value
+    elif isinstance(value, (ast.Tuple, ast.List)):
         elements = [*target.elts, *value.elts]
         if len(target.elts) == len(value.elts) and not any(map(is_starred, elements)):
             for inner, element in zip(target.elts, value.elts):
@@ -202,13 +245,9 @@ def is_starred(node: ast.expr) -> bool:
 
 def _names(target: ast.expr | None) -> Iterator[str]:
     """The plain names that an assignment target binds."""
-    if isinstance(target, ast.Name):
-        yield target.id
-    elif isinstance(target, ast.Starred):
-        yield from _names(target.value)
-    elif isinstance(target, (ast.Tuple, ast.List)):
-        for element in target.elts:
-            yield from _names(element)
+    for one in _single(target) if target is not None else ():
+        if isinstance(one, ast.Name):
+            yield one.id
 
 
 def _captured(pattern: ast.pattern) -> Iterator[str]:
@@ -306,7 +345,7 @@ def effective_definitions(definitions: list[Definition]) -> list[Definition]:
         if one.reads_itself():
             continue
         is_sibling = are_siblings(one.arms, first.arms) and not _is_logic(one, chosen)
-        if is_sibling or _is_unconditional(one.arms, first.arms):
+        if is_sibling or is_unconditional(one.arms, first.arms):
             chosen.append(one)
     return chosen
 
@@ -316,7 +355,7 @@ def _declared(definitions: list[Definition]) -> list[Definition]:
     return [one for one in definitions if one.form == "declared" and not one.looped][:1]
 
 
-def _is_unconditional(later: Arms, first: Arms) -> bool:
+def is_unconditional(later: Arms, first: Arms) -> bool:
     """Whether the later one runs whenever the first one did."""
     return first[: len(later)] == later
 
@@ -332,6 +371,26 @@ def are_siblings(one: Arms, other: Arms) -> bool:
 def _is_logic(one: Definition, chosen: list[Definition]) -> bool:
     """Whether, in its own arm, it is a later conditional re-assignment."""
     return any(
-        len(earlier.arms) < len(one.arms) and _is_unconditional(earlier.arms, one.arms)
+        len(earlier.arms) < len(one.arms) and is_unconditional(earlier.arms, one.arms)
         for earlier in chosen
     )
+
+
+def by_name(definitions: list[Definition]) -> dict[str, list[Definition]]:
+    """Name -> its definitions; names in the order of their first one."""
+    found: dict[str, list[Definition]] = {}
+    for one in definitions:
+        found.setdefault(one.name, []).append(one)
+    return found
+
+
+def classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
+    """The classes of *scope* as its own statements name them: ``Mode``, ``Args.Mode``."""
+    found: dict[str, ast.ClassDef] = {}
+    for name, definitions in by_name(find_definitions(scope)).items():
+        for one in effective_definitions(definitions):
+            if isinstance(one.node, ast.ClassDef):
+                found.setdefault(name, one.node)
+                for inner, node in classes_in(one.node).items():
+                    found.setdefault(f"{name}.{inner}", node)
+    return found

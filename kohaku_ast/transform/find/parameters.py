@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +13,8 @@ from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
     Definition,
     Scope,
+    by_name,
+    classes_in,
     effective_definitions,
     find_definitions,
 )
@@ -43,11 +46,22 @@ from kohaku_ast.transform.find.paths import (
     called_name,
     dotted_name,
     find_entries,
+    is_dunder,
     is_setting,
     join_path,
+    last_name,
 )
 from kohaku_ast.transform.find.setting_types import setting_reading, variables_of
 from kohaku_ast.transform.find.source import Source, with_room
+from kohaku_ast.transform.find.stores import (
+    PassedValue,
+    StoredValue,
+    changed_attributes,
+    keywords_in,
+    looped_names,
+    stored_in,
+    stored_in_instances,
+)
 from kohaku_ast.value_types import Reading
 
 
@@ -58,8 +72,8 @@ class Parameter:
     #: Its full name: ``lr``, ``Args.lr``, ``cfg.opt.name``, ``--lr``, ``main(epochs)``,
     #: ``main.lr`` or ``for epoch``.
     target: str
-    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``, ``loop``,
-    #: ``other`` or ``module``.
+    #: ``global``, ``class attribute``, ``entry``, ``option``, ``default``, ``local``, ``stored``,
+    #: ``keyword``, ``loop``, ``other`` or ``module``.
     kind: str
     #: The default as written in the script; empty if there is none.
     default: str
@@ -91,15 +105,23 @@ class Parameter:
     path: tuple[Step, ...] = ()
     #: For a parameter of an imported module: the module, its file, the target in it.
     module: tuple[str, str, str] | None = None
-    #: For a path: the lines below that store another value there.
+    #: For a path: the lines below that store another value there; for a keyword of a call: the
+    #: lines of later calls that pass it another value.
     later: tuple[int, ...] = ()
+    #: Of several parameters with one last name, a short target means those of the lowest tier.
+    tier: int = 0
 
 
 def find_parameters(source: Source) -> list[Parameter]:
     """Every parameter of *source*, in the order of the file. Nothing is run or imported."""
     found: dict[str, Parameter] = {}
-    for one in with_room(lambda: list(_Finder(source).module()), source.filename):
-        found[one.target] = _merged(found[one.target], one) if one.target in found else one
+
+    def find() -> None:
+        found.clear()
+        for one in _Finder(source, found).module():
+            found[one.target] = _merged(found[one.target], one) if one.target in found else one
+
+    with_room(find, source.filename)
     return sorted(found.values(), key=lambda parameter: parameter.line)
 
 
@@ -107,6 +129,10 @@ def _merged(first: Parameter, other: Parameter) -> Parameter:
     """The one parameter of two that have one target (of a class or function defined twice)."""
     if first.refused or other.refused:
         return other if first.refused else first
+    if other.kind == "stored" and [one.form for one in first.definitions] == ["declared"]:
+        return replace(other, kind=first.kind, reading=first.reading, tier=0)
+    if other.kind == "keyword":  # the argument of the one call hides the default
+        first = replace(first, default=other.default, is_setting=other.is_setting)
     return replace(
         first,
         also=(*first.also, other.line, *other.also),
@@ -122,9 +148,11 @@ def _merged(first: Parameter, other: Parameter) -> Parameter:
 class _Finder:
     """Collects the parameters of one module."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, known: Mapping[str, Parameter]) -> None:
         self.source = source
         self.tree = source.tree
+        #: The parameters found so far.
+        self.known = known
         self.classes: dict[str, ast.ClassDef] = {}
         self.functions: dict[str, Function] = {}
         self.globals: set[str] = set()
@@ -132,6 +160,10 @@ class _Finder:
         self.calls: list[ast.Call] = []
         self.state = looped_names(self.tree)
         self.variables = variables_of(self.tree)
+        self.changed = changed_attributes(self.tree)
+        calls = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        self.called = Counter(called_name(call.func) for call in calls)
+        self.skipped_calls: set[int] = set()
         #: Of the class whose body is read: see ``style_of``.
         self.style = ""
 
@@ -149,25 +181,18 @@ class _Finder:
         self.classes = classes_in(self.tree)
         self.calls = entry_calls(self.tree, self.functions)
         self.entries = {called_name(call.func) for call in self.calls}
+        options = [option.call for option in find_options(self.tree)]
+        self.skipped_calls = {id(call) for call in (*self.calls, *options)}
         for name, definitions in names.items():
             yield from self.name("", name, definitions, "global")
+        yield from self.unnamed("", self.tree, names)
         yield from self.options()
         yield from self.loops(names)
 
     def loops(self, names: dict[str, list[Definition]]) -> Iterator[Parameter]:
         for loop in find_loops(names):
-            sites = tuple(Site(value, "replace", "{}", value.lineno) for value in loop.values)
-            yield Parameter(
-                target=loop.target,
-                kind="loop",
-                default=self.text(loop.values[0]),
-                reading=("int",),
-                line=loop.lines[0],
-                also=loop.lines[1:],
-                is_setting=loop.is_training,
-                sites=sites,
-                values=loop.values,
-            )
+            one = self.inner(loop.target, "loop", loop.values, loop.is_training)
+            yield replace(one, reading=("int",), line=loop.lines[0], also=loop.lines[1:])
 
     def scope(self, prefix: str, scope: Scope, kind: str, skipped: set[str]) -> Iterator[Parameter]:
         outer = self.classes, self.style
@@ -176,9 +201,14 @@ class _Finder:
             self.classes = {**self.classes, **classes_in(scope)}
             if scope.decorator_list or scope.bases:
                 self.style = style_of(scope, self.imports)
-        for name, definitions in by_name(find_definitions(scope)).items():
+        names = by_name(find_definitions(scope))
+        for name, definitions in names.items():
             if name not in skipped:
                 yield from self.name(f"{prefix}.", name, definitions, kind)
+        yield from self.unnamed(f"{prefix}.", scope, names)
+        if isinstance(scope, ast.ClassDef):
+            for stored in stored_in_instances(prefix, scope, self.known):
+                yield from self.stored(stored)
         self.classes, self.style = outer
 
     def name(
@@ -207,6 +237,29 @@ class _Finder:
                 yield from self.scope(target, one.node, "class attribute", set())
             elif isinstance(one.node, FUNCTIONS):
                 yield from self.function(target, one.node)
+
+    def unnamed(
+        self, prefix: str, scope: Scope, names: Mapping[str, list[Definition]]
+    ) -> Iterator[Parameter]:
+        """What the statements of *scope* store or pass on without binding a name."""
+        for stored in stored_in(prefix, scope, names, self.known, self.entries):
+            yield from self.stored(stored)
+        for passed in keywords_in(prefix, scope, self.skipped_calls, self.entries):
+            if passed.target not in self.known or self.called[passed.function] == 1:
+                yield self.keyword(passed)
+
+    def stored(self, stored: StoredValue) -> Iterator[Parameter]:
+        """The parameter of a stored value, and what is in it."""
+        parameter = self.assigned(stored.target, "stored", list(stored.definitions))
+        for one in (parameter, *self.contents(parameter)):
+            last = last_name(one.target)  # empty for an item by index
+            is_setting = one.is_setting and stored.is_listed
+            is_setting = is_setting and last not in {"", *self.changed}
+            yield replace(one, is_setting=is_setting, tier=1 if is_setting else 2)
+
+    def keyword(self, passed: PassedValue) -> Parameter:
+        one = self.inner(passed.target, "keyword", passed.values, passed.is_listed)
+        return replace(one, tier=1 if passed.is_listed else 2, later=passed.later)
 
     def assigned(self, target: str, kind: str, definitions: list[Definition]) -> Parameter:
         first = definitions[0]
@@ -257,7 +310,8 @@ class _Finder:
         return is_group or is_setting(shown, self.classes)
 
     def sites(self, one: Definition, kind: str) -> list[Site]:
-        of_field = default_sites(one, self.style, self.imports) if self.style else None
+        is_field = kind == "class attribute" and self.style
+        of_field = default_sites(one, self.style, self.imports) if is_field else None
         return of_field or [self.site(one, kind)]
 
     def site(self, one: Definition, kind: str) -> Site:
@@ -289,16 +343,22 @@ class _Finder:
     def entry(self, parent: Parameter, target: str, values: list[ast.expr]) -> Parameter:
         called = parent.values[0]
         is_parser = isinstance(called, ast.Call) and "Parser" in self.text(called.func)
+        is_tuned = is_setting(values[0], self.classes)
+        is_tuned = is_tuned and not is_parser and not self.is_hidden(parent)
+        return self.inner(target.replace(".[", "["), "entry", values, is_tuned)
+
+    def inner(
+        self, target: str, kind: str, values: Sequence[ast.expr], is_setting: bool
+    ) -> Parameter:
+        """A parameter of expressions that stand inside statements."""
         return Parameter(
-            target=target.replace(".[", "["),
-            kind="entry",
+            target=target,
+            kind=kind,
             default=self.text(values[0]),
             reading=self.reading(values[0]),
             line=values[0].lineno,
             also=tuple(value.lineno for value in values[1:]),
-            is_setting=is_setting(values[0], self.classes)
-            and not is_parser
-            and not self.is_hidden(parent),
+            is_setting=is_setting,
             sites=tuple(Site(value, "replace", "{}", value.lineno) for value in values),
             values=tuple(values),
         )
@@ -415,11 +475,6 @@ def refused_parameter(target: str, found: list[Definition]) -> Parameter:
     return Parameter(target, "other", "", ("any",), first.line, is_setting=False, refused=reason)
 
 
-def is_dunder(name: str) -> bool:
-    """Whether *name* is one of Python's own: ``__name__``."""
-    return name.startswith("__") and name.endswith("__")
-
-
 def find_functions(tree: ast.Module) -> dict[str, Function]:
     """The functions of the module, by name."""
     names = by_name(find_definitions(tree)).items()
@@ -429,39 +484,6 @@ def find_functions(tree: ast.Module) -> dict[str, Function]:
         for one in effective_definitions(definitions)[:1]
     )
     return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
-
-
-def classes_in(scope: Scope) -> dict[str, ast.ClassDef]:
-    """The classes of *scope* as its own statements name them: ``Mode``, ``Args.Mode``."""
-    found: dict[str, ast.ClassDef] = {}
-    for name, definitions in by_name(find_definitions(scope)).items():
-        for one in effective_definitions(definitions):
-            if isinstance(one.node, ast.ClassDef):
-                found.setdefault(name, one.node)
-                for inner, node in classes_in(one.node).items():
-                    found.setdefault(f"{name}.{inner}", node)
-    return found
-
-
-def by_name(definitions: list[Definition]) -> dict[str, list[Definition]]:
-    """Name -> its definitions; names in the order of their first one."""
-    found: dict[str, list[Definition]] = {}
-    for one in definitions:
-        found.setdefault(one.name, []).append(one)
-    return found
-
-
-def looped_names(tree: ast.Module) -> set[str]:
-    """The names that a loop of the file assigns: they are state, not settings."""
-    loops = [
-        node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
-    ]
-    return {
-        node.id
-        for loop in loops
-        for node in ast.walk(loop)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
 
 
 def _constant_text(node: ast.expr | None) -> str:

@@ -86,8 +86,49 @@ def is_environment(node: ast.expr) -> bool:
     return text.startswith(("os.environ.get", "os.getenv", "environ.get", "getenv", "os.environ["))
 
 
+def is_dunder(name: str) -> bool:
+    """Whether *name* is one of Python's own: ``__name__``."""
+    return name.startswith("__") and name.endswith("__")
+
+
 Step = str | int
 """One step of a path: an attribute or key, or the index of a list."""
+
+
+def path_of(node: ast.expr) -> tuple[Step, ...]:
+    """The steps of a chain of names, keys and indices: ``("cfg", "opt", "lr")`` for
+    ``cfg.opt["lr"]``; empty for any other expression.
+    """
+    steps: list[Step] = []
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            steps.append(node.attr)
+        elif isinstance(node, ast.Subscript) and (step := _key(node.slice)) is not None:
+            steps.append(step)
+        else:
+            return ()
+        node = node.value
+    return (node.id, *reversed(steps))
+
+
+def _key(node: ast.expr) -> Step | None:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        index = _key(node.operand)
+        return -index if isinstance(index, int) else None
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, (str, int)) and not isinstance(value, bool) else None
+
+
+def chains_in(root: ast.AST) -> Iterator[ast.expr]:
+    """The longest chains of names, keys and indices in *root*."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.expr) and path_of(node):
+            yield node
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
+
 
 _PART = re.compile(r"""\.?([^.\[\]()]+)|\[(-?\d+)\]|\[(["'])(.*?)\3\]""")
 _DEFAULT = re.compile(r"([^\W\d][\w.]*)\(([^\W\d]\w*)\)")

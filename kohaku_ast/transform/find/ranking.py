@@ -1,6 +1,7 @@
 """``rank``: which of the parameters with a literal value a person would tune. The others are state
 (``losses = []``), data (a vocabulary) or form (flags of tensors, colours of plots): they can be
-overridden like all others, and are listed with ``--all``.
+overridden like all others, and are listed with ``--all``. ``preferred``: which of those with one
+last name a short target means.
 """
 
 from __future__ import annotations
@@ -51,6 +52,29 @@ def rank(tree: ast.Module, parameters: Sequence[Parameter]) -> list[Parameter]:
     """*parameters*, of which those that nobody would tune are no settings any more."""
     below = _Below(tree, parameters)
     return [replace(one, is_setting=False) if below.has(one) else one for one in parameters]
+
+
+def preferred(fitting: list[Parameter]) -> list[Parameter]:
+    """Those of *fitting* that a short target means: of the lowest tier, without defaults of
+    functions if there is an option, which is passed to them, and without those that a call hides
+    (``epochs`` is that of ``model.fit(epochs=5)``, not of ``def fit(self, epochs=1)``).
+    """
+    passed = {_call_text(one) for one in fitting if one.kind == "keyword" and one.tier == 1}
+    fitting = [
+        one
+        for one in fitting
+        if one.kind != "default" or one.is_setting or _call_text(one) not in passed
+    ]
+    lowest = min((one.tier for one in fitting), default=0)
+    fitting = [one for one in fitting if one.tier == lowest]
+    options = [one for one in fitting if one.kind == "option"]
+    others = [one for one in fitting if one.kind not in ("option", "default")]
+    return [*options, *others] if options else fitting
+
+
+def _call_text(parameter: Parameter) -> str:
+    """``fit(epochs)`` for ``model.fit(epochs)``."""
+    return parameter.target.rpartition(".")[2]
 
 
 class _Below:

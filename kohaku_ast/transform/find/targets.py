@@ -17,6 +17,7 @@ from kohaku_ast.transform.find.assignments import Site, path_site
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
     Definition,
+    classes_in,
     effective_definitions,
     find_definitions,
 )
@@ -35,24 +36,20 @@ from kohaku_ast.transform.find.modules import (
     split_module,
 )
 from kohaku_ast.transform.find.options import find_options
-from kohaku_ast.transform.find.parameters import (
-    Parameter,
-    classes_in,
-    find_parameters,
-    is_dunder,
-    refused_parameter,
-)
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters, refused_parameter
 from kohaku_ast.transform.find.paths import (
     Step,
     descend,
     dotted_name,
     is_closed,
+    is_dunder,
     join_path,
     last_name,
     later_stores,
     split_default,
     split_path,
 )
+from kohaku_ast.transform.find.ranking import preferred
 from kohaku_ast.transform.find.setting_types import setting_reading
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 
@@ -94,7 +91,7 @@ class Targets:
         if is_loop(target):
             return self.loop(target)
         if split_default(target):
-            raise self.unknown_target(target)
+            return self.keyword(target)
         path = split_path(target)
         canonical = self.parameters.get(join_path(path))
         if canonical is not None and not canonical.refused:
@@ -102,6 +99,22 @@ class Targets:
         if len(path) == 1:
             return self.short(target, found)
         return self.below(target, path)
+
+    def keyword(self, target: str) -> Parameter:
+        """The keyword of a call in a function (``main.model.fit(epochs)`` for
+        ``model.fit(epochs)``).
+        """
+        fitting = [
+            one
+            for one in self.parameters.values()
+            if one.kind == "keyword" and one.target.endswith(f".{target}")
+        ]
+        listed = [one for one in fitting if one.is_setting] or fitting
+        if len(listed) > 1:
+            raise self.ambiguous(target, listed)
+        if listed:
+            return listed[0]
+        raise self.unknown_target(target)
 
     def option(self, target: str) -> Parameter:
         """The option that has the flag *target*: ``-l`` of ``-l/--lr``."""
@@ -134,7 +147,7 @@ class Targets:
 
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
-        fitting = _preferred(self.by_last.get(target, []))
+        fitting = preferred(self.by_last.get(target, []))
         if len(fitting) > 1:
             raise self.ambiguous(target, fitting)
         if fitting:
@@ -320,18 +333,11 @@ class Targets:
     def shortest(self, parameter: Parameter) -> str:
         """The shortest target that means *parameter* alone."""
         last = last_name(parameter.target)
-        fitting = _preferred(self.by_last.get(last, []))
+        fitting = preferred(self.by_last.get(last, []))
         has_global = last in self.parameters and not self.parameters[last].refused
         if last.isidentifier() and fitting == [parameter] and not has_global:
             return last
         return parameter.target
-
-
-def _preferred(fitting: list[Parameter]) -> list[Parameter]:
-    """*fitting* without defaults of functions if there is an option, which is passed to them."""
-    options = [one for one in fitting if one.kind == "option"]
-    others = [one for one in fitting if one.kind not in ("option", "default")]
-    return [*options, *others] if options else fitting
 
 
 def negated(parameter: Parameter) -> Parameter:

@@ -24,6 +24,7 @@ from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER
 from kohaku_ast.transform.find.bindings import find_definitions
+from kohaku_ast.transform.find.callers import dead_notes
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
 from kohaku_ast.transform.find.disk_caches import (
     compiles_bytecode,
@@ -64,7 +65,8 @@ def _build(source: Source, request: Request) -> Program:
     bodies = () if entry_name else proved.guards  # the entrypoint is called in their place
     parts = [("module", proved.module), *(("guard", guard) for guard in bodies)]
     segments, compiler_warnings = compile_segments(parts, source.filename)
-    targets = [one.target for one in plan.parameters if one]
+    overridden = [one for one in plan.parameters if one]
+    targets = [one.target for one in overridden]
     return Program(
         filename=source.filename,
         segments=segments,
@@ -73,7 +75,9 @@ def _build(source: Source, request: Request) -> Program:
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
         warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
-        notes=stale_notes(source, targets) if targets else [],
+        notes=[*stale_notes(source, targets), *dead_notes(source, overridden, parameters)]
+        if targets
+        else [],
         numba=bool(targets) and uses_numba(source),
         is_pure=bool(targets) and compiles_bytecode(source),
     )
@@ -166,6 +170,7 @@ def _plain_warnings(
 
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_REPEATED = (*SCOPES, ast.For, ast.AsyncFor, ast.While)
 
 
 def lower(tree: ast.Module) -> list[tuple[str, int, bool]]:
@@ -186,7 +191,7 @@ class _Lowering:
         waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
         while waiting:
             node, repeated = waiting.pop()
-            inner = repeated or isinstance(node, SCOPES)
+            inner = repeated or isinstance(node, _REPEATED)
             for name, value in ast.iter_fields(node):
                 items = value if isinstance(value, list) else [value]
                 for position, item in enumerate(items):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 6
+FORMAT = 7
 """The version of the stored form; it grows with each change."""
 
 

@@ -1,0 +1,256 @@
+"""``dead_notes``: which overridden defaults no call uses, because each call passes an argument.
+
+Only what the text shows for certain: a function that is passed on, called by its name as text, or
+called with ``*args`` may be called without the argument.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kohaku_ast.transform.find.bindings import FUNCTIONS, by_name, find_definitions, is_starred
+from kohaku_ast.transform.find.calls import Function, parameters_of
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.paths import called_name, last_name, split_default
+from kohaku_ast.transform.find.source import Source
+
+
+def dead_notes(
+    source: Source, overridden: Sequence[Parameter], parameters: Sequence[Parameter]
+) -> list[str]:
+    """A sentence for each of the *overridden* defaults that no call uses, and for each keyword that
+    later calls pass as well. *parameters* are all of the script.
+    """
+    kinds = ("default", "class attribute", "keyword")
+    if not any(one.kind in kinds for one in overridden):
+        return []
+    callers = Callers(source.tree)
+    file = os.path.basename(source.filename)
+    notes = []
+    for one in overridden:
+        if one.kind == "keyword" and one.later:
+            notes.append(
+                f"override {one.target!r} changed line {one.line} of {file} alone: "
+                f"{_lines(one.later)} {'passes' if len(one.later) == 1 else 'pass'} it, too"
+            )
+        passed = callers.arguments_instead(one)
+        if passed:
+            target = _target_of(passed, parameters)
+            hint = f". Override {target!r}" if target else ""
+            notes.append(
+                f"override {one.target!r} had no effect: {_lines([node.lineno for node in passed])}"
+                f" of {file} {'passes' if len(passed) == 1 else 'pass'} "
+                f"{last_name(one.target)}={source.segment(passed[0])}{hint}"
+            )
+    return notes
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """``line 7``, ``lines 7 and 9``."""
+    *most, last = map(str, dict.fromkeys(numbers))
+    return f"lines {', '.join(most)} and {last}" if most else f"line {last}"
+
+
+def _target_of(passed: list[ast.expr], parameters: Sequence[Parameter]) -> str:
+    """The target of the one argument that is passed; empty if it has none."""
+    found = [one.target for one in parameters for value in one.values if value is passed[0]]
+    return found[0] if found and len(passed) == 1 else ""
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """What decides which argument of a call a parameter gets."""
+
+    name: str
+    #: The names that take positional arguments.
+    positional: list[str]
+    #: The nodes of the override's values: a call that passes one of these uses it.
+    values: set[int]
+
+
+class Callers:
+    """The calls of one file."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.nodes = list(ast.walk(tree))
+        self.calls = [node for node in self.nodes if isinstance(node, ast.Call)]
+        self.called = {id(call.func) for call in self.calls}
+        self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]
+        self.globals = by_name(find_definitions(tree))
+        self.texts = {
+            node.value
+            for node in self.nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+
+    def arguments_instead(self, one: Parameter) -> list[ast.expr]:
+        """The arguments that all calls pass in the place of the default *one*; empty if some call
+        uses it, or may use it.
+        """
+        values = {id(site.node) for site in one.sites}
+        if one.kind == "class attribute":
+            owner, name = one.target.rpartition(".")[::2]
+            return self._of_field(owner, name, values)
+        parts = split_default(one.target)
+        if one.kind != "default" or parts is None:
+            return []
+        owner, name = parts
+        return self._of_function(owner, name, values)
+
+    def _of_function(self, owner: str, name: str, values: set[int]) -> list[ast.expr]:
+        scope, _, last = owner.rpartition(".")
+        nodes = [node for node in self._functions(last) if self._class_of(node) == scope]
+        if len(nodes) != 1 or not _is_plain(nodes[0]):
+            return []
+        own = [argument.arg for argument, _ in parameters_of(nodes[0])]
+        positional = own[: len(own) - len(nodes[0].args.kwonlyargs)]
+        if not scope:
+            return self._all_passed(self._by_name(last), _Signature(name, positional, values))
+        bound = positional if _is_static(nodes[0]) else positional[1:]
+        signature = _Signature(name, bound, values)
+        if last == "__init__":
+            return self._all_passed(self._constructions(scope), signature)
+        return self._all_passed(self._by_attribute(last, scope), signature)
+
+    def _of_field(self, owner: str, name: str, values: set[int]) -> list[ast.expr]:
+        nodes = [node for node in self.classes if node.name == owner]
+        if len(nodes) != 1 or not _makes_init(nodes[0]):
+            return []
+        is_read = any(
+            isinstance(node, ast.Attribute)
+            and node.attr == name
+            and called_name(node.value) == owner
+            for node in self.nodes
+        )
+        fields = [
+            one.target.id
+            for one in nodes[0].body
+            if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+        ]
+        if is_read or name not in fields:
+            return []
+        # Fields of a base class stand before its own.
+        positional = fields if not _has_unknown_base(nodes[0]) else []
+        return self._all_passed(self._constructions(owner), _Signature(name, positional, values))
+
+    def _functions(self, name: str) -> Iterator[Function]:
+        return (node for node in self.nodes if isinstance(node, FUNCTIONS) and node.name == name)
+
+    def _class_of(self, function: Function) -> str:
+        """The class that *function* is a method of; empty for a function."""
+        return next((node.name for node in self.classes if function in ast.walk(node)), "")
+
+    def _by_name(self, name: str) -> list[ast.Call] | None:
+        """All calls of the function or class *name*; None if it may be called otherwise."""
+        if name in self.texts or any(
+            isinstance(node, ast.Name) and node.id == name and id(node) not in self.called
+            for node in self.nodes
+        ):
+            return None
+        return [
+            call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == name
+        ]
+
+    def _by_attribute(self, name: str, owner: str) -> list[ast.Call] | None:
+        """All calls that may be of the method *name* of *owner*; None if it may be called
+        otherwise.
+        """
+        uses = [
+            node for node in self.nodes if isinstance(node, ast.Attribute) and node.attr == name
+        ]
+        if name in self.texts or any(id(node) not in self.called for node in uses):
+            return None
+        found = [call for call in self.calls if getattr(call.func, "attr", "") == name]
+        if any(called_name(call.func.value) == owner for call in found):  # type: ignore[attr-defined]
+            return None  # `Model.fit(model, 3)`
+        return [call for call in found if not self._is_of_another(call.func.value)]  # type: ignore[attr-defined]
+
+    def _is_of_another(self, receiver: ast.expr) -> bool:
+        """Whether *receiver* is a global that is made by an imported class or function."""
+        if not isinstance(receiver, ast.Name) or receiver.id not in self.globals:
+            return False
+        made_by = [
+            ast.unparse(one.value.func).partition(".")[0] if isinstance(one.value, ast.Call) else ""
+            for one in self.globals[receiver.id]
+        ]
+        return all(
+            name in self.globals and all(one.form == "import" for one in self.globals[name])
+            for name in made_by
+        )
+
+    def _constructions(self, name: str) -> list[ast.Call] | None:
+        """All calls that make an instance of the class *name*; None if others may exist."""
+        family = [name]
+        for node in self.classes:
+            if any(called_name(base) in family for base in node.bases):
+                family.append(node.name)
+        if len(family) > 1 or any(
+            called_name(call.func) in ("cls", "type", "__class__", "__init__", "super")
+            for call in self.calls
+        ):
+            return None
+        annotations = {
+            id(inner)
+            for node in self.nodes
+            for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
+            if isinstance(part, ast.AST)
+            for inner in ast.walk(part)
+        }
+        others = [
+            node
+            for node in self.nodes
+            if isinstance(node, ast.Name) and node.id == name and id(node) not in self.called
+        ]
+        if name in self.texts or any(id(node) not in annotations for node in others):
+            return None
+        return [
+            call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == name
+        ]
+
+    def _all_passed(self, calls: list[ast.Call] | None, signature: _Signature) -> list[ast.expr]:
+        """The argument that each of *calls* passes; empty if one passes none, or may pass none."""
+        found = [_argument(call, signature) for call in calls or ()]
+        if any(node is None or id(node) in signature.values for node in found):
+            return []
+        return [node for node in found if node is not None]
+
+
+def _argument(call: ast.Call, signature: _Signature) -> ast.expr | None:
+    for keyword in call.keywords:
+        if keyword.arg == signature.name:
+            return keyword.value
+    if signature.name in signature.positional:
+        index = signature.positional.index(signature.name)
+        if index < len(call.args) and not any(map(is_starred, call.args[: index + 1])):
+            return call.args[index]
+    return None
+
+
+def _is_plain(function: Function) -> bool:
+    """Whether no decorator may call the function in another way."""
+    names = [called_name(mark) for mark in function.decorator_list]
+    return all(name in ("staticmethod", "classmethod") for name in names)
+
+
+def _is_static(function: Function) -> bool:
+    return "staticmethod" in [called_name(mark) for mark in function.decorator_list]
+
+
+_MAKERS = {"dataclass", "define", "frozen", "mutable", "attrs", "s", "dataclass_transform"}
+_BASES = {"BaseModel", "BaseSettings", "NamedTuple", "Struct", "object"}
+
+
+def _makes_init(node: ast.ClassDef) -> bool:
+    """Whether the class gets an ``__init__`` that is made of its fields."""
+    marks = [mark.func if isinstance(mark, ast.Call) else mark for mark in node.decorator_list]
+    is_made = any(called_name(mark) in _MAKERS for mark in marks)
+    is_made = is_made or any(called_name(base) in _BASES - {"object"} for base in node.bases)
+    own = [one.name for one in find_definitions(node)]
+    return is_made and "__init__" not in own
+
+
+def _has_unknown_base(node: ast.ClassDef) -> bool:
+    return any(called_name(base) not in _BASES for base in node.bases)

@@ -1,0 +1,299 @@
+"""Definitions that bind no name: values stored into attributes and items (``cfg.lr = 0.1``), and
+keywords of calls whose result has no name (``model.fit(x, epochs=5)``).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kohaku_ast.transform.find.bindings import (
+    FUNCTIONS,
+    Arms,
+    Definition,
+    Scope,
+    Walk,
+    are_siblings,
+    assigned_targets,
+    effective_definitions,
+    find_definitions,
+    is_unconditional,
+)
+from kohaku_ast.transform.find.calls import Function
+from kohaku_ast.transform.find.paths import (
+    Step,
+    called_name,
+    chains_in,
+    is_closed,
+    is_dunder,
+    is_setting,
+    join_path,
+    path_of,
+)
+
+Path = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class StoredValue:
+    """A value that a script stores into an attribute or an item."""
+
+    target: str
+    #: The statements that an override replaces.
+    definitions: tuple[Definition, ...]
+    #: Whether it stands where people keep settings.
+    is_listed: bool
+
+
+def stored_in(
+    prefix: str,
+    scope: Scope,
+    names: Mapping[str, list[Definition]],
+    known: Mapping[str, object],
+    entries: Collection[str],
+) -> Iterator[StoredValue]:
+    """What the statements of *scope* store; *names* has its definitions, *known* the targets that
+    exist already, *entries* the functions that start the program.
+
+    What a method stores into its first parameter is its class's (``stored_in_instances``).
+    """
+    owner = prefix.rpartition(".")[0]
+    is_function = isinstance(scope, FUNCTIONS)
+    is_method = is_function and "." in owner
+    own = first_parameter(scope) if is_method else ""  # type: ignore[arg-type]
+    for path, found in _by_path(scope).items():
+        target, root = prefix + join_path(path), str(path[0])
+        if root == own or getattr(known.get(target), "kind", "") == "local":
+            continue  # `def f(): n = 1`, then `f.n = 2`: f.n is the local
+        owners = effective_definitions(names.get(root, []))
+        chosen = effective_stores(found, owners, is_again=target in known)
+        makes_settings = not is_function or (not is_method and _returns(scope, root))  # type: ignore[arg-type]
+        is_listed = (makes_settings or owner in entries) and not any(one.looped for one in found)
+        if chosen:
+            yield StoredValue(target, tuple(chosen), is_listed)
+
+
+def stored_in_instances(
+    prefix: str, node: ast.ClassDef, known: Mapping[str, object]
+) -> Iterator[StoredValue]:
+    """What the methods of a class store into its instances (``self.width = 64``), each value in the
+    first method that stores it, ``__init__`` before all.
+
+    Those are listed that ``__init__`` alone stores and that are not None.
+    """
+    by_path: dict[Path, list[tuple[str, list[Definition]]]] = {}
+    for method in sorted(_methods(node), key=lambda one: one.name != "__init__"):
+        own = first_parameter(method)
+        for path, stores in _by_path(method).items():
+            if path[0] == own:
+                by_path.setdefault(path[1:], []).append((method.name, stores))
+    for path, ((first, stores), *others) in by_path.items():
+        target = f"{prefix}{'' if isinstance(path[0], int) else '.'}{join_path(path)}"
+        is_again = target in known
+        if is_again and first != "__init__":
+            continue  # logic: the attribute of the class is the setting
+        chosen = effective_stores(stores, [], is_again=is_again)
+        if chosen:
+            is_listed = first == "__init__" and not others and not _is_none(chosen[0].value)
+            yield StoredValue(target, tuple(chosen), is_listed)
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _by_path(scope: Scope) -> dict[Path, list[Definition]]:
+    """Path -> the statements of *scope* that store a value there, in the order of the file."""
+    found: dict[Path, list[Definition]] = {}
+    for one in Walk(_stores).scope(scope):
+        if one.path and not any(map(is_dunder, map(str, one.path))):
+            found.setdefault(one.path, []).append(one)
+    return found
+
+
+def _stores(node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+    """``cfg.lr = 0.1``, ``cfg["lr"]: float = 0.1``, ``cfg.a, cfg.b = 1, 2``."""
+    found: list[tuple[ast.expr, str, ast.expr | None]] = []
+    annotation: ast.expr | None = None
+    if isinstance(node, ast.Assign):
+        found = list(assigned_targets(node))
+    elif isinstance(node, ast.AnnAssign) and node.value is not None:
+        found, annotation = [(node.target, "value", node.value)], node.annotation
+    for target, form, value in found:
+        path = path_of(target)
+        if len(path) > 1:
+            reads = (node.value,)  # type: ignore[attr-defined]
+            name = ast.unparse(target)
+            yield Definition(name, node, form, value, arms, looped, annotation, reads, path)
+
+
+def effective_stores(
+    stores: list[Definition], owners: Sequence[Definition], *, is_again: bool
+) -> list[Definition]:
+    """Those of *stores*, of one path, that an override replaces; *owners* are the definitions of
+    the name that the path starts with. With *is_again* the text gives the path a value before them
+    (an entry of a literal, an attribute of a class): then only those that would undo the override.
+    """
+    arms = owners[0].arms if owners else ()
+    if is_again:
+        return [
+            one
+            for one in stores
+            if not one.looped and is_unconditional(one.arms, arms) and not one.reads_itself()
+        ]
+    chosen = effective_definitions([one for one in stores if not _changes(one)])
+    if not chosen or not owners or _makes_empty(owners[0]):
+        return chosen
+    # `args = parse(); if debug: args.lr = 1`: the value is what parse() has made.
+    is_certain = is_unconditional(chosen[0].arms, arms)
+    return chosen if is_certain or any(one.arms != chosen[0].arms for one in chosen) else []
+
+
+def _changes(store: Definition) -> bool:
+    """Whether the value is made from the one that stood there: ``cfg.n = cfg.n + 1``."""
+    length = len(store.path)
+    reads = [path_of(chain) for root in store.reads for chain in chains_in(root)]
+    return any(read[:length] == store.path for read in reads)
+
+
+def _makes_empty(owner: Definition) -> bool:
+    """Whether the name is bound to an object without contents: ``{}``, ``ConfigDict()``."""
+    value = owner.value
+    if isinstance(value, ast.Call) and not value.args and not value.keywords:
+        return called_name(value.func)[:1].isupper() or is_closed(value)
+    return value is not None and is_closed(value)
+
+
+def _methods(node: ast.ClassDef) -> list[Function]:
+    """The methods that a class defines, without those that get no instance or class."""
+    found = (one.node for one in find_definitions(node))
+    return [
+        one
+        for one in found
+        if isinstance(one, FUNCTIONS)
+        and "staticmethod" not in [called_name(mark) for mark in one.decorator_list]
+    ]
+
+
+def first_parameter(function: Function) -> str:
+    """The name of the first positional parameter; empty if there is none."""
+    positional = [*function.args.posonlyargs, *function.args.args]
+    return positional[0].arg if positional else ""
+
+
+def _returns(function: Function, name: str) -> bool:
+    """Whether *function* returns the object that its local *name* is bound to."""
+    return any(
+        isinstance(node, ast.Return) and isinstance(node.value, ast.Name) and node.value.id == name
+        for node in ast.walk(function)
+    )
+
+
+def looped_names(tree: ast.Module) -> set[str]:
+    """The names that a loop of the file assigns: they are state, not settings."""
+    loops = [
+        node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    ]
+    return {
+        node.id
+        for loop in loops
+        for node in ast.walk(loop)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def changed_attributes(tree: ast.Module) -> set[str]:
+    """The attributes that the file changes in a loop or by ``+=``: they are state, no settings."""
+    changed: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
+            changed.add(node.target.attr)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            changed.update(
+                inner.attr
+                for inner in ast.walk(node)
+                if isinstance(inner, ast.Attribute) and isinstance(inner.ctx, ast.Store)
+            )
+    return changed
+
+
+@dataclass(frozen=True)
+class PassedValue:
+    """A literal that a call passes as a keyword."""
+
+    target: str
+    #: The last name of the function.
+    function: str
+    #: The value in the first such call, and in the calls in sibling arms of its branches.
+    values: tuple[ast.expr, ...]
+    is_listed: bool
+    #: The lines of later calls of the function that pass the keyword.
+    later: tuple[int, ...]
+
+
+def keywords_in(
+    prefix: str, scope: Scope, skipped: Collection[int], entries: Collection[str]
+) -> Iterator[PassedValue]:
+    """The literal keywords of the calls of *scope* whose result gets no name of its own:
+    ``model.fit(x, epochs=5)``, ``h, s = model.fit(x, epochs=5)``.
+
+    *skipped* are the ids of calls whose keywords belong to other parameters.
+    """
+    found: dict[tuple[str, str], list[Definition]] = {}
+    for statement in Walk(_results).scope(scope):
+        for function, call in _calls_along(statement.value) if statement.form == "call" else ():
+            for keyword in call.keywords if id(call) not in skipped else ():
+                if keyword.arg and is_setting(keyword.value):
+                    passed = replace(statement, value=keyword.value)
+                    found.setdefault((function, keyword.arg), []).append(passed)
+    is_listed = not isinstance(scope, ast.ClassDef) and (not prefix or prefix[:-1] in entries)
+    for (function, name), all_ in found.items():
+        first, *rest = all_
+        chosen = [first, *(one for one in rest if are_siblings(one.arms, first.arms))]
+        values = [one.value for one in chosen if one.value is not None]
+        last = function.rpartition(".")[2]
+        later = tuple(one.value.lineno for one in rest if one.value and one not in chosen)
+        listed = is_listed and last not in _NO_SETTINGS
+        yield PassedValue(f"{prefix}{function}({name})", last, tuple(values), listed, later)
+
+
+_NO_SETTINGS = {
+    "print", "add_parser", "add_subparsers", "add_argument_group", "set_defaults", "filterwarnings",
+    "simplefilter", "basicConfig",
+}  # fmt: skip
+"""Functions whose keywords nobody tunes: what they print, and how options are declared."""
+
+
+def _results(node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+    """The statements whose value is a call that no single name is bound to."""
+    is_bare = isinstance(node, ast.Expr) or (
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
+    )
+    if is_bare:
+        yield Definition("", node, "call", node.value, arms, looped)  # type: ignore[attr-defined]
+
+
+def _calls_along(value: ast.expr | None) -> Iterator[tuple[str, ast.Call]]:
+    """The calls of ``await Model(width=3).fit(x)``, from the outside in, each with its function
+    as dotted text: ``Model.fit``, ``Model``.
+    """
+    node = value.value if isinstance(value, ast.Await) else value
+    while isinstance(node, ast.Call):
+        function = _without_calls(node.func)
+        if function:
+            yield function, node
+        node = node.func
+        while isinstance(node, ast.Attribute):
+            node = node.value
+
+
+def _without_calls(node: ast.expr) -> str:
+    """``Model.fit`` for ``Model(width=3).fit``; empty if there is more than names and calls."""
+    if isinstance(node, ast.Call):
+        return _without_calls(node.func)
+    if isinstance(node, ast.Attribute):
+        owner = _without_calls(node.value)
+        return owner and f"{owner}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,127 @@
+"""Stored values and keywords in every mode, and what is said of an override without effect."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.oracle import compare, edited, on_path, run_kogine, run_python
+
+FRAMEWORKS = {
+    "ml_collections": "from ml_collections import ConfigDict as Box",
+    "yacs": "from yacs.config import CfgNode as Box",
+    "EasyDict": "from easydict import EasyDict as Box",
+    "SimpleNamespace": "from types import SimpleNamespace as Box",
+}
+SCRIPT = """\
+import concurrent.futures, multiprocessing, sys
+{imported}
+def get_config():
+    c = Box()
+    c.model = Box()
+    c.model.depth = 2
+    c.lr = 0.1
+    return c
+class Net:
+    def __init__(self):
+        self.width = 64
+    def fit(self, epochs=1):
+        return self.width, epochs
+c = get_config()
+c.seed = 3
+def work(n):
+    return n, c.lr, c.model.depth, c.seed, Net().width
+if __name__ == "__main__":
+    net = Net()
+    net.name = "a"
+    h, s = net.fit(epochs=5)
+    print(work(0), h, s, net.name)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(work, [1]))
+"""
+OVERRIDES = ("get_config.c.lr=0.5", "get_config.c.model.depth=7", "c.seed=5", "Net.width=8",
+             "net.name=b", "net.fit(epochs)=9")  # fmt: skip
+EDITS = (("c.lr = 0.1", "c.lr = 0.5"), ("depth = 2", "depth = 7"), ("c.seed = 3", "c.seed = 5"),
+         ("= 64", "= 8"), ('"a"', '"b"'), ("epochs=5", "epochs=9"))  # fmt: skip
+
+
+def script(framework: str) -> bytes:
+    return SCRIPT.format(imported=FRAMEWORKS[framework]).encode()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_in_this_process_and_in_its_children(framework: str, tmp_path: Path) -> None:
+    expected, got = compare(tmp_path, script(framework), EDITS, OVERRIDES)
+    assert got == expected
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_in_each_mode(mode: str, tmp_path: Path) -> None:
+    first = b"if __name__ == '__main__': sys.stdout = open('out.txt', 'a')\nclass Net"
+    data = script("yacs").replace(b"class Net", first)
+    (tmp_path / "s.py").write_bytes(edited(data, EDITS))
+    run_python(tmp_path, "s.py")
+    expected = (tmp_path / "out.txt").read_text()
+    (tmp_path / "s.py").write_bytes(data)
+    (tmp_path / "out.txt").unlink()
+    words = [word for word in OVERRIDES if not word.startswith("c.seed")]
+    axis = [
+        "--sweep",
+        "c.seed=5,5",
+        "--mode",
+        mode,
+        *(["--workers", "1"] if mode != "inline" else []),
+    ]
+    done = run_kogine(tmp_path, "run", "s.py", *words, *axis)
+    assert (done.status, (tmp_path / "out.txt").read_text()) == (0, expected * 2), done.stderr
+
+
+def test_in_python(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_bytes(edited(script("EasyDict"), EDITS))
+    expected = run_python(tmp_path, "s.py").stdout
+    (tmp_path / "s.py").write_bytes(script("EasyDict"))
+    values = {
+        "get_config.c.lr": 0.5, "get_config.c.model.depth": 7, "c.seed": 5, "Net.width": 8,
+        "net.name": "b", "net.fit(epochs)": 9,
+    }  # fmt: skip
+    program = (
+        "from kohaku_ast import Config, Script\n"
+        f"Script('s.py', Config(globals_dict={values!r})).run()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os; os.environ.pop('x', 0)\nif __name__ == '__main__':\n    exec({program!r})"],
+        cwd=tmp_path, env={"PYTHONPATH": on_path()}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, expected)
+
+
+def warned(tmp_path: Path, text: str, *overrides: str) -> str:
+    (tmp_path / "s.py").write_text(text)
+    done = run_kogine(tmp_path, "run", "s.py", *overrides)
+    assert done.status == 0
+    return done.stderr
+
+
+FIT = "class M:\n    def fit(self, n=1): print(n)\nm = M()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "message"),
+    [
+        pytest.param(FIT + "m.fit(n=5)\n", "M.fit(n)=9",
+                     "override 'M.fit(n)' had no effect: line 4 of s.py passes n=5. Override 'm.fit(n)'", id="a keyword with a target"),
+        pytest.param(FIT + "x = 3\nm.fit(x)\n", "M.fit(n)=9",
+                     "override 'M.fit(n)' had no effect: line 5 of s.py passes n=x", id="a position"),
+        pytest.param(FIT + "x = 3\nm.fit(x)\nm.fit(n=x + 1)\n", "M.fit(n)=9",
+                     "override 'M.fit(n)' had no effect: lines 5 and 6 of s.py pass n=x", id="two calls"),
+        pytest.param("from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\na = A(n=3)\n", "A.n=9",
+                     "override 'A.n' had no effect: line 5 of s.py passes n=3. Override 'a.n'", id="a field"),
+        pytest.param(FIT + "m.fit(n=5)\nm.fit(n=6)\n", "m.fit(n)=9",
+                     "override 'm.fit(n)' changed line 4 of s.py alone: line 5 passes it, too", id="the first of two calls"),
+    ],
+)  # fmt: skip
+def test_what_won_is_said(text: str, override: str, message: str, tmp_path: Path) -> None:
+    assert warned(tmp_path, text, override) == f"kogine: warning: {message}\n"

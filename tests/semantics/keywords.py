@@ -1,0 +1,72 @@
+"""Literal keywords of bare calls and of calls with several targets; defaults that no call uses."""
+
+from tests.semantics.case import case, refusal
+
+MODEL = """
+class Model:
+    def fit(self, *data, epochs=1, verbose=0, **more):
+        print("fit", data, epochs, verbose, more)
+        return data, epochs
+    def compile(self, **more):
+        print("compile", more)
+        return self
+model = Model()
+"""
+
+CASES = [
+    case("a bare call", MODEL + "model.fit([1], epochs=5, batch=32)\n", ("model.fit(epochs)=9", "model.fit(batch)=64"), ("epochs=5", "epochs=9"), ("batch=32", "batch=64")),
+    case("a bare call, by its last name", MODEL + "model.fit([1], batch=32)\n", "batch=64", ("batch=32", "batch=64")),
+    case("a keyword wins over the default that it hides", MODEL + "model.fit([1], epochs=5)\n", "epochs=9", ("epochs=5", "epochs=9")),
+    case("a call with two targets", MODEL + "h, s = model.fit([1], epochs=5)\nprint(h, s)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call with a starred target and with a list", MODEL + "[h, *s] = model.fit([1], epochs=5)\nprint(h, s)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in the guard", MODEL + "if __name__ == '__main__':\n    model.fit([1], epochs=5)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in the starting function", MODEL + "def main():\n    model.fit([1], epochs=5)\nif __name__ == '__main__':\n    main()\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in the starting function, in full", MODEL + "def main():\n    model.fit([1], epochs=5)\nif __name__ == '__main__':\n    main()\n", "main.model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in another function", MODEL + "def work():\n    model.fit([1], epochs=5)\ndef main():\n    work()\nmain()\n", "work.model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in a method", MODEL + "class T:\n    def run(self):\n        self.m = model\n        self.m.fit([1], epochs=5)\nT().run()\n", "T.run.self.m.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in a loop", MODEL + "for i in range(2):\n    model.fit(i, epochs=5, xs=[])\n", ("model.fit(epochs)=9", "model.fit(xs)=[7]"), ("epochs=5", "epochs=9"), ("xs=[]", "xs=[7]")),
+    case("a list for a call in a loop is a new one each time", "def f(i, xs): xs.append(i); print(xs)\nfor i in range(2):\n    f(i, xs=[])\n", "f(xs)=[7]", ("xs=[]", "xs=[7]")),
+    case("a list for a call in a while loop", "i = 0\ndef f(xs):\n    global i\n    xs.append(i); i += 1; print(xs)\nwhile i < 2:\n    f(xs=[])\n", "f(xs)=[7]", ("xs=[]", "xs=[7]")),
+    case("both arms of an if", MODEL + "if len('ab') > 1:\n    model.fit(1, epochs=5)\nelse:\n    model.fit(2, epochs=6)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9"), ("epochs=6", "epochs=9")),
+    case("the first of two calls", MODEL + "model.fit(1, epochs=5)\nmodel.fit(2, epochs=6)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9"), warned=("model.fit(epochs)",)),
+    case("a chain of calls", MODEL + "Model().compile(loss='mse').fit(1, epochs=5)\n", ("Model.compile(loss)=mae", "Model.compile.fit(epochs)=9"), ("'mse'", "'mae'"), ("epochs=5", "epochs=9")),
+    case("a keyword on several lines, with comments", MODEL + "model.fit(\n    1,\n    epochs=(  # rounds\n        5\n    ),  # end\n    batch=3,\n)\n1/0\n", "model.fit(epochs)=9", ("        5\n", "        9\n")),
+    case("a dict and a list", MODEL + "model.fit(opt={'lr': 0.1}, sizes=[1, 2])\n", ("model.fit(opt)={'lr': 3}", "model.fit(sizes)=[]"), ("{'lr': 0.1}", "{'lr': 3}"), ("[1, 2]", "[]")),
+    case("an awaited call", "import asyncio\nasync def step(n, m=1): print(n, m)\nasync def main():\n    await step(1, m=5)\nasyncio.run(main())\n", "main.step(m)=9", ("m=5", "m=9")),
+    case("a library's function", "import random\nrandom.seed(a=3)\nprint(random.random())\n", "random.seed(a)=5", ("a=3", "a=5")),
+    case("a function without a default", "def train(epochs): print(epochs)\ndef test(): print('test')\ntrain(epochs=5)\ntest()\n", "train(epochs)=9", ("epochs=5", "epochs=9")),
+    case("the one call of a function with a default", "def train(epochs=1): print(epochs)\ndef test(): print('test')\ntrain(epochs=5)\ntest()\n", "train(epochs)=9", ("epochs=1", "epochs=9"), ("epochs=5", "epochs=9")),
+    case("a caller's keyword wins where another call uses the default", "def train(epochs=1): print(epochs)\ntrain(epochs=5)\ntrain()\n", "train(epochs)=9", ("epochs=1", "epochs=9")),
+    case("a call under with and try", MODEL + "import contextlib\nwith contextlib.nullcontext():\n    try:\n        model.fit(1, epochs=5)\n    finally:\n        pass\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call that does not run", MODEL + "if not model:\n    model.fit(1, epochs=5)\nprint('x')\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9"), warned=("model.fit(epochs)",), same=True),
+    case("an object of a config for a keyword", MODEL + "model.fit(loss=None)\n", ("--config", "cfg.py"), ("loss=None", "loss=3.5"), files={"cfg.py": "_overrides = {'model.fit(loss)': 3.5}\n"}),
+    # Defaults that no call uses: as if edited, and said.
+    case("a default that the calls hide", "def f(n=1): print(n)\nf(n=5)\nf(7)\nif 1: pass\n", "f(n)=9", ("n=1", "n=9"), warned=("f(n)",), same=True),
+    case("a method's default that a call hides", "class M:\n    def fit(self, n=1): print(n)\nx = 3\nm = M()\nm.fit(n=x)\n", "M.fit(n)=9", ("n=1", "n=9"), warned=("M.fit(n)",), same=True),
+    case("a default of __init__ that a call hides", "class M:\n    def __init__(self, n=1): print(n)\nx = 3\nm = M(x)\n", "M.__init__(n)=9", ("n=1", "n=9"), warned=("M.__init__(n)",), same=True),
+    case("a field's default that a call hides", "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\n    m: int = 2\nx = 3\na = A(m=0, n=x)\nprint(a)\n", "A.n=9", ("n: int = 1", "n: int = 9"), warned=("A.n",), same=True),
+    case("a field's default that a positional argument hides", "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\n    m: int = 2\nx = 3\na = A(x)\nprint(a)\n", "A.n=9", ("n: int = 1", "n: int = 9"), warned=("A.n",), same=True),
+    case("an inherited method's default that a call hides", "class B:\n    def fit(self, n=1): print(n)\nclass M(B): pass\nx = 3\nM().fit(n=x)\n", "B.fit(n)=9", ("n=1", "n=9"), warned=("B.fit(n)",), same=True),
+    # Defaults that some call uses, or may use: nothing is said.
+    case("one call uses the default", "def f(n=1): print(n)\nf(n=5)\nf()\n", "f(n)=9", ("n=1", "n=9")),
+    case("a call with a spread", "def f(n=1): print(n)\nmore = {}\nf(n=5)\nf(**more)\nprint('end')\n", "f(n)=9", ("n=1", "n=9")),
+    case("a call with a star", "def f(n=1): print(n)\nmore = []\nf(n=5)\nf(*more)\nprint('end')\n", "f(n)=9", ("n=1", "n=9")),
+    case("a function that is passed on", "def f(n=1): print(n)\nx = 3\nf(n=x)\nlist(map(lambda g: g(), [f]))\nif 1: pass\n", "f(n)=9", ("n=1", "n=9")),
+    case("a method that a loop calls on what it gets", "class M:\n    def fit(self, n=1): print(n)\nx = 3\nm = M()\nm.fit(n=x)\nfor one in [m]: one.fit()\n", "M.fit(n)=9", ("n=1", "n=9")),
+    case("a bound method that is passed on", "class M:\n    def fit(self, n=1): print(n)\nx = 3\nm = M()\nm.fit(n=x)\nlist(map(lambda g: g(), [m.fit]))\n", "M.fit(n)=9", ("n=1", "n=9")),
+    case("a class that is passed on", "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\nx = 3\nprint(A(n=x), [make() for make in [A]])\n", "A.n=9", ("n: int = 1", "n: int = 9")),
+    case("super's call uses the default", "class B:\n    def __init__(self, n=1): print(n)\nclass M(B):\n    def __init__(self): super().__init__()\nx = 3\nB(n=x)\nM()\n", "B.__init__(n)=9", ("n=1", "n=9")),
+    case("a subclass without __init__ uses the default", "class B:\n    def __init__(self, n=1): print(n)\nclass M(B): pass\nx = 3\nB(n=x)\nM()\n", "B.__init__(n)=9", ("n=1", "n=9")),
+    case("a decorated function", "def twice(f): return lambda n=None: (f(), n)\n@twice\ndef f(n=1): print(n)\nx = 3\nf(n=x)\nprint('end')\n", "f(n)=9", ("n=1", "n=9")),
+    case("a call by getattr", "class M:\n    def fit(self, n=1): print(n)\nx = 3\nm = M()\nm.fit(n=x)\ngetattr(m, 'fit')()\n", "M.fit(n)=9", ("n=1", "n=9")),
+    case("a function that nothing in the file calls", "def f(n=1): print(n)\nglobals()['f']()\n", "f(n)=9", ("n=1", "n=9")),
+    case("a class attribute that is no field", "class A:\n    n: int = 1\n    def __init__(self, n): pass\nA(n=3)\nprint(A.n)\n", "A.n=9", ("n: int = 1", "n: int = 9")),
+    case("a recursive call", "def f(k, n=1):\n    print(n)\n    if k: f(k - 1)\nx = 3\nf(2, n=x)\nif 1: pass\n", "f(n)=9", ("n=1", "n=9")),
+]
+
+REFUSALS = [
+    refusal("a misspelt keyword", MODEL + "model.fit([1], epochs=5)\nprint('ran')\n", "model.fit(epoch)=9", "'model.fit(epoch)'", "'model.fit(epochs)' (line"),
+    refusal("a keyword that is no literal", MODEL + "n = 3\nmodel.fit([1], batch=n)\nprint('ran')\n", "model.fit(batch)=9", "no parameter 'model.fit(batch)'"),
+    refusal("a number that is none for a keyword", "def f(n): print('ran')\nf(n=3)\nprint()\n", "f(n)=abc", "script.py:2", "f(n)=abc", "int", "default 3"),
+    refusal("a last name that two calls have", "def f(n): print('ran')\ndef g(n): print('ran')\nf(n=3)\ng(n=4)\nif 1: pass\n", "n=5", "fits several", "f(n)", "g(n)"),
+]
