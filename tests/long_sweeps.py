@@ -43,6 +43,8 @@ def peak_of_sweep(folder: Path, runs: int) -> int:
     """The peak memory of ``kogine run``, in KiB, for *runs* runs of a trivial script, on Linux."""
     (folder / "t.py").write_text(TRIVIAL)
     (folder / "counted.py").write_text(_COUNTED % runs)
-    done = run_kogine(folder, "run", "t.py", "--config", "counted.py", "--no-record")
+    done = run_kogine(
+        folder, "run", "t.py", "--config", "counted.py", "--no-record", "--mode", "inline"
+    )
     assert done.status == 0, done.stderr
     return int((folder / "peak").read_text())

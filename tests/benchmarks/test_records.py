@@ -41,7 +41,7 @@ def test_cost_of_a_record(tmp_path: Path, mode: str, workers: int) -> None:
 
 def test_size_and_search(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text("n = 0\n")
-    sweep = [installed_command(), "run", "t.py", "--sweep", "n=range:10000"]
+    sweep = [installed_command(), "run", "t.py", "--mode", "inline", "--sweep", "n=range:10000"]
     subprocess.run(sweep, cwd=tmp_path, check=True, capture_output=True)
     used = subprocess.check_output(["du", "-sk", tmp_path / ".kogine"], text=True).split()[0]
     commands = {"resume": ["sh", "-c", f"exec {' '.join(sweep)} --resume > out 2>&1"]}

@@ -48,7 +48,16 @@ def quiet(command: list[str]) -> list[str]:
 def test_runs_a_second(tmp_path: Path) -> None:
     (tmp_path / "t.py").write_text(TRIVIAL)
     (tmp_path / "peer.py").write_text(PEER_CONFIG)
-    sweep = [installed_command(), "run", "t.py", "--sweep", f"n=range:{RUNS}", "--no-record"]
+    sweep = [
+        installed_command(),
+        "run",
+        "t.py",
+        "--mode",
+        "inline",
+        "--sweep",
+        f"n=range:{RUNS}",
+        "--no-record",
+    ]
     commands = {"kogine": quiet(sweep), "kogine, with a record": quiet(sweep[:-1])}
     commands |= {"KohakuEngine": quiet(peer())} if peer() else {}
     times = interleave(commands, tmp_path, 7)
