@@ -13,7 +13,7 @@ from typing import TypeAlias
 from kogine.script_arguments import accepted_by
 from kogine.script_command import ScriptCommand
 
-from kohaku_ast.config.cells import CellText, find_commas, native
+from kohaku_ast.config.cells import CellText, find_commas, native, word_value
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError
@@ -211,7 +211,7 @@ def _is_bare(text: str) -> bool:
     """Whether *text* without quotes is read as itself, with and without a type."""
     if not text.isprintable() or not text.strip() or find_commas(text) or text[0] in "'\"":
         return False
-    return not _is_literal_text(text)
+    return not (_is_literal_text(text) or word_value(text)[0])
 
 
 def _is_literal(value: object) -> bool:

@@ -63,6 +63,7 @@ def typed(folder: Path, command: str) -> str:
         pytest.param(GENERATOR.format("[{'lr': 0.5}, {'lr': 2}, {'name': '007'}]"), [], id="generator"),
         pytest.param(GENERATOR.format("[{'lr': 0.5}, {'name': 'b c'}]"), ["name=z"], id="generator and a value over it"),
         pytest.param(AXES + GENERATOR.format("[Config({}, argv=('x y',), new_globals={'extra': '7'})]"), [], id="generator of arguments"),
+        pytest.param("_sweep = {'lr': [float('inf')], 'opt': [float('nan'), 'nan', 'false', False]}", [], id="words that YAML has, and their texts"),
         pytest.param("CONFIG = [{'opt': 'a,b'}, {'opt': [1, ('x', None)]}, {'opt': ''}, {'opt': 'None'}]", [], id="list"),
         pytest.param(AXES + "CONFIG = Sweep(lr=[1.5, 2.5]) + Sweep(name=['u', 'v'])", [], id="chain"),
     ],
@@ -90,7 +91,6 @@ def test_a_data_file_and_a_table(tmp_path: Path) -> None:
     "config",
     [
         pytest.param("_sweep = {'opt': [len]}", id="function"),
-        pytest.param("_sweep = {'lr': [float('inf')], 'opt': [float('nan')]}", id="nan for anything"),
         pytest.param("import pathlib\n_sweep = {'opt': [pathlib.Path('x')]}", id="path for anything"),
         pytest.param(AXES + GENERATOR.format("[Config({}, kwargs={'epochs': 1})]"), id="call of a generator"),
     ],
