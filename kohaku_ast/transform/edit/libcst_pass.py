@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import libcst as cst
-from libcst import matchers as m
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
 from kohaku_ast.transform.find.assignments import MARKER, Edit
@@ -205,12 +204,28 @@ class _Pass(cst.CSTTransformer):
         return found.start, found.start + found.length
 
 
+class _Markers(cst.CSTVisitor):
+    """The names MARKER of an expression; libcst.matchers would double the time of the import."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[cst.Name] = []
+        #: The ids of those that stand for a value, by a subscript.
+        self.of_values: set[int] = set()
+
+    def visit_Subscript(self, node: cst.Subscript) -> None:  # noqa: N802
+        self.of_values.add(id(node.value))
+
+    def visit_Name(self, node: cst.Name) -> None:  # noqa: N802
+        if node.value == MARKER:
+            self.names.append(node)
+
+
 def _around(inner: cst.BaseExpression, outer: cst.BaseExpression) -> cst.BaseExpression:
     """*outer* with *inner* in the place of the name MARKER that stands alone, not for a value."""
-    marker = m.Name(MARKER)
-    values = [cst.ensure_type(one, cst.Subscript) for one in m.findall(outer, m.Subscript(marker))]
-    of_values = [one.value for one in values]
-    hole = next(one for one in m.findall(outer, marker) if one not in of_values)
+    markers = _Markers()
+    outer.visit(markers)
+    hole = next(one for one in markers.names if id(one) not in markers.of_values)
     return cst.ensure_type(outer.deep_replace(hole, inner), type(outer))
 
 
