@@ -380,7 +380,7 @@ class ResumedRuns:
         # After the claim: a flow gives it back when it has written its record.
         self._finished.add_new(self.own)
         wanted = set(bound.config.outputs) if bound.config else set()
-        record = self._take(identity, wanted) or self._take_unfinished(run, identity, wanted)
+        record = self._take(run, identity, wanted) or self._take_unfinished(run, identity, wanted)
         if record is None:
             self._warn_of_changed_program(run, bound)
             self._warn_of_unstable_value(run, bound)
@@ -424,13 +424,16 @@ class ResumedRuns:
         hint = f"; {self.other_commit} of them at another git commit" if self.other_commit else ""
         return f"skipped {' and '.join(parts)}{hint}" if parts else ""
 
-    def _take(self, identity: str, wanted: set[str]) -> Record | None:
+    def _take(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
+        # Of equal runs, a record of the other flow is that of the run which it has claimed.
+        index = run.index if self._equal_runs[identity] > 1 else None
         for status in self._statuses:
             # A failed run has no outputs.
-            record = self._finished.take(identity, status, wanted if status == SUCCEEDED else ())
+            needed = wanted if status == SUCCEEDED else ()
+            record = self._finished.take(identity, status, needed, index)
             if record is not None:
                 return record
-        return self._finished.take(identity, MEANWHILE)
+        return self._finished.take(identity, MEANWHILE, index=index)
 
     def _take_unfinished(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
         """The record of a run that another flow had under way when this one began."""

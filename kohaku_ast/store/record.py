@@ -353,6 +353,8 @@ class Finished:
         self._root = root
         self._known: set[str] = set()
         self._new: set[str] = set()
+        #: Record that another flow has made meanwhile -> the number of its run there.
+        self._indexes: dict[str, int] = {}
         self._seen_at = -1
         self._folders: dict[tuple[str, str], list[str]] = defaultdict(list)
         #: Script, entrypoint and label of runs that succeeded -> hashes of their programs.
@@ -385,12 +387,19 @@ class Finished:
             self._new.discard(name)
             self._known.add(name)
             status = MEANWHILE if record.status == "failed" else record.status
+            self._indexes[name] = record.index
             self._folders[record.identity, status].append(name)
 
-    def take(self, identity: str, status: str, wanted: Collection[str] = ()) -> Record | None:
-        """The newest record that has all outputs *wanted*, once; None if there is none."""
+    def take(
+        self, identity: str, status: str, wanted: Collection[str] = (), index: int | None = None
+    ) -> Record | None:
+        """The newest record that has all outputs *wanted*, once; None if there is none. With
+        *index*, other flows have made it for the run of this number: of equal runs, each does some.
+        """
         names = self._folders.get((identity, status), [])
         for name in reversed(names):
+            if index is not None and self._indexes.get(name, index) != index:
+                continue
             record = Record.read(self._root / name)
             if record is not None and _has(record, wanted):
                 names.remove(name)
