@@ -29,6 +29,7 @@ from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
 from kohaku_ast.transform.edit.freeze import freeze as frozen_text
 from kohaku_ast.transform.find.source import Source, decode
+from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.program import Program, Request
 
 _USAGE = "SCRIPT [TARGET=VALUE ...]"
@@ -62,6 +63,7 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
     config = merge_configs(command.config_files, name)
     binder = binder_of(launch, command, command.option("entrypoint") or function)
     bound = binder.bind(config)
+    _refuse_modules(bound.prepared, launch.shown, name)
     return ScriptText(
         path=path,
         data=launch.data,
@@ -72,6 +74,22 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
         added=bound.names,
         argv=command.argv or bound.argv[1:],
     )
+
+
+def _refuse_modules(prepared: Prepared, script: str, name: str) -> None:
+    """Raise UsageError for values of a module: they belong into its own file."""
+    late = prepared.later.targets() if prepared.later is not None else []
+    for target in late:
+        raise UsageError(
+            f"{target!r} is in a module that only the running script finds, and kogine {name} "
+            f"writes the text of {script} alone"
+        )
+    for place, (file, given) in prepared.modules.items():
+        for target in given.values:
+            raise UsageError(
+                f"'{place}.{target}' is in {file}, and kogine {name} writes the text of {script} "
+                f"alone: kogine {name} {os.path.relpath(file)} {target}=VALUE"
+            )
 
 
 @click.command(

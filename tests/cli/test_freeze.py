@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from kogine.main import main
 
-from tests.oracle import FIXTURES, Finished, edited, run, run_python
+from tests.oracle import FIXTURES, Finished, edited, run, run_kogine, run_python
 
 SCRIPTS = FIXTURES / "scripts"
 ROOT = FIXTURES.parent
@@ -204,3 +204,16 @@ def test_script_arguments_are_noted(tmp_path: Path) -> None:
     assert done.stderr == (
         "kogine: note: arguments are not part of a script; run it as: python out.py --n 'a b'\n"
     )
+
+
+@pytest.mark.parametrize("command", ["freeze", "transform"])
+@pytest.mark.parametrize("found", [True, False], ids=["beside the script", "found when it runs"])
+def test_values_of_modules_are_refused(command: str, found: bool, tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import hp\nprint(hp.lr)\n")
+    if found:
+        (tmp_path / "hp.py").write_text("lr = 1\n")
+    done = run_kogine(tmp_path, command, "s.py", "hp.lr=3")
+    where = "'hp.lr' is in /" if found else "'hp.lr' is in a module that only the running script"
+    assert (done.status, done.stdout) == (2, "")
+    assert where in done.stderr
+    assert ("kogine " + command + " hp.py lr=VALUE" in done.stderr) == found

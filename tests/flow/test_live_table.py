@@ -211,11 +211,11 @@ def test_choice(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch) -> No
         return [type(one).__name__ for one in chosen]
 
     monkeypatch.setenv("TERM", "xterm")
-    assert names(False, stream) == ["LogWatch", "LiveTable", "LogWarnings", "Report"]
-    assert names(True, stream) == ["LogWatch", "JsonLines"]
-    assert names(False, io.StringIO()) == ["LogWatch", "Lines", "LogWarnings", "Report"]
+    assert names(False, stream) == ["LogWatch", "LiveTable", "LogWarnings", "Repeats", "Report"]
+    assert names(True, stream) == ["LogWatch", "Repeats", "JsonLines"]
+    assert names(False, io.StringIO()) == ["LogWatch", "Lines", "LogWarnings", "Repeats", "Report"]
     monkeypatch.setenv("TERM", "dumb")
-    assert names(False, stream) == ["LogWatch", "Lines", "LogWarnings", "Report"]
+    assert names(False, stream) == ["LogWatch", "Lines", "LogWarnings", "Repeats", "Report"]
 
 
 def test_a_closed_stream_cannot_be_painted() -> None:
@@ -291,4 +291,4 @@ def test_ctrl_c_gives_the_terminal_back(tmp_path: Path) -> None:
     text = "\n".join(line.rstrip() for line in shown.screen.display)
     assert "interrupted\n2 runs: 2 interrupted" in text
     assert not shown.screen.cursor.hidden
-    assert shown.data.rstrip().endswith(b"s")  # nothing is painted after the last word
+    assert shown.data.endswith(b"7 not started\r\n")  # nothing is painted after the last word

@@ -80,9 +80,10 @@ for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc that lists children")
 @MODES
 def test_the_copying_process_is_killed(tmp_path: Path, mode: tuple[str, ...]) -> None:
-    kogine = "os.getppid()" if mode else "os.getpid()"
-    (tmp_path / "s.py").write_text("n = 0\n" + KILLING.replace("KOGINE", kogine))
-    done = run_kogine(tmp_path, "run", "s.py", *SWEEP, *mode)
+    killing = KILLING.replace("KOGINE", "int(os.environ['FLOW'])")
+    (tmp_path / "s.py").write_text("n = 0\n" + killing)
+    words = [*KOGINE, "run", "s.py", *SWEEP, *mode]
+    done = run(["sh", "-c", f"FLOW=$$ exec {shlex.join(words)}"], tmp_path, PYTHONPATH=on_path())
     assert (done.status, done.stdout) == (0, 3 * "before\nkilled\n")
     assert [log_of(one) for one in records(tmp_path)] == 3 * ["before\nkilled\n"]
 

@@ -125,7 +125,7 @@ def test_an_exit_function_that_fails_is_printed_as_python_does(tmp_path: Path) -
 
 
 def test_exit_functions_of_libraries_are_left_to_the_process(tmp_path: Path) -> None:
-    library = tmp_path / "lib" / "registering.py"
+    library = tmp_path / "site-packages" / "registering.py"
     library.parent.mkdir()
     library.write_text("import atexit\natexit.register(print, 'library')\n")
     (tmp_path / "run").mkdir()

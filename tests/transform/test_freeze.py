@@ -173,7 +173,6 @@ PATHLIB = "from pathlib import Path\n"
                      "p.add_argument('--lr', required=False, default=3)\n", id="option"),
         pytest.param("args = parser.parse_args()\n", "args.lr", 3,
                      "args = parser.parse_args(); args.lr = 3\n", id="path: parsed options"),
-        pytest.param("import hp\n", "hp.lr", 3, "import hp; hp.lr = 3\n", id="path: a module"),
         pytest.param("cfg = dict(base)\n", "cfg.lr", 3, "cfg = dict(base); cfg['lr'] = 3\n",
                      id="path: a dict"),
         pytest.param("cfg = {**base}\n", "cfg.class", 3, "cfg = {**base}; cfg['class'] = 3\n",

@@ -117,8 +117,8 @@ def test_a_generator_in_the_brackets_of_its_call(
         pytest.param(("a", "b", "c"), "a = b, c = f()\n", "a = b, c = @; b, c = (@, @,)\n", id="a pair as it is written"),
         pytest.param(("a", "b", "c"), "a = (b,\n  c) = f()\n", "a = (b,\n  c) = @; (b,\n  c) = (@, @,)\n", id="a pair over two lines"),
         pytest.param(("a", "b"), "a = [*b] = f()  # c\n", "a = [*b] = @; [*b] = (*@,)  # c\n", id="a star in a list"),
-        pytest.param(("a", "b", "a.x"), "a, b = f()\n", "a, b = (@, @,); @.set(a)\n", id="and something below one of them"),
-        pytest.param(("a", "b.x"), "a, b = f()\n", "a, b = f(); a = @; @.set(b)\n", id="one, and something below the other"),
+        pytest.param(("a", "b", "a.x"), "a, b = f()\n", "a, b = (@, @,); a = @.set(a)\n", id="and something below one of them"),
+        pytest.param(("a", "b.x"), "a, b = f()\n", "a, b = f(); a = @; b = @.set(b)\n", id="one, and something below the other"),
     ],
 )  # fmt: skip
 def test_all_names_of_a_statement(targets: tuple[str, ...], before: str, after: str) -> None:

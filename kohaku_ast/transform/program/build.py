@@ -48,6 +48,8 @@ def _build_and_store(order: Order) -> tuple[Program, bool]:
 
         names: dict[str, Any] = dict(zip(Request.__slots__, request))
         made = build_program(decode(data, filename, folder, package), Request(**names))
+    except BrokenInstallation:
+        raise  # it says what is missing
     except ImportError as error:
         raise BrokenInstallation(
             f"the modules that rewrite scripts cannot be imported: {' '.join(str(error).split())}. "
