@@ -387,6 +387,9 @@ class Call:
         return self.call
 
 
+_EXIT_CODE = SystemExit.__dict__["code"].__get__
+
+
 class Prepared:
     """A script and its modules, bound to their values, before the first line runs."""
 
@@ -407,10 +410,13 @@ class Prepared:
         #: Whether the script ended by an exception, or with a status other than 0.
         self.failed = False
 
+    @hidden
     def note_end(self, error: BaseException) -> None:
         """Note that *error* has ended the script."""
-        is_exit = isinstance(error, SystemExit)
-        self.failed = not (is_exit and error.code in (None, 0))  # type: ignore[attr-defined]
+        # Not `error.code` and `==`, which may be code of the script's.
+        code = _EXIT_CODE(error) if isinstance(error, SystemExit) else 1
+        is_zero = isinstance(code, int) and int.__int__(code) == 0
+        self.failed = code is not None and not is_zero
 
     @property
     def program(self) -> Program:
@@ -418,11 +424,14 @@ class Prepared:
         return self.given.program
 
     @property
+    @hidden
     def stopped(self) -> KogineError | None:
         """The error about a path that has ended the run, or None."""
-        return next(
-            (one.findings.stopped for _, _, one in self.every() if one.findings.stopped), None
-        )
+        # No generator: its frames cannot be hidden, and a debugger that runs on would stop there.
+        stopped = self.given.findings.stopped
+        for _, given in self.modules.values():
+            stopped = stopped or given.findings.stopped
+        return stopped
 
     @property
     def has_overrides(self) -> bool:
