@@ -59,6 +59,26 @@ def without_ours(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
+# Bound here: the script may change them. (Its audit hooks get no events of them, either.)
+_gettrace, _settrace = sys.gettrace, sys.settrace
+_getprofile, _setprofile = sys.getprofile, sys.setprofile
+
+
+@hidden
+def unseen(act: Callable[[], R]) -> R:
+    """Call *act* without a tracer or profiler that the script has left on: it would see what *act*
+    calls, functions of Python's own too.
+    """
+    tracer, profiler = _gettrace(), _getprofile()
+    _settrace(None)
+    _setprofile(None)
+    try:
+        return act()
+    finally:
+        _setprofile(profiler)
+        _settrace(tracer)
+
+
 @hidden
 def is_ours(frame: FrameType) -> bool:
     """Whether *frame* runs a function of kohaku_ast or kogine."""

@@ -10,7 +10,7 @@ import marshal
 import os
 import sys
 
-from kohaku_ast.frames import hidden, trimmed
+from kohaku_ast.frames import hidden, trimmed, unseen
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
@@ -36,8 +36,6 @@ INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
 _USUAL_PATH = sys.path[1:]
 # Bound here: the script may change them. (Its audit hooks get no events of them, either.)
 _write, _close, _getpid = os.write, os.close, os.getpid
-_gettrace, _settrace = sys.gettrace, sys.settrace
-_getprofile, _setprofile = sys.getprofile, sys.setprofile
 _HIGH = 100  # scripts expect no descriptor from this number on
 
 
@@ -88,19 +86,6 @@ def _pose_as_plain(launch: Launch) -> None:
     module = getattr(launch, "module", "__main__")
     named = ["-m", module, *launch.argv[1:]] if module != "__main__" else launch.argv
     sys.orig_argv = [*INTERPRETER, *named]
-
-
-@hidden
-def unseen(act: Callable[[], None]) -> None:
-    """Call *act* without a tracer or profiler that the script has left on."""
-    tracer, profiler = _gettrace(), _getprofile()
-    _settrace(None)
-    _setprofile(None)
-    try:
-        act()
-    finally:
-        _setprofile(profiler)
-        _settrace(tracer)
 
 
 def or_report(make: Callable[[], T], leave: Callable[[bytes], None]) -> T:

@@ -23,7 +23,7 @@ from _frozen_importlib_external import SourceFileLoader
 from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.errors import label
-from kohaku_ast.frames import hidden, trimmed
+from kohaku_ast.frames import hidden, trimmed, unseen
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
@@ -93,7 +93,8 @@ def run_here(
     before: Iterable[int] = ()
     _enter(launch, loaded or _loaded)
     _be_main(module)
-    namespace.update({name: load(value) for name, value in names.items()})
+    for name, value in names.items():
+        namespace[name] = load(value)
     del module
     hear()
     try:
@@ -224,18 +225,16 @@ class EndWarning:
 
 @hidden
 def _warn_unused(warning: EndWarning) -> None:
-    call_blocked(_print_unused, warning)
+    # Unseen by a tracer that the script may have left on.
+    call_blocked(unseen, partial(_print_unused, warning))
 
 
 @hidden
 def _print_unused(warning: EndWarning) -> None:
     if os.getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
         return
-    tracer = sys.gettrace()
-    sys.settrace(None)  # the script may have left one on, which would see our lines
     for message in unused_messages(warning.prepared):
         _print(f"{warning.label}{message}\n")
-    sys.settrace(tracer)
 
 
 def unused_messages(prepared: Prepared) -> list[str]:
@@ -290,7 +289,9 @@ def entry_call(
     @hidden
     def call(namespace: dict[str, object]) -> object:
         function: Callable[..., object] = namespace[name]  # type: ignore[assignment]
-        named = {keyword: load(value) for keyword, value in kwargs.items()}
+        named: dict[str, object] = {}
+        for keyword, value in kwargs.items():
+            named[keyword] = load(value)
         result = function(*map(load, args), **named)
         if type(result).__name__ != "coroutine":
             return result

@@ -4,7 +4,7 @@ On the warm path of runs with overrides.
 
 The new process runs plain Python, and kogine cannot pass objects to it. So a warning names the
 overrides that do not go along, once, before the process starts: after ``exec`` it would be too
-late.
+late. An override that is equal to what stands in the file loses nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from __future__ import annotations
 import os
 import sys
 
-from kohaku_ast.frames import hidden
+# functools loads ten modules.
+from _functools import partial  # type: ignore[import-not-found]
+
+from kohaku_ast.frames import hidden, unseen
+from kohaku_ast.transform.program.bound_program import is_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,13 +24,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.runner.import_hook import Patches
-    from kohaku_ast.transform.program.bound_program import Prepared
+    from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
 
 _STARTERS = ("execv", "execve", "posix_spawn", "posix_spawnp", "system")
 """Functions of ``os``; ``execl``, ``spawnv`` and the others call one of them."""
 _LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
 
+# Bound here: the script may change them.
 _basename, _stat, _write, _fsdecode = os.path.basename, os.stat, os.write, os.fsdecode
+_compile, _eval, _repr = compile, eval, repr
 
 
 class Restarts:
@@ -76,16 +82,18 @@ class Restarts:
         """Warn if a process with these *arguments*, as *shown* gets them, runs the script again."""
         if self._has_warned:
             return
-        try:
-            words = _words(arguments)
-            is_again = self._runs_script(words)
-        except Exception:
-            return  # whatever the script passes: its own call will fail as it does
-        if is_again:
-            self._has_warned = True
-            self._warn(shown)
+        unseen(partial(self._look, shown, arguments))
 
     @hidden
+    def _look(self, shown: str, arguments: tuple[object, ...]) -> None:
+        try:
+            lost = self._lost() if self._runs_script(_words(arguments)) else []
+        except Exception:
+            return  # whatever the script passes: its own call will fail as it does
+        if lost:
+            self._has_warned = True
+            self._warn(shown, lost)
+
     def _runs_script(self, words: list[str]) -> bool:
         """Whether the command *words* runs Python, not kogine, on the script."""
         names = [_basename(word) for word in words]
@@ -98,7 +106,6 @@ class Restarts:
         first = words[:1] if not is_python else words
         return any(map(self._is_script, first))
 
-    @hidden
     def _is_script(self, word: str) -> bool:
         try:
             one, other = _stat(word), _stat(self.prepared.program.filename)
@@ -106,11 +113,18 @@ class Restarts:
             return False
         return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 
-    @hidden
-    def _warn(self, shown: str) -> None:
-        targets = sorted(
-            {f"{prefix}{target}" for prefix, _, one in self.prepared.every() for target in one.sent}
+    def _lost(self) -> list[str]:
+        """The targets whose value is not the one that stands in the file."""
+        return sorted(
+            {
+                f"{prefix}{target}"
+                for prefix, _, given in self.prepared.every()
+                for target in given.sent
+                if not _stands_there(given, target)
+            }
         )
+
+    def _warn(self, shown: str, targets: list[str]) -> None:
         file = _basename(self.prepared.program.filename)
         text = (
             f"kogine: warning: {file} starts itself again ({shown}), with plain Python: "
@@ -125,11 +139,26 @@ class Restarts:
             pass  # the script closed its stderr: there is nowhere left to print
 
 
+def _stands_there(given: BoundProgram, target: str) -> bool:
+    """Whether the file gives *target* the value of the run: its only definition is that literal."""
+    value = given.sent[target]
+    if [one for one, _, _ in given.program.sites].count(target) != 1 or not is_plain(value):
+        return False
+    default = next((one.default for one in given.program.meant if one and one.target == target), "")
+    try:
+        code = _compile(default.strip(), "default", "eval")
+        # Without names it reads and calls nothing of the script's.
+        return not code.co_names and _repr(_eval(code, {})) == _repr(value)
+    except Exception:
+        return False
+
+
 def _words(arguments: tuple[object, ...]) -> list[str]:
     """The words of a command: of a list or text, and of what stands in a text for a shell."""
     words: list[str] = []
     for argument in arguments[:2]:
-        if isinstance(argument, (str, bytes, os.PathLike)):
+        # Not os.PathLike: abc would remember the classes that were asked about.
+        if isinstance(argument, (str, bytes)) or hasattr(type(argument), "__fspath__"):
             words += _fsdecode(argument).replace("'", " ").replace('"', " ").split()
         elif isinstance(argument, (list, tuple)):
             for one in argument:

@@ -98,9 +98,6 @@ SEEN_OF_US: dict[str, Callable[[str, str, str], bool]] = {
     "number of exit functions": lambda python, run, way: (
         int(run) - int(python) == (2 if way == "warmed" else 1)
     ),
-    "finders of modules": lambda python, run, way: (
-        run.endswith(python) and run.removesuffix(python).count("kohaku_ast.") == 1
-    ),
     "stack dumped by faulthandler": lambda python, run, way: (
         run.startswith(python) and run.count("\n") <= 8
     ),

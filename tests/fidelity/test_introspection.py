@@ -163,6 +163,23 @@ RUNNING = [
         f(1)
         sys.settrace(None)
         """),
+    Probe("a start of itself traced", """
+        import os, subprocess, sys
+        seen = []
+        def note(frame, event, value):
+            seen.append((frame.f_code.co_name, event))
+            return note
+        if len(sys.argv) == 1:
+            words = [sys.executable, __file__, "again"]
+            sys.settrace(note)
+            sys.stdout.flush()
+            os.waitpid(os.spawnv(os.P_NOWAIT, sys.executable, words), 0)
+            os.system("true")
+            subprocess.run(words)
+            sys.settrace(None)
+            found = [one for one in seen if one[0] in ("<module>", "spawnv", "run", "__init__", "_execute_child")]
+            print(len(found), sorted({name for name, _ in seen} - {one[0] for one in found}))
+        """),
     Probe("lines traced to the end", """
         import sys
         def tracer(frame, event, arg):

@@ -152,6 +152,37 @@ print(lr)
 """
 
 
+NOTHING_LOST = {
+    "a number": ("lr = 0.1", "lr=0.1"),
+    "a text": ("lr = 'a'", "lr=a"),
+    "a list": ("lr = [1, {'a': (2, -3)}]", "lr=[1, {'a': (2, -3)}]"),
+    "a sum": ("lr = 3 * 7", "lr=21"),
+    "an entry": ("cfg = {'lr': 0.1}\nlr = cfg['lr']", "cfg.lr=0.1"),
+    "a field": (
+        "from dataclasses import dataclass\n@dataclass\nclass A:\n    lr: float = 0.1\nlr = A().lr",
+        "A.lr=0.1",
+    ),
+}
+LOST = {
+    "another type": ("lr = None", "lr=1"),
+    "a negative zero": ("lr = 0.0", "lr=-0.0"),
+    "the other branch": ("if 'READY' in os.environ:\n    lr = 1\nelse:\n    lr = 2", "lr=1"),
+    "a name": ("one = 1\nlr = one", "lr=1"),
+    "a call": ("lr = int('1')", "lr=1"),
+}
+
+
+@pytest.mark.parametrize("case", [*NOTHING_LOST, *LOST])
+def test_a_restart_that_loses_nothing_says_nothing(tmp_path: Path, case: str) -> None:
+    definition, override = {**NOTHING_LOST, **LOST}[case]
+    text = AGAIN.replace("RESTART", RESTARTS["subprocess.run"]).replace("lr = 0.1", definition)
+    (tmp_path / "s.py").write_text(text)
+    plain = run_python(tmp_path, "s.py")
+    done = run_kogine(tmp_path, "run", "s.py", override)
+    assert (done.status, done.stdout) == (0, plain.stdout)
+    assert done.stderr.count("starts itself again") == (case in LOST)
+
+
 @pytest.mark.parametrize("way", RESTARTS)
 def test_a_script_that_starts_itself_again(tmp_path: Path, way: str) -> None:
     (tmp_path / "s.py").write_text(AGAIN.replace("RESTART", RESTARTS[way]))

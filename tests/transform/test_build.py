@@ -153,7 +153,7 @@ def test_where_the_program_is_no_interpreter(
 
 def test_by_subprocess_as_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOGINE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(load, "ask_builder", load._ask_subprocess)
+    monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.delitem(sys.modules, "kohaku_ast.transform.program.build", raising=False)
     made = load.load_program(SCRIPT.encode(), "s.py", Request((("x", True, False),)))
     assert made.filename == "s.py"
