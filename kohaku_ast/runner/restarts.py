@@ -159,7 +159,7 @@ def _words(arguments: tuple[object, ...]) -> list[str]:
     for argument in arguments[:2]:
         # Not os.PathLike: abc would remember the classes that were asked about.
         if isinstance(argument, (str, bytes)) or hasattr(type(argument), "__fspath__"):
-            words += _fsdecode(argument).replace("'", " ").replace('"', " ").split()
+            words += _fsdecode(argument).replace("'", " ").replace('"', " ").split()  # type: ignore[arg-type]
         elif isinstance(argument, (list, tuple)):
             for one in argument:
                 words += _words((one,))
