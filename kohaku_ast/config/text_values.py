@@ -17,7 +17,6 @@ from kohaku_ast.config.cells import (
     quote_end,
     word_value,
 )
-from kohaku_ast.transform.program.bound_program import READ_LATER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def read_every(cell: object) -> dict[str, object]:
     """Kind -> the value of *cell*, for each kind that it fits, and ``text``; for a parameter whose
     type only the running script knows.
     """
+    from kohaku_ast.transform.program.bound_program import READ_LATER
+
     found: dict[str, object] = {READ_LATER: True, "text": str(native(cell))}
     for kind in EACH_KIND:
         try:

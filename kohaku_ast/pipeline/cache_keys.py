@@ -7,7 +7,7 @@ key of the last node can be looked up before any node has run.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from hashlib import blake2b
 from pathlib import PurePath
@@ -267,7 +267,7 @@ def _upstream_key(
         return UpstreamKey(b"", (), _uncached_reason(node, identity))
     inputs: dict[str, int] = {}
     parts: list[Any] = [_FORMAT, identity.digest, len(node.outputs)]
-    for name, parameter in _parameters(node):
+    for name, parameter in _parameters(node, lambda one: one in given or one in above):
         if name in node.bound:
             found = _value(node, name, node.bound[name])
         elif name in given:
@@ -286,11 +286,15 @@ def _upstream_key(
     return UpstreamKey(fingerprint(tuple(parts)), tuple(inputs))
 
 
-def _parameters(node: NodeLike) -> list[tuple[str, str]]:
+def _parameters(node: NodeLike, has_value: Callable[[str], bool]) -> list[tuple[str, str]]:
     """Names in the graph and in the function. Keys have the latter, so renaming keeps them."""
     if isinstance(node, Node):
         return [(one.name, one.parameter) for one in node.parameters]
-    return [(name, name) for name in (*node.inputs, *node.bound)]
+    find: _Find | None = getattr(node, "key_parameters", None)
+    return find(has_value) if find else [(name, name) for name in (*node.inputs, *node.bound)]
+
+
+_Find = Callable[[Callable[[str], bool]], list[tuple[str, str]]]
 
 
 def _default(node: NodeLike, name: str, parameter: str) -> Any:

@@ -128,6 +128,10 @@ class ScriptNames:
     linked: frozenset[str] = frozenset()
     #: The short targets of the parameters that a person would tune.
     settings: tuple[str, ...] = ()
+    #: The short targets of those with a literal value, tuned or not: they come first in keys.
+    literals: tuple[str, ...] = ()
+    #: The full targets that are in keys only if they have a value.
+    unkeyed: frozenset[str] = frozenset()
     #: Global -> the first line that binds it.
     globals: dict[str, int] = field(default_factory=dict)
     #: Whether it may have other globals too.
@@ -149,6 +153,8 @@ def find_names(source: Source) -> ScriptNames:
         targets=_targets(parameters),
         linked=frozenset(_linked(parameters, settings)),
         settings=tuple([one.short for one in settings]),
+        literals=tuple([one.short for one in parameters if one.target in found.literals]),
+        unkeyed=frozenset([one.target for one in parameters if one.kind in _UNKEYED]),
         globals=_globals(source.tree, definitions),
         is_open=_is_open(source.tree, definitions),
         returns=bool(start.calls or start.marked),
@@ -161,6 +167,12 @@ def _targets(parameters: list[Parameter]) -> dict[str, str]:
     for one in parameters:
         targets.setdefault(one.short, one.target)
     return targets
+
+
+_UNKEYED = ("stored", "keyword", "loop")
+"""The kinds of parameters that older versions did not find. A new kind belongs here as well: what
+is on disk stays valid.
+"""
 
 
 def _linked(parameters: list[Parameter], settings: list[Parameter]) -> Iterator[str]:

@@ -34,7 +34,7 @@ from kohaku_ast.transform.find.modules import third_party_imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kohaku_ast.runner.bind import Bound
     from kohaku_ast.runner.launch import Launch
@@ -126,7 +126,9 @@ class ScriptNode:
         required = [name for name in self.renamed.values() if name in free]
         settings = [name for name in self.file.names.settings if name in free]
         self.targets = MappingProxyType({**free, **{name: known[name] for name in bound}})
-        self._means = tuple(sorted(zip(self.targets, map(self.full, self.targets.values()))))
+        self._full = {one: self.full(target) for one, target in self.targets.items()}
+        kept = [pair for pair in self._full.items() if not self._is_unkeyed(pair[1])]
+        self._means = tuple(sorted(kept))
         self._gives = tuple(self.globals)
         self.bound = MappingProxyType(dict(bound))
         self.settings = tuple([name for name in settings if name not in required])
@@ -242,6 +244,23 @@ class ScriptNode:
     def cache_identity(self) -> tuple[Any, ...]:
         """What the results depend on besides the inputs, for their keys in a cache."""
         return (self.file.digests(), self._means, self._gives, self.file.entrypoint)
+
+    def key_parameters(self, has_value: Callable[[str], bool]) -> list[tuple[str, str]]:
+        """The inputs that a key is made of, each with its name in the key. They stand in the same
+        order as in keys that are on disk, whatever is listed as a setting today.
+        """
+        required = self.inputs[: len(self.inputs) - len(self.defaults)]
+        first = [one for one in self.file.names.literals if one in self.defaults]
+        names = dict.fromkeys([*required, *first, *self.targets])
+        unkeyed = {one: target for one, target in self._full.items() if self._is_unkeyed(target)}
+        return [
+            (one, unkeyed.get(one, one))
+            for one in names
+            if one not in unkeyed or one in self.bound or has_value(one)
+        ]
+
+    def _is_unkeyed(self, target: str) -> bool:
+        return target in self.file.names.unkeyed
 
     def input_hint(self, name: str) -> Any:
         """The annotated type of the input's global, or UNKNOWN."""

@@ -54,3 +54,38 @@ def test_another_script_with_the_same_text_has_results_of_its_own_outputs(folder
     cache = MemoryCache()
     assert Pipeline([script("a.py", "x")], cache=cache).run() == {"x": 1}
     assert Pipeline([script("a.py", {"y": "x"})], cache=cache).run() == {"x": 2}
+
+
+KEYWORDS = """
+from types import SimpleNamespace
+
+net = SimpleNamespace()
+net.width = 8
+for step in range(2):
+    pass
+print("fit", end="")
+score = net.width * 5
+"""
+
+
+def test_a_kind_of_input_that_older_versions_did_not_find_is_in_no_key_without_a_value(
+    folder: Path,
+) -> None:
+    write("a.py", KEYWORDS)
+    node = script("a.py", "score")
+    assert {"net.width", "print(end)"} <= set(node.inputs)
+    names = [name for name, _ in node.key_parameters(lambda name: False)]
+    assert names == ["SimpleNamespace", "net"]
+    assert [name for name, _ in node._means] == sorted(names)
+
+
+def test_a_value_for_it_is(folder: Path) -> None:
+    write("a.py", KEYWORDS)
+    p = Pipeline([script("a.py", "score")], cache=MemoryCache())
+    assert (p.run({"net.width": 2}), p.run()) == ({"score": 10}, {"score": 40})
+    assert p.run({"net.width": 3}) == {"score": 15}
+    assert p.explain_cache({"net.width": 3})["a"].state == "kept"
+    bound = script("a.py", "score").bind(**{"net.width": 4})
+    assert Pipeline([bound], cache=p.cache).run() == {"score": 20}
+    renamed = script("a.py", "score", inputs={"net.width": "size"})
+    assert Pipeline([renamed], cache=p.cache).run(size=1) == {"score": 5}

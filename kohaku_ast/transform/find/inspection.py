@@ -35,6 +35,8 @@ class Inspection:
     #: In the order of the file; each target once.
     parameters: tuple[Parameter, ...]
     entrypoint: Entrypoint
+    #: The targets that have a literal value; those of them that a person would tune are settings.
+    literals: frozenset[str] = frozenset()
     #: The modules that its text leads to; None if nobody has asked for them.
     reach: Reach | None = None
 
@@ -59,7 +61,8 @@ def _inspected(source: Source) -> Inspection:
     found: dict[str, Parameter] = {}
     for one in find_parameters(source):
         found.setdefault(one.target, one)
-    parameters = rank(source.tree, [one for one in found.values() if _is_shown(one)])
+    shown = [one for one in found.values() if _is_shown(one)]
+    parameters = rank(source.tree, shown)
     targets = Targets(source, parameters)
     described = _Describer(source, parameters)
     return Inspection(
@@ -75,6 +78,7 @@ def _inspected(source: Source) -> Inspection:
             for one in parameters
         ),
         entrypoint=find_entrypoint(source),
+        literals=frozenset([one.target for one in shown if one.is_setting]),
     )
 
 
