@@ -147,7 +147,8 @@ def with_overrides(config: Any, overrides: Mapping[str, object]) -> Any:
         return config
     over = Config(overrides)
     if isinstance(config, Config):
-        _refuse_twice(config.globals_dict, overrides)
+        in_code = [one for one in config.globals_dict if not config.origins.get(one)]
+        _refuse_twice(in_code, overrides)  # over a value from a file, a keyword is as --set
         return config | over
     from kohaku_ast.config.sweep import Sweep
 

@@ -69,7 +69,7 @@ def folder(tmp_path: Path) -> Path:
         "config show c.py",
         "config show b.py",
         "config show b.py --format json",
-        "config check e.yaml i.py",
+        "config check i.py -c e.yaml",
         "config diff e.yaml v.yaml",
         "run i.py -c v.yaml",
         "run i.py -c e.yaml",
