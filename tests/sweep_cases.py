@@ -177,7 +177,7 @@ REFUSED = [
     refused("an axis that is no TARGET=VALUES", "--sweep", "lr", words=["'lr'", "TARGET=VALUE"]),
     refused("an axis without values", "--sweep", "lr=", words=["lr", "no values"]),
     refused("a later value that does not fit", "--sweep", "bs=1,2,three", words=["bs=three", "int"]),
-    refused("a value of a range that does not fit", "--sweep", "bs=linspace:0:1:3", words=["bs=0.5", "int"]),
+    refused("a value of a range that does not fit", "--sweep", "bs=linspace:0:1:3", words=["bs=0.5", "int"], script="bs: int = 16\nprint(bs)\n"),
     refused("a range without values", "--sweep", "bs=range:5:2", words=["range:5:2"]),
     refused("a step of zero", "--sweep", "bs=range:0:5:0", words=["range:0:5:0"]),
     refused("a mistyped form", "--sweep", "bs=rnage:0:5", words=["range"]),

@@ -203,7 +203,8 @@ class Meant:
         name, colon, text = word.partition(":")
         if name.isidentifier() and any(self._has(script, name) for script in self.scripts):
             value = text if colon and text else rest[0] if rest and "=" not in rest[0] else "VALUE"
-            return f"{word!r} gives no value to {name!r}: write {shlex.quote(f'{name}={value}')}"
+            no_value = f"gives no value to {name!r}" if colon else "has no value"
+            return f"{word!r} {no_value}: write {shlex.quote(f'{name}={value}')}"
         return (
             f"unexpected argument {word!r}: an override is TARGET=VALUE, and the text of "
             f"{self.scripts[0]} does not read any arguments. If it is an argument all the same, "

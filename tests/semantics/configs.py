@@ -55,8 +55,6 @@ CASES = [
     configured("a module beside the config", "from conf.base import lr as _lr\nlr = _lr * 2\n", (LR, "lr = 8"), files=[("conf/base.py", "lr = 4\n")]),
     configured("a dataclass with future annotations", """
         from __future__ import annotations
-
-from typing import Any
         from dataclasses import dataclass
         @dataclass
         class Point:

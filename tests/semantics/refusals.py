@@ -16,7 +16,7 @@ SCRIPT = """
     try: pass
     except ValueError as error: pass
     class Args:
-        n = 1
+        n: int = 1
         depth = 2
         __slots__ = ()
         for q in "ab":
@@ -68,7 +68,8 @@ REFUSALS = [
     on("a name and its item", ("sizes=[3]", "sizes[0]=2"), "stands inside"),
     on("no target", "=1", "is not a target"),
     on("a target that is none", "l r=1", "'l r' is not a target"),
-    on("no value", "lr", "an override is TARGET=VALUE"),
+    on("no value", "lr", "error: 'lr' has no value: write lr=VALUE"),
+    on("a colon for the sign", "lr:1", "'lr:1' gives no value to 'lr': write lr=1"),
     on("a value apart from its option", ("--lr", "1"), "write it after '--'"),
     on("--set without anything", "--set", "--set needs a value"),
     on("--add without a value", ("--add", "y"), "NAME=VALUE"),
