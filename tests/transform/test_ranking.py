@@ -52,6 +52,7 @@ def helps(text: str) -> dict[str, str]:
         pytest.param("a = axes[0].hist(x, bins=20)", id="a plot on one of several axes"),
         pytest.param("h = sns.heatmap(x, annot=True)", id="seaborn"),
         pytest.param("f = plt.figure(figsize=(3, 4))", id="a figure"),
+        pytest.param("p.add_argument('data', help='a folder')", id="how an argument is declared"),
     ],
 )
 def test_is_below_all(text: str) -> None:

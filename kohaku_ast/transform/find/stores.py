@@ -259,8 +259,8 @@ def keywords_in(
 
 
 _NO_SETTINGS = {
-    "print", "add_parser", "add_subparsers", "add_argument_group", "set_defaults", "filterwarnings",
-    "simplefilter", "basicConfig",
+    "print", "add_argument", "add_option", "add_parser", "add_subparsers", "add_argument_group",
+    "set_defaults", "filterwarnings", "simplefilter", "basicConfig",
 }  # fmt: skip
 """Functions whose keywords nobody tunes: what they print, and how options are declared."""
 
