@@ -31,6 +31,7 @@ from kohaku_ast.transform.find.calls import (
     parameters_of,
     pick_call,
 )
+from kohaku_ast.transform.find.fillings import watched
 from kohaku_ast.transform.find.parameters import Parameter, find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
@@ -83,10 +84,13 @@ def plan_edits(
     parameters: Sequence[Parameter],
     request: Request,
     text_of: TextOf = marker_text,
+    *,
+    watches: bool = True,
 ) -> PlannedEdits:
     """The edits that put the values of *request* into *source*, which has *parameters*.
 
-    Values are markers unless *text_of* writes them out (a frozen script). Raises the errors of
+    Values are markers unless *text_of* writes them out (a frozen script). *watches*: calls that may
+    give an overridden path another value are watched. Raises the errors of
     ``Targets.resolve``, DuplicateTarget and EntrypointError.
     """
     _refuse_added(source, request.added)
@@ -94,6 +98,8 @@ def plan_edits(
     resolved = tuple(
         _resolve(source, targets, name, kind, optional) for name, kind, optional in request.targets
     )
+    if watches:
+        resolved = tuple(one and watched(source.tree, one) for one in resolved)
     overridden = {
         one.target: (one, is_text_value(kind, one))
         for one, (_, kind, _) in zip(resolved, request.targets)

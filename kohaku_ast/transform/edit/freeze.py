@@ -58,7 +58,7 @@ def _frozen(
     source: Source, request: Request, values: Mapping[str, object], added: Mapping[str, object]
 ) -> str:
     writer = _Writer(source, values)
-    plan = plan_edits(source, find_parameters(source), request, writer.text)
+    plan = plan_edits(source, find_parameters(source), request, writer.text, watches=False)
     edits = [*writer.additions(added), *writer.with_paths(plan)]
     writer.refuse()
     return _proved_text(source, edits)
@@ -140,6 +140,8 @@ class _Writer:
         return import_names(self.source.tree, self.source.package)
 
     def path(self, parameter: Parameter, site: Site) -> list[Edit]:
+        if ".begin(" in site.template:
+            return []  # nothing to set before the call that fills the object
         template = frozen_path(site, parameter.path, self.source.tree)
         if template is None:
             self.refused.setdefault(f"{parameter.target!r} (line {site.line})", _UNKNOWN_PATH)
@@ -307,7 +309,9 @@ def transformed_text(source: Source, request: Request) -> str:
     """The text that is compiled for *request*; raises the errors of ``build_program``."""
 
     def transformed() -> str:
-        return _proved_text(source, plan_edits(source, find_parameters(source), request).edits)
+        return _proved_text(
+            source, plan_edits(source, find_parameters(source), request, watches=False).edits
+        )
 
     return with_room(transformed, source.filename)
 

@@ -67,6 +67,8 @@ def marker(target: str) -> str:
 
 def fill(site: Site, value: str, target: str) -> Edit:
     """The Edit that puts *value*, the text of the value of *target*, at *site*."""
+    bound = site.definition
+    is_there = bound is not None and site.node is bound.bound_at[0]
     return Edit(
         site.node,
         site.change,
@@ -75,7 +77,7 @@ def fill(site: Site, value: str, target: str) -> Edit:
         target,
         site.name,
         value,
-        site.definition.shown if site.definition else None,
+        bound.shown if bound and is_there else None,
     )
 
 
@@ -109,6 +111,9 @@ def path_site(definition: Definition, in_class: bool) -> Site:
     node, change = definition.bound_at
     return Site(node, change, template, definition.line, definition=definition)
 
+
+WATCHING = ("before", "check")
+"""The methods of a marker that only read what stands at its path, above and below a statement."""
 
 MADE = f"{{}}.set({MARKER})"
 """Around an expression: the object that it makes, in which a path is set."""

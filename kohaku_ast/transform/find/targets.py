@@ -13,7 +13,7 @@ from functools import cached_property
 from unicodedata import normalize
 
 from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, UnknownTarget, near
-from kohaku_ast.transform.find.assignments import Site, path_site
+from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
     Definition,
@@ -23,6 +23,7 @@ from kohaku_ast.transform.find.bindings import (
 )
 from kohaku_ast.transform.find.calls import is_field
 from kohaku_ast.transform.find.fields import default_of, setting_of_call, setting_of_field
+from kohaku_ast.transform.find.fillings import is_bound_to_literal, is_open, refilled_sites
 from kohaku_ast.transform.find.loops import PREFIX, is_loop
 from kohaku_ast.transform.find.modules import (
     LocalModule,
@@ -264,7 +265,8 @@ class Targets:
         """The parameter of a path that only the running script can follow; closed literals have
         none.
         """
-        open_ones = [one for one in owner.definitions if not _is_closed(one)]
+        tree = self.source.tree
+        open_ones = [one for one in owner.definitions if is_open(tree, one)]
         if not open_ones or any(one.form in ("def", "class") for one in open_ones):
             self.refuse_inner(target, open_ones, rest)
             raise self.unknown_target(target)
@@ -272,11 +274,12 @@ class Targets:
             self.refuse_unreadable(target, owner, one)
         in_class = owner.kind == "class attribute"
         first = open_ones[0]
-        later = later_stores(self.source.tree, (first.name, *rest), first.line)
+        later = later_stores(tree, (first.name, *rest), first.line)
+        sites = [site for one in open_ones for site in refilled_sites(tree, one, in_class)]
         return replace(
             owner, target=target, kind="entry", default="", reading=("below",), definitions=(),
             line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
-            sites=tuple(path_site(one, in_class) for one in open_ones), path=rest, later=later,
+            sites=tuple(sites), path=rest, later=later,
         )  # fmt: skip
 
     def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:
@@ -358,12 +361,6 @@ def is_negated(parameter: Parameter) -> bool:
     return any(one.template == _NOT for one in parameter.sites)
 
 
-def _is_closed(definition: Definition) -> bool:
-    if definition.form == "import":
-        return False
-    return definition.value is not None and is_closed(definition.value)
-
-
 def last_name_or(target: str) -> str:
     """The last name of *target*, or all of it."""
     return last_name(target) or target
@@ -404,7 +401,9 @@ def _may_be_module(own: Parameter | None, target: str, targets: Targets) -> bool
     """Whether *own*, a name of the script, may be a module that a function or helper imports."""
     if own is None or not own.definitions or target in targets.parameters:
         return own is None
-    return all(one.form not in ("def", "class") and not _is_closed(one) for one in own.definitions)
+    return all(
+        one.form not in ("def", "class") and not is_bound_to_literal(one) for one in own.definitions
+    )
 
 
 def _unlisted(targets: Targets, target: str, first: str) -> Parameter | None:

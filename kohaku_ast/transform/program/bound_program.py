@@ -22,7 +22,6 @@ import sys
 from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, setitem
-from os.path import basename
 
 from kohaku_ast.frames import hidden
 from kohaku_ast.transform.program.program import CAPTURE, FIELD_KINDS, Findings, placeholder
@@ -142,9 +141,8 @@ class BoundProgram:
         # Here: most runs have no such path.
         from kohaku_ast.transform.program.path_setter import PathSetter
 
-        place = f"{basename(self.program.filename)}:{line}"
         texts = value if is_read_later(value) else None
-        return PathSetter(target, place, self.findings, texts)  # type: ignore[arg-type]
+        return PathSetter(target, self.program.filename, line, self.findings, texts)  # type: ignore[arg-type]
 
     def codes(self, role: str = "") -> list[CodeType]:
         """The code of the Program with the values in it; with *role*, only the segments that
@@ -159,7 +157,12 @@ class BoundProgram:
         """
         lines = {one.target: one.later for one in self.program.meant if one}
         kept = self.findings.kept.items()
-        return {target: lines[target] for target, (get, value) in kept if get() is not value}
+        stored = {
+            target: lines[target]
+            for target, (get, value) in kept
+            if lines[target] and get() is not value
+        }
+        return {**self.findings.replaced, **stored}
 
     def note_child(self) -> None:
         """Note that another process has got the Program: it may run the functions."""
@@ -171,9 +174,10 @@ class BoundProgram:
         """Target and first line of each override of which no definition ran."""
         lines: dict[str, int] = {}
         for target, line, _ in self.program.sites:
-            lines.setdefault(target, line)
+            lines[target] = min(line, lines.get(target, line))
         for number, (target, _, repeated) in enumerate(self.program.sites):
-            if self._reads.happened(number) or (repeated and self.is_pure):
+            used = self._reads.happened(number) and target not in self.findings.waiting
+            if used or (repeated and self.is_pure):
                 lines.pop(target, None)
         return list(lines.items())
 

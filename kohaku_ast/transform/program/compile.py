@@ -22,7 +22,7 @@ from kohaku_ast.transform.edit.edits import (
 )
 from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
-from kohaku_ast.transform.find.assignments import MARKER
+from kohaku_ast.transform.find.assignments import MARKER, WATCHING
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.callers import dead_notes
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
@@ -241,11 +241,16 @@ class _Lowering:
 
     def setter(self, node: ast.Call, marker: ast.Subscript, repeated: bool) -> ast.expr:
         """``marker.set(cfg)`` -> ``<setter>[cfg:value]()``: an error of the assignment is raised
-        in the script's own frame. A slice: the compiler warns of bytes with another pair.
+        in the script's own frame. A slice: the compiler warns of bytes with another pair. Another
+        method than ``set`` is its third part.
         """
-        value = self.value(marker, repeated)
-        number = len(self.sites) - 1
-        pair = ast.copy_location(ast.Slice(node.args[0], value), node)
+        assert isinstance(node.func, ast.Attribute)
+        name = node.func.attr
+        method = None if name == "set" else ast.copy_location(ast.Constant(name), node)
+        # What is only watched is no use of the value.
+        value = None if name in WATCHING else self.value(marker, repeated)
+        number = len(self.sites) - 1 if value else self.add(marker, repeated)
+        pair = ast.copy_location(ast.Slice(node.args[0], value, method), node)
         setter = ast.copy_location(ast.Constant(placeholder("setter", number)), node)
         node.func = _subscript(setter, pair, node)
         node.args = []

@@ -14,6 +14,7 @@ import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # as in bound_program.py
 from _operator import getitem, itemgetter, setitem
+from os.path import basename
 
 from kohaku_ast.errors import KogineError, UnknownTarget, ValueMismatch, near
 from kohaku_ast.frames import hidden
@@ -38,26 +39,32 @@ class PathSetter:
     def __init__(
         self,
         resolved: ResolvedTarget,
-        place: str,
+        filename: str,
+        line: int,
         findings: Findings,
         texts: Mapping[str, object] | None,
     ) -> None:
-        """*place* is file and line, for messages. *texts*, for a value that came as text, is what
-        ``read_every`` made of it: what it is for each type.
+        """*filename* and *line* are where the site stands. *texts*, for a value that came as text,
+        is what ``read_every`` made of it: what it is for each type.
         """
-        self.target, self.path, self.place = resolved.target, resolved.path, place
+        self.target, self.path, self.line = resolved.target, resolved.path, line
+        self.place = f"{basename(filename)}:{line}"
         self.may_be_replaced = bool(resolved.later)
         self.findings, self.texts = findings, texts
 
     @hidden
     def __getitem__(self, pair: slice) -> Callable[[], object]:
         owners, value = [pair.start], pair.stop
+        if pair.step is not None and self._is_done(pair.start, pair.step):
+            return _calling(id, None, result=pair.start)
         for step in self.path[:-1]:
             get = partial(getitem if is_item(owners[-1], step) else getattr, owners[-1], step)
             try:
                 owners.append(get())
-            except Exception:
+            except Exception as error:
                 names = closed_names(owners[-1])
+                if names is None and isinstance(error, (AttributeError, LookupError)):
+                    names = open_names(owners[-1])
                 if names is not None:
                     return self._stop(self._unknown(owners[-1], step, names))
                 return _again(get)
@@ -67,14 +74,42 @@ class PathSetter:
                 value = self._read(owners[-1])
         except KogineError as error:
             return self._stop(error)
-        return self._setting(owners, value)
+        return self._setting(owners, value, pair.step is not None)
 
-    def _setting(self, owners: list[Any], value: object) -> Callable[[], object]:
-        """What sets *value* in the last of *owners*; those that cannot be changed are copied."""
+    def _is_done(self, owner: object, method: str) -> bool:
+        """Whether *method* has nothing to set. ``begin``: a call may fill *owner* soon, and the
+        path need not be there yet; ``again``: it has been filled; ``before`` and ``check`` stand
+        above and below a call that may give the path another value.
+        """
+        findings, now = self.findings, self._now(owner)
+        if method == "before":
+            findings.seen[self.target] = now
+        elif method == "check":
+            if not _is_equal(findings.seen.pop(self.target, now), now):
+                lines = findings.replaced.get(self.target, ())
+                findings.replaced[self.target] = (*lines, self.line)
+        elif method == "begin" and now is _value_at:
+            findings.waiting.add(self.target)
+        else:
+            findings.waiting.discard(self.target)
+            get, value = findings.kept.get(self.target, (None, _value_at))
+            return get is not None and now is value
+        return True
+
+    def _now(self, owner: object) -> object:
+        """The value at the path; ``_value_at`` if there is none."""
+        for step in self.path:
+            owner = _value_at(owner, step)
+        return owner
+
+    def _setting(self, owners: list[Any], value: object, again: bool) -> Callable[[], object]:
+        """What sets *value* in the last of *owners*; those that cannot be changed are copied.
+        *again*: perhaps more than once.
+        """
         for owner, step in zip(reversed(owners), reversed(self.path)):
             copy = partial(_changed_copy, owner, step)
             if not is_fixed(owner):
-                if self.may_be_replaced:
+                if self.may_be_replaced or again:
                     get = partial(_value_at, owner, step)
                     self.findings.kept[self.target] = get, value
                 setting = (setitem if is_item(owner, step) else setattr, owner, step, value)
@@ -100,7 +135,9 @@ class PathSetter:
         found = near(str(step), names)
         hints = " or ".join([repr(name) for name in found])
         known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        hint = f"Did you mean {hints}?" if found else f"It has: {known}."
+        hint = (
+            f"Did you mean {hints}?" if found else f"It has: {known}." if known else "It is empty."
+        )
         return UnknownTarget(
             f"{self.place}: cannot override {self.target!r}: {type(owner).__name__} has no "
             f"{str(step)!r}. {hint}"
@@ -121,7 +158,7 @@ class PathSetter:
                 else (getattr(owner, str(self.path[-1])))
             )
         except Exception:
-            return _own(self.texts["any"])
+            return _own(self.texts["str" if type(owner).__name__ in _ONLY_TEXT else "any"])
         annotation = self._annotation(owner)
         if self.texts["any"] is None and annotation is None and not isinstance(old, str):
             return None
@@ -152,6 +189,13 @@ class PathSetter:
             if self.findings.prints:
                 _print(f"kogine: error: {error}\n")
         return _again(partial(_exit, 2))
+
+
+def _is_equal(one: object, other: object) -> bool:
+    """Whether both are one object, or equal values of a plain type; runs no code of the script."""
+    if type(one) is not type(other) or type(one) not in (bool, int, float, str, bytes):
+        return one is other
+    return one is other or one == other
 
 
 def _value_at(owner: Any, step: Step) -> object:
@@ -293,6 +337,8 @@ def _changed_copy(owner: Any, name: str, value: object) -> object:
 
 # --- which type a text is read as ----------------------------------------------------------------
 
+_ONLY_TEXT = {"SectionProxy", "_Environ"}
+"""The mappings that take nothing but text: of configparser, and ``os.environ``."""
 _KINDS = {
     "bool", "int", "float", "complex", "str", "bytes", "list", "tuple", "dict", "set", "frozenset",
 }  # fmt: skip

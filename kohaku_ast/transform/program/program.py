@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 7
+FORMAT = 8
 """The version of the stored form; it grows with each change."""
 
 
@@ -187,13 +187,19 @@ class Request:
 class Findings:
     """What the paths below objects met that only the running script makes."""
 
-    __slots__ = ("created", "kept", "prints", "stopped")
+    __slots__ = ("created", "kept", "prints", "replaced", "seen", "stopped", "waiting")
 
     def __init__(self) -> None:
         #: Each target whose attribute or key did not exist before, with a similar one or "".
         self.created: dict[str, str] = {}
         #: Each target that a later line may replace -> what reads its value, and the value set.
         self.kept: dict[str, tuple[Callable[[], object], object]] = {}
+        #: The targets whose paths were not there yet when their names were bound.
+        self.waiting: set[str] = set()
+        #: Each watched target -> its value above the call that may give it another one.
+        self.seen: dict[str, object] = {}
+        #: Each watched target -> the lines of the calls that gave it another value.
+        self.replaced: dict[str, tuple[int, ...]] = {}
         #: The error that has ended the run, or None.
         self.stopped: KogineError | None = None
         #: Whether that error is printed where it ends the run; else who runs the script raises it.

@@ -1,0 +1,254 @@
+"""Calls that fill an object after its name is bound: ``spec.loader.exec_module(m)``,
+``cfg.merge_from_file(path)``, ``parser.read(path)``, ``exec(text, names)``.
+
+A path below such an object is set again after the call that fills it, where that is the next
+statement that touches the object: nothing can have read the old value. What an override has put
+into the object before any other such call is watched there, so that a warning names the line that
+gave it another value.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from kohaku_ast.transform.find.assignments import WATCHING, Site, path_site
+from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.paths import Step, called_name, is_closed, path_of, split_path
+
+_FILLING = {
+    "apply", "configure", "deserialize", "exec", "extend", "fill", "from", "load", "merge",
+    "override", "parse", "populate", "read", "reload", "restore", "update",
+}  # fmt: skip
+"""The first words of functions and methods that fill an object."""
+_FIRST_WORD = re.compile(r"_*([A-Z]?[a-z]+)")
+_APART = (*FUNCTIONS, ast.ClassDef, ast.For, ast.AsyncFor, ast.While)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a statement stands."""
+
+    #: The names of the functions and classes around it, from the outside in.
+    scopes: tuple[str, ...]
+    #: The statements below it, in its own block.
+    rest: Sequence[ast.stmt]
+    #: The statements of its function, or of the module.
+    scope: Sequence[ast.stmt]
+
+
+def refilled_sites(tree: ast.Module, definition: Definition, in_class: bool) -> list[Site]:
+    """The sites of a path below the name of *definition*: where it is bound, and after each of the
+    statements that fill the object next.
+
+    The first site is one for ``begin`` if others follow: the path may not be there yet.
+    """
+    bound = path_site(definition, in_class)
+    filling = [] if in_class else _next_fillings(tree, definition)
+    if not filling:
+        return [bound]
+    begin, again = (bound.template.replace(".set(", f".{one}(") for one in ("begin", "again"))
+    below = [replace(bound, node=one, change="after", line=one.lineno) for one in filling]
+    templates = [begin] * len(filling) + [again]
+    return [replace(one, template=text) for one, text in zip([bound, *below], templates)]
+
+
+def is_open(tree: ast.Module, definition: Definition) -> bool:
+    """Whether the object of *definition* may have more names than the text shows."""
+    return not is_bound_to_literal(definition) or bool(_next_fillings(tree, definition))
+
+
+def is_bound_to_literal(definition: Definition) -> bool:
+    """Whether *definition* binds its name to an object whose names the text shows, all of them."""
+    is_value = definition.form != "import" and definition.value is not None
+    return is_value and is_closed(definition.value)  # type: ignore[arg-type]
+
+
+def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
+    """*parameter*; of a value that stands in an object also the sites at which a call may give it
+    another value: ``before`` and ``check`` read it above and below the call.
+    """
+    if parameter.kind not in ("entry", "stored") or parameter.module is not None:
+        return parameter
+    found = _owner(tree, parameter)
+    if found is None:
+        return parameter
+    place, name, path = found
+    taken = {id(part) for site in parameter.sites for part in ast.walk(site.node)}
+    sites = [
+        Site(one, change, f"{{}}.{method}({name})", one.lineno)
+        for one in _fillings_in(place.scope, name)
+        if one.lineno > parameter.line and id(one) not in taken
+        for change, method in zip(("before", "after"), WATCHING)
+    ]
+    if not sites:
+        return parameter
+    return replace(parameter, sites=(*parameter.sites, *sites), path=path)
+
+
+def _owner(tree: ast.Module, parameter: Parameter) -> tuple[_Place, str, tuple[Step, ...]] | None:
+    """Where the value of *parameter* stands, the name of its object, and its path below that."""
+    node = parameter.sites[0].node if parameter.sites else None
+    place = _find_place(tree, node) if node is not None else None
+    if place is None:
+        return None
+    steps = split_path(parameter.target)
+    if parameter.kind == "stored" and parameter.definitions and parameter.definitions[0].path:
+        name, *path = parameter.definitions[0].path
+    else:
+        depth = len(place.scopes)
+        if place.scopes != steps[:depth] or len(steps) < depth + 2:
+            return None
+        name, *path = steps[depth:]
+    if parameter.path and tuple(path) != parameter.path:
+        return None  # the name that is bound is a path itself
+    return (place, str(name), tuple(path)) if str(name).isidentifier() and path else None
+
+
+def _next_fillings(tree: ast.Module, definition: Definition) -> list[ast.stmt]:
+    """The statements that fill the object of *definition* before another one touches it."""
+    node, change = definition.bound_at
+    place = _find_place(tree, node)
+    if place is None or definition.looped:
+        return []
+    below = [node, *place.rest] if change == "before" else place.rest
+    return _leading_fillings(below, _root(definition))  # type: ignore[arg-type]
+
+
+def _root(definition: Definition) -> str:
+    return str(definition.path[0]) if definition.path else definition.name
+
+
+def _leading_fillings(statements: Sequence[ast.stmt], name: str) -> list[ast.stmt]:
+    """Those at the start of *statements* that fill *name*, up to the first that does something
+    else with it; the block of a ``with`` goes on as if it stood there.
+    """
+    found: list[ast.stmt] = []
+    for one in statements:
+        if not _mentions(one, name) or isinstance(one, FUNCTIONS):
+            continue
+        if isinstance(one, (ast.With, ast.AsyncWith)) and not _only_fills(one, name):
+            if not any(_mentions(item, name) for item in one.items):
+                found += _leading_fillings(one.body, name)
+            break
+        if not _only_fills(one, name):
+            break
+        found.append(one)
+    return found
+
+
+def _only_fills(node: ast.stmt, name: str) -> bool:
+    """Whether all that *node* does with *name* is to fill it."""
+    if _is_filling(node, name) or isinstance(node, FUNCTIONS):
+        return True
+    if isinstance(node, ast.ClassDef):
+        return False
+    blocks = [block for block in _blocks(node) if any(_mentions(one, name) for one in block)]
+    if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+        inner = all(_is_entry(one, name) or _only_fills(one, name) for one in chain(*blocks)
+                    if _mentions(one, name))  # fmt: skip
+    else:
+        inner = all(_only_fills(one, name) for one in chain(*blocks) if _mentions(one, name))
+    heads = [part for part in _heads(node) if _mentions(part, name)]
+    return bool(blocks) and inner and not heads
+
+
+def _heads(node: ast.stmt) -> Iterator[ast.AST]:
+    """The parts of *node* that stand in no block."""
+    for name, value in ast.iter_fields(node):
+        if name not in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from (one for one in (value if isinstance(value, list) else [value])
+                        if isinstance(one, ast.AST))  # fmt: skip
+
+
+def _blocks(node: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The blocks of a compound statement."""
+    for part in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(part, field, None)
+            if isinstance(block, list):
+                yield block
+
+
+def _is_entry(node: ast.stmt, name: str) -> bool:
+    """``setattr(cfg, key, value)`` and ``cfg[key] = value``, for keys that the text lacks."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        call = node.value
+        first = call.args[0] if call.args else None
+        return called_name(call.func) == "setattr" and _is_object(first, name)
+    if not isinstance(node, ast.Assign) or _mentions(node.value, name):
+        return False
+    return all(
+        isinstance(one, ast.Subscript) and _is_object(one.value, name) and not path_of(one)
+        for one in node.targets
+    )
+
+
+def _is_filling(node: ast.stmt, name: str) -> bool:
+    """Whether *node* is a call that fills *name*: ``cfg.update(new)``, ``n = load_into(cfg)``."""
+    value = node.value if isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    if any(one is not None and _mentions(one, name) for one in targets):
+        return False
+    call = value.value if isinstance(value, ast.Await) else value
+    if not isinstance(call, ast.Call) or not _fills_by_name(called_name(call.func)):
+        return False
+    given = [*call.args, *(one.value for one in call.keywords)]
+    is_own = isinstance(call.func, ast.Attribute) and _is_object(call.func.value, name)
+    return is_own or any(_is_object(one, name) for one in given)
+
+
+def _fills_by_name(function: str) -> bool:
+    word = _FIRST_WORD.match(function)
+    return word is not None and word[1].lower() in _FILLING
+
+
+def _is_object(node: ast.expr | None, name: str) -> bool:
+    """Whether *node* is the object *name*, or one in it: ``cfg``, ``cfg.opt``, ``cfg.__dict__``,
+    ``vars(cfg)``.
+    """
+    if isinstance(node, ast.Call) and called_name(node.func) == "vars" and node.args:
+        node = node.args[0]
+    return node is not None and path_of(node)[:1] == (name,)
+
+
+def _mentions(node: ast.AST, name: str) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
+
+
+def _fillings_in(statements: Sequence[ast.stmt], name: str) -> Iterator[ast.stmt]:
+    """Every simple statement that fills *name*, not those in loops or in other scopes."""
+    for one in statements:
+        if _is_filling(one, name):
+            yield one
+        elif not isinstance(one, _APART):
+            for block in _blocks(one):
+                yield from _fillings_in(block, name)
+
+
+def _find_place(tree: ast.Module, node: ast.AST) -> _Place | None:
+    """Where the statement stands that *node* is a part of."""
+    scopes: list[str] = []
+    scope: Sequence[ast.stmt] = tree.body
+    block: Sequence[ast.stmt] = tree.body
+    while True:
+        around = [at for at, one in enumerate(block) if any(node is part for part in ast.walk(one))]
+        if not around:
+            return None
+        statement = block[around[0]]
+        found = _Place(tuple(scopes), block[around[0] + 1 :], scope)
+        if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and statement is not node:
+            scopes.append(statement.name)
+            scope = statement.body
+        inner = [
+            one
+            for one in _blocks(statement)
+            if any(node is part for each in one for part in ast.walk(each))
+        ]
+        if statement is node or not inner:
+            return found
+        block = inner[0]

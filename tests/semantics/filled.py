@@ -1,0 +1,162 @@
+"""Paths below objects that a call fills after their names are bound: modules that are executed,
+configparser, yacs, EasyDict, ml_collections, namespaces, dicts.
+"""
+
+from tests.semantics.case import case, refusal
+
+CFG = "lr = 0.1\nopt = {'name': 'sgd', 'n': 3}\nwarm = lr * 10\n"
+INI = "[train]\nlr = 0.1\nname = sgd\n"
+JSON = '{"lr": 0.1, "opt": {"name": "sgd", "n": 3}}'
+YAML = "lr: 0.2\nopt:\n  name: adam\n"
+
+MODULE = """
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("m", "cfg.py")
+    m = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(m)
+    print(m.lr, m.opt, m.warm)
+    """
+PARSER = """
+    import configparser
+    p = configparser.ConfigParser()
+    p.read("x.ini")
+    print(p.getfloat("train", "lr"), dict(p["train"]))
+    """
+YACS = """
+    from yacs.config import CfgNode as CN
+    def defaults():
+        c = CN()
+        c.lr = 0.1
+        c.opt = CN()
+        c.opt.name = "sgd"
+        return c
+    cfg = defaults()
+    cfg.merge_from_file("x.yaml")
+    cfg.merge_from_list(["lr", 0.3])
+    cfg.freeze()
+    print(cfg.lr, cfg.opt.name)
+    """
+LOOP = """
+    import json, argparse
+    args = argparse.Namespace()
+    for name, value in json.load(open("x.json")).items():
+        setattr(args, name, value)
+    print(args)
+    """
+UPDATED = """
+    import json
+    cfg = {}
+    with open("x.json") as f:
+        cfg.update(json.load(f))
+        print(cfg)
+    print(cfg["lr"])
+    """
+BOX = """
+    import json
+    class Box: pass
+    cfg = Box()
+    cfg.lr = 0.7
+    cfg.seed = 5
+    print(vars(cfg))
+    cfg.__dict__.update(json.load(open("x.json")))
+    print(vars(cfg))
+    """
+
+CASES = [
+    # Set again after the call, as if the line below it were written into the script.
+    case("a module that is executed", MODULE, "m.lr=5", ("exec_module(m)", "exec_module(m); m.lr = 5.0"), files={"cfg.py": CFG}),
+    case("a dict of such a module", MODULE, "m.opt.name=007", ("exec_module(m)", "exec_module(m); m.opt['name'] = '007'"), files={"cfg.py": CFG}),
+    case("a parser that reads a file", PARSER, "p.train.lr=7", ("x.ini\")", "x.ini\"); p['train']['lr'] = '7'"), files={"x.ini": INI}),
+    case("an option that the file lacks", PARSER, "p.train.n=7", ("x.ini\")", "x.ini\"); p['train']['n'] = '7'"), files={"x.ini": INI}, warned=("p.train.n",)),
+    case("yacs, filled twice, then frozen", YACS, ("cfg.lr=5", "cfg.opt.name=x"),
+         ("0.3])", "0.3]); cfg.lr = 5.0; cfg.opt.name = 'x'"), files={"x.yaml": YAML}),
+    case("names that a loop sets", LOOP, "args.lr=5", ("value)", "value)\nargs.lr = 5.0"), files={"x.json": JSON}),
+    case("an empty dict that is updated in a with", UPDATED, ("cfg.lr=5", "cfg.opt.n=7"), ("(f))", "(f)); cfg['lr'] = 5.0; cfg['opt']['n'] = 7"), files={"x.json": JSON}),
+    case("a dict that gets what it lacked", UPDATED, "cfg.q=5", ("(f))", "(f)); cfg['q'] = 5"), files={"x.json": JSON}, warned=("cfg.q",)),
+    case("EasyDict", "import json\nfrom easydict import EasyDict\ncfg = EasyDict()\ncfg.update(json.load(open('x.json')))\nprint(cfg.lr, cfg.opt.name)\n",
+         ("cfg.lr=5", "cfg.opt.name=x"), ("x.json')))", "x.json'))); cfg.lr = 5.0; cfg.opt.name = 'x'"), files={"x.json": JSON}),
+    case("ml_collections", "import json\nfrom ml_collections import ConfigDict\ncfg = ConfigDict()\ncfg.update(json.load(open('x.json')))\nprint(cfg.lr, cfg.opt.name)\n",
+         ("cfg.lr=5", "cfg.opt.name=x"), ("x.json')))", "x.json'))); cfg.lr = 5.0; cfg.opt.name = 'x'"), files={"x.json": JSON}),
+    case("a namespace that a parser fills", """
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--n", type=int, default=3)
+        args = argparse.Namespace()
+        parser.parse_args(namespace=args)
+        print(args)
+        """, "args.n=5", ("namespace=args)", "namespace=args); args.n = 5")),
+    case("names of a text that is executed", "names = {}\nexec('lr = 0.1', names)\nprint(names['lr'])\n", "names.lr=5", ("names)", "names); names['lr'] = 5.0")),
+    case("a function of the script that fills", """
+        def load_into(cfg):
+            cfg["lr"] = 0.1
+        def make(): return {}
+        cfg = make()
+        load_into(cfg)
+        print(cfg)
+        """, "cfg.lr=5", ("load_into(cfg)\nprint", "load_into(cfg); cfg['lr'] = 5.0\nprint")),
+    case("in a function, on a condition", """
+        import json
+        def make(): return {"lr": 0.3}
+        def main(path=None):
+            cfg = make()
+            if path is not None:
+                cfg.update(json.load(open(path)))
+            print(cfg)
+        main()
+        main("x.json")
+        """, "main.cfg.lr=5", ("print(cfg)", "cfg['lr'] = 5.0; print(cfg)"), files={"x.json": JSON}),
+    case("the value is there before the call as well", """
+        def make(): return {"path": "x.json", "lr": 0.1}
+        cfg = make()
+        cfg.update(dict(shown=cfg["path"]))
+        print(cfg)
+        """, "cfg.path=y", ("make()\ncfg.", "make(); cfg['path'] = 'y'\ncfg.")),
+    case("a call that may change it, after another use", """
+        def make(): return {"lr": 0.1}
+        cfg = make()
+        print(cfg)
+        cfg.update(lr=0.2)
+        print(cfg)
+        """, "cfg.lr=5", ("cfg = make()", "cfg = make(); cfg['lr'] = 5.0"), warned=("cfg.lr",)),
+    case("a method that is no such call", """
+        class Box:
+            def step(self): self.lr *= 0.5
+        def make():
+            made = Box()
+            made.lr = 0.1
+            return made
+        cfg = make()
+        cfg.step()
+        print(cfg.lr)
+        """, "cfg.lr=4", ("cfg = make()", "cfg = make(); cfg.lr = 4.0")),
+    # A stored literal is replaced in place, as a person would: a later call wins, and is named.
+    case("a stored value that a call replaces", BOX, "cfg.lr=5", ("0.7", "5.0"), files={"x.json": JSON}, warned=("cfg.lr",)),
+    case("a stored value that the call leaves", BOX, "cfg.seed=6", ("= 5", "= 6"), files={"x.json": JSON}),
+    case("an entry of a literal that a call replaces", """
+        cfg = {"lr": 0.7, "opt": {"name": "sgd"}}
+        cfg.update(lr=0.1)
+        print(cfg)
+        """, ("cfg.lr=5", "cfg.opt.name=x"), ("0.7", "5.0"), ("sgd", "x"), warned=("cfg.lr",)),
+    case("an entry that gets an equal value", "cfg = {'lr': 0.7}\nprint(cfg)\ncfg.update(lr=5.0)\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
+    case("a keyword of a call, replaced in a function", """
+        from types import SimpleNamespace
+        def main():
+            cfg = SimpleNamespace(lr=0.7, n=1)
+            print(cfg)
+            vars(cfg).update(lr=0.1)
+            print(cfg)
+        main()
+        """, "main.cfg.lr=5", ("0.7", "5.0"), warned=("main.cfg.lr",)),
+    case("what __init__ stores and then fills", """
+        class Net:
+            def __init__(self, **more):
+                self.width = 64
+                self.__dict__.update(more)
+        print(vars(Net()), vars(Net(width=8)))
+        """, "Net.width=5", ("64", "5"), warned=("Net.width",)),
+    case("the call is not reached", "cfg = {'lr': 0.7}\nif len(cfg) > 3:\n    cfg.update(lr=1)\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
+]
+
+REFUSALS = [
+    refusal("a section that the file lacks", PARSER, "p.trian.lr=7", "script.py:3", "'trian'", "Did you mean 'train'?", files={"x.ini": INI}),
+]
