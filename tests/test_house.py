@@ -47,7 +47,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5500),
     "kohaku_ast.runner": (25, 6650),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (41, 11150),
+    "kohaku_ast.transform": (42, 11300),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -2,7 +2,7 @@
 configparser, yacs, EasyDict, ml_collections, namespaces, dicts.
 """
 
-from tests.semantics.case import case, refusal
+from tests.semantics.case import case
 
 CFG = "lr = 0.1\nopt = {'name': 'sgd', 'n': 3}\nwarm = lr * 10\n"
 INI = "[train]\nlr = 0.1\nname = sgd\n"
@@ -155,8 +155,5 @@ CASES = [
         print(vars(Net()), vars(Net(width=8)))
         """, "Net.width=5", ("64", "5"), warned=("Net.width",)),
     case("the call is not reached", "cfg = {'lr': 0.7}\nif len(cfg) > 3:\n    cfg.update(lr=1)\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
-]
-
-REFUSALS = [
-    refusal("a section that the file lacks", PARSER, "p.trian.lr=7", "script.py:3", "'trian'", "Did you mean 'train'?", files={"x.ini": INI}),
+    case("a section that the file lacks", PARSER, "p.trian.lr=7", ("x.ini\")", "x.ini\"); p['trian']['lr'] = '7'"), files={"x.ini": INI}, frames=True),
 ]

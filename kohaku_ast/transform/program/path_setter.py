@@ -61,10 +61,8 @@ class PathSetter:
             get = partial(getitem if is_item(owners[-1], step) else getattr, owners[-1], step)
             try:
                 owners.append(get())
-            except Exception as error:
+            except Exception:
                 names = closed_names(owners[-1])
-                if names is None and isinstance(error, (AttributeError, LookupError)):
-                    names = open_names(owners[-1])
                 if names is not None:
                     return self._stop(self._unknown(owners[-1], step, names))
                 return _again(get)
