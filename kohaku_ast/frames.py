@@ -7,16 +7,30 @@ no such instruction: there our frames are visible, and are cut off the traceback
 
 from __future__ import annotations
 
+import builtins
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType, TracebackType
-    from typing import ParamSpec, TypeVar
+    from typing import Any, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
+
+
+_BUILTINS = dict(vars(builtins))
+
+
+def keep_builtins(module: dict[str, object]) -> None:
+    """Have functions that are made from now on in the namespace *module* use the builtins as they
+    are now: a script may replace ``builtins.isinstance``, and our code runs after it.
+    """
+    module["__builtins__"] = _BUILTINS
+
+
+keep_builtins(globals())
 
 
 def _two_lines() -> None:
@@ -39,6 +53,19 @@ def without_resume(code: CodeType) -> CodeType:
     bytes_ = code.co_code
     at = bytes_[::2].index(resume) * 2
     return code.replace(co_code=bytes_[:at] + bytes((nop, 0)) + bytes_[at + 2 :])
+
+
+def _call(act: Callable[..., object], *arguments: object) -> None:
+    act(*arguments)
+
+
+_function: Any = type(_call)
+plainly: Callable[..., None] = _function(
+    without_resume(_call.__code__), {"__name__": __name__, "__builtins__": builtins}
+)
+"""Calls a function with the builtins of the script: to print a traceback, CPython imports a module
+by the ``__import__`` of the frame that is running.
+"""
 
 
 @hidden

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # signal makes enums of all it gives
 
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, keep_builtins
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

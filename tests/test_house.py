@@ -29,7 +29,6 @@ SMALL = {
     "kogine.run": "a command",
     "kohaku_ast.runner.fresh": "an entry point, started by its path",
     "kohaku_ast.version": "read where importing more would cost too much",
-    "kohaku_ast.frames": "below everything, on the warm path",
     "kohaku_ast.value_types": "below config and transform, on the warm path",
     "kohaku_ast.helpers.decorator": "imported by scripts, which pay for nothing else",
 }
@@ -45,7 +44,7 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (25, 6650),
+    "kohaku_ast.runner": (25, 6660),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (42, 11300),
 }

@@ -8,9 +8,11 @@ from kogine.report import explain_script_error
 from kogine.script_command import binder_of, find_script, load_configs
 
 from kohaku_ast.errors import SourceError, UsageError
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, keep_builtins
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.main_module import run_here
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

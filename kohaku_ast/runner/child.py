@@ -10,7 +10,7 @@ import marshal
 import os
 import sys
 
-from kohaku_ast.frames import hidden, trimmed, unseen
+from kohaku_ast.frames import hidden, keep_builtins, trimmed, unseen
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
@@ -18,6 +18,8 @@ from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.main_module import entry_call, run_here, warn_at_end, warn_compiler
 from kohaku_ast.runner.transport import describe_error, dump_values
 from kohaku_ast.sigint import hear, own_process
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,10 +17,13 @@ import sys
 from _operator import getitem
 
 from kohaku_ast.errors import RefusedTarget
+from kohaku_ast.frames import keep_builtins
 from kohaku_ast.runner.import_hook import Patches, joined, watch_imports
 from kohaku_ast.runner.restarts import Restarts
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
 from kohaku_ast.transform.program.bound_program import BoundProgram, Call, Prepared
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,8 +14,10 @@ import builtins
 import os
 import sys
 
-from kohaku_ast.frames import hidden, is_ours, trimmed
+from kohaku_ast.frames import hidden, is_ours, keep_builtins, plainly, trimmed
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, UNBLOCK, call_unblocked, sigmask
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _LAST = ("last_type", "last_value", "last_traceback", "last_exc")
 _display = sys.__excepthook__
 _audit = sys.audit
+_getframe = sys._getframe
 _write = os.write
 
 
@@ -189,7 +192,7 @@ def _flush_one(name: str) -> None:
 @hidden
 def _forget_debugger() -> None:
     """A debugger that steps over the script's end would go on in the lowest frame."""
-    frame = sys._getframe()
+    frame = _getframe()
     while frame.f_back is not None:
         frame = frame.f_back
     frame.f_trace = None
@@ -207,7 +210,7 @@ def _print(error: BaseException) -> None:
     _audit("sys.excepthook", None if hook is _MISSING else hook, type(error), error, trace)
     if hook is _MISSING:
         _say("sys.excepthook is missing\n")
-        _display(type(error), error, trace)
+        plainly(_display, type(error), error, trace)
     else:
         call_hook(hook, error, trace)
 
@@ -219,7 +222,7 @@ _MISSING = object()
 def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -> None:
     """Have *hook*, an excepthook, print *error*; if it fails, its own exception is printed too."""
     try:
-        hook(type(error), error, trace)  # type: ignore[operator]
+        plainly(hook, type(error), error, trace)
         return
     except SystemExit:
         raise
@@ -229,9 +232,9 @@ def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -
         broken = raised
     _say("Error in sys.excepthook:\n")
     broken.__traceback__ = trimmed(broken.__traceback__)
-    _display(type(broken), broken, broken.__traceback__)
+    plainly(_display, type(broken), broken, broken.__traceback__)
     _say("\nOriginal exception was:\n")
-    _display(type(error), error, trace)
+    plainly(_display, type(error), error, trace)
 
 
 @hidden

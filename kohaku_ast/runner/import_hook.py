@@ -19,8 +19,10 @@ from _frozen_importlib_external import SourcelessFileLoader, SourceLoader  # as 
 from zipimport import zipimporter
 
 from kohaku_ast.errors import KogineError, RefusedTarget, SourceError
-from kohaku_ast.frames import hidden, without_resume
+from kohaku_ast.frames import hidden, keep_builtins, without_resume
 from kohaku_ast.transform.program.bound_program import BoundProgram, fill
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

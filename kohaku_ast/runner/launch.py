@@ -14,7 +14,9 @@ import sys
 from _frozen_importlib_external import PathFinder  # as in main_module.py
 
 from kohaku_ast.errors import MissingScript, SourceError, near
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, keep_builtins
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -23,11 +23,13 @@ from _frozen_importlib_external import SourceFileLoader
 from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.errors import label
-from kohaku_ast.frames import hidden, trimmed, unseen
+from kohaku_ast.frames import hidden, keep_builtins, plainly, trimmed, unseen
 from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
 from kohaku_ast.transform.program.bound_program import load
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from kohaku_ast.transform.program.bound_program import Prepared
     from kohaku_ast.transform.program.program import Program
 
+
+# Bound here: the script may change them.
+_getpid, _SEPARATOR = os.getpid, os.sep
 
 _ORDER = (
     "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__annotations__",
@@ -188,7 +193,7 @@ def _show(
     sys.excepthook = hook
     value.__traceback__ = sys.last_traceback = trace
     try:
-        hook(kind, value, trace)
+        plainly(hook, kind, value, trace)
     finally:
         _leave(namespace)
 
@@ -219,7 +224,7 @@ class EndWarning:
 
     def watch(self, prepared: Prepared) -> None:
         """Warn of the overrides of *prepared*, which is about to run in this process."""
-        self.prepared, self.pid = prepared, os.getpid()
+        self.prepared, self.pid = prepared, _getpid()
         self.label = label("warning", sys.stderr)
 
 
@@ -231,7 +236,7 @@ def _warn_unused(warning: EndWarning) -> None:
 
 @hidden
 def _print_unused(warning: EndWarning) -> None:
-    if os.getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
+    if _getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
         return
     for message in unused_messages(warning.prepared):
         _print(f"{warning.label}{message}\n")
@@ -244,7 +249,7 @@ def unused_messages(prepared: Prepared) -> list[str]:
     messages, unused = [], []
     for prefix, path, given in prepared.every():
         messages += given.program.notes
-        file = os.path.basename(path)
+        file = path.rpartition(_SEPARATOR)[2]
         lost = sorted(given.unused(), key=lambda one: one[1])
         unused += [(prefix + target, line, file) for target, line in lost]
         replaced = given.replaced()

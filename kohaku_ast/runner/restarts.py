@@ -15,8 +15,10 @@ import sys
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
-from kohaku_ast.frames import hidden, unseen
+from kohaku_ast.frames import hidden, keep_builtins, unseen
 from kohaku_ast.transform.program.bound_program import is_plain
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

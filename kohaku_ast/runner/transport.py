@@ -15,6 +15,9 @@ from _thread import _local  # threading loads more
 from sys import byteorder
 
 from kohaku_ast.errors import UncrossableValue
+from kohaku_ast.frames import keep_builtins
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,9 +240,10 @@ def describe_error(error: BaseException, trace: TracebackType | None) -> tuple[s
     except BaseException:  # SystemExit too, which Python ignores here
         message = "<exception str() failed>"  # Python's own words
     try:
-        import traceback
+        # Not `format_exception`, which the script may have replaced; it does the same.
+        from traceback import TracebackException
 
-        text = "".join(traceback.format_exception(kind, error, trace))
+        text = "".join(TracebackException(kind, error, trace, compact=True).format())
     except Exception:  # a script may leave modules that do not work
         text = f"{name}: {message}\n"
     return name, message, text[-_MOST_TEXT:]

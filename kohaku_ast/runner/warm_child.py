@@ -19,11 +19,13 @@ from _functools import partial  # type: ignore[import-not-found]
 from io import DEFAULT_BUFFER_SIZE, FileIO, TextIOWrapper
 from itertools import takewhile
 
-from kohaku_ast.frames import hidden, unseen
+from kohaku_ast.frames import hidden, keep_builtins, unseen
 from kohaku_ast.runner.child import or_report, start_of, writer
 from kohaku_ast.runner.job import unpack
 from kohaku_ast.runner.transport import STARTED, send
 from kohaku_ast.sigint import call_blocked
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.fidelity.probes import Probe, assert_like_python, probes
+from tests.fidelity.probes import Probe, assert_like_python, probes, run_kogine, run_plain
 
 CODES = [
     "", "None", "0", "1", "3", "-1", "255", "256", "-256", "2**31", "2**40", "-2**70", "True", "False",
@@ -117,6 +117,39 @@ STATUS = [
             os.execv(sys.executable, [sys.executable, *sys.argv, "x"])
         print(sys.argv)
         """),
+]  # fmt: skip
+
+_PATCHES = """
+import builtins, os, sys, traceback
+from os import write
+def refused(name):
+    def refuse(*arguments, **named):
+        write(2, f"{name} is called\\n".encode())
+        raise RuntimeError(name)
+    return refuse
+for owner, names in {
+    os.path: "join basename dirname exists isfile isdir abspath realpath split splitext normpath",
+    os: "getpid write stat listdir fsdecode fsencode getcwd close open fspath",
+    sys: "gettrace settrace getprofile setprofile _getframe exc_info audit",
+    traceback: "print_exception format_exception print_exc print_tb format_tb extract_tb",
+    builtins: "open isinstance issubclass getattr setattr hasattr sorted map zip any all repr print"
+    " len iter next min max sum vars type str int bytes list dict set tuple frozenset callable"
+    " compile eval exec enumerate range object BaseException SystemExit Exception",
+}.items():
+    for name in names.split():
+        owner.__dict__[name] = refused(name)
+"""
+PATCHED = [
+    Probe("patched functions", _PATCHES),
+    Probe("patched functions and an exit", _PATCHES + "sys.exit(3)"),
+    Probe("patched functions and a text", _PATCHES + "sys.exit('text')"),
+]  # fmt: skip
+PATCHED_ERRORS = [
+    Probe("patched functions and an error", _PATCHES + "def f():\n    1 / 0\nf()"),
+    Probe("patched functions and a hook", _PATCHES + "sys.excepthook = lambda *found: write(2, b'hook\\n')\n1 / 0"),
+    Probe("patched functions and a broken hook", _PATCHES + "sys.excepthook = lambda *found: 1 / 0\nraise ValueError(3)"),
+    Probe("patched functions and an interrupt", _PATCHES + "raise KeyboardInterrupt"),
+    Probe("patched import", "import builtins\ndef refuse(name, *more):\n    raise ImportError(name)\nbuiltins.__import__ = refuse\n1 / 0"),
 ]  # fmt: skip
 
 SIGNALS = [
@@ -406,6 +439,25 @@ TEARDOWN = [
         a = Noisy()
         """),
 ]  # fmt: skip
+
+
+@probes(*PATCHED)
+def test_patched(probe: Probe, tmp_path: Path) -> None:
+    assert_like_python(probe, tmp_path)
+
+
+@probes(*PATCHED_ERRORS)
+def test_patched_errors(probe: Probe, tmp_path: Path) -> None:
+    assert_like_python(probe, tmp_path)
+
+
+def test_patched_functions_change_no_warning(tmp_path: Path) -> None:
+    source = f"if 0:\n    unrelated = 1\n{_PATCHES}"
+    probe = Probe("patched", source)
+    plain, got = run_plain(probe, tmp_path), run_kogine(probe, tmp_path, "overridden")
+    assert (got.status, got.stdout) == (plain.status, plain.stdout)
+    message = "override 'unrelated' was not used: line 2 of probe.py did not run"
+    assert got.stderr.decode() == f"kogine: warning: {message}\n"
 
 
 @probes(*STATUS)

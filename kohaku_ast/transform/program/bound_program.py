@@ -23,8 +23,10 @@ from _collections import defaultdict  # type: ignore[import-not-found]
 from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, setitem
 
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, keep_builtins
 from kohaku_ast.transform.program.program import CAPTURE, FIELD_KINDS, Findings, placeholder
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,9 @@ from _operator import getitem, itemgetter, setitem
 from os.path import basename
 
 from kohaku_ast.errors import KogineError, UnknownTarget, ValueMismatch, near
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, keep_builtins
+
+keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
