@@ -71,6 +71,7 @@ def start_of(
             raise
         except BaseException as error:
             raised = error
+            prepared.given.capture.value = None
             prepared.note_end(error)
             unseen(lambda: leave(_failed(raised, job.wants_error)))
             if job.wants_error:  # the parent raises it: it is not printed twice
@@ -140,6 +141,7 @@ def _finished(job: Job, returned: object) -> bytes:
     """
     capture = job.prepared.given.capture
     value = returned if job.prepared.program.entry_name else capture.value
+    capture.value = None  # a generator would keep the script's namespace alive to the very end
     names = vars(sys.modules.get("__main__", capture))
     outputs = {name: names[name] for name in job.outputs if name in names}
     wanted = {"value": value if job.wants_value else None}
