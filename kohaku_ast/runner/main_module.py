@@ -96,7 +96,7 @@ def run_here(
     module = new_main(launch)
     namespace = module.__dict__
     before: Iterable[int] = ()
-    _enter(launch, loaded or _loaded)
+    ours = _enter(launch, loaded or _loaded)
     _be_main(module)
     for name, value in names.items():
         namespace[name] = load(value)
@@ -111,10 +111,12 @@ def run_here(
             before = sigmask(BLOCK, OWN_SIGNALS)
         except BaseException:
             pass
+        sys.modules.update(ours)
         keep_script_mask(before)
         if not isinstance(error, SystemExit):
             _hide_our_frames(error, namespace if launch.has_file else {})
         raise
+    sys.modules.update(ours)
     keep_script_mask(before)
     if launch.has_file:
         _leave(namespace)
@@ -130,10 +132,19 @@ def _be_main(module: ModuleType) -> None:
         sys.modules["__mp_main__"] = module
 
 
-def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> None:
+def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> dict[str, ModuleType]:
+    """Enter the script's folder; those of our own modules that are out of its sight, for modules
+    of the script have their names: they are needed again at its end.
+    """
     sys.argv = launch.argv
-    if enter_folder(launch):
-        _forget_shadowed(launch.path0, list(loaded()))
+    if not enter_folder(launch):
+        return {}
+    own = {name: one for name, one in sys.modules.items() if name.partition(".")[0] in _OURS}
+    _forget_shadowed(launch.path0, [*{*loaded(), *own}])
+    return {name: one for name, one in own.items() if name not in sys.modules}
+
+
+_OURS = ("kogine", "kohaku_ast")
 
 
 def _loaded() -> set[str]:
@@ -155,7 +166,7 @@ def shadowed_by(folder: str, names: Iterable[str]) -> set[str]:
 
 
 def _is_shadowed(folder: str, name: str) -> bool:
-    if name.startswith(("_", "kogine", "kohaku_ast")):
+    if name.startswith("_"):
         return False
     path = os.path.join(folder, name)
     if not os.path.exists(path + ".py") and not os.path.exists(os.path.join(path, "__init__.py")):

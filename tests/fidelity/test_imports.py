@@ -19,6 +19,16 @@ IMPORTS = [
     Probe("star import of itself", "x = 2\nif __name__ == '__main__':\n    from probe import *\n    print(x)"),
     Probe("a package beside it", "from pkg.sub import value\nimport pkg\nprint(value, pkg.__path__, pkg.sub.__package__)",
           files={"pkg/__init__.py": "", "pkg/sub.py": "from . import other\nvalue = other.x\n", "pkg/other.py": "x = 3\n"}),
+    Probe("a module with the name of our command", "import kogine\nfrom kogine import x\nprint(kogine.__name__, x, unrelated)", files={"kogine.py": "x = 1\n"}),
+    Probe("a package with the name of our command", "import kogine.run\nprint(kogine.run.x)\nraise KeyError(unrelated)", files={"kogine/__init__.py": "", "kogine/run.py": "x = 1\n"}),
+    Probe("a package with our own name", """
+        import sys
+        import kohaku_ast.runner
+        from kohaku_ast import errors
+        print(kohaku_ast.runner.x, errors.x, sorted(one for one in sys.modules if one.startswith("kohaku_ast")))
+        sys.exit(3)
+        """, files={"kohaku_ast/__init__.py": "", "kohaku_ast/runner.py": "x = 1\n", "kohaku_ast/errors.py": "x = 2\n"}),
+    Probe("such a package is imported at exit", "import atexit\n@atexit.register\ndef last():\n    print(unrelated, kogine.x)\nimport kogine", files={"kogine.py": "x = 1\n"}),
     Probe("a namespace package", "import space.mod\nprint(space.mod.x, list(space.__path__))", files={"space/mod.py": "x = 1\n"}),
     Probe("relative import fails", "from . import helper", files={"helper.py": ""}),
     Probe("circular imports", "import a\nprint(a.x, a.b.y)", files={"a.py": "import b\nx = 1\n", "b.py": "import a\ny = 2\n"}),
