@@ -139,12 +139,13 @@ def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> dict[str, Mod
     sys.argv = launch.argv
     if not enter_folder(launch):
         return {}
-    own = {name: one for name, one in sys.modules.items() if name.partition(".")[0] in _OURS}
+    own = {name: one for name, one in sys.modules.items() if name.partition(".")[0] in OURS}
     _forget_shadowed(launch.path0, [*{*loaded(), *own}])
     return {name: one for name, one in own.items() if name not in sys.modules}
 
 
-_OURS = ("kogine", "kohaku_ast")
+OURS = ("kogine", "kohaku_ast")
+"""Our packages: a script may have modules of these names."""
 
 
 def _loaded() -> set[str]:

@@ -130,6 +130,18 @@ def test_everything_borrowed_is_given_back(tmp_path: Path) -> None:
     assert "helper_of_test" not in sys.modules
 
 
+def test_a_package_with_our_own_name_is_the_scripts(tmp_path: Path) -> None:
+    (tmp_path / "kohaku_ast").mkdir()
+    (tmp_path / "kohaku_ast" / "__init__.py").write_text("x = 1\n")
+    (tmp_path / "s.py").write_text(
+        "import kohaku_ast\nlr = 0\ndef main():\n    return kohaku_ast.x + lr\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    before = sys.modules["kohaku_ast"]
+    assert Script(tmp_path / "s.py").run(Config({"lr": 3})).value == 4
+    assert sys.modules["kohaku_ast"] is before
+
+
 def test_an_unused_override_is_warned_of(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("if False:\n    x = 1\n")
     with pytest.warns(UnusedOverride, match="override 'x' was not used: line 2"):
