@@ -151,6 +151,10 @@ class Fitter:
 
     def fits(self, config: Config) -> list[Fit]:
         """A Fit for each override of *config*, in order; then one for a problem of all together."""
+        try:
+            config = self.binder.settled(config)
+        except KogineError as error:
+            return [_wrong(Fit("", "", self.configs, ""), error)]
         found = [self.fit(one) for one in spread_tables(of_config(config), self.launch)]
         return [*found, *self.whole(config, {one.target for one in found if one.problem})]
 

@@ -23,7 +23,7 @@ from kogine.script_command import load_configs
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.display.text import Row, group_rows, print_table
-from kohaku_ast.errors import visible
+from kohaku_ast.errors import ConfigError, visible
 from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:
@@ -38,10 +38,18 @@ def start_show(files: Sequence[str], script: str, most: int, is_json: bool) -> C
     SyntaxError.
     """
     found = load_configs(files) or Config()
+    refuse_uncomposed(found if isinstance(found, Config) else found.base)
     fits = _fits(files, script, found)
     if is_json:
         return lambda: _print_json(files, found, fits, most)
     return lambda: _print_tables(found, fits, most)
+
+
+def refuse_uncomposed(config: Config) -> None:
+    """Raise ConfigError for a file of Hydra that cannot be composed."""
+    for one in config.composed:
+        if one.failure:
+            raise ConfigError(one.failure)
 
 
 def _fits(files: Sequence[str], script: str, found: Config | Sweep) -> list[list[Fit]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from kogine.config_show import config_rows, sweep_json
 from kogine.report import printing
 
-from kohaku_ast.config.config import Config, value_text
+from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import visible
 from kohaku_ast.flow.run import ScriptConfigs, repeat_text
@@ -46,7 +48,7 @@ def _print_sweep(sweep: Sweep, binder: Binder) -> None:
     for number, config in enumerate(islice(sweep, _MOST_ROWS), start=1):
         values = {**config.globals_dict, **_untyped_values(binder, config)}
         if number == 1:
-            print_fixed(binder, config)
+            print_fixed(binder, config, _last(sweep, config))
         pairs = [f"{one}={value_text(values[one])}" for one in config.varied]
         print(visible(f"{number:>5}  {' '.join(pairs)}{repeat_text(config)}"))
         shown = number
@@ -56,6 +58,12 @@ def _print_sweep(sweep: Sweep, binder: Binder) -> None:
     runs = total if total is not None else f"at least {shown}" if shown == _MOST_ROWS else shown
     sys.stdout.flush()
     print(f"{runs} run{'s' if runs != 1 else ''}; nothing was run", file=sys.stderr)
+
+
+def _last(sweep: Sweep, first: Config) -> Config:
+    """The last run, if a file of Hydra makes others' values differ; else *first*."""
+    runs = islice(sweep, _MOST_ROWS) if first.composed else ()
+    return next(iter(deque(runs, maxlen=1)), first)
 
 
 def _untyped_values(binder: Binder, config: Config) -> dict[str, object]:
@@ -72,17 +80,18 @@ def _untyped_values(binder: Binder, config: Config) -> dict[str, object]:
     }
 
 
-def print_fixed(binder: Binder, config: Config) -> None:
+def print_fixed(binder: Binder, config: Config, last: Config | None = None) -> None:
     """Print each value that all runs share, and where it comes from."""
-    for name, value, origin in _fixed(binder, config):
+    for name, value, origin in _fixed(binder, config, last or config):
         print(visible(f"fixed {name}: {value}{f' ({origin})' if origin else ''}"))
 
 
-def _fixed(binder: Binder, config: Config) -> Iterator[tuple[str, str, str]]:
+def _fixed(binder: Binder, config: Config, last: Config) -> Iterator[tuple[str, str, str]]:
     """Name, value and origin of what the runs of *config*'s sweep share; the command line wins."""
+    left = _without_derived(binder, config, last)
     rows = [
         (name, value, origin)
-        for title, (name, value, origin) in config_rows(config)
+        for title, (name, value, origin) in config_rows(left)
         if not title and name not in config.varied
     ]
     own = [one.target for one in binder.overrides]
@@ -103,6 +112,16 @@ def _fixed(binder: Binder, config: Config) -> Iterator[tuple[str, str, str]]:
         yield "arguments", " ".join(map(repr, binder.launch.argv[1:])), "command line"
 
 
+def _without_derived(binder: Binder, config: Config, last: Config) -> Config:
+    """*config* with its files of Hydra composed, without the values that differ in *last*."""
+    settled = binder.settled(config)
+    if settled is config:
+        return config
+    others = binder.settled(last).globals_dict
+    shared = {k: v for k, v in settled.globals_dict.items() if same(v, others.get(k))}
+    return replace(settled, globals_dict=shared)
+
+
 def _document(work: ScriptConfigs) -> dict[str, object]:
     """The same as one JSON object; ``docs/reference/flow-output.md`` describes it."""
     found: dict[str, object] = {"version": JSON_VERSION, "event": "dry_run", "script": work.name}
@@ -112,7 +131,7 @@ def _document(work: ScriptConfigs) -> dict[str, object]:
     for config in islice(work.configs, _MOST_ROWS):
         work.binder.bind(config)
         runs.append(config)
-    fixed = list(_fixed(work.binder, runs[0])) if runs else []
+    fixed = list(_fixed(work.binder, runs[0], runs[-1])) if runs else []
     keys = ("target", "value", "from")
     return (
         found | {"fixed": [dict(zip(keys, one)) for one in fixed]} | sweep_json(work.configs, runs)

@@ -8,11 +8,13 @@ accepts is found without running it; overrides that such arguments make ineffect
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from kogine.script_command import launch_to_read
 
 from kohaku_ast.errors import KogineError, UsageError
+from kohaku_ast.files import read_input
 from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.accepted_options import (
     NO_OPTIONS,
@@ -74,7 +76,8 @@ def refuse_lost_overrides(
     if not given:
         return
     probes = [Override(target, None, "command line", optional=True) for target in axes]
-    full = binder.full_targets([*binder.overrides, *probes])
+    own = [one for one in binder.overrides if one.target[:1] not in "+~"]  # not words for Hydra
+    full = binder.full_targets([*own, *probes])
     for name in typed:
         argument = given_as(name, full.get(name, ""), given)
         if argument:
@@ -85,7 +88,16 @@ def refuse_lost_overrides(
 
 
 AS_IS = "--as-is"
+_HYDRA_WORD = r"(\+\+?|~)[^\W\d][\w@/.-]*(=|$)"
 _MODULE = "-m"
+
+
+def _may_be_of_hydra(path: str) -> bool:
+    try:
+        text = read_input(path.partition("=")[2] if path.startswith("-") else path)
+    except OSError:
+        return False
+    return any(mark in text for mark in (b"defaults", b"${", b"???"))
 
 
 class OwnOptions:
@@ -209,6 +221,9 @@ class WordSorter:
             self._refuse_before_script(word)
             found.scripts.append(word)
             return
+        if self._is_for_hydra(word):
+            found.assignments.append(word if "=" in word else f"{word}=")
+            return
         self._refuse_mistyped(word)
         if "=" in word:
             found.assignments.append(word)
@@ -221,6 +236,15 @@ class WordSorter:
         elif not self.is_unfinished:
             before = found.assignments[-1] if found.assignments else ""
             raise UsageError(self._meant().unexpected(word, before, self.waiting[::-1]))
+
+    def _is_for_hydra(self, word: str) -> bool:
+        """Whether *word* is ``+db=mysql`` or ``~db`` beside a config that may be one of Hydra."""
+        if word[:1] not in ("+", "~") or (word[0] == "+" and "=" not in word):
+            return False
+        groups = [*self.found.own, self.waiting[::-1]]
+        words = [one for group in groups for one in group] if self.runs else []
+        files = [one for one in words if one.endswith((".yaml", ".yml"))]
+        return re.match(_HYDRA_WORD, word) is not None and any(map(_may_be_of_hydra, files))
 
     def _refuse_before_script(self, word: str) -> None:
         if self.is_unfinished or self.found.is_module or not self.waiting:

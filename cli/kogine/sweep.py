@@ -138,7 +138,7 @@ def check_axes(binder: Binder, sweep: Sweep) -> None:
             pairs = zip(axis.targets, row)
             values = [Override(target, value, origin) for target, value in pairs]
             if number == 0 or any(is_cell(one.value) for one in values):
-                binder.check(values)
+                binder.check(values, sweep.base)
 
 
 def settle_names(whole: Sweep, own: Sweep, command: ScriptCommand, binder: Binder | None) -> Sweep:

@@ -71,6 +71,8 @@ class Config:
     )
     #: The modules that its config files import from their own folders.
     siblings: tuple[Siblings, ...] = field(default=(), compare=False, repr=False)
+    #: Its files of Hydra, which are composed anew for the values of a run.
+    composed: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
     def __init__(
         self,
@@ -236,10 +238,10 @@ def _united(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
 
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")
 _LISTS = ("args", "argv", "outputs")
-_UNITED = ("varied", "siblings")
+_UNITED = ("varied", "siblings", "composed")
 _INTERNAL: dict[str, Any] = {
     "origins": _NOTHING, "optional": frozenset(), "varied": (), "ranks": _NOTHING, "height": 1,
-    "tables": _NOTHING, "siblings": (),
+    "tables": _NOTHING, "siblings": (), "composed": (),
 }  # fmt: skip
 """The fields that no user gives, with their defaults."""
 _KOHAKUENGINE_FIELDS = ("globals_dict", "args", "kwargs", "metadata")

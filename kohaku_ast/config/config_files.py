@@ -71,38 +71,41 @@ def _read_layer(loading: Loading) -> ConfigLayer:
 
 def _read_data_file(loading: Loading) -> ConfigLayer:
     """The values and the sweep of a YAML, TOML or JSON file; its bases are added to *loading*."""
-    from kohaku_ast.config.config_gen import read_sweep
-    from kohaku_ast.config.data_file import read_cells
-    from kohaku_ast.config.python_file import RESERVED, field_of, refuse_mistyped
+    from kohaku_ast.config.data_file import is_composed, read_cells, targets_of
 
     found = read_cells(loading.path)
     top = CellMap() if found.top is None else found.top
     if not isinstance(top, CellMap):
         raise ConfigError(f"{found.path}: a config is a mapping of targets to values")
+    if is_composed(loading.path, top):
+        return _read_composed(loading, top)
     origins = {str(name): found.origin(index) for index, name in enumerate(top)}
-    refuse_mistyped({str(name) for name in top} - {"_base"}, found.path)
+    return _layer_of(top, origins, targets_of(top, origins), loading)
+
+
+def _read_composed(loading: Loading, top: CellMap) -> ConfigLayer:
+    from kohaku_ast.config.hydra_config import read_composed
+
+    made = read_composed(loading.path, top)
+    origins = dict.fromkeys(map(str, made.top), made.path)
+    return _layer_of(made.top, origins, made.config | Config(composed=(made,)), loading)
+
+
+def _layer_of(
+    top: CellMap, origins: dict[str, str], config: Config, loading: Loading
+) -> ConfigLayer:
+    """*config*, which has the targets of *top*, with the reserved names of *top*."""
+    from kohaku_ast.config.config_gen import read_sweep
+    from kohaku_ast.config.python_file import RESERVED, field_of, refuse_mistyped
+
+    refuse_mistyped({str(name) for name in top} - {"_base"}, loading.path)
     _name_bases(top, origins, loading)
-    config = _targets(top, origins)
     for name in RESERVED:
         if name in top:
             config |= field_of(name, _field(name, top[name]), origins[name])
     if "_sweep" not in top:
         return ConfigLayer(config)
     return ConfigLayer(config, read_sweep(top["_sweep"], loading, origins, config))
-
-
-def _targets(top: CellMap, origins: dict[str, str]) -> Config:
-    values: dict[str, object] = {str(k): v for k, v in top.items() if not k.startswith("_")}
-    where = origins.get("_overrides", "")
-    overrides = top.get("_overrides", CellMap())
-    if not isinstance(overrides, CellMap):
-        raise ConfigError(f"{where}: _overrides is a mapping of targets to values")
-    for target, value in overrides.items():
-        if target in values:
-            place = origins[str(target)]
-            raise ConfigError(f"{where}: {str(target)!r} is in _overrides, and at {place}")
-        values[str(target)] = value
-    return Config(values, origins={target: origins.get(target, where) for target in values})
 
 
 def _field(name: str, cell: Cell) -> object:

@@ -9,13 +9,14 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText
+from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
+from kohaku_ast.config.config import Config
 from kohaku_ast.errors import ConfigError, MissingConfig
 from kohaku_ast.files import read_input
 
@@ -48,6 +49,55 @@ def read_cells(path: str) -> DataFile:
         return reader(text, path)
     except RecursionError:
         raise ConfigError(f"{path}: nested too deep") from None
+
+
+def targets_of(top: CellMap, origins: Mapping[str, str]) -> Config:
+    """The overrides in *top*, a whole config; *origins* has the place of each name."""
+    values: dict[str, object] = {str(k): v for k, v in top.items() if not k.startswith("_")}
+    where = origins.get("_overrides", "")
+    overrides = top.get("_overrides", CellMap())
+    if not isinstance(overrides, CellMap):
+        raise ConfigError(f"{where}: _overrides is a mapping of targets to values")
+    for target, value in overrides.items():
+        if target in values:
+            place = origins[str(target)]
+            raise ConfigError(f"{where}: {str(target)!r} is in _overrides, and at {place}")
+        values[str(target)] = value
+    return Config(values, origins={target: origins.get(target, where) for target in values})
+
+
+def is_composed(path: str, top: CellMap) -> bool:
+    """Whether the file at *path*, with the content *top*, is one of Hydra or OmegaConf."""
+    return path.lower().endswith((".yaml", ".yml")) and (
+        has_defaults(top) or any(map(_is_marked, _texts(top)))
+    )
+
+
+def has_defaults(top: CellMap) -> bool:
+    """Whether it has a defaults list: of names, and of groups with one option each."""
+    listed = top.get("defaults")
+    return isinstance(listed, CellList) and all(
+        (isinstance(one, CellText) and isinstance(native(one), str))
+        or (isinstance(one, CellMap) and len(one) == 1)
+        for one in listed
+    )
+
+
+def _texts(top: Cell) -> Iterator[CellText]:
+    """Each text in *top*, once: aliases of aliases may stand for billions of them."""
+    waiting, seen = [top], {id(top)}
+    while waiting:
+        cell = waiting.pop()
+        if isinstance(cell, CellText):
+            yield cell
+            continue
+        inner = list(cell.values() if isinstance(cell, CellMap) else cell)
+        waiting += [one for one in inner if id(one) not in seen]
+        seen.update(map(id, inner))
+
+
+def _is_marked(text: str) -> bool:
+    return "${" in text or text == "???"
 
 
 def _read_text(path: str) -> str:

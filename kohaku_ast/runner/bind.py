@@ -14,7 +14,6 @@ from kohaku_ast.runner.overrides import (
     added_names,
     make_request,
     of_config,
-    place_of,
     read_values,
     resolved_targets,
     spread_tables,
@@ -157,8 +156,15 @@ class Binder:
         resolved = resolved_targets(self.programs.load_program(request), request)
         return {name: _full(one) for name, one in resolved.items()}
 
-    def check(self, overrides: Sequence[Override]) -> None:
-        """Raises as ``bind`` does, for *overrides* alone."""
+    def check(self, overrides: Sequence[Override], base: Config | None = None) -> None:
+        """Raises as ``bind`` does, for *overrides* alone; for an option of a group in a file of
+        Hydra in *base*, for the values that it brings.
+        """
+        if base is not None and base.composed:
+            from kohaku_ast.runner.composed_overrides import chosen
+
+            choice = chosen(base, overrides)
+            overrides = self.all_overrides(choice) if choice else overrides
         overrides = spread_tables(self._marked(overrides), self.launch)
         self._prepare(make_request(overrides, entrypoint=self.entrypoint), overrides)
 
@@ -166,8 +172,20 @@ class Binder:
         """The overrides of *config*, and those that hold for every Config."""
         if config is None:
             return self.overrides
+        if config.composed:
+            return self._settle(config)[1]
         own = of_config(config, as_is=self.as_is)
         return [*spread_tables(own, self.launch), *self.overrides]
+
+    def settled(self, config: Config) -> Config:
+        """*config* with its files of Hydra composed for the options and values of this run."""
+        return self._settle(config)[0] if config.composed else config
+
+    def _settle(self, config: Config) -> tuple[Config, list[Override]]:
+        """The same, and all overrides, without those that were for Hydra."""
+        from kohaku_ast.runner.composed_overrides import settled_overrides
+
+        return settled_overrides(config, self.overrides, self.launch, self.as_is, self.full_targets)
 
     def _marked(self, overrides: Sequence[Override]) -> list[Override]:
         """*overrides*, each marked as unchecked if all are."""
@@ -266,21 +284,7 @@ def _with_origin(error: KogineError, overrides: Sequence[Override]) -> KogineErr
     origins = [one.origin for one in overrides if one.target == error.target]
     if not origins or origins[0] in _IN_SIGHT:
         return error
-    return type(error)(
-        f"{error} ({origins[0]} gives it a value.{_of_hydra(origins[0], overrides)})"
-    )
-
-
-def _of_hydra(origin: str, overrides: Sequence[Override]) -> str:
-    """A hint for a YAML file with a defaults list, which Hydra composes of several files."""
-    file = place_of(origin)
-    targets = [one.target for one in overrides if place_of(one.origin) == file]
-    if not file.endswith((".yaml", ".yml")) or "defaults" not in targets:
-        return ""
-    return (
-        f" With its defaults list, {file} looks like a config of Hydra: 'kogine config migrate "
-        f"{file} --script SCRIPT -o cfg.py' makes one config of all its files."
-    )
+    return type(error)(f"{error} ({origins[0]} gives it a value.)")
 
 
 def _by_module(

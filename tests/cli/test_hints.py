@@ -66,7 +66,6 @@ def refused(folder: Path, line: str) -> str:
         pytest.param("run train.py +new=.2", "write --add new=.2, without Hydra's '+'", id="plus and a new name"),
         pytest.param("run app.py +db=mysql", "For Hydra itself: kogine run app.py -- +db=mysql", id="plus for a script of Hydra's"),
         pytest.param("run train.py ~lr", "give 'lr' another value", id="Hydra's tilde"),
-        pytest.param("run train.py -c config.yaml", "kogine config migrate config.yaml", id="a config of Hydra's"),
         pytest.param("run lr=0.2 train.py", "'lr=0.2' comes after the script: kogine run train.py lr=0.2", id="before the script"),
         pytest.param("run python train.py lr=2", "kogine starts Python itself: kogine run train.py lr=2", id="run python"),
         pytest.param("train.py lr=2", "To run it: kogine run train.py lr=2", id="no command"),
