@@ -85,8 +85,15 @@ def _read_data_file(loading: Loading) -> ConfigLayer:
 
 def _read_composed(loading: Loading, top: CellMap) -> ConfigLayer:
     from kohaku_ast.config.hydra_config import read_composed
+    from kohaku_ast.config.python_file import RESERVED
 
     made = read_composed(loading.path, top)
+    for name in RESERVED:
+        if "${" in str(top.get(name, "")):
+            raise ConfigError(
+                f"{made.path}: {name} cannot refer to other keys: it would not follow an option or "
+                "value that is given later. Write the value itself."
+            )
     origins = dict.fromkeys(map(str, made.top), made.path)
     return _layer_of(made.top, origins, made.config | Config(composed=(made,)), loading)
 

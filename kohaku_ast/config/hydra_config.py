@@ -403,13 +403,6 @@ def _replaced(config: Config, one: Composed, made: Composed) -> Config:
         config,
         globals_dict={name: values[name] for name in dict.fromkeys(order)},
         origins=origins,
-        args=made.config.args if config.args == one.config.args else config.args,
-        kwargs={
-            name: made.config.kwargs.get(name, value)
-            if one.config.kwargs.get(name) is value
-            else value
-            for name, value in config.kwargs.items()
-        },
         optional=config.optional - one.config.optional | made.config.optional,
         ranks={**dict.fromkeys(after, _rank(config, before)), **ranks},
         tables={k: tuple(_table(t, before, after, k) for t in v) for k, v in config.tables.items()},

@@ -84,3 +84,12 @@ def test_words_of_hydra_beside_a_plain_config_keep_their_message(folder: Path) -
     (folder / "plain.yaml").write_text("seed: 2\n")
     done = run_kogine(folder, "run", "train.py", "--config", "plain.yaml", "+seed=3")
     assert "without Hydra's '+'" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["_args: ['${db.host}']", "_kwargs: {n: '${seed}'}"])
+def test_arguments_of_the_call_refer_to_no_key(folder: Path, line: str) -> None:
+    with (folder / "conf/config.yaml").open("a") as file:
+        file.write(f"{line}\n")
+    done = run_kogine(folder, "run", "train.py", *CONFIG, "db=mysql")
+    assert (done.status, done.stdout) == (2, "")
+    assert f"conf/config.yaml: {line.partition(':')[0]} cannot refer to other keys" in done.stderr
