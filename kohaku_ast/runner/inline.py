@@ -1,6 +1,8 @@
 """Runs a script inside this process, which is afterwards as it was before.
 
 Otherwise the second run of a sweep would go on with the model that the first one has left behind.
+What the script raises goes to the caller through frames that are hidden: a notebook shows the cell,
+and the script's own frames below it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
-from kohaku_ast.frames import trimmed
+from kohaku_ast.frames import hidden, trimmed
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.library_state import closing_figures
@@ -53,6 +55,7 @@ class InlineRun:
             one.findings.prints = False  # it is raised
         self.state = ProcessState(self.main, bound.launch, bound.prepared, bound.argv, local)
 
+    @hidden
     def whole(self) -> object:
         """Run it from its first line to its exit functions; what the starting call returns."""
         with self.as_process():
@@ -73,10 +76,12 @@ class InlineRun:
         ):
             yield pid
 
+    @hidden
     def body(self) -> object:
         """What runs inside ``as_process``."""
         namespace, codes, last = self._new_namespace(), self.bound.codes(), self.bound.last()
 
+        @hidden
         def run() -> object:
             try:
                 self.bound.launch.execute(codes, namespace)
@@ -89,6 +94,7 @@ class InlineRun:
 
         return self.lend(run)
 
+    @hidden
     def module(self) -> None:
         """Run the module without its guards."""
         with self.state.inside():
@@ -107,6 +113,7 @@ class InlineRun:
         namespace.update((name, load(value)) for name, value in names.items())
         return namespace
 
+    @hidden
     def guard(self) -> object:
         """Run the guards, or the entrypoint; what the call in it returns."""
         last = self.bound.last()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import is_own
 
@@ -26,6 +27,7 @@ _Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 """An exit function with its arguments."""
 
 
+@hidden
 def lend_nothing(act: Callable[[], Any]) -> Any:
     """Call *act*; where signals go to the script all the time."""
     return act()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 from kohaku_ast.config.config import Config
 from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table, short_repr
 from kohaku_ast.errors import ConfigError, UnusedOverride, UsageError, UsageTypeError
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
@@ -68,6 +70,7 @@ class Script:
         source = decode(launch.data, launch.filename, launch.path0, launch.package)
         return Parameters(inspect_source(source).parameters)
 
+    @hidden
     def run(
         self, config: Config | Mapping[str, object] | None = None, /, **overrides: object
     ) -> Outcome:
@@ -95,6 +98,7 @@ class Script:
             _warn_unused(run)
         return Outcome("succeeded", value, run.outputs(), None, 0, clock.started, clock.now())
 
+    @hidden
     def load(
         self, config: Config | Mapping[str, object] | None = None, /, **overrides: object
     ) -> Loaded:
@@ -187,6 +191,7 @@ class Loaded:
         """The script's globals."""
         return self._run.main.__dict__
 
+    @hidden
     def __call__(self) -> object:
         """Run the guard's body; what its call of a function of the script returns."""
         return self._run.guard()
@@ -194,9 +199,11 @@ class Loaded:
 
 def _warn_unused(run: InlineRun) -> None:
     for message in unused_messages(run.bound.prepared):
-        warnings.warn(message, UnusedOverride, stacklevel=3)
+        # The line of the caller: from Python 3.11 on there is no frame of ours in between.
+        warnings.warn(message, UnusedOverride, stacklevel=2 if sys.version_info >= (3, 11) else 3)
 
 
+@hidden
 def run(
     script: str | os.PathLike[str],
     config: Config | Mapping[str, object] | None = None,
