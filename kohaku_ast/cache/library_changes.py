@@ -167,7 +167,8 @@ def _library_classes() -> Iterator[type]:
             if not isinstance(module, str) or module.partition(".")[0] == "kohaku_ast":
                 continue
             if module not in local:
-                local[module] = is_local_name(module)
+                # A script that ran in this process leaves classes of `__main__`: never a library's.
+                local[module] = module == "__main__" or is_local_name(module)
             if not local[module] and cls.__flags__ & (1 << 9):  # Python may set its attributes
                 yield cls
 

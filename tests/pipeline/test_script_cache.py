@@ -89,3 +89,11 @@ def test_a_value_for_it_is(folder: Path) -> None:
     assert Pipeline([bound], cache=p.cache).run() == {"score": 20}
     renamed = script("a.py", "score", inputs={"net.width": "size"})
     assert Pipeline([renamed], cache=p.cache).run(size=1) == {"score": 5}
+
+
+def test_a_class_that_a_run_has_left_in_this_process_makes_nothing_stale(folder: Path) -> None:
+    write("a.py", "class Net:\n    def __init__(self): self.width = 8\nscore = Net().width * 5\n")
+    p = Pipeline([script("a.py", "score")], cache=MemoryCache())
+    assert (p.run({"Net.width": 2}), p.run()) == ({"score": 10}, {"score": 40})
+    assert p.explain_cache({"Net.width": 2})["a"].state == "kept"
+    assert p.explain_cache()["a"].state == "kept"
