@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests import semantics
-from tests.oracle import compare, run_kogine, run_python, targets
+from tests.oracle import compare, edited, run_kogine, run_python, targets
+from tests.sampled import sampled
 from tests.semantics.case import Case, Refusal
 
 _TABLES = [
@@ -34,6 +35,21 @@ def test_override_is_as_if_edited(case, tmp_path):  # type: ignore[no-untyped-de
     assert [line.split("'")[1] for line in warned] == list(case.warned)
     unedited = run_python(tmp_path, "script.py", *case.argv)
     assert (unedited == expected) == case.same, "the script does not show whether it was edited"
+
+
+@pytest.mark.parametrize("case", sampled({case.id: case for case in CASES}, every=9))
+def test_every_mode_gives_the_same(case, tmp_path):  # type: ignore[no-untyped-def]
+    _write(tmp_path, case.files)
+    script = tmp_path / "script.py"
+    script.write_bytes(edited(case.script, case.edits))
+    expected = run_python(tmp_path, "script.py", *case.argv)
+    script.write_bytes(case.script)
+    words = [*targets(case.arguments, case.argv), *(["--", *case.argv] if case.argv else [])]
+    for mode in ("inline", "spawn", "warm"):
+        got = run_kogine(tmp_path, "run", "script.py", "--mode", mode, *words)
+        assert (got.stdout, bool(got.status)) == (expected.stdout, bool(expected.status)), mode
+        for target in case.warned:
+            assert f"warning: override {target!r}" in got.stderr, mode
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
