@@ -15,12 +15,14 @@ from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_ta
 from kohaku_ast.errors import ConfigError, UnusedOverride, UsageError, UsageTypeError
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.bind import Binder, Bound
-from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
-from kohaku_ast.runner.main_module import unused_messages
-from kohaku_ast.runner.outcome import Clock, Outcome
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.value_types import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.runner.inline import InlineRun
+    from kohaku_ast.runner.outcome import Outcome
 
 
 class Script:
@@ -86,6 +88,10 @@ class Script:
         running event loop (a notebook) the script starts outside of it: ``asyncio.run`` in the
         guard and an async entrypoint have ended when this returns.
         """
+        # Here: what runs a script takes longer to import than what lists its parameters.
+        from kohaku_ast.runner.inline import InlineRun
+        from kohaku_ast.runner.outcome import Clock, Outcome
+
         run = InlineRun(self._bound(config, overrides))
         clock = Clock()
         try:
@@ -106,6 +112,8 @@ class Script:
 
         Afterwards everything is as it was before, as after ``run``, and so after each call.
         """
+        from kohaku_ast.runner.inline import InlineRun  # as in `run`
+
         run = InlineRun(self._bound(config, overrides, split=True))
         run.module()
         return Loaded(run)
@@ -198,6 +206,8 @@ class Loaded:
 
 
 def _warn_unused(run: InlineRun) -> None:
+    from kohaku_ast.runner.main_module import unused_messages  # as in `Script.run`
+
     for message in unused_messages(run.bound.prepared):
         # The line of the caller: from Python 3.11 on there is no frame of ours in between.
         warnings.warn(message, UnusedOverride, stacklevel=2 if sys.version_info >= (3, 11) else 3)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kohaku_ast.transform.find.bindings import FUNCTIONS, by_name, find_definitions, is_starred
 from kohaku_ast.transform.find.calls import Function, parameters_of
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.paths import called_name, last_name, split_default
+from kohaku_ast.transform.find.paths import called_name, last_name, nodes_of, split_default
 from kohaku_ast.transform.find.source import Source
 
 
@@ -75,7 +75,7 @@ class Callers:
     """The calls of one file."""
 
     def __init__(self, tree: ast.Module) -> None:
-        self.nodes = list(ast.walk(tree))
+        self.nodes = nodes_of(tree)
         self.calls = [node for node in self.nodes if isinstance(node, ast.Call)]
         self.called = {id(call.func) for call in self.calls}
         self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]

@@ -15,7 +15,7 @@ from kohaku_ast.transform.find.bindings import (
     find_guards,
     is_starred,
 )
-from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 """A ``def``, of either kind."""
@@ -141,7 +141,7 @@ _MARK_MODULES = {"kohaku_ast", "kohaku_ast.helpers", "kohaku_ast.helpers.decorat
 def _marks(tree: ast.Module) -> set[str]:
     """The expressions that mean the decorator: ``entrypoint``, ``ka.entrypoint``."""
     known: dict[str, str] = {}  # the script's name -> what it stands for
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             known |= {one.asname: one.name for one in node.names if one.asname}
         elif isinstance(node, ast.ImportFrom) and node.module in _MARK_MODULES and not node.level:
@@ -152,7 +152,7 @@ def _marks(tree: ast.Module) -> set[str]:
             full = _full_name(ast.unparse(node.value), known)
             if full.startswith("kohaku_ast"):
                 known |= {one.id: full for one in node.targets if isinstance(one, ast.Name)}
-    decorated = [node for node in ast.walk(tree) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
+    decorated = [node for node in nodes_of(tree) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
     texts = {ast.unparse(mark) for node in decorated for mark in node.decorator_list}
     meant = {f"{module}.entrypoint" for module in _MARK_MODULES}
     return {text for text in texts if _full_name(text, known) in meant}

@@ -10,7 +10,7 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source, parse_text
 
 _BLANK = {tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -199,7 +199,7 @@ def _runs(tree: ast.Module) -> Iterator[_Run]:
     """Every two or more definitions, entries or arguments without a blank line or a comment
     between them. The first of them is new: a comment above another one is about its change.
     """
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         for rows in _rows(node):
             known: set[str] = set()
             for run in _unbroken(rows):

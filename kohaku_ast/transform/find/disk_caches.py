@@ -17,7 +17,7 @@ from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.calls import Function
 from kohaku_ast.transform.find.modules import import_names, imported_modules
 from kohaku_ast.transform.find.parameters import find_functions
-from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 
 _STORES = {
@@ -55,7 +55,7 @@ def find_cached(source: Source) -> list[CachedFunction]:
 
 def _stores(tree: ast.Module, names: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Name of each cache object of the module, and its method that wraps a function."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
             method = _STORES.get(_dotted(node.value.func, names))
             for target in node.targets:
@@ -83,7 +83,7 @@ def _called(
     tree: ast.Module, functions: dict[str, Function], stores: dict[str, str]
 ) -> Iterator[Function]:
     """The functions in calls like ``memory.cache(f)``."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call) and _wraps(node.func, stores) and node.args:
             name = called_name(node.args[0])
             if name in functions:

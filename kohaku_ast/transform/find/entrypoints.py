@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kohaku_ast.transform.find.bindings import FUNCTIONS, always_runs, find_guards, is_guard
 from kohaku_ast.transform.find.calls import entry_calls, find_marked_entrypoints
 from kohaku_ast.transform.find.parameters import find_functions
-from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source
 
 _PARSERS = {
@@ -71,7 +71,7 @@ def _text(source: Source, call: ast.Call) -> str:
 
 def reads_argv(tree: ast.Module) -> bool:
     """Whether *tree* reads the command line."""
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     starters = {name for package in _imported(nodes) for name in _STARTERS.get(package, ())}
     return any(_reads(node, starters) for node in nodes)
 

@@ -15,6 +15,7 @@ from kohaku_ast.transform.find.comments import Comments, first_sentence, read_co
 from kohaku_ast.transform.find.entrypoints import Entrypoint, find_entrypoint
 from kohaku_ast.transform.find.modules import LocalModule, Reach, reach
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.paths import nodes_of
 from kohaku_ast.transform.find.ranking import parents, rank
 from kohaku_ast.transform.find.source import Source, decode, read_bytes, with_room
 from kohaku_ast.transform.find.targets import Targets
@@ -187,7 +188,7 @@ def _derived(parameter: Parameter, known: Mapping[str, Parameter]) -> Iterator[s
 
 
 def _bodies(tree: ast.Module) -> Iterator[list[ast.stmt]]:
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         for block in ("body", "orelse", "finalbody"):
             statements = getattr(node, block, None)
             if isinstance(statements, list) and statements:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.bindings import always_runs, is_guard
+from kohaku_ast.transform.find.paths import nodes_of
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.user_code import is_local_file
 
@@ -151,7 +152,7 @@ _COMPUTED = {
 
 
 def _note_dynamic(text: Source, result: Reach) -> None:
-    for node in ast.walk(text.tree):
+    for node in nodes_of(text.tree):
         if isinstance(node, ast.Call) and _called(node) in _COMPUTED and not _constant_name(node):
             result.computed.append(f"{text.file}:{node.lineno}")
         elif (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path") or (
@@ -181,7 +182,7 @@ def _named_modules(tree: ast.Module, package: str) -> Iterator[tuple[str, int, b
     """As ``imported_names``, each with its line and whether it is surely the name of a module; with
     the constant names of calls.
     """
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call) and (name := _constant_name(node)):
             level = len(name) - len(name.lstrip("."))
             for part in _with_parents(absolute_name(name.lstrip("."), level, package)):
@@ -235,7 +236,7 @@ def library_module(folder: str, name: str) -> LocalModule | None:
 
 def imported_names(tree: ast.Module, package: str) -> Iterator[str]:
     """Every name that may be a module which the text imports, parents first."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield from _with_parents(alias.name)
@@ -263,7 +264,7 @@ def _with_parents(name: str) -> Iterator[str]:
 def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
     """Imported name in the script -> the dotted name that it stands for: ``{"hp": "hparams"}``."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from kohaku_ast.transform.find.options import attribute_of
-from kohaku_ast.transform.find.paths import called_name, dotted_name
+from kohaku_ast.transform.find.paths import called_name, dotted_name, nodes_of
 
 Width = int | str | None
 """How many words follow an option: N; ``"?"``: one at most; ``"*"``: as many as there are; None:
@@ -63,7 +63,7 @@ def declared_options(
     """The options of every declaration in the file, and those that the libraries define
     themselves.
     """
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call)]
     prefixes = "-" + "".join(_keywords(calls, "prefix_chars"))
     shortens = not any(_keyword_is(call, "allow_abbrev", False) for call in calls)
     found = [one for call in calls for one in _options_of_call(call, prefixes, shortens, libraries)]
@@ -291,7 +291,7 @@ def _getopt(call: ast.Call) -> Iterator[OptionFields]:
 
 def _docopt(tree: ast.Module) -> Iterator[OptionFields]:
     """The options of every text with a ``Usage:`` in the file."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from _docopt_text(node.value)
 
@@ -314,7 +314,7 @@ def _docopt_text(text: str) -> Iterator[OptionFields]:
 
 
 def _is_click(tree: ast.Module, calls: list[ast.Call]) -> bool:
-    decorators = [one for node in ast.walk(tree) for one in getattr(node, "decorator_list", [])]
+    decorators = [one for node in nodes_of(tree) for one in getattr(node, "decorator_list", [])]
     called = [call.func for call in calls]
     return any(called_name(one) in CLICK_COMMANDS for one in [*decorators, *called])
 
@@ -332,7 +332,7 @@ def quoted_options(tree: ast.Module) -> list[tuple[str, ...]]:
     """The option names in texts of nothing else: ``"--lr"``, ``"-f, --file"``, ``"--a/--b"``."""
     foreign = _of_other_programs(tree)
     found: list[tuple[str, ...]] = []
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in foreign:
             parts = [part for part in re.split(r"[\s,/|]+", node.value) if part]
             if parts and all(QUOTED.fullmatch(part) for part in parts):
@@ -342,7 +342,7 @@ def quoted_options(tree: ast.Module) -> list[tuple[str, ...]]:
 
 def _of_other_programs(tree: ast.Module) -> set[ast.AST]:
     """The texts in command lines that the script builds for another program."""
-    nodes = list(ast.walk(tree))
+    nodes = nodes_of(tree)
     commands = [node for node in nodes if _is_command_line(node) or _starts_program(node)]
     commands += [node for node in nodes if isinstance(node, ast.JoinedStr)]  # parts of a text
     variables = {

@@ -14,7 +14,7 @@ from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.calls import Function, is_field
 from kohaku_ast.transform.find.modules import import_names, imported_names
 from kohaku_ast.transform.find.option_declarations import declared_options, quoted_options
-from kohaku_ast.transform.find.paths import called_name, dotted_name
+from kohaku_ast.transform.find.paths import called_name, dotted_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode, parse_text
 
 Facts = dict[str, Any]
@@ -126,7 +126,7 @@ def _full_name(name: str, names: dict[str, str]) -> str:
 def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
     """The command-line libraries that the file imports."""
     mentioned = {*names.values()}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             mentioned |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -145,7 +145,7 @@ def _reads_arguments(tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.Call)
         and (called_name(node.func) in READS or called_name(node.func).startswith("DEFINE_"))
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
     )
 
 
@@ -159,7 +159,7 @@ def _option_sources(
     """For each call that makes options of its arguments the library, and the names in the
     arguments.
     """
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call):
             called = _full_name(dotted_name(node.func), names)
             for library in libraries & {*GIVEN}:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.assignments import Site
-from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.setting_types import call_reading, without_type
 from kohaku_ast.transform.find.type_inference import (
     ANY,
@@ -80,7 +80,7 @@ def attribute_of(call: ast.Call, flag: str, is_click: bool) -> str:
 
 def find_options(tree: ast.Module) -> list[Option]:
     """Every option that the file declares, in the order of the file."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call)]
     found = [option for call in calls for option in _options_of_call(call)]
     return sorted(found, key=lambda option: (option.call.lineno, option.call.col_offset))
 
@@ -142,12 +142,12 @@ def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
 
 def has_argument_default(tree: ast.Module) -> bool:
     """Whether a parser gives all its options without a default another one than argparse does."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call)]
     return any(one.arg == "argument_default" for call in calls for one in call.keywords)
 
 
 def _calls_of(tree: ast.Module, name: str) -> list[ast.Call]:
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call)]
     return [call for call in calls if called_name(call.func) == name]
 
 

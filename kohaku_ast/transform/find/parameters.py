@@ -50,6 +50,7 @@ from kohaku_ast.transform.find.paths import (
     is_setting,
     join_path,
     last_name,
+    nodes_of,
 )
 from kohaku_ast.transform.find.setting_types import setting_reading, variables_of
 from kohaku_ast.transform.find.source import Source, with_room
@@ -161,7 +162,7 @@ class _Finder:
         self.state = looped_names(self.tree)
         self.variables = variables_of(self.tree)
         self.changed = changed_attributes(self.tree)
-        calls = [node for node in ast.walk(self.tree) if isinstance(node, ast.Call)]
+        calls = [node for node in nodes_of(self.tree) if isinstance(node, ast.Call)]
         self.called = Counter(called_name(call.func) for call in calls)
         self.skipped_calls: set[int] = set()
         #: Of the class whose body is read: see ``style_of``.

@@ -16,6 +16,16 @@ _BUILDERS = {
 }  # fmt: skip
 
 
+def nodes_of(tree: ast.AST) -> list[ast.AST]:
+    """Every node of *tree*, which nobody changes: a dozen rules look at all of them, and to go
+    through them again takes each as long as to parse the script.
+    """
+    found: list[ast.AST] | None = getattr(tree, "_kogine_nodes", None)
+    if found is None:
+        found = tree._kogine_nodes = list(ast.walk(tree))  # type: ignore[attr-defined]
+    return found
+
+
 def is_setting(node: ast.expr, enums: Collection[str] = ()) -> bool:
     """Whether a person would tune *node*: it is made of literals only (``10 * 1024``,
     ``int(1e5)``, ``0.1 if FAST else 1``, ``os.environ.get("LR", 0.1)``, ``Path("x")``).

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.paths import called_name, dotted_name, last_name
+from kohaku_ast.transform.find.paths import called_name, dotted_name, last_name, nodes_of
 
 _FILLS = {
     "append", "extend", "insert", "add", "update", "setdefault", "appendleft", "push", "put",
@@ -127,7 +127,7 @@ def _filled_names(tree: ast.Module) -> tuple[set[str], set[str]]:
     """
     filled: set[str] = set()
     counted: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in _FILLS:
                 filled |= _names_in(node.func.value)
@@ -212,7 +212,7 @@ def _count_up(values: Sequence[object]) -> bool:
 
 def _keyword_calls(tree: ast.Module) -> Iterator[tuple[int, ast.Call]]:
     """The id of the value of each keyword -> the call that gets it."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
                 yield id(keyword.value), node

@@ -12,7 +12,7 @@ import ast
 import builtins
 from collections.abc import Collection
 
-from kohaku_ast.transform.find.paths import dotted_name
+from kohaku_ast.transform.find.paths import dotted_name, nodes_of
 from kohaku_ast.transform.find.type_inference import ANY, NONE, STR, Classes, reading_of
 from kohaku_ast.value_types import Reading
 
@@ -50,7 +50,7 @@ def variables_of(tree: ast.Module) -> set[str]:
     """
     stored: set[str] = set()
     imported: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             stored.add(node.id)
         elif isinstance(node, ast.arg):

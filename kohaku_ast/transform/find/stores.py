@@ -29,6 +29,7 @@ from kohaku_ast.transform.find.paths import (
     is_dunder,
     is_setting,
     join_path,
+    nodes_of,
     path_of,
 )
 
@@ -193,7 +194,7 @@ def _returns(function: Function, name: str) -> bool:
 def looped_names(tree: ast.Module) -> set[str]:
     """The names that a loop of the file assigns: they are state, not settings."""
     loops = [
-        node for node in ast.walk(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+        node for node in nodes_of(tree) if isinstance(node, (ast.For, ast.AsyncFor, ast.While))
     ]
     return {
         node.id
@@ -206,7 +207,7 @@ def looped_names(tree: ast.Module) -> set[str]:
 def changed_attributes(tree: ast.Module) -> set[str]:
     """The attributes that the file changes in a loop or by ``+=``: they are state, no settings."""
     changed: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Attribute):
             changed.add(node.target.attr)
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):

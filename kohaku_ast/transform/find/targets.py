@@ -47,6 +47,7 @@ from kohaku_ast.transform.find.paths import (
     join_path,
     last_name,
     later_stores,
+    nodes_of,
     split_default,
     split_path,
 )
@@ -140,7 +141,7 @@ class Targets:
 
     def in_head(self, line: int) -> str:
         """A hint at the settings from which the head of the loop at *line* makes its bound."""
-        loops = [node for node in ast.walk(self.source.tree) if isinstance(node, ast.For)]
+        loops = [node for node in nodes_of(self.source.tree) if isinstance(node, ast.For)]
         heads = [node for one in loops if one.lineno == line for node in ast.walk(one.iter)]
         names = [node.id for node in heads if isinstance(node, ast.Name)]
         known = [repr(name) for name in names if name in self.parameters]
