@@ -192,18 +192,22 @@ def _print(message: str, write: Callable[[int, bytes], int] = os.write) -> None:
         pass  # its stderr is closed: there is nowhere left to print
 
 
+_GLOBALS = "(lambda: 0).__globals__"
+"""The namespace of a hidden frame: from Python 3.12 on ``globals()`` passes such a frame over."""
+
+
 def joined(codes: list[CodeType], filename: str) -> CodeType:
     """One code that runs *codes* in order in one namespace; its own frame is hidden."""
     if len(codes) == 1:
         return codes[0]
     names = [f"segment {number}".encode() for number in range(len(codes))]
-    lines = "\n".join(f"exec({name!r}, globals())" for name in names)
+    lines = "\n".join(f"exec({name!r}, {_GLOBALS})" for name in names)
     code = compile(lines, filename, "exec", dont_inherit=True)
     return without_resume(fill(code, dict(zip(names, codes))))
 
 
 def _then(code: CodeType, act: Callable[[Namespace], object]) -> CodeType:
     """Code that runs *code* and then calls *act* with the namespace; its own frame is hidden."""
-    lines = "exec(b'code', globals())\n[b'act'][0](globals())"
+    lines = f"exec(b'code', {_GLOBALS})\n[b'act'][0]({_GLOBALS})"
     both = compile(lines, code.co_filename, "exec", dont_inherit=True)
     return without_resume(fill(both, {b"code": code, b"act": act}))

@@ -108,13 +108,13 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
 def is_marshallable(value: object, depth: int = 8) -> bool:
-    """Whether marshal keeps *value* and all in it, type for type."""
+    """Whether marshal keeps *value* and all in it, type for type, and its order: it sorts sets."""
     kind = type(value)
     if kind in _PLAIN:
         return True
     if kind is dict:
         items = [*value, *value.values()]  # type: ignore[misc, attr-defined]
-    elif kind in (list, tuple, set, frozenset):
+    elif kind in (list, tuple) or (kind in (set, frozenset) and len(value) < 2):  # type: ignore[arg-type]
         items = list(value)  # type: ignore[call-overload]
     else:
         return False

@@ -88,6 +88,7 @@ CASES = [
     case("a dict local is fresh at each call", "def f():\n    d = {}\n    d[len(d)] = 1\n    return d\nprint(f(), f())\n", "f.d={'b': 1, 'a': 2}", ("{}", "{'b': 1, 'a': 2}")),
     case("a set local in its own order", "def f():\n    s = {1}\n    s.add(23)\n    return list(s)\nprint(f(), f())\n", "f.s={8, 0}", ("{1}", "{8, 0}")),
     case("a set in its own order", "s = {1}\nprint(s)\n", "s={8, 0}", ("{1}", "{8, 0}")),
+    case("sets in a list, in their own order", "s = [{1}]\ndef f(z=({2},)): return z\nprint(s, f(), f())\n", ("s=[{8, 0}]", "f(z)=({16, 8, 0},)"), ("[{1}]", "[{8, 0}]"), ("{2}", "{16, 8, 0}")),
     case("a tuple local is one object", "def f():\n    t = (1, 2)\n    return t\nprint(f() is f(), f())\n", "f.t=(3, 4)", ("(1, 2)", "(3, 4)")),
     case("an entry of a list local", "def f():\n    xs = [{'a': []}]\n    xs[0]['a'].append(1)\n    return xs\nprint(f(), f())\n", "f.xs[0].a=[9]", ("[]", "[9]")),
     case("a list in a loop within a function", "def f():\n    for i in range(2):\n        pass\n    xs = []\n    return xs\nprint(f(), f() is f())\n", "f.xs=[9]", ("[]", "[9]")),

@@ -15,7 +15,6 @@ warm path.
 
 from __future__ import annotations
 
-import marshal
 import sys
 
 # Not from collections, functools and operator: they load nine modules, 3 ms of each start.
@@ -24,7 +23,13 @@ from _functools import partial  # type: ignore[import-not-found]
 from _operator import getitem, is_, itemgetter, setitem
 
 from kohaku_ast.frames import hidden, keep_builtins
-from kohaku_ast.transform.program.program import CAPTURE, FIELD_KINDS, Findings, placeholder
+from kohaku_ast.transform.program.program import (
+    CAPTURE,
+    FIELD_KINDS,
+    Findings,
+    copier,
+    placeholder,
+)
 
 keep_builtins(globals())
 
@@ -87,7 +92,7 @@ class _Field(bytes):
 def _remaking(value: Any) -> tuple[Callable[..., object], object]:
     """A function and its argument: each call makes an object equal to *value*."""
     if is_plain(value):
-        return marshal.loads, marshal.dumps(value)
+        return copier(value)
     from copy import deepcopy
 
     return deepcopy, value
@@ -240,11 +245,12 @@ def _parts(
 
 def _display_source(value: Any) -> tuple[bytes, object]:
     """First and key of a list, dict or set, which the code makes anew each time, as a display
-    does, in the same order: marshal would lose the order of a set.
+    does, in the same order.
     """
     inner = value.values() if isinstance(value, dict) else value
     if type(value) is tuple or any(map(_is_mutable, inner)):
-        return _constant(marshal.loads), marshal.dumps(value)
+        load, data = copier(value)
+        return _constant(load), data
     if type(value) is dict:
         return _constant(dict), tuple(value.items())
     return _constant(type(value)), (frozenset if type(value) is set else tuple)(value)

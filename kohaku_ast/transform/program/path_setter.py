@@ -9,7 +9,6 @@ Imported by runs with such a path only.
 
 from __future__ import annotations
 
-import marshal
 import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # as in bound_program.py
@@ -18,6 +17,7 @@ from os.path import basename
 
 from kohaku_ast.errors import KogineError, UnknownTarget, ValueMismatch, near
 from kohaku_ast.frames import hidden, keep_builtins
+from kohaku_ast.transform.program.program import copier
 
 keep_builtins(globals())
 
@@ -222,8 +222,10 @@ def _calling(
 
 def _own(value: object) -> object:
     """*value*, new at every depth: the script may change it."""
-    is_container = isinstance(value, (list, dict, set, tuple))
-    return marshal.loads(marshal.dumps(value)) if is_container else value  # type: ignore[arg-type]
+    if not isinstance(value, (list, dict, set, tuple)):
+        return value
+    load, data = copier(value)
+    return load(data)
 
 
 def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:

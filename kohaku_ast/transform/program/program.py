@@ -206,6 +206,25 @@ class Findings:
         self.prints = True
 
 
+def copier(value: object) -> tuple[Callable[[bytes], object], bytes]:
+    """A function and its argument: each call makes a plain value equal to *value*, new at every
+    depth. marshal would sort the elements of a set, whose order a script may print.
+    """
+    if not _holds_set(value):
+        return marshal.loads, marshal.dumps(value)  # type: ignore[arg-type]  # it is plain
+    from _pickle import dumps, loads  # here: it loads twelve modules
+
+    return loads, dumps(value)
+
+
+def _holds_set(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_set, value.values())) or any(map(_holds_set, value))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_set, value))
+    return isinstance(value, (set, frozenset))
+
+
 def send(number: int, mark: bytes, data: bytes) -> None:
     """Write *data* to the descriptor *number*, after *mark* and its size."""
     left = memoryview(framed(mark, data))
