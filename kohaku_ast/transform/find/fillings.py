@@ -18,7 +18,14 @@ from itertools import chain
 from kohaku_ast.transform.find.assignments import WATCHING, Site, path_site
 from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.paths import Step, called_name, is_closed, path_of, split_path
+from kohaku_ast.transform.find.paths import (
+    Step,
+    called_name,
+    is_closed,
+    nodes_of,
+    path_of,
+    split_path,
+)
 
 _FILLING = {
     "apply", "configure", "deserialize", "exec", "extend", "fill", "from", "load", "merge",
@@ -74,6 +81,9 @@ def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
     """
     if parameter.kind not in ("entry", "stored") or parameter.module is not None:
         return parameter
+    roots = [str(one.path[0]) for one in parameter.definitions if one.path]
+    if not _filled_names(tree).intersection(roots or map(str, split_path(parameter.target))):
+        return parameter  # for speed: to find where a value stands takes a look at every node
     found = _owner(tree, parameter)
     if found is None:
         return parameter
@@ -112,11 +122,28 @@ def _owner(tree: ast.Module, parameter: Parameter) -> tuple[_Place, str, tuple[S
 def _next_fillings(tree: ast.Module, definition: Definition) -> list[ast.stmt]:
     """The statements that fill the object of *definition* before another one touches it."""
     node, change = definition.bound_at
+    if definition.looped or _root(definition) not in _filled_names(tree):
+        return []
     place = _find_place(tree, node)
-    if place is None or definition.looped:
+    if place is None:
         return []
     below = [node, *place.rest] if change == "before" else place.rest
     return _leading_fillings(below, _root(definition))  # type: ignore[arg-type]
+
+
+def _filled_names(tree: ast.Module) -> set[str]:
+    """The names of all objects that some call of the script may fill."""
+    found: set[str] | None = getattr(tree, "_kogine_filled", None)
+    if found is None:
+        calls = [one for one in nodes_of(tree) if isinstance(one, ast.Call)]
+        used = [one for one in calls if _fills_by_name(called_name(one.func))]
+        used += [one for one in calls if called_name(one.func) == "setattr"]
+        nodes = [node for call in used for node in ast.walk(call)]
+        nodes += [one for node in nodes_of(tree) if isinstance(node, ast.Subscript)
+                  and isinstance(node.ctx, ast.Store) for one in ast.walk(node.value)]  # fmt: skip
+        found = {one.id for one in nodes if isinstance(one, ast.Name)}
+        tree._kogine_filled = found  # type: ignore[attr-defined]
+    return found
 
 
 def _root(definition: Definition) -> str:

@@ -90,7 +90,8 @@ def stored_in_instances(
             if path[0] == own:
                 by_path.setdefault(path[1:], []).append((method.name, stores))
     for path, ((first, stores), *others) in by_path.items():
-        target = f"{prefix}{'' if isinstance(path[0], int) else '.'}{join_path(path)}"
+        inner = join_path(path)
+        target = f"{prefix}{inner}" if inner.startswith("[") else f"{prefix}.{inner}"
         is_again = target in known
         if is_again and first != "__init__":
             continue  # logic: the attribute of the class is the setting
