@@ -82,15 +82,15 @@ def assert_equal(code: CodeType, expected: CodeType) -> None:
 
 
 def compatible(parameters: list[Parameter]) -> list[list[Parameter]]:
-    """All that can be overridden together: names and their entries cannot."""
+    """Those that can be overridden together: none stands inside another one of its group."""
     usable = [one for one in parameters if not one.refused]
-    entries = [one for one in usable if one.kind == "entry"]
-    leaves = [one for one in entries if not any(_is_below(other, one) for other in entries)]
-    return [[one for one in usable if one.kind != "entry"], leaves]
-
-
-def _is_below(inner: Parameter, outer: Parameter) -> bool:
-    return inner is not outer and inner.target.startswith((outer.target + ".", outer.target + "["))
+    targets = {one.target for one in usable}
+    groups: dict[int, list[Parameter]] = {}
+    for one in usable:
+        ends = [at for at, sign in enumerate(one.target) if sign in ".[("]
+        depth = sum(one.target[:end] in targets for end in ends)
+        groups.setdefault(depth, []).append(one)
+    return list(groups.values())
 
 
 def build_all(source: Source, parameters: list[Parameter]) -> None:
