@@ -33,7 +33,7 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from types import CodeType, ModuleType, TracebackType
 
     from kohaku_ast.runner.launch import Launch
@@ -139,25 +139,31 @@ def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> dict[str, Mod
     sys.argv = launch.argv
     if not enter_folder(launch):
         return {}
-    own = {name: one for name, one in sys.modules.items() if name.partition(".")[0] in OURS}
-    _forget_shadowed(launch.path0, [*{*loaded(), *own}])
+    own = own_modules()
+    _forget_shadowed(launch.path0, {*loaded(), *own})
     return {name: one for name, one in own.items() if name not in sys.modules}
 
 
-OURS = ("kogine", "kohaku_ast")
-"""Our packages: a script may have modules of these names."""
+def own_modules() -> dict[str, ModuleType]:
+    """Our own modules by name: a script may have modules of these names."""
+    ours = ("kogine", "kohaku_ast")
+    return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in ours}
 
 
 def _loaded() -> set[str]:
     return set(sys.modules) - STARTED_WITH
 
 
-def _forget_shadowed(folder: str, loaded: list[str]) -> None:
+def _forget_shadowed(folder: str, loaded: Collection[str]) -> None:
     """Let the script import its own ``inspect.py``, although we have imported Python's."""
-    tops = shadowed_by(folder, loaded)
-    for name in loaded if tops else ():
-        if name.partition(".")[0] in tops:
-            del sys.modules[name]
+    for name in shadowed_modules(folder, loaded):
+        del sys.modules[name]
+
+
+def shadowed_modules(folder: str, names: Collection[str]) -> set[str]:
+    """Those of *names*, of loaded modules, whose top-level package a file of *folder* shadows."""
+    tops = shadowed_by(folder, names)
+    return {name for name in names if name.partition(".")[0] in tops}
 
 
 def shadowed_by(folder: str, names: Iterable[str]) -> set[str]:

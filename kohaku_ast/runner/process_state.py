@@ -36,7 +36,7 @@ from kohaku_ast.runner.library_state import (
     write_libraries,
 )
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
-from kohaku_ast.runner.main_module import OURS, shadowed_by
+from kohaku_ast.runner.main_module import own_modules, shadowed_modules
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams
 
@@ -116,8 +116,7 @@ class ProcessState:
         afterwards, those that the script has imported are removed. Libraries stay.
         """
         host = dict(sys.modules)
-        ours = shadowed_by(self.launch.path0, OURS)
-        shadowed = {name for name in host if ours and name.partition(".")[0] in ours}
+        shadowed = shadowed_modules(self.launch.path0, own_modules())
         for name in self.local.find(host) | self._derived(host) | shadowed:
             del sys.modules[name]
         forget_loaded(self.prepared)

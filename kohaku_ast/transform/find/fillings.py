@@ -174,14 +174,11 @@ def _only_fills(node: ast.stmt, name: str) -> bool:
         return True
     if isinstance(node, ast.ClassDef):
         return False
-    blocks = [block for block in _blocks(node) if any(_mentions(one, name) for one in block)]
-    if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
-        inner = all(_is_entry(one, name) or _only_fills(one, name) for one in chain(*blocks)
-                    if _mentions(one, name))  # fmt: skip
-    else:
-        inner = all(_only_fills(one, name) for one in chain(*blocks) if _mentions(one, name))
-    heads = [part for part in _heads(node) if _mentions(part, name)]
-    return bool(blocks) and inner and not heads
+    inner = [one for one in chain(*_blocks(node)) if _mentions(one, name)]
+    if not inner or any(_mentions(part, name) for part in _heads(node)):
+        return False
+    is_loop = isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    return all((is_loop and _is_entry(one, name)) or _only_fills(one, name) for one in inner)
 
 
 def _heads(node: ast.stmt) -> Iterator[ast.AST]:
@@ -263,19 +260,19 @@ def _find_place(tree: ast.Module, node: ast.AST) -> _Place | None:
     scope: Sequence[ast.stmt] = tree.body
     block: Sequence[ast.stmt] = tree.body
     while True:
-        around = [at for at, one in enumerate(block) if any(node is part for part in ast.walk(one))]
-        if not around:
+        at = next((at for at, one in enumerate(block) if _holds(one, node)), None)
+        if at is None:
             return None
-        statement = block[around[0]]
-        found = _Place(tuple(scopes), block[around[0] + 1 :], scope)
+        statement = block[at]
+        found = _Place(tuple(scopes), block[at + 1 :], scope)
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and statement is not node:
             scopes.append(statement.name)
             scope = statement.body
-        inner = [
-            one
-            for one in _blocks(statement)
-            if any(node is part for each in one for part in ast.walk(each))
-        ]
+        inner = [one for one in _blocks(statement) if any(_holds(each, node) for each in one)]
         if statement is node or not inner:
             return found
         block = inner[0]
+
+
+def _holds(statement: ast.stmt, node: ast.AST) -> bool:
+    return any(node is part for part in ast.walk(statement))

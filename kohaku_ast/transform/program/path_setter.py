@@ -135,9 +135,8 @@ class PathSetter:
         found = near(str(step), names)
         hints = " or ".join([repr(name) for name in found])
         known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        hint = (
-            f"Did you mean {hints}?" if found else f"It has: {known}." if known else "It is empty."
-        )
+        its_names = f"It has: {known}." if known else "It is empty."
+        hint = f"Did you mean {hints}?" if found else its_names
         return UnknownTarget(
             f"{self.place}: cannot override {self.target!r}: {type(owner).__name__} has no "
             f"{str(step)!r}. {hint}"
@@ -151,13 +150,8 @@ class PathSetter:
     def _read(self, owner: Any) -> object:
         """The text as the type of what stands there."""
         assert self.texts is not None
-        try:
-            old = (
-                getitem(owner, self.path[-1])
-                if is_item(owner, self.path[-1])
-                else (getattr(owner, str(self.path[-1])))
-            )
-        except Exception:
+        old = _value_at(owner, self.path[-1])
+        if old is _value_at:
             return _own(self.texts["str" if type(owner).__name__ in _ONLY_TEXT else "any"])
         annotation = self._annotation(owner)
         if self.texts["any"] is None and annotation is None and not isinstance(old, str):
