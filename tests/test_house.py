@@ -40,7 +40,7 @@ ROOMS = {
     "kohaku_ast.config": (21, 5200),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2250),
-    "kohaku_ast.flow": (19, 5200),
+    "kohaku_ast.flow": (19, 5230),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1900),
     "kohaku_ast.pipeline": (20, 5500),

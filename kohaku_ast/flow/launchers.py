@@ -137,8 +137,7 @@ class ProcessLauncher:
         """Start it. Raises UncrossableValue, which names the value that cannot be sent."""
         self._tee.report_error(self.log_failed)  # of the runs before
         log = self.open_log(run, bound)
-        is_direct = log is not None and not self._tee.shows and has_plenty(log)
-        copy = self._tee.begin(log) if log is not None and not is_direct else None
+        copy = self._copy(log)
         try:
             handle = self.begin(
                 bound,
@@ -167,6 +166,12 @@ class ProcessLauncher:
                 copy.close()
             raise
         return handle
+
+    def _copy(self, log: int | None) -> Copy | None:
+        """The Copy of a run's output; None if the run prints to *log*, or here, itself."""
+        if log is None:
+            return self._tee.begin() if self.settings.workers > 1 else None
+        return self._tee.begin(log) if self._tee.shows or not has_plenty(log) else None
 
     def begin(self, bound: Bound, **options: Any) -> Handle:
         """Start the process."""

@@ -48,20 +48,21 @@ class Tee:
         self._active: set[Output] = set()
         self._lock = threading.Lock()
 
-    def begin(self, log: int) -> Copy:
-        """Begin to copy the output of a run to the descriptor *log*, which it closes.
+    def begin(self, log: int = NOWHERE) -> Copy:
+        """Begin to copy the output of a run to the descriptor *log*, which it closes; without one,
+        to this process's streams alone, by whole lines: other runs print there at the same time.
 
         The run prints to a terminal if this process does. If stdout and stderr are one file, their
         order stays. Raises OSError if no descriptor or process is left.
         """
-        shown = _own_streams() if self.shows else [NOWHERE]
-        readers, writers = zip(*_open_ends(shown, log))
+        shown = _own_streams() if self.shows or log == NOWHERE else [NOWHERE]
+        parts = _files_for(shown) if log == NOWHERE else []
+        readers, writers = zip(*_open_ends(shown, log, parts))
+        output = Output(readers, shown, log, most=self.most, parts=parts)
         if not CAN_SEND:
-            output = Output(readers, shown, log, most=self.most)
             return Copy(output, writers, self, in_threads=True)
         for one in readers:
             os.set_blocking(one, False)
-        output = Output(readers, shown, log, most=self.most)
         copy = Copy(output, writers, self)
         try:
             with self._lock:
@@ -170,16 +171,41 @@ def _can_read(readers: Iterable[int], seconds: float) -> bool:
         return bool(waiting.select(seconds))
 
 
-def _open_ends(shown: Sequence[int], log: int) -> list[tuple[int, int]]:
+def _files_for(shown: Sequence[int]) -> list[int]:
+    """An empty file for each of *shown*. On an error it closes all of the descriptors."""
+    found: list[int] = []
+    try:
+        for _ in shown:
+            found.append(_empty_file())
+    except BaseException:
+        _close((*shown, *found))
+        raise
+    return found
+
+
+def _empty_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("kogine")  # in memory: a disk may be full
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _close(numbers: Iterable[int]) -> None:
+    for one in numbers:
+        if one != NOWHERE:
+            os.close(one)
+
+
+def _open_ends(shown: Sequence[int], log: int, parts: Sequence[int]) -> list[tuple[int, int]]:
     """Reader and writer for each of *shown*. On an error it closes all of the descriptors."""
     found: list[tuple[int, int]] = []
     try:
         for one in shown:
             found.append(_ends(one))
     except BaseException:
-        for one in (log, *shown, *(end for pair in found for end in pair)):
-            if one != NOWHERE:
-                os.close(one)
+        _close((log, *shown, *parts, *(end for pair in found for end in pair)))
         raise
     return found
 

@@ -18,10 +18,13 @@ import sys
 from collections.abc import Sequence
 
 _BLOCK, _MOST_BLOCKS = 1 << 16, 16
-_MOST_DESCRIPTORS = 5
+_MOST_DESCRIPTORS = 6
+_LONGEST_LINE = 1 << 16
 NOWHERE = -1
-SHOWN, KEPT = b"s", b"k"
-"""The descriptors in a message: readers, streams to show them on, log; or readers, log."""
+SHOWN, KEPT, LINES = b"s", b"k", b"l"
+"""The descriptors in a message: readers, streams to show them on, log; or readers, log; or readers,
+streams, files for parts of lines.
+"""
 _TAIL = 1 << 16
 _MARK = b"\n[kogine: "
 _MARK_LINE = "\n[kogine: {:>15} bytes of output are left out here, see --log-limit]\n"
@@ -40,24 +43,32 @@ class Output:
         log: int,
         turns: int = -1,
         most: int = 0,
+        parts: Sequence[int] = (),
     ) -> None:
         """It closes all descriptors but *turns*, a file that both processes lock and in which they
         write the error of a log that could not be written. *most* is as for ``limit_log``.
+
+        *parts*: a file for each reader, that holds the line which has no end yet; the output is
+        shown by whole lines. It may have no log (``NOWHERE``).
         """
         #: Reader -> descriptor to show its data on, or ``NOWHERE``; without those that have ended.
         self.targets = dict(zip(readers, shown))
-        self._log, self.turns, self.most = log, turns, most
+        self._parts = dict(zip(readers, parts))
+        self._log, self.turns = log, turns
+        self.most = most if log != NOWHERE else 0
 
     @property
     def kind(self) -> bytes:
-        """``SHOWN`` or ``KEPT``: the order of ``descriptors``."""
+        """``SHOWN``, ``KEPT`` or ``LINES``: the order of ``descriptors``."""
+        if self._parts:
+            return LINES
         return KEPT if NOWHERE in self.targets.values() else SHOWN
 
     @property
     def descriptors(self) -> list[int]:
         """Those to send to another process."""
-        shown = [one for one in self.targets.values() if one != NOWHERE]
-        return [*self.targets, *shown, self._log]
+        found = (*self.targets, *self.targets.values(), *self._parts.values(), self._log)
+        return [one for one in found if one != NOWHERE]
 
     def copy(self) -> list[int]:
         """Copy what is there, up to a limit; return the readers that have ended."""
@@ -75,14 +86,27 @@ class Output:
             except BlockingIOError:
                 return True
             except OSError:  # EIO: the other end of a terminal is closed
-                return False
+                data = b""
             if not data:
+                self._show(reader, b"", is_end=True)
                 return False
             self._note(write(self._log, data))
-            write(self.targets[reader], data)
+            self._show(reader, data)
             # Last: if this process is killed, little that it has read is lost.
             self._note(limited(self._log, self.most))
         return True
+
+    def _show(self, reader: int, data: bytes, is_end: bool = False) -> None:
+        """Write *data*; by whole lines, the output of other runs cannot stand inside of them."""
+        if reader in self._parts:
+            part = self._parts[reader]
+            data = _taken(part) + data
+            # The text of a bar follows a carriage return: one that comes last may begin a line end.
+            end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, -1)) + 1
+            if not is_end and len(data) - end < _LONGEST_LINE:
+                write(part, data[end:])
+                data = data[:end]
+        write(self.targets[reader], data)
 
     def _note(self, number: int) -> None:
         if number and self.turns >= 0:
@@ -91,14 +115,26 @@ class Output:
     def end(self, readers: Sequence[int]) -> bool:
         """Close *readers*; return whether others are left."""
         for reader in readers:
-            shown = self.targets.pop(reader)
-            for one in (reader, shown):
+            shown, part = self.targets.pop(reader), self._parts.pop(reader, NOWHERE)
+            for one in (reader, shown, part):
                 if one != NOWHERE:
                     os.close(one)
         if not self.targets and self._log >= 0:
             os.close(self._log)
             self._log = -1
         return bool(self.targets)
+
+
+def _taken(file: int) -> bytes:
+    """All that *file* holds; afterwards it is empty."""
+    size = os.fstat(file).st_size
+    if not size:
+        return b""
+    os.lseek(file, 0, os.SEEK_SET)
+    data = os.read(file, size)
+    os.lseek(file, 0, os.SEEK_SET)
+    os.ftruncate(file, 0)
+    return data
 
 
 def write(target: int, data: bytes) -> int:
@@ -195,6 +231,10 @@ def _received(control: socket.socket, turns: int, most: int) -> Output | bool | 
         return None
     if not data:
         return False
+    if data == LINES:
+        count = len(found) // 3
+        readers, shown, parts = found[:count], found[count:-count], found[-count:]
+        return Output(readers, shown, NOWHERE, turns, parts=parts)
     *streams, log = found
     half = len(streams) // 2 if data == SHOWN else len(streams)
     return Output(streams[:half], streams[half:] or [NOWHERE] * half, log, turns, most)

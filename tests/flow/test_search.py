@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -138,7 +139,9 @@ def test_a_quadratic_is_found(script: str, mode: str) -> None:
     space = Sweep(x="uniform:-10:10", bs=[1, 2])
     found = losses(script, search(space, n=30, minimize="loss", seed=0), mode=mode)
     assert len(found) == 30
-    assert min(found) < 1.5  # one chosen at random in 100 draws is about this good
+    # With bad luck a search stays at the larger bs, but the later trials are better.
+    assert min(found) < 2.5
+    assert median(found[15:]) < median(found[:10]) / 2
 
 
 def test_what_is_wanted_can_be_large(script: str) -> None:

@@ -221,7 +221,8 @@ CASES = {
         "--help --helpfull --helpshort --helpxml -? --only_check_args --logger_levels "
         "--run_with_pdb --pdb --pdb_post_mortem --nohelp",
     ),
-    "typer": Case("x y --needed 1", TYPER),
+    # Before 0.25 typer made no flag of a False without annotation.
+    "typer": Case("x y --needed 1", TYPER, "--flag"),
     "typer run": Case("", TYPER_RUN),
     "fire": Case("", FIRE),
     "tyro": Case("1", TYRO),
