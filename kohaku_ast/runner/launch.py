@@ -15,6 +15,7 @@ from _frozen_importlib_external import PathFinder  # as in main_module.py
 
 from kohaku_ast.errors import MissingScript, SourceError, near
 from kohaku_ast.frames import hidden, keep_builtins
+from kohaku_ast.runner.recursion_depth import start_at_bottom
 
 keep_builtins(globals())
 
@@ -52,8 +53,12 @@ class Launch:
     @hidden
     def execute(self, codes: Sequence[CodeType | None], namespace: dict[str, object]) -> None:
         """Run *codes*, one after another, in the namespace of ``__main__``."""
-        for code in codes:
-            exec(code, namespace)  # type: ignore[arg-type]  # only a module's may be None
+        end = start_at_bottom(is_exec=True)
+        try:
+            for code in codes:
+                exec(code, namespace)  # type: ignore[arg-type]  # only a module's may be None
+        finally:
+            end()
 
     def compile(self) -> CodeType | None:
         """The code of the unchanged script; None if runpy compiles it.
@@ -244,9 +249,13 @@ class ModuleLaunch(Launch):
         """Run the module as runpy does, with the first of *codes* if it has one; then the rest."""
         first, *rest = codes
         _run_module(self, first)
-        for code in rest:
-            if code is not None:
-                exec(code, namespace)
+        end = start_at_bottom(is_exec=True)
+        try:
+            for code in rest:
+                if code is not None:
+                    exec(code, namespace)
+        finally:
+            end()
 
 
 def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
@@ -353,9 +362,13 @@ def _run_module(launch: ModuleLaunch, code: CodeType | None) -> None:
         for name in ("_get_module_details", "_get_main_module_details"):
             setattr(runpy, name, _with_code(runpy, name, code))
     del code
-    runpy._run_module_as_main(  # type: ignore[attr-defined]
-        launch.module, launch.module != "__main__"
-    )
+    end = start_at_bottom(is_exec=False)
+    try:
+        runpy._run_module_as_main(  # type: ignore[attr-defined]
+            launch.module, launch.module != "__main__"
+        )
+    finally:
+        end()
 
 
 def _with_code(runpy: object, name: str, code: CodeType) -> Callable[..., object]:

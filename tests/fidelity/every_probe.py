@@ -11,7 +11,7 @@ from tests.fidelity.probes import Probe, Seen, environment, left, prepare, run_c
 
 _MODULES = (
     "exit", "files", "guards", "imports", "introspection", "main_module", "multiprocessing",
-    "programs", "streams", "threads", "tracebacks", "warnings",
+    "programs", "recursion", "streams", "threads", "tracebacks", "warnings",
 )  # fmt: skip
 _COMMAND = Path(__file__).with_name("handle_command.py")
 _NOT_RUN = (

@@ -16,7 +16,6 @@ from tests.fidelity.probes import (
     WAYS,
     Probe,
     Seen,
-    probes,
     run_kogine,
     run_plain,
 )
@@ -90,60 +89,6 @@ def assert_one_below(below: Below, expected: Seen, got: Seen) -> None:
     out, err = got.stdout.replace(more, b""), got.stderr.replace(more, b"")
     assert (got.status, out, err) == (expected.status, expected.stdout, expected.stderr)
     assert (got.stdout + got.stderr).count(more) == below.count
-
-
-DEEP = """
-import sys
-def deeper(n):
-    global reached
-    reached = n
-    deeper(n + 1)
-try:
-    deeper(0)
-except RecursionError:
-    print(reached)
-"""
-
-
-def deep(limit: int | None) -> Probe:
-    setting = f"import sys\nsys.setrecursionlimit({limit})\n" if limit else ""
-    return Probe("depth", setting + DEEP)
-
-
-@pytest.mark.parametrize("limit", [None, 80, 5000])
-def test_depth_is_within_ten_frames(limit: int | None, tmp_path: Path) -> None:
-    """CPython counts calls from C to the script too; what starts the script is a few of these."""
-    probe = deep(limit)
-    expected = int(run_plain(probe, tmp_path).stdout)
-    for way in WAYS:
-        assert 0 <= expected - int(run_kogine(probe, tmp_path, way).stdout) <= 10, way
-
-
-RECURSION = [
-    Probe("endless", "def f(n):\n    return f(n + 1)\nf(0)"),
-    Probe("of two", "def f():\n    g()\ndef g():\n    f()\nf()"),
-    Probe(
-        "with a limit",
-        "import sys\nsys.setrecursionlimit(80)\ndef f(n):\n    return f(n + 1)\nf(0)",
-    ),
-]
-
-
-@probes(*RECURSION)
-def test_recursion_reads_the_same(probe: Probe, tmp_path: Path) -> None:
-    """All but the number of lines."""
-    expected = run_plain(probe, tmp_path)
-    for way in WAYS:
-        assert_ends_alike(expected, run_kogine(probe, tmp_path, way))
-
-
-def assert_ends_alike(expected: Seen, got: Seen) -> None:
-    assert (got.status, got.stdout) == (expected.status, expected.stdout)
-    assert _ends(got) == _ends(expected)
-
-
-def _ends(seen: Seen) -> tuple[bytes, bytes]:
-    return seen.stderr[:1000].partition(b"[Previous")[0], seen.stderr.splitlines()[-1]
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,11 @@ import pytest
 from kohaku_ast import Script, Sequential, Sweep
 from tests.fidelity.every_probe import every_probe, run_by_handle
 from tests.fidelity.handle_driver import Driver
-from tests.fidelity.probes import Probe, difference, environment, probes, run_plain
+from tests.fidelity.probes import Probe, difference, environment, run_plain
 from tests.fidelity.test_different import (
     BELOW,
-    RECURSION,
     Below,
-    assert_ends_alike,
     assert_one_below,
-    deep,
 )
 from tests.fidelity.test_different import DIFFERENT as DIFFERENT_ANYHOW
 from tests.sampled import sampled
@@ -73,22 +70,6 @@ def test_one_frame_is_below(below: Below, way: str, tmp_path: Path, driver: Driv
     probe = Probe(below.name, below.source, stdin=below.stdin)
     got = run_by_handle(way, probe, tmp_path, driver)
     assert_one_below(below, run_plain(probe, tmp_path), got)
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("limit", [None, 80, 5000])
-def test_depth_is_within_ten_frames(
-    limit: int | None, way: str, tmp_path: Path, driver: Driver
-) -> None:
-    expected = int(run_plain(deep(limit), tmp_path).stdout)
-    assert 0 <= expected - int(run_by_handle(way, deep(limit), tmp_path, driver).stdout) <= 10
-
-
-@probes(*RECURSION)
-def test_recursion_reads_the_same(probe: Probe, tmp_path: Path, driver: Driver) -> None:
-    for way in WAYS:
-        got = run_by_handle(way, probe, tmp_path, driver)
-        assert_ends_alike(run_plain(probe, tmp_path), got)
 
 
 ANYHOW = {one.name: one for one in DIFFERENT_ANYHOW}

@@ -1,0 +1,124 @@
+"""Recursion depth: calls of ours below the script do not count against its limit.
+
+On the warm path. Python counts the calls of each thread. A script that recurses up to the limit
+would fail some calls earlier with us below it, and no function of Python sets the count of one
+thread. So it is set where CPython keeps it, in the thread's ``PyThreadState``. The place differs
+between versions: it is the one number there that changes by one with every call, and says how deep
+the thread is. Where no number does, or more than one, nothing is set.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from kohaku_ast.frames import hidden, keep_builtins
+
+keep_builtins(globals())
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableSequence
+    from typing import Any
+
+_READ = 32
+"""So many numbers of the state are read; it is larger in every version."""
+_DEEPEST = 500
+"""A number that says more is no count of calls: we are not that deep."""
+_MORE = 3
+_EXEC = 2 if sys.version_info < (3, 12) else 1
+"""``exec`` itself counts as a call, beside the code that it runs, before 3.12."""
+
+
+class CallCount:
+    """How many calls a thread is in, as Python counts them against the recursion limit."""
+
+    __slots__ = ("_index", "_numbers", "_step", "_zero")
+
+    def __init__(self, numbers: MutableSequence[int], index: int, step: int) -> None:
+        """``numbers[index]`` changes by *step* with each call. With -1 it is what is left."""
+        self._numbers, self._index, self._step = numbers, index, step
+        self._zero = 0 if step > 0 else sys.getrecursionlimit()
+
+    @hidden
+    def get(self) -> int:
+        """The calls; that of the caller is the last one."""
+        return (self._numbers[self._index] - self._zero) * self._step - 1
+
+    @hidden
+    def add(self, calls: int) -> None:
+        """Count *calls* more."""
+        self._numbers[self._index] += calls * self._step
+
+
+@hidden
+def start_at_bottom(is_exec: bool) -> Callable[[], None]:
+    """Have the call that the caller makes next, by ``exec`` or not, count as the first one of its
+    thread; the result undoes that.
+    """
+    count = find_count()
+    if count is None:
+        return _nothing
+    # get() counts the call of this function.
+    change = 1 - (_EXEC if is_exec else 1) - (count.get() - 1)
+    count.add(change)
+
+    @hidden
+    def undo() -> None:
+        count.add(-change)
+
+    return undo
+
+
+@hidden
+def _nothing() -> None:
+    pass
+
+
+def find_count() -> CallCount | None:
+    """That of this thread; None if this Python is another one than we know."""
+    if sys.implementation.name != "cpython":
+        return None
+    try:
+        numbers = _thread_state()
+    except (ImportError, AttributeError, OSError):
+        return None  # no _ctypes here, or one without dlsym
+    rows = _rows(numbers)
+    found = []
+    for index in range(_READ):
+        steps = {rows[at + 1][index] - rows[at][index] for at in range(_MORE)}
+        if steps == {1} or steps == {-1}:
+            count = CallCount(numbers, index, steps.pop())
+            if 0 < count.get() < _DEEPEST:
+                found.append(count)
+    return found[0] if len(found) == 1 else None
+
+
+def _rows(numbers: MutableSequence[int], more: int = _MORE) -> list[list[int]]:
+    """*numbers* here, and at the depths of *more* calls."""
+    row = [[*numbers]]
+    return row + _rows(numbers, more - 1) if more else row
+
+
+def _thread_state() -> MutableSequence[int]:
+    """The first numbers of the thread's state, of 32 bits each, as they are and change.
+
+    ``ctypes`` says the same in fewer words, and takes 5 ms to import.
+    """
+    import _ctypes
+
+    api: Any = _ctypes
+
+    class Pointer(api._SimpleCData):  # type: ignore[misc]
+        _type_ = "P"
+
+    class Number(api._SimpleCData):  # type: ignore[misc]
+        _type_ = "i"
+
+    class Function(api.CFuncPtr):  # type: ignore[misc]
+        _flags_ = api.FUNCFLAG_CDECL | api.FUNCFLAG_PYTHONAPI
+        _restype_ = Pointer
+
+    row: Any = Number
+    get_state = Function(api.dlsym(api.dlopen(None, 0), "PyThreadState_Get"))
+    found: MutableSequence[int] = (row * _READ).from_address(get_state())
+    return found
