@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython torch daft exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo compiled test corpus cpython libraries daft exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -21,9 +21,9 @@ corpus: compiled
 cpython: compiled
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m cpython
 
-torch: compiled
-	$(BIN)/python -m pip install -q torch==2.13.0
-	$(BIN)/python -m pytest -q -m torch
+libraries: compiled
+	$(BIN)/python -m pip install -q torch==2.13.0 jax pandas matplotlib scikit-learn numba
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m libraries
 
 exhaustive: compiled
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m exhaustive

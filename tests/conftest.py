@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow, and no example is wrong for that.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
 # Under nohup and in the background of a shell without job control these arrive ignored, and each
 # program that a test starts would inherit that: what is to be interrupted would not be.
 for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):

@@ -6,6 +6,7 @@ a library registers, caches or allocates stays; docs/explanation/shared-process.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -211,6 +212,26 @@ def _first_torch(module: Any) -> list[Any]:
     return [module.float32, None, True, False, False, "highest", False, False, printing]
 
 
+_JAX: Mapping[str, Any] = {
+    "jax_enable_x64": False, "jax_debug_nans": False, "jax_debug_infs": False,
+    "jax_disable_jit": False, "jax_default_device": None, "jax_default_matmul_precision": None,
+    "jax_default_prng_impl": "threefry2x32", "jax_numpy_rank_promotion": "allow",
+    "jax_numpy_dtype_promotion": "standard", "jax_threefry_partitionable": True,
+    "jax_check_tracer_leaks": False, "jax_log_compiles": False,
+}  # fmt: skip
+
+
+def _write_jax(module: Any, settings: Mapping[str, Any]) -> None:
+    for name, value in settings.items():
+        if module.config.values.get(name, value) != value:
+            module.config.update(name, value)
+
+
+def _first_jax(module: Any) -> dict[str, Any]:
+    """Without what the environment sets, which a script seldom changes."""
+    return {name: value for name, value in _JAX.items() if name.upper() not in os.environ}
+
+
 def _seed_torch(module: Any) -> None:
     module.default_generator.seed()
     if module.cuda.is_initialized():
@@ -266,6 +287,7 @@ _LIBRARIES: tuple[_Library, ...] = (
     _seeded("torch", "get_rng_state", "set_rng_state"),
     _Library("numpy", _numpy_settings, _write_numpy, _first_numpy),
     _Library("torch", _torch_settings, _write_torch, _first_torch),
+    _Library("jax", lambda module: dict(module.config.values), _write_jax, _first_jax),
     _Library(
         "matplotlib._pylab_helpers",
         lambda module: dict(module.Gcf.figs),

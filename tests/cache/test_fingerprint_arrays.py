@@ -77,7 +77,8 @@ def test_same(one: Any, other: Any) -> None:
 
 
 def frames() -> list[Any]:
-    pd = pytest.importorskip("pandas")
+    import pandas as pd
+
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None], "c": [0.5, 1.5]})
     return [
         frame,
@@ -97,14 +98,17 @@ def frames() -> list[Any]:
     ]
 
 
+@pytest.mark.libraries
 def test_tables_differ_and_copies_do_not() -> None:
     prints = [fingerprint(frame) for frame in frames()]
     assert len(set(prints)) == len(prints)
     assert [fingerprint(frame.copy()) for frame in frames()] == prints
 
 
+@pytest.mark.libraries
 def test_how_a_table_was_built_does_not_count() -> None:
-    pd = pytest.importorskip("pandas")
+    import pandas as pd
+
     one = pd.DataFrame({"a": [1, 2], "b": [3, 4]})
     other = pd.DataFrame({"a": [1, 2]})
     other["b"] = [3, 4]
@@ -137,15 +141,19 @@ def test_a_cached_run_sees_what_a_fresh_one_sees(tmp_path: Any) -> None:
     assert done.stdout.strip() == str([True] * 10)
 
 
+@pytest.mark.libraries
 def test_order_of_tensors() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     images = torch.arange(24.0).reshape(1, 2, 3, 4)
     last = images.to(memory_format=torch.channels_last)
     assert fingerprint(images) != fingerprint(last) == fingerprint(last.clone())
 
 
+@pytest.mark.libraries
 def test_tensors() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     one = torch.arange(4.0)
     others = [one + 1, one.reshape(2, 2), one.to(torch.bfloat16), torch.nn.Parameter(one)]
     assert len({fingerprint(value) for value in [one, *others]}) == 5

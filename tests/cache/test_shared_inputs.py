@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import pickle
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -51,8 +52,12 @@ def keys(made: Any, *runs: dict[str, Any]) -> list[str | None]:
         pytest.param(lambda: {1, 2}, id="set"),
         pytest.param(lambda: bytearray(b"ab"), id="bytearray"),
         pytest.param(lambda: Settings(3), id="object"),
-        pytest.param(lambda: pytest.importorskip("numpy").arange(3), id="array"),
-        pytest.param(lambda: pytest.importorskip("pandas").DataFrame({"a": [1]}), id="table"),
+        pytest.param(lambda: import_module("numpy").arange(3), id="array"),
+        pytest.param(
+            lambda: import_module("pandas").DataFrame({"a": [1]}),
+            id="table",
+            marks=pytest.mark.libraries,
+        ),
     ],
 )
 def test_the_same_object_and_equal_ones(make: Any) -> None:

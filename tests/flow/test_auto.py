@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.libraries import with_libraries
 from tests.oracle import Finished, on_path, run_kogine
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and lists threads in /proc")
@@ -96,7 +97,6 @@ def test_a_pool_of_openmp_is_paused_before_the_fork(tmp_path: Path) -> None:
 
 
 def test_openblas_is_no_reason_to_spawn(tmp_path: Path) -> None:
-    pytest.importorskip("numpy", reason="OpenBLAS comes with it")
     done = swept(
         tmp_path,
         f"import numpy as np\nn = 0\na = np.ones((500, 500))\nprint((a @ a)[0, 0])\n{HOW}",
@@ -134,12 +134,11 @@ DRAWS = {
 
 
 @pytest.mark.parametrize("mode", ["auto", "inline", "spawn"])
-@pytest.mark.parametrize("name", DRAWS)
+@pytest.mark.parametrize("drawn", with_libraries(DRAWS, {name: name.split()[0] for name in DRAWS}))
 def test_unseeded_numbers_differ_and_seeded_ones_are_as_seeded(
-    tmp_path: Path, name: str, mode: str
+    tmp_path: Path, drawn: tuple[str, str, str], mode: str
 ) -> None:
-    imports, draw, seed = DRAWS[name]
-    pytest.importorskip(imports.split()[1].rstrip(","), reason=f"{name} is what is tested")
+    imports, draw, seed = drawn
     script = f"{imports}\nn = 0\nseed = None\nif n > 2:\n    {seed}\nprint({draw})\n"
     (tmp_path / "s.py").write_text(script)
     words = ["--sweep", "n=1,3,2,4,1", "--mode", mode, "--workers", "1", "--no-record"]

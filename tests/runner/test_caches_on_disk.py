@@ -46,8 +46,8 @@ def test_inspect_flags_cached_functions(tmp_path: Path) -> None:
     assert "cached on disk: work() at line 6 reads memory, scale" in done.stdout
 
 
+@pytest.mark.libraries
 def test_numba_never_gives_an_old_result(tmp_path: Path) -> None:
-    pytest.importorskip("numba", reason="numba is what is tested")
     (tmp_path / "s.py").write_text(NUMBA)
     environment = {"KOGINE_CACHE": str(tmp_path / "cache")}
     for value, result in (("2", "6"), ("5", "15"), ("2", "6"), ("7", "21"), ("5", "15")):

@@ -128,17 +128,15 @@ if __name__ == "__main__":
 TORCH = {"torch.multiprocessing.spawn": SPAWN, "DataLoader": LOADER}
 
 
-@pytest.mark.torch
+@pytest.mark.libraries
 @pytest.mark.parametrize("start", TORCH)
 def test_torch(tmp_path: Path, start: str) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
     expected, got = both(tmp_path, f"import torch\n{WORK}{TORCH[start]}")
     assert got == expected
 
 
-@pytest.mark.torch
+@pytest.mark.libraries
 def test_torchrun(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="torch is not installed")
     torchrun = ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     expected, got = both(tmp_path, f"import torch\n{WORK}{DDP}", *torchrun)
     assert (got.status, got.stdout) == (0, expected.stdout), got.stderr

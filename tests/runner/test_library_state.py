@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import kohaku_ast
+from tests.libraries import with_libraries
 from tests.oracle import Finished, run_kogine, run_python
 
 #: Name -> the module that has to be installed, what changes its state, and what shows it.
@@ -46,6 +48,16 @@ STATES = {
         "torch", "import torch",
         "print(torch.tensor([1 / 3])); torch.set_printoptions(precision=9)",
     ),
+    "jax in 64 bits": (
+        "jax", "import jax, jax.numpy as jnp",
+        "print(jnp.ones(1).dtype); jax.config.update('jax_enable_x64', True)",
+    ),
+    "jax debugs and promotes": (
+        "jax", "import jax",
+        ("print(jax.config.jax_debug_nans, jax.config.jax_numpy_rank_promotion);"
+        "jax.config.update('jax_debug_nans', True);"
+        "jax.config.update('jax_numpy_rank_promotion', 'raise')"),
+    ),
     "numpy errors": (
         "numpy", "import numpy as np",
         "print(np.geterr()['divide']); np.seterr(all='raise')",
@@ -74,10 +86,14 @@ STATES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STATES)
-def test_three_runs_print_what_one_prints_by_hand(tmp_path: Path, name: str) -> None:
-    needed, imports, act = STATES[name]
-    pytest.importorskip(needed, reason=f"{needed} is what is tested")
+NEEDED = {name: needed for name, (needed, _, _) in STATES.items()}
+
+
+@pytest.mark.parametrize("state", with_libraries(STATES, NEEDED))
+def test_three_runs_print_what_one_prints_by_hand(
+    tmp_path: Path, state: tuple[str, str, str]
+) -> None:
+    _, imports, act = state
     (tmp_path / "s.py").write_text(f"{imports}\nk = 1\n{act}\n")
     by_hand: Finished = run_python(tmp_path, "s.py")
     assert by_hand.status == 0, by_hand.stderr
@@ -86,9 +102,8 @@ def test_three_runs_print_what_one_prints_by_hand(tmp_path: Path, name: str) -> 
     assert done.status == 0
 
 
+@pytest.mark.libraries
 def test_the_caller_keeps_its_figures_and_settings(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib is what is tested")
-    np = pytest.importorskip("numpy", reason="numpy is what is tested")
     (tmp_path / "s.py").write_text(
         "import matplotlib.pyplot as plt, numpy as np, random\nk = 1\n"
         "np.seterr(all='raise'); np.random.seed(1); random.seed(1)\n"
@@ -102,12 +117,12 @@ def test_the_caller_keeps_its_figures_and_settings(tmp_path: Path) -> None:
     figure = plt.figure()
     random.seed(3)
     expected = random.Random(3).random()
-    before = dict(np.geterr()), plt.rcParams["lines.linewidth"], np.random.get_state()[1].tolist()
+    before = dict(np.geterr()), plt.rcParams["lines.linewidth"], repr(np.random.get_state())
     config = kohaku_ast.Config({"k": 2}, outputs=("figures",))
     outcome = kohaku_ast.Script(str(tmp_path / "s.py"), config).run()
     assert outcome.outputs["figures"] == []
     assert plt.get_fignums() == [figure.number]
-    after = dict(np.geterr()), plt.rcParams["lines.linewidth"], np.random.get_state()[1].tolist()
+    after = dict(np.geterr()), plt.rcParams["lines.linewidth"], repr(np.random.get_state())
     assert after == before
     assert random.random() == expected
     plt.close(figure)
