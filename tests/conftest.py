@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.builder_server import VARIABLE, builder_server
 
 # A busy machine is slow, and no example is wrong for that.
 settings.register_profile(
@@ -18,3 +24,12 @@ for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):
     _number = getattr(signal, _name, None)  # Windows has the first alone
     if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _name == "SIGINT" else signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main() -> Iterator[None]:
+    """One builder is ready for all workers, but where coverage counts what builders do."""
+    if VARIABLE in os.environ or sys.platform == "win32" or "coverage" in sys.modules:
+        return (yield)
+    with builder_server():
+        return (yield)

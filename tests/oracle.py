@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import builder_client, builder_server
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 _COOKIE = re.compile(rb"coding[:=]\s*([-\w.]+)")
 
@@ -45,9 +47,11 @@ def run_python(folder: Path, *arguments: str, stdin: str = "", **environment: st
 
 
 def run_kogine(folder: Path, *arguments: str, stdin: str = "", **environment: str) -> Finished:
-    """``kogine ARGUMENTS``, as the installed command starts."""
+    """``kogine ARGUMENTS``, as the installed command starts; a builder is ready for it."""
     launcher = Path(__file__).with_name("kogine_command.py")
     environment.setdefault("PYTHONPATH", on_path())
+    if builder_server.VARIABLE in os.environ:
+        environment.setdefault(builder_client.VARIABLE, os.environ[builder_server.VARIABLE])
     return run([sys.executable, str(launcher), *arguments], folder, stdin, **environment)
 
 
