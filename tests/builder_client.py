@@ -35,6 +35,7 @@ def _ask(order: Any, place: str) -> bytes | None:
     import _socket
 
     from kohaku_ast.transform.program import load
+    from kohaku_ast.transform.program.program import send
 
     client = _socket.socket(_socket.AF_UNIX)
     try:
@@ -42,7 +43,7 @@ def _ask(order: Any, place: str) -> bytes | None:
         mask = os.umask(0)
         os.umask(mask)
         around = os.getcwd(), sys.path, dict(os.environ), mask
-        load.send(client.fileno(), b"", marshal.dumps(around))
+        send(client.fileno(), b"", marshal.dumps(around))
     except OSError:
         client.close()
         return None

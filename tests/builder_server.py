@@ -81,7 +81,8 @@ def serve(place: str) -> None:
         listening.bind(place)
         listening.listen(64)
         print("ready", flush=True)
-        while listening in select.select([listening, 0], [], [])[0]:
+        number = listening.fileno()
+        while number in select.select([number, 0], [], [])[0]:
             client = listening.accept()[0]
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -114,6 +114,11 @@ class ModuleCodes:
         """The code of the module *name*; None for the file's own."""
         path = getattr(loader, "path", "")
         given = self.files.get(path) or self.files.get(_file_number(path))
+        if given is None and self.prepared.later is None:
+            return None
+        return _untraced(self._code_of, given, name, loader)
+
+    def _code_of(self, given: BoundProgram | None, name: str, loader: Any) -> CodeType | None:
         if given is None and self.prepared.later:
             given = self._bind_late(name, loader)
         return None if given is None else joined(given.codes(), given.program.filename)
@@ -149,6 +154,18 @@ class ModuleCodes:
                 _print(f"kogine: error: {error}\n")
 
 
+@hidden
+def _untraced(call: Callable[..., CodeType | None], *arguments: object) -> CodeType | None:
+    """What *call* returns; a tracer of the script's sees none of its frames."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        return call(*arguments)
+    finally:
+        sys.settrace(tracer)
+
+
+@hidden
 def _file_number(path: object) -> tuple[int, int] | None:
     """What the system knows a file by, whatever its path; None if there is none."""
     try:

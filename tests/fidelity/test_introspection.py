@@ -191,6 +191,18 @@ RUNNING = [
         sys.settrace(tracer)
         f(1)
         """, since=(3, 11)),
+    Probe("imports traced", """
+        import sys
+        seen = []
+        def tracer(frame, event, arg):
+            seen.append((event, frame.f_code.co_name, frame.f_lineno))
+            return tracer
+        import helper
+        sys.settrace(tracer)
+        import second, folder.inner
+        sys.settrace(None)
+        print(*seen, sep="\\n")
+        """, files={"helper.py": "", "second.py": "x = 1\ndef f():\n    return x\nf()\n", "folder/inner.py": "y = 1"}),
     Probe("traced to an exit", """
         import sys
         def tracer(frame, event, arg):

@@ -116,6 +116,28 @@ def test_every_run_of_a_sweep_has_its_own_value(tmp_path: Path, mode: str, file:
     assert (done.status, sorted(lines)) == (0, ["1.0 2.0 6", "2.0 4.0 6", "3.0 6.0 6"]), done
 
 
+TRACED = """\
+import sys, os
+seen = []
+def tracer(frame, event, arg):
+    if not frame.f_code.co_filename.startswith((sys.prefix, sys.base_prefix, "<")):
+        seen.append((frame.f_code.co_name, frame.f_lineno, event))
+    return tracer
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+sys.settrace(tracer)
+import json.tool, hp
+sys.settrace(None)
+print(hp.lr, hp.twice, *seen, sep="\\n")
+"""
+
+
+def test_a_tracer_sees_no_frame_of_ours(tmp_path: Path) -> None:
+    path = write(tmp_path, "lib/hp.py", TRACED)
+    expected = run_python(tmp_path, "-B", "s.py", PYTHONPATH="src")
+    path.write_text(HP)
+    assert with_path(tmp_path, "run", "s.py", *TARGETS) == expected
+
+
 def test_a_warm_server_has_not_imported_the_module(tmp_path: Path) -> None:
     write(tmp_path, "src/hp.py", "import user\nimport hp\n").write_text(HP)
     (tmp_path / "src" / "user.py").write_text("import hp\nprint(hp.twice)\n")
