@@ -35,16 +35,16 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (31, 6120),
+    "kogine": (31, 6170),
     "kohaku_ast.cache": (11, 2900),
-    "kohaku_ast.config": (21, 5200),
+    "kohaku_ast.config": (21, 5450),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2250),
     "kohaku_ast.flow": (19, 5230),
     "kohaku_ast.helpers": (2, 30),
-    "kohaku_ast.migrate": (8, 1900),
+    "kohaku_ast.migrate": (8, 1950),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (27, 7010),
+    "kohaku_ast.runner": (27, 7040),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (42, 11350),
 }

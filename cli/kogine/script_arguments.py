@@ -286,7 +286,7 @@ class WordSorter:
                 self._wait(name)
                 return
             group += [self.waiting.pop() for _ in range(width)]
-            if name in ("--sweep", "--set", "-s"):
+            if name in ("--sweep", "--set", "-s") and not self._is_for_hydra(group[-1]):
                 self._refuse_mistyped(group[-1])
         self.found.own.append(group)
 

@@ -6,8 +6,11 @@ Each script gets the values whose targets it has; a target that none of them has
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
+import functools
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from kogine.flow_run import output, read_flow_options, run_flow
 from kogine.repeat_command import repeat_command_of_run, repeat_command_of_sweep
@@ -15,12 +18,14 @@ from kogine.script_arguments import refuse_lost_overrides
 from kogine.script_command import ScriptCommand, binder_of, find_script, load_configs, own_axes
 from kogine.sweep import check_axes, sweep_of
 
-from kohaku_ast.config.config import Config
+from kohaku_ast.config.config import Config, same
 from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import DuplicateTarget
 from kohaku_ast.files import read_input
 from kohaku_ast.flow.run import Previous, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.composed_overrides import is_choice
 from kohaku_ast.runner.overrides import Override
 
 
@@ -59,8 +64,10 @@ def _script_configs(command: ScriptCommand) -> list[ScriptConfigs]:
 
     configs: Sequence[Sweep | Callable[[Previous], Sweep]]
     if any(map(_needs_previous, files)):
-        # Loaded for each script, when its first run can start.
-        configs = [partial(_sweep_after, sweep, binder, files) for binder in binders]
+        # Loaded for each script, when its first run can start; the others now, for all scripts see
+        # the same texts.
+        early = {file: load_configs([file]) for file in files if not _needs_previous(file)}
+        configs = [partial(_sweep_after, sweep, binder, files, early) for binder in binders]
     else:
         config = load_configs(files)
         configs = [sweep(binder, config) for binder in binders]
@@ -71,9 +78,13 @@ def _sweep_after(
     sweep: Callable[[Binder, Config | Sweep | None], Sweep],
     binder: Binder,
     files: Sequence[str],
+    early: Mapping[str, Config | Sweep | None],
     previous: Previous,
 ) -> Sweep:
-    return sweep(binder, load_configs(files, previous=previous))
+    found: list[Any] = [
+        early[one] if one in early else load_configs([one], previous=previous) for one in files
+    ]
+    return sweep(binder, functools.reduce(operator.or_, found))
 
 
 def _binder(path: str, command: ScriptCommand) -> Binder:
@@ -87,15 +98,65 @@ def _fitted(
     """*whole* for one of several scripts: without the axes of the others, and with the targets of
     the others optional.
     """
+    binder.elsewhere = partial(_foreign, binder, [one for one in binders if one is not binder])
     targets = [*whole.targets, *whole.base.globals_dict, *(one.target for one in command.overrides)]
-    probes = [Override(target, None, "command line", optional=True) for target in targets]
-    own = binder.full_targets(probes)
-    somewhere = {name for one in binders for name in one.full_targets(probes)}
-    foreign = [target for target in targets if target in somewhere and target not in own]
+    groups = {target for target in targets if is_choice(whole.base, target)}
+    foreign = binder.elsewhere([target for target in targets if target not in groups])
     for override in binder.overrides:
         override.optional = override.optional or override.target in foreign
-    left = whole.without(*(target for target in whole.targets if target in foreign))
-    return left | Config(optional=frozenset(foreign))
+    useless = [
+        target
+        for target in whole.targets
+        if (target in foreign or target in groups) and not _changes_values(target, whole, binder)
+    ]
+    return whole.without(*useless) | Config(optional=frozenset(foreign))
+
+
+def _foreign(binder: Binder, others: Sequence[Binder], targets: Sequence[str]) -> set[str]:
+    """Those of *targets* that the script of *binder* lacks and one of *others* has."""
+    left = [*(set(targets) - _own(binder, targets))]
+    return {target for other in others for target in _own(other, left)} if left else set()
+
+
+def _own(binder: Binder, targets: Sequence[str]) -> set[str]:
+    """Those of *targets* that the script of *binder* has."""
+    probes = [Override(target, None, "command line", optional=True) for target in targets]
+    try:
+        return {*binder.full_targets(probes)}
+    except DuplicateTarget:  # `db` and `db.host`: each by itself
+        if len(targets) == 1:
+            raise
+        return {target for one in targets for target in _own(binder, [one])}
+
+
+_MOST_COMPOSED = 100
+"""The number of values of one axis that are composed to see whether they change anything."""
+
+
+def _changes_values(target: str, whole: Sweep, binder: Binder) -> bool:
+    """Whether the axis *target* of *whole*, an option of Hydra or a parameter of another script,
+    gives the script's own targets different values: interpolations may read it. If in doubt, yes.
+    """
+    if not whole.base.composed:
+        return False
+    axis = next(one for one in whole.axes if target in one.targets)
+    if axis.is_random or not axis.is_settled or (axis.size or _MOST_COMPOSED) >= _MOST_COMPOSED:
+        return True
+    column = axis.targets.index(target)
+    first, *others = [
+        _values(whole.base | Config({target: row[column]}), binder) for row in axis.rows()
+    ]
+    return any(
+        one.keys() != first.keys() or not all(same(value, first[k]) for k, value in one.items())
+        for one in others
+    )
+
+
+def _values(config: Config, binder: Binder) -> dict[str, object]:
+    """What *config* gives to the script's own targets."""
+    overrides = binder.all_overrides(config)
+    own = _own(binder, [one.target for one in overrides])
+    return {one.target: one.value for one in overrides if one.target in own}
 
 
 def _needs_previous(path: str) -> bool:

@@ -27,6 +27,10 @@ _ENDS = (".yaml", ".yml")
 # --- one composition -----------------------------------------------------------------------------
 
 
+def _empty_record() -> dict[str, dict[str, Any]]:
+    return {"texts": {}, "folders": {}}
+
+
 @dataclass(frozen=True, eq=False)
 class Composed:
     """A file of Hydra or OmegaConf as composed; picklable."""
@@ -54,6 +58,11 @@ class Composed:
     applied: tuple[str, ...] = ()
     #: What it was composed to already, by words and values.
     known: dict[object, Composed] = field(default_factory=dict, repr=False)
+    #: Its files as they were when it was read first. Those that are composed of it share it: all
+    #: runs of a flow see the same texts, whatever one of them writes.
+    record: dict[str, dict[str, Any]] = field(default_factory=_empty_record, repr=False)
+    #: Group -> its options.
+    groups: Mapping[str, list[str]] = field(default_factory=dict, repr=False)
 
     def with_(
         self, words: Sequence[str], values: Sequence[tuple[str, object]], job: str
@@ -72,7 +81,10 @@ class Composed:
 
     def options(self, group: str) -> list[str]:
         """The options of *group*: the files in its folder."""
-        folder = os.path.join(os.path.dirname(self.file), group.partition("@")[0].lstrip("/"))
+        name = group.partition("@")[0].lstrip("/")
+        if name in self.groups:
+            return self.groups[name]
+        folder = os.path.join(os.path.dirname(self.file), name)
         try:
             names = sorted(os.listdir(folder)) if folder else []
         except (OSError, ValueError):
@@ -130,13 +142,16 @@ def _compose(
     start: Composed, words: Sequence[str], values: Sequence[tuple[str, object]], job: str
 ) -> Composed:
     path, file = start.path, start.file
-    name, ending = os.path.splitext(os.path.basename(file))
-    order = {
-        "file": file, "folder": os.path.dirname(file), "name": name if ending == ".yaml" else "",
-        "words": list(words), "values": [*values], "job": job,
-    }  # fmt: skip
-    answer = _ask(order, path)
-    made = Composed(path, file, start.has_defaults, start.lists, choices=answer.get("choices"))
+    answer = ask_hydra(
+        path, file, words=list(words), values=[*values], job=job, record=start.record
+    )
+    if "record" in answer:
+        for kind, found in answer["record"].items():
+            start.record[kind].update(found)
+    made = replace(
+        Composed(path, file, start.has_defaults, start.lists), choices=answer.get("choices"),
+        record=start.record, groups={**start.groups, **answer.get("groups", {})},
+    )  # fmt: skip
     if "failure" in answer:
         return replace(made, failure=_failure(answer["failure"], made))
     top = _cell(answer["values"])
@@ -152,12 +167,19 @@ def _compose(
     )  # fmt: skip
 
 
-def _ask(order: Mapping[str, Any], path: str) -> dict[str, Any]:
+def ask_hydra(path: str, file: str, **order: Any) -> dict[str, Any]:
+    """What Hydra says of the config *file*, which errors call *path*; ``hydra_process`` has the
+    entries of *order*. Raises ConfigError if it is not installed.
+    """
+    name, ending = os.path.splitext(os.path.basename(file))
+    whole = {
+        "file": file, "folder": os.path.dirname(file), "name": name if ending == ".yaml" else "",
+        "words": [], "values": [], "job": "", "record": _empty_record(), "files": False, **order,
+    }  # fmt: skip
     program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hydra_process.py")
     done = subprocess.run(
-        [sys.executable, program], input=marshal.dumps(dict(order)), stdout=subprocess.PIPE,
-        check=False,
-    )  # fmt: skip
+        [sys.executable, program], input=marshal.dumps(whole), stdout=subprocess.PIPE, check=False
+    )
     if done.returncode or not done.stdout:
         raise ConfigError(f"{path}: the process that composes it ended with {done.returncode}")
     answer: dict[str, Any] = marshal.loads(done.stdout)
@@ -340,6 +362,11 @@ def _is_choice(one: Composed, given: Given) -> bool:
 def _word(one: Composed, given: Given) -> str:
     """The word of Hydra for a choice. Raises ConfigError for an option that does not exist."""
     target, value = given.target, given.value
+    if isinstance(value, str) and value[:1] != "[" and find_commas(value):
+        raise ConfigError(
+            f"{target}={value}: one option is chosen: write `--sweep {target}={value}` for a run "
+            f"with each, `{target}=[{value}]` for all of them in one"
+        )
     if is_word(target):
         return target if target[0] == "~" and value == "" else f"{target}={value}"
     if value is None or (isinstance(value, CellText) and value.is_null):
@@ -349,11 +376,6 @@ def _word(one: Composed, given: Given) -> str:
     text = str(value) if isinstance(value, str) else f"[{','.join(map(str, value))}]"
     names = [part.strip() for part in text.strip("[]").split(",")]
     options = one.options(target)
-    if text[:1] != "[" and find_commas(text):
-        raise ConfigError(
-            f"{target}={text}: one option is chosen: write `--sweep {target}={text}` for a run "
-            f"with each, `{target}=[{text}]` for all of them in one"
-        )
     for name in names:
         if options and "/" not in name and name not in (*options, "null"):
             found = near(name, options, 1)

@@ -21,7 +21,16 @@ _OBJECT = "_target_"
 _ABOUT_OBJECTS = ("_partial_", "_recursive_", "_convert_", "_args_")
 _CALL = re.compile(r"(\w+)\((.*)\)", re.S)
 _RESOLVER = re.compile(r"([A-Za-z_][\w.]*)\s*:(.*)", re.S)
+_WHOLE = re.compile(r"\$\{([^${}:]+)\}")
+"""A text that is one reference."""
+_DEEPEST = 20
+"""The number of references that are followed to one value; more are a circle."""
 _ENVIRONMENT = ("oc.env", "env")
+_INTEGER = re.compile(r"[-+]?(0|[1-9](_?\d)*)")
+_NUMBER = re.compile(
+    r"[-+]?(\d(_?\d)*\.(\d(_?\d)*)?|\.\d(_?\d)*|\d(_?\d)*(?=[eE]))([eE][-+]?\d(_?\d)*)?"
+    r"|[-+]?(?i:inf|nan)"
+)
 
 
 def migrate_yaml(file: str, script: Inspection | None = None) -> Migrated:
@@ -80,26 +89,38 @@ class _Writer:
         self.order.append(key)
 
     def written(self, value: object, key: Key) -> str:
-        if value == MISSING:
-            raise NotPlainError(f"must be given ({MISSING})")
-        match = self.matched.get(key)
-        reading = core(match.reading) if isinstance(match, Parameter) else ("any",)
-        text = _value_text(value, key, self.name_of)
-        if reading[0] == "tuple" and isinstance(value, list):
+        return _value_text(value, key, self.name_of)
+
+    def type_of(self, key: Key) -> str:
+        """``tuple`` or ``float`` if the script's type is not the one of the value at *key*."""
+        match, value = self.matched.get(key), self.leaves[key].value
+        wanted = core(match.reading)[0] if isinstance(match, Parameter) else "any"
+        is_other = (wanted, type(value)) in (("tuple", list), ("float", int))
+        return wanted if is_other and value != MISSING else ""
+
+    def typed(self, key: Key, name: str) -> str:
+        """The value at *key* as the script wants it; *name* has it as the file does, if given."""
+        text, kind = self.texts[key], self.type_of(key)
+        if not (kind and text):
+            return name or text
+        if name:
+            return f"{kind}({name})"
+        value = self.leaves[key].value
+        if isinstance(value, list):
             return f"({text[1:-1]}{',' * (len(value) == 1)})"
-        if reading[0] == "float" and type(value) is int:
-            return repr(float(value))
-        return text
+        return f"{text}.0"
 
     def name_of(self, path: Key, reader: Key) -> str:
         """The name, or the dict, that the value at *reader* uses for the one at *path*."""
-        node = self.find(path)
+        path, node = self.find(path)
         if isinstance(node, Branch):
             return self.branch_text(node, path)
         self.work_out(path)
         if not self.texts[path]:
             raise NotPlainError(f"it reads {'.'.join(path)}")
         if path in self.axes:
+            while reader not in self.leaves and len(reader) > 1:
+                reader = reader[:-1]  # an entry of a list
             where = self.leaves.get(reader, node)
             self.leave(where, f"{'.'.join(reader)}: does not follow the sweep of {'.'.join(path)}")
         target = self.target(path)
@@ -124,18 +145,26 @@ class _Writer:
         return f"{{{', '.join(pairs)}}}"
 
     def is_helper_only(self, path: Key) -> bool:
-        """Whether it has no line in force: the script has no such parameter, or it is swept."""
-        return isinstance(self.matched.get(path), str) or path in self.axes
+        """Whether no line in force has it as the file does: the script has no such parameter, or
+        one of another type; or it is swept.
+        """
+        is_missing = isinstance(self.matched.get(path), str)
+        return is_missing or path in self.axes or self.type_of(path) != ""
 
-    def find(self, path: Key) -> Branch | Leaf:
+    def find(self, path: Key, depth: int = 0) -> tuple[Key, Branch | Leaf]:
+        """What stands at *path*, and its own path: a mapping above may be a reference itself."""
         node: Branch | Leaf = self.tree
-        for step in path:
+        for index, step in enumerate(path):
+            read = _WHOLE.fullmatch(str(node.value)) if isinstance(node, Leaf) else None
+            if read and depth < _DEEPEST:
+                place = _absolute(read[1].strip(), path[:index])
+                return self.find((*place, *path[index:]), depth + 1)
             if not isinstance(node, Branch) or step not in node.items:
                 raise NotPlainError(f"${{{'.'.join(path)}}} is not in the config")
             node = node.items[step]
         if isinstance(node, Leaf) and path not in self.leaves:
             raise NotPlainError(f"${{{'.'.join(path)}}} is part of another value")
-        return node
+        return path, node
 
     def free_name(self, path: Key) -> str:
         name = "_" + "_".join("".join(c if c.isalnum() else "_" for c in step) for step in path)
@@ -149,15 +178,15 @@ class _Writer:
 
     def lines(self, key: Key) -> list[ConfigLine]:
         """The lines for *key*; first a name of the config's own, if other values read it."""
-        leaf, text = self.leaves[key], self.texts[key]
+        leaf = self.leaves[key]
         if key[-1] in (_OBJECT, *_ABOUT_OBJECTS):
             return self.object_line(key, leaf)
         name = self.private.get(key, "")
-        helper = [ConfigLine(name, text, help=leaf.help, is_helper=True)] if name else []
+        helper = [ConfigLine(name, self.texts[key], help=leaf.help, is_helper=True)] if name else []
         match = self.matched.get(key, "")
         if name and match and isinstance(match, str):
             return helper
-        shown = name or text or _in_quotes(leaf.value)
+        shown = self.typed(key, name) or _in_quotes(leaf.value)
         reason = self.reason(key, leaf, match)
         return [*helper, ConfigLine(self.target(key), shown, reason, "" if name else leaf.help)]
 
@@ -305,12 +334,15 @@ def _split_text(text: str) -> Iterator[str | _Reference]:
     """The plain parts and references of *text*; raises NotPlainError for an open bracket."""
     place = 0
     while (start := text.find("${", place)) >= 0:
-        if text[:start].endswith("\\"):
-            yield text[place : start - 1] + "${"
+        plain = text[place:start].rstrip("\\")
+        slashes = start - place - len(plain)
+        plain += "\\" * (slashes // 2)  # as in OmegaConf: two before a bracket stand for one
+        if slashes % 2:
+            yield plain + "${"
             place = start + 2
             continue
-        if start > place:
-            yield text[place:start]
+        if plain:
+            yield plain
         end = _closing(text, start + 2)
         yield _Reference(text[start + 2 : end].strip())
         place = end + 1
@@ -332,10 +364,16 @@ def _value_text(value: object, here: tuple[str, ...], name_of: _NameOf) -> str:
     if isinstance(value, str) and "${" in value:
         return _interpolated(list(_split_text(value)), here, name_of)
     if isinstance(value, list):
-        return f"[{', '.join(_value_text(one, here, name_of) for one in value)}]"
+        texts = [_value_text(one, (*here, str(n)), name_of) for n, one in enumerate(value)]
+        return f"[{', '.join(texts)}]"
     if isinstance(value, dict):
-        pairs = [f"{literal(k)}: {_value_text(one, here, name_of)}" for k, one in value.items()]
+        pairs = [
+            f"{literal(key)}: {_value_text(one, (*here, str(key)), name_of)}"
+            for key, one in value.items()
+        ]
         return f"{{{', '.join(pairs)}}}"
+    if value == MISSING:
+        raise NotPlainError(f"must be given ({MISSING})")
     try:
         return _in_quotes(value)
     except LiteralError as error:
@@ -389,9 +427,19 @@ def _environment_text(name: str, argument: str, inner: str) -> str:
     if not comma:
         return f"os.environ[{_in_quotes(variable.strip())}]"
     default = default.strip()
-    is_null = default in ("null", "None")
-    text = "None" if is_null else _in_quotes(default.strip("'\""))
+    text = "None" if default.lower() == "null" else _in_quotes(_default_text(default))
     return f"os.environ.get({_in_quotes(variable.strip())}, {text})"
+
+
+def _default_text(text: str) -> str:
+    """The text that OmegaConf gives for a default: ``0.1`` for ``0.10``."""
+    if text[:1] in ("'", '"'):
+        return text.strip(text[0])
+    if text.lower() in ("true", "false"):
+        return text.capitalize()
+    if _INTEGER.fullmatch(text):
+        return str(int(text))
+    return str(float(text)) if _NUMBER.fullmatch(text) else text
 
 
 def _absolute(text: str, here: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kohaku_ast.config.hydra_config import ask_hydra
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.migrate.migration import NotCarriedOver
 from kohaku_ast.transform.find.source import decode, read_bytes
@@ -16,7 +17,7 @@ MISSING = "???"
 """Hydra's mark for a value that must be given."""
 
 _FLOAT = re.compile(r"[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+|[-+]?\.\d[\d_]*([eE][-+]?\d+)?")
-_PACKAGE = re.compile(r"#\s*@package\s+(\S+)")
+_PACKAGE = re.compile(r"\s*#\s*@package\s")
 _ENDS = (".yaml", ".yml")
 _PLAIN = ("bool", "int", "float", "null")
 
@@ -51,12 +52,14 @@ class Branch:
                 self.items[name] = node
 
     def leaves(self, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Leaf]]:
-        """Every value with its path, in order."""
+        """Every value with its path, in order; an empty mapping is one."""
         for name, node in self.items.items():
-            if isinstance(node, Branch):
+            if isinstance(node, Leaf):
+                yield (*path, name), node
+            elif node.items:
                 yield from node.leaves((*path, name))
             else:
-                yield (*path, name), node
+                yield (*path, name), Leaf({}, node.file, node.line)
 
     def plain(self) -> dict[str, object]:
         """The mapping as a dict."""
@@ -107,6 +110,10 @@ class _Reader:
             return Leaf(self.value(node), self.path, line, self.comment(key, node))
         self.refuse_twice(node)
         self.loader.flatten_mapping(node)
+        if key is not node and any(
+            inner.tag.endswith((":int", ":float")) for inner, _ in node.value
+        ):
+            return Leaf(self.value(node), self.path, line)  # a number is the name of nothing
         # A key is a name: `on:` is no truth value.
         items = {str(inner.value): self.node(inner, value) for inner, value in node.value}
         return Branch(self.path, line, items)
@@ -150,70 +157,94 @@ class _Reader:
 
 
 def compose(path: str) -> tuple[Branch, list[NotCarriedOver]]:
-    """The config at *path* with the files of its defaults list, and what was left out."""
-    composer = _Composer(os.path.dirname(path))
-    return composer.file(path, "", ()), composer.not_carried_over
+    """The config at *path* with the files of its defaults list, and what was left out.
+
+    Hydra composes the values; the files as they are read here have the lines and comments. Raises
+    ConfigError if Hydra cannot compose them, or is not installed.
+    """
+    top = _read_yaml(path)
+    entries, _ = _defaults(top)
+    if not entries and not _PACKAGE.match(decode(read_bytes(path), path).text):
+        return top, []
+    found = ask_hydra(path, os.path.abspath(path), files=True)
+    if "failure" in found:
+        raise ConfigError(f"{path}: {found['failure']['text']}")
+    composer = _Composer(path, found)
+    return composer.tree(), composer.not_carried_over
 
 
 class _Composer:
-    """Follows defaults lists; *folder* is the root of all groups."""
+    """Puts the lines and comments of the files beside the values that Hydra *found*."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, path: str, found: Mapping[str, Any]) -> None:
+        self.path, self.found = path, found
         self.not_carried_over: list[NotCarriedOver] = []
-        self.open: list[str] = []
 
-    def file(self, path: str, group: str, package: tuple[str, ...]) -> Branch:
-        """The tree of the file at *path* of *group*, with its values below *package*."""
-        own = _read_yaml(path)
-        package = _header(path, package)
-        made = Branch(path, 1)
-        self.open.append(path)
-        listed, line = _defaults(own)
-        for part in [*listed, *([] if "_self_" in listed else ["_self_"])]:
-            if part == "_self_":
-                made.merge(_below(own, package))
-            else:
-                for inner in self.entry(part, path, line, group, package):
-                    made.merge(inner)
-        self.open.pop()
+    def tree(self) -> Branch:
+        """The values, and the settings of Hydra itself as they are in the files."""
+        whole = Branch(self.path, 1)
+        for name, _, package, file in self.found["listed"]:
+            if file:
+                own = _read_yaml(self.shown(name, file))
+                self.leave_entries(own, os.path.dirname(name))
+                whole.merge(_below(own, _steps(package)))
+        made = _placed(self.found["values"], whole, is_top=True)
+        assert isinstance(made, Branch)
+        for name, _, package, _ in self.found["listed"]:
+            if name in self.found["unfound"]:
+                _drop_empty(made, _steps(package))
+        made.items |= {name: one for name, one in whole.items.items() if name == "hydra"}
         return made
 
-    def entry(
-        self, entry: object, path: str, line: int, group: str, package: tuple[str, ...]
-    ) -> Iterator[Branch]:
-        """The trees of the files of one *entry* in the defaults list of *path*."""
-        name, options = next(iter(entry.items())) if isinstance(entry, dict) else ("", entry)
-        words = str(name).split()
-        if "override" in words or str(name).startswith("hydra/"):
-            self.not_carried_over.append(
-                NotCarriedOver(path, line, f"defaults: {_shown(name, options)}")
-            )
-            return
-        is_optional = "optional" in words
-        key, _, own_package = (words[-1] if words else "").partition("@")
-        inner = os.path.join(group, key) if not key.startswith("/") else key.lstrip("/")
-        place = _place(own_package, package, key.strip("/"))
-        for option in options if isinstance(options, list) else [options]:
-            if option is None:
-                continue
-            found = self.find(inner, str(option))
-            if found and found not in self.open:
-                below = os.path.dirname(os.path.relpath(found, self.folder or "."))
-                yield self.file(found, below, place)
-            elif not is_optional or found:
-                why = "it refers to itself" if found else "no such file"
-                text = f"defaults: {_shown(name, option)}: {why}"
-                self.not_carried_over.append(NotCarriedOver(path, line, text))
+    def shown(self, name: str, file: str) -> str:
+        """The path of the config *name* as the user would write it, else *file*."""
+        base = name if name.endswith(_ENDS[0]) else name + _ENDS[0]
+        path = os.path.join(os.path.dirname(self.path), base)
+        return path if os.path.isfile(path) else file
 
-    def find(self, group: str, option: str) -> str:
-        """The file of *option*; empty if there is none, or its name is known only at run time."""
-        if option == MISSING or "${" in option:
+    def leave_entries(self, own: Branch, folder: str) -> None:
+        """Take the defaults list out of *own*, a file in *folder*, and report what it has for Hydra
+        itself, and what no file was found for.
+        """
+        entries, line = _defaults(own)
+        for entry in entries:
+            key, options = next(iter(entry.items())) if isinstance(entry, dict) else ("", entry)
+            for option in options if isinstance(options, list) else [options]:
+                why = self.why_left(str(key), option, folder)
+                if why is not None:
+                    shown = f"{key}: {option}" if key else str(option)
+                    self.not_carried_over.append(
+                        NotCarriedOver(own.file, line, f"defaults: {shown}{why}")
+                    )
+
+    def why_left(self, key: str, option: object, folder: str) -> str | None:
+        """Why the values of *option* are not there; None if they are."""
+        words = key.split()
+        written = (words[-1] if words else "").partition("@")[0]
+        group = written[1:] if written.startswith("/") else f"{folder}/{written}".strip("/")
+        if group.startswith("hydra/"):
             return ""
-        base = option.lstrip("/") if option.startswith("/") else os.path.join(group, option)
-        stem = os.path.join(self.folder, base)
-        names = [stem, *(stem + end for end in _ENDS)]
-        return next((one for one in names if os.path.isfile(one)), "")
+        chosen = {one for k, one in self.found["choices"].items() if k.partition("@")[0] == group}
+        if option == MISSING:
+            return ": must be given" if MISSING in chosen else None
+        path = str(option).partition("@")[0] if not key else str(option)
+        full = path[1:] if path.startswith("/") else f"{group}/{path}".lstrip("/")
+        is_absent = full in self.found["unfound"] and "optional" not in words
+        return ": no such file" if is_absent else None
+
+
+def _placed(value: object, place: Branch | Leaf, *, is_top: bool = False) -> Branch | Leaf:
+    """*value* at the line and with the comment of *place*."""
+    if not isinstance(value, dict) or (
+        not is_top and not all(isinstance(key, str) for key in value)
+    ):
+        return Leaf(value, place.file, place.line, place.help if isinstance(place, Leaf) else "")
+    inner = place.items if isinstance(place, Branch) else {}
+    other = Branch(place.file, place.line)
+    made = Branch(place.file, place.line)
+    for key, one in value.items():
+        made.items[str(key)] = _placed(one, inner.get(str(key), other))
+    return made
 
 
 def _defaults(own: Branch) -> tuple[list[object], int]:
@@ -225,31 +256,23 @@ def _defaults(own: Branch) -> tuple[list[object], int]:
     return entries.value, entries.line
 
 
-def _shown(name: object, option: object) -> str:
-    return f"{name}: {option}" if name else str(option)
-
-
-def _header(path: str, package: tuple[str, ...]) -> tuple[str, ...]:
-    """The package named by ``# @package`` at the top of the file, else *package*."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        found = _PACKAGE.match(file.readline())
-    if found is None or found[1] == "_group_":
-        return package
-    return () if found[1] == "_global_" else tuple(found[1].split("."))
-
-
-def _place(written: str, package: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """The package for the values of a file of group *key*; *written* is the text after ``@``."""
-    if not written or written == "_group_":
-        return (*package, *filter(None, key.split("/")))
-    if written == "_here_":
-        return package
-    rest = written.removeprefix("_global_")
-    start = () if rest != written else package
-    return (*start, *filter(None, rest.split(".")))
-
-
 def _below(own: Branch, package: tuple[str, ...]) -> Branch:
     for name in reversed(package):
         own = Branch(own.file, own.line, {name: own})
     return own
+
+
+def _steps(package: str) -> tuple[str, ...]:
+    return tuple(filter(None, package.split(".")))
+
+
+def _drop_empty(tree: Branch, path: tuple[str, ...]) -> None:
+    """Take the mapping at *path* out of *tree* if it is empty, as one of no file is."""
+    node: Branch | Leaf | None = tree
+    for step in path[:-1]:
+        node = node.items.get(step) if isinstance(node, Branch) else None
+    if path and isinstance(node, Branch):
+        last = node.items.get(path[-1])
+        if isinstance(last, Branch) and not last.items:
+            del node.items[path[-1]]
+            _drop_empty(tree, path[:-1])

@@ -23,7 +23,7 @@ from kohaku_ast.transform.program.load import load_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from types import CodeType
     from typing import TypeAlias
 
@@ -108,6 +108,9 @@ class Binder:
         self.overrides, self.added = self._marked(overrides), added
         self.split, self.capture = split, capture
         self.programs = Programs(launch)
+        #: Those of some targets that another script of the flow has, and this one lacks: an option
+        #: of a group may bring them.
+        self.elsewhere: Callable[[Sequence[str]], Collection[str]] | None = None
 
     def bind(self, config: Config | None = None) -> Bound:
         """Find the parameter of every override; nothing has run yet.
@@ -166,6 +169,7 @@ class Binder:
             choice = chosen(base, overrides)
             overrides = self.all_overrides(choice) if choice else overrides
         overrides = spread_tables(self._marked(overrides), self.launch)
+        self._mark_foreign(overrides)
         self._prepare(make_request(overrides, entrypoint=self.entrypoint), overrides)
 
     def all_overrides(self, config: Config | None) -> list[Override]:
@@ -185,7 +189,18 @@ class Binder:
         """The same, and all overrides, without those that were for Hydra."""
         from kohaku_ast.runner.composed_overrides import settled_overrides
 
-        return settled_overrides(config, self.overrides, self.launch, self.as_is, self.full_targets)
+        config, overrides = settled_overrides(
+            config, self.overrides, self.launch, self.as_is, self.full_targets
+        )
+        self._mark_foreign(overrides)
+        return config, overrides
+
+    def _mark_foreign(self, overrides: Sequence[Override]) -> None:
+        """Mark those that are for another script of the flow as optional."""
+        if self.elsewhere:
+            foreign = self.elsewhere([one.target for one in overrides if not one.optional])
+            for one in overrides:
+                one.optional = one.optional or one.target in foreign
 
     def _marked(self, overrides: Sequence[Override]) -> list[Override]:
         """*overrides*, each marked as unchecked if all are."""

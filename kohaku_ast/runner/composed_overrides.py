@@ -37,11 +37,15 @@ def settled_overrides(
     return found.config, [one for one in overrides if not _is_in(one.target, whole, found.applied)]
 
 
+def is_choice(config: Config, target: str) -> bool:
+    """Whether ``target=option`` chooses an option of a group in a file of Hydra in *config*."""
+    composed = config.composed
+    return any(one.is_group(target) for one in composed) or (bool(composed) and is_word(target))
+
+
 def chosen(base: Config, overrides: Sequence[Override]) -> Config | None:
     """*base* with *overrides* over it; None if none of them chooses an option of a group."""
-    if not any(
-        c.is_group(one.target) or is_word(one.target) for c in base.composed for one in overrides
-    ):
+    if not any(is_choice(base, one.target) for one in overrides):
         return None
     origins = {one.target: one.origin for one in overrides}
     return base | Config({one.target: one.value for one in overrides}, origins=origins)

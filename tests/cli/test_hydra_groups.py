@@ -93,3 +93,99 @@ def test_arguments_of_the_call_refer_to_no_key(folder: Path, line: str) -> None:
     done = run_kogine(folder, "run", "train.py", *CONFIG, "db=mysql")
     assert (done.status, done.stdout) == (2, "")
     assert f"conf/config.yaml: {line.partition(':')[0]} cannot refer to other keys" in done.stderr
+
+
+EDITS = """\
+import pathlib
+for name in ("conf/db/mysql", "conf/db/postgres", "conf/config", "conf/more/a", "conf/db/new"):
+    path = pathlib.Path(f"{name}.yaml")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("host: edited\\n")
+"""
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_all_runs_see_the_files_as_they_were_at_the_start(folder: Path, mode: str) -> None:
+    """Also files that only a later option brings, and those of a group that a word adds."""
+    (folder / "conf/db/postgres.yaml").write_text("defaults:\n  - /more@_here_: a\n  - _self_\n")
+    (folder / "conf/more").mkdir()
+    (folder / "conf/more/a.yaml").write_text("host: more\n")
+    (folder / "train.py").write_text(f"extra = {{}}\n{SCRIPT}print(extra['host'])\n{EDITS}")
+    words = ("+more@extra=a", "--sweep", "db=mysql,postgres", "--sweep", "seed=3,4")
+    done = run_kogine(folder, "run", "train.py", *CONFIG, *words, "--mode", mode, "--workers", "1")
+    assert done.stdout == "".join(
+        f"j://{host} {seed} {host}\nmore\n" for host in ("my", "more") for seed in (3, 4)
+    )
+    assert (folder / "conf/more/a.yaml").read_text() == "host: edited\n"
+
+
+def test_an_option_that_a_run_adds_is_none_of_the_flow(folder: Path) -> None:
+    (folder / "train.py").write_text(SCRIPT + EDITS)
+    (folder / "cfg.py").write_text(
+        "from kohaku_ast import Config\n"
+        "base = Config.from_file('conf/config.yaml')\n"
+        "def config_gen():\n    for one in ('mysql', 'new'):\n        yield base | Config(db=one)\n"
+    )
+    done = run_kogine(folder, "run", "train.py", "--config", "cfg.py", "--mode", "inline")
+    assert done.stdout == "j://my 1 my\n"
+    assert "no 'new': choose one of mysql, postgres" in done.stderr
+
+
+class TestSeveralScripts:
+    """Each script gets what it would get by itself, of the values whose targets it has."""
+
+    @pytest.fixture(autouse=True)
+    def _scripts(self, folder: Path) -> None:
+        (folder / "conf/db/mysql.yaml").write_text("host: my\nonly: 1\n")
+        (folder / "conf/opt").mkdir()
+        (folder / "conf/opt/sgd.yaml").write_text("# @package _global_\nlr: 0.5\nnesterov: 1\n")
+        (folder / "conf/opt/adam.yaml").write_text("# @package _global_\nlr: 0.25\n")
+        with (folder / "conf/config.yaml").open("a") as file:
+            file.write("lr: 0.125\n")
+        (folder / "url.py").write_text("url = ''\nprint('url', url)\n")
+        (folder / "lr.py").write_text("lr = 0.1\nnesterov = 0\nprint('lr', lr, nesterov)\n")
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            pytest.param([], "j://pg 1 pg\nurl j://pg\nlr 0.125 0\n", id="no words"),
+            pytest.param(["db=mysql"], "j://my 1 my\nurl j://my\nlr 0.125 0\n", id="an option"),
+            pytest.param(["db.host=x"], "j://x 1 x\nurl j://x\nlr 0.125 0\n", id="a value"),
+            pytest.param(["+opt=sgd", "seed=2"], "j://pg 2 pg\nurl j://pg\nlr 0.5 1\n", id="a group added, with a target of one script"),
+            pytest.param(["--sweep", "db=mysql,postgres"], "j://my 1 my\nj://pg 1 pg\nurl j://my\nurl j://pg\nlr 0.125 0\n", id="a sweep over options"),
+            pytest.param(["--sweep", "db.host=x,y"], "j://x 1 x\nj://y 1 y\nurl j://x\nurl j://y\nlr 0.125 0\n", id="a sweep over a value that another reads"),
+            pytest.param(["--sweep", "lr=1,2"], "j://pg 1 pg\nurl j://pg\nlr 1.0 0\nlr 2.0 0\n", id="a sweep of one script"),
+            pytest.param(["--sweep", "+opt=sgd,adam"], "j://pg 1 pg\nurl j://pg\nlr 0.5 1\nlr 0.25 0\n", id="a sweep over a group added"),
+        ],
+    )  # fmt: skip
+    def test_they_get_their_own(self, folder: Path, words: list[str], expected: str) -> None:
+        scripts = ("train.py", "url.py", "lr.py")
+        done = run_kogine(folder, "workflow", "sequential", *scripts, *CONFIG, *words)
+        assert (done.status, done.stdout) == (0, expected), done.stderr
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            pytest.param(["db=mysq"], "no 'mysq': choose one of mysql, postgres", id="an option"),
+            pytest.param(["dbb=mysql"], "no parameter 'dbb'. Did you mean 'db'", id="a group"),
+            pytest.param(["--sweep", "db=mysql,oracl"], "no 'oracl': choose", id="in a sweep"),
+            pytest.param(["+opt=sgd,adam"], "--sweep +opt=sgd,adam", id="several options"),
+        ],
+    )
+    def test_a_mistake_runs_nothing(self, folder: Path, words: list[str], message: str) -> None:
+        scripts = ("train.py", "url.py", "lr.py")
+        done = run_kogine(folder, "workflow", "parallel", *scripts, *CONFIG, *words)
+        assert (done.status, done.stdout) == (2, "")
+        assert message in done.stderr
+
+    def test_a_config_that_waits_for_outcomes_leaves_the_files_as_they_were(
+        self, folder: Path
+    ) -> None:
+        (folder / "train.py").write_text(SCRIPT + EDITS)
+        (folder / "cfg.py").write_text(
+            "from kohaku_ast import Config\n"
+            "def config_gen(previous):\n    return Config(seed=5 + len(previous))\n"
+        )
+        files = (*CONFIG, "--config", "cfg.py")
+        done = run_kogine(folder, "workflow", "sequential", "train.py", "url.py", "lr.py", *files)
+        assert done.stdout == "j://pg 5 pg\nurl j://pg\nlr 0.125 0\n", done.stderr
