@@ -22,7 +22,7 @@ from kogine.options import (
     output_options,
 )
 from kogine.report import Output
-from kogine.script_command import ScriptCommand
+from kogine.script_command import ScriptCommand, is_assignment
 
 from kohaku_ast.errors import UsageError
 
@@ -50,13 +50,15 @@ config = Group(
 class _FilesCommand(Command):
     """A command with files as operands; the error for a wrong number of them has the usage."""
 
-    def __init__(self, *args: Any, least: int = 1, most: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, least: int = 1, most: int = 1, takes_values: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.least, self.most = least, most
+        self.least, self.most, self.takes_values = least, most, takes_values
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        count = len(ctx.params["files"])
+        count = sum(not self.takes_values or not is_assignment(one) for one in ctx.params["files"])
         if not (self.least <= count <= self.most or ctx.resilient_parsing):
             what = {0: "no file given", 1: "one file given"}.get(count, f"{count} files given")
             raise UsageError(f"{what}: {ctx.command_path} {self.usage}")
@@ -65,9 +67,14 @@ class _FilesCommand(Command):
 
 @click.command(
     cls=_FilesCommand,
-    usage="CONFIG ...",
+    usage="CONFIG ... [TARGET=VALUE ...]",
     most=100,
-    examples=("kogine config show cfg.py", "kogine config show base.yaml cfg.py --script train.py"),
+    takes_values=True,
+    examples=(
+        "kogine config show cfg.py",
+        "kogine config show base.yaml cfg.py --script train.py",
+        "kogine config show conf/config.yaml db=mysql",
+    ),
 )
 @click.argument("files", type=ConfigFile(), nargs=-1)
 @option(

@@ -20,7 +20,7 @@ from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import KogineError, UnknownTarget, visible
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import find_launch, split_function
-from kohaku_ast.runner.overrides import Override, of_config, spread_tables
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.transform.find.targets import Targets, module_parameter
@@ -152,10 +152,11 @@ class Fitter:
     def fits(self, config: Config) -> list[Fit]:
         """A Fit for each override of *config*, in order; then one for a problem of all together."""
         try:
+            overrides = self.binder.all_overrides(config)
             config = self.binder.settled(config)
         except KogineError as error:
             return [_wrong(Fit("", "", self.configs, ""), error)]
-        found = [self.fit(one) for one in spread_tables(of_config(config), self.launch)]
+        found = [self.fit(one) for one in overrides]
         return [*found, *self.whole(config, {one.target for one in found if one.problem})]
 
     def fit(self, one: Override) -> Fit:

@@ -1,10 +1,14 @@
-"""``kogine config show`` and ``diff``: the values of a config, and the differences of two."""
+"""``kogine config show`` and ``diff``: the values of a config, and the differences of two.
+
+A file of Hydra is shown as it is composed for the options and values of each run.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kogine.config_check import (
@@ -18,12 +22,13 @@ from kogine.config_check import (
     shown,
 )
 from kogine.report import printing
-from kogine.script_command import load_configs
+from kogine.script_command import is_assignment, load_configs, split_override
 
-from kohaku_ast.config.cells import native
+from kohaku_ast.config.cells import CellText, native
 from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.display.text import Row, group_rows, print_table
-from kohaku_ast.errors import ConfigError, visible
+from kohaku_ast.errors import ConfigError, UsageError, did_you_mean, visible
+from kohaku_ast.runner.composed_overrides import is_choice
 from kohaku_ast.runner.script import one_line
 
 if TYPE_CHECKING:
@@ -33,16 +38,69 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 
 
-def start_show(files: Sequence[str], script: str, most: int, is_json: bool) -> Callable[[], int]:
-    """Load the config; the result prints it, and gives 1 if it does not fit the *script*. Raises
-    SyntaxError.
+def start_show(words: Sequence[str], script: str, most: int, is_json: bool) -> Callable[[], int]:
+    """Load the config of the files in *words*, with the values TARGET=VALUE among them over it; the
+    result prints it, and gives 1 if it does not fit the *script*. Raises SyntaxError.
     """
+    typed = [word for word in words if is_assignment(word)]
+    files = [word for word in words if word not in typed]
     found = load_configs(files) or Config()
-    refuse_uncomposed(found if isinstance(found, Config) else found.base)
-    fits = _fits(files, script, found)
+    base = found if isinstance(found, Config) else found.base
+    fitter = Fitter(script, ", ".join(files)) if script else None
+    if typed:
+        found |= _typed_values(typed, base, files, fitter)
+    if isinstance(found, Config):
+        _settled(found)  # raises for a file that cannot be composed
+    elif not found.base.composed or not found.targets:
+        refuse_uncomposed(found.base)
+    fits = [fitter.fits(config) for config in first_runs(found, MOST)] if fitter else []
     if is_json:
         return lambda: _print_json(files, found, fits, most)
     return lambda: _print_tables(found, fits, most)
+
+
+def _typed_values(
+    words: Sequence[str], base: Config, files: Sequence[str], fitter: Fitter | None
+) -> Config:
+    """The values of *words*; raises UsageError for one that *base*, of *files*, does not have, and
+    UnknownTarget if the script of *fitter* has none, either.
+    """
+    pairs = dict(split_override(word if "=" in word else f"{word}=") for word in words)
+    keys = {key for name, value in base.globals_dict.items() for key in _keys(name, value)}
+    keys |= {key for one in base.composed for key in one.all_keys()}
+    groups = {group for one in base.composed for group in (*(one.choices or ()), *one.lists)}
+    for target in pairs:
+        if target in keys or is_choice(base, target):
+            continue
+        if fitter is None or target[:1] in ("+", "~"):
+            what = "neither a key nor a group" if groups else "no key"
+            raise UsageError(
+                f"{target}=...: {target!r} is {what} of {', '.join(files)}."
+                f"{did_you_mean(target, [*groups, *keys])} (With --script, targets of the script "
+                "can be given, too.)"
+            )
+        fitter.find(target)
+    return Config(
+        {target: CellText(text) for target, text in pairs.items()},
+        origins=dict.fromkeys(pairs, "command line"),
+    )
+
+
+def _keys(name: str, value: object) -> Iterator[str]:
+    """``db`` and ``db.host`` of *value*, which *name* has."""
+    yield name
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _keys(f"{name}.{key}", one)
+
+
+def _settled(config: Config) -> Config:
+    """*config* with its files of Hydra composed for the options and values in it."""
+    if not config.composed:
+        return config
+    from kohaku_ast.config.hydra_config import settle
+
+    return settle(config, is_whole=False).config
 
 
 def refuse_uncomposed(config: Config) -> None:
@@ -52,25 +110,17 @@ def refuse_uncomposed(config: Config) -> None:
             raise ConfigError(one.failure)
 
 
-def _fits(files: Sequence[str], script: str, found: Config | Sweep) -> list[list[Fit]]:
-    """How each run fits the script; empty without one."""
-    if not script:
-        return []
-    fitter = Fitter(script, ", ".join(files))
-    return [fitter.fits(config) for config in first_runs(found, MOST)]
-
-
 @printing
 def _print_json(
     names: Sequence[str], found: Config | Sweep, fits: list[list[Fit]], most: int
 ) -> int:
     document: dict[str, object] = {"version": JSON_VERSION, "configs": [*names]}
     if isinstance(found, Config):
-        document |= config_json(found)
+        document |= config_json(_settled(found))
         if fits:
             document["fits"] = [fit_json(one) for one in fits[0]]
     else:
-        document |= sweep_json(found, list(first_runs(found, most)))
+        document |= sweep_json(found, list(first_runs(found, most)), _settled)
         if fits:
             document["problems"] = problems_of(fits)
     print(json.dumps(document, indent=2))
@@ -85,7 +135,7 @@ def _status(fits: list[list[Fit]]) -> int:
 def _print_tables(found: Config | Sweep, fits: list[list[Fit]], most: int) -> int:
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     if isinstance(found, Config):
-        _print_config(found, fits[0] if fits else [])
+        _print_config(_settled(found), fits[0] if fits else [])
     else:
         _print_sweep(found, most)
     for line in problems_of(fits):
@@ -147,13 +197,26 @@ def _count(sweep: Sweep) -> str:
 
 def _print_runs(runs: list[Config]) -> None:
     varied = tuple(dict.fromkeys(name for run in runs for name in run.varied))
-    fixed = [row for row in config_rows(runs[0]) if row[0] or row[1][0] not in varied]
+    fixed = [row for row in config_rows(_shared(runs)) if row[0] or row[1][0] not in varied]
     print()
     rows = [_run_row(number, run, varied) for number, run in enumerate(runs, 1)]
     print_table(("run", *varied), group_rows([("", row) for row in rows]), sys.stdout)
     if fixed:
         print("\nin every run:")
         print_table(("target", "value", "from"), group_rows(fixed), sys.stdout)
+
+
+def _shared(runs: list[Config]) -> Config:
+    """The first of *runs* without the values that Hydra composes otherwise for another."""
+    if not runs[0].composed:
+        return runs[0]
+    first, *others = [_settled(run) for run in runs]
+    values = {
+        name: value
+        for name, value in first.globals_dict.items()
+        if all(same(value, one.globals_dict.get(name)) for one in others)
+    }
+    return replace(first, globals_dict=values)
 
 
 def _run_row(number: int, run: Config, varied: tuple[str, ...]) -> Row:
@@ -177,8 +240,10 @@ def config_json(config: Config) -> dict[str, object]:
     }
 
 
-def sweep_json(sweep: Sweep, runs: list[Config]) -> dict[str, object]:
-    """The axes of *sweep*, how many runs it has, and the first of them."""
+def sweep_json(
+    sweep: Sweep, runs: list[Config], settled: Callable[[Config], Config] = lambda config: config
+) -> dict[str, object]:
+    """The axes of *sweep*, how many runs it has, and the first of them, each as *settled*."""
     return {
         "axes": [
             {
@@ -190,7 +255,7 @@ def sweep_json(sweep: Sweep, runs: list[Config]) -> dict[str, object]:
             for axis in sweep.axes
         ],
         "size": sweep.size,
-        "runs": [{"label": run.label, **config_json(run)} for run in runs],
+        "runs": [{"label": run.label, **config_json(settled(run))} for run in runs],
     }
 
 

@@ -82,6 +82,13 @@ def split_override(word: str) -> tuple[str, str]:
     raise UsageError(f"{word!r} is not TARGET=VALUE")
 
 
+def is_assignment(word: str) -> bool:
+    """Whether *word* of a command that takes files is TARGET=VALUE, or Hydra's ``~db``."""
+    import os  # a run without options does without
+
+    return ("=" in word or word.startswith("~")) and not os.path.exists(word)
+
+
 def typed_override(word: str, *, as_is: bool = False) -> Override:
     """The Override that a user typed as TARGET=VALUE; raises UsageError for another *word*."""
     from kohaku_ast.runner.overrides import COMMAND_LINE, Override  # a plain run does without

@@ -262,10 +262,13 @@ def is_word(target: str) -> bool:
     return target[:1] in ("+", "~")
 
 
-def settle(config: Config, typed: Sequence[Given], job: str) -> Settled:
+def settle(
+    config: Config, typed: Sequence[Given] = (), job: str = "", *, is_whole: bool = True
+) -> Settled:
     """*config* with its files of Hydra composed for the values in it, and *typed* over them.
 
-    *job* is the name of the script. Raises ConfigError for what has no value.
+    *job* is the name of the script. Raises ConfigError for what has no value; without *is_whole*,
+    it has its text in the file.
     """
     used: set[str] = set()
     applied: dict[str, str] = {}
@@ -277,7 +280,7 @@ def settle(config: Config, typed: Sequence[Given], job: str) -> Settled:
         if made.failure:
             raise ConfigError(made.failure)
         problem = made.problem()
-        if problem:
+        if problem and is_whole:
             raise problem
         config = _replaced(config, one, made)
         used |= {given.target for given in choices}

@@ -84,6 +84,19 @@ FILES = {
             """,
             id="several files, later ones win",
         ),
+        pytest.param(
+            ["cfg.py", "lr=0.25", "Args.depth=9"],
+            """
+            target      value  from
+            lr          0.25   command line
+            bs          bs     cfg.py:4
+            Args.depth  9      command line
+
+            # kwargs
+            epochs      2
+            """,
+            id="with values over it",
+        ),
         pytest.param(["empty.py"], "empty: it changes nothing\n", id="an empty one"),
         pytest.param(
             ["sweep.py", "-n", "3"],

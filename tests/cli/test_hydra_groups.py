@@ -189,3 +189,63 @@ class TestSeveralScripts:
         files = (*CONFIG, "--config", "cfg.py")
         done = run_kogine(folder, "workflow", "sequential", "train.py", "url.py", "lr.py", *files)
         assert done.stdout == "j://pg 5 pg\nurl j://pg\nlr 0.125 0\n", done.stderr
+
+
+class TestShow:
+    """``kogine config show`` prints the values that a run with the same words has."""
+
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [
+            pytest.param([], {"db": {"host": "pg"}, "seed": 1, "url": "j://pg"}, id="no words"),
+            pytest.param(["db=mysql"], {"db": {"host": "my"}, "seed": 1, "url": "j://my"}, id="an option"),
+            pytest.param(["db.host=x", "seed=4"], {"db": {"host": "x"}, "seed": 4, "url": "j://x", "db.host": "x"}, id="values"),
+            pytest.param(["+db@more=mysql"], {"db": {"host": "pg"}, "seed": 1, "url": "j://pg", "more": {"host": "my"}}, id="a group added"),
+            pytest.param(["~db", "url=gone"], {"seed": 1, "url": "gone"}, id="a group taken away"),
+        ],
+    )  # fmt: skip
+    def test_values(self, folder: Path, words: list[str], expected: dict[str, object]) -> None:
+        done = run_kogine(folder, "config", "show", "conf/config.yaml", *words, "--json")
+        assert (done.status, done.stderr) == (0, "")
+        found = json.loads(done.stdout)
+        assert {one["target"]: one["value"] for one in found["overrides"]} == expected
+        typed = {one["target"] for one in found["overrides"] if one["from"] == "command line"}
+        chosen = {"db", "+db@more", "~db"}
+        assert typed == {word.partition("=")[0] for word in words} - chosen
+
+    def test_with_a_script(self, folder: Path) -> None:
+        words = ("conf/config.yaml", "db=mysql", "db.host=x", "--script", "train.py")
+        done = run_kogine(folder, "config", "show", *words)
+        assert done.status == 0, done.stderr
+        rows = [line.split("  ") for line in done.stdout.splitlines()]
+        assert [[cell.strip() for cell in row if cell][:3] for row in rows] == [
+            ["target", "value", "from"],
+            ["db", "{'host': 'x'}", "conf/config.yaml with db=mysql"],
+            ["seed", "1", "conf/config.yaml with db=mysql"],
+            ["url", "'j://x'", "conf/config.yaml with db=mysql"],
+        ]
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            pytest.param(["db=mysq"], "no 'mysq': choose one of mysql, postgres. Did you mean 'mysql'?", id="an option"),
+            pytest.param(["bd=mysql"], "'bd' is neither a key nor a group of conf/config.yaml. Did you mean 'db'?", id="a group"),
+            pytest.param(["db.hots=x"], "Did you mean 'db.host'?", id="a key"),
+            pytest.param(["db=mysql,postgres"], "--sweep db=mysql,postgres", id="two options"),
+            pytest.param(["bd=mysql", "--script", "train.py"], "train.py: no parameter 'bd'. Did you mean 'db'", id="a group, with a script"),
+            pytest.param(["~bd"], "'bd' does not exist", id="nothing to take away"),
+        ],
+    )  # fmt: skip
+    def test_a_mistake_is_one_message(self, folder: Path, words: list[str], message: str) -> None:
+        done = run_kogine(folder, "config", "show", "conf/config.yaml", *words)
+        assert (done.status, done.stdout) == (2, "")
+        assert message in done.stderr
+
+    def test_of_a_sweep_what_every_run_has(self, folder: Path) -> None:
+        with (folder / "conf/config.yaml").open("a") as file:
+            file.write("_sweep: {db: [mysql, postgres]}\n")
+        done = run_kogine(folder, "config", "show", "conf/config.yaml")
+        assert done.stdout.splitlines()[-2:] == [
+            "target  value  from",
+            "seed    1      conf/config.yaml with db=mysql",
+        ]
