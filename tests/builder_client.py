@@ -18,16 +18,16 @@ VARIABLE = "KOGINE_TESTS_BUILDER"
 
 
 def use_builder_server() -> None:
-    """The command's first builder is that of the server; it starts its own for a running script."""
+    """The command's builders are those of the server, until its script runs."""
     from kohaku_ast.transform.program import load
 
-    place, start_own = os.environ.pop(VARIABLE), load._ask_child
+    place, ask_own = os.environ.pop(VARIABLE), load.ask_builder
 
-    def ask_server(order: Any, start: Any) -> bytes | None:
-        answer = _ask(order, place) if start is load._fork else None
-        return start_own(order, start) if answer is None else answer
+    def ask_builder(order: Any, is_late: bool = False) -> bytes:
+        answer = None if is_late else _ask(order, place)
+        return ask_own(order, is_late) if answer is None else answer
 
-    load._ask_child = ask_server
+    load.ask_builder = ask_builder
     del sys.modules[__name__]
 
 
