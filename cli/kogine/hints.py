@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from kogine.script_command import launch_to_read
 
+from kohaku_ast.config.cells import find_commas
 from kohaku_ast.errors import KogineError, UsageError, did_you_mean, unknown
 
 _PYTHONS = ("python", "python3", "py")
@@ -50,12 +51,32 @@ def meant_option(option: str, words: Sequence[str], of_run: Iterable[str]) -> st
 
 
 def as_axes(words: Sequence[str]) -> list[str]:
-    """*words* with ``--sweep`` before each ``lr=1,2``, as Hydra's multirun would take it."""
+    """*words* with ``--sweep`` before each ``lr=1,2`` and ``lr=range(1,9)``, as Hydra's multirun
+    would take it.
+    """
+    is_of_hydra = any(word.endswith((".yaml", ".yml")) for word in words)
     made: list[str] = []
-    for word in words:
-        is_axis = "=" in word and not word.startswith("-") and "," in word
-        made += ["--sweep", word.lstrip("+")] if is_axis else [word]
+    for before, word in zip(["", *words], words):
+        target, equals, value = word.partition("=")
+        axis = "" if word.startswith("-") or before in _VALUED or not equals else _as_axis(value)
+        name = target if is_of_hydra else target.lstrip("+")
+        made += ["--sweep", f"{name}={axis}"] if axis else [word]
     return made
+
+
+_VALUED = ("--sweep", "--set", "-s", "--zip", "--trials", "--add", "--as-is")
+_SWEEP_CALL = re.compile(r"(range|choice|interval)\(([^()]*)\)")
+
+
+def _as_axis(value: str) -> str:
+    """The values of an axis in Hydra's form; "" for one value."""
+    call = _SWEEP_CALL.fullmatch(value.strip())
+    if call is None:
+        return value if find_commas(value) else ""
+    if call[1] == "choice":
+        return call[2].replace(", ", ",")
+    form = {"range": "range", "interval": "uniform"}[call[1]]
+    return ":".join([form, *(part.strip() for part in call[2].split(","))])
 
 
 def script_first(words: Sequence[str]) -> list[str]:
@@ -126,9 +147,19 @@ def _is_open(text: str) -> bool:
 class Meant:
     """What words of one command line, which are no override and no option, were meant to be."""
 
-    def __init__(self, command: str, scripts: Sequence[str], is_module: bool, runs: bool) -> None:
-        """*command* is its name, *scripts* are those before the word; *runs*: it starts them."""
-        self.command, self.scripts, self.is_module, self.runs = command, scripts, is_module, runs
+    def __init__(
+        self,
+        command: str,
+        words: Sequence[str],
+        scripts: Sequence[str],
+        is_module: bool,
+        runs: bool,
+    ) -> None:
+        """*command* is its name, *words* are all after it, *scripts* are those before the word;
+        *runs*: it starts them.
+        """
+        self.command, self.words, self.scripts = command, words, scripts
+        self.is_module, self.runs = is_module, runs
 
     def refuse_prefix(self, word: str, *, is_hydra: bool) -> None:
         """Raise UsageError for Hydra's ``+lr=1``, ``++lr=1`` and ``~lr``; *is_hydra*: the script
@@ -158,7 +189,7 @@ class Meant:
         name, equals, text = word.partition("=")
         following = [] if equals or not rest or rest[0].startswith("-") else [rest[0]]
         if name in ("-m", "--multirun"):
-            return self._multirun(name, rest)
+            return self._multirun(name)
         value = text if equals else following[0] if following else "VALUE"
         hint = self._target(name, value) or did_you_mean(name, known, cutoff=0.75)
         if not self.scripts:
@@ -171,10 +202,11 @@ class Meant:
             f"argument of the script, write it after '--': {self._after_dashes(word, *following)}"
         )
 
-    def _multirun(self, name: str, rest: Sequence[str]) -> str:
-        axes = as_axes(rest)
-        if "--sweep" in axes:
-            meant = shlex.join([*self.command.split(), *self.scripts, *axes])
+    def _multirun(self, name: str) -> str:
+        words = [word for word in self.words if word not in ("-m", "--multirun")]
+        axes = as_axes(words)
+        if axes != words:
+            meant = shlex.join([*self.command.split(), *axes])
             return f"{name} is Hydra's multirun; an axis of a sweep is --sweep here: {meant}"
         if name == "-m":
             return f"-m goes before the name of the module: {self.command} -m NAME"

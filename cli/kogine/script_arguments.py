@@ -167,6 +167,7 @@ class WordSorter:
         self.command = command
         self.is_unfinished = is_unfinished
         self.found = SortedWords()
+        self.words: list[str] = []
         self.waiting: list[str] = []
         self.is_past_operand = False
         self._options: list[str] = []
@@ -176,7 +177,8 @@ class WordSorter:
         """*words* sorted. Raises UsageError for a word that neither kogine nor a script knows, and
         SourceError for a script that has to be read and cannot be.
         """
-        self.waiting = [*words][::-1]
+        self.words = [*words]
+        self.waiting = self.words[::-1]
         while self.waiting:
             word = self.waiting.pop()
             if word == "--":
@@ -365,7 +367,8 @@ class WordSorter:
     def _meant(self) -> Meant:
         from kogine.hints import Meant
 
-        return Meant(self.command, self.found.scripts, self.found.is_module, self.runs)
+        found = self.found
+        return Meant(self.command, self.words, found.scripts, found.is_module, self.runs)
 
     def _refuse_mistyped(self, word: str) -> None:
         """Raise UsageError for an override that the shell has split, or that has Hydra's ``+``."""
