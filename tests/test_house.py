@@ -35,14 +35,14 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (31, 6250),
+    "kogine": (31, 6280),
     "kohaku_ast.cache": (11, 2900),
-    "kohaku_ast.config": (21, 5450),
+    "kohaku_ast.config": (21, 5470),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2250),
     "kohaku_ast.flow": (19, 5230),
     "kohaku_ast.helpers": (2, 30),
-    "kohaku_ast.migrate": (8, 1950),
+    "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5500),
     "kohaku_ast.runner": (27, 7020),
     "kohaku_ast.store": (7, 1700),

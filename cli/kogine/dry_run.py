@@ -10,13 +10,14 @@ from dataclasses import replace
 from itertools import islice
 
 from kogine.config_show import config_rows, sweep_json
-from kogine.report import printing
+from kogine.report import printing, report
 
 from kohaku_ast.config.config import Config, same, value_text
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import visible
+from kohaku_ast.errors import KogineError, visible
 from kohaku_ast.flow.run import ScriptConfigs, repeat_text
 from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.composed_overrides import is_choice
 from kohaku_ast.runner.overrides import Override, resolved_targets
 
 _MOST_ROWS = 1_000
@@ -24,9 +25,17 @@ JSON_VERSION = 1
 _LATER = "its runs depend on the Outcomes of the scripts before it"
 
 
-@printing
 def dry_run(works: Sequence[ScriptConfigs], is_json: bool) -> int:
     """Print the runs of *works*; the exit status."""
+    try:
+        return _print_works(works, is_json)
+    except KogineError as error:  # of a later run: those before it are printed
+        sys.stdout.flush()
+        return report(error)
+
+
+@printing
+def _print_works(works: Sequence[ScriptConfigs], is_json: bool) -> int:
     for work in works:
         if is_json:
             print(json.dumps(_document(work)))
@@ -94,13 +103,13 @@ def _fixed(binder: Binder, config: Config, last: Config) -> Iterator[tuple[str, 
         for title, (name, value, origin) in config_rows(left)
         if not title and name not in config.varied
     ]
-    own = [one.target for one in binder.overrides]
+    own = [one.target for one in binder.overrides if not is_choice(config, one.target)]
     full = binder.full_targets(
         [Override(name, None, "", optional=True) for name in (*own, *(row[0] for row in rows))]
     )
-    over = {full.get(name, name) for name in own}
+    over = {full.get(one.target, one.target) for one in binder.overrides}
     for one in binder.overrides:
-        if one.target in full:  # of several scripts, this one has it
+        if one.target in full or one.target not in own:  # of several scripts, this one has it
             yield one.target, str(one.value), one.origin
     yield from (row for row in rows if full.get(row[0], row[0]) not in over)
     for text in binder.added:

@@ -20,7 +20,6 @@ from kogine.sweep import check_axes, sweep_of
 
 from kohaku_ast.config.config import Config, same
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import DuplicateTarget
 from kohaku_ast.files import read_input
 from kohaku_ast.flow.run import Previous, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
@@ -121,12 +120,7 @@ def _foreign(binder: Binder, others: Sequence[Binder], targets: Sequence[str]) -
 def _own(binder: Binder, targets: Sequence[str]) -> set[str]:
     """Those of *targets* that the script of *binder* has."""
     probes = [Override(target, None, "command line", optional=True) for target in targets]
-    try:
-        return {*binder.full_targets(probes)}
-    except DuplicateTarget:  # `db` and `db.host`: each by itself
-        if len(targets) == 1:
-            raise
-        return {target for one in targets for target in _own(binder, [one])}
+    return {*binder.full_targets(probes)}
 
 
 _MOST_COMPOSED = 100

@@ -21,6 +21,7 @@ from kohaku_ast.config.data_file import has_defaults, targets_of
 from kohaku_ast.errors import ConfigError, did_you_mean, near
 
 INSTALL = 'pip install "kohaku-ast[hydra]"'
+ONLY_YAML = "Hydra reads the defaults list of .yaml files alone: rename it"
 _ENDS = (".yaml", ".yml")
 
 
@@ -134,7 +135,7 @@ def read_composed(path: str, top: CellMap) -> Composed:
     ]
     start = Composed(path, os.path.abspath(path), has_defaults(top), frozenset(lists))
     if start.has_defaults and path.lower().endswith(".yml"):
-        raise ConfigError(f"{path}: Hydra reads the defaults list of .yaml files alone: rename it")
+        raise ConfigError(f"{path}: {ONLY_YAML}")
     return _compose(start, (), (), "")
 
 
@@ -282,7 +283,7 @@ def settle(
         problem = made.problem()
         if problem and is_whole:
             raise problem
-        config = _replaced(config, one, made)
+        config = _with_given(_replaced(config, one, made), made, own)
         used |= {given.target for given in choices}
         applied |= {given.target: given.key for given in own if given.key in made.applied}
     kept = {k: v for k, v in config.globals_dict.items() if not is_word(k)}
@@ -433,6 +434,17 @@ def _replaced(config: Config, one: Composed, made: Composed) -> Config:
         tables={k: tuple(_table(t, before, after, k) for t in v) for k, v in config.tables.items()},
         composed=tuple(made if each is one else each for each in config.composed),
     )
+
+
+def _with_given(config: Config, made: Composed, own: Sequence[Given]) -> Config:
+    """*config* with those of *own* named that stand inside a value of *made*: ``db.host``."""
+    inside = dict.fromkeys(given.key for given in own if given.key in made.applied)
+    origins = dict(config.origins)
+    for name, origin in made.config.origins.items():
+        keys = [key for key in inside if key.startswith(f"{name}.")]
+        if keys and origins.get(name) == origin:
+            origins[name] = f"{origin}, {' and '.join(keys)} given"
+    return replace(config, origins=origins)
 
 
 def _rank(config: Config, before: Mapping[str, object]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.config.cells import CellText, native, split_at_commas
@@ -35,10 +35,10 @@ _NUMBER = re.compile(
 
 def migrate_yaml(file: str, script: Inspection | None = None) -> Migrated:
     """A config with the values of *file*, and of the files in its defaults list, for *script*."""
-    tree, left = compose(file)
-    axes, more = _take_sweep(tree)
-    writer = _Writer(tree, script, axes)
-    writer.not_carried_over += [*left, *more]
+    found = compose(file)
+    axes, more = _take_sweep(found.tree, found.groups, file)
+    writer = _Writer(found.tree, script, axes)
+    writer.not_carried_over += [*found.not_carried_over, *more]
     return Migrated(writer.text(), in_order(writer.not_carried_over))
 
 
@@ -264,8 +264,11 @@ def _branches(tree: Branch, path: Key) -> list[tuple[Key, Branch]]:
 # --- what Hydra sweeps, and its own settings ------------------------------------------------------
 
 
-def _take_sweep(tree: Branch) -> tuple[dict[Key, tuple[Leaf, str]], list[NotCarriedOver]]:
-    """The axes in ``hydra.sweeper.params`` with their values as Python, and the other settings.
+def _take_sweep(
+    tree: Branch, groups: Collection[str], file: str
+) -> tuple[dict[Key, tuple[Leaf, str]], list[NotCarriedOver]]:
+    """The axes in ``hydra.sweeper.params`` with their values as Python, and the other settings;
+    an axis over options of *groups* stays in *file*, for the new config has the values of one.
 
     Removes ``hydra`` from *tree*.
     """
@@ -275,8 +278,13 @@ def _take_sweep(tree: Branch) -> tuple[dict[Key, tuple[Leaf, str]], list[NotCarr
     for path, leaf in own.leaves(("hydra",)) if isinstance(own, Branch) else ():
         is_axis = path[:3] == ("hydra", "sweeper", "params") and len(path) > 3
         values = _axis_text(leaf.value) if is_axis else ""
-        if values:
-            axes[tuple(".".join(path[3:]).split("."))] = leaf, values
+        name = ".".join(path[3:]) if is_axis else ""
+        if name.lstrip("+") in groups:
+            way = f"kogine run SCRIPT --config {file} --sweep {name}={leaf.value}"
+            text = f"{'.'.join(path)}: options of a group: {way}"
+            left.append(NotCarriedOver(leaf.file, leaf.line, text))
+        elif values:
+            axes[tuple(name.split("."))] = leaf, values
         elif path != ("hydra", "mode"):
             left.append(
                 NotCarriedOver(leaf.file, leaf.line, f"{'.'.join(path)}: a setting of Hydra itself")

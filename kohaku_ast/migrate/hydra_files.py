@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kohaku_ast.config.hydra_config import ask_hydra
+from kohaku_ast.config.hydra_config import ONLY_YAML, ask_hydra
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.migrate.migration import NotCarriedOver
 from kohaku_ast.transform.find.source import decode, read_bytes
@@ -156,21 +156,36 @@ class _Reader:
 # --- the defaults list: which files a config is made of, and where each goes ----------------------
 
 
-def compose(path: str) -> tuple[Branch, list[NotCarriedOver]]:
-    """The config at *path* with the files of its defaults list, and what was left out.
+@dataclass(frozen=True)
+class Composition:
+    """A config with the files of its defaults list."""
+
+    tree: Branch
+    not_carried_over: list[NotCarriedOver] = field(default_factory=list)
+    #: The groups of which it has options.
+    groups: frozenset[str] = frozenset()
+
+
+def compose(path: str) -> Composition:
+    """The config at *path* with the files of its defaults list.
 
     Hydra composes the values; the files as they are read here have the lines and comments. Raises
     ConfigError if Hydra cannot compose them, or is not installed.
     """
     top = _read_yaml(path)
-    entries, _ = _defaults(top)
-    if not entries and not _PACKAGE.match(decode(read_bytes(path), path).text):
-        return top, []
+    ending = os.path.splitext(path)[1].lower()
+    entries, _ = _defaults(top) if ending in _ENDS else ([], 0)
+    if entries and ending != _ENDS[0]:
+        raise ConfigError(f"{path}: {ONLY_YAML}")
+    has_package = _PACKAGE.match(decode(read_bytes(path), path).text) and ending == _ENDS[0]
+    if not (entries or has_package):
+        return Composition(top)
     found = ask_hydra(path, os.path.abspath(path), files=True)
     if "failure" in found:
         raise ConfigError(f"{path}: {found['failure']['text']}")
     composer = _Composer(path, found)
-    return composer.tree(), composer.not_carried_over
+    tree = composer.tree()
+    return Composition(tree, composer.not_carried_over, frozenset(found["choices"]))
 
 
 class _Composer:
@@ -252,8 +267,14 @@ def _defaults(own: Branch) -> tuple[list[object], int]:
     entries = own.items.get("defaults")
     if not isinstance(entries, Leaf) or not isinstance(entries.value, list):
         return [], 0
+    if not all(isinstance(one, str) or _is_pair(one) for one in entries.value):
+        return [], 0  # a parameter of the script
     del own.items["defaults"]
     return entries.value, entries.line
+
+
+def _is_pair(entry: object) -> bool:
+    return isinstance(entry, dict) and len(entry) == 1
 
 
 def _below(own: Branch, package: tuple[str, ...]) -> Branch:

@@ -156,7 +156,13 @@ class Binder:
         Raises as ``bind`` does for a target that cannot be overridden.
         """
         request = make_request(self._marked(overrides), entrypoint=self.entrypoint)
-        resolved = resolved_targets(self.programs.load_program(request), request)
+        try:
+            resolved = resolved_targets(self.programs.load_program(request), request)
+        except DuplicateTarget:  # `db` and `db.host`: each has a full spelling by itself
+            if len(overrides) == 1:
+                raise
+            each = [self.full_targets([one]) for one in overrides]
+            return {name: full for found in each for name, full in found.items()}
         return {name: _full(one) for name, one in resolved.items()}
 
     def check(self, overrides: Sequence[Override], base: Config | None = None) -> None:

@@ -220,7 +220,7 @@ class TestShow:
         rows = [line.split("  ") for line in done.stdout.splitlines()]
         assert [[cell.strip() for cell in row if cell][:3] for row in rows] == [
             ["target", "value", "from"],
-            ["db", "{'host': 'x'}", "conf/config.yaml with db=mysql"],
+            ["db", "{'host': 'x'}", "conf/config.yaml with db=mysql, db.host given"],
             ["seed", "1", "conf/config.yaml with db=mysql"],
             ["url", "'j://x'", "conf/config.yaml with db=mysql"],
         ]
@@ -249,3 +249,33 @@ class TestShow:
             "target  value  from",
             "seed    1      conf/config.yaml with db=mysql",
         ]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param(["db=mysql"], ["fixed db: mysql (command line)", "fixed url: 'j://my' (conf/config.yaml with db=mysql)"], id="an option"),
+        pytest.param(["db.host=x"], ["fixed db.host: x (command line)", "fixed db: {'host': 'x'} (conf/config.yaml with db=postgres, db.host given)", "fixed url: 'j://x' (conf/config.yaml with db=postgres)"], id="a value in a group"),
+        pytest.param(["+db@extra=mysql"], ["fixed +db@extra: mysql (command line)", "fixed db: {'host': 'pg'} (conf/config.yaml with db@extra=mysql db=postgres)", "fixed url: 'j://pg' (conf/config.yaml with db@extra=mysql db=postgres)", "fixed extra: {'host': 'my'} (conf/config.yaml with db@extra=mysql db=postgres)"], id="a group added"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_shows_what_words_make(
+    folder: Path, words: list[str], expected: list[str]
+) -> None:
+    (folder / "train.py").write_text(f"extra = {{}}\n{SCRIPT}")
+    seeds = ("--sweep", "seed=1,2", "--dry-run")
+    done = run_kogine(folder, "run", "train.py", *CONFIG, *words, *seeds)
+    assert done.status == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "axis seed: 2 of 1, 2",
+        *expected,
+        "    1  seed=1",
+        "    2  seed=2",
+    ]
+
+
+def test_a_dry_run_that_no_run_would_start_ends_with_one_message(folder: Path) -> None:
+    words = ("+db@url=mysql", "--sweep", "seed=1,2", "--dry-run")
+    done = run_kogine(folder, "run", "train.py", *CONFIG, *words)
+    assert (done.status, done.stdout) == (2, "axis seed: 2 of 1, 2\n")
+    assert done.stderr.startswith("kogine: error: train.py:1: url={'host': 'my'}")

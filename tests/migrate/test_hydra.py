@@ -176,16 +176,28 @@ def test_what_refers_has_the_value_of_hydra(tmp_path: Path, config: str) -> None
         pytest.param("defaults:\n  - db: ???\n  - _self_\nx: 1\n", ["2: defaults: db: ???: must be given"], id="an option that must be given"),
         pytest.param("defaults:\n  - schema\n  - own/part: four\n  - _self_\nx: 1\n", ["2: defaults: schema: no such file", "2: defaults: own/part: four: no such file"], id="files that a script may store"),
         pytest.param("defaults:\n  - hydra/nothing: one\n  - override hydra/launcher: joblib\n  - _self_\nx: 1\nhydra:\n  run: {dir: a}\n", ["2: defaults: hydra/nothing: one", "2: defaults: override hydra/launcher: joblib", "7: hydra.run.dir: a setting of Hydra itself"], id="settings of Hydra"),
+        pytest.param("defaults:\n  - db: mysql\n  - _self_\nx: 1\ndb: null\nhydra:\n  sweeper:\n    params:\n      db: mysql,postgres\n", ["9: hydra.sweeper.params.db: options of a group: kogine run SCRIPT --config "], id="a sweep over options"),
         pytest.param("x: 1\nl: ['???']\n", ["2: l: must be given (???)"], id="an entry that must be given"),
         pytest.param("x: 1\na: ${b.c}\nb: ${a.c}\n", ["2: a: ${b.c.c", "3: b: ${"], id="a circle of mappings"),
     ],
 )  # fmt: skip
 def test_what_is_left_out_is_named(tmp_path: Path, config: str, left: list[str]) -> None:
     made, found = migrated(tmp_path, config)
-    assert found == {"x": 1}
+    assert {name: value for name, value in found.items() if value is not None} == {"x": 1}
     named = [str(one).rpartition("/config.yaml:")[2] for one in made.not_carried_over]
     assert len(named) == len(left)
     assert all(one.startswith(start) for one, start in zip(named, left)), named
+
+
+def test_a_list_that_is_no_defaults_list_is_a_value(tmp_path: Path) -> None:
+    _, found = migrated(tmp_path, "defaults: [1, 2]\nx: 1\n")
+    assert found == {"defaults": [1, 2], "x": 1}
+
+
+def test_of_a_yml_file_hydra_reads_no_defaults_list(tmp_path: Path) -> None:
+    (tmp_path / "c.yml").write_text("defaults:\n  - db: mysql\n")
+    with pytest.raises(ConfigError, match=r"of \.yaml files alone: rename it"):
+        migrate_yaml(str(tmp_path / "c.yml"))
 
 
 @pytest.mark.parametrize(
