@@ -137,6 +137,30 @@ CASES = [
         cfg.update(lr=0.1)
         print(cfg)
         """, ("cfg.lr=5", "cfg.opt.name=x"), ("0.7", "5.0"), ("sgd", "x"), warned=("cfg.lr",)),
+    case("a call that fills it by another name", """
+        from yacs.config import CfgNode as CN
+        _C = CN()
+        _C.LR = 0.7
+        _C.BS = 4
+        cfg = _C
+        cfg.merge_from_file("x.yaml")
+        print(cfg.LR, _C.BS)
+        """, ("_C.LR=5", "_C.BS=8"), ("0.7", "5.0"), ("= 4", "= 8"), files={"x.yaml": "LR: 0.3\n"}, warned=("_C.LR",)),
+    case("a name of a name", """
+        def main():
+            cfg = {"lr": 0.7, "n": 1}
+            one = cfg
+            two = one
+            two.update(lr=0.1)
+            print(cfg)
+        main()
+        """, ("main.cfg.lr=5", "main.cfg.n=8"), ("0.7", "5.0"), (": 1}", ": 8}"), warned=("main.cfg.lr",)),
+    case("another object of the name that is filled", """
+        cfg = {"lr": 0.7}
+        one = dict(cfg)
+        one.update(lr=0.1)
+        print(cfg, one)
+        """, "cfg.lr=5", ("0.7", "5.0")),
     case("an entry that gets an equal value", "cfg = {'lr': 0.7}\nprint(cfg)\ncfg.update(lr=5.0)\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
     case("a keyword of a call, replaced in a function", """
         from types import SimpleNamespace

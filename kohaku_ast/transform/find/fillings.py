@@ -91,7 +91,8 @@ def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
     taken = {id(part) for site in parameter.sites for part in ast.walk(site.node)}
     sites = [
         Site(one, change, f"{{}}.{method}({name})", one.lineno)
-        for one in _fillings_in(place.scope, name)
+        for known in [name, *_aliases(place.scope, name)]
+        for one in _fillings_in(place.scope, known)
         if one.lineno > parameter.line and id(one) not in taken
         for change, method in zip(("before", "after"), WATCHING)
     ]
@@ -142,8 +143,29 @@ def _filled_names(tree: ast.Module) -> set[str]:
         nodes += [one for node in nodes_of(tree) if isinstance(node, ast.Subscript)
                   and isinstance(node.ctx, ast.Store) for one in ast.walk(node.value)]  # fmt: skip
         found = {one.id for one in nodes if isinstance(one, ast.Name)}
+        pairs = [pair for one in nodes_of(tree) if (pair := _alias(one))]
+        while more := {name for alias, name in pairs if alias in found} - found:
+            found |= more
         tree._kogine_filled = found  # type: ignore[attr-defined]
     return found
+
+
+def _alias(node: ast.AST) -> tuple[str, str] | None:
+    """``("cfg", "_C")`` for ``cfg = _C``."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Name):
+        return None
+    first = node.targets[0]
+    return (first.id, node.value.id) if isinstance(first, ast.Name) else None
+
+
+def _aliases(scope: Sequence[ast.stmt], name: str) -> list[str]:
+    """Other names of the object *name* in the order of *scope*: ``cfg`` where ``cfg = _C``."""
+    known = [name]
+    for one in scope:
+        pair = _alias(one)
+        if pair is not None and pair[1] in known and pair[0] not in known:
+            known.append(pair[0])
+    return known[1:]
 
 
 def _root(definition: Definition) -> str:
