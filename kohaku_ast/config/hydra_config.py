@@ -394,7 +394,9 @@ def _word(one: Composed, given: Given) -> str:
 def _plain(given: Given, one: Composed) -> Any:
     """The value as OmegaConf can hold it; raises ConfigError if an interpolation needs another."""
     value: Any = given.value
-    value = native(CellText(value)) if type(value) is str else native(value)
+    if type(value) is str and value != "none":  # a text, as in Hydra and in YAML
+        value = CellText(value)
+    value = native(value)
     value = list(value) if isinstance(value, tuple) else value
     if given.value == "None":
         value = None

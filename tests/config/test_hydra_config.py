@@ -90,6 +90,7 @@ def under_hydra(folder: Path, *words: str) -> dict[str, object]:
         pytest.param("defaults:\n  - db: mysql\n  - opt: adam\n  - _self_\n", ["~db"], id="a group taken away"),
         pytest.param("defaults:\n  - db: [mysql]\n  - _self_\n", ["db=[postgres]"], id="a list of options"),
         pytest.param("defaults:\n  - db: mysql\n  - _self_\nurl: j://${db.host}\n", ["db.host=x"], id="a value that another reads"),
+        pytest.param("url: a\nhome: x${url}\n", ["url=none"], id="a text that is no value elsewhere"),
         pytest.param("defaults:\n  - db: mysql\n  - _self_\nseed: ???\n", ["seed=4"], id="a value that must be given"),
         pytest.param("seed: 1\nnames: [a, '${url}', 1e-3]\nurl: u${seed}\nhome: ${oc.env:HOME}\n", [], id="interpolations alone"),
         pytest.param("seed: 3\nurl: ${hydra:job.name}-${hydra:runtime.cwd}\nhome: ${now:%Y}\n", [], id="resolvers of Hydra"),
