@@ -38,7 +38,7 @@ oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install -q -e '.[test]' -c .ci/oldest.txt
 	$(VENV)-oldest/bin/python -m compileall -q kohaku_ast cli/kogine
-	$(VENV)-oldest/bin/python -m pytest -q -n $(WORKERS) tests/transform tests/cli/test_commands.py tests/cli/test_completion.py tests/cli/test_run_options.py tests/display tests/runner/test_transport.py tests/config/test_data_file.py tests/flow/test_search.py
+	$(VENV)-oldest/bin/python -m pytest -q -n $(WORKERS) tests/transform tests/cli/test_commands.py tests/cli/test_completion.py tests/cli/test_run_options.py tests/display tests/runner/test_transport.py tests/config/test_data_file.py tests/config/test_hydra_config.py tests/migrate/test_hydra.py tests/flow/test_search.py
 
 coverage: $(VENV)/tests-installed
 	$(BIN)/coverage erase
