@@ -44,7 +44,7 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (27, 7020),
+    "kohaku_ast.runner": (27, 7200),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (42, 11370),
 }

@@ -14,6 +14,7 @@ from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
 from kohaku_ast.frames import hidden
+from kohaku_ast.runner import show_own
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.main_module import run_here, warn_at_end, warn_compiler
@@ -52,6 +53,7 @@ def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
             of_file.enter_context(handed_on(bound.prepared))
 
             def last(names: Mapping[str, object]) -> int:
+                show_own()
                 if is_silent:
                     sigint.silence()
                 of_file.close()  # it is not for the scripts of the flow
@@ -63,6 +65,7 @@ def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
             try:
                 status = run_here(bound.launch, codes, bound.for_script(bound.names), last)
             except KogineError as error:  # of a Script or a flow in the file
+                show_own()
                 return report(UsageError(f"{_place(error, bound.launch)}{error}"))
         assert isinstance(status, int)
         return status

@@ -23,6 +23,7 @@ from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
 from kohaku_ast.pipeline.inputs import read_input
 from kohaku_ast.pipeline.pipeline import Pipeline
+from kohaku_ast.runner import show_own
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, split_function
 from kohaku_ast.runner.main_module import run_here, warn_compiler
@@ -207,6 +208,7 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
 
     @hidden
     def last(names: Mapping[str, object]) -> None:
+        show_own()
         try:
             use(find_pipeline(names, path, name))
         except KogineError as error:

@@ -11,6 +11,7 @@ import os
 import sys
 
 from kohaku_ast.frames import hidden, keep_builtins, trimmed, unseen
+from kohaku_ast.runner import in_sight
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
@@ -67,17 +68,17 @@ def start_of(
             value = run_here(job.launch, codes, job.names, last, loaded)
         except SystemExit as exit_:
             prepared.note_end(exit_)
-            unseen(lambda: leave(_stopped(job) or _finished(job, None)))
+            unseen(lambda: leave(in_sight(lambda: _stopped(job) or _finished(job, None))))
             raise
         except BaseException as error:
             raised = error
             prepared.given.capture.value = None
             prepared.note_end(error)
-            unseen(lambda: leave(_failed(raised, job.wants_error)))
+            unseen(lambda: leave(in_sight(_failed, raised, job.wants_error)))
             if job.wants_error:  # the parent raises it: it is not printed twice
                 sys.excepthook = lambda *_: None
             raise
-        unseen(lambda: leave(_stopped(job) or _finished(job, value)))
+        unseen(lambda: leave(in_sight(lambda: _stopped(job) or _finished(job, value))))
         return 2 if prepared.stopped else 0
 
     return start

@@ -6,7 +6,8 @@ On the warm path of runs with overrides.
 ``__mp_main__``. With overrides that has to be our Program with the same values. The path in
 those instructions is replaced by an object that, when the child unpickles it, receives the
 Program and becomes that path again; when ``runpy`` then reads the file, it gets the Program's
-code. So nothing of ours runs while the script does.
+code. So nothing of ours runs while the script does. The child loads our package from the folder
+that the parent names: its own search path may find a package of the script's by that name.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from _operator import getitem
 
 from kohaku_ast.errors import RefusedTarget
 from kohaku_ast.frames import keep_builtins
+from kohaku_ast.runner import hide_shadowed, in_sight, is_own_name, loaded_by_us
 from kohaku_ast.runner.import_hook import Patches, joined, watch_imports
 from kohaku_ast.runner.restarts import Restarts
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
@@ -27,8 +29,8 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import CodeType
+    from collections.abc import Callable, Sequence
+    from types import CodeType, ModuleType
 
 
 SPAWNERS = ("multiprocessing.spawn", "loky.backend.spawn", "joblib.externals.loky.backend.spawn")
@@ -71,27 +73,67 @@ class _Main(str):
 
     key: str
     dumps: Callable[[], bytes]
+    #: Where the script's modules are found in the child.
+    path: Sequence[str]
 
     def __reduce__(self) -> tuple[object, ...]:
-        received = Call(receive, self.dumps(), self.key, str(self))
+        is_run = self.key == "init_main_from_path"  # a name is imported, as the parent did
+        order = self.dumps(), is_run, list(self.path)
+        names = {"package": _PACKAGE, "usual": [os.devnull, *_USUAL_PATH], "order": order}
+        received = Call(exec, _RECEIVE, names)
         if not hasattr(_signal, "pthread_sigmask"):
-            return getitem, ((received,), 0)
+            return getitem, ((received, str(self)), 1)
         # The child blocks SIGINT before it imports anything of ours, and unblocks it after our last
         # line: Ctrl-C in between prints lines of multiprocessing, and none of ours.
         before = Call(sigmask, BLOCK, (SIGINT,))
         after = Call(sigmask, _signal.SIG_SETMASK, before)
-        return getitem, ((before, received, after), 1)
+        return getitem, ((before, received, after, str(self)), 3)
 
 
-def receive(data: bytes, key: str, main: str) -> str:
-    """In the child: put the parent's overrides in force. Returns *main*: the name or, as *key*
-    says, the path of the script that is run as ``__mp_main__``.
+_PACKAGE = os.path.abspath(sys.modules["kohaku_ast"].__path__[0])
+_FOLDER = os.path.dirname(_PACKAGE)
+_USUAL_PATH = sys.path[not getattr(sys.flags, "safe_path", sys.flags.isolated) :]
+if _FOLDER in _USUAL_PATH:
+    # Last: it may be where libraries are, some of which have names of Python's modules.
+    _USUAL_PATH = [*(one for one in _USUAL_PATH if one != _FOLDER), _FOLDER]
+
+_RECEIVE = """
+import sys
+from _frozen_importlib import _load
+from _frozen_importlib_external import PathFinder
+before = {}
+path, sys.path = sys.path, usual
+try:
+    if getattr(sys.modules.get("kohaku_ast"), "__path__", None) != [package]:
+        for name in [*sys.modules]:
+            if name.partition(".")[0] == "kohaku_ast":
+                before[name] = sys.modules.pop(name)
+        _load(PathFinder.find_spec("kohaku_ast", [package.removesuffix("kohaku_ast")]))
+    from kohaku_ast.runner.children import receive
+    receive(*order, before)
+finally:
+    sys.path = path
+"""
+"""What the child executes. In the usual path none of the modules beside the script is found, nor
+those in the working folder.
+"""
+
+
+def receive(data: bytes, is_run: bool, path: Sequence[str], before: dict[str, ModuleType]) -> None:
+    """In the child: put the parent's overrides in force. *is_run*: the script's file is read and
+    run next. *path* is where its modules are found. *before* has those with our names that a
+    forkserver has loaded for it already.
     """
+    from kohaku_ast.runner.transport import import_unpickler
+
+    import_unpickler(data)
+    sys.path = [*path]
     prepared = _loads(data)
     hand_on(prepared)
-    if key == "init_main_from_path":  # a name is imported, as the parent did
+    if is_run:
         _read_next(prepared.given)
-    return main
+    hide_shadowed(path, loaded_by_us())
+    sys.modules.update(before)
 
 
 def _read_next(given: BoundProgram) -> None:
@@ -138,9 +180,14 @@ def forget_loaded(prepared: Prepared) -> None:
 
     Raises RefusedTarget if one is a library, which cannot be loaded twice.
     """
-    for name in prepared.modules:
-        if name in sys.modules:
+    for name, (file, _) in prepared.modules.items():
+        if name in sys.modules and not _is_other(name, file):
             _forget(name)
+
+
+def _is_other(name: str, file: str) -> bool:
+    """Whether a module of ours has the *name* of that in *file*: the script does not see it."""
+    return is_own_name(name) and getattr(sys.modules[name], "__file__", None) != file
 
 
 def _forget(name: str) -> None:
@@ -169,7 +216,8 @@ def _patch_spawner(patches: Patches, names: dict[str, object], prepared: Prepare
             for key in keys:
                 main = _Main(data.get(key, ""))
                 main.key = key
-                main.dumps = lambda: _dumps(prepared)
+                main.dumps = lambda: in_sight(_dumps, prepared)
+                main.path = data.get("sys_path", sys.path)  # type: ignore[assignment]
                 data[key] = main
             return data
 

@@ -20,6 +20,7 @@ from zipimport import zipimporter
 
 from kohaku_ast.errors import KogineError, RefusedTarget, SourceError
 from kohaku_ast.frames import hidden, keep_builtins, without_resume
+from kohaku_ast.runner import in_sight
 from kohaku_ast.transform.program.bound_program import BoundProgram, fill
 
 keep_builtins(globals())
@@ -120,7 +121,7 @@ class ModuleCodes:
 
     def _code_of(self, given: BoundProgram | None, name: str, loader: Any) -> CodeType | None:
         if given is None and self.prepared.later:
-            given = self._bind_late(name, loader)
+            given = in_sight(self._bind_late, name, loader)
         return None if given is None else joined(given.codes(), given.program.filename)
 
     def _bind_late(self, name: str, loader: Any) -> BoundProgram | None:

@@ -10,7 +10,7 @@ import os
 import sys
 
 from kohaku_ast.runner.launch import Launch, enter_folder
-from kohaku_ast.runner.transport import dump_values, load_values
+from kohaku_ast.runner.transport import dump_values, import_unpickler, load_values
 from kohaku_ast.transform.program import program
 from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
 
@@ -162,12 +162,14 @@ def _loaded(is_plain: bool, data: bytes, launch: Launch, path: Sequence[str]) ->
     """The values. Those that refer to modules beside the script import them as the script does;
     other modules are found as in the process that has sent the job.
     """
-    if not is_plain:
-        import pickle  # noqa: F401  # before a pickle.py beside the script can be found
     usual = sys.path[:]
-    enter_folder(launch)
-    sys.path += [one for one in path if one not in usual]
     try:
+        if not is_plain:
+            sys.path[:] = filter(None, usual)  # without the working folder
+            import_unpickler(data)
+            sys.path[:] = usual
+        enter_folder(launch)
+        sys.path += [one for one in path if one not in usual]
         return load_values(is_plain, data)
     finally:
         sys.path[:] = usual

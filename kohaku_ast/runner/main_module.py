@@ -24,7 +24,7 @@ from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.errors import label
 from kohaku_ast.frames import hidden, keep_builtins, plainly, trimmed, unseen
-from kohaku_ast.runner import STARTED_WITH
+from kohaku_ast.runner import hide_shadowed, loaded_by_us, own_modules
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
 from kohaku_ast.transform.program.bound_program import load
@@ -33,7 +33,7 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import CodeType, ModuleType, TracebackType
 
     from kohaku_ast.runner.launch import Launch
@@ -96,7 +96,7 @@ def run_here(
     module = new_main(launch)
     namespace = module.__dict__
     before: Iterable[int] = ()
-    ours = _enter(launch, loaded or _loaded)
+    _enter(launch, loaded or loaded_by_us)
     _be_main(module)
     for name, value in names.items():
         namespace[name] = load(value)
@@ -111,12 +111,10 @@ def run_here(
             before = sigmask(BLOCK, OWN_SIGNALS)
         except BaseException:
             pass
-        sys.modules.update(ours)
         keep_script_mask(before)
         if not isinstance(error, SystemExit):
             _hide_our_frames(error, namespace if launch.has_file else {})
         raise
-    sys.modules.update(ours)
     keep_script_mask(before)
     if launch.has_file:
         _leave(namespace)
@@ -132,54 +130,11 @@ def _be_main(module: ModuleType) -> None:
         sys.modules["__mp_main__"] = module
 
 
-def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> dict[str, ModuleType]:
-    """Enter the script's folder; those of our own modules that are out of its sight, for modules
-    of the script have their names: they are needed again at its end.
-    """
+def _enter(launch: Launch, loaded: Callable[[], Iterable[str]]) -> None:
+    """Enter the script's folder. Modules in it are the script's, whatever we have loaded."""
     sys.argv = launch.argv
-    if not enter_folder(launch):
-        return {}
-    own = own_modules()
-    _forget_shadowed(launch.path0, {*loaded(), *own})
-    return {name: one for name, one in own.items() if name not in sys.modules}
-
-
-def own_modules() -> dict[str, ModuleType]:
-    """Our own modules by name: a script may have modules of these names."""
-    ours = ("kogine", "kohaku_ast")
-    return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in ours}
-
-
-def _loaded() -> set[str]:
-    return set(sys.modules) - STARTED_WITH
-
-
-def _forget_shadowed(folder: str, loaded: Collection[str]) -> None:
-    """Let the script import its own ``inspect.py``, although we have imported Python's."""
-    for name in shadowed_modules(folder, loaded):
-        del sys.modules[name]
-
-
-def shadowed_modules(folder: str, names: Collection[str]) -> set[str]:
-    """Those of *names*, of loaded modules, whose top-level package a file of *folder* shadows."""
-    tops = shadowed_by(folder, names)
-    return {name for name in names if name.partition(".")[0] in tops}
-
-
-def shadowed_by(folder: str, names: Iterable[str]) -> set[str]:
-    """The top-level *names* of loaded modules for which *folder* has a file of the same name."""
-    tops = {name.partition(".")[0] for name in names}
-    return {top for top in tops if top in sys.modules and _is_shadowed(folder, top)}
-
-
-def _is_shadowed(folder: str, name: str) -> bool:
-    if name.startswith("_"):
-        return False
-    path = os.path.join(folder, name)
-    if not os.path.exists(path + ".py") and not os.path.exists(os.path.join(path, "__init__.py")):
-        return False
-    # Not if the script lies beside that very module, in the standard library for example.
-    return not (getattr(sys.modules[name], "__file__", None) or "").startswith(path)
+    if enter_folder(launch):
+        hide_shadowed([launch.path0], {*loaded(), *own_modules()})
 
 
 @hidden

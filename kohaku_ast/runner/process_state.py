@@ -27,6 +27,7 @@ from kohaku_ast.config.siblings import (
     write_environment,
     write_folder,
 )
+from kohaku_ast.runner import hide_shadowed, own_modules, show_own
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.library_state import (
@@ -36,7 +37,6 @@ from kohaku_ast.runner.library_state import (
     write_libraries,
 )
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
-from kohaku_ast.runner.main_module import own_modules, shadowed_modules
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams
 
@@ -116,9 +116,9 @@ class ProcessState:
         afterwards, those that the script has imported are removed. Libraries stay.
         """
         host = dict(sys.modules)
-        shadowed = shadowed_modules(self.launch.path0, own_modules())
-        for name in self.local.find(host) | self._derived(host) | shadowed:
+        for name in self.local.find(host) | self._derived(host):
             del sys.modules[name]
+        hide_shadowed([self.launch.path0], own_modules())
         forget_loaded(self.prepared)
         sys.modules.update(self.modules)
         for name in MAINS:
@@ -131,6 +131,7 @@ class ProcessState:
             for name in self.modules:
                 del sys.modules[name]
             sys.modules.update(host)
+            show_own()
 
 
 @contextmanager

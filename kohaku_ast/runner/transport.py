@@ -68,8 +68,18 @@ def load_values(is_plain: bool, data: bytes) -> Values:
     return loaded
 
 
+def import_unpickler(data: bytes) -> None:
+    """Import what unpickles *data*, before the script's folder is entered: these modules and those
+    that they import may have the names of files there.
+    """
+    import pickle  # noqa: F401
+
+    if b"cloudpickle" in data:
+        import cloudpickle  # type: ignore[import-untyped]  # noqa: F401  # it has no types
+
+
 def _pickled(named: object, along: list[ModuleType]) -> bytes:
-    from cloudpickle import dumps  # type: ignore[import-untyped]  # it has no types
+    from cloudpickle import dumps
 
     data: bytes
     if along:

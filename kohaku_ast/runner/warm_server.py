@@ -13,11 +13,11 @@ import select
 import sys
 from _socket import socket
 
-from kohaku_ast.runner import STARTED_WITH
+from kohaku_ast.runner import STARTED_WITH, shadowed_by
 from kohaku_ast.runner.child import INTERPRETER
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import launch_of
-from kohaku_ast.runner.main_module import EndWarning, new_main, shadowed_by
+from kohaku_ast.runner.main_module import EndWarning, new_main
 from kohaku_ast.runner.transport import ENDED, FAILED, READY, receive_request, send
 from kohaku_ast.runner.warm_child import Adoption, WarmEnd, start_child
 from kohaku_ast.sigint import own_process
@@ -162,7 +162,7 @@ def preload(
             _start_again(number, descriptors)
         if _threads() > running and _leaves_threads(running):
             threads.append(one[0])
-    if shadowed_by(launch.path0, set(sys.modules) - before):
+    if shadowed_by([launch.path0], set(sys.modules) - before):
         _start_again(0, descriptors)
     if not _is_safe_path():
         sys.path.insert(0, "")  # where the script's folder comes to stand
