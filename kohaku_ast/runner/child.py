@@ -206,7 +206,10 @@ def _stopped(job: Job) -> bytes:
 def _packed(error: BaseException) -> bytes:
     from kohaku_ast.runner.transport import pack_raised
 
-    return pack_raised(error)
+    try:
+        return pack_raised(error)
+    except Exception:  # a script may leave modules that do not work
+        return b""
 
 
 def main(frame: FrameType) -> None:

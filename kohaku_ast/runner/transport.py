@@ -8,10 +8,11 @@ State of this process: ``_latest``, for the message about a value that cannot be
 from __future__ import annotations
 
 import marshal
+import sys
 
 # The socket module loads selectors and enum, which a script then finds in memory.
 from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
-from _thread import _local  # threading loads more
+from _thread import _local, get_ident  # threading loads more
 from sys import byteorder
 
 from kohaku_ast.errors import UncrossableValue
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 Values: TypeAlias = "Mapping[str, Mapping[str, object]]"
 """Kind -> name -> value; ``_called`` names the kinds in messages."""
+
+_display = sys.__excepthook__  # bound here: the script may change it
 
 _latest = _local()
 """The value that is being unpickled, in each thread."""
@@ -249,14 +252,54 @@ def describe_error(error: BaseException, trace: TracebackType | None) -> tuple[s
         message = str(error)
     except BaseException:  # SystemExit too, which Python ignores here
         message = "<exception str() failed>"  # Python's own words
-    try:
-        # Not `format_exception`, which the script may have replaced; it does the same.
-        from traceback import TracebackException
+    return name, message, (printed(error, trace) or f"{name}: {message}\n")[-_MOST_TEXT:]
 
-        text = "".join(TracebackException(kind, error, trace, compact=True).format())
-    except Exception:  # a script may leave modules that do not work
-        text = f"{name}: {message}\n"
-    return name, message, text[-_MOST_TEXT:]
+
+def printed(error: BaseException, trace: TracebackType | None) -> str:
+    """*error* as Python prints it, with *trace*; empty if it cannot be printed."""
+    if sys.version_info >= (3, 13):  # where Python prints it by this module, in colours at times
+        try:
+            from traceback import TracebackException
+
+            return "".join(TracebackException(type(error), error, trace, compact=True).format())
+        except Exception:  # a script may leave modules that do not work: then Python does without
+            pass
+    before = vars(sys).get("stderr", _display)
+    listener: Any = _Listener(before)
+    own, error.__traceback__ = error.__traceback__, trace
+    sys.stderr = listener
+    try:
+        _display(type(error), error, trace)  # with our builtins: the script sees one printing
+    finally:
+        error.__traceback__ = own
+        sys.stderr = before
+        if before is _display:  # the script has deleted it
+            del sys.stderr
+    return "".join(listener.parts)
+
+
+class _Listener:
+    """Stands for ``sys.stderr`` while one thread prints an exception, and takes its text."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.parts: list[str] = []
+        self._thread = get_ident()
+
+    def write(self, text: str) -> object:
+        """Take *text*; that of another thread goes where it went before."""
+        if get_ident() != self._thread:
+            return self.stream.write(text)
+        self.parts.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what other threads write."""
+        if get_ident() != self._thread:
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 READY = "ready"
