@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests import semantics
+from tests.notebook.shell import Shell
 from tests.oracle import compare, edited, run_kogine, run_python, targets
 from tests.sampled import sampled
+from tests.semantics import made_by_calls
 from tests.semantics.case import Case, Refusal
 
 _TABLES = [
@@ -50,6 +52,68 @@ def test_every_mode_gives_the_same(case, tmp_path):  # type: ignore[no-untyped-d
         assert (got.stdout, bool(got.status)) == (expected.stdout, bool(expected.status)), mode
         for target in case.warned:
             assert f"warning: override {target!r}" in got.stderr, mode
+
+
+@pytest.fixture(scope="session")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """One for all cases."""
+    pytest.importorskip("IPython")
+    shell = Shell(tmp_path_factory.mktemp("ipython"))
+    yield shell
+    shell.close()
+
+
+_NEED_SCRIPT = ("a value by its member's name", "a member of an enum in a class")
+IN_A_NOTEBOOK = {
+    case.id: case
+    for case in CASES
+    if case not in made_by_calls.CASES and case.id not in _NEED_SCRIPT
+}
+"""Without the texts that become values by the script's own code, a call or an enum: a notebook gives
+objects.
+"""
+
+
+@pytest.mark.parametrize("case", sampled(IN_A_NOTEBOOK, every=9))
+def test_a_notebook_gives_the_same(case, tmp_path, shell):  # type: ignore[no-untyped-def]
+    _write(tmp_path, case.files)
+    script = tmp_path / "script.py"
+    script.write_bytes(edited(case.script, case.edits))
+    expected = run_python(tmp_path, "script.py", *case.argv)
+    script.write_bytes(case.script)
+    written = " ".join(new for _, new in case.edits)
+    got = shell.run(tmp_path, targets(case.arguments, case.argv), case.argv, written)
+    assert (got.stdout, got.status) == (expected.stdout, bool(expected.status)), got.stderr
+    for target in case.warned:
+        assert f"UnusedOverride: override {target!r}" in got.stderr
+
+
+START_CHILD = """\
+import multiprocessing, sys
+def show():
+    names = vars(sys.modules["__main__"])
+    plain = (bool, int, float, complex, str, bytes, type(None))
+    print("child", {name: value for name, value in names.items() if type(value) in plain and name[:2] != "__"})
+if multiprocessing.parent_process() is None:
+    sys.stdout.flush()
+    child = multiprocessing.get_context("spawn").Process(target=show)
+    child.start()
+    child.join()
+"""
+"""Imported by the last line of a script: a child of it imports the script and shows its values."""
+
+
+@pytest.mark.parametrize("case", sampled({case.id: case for case in CASES}, every=9))
+def test_a_child_of_the_script_gives_the_same(case, tmp_path):  # type: ignore[no-untyped-def]
+    _write(tmp_path, {**case.files, "start_child.py": START_CHILD})
+    text = case.script + b"\nimport start_child\n"
+    script = tmp_path / "script.py"
+    script.write_bytes(edited(text, case.edits))
+    expected = run_python(tmp_path, "-B", "script.py", *case.argv)
+    script.write_bytes(text)
+    words = [*targets(case.arguments, case.argv), *(["--", *case.argv] if case.argv else [])]
+    got = run_kogine(tmp_path, "run", "script.py", *words)
+    assert (got.stdout, bool(got.status)) == (expected.stdout, bool(expected.status)), got.stderr
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -79,7 +79,8 @@ class _Main(str):
     def __reduce__(self) -> tuple[object, ...]:
         is_run = self.key == "init_main_from_path"  # a name is imported, as the parent did
         order = self.dumps(), is_run, list(self.path)
-        names = {"package": _PACKAGE, "usual": [os.devnull, *_USUAL_PATH], "order": order}
+        usual = [os.devnull, *_USUAL_PATH]
+        names = {"package": _PACKAGE, "folder": _FOLDER, "usual": usual, "order": order}
         received = Call(exec, _RECEIVE, names)
         if not hasattr(_signal, "pthread_sigmask"):
             return getitem, ((received, str(self)), 1)
@@ -99,16 +100,15 @@ if _FOLDER in _USUAL_PATH:
 
 _RECEIVE = """
 import sys
-from _frozen_importlib import _load
-from _frozen_importlib_external import PathFinder
 before = {}
-path, sys.path = sys.path, usual
+path, sys.path = sys.path, [folder, *usual]
 try:
     if getattr(sys.modules.get("kohaku_ast"), "__path__", None) != [package]:
         for name in [*sys.modules]:
             if name.partition(".")[0] == "kohaku_ast":
                 before[name] = sys.modules.pop(name)
-        _load(PathFinder.find_spec("kohaku_ast", [package.removesuffix("kohaku_ast")]))
+        import kohaku_ast
+    sys.path = usual
     from kohaku_ast.runner.children import receive
     receive(*order, before)
 finally:

@@ -16,6 +16,7 @@ from tests.sampled import sampled
 REFUSE = """\
 import builtins, os, sys, time, traceback
 from os import write
+leave = sys.exit
 lr = 0.1
 def refused(name):
     def refuse(*arguments, **named):
@@ -134,9 +135,9 @@ def run_kogine_python(folder: Path, *arguments: str) -> Finished:
 
 GOOD_ENDS = {
     "it ends": ("", 0),
-    "it exits with 0": ("raise SystemExit(0)", 0),
-    "it exits with 3": ("raise SystemExit(3)", 3),
-    "it exits with a text": ("raise SystemExit('a text')", 1),
+    "it exits with 0": ("leave(0)", 0),
+    "it exits with 3": ("leave(3)", 3),
+    "it exits with a text": ("leave('a text')", 1),
 }
 GOOD = {
     f"{patch}, {end}": (patch, end) for patch in ("builtins", "os", "sys", "traceback", "few modules")
