@@ -18,7 +18,7 @@ import sys
 from _operator import getitem
 
 from kohaku_ast.errors import RefusedTarget
-from kohaku_ast.frames import keep_builtins
+from kohaku_ast.frames import hidden, keep_builtins
 from kohaku_ast.runner import hide_shadowed, in_sight, is_own_name, loaded_by_us
 from kohaku_ast.runner.import_hook import Patches, joined, watch_imports
 from kohaku_ast.runner.restarts import Restarts
@@ -209,6 +209,7 @@ def _patch_spawner(patches: Patches, names: dict[str, object], prepared: Prepare
     """
 
     def make(own: Callable[..., dict[str, object]]) -> Callable[..., dict[str, object]]:
+        @hidden  # it raises RuntimeError in a child of a script without a guard
         def get_preparation_data(*arguments: object, **keywords: object) -> dict[str, object]:
             data = own(*arguments, **keywords)
             # A worker of loky runs no main and reads no other key; unpickling is enough for it.

@@ -132,10 +132,10 @@ class Walk:
     def _inner(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
         """The definitions in the blocks of a compound statement."""
         if isinstance(node, ast.If):
-            # The guard's body always runs when the file is run as a script.
-            unconditional = self.is_module and always_runs(node)
-            body_arms = arms if unconditional else (*arms, (id(node), 0))
-            yield from self._body(node.body, body_arms, looped)
+            # The guard's body always runs when the file is run as a script, and its else when a
+            # child of the script or another module imports it.
+            number = _ALWAYS if self.is_module and always_runs(node) else 0
+            yield from self._body(node.body, (*arms, (id(node), number)), looped)
             yield from self._body(node.orelse, (*arms, (id(node), 1)), looped)
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
             yield from self._body(node.body, arms, True)
@@ -355,9 +355,19 @@ def _declared(definitions: list[Definition]) -> list[Definition]:
     return [one for one in definitions if one.form == "declared" and not one.looped][:1]
 
 
+_ALWAYS = -1
+"""The number of an arm that is no condition: the body of the guard."""
+
+
+def conditions(arms: Arms) -> Arms:
+    """Those of *arms* that do not always run."""
+    return tuple([arm for arm in arms if arm[1] != _ALWAYS])
+
+
 def is_unconditional(later: Arms, first: Arms) -> bool:
     """Whether the later one runs whenever the first one did."""
-    return first[: len(later)] == later
+    needed = conditions(later)
+    return conditions(first)[: len(needed)] == needed
 
 
 def are_siblings(one: Arms, other: Arms) -> bool:
@@ -371,7 +381,9 @@ def are_siblings(one: Arms, other: Arms) -> bool:
 def _is_logic(one: Definition, chosen: list[Definition]) -> bool:
     """Whether, in its own arm, it is a later conditional re-assignment."""
     return any(
-        len(earlier.arms) < len(one.arms) and is_unconditional(earlier.arms, one.arms)
+        len(conditions(earlier.arms)) < len(conditions(one.arms))
+        and is_unconditional(earlier.arms, one.arms)
+        and not are_siblings(earlier.arms, one.arms)
         for earlier in chosen
     )
 

@@ -16,6 +16,7 @@ from kohaku_ast.transform.find.bindings import (
     Walk,
     are_siblings,
     assigned_targets,
+    conditions,
     effective_definitions,
     find_definitions,
     is_unconditional,
@@ -149,7 +150,8 @@ def effective_stores(
         return chosen
     # `args = parse(); if debug: args.lr = 1`: the value is what parse() has made.
     is_certain = is_unconditional(chosen[0].arms, arms)
-    return chosen if is_certain or any(one.arms != chosen[0].arms for one in chosen) else []
+    arms = conditions(chosen[0].arms)
+    return chosen if is_certain or any(conditions(one.arms) != arms for one in chosen) else []
 
 
 def _changes(store: Definition) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 8
+FORMAT = 9
 """The version of the stored form; it grows with each change."""
 
 
