@@ -134,8 +134,10 @@ class Walk:
         if isinstance(node, ast.If):
             # The guard's body always runs when the file is run as a script, and its else when a
             # child of the script or another module imports it.
-            number = _ALWAYS if self.is_module and always_runs(node) else 0
-            yield from self._body(node.body, (*arms, (id(node), number)), looped)
+            body_arms: Arms = (*arms, (id(node), 0))
+            if self.is_module and always_runs(node):
+                body_arms = arms or ((id(node), _ALWAYS),)
+            yield from self._body(node.body, body_arms, looped)
             yield from self._body(node.orelse, (*arms, (id(node), 1)), looped)
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
             yield from self._body(node.body, arms, True)
@@ -356,12 +358,12 @@ def _declared(definitions: list[Definition]) -> list[Definition]:
 
 
 _ALWAYS = -1
-"""The number of an arm that is no condition: the body of the guard."""
+"""The number of an arm that is no condition, and the outermost: the body of the guard."""
 
 
 def conditions(arms: Arms) -> Arms:
     """Those of *arms* that do not always run."""
-    return tuple([arm for arm in arms if arm[1] != _ALWAYS])
+    return arms[1:] if arms and arms[0][1] == _ALWAYS else arms
 
 
 def is_unconditional(later: Arms, first: Arms) -> bool:
