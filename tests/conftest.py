@@ -33,3 +33,9 @@ def pytest_cmdline_main() -> Iterator[None]:
         return (yield)
     with builder_server():
         return (yield)
+
+
+@pytest.fixture
+def own_builders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands start their builders themselves, for tests of just that."""
+    monkeypatch.delenv(VARIABLE, raising=False)

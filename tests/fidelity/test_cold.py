@@ -14,6 +14,8 @@ import pytest
 
 from tests.oracle import on_path, run_kogine, run_python
 
+pytestmark = pytest.mark.usefixtures("own_builders")
+
 LOOK = """
 x = 3
 import sys

@@ -18,6 +18,8 @@ from tests.cli.recorded import KOGINE
 from tests.oracle import run, run_kogine
 from tests.transform.builders import ROOT, SCRIPT, Watched, program
 
+pytestmark = pytest.mark.usefixtures("own_builders")
+
 WAYS = ["forked", "spawned"]
 RUN = [*KOGINE, "run", "s.py", "x=4"]
 

@@ -15,6 +15,8 @@ from kohaku_ast.transform.program.compile import build_program
 from kohaku_ast.transform.program.program import Request
 from tests.oracle import run_kogine
 
+pytestmark = pytest.mark.usefixtures("own_builders")
+
 SCRIPT = 'x = 3\nprint("x is", x)\n'
 
 
