@@ -44,7 +44,7 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (27, 7200),
+    "kohaku_ast.runner": (28, 7220),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (42, 11380),
 }
@@ -145,4 +145,4 @@ def test_a_warm_run_loads_few_modules(tmp_path: Path) -> None:
     run_kogine(tmp_path, "run", "s.py", "x=1")
     ours, heavy = run_kogine(tmp_path, "run", "s.py", "x=1").stdout.splitlines()
     assert heavy == ""
-    assert len(ours.split()) <= 29
+    assert len(ours.split()) <= 30

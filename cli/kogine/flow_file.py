@@ -14,9 +14,9 @@ from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, SourceError, UsageError
 from kohaku_ast.flow.flows import Parallel, Sequential
 from kohaku_ast.frames import hidden
-from kohaku_ast.runner import show_own
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.loaded_modules import show_own
 from kohaku_ast.runner.main_module import run_here, warn_at_end, warn_compiler
 from kohaku_ast.runner.process_state import handed_on
 

@@ -23,9 +23,9 @@ from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
 from kohaku_ast.pipeline.inputs import read_input
 from kohaku_ast.pipeline.pipeline import Pipeline
-from kohaku_ast.runner import show_own
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, split_function
+from kohaku_ast.runner.loaded_modules import show_own
 from kohaku_ast.runner.main_module import run_here, warn_compiler
 
 _LONGEST = 160

@@ -11,11 +11,11 @@ import os
 import sys
 
 from kohaku_ast.frames import hidden, keep_builtins, trimmed, unseen
-from kohaku_ast.runner import in_sight
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
 from kohaku_ast.runner.launch import plain_python
+from kohaku_ast.runner.loaded_modules import in_sight
 from kohaku_ast.runner.main_module import entry_call, run_here, warn_at_end, warn_compiler
 from kohaku_ast.runner.transport import describe_error, dump_values
 from kohaku_ast.sigint import hear, own_process

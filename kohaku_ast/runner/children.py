@@ -19,8 +19,8 @@ from _operator import getitem
 
 from kohaku_ast.errors import RefusedTarget
 from kohaku_ast.frames import hidden, keep_builtins
-from kohaku_ast.runner import hide_shadowed, in_sight, is_own_name, loaded_by_us
 from kohaku_ast.runner.import_hook import Patches, joined, watch_imports
+from kohaku_ast.runner.loaded_modules import hide_shadowed, in_sight, is_own_name, loaded_by_us
 from kohaku_ast.runner.restarts import Restarts
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
 from kohaku_ast.transform.program.bound_program import BoundProgram, Call, Prepared

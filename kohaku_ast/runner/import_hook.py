@@ -20,7 +20,7 @@ from zipimport import zipimporter
 
 from kohaku_ast.errors import KogineError, RefusedTarget, SourceError
 from kohaku_ast.frames import hidden, keep_builtins, without_resume
-from kohaku_ast.runner import in_sight
+from kohaku_ast.runner.loaded_modules import in_sight
 from kohaku_ast.transform.program.bound_program import BoundProgram, fill
 
 keep_builtins(globals())

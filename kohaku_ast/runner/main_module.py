@@ -24,8 +24,8 @@ from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.errors import label
 from kohaku_ast.frames import hidden, keep_builtins, plainly, trimmed, unseen
-from kohaku_ast.runner import hide_shadowed, loaded_by_us, own_modules
 from kohaku_ast.runner.launch import enter_folder
+from kohaku_ast.runner.loaded_modules import hide_shadowed, loaded_by_us, own_modules
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
 from kohaku_ast.transform.program.bound_program import load
 

@@ -27,7 +27,6 @@ from kohaku_ast.config.siblings import (
     write_environment,
     write_folder,
 )
-from kohaku_ast.runner import hide_shadowed, own_modules, show_own
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.library_state import (
@@ -36,6 +35,7 @@ from kohaku_ast.runner.library_state import (
     read_libraries,
     write_libraries,
 )
+from kohaku_ast.runner.loaded_modules import hide_shadowed, own_modules, show_own
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams

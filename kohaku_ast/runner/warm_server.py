@@ -13,10 +13,11 @@ import select
 import sys
 from _socket import socket
 
-from kohaku_ast.runner import STARTED_WITH, shadowed_by
+from kohaku_ast.runner import STARTED_WITH
 from kohaku_ast.runner.child import INTERPRETER
 from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import launch_of
+from kohaku_ast.runner.loaded_modules import shadowed_by
 from kohaku_ast.runner.main_module import EndWarning, new_main
 from kohaku_ast.runner.transport import ENDED, FAILED, READY, receive_request, send
 from kohaku_ast.runner.warm_child import Adoption, WarmEnd, start_child
