@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
@@ -58,7 +59,11 @@ def under_hydra(folder: Path) -> dict[str, object]:
     import hydra
     from omegaconf import OmegaConf
 
-    with hydra.initialize_config_dir(str(folder / "conf"), version_base=None):
+    with (
+        warnings.catch_warnings(),
+        hydra.initialize_config_dir(str(folder / "conf"), version_base=None),
+    ):
+        warnings.simplefilter("ignore")  # of a list without _self_, which is what some cases show
         found = OmegaConf.to_container(hydra.compose("config"), resolve=True)
     return flat(found, "")
 
