@@ -76,12 +76,9 @@ def _nothing() -> None:
 
 def find_count() -> CallCount | None:
     """That of this thread; None if this Python is another one than we know."""
-    if sys.implementation.name != "cpython":
+    numbers = None if _thread_state is None else _thread_state()
+    if numbers is None:
         return None
-    try:
-        numbers = _thread_state()
-    except (ImportError, AttributeError, OSError):
-        return None  # no _ctypes here, or one without dlsym
     rows = _rows(numbers)
     found = []
     for index in range(_READ):
@@ -99,14 +96,21 @@ def _rows(numbers: MutableSequence[int], more: int = _MORE) -> list[list[int]]:
     return row + _rows(numbers, more - 1) if more else row
 
 
-def _thread_state() -> MutableSequence[int]:
-    """The first numbers of the thread's state, of 32 bits each, as they are and change.
+def _reader() -> Callable[[], MutableSequence[int]] | None:
+    """Returns the first numbers of the thread's state, of 32 bits each, as they are and change;
+    None where nobody can read them.
 
     ``ctypes`` says the same in fewer words, and takes 5 ms to import.
     """
-    import _ctypes
+    if sys.implementation.name != "cpython":
+        return None
+    try:
+        import _ctypes
 
-    api: Any = _ctypes
+        api: Any = _ctypes
+        symbol = api.dlsym(api.dlopen(None, 0), "PyThreadState_Get")
+    except (ImportError, AttributeError, OSError):
+        return None  # no _ctypes here, or one without dlsym
 
     class Pointer(api._SimpleCData):  # type: ignore[misc]
         _type_ = "P"
@@ -119,6 +123,13 @@ def _thread_state() -> MutableSequence[int]:
         _restype_ = Pointer
 
     row: Any = Number
-    get_state = Function(api.dlsym(api.dlopen(None, 0), "PyThreadState_Get"))
-    found: MutableSequence[int] = (row * _READ).from_address(get_state())
-    return found
+    get_state, numbers = Function(symbol), row * _READ
+
+    def read() -> MutableSequence[int]:
+        found: MutableSequence[int] = numbers.from_address(get_state())
+        return found
+
+    return read
+
+
+_thread_state = _reader()
