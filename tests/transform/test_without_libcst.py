@@ -9,6 +9,8 @@ import pytest
 
 from tests.oracle import Finished, on_path, run_kogine
 
+pytestmark = pytest.mark.usefixtures("own_builders")
+
 SCRIPT = """\
 import sys
 x = 3
