@@ -31,6 +31,8 @@ pytestmark = [
     pytest.mark.skipif(not _INSTALLED, reason="this Python came without its test package"),
 ]
 
+_STDLIB = {"SETUPTOOLS_USE_DISTUTILS": "stdlib"}
+"""An installed setuptools would put its own distutils in the place of Python's."""
 _SUMMARY = re.compile(r"^(Ran \d+ tests?|OK\b.*|FAILED\b.*|NO TESTS RAN\b.*)", re.MULTILINE)
 
 
@@ -67,7 +69,7 @@ def run_three(folder: Path, script: Path) -> list[tuple[int, list[str]]]:
     for number in range(1 + len(arguments)):
         own = folder / str(number)
         own.mkdir()
-        environment = {"TMPDIR": str(own), "PYTHONPATH": on_path()}
+        environment = {"TMPDIR": str(own), "PYTHONPATH": on_path(), **_STDLIB}
         if number == 0:
             done = run_python(own, str(script), **environment)
         else:

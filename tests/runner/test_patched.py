@@ -61,6 +61,8 @@ refuse(traceback, "print_exception format_exception print_exc print_tb format_tb
     "no standard error": "sys.stderr = None",
     "a text as standard error": "import io\nsys.stderr = io.StringIO()",
 }  # fmt: skip
+if sys.version_info >= (3, 13):
+    del PATCHES["a class for tracebacks that waits"]  # Python prints by it, and waits
 ENDS = {
     "an error": "def f():\n    1 / 0\nf()",
     "an error with a cause": "try:\n    {}[3]\nexcept KeyError as error:\n    raise ValueError(lr and 'why\\nnot') from error",
