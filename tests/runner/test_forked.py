@@ -47,7 +47,9 @@ import sys
 from kohaku_ast import run
 print(run("script.py", how=sys.argv[1], n=1).value)
 """
-HOW = pytest.mark.parametrize("how", ["exit", "huge", "text", "raise", "interrupt", "return"])
+# From Python 3.13 on its shutdown stumbles over such a status, and prints that.
+_HUGE = ["huge"] if sys.version_info < (3, 13) else []
+HOW = pytest.mark.parametrize("how", ["exit", *_HUGE, "text", "raise", "interrupt", "return"])
 
 
 def _seen(folder: Path, *command: str) -> tuple[list[str], str]:
