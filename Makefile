@@ -26,7 +26,7 @@ libraries: compiled
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m libraries
 
 exhaustive: compiled
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m exhaustive
+	EXHAUSTIVE_EVERY=$(EVERY) $(BIN)/python -m pytest -q -n $(WORKERS) -m exhaustive
 
 daft: compiled
 	$(BIN)/python -m pip install -q 'daft>=0.7'

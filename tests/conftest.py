@@ -35,6 +35,16 @@ def pytest_cmdline_main() -> Iterator[None]:
         return (yield)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests that ``make exhaustive EVERY=2`` has chosen, leave out every second one."""
+    every = int(os.environ.get("EXHAUSTIVE_EVERY", "1"))
+    if every > 1:
+        left_out = [one for number, one in enumerate(items) if number % every]
+        items[:] = items[::every]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.fixture
 def own_builders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands start their builders themselves, for tests of just that."""
