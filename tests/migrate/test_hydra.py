@@ -56,15 +56,14 @@ def write(folder: Path, config: str) -> str:
 
 def under_hydra(folder: Path) -> dict[str, object]:
     """Target -> value, as hydra-core composes the config."""
-    import hydra
-    from omegaconf import OmegaConf
+    with warnings.catch_warnings():
+        # Of lists without _self_, which some cases show, and of a newer omegaconf.
+        warnings.simplefilter("ignore")
+        import hydra
+        from omegaconf import OmegaConf
 
-    with (
-        warnings.catch_warnings(),
-        hydra.initialize_config_dir(str(folder / "conf"), version_base=None),
-    ):
-        warnings.simplefilter("ignore")  # of a list without _self_, which is what some cases show
-        found = OmegaConf.to_container(hydra.compose("config"), resolve=True)
+        with hydra.initialize_config_dir(str(folder / "conf"), version_base=None):
+            found = OmegaConf.to_container(hydra.compose("config"), resolve=True)
     return flat(found, "")
 
 
