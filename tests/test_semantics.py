@@ -68,13 +68,16 @@ _NEED_SCRIPT = (
     "text for day: 2021-03-04", "text for money: 1.50", "text for out: y/z",
     "fields that a call makes",
 )  # fmt: skip
-_AN_ARGUMENT_TOO = {"click: an explicit argument wins", "a required option that is given"}
-"""On the command line ``--n=4`` is an argument; in Python it is an override, and an error beside one."""
+_OF_THE_COMMAND_LINE = {
+    "click: an explicit argument wins", "a required option that is given",
+    "set before the script's name",
+}  # fmt: skip
+"""Where ``--n=4`` is an argument, and in Python an override, an error beside one; or ``-s`` stands."""
 
 IN_A_NOTEBOOK = {
     case.id: case
     for case in CASES
-    if case not in made_by_calls.CASES and case.id not in {*_NEED_SCRIPT, *_AN_ARGUMENT_TOO}
+    if case not in made_by_calls.CASES and case.id not in {*_NEED_SCRIPT, *_OF_THE_COMMAND_LINE}
 }
 """Without the texts that become values by the script's own code, a call or an enum: a notebook gives
 objects.
