@@ -70,9 +70,9 @@ _NEED_SCRIPT = (
 )  # fmt: skip
 _OF_THE_COMMAND_LINE = {
     "click: an explicit argument wins", "a required option that is given",
-    "set before the script's name",
+    "set before the script's name", "text for fields that a call makes",
 }  # fmt: skip
-"""Where ``--n=4`` is an argument, and in Python an override, an error beside one; or ``-s`` stands."""
+"""Where ``--n=4`` is an argument, and in Python an override, an error beside one; or a text or ``-s`` stands."""
 
 IN_A_NOTEBOOK = {
     case.id: case
