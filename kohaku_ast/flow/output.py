@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kohaku_ast.flow import output_process
-from kohaku_ast.flow.output_process import NOWHERE, Output, keep
+from kohaku_ast.flow.output_process import NOWHERE, Output, close, keep
 from kohaku_ast.runner.outcome import CrossingFile
 from kohaku_ast.runner.process_state import flush as flush_stream
 from kohaku_ast.runner.process_state import standard_streams
@@ -178,7 +178,7 @@ def _files_for(shown: Sequence[int]) -> list[int]:
         for _ in shown:
             found.append(_empty_file())
     except BaseException:
-        _close((*shown, *found))
+        close((*shown, *found))
         raise
     return found
 
@@ -192,12 +192,6 @@ def _empty_file() -> int:
         return os.dup(file.fileno())
 
 
-def _close(numbers: Iterable[int]) -> None:
-    for one in numbers:
-        if one != NOWHERE:
-            os.close(one)
-
-
 def _open_ends(shown: Sequence[int], log: int, parts: Sequence[int]) -> list[tuple[int, int]]:
     """Reader and writer for each of *shown*. On an error it closes all of the descriptors."""
     found: list[tuple[int, int]] = []
@@ -205,7 +199,7 @@ def _open_ends(shown: Sequence[int], log: int, parts: Sequence[int]) -> list[tup
         for one in shown:
             found.append(_ends(one))
     except BaseException:
-        _close((log, *shown, *parts, *(end for pair in found for end in pair)))
+        close((log, *shown, *parts, *(end for pair in found for end in pair)))
         raise
     return found
 

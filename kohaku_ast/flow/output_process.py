@@ -15,7 +15,7 @@ import os
 import selectors
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _BLOCK, _MOST_BLOCKS = 1 << 16, 16
 _MOST_DESCRIPTORS = 6
@@ -116,9 +116,7 @@ class Output:
         """Close *readers*; return whether others are left."""
         for reader in readers:
             shown, part = self.targets.pop(reader), self._parts.pop(reader, NOWHERE)
-            for one in (reader, shown, part):
-                if one != NOWHERE:
-                    os.close(one)
+            close((reader, shown, part))
         if not self.targets and self._log >= 0:
             os.close(self._log)
             self._log = -1
@@ -135,6 +133,13 @@ def _taken(file: int) -> bytes:
     os.lseek(file, 0, os.SEEK_SET)
     os.ftruncate(file, 0)
     return data
+
+
+def close(numbers: Iterable[int]) -> None:
+    """Close all descriptors of *numbers* that are one."""
+    for one in numbers:
+        if one != NOWHERE:
+            os.close(one)
 
 
 def write(target: int, data: bytes) -> int:
