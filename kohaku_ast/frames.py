@@ -59,6 +59,20 @@ def _call(act: Callable[..., object], *arguments: object) -> None:
     act(*arguments)
 
 
+_gettrace, _settrace = sys.gettrace, sys.settrace  # bound here: the script may change them
+
+
+@hidden
+def untraced(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """What *call* returns; a tracer of the script's sees none of its frames."""
+    tracer = _gettrace()
+    _settrace(None)
+    try:
+        return call(*args, **kwargs)
+    finally:
+        _settrace(tracer)
+
+
 _function: Any = type(_call)
 plainly: Callable[..., None] = _function(
     without_resume(_call.__code__), {"__name__": __name__, "__builtins__": builtins}

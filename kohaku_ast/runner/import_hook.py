@@ -19,7 +19,7 @@ from _frozen_importlib_external import SourcelessFileLoader, SourceLoader  # as 
 from zipimport import zipimporter
 
 from kohaku_ast.errors import KogineError, RefusedTarget, SourceError
-from kohaku_ast.frames import hidden, keep_builtins, without_resume
+from kohaku_ast.frames import hidden, keep_builtins, untraced, without_resume
 from kohaku_ast.runner.loaded_modules import in_sight
 from kohaku_ast.transform.program.bound_program import BoundProgram, fill
 
@@ -117,7 +117,7 @@ class ModuleCodes:
         given = self.files.get(path) or self.files.get(_file_number(path))
         if given is None and self.prepared.later is None:
             return None
-        return _untraced(self._code_of, given, name, loader)
+        return untraced(self._code_of, given, name, loader)
 
     def _code_of(self, given: BoundProgram | None, name: str, loader: Any) -> CodeType | None:
         if given is None and self.prepared.later:
@@ -153,17 +153,6 @@ class ModuleCodes:
             findings.stopped = error
             if findings.prints:
                 _print(f"kogine: error: {error}\n")
-
-
-@hidden
-def _untraced(call: Callable[..., CodeType | None], *arguments: object) -> CodeType | None:
-    """What *call* returns; a tracer of the script's sees none of its frames."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    try:
-        return call(*arguments)
-    finally:
-        sys.settrace(tracer)
 
 
 @hidden

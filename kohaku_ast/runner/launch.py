@@ -249,13 +249,7 @@ class ModuleLaunch(Launch):
         """Run the module as runpy does, with the first of *codes* if it has one; then the rest."""
         first, *rest = codes
         _run_module(self, first)
-        end = start_at_bottom(is_exec=True)
-        try:
-            for code in rest:
-                if code is not None:
-                    exec(code, namespace)
-        finally:
-            end()
+        super().execute([*filter(None, rest)], namespace)
 
 
 def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from kohaku_ast.frames import hidden, keep_builtins
+from kohaku_ast.frames import hidden, keep_builtins, untraced
 
 keep_builtins(globals())
 
@@ -24,6 +24,7 @@ _READ = 32
 """So many numbers of the state are read; it is larger in every version."""
 _DEEPEST = 500
 """A number that says more is no count of calls: we are not that deep."""
+_limit = sys.getrecursionlimit  # bound here: the script may change it
 _MORE = 3
 _EXEC = 2 if sys.version_info < (3, 12) else 1
 """``exec`` itself counts as a call, beside the code that it runs, before 3.12."""
@@ -37,7 +38,7 @@ class CallCount:
     def __init__(self, numbers: MutableSequence[int], index: int, step: int) -> None:
         """``numbers[index]`` changes by *step* with each call. With -1 it is what is left."""
         self._numbers, self._index, self._step = numbers, index, step
-        self._zero = 0 if step > 0 else sys.getrecursionlimit()
+        self._zero = 0 if step > 0 else _limit()
 
     @hidden
     def get(self) -> int:
@@ -55,7 +56,7 @@ def start_at_bottom(is_exec: bool) -> Callable[[], None]:
     """Have the call that the caller makes next, by ``exec`` or not, count as the first one of its
     thread; the result undoes that.
     """
-    count = find_count()
+    count = untraced(find_count)
     if count is None:
         return _nothing
     # get() counts the call of this function.
