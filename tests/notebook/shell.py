@@ -33,6 +33,7 @@ class Shell:
         the script has there is what *written* has, the text of the edits.
         """
         if self._process is None or self._process.poll() is not None:
+            self.close()
             self._start()
         self._asks.write(json.dumps([str(folder), list(words), list(argv), written]) + "\n")
         self._asks.flush()
@@ -154,7 +155,7 @@ def _options(words: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {
         name: [] for name in ("--set", "--as-is", "--config", "--add", "--entrypoint")
     }
-    rest = list(words)
+    rest = ["--config" if word == "-c" else word for word in words]
     while rest:
         word = rest.pop(0)
         if word not in found:
