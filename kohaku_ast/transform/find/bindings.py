@@ -5,7 +5,7 @@ the guard.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.paths import Step, chains_in, path_of
@@ -13,8 +13,10 @@ from kohaku_ast.transform.find.paths import Step, chains_in, path_of
 Scope = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 """A body of statements that binds names of its own."""
 
-Arms = tuple[tuple[int, int], ...]
-"""The branches around a statement, from the outside in: (id of the `if`, `try` or `match`, arm)."""
+Condition = tuple[int, int]
+"""The id of an `if`, `try` or `match`, and the number of one of its arms."""
+Arms = tuple[Condition, ...]
+"""The branches around a statement, from the outside in."""
 
 # A comprehension evaluates its parts many times; a lambda is another scope; before Python 3.12
 # the positions inside an f-string are wrong.
@@ -90,7 +92,7 @@ class Definition:
 
 def find_definitions(scope: Scope) -> list[Definition]:
     """Every binding in the own body of *scope*, in the order of the file."""
-    return list(Walk(_bindings).scope(scope))
+    return Walk(_bindings).scope(scope)
 
 
 Binder = Callable[[ast.stmt, Arms, bool], Iterator[Definition]]
@@ -115,21 +117,21 @@ class Walk:
     def __init__(self, bound_by: Binder) -> None:
         self.bound_by = bound_by
         self.is_module = False
+        # One list: generators inside generators took quadratic time for a chain of `elif`.
+        self.found: list[Definition] = []
 
-    def scope(self, scope: Scope) -> Iterator[Definition]:
+    def scope(self, scope: Scope) -> list[Definition]:
         """The definitions that the walk's Binder finds in *scope*, in the order of the file."""
         self.is_module = isinstance(scope, ast.Module)
-        yield from self._body(scope.body, (), False)
+        self._body(scope.body, (), False)
+        return self.found
 
-    def _body(self, statements: list[ast.stmt], arms: Arms, looped: bool) -> Iterator[Definition]:
+    def _body(self, statements: list[ast.stmt], arms: Arms, looped: bool) -> None:
         for statement in statements:
-            yield from self._statement(statement, arms, looped)
+            self.found += self.bound_by(statement, arms, looped)
+            self._inner(statement, arms, looped)
 
-    def _statement(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
-        yield from self.bound_by(node, arms, looped)
-        yield from self._inner(node, arms, looped)
-
-    def _inner(self, node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+    def _inner(self, node: ast.stmt, arms: Arms, looped: bool) -> None:
         """The definitions in the blocks of a compound statement."""
         if isinstance(node, ast.If):
             # The guard's body always runs when the file is run as a script, and its else when a
@@ -137,32 +139,33 @@ class Walk:
             body_arms: Arms = (*arms, (id(node), 0))
             if self.is_module and always_runs(node):
                 body_arms = arms or ((id(node), _ALWAYS),)
-            yield from self._body(node.body, body_arms, looped)
-            yield from self._body(node.orelse, (*arms, (id(node), 1)), looped)
+            self._body(node.body, body_arms, looped)
+            self._body(node.orelse, (*arms, (id(node), 1)), looped)
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
-            yield from self._body(node.body, arms, True)
-            yield from self._body(node.orelse, (*arms, (id(node), 1)), looped)
+            self._body(node.body, arms, True)
+            self._body(node.orelse, (*arms, (id(node), 1)), looped)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
-            yield from self._body(node.body, arms, looped)
+            self._body(node.body, arms, looped)
         elif isinstance(node, ast.Match):
             for number, case in enumerate(node.cases):
                 case_arms = (*arms, (id(node), number))
                 for name in _captured(case.pattern):
-                    yield Definition(name, case, "case", None, case_arms, looped)
-                yield from self._body(case.body, case_arms, looped)
+                    self.found.append(Definition(name, case, "case", None, case_arms, looped))
+                self._body(case.body, case_arms, looped)
         elif _is_try(node):
-            yield from self._tried(node, arms, looped)  # type: ignore[arg-type]
+            self._tried(node, arms, looped)  # type: ignore[arg-type]
 
-    def _tried(self, node: ast.Try, arms: Arms, looped: bool) -> Iterator[Definition]:
+    def _tried(self, node: ast.Try, arms: Arms, looped: bool) -> None:
         # The else block continues the body, the finally block runs in any case.
-        yield from self._body(node.body, (*arms, (id(node), 0)), looped)
+        self._body(node.body, (*arms, (id(node), 0)), looped)
         for number, handler in enumerate(node.handlers, 1):
             handler_arms = (*arms, (id(node), number))
             if handler.name:
-                yield Definition(handler.name, handler, "except", None, handler_arms, looped)
-            yield from self._body(handler.body, handler_arms, looped)
-        yield from self._body(node.orelse, (*arms, (id(node), 0)), looped)
-        yield from self._body(node.finalbody, arms, looped)
+                bound = Definition(handler.name, handler, "except", None, handler_arms, looped)
+                self.found.append(bound)
+            self._body(handler.body, handler_arms, looped)
+        self._body(node.orelse, (*arms, (id(node), 0)), looped)
+        self._body(node.finalbody, arms, looped)
 
 
 def _is_try(node: ast.stmt) -> bool:
@@ -342,14 +345,16 @@ def effective_definitions(definitions: list[Definition]) -> list[Definition]:
     usable = [one for one in definitions if not one.looped and one.form not in _NEVER]
     if not usable:
         return _declared(definitions)
-    first, chosen = usable[0], usable[:1]
+    first = usable[0]
+    chosen: dict[Condition | None, list[Definition]] = {_innermost(first.arms): [first]}
     for one in usable[1:]:
         if one.reads_itself():
             continue
         is_sibling = are_siblings(one.arms, first.arms) and not _is_logic(one, chosen)
         if is_sibling or is_unconditional(one.arms, first.arms):
-            chosen.append(one)
-    return chosen
+            chosen.setdefault(_innermost(one.arms), []).append(one)
+    kept = {id(one) for all_ in chosen.values() for one in all_}
+    return [one for one in usable if id(one) in kept]
 
 
 def _declared(definitions: list[Definition]) -> list[Definition]:
@@ -380,13 +385,21 @@ def are_siblings(one: Arms, other: Arms) -> bool:
     return any(statement in other_arms and other_arms[statement] != arm for statement, arm in one)
 
 
-def _is_logic(one: Definition, chosen: list[Definition]) -> bool:
-    """Whether, in its own arm, it is a later conditional re-assignment."""
+def _innermost(arms: Arms) -> Condition | None:
+    """The condition that stands directly around. All of one condition have the same outer ones."""
+    return (conditions(arms) or (None,))[-1]
+
+
+def _is_logic(one: Definition, chosen: Mapping[Condition | None, list[Definition]]) -> bool:
+    """Whether, in its own arm, it is a later conditional re-assignment.
+
+    *chosen* has the earlier ones by their innermost condition.
+    """
+    outer: tuple[Condition | None, ...] = (None, *conditions(one.arms))[:-1]
     return any(
-        len(conditions(earlier.arms)) < len(conditions(one.arms))
-        and is_unconditional(earlier.arms, one.arms)
-        and not are_siblings(earlier.arms, one.arms)
-        for earlier in chosen
+        not are_siblings(earlier.arms, one.arms)
+        for condition in outer
+        for earlier in chosen.get(condition, ())
     )
 
 
