@@ -44,9 +44,9 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5500),
-    "kohaku_ast.runner": (28, 7220),
+    "kohaku_ast.runner": (28, 7200),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (42, 11380),
+    "kohaku_ast.transform": (42, 11410),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

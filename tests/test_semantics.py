@@ -71,13 +71,19 @@ _NEED_SCRIPT = (
 _OF_THE_COMMAND_LINE = {
     "click: an explicit argument wins", "a required option that is given",
     "set before the script's name", "text for fields that a call makes",
+    "store_false by its flag", "store_false by its flag, not set",
 }  # fmt: skip
-"""Where ``--n=4`` is an argument, and in Python an override, an error beside one; or a text or ``-s`` stands."""
+"""Where ``--n=4`` is an argument, and in Python an override, an error beside one; or a text stands (for
+a flag, too), or ``-s``.
+"""
+_OF_IPYTHON = {"nothing of ours in the builtins and the modules"}
+"""It adds to the builtins."""
 
 IN_A_NOTEBOOK = {
     case.id: case
     for case in CASES
-    if case not in made_by_calls.CASES and case.id not in {*_NEED_SCRIPT, *_OF_THE_COMMAND_LINE}
+    if case not in made_by_calls.CASES
+    and case.id not in {*_NEED_SCRIPT, *_OF_THE_COMMAND_LINE, *_OF_IPYTHON}
 }
 """Without the texts that become values by the script's own code, a call or an enum: a notebook gives
 objects.
@@ -109,10 +115,12 @@ if "--multiprocessing-fork" not in sys.orig_argv:
 """Imported by the last line of a script: a child of it runs the script again, which prints."""
 
 
-IN_A_CHILD = {
-    case.id: case for case in CASES if case.id != "the starting call before the last line"
-}
-"""Without a case that the line at the end makes another one."""
+_OTHER_WITH_A_LINE_MORE = {
+    "the starting call before the last line", "the starting call without a guard",
+    "arguments for the rest, and a keyword that stands behind it",
+}  # fmt: skip
+IN_A_CHILD = {case.id: case for case in CASES if case.id not in _OTHER_WITH_A_LINE_MORE}
+"""Without cases that the line at the end makes other ones."""
 
 
 @pytest.mark.parametrize("case", sampled(IN_A_CHILD, every=9))

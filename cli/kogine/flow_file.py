@@ -63,7 +63,7 @@ def _start(bound: Bound, command: ScriptCommand) -> Callable[[], int]:
             warn_at_end(bound.prepared)
             codes = bound.prepared.given.codes("module")
             try:
-                status = run_here(bound.launch, codes, bound.for_script(bound.names), last)
+                status = run_here(bound.launch, codes, last)
             except KogineError as error:  # of a Script or a flow in the file
                 show_own()
                 return report(UsageError(f"{_place(error, bound.launch)}{error}"))

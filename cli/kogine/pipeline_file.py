@@ -219,7 +219,7 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
     @hidden
     def start() -> int:
         warn_compiler(bound.program)
-        run_here(launch, bound.prepared.given.codes("module"), {}, last)
+        run_here(launch, bound.prepared.given.codes("module"), last)
         return 0
 
     return start

@@ -87,7 +87,7 @@ def _run_unchanged(launch: Launch) -> Callable[[], int]:
             code = launch.compile()
         except (SyntaxError, ValueError):
             return plain_python(launch)
-        run_here(launch, [code], {})
+        run_here(launch, [code])
         return 0
 
     return run
@@ -121,7 +121,7 @@ def _run_here(bound: Bound) -> Callable[[], int]:
         forget_loaded(bound.prepared)
         hand_on(bound.prepared)
         try:
-            run_here(launch, bound.codes(), bound.for_script(bound.names), bound.last())
+            run_here(launch, bound.codes(), bound.last())
         except BaseException as error:
             bound.prepared.note_end(error)
             raise

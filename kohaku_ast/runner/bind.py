@@ -121,7 +121,7 @@ class Binder:
         overrides = self.all_overrides(config)
         request = self._request(overrides, config, names)
         for_script = self._for_script(config)
-        prepared = self._prepare(request, overrides, *_call_arguments(config), for_script)
+        prepared = self._prepare(request, overrides, names, *_call_arguments(config), for_script)
         if config is not None and config.argv and not self.launch.argv[1:]:
             resolved = resolved_targets(prepared.program, request)
             # A name that the config reads itself may be the source of the argument.
@@ -176,7 +176,7 @@ class Binder:
             overrides = self.all_overrides(choice) if choice else overrides
         overrides = spread_tables(self._marked(overrides), self.launch)
         self._mark_foreign(overrides)
-        self._prepare(make_request(overrides, entrypoint=self.entrypoint), overrides)
+        self._prepare(make_request(overrides, entrypoint=self.entrypoint), overrides, {})
 
     def all_overrides(self, config: Config | None) -> list[Override]:
         """The overrides of *config*, and those that hold for every Config."""
@@ -234,6 +234,7 @@ class Binder:
         self,
         request: Request,
         overrides: Sequence[Override],
+        names: Mapping[str, object],
         args: Sequence[object] = (),
         kwargs: Mapping[str, object] | None = None,
         for_script: ForScript = dict,
@@ -244,7 +245,7 @@ class Binder:
         except KogineError as error:
             raise _with_origin(error, overrides) from None
         by_module = _by_module(program, request, overrides)
-        values = read_values(program, request, overrides, args, kwargs)
+        values = read_values(program, request, overrides, args, kwargs) | dict(names)
         modules = {
             name: (file, self._prepare_module(file, aimed, for_script, program.is_pure))
             for (name, file), aimed in by_module.items()

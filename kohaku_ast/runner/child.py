@@ -65,7 +65,7 @@ def start_of(
         codes = prepared.given.codes("module" if name else "")
         last = entry_call(name, job.args, job.kwargs) if name else None
         try:
-            value = run_here(job.launch, codes, job.names, last, loaded)
+            value = run_here(job.launch, codes, last, loaded)
         except SystemExit as exit_:
             prepared.note_end(exit_)
             unseen(lambda: leave(in_sight(lambda: _stopped(job) or _finished(job, None))))

@@ -37,7 +37,6 @@ from kohaku_ast.transform.program.bound_program import (
     Pickled,
     Prepared,
     is_plain,
-    load,
 )
 
 
@@ -108,10 +107,7 @@ class InlineRun:
     def _new_namespace(self) -> dict[str, object]:
         """The namespace in which the script starts."""
         warn_compiler(self.bound.program)
-        namespace = self.main.__dict__
-        names = self.bound.for_script(self.bound.names)
-        namespace.update((name, load(value)) for name, value in names.items())
-        return namespace
+        return self.main.__dict__
 
     @hidden
     def guard(self) -> object:
@@ -242,7 +238,6 @@ def with_own_values(bound: Bound, warn: Callable[[str], None]) -> Bound:
 def _values(bound: Bound) -> Iterator[object]:
     for _, _, given in bound.prepared.every():
         yield from given.sent.values()
-    yield from bound.names.values()
     if bound.config is not None:
         yield from bound.config.args
         yield from bound.config.kwargs.values()

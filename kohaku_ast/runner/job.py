@@ -34,15 +34,13 @@ class Job:
     """A bound script in the process that is to run it; nothing has happened yet."""
 
     __slots__ = (
-        "args", "kwargs", "launch", "names", "outputs", "path", "prepared", "wants_error",
-        "wants_value",
+        "args", "kwargs", "launch", "outputs", "path", "prepared", "wants_error", "wants_value",
     )  # fmt: skip
 
     def __init__(
         self,
         launch: Launch,
         prepared: Prepared,
-        names: Mapping[str, object],
         args: Sequence[object],
         kwargs: Mapping[str, object],
         outputs: Sequence[str],
@@ -52,8 +50,6 @@ class Job:
     ) -> None:
         self.launch = launch
         self.prepared = prepared
-        #: Globals that the script does not define.
-        self.names = names
         #: What the entrypoint is called with.
         self.args = args
         self.kwargs = kwargs
@@ -93,7 +89,6 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
     args = {str(number): one for number, one in enumerate(config.args)} if config else {}
     objects: dict[str, Mapping[str, object]] = {
         "values": dict(prepared.given.sent),
-        "names": bound.for_script(bound.names),
         "args": bound.for_script(args),
         "kwargs": bound.for_script(config.kwargs) if config else {},
         **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
@@ -120,7 +115,6 @@ def unpack(data: bytes) -> Job:
     return Job(
         launch,
         Prepared(given, others, objects["later"].get("")),  # type: ignore[arg-type]
-        objects["names"],
         list(objects["args"].values()),
         objects["kwargs"],
         outputs,

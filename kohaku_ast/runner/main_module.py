@@ -83,23 +83,19 @@ def _names() -> list[str]:
 def run_here(
     launch: Launch,
     codes: Sequence[CodeType | None],
-    names: Mapping[str, object],
     last: Callable[[dict[str, object]], object] | None = None,
     loaded: Callable[[], Iterable[str]] | None = None,
 ) -> object:
     """Run *codes* as ``__main__``; what the script raises comes out as it is.
 
-    *names* are put into the module first. *last* is called with its namespace at the end, and its
-    result is returned. *loaded* returns the modules that a file beside the script may stand for;
-    by default all that we have loaded.
+    *last* is called with its namespace at the end, and its result is returned. *loaded* returns the
+    modules that a file beside the script may stand for; by default all that we have loaded.
     """
     module = new_main(launch)
     namespace = module.__dict__
     before: Iterable[int] = ()
     _enter(launch, loaded or loaded_by_us)
     _be_main(module)
-    for name, value in names.items():
-        namespace[name] = load(value)
     del module
     hear()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -123,6 +123,25 @@ def plan_edits(
     _refuse_overlaps(source, edits)
     _refuse_below_imports(targets, resolved)
     return PlannedEdits(resolved, tuple(edits), call)
+
+
+def additions(tree: ast.Module, texts: Mapping[str, str]) -> list[Edit]:
+    """The edits that add an assignment of each text of *texts* to its name, at the top of the
+    module, below the docstring and the ``__future__`` imports. None for a file without a statement.
+    """
+    last: ast.stmt | None = None
+    for number, node in enumerate(tree.body if texts else ()):
+        is_docstring = number == 0 and ast.get_docstring(tree, clean=False) is not None
+        is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if not (is_docstring or is_future):
+            break
+        last = node
+    where = [(last, "after")] if last else [(node, "before") for node in tree.body[:1]]
+    return [
+        Edit(node, change, f"{name} = {text}", 1, name)
+        for node, change in where
+        for name, text in texts.items()
+    ]
 
 
 def is_text_value(kind: bool | str, parameter: Parameter) -> bool:

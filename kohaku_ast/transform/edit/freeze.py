@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from kohaku_ast.errors import FreezeError
-from kohaku_ast.transform.edit.edits import PlannedEdits, plan_edits
+from kohaku_ast.transform.edit.edits import PlannedEdits, additions, plan_edits
 from kohaku_ast.transform.edit.proof import prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.edit.value_text import (
@@ -99,9 +99,12 @@ class _Writer:
 
     def additions(self, added: Mapping[str, object]) -> list[Edit]:
         """The assignments of *added*, below the docstring and the ``__future__`` imports."""
-        node, change = _insertion_point(self.source.tree)
+        if added and not self.source.tree.body:
+            raise FreezeError(
+                "cannot add names to a script without a statement: write them into it"
+            )
         texts = {name: self.literal(name, value, None, 0) for name, value in added.items()}
-        return [Edit(node, change, f"{name} = {text}", 1, name) for name, text in texts.items()]
+        return additions(self.source.tree, texts)
 
     def with_paths(self, plan: PlannedEdits) -> list[Edit]:
         """The edits of *plan*; a path that only the running script could follow becomes an
@@ -160,24 +163,6 @@ class _Writer:
             "Leave them out here and write them into the frozen script by hand, or keep the "
             "config and use 'kogine run'."
         )
-
-
-def _insertion_point(tree: ast.Module) -> tuple[ast.stmt, str]:
-    """The node and the change of an edit that inserts statements at the top, below the docstring
-    and the ``__future__`` imports.
-    """
-    last: ast.stmt | None = None
-    for number, node in enumerate(tree.body):
-        is_docstring = number == 0 and ast.get_docstring(tree, clean=False) is not None
-        is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-        if not (is_docstring or is_future):
-            break
-        last = node
-    if last is not None:
-        return last, "after"
-    if not tree.body:
-        raise FreezeError("cannot add names to a script without a statement: write them into it")
-    return tree.body[0], "before"
 
 
 _BUILTINS = {"complex", "float", "frozenset", "set"}

@@ -122,9 +122,13 @@ class BoundProgram:
         as in the Program, for a module that another script imports.
         """
         self.program = program
-        #: The values as another process gets them.
+        #: The values as another process gets them, those of added globals too.
         self.sent = values
-        self.values = {target: as_value(original(value)) for target, value in values.items()}
+        self.values = {
+            target: as_value(original(value))
+            for target, value in values.items()
+            if target not in program.added
+        }
         self.capture = Capture()
         self.findings = Findings()
         self.is_pure = program.is_pure if is_pure is None else is_pure

@@ -16,13 +16,14 @@ from types import CodeType
 from kohaku_ast.errors import EntrypointError, near
 from kohaku_ast.transform.edit.edits import (
     PlannedEdits,
+    additions,
     extract_guards,
     is_text_value,
     plan_edits,
 )
 from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
-from kohaku_ast.transform.find.assignments import MARKER, WATCHING
+from kohaku_ast.transform.find.assignments import MARKER, WATCHING, marker
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.callers import dead_notes
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
@@ -58,10 +59,15 @@ def _build(source: Source, request: Request) -> Program:
     plan = plan_edits(source, parameters, request)
     entry_name = _entry_name(source, request)
     guards = extract_guards(source.tree) if request.split or entry_name else []
-    edits = [*plan.edits, *guards]
+    added = additions(source.tree, {name: marker(name) for name in request.added})
+    values = [*added, *plan.edits]
+    edits = [*values, *guards]
     rewritten = apply_edits(source, edits)
     proved = prove(source, edits, rewritten)
-    sites = _lower_all(proved, plan, capture=request.capture and not entry_name)
+    whole = _whole(proved)
+    sites = lower(whole) if values else []
+    if request.capture and plan.call is not None and not entry_name:
+        lower_capture(whole, plan.call)
     bodies = () if entry_name else proved.guards  # the entrypoint is called in their place
     parts = [("module", proved.module), *(("guard", guard) for guard in bodies)]
     segments, compiler_warnings = compile_segments(parts, source.filename)
@@ -72,26 +78,21 @@ def _build(source: Source, request: Request) -> Program:
         segments=segments,
         meant=_resolved_targets(plan, request),
         sites=sites,
+        added=list(request.added),
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
         warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
         notes=[*stale_notes(source, targets), *dead_notes(source, overridden, parameters)]
         if targets
         else [],
-        numba=bool(targets) and uses_numba(source),
+        numba=bool(targets or added) and uses_numba(source),
         is_pure=bool(targets) and compiles_bytecode(source),
     )
 
 
-def _lower_all(proved: Proved, plan: PlannedEdits, *, capture: bool) -> list[tuple[str, int, bool]]:
-    """Replace the markers in all trees of *proved*, and keep the value of the starting call if
-    *capture*; returns the sites.
-    """
-    whole = ast.Module([node for part in (proved.module, *proved.guards) for node in part.body], [])
-    sites = lower(whole) if plan.edits else []
-    if capture and plan.call is not None:
-        lower_capture(whole, plan.call)
-    return sites
+def _whole(proved: Proved) -> ast.Module:
+    """The module and the guards that were split off, to be changed in place."""
+    return ast.Module([node for part in (proved.module, *proved.guards) for node in part.body], [])
 
 
 def compile_segments(

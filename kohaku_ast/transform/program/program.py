@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 9
+FORMAT = 10
 """The version of the stored form; it grows with each change."""
 
 
@@ -86,8 +86,8 @@ class Program:
     """The code of one script for one Request."""
 
     __slots__ = (
-        "call_name", "entry_name", "filename", "is_pure", "meant", "notes", "numba", "segments",
-        "sites", "warnings",
+        "added", "call_name", "entry_name", "filename", "is_pure", "meant", "notes", "numba",
+        "segments", "sites", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +96,7 @@ class Program:
         segments: list[tuple[str, CodeType]],
         meant: list[ResolvedTarget | None],
         sites: list[tuple[str, int, bool]],
+        added: list[str],
         entry_name: str,
         call_name: str,
         warnings: list[tuple[str, str, int]],
@@ -110,6 +111,8 @@ class Program:
         self.meant = meant
         #: Each place that takes a value: full target, line, whether it may run several times.
         self.sites = sites
+        #: The targets among these that are globals which the script does not define.
+        self.added = added
         #: The function of the script that is called after the module, or "".
         self.entry_name = entry_name
         #: The function whose call takes ``args`` and ``kwargs``, or "".
