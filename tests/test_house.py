@@ -118,6 +118,25 @@ def test_no_files_import_each_other() -> None:
     assert {name: sorted(needs & set(left)) for name, needs in left.items()} == {}
 
 
+def test_no_hidden_function_calls_super() -> None:
+    """Python 3.13 looks for the class in the frame of the call, and finds no hidden frame."""
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
+    hidden = [
+        (name, node)
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and any(getattr(one, "id", "") == "hidden" for one in node.decorator_list)
+    ]
+    assert len(hidden) > 50
+    calls = [
+        f"{name}:{node.lineno}"
+        for name, node in hidden
+        if any(isinstance(one, ast.Name) and one.id == "super" for one in ast.walk(node))
+    ]
+    assert calls == []
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", FILES)
 def test_a_module_imports_alone_and_without_a_warning(name: str) -> None:

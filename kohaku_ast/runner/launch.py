@@ -249,7 +249,7 @@ class ModuleLaunch(Launch):
         """Run the module as runpy does, with the first of *codes* if it has one; then the rest."""
         first, *rest = codes
         _run_module(self, first)
-        super().execute([*filter(None, rest)], namespace)
+        Launch.execute(self, [*filter(None, rest)], namespace)  # no super() in a hidden frame
 
 
 def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
