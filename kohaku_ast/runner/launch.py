@@ -138,15 +138,16 @@ def _read(path: str) -> bytes:
 
         return read_input(path)
     except OSError as error:
-        kind = MissingScript if isinstance(error, FileNotFoundError) else SourceError
-        raise kind(f"can't open file {path!r}: {error.strerror}{_nearby(path)}") from None
+        is_missing = isinstance(error, FileNotFoundError)
+        kind, hint = (MissingScript, _nearby(path)) if is_missing else (SourceError, "")
+        raise kind(f"can't open file {path!r}: {error.strerror}{hint}") from None
 
 
 def _nearby(path: str) -> str:
     """A hint at a file beside *path* with a similar name, for the end of a message."""
     folder, name = os.path.split(path)
     try:
-        found = near(name, os.listdir(folder or "."), 1)
+        found = near(name, [one for one in os.listdir(folder or ".") if one != name], 1)
     except OSError:
         return ""
     return f". Did you mean {os.path.join(folder, found[0])!r}?" if found else ""
@@ -266,11 +267,11 @@ def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) 
 
 
 def split_function(script: str) -> tuple[str, str]:
-    """``"train.py:main"`` -> ``("train.py", "main")``."""
+    """``"train.py:main"`` -> ``("train.py", "main")``; ``"pkg.module:main"`` likewise."""
     path, colon, name = script.rpartition(":")
-    if colon and name.isidentifier() and not os.path.exists(script) and os.path.exists(path):
-        return path, name
-    return script, ""
+    if not (colon and name.isidentifier()) or os.path.exists(script):
+        return script, ""
+    return (path, name) if os.path.exists(path) or is_module_name(path) else (script, "")
 
 
 def find_to_read(script: str, is_module: bool = False) -> Launch | None:
@@ -339,10 +340,13 @@ def _source(spec: ModuleSpec | None, shown: str, is_main: bool) -> tuple[str, by
 
 
 def _nearby_modules(name: str) -> str:
-    first = name.partition(".")[0]
-    files = [os.path.splitext(file)[0] for file in os.listdir(os.getcwd())]
-    found = near(first, files, 1)
-    return f". Did you mean {found[0]!r}?" if found else ""
+    package, dot, last = name.rpartition(".")
+    folder = os.path.join(os.getcwd(), *package.split("."))
+    if not os.path.isdir(folder):
+        package, dot, last, folder = "", "", name.partition(".")[0], os.getcwd()
+    files = [os.path.splitext(file)[0] for file in os.listdir(folder)]
+    found = near(last, [one for one in files if one != last], 1)
+    return f". Did you mean {package + dot + found[0]!r}?" if found else ""
 
 
 @hidden

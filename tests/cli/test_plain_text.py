@@ -180,6 +180,7 @@ def test_a_file_without_an_end_is_refused(
     assert done.status == 2
     assert "has no end" in done.stderr
     assert name in done.stderr
+    assert "Did you mean" not in done.stderr
 
 
 def test_a_flow_names_an_endless_script(tmp_path: Path) -> None:

@@ -129,14 +129,55 @@ def test_standard_input(tmp_path: Path, text: str) -> None:
         pytest.param(["-m", "nothing"], "no module named 'nothing'", id="no such module"),
         pytest.param(["-m", "pgk.mod"], "Did you mean 'pkg'?", id="near name"),
         pytest.param(["-m", "pkg.no"], "no module named 'pkg.no'", id="no such submodule"),
+        pytest.param(["-m", "pkg.mdo"], "Did you mean 'pkg.mod'?", id="near submodule"),
+        pytest.param(["pkg.mdo:f"], "Did you mean 'pkg.mod'?", id="near submodule of a function"),
+        pytest.param(["-m", "bare"], "or it has no __main__\n", id="package without __main__"),
+        pytest.param(["pkg.mod:nothing"], "no function 'nothing'", id="no such function"),
         pytest.param(["empty"], "without a __main__.py", id="folder without __main__"),
     ],
 )
 def test_what_cannot_be_started(folder: Path, start: list[str], words: str) -> None:
     (folder / "empty").mkdir()
+    (folder / "bare").mkdir()
+    (folder / "bare" / "__init__.py").touch()
     done = run_kogine(folder, "run", *start)
     assert (done.status, done.stdout) == (2, "")
     assert words in done.stderr
+
+
+CALLS = "from . import base\nlr = 0.1\ndef go(n=1):\n    print(lr, n, __name__)\n"
+GUARD = "if __name__ == '__main__':\n    print('guard')\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["pkg.calls:go"], id="module and function"),
+        pytest.param(["-m", "pkg.calls:go"], id="the same behind -m"),
+        pytest.param(["pkg.calls", "--entrypoint", "go"], id="as an option"),
+        pytest.param(["app:go"], id="folder and function"),
+        pytest.param(["pkg.calls:go", "--mode", "spawn", "--sweep", "n=1", "--no-record"], id="spawn"),
+        pytest.param(["pkg.calls:go", "--mode", "warm", "--sweep", "n=1", "--no-record"], id="warm"),
+    ],
+)  # fmt: skip
+def test_a_function_of_what_python_finds(folder: Path, words: list[str]) -> None:
+    for path in ("pkg/calls.py", "app/__main__.py"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        text = CALLS if path.startswith("pkg") else CALLS.replace("from . import base\n", "")
+        (folder / path).write_text(text + GUARD)
+        (folder / path.replace("calls", "edited")).write_text(
+            text.replace("lr = 0.1", "lr = 0.5") + "go()\n"
+        )
+    if "app:go" in words:
+        expected = run_python(folder, "app")
+        (folder / "app" / "__main__.py").write_text(text + GUARD)
+    else:
+        expected = run_python(folder, "-m", "pkg.edited")
+    done = run_kogine(folder, "run", *words, "lr=0.5")
+    assert expected.stdout.endswith("0.5 1 __main__\n")
+    assert (done.status, done.stdout) == (0, expected.stdout), done.stderr
+    shown = run_kogine(folder, "run", words[-1] if words[0] == "-m" else words[0], "--inspect")
+    assert (shown.status, "lr" in shown.stdout) == (0, True), shown.stderr
 
 
 # Who interrupts a flow ends it.

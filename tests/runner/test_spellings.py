@@ -145,19 +145,23 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "pkg" / "__init__.py").write_text("")
     (tmp_path / "pkg" / "mod.py").write_text("from . import other\n" + PRINTS)
     (tmp_path / "pkg" / "other.py").write_text("")
+    go = "lr = 0.5\ndef go(x=1):\n    return lr, __name__\nif __name__ == '__main__':\n    raise SystemExit(5)\n"
+    (tmp_path / "pkg" / "calls.py").write_text("from . import other\n" + go)
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "__main__.py").write_text(go)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "__main__.py").write_text("import beside\n" + PRINTS)
     (tmp_path / "folder" / "beside.py").write_text("")
     with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
         archive.writestr("__main__.py", PRINTS)
-    (tmp_path / "s.py").write_text(
-        "lr = 0.5\ndef go(x=1):\n    return lr, __name__\nif __name__ == '__main__':\n    raise SystemExit(5)\n"
-    )
+    (tmp_path / "s.py").write_text(go)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["pkg.mod", "s.py:go", "folder", "app.zip"])
+@pytest.mark.parametrize(
+    "path", ["pkg.mod", "s.py:go", "pkg.calls:go", "calls:go", "folder", "app.zip"]
+)
 @pytest.mark.parametrize("mode", ["run", "inline", "spawn", "warm"])
 def test_everything_that_the_command_line_runs(places: Path, path: str, mode: str) -> None:
     for lr in (0.1, 0.2):  # twice: runpy has state

@@ -105,3 +105,27 @@ def test_a_pipe_that_is_no_python(tmp_path: Path, way: str) -> None:
     got = shell(tmp_path, PIPES[way].format(file="broken", start="{kogine}", words=""))
     assert got == expected
     assert "SyntaxError" in got.stderr
+
+
+LINKS = {
+    "to nothing": ("gone", "No such file or directory"),
+    "to itself": ("s.py", "Too many levels of symbolic links"),
+    "to an endless device": ("/dev/zero", "has no end"),
+}
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_name_that_is_there_is_no_near_name_of_itself(tmp_path: Path, kind: str) -> None:
+    target, words = LINKS[kind]
+    (tmp_path / "s.py").symlink_to(target)
+    done = run_kogine(tmp_path, "run", "s.py")
+    assert (done.status, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "Did you mean" not in done.stderr
+
+
+def test_only_a_missing_file_has_a_near_name(tmp_path: Path) -> None:
+    (tmp_path / "ss.py").write_text("x = 1\n")
+    assert "Did you mean 'ss.py'?" in run_kogine(tmp_path, "run", "s.py").stderr
+    (tmp_path / "s.py").symlink_to("/dev/zero")
+    assert "Did you mean" not in run_kogine(tmp_path, "run", "s.py").stderr
