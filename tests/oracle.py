@@ -31,7 +31,7 @@ def run(command: Sequence[str], folder: Path, stdin: str = "", **environment: st
     done = subprocess.run(
         command,
         cwd=folder,
-        input=stdin.encode(),
+        input=stdin.encode("utf-8", "surrogateescape"),
         capture_output=True,
         env={**clean, **environment},
         check=False,

@@ -115,11 +115,11 @@ if "--multiprocessing-fork" not in sys.orig_argv:
 """Imported by the last line of a script: a child of it runs the script again, which prints."""
 
 
-_OTHER_WITH_A_LINE_MORE = {
+OTHER_WITH_A_LINE_MORE = {
     "the starting call before the last line", "the starting call without a guard",
     "arguments for the rest, and a keyword that stands behind it",
 }  # fmt: skip
-IN_A_CHILD = {case.id: case for case in CASES if case.id not in _OTHER_WITH_A_LINE_MORE}
+IN_A_CHILD = {case.id: case for case in CASES if case.id not in OTHER_WITH_A_LINE_MORE}
 """Without cases that the line at the end makes other ones."""
 
 

@@ -29,7 +29,7 @@ from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
 from kohaku_ast.transform.edit.freeze import freeze as frozen_text
 from kohaku_ast.transform.find.source import Source, decode
-from kohaku_ast.transform.program.bound_program import Prepared
+from kohaku_ast.transform.program.bound_program import Prepared, original
 from kohaku_ast.transform.program.program import Program, Request
 
 _USAGE = "SCRIPT [TARGET=VALUE ...]"
@@ -70,7 +70,11 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
         source=decode(launch.data, launch.filename, launch.path0, launch.package),
         request=binder.request(config),
         program=bound.program,
-        values=bound.prepared.given.values,
+        values={
+            target: original(value)
+            for target, value in bound.prepared.given.sent.items()
+            if target not in bound.names
+        },
         added=bound.names,
         argv=command.argv or bound.argv[1:],
     )

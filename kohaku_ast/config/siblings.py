@@ -148,7 +148,7 @@ def _write(state: list[Any], now: list[Any]) -> None:
 
 
 def read_folder() -> str:
-    """The working folder; empty if it has been removed: there is none to return to."""
+    """The working folder; empty if it has been removed."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -156,11 +156,18 @@ def read_folder() -> str:
 
 
 def write_folder(folder: str) -> None:
-    """Return to *folder*, if it is still there."""
+    """Return to *folder*. If it has been removed, be in a removed folder, as a program is that
+    Python starts there: to stay where a run has gone would let the next one read, and remove,
+    files in a folder that nobody has named.
+    """
     try:
         os.chdir(folder)
-    except FileNotFoundError:
-        pass
+    except OSError:
+        import tempfile  # seldom needed
+
+        gone = tempfile.mkdtemp(prefix="kogine-gone-")
+        os.chdir(gone)
+        os.rmdir(gone)
 
 
 def read_environment() -> dict[Any, Any]:

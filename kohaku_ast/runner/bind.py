@@ -6,7 +6,10 @@ in this process (inline.py, main_module.py) or sent to another one (job.py).
 
 from __future__ import annotations
 
-from kohaku_ast.errors import DuplicateTarget, KogineError
+import os
+import sys
+
+from kohaku_ast.errors import DuplicateTarget, KogineError, RefusedTarget
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.main_module import entry_call
 from kohaku_ast.runner.overrides import (
@@ -244,10 +247,10 @@ class Binder:
             program = self.programs.load_program(request)
         except KogineError as error:
             raise _with_origin(error, overrides) from None
-        by_module = _by_module(program, request, overrides)
+        by_module = self._by_module(program, request, overrides)
         values = read_values(program, request, overrides, args, kwargs) | dict(names)
         modules = {
-            name: (file, self._prepare_module(file, aimed, for_script, program.is_pure))
+            name: (file, self._prepare_module(name, file, aimed, for_script, program.is_pure))
             for (name, file), aimed in by_module.items()
             if file
         }
@@ -260,11 +263,35 @@ class Binder:
         later = LateModules.of(late, for_script, program.is_pure) if late else None
         return Prepared(BoundProgram(program, for_script(values)), modules, later)
 
+    def _by_module(
+        self, program: Program, request: Request, overrides: Sequence[Override]
+    ) -> dict[tuple[str, str], list[Override]]:
+        """As ``_by_module``, where a module that another one imports may be named by both:
+        ``data.hparams.lr`` is ``hparams.lr``.
+        """
+        found: dict[tuple[str, str], list[Override]] = {}
+        waiting = list(_by_module(program, request, overrides).items())
+        for place, aimed in waiting:
+            name, file = place
+            if file:
+                inner = make_request(aimed)
+                module = self.programs.load_module(name, file, inner)
+                waiting += _by_module(module, inner, aimed).items()
+                elsewhere = resolved_targets(module, inner)
+                aimed = [
+                    one
+                    for one in aimed
+                    if one.target not in elsewhere or not elsewhere[one.target].module
+                ]
+            if aimed:
+                found.setdefault(place, []).extend(aimed)
+        return found
+
     def _prepare_module(
-        self, file: str, overrides: list[Override], for_script: ForScript, is_pure: bool
+        self, name: str, file: str, overrides: list[Override], for_script: ForScript, is_pure: bool
     ) -> BoundProgram:
         request = make_request(overrides)
-        program = self.programs.load_module(file, request)
+        program = self.programs.load_module(name, file, request)
         return BoundProgram(program, for_script(read_values(program, request, overrides)), is_pure)
 
     def _for_script(self, config: Config | None) -> ForScript:
@@ -360,6 +387,13 @@ class LateModules:
         """The module in *file*, with the text *data*, bound to *overrides*; raises KogineError."""
         request = make_request(overrides)
         program = load_program(data, file, request, is_late=True)
+        for (name, _), aimed in _by_module(program, request, overrides).items():
+            if name in sys.modules:
+                raise RefusedTarget(
+                    f"{file} names {name}.{aimed[0].target}, and the script has imported {name!r} "
+                    f"by now: write {name}.{aimed[0].target} as the target"
+                )
+            self.overrides += [one.aimed_at(f"{name}.{one.target}") for one in aimed]
         return BoundProgram(program, read_values(program, request, overrides), self.is_pure)
 
 
@@ -380,11 +414,15 @@ class Programs:
             )
         return self._made[key]
 
-    def load_module(self, file: str, request: Request) -> Program:
-        """The Program of the module in *file*; raises as ``load_program`` does."""
+    def load_module(self, name: str, file: str, request: Request) -> Program:
+        """The Program of the module *name* in *file*; raises as ``load_program`` does."""
         key = file, request.key()
         if key not in self._made:
             if file not in self._modules:
                 self._modules[file] = Launch(file).data
-            self._made[key] = load_program(self._modules[file], file, request)
+            is_package = os.path.basename(file).startswith("__init__.")
+            package = name if is_package else name.rpartition(".")[0]
+            self._made[key] = load_program(
+                self._modules[file], file, request, self.launch.path0, package
+            )
         return self._made[key]

@@ -127,7 +127,12 @@ def _connect(streams: list[int]) -> None:
 def _enter(cwd: str, wanted: Mapping[str, str], before: Mapping[str, str]) -> None:
     """Change folder and environment to those of the run; what a library has set stays."""
     if cwd:
-        os.chdir(cwd)
+        try:
+            os.chdir(cwd)
+        except OSError:  # another run has removed it
+            from kohaku_ast.config.siblings import write_folder
+
+            write_folder(cwd)
     for name in before.keys() - wanted.keys():
         os.environ.pop(name, None)
     for name, text in wanted.items():

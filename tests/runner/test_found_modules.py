@@ -231,3 +231,56 @@ def test_nothing_of_ours_is_in_the_import_system(tmp_path: Path) -> None:
     write(tmp_path, "lib/hp.py", script + ADDED)
     done = run_kogine(tmp_path, "run", "s.py", "hp.lr=1")
     assert done.stdout.startswith("[]\n"), (done, sys.version)
+
+
+BETWEEN: dict[str, tuple[str, str, str, list[str]]] = {
+    "by import": ("hp.py", "data.py", "import hp\n", ["data.hp.lr=0.5", "data.hp.Model.depth=9"]),
+    "by another name": ("hp.py", "data.py", "import hp as settings\nhp = settings\n", ["data.settings.lr=0.5", "data.settings.Model.depth=9"]),
+    "both ways": ("hp.py", "data.py", "import hp\n", ["data.hp.lr=0.5", "hp.Model.depth=9"]),
+    "of its package": ("pack/hp.py", "pack/data.py", "from . import hp\n", ["pack.data.hp.lr=0.5", "pack.data.hp.Model.depth=9"]),
+    "in a package": ("pack/hp.py", "pack/__init__.py", "from . import hp\n", ["pack.hp.lr=0.5", "pack.hp.Model.depth=9"]),
+    "from the folder of the script": ("hp.py", "pack/data.py", "import hp\n", ["pack.data.hp.lr=0.5", "pack.data.hp.Model.depth=9"]),
+    "in a function": ("hp.py", "data.py", "def load():\n    import hp\n    return hp\nhp = load()\n", ["data.hp.lr=0.5", "hp.Model.depth=9"]),
+    "found when it is imported": ("lib/hp.py", "lib/data.py", "import hp\n", ["data.hp.lr=0.5", "data.hp.Model.depth=9"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", BETWEEN)
+def test_a_module_that_another_one_imports(tmp_path: Path, way: str) -> None:
+    file, between, text, targets = BETWEEN[way]
+    name = between.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    name = name.removeprefix("lib.")
+    path = write(
+        tmp_path, file, f"import sys\nsys.path.append('lib')\nimport {name}\nhp = {name}.hp\n"
+    )
+    (tmp_path / between).parent.mkdir(exist_ok=True)
+    (tmp_path / between).write_text(text)
+    expected = run_python(tmp_path, "-B", "s.py")
+    assert expected.stdout == "0.5 1.0 18\n", expected
+    path.write_text(HP)
+    assert run_kogine(tmp_path, "run", "s.py", *targets) == expected
+
+
+MISTAKES = {
+    "unknown": (["data.hp.lrr=1"], "hp.py: no parameter 'lrr'. Did you mean 'lr' (line 1)?"),
+    "given by both names": (["data.hp.lr=1", "hp.lr=2"], "'lr' is given twice"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_module_that_another_one_imports(tmp_path: Path, name: str) -> None:
+    targets, message = MISTAKES[name]
+    write(tmp_path, "hp.py", "import data\nhp = data.hp\n").write_text(HP)
+    (tmp_path / "data.py").write_text("import hp\n")
+    got = run_kogine(tmp_path, "run", "s.py", *targets)
+    assert (got.status, got.stdout) == (2, "")
+    assert message in got.stderr
+
+
+def test_a_module_that_was_imported_before_the_one_that_names_it(tmp_path: Path) -> None:
+    script = "import sys\nsys.path.append('lib')\nimport hp\nimport data\n"
+    write(tmp_path, "lib/hp.py", script).write_text(HP)
+    (tmp_path / "lib/data.py").write_text("import hp\n")
+    got = run_kogine(tmp_path, "run", "s.py", "data.hp.lr=1")
+    assert (got.status, got.stdout) == (2, "")
+    assert "write hp.lr as the target" in got.stderr

@@ -20,6 +20,7 @@ import pytest
 
 from kohaku_ast import Config, Script, run
 from kohaku_ast.runner.process_state import read_alarm, read_umask
+from tests.oracle import run_kogine
 
 Read = Callable[[], object]
 
@@ -249,3 +250,29 @@ def test_objects_that_are_no_modules_are_no_trouble(
     monkeypatch.setitem(sys.modules, "nothing_there", None)
     (tmp_path / "s.py").write_text("")
     assert run(str(tmp_path / "s.py")).status == "succeeded"
+
+
+REMOVES = """\
+import os, sys
+n = 0
+FOLDER = sys.argv[1]
+try:
+    print(n, os.getcwd() == FOLDER)
+    os.rmdir(FOLDER)  # by its full name: nothing else may ever go
+except FileNotFoundError as error:
+    print(n, type(error).__name__)
+os.chdir(os.sep)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a working folder cannot be removed there")
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_no_run_starts_where_the_last_one_has_gone(tmp_path: Path, mode: str) -> None:
+    (tmp_path / "s.py").write_text(REMOVES)
+    folder = tmp_path / "goes"
+    folder.mkdir()
+    done = run_kogine(
+        folder, "run", str(tmp_path / "s.py"), "--sweep", "n=1,2,3", "--mode", mode, "--no-record",
+        "--", str(folder),
+    )  # fmt: skip
+    assert (done.status, done.stdout) == (0, "1 True\n2 FileNotFoundError\n3 FileNotFoundError\n")

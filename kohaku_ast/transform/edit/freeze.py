@@ -31,6 +31,7 @@ from kohaku_ast.transform.find.modules import import_names
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import Step, called_name
 from kohaku_ast.transform.find.source import Source, with_room
+from kohaku_ast.transform.program.bound_program import READ_LATER, as_value, is_read_later
 from kohaku_ast.transform.program.program import FIELD_KINDS, Request
 
 _UNKNOWN_PATH = (
@@ -46,7 +47,8 @@ def freeze(
     values: Mapping[str, object],
     added: Mapping[str, object] | None = None,
 ) -> str:
-    """The text of *source* with *values* (by full target) in their definitions.
+    """The text of *source* with *values* (by full target, a text of which only the running script
+    knows the type as ``read_every`` read it) in their definitions.
 
     *added* are globals that the script does not define. Raises FreezeError with every value
     that cannot be written, the errors of ``plan_edits``, and TransformError.
@@ -86,7 +88,7 @@ class _Writer:
     def literal(self, target: str, value: object, parameter: Parameter | None, line: int) -> str:
         where = f" (line {line})" if parameter else ""
         try:
-            text = literal(value, path_name(self.source.tree, parameter, line))
+            text = literal(as_value(value), path_name(self.source.tree, parameter, line))
         except LiteralError as error:
             self.refused[f"{target!r}{where}"] = f"a value of type {error} has no literal form"
             return "None"
@@ -149,8 +151,23 @@ class _Writer:
         if template is None:
             self.refused.setdefault(f"{parameter.target!r} (line {site.line})", _UNKNOWN_PATH)
             return []
+        self.refuse_unread(parameter, site)
         value = self.text(parameter.target, False, parameter)
         return [fill(replace(site, template=template), value, parameter.target)]
+
+    def refuse_unread(self, parameter: Parameter, site: Site) -> None:
+        """Refuse a text that is another value for another type of what stands at the path."""
+        given = self.values[parameter.target]
+        if not is_read_later(given):
+            return
+        readings = {repr(one) for kind, one in given.items() if kind not in (READ_LATER, "text")}  # type: ignore[attr-defined]
+        if len(readings) > 1:
+            text = given["text"]  # type: ignore[index]
+            self.refused.setdefault(
+                f"{parameter.target!r} (line {site.line})",
+                f"only the running script knows the type of the value there, which {text!r} takes: "
+                f"--as-is '{parameter.target}={text}' writes {as_value(given)!r}",
+            )
 
     def refuse(self) -> None:
         """Raise FreezeError if a value has no text."""
