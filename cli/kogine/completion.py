@@ -25,6 +25,7 @@ from kogine import COMPLETE
 from kogine.command import Choice, Command, Group, kogine
 from kogine.command_with_script import CommandWithScript
 from kogine.options import find_files, items
+from kogine.report import printing
 
 from kohaku_ast.errors import UsageError
 
@@ -148,6 +149,7 @@ def complete(instruction: str) -> Callable[[], int]:
     return lambda: _print(text)
 
 
+@printing
 def _print(text: str) -> int:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "replace"))

@@ -11,13 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from kogine.repeat_command import resume_command
-from kogine.report import report
+from kogine.report import report, say_unprinted
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError, UsageError, visible
 from kohaku_ast.flow.failures import Again, Resume, no_resume
 from kohaku_ast.flow.flows import make_flow
+from kohaku_ast.flow.json_report import JsonLines
 from kohaku_ast.flow.report import choose_display, only_json
 from kohaku_ast.flow.run import Observer, ScriptConfigs
 from kohaku_ast.flow.settings import (
@@ -68,7 +69,10 @@ def run_flow(
                 pass  # the observers print it
         except KogineError as error:
             return report(error)  # the first run was refused: nothing has run yet
-    return flow.summary.exit_status
+    unprinted = [one.error for one in display if isinstance(one, JsonLines) and one.error]
+    if unprinted:
+        say_unprinted(unprinted[0])
+    return flow.summary.exit_status or int(bool(unprinted))
 
 
 @contextmanager

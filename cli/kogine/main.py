@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 
 from kogine import COMPLETE, restore_sigint
-from kogine.report import report, report_syntax_error
+from kogine.report import report, report_syntax_error, report_unprinted
 
 from kohaku_ast import sigint
 from kohaku_ast.errors import KogineError
@@ -39,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         return report(error)
     except SyntaxError as error:  # of a script that is only read
         return report_syntax_error(error)
+    except OSError as error:  # of standard output, for which help is
+        return report_unprinted(error)
     except KeyboardInterrupt:
         if is_whole:
             sigint.die()  # as the script would, and no traceback shows our frames

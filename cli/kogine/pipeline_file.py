@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from kogine.report import explain_script_error, report
+from kogine.report import explain_script_error, printing, report
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.display.graph_layout import one_line
@@ -45,8 +45,19 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
     shown = pipeline if "no_progress" in command.options else _with_progress_bar(pipeline)
     results = shown.run(values, wanted)
-    sys.stdout.write(_as_json(results) if "json" in command.options else _as_lines(results))
-    sys.stdout.flush()
+    _print(_as_json(results) if "json" in command.options else _as_lines(results))
+
+
+def _print(text: str) -> None:
+    """Print *text*; the file's run ends with status 1 if not all could be printed."""
+
+    @printing
+    def write() -> int:
+        sys.stdout.write(text)
+        return 0
+
+    if write():
+        sys.exit(1)
 
 
 def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
@@ -185,8 +196,7 @@ def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
     ends = command.option("from") or None, command.option("to") or None
     path = command.option("output")
     if not path:
-        sys.stdout.write(f"{pipeline.explain(*ends)}\n")
-        sys.stdout.flush()
+        _print(f"{pipeline.explain(*ends)}\n")
         return
     try:
         pipeline.visualize(command.option("depth", 0), *ends).save(path)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from types import FrameType
 
-from kogine.report import report
+from kogine.report import report, say_unprinted
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
@@ -48,9 +48,11 @@ def _run(run: Run, bound: Bound) -> int:
             return report(error)
         finally:
             tee.report_error(recorder.on_log_failed)
-            tee.close()
+            unshown = tee.close()
             recorder.on_finish(Summary())
-    return _end_as(outcome.exit_status)
+    if unshown is not None:
+        say_unprinted(unshown)
+    return _end_as(outcome.exit_status or int(unshown is not None))
 
 
 def _run_watched(

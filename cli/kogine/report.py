@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -25,8 +26,12 @@ EXPLAINED_ON_PAGE = ("config", "uncrossable-value", "transform")
 
 def report(error: KogineError) -> int:
     """Print *error*; the exit status for a mistake of the user."""
-    sys.stdout.flush()
-    sys.stderr.write(f"{message(error)}\n")
+    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{message(error)}\n")):
+        try:
+            stream.write(text)
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # it is full, closed, or was closed when this process started
     return 2
 
 
@@ -105,19 +110,42 @@ def _check_output(output: str, source: str, force: bool) -> None:
 
 
 def printing(act: Callable[P, int]) -> Callable[P, int]:
-    """*act*, which prints and gives the exit status; 1 if the reader ended first (``| head``)."""
+    """*act*, which prints and gives the exit status; 1 if not all could be printed."""
 
     def printed(*args: P.args, **kwargs: P.kwargs) -> int:
+        if sys.stdout is None:  # it was closed when this process started: nobody reads it
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # until the end
         try:
             status = act(*args, **kwargs)
             sys.stdout.flush()
-        except BrokenPipeError:
-            # The interpreter flushes once more at its end, and would print an error there.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
+        except OSError as error:
+            return report_unprinted(error)
         return status
 
     return printed
+
+
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def report_unprinted(error: OSError) -> int:
+    """The exit status after *error* of a stream that was printed to; its reader may have ended
+    first (``| head``), which is no news. Raises *error* if it is of something else.
+    """
+    if error.errno not in (errno.EPIPE, *_CANNOT_WRITE) or error.filename is not None:
+        raise error
+    # The interpreter flushes once more at its end, and would print an error there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno != errno.EPIPE:
+        say_unprinted(error)
+    return 1
+
+
+def say_unprinted(error: OSError) -> None:
+    """Print on standard error that standard output could not be written to."""
+    if sys.stderr is not None:
+        text = f"cannot write to standard output: {error.strerror}"
+        sys.stderr.write(f"{label('error', sys.stderr)}{text}\n")
 
 
 @printing

@@ -7,6 +7,7 @@ terminal.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -23,6 +24,8 @@ class Out:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.is_gone = False
+        #: Why the rest was not written, if it is not that the reader has ended.
+        self.error: OSError | None = None
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> None:
@@ -32,8 +35,10 @@ class Out:
         try:
             self.stream.write(self.writable(text))
             self.stream.flush()
-        except (OSError, ValueError):  # ValueError: it is closed
+        except (OSError, ValueError) as error:  # ValueError: it is closed
             self.is_gone = True
+            if isinstance(error, OSError) and error.errno not in (errno.EPIPE, errno.EIO):
+                self.error = error
 
     def print(self, *lines: str) -> None:
         """Write *lines*, but not the empty ones."""

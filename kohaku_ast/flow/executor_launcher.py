@@ -55,7 +55,7 @@ class ExecutorLauncher:
         return _Submitted(future, job.key, partial(done, run, _UNREACHABLE))
 
     def close(self) -> None:
-        """Do nothing: the executor belongs to the user."""
+        """Do nothing: the executor belongs to the user, and shows nothing."""
 
     def _job(self, run: Run, bound: Bound) -> RemoteJob:
         return RemoteJob(

@@ -174,10 +174,11 @@ class Flow:
             finally:
                 self._kill_all()
                 self.queue.close()
-                self.launcher.close()
+                unshown = self.launcher.close()
                 self.summary = Summary(
                     dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
                     is_refused, self._failed_before, self.interrupts.deadly, self._not_started(),
+                    (unshown.strerror or "") if unshown else "",
                 )  # fmt: skip
                 for one in self.observers:
                     one.on_finish(self.summary)

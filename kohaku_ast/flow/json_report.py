@@ -39,6 +39,11 @@ class JsonLines(Observer):
         self._pace = Pace(1.0)
         self._shown: dict[int, object] = {}
 
+    @property
+    def error(self) -> OSError | None:
+        """Why not all could be printed; None if it could, or if its reader has ended."""
+        return self._out.error
+
     def on_start(self, run: Run, total: int | None) -> None:
         """Print ``start``."""
         self._print("start", _named(run), slot=run.slot, overrides=_overrides(run))

@@ -106,11 +106,11 @@ class InlineLauncher:
         self._tee.report_error(self.log_failed)
         done(run, outcome)
 
-    def close(self) -> None:
+    def close(self) -> OSError | None:
         """Restore the environment."""
         for name in (WORKER, INDEX, REPEAT):
             os.environ.pop(name, None)
-        self._tee.close()
+        return self._tee.close()
 
 
 class ProcessLauncher:
@@ -177,10 +177,10 @@ class ProcessLauncher:
         """Start the process."""
         raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> OSError | None:
         """Close the logs."""
         self._tee.report_error(self.log_failed)
-        self._tee.close()
+        return self._tee.close()
 
     def be_nice(self, pid: int) -> None:
         """Set the priority of the process *pid*; 0: there is no process yet."""
@@ -249,11 +249,11 @@ class WarmLauncher(ProcessLauncher):
         start = partial(self._server(bound.launch).start, bound)
         return _Starting(start, options, self._turns, self.be_nice, bound.argv)
 
-    def close(self) -> None:
+    def close(self) -> OSError | None:
         """Close the servers and the logs."""
         for server in self._servers.values():
             server.close()
-        super().close()
+        return super().close()
 
     def _server(self, launch: Launch) -> WarmServer:
         if launch.filename not in self._servers:

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from kohaku_ast.flow import output_process
-from kohaku_ast.flow.output_process import NOWHERE, Output, close, keep
+from kohaku_ast.flow.output_process import KEPT, NOTES, NOWHERE, SHOWN, Output, close, keep
 from kohaku_ast.runner.outcome import CrossingFile
 from kohaku_ast.runner.process_state import flush as flush_stream
 from kohaku_ast.runner.process_state import standard_streams
@@ -83,22 +83,34 @@ class Tee:
 
     def report_error(self, log_failed: LogFailed) -> None:
         """Call *log_failed* once if some output could not be written to a log."""
-        if self._turns is None:
-            return
-        noted = os.pread(self._turns.fileno(), 1, 0)
-        if noted and noted[0]:
-            os.pwrite(self._turns.fileno(), b"\0", 0)
-            log_failed(OSError(noted[0], os.strerror(noted[0])))
+        error = self._take_error(KEPT)
+        if error is not None:
+            log_failed(error)
 
-    def close(self) -> None:
-        """End the process that copies, as soon as no run prints any more."""
+    def _take_error(self, where: bytes) -> OSError | None:
+        """The error that was noted last for what is written *where*, once."""
+        if self._turns is None:
+            return None
+        at = NOTES.index(where)
+        noted = os.pread(self._turns.fileno(), 1, at)
+        if not noted or not noted[0]:
+            return None
+        os.pwrite(self._turns.fileno(), b"\0", at)
+        return OSError(noted[0], os.strerror(noted[0]))
+
+    def close(self) -> OSError | None:
+        """End the process that copies, as soon as no run prints any more; why not all could be
+        shown, or None if it could, or if its reader has ended.
+        """
         with self._lock:
             copying, self._process = self._process, None
         if copying is not None:
             copying.close()
+        unshown = self._take_error(SHOWN)
         if self._turns is not None:
             self._turns.close()
             self._turns = None
+        return unshown
 
     def _start_process(self) -> CopyProcess:
         if self._process is None or not self._process.is_alive:

@@ -25,6 +25,9 @@ SHOWN, KEPT, LINES = b"s", b"k", b"l"
 """The descriptors in a message: readers, streams to show them on, log; or readers, log; or readers,
 streams, files for parts of lines.
 """
+NOTES = (KEPT, SHOWN)
+"""The file that both processes lock has a byte for each: the number of the last error, or 0."""
+_READER_ENDED = (errno.EPIPE, errno.EIO)
 _TAIL = 1 << 16
 _MARK = b"\n[kogine: "
 _MARK_LINE = "\n[kogine: {:>15} bytes of output are left out here, see --log-limit]\n"
@@ -46,7 +49,7 @@ class Output:
         parts: Sequence[int] = (),
     ) -> None:
         """It closes all descriptors but *turns*, a file that both processes lock and in which they
-        write the error of a log that could not be written. *most* is as for ``limit_log``.
+        write the errors of what they could not write. *most* is as for ``limit_log``.
 
         *parts*: a file for each reader, that holds the line which has no end yet; the output is
         shown by whole lines. It may have no log (``NOWHERE``).
@@ -88,16 +91,18 @@ class Output:
             except OSError:  # EIO: the other end of a terminal is closed
                 data = b""
             if not data:
-                self._show(reader, b"", is_end=True)
+                self._note(SHOWN, self._show(reader, b"", is_end=True))
                 return False
-            self._note(write(self._log, data))
-            self._show(reader, data)
+            self._note(KEPT, write(self._log, data))
+            self._note(SHOWN, self._show(reader, data))
             # Last: if this process is killed, little that it has read is lost.
-            self._note(limited(self._log, self.most))
+            self._note(KEPT, limited(self._log, self.most))
         return True
 
-    def _show(self, reader: int, data: bytes, is_end: bool = False) -> None:
-        """Write *data*; by whole lines, the output of other runs cannot stand inside of them."""
+    def _show(self, reader: int, data: bytes, is_end: bool = False) -> int:
+        """Write *data*; by whole lines, the output of other runs cannot stand inside of them. The
+        error number, or 0.
+        """
         if reader in self._parts:
             part = self._parts[reader]
             data = _taken(part) + data
@@ -106,11 +111,12 @@ class Output:
             if not is_end and len(data) - end < _LONGEST_LINE:
                 write(part, data[end:])
                 data = data[:end]
-        write(self.targets[reader], data)
+        return write(self.targets[reader], data)
 
-    def _note(self, number: int) -> None:
-        if number and self.turns >= 0:
-            os.pwrite(self.turns, bytes([number & 0xFF]), 0)
+    def _note(self, where: bytes, number: int) -> None:
+        """Note that writing *where* has failed with the error *number*."""
+        if number and self.turns >= 0 and not (where == SHOWN and number in _READER_ENDED):
+            os.pwrite(self.turns, bytes([number & 0xFF]), NOTES.index(where))
 
     def end(self, readers: Sequence[int]) -> bool:
         """Close *readers*; return whether others are left."""

@@ -118,6 +118,8 @@ class Report(Observer):
         self._out.print(f"... and {more} more logs" if more > 0 else "")
         self._out.print("" if self._seed is None else f"drawn with --seed {self._seed}")
         self._out.print(str(summary))
+        lost = f"kogine: error: cannot show all that the runs print: {summary.unshown}"
+        self._out.print(lost if summary.unshown else "")
         command = self._resume(self._seed) if summary.is_interrupted else ""
         self._out.print(f"go on with: {command}" if command else "")
 

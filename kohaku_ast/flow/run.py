@@ -280,8 +280,10 @@ class Launcher(Protocol):
     def start(self, run: Run, bound: Bound, done: Done) -> Handle | None:
         """Start *run* and call *done* when it has ended. Raises KogineError if it cannot start."""
 
-    def close(self) -> None:
-        """Release everything: no more runs are started."""
+    def close(self) -> OSError | None:
+        """Release everything: no more runs are started. Returns why not all that runs print could
+        be shown; None if it could, or if its reader has ended.
+        """
 
 
 @dataclass(frozen=True)
@@ -304,17 +306,20 @@ class Summary:
     deadly: int = 0
     #: The number of runs that it did not start; None if it is not known.
     not_started: int | None = 0
+    #: Why not all that runs print could be shown; empty if it could, or if its reader has ended.
+    unshown: str = ""
 
     @property
     def exit_status(self) -> int:
         """130 after Ctrl-C and 128 + N after another signal N, as in shells; 2 for an error in the
-        Configs, 1 if a run failed, now or before, else 0.
+        Configs, 1 if a run failed, now or before, or if not all of its output could be shown, else
+        0.
         """
         if self.is_interrupted:
             return 128 + (self.deadly or signal.SIGINT)
         if self.broken:
             return 2
-        return 1 if self.counts.get(FAILED) or self.failed_before else 0
+        return int(bool(self.counts.get(FAILED) or self.failed_before or self.unshown))
 
     def __str__(self) -> str:
         states = (SUCCEEDED, SKIPPED, FAILED, INTERRUPTED)
