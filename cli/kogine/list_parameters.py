@@ -17,6 +17,7 @@ from kohaku_ast.transform.find.disk_caches import find_cached
 from kohaku_ast.transform.find.entrypoints import Entrypoint
 from kohaku_ast.transform.find.inspection import Inspection, with_modules
 from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.source import plain_newlines
 
 JSON_VERSION = 1
 
@@ -84,7 +85,7 @@ def as_json(parameter: Parameter) -> dict[str, object]:
         "short": parameter.short,
         "kind": parameter.kind,
         "module": parameter.module[0] if parameter.module else "",
-        "default": "\n".join(parameter.default.splitlines()),
+        "default": plain_newlines(parameter.default),
         "type": type_text(parameter),
         "help": parameter.help,
         "section": parameter.section,

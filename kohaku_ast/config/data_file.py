@@ -195,6 +195,11 @@ def yaml_cells(text: str, path: str) -> tuple[Cell | None, list[int]]:
     try:
         root = yaml.compose(text, _Loader)
         made = None if root is None else _Reader(path).cell(root)
+        if root is not None and _size(root, {}) > _MOST_VALUES:
+            raise ConfigError(
+                f"{path}: with its aliases written out it has more than {_MOST_VALUES:,} values: "
+                "write the file without aliases of aliases"
+            )
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -204,6 +209,19 @@ def yaml_cells(text: str, path: str) -> tuple[Cell | None, list[int]]:
     if root is None or made is None:
         return None, []
     return made, _item_lines(root, made, path)
+
+
+_MOST_VALUES = 1_000_000
+"""Ten lines of aliases of aliases stand for billions."""
+
+
+def _size(node: Node, known: dict[int, int]) -> int:
+    """The number of values in *node*, those behind aliases each time; *known* by the ids."""
+    if id(node) not in known:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        items = node.value if isinstance(node, yaml.SequenceNode) else [one for _, one in pairs]
+        known[id(node)] = 1 + sum(_size(one, known) for one in items)
+    return known[id(node)]
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # it is Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import keyword
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,6 +25,7 @@ from kohaku_ast.transform.find.callers import Callers
 from kohaku_ast.transform.find.entrypoints import Reachability
 from kohaku_ast.transform.find.inspection import Inspection
 from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.source import plain_newlines
 from kohaku_ast.value_types import Reading, core, describe
 
 
@@ -86,7 +88,7 @@ class _Writer:
 
     def line(self, parameter: Parameter) -> ConfigLine:
         reason = self.reason(parameter)
-        text = _printable("\n".join(parameter.default.splitlines()))
+        text = _printable(plain_newlines(parameter.default))
         if not reason:
             used = names_in(_value(parameter))
             self.needed += [line for name, line in self.imports.items() if name in used]
@@ -290,8 +292,10 @@ def _plain_value(text: str, reading: Reading) -> tuple[object, bool]:
 
 def _data(value: object, form: str) -> str:
     """*value* as YAML, TOML or JSON write it; ValueError for one that they do not have."""
-    if isinstance(value, (bool, str)) or (value is None and form != "toml"):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return _quoted(value, form)
+    if isinstance(value, bool) or (value is None and form != "toml"):
+        return json.dumps(value)
     if type(value) in (int, float):
         return json.dumps(value) if form == "json" else repr(value)
     if isinstance(value, (list, tuple, set)):
@@ -301,6 +305,16 @@ def _data(value: object, form: str) -> str:
         pairs = [f"{_data(key, form)}{equals}{_data(one, form)}" for key, one in value.items()]
         return f"{{{', '.join(pairs)}}}"
     raise ValueError(value)
+
+
+def _quoted(text: str, form: str) -> str:
+    if form != "json" and not text.isascii():
+        text.encode("utf-8")  # a lone surrogate is a ValueError: they have none
+    # YAML ends a line at NEL and at U+2028, and TOML refuses DEL.
+    return _ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
 def _cell_of(value: object) -> Cell:

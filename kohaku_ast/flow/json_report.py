@@ -124,7 +124,7 @@ def _overrides(run: Run) -> object:
 
 def _ending(run: Run) -> dict[str, object]:
     outcome = run.outcome or Outcome(run.state)
-    error = None if outcome.error is None else asdict(outcome.error)
+    error = None if outcome.error is None else outcome.error.fields()
     return {
         "state": run.state, "log_left_out": run.log_left_out, "seconds": run.seconds,
         "exit_status": outcome.exit_status, "error": error,

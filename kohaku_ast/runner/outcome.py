@@ -39,6 +39,10 @@ class RunError:
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
 
+    def fields(self) -> dict[str, str]:
+        """Its fields for a file or a stream, with their middle left out where it is very long."""
+        return {name: cut_long(text) for name, text in vars(self).items()}
+
 
 @dataclass(frozen=True)
 class Outcome:

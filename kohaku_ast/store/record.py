@@ -183,13 +183,12 @@ def end_fields(status: str, outcome: Outcome | None, ended: float) -> dict[str, 
         **found,
         "seconds": round(outcome.seconds, 6) if outcome.ended else None,
         "exit_status": outcome.exit_status,
-        "error": error and {name: getattr(error, name) for name in _ERROR},
+        "error": error and error.fields(),
         "value": written(outcome.value),
         "outputs": {name: written(value) for name, value in outcome.outputs.items()},
     }
 
 
-_ERROR = ("type", "message", "traceback")
 _ATTEMPT = ("attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log")
 
 

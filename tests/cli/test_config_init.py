@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast.errors import visible
 from tests.cli.config_command import config, text, write
 from tests.oracle import FIXTURES, Finished, run_kogine
 
@@ -135,6 +136,23 @@ def test_a_data_file_changes_nothing(form: str, tmp_path: Path) -> None:
     assert config(tmp_path, "check", "train.py", "--config", f"c.{form}").status == 0
     written = (tmp_path / f"c.{form}").read_text()
     assert all(word in written for word in ("a: b # c", "1e-05", "0.10", "_hidden", "Args.depth"))
+
+
+UNPRINTABLE = ["\x07", "\x0b", "\x0c", "\x1b", "\x1c", "\x7f", "\x85", "\u2028", "\u2029", "\ufeff", "\U0001f600"]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["py", "yaml", "toml", "json"])
+@pytest.mark.parametrize("character", UNPRINTABLE, ids=ascii)
+def test_every_character_of_a_text_is_written(character: str, form: str, tmp_path: Path) -> None:
+    script = f'lr = 0.1\nname = "a{character}b"\nlines = """x{character}y\nz"""\nprint(ascii((name, lines, lr)))\n'
+    write(tmp_path, {"train.py": script})
+    assert config(tmp_path, "init", "train.py", "-o", f"cfg.{form}").status == 0
+    expected = run_kogine(tmp_path, "run", "train.py")
+    assert expected.stdout == ascii((f"a{character}b", f"x{character}y\nz", 0.1)) + "\n"
+    assert run_kogine(tmp_path, "run", "train.py", "-c", f"cfg.{form}") == expected
+    shown = run_kogine(tmp_path, "run", "--inspect", "train.py", "--format", "py")
+    assert shown.status == 0, shown
+    assert visible(character) == character or character not in shown.stdout
 
 
 @pytest.mark.parametrize("form", ["yaml", "toml", "json"])

@@ -151,6 +151,18 @@ def test_a_value_of_the_command_line_is_cut(tmp_path: Path) -> None:
     assert len(twice.stderr) < 1500
 
 
+def test_the_message_of_a_script_is_cut_in_records_and_events(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("n = 1\nraise ValueError('y' * 3_000_000)\n")
+    sweep = ("run", "s.py", "--sweep", "n=1,2")
+    events = run_kogine(tmp_path, *sweep, "--json", "--no-record")
+    assert events.stdout.count('"message": "yyy') >= 2
+    assert len(events.stdout) < 20_000
+    run_kogine(tmp_path, *sweep)
+    folders = sorted((tmp_path / ".kogine/runs").glob("2*"))
+    assert [(one / "log.txt").stat().st_size > 3_000_000 for one in folders] == [True, True]
+    assert all((one / "run.json").stat().st_size < 60_000 for one in folders)
+
+
 def test_a_short_message_is_whole() -> None:
     text = "a" * 900 + "\n" + "b" * 900
     assert str(UsageError(text)) == text

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
+def plain_newlines(text: str) -> str:
+    r"""*text* of a script with ``\n`` for each end of a line."""
+    return _LINE_END.sub("\n", text)
+
+
 @dataclass(frozen=True)
 class Source:
     """The text of a script, with positions as ``ast`` counts them."""
