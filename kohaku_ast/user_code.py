@@ -6,7 +6,7 @@ import os
 import sys
 from functools import lru_cache
 from hashlib import blake2b
-from types import FunctionType, ModuleType
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, ModuleType
 from typing import Any
 
 _OURS = os.path.dirname(os.path.abspath(__file__))
@@ -49,20 +49,65 @@ def is_library_function(function: FunctionType) -> bool:
 
 def is_library_class(cls: type) -> bool:
     """The same for a class. A class that a library made at run time is none."""
-    if is_local_name(cls.__module__):
+    if is_local_name(home_of(cls)):
         return False
-    return not cls.__flags__ & _MADE_BY_PYTHON or is_defined_by_library(cls)
+    return not is_made_by_python(cls) or is_defined_by_library(cls)
 
 
 def is_defined_by_library(thing: Any) -> bool:
     """Whether a library has *thing* under its own name."""
-    module = sys.modules.get(thing.__module__ or "")
+    module = sys.modules.get(home_of(thing))
     if module is None or is_local_module(module):
         return False
     found: Any = module
-    for part in thing.__qualname__.split("."):
-        found = getattr(found, part, None)
+    for part in name_of(thing).split("."):
+        held = held_by(found)
+        found = held[part] if part in held else asked(found, part)
     return found is thing
+
+
+def asked(owner: object, name: str) -> Any:
+    """What *owner* answers for *name*; None if it raises, whatever that is."""
+    try:
+        return getattr(owner, name, None)
+    except Exception:
+        return None
+
+
+_CLASSES = vars(type)
+
+
+def held_by(value: object) -> dict[str, Any]:
+    """The attributes that *value* itself has. No code of its class runs: an object that a library
+    makes lazily may raise anything, or import modules, when somebody asks it for an attribute.
+    """
+    for cls in _CLASSES["__mro__"].__get__(type(value)):
+        own = _CLASSES["__dict__"].__get__(cls).get("__dict__")
+        if own is not None:
+            is_pythons = type(own) in (GetSetDescriptorType, MemberDescriptorType)
+            found = own.__get__(value) if is_pythons else None
+            return found if type(found) is dict else {}
+    return {}
+
+
+def attribute(value: object, name: str) -> Any:
+    """An attribute of *value* or its class, as it is stored; None if there is none."""
+    held = held_by(value)
+    if name in held:
+        return held[name]
+    classes = map(_CLASSES["__dict__"].__get__, _CLASSES["__mro__"].__get__(type(value)))
+    return next((names[name] for names in classes if name in names), None)
+
+
+def is_a(value: object, kinds: type | tuple[type, ...]) -> bool:
+    """As ``isinstance``, which asks lazy objects for their ``__class__``."""
+    return issubclass(type(value), kinds)
+
+
+def home_of(thing: Any) -> str:
+    """The module of a class or function, by its name; empty if it has none."""
+    found = _CLASSES["__module__"].__get__(thing) if is_a(thing, type) else thing.__module__
+    return found if type(found) is str else ""
 
 
 def is_local_name(name: str) -> bool:
@@ -73,24 +118,44 @@ def is_local_name(name: str) -> bool:
 
 def is_local_module(module: ModuleType) -> bool:
     """Whether the user wrote *module*: a file, a folder, a notebook, the prompt."""
-    if module.__name__ in sys.builtin_module_names:
+    name = str(attribute(module, "__name__") or "")
+    if name in sys.builtin_module_names:
         return False
-    path = getattr(module, "__file__", None)
+    path = attribute(module, "__file__")
     if isinstance(path, str):
         return is_local_file(path)
-    spec = getattr(module, "__spec__", None)
-    if spec is not None and spec.origin in ("built-in", "frozen"):
+    spec = attribute(module, "__spec__")
+    if spec is not None and attribute(spec, "origin") in ("built-in", "frozen"):
         return False
-    folders = list(getattr(module, "__path__", ()))
+    folders = _folders(module)
     if folders:
         return all(is_local_file(os.path.join(folder, "x.py")) for folder in folders)
-    if "__builtins__" in vars(module):  # Python code ran in it: a notebook, the prompt, exec
+    if "__builtins__" in held_by(module):  # Python code ran in it: a notebook, the prompt, exec
         return True
-    if spec is not None or module.__name__.startswith("_cython_"):  # Cython's types are in there
+    if spec is not None or name.startswith("_cython_"):  # Cython's types are in there
         return False
     # ModuleType("settings") was called by the library that has a package of the name, or the user.
-    package = sys.modules.get(module.__name__.partition(".")[0])
+    package = sys.modules.get(name.partition(".")[0])
     return package is None or package is module or is_local_module(package)
+
+
+def _folders(module: object) -> list[str]:
+    found = attribute(module, "__path__")
+    try:
+        return [one for one in found or () if isinstance(one, str)]
+    except Exception:  # anything can stand in sys.modules
+        return []
+
+
+def name_of(thing: Any) -> str:
+    """The qualified name of a class or function."""
+    is_class = is_a(thing, type)
+    return str(_CLASSES["__qualname__"].__get__(thing) if is_class else thing.__qualname__)
+
+
+def is_made_by_python(cls: type) -> bool:
+    """Whether a ``class`` statement, not C, made *cls*: its attributes can be set."""
+    return bool(_CLASSES["__flags__"].__get__(cls) & _MADE_BY_PYTHON)
 
 
 def is_stdlib(module: str) -> bool:
@@ -108,8 +173,8 @@ def library_label(module: str, name: str = "") -> str:
 @lru_cache(maxsize=4096)
 def _version(module: str) -> str:
     loaded = sys.modules.get(module)
-    path = getattr(loaded, "__file__", None)
-    if path and is_local_file(path) and not path.endswith(".py"):
+    path = attribute(loaded, "__file__")
+    if isinstance(path, str) and is_local_file(path) and not path.endswith(".py"):
         with open(path, "rb") as file:
             return blake2b(file.read(), digest_size=16).hexdigest()
     return distribution_version(module.partition(".")[0])
@@ -152,5 +217,5 @@ def _version_by_metadata(package: str) -> str:
 
     names = metadata.packages_distributions().get(package, ())
     versions = [f"{name} {metadata.version(name)}" for name in sorted(set(names))]
-    found = getattr(sys.modules.get(package), "__version__", "")
+    found = attribute(sys.modules.get(package), "__version__")
     return ", ".join(versions) or (found if isinstance(found, str) else "")

@@ -10,6 +10,8 @@ from itertools import islice
 from types import BuiltinFunctionType, CodeType, FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
+from kohaku_ast.user_code import held_by, home_of, is_a
+
 MISSING = type("MISSING", (), {})()
 """The value of an undefined name or an empty cell."""
 
@@ -64,10 +66,11 @@ class CodeReads:
 
     def note(self, part: Any) -> None:
         """Take down *part*, and what is in it."""
-        if isinstance(part, OptionalPart):
+        if is_a(part, OptionalPart):
             part = part.value
-        owner = part if isinstance(part, (ModuleType, type, FunctionType)) else type(part)
-        module = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
+        owner = part if is_a(part, (ModuleType, type, FunctionType)) else type(part)
+        is_module = is_a(owner, ModuleType)
+        module = held_by(owner).get("__name__") if is_module else home_of(owner)
         if isinstance(module, str) and module != "builtins":
             self.libraries.add(module.partition(".")[0])
         self._note_inside(part, 3)
@@ -105,10 +108,7 @@ def _items_of(value: Any) -> Iterable[Any]:
         return [*value, *value.values()] if len(value) < _MOST_ITEMS else ()
     if kind is partial:
         return (value.func, *value.args, *value.keywords.values())
-    if isinstance(value, (type, ModuleType)):
-        return ()
-    held = getattr(value, "__dict__", None)
-    return list(held.values()) if type(held) is dict else ()
+    return () if is_a(value, (type, ModuleType)) else list(held_by(value).values())
 
 
 @dataclass

@@ -44,6 +44,9 @@ from kohaku_ast.cache.code_text import (
 from kohaku_ast.cache.library_changes import registered_with
 from kohaku_ast.user_code import (
     distribution_version,
+    held_by,
+    home_of,
+    is_a,
     is_library_class,
     is_library_function,
     is_local_function,
@@ -57,15 +60,15 @@ _DESCRIBING = ("__kogine_parts__", "cache_identity")
 """Methods that return the parts of an object: of our nodes, and of the user's objects."""
 
 
-def is_followed(thing: object) -> bool:
+def is_followed(thing: Any) -> bool:
     """Whether *thing* counts by its parts: the user's functions, classes and modules, nodes, and
     objects that a library makes for the user, such as a function around the user's, or a class.
     """
-    if isinstance(thing, FunctionType):
+    if is_a(thing, FunctionType):
         return not is_library_function(thing)
-    if isinstance(thing, type):
+    if is_a(thing, type):
         return not is_library_class(thing)
-    if isinstance(thing, ModuleType):
+    if is_a(thing, ModuleType):
         return is_local_module(thing)
     return any(callable(getattr(type(thing), name, None)) for name in _DESCRIBING)
 
@@ -156,11 +159,13 @@ def library_function_parts(function: FunctionType, detector: ChangeDetector) -> 
     yield "library", library_label(module, function.__code__.co_name)
     held = [*_closure(function, detector), *_defaults(function, detector)]
     for name, value in held:
-        if not isinstance(value, _FROM_USERS) and not is_local_name(type(value).__module__):
+        if not is_a(value, _FROM_USERS) and not is_local_name(home_of(type(value))):
             continue
+        if type(value) in (list, dict):  # the registry of functools.singledispatch
+            detector.ask(functools.partial(_content, value))
         for label, one in _items(f"closure {name}", value):
             yield label, OptionalPart(one)
-        if isinstance(value, FunctionType) and not is_stdlib(module):
+        if is_a(value, FunctionType) and not is_stdlib(module):
             yield f"closure {name}.__doc__", value.__doc__  # a library may use it as text
 
 
@@ -176,6 +181,11 @@ def _items(label: str, value: Any) -> Iterator[Part]:
             yield f"{label}[{number}]", pair
     else:
         yield label, value
+
+
+def _content(value: Any) -> Any:
+    """What the list or dict *value* holds now."""
+    return tuple(value) if type(value) is list else (*value, *value.values())
 
 
 #: By the ``id`` of the code object, as long as it lives: its source is read and parsed once.
@@ -391,12 +401,12 @@ def chain_parts(
         detector.reads.note_function(value)
         return
     taken = 1
-    while isinstance(value, ModuleType) and taken < len(chain) and is_local_module(value):
+    while is_a(value, ModuleType) and taken < len(chain) and is_local_module(value):
         value = _module_attribute(value, chain[taken], detector)
         taken += 1
     yield ".".join(chain[:taken]), value
-    if taken < len(chain) and isinstance(value, (ModuleType, FunctionType)):
-        detector.reads.note_function(vars(value).get(chain[taken]))
+    if taken < len(chain) and is_a(value, (ModuleType, FunctionType)):
+        detector.reads.note_function(held_by(value).get(chain[taken]))
         yield from _user_attribute(value, chain, taken, detector)
     elif value is importlib or value is builtins:  # for ``getattr``
         detector.reads.takes_modules = detector.reads.takes_names = True
@@ -421,17 +431,17 @@ def _user_attribute(
     owner: Any, chain: Chain, taken: int, detector: ChangeDetector
 ) -> Iterator[Part]:
     """An object that the user has set in a library's module or on a function."""
-    if chain[taken] not in vars(owner):
+    if chain[taken] not in held_by(owner):
         return
-    value = detector.read(vars(owner), chain[taken])
-    if isinstance(owner, FunctionType) or _is_of_user(value):
+    value = detector.read(held_by(owner), chain[taken])
+    if is_a(owner, FunctionType) or _is_of_user(value):
         yield ".".join(chain[: taken + 1]), value
 
 
-def _is_of_user(value: object) -> bool:
-    if isinstance(value, FunctionType):
+def _is_of_user(value: Any) -> bool:
+    if is_a(value, FunctionType):
         return is_local_function(value)
-    return isinstance(value, type) and is_local_name(value.__module__)
+    return is_a(value, type) and is_local_name(home_of(value))
 
 
 def import_parts(

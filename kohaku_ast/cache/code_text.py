@@ -22,7 +22,7 @@ from hashlib import blake2b
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
-from kohaku_ast.user_code import is_local_file
+from kohaku_ast.user_code import asked, attribute, is_local_file
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Place = tuple[str, int]
@@ -165,9 +165,9 @@ def _is_ours(mark: ast.expr, function: FunctionType) -> bool:
         attributes.append(named.attr)
         named = named.value
     found = function.__globals__.get(named.id) if isinstance(named, ast.Name) else None
-    for attribute in reversed(attributes):
-        found = getattr(found, attribute, None)
-    module = getattr(found, "__module__", None)
+    for name in reversed(attributes):
+        found = asked(found, name)
+    module = asked(found, "__module__")
     return isinstance(module, str) and module.partition(".")[0] == "kohaku_ast"
 
 
@@ -308,7 +308,7 @@ def module_text(name: str) -> str | None:
 
 
 def _loaded_text(before: _ModuleText, loaded: object) -> str | None:
-    spec = getattr(loaded, "__spec__", None)
+    spec = attribute(loaded, "__spec__")
     if before.spec is None and before.is_current():
         before.spec = spec
     return before.digest if spec is not None and spec is before.spec else None
@@ -318,7 +318,7 @@ def find_file(name: str) -> str | None:
     """The file of the user's module *name*, found without importing its package."""
     loaded = sys.modules.get(name)
     if loaded is not None:
-        path = getattr(loaded, "__file__", None)
+        path = attribute(loaded, "__file__")
     else:
         spec = None
         folders = None
@@ -328,7 +328,7 @@ def find_file(name: str) -> str | None:
                 return None
             folders = spec.submodule_search_locations
         path = spec.origin if spec and spec.has_location else None
-    return path if path and path.endswith(".py") and is_local_file(path) else None
+    return path if isinstance(path, str) and path.endswith(".py") and is_local_file(path) else None
 
 
 def _prefixes(name: str) -> Iterator[str]:

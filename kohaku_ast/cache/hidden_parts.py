@@ -10,14 +10,14 @@ import pickle
 import re
 import sys
 from collections.abc import Callable, Iterator
-from types import FunctionType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from kohaku_ast.cache.change_detector import ChangeDetector, OptionalPart, Part
 from kohaku_ast.cache.code_dependencies import named_module_parts, namespace_parts
 from kohaku_ast.cache.code_text import find_file
 from kohaku_ast.cache.library_changes import library_changes
-from kohaku_ast.user_code import is_local_function, is_local_name
+from kohaku_ast.user_code import asked, home_of, is_a, is_local_function, is_local_name
 
 HiddenPart = tuple[str, Callable[[], Iterator[Part]]]
 """A label, and the call that gives the parts: each label is asked once."""
@@ -151,8 +151,8 @@ def _look_up(module: str, name: str) -> Any:
     if found is None:
         return _Unloaded(module)
     for part in name.split("."):
-        found = getattr(found, part, None)
-    return found if isinstance(found, (type, FunctionType, ModuleType)) else None
+        found = asked(found, part)
+    return found if is_a(found, (type, FunctionType, ModuleType)) else None
 
 
 class _Unloaded:
@@ -207,10 +207,11 @@ def _codec(text: str) -> tuple[Any, ...]:
 
 
 def _is_own(one: Any) -> bool:
-    if isinstance(one, FunctionType):
+    if is_a(one, FunctionType):
         return is_local_function(one)
-    kind = one if isinstance(one, type) else type(getattr(one, "__self__", one))
-    return one is not None and is_local_name(kind.__module__)
+    owner = getattr(one, "__self__", one) if is_a(one, (MethodType, BuiltinFunctionType)) else one
+    kind = one if is_a(one, type) else type(owner)
+    return one is not None and is_local_name(home_of(kind))
 
 
 def _codec_parts(text: str, detector: ChangeDetector) -> Iterator[Part]:
@@ -227,7 +228,7 @@ _TYPES = {
 
 def _described(thing: Any, names: set[str]) -> Callable[[], tuple[str, ...]] | None:
     """A call for the docstring, the annotations and the name of *thing*, if code reads these."""
-    if not isinstance(thing, (FunctionType, type, ModuleType)):
+    if not is_a(thing, (FunctionType, type, ModuleType)):
         return None
     docs, types = bool(names & _DOCS), bool(names & _TYPES)
     renamed = "__name__" in names and isinstance(thing, FunctionType) and _is_renamed(thing)
@@ -240,12 +241,12 @@ def _is_renamed(function: FunctionType) -> bool:
     """Whether its name is neither that of its code nor, as ``functools.wraps`` makes it, that of
     another function that counts.
     """
-    wrapped = getattr(function, "__wrapped__", None)
-    return function.__name__ not in (function.__code__.co_name, getattr(wrapped, "__name__", ""))
+    wrapped = function.__dict__.get("__wrapped__")
+    return function.__name__ not in (function.__code__.co_name, asked(wrapped, "__name__"))
 
 
 def _descriptions(thing: Any, docs: bool, types: bool, renamed: bool) -> tuple[str, ...]:
-    found = [str(thing.__doc__)] if docs else []
+    found = [str(asked(thing, "__doc__"))] if docs else []
     if types:
         try:
             hints = dict(thing.__annotations__)

@@ -1,7 +1,8 @@
 """What the user's code has put into libraries: attributes of their classes and modules, entries of
 their registries. No name in the code of a node need lead to it: ``frame.acc``, ``copy.copy(x)``.
 
-State of this process: the changes that were found, until more modules are loaded.
+State of this process: the changes that were found, until more modules are loaded or classes and
+functions registered.
 """
 
 from __future__ import annotations
@@ -10,17 +11,24 @@ import builtins
 import functools
 import re
 import sys
+from abc import get_cache_token
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import is_
 from types import FunctionType, MappingProxyType, ModuleType
 from typing import Any
 
 from kohaku_ast.cache.change_detector import MISSING
 from kohaku_ast.user_code import (
+    held_by,
+    home_of,
+    is_a,
     is_library_class,
     is_local_function,
     is_local_module,
     is_local_name,
+    is_made_by_python,
+    name_of,
 )
 
 
@@ -47,12 +55,15 @@ class LibraryChange:
 
 def library_changes() -> tuple[LibraryChange, ...]:
     """All changes, sorted: the same object as long as there are no others. They are searched for
-    (in 20 ms with pandas) when a module was loaded, and when a notebook has run a cell.
+    (in 20 ms with pandas) when a module was loaded, something was registered, a notebook has run a
+    cell.
     """
     main = sys.modules.get("__main__")
-    is_file = main is None or not str(vars(main).get("__file__", "<")).startswith("<")
-    cells = 0 if is_file else len(vars(main))  # a cell adds names
-    state = len(sys.modules), cells
+    held = held_by(main)
+    is_file = main is None or not str(held.get("__file__", "<")).startswith("<")
+    cells = 0 if is_file else len(held)  # a cell adds names
+    registered = get_cache_token(), sum(map(len, _registries))
+    state = len(sys.modules), cells, registered
     if _found.get("state") != state:
         changes = {one.label: one for one in _search()}
         if [one.label for one in _found.get("changes", ())] != sorted(changes):
@@ -62,14 +73,17 @@ def library_changes() -> tuple[LibraryChange, ...]:
 
 
 _found: dict[str, Any] = {}
+_registries: list[Any] = []
+"""The tables of all generic functions of libraries, with entries of the user's or without."""
 
 
 def _search() -> Iterator[LibraryChange]:
+    _registries.clear()
     yield from _of_classes()
     yield from _of_texts()
     yield from _of_functions()
     for module, name in _TABLES:
-        table = vars(sys.modules[module]).get(name) if module in sys.modules else None
+        table = held_by(sys.modules.get(module)).get(name)
         if table is not None:
             yield _change(module, "", f"{module}.{name}", functools.partial(_own_entries, table))
 
@@ -91,7 +105,7 @@ def _own_entries(table: Any) -> tuple[tuple[str, Any], ...]:
     """
     items = (*table, *table.values())
     seen = _tables.get(id(table))
-    if seen is not None and seen[0] == items:
+    if seen is not None and len(seen[0]) == len(items) and all(map(is_, seen[0], items)):
         return seen[1]
     found = [(_key_text(key), value) for key, value in list(table.items()) if _is_own(value)]
     entries = tuple(sorted(found, key=lambda one: one[0]))
@@ -104,30 +118,29 @@ _tables: dict[int, tuple[tuple[Any, ...], tuple[tuple[str, Any], ...]]] = {}
 
 
 def _key_text(key: Any) -> str:
-    return f"{key.__module__}.{key.__qualname__}" if isinstance(key, type) else repr(key)
+    try:
+        return f"{home_of(key)}.{name_of(key)}" if is_a(key, type) else repr(key)
+    except Exception:  # its own repr raises
+        return f"{home_of(type(key))}.{name_of(type(key))}"
 
 
 def _is_own(value: Any, depth: int = 2) -> bool:
     """Whether *value* is a function, a class or an object of the user's, or holds one."""
-    if isinstance(value, FunctionType):
+    if is_a(value, FunctionType):
         # A named tuple's own functions belong to a module that does not exist, as Cython's do.
         return is_local_function(value) and value.__module__ in sys.modules
     kind = type(value)
-    module = value.__module__ if isinstance(value, type) else kind.__module__
+    module = home_of(value if is_a(value, type) else kind)
     if module != "builtins" and module in sys.modules and is_local_name(module):
         return True
-    if isinstance(value, type):
+    if is_a(value, type) or not depth:
         return False
-    if not depth:
-        return False
-    if isinstance(value, property):
+    if kind is property:
         return any(_is_own(one, 0) for one in (value.fget, value.fset, value.fdel))
-    if isinstance(value, (staticmethod, classmethod)):
+    if kind in (staticmethod, classmethod):
         return _is_own(value.__func__, depth - 1)
-    if kind in (tuple, list):
-        return any(_is_own(one, depth - 1) for one in value)
-    held = getattr(value, "__dict__", None)
-    return type(held) is dict and any(_is_own(one, depth - 1) for one in held.values())
+    held = value if kind in (tuple, list) else [*held_by(value).values()]
+    return any(_is_own(one, depth - 1) for one in held)
 
 
 _DULL = (str, int, float, bool, bytes, type(None), dict, ModuleType)
@@ -141,16 +154,22 @@ def _of_classes() -> Iterator[LibraryChange]:
     the user's classes that are registered with an abstract one.
     """
     for cls in _library_classes():
-        label = f"{cls.__module__}.{cls.__qualname__}"
-        for name, value in list(vars(cls).items()):
+        names = _names_of(cls)
+        home, label = home_of(cls), f"{home_of(cls)}.{name_of(cls)}"
+        for name, value in list(names.items()):
             kind = type(value)
-            if kind in _DULL or kind.__name__ in _BUILT_IN or not _is_own(value):
+            if kind in _DULL or kind.__name__ in _BUILT_IN:
                 continue
-            yield _change(cls.__module__, name, f"{label}.{name}", _reader(cls, name))
-        if "_abc_impl" in vars(cls) and registered_with(cls):
-            yield _change(
-                cls.__module__, "", f"{label} has", functools.partial(registered_with, cls)
-            )
+            if kind is functools.singledispatchmethod:
+                yield from _of_function(home, f"{label}.{name}", value.dispatcher)
+            if _is_own(value):
+                yield _change(home, name, f"{label}.{name}", _reader(cls, name))
+        if "_abc_impl" in names and registered_with(cls):
+            yield _change(home, "", f"{label} has", functools.partial(registered_with, cls))
+
+
+_names_of: Callable[[type], MappingProxyType[str, Any]] = vars(type)["__dict__"].__get__
+"""The attributes of a class, whatever its metaclass answers."""
 
 
 def _library_classes() -> Iterator[type]:
@@ -163,13 +182,13 @@ def _library_classes() -> Iterator[type]:
                 continue
             seen.add(id(cls))
             waiting.append(cls)
-            module = cls.__module__
-            if not isinstance(module, str) or module.partition(".")[0] == "kohaku_ast":
+            module = home_of(cls)
+            if not module or module.partition(".")[0] == "kohaku_ast":
                 continue
             if module not in local:
                 # A script that ran in this process leaves classes of `__main__`: never a library's.
                 local[module] = module == "__main__" or is_local_name(module)
-            if not local[module] and cls.__flags__ & (1 << 9):  # Python may set its attributes
+            if not local[module] and is_made_by_python(cls):
                 yield cls
 
 
@@ -178,23 +197,26 @@ def registered_with(cls: type) -> tuple[str, ...]:
     import _abc  # type: ignore[import-not-found]  # of typeshed
 
     found = [reference() for reference in _abc._get_dump(cls)[0]]
-    own = [one for one in found if one is not None and is_local_name(one.__module__)]
-    return tuple(sorted(f"{one.__module__}.{one.__qualname__}" for one in own))
+    own = [one for one in found if one is not None and is_local_name(home_of(one))]
+    return tuple(sorted(f"{home_of(one)}.{name_of(one)}" for one in own))
 
 
 def _of_functions() -> Iterator[LibraryChange]:
     """Generic functions of libraries (``functools.singledispatch``) with the user's entries."""
-    for module in list(sys.modules.values()):
-        if type(module) is not ModuleType or is_local_module(module):
+    for home, module in list(sys.modules.items()):
+        if not is_a(module, ModuleType) or is_local_module(module):
             continue
-        for name, value in list(vars(module).items()):
+        for name, value in list(held_by(module).items()):
             if type(value) is FunctionType and value.__dict__:
-                table = value.__dict__.get("registry")
-                if isinstance(table, (dict, MappingProxyType)) and _own_entries(table):
-                    label = f"{module.__name__}.{name} has"
-                    yield _change(
-                        module.__name__, "", label, functools.partial(_own_entries, table)
-                    )
+                yield from _of_function(home, f"{home}.{name}", value)
+
+
+def _of_function(home: str, label: str, function: FunctionType) -> Iterator[LibraryChange]:
+    table = function.__dict__.get("registry")
+    if type(table) in (dict, MappingProxyType):
+        _registries.append(table)
+        if _own_entries(table):
+            yield _change(home, "", f"{label} has", functools.partial(_own_entries, table))
 
 
 _STORES = (
@@ -207,17 +229,18 @@ it, the text of the user's modules does."""
 
 def _of_texts() -> Iterator[LibraryChange]:
     for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
+        names = held_by(module)
+        path = names.get("__file__")
         if type(path) is not str or not path.endswith(".py") or not is_local_module(module):
             continue
         for chain, name in _stores_in(path):
-            owner = _owner(chain, vars(module))
+            owner = _owner(chain, names)
             if owner is None:
                 continue
-            if isinstance(owner, ModuleType):
-                label = home = owner.__name__
+            if is_a(owner, ModuleType):
+                label = home = str(held_by(owner).get("__name__"))
             else:
-                home, label = owner.__module__, f"{owner.__module__}.{owner.__qualname__}"
+                home, label = home_of(owner), f"{home_of(owner)}.{name_of(owner)}"
             yield _change(home, name, f"{label}.{name}", _reader(owner, name))
 
 
@@ -235,14 +258,19 @@ def _stores_in(path: str) -> tuple[tuple[str, str], ...]:
 def _owner(chain: str, namespace: dict[str, Any]) -> Any:
     """The library's module or class that *chain* leads to in a module of the user's, or None."""
     first, *rest = chain.split(".")
-    value = namespace.get(first, vars(builtins).get(first))
+    value: Any = namespace.get(first, vars(builtins).get(first))
     for name in rest:
-        if not isinstance(value, (ModuleType, type)):
+        if not is_a(value, (ModuleType, type)):
             return None
-        value = vars(value).get(name)
-    if isinstance(value, ModuleType):
+        value = _held(value).get(name)
+    if is_a(value, ModuleType):
         return None if is_local_module(value) else value
-    return value if isinstance(value, type) and is_library_class(value) else None
+    return value if is_a(value, type) and is_library_class(value) else None
+
+
+def _held(owner: Any) -> Any:
+    """The attributes of a module or class."""
+    return _names_of(owner) if is_a(owner, type) else held_by(owner)
 
 
 def _reader(owner: Any, name: str) -> Callable[[], Any]:
@@ -250,4 +278,4 @@ def _reader(owner: Any, name: str) -> Callable[[], Any]:
 
 
 def _read(owner: Any, name: str) -> Any:
-    return vars(owner).get(name, MISSING)
+    return _held(owner).get(name, MISSING)
