@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from kohaku_ast.errors import CacheWarning, PipelineError, PipelineTypeError
 from kohaku_ast.transform.program.cache import PARTIAL, Folder, NotPrivateError
+from kohaku_ast.user_code import public
 
 _DIGEST = 16
 _SHARE = 16
@@ -28,6 +29,7 @@ class DiskCache:
     replaced. If the folder cannot be written, runs are slow, with one CacheWarning.
     """
 
+    @public
     def __init__(self, folder: str | os.PathLike[str], most_bytes: int | None = 10 * 2**30) -> None:
         if most_bytes is not None and (not isinstance(most_bytes, int) or most_bytes <= 0):
             kind = PipelineError if isinstance(most_bytes, int) else PipelineTypeError

@@ -9,6 +9,7 @@ from typing import Any
 from kohaku_ast.cache.disk import Hit, dumps, loads, too_large
 from kohaku_ast.cache.fingerprint import is_plain
 from kohaku_ast.errors import PipelineError, PipelineTypeError
+from kohaku_ast.user_code import public
 
 
 class MemoryCache:
@@ -18,6 +19,7 @@ class MemoryCache:
     the cache starts empty.
     """
 
+    @public
     def __init__(self, most_bytes: int | None = 2**30, most_items: int | None = None) -> None:
         for name, most in (("most_bytes", most_bytes), ("most_items", most_items)):
             if most is not None and (not isinstance(most, int) or most <= 0):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
 from kohaku_ast.errors import ConfigError, ConfigTypeError, did_you_mean, visible
+from kohaku_ast.user_code import public
 
 if TYPE_CHECKING:
     from kohaku_ast.config.siblings import Siblings
@@ -29,6 +30,7 @@ def _frozen(value: Mapping[str, object]) -> Mapping[str, object]:
     return MappingProxyType(dict(value))
 
 
+@public
 @dataclass(frozen=True, init=False)
 class Config:
     """Overrides for a Script, and the arguments of its entrypoint: ``Config(lr=0.1)``.

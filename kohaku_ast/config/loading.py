@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import ConfigError, KogineError, UsageError, near
+from kohaku_ast.frames import is_ours
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask, silence
+from kohaku_ast.user_code import public
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep  # most configs need none of it
@@ -201,6 +203,7 @@ def _hint(error: BaseException, loading: Loading) -> str:
     return ""
 
 
+@public
 def use_config(path: str | os.PathLike[str]) -> Any:
     """Inherit from the config at *path*, which starts at the calling config's own folder.
 
@@ -214,9 +217,11 @@ def use_config(path: str | os.PathLike[str]) -> Any:
     if found is None:
         raise UsageError("use_config() is for config files: call it in one")
     heir, in_function = found
-    base = os.fspath(path)
+    base, caller = os.fspath(path), sys._getframe(1)
+    while is_ours(caller) and caller.f_back is not None:
+        caller = caller.f_back
     loading = heir.base(base, heir.above)
-    heir.bases.append((base, f"{heir.path}:{sys._getframe(1).f_lineno}"))
+    heir.bases.append((base, f"{heir.path}:{caller.f_lineno}"))
     made = loading.load_file(loading) if in_function else None
     if not isinstance(made, Config):
         return BaseValues(heir, base)

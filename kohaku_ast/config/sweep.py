@@ -25,6 +25,7 @@ from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.config_sources import Chain, ConfigSource, First, repeats
 from kohaku_ast.display.text import Group, Row, html_table, short_repr
 from kohaku_ast.errors import ConfigError
+from kohaku_ast.user_code import public, shown_items
 
 _ORIGIN = "Sweep"
 
@@ -36,6 +37,7 @@ class LengthError(ConfigError, TypeError):
     """
 
 
+@public
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Sweep(Part):
     """Configs to run a Script with: ``Sweep({"lr": [0.1, 0.2]}, bs=[16, 32])`` is four of them.
@@ -180,7 +182,7 @@ class Sweep(Part):
         for axis in self.axes:
             if axis.is_random:
                 axis.rows()  # raises before anything runs, and says how to draw
-        return self.walk(Config())
+        return shown_items(self.walk(Config()))
 
     def walk(self, start: Config, taken: frozenset[str] = frozenset()) -> Walk:
         return multiply(self.parts, start | self.base, taken)

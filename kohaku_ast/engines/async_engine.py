@@ -14,6 +14,7 @@ from kohaku_ast.errors import UsageError
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.node_like import call_async, is_async
+from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class AsyncExecutor(Executor):
     ``concurrent.futures``.
     """
 
+    @public
     def __init__(self, max_concurrent: int = 10) -> None:
         if max_concurrent < 1:
             raise UsageError(f"max_concurrent is {max_concurrent!r}; it must be at least 1.")

@@ -15,6 +15,7 @@ from kohaku_ast.errors import PipelineError, UsageError
 from kohaku_ast.pipeline.engine import find_engine
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
+from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class DaftEngine:
     Raises UsageError if Daft is not installed.
     """
 
+    @public
     def __init__(self, collect: bool = True, show_plan: bool = False, debug: bool = False) -> None:
         self.collect = collect
         self.show_plan = show_plan

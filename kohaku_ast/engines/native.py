@@ -16,6 +16,7 @@ from kohaku_ast.pipeline.engine import (
 from kohaku_ast.pipeline.execution import PipelineRun, Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.mapping import make_rows
+from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class NativeEngine:
 
     takes_plans = True
 
+    @public
     def __init__(
         self,
         node_executor: str | Executor = "sequential",

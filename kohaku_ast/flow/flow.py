@@ -148,7 +148,8 @@ class Flow:
         self._started = 0
         self._last_outcome: Outcome | None = None
         self._stopped = self._interrupted = False
-        self._broken = ""
+        #: The error in the Configs that ended the flow.
+        self.broken_by: ConfigError | None = None
         self._raised: Exception | None = None
         self._failed_before = 0
         self._grace = settings.grace
@@ -176,7 +177,8 @@ class Flow:
                 self.queue.close()
                 unshown = self.launcher.close()
                 self.summary = Summary(
-                    dict(self.counts), time.monotonic() - started, self._interrupted, self._broken,
+                    dict(self.counts), time.monotonic() - started, self._interrupted,
+                    str(self.broken_by or ""),
                     is_refused, self._failed_before, self.interrupts.deadly, self._not_started(),
                     (unshown.strerror or "") if unshown else "",
                 )  # fmt: skip
@@ -216,7 +218,7 @@ class Flow:
         except ConfigError as error:
             if not self._started:
                 raise
-            self._broken, self._stopped = str(error), True
+            self.broken_by, self._stopped = error, True
             return None
         except Exception as error:  # of the user's own code: the runs under way may end
             self._raised, self._stopped = error, True

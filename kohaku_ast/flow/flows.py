@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.errors import ConfigError, UsageError, UsageTypeError, label, unknown, visible
+from kohaku_ast.errors import (
+    UsageError,
+    UsageTypeError,
+    did_you_mean,
+    label,
+    unknown,
+    visible,
+)
+from kohaku_ast.flow.failures import Resume, no_resume
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.recorder import make_recorder
@@ -22,12 +31,16 @@ from kohaku_ast.flow.settings import (
     default_workers,
     parse_size,
     parse_threads,
+    read_flag,
     read_gpus,
+    read_number,
+    read_text,
     usable_cores,
 )
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import Outcome, Outcomes
 from kohaku_ast.runner.script import Script
+from kohaku_ast.user_code import public
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -96,6 +109,7 @@ Path: TypeAlias = "str | os.PathLike[str]"
 _POLICIES = ("continue", "stop")
 
 
+@public
 class _Flow:
     """The common part of Sequential and Parallel."""
 
@@ -127,31 +141,31 @@ class _Flow:
         if not isinstance(mode, str) and (isinstance(mode, type) or not hasattr(mode, "submit")):
             raise UsageTypeError(f"mode is one of {', '.join(MODES)}, or an Executor, got {mode!r}")
         if on_error not in _POLICIES:
-            raise UsageError(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
+            kind = UsageError if isinstance(on_error, str) else UsageTypeError
+            raise kind(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
         shared = read_gpus(gpus)
         workers = default_workers(shared) if workers is None else workers
-        if workers < 1:
-            raise UsageError(f"max_workers is at least 1, got {workers}")
-        is_one = isinstance(scripts, (Script, str, os.PathLike, _Flow))
+        workers = int(read_number("max_workers", workers, least=1))
+        is_one = isinstance(scripts, str) or not isinstance(scripts, Iterable)
         self.scripts = [_script(one) for one in ([scripts] if is_one else scripts)]  # type: ignore[union-attr]
         if not self.scripts:
             raise UsageError("a flow of no scripts has nothing to run")
-        self.listens, self.observers = listens, list(observers)
+        self.listens, self.observers = listens, _read_observers(observers)
         self.settings = FlowSettings(
             mode=mode,
             workers=workers,
             stops_on_error=on_error == "stop",
             keeps_order=isinstance(self, Sequential),
-            retries=retries,
-            backoff=backoff,
-            timeout=timeout,
+            retries=int(read_number("retries", retries, least=0)),
+            backoff=read_number("backoff", backoff, least=0, is_whole=False),
+            timeout=None if timeout is None else read_number("timeout", timeout, 0, is_whole=False),
             gpus=shared,
-            threads=parse_threads(str(threads), workers, usable_cores()),
-            nice=nice,
-            records=record,
-            resumes=resume,
-            retries_failed=retry_failed,
-            log_limit=parse_size(log_limit),
+            threads=parse_threads(read_text("threads", threads), workers, usable_cores()),
+            nice=int(read_number("nice", nice)),
+            records=read_flag("record", record),
+            resumes=read_flag("resume", resume),
+            retries_failed=read_flag("retry_failed", retry_failed),
+            log_limit=parse_size(read_text("log_limit", log_limit)),
         )
         #: The Summary of the last time that it ran.
         self.summary = Summary()
@@ -179,7 +193,9 @@ class _Flow:
 
     def _runs(self, is_lent: bool = False) -> Iterator[Run]:
         """*is_lent*: between two runs, Ctrl-C goes to the code of the caller."""
-        shown = [] if any(isinstance(one, Report) for one in self.observers) else [_FailureReport()]
+        is_shown = any(isinstance(one, Report) for one in self.observers)
+        resume = _how_to_resume if self.settings.records else no_resume
+        shown = [] if is_shown else [_FailureReport(resume)]
         flow = make_flow(
             self.works(),
             self.settings,
@@ -196,8 +212,8 @@ class _Flow:
             self.summary = flow.summary
         if flow.summary.is_interrupted:
             raise KeyboardInterrupt
-        if flow.summary.broken:
-            raise ConfigError(flow.summary.broken)
+        if flow.broken_by is not None:
+            raise flow.broken_by
 
     def works(self) -> list[ScriptConfigs]:
         """Its Scripts, as their files are now."""
@@ -226,11 +242,11 @@ class _Flow:
 
 class _FailureReport(Observer):
     """Prints the failures of a flow in Python, the logs that are not whole, and its summary, on
-    standard error; nothing if there is none of them.
+    standard error; nothing if there is none of them, and no Ctrl-C has ended it.
     """
 
-    def __init__(self) -> None:
-        self._report = Report(sys.stderr) if sys.stderr is not None else None
+    def __init__(self, resume: Resume) -> None:
+        self._report = Report(sys.stderr, resume=resume) if sys.stderr is not None else None
         self._has_lines = False
 
     def on_end(self, run: Run) -> None:
@@ -241,10 +257,16 @@ class _FailureReport(Observer):
 
     def on_finish(self, summary: Summary) -> None:
         """Print them."""
-        if self._has_lines and self._report is not None:
+        if (self._has_lines or summary.is_interrupted) and self._report is not None:
             self._report.on_finish(summary)
 
 
+def _how_to_resume(seed: object) -> str:
+    """How to go on with an interrupted flow that keeps records."""
+    return "the same flow with resume=True"
+
+
+@public
 class Sequential(_Flow):
     """Runs one after another: ``Sequential([Script("prep.py"), Script("train.py", sweep)]).run()``.
 
@@ -274,11 +296,13 @@ class Sequential(_Flow):
         are recorded as finished, ``retry_failed=True`` only those that succeeded;
         ``log_limit="100MB"`` is the size of the log of one run, None: no limit.
         """
+        _refuse_unknown(self, Sequential, options)
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]
         )  # fmt: skip
 
 
+@public
 class Parallel(_Flow):
     """Runs at the same time, each in its own process; otherwise like Sequential.
 
@@ -302,6 +326,7 @@ class Parallel(_Flow):
         for Sequential. The output of the runs is in their logs; without records it appears where
         this process prints.
         """
+        _refuse_unknown(self, Parallel, options)
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")
         if workers is not None and max_workers is not None:
@@ -310,6 +335,27 @@ class Parallel(_Flow):
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=workers, listens=False, **options  # type: ignore[arg-type]
         )  # fmt: skip
+
+
+def _refuse_unknown(flow: _Flow, kind: type[_Flow], options: Iterable[str]) -> None:
+    """Raise UsageTypeError for one of *options* that a *kind* of flow does not have."""
+    own = [name for name in signature(kind).parameters if name != "options"]
+    shared = signature(_Flow).parameters.values()
+    known = [*own, *(one.name for one in shared if one.default is not one.empty)]
+    for name in options:
+        if name not in known:
+            hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
+            if name.endswith("workers"):
+                hint = " It runs one after another; Parallel has workers."
+            raise UsageTypeError(f"{type(flow).__name__} has no option {name!r}.{hint}")
+
+
+def _read_observers(observers: Any) -> list[Observer]:
+    found: list[Observer] = list(observers) if isinstance(observers, Iterable) else [observers]
+    for one in found:
+        if not isinstance(one, Observer):
+            raise UsageTypeError(f"observers is a list of Observers, got {one!r}")
+    return found
 
 
 def _outcome(run: Run) -> Outcome:

@@ -22,6 +22,7 @@ from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import ConfigError, UsageError, near, unknown
 from kohaku_ast.flow.results import as_number, printed_metrics
 from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.user_code import public
 
 _METHODS = {"optuna": "kohaku_ast.flow.optuna_search"}
 """Method -> the module whose ``open_study`` makes its Study."""
@@ -153,6 +154,7 @@ class NoObjectiveError(ValueError):
     """A run has succeeded, and nothing of it has the name of the objective."""
 
 
+@public
 def search(
     space: Sweep,
     method: str = "optuna",

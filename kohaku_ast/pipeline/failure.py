@@ -10,6 +10,7 @@ import sys
 from contextvars import ContextVar
 
 from kohaku_ast.errors import KogineError
+from kohaku_ast.user_code import show_users_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,15 +135,12 @@ def trim_traceback(error: BaseException) -> None:
     of ours, and an exception from another process, which has its own text, get no traceback.
     """
     at, called = error.__traceback__, False
-    while at:
-        code = at.tb_frame.f_code
-        if called and not _is_ours(code):
-            error.__traceback__ = at
-            return
-        called = _calls_nodes(code)
+    while at and not (called and not _is_ours(at.tb_frame.f_code)):
+        called = _calls_nodes(at.tb_frame.f_code)
         at = at.tb_next
-    if isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
-        error.__traceback__ = None
+    if at or isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
+        error.__traceback__ = at
+    show_users_frames(error)
 
 
 def _is_ours(code: CodeType) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, overload
 from kohaku_ast.errors import PipelineError, PipelineTypeError, near
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
+from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def node(
     name: str | None = None,
     rename: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Node]: ...
+@public
 def node(
     output_name: Any = None,
     *,
@@ -43,6 +45,7 @@ def node(
     if callable(output_name) and not isinstance(output_name, str):
         return Node(output_name, None)
 
+    @public
     def decorate(function: Callable[..., Any]) -> Node:
         return Node(function, output_name, cache=cache, name=name, rename=rename)
 
@@ -71,6 +74,7 @@ class Node:
     #: All parameters of the function, in order.
     parameters: tuple[CallableParameter, ...]
 
+    @public
     def __init__(
         self,
         function: Callable[..., Any],
@@ -185,10 +189,12 @@ class Node:
             method, self.outputs, cache=self.cache, name=self.name, rename=names, bound=self.bound
         )
 
+    @public
     def bind(self, /, **values: Any) -> Node:
         """A copy that has *values* for these inputs, which it no longer takes."""
         return self._copy(bound={**self.bound, **values})
 
+    @public
     def with_names(self, name: str | None = None, /, **names: str) -> Node:
         """A renamed copy: *name* for the node, ``old="new"`` for inputs and outputs."""
         known = [*self.inputs, *self.bound, *self.outputs]

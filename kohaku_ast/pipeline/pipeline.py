@@ -15,6 +15,7 @@ from kohaku_ast.pipeline.graph import Graph
 from kohaku_ast.pipeline.mapping import check_items, make_rows, over_names
 from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.plan import Plan, make_plan
+from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Pipeline:
     #: The last node that raised in this pipeline, with its inputs; ``reproduce()`` calls it again.
     last_error: Failure | None = None
 
+    @public
     def __init__(
         self,
         nodes: Iterable[NodeLike | Pipeline],
@@ -181,6 +183,7 @@ class Pipeline:
         names = [name for name in plan.given if name not in values and name not in varying]
         return {**values, **{name: self.bound[name] for name in names}}
 
+    @public
     def bind(self, /, **values: Any) -> Pipeline:
         """A copy that uses *values* for these inputs, or outputs, unless a run gives other values.
         Raises PipelineError for names that it does not have.
@@ -188,6 +191,7 @@ class Pipeline:
         check_known(values, [*self.graph.inputs, *self.outputs], "input", shown_name(self))
         return self._with_bound({**self.bound, **values})
 
+    @public
     def unbind(self, *names: str) -> Pipeline:
         """A copy in which *names* are inputs again; without names, all that were bound."""
         check_known(names, self.bound, "bound input", shown_name(self))
@@ -214,6 +218,7 @@ class Pipeline:
             changes["callbacks"] = self.callbacks
         return outer.replaced(**changes) if changes else outer
 
+    @public
     def as_node(
         self,
         input_mapping: Mapping[str, str] | None = None,
@@ -233,6 +238,7 @@ class Pipeline:
         """
         return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
 
+    @public
     def explain_cache(
         self, inputs: Mapping[str, Any] | None = None, output_name: Names = None, **named: Any
     ) -> Any:
@@ -243,6 +249,7 @@ class Pipeline:
         plan = self.plan(values, output_name)
         return explain_cache(plan, self.filled(plan, values), self.cache)
 
+    @public
     def explain(self, from_node: str | None = None, to_node: str | None = None) -> Explanation:
         """Describe every edge and why it is there, of all nodes or of those from *from_node* to
         *to_node*. Raises PipelineError for a node that it does not have.
@@ -251,6 +258,7 @@ class Pipeline:
 
         return explain_graph(self, from_node, to_node)
 
+    @public
     def visualize(
         self,
         depth: int = 0,

@@ -31,6 +31,7 @@ from kohaku_ast.pipeline.script_file import (
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.main_module import unused_messages
 from kohaku_ast.transform.find.modules import third_party_imports
+from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     Result = tuple[Any, Mapping[str, Any]]
 
 
+@public
 def script(
     path: str,
     outputs: str | Iterable[str] | Mapping[str, str] | None = None,

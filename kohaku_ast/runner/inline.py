@@ -155,8 +155,10 @@ def run_inline(
     with run.as_process() as pid:
         try:
             value = run.body()
-        except KeyboardInterrupt:
-            raise
+        except KeyboardInterrupt as interrupt:
+            if os.getpid() != pid:
+                raise
+            caught.interrupt(interrupt)
         except SystemExit as exit_:
             caught.exit(exit_)
             value = run.given.capture.value
@@ -168,6 +170,8 @@ def run_inline(
         if os.getpid() != pid:
             raise SystemExit(caught.status)
         outputs = run.outputs()
+    if caught.is_interrupted:
+        raise KeyboardInterrupt
     outcome = caught.outcome(value, outputs, clock)
     run.release(value, outputs)
     return outcome
@@ -179,6 +183,7 @@ class _Caught:
     def __init__(self) -> None:
         self.status = 0
         self.run_error: RunError | None = None
+        self.is_interrupted = False
 
     def exit(self, raised: SystemExit) -> None:
         """By ``sys.exit``."""
@@ -187,14 +192,23 @@ class _Caught:
     def error(self, raised: BaseException) -> None:
         """By an exception: the script's own hook shows it, as at the end of a process."""
         self.status = 1
-        trace = trimmed(raised.__traceback__)
-        raised.__traceback__ = trace
-        self.run_error = RunError.of(raised, trace)
+        self.run_error = RunError.of(raised, trimmed(raised.__traceback__))
+        self._print(raised)
+
+    def interrupt(self, raised: KeyboardInterrupt) -> None:
+        """By Ctrl-C, shown before the exit functions are called. The script may not have begun."""
+        self.is_interrupted = True
+        if trimmed(raised.__traceback__) is not None:
+            self._print(raised)
+
+    def _print(self, raised: BaseException) -> None:
+        trace = raised.__traceback__ = trimmed(raised.__traceback__)
         _flush()
         try:
             call_hook(sys.excepthook, raised, trace)
         except SystemExit as exit_:
             self.exit(exit_)
+            self.is_interrupted = False
         # Its frames hold all that the script has made.
         traceback.clear_frames(trace)
         raised.__traceback__ = None

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any, TypeAlias
 
 from kohaku_ast.errors import UncrossableValue, cut_long, visible
+from kohaku_ast.frames import hidden
 from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, load_values
 from kohaku_ast.transform.program.load import above_streams
 
@@ -75,6 +76,7 @@ class Outcome:
         """How long it took."""
         return self.ended - self.started
 
+    @hidden
     def raise_if_failed(self) -> Outcome:
         """Itself. Raises FlowError if the run failed."""
         if self.status != "succeeded":
@@ -113,6 +115,7 @@ class FlowError(RuntimeError):
 class Outcomes(list[Outcome]):
     """The Outcomes of a flow, in the order of its runs."""
 
+    @hidden
     def raise_if_failed(self) -> Outcomes:
         """Itself. Raises FlowError, which names the first failure, if a run failed."""
         failed = [one for one in self if one.status != "succeeded"]

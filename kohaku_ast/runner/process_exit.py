@@ -127,6 +127,8 @@ def _call(functions: list[_Function]) -> None:
             colon = "" if sys.version_info >= (3, 13) else ":"
             sys.stderr.write(f"Exception ignored in atexit callback{colon} {function!r}")
             sys.stderr.write(":\n" if not colon else "\n")
+            # CPython shows no more of it, and at its end no other exception is under way.
+            error.__cause__ = error.__context__ = None
             _show(error)
 
 
@@ -139,18 +141,26 @@ def _finalize(before: set[Any]) -> None:
     """Call the new finalizers, as multiprocessing does at exit, before it ends its children: a pool
     whose workers have been killed would wait for them for ever.
     """
+    ended_by = sys.exc_info()[1]
     for rank, finalizer in sorted(finalizers().items(), reverse=True):
         if rank not in before:
             try:
                 finalizer()
             except Exception as error:
-                _show(error)
+                _show(error, ended_by)
 
 
-def _show(error: BaseException) -> None:
-    """Print *error* as the interpreter does at its end, without our own frame."""
+def _show(error: BaseException, ended_by: BaseException | None = None) -> None:
+    """Print *error* as the interpreter does at its end, without our own frame. *ended_by*, which is
+    under way to the caller, is over by then, and no part of it.
+    """
     trace = error.__traceback__
     error.__traceback__ = trace and trace.tb_next
+    link: BaseException | None = error
+    while link is not None and ended_by is not None:
+        if link.__context__ is ended_by:
+            link.__context__ = None
+        link = link.__context__
     call_hook(sys.__excepthook__, error, error.__traceback__)
 
 

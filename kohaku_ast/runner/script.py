@@ -7,16 +7,16 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table, short_repr
 from kohaku_ast.errors import ConfigError, UnusedOverride, UsageError, UsageTypeError
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import hidden, is_ours
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
 from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.user_code import public
 from kohaku_ast.value_types import describe
 
 TYPE_CHECKING = False
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from kohaku_ast.runner.outcome import Outcome
 
 
+@public
 class Script:
     """A script of the user's, which we never change: a file, a module, a folder or a zip."""
+
+    _parameters: Parameters | None = None
 
     def __init__(
         self,
@@ -62,15 +65,19 @@ class Script:
     def __repr__(self) -> str:
         return f"Script({self.path!r})"
 
-    @cached_property
+    @property
+    @public
     def parameters(self) -> Parameters:
         """Everything that can be overridden, in the order of the file; nothing is run."""
+        if self._parameters is not None:
+            return self._parameters
         from kohaku_ast.transform.find.inspection import inspect_source
         from kohaku_ast.transform.find.source import decode
 
         launch = self.launch()
         source = decode(launch.data, launch.filename, launch.path0, launch.package)
-        return Parameters(inspect_source(source).parameters)
+        self._parameters = Parameters(inspect_source(source).parameters)
+        return self._parameters
 
     @hidden
     def run(
@@ -188,6 +195,7 @@ def call_with(function: Callable[..., Any], previous: Mapping[str, Outcome]) -> 
     return function(previous) if takes_one else function()
 
 
+@public
 class Loaded:
     """A Script whose module body has run: calling it does what its guard does."""
 
@@ -208,11 +216,14 @@ class Loaded:
 def _warn_unused(run: InlineRun) -> None:
     from kohaku_ast.runner.main_module import unused_messages  # as in `Script.run`
 
+    level, frame = 1, sys._getframe()
+    while is_ours(frame) and frame.f_back is not None:
+        level, frame = level + 1, frame.f_back
     for message in unused_messages(run.bound.prepared):
-        # The line of the caller: from Python 3.11 on there is no frame of ours in between.
-        warnings.warn(message, UnusedOverride, stacklevel=2 if sys.version_info >= (3, 11) else 3)
+        warnings.warn(message, UnusedOverride, stacklevel=level)
 
 
+@public
 @hidden
 def run(
     script: str | os.PathLike[str],

@@ -190,7 +190,8 @@ def test_a_program_that_iterates_a_flow_is_interrupted_when_its_runs_have_ended(
         shown = terminal.read()
         assert terminal.process.wait(60) == 1
     assert (folder / "saved0").exists()
-    assert "outcome succeeded\r\ninterrupted after 1 run: 1 interrupted" in shown
+    assert "outcome succeeded\r\ninterrupted\r\n1 run: 1 interrupted in " in shown
+    assert "\r\ninterrupted after 1 run: 1 interrupted" in shown
 
 
 @pytest.mark.parametrize("mode", ["spawn", "warm"])
@@ -217,6 +218,62 @@ def test_a_run_that_still_gets_ready_shows_no_line_of_ours(folder: Path) -> None
         spawned.signal(signal.SIGINT)
         assert spawned.wait(60).exit_status == -signal.SIGINT
         assert "kohaku_ast" not in log.read()
+
+
+STOPPED = {
+    "run": "Sequential([Script('saves.py', Sweep(n=[5, 0, 1])), 'first.py'], mode=MODE).run()",
+    "as completed": "list(Sequential([Script('saves.py', Sweep(n=[5, 0, 1])), 'first.py'], mode=MODE).as_completed())",
+    "parallel": "Parallel([Script('saves.py', Sweep(n=[5, 0, 1])), 'first.py'], workers=1, mode=MODE).run()",
+    "no records": "Sequential([Script('saves.py', Sweep(n=[5, 0, 1])), 'first.py'], mode=MODE, record=False).run()",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STOPPED)
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_a_flow_in_python_prints_what_was_not_started(folder: Path, name: str, mode: str) -> None:
+    if (name, mode) == ("parallel", "inline"):
+        pytest.skip("Parallel has no inline")
+    (folder / "saves.py").write_text(
+        KEEP
+        + "if n == 5: sys.exit()\nkeep('begun')\ntime.sleep(600)\n".replace(
+            "sys.exit()", "raise SystemExit"
+        )
+    )
+    (folder / "first.py").write_text("x = 1\n")
+    (folder / "program.py").write_text(
+        f"from kohaku_ast import *\nMODE = {mode!r}\nif __name__ == '__main__':\n    {STOPPED[name]}\n"
+    )
+    with on_terminal(folder, ["program.py"]) as terminal:
+        read_soon(folder / "begun0")
+        terminal.press(CTRL_C)
+        shown = terminal.read()
+        assert terminal.process.wait(60) == -signal.SIGINT
+    assert "\r\ninterrupted\r\n2 runs: 1 succeeded, 1 interrupted in " in shown
+    assert "; 2 not started\r\n" in shown
+    assert ("go on with: the same flow with resume=True" in shown) == (name != "no records")
+    assert shown.count("Traceback") == 2, "the script's own, and that of the program"
+    assert f'program.py", line 4, in <module>\r\n    {STOPPED[name]}' in shown
+    if sys.version_info >= (3, 11):
+        assert "kohaku_ast/" not in shown
+
+
+def test_what_was_interrupted_goes_on(folder: Path) -> None:
+    text = "x = 1\nimport pathlib, time\nif x == 2 and not pathlib.Path('mark').exists():\n"
+    text += "    pathlib.Path('mark').touch()\n    time.sleep(600)\nprint('x is', x)\n"
+    (folder / "stops.py").write_text(text)
+    flow = "Sequential(Script('stops.py', Sweep(x=[1, 2, 3])){}).run()"
+    for more in ("", ", resume=True"):
+        (folder / "program.py").write_text(
+            f"from kohaku_ast import *\nif __name__ == '__main__':\n    {flow.format(more)}\n"
+        )
+        with on_terminal(folder, ["program.py"]) as terminal:
+            if not more:
+                read_soon(folder / "mark")
+                terminal.press(CTRL_C)
+            shown = terminal.read()
+            terminal.process.wait(60)
+        assert ("; 1 not started" in shown) == (not more)
+    assert shown.startswith("x is 2\r\nx is 3\r\n")
 
 
 BETWEEN = """\

@@ -124,6 +124,74 @@ def test_an_exit_function_that_fails_is_printed_as_python_does(tmp_path: Path) -
     assert done.stderr.count("ZeroDivisionError") == 1
 
 
+BYE = "def bye():\n    1 / n\natexit.register(bye)\n"
+INTERRUPTED = {
+    "in the script": BYE + "def f():\n    raise KeyboardInterrupt\nf()\n",
+    "nothing registered": "raise KeyboardInterrupt\n",
+    "two exit functions": BYE + "@atexit.register\ndef two():\n    raise ValueError('two')\n"
+    "raise KeyboardInterrupt\n",
+    "an error with a cause": "@atexit.register\ndef two():\n    try:\n        1 / n\n"
+    "    except ZeroDivisionError as error:\n        raise ValueError('two') from error\n"
+    "raise KeyboardInterrupt\n",
+    "an error with a context": "@atexit.register\ndef two():\n    try:\n        1 / n\n"
+    "    except ZeroDivisionError:\n        raise ValueError('two')\nraise KeyboardInterrupt\n",
+    "in the exit function, too": "@atexit.register\ndef two():\n"
+    "    signal.raise_signal(signal.SIGINT)\nsignal.raise_signal(signal.SIGINT)\n",
+    "with a hook": BYE + "sys.excepthook = lambda *_: print('hook', _[0], file=sys.stderr)\n"
+    "raise KeyboardInterrupt\n",
+    "with a context": BYE
+    + "try:\n    1 / n\nexcept ZeroDivisionError:\n    raise KeyboardInterrupt\n",
+    "an error": BYE + "1 / n\n",
+    "an exit": BYE + "sys.exit('end')\n",
+}
+
+
+def as_shown(stderr: str) -> list[str]:
+    """Without addresses, and without the empty text of an exception that never became an object."""
+    return [line.partition(" at 0x")[0].removesuffix(": ") for line in stderr.splitlines()]
+
+
+@pytest.mark.parametrize("text", INTERRUPTED.values(), ids=INTERRUPTED.keys())
+def test_what_ended_the_script_is_shown_before_its_exit_functions(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "s.py").write_text("import atexit, signal, sys\nn = 0\n" + text)
+    plain = run_python(tmp_path, "s.py")
+    for words in ([], ["n=0"]):
+        done = run_kogine(tmp_path, "run", "s.py", *words, "--mode", "inline", "--no-record")
+        assert done.stdout == plain.stdout
+        shown, expected = as_shown(done.stderr), as_shown(plain.stderr)
+        assert shown[1 : len(expected) + 1] == expected
+        assert "kohaku_ast" not in done.stderr
+        if plain.status < 0:
+            assert shown[len(expected) + 1] == "interrupted"
+            assert done.status == 130
+        else:
+            assert done.status == 1
+
+
+PROGRAM = """from kohaku_ast import Script
+Script("s.py").run()
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 shows frames of ours")
+@pytest.mark.parametrize("text", INTERRUPTED.values(), ids=INTERRUPTED.keys())
+def test_a_program_shows_exit_functions_as_python_does(tmp_path: Path, text: str) -> None:
+    (tmp_path / "s.py").write_text("import atexit, signal, sys\nn = 0\n" + text)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    expected = as_shown(run_python(tmp_path, "s.py").stderr)
+    done = run_python(tmp_path, "program.py", PYTHONPATH=on_path())
+    shown = as_shown(done.stderr)
+    assert "kohaku_ast/" not in done.stderr
+    ended = next(
+        (n for n, line in enumerate(expected) if line.startswith("Exception ignored")),
+        len(expected),
+    )
+    functions = expected[ended:]
+    assert shown[: len(functions)] == functions
+
+
 def test_exit_functions_of_libraries_are_left_to_the_process(tmp_path: Path) -> None:
     library = tmp_path / "site-packages" / "registering.py"
     library.parent.mkdir()
