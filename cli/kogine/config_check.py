@@ -21,9 +21,10 @@ from kohaku_ast.errors import KogineError, UnknownTarget, visible
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import find_launch, split_function
 from kohaku_ast.runner.overrides import Override
+from kohaku_ast.transform.find.module_targets import module_parameter
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
-from kohaku_ast.transform.find.targets import Targets, module_parameter
+from kohaku_ast.transform.find.targets import Targets
 from kohaku_ast.value_types import describe
 
 if TYPE_CHECKING:

@@ -32,10 +32,11 @@ from kohaku_ast.transform.find.calls import (
     pick_call,
 )
 from kohaku_ast.transform.find.fillings import watched
+from kohaku_ast.transform.find.module_targets import module_parameter
 from kohaku_ast.transform.find.parameters import Parameter, find_functions
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
-from kohaku_ast.transform.find.targets import Targets, is_negated, module_parameter
+from kohaku_ast.transform.find.targets import Targets, is_negated
 from kohaku_ast.transform.program.program import Request
 from kohaku_ast.value_types import core, none_fits
 

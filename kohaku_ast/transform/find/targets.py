@@ -1,18 +1,14 @@
-"""``Targets.resolve``: from a target as the user wrote it to its parameter, in the script or in a
-module of the script.
-"""
+"""``Targets.resolve``: from a target as the user wrote it to its parameter in the script."""
 
 from __future__ import annotations
 
 import ast
-import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from unicodedata import normalize
 
-from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, UnknownTarget, near
+from kohaku_ast.errors import AmbiguousTarget, RefusedTarget, UnknownTarget, near
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
@@ -23,21 +19,15 @@ from kohaku_ast.transform.find.bindings import (
 )
 from kohaku_ast.transform.find.calls import is_field
 from kohaku_ast.transform.find.fields import default_of, setting_of_call, setting_of_field
-from kohaku_ast.transform.find.fillings import is_bound_to_literal, is_open, refilled_sites
+from kohaku_ast.transform.find.fillings import is_open, refilled_sites
 from kohaku_ast.transform.find.loops import PREFIX, is_loop
 from kohaku_ast.transform.find.modules import (
-    LocalModule,
     Reach,
     import_names,
-    is_import_call,
-    library_module,
-    places_of,
     reach,
-    search_module,
-    split_module,
 )
 from kohaku_ast.transform.find.options import find_options
-from kohaku_ast.transform.find.parameters import Parameter, find_parameters, refused_parameter
+from kohaku_ast.transform.find.parameters import Parameter, refused_parameter
 from kohaku_ast.transform.find.paths import (
     Step,
     descend,
@@ -53,7 +43,7 @@ from kohaku_ast.transform.find.paths import (
 )
 from kohaku_ast.transform.find.ranking import preferred
 from kohaku_ast.transform.find.setting_types import setting_reading
-from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.source import Source
 
 
 class Targets:
@@ -365,135 +355,3 @@ def is_negated(parameter: Parameter) -> bool:
 def last_name_or(target: str) -> str:
     """The last name of *target*, or all of it."""
     return last_name(target) or target
-
-
-_FIRST = re.compile(r"[^.(\[]+")
-
-
-def module_parameter(source: Source, targets: Targets, target: str) -> Parameter | None:
-    """The parameter *target* of a module; None if it is in none.
-
-    Raises AmbiguousTarget if the script itself has *target* too, in a class of the module's name.
-    """
-    match = _FIRST.match(target)
-    if match is None or "." not in target or target.startswith("-"):
-        return None
-    own = targets.parameters.get(match[0])
-    is_own = own is not None and not _is_module(own)
-    is_missing = match[0] in targets.reach.missing_tops and _may_be_module(own, target, targets)
-    if is_own and not is_missing and search_module(source.folder, match[0]) is None:
-        return None
-    found = split_module(target, targets.reach.modules, targets.import_names)
-    if found is None:
-        return None if is_own and not is_missing else _unlisted(targets, target, match[0])
-    module, inner = found
-    if not is_own:
-        return in_module(target, module, inner)
-    assert own is not None
-    return _own_or_module(targets, target, own, in_module(target, module, inner))
-
-
-def _is_module(own: Parameter) -> bool:
-    """Whether the name of *own* is bound by an import, or by a call that imports."""
-    return any(one.form == "import" or is_import_call(one.value) for one in own.definitions)
-
-
-def _may_be_module(own: Parameter | None, target: str, targets: Targets) -> bool:
-    """Whether *own*, a name of the script, may be a module that a function or helper imports."""
-    if own is None or not own.definitions or target in targets.parameters:
-        return own is None
-    return all(
-        one.form not in ("def", "class") and not is_bound_to_literal(one) for one in own.definitions
-    )
-
-
-def _unlisted(targets: Targets, target: str, first: str) -> Parameter | None:
-    """The parameter of a module that the text does not lead to: of a library, of a module that is
-    imported by a computed name, or of one that only the running script can find.
-    """
-    names, folder, found = targets.import_names, targets.source.folder, targets.reach
-    if first in names:
-        target = f"{names[first]}{target[len(first) :]}"
-        library = _longest(folder, target, library_module)
-        if library is not None:
-            module, inner = library
-            return in_module(target, module, inner) if _has(module.path, inner) else None
-    elif found.may_import_by_name:
-        named = _longest(folder, target, search_module)
-        if named is not None and not os.path.samefile(named[0].path, targets.source.filename):
-            return in_module(target, *named)
-    return _late(targets, target, first)
-
-
-def _late(targets: Targets, target: str, first: str) -> Parameter | None:
-    """The parameter of a module that is looked for when the script imports it; None if the script
-    imports no such module, or if its file is known and has no text.
-    """
-    found, top = targets.reach, target.partition(".")[0]
-    late = in_module(target, LocalModule(top, ""), target[len(top) + 1 :])
-    if top in found.missing_tops:
-        return late
-    if first in targets.import_names:
-        places = places_of(targets.source.folder, top)
-        return late if any(map(os.path.isfile, places)) else None  # in an archive
-    own = targets.parameters.get(first)
-    if own is not None and not found.path_changes:
-        raise RefusedTarget(
-            f"{targets.file}:{own.line}: cannot override {target!r}: {first!r} is a module that is "
-            "imported by a computed name. Write the name of the module itself: configs.base.lr"
-        )
-    is_computed = found.computed and found.path_changes
-    return late if is_computed and (own or not near(target, list(targets.parameters))) else None
-
-
-def _longest(
-    folder: str, target: str, find: Callable[[str, str], LocalModule | None]
-) -> tuple[LocalModule, str] | None:
-    """The module with the longest name that *target* starts with, and the target in it."""
-    parts = target.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        if all(map(str.isidentifier, parts[:length])):
-            module = find(folder, ".".join(parts[:length]))
-            if module is not None:
-                return module, ".".join(parts[length:])
-    return None
-
-
-def _own_or_module(
-    targets: Targets, target: str, own: Parameter, other: Parameter
-) -> Parameter | None:
-    """*other*, the parameter of a module that has the name of the class *own*; None if only the
-    class has the *target*.
-    """
-    assert other.module is not None
-    name, path, inner = other.module
-    if not _has(path, inner):
-        return None
-    if target not in targets.parameters:
-        return other
-    raise AmbiguousTarget(
-        f"{targets.file}: {target!r} is in both {own.target!r} (line {own.line}) and the module "
-        f"{name!r} ({path}): import the module under another name"
-    )
-
-
-def _has(path: str, target: str) -> bool:
-    """Whether the module at *path* has a parameter *target*."""
-    try:
-        source = decode(read_bytes(path), path)
-        Targets(source, find_parameters(source)).resolve(target)
-    except (KogineError, SyntaxError):
-        return False
-    return True
-
-
-def in_module(target: str, module: LocalModule, inner: str) -> Parameter:
-    """The parameter *inner* of *module*, which the module's own Program resolves."""
-    return Parameter(
-        target=f"{module.name}.{inner}",
-        kind="module",
-        default="",
-        reading=("any",),
-        line=0,
-        module=(module.name, module.path, inner),
-    )
