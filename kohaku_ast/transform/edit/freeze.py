@@ -153,7 +153,9 @@ class _Writer:
             return []
         self.refuse_unread(parameter, site)
         value = self.text(parameter.target, False, parameter)
-        return [fill(replace(site, template=template), value, parameter.target)]
+        node, change = site.definition.bound_at if site.definition else (site.node, site.change)
+        below = replace(site, template=template, node=node, change=change)
+        return [fill(below, value, parameter.target)]
 
     def refuse_unread(self, parameter: Parameter, site: Site) -> None:
         """Refuse a text that is another value for another type of what stands at the path."""
@@ -303,6 +305,8 @@ def _is_mapping(statement: ast.AST, tree: ast.Module) -> bool | None:
 def _is_plain_class(node: ast.AST) -> bool:
     """Whether *node* is a class whose instances have attributes only: no bases, no items."""
     if not isinstance(node, ast.ClassDef) or node.bases or node.keywords:
+        return False
+    if any("frozen" in ast.unparse(one) for one in node.decorator_list):
         return False
     return not any(getattr(one, "name", "") == "__setitem__" for one in node.body)
 

@@ -99,14 +99,18 @@ def rebind_site(definition: Definition) -> Site:
     return Site(node, change, f"{name} = {{}}", definition.line, name, definition)
 
 
-def path_site(definition: Definition, in_class: bool) -> Site:
+def path_site(definition: Definition, binds_once: bool) -> Site:
     """A statement that sets a path below the name: an item of a mapping, else an attribute.
 
     It binds the name again, since the path may lead into an object that cannot be changed and is
-    replaced by a copy. Not in the body of a class: an enum would refuse a second binding.
+    replaced by a copy. *binds_once*: it may stand in an enum, which would refuse that; there the
+    path is set in the expression.
     """
+    if binds_once and definition.form == "value" and definition.value is not None:
+        value = definition.value
+        return Site(value, "wrap", MADE, value.lineno, definition=definition)
     template = f"{{}}.set({definition.name})"
-    if not in_class:
+    if not binds_once:
         template = f"{definition.name} = {template}"
     node, change = definition.bound_at
     return Site(node, change, template, definition.line, definition=definition)

@@ -48,13 +48,15 @@ class _Place:
     scope: Sequence[ast.stmt]
 
 
-def refilled_sites(tree: ast.Module, definition: Definition, in_class: bool) -> list[Site]:
+def refilled_sites(
+    tree: ast.Module, definition: Definition, in_class: bool, binds_once: bool
+) -> list[Site]:
     """The sites of a path below the name of *definition*: where it is bound, and after each of the
-    statements that fill the object next.
+    statements that fill the object next. *binds_once* is as for ``path_site``.
 
     The first site is one for ``begin`` if others follow: the path may not be there yet.
     """
-    bound = path_site(definition, in_class)
+    bound = path_site(definition, binds_once)
     filling = [] if in_class else _next_fillings(tree, definition)
     if not filling:
         return [bound]

@@ -17,6 +17,7 @@ from kohaku_ast.transform.find.modules import (
     split_module,
 )
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
+from kohaku_ast.transform.find.paths import join_path, split_path
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.transform.find.targets import Targets
 
@@ -31,6 +32,9 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     match = _FIRST.match(target)
     if match is None or "." not in target or target.startswith("-"):
         return None
+    stored = None if "(" in target else targets.parameters.get(join_path(split_path(target)))
+    if stored is not None and stored.kind == "stored" and not stored.refused:
+        return None  # the script stores it there itself: that line would win over the module's
     own = targets.parameters.get(match[0])
     is_own = own is not None and not _is_module(own)
     is_missing = match[0] in targets.reach.missing_tops and _may_be_module(own, target, targets)

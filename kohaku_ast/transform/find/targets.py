@@ -264,9 +264,14 @@ class Targets:
         for one in open_ones:
             self.refuse_unreadable(target, owner, one)
         in_class = owner.kind == "class attribute"
+        # A class without bases is no enum.
+        scope = self.classes.get(owner.target.rpartition(".")[0])
+        binds_once = in_class and (scope is None or bool(scope.bases))
         first = open_ones[0]
         later = later_stores(tree, (first.name, *rest), first.line)
-        sites = [site for one in open_ones for site in refilled_sites(tree, one, in_class)]
+        sites = [
+            site for one in open_ones for site in refilled_sites(tree, one, in_class, binds_once)
+        ]
         return replace(
             owner, target=target, kind="entry", default="", reading=("below",), definitions=(),
             line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 10
+FORMAT = 11
 """The version of the stored form; it grows with each change."""
 
 
