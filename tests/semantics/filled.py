@@ -43,6 +43,13 @@ LOOP = """
         setattr(args, name, value)
     print(args)
     """
+PARSED = """\
+import argparse, json
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--config", default="x.json")
+args = parser.parse_args()
+"""
 UPDATED = """
     import json
     cfg = {}
@@ -71,6 +78,10 @@ CASES = [
     case("yacs, filled twice, then frozen", YACS, ("cfg.lr=5", "cfg.opt.name=x"),
          ("0.3])", "0.3]); cfg.lr = 5.0; cfg.opt.name = 'x'"), files={"x.yaml": YAML}),
     case("names that a loop sets", LOOP, "args.lr=5", ("value)", "value)\nargs.lr = 5.0"), files={"x.json": JSON}),
+    case("names that a loop sets from a file that is named in them", PARSED + "for name, value in json.load(open(args.config)).items():\n    setattr(args, name, value)\nprint(args.lr)\n", "args.lr=5", ("value)\n", "value)\nargs.lr = 5.0\n"), files={"x.json": JSON}),
+    case("those that are there already, on a condition", PARSED + "if args.config:\n    with open(args.config) as file:\n        for name, value in json.load(file).items():\n            if hasattr(args, name):\n                setattr(args, name, value)\nprint(args.lr)\n", "args.lr=5", ("value)\n", "value)\nargs.lr = 5.0\n"), files={"x.json": JSON}),
+    case("the dict of a namespace in a loop", PARSED + "for name, value in json.load(open(args.config)).items():\n    args.__dict__[name] = type(args.lr)(value) if name == 'lr' else value\nprint(args.lr)\n", "args.lr=5", ("else value\n", "else value\nargs.lr = 5.0\n"), files={"x.json": JSON}),
+    case("the dict of a namespace that is updated on a condition", PARSED + "if args.config:\n    vars(args).update(json.load(open(args.config)))\nprint(args.lr)\n", "args.lr=5", ("config)))\n", "config)))\nargs.lr = 5.0\n"), files={"x.json": JSON}),
     case("an empty dict that is updated in a with", UPDATED, ("cfg.lr=5", "cfg.opt.n=7"), ("(f))", "(f)); cfg['lr'] = 5.0; cfg['opt']['n'] = 7"), files={"x.json": JSON}),
     case("a dict that gets what it lacked", UPDATED, "cfg.q=5", ("(f))", "(f)); cfg['q'] = 5"), files={"x.json": JSON}, warned=("cfg.q",)),
     case("EasyDict", "import json\nfrom easydict import EasyDict\ncfg = EasyDict()\ncfg.update(json.load(open('x.json')))\nprint(cfg.lr, cfg.opt.name)\n",

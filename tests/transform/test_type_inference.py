@@ -186,6 +186,11 @@ def test_class_of_the_script_hides_the_library_s() -> None:
         pytest.param("int(os.environ.get('X', '1'))", INT, id="environment as int"),
         pytest.param("x > 1", BOOL, id="comparison"),
         pytest.param("not x", BOOL, id="not"),
+        pytest.param("x > 1 and not y", BOOL, id="both"),
+        pytest.param("torch.cuda.is_available()", BOOL, id="whether there is a GPU"),
+        pytest.param("isinstance(x, int) or any(y)", BOOL, id="either of two tests"),
+        pytest.param("Path('x').exists()", BOOL, id="whether a file exists"),
+        pytest.param("name.startswith('a')", BOOL, id="start of a text"),
     ],
 )
 def test_form_decides_without_annotation(default: str, reading: Reading) -> None:
@@ -198,6 +203,8 @@ def test_form_decides_without_annotation(default: str, reading: Reading) -> None
     "default",
     [
         pytest.param("x", id="name"),
+        pytest.param("x > 1 and y", id="a test and a name"),
+        pytest.param("x or 'a'", id="a name or a text"),
         pytest.param("steps // 10", id="derived"),
         pytest.param("-x", id="sign of a name"),
         pytest.param("x + 'a'", id="sum with a name"),

@@ -88,7 +88,6 @@ def test_a_rewrite_ends_with_one_clear_line(folder: Path, arguments: tuple[str, 
         pytest.param(("run", "s.py"), id="a run without an override"),
         pytest.param(("run", "--inspect", "s.py"), id="inspect"),
         pytest.param(("transform", "--diff", "load.py"), id="transform of a script without settings"),
-        pytest.param(("run", "--add", "z=1", "s.py"), id="a new name"),
     ],
 )  # fmt: skip
 def test_all_else_works(folder: Path, arguments: tuple[str, ...]) -> None:

@@ -192,17 +192,38 @@ def _leading_fillings(statements: Sequence[ast.stmt], name: str) -> list[ast.stm
     return found
 
 
-def _only_fills(node: ast.stmt, name: str) -> bool:
-    """Whether all that *node* does with *name* is to fill it."""
+def _only_fills(node: ast.stmt, name: str, in_loop: bool = False) -> bool:
+    """Whether all that *node* does with *name* is to fill it, and to read attributes and items of
+    it: ``for k, v in load(args.config).items(): setattr(args, k, v)``.
+    """
     if _is_filling(node, name) or isinstance(node, FUNCTIONS):
         return True
     if isinstance(node, ast.ClassDef):
         return False
+    if in_loop and _is_entry(node, name):
+        return True
     inner = [one for one in chain(*_blocks(node)) if _mentions(one, name)]
-    if not inner or any(_mentions(part, name) for part in _heads(node)):
+    if not inner or not all(_only_reads(part, name) for part in _heads(node)):
         return False
-    is_loop = isinstance(node, (ast.For, ast.AsyncFor, ast.While))
-    return all((is_loop and _is_entry(one, name)) or _only_fills(one, name) for one in inner)
+    in_loop = in_loop or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
+    return all(_only_fills(one, name, in_loop) for one in inner)
+
+
+def _only_reads(node: ast.AST, name: str) -> bool:
+    """Whether *node* has *name* only where an attribute or item of it is read: ``cfg.path``,
+    ``cfg["path"]``, ``hasattr(cfg, key)``, ``key in vars(cfg)``.
+    """
+    read = [
+        part.value if not isinstance(part, ast.Call) else part.args[0]
+        for part in ast.walk(node)
+        if (isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Load))
+        or (isinstance(part, ast.Call) and part.args and called_name(part.func) in _READING)
+    ]
+    bare = [one for one in ast.walk(node) if isinstance(one, ast.Name) and one.id == name]
+    return all(any(one is each for each in read) for one in bare)
+
+
+_READING = ("hasattr", "getattr", "vars")
 
 
 def _heads(node: ast.stmt) -> Iterator[ast.AST]:
@@ -228,7 +249,7 @@ def _is_entry(node: ast.stmt, name: str) -> bool:
         call = node.value
         first = call.args[0] if call.args else None
         return called_name(call.func) == "setattr" and _is_object(first, name)
-    if not isinstance(node, ast.Assign) or _mentions(node.value, name):
+    if not isinstance(node, ast.Assign) or not _only_reads(node.value, name):
         return False
     return all(
         isinstance(one, ast.Subscript) and _is_object(one.value, name) and not path_of(one)

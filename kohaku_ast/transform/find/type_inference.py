@@ -244,6 +244,8 @@ def _of_default(node: ast.expr | None, classes: Classes) -> Reading:
         return _of_unary(node, classes)
     if isinstance(node, ast.BinOp):
         return _of_operations(node, classes)
+    if isinstance(node, ast.BoolOp):
+        return BOOL if all(_of_default(one, classes) == BOOL for one in node.values) else ANY
     if isinstance(node, ast.IfExp):
         return _of_both(_of_default(node.body, classes), _of_default(node.orelse, classes))
     if isinstance(node, ast.Call):
@@ -326,6 +328,8 @@ def _of_call(node: ast.Call, classes: Classes) -> Reading:
     if name in _ENVIRONMENT:
         given = [*node.args[1:2], *[word.value for word in node.keywords if word.arg == "default"]]
         return _of_default(given[0], classes) if given else STR
+    if name in _TESTS or getattr(node.func, "attr", "") in _TESTING_METHODS:
+        return BOOL
     if name.startswith("os.path.") and name.rpartition(".")[2] in _PATH_TEXTS:
         return STR
     if name.rpartition(".")[2] in _TYPING_CONTAINERS:
@@ -334,6 +338,15 @@ def _of_call(node: ast.Call, classes: Classes) -> Reading:
     if found == ANY and isinstance(node.func, ast.Attribute):
         return _of_attribute(node.func, classes)
     return found
+
+
+_TESTS = ("any", "all", "callable", "hasattr", "isinstance", "issubclass")
+_TESTING_METHODS = (
+    "exists", "isdir", "isfile", "islink", "is_dir", "is_file", "isatty", "startswith", "endswith",
+    "isdigit", "isnumeric", "issubset", "is_available", "is_built", "is_initialized",
+    "is_bf16_supported",
+)  # fmt: skip
+"""What gives a truth value, of ``torch.cuda`` and others too: 'false' would be a true text."""
 
 
 def _of_attribute(node: ast.Attribute, classes: Classes) -> Reading:
