@@ -59,10 +59,20 @@ class SourceError(KogineError):
     slug = "source"
 
 
-class MissingScript(SourceError, FileNotFoundError):
+class UnreadableScript(SourceError, OSError):
+    """The script's file cannot be read."""
+
+
+class MissingScript(UnreadableScript, FileNotFoundError):
     """There is no file of the script's name."""
 
     errno = 2
+
+
+class ScriptIsDirectory(UnreadableScript, IsADirectoryError):
+    """A folder, without a ``__main__.py``, has the script's name."""
+
+    errno = 21
 
 
 class UnknownTarget(KogineError, ValueError):
@@ -105,10 +115,30 @@ class ConfigTypeError(ConfigError, TypeError):
     """A part of a Config or Sweep has a wrong type."""
 
 
-class MissingConfig(ConfigError, FileNotFoundError):
+class UnreadableConfig(ConfigError, OSError):
+    """The file of a config or a table cannot be read."""
+
+
+class MissingConfig(UnreadableConfig, FileNotFoundError):
     """There is no file of the config's name."""
 
     errno = 2
+
+
+class ConfigIsDirectory(UnreadableConfig, IsADirectoryError):
+    """A folder has the config's name."""
+
+    errno = 21
+
+
+def unreadable_config(what: str, path: str, error: OSError) -> ConfigError:
+    """The error for the file *path* of a config or a table, which *error* says of."""
+    kinds = {FileNotFoundError: MissingConfig, IsADirectoryError: ConfigIsDirectory}
+    found = kinds.get(type(error), UnreadableConfig)(
+        f"can't open {what} {path!r}: {error.strerror or error}"
+    )
+    found.errno = error.errno
+    return found
 
 
 class EntrypointError(KogineError, ValueError):
@@ -137,6 +167,62 @@ class PipelineError(KogineError, ValueError):
 
 class PipelineTypeError(PipelineError, TypeError):
     """A part or an argument of a pipeline has a wrong type."""
+
+
+_TYPE_ERRORS: dict[type[KogineError], type[KogineError]] = {
+    UsageError: UsageTypeError, ConfigError: ConfigTypeError, PipelineError: PipelineTypeError,
+}  # fmt: skip
+
+PATHS = (str, os.PathLike)
+"""The classes of values that name a file."""
+
+
+def check_type(
+    value: object,
+    kinds: type | tuple[type, ...],
+    what: str,
+    of: type[KogineError] = UsageError,
+) -> None:
+    """Raise the TypeError among the errors *of* a part of the API unless *value* is one of *kinds*.
+    *what* begins the message: "path is a file's name".
+    """
+    if not isinstance(value, kinds):
+        raise _TYPE_ERRORS[of](f"{what}, got {value!r}")
+
+
+def check_named(
+    values: object, kinds: type | tuple[type, ...], what: str, of: type[KogineError] = UsageError
+) -> None:
+    """The same for a mapping of texts to values of *kinds*."""
+    from collections.abc import Mapping
+
+    check_type(values, Mapping, what, of)
+    for name, value in values.items():  # type: ignore[attr-defined]
+        if not isinstance(name, str) or not isinstance(value, kinds):
+            raise _TYPE_ERRORS[of](f"{what}, got {name!r}: {value!r}")
+
+
+def read_number(
+    name: str,
+    value: object,
+    least: float = float("-inf"),
+    *,
+    is_whole: bool = True,
+    of: type[KogineError] = UsageError,
+) -> float:
+    """The number of the argument *name*. Raises an error *of* a part of the API, a TypeError for
+    what is no number, for others and for fewer than *least*.
+    """
+    try:
+        if isinstance(value, (bool, str, bytes)):
+            raise TypeError
+        number: float = value.__index__() if is_whole else float(value)  # type: ignore[attr-defined,arg-type]
+    except (TypeError, AttributeError):
+        kind = "a whole number" if is_whole else "a number"
+        raise _TYPE_ERRORS[of](f"{name} is {kind}, got {value!r}") from None
+    if not number >= least:  # nan is not, either
+        raise of(f"{name} is at least {least:g}, got {value!r}")
+    return number
 
 
 class TransformError(KogineError):

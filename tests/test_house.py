@@ -37,14 +37,14 @@ SMALL = {
 ROOMS = {
     "kogine": (31, 6350),
     "kohaku_ast.cache": (11, 2800),
-    "kohaku_ast.config": (21, 5515),
+    "kohaku_ast.config": (21, 5560),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.flow": (19, 5330),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (20, 5450),
-    "kohaku_ast.runner": (28, 7275),
+    "kohaku_ast.pipeline": (20, 5470),
+    "kohaku_ast.runner": (28, 7290),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (43, 11600),
 }

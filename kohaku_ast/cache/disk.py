@@ -12,7 +12,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
-from kohaku_ast.errors import CacheWarning, PipelineError, PipelineTypeError
+from kohaku_ast.errors import (
+    PATHS,
+    CacheWarning,
+    PipelineError,
+    PipelineTypeError,
+    check_type,
+)
 from kohaku_ast.transform.program.cache import PARTIAL, Folder, NotPrivateError
 from kohaku_ast.user_code import public
 
@@ -34,6 +40,7 @@ class DiskCache:
         if most_bytes is not None and (not isinstance(most_bytes, int) or most_bytes <= 0):
             kind = PipelineError if isinstance(most_bytes, int) else PipelineTypeError
             raise kind(f"most_bytes is {most_bytes!r}; it must be more than 0, or None.")
+        check_type(folder, PATHS, "folder is a folder's name", PipelineError)
         #: The folder as given; the files are in its folder ``values``.
         self.folder = Path(folder)
         self.most_bytes = most_bytes

@@ -18,7 +18,12 @@ from kohaku_ast.config.axis_values import settle
 from kohaku_ast.config.cells import CellText, find_commas, split_at_commas
 from kohaku_ast.config.config import value_text
 from kohaku_ast.config.sampling import KINDS, Distribution, make_distribution
-from kohaku_ast.errors import ConfigError, near
+from kohaku_ast.errors import (
+    ConfigError,
+    ConfigTypeError,
+    check_type,
+    near,
+)
 from kohaku_ast.value_types import Reading
 
 
@@ -57,7 +62,7 @@ def read_parts(
     parts: list[Axis] = []
     for one in axes:
         if not isinstance(one, (Axis, Mapping)):
-            raise ConfigError(f"{origin}: a dict of axes is expected, got {value_text(one)}")
+            raise ConfigTypeError(f"{origin}: a dict of axes is expected, got {value_text(one)}")
         parts += [one] if isinstance(one, Axis) else read_axes(one, origin)
     return parts + [read_axis(target, values, origin) for target, values in named.items()]
 
@@ -67,6 +72,7 @@ def read_axes(axes: Mapping[Any, object], origin: str) -> list[Axis]:
 
     ``"__mode__": "zip"`` in it makes them one Axis. Raises ConfigError.
     """
+    check_type(axes, Mapping, f"{origin}: a dict of axes is expected", ConfigError)
     mode = axes.get("__mode__", "product")
     if mode not in ("product", "zip"):
         raise ConfigError(f"{origin}: '__mode__' is 'product' or 'zip', got {value_text(mode)}")
@@ -86,7 +92,9 @@ def read_axis(key: object, values: object, origin: str) -> Axis:
         return _axis_of_text(axis, values, what)
     if isinstance(values, (bytes, Mapping)) or not _is_iterable(values):
         shown = value_text(values)
-        raise ConfigError(f"{what} is not a list of values: {shown}. For one value write [{shown}]")
+        raise ConfigTypeError(
+            f"{what} is not a list of values: {shown}. For one value write [{shown}]"
+        )
     values = _plain_rows(values) if len(axis.targets) > 1 else values
     return _check_axis(replace(axis, values=settle(values, what)))
 
@@ -94,7 +102,7 @@ def read_axis(key: object, values: object, origin: str) -> Axis:
 def _read_targets(key: object, origin: str) -> tuple[str, ...]:
     targets = key if isinstance(key, tuple) else (key,)
     if not targets or not all(isinstance(target, str) and target for target in targets):
-        raise ConfigError(
+        raise ConfigTypeError(
             f"{origin}: an axis is named by its target, or by a tuple of targets, not {key!r}"
         )
     if len(set(targets)) < len(targets):

@@ -13,7 +13,15 @@ from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from kohaku_ast.config.cells import CellMap, CellText, is_cell, native
-from kohaku_ast.errors import ConfigError, ConfigTypeError, did_you_mean, visible
+from kohaku_ast.errors import (
+    PATHS,
+    ConfigError,
+    ConfigTypeError,
+    check_named,
+    check_type,
+    did_you_mean,
+    visible,
+)
 from kohaku_ast.user_code import public
 
 if TYPE_CHECKING:
@@ -193,6 +201,7 @@ class Config:
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> Config:
         """The Config with these fields; raises ConfigError for an unknown one."""
+        check_named(values, object, "Config: from_dict takes a dict of fields", ConfigError)
         known = [one.name for one in fields(cls)]
         for name in values:
             if name not in known:
@@ -203,6 +212,7 @@ class Config:
     @classmethod
     def from_file(cls, path: str) -> Config:
         """The one Config that the file at *path* describes; ConfigError if it is a Sweep."""
+        check_type(path, PATHS, "Config: path is a file's name", ConfigError)
         from importlib import import_module
 
         # By name: config_files imports this module, to make a Config.

@@ -10,7 +10,12 @@ from itertools import repeat
 from kohaku_ast.config.axis import Axis, Part, Walk, gather
 from kohaku_ast.config.axis_values import Once, Remembered, advance
 from kohaku_ast.config.config import Config
-from kohaku_ast.errors import ConfigError
+from kohaku_ast.errors import (
+    ConfigError,
+    ConfigTypeError,
+    check_type,
+    read_number,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +111,7 @@ class ConfigSource(Part):
             return Config(globals_dict=item)
         from kohaku_ast.display.text import short_repr
 
-        raise ConfigError(
+        raise ConfigTypeError(
             f"{self.origin}: item {number} is neither a Config nor a dict of targets to values, "
             f"but of type {type(item).__name__}: {short_repr(item)}"
         )
@@ -160,8 +165,8 @@ class Repeats(Part):
 
 def repeats(n: int, seed: str, origin: str) -> Repeats:
     """Repeats of *n* runs, with the target *seed* as their seed if it is not empty."""
-    if n < 1:
-        raise ConfigError(f"{origin}: {n} repeats are none: n is at least 1")
+    read_number(f"{origin}.repeat: n", n, 1, of=ConfigError)
+    check_type(seed, str, f"{origin}: the seed of repeats is a target", ConfigError)
     return Repeats(n, Axis((seed,), range(n), origin) if seed else None)
 
 

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING
 
 from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
 from kohaku_ast.config.config import Config
-from kohaku_ast.errors import ConfigError, MissingConfig
+from kohaku_ast.errors import (
+    ConfigError,
+    unreadable_config,
+)
 from kohaku_ast.files import read_input
 
 if TYPE_CHECKING:
@@ -105,8 +108,7 @@ def _read_text(path: str) -> str:
         text = read_input(path).decode("utf-8-sig")
         return io.StringIO(text, newline=None).getvalue()
     except OSError as error:
-        kind = MissingConfig if isinstance(error, FileNotFoundError) else ConfigError
-        raise kind(f"can't open config {path!r}: {error.strerror}") from error
+        raise unreadable_config("config", path, error) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
 

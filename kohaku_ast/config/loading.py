@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config
-from kohaku_ast.errors import ConfigError, KogineError, UsageError, near
+from kohaku_ast.errors import (
+    PATHS,
+    ConfigError,
+    KogineError,
+    UsageError,
+    check_type,
+    near,
+)
 from kohaku_ast.frames import is_ours
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask, silence
 from kohaku_ast.user_code import public
@@ -217,6 +224,7 @@ def use_config(path: str | os.PathLike[str]) -> Any:
     if found is None:
         raise UsageError("use_config() is for config files: call it in one")
     heir, in_function = found
+    check_type(path, PATHS, "use_config: path is a file's name", ConfigError)
     base, caller = os.fspath(path), sys._getframe(1)
     while is_ours(caller) and caller.f_back is not None:
         caller = caller.f_back

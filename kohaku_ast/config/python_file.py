@@ -22,9 +22,9 @@ from kohaku_ast.errors import (
     BrokenInstallation,
     ConfigError,
     KogineError,
-    MissingConfig,
     RefusedTarget,
     near,
+    unreadable_config,
 )
 from kohaku_ast.files import read_input
 from kohaku_ast.transform.find.source import decode, parse_text
@@ -46,8 +46,7 @@ def read_config(path: str) -> bytes:
     try:
         return read_input(path)
     except OSError as error:
-        kind = MissingConfig if isinstance(error, FileNotFoundError) else ConfigError
-        raise kind(f"can't open config {path!r}: {error.strerror}") from error
+        raise unreadable_config("config", path, error) from error
 
 
 def _parse(data: bytes, loading: Loading) -> ModuleNames:

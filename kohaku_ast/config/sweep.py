@@ -24,7 +24,13 @@ from kohaku_ast.config.axis_values import Once
 from kohaku_ast.config.config import Config, value_text
 from kohaku_ast.config.config_sources import Chain, ConfigSource, First, repeats
 from kohaku_ast.display.text import Group, Row, html_table, short_repr
-from kohaku_ast.errors import ConfigError
+from kohaku_ast.errors import (
+    PATHS,
+    ConfigError,
+    ConfigTypeError,
+    check_type,
+    read_number,
+)
 from kohaku_ast.user_code import public, shown_items
 
 _ORIGIN = "Sweep"
@@ -78,6 +84,7 @@ class Sweep(Part):
         """Every combination of their Configs, the first Sweep slowest: ``a * b``."""
         made = Sweep()
         for sweep in sweeps:
+            check_type(sweep, Sweep, f"{_ORIGIN}: a product is of Sweeps", ConfigError)
             made = made * sweep
         return made
 
@@ -86,6 +93,8 @@ class Sweep(Part):
         """One after the other: ``a + b``."""
         if not sweeps:
             raise ConfigError(f"{_ORIGIN}: a chain of no sweeps gives no runs")
+        for one in sweeps:
+            check_type(one, Sweep, f"{_ORIGIN}: a chain is of Sweeps", ConfigError)
         return _sweep_of(Config(), (Chain(sweeps),))
 
     @staticmethod
@@ -112,6 +121,7 @@ class Sweep(Part):
     @staticmethod
     def from_table(path: str) -> Sweep:
         """A Config for each row of a CSV, JSON or YAML file; ConfigError for a bad one."""
+        check_type(path, PATHS, f"{_ORIGIN}: a table is a file's name", ConfigError)
         from kohaku_ast.config.trials import read_trials  # csv is imported for a table only
 
         return Sweep(read_trials(path))
@@ -119,6 +129,7 @@ class Sweep(Part):
     @staticmethod
     def from_file(path: str) -> Sweep:
         """The Sweep that a config file describes; of one Config if it describes a Config."""
+        check_type(path, PATHS, f"{_ORIGIN}: path is a file's name", ConfigError)
         from importlib import import_module
 
         # By name: config_files imports this module, to make a Sweep.
@@ -191,8 +202,7 @@ class Sweep(Part):
 
     def first(self, n: int) -> Sweep:
         """At most *n* of its Configs."""
-        if n < 1:
-            raise ConfigError(f"{_ORIGIN}: the first {n} Configs are none: n is at least 1")
+        read_number(f"{_ORIGIN}.first: n", n, 1, of=ConfigError)
         return _sweep_of(Config(), (First(self, n),))
 
     def repeat(self, n: int, seed: str = "") -> Sweep:
@@ -213,8 +223,8 @@ class Sweep(Part):
         """
         if not self.is_random:
             raise ConfigError(f"{self!r} has no random axis to draw: .first(n) is its first n runs")
-        if n < 1:
-            raise ConfigError(f"{_ORIGIN}: {n} draws are none: n is at least 1")
+        read_number(f"{_ORIGIN}.draw: n", n, 1, of=ConfigError)
+        read_number(f"{_ORIGIN}.draw: seed", seed, of=ConfigError)
         seeded = self.base | Config(metadata={"sweep_seed": seed})
         return _sweep_of(seeded, draw_parts(self.parts, n, seed))
 
@@ -228,6 +238,8 @@ class Sweep(Part):
 
     def without(self, *targets: str) -> Sweep:
         """The Sweep without axes of these targets, and without values of its sources for them."""
+        for target in targets:
+            check_type(target, str, f"{_ORIGIN}: without() takes targets", ConfigError)
         left = [part.without(*targets) for part in self.parts]
         return _sweep_of(self.base, tuple(part for part in left if part is not None))
 
@@ -283,7 +295,7 @@ def _read_source(source: object, origin: str) -> Iterable[object] | Callable[[],
         return Once(iter(source), f"{origin}: the iterator of Configs") if once else source
     if callable(source):
         return partial(_call_source, source, origin)
-    raise ConfigError(
+    raise ConfigTypeError(
         f"{origin}: neither Configs, nor a function that gives them: {short_repr(source)}. "
         "For a dict of axes write Sweep({...}), for one Config Sweep.of([{...}])"
     )
@@ -298,7 +310,7 @@ def _call_source(source: Callable[[], object], origin: str) -> Iterable[object]:
         return [made]
     if isinstance(made, Iterable) and not isinstance(made, (str, bytes)):
         return made
-    raise ConfigError(f"{origin}: the function gives no Configs, but {short_repr(made)}")
+    raise ConfigTypeError(f"{origin}: the function gives no Configs, but {short_repr(made)}")
 
 
 _SHOWN_CONFIGS = 20

@@ -11,7 +11,10 @@ from typing import TypeAlias
 from kohaku_ast.config.axis import Axis
 from kohaku_ast.config.cells import CellList, CellMap, CellText
 from kohaku_ast.config.data_file import DataFile, read_cells
-from kohaku_ast.errors import ConfigError
+from kohaku_ast.errors import (
+    ConfigError,
+    unreadable_config,
+)
 from kohaku_ast.files import read_input
 
 Row: TypeAlias = "tuple[object, ...]"
@@ -62,7 +65,7 @@ def _csv_rows(path: str) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     except OSError as error:
-        raise ConfigError(f"can't open table {path!r}: {error.strerror}") from error
+        raise unreadable_config("table", path, error) from error
 
 
 def _refuse_header(header: Sequence[str], where: str) -> None:

@@ -6,11 +6,12 @@ import asyncio
 import functools
 import itertools
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import Executor, Future
 from typing import Any
 
 from kohaku_ast.engines.futures import in_own_thread, unwrapped
-from kohaku_ast.errors import UsageError
+from kohaku_ast.errors import check_type, read_number
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.node_like import call_async, is_async
@@ -18,7 +19,7 @@ from kohaku_ast.user_code import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from kohaku_ast.engines.executor_engine import ExecutorEngine
     from kohaku_ast.pipeline.execution import PipelineRun
@@ -178,8 +179,7 @@ class AsyncExecutor(Executor):
 
     @public
     def __init__(self, max_concurrent: int = 10) -> None:
-        if max_concurrent < 1:
-            raise UsageError(f"max_concurrent is {max_concurrent!r}; it must be at least 1.")
+        read_number("max_concurrent", max_concurrent, 1)
         #: How many calls run at once.
         self.max_concurrent = max_concurrent
         self._lock = threading.Lock()
@@ -195,6 +195,7 @@ class AsyncExecutor(Executor):
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """The Future of *coroutine* in the loop of this executor, outside of its limit."""
+        check_type(coroutine, Coroutine, "start() takes a coroutine")
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         except BaseException:

@@ -17,6 +17,7 @@ from kohaku_ast.errors import (
     UsageTypeError,
     did_you_mean,
     label,
+    read_number,
     unknown,
     visible,
 )
@@ -33,7 +34,6 @@ from kohaku_ast.flow.settings import (
     parse_threads,
     read_flag,
     read_gpus,
-    read_number,
     read_text,
     usable_cores,
 )

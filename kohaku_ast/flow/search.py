@@ -19,7 +19,15 @@ from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config, label_of, value_text
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.display.text import short_repr
-from kohaku_ast.errors import ConfigError, UsageError, near, unknown
+from kohaku_ast.errors import (
+    PATHS,
+    ConfigError,
+    UsageError,
+    check_type,
+    near,
+    read_number,
+    unknown,
+)
 from kohaku_ast.flow.results import as_number, printed_metrics
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.user_code import public
@@ -176,8 +184,13 @@ def search(
     Run it one after another: ``Sequential(Script("train.py", search(...)), on_error="continue")``.
     Raises ConfigError for a space that cannot be searched, and if the method's package is missing.
     """
-    if not isinstance(space, Sweep):
-        raise UsageError(f"a search chooses from a Sweep, got {short_repr(space)}")
+    check_type(space, Sweep, "a search chooses from a Sweep")
+    read_number("n", n, 1)
+    for name, one in (("method", method), ("minimize", minimize), ("maximize", maximize)):
+        check_type(one, (str, type(None)), f"{name} is a text")
+    check_type(study, (*PATHS, type(None)), "study is a file's name")
+    if seed is not None:
+        read_number("seed", seed)
     objective = make_objective(minimize, maximize, ("minimize=", "maximize="))
     return Search(
         space_of(space), objective, n, method, seed, str(study) if study else ""

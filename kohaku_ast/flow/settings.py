@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-import operator
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kohaku_ast.errors import UsageError, UsageTypeError
+from kohaku_ast.errors import (
+    UsageError,
+    UsageTypeError,
+    read_number,
+)
 from kohaku_ast.flow.run import Run
 from kohaku_ast.store.environment import usable_cpus
 from kohaku_ast.store.run_folder import RUNS
@@ -188,24 +190,6 @@ def read_gpus(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
         raise UsageTypeError(f"gpus is a list of numbers or names, or 'auto'; got {gpus!r}")
     listed = list(gpus)
     return _checked(listed, listed) if listed else ()
-
-
-def read_number(
-    name: str, value: object, least: float = -math.inf, *, is_whole: bool = True
-) -> float:
-    """The number of the argument *name* in Python. Raises UsageTypeError for what is none, and
-    UsageError for fewer than *least*.
-    """
-    try:
-        if isinstance(value, (bool, str, bytes)):
-            raise TypeError
-        number = operator.index(value) if is_whole else float(value)  # type: ignore[arg-type]
-    except TypeError:
-        kind = "a whole number" if is_whole else "a number"
-        raise UsageTypeError(f"{name} is {kind}, got {value!r}") from None
-    if not number >= least:  # nan is not, either
-        raise UsageError(f"{name} is at least {least:g}, got {value!r}")
-    return number
 
 
 def read_flag(name: str, value: object) -> bool:

@@ -72,7 +72,10 @@ class Drawing:
         path = os.fspath(path)
         check_suffix(path)
         text = self._text(os.path.splitext(path)[1].lower())
-        replace_users_file(path, text.encode())
+        try:
+            replace_users_file(path, text.encode())
+        except OSError as error:  # it names another file, which we made beside this one
+            raise OSError(error.errno, error.strerror, path) from None
 
     def _text(self, suffix: str) -> str:
         if suffix == ".svg":

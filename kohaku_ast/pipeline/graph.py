@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohaku_ast.errors import PipelineError, PipelineTypeError, did_you_mean
+from kohaku_ast.errors import PipelineError, PipelineTypeError, check_type, did_you_mean
 from kohaku_ast.pipeline import edge_types
 
 TYPE_CHECKING = False
@@ -160,6 +160,7 @@ def _check_edge(name: str, producer: NodeLike, node: NodeLike) -> None:
 
 def find_node(graph: Graph, name: str) -> NodeLike:
     """The node called *name*, or the node that gives the output *name*. Raises PipelineError."""
+    check_type(name, str, "a node is named by a text", PipelineError)
     found = [node for node in graph.nodes if node.name == name]
     if len(found) > 1:
         ways = ", ".join(f"{one.outputs[0]!r} is {shown(one)}" for one in found)

@@ -6,7 +6,12 @@ import itertools
 import operator
 from typing import Any
 
-from kohaku_ast.errors import PipelineError, PipelineTypeError, near
+from kohaku_ast.errors import (
+    PipelineError,
+    PipelineTypeError,
+    check_type,
+    near,
+)
 from kohaku_ast.pipeline.node_like import is_iterator
 
 TYPE_CHECKING = False
@@ -112,6 +117,7 @@ def _check_repeated(name: str, value: Any, items: int) -> None:
 
 def check_mode(map_mode: str) -> None:
     """Raise PipelineError for an unknown *map_mode*."""
+    check_type(map_mode, str, "map_mode is 'zip' or 'product'", PipelineError)
     if map_mode not in ("zip", "product"):
         raise PipelineError(f"map_mode is {map_mode!r} (expected 'zip' or 'product').")
 

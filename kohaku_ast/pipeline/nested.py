@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from types import MappingProxyType
 
-from kohaku_ast.errors import PipelineError, did_you_mean
+from kohaku_ast.errors import (
+    PipelineError,
+    check_named,
+    check_type,
+    did_you_mean,
+)
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, clock
 from kohaku_ast.pipeline.mapping import check_items, check_mode, make_rows, over_names
@@ -42,6 +47,9 @@ class PipelineNode:
         without: frozenset[str] = frozenset(),
         loose: frozenset[str] = frozenset(),
     ) -> None:
+        check_type(name, (str, type(None)), "the name of a node is a text", PipelineError)
+        for mapping in (input_mapping, output_mapping):
+            check_named(mapping or {}, str, "a mapping is a dict of names to names", PipelineError)
         #: The pipeline that runs.
         self.pipeline = pipeline
         self.name = name or pipeline.name
@@ -286,6 +294,7 @@ def check_known(names: Iterable[str], known: Iterable[str], what: str, who: str)
     """Raise PipelineError for a name of *names* that is not *known*."""
     known = list(known)
     for name in names:
+        check_type(name, str, f"an {what} of {who} is named by a text", PipelineError)
         if name not in known:
             hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
             raise PipelineError(f"{who} has no {what} {name!r}.{hint}")

@@ -8,7 +8,13 @@ import types
 from types import MappingProxyType
 from typing import Any, overload
 
-from kohaku_ast.errors import PipelineError, PipelineTypeError, near
+from kohaku_ast.errors import (
+    PipelineError,
+    PipelineTypeError,
+    check_named,
+    check_type,
+    near,
+)
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
 from kohaku_ast.user_code import public
@@ -89,6 +95,9 @@ class Node:
             raise PipelineError(f"{function!r} is a node already; with_names() renames it.")
         if not callable(function):
             raise PipelineTypeError(f"a node is made of a function, not of {function!r}.")
+        check_type(name, (str, type(None)), "the name of a node is a text", PipelineError)
+        check_named(rename or {}, str, "rename is a dict of names to names", PipelineError)
+        check_named(bound or {}, object, "bound is a dict of names to values", PipelineError)
         functools.update_wrapper(self, function)
         self.function = function
         self.name = name or str(getattr(function, "__name__", type(function).__name__))
@@ -197,6 +206,8 @@ class Node:
     @public
     def with_names(self, name: str | None = None, /, **names: str) -> Node:
         """A renamed copy: *name* for the node, ``old="new"`` for inputs and outputs."""
+        check_type(name, (str, type(None)), "the name of a node is a text", PipelineError)
+        check_named(names, str, "a new name is a text", PipelineError)
         known = [*self.inputs, *self.bound, *self.outputs]
         for old in names:
             if old not in known:

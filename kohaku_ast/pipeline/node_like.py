@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Iterable
 from typing import Any, Protocol
 
-from kohaku_ast.errors import PipelineError
+from kohaku_ast.errors import (
+    PipelineError,
+    PipelineTypeError,
+    check_type,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 
 class NodeLike(Protocol):
@@ -62,10 +67,12 @@ def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
     """The names in *wanted*. Raises PipelineError if there is none, one is repeated, or one is no
     name for a parameter.
     """
+    check_type(wanted, Iterable, f"{who}: an output is named by a text", PipelineError)
     names = tuple(wanted.split() if isinstance(wanted, str) else wanted)
     for name in names:
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise PipelineError(
+            kind = PipelineError if isinstance(name, str) else PipelineTypeError
+            raise kind(
                 f"{who}: {name!r} cannot name an output: no function could have a parameter of "
                 "that name."
             )
@@ -93,7 +100,7 @@ def split(node: NodeLike, result: Any) -> tuple[Any, ...]:
     if len(node.outputs) == 1:
         return (result,)
     if isinstance(result, (str, bytes, dict, set, frozenset)) or not hasattr(result, "__len__"):
-        raise PipelineError(_message(node, f"a {type(result).__name__}"))
+        raise PipelineTypeError(_message(node, f"a {type(result).__name__}"))
     if len(result) != len(node.outputs):
         raise PipelineError(_message(node, f"{len(result)} of them"))
     return tuple(result)

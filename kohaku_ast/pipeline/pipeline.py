@@ -5,7 +5,12 @@ from __future__ import annotations
 import copy
 from types import MappingProxyType
 
-from kohaku_ast.errors import PipelineError, PipelineTypeError
+from kohaku_ast.errors import (
+    PATHS,
+    PipelineError,
+    PipelineTypeError,
+    check_type,
+)
 from kohaku_ast.frames import hidden
 from kohaku_ast.pipeline.callbacks import Callback, Context
 from kohaku_ast.pipeline.engine import find_engine, run_direct
@@ -59,6 +64,7 @@ class Pipeline:
         callbacks: Iterable[Callback] | None = None,
         name: str | None = None,
     ) -> None:
+        check_type(name, (str, type(None)), "the name of a pipeline is a text", PipelineError)
         #: What errors, callbacks and drawings call it.
         self.name = name or "pipeline"
         #: The nodes and the names between them.
@@ -274,6 +280,7 @@ class Pipeline:
         """
         from kohaku_ast.pipeline.drawing import draw
 
+        check_type(filename, (*PATHS, type(None)), "filename is a file's name")
         drawing = draw(self, depth, from_node, to_node, orient)
         if filename is not None:
             drawing.save(filename)
@@ -354,6 +361,7 @@ def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, .
 
 def checked_on_error(on_error: str) -> str:
     """*on_error*. Raises PipelineError if it is neither "raise" nor "keep"."""
+    check_type(on_error, str, "on_error is 'raise' or 'keep'", PipelineError)
     if on_error not in ("raise", "keep"):
         raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
     return on_error

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from os.path import basename
 
 from kohaku_ast.cache.code_text import find_file, without_docstrings
-from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.errors import PipelineError, check_type, near
 from kohaku_ast.pipeline.node_like import output_names, place
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.job import launch_of, launch_parts
@@ -25,7 +26,7 @@ from kohaku_ast.transform.find.source import decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from kohaku_ast.transform.find.bindings import Definition
@@ -225,6 +226,7 @@ def name_outputs(
     if hasattr(wanted, "items"):
         pairs = dict(wanted.items())
         return dict(zip(pairs, output_names(pairs.values(), repr(name))))
+    check_type(wanted, Iterable, f"{name!r}: outputs are names", PipelineError)
     names = wanted.split() if isinstance(wanted, str) else list(wanted)
     if RETURN in names:
         raise PipelineError(

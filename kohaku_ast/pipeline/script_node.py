@@ -16,7 +16,16 @@ from os.path import basename, splitext
 from types import MappingProxyType
 from typing import Any
 
-from kohaku_ast.errors import KogineError, PipelineError, UncrossableValue, UnusedOverride, near
+from kohaku_ast.errors import (
+    PATHS,
+    KogineError,
+    PipelineError,
+    UncrossableValue,
+    UnusedOverride,
+    check_named,
+    check_type,
+    near,
+)
 from kohaku_ast.frames import trimmed
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.failure import IN_WORKER, ScriptTraceback
@@ -69,6 +78,12 @@ def script(
     Raises SourceError, SyntaxError, UnknownTarget and the like, and PipelineError for an output
     that the script does not have.
     """
+    check_type(path, PATHS, "path is a file's name", PipelineError)
+    check_type(name, (str, type(None)), "the name of a node is a text", PipelineError)
+    check_type(entrypoint, str, "entrypoint is the name of a function", PipelineError)
+    check_named(
+        inputs or {}, (str, type(None)), "inputs is a dict of targets to names", PipelineError
+    )
     return ScriptNode(ScriptFile(str(path), entrypoint), outputs, inputs, name, cache)
 
 

@@ -13,7 +13,13 @@ import os
 import sys
 from _frozen_importlib_external import PathFinder  # as in main_module.py
 
-from kohaku_ast.errors import MissingScript, SourceError, near
+from kohaku_ast.errors import (
+    MissingScript,
+    ScriptIsDirectory,
+    SourceError,
+    UnreadableScript,
+    near,
+)
 from kohaku_ast.frames import hidden, keep_builtins
 from kohaku_ast.runner.recursion_depth import start_at_bottom
 
@@ -122,7 +128,7 @@ def absolute(path: str) -> str:
 
 def _read(path: str) -> bytes:
     if os.path.isdir(path):
-        raise SourceError(
+        raise ScriptIsDirectory(
             f"{path!r} is a directory without a __main__.py: name the script to run in it"
         )
     if path.endswith(".ipynb"):
@@ -139,7 +145,7 @@ def _read(path: str) -> bytes:
         return read_input(path)
     except OSError as error:
         is_missing = isinstance(error, FileNotFoundError)
-        kind, hint = (MissingScript, _nearby(path)) if is_missing else (SourceError, "")
+        kind, hint = (MissingScript, _nearby(path)) if is_missing else (UnreadableScript, "")
         raise kind(f"can't open file {path!r}: {error.strerror}{hint}") from None
 
 
@@ -328,7 +334,8 @@ def _source(spec: ModuleSpec | None, shown: str, is_main: bool) -> tuple[str, by
     if spec is None or spec.origin is None or spec.loader is None:
         if is_main:
             kind = "a directory" if os.path.isdir(shown) else "an archive"
-            raise SourceError(f"{shown!r} is {kind} without a __main__.py: name the script in it")
+            error = ScriptIsDirectory if os.path.isdir(shown) else SourceError
+            raise error(f"{shown!r} is {kind} without a __main__.py: name the script in it")
         raise SourceError(
             f"no module named {shown!r}, or it has no __main__{_nearby_modules(shown)}"
         )

@@ -11,7 +11,14 @@ from typing import Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_table, short_repr
-from kohaku_ast.errors import ConfigError, UnusedOverride, UsageError, UsageTypeError
+from kohaku_ast.errors import (
+    PATHS,
+    ConfigError,
+    UnusedOverride,
+    UsageError,
+    UsageTypeError,
+    check_type,
+)
 from kohaku_ast.frames import hidden, is_ours
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
@@ -50,8 +57,12 @@ class Script:
 
         Raises SourceError if there is no such file.
         """
-        if not (config is None or isinstance(config, (Config, Iterable)) or callable(config)):
+        check_type(path, PATHS, "path is a file's name")
+        is_given = isinstance(config, (Config, Iterable)) and not isinstance(config, (str, bytes))
+        if not (config is None or is_given or callable(config)):
             raise UsageTypeError(f"config is a Config, or gives Configs; got {config!r}")
+        check_type(entrypoint, str, "entrypoint is the name of a function")
+        check_type(name, str, "name is a text")
         self.path, function = split_function(os.fspath(path))
         self.config = with_overrides(read_mapping(config), overrides)
         self.entrypoint = entrypoint or function
@@ -138,7 +149,7 @@ class Script:
             )
         more = with_overrides(read_mapping(over), overrides)
         if not isinstance(more, Config):
-            raise UsageError(f"run() takes one Config, or a dict of targets; got {over!r}")
+            raise UsageTypeError(f"run() takes one Config, or a dict of targets; got {over!r}")
         binder = Binder(self.launch(), (), self.entrypoint, split=split, capture=True)
         return binder.bind(config | more)
 
@@ -149,7 +160,7 @@ def read_mapping(config: Any) -> Any:
         return Config()
     if isinstance(config, Mapping):
         if not all(isinstance(target, str) for target in config):
-            raise UsageError(
+            raise UsageTypeError(
                 f"a dict for a Script has targets as keys; got {short_repr(config)}. "
                 "For axes write Sweep({...})"
             )

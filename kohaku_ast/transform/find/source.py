@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from kohaku_ast.errors import MissingScript, SourceError
+from kohaku_ast.errors import (
+    MissingScript,
+    SourceError,
+    UnreadableScript,
+)
 from kohaku_ast.files import read_input
 
 if TYPE_CHECKING:
@@ -145,7 +149,7 @@ def read_bytes(path: str) -> bytes:
     try:
         return read_input(path)
     except OSError as error:
-        kind = MissingScript if isinstance(error, FileNotFoundError) else SourceError
+        kind = MissingScript if isinstance(error, FileNotFoundError) else UnreadableScript
         raise kind(f"can't open file {path!r}: {error.strerror}") from error
 
 
