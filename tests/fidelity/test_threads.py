@@ -127,10 +127,12 @@ THREADS = [
             print(repr(pool.submit(lambda: 1 / 0).exception()))
         """),
     Probe("pool of threads left open", """
+        import threading
         from concurrent.futures import ThreadPoolExecutor
-        pool = ThreadPoolExecutor(1)
-        pool.submit(print, "worked")
+        pool, printed = ThreadPoolExecutor(1), threading.Event()
+        pool.submit(lambda: (printed.wait(), print("worked")))
         print("end")
+        printed.set()
         """),
     Probe("timer", "import threading\nthreading.Timer(0.02, print, ['timer']).start()"),
     Probe("thread started at exit", """

@@ -67,8 +67,12 @@ def is_dead(one):
         return True
 print("before", flush=True)
 for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
-    while not (line := open(f"/proc/{one}/cmdline").read()):
-        pass  # its exec is under way
+    line = ""
+    while not line and not is_dead(one):  # its exec is under way
+        try:
+            line = open(f"/proc/{one}/cmdline").read()
+        except FileNotFoundError:
+            pass  # another process of kogine, which has ended
     if "output_process.py" in line:
         os.kill(int(one), 9)
         while not is_dead(one):
