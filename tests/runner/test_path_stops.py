@@ -126,3 +126,30 @@ def test_a_script_that_ends_well_names_each_one(script: Path) -> None:
     script.write_text("import sys\nif not sys:\n    a = 1\n    b = 2\nsys.exit(0)\n")
     done = run_kogine(script.parent, "run", "train.py", "a=5", "b=4")
     assert done.stderr.count("was not used: line") == 2
+
+
+SEALED = {
+    "a structured config of OmegaConf": ("omegaconf", "@dataclass\nclass C:\n    lr: float = 0.1\ndef load(): return OmegaConf.structured(C)\n"),
+    "a part of one": ("omegaconf", "@dataclass\nclass C:\n    lr: float = 0.1\n@dataclass\nclass D:\n    c: C = field(default_factory=C)\ndef load(): return OmegaConf.structured(D).c\n"),
+    "a config of OmegaConf with the flag struct": ("omegaconf", "def load():\n    made = OmegaConf.create({'lr': 0.1})\n    OmegaConf.set_struct(made, True)\n    return made\n"),
+    "a locked ConfigDict": ("ml_collections", "def load():\n    made = ConfigDict({'lr': 0.1})\n    return made.lock()\n"),
+}  # fmt: skip
+IMPORTS = {
+    "omegaconf": "from dataclasses import dataclass, field\nfrom omegaconf import OmegaConf\n",
+    "ml_collections": "from ml_collections import ConfigDict\n",
+}
+
+
+@pytest.mark.parametrize("mode", ["", *MODES])
+@pytest.mark.parametrize("name", SEALED)
+def test_a_mapping_that_takes_no_other_key_is_closed(name: str, mode: str, tmp_path: Path) -> None:
+    library, text = SEALED[name]
+    pytest.importorskip(library)
+    script = IMPORTS[library] + text + "cfg = load()\nprint(cfg.lr)\n"
+    (tmp_path / "s.py").write_text(script)
+    in_mode = ("--mode", mode, "--no-record") if mode else ()
+    assert run_kogine(tmp_path, "run", "s.py", *in_mode, "cfg.lr=3").stdout == "3.0\n"
+    done = run_kogine(tmp_path, "run", "s.py", *in_mode, "cfg.lrr=3")
+    assert (done.status, done.stdout) == (1 if mode else 2, "")
+    assert "cannot override 'cfg.lrr'" in done.stderr
+    assert "Did you mean 'lr'?" in done.stderr

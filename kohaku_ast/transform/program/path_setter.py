@@ -253,8 +253,10 @@ def has(owner: Any, name: str) -> bool:
 def closed_names(owner: Any) -> list[str] | None:
     """The names of an object that has a closed set of them, else None."""
     kind = type(owner)
-    if isinstance(owner, type) or is_item(owner, ""):
+    if isinstance(owner, type):
         return None
+    if is_item(owner, ""):
+        return [*map(str, owner)] if _is_sealed(owner) else None
     for attribute in ("__dataclass_fields__", "__struct_fields__"):
         if hasattr(kind, attribute):
             return list(getattr(kind, attribute))
@@ -266,6 +268,16 @@ def closed_names(owner: Any) -> list[str] | None:
     if fields is not None:
         return None if _setting_of(kind, "extra") == "allow" else list(fields)
     return _slots(owner)
+
+
+def _is_sealed(owner: Any) -> bool:
+    """Whether a mapping takes no key that it lacks: of a structured config or with the flag
+    ``struct`` (OmegaConf), locked (ml_collections).
+    """
+    library = type(owner).__module__.partition(".")[0]
+    if library == "omegaconf":
+        return bool(owner._get_flag("struct") or getattr(owner, "_is_typed", bool)())
+    return library == "ml_collections" and bool(getattr(owner, "is_locked", False))
 
 
 def _pydantic_fields(kind: Any) -> Mapping[str, object] | None:

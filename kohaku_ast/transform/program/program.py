@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 11
+FORMAT = 12
 """The version of the stored form; it grows with each change."""
 
 
