@@ -17,6 +17,23 @@ def parser(id_: str, declared: Any, arguments: Any, *edits: Any, argv: Any=(), s
 
 
 CASES = [
+    parser("an option by its other flag", 'parser.add_argument("--learning-rate", "--lr", dest="eta", type=float, default=0.1)', "lr=3", ("0.1", "3.0")),
+    parser("an option by its dest", 'parser.add_argument("--learning-rate", "--lr", dest="eta", type=float, default=0.1)', "eta=3", ("0.1", "3.0")),
+    parser("a switch by its other flag", 'parser.add_argument("--cache", "--keep-it", action="store_true")', "keep_it=yes", ('"store_true"', '"store_true", default=True')),
+    case("an option of click by the name of its parameter", """
+        import click
+        @click.command()
+        @click.option("--learning-rate", "--lr", "eta", default=0.1)
+        def main(eta): print(eta)
+        main()
+        """, "eta=3", ("0.1", "3.0")),
+    case("an option of click by its other flag", """
+        import click
+        @click.command()
+        @click.option("--learning-rate", "--lr", "eta", default=0.1)
+        def main(eta): print(eta)
+        main()
+        """, "lr=3", ("0.1", "3.0")),
     parser("a required option", 'parser.add_argument("--n", type=int, required=True)', "--n=3", ("required=True", "default=3")),
     parser("a required option that is given", 'parser.add_argument("--n", type=int, required=True)', "--n=3",
            ("required=True", "default=3"), argv=("--n", "4"), same=True),

@@ -151,7 +151,25 @@ class Targets:
                 f"{self.file}: cannot override {target!r}: names with two "
                 "underscores on both sides belong to Python's own machinery"
             )
-        raise self.unknown_target(target)
+        named = self.by_other_name(target)
+        if len(named) == 1:
+            return named[0]
+        raise self.ambiguous(target, named) if named else self.unknown_target(target)
+
+    def by_other_name(self, target: str) -> list[Parameter]:
+        """The options with *target* as a further flag, or as the name that the script reads."""
+        flags = {f"--{target}", f"--{target.replace('_', '-')}"}
+        found = []
+        for option in find_options(self.source.tree):
+            names = [
+                option.keyword("dest"),
+                *(option.call.args if option.library == "click" else ()),
+            ]
+            if flags.intersection(option.flags):
+                found.append(self.option(min(flags.intersection(option.flags))))
+            elif target in [getattr(one, "value", None) for one in names]:
+                found.append(self.parameters[option.target])
+        return found
 
     def ambiguous(self, target: str, fitting: Sequence[Parameter]) -> AmbiguousTarget:
         """The error for a *target* that several parameters fit."""
