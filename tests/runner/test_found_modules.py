@@ -38,6 +38,15 @@ FOUND: dict[str, tuple[str, str, list[str]]] = {
     "package": ("lib/pack/hp.py", "import sys\nsys.path.append('lib')\nfrom pack import hp\n", ["pack.hp.lr=0.5", "pack.hp.Model.depth=9"]),
     "found by a helper": ("lib/hp.py", "import helper\nhp = helper.hp\n", TARGETS),
     "by its path": ("lib/hp.py", BY_PATH, ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "by its path, under its name": ("lib/hp.py", BY_PATH, TARGETS),
+    "in sys.modules before it runs": ("lib/hp.py", BY_PATH.replace("spec.loader", "import sys\nsys.modules['hp'] = hp\nspec.loader"), TARGETS),
+    "by its path in a function": ("lib/hp.py", "def main():\n    " + BY_PATH.replace("\n", "\n    ") + "return hp\nhp = main()\n", TARGETS),
+    "by its path, another name": ("lib/hp.py", BY_PATH.replace('"hp"', '"settings"').replace("hp = ", "cfg = ").replace("(hp)", "(cfg)") + "hp = cfg\n", ["cfg.lr=0.5", "settings.Model.depth=9"]),
+    "by its path, computed name": ("lib/hp.py", "def main():\n    " + BY_PATH.replace('"hp"', '"h" + "p"').replace("hp = ", "m = ").replace("(hp)", "(m)").replace("\n", "\n    ") + "return m\nn = main()\nhp = n\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "SourceFileLoader": ("lib/hp.py", "from importlib.machinery import SourceFileLoader\nhp = SourceFileLoader('hp', 'lib/hp.py').load_module()\n", TARGETS),
+    "a loader with a name": ("lib/hp.py", "import importlib.machinery as m, types\nloader = m.SourceFileLoader(fullname='hp', path='lib/hp.py')\nhp = types.ModuleType('hp')\nloader.exec_module(hp)\n", TARGETS),
+    "iter_modules": ("configs/hp.py", "import importlib, pkgutil\nfor one in pkgutil.iter_modules(['configs']):\n    hp = importlib.import_module('configs.' + one.name)\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
+    "iter_modules, by the finder": ("configs/hp.py", "import importlib, pkgutil\nfor one in pkgutil.iter_modules(['configs']):\n    hp = one.module_finder.find_spec(one.name).loader.load_module(one.name)\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
     "reloaded": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nimport hp\nhp.lr = 7\nhp = importlib.reload(hp)\n", TARGETS),
 }  # fmt: skip
 
@@ -60,6 +69,68 @@ def test_a_module_is_matched_when_it_is_imported(tmp_path: Path, way: str) -> No
     path.write_text(HP)
     got = run_kogine(tmp_path, "run", "s.py", *targets)
     assert got == expected
+
+
+LAZY = """\
+import importlib
+def __getattr__(name):
+    if name in ("hp", "inner"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(name)
+"""
+PACKAGES: dict[str, tuple[str, str]] = {
+    "a lazy package": (LAZY, "import pack\nhp = PACK.hp\n"),
+    "a lazy package, relative": (
+        "def __getattr__(name):\n    import importlib as il\n    return il.import_module('.hp', __name__)\n",
+        "import pack\nhp = PACK.hp\n",
+    ),
+    "a lazy package, by __import__": (
+        LAZY.replace("importlib.import_module(f", "__import__(f").replace(
+            '}")', "}\", fromlist=['x'])"
+        ),
+        "import pack\nhp = PACK.hp\n",
+    ),
+    "a lazy package, under another name": (LAZY, "import PACK as p\nhp = p.hp\n"),
+    "a lazy package of a helper": (LAZY, "import helper2\nhp = helper2.PACK.hp\n"),
+    "as lazy_loader does": (
+        (
+            "import importlib\ndef attach(package, names):\n    def load(name):\n"
+            "        if name not in names:\n            raise AttributeError(name)\n"
+            "        return importlib.import_module(package + '.' + name)\n    return load\n"
+            "__getattr__ = attach(__name__, ['hp'])\n"
+        ),
+        "import pack\nhp = PACK.hp\n",
+    ),
+    "import_module beside the package": (
+        "",
+        "import importlib, PACK\nname = 'hp'\nhp = importlib.import_module(f'PACK.{name}')\n",
+    ),
+    "iter_modules of the package": (
+        "",
+        (
+            "import importlib, pkgutil, PACK\nfor one in pkgutil.iter_modules(PACK.__path__):\n"
+            "    hp = importlib.import_module('PACK.' + one.name)\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("way", PACKAGES)
+@pytest.mark.parametrize("is_nested", [False, True], ids=["", "nested"])
+def test_a_module_that_its_package_imports(tmp_path: Path, way: str, is_nested: bool) -> None:
+    init, script = PACKAGES[way]
+    inner = "pack/inner" if is_nested else "pack"
+    script = script.replace("PACK", inner.replace("/", "."))
+    path = write(tmp_path, f"{inner}/hp.py", script)
+    (tmp_path / "pack" / "__init__.py").write_text(LAZY)
+    (tmp_path / inner / "__init__.py").write_text(init)
+    (tmp_path / "helper2.py").write_text("import pack\n")
+    expected = run_python(tmp_path, "-B", "s.py")
+    assert expected.stdout == "0.5 1.0 18\n", expected
+    path.write_text(HP)
+    name = inner.replace("/", ".")
+    targets = [f"{name}.hp.lr=0.5", f"{name}.hp.Model.depth=9"]
+    assert run_kogine(tmp_path, "run", "s.py", *targets) == expected
 
 
 def with_path(folder: Path, *words: str) -> Finished:
@@ -214,6 +285,55 @@ def test_a_compiled_module_is_refused(tmp_path: Path) -> None:
     done = run_kogine(tmp_path, "run", "s.py", "hp.lr=1")
     assert done.status == 2
     assert "is compiled and has no text" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "imports", "target"),
+    [
+        pytest.param("hp.py", "import hp\n", "hp.lr", id="beside the script"),
+        pytest.param("hp.py", "import hp as h\nhp = h\n", "h.lr", id="another name"),
+        pytest.param("hp.py", "from hp import lr\nimport hp\n", "hp.lr", id="from import"),
+        pytest.param("pack/hp.py", "from pack import hp\n", "pack.hp.lr", id="in a folder"),
+        pytest.param("hp/__init__.py", "import hp\n", "hp.lr", id="a package"),
+        pytest.param("src/hp.py", "import hp\n", "hp.lr", id="PYTHONPATH"),
+    ],
+)
+def test_a_compiled_module_is_refused_before_the_run(
+    tmp_path: Path, file: str, imports: str, target: str
+) -> None:
+    path = write(tmp_path, file, f"print('ran')\n{imports}")
+    compiled = run_python(tmp_path, "-m", "compileall", "-b", "-q", os.path.dirname(file) or file)
+    assert compiled.status == 0
+    path.unlink()
+    assert with_path(tmp_path, "run", "s.py").stdout.startswith("ran\n0.5")
+    done = with_path(tmp_path, "run", "s.py", f"{target}=1")
+    assert (done.status, done.stdout) == (2, "")
+    assert "is compiled and has no text" in done.stderr
+
+
+LOADED = """\
+import importlib.util
+def load(path):
+    spec = importlib.util.spec_from_file_location(NAME, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+cfg = load("lib/hp.py")
+hp = cfg
+"""
+
+
+@pytest.mark.parametrize("name", ["'configuration'", "'_'.join(['configuration'])"])
+def test_a_module_that_has_run_is_never_set(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, "lib/hp.py", LOADED.replace("NAME", name))
+    expected = run_python(tmp_path, "-B", "s.py")
+    path.write_text(HP)
+    done = run_kogine(tmp_path, "run", "s.py", "cfg.lr=0.5")
+    assert (done.status, done.stdout) == (2, "")
+    assert "s.py:7: cannot override 'cfg.lr': the module 'configuration'" in done.stderr
+    assert "Override 'configuration.lr'" in done.stderr
+    targets = ["configuration.lr=0.5", "configuration.Model.depth=9"]
+    assert run_kogine(tmp_path, "run", "s.py", *targets) == expected
 
 
 def test_inspect_says_what_it_cannot_find(tmp_path: Path) -> None:

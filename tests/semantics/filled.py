@@ -70,9 +70,10 @@ BOX = """
     """
 
 CASES = [
-    # Set again after the call, as if the line below it were written into the script.
-    case("a module that is executed", MODULE, "m.lr=5", ("exec_module(m)", "exec_module(m); m.lr = 5.0"), files={"cfg.py": CFG}),
+    # The text of a module gets the value: what it computes from it follows.
+    case("a module that is executed", MODULE, "m.lr=5", ("exec_module(m)", "exec_module(m); m.lr, m.warm = 5.0, 50.0"), files={"cfg.py": CFG}),
     case("a dict of such a module", MODULE, "m.opt.name=007", ("exec_module(m)", "exec_module(m); m.opt['name'] = '007'"), files={"cfg.py": CFG}),
+    # Set again after the call, as if the line below it were written into the script.
     case("a parser that reads a file", PARSER, "p.train.lr=7", ("x.ini\")", "x.ini\"); p['train']['lr'] = '7'"), files={"x.ini": INI}),
     case("an option that the file lacks", PARSER, "p.train.n=7", ("x.ini\")", "x.ini\"); p['train']['n'] = '7'"), files={"x.ini": INI}, warned=("p.train.n",)),
     case("yacs, filled twice, then frozen", YACS, ("cfg.lr=5", "cfg.opt.name=x"),

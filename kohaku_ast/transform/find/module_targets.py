@@ -10,6 +10,7 @@ from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, near
 from kohaku_ast.transform.find.fillings import is_bound_to_literal
 from kohaku_ast.transform.find.modules import (
     LocalModule,
+    compiled_module,
     is_import_call,
     library_module,
     places_of,
@@ -36,6 +37,9 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     if stored is not None and stored.kind == "stored" and not stored.refused:
         return None  # the script stores it there itself: that line would win over the module's
     own = targets.parameters.get(match[0])
+    located = _located(targets, target, match[0])
+    if located is not None and (own is None or _may_be_module(own, target, targets)):
+        return located
     is_own = own is not None and not _is_module(own)
     is_missing = match[0] in targets.reach.missing_tops and _may_be_module(own, target, targets)
     if is_own and not is_missing and search_module(source.folder, match[0]) is None:
@@ -43,7 +47,7 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     found = split_module(target, targets.reach.modules, targets.import_names)
     if found is None:
         return None if is_own and not is_missing else _unlisted(targets, target, match[0])
-    module, inner = found
+    module, inner = _innermost(source.folder, *found)
     if not is_own:
         return in_module(target, module, inner)
     assert own is not None
@@ -53,6 +57,32 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
 def _is_module(own: Parameter) -> bool:
     """Whether the name of *own* is bound by an import, or by a call that imports."""
     return any(one.form == "import" or is_import_call(one.value) for one in own.definitions)
+
+
+def _located(targets: Targets, target: str, first: str) -> Parameter | None:
+    """The parameter of a module that the script loads by its path, under this name: it gets its
+    value when that file is executed, wherever it is.
+    """
+    full = _spelled_out(targets, target, first)
+    if not any(full.startswith(f"{name}.") for name in targets.reach.located):
+        return None
+    top = full.partition(".")[0]
+    return in_module(full, LocalModule(top, ""), full[len(top) + 1 :])
+
+
+def _spelled_out(targets: Targets, target: str, first: str) -> str:
+    """*target* with the full name of the module that the script calls *first*."""
+    return f"{targets.import_names.get(first, first)}{target[len(first) :]}"
+
+
+def _innermost(folder: str, module: LocalModule, inner: str) -> tuple[LocalModule, str]:
+    """The module that *inner* starts with and that the text does not lead to, and the target in it:
+    whoever imports it, such as the ``__getattr__`` of its package, it is loaded from that file.
+    """
+    if not module.is_package or _has(module.path, inner, module.name, folder):
+        return module, inner
+    longer = _longest(folder, f"{module.name}.{inner}", search_module)
+    return longer if longer is not None else (module, inner)
 
 
 def _may_be_module(own: Parameter | None, target: str, targets: Targets) -> bool:
@@ -69,17 +99,30 @@ def _unlisted(targets: Targets, target: str, first: str) -> Parameter | None:
     imported by a computed name, or of one that only the running script can find.
     """
     names, folder, found = targets.import_names, targets.source.folder, targets.reach
+    if first in names or first not in targets.parameters:
+        _refuse_compiled(folder, _spelled_out(targets, target, first))
     if first in names:
-        target = f"{names[first]}{target[len(first) :]}"
+        target = _spelled_out(targets, target, first)
         library = _longest(folder, target, library_module)
         if library is not None:
             module, inner = library
             return in_module(target, module, inner) if _has(module.path, inner) else None
-    elif found.may_import_by_name:
+    if first in names or found.may_import_by_name:
         named = _longest(folder, target, search_module)
         if named is not None and not os.path.samefile(named[0].path, targets.source.filename):
             return in_module(target, *named)
     return _late(targets, target, first)
+
+
+def _refuse_compiled(folder: str, target: str) -> None:
+    """Raise RefusedTarget if *target* is in a module that is only there as bytecode."""
+    compiled = _longest(folder, target, compiled_module)
+    if compiled is not None:
+        module = compiled[0]
+        raise RefusedTarget(
+            f"cannot override anything in the module {module.name!r}: {module.path} is compiled "
+            "and has no text"
+        )
 
 
 def _late(targets: Targets, target: str, first: str) -> Parameter | None:
@@ -99,7 +142,7 @@ def _late(targets: Targets, target: str, first: str) -> Parameter | None:
             f"{targets.file}:{own.line}: cannot override {target!r}: {first!r} is a module that is "
             "imported by a computed name. Write the name of the module itself: configs.base.lr"
         )
-    is_computed = found.computed and found.path_changes
+    is_computed = (found.computed and found.path_changes) or (found.by_path and own is None)
     return late if is_computed and (own or not near(target, list(targets.parameters))) else None
 
 
@@ -134,10 +177,10 @@ def _own_or_module(
     )
 
 
-def _has(path: str, target: str) -> bool:
+def _has(path: str, target: str, package: str = "", folder: str = "") -> bool:
     """Whether the module at *path* has a parameter *target*."""
     try:
-        source = decode(read_bytes(path), path)
+        source = decode(read_bytes(path), path, folder, package)
         Targets(source, find_parameters(source)).resolve(target)
     except (KogineError, SyntaxError):
         return False

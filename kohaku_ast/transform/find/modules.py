@@ -88,6 +88,10 @@ class Reach(NamedTuple):
     path_changes: list[str]
     #: The imported modules that are neither the user's own nor Python's.
     libraries: set[str]
+    #: The names that modules get which are loaded by their path.
+    located: set[str]
+    #: Where a module is loaded by its path under a computed name.
+    by_path: list[str]
 
     @property
     def missing_tops(self) -> set[str]:
@@ -103,7 +107,7 @@ class Reach(NamedTuple):
 def reach(source: Source) -> Reach:
     """The Reach of *source*. A module that cannot be read is listed without its own imports."""
     found: dict[str, LocalModule] = {}
-    result = Reach([], {}, [], [], set())
+    result = Reach([], {}, [], [], set(), set(), [])
     own = os.path.realpath(source.filename)
     waiting = [(source, source.package)]
     for text, package in waiting:
@@ -149,10 +153,19 @@ _COMPUTED = {
     "spec_from_file_location", "walk_packages",
 }  # fmt: skip
 """Functions that import a module by its name or path."""
+_LOCATING = {"spec_from_file_location", "SourceFileLoader", "load_source"}
+"""Those that give a name to the module in a file."""
+_LOADING = {"load_module", "load_source", "module_from_spec"}
+"""Those that return such a module."""
 
 
 def _note_dynamic(text: Source, result: Reach) -> None:
     for node in nodes_of(text.tree):
+        if isinstance(node, ast.Call) and _called(node) in _LOCATING:
+            name = _first_text(node)
+            result.located.add(name) if name else result.by_path.append(
+                f"{text.file}:{node.lineno}"
+            )
         if isinstance(node, ast.Call) and _called(node) in _COMPUTED and not _constant_name(node):
             result.computed.append(f"{text.file}:{node.lineno}")
         elif (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path") or (
@@ -173,9 +186,42 @@ def is_import_call(node: ast.expr | None) -> bool:
 
 def _constant_name(node: ast.Call) -> str:
     """The name in ``import_module("pkg.settings")``, with its dots if it is relative; else ""."""
-    first = node.args[0] if node.args else None
-    is_text = isinstance(first, ast.Constant) and isinstance(first.value, str)
-    return first.value if is_text and _called(node) in _BY_NAME else ""  # type: ignore[union-attr]
+    return _first_text(node) if _called(node) in _BY_NAME else ""
+
+
+def _first_text(node: ast.Call) -> str:
+    """The text of the first argument of *node*, or of the keyword that names a module; else ""."""
+    named = [one.value for one in node.keywords if one.arg in ("name", "fullname")]
+    first = next(iter([*node.args, *named]), None)
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+
+
+def _located_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Name in the script -> that of the module which it loads by its path::
+
+    spec = spec_from_file_location("hp", path)
+    settings = module_from_spec(spec)
+    """
+    calls = [
+        (node.targets[0].id, node.value)
+        for node in nodes_of(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Call)
+    ]
+    named = {name: _first_text(one) for name, one in calls if _called(one) in _LOCATING}
+    for name, one in calls:
+        if _called(one) in _LOADING:
+            owners = [node for node in ast.walk(one) if node is not one]
+            made = [
+                _first_text(o)
+                for o in owners
+                if isinstance(o, ast.Call) and _called(o) in _LOCATING
+            ]
+            made += [named[o.id] for o in owners if isinstance(o, ast.Name) and o.id in named]
+            made += [_first_text(one)] if _called(one) == "load_source" else []
+            if any(made):
+                yield name, next(filter(None, made))
 
 
 def _named_modules(tree: ast.Module, package: str) -> Iterator[tuple[str, int, bool]]:
@@ -234,6 +280,18 @@ def library_module(folder: str, name: str) -> LocalModule | None:
     return next(filter(None, found), None)
 
 
+def compiled_module(folder: str, name: str) -> LocalModule | None:
+    """The module *name* if Python finds its bytecode, and no text."""
+    for place in [folder, *places_of(folder, _top(name))]:
+        base = os.path.join(place, *name.split("."))
+        if find_module(place, name) is not None:
+            return None
+        for path in (os.path.join(base, "__init__.pyc"), f"{base}.pyc"):
+            if os.path.isfile(path):
+                return LocalModule(name, path)
+    return None
+
+
 def imported_names(tree: ast.Module, package: str) -> Iterator[str]:
     """Every name that may be a module which the text imports, parents first."""
     for node in nodes_of(tree):
@@ -277,6 +335,8 @@ def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
             name = _constant_name(node.value)
             if name and not name.startswith(".") and isinstance(node.targets[0], ast.Name):
                 names.setdefault(node.targets[0].id, name)
+    for name, module in _located_names(tree):
+        names.setdefault(name, module)
     return names
 
 

@@ -13,9 +13,9 @@ import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # as in bound_program.py
 from _operator import getitem, itemgetter, setitem
-from os.path import basename
+from os.path import basename, dirname
 
-from kohaku_ast.errors import KogineError, UnknownTarget, ValueMismatch, near
+from kohaku_ast.errors import KogineError, RefusedTarget, UnknownTarget, ValueMismatch, near
 from kohaku_ast.frames import hidden, keep_builtins
 from kohaku_ast.transform.program.program import copier
 
@@ -69,6 +69,8 @@ class PathSetter:
                     return self._stop(self._unknown(owners[-1], step, names))
                 return _again(get)
         try:
+            for number, owner in enumerate(owners):
+                self._refuse_module(owner, self.path[number:])
             self._check_name(owners[-1])
             if self.texts is not None:
                 value = self._read(owners[-1])
@@ -119,6 +121,23 @@ class PathSetter:
             except Exception:
                 return _again(partial(copy, value))
         return _calling(is_item, value, "", result=value)
+
+    def _refuse_module(self, owner: object, rest: tuple[Step, ...]) -> None:
+        """Raise RefusedTarget if *owner* is a module of the user's: its text has run, so what it
+        has made of the old value would stay as it is.
+        """
+        if type(owner) is not type(sys):
+            return
+        name, file = vars(owner).get("__name__"), vars(owner).get("__file__")
+        if type(file) is str and file.endswith(".py") and not _is_in_library(file):
+            inner = ".".join(map(str, rest))
+            spelled = f"{name}.{inner}"
+            hint = f"{spelled!r}, or name it" if spelled != self.target else "it"
+            raise RefusedTarget(
+                f"{self.place}: cannot override {self.target!r}: the module {name!r} ({file}) has "
+                f"run by now. Override {hint} by its path from the script: configs/base.py is "
+                f"configs.base.{inner}"
+            )
 
     def _check_name(self, owner: Any) -> None:
         """Note that *owner* does not have the last step; raises UnknownTarget if it cannot."""
@@ -183,6 +202,16 @@ class PathSetter:
             if self.findings.prints:
                 _print(f"kogine: error: {error}\n")
         return _again(partial(_exit, 2))
+
+
+def _is_in_library(file: str) -> bool:
+    """Whether *file* is of Python or of an installed package; as in user_code.py."""
+    parts = file.replace("\\", "/").split("/")
+    return not _LIBRARIES.isdisjoint(parts) or file.startswith(_PYTHON)
+
+
+_LIBRARIES = {"site-packages", "dist-packages"}
+_PYTHON = (dirname(os.__file__), "<")
 
 
 def _is_equal(one: object, other: object) -> bool:
