@@ -167,6 +167,7 @@ def hand_on(prepared: Prepared) -> Patches:
     )
     watch = Restarts(prepared, patches)
     acts["subprocess"] = watch.subprocess
+    acts["pkgutil"] = watch.pkgutil
     watch_imports(patches, prepared, acts)
     watch.os()
     for name, act in acts.items():

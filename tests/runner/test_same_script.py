@@ -139,6 +139,13 @@ RESTARTS = {
     "a shell": "subprocess.check_call(f'{sys.executable} s.py', shell=True); sys.exit()",
     "os.system": "os.system(f'{sys.executable} s.py'); sys.exit()",
     "os.posix_spawn": "os.waitpid(os.posix_spawn(sys.executable, [sys.executable, 's.py'], os.environ), 0); sys.exit()",
+    "as a module": "subprocess.run([sys.executable, '-m', 's', 'x']); sys.exit()",
+    "in another folder": "os.makedirs('sub', exist_ok=True); subprocess.run([sys.executable, '../s.py'], cwd='sub'); sys.exit()",
+    "by subprocess, as input": "subprocess.run([sys.executable], stdin=open(__file__)); sys.exit()",
+    "by subprocess, as input of a shell": "subprocess.run(f'{sys.executable} - < s.py', shell=True); sys.exit()",
+    "by subprocess, imported": "subprocess.run([sys.executable, '-c', 'import s']); sys.exit()",
+    "by subprocess, imported from": "subprocess.run([sys.executable, '-c', 'import sys; from s import lr']); sys.exit()",
+    "by subprocess, run by its path": "subprocess.run([sys.executable, '-c', 'import runpy; runpy.run_path(\"s.py\")']); sys.exit()",
     "os.spawnv": "os.spawnv(os.P_WAIT, sys.executable, [sys.executable, 's.py']); sys.exit()",
 }  # fmt: skip
 AGAIN = """\
@@ -195,7 +202,46 @@ def test_a_script_that_starts_itself_again(tmp_path: Path, way: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_module_that_starts_itself_again(tmp_path: Path) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "__init__.py").touch()
+    again = "subprocess.run([sys.executable, '-m', 'pk.t', 'x']); sys.exit()"
+    (tmp_path / "pk" / "t.py").write_text(AGAIN.replace("RESTART", again))
+    done = run_kogine(tmp_path, "run", "-m", "pk.t", "lr=0.5")
+    assert (done.status, done.stdout) == (0, "0.1\n"), done
+    assert done.stderr.startswith("kogine: warning: t.py starts itself again (subprocess)")
+
+
+RUN_HERE = {
+    "run_path": "import runpy\n    print(runpy.run_path(__file__, run_name='again')['twice'])",
+    "run_path of a Path": "import runpy, pathlib\n    print(runpy.run_path(pathlib.Path('s.py'))['twice'])",
+    "run_path as __main__": "import runpy, sys\n    sys.argv.append('x')\n    runpy.run_path('s.py', None, '__main__')",
+    "run_module": "import runpy\n    print(runpy.run_module('s')['twice'])",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", RUN_HERE)
+def test_a_script_that_runs_itself_in_this_process(tmp_path: Path, way: str) -> None:
+    text = f"""\
+import sys
+lr = 0.1
+twice = lr * 2
+print(__name__, lr)
+if __name__ == "__main__" and len(sys.argv) == 1:
+    {RUN_HERE[way]}
+"""
+    (tmp_path / "s.py").write_text(text.replace("0.1", "0.5"))
+    expected = run_python(tmp_path, "-B", "s.py")
+    assert expected.stdout.count("0.5") == 2, expected
+    (tmp_path / "s.py").write_text(text)
+    assert run_kogine(tmp_path, "run", "s.py", "lr=0.5") == expected
+
+
 OTHERS = {
+    "a module of another name": "subprocess.run([sys.executable, '-m', 'nothing.s'], stderr=subprocess.DEVNULL)",
+    "code that imports another": "subprocess.run([sys.executable, '-c', 'import ss, sys'], stderr=subprocess.DEVNULL)",
+    "another file as input": "subprocess.run([sys.executable], stdin=open('other.py'))",
+    "another file of that name": "os.makedirs('sub', exist_ok=True); open('sub/s.py', 'w').close(); subprocess.run([sys.executable, 's.py'], cwd='sub')",
     "another script": "subprocess.run([sys.executable, 'other.py'])",
     "it is only an argument": "subprocess.run(['cat', __file__], stdout=subprocess.DEVNULL)",
     "with the overrides": "subprocess.run([sys.executable, '-m', 'kogine', 'run', __file__, 'lr=0.5'])",
