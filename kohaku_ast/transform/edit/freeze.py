@@ -153,9 +153,10 @@ class _Writer:
             return []
         self.refuse_unread(parameter, site)
         value = self.text(parameter.target, False, parameter)
-        node, change = site.definition.bound_at if site.definition else (site.node, site.change)
-        below = replace(site, template=template, node=node, change=change)
-        return [fill(below, value, parameter.target)]
+        if site.change == "wrap" and site.definition is not None:
+            node, change = site.definition.bound_at
+            site = replace(site, node=node, change=change)
+        return [fill(replace(site, template=template), value, parameter.target)]
 
     def refuse_unread(self, parameter: Parameter, site: Site) -> None:
         """Refuse a text that is another value for another type of what stands at the path."""
