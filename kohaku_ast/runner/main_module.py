@@ -216,6 +216,7 @@ def unused_messages(prepared: Prepared) -> list[str]:
     for all that a failed script did not come to.
     """
     messages, unused = [], []
+    own = prepared.program.filename.rpartition(_SEPARATOR)[2]
     for prefix, path, given in prepared.every():
         messages += given.program.notes
         file = path.rpartition(_SEPARATOR)[2]
@@ -236,12 +237,18 @@ def unused_messages(prepared: Prepared) -> list[str]:
                     f"{file}{hint}"
                 )
     late = prepared.later.targets() if prepared.later else []
-    messages += [f"override {one!r} was not used: its module was not imported" for one in late]
+    here = " in this process" if prepared.has_child else ""
+    child = "; a child process that runs it has the value" if here else ""
+    messages += [
+        f"override {one!r} was not used{here}: its module was not imported{child}" for one in late
+    ]
     if prepared.failed and len(unused) > 1:
         listed = ", ".join(f"{target!r} ({file}:{line})" for target, line, file in unused)
         return [*messages, f"overrides were not used, since the script failed before: {listed}"]
     return messages + [
         f"override {target!r} was not used: line {line} of {file} did not run"
+        if file == own or not here
+        else f"override {target!r} was not used{here}: line {line} of {file} did not run{child}"
         for target, line, file in unused
     ]
 

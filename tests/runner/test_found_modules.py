@@ -176,6 +176,33 @@ def test_children_too(tmp_path: Path, method: str, file: str) -> None:
     assert with_path(tmp_path, "run", "s.py", *TARGETS) == expected
 
 
+IN_CHILDREN = """\
+import multiprocessing, sys
+def work(n):
+    sys.path.append("lib")
+    import hp
+    return hp.lr, hp.twice
+if __name__ == "__main__":
+    with multiprocessing.get_context("METHOD").Pool(1) as pool:
+        print(pool.map(work, [1]))
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.parametrize("file", ["lib/hp.py", "src/hp.py"])
+def test_a_module_that_only_a_child_imports(tmp_path: Path, method: str, file: str) -> None:
+    path = write(tmp_path, file, "")
+    (tmp_path / "s.py").write_text(IN_CHILDREN.replace("METHOD", method))
+    expected = run_python(tmp_path, "-B", "s.py", PYTHONPATH="src")
+    path.write_text(HP)
+    done = with_path(tmp_path, "run", "s.py", *TARGETS)
+    assert (done.status, done.stdout) == (expected.status, expected.stdout)
+    warned = done.stderr.splitlines()
+    assert len(warned) == 2, done
+    assert all("was not used in this process: " in line for line in warned)
+    assert all("a child process that runs it has the value" in line for line in warned)
+
+
 @pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
 @pytest.mark.parametrize("file", ["lib/hp.py", "src/hp.py"])
 def test_every_run_of_a_sweep_has_its_own_value(tmp_path: Path, mode: str, file: str) -> None:

@@ -409,7 +409,7 @@ _EXIT_CODE = SystemExit.__dict__["code"].__get__
 class Prepared:
     """A script and its modules, bound to their values, before the first line runs."""
 
-    __slots__ = ("failed", "given", "later", "modules")
+    __slots__ = ("failed", "given", "has_child", "later", "modules")
 
     def __init__(
         self,
@@ -425,6 +425,8 @@ class Prepared:
         self.later = later
         #: Whether the script ended by an exception, or with a status other than 0.
         self.failed = False
+        #: Whether another process has got the Programs: it may import other modules.
+        self.has_child = False
 
     @hidden
     def note_end(self, error: BaseException) -> None:
@@ -456,6 +458,7 @@ class Prepared:
 
     def note_child(self) -> None:
         """Note that another process has got all Programs."""
+        self.has_child = True
         for _, _, given in self.every():
             given.note_child()
 
