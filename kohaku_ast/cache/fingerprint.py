@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import functools
 import pickle
 import struct
 import sys
@@ -286,6 +287,9 @@ def write_object(writer: Writer, value: Any) -> None:
     elif isinstance(value, property):
         _mark(writer, b"m", value)
         writer.write((value.fget, value.fset, value.fdel))
+    elif kind is functools.singledispatchmethod and "_method_cache" in vars(value):
+        _mark(writer, b"m", value)  # Python 3.13 remembers the objects that it was read from
+        writer.write((value.func, value.dispatcher))
     elif isinstance(value, BuiltinFunctionType):
         _write_builtin(writer, value)
     elif f"{kind.__module__}.{kind.__qualname__}" in _STATELESS:
