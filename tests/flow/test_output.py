@@ -71,10 +71,13 @@ for one in open(f"/proc/{KOGINE}/task/{KOGINE}/children").read().split():
     while not line and not is_dead(one):  # its exec is under way
         try:
             line = open(f"/proc/{one}/cmdline").read()
-        except FileNotFoundError:
-            pass  # another process of kogine, which has ended
-    if "output_process.py" in line:
-        os.kill(int(one), 9)
+        except OSError:
+            pass  # another process of kogine, which has ended or just ends
+    if "output_process.py" in line and not is_dead(one):
+        try:
+            os.kill(int(one), 9)
+        except ProcessLookupError:
+            continue  # that of the run before, which another process was just waiting for
         while not is_dead(one):
             pass
         print("killed", flush=True)
