@@ -47,7 +47,7 @@ FOUND: dict[str, tuple[str, str, list[str]]] = {
     "a loader with a name": ("lib/hp.py", "import importlib.machinery as m, types\nloader = m.SourceFileLoader(fullname='hp', path='lib/hp.py')\nhp = types.ModuleType('hp')\nloader.exec_module(hp)\n", TARGETS),
     "iter_modules": ("configs/hp.py", "import importlib, pkgutil\nfor one in pkgutil.iter_modules(['configs']):\n    hp = importlib.import_module('configs.' + one.name)\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
     "iter_modules, by the finder": ("configs/hp.py", "import importlib, pkgutil\nfor one in pkgutil.iter_modules(['configs']):\n    hp = one.module_finder.find_spec(one.name).loader.load_module(one.name)\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
-    "reloaded": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nimport hp\nhp.lr = int('7')\nhp = importlib.reload(hp)\n", TARGETS),
+    "reloaded": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nimport hp\nhp.lr += 7\nhp = importlib.reload(hp)\n", TARGETS),
 }  # fmt: skip
 
 
