@@ -59,7 +59,9 @@ def _call(act: Callable[..., object], *arguments: object) -> None:
     act(*arguments)
 
 
-_gettrace, _settrace = sys.gettrace, sys.settrace  # bound here: the script may change them
+# Bound here: the script may change them. (Its audit hooks get no events of them, either.)
+_gettrace, _settrace = sys.gettrace, sys.settrace
+_getprofile, _setprofile = sys.getprofile, sys.setprofile
 
 
 @hidden
@@ -98,11 +100,6 @@ def without_ours(trace: TracebackType | None) -> TracebackType | None:
     if trace is not None:
         trace.tb_next = without_ours(trace.tb_next)
     return trace
-
-
-# Bound here: the script may change them. (Its audit hooks get no events of them, either.)
-_gettrace, _settrace = sys.gettrace, sys.settrace
-_getprofile, _setprofile = sys.getprofile, sys.setprofile
 
 
 @hidden

@@ -20,7 +20,7 @@ from kohaku_ast.errors import (
     check_type,
 )
 from kohaku_ast.transform.program.cache import PARTIAL, Folder, NotPrivateError
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 _DIGEST = 16
 _SHARE = 16

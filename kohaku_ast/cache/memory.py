@@ -9,7 +9,7 @@ from typing import Any
 from kohaku_ast.cache.disk import Hit, dumps, loads, too_large
 from kohaku_ast.cache.fingerprint import is_plain
 from kohaku_ast.errors import PipelineError, PipelineTypeError
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 
 class MemoryCache:

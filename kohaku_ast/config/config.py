@@ -22,7 +22,7 @@ from kohaku_ast.errors import (
     did_you_mean,
     visible,
 )
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 if TYPE_CHECKING:
     from kohaku_ast.config.siblings import Siblings

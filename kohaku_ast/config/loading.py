@@ -28,7 +28,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import is_ours
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask, silence
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep  # most configs need none of it

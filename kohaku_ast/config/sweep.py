@@ -31,7 +31,7 @@ from kohaku_ast.errors import (
     check_type,
     read_number,
 )
-from kohaku_ast.user_code import public, shown_items
+from kohaku_ast.users_traceback import public, shown_items
 
 _ORIGIN = "Sweep"
 

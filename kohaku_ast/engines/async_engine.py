@@ -15,7 +15,7 @@ from kohaku_ast.errors import check_type, read_number
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.node_like import call_async, is_async
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from kohaku_ast.errors import PipelineError, UsageError
 from kohaku_ast.pipeline.engine import find_engine
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from kohaku_ast.pipeline.engine import (
 from kohaku_ast.pipeline.execution import PipelineRun, Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.mapping import make_rows
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

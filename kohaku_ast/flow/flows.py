@@ -40,7 +40,7 @@ from kohaku_ast.flow.settings import (
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import Outcome, Outcomes
 from kohaku_ast.runner.script import Script
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

@@ -30,7 +30,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.flow.results import as_number, printed_metrics
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 _METHODS = {"optuna": "kohaku_ast.flow.optuna_search"}
 """Method -> the module whose ``open_study`` makes its Study."""

@@ -10,7 +10,7 @@ import sys
 from contextvars import ContextVar
 
 from kohaku_ast.errors import KogineError
-from kohaku_ast.user_code import show_users_frames
+from kohaku_ast.users_traceback import show_users_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

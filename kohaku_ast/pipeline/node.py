@@ -17,7 +17,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from kohaku_ast.pipeline.graph import Graph
 from kohaku_ast.pipeline.mapping import check_items, make_rows, over_names
 from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.plan import Plan, make_plan
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from kohaku_ast.pipeline.script_file import (
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.main_module import unused_messages
 from kohaku_ast.transform.find.modules import third_party_imports
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -247,7 +247,7 @@ class Binder:
             program = self.programs.load_program(request)
         except KogineError as error:
             raise _with_origin(error, overrides) from None
-        by_module = self._by_module(program, request, overrides)
+        by_module = self._through_modules(program, request, overrides)
         values = read_values(program, request, overrides, args, kwargs) | dict(names)
         modules = {
             name: (file, self._prepare_module(name, file, aimed, for_script, program.is_pure))
@@ -263,7 +263,7 @@ class Binder:
         later = LateModules.of(late, for_script, program.is_pure) if late else None
         return Prepared(BoundProgram(program, for_script(values)), modules, later)
 
-    def _by_module(
+    def _through_modules(
         self, program: Program, request: Request, overrides: Sequence[Override]
     ) -> dict[tuple[str, str], list[Override]]:
         """As ``_by_module``, where a module that another one imports may be named by both:

@@ -23,7 +23,7 @@ from kohaku_ast.frames import hidden, is_ours
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, split_function
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.user_code import public
+from kohaku_ast.users_traceback import public
 from kohaku_ast.value_types import describe
 
 TYPE_CHECKING = False

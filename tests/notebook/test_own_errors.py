@@ -213,8 +213,8 @@ def test_functions_that_we_call_are_shown(tmp_path: Path, cell: str, shell: str)
 
 def test_what_is_no_mistake_of_the_user_keeps_our_frames() -> None:
     """A report of a bug of ours needs them."""
-    from kohaku_ast import user_code
+    from kohaku_ast import user_code, users_traceback
 
     with pytest.raises(AttributeError) as caught:
-        user_code.public(user_code.is_stdlib)(3)  # type: ignore[arg-type]
+        users_traceback.public(user_code.is_stdlib)(3)  # type: ignore[arg-type]
     assert [Path(one.path).name for one in caught.traceback][-1] == "user_code.py"
