@@ -106,6 +106,10 @@ def warned(tmp_path: Path, text: str, *overrides: str) -> str:
 
 
 FIT = "class M:\n    def fit(self, n=1): print(n)\nm = M()\n"
+NET = (
+    "class Base:\n    def __init__(self): pass\n"
+    "class Net(Base):\n    def __init__(self, n=1):\n        super().__init__(); print(n)\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +123,42 @@ FIT = "class M:\n    def fit(self, n=1): print(n)\nm = M()\n"
                      "override 'M.fit(n)' had no effect: lines 5 and 6 of s.py pass n=x", id="two calls"),
         pytest.param("from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\na = A(n=3)\n", "A.n=9",
                      "override 'A.n' had no effect: line 5 of s.py passes n=3. Override 'a.n'", id="a field"),
+        pytest.param(NET + "net = Net(n=5)\n", "Net.__init__(n)=9",
+                     "override 'Net.__init__(n)' had no effect: line 6 of s.py passes n=5. Override 'net.n'", id="of a class with a base"),
+        pytest.param(NET + "class Sub(Net): pass\nsub = Sub(5)\n", "Net.__init__(n)=9",
+                     "override 'Net.__init__(n)' had no effect: line 7 of s.py passes n=5", id="by a derived class without its own"),
+        pytest.param(NET + "class Sub(Net):\n    def __init__(self): super().__init__(n=5)\nSub()\n", "Net.__init__(n)=9",
+                     "override 'Net.__init__(n)' had no effect: line 7 of s.py passes n=5. Override 'Sub.__init__.super.__init__(n)'", id="by super"),
+        pytest.param(NET + "class Sub(Net):\n    def __init__(self): super(Sub, self).__init__(5)\nSub()\nNet(6)\n", "Net.__init__(n)=9",
+                     "override 'Net.__init__(n)' had no effect: lines 7 and 9 of s.py pass n=5", id="by super as in Python 2 and by itself"),
         pytest.param(FIT + "m.fit(n=5)\nm.fit(n=6)\n", "m.fit(n)=9",
                      "override 'm.fit(n)' changed line 4 of s.py alone: line 5 passes it, too", id="the first of two calls"),
     ],
 )  # fmt: skip
 def test_what_won_is_said(text: str, override: str, message: str, tmp_path: Path) -> None:
     assert warned(tmp_path, text, override) == f"kogine: warning: {message}\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("class Sub(Net): pass\nNet(n=5)\nSub()\n", id="a derived class without an argument"),
+        pytest.param("class Sub(Net):\n    def __init__(self): super().__init__()\nSub()\nNet(5)\n", id="super without an argument"),
+        pytest.param("class Sub(Net):\n    def __init__(self): Net.__init__(self)\nSub()\nNet(5)\n", id="the base by its name"),
+        pytest.param("class Sub(Net):\n    def __init__(self):\n        init = super().__init__\n        init()\nSub()\nNet(5)\n", id="super kept"),
+        pytest.param("class Mixed(Net, Base): pass\nMixed()\nNet(5)\n", id="two bases"),
+        pytest.param("type(Net(n=5))()\n", id="the class of another"),
+        pytest.param("Net(n=5)\nNet(**{})\n", id="keywords of a dict"),
+        pytest.param("Net(n=5)\n[one() for one in (Net,)]\n", id="in a tuple"),
+    ],
+)  # fmt: skip
+def test_a_default_that_is_used_is_not_warned_of(text: str, tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(NET + text)
+    done = run_kogine(tmp_path, "run", "s.py", "Net.__init__(n)=9")
+    assert (done.stderr, done.status) == ("", 0)
+    assert "9\n" in done.stdout
+
+
+def test_callers_in_other_files_use_the_default_of_a_module(tmp_path: Path) -> None:
+    (tmp_path / "hp.py").write_text(NET + "small = Net(n=5)\n")
+    assert warned(tmp_path, "import hp\nhp.Net()\n", "hp.Net.__init__(n)=9") == ""

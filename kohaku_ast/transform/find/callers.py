@@ -1,4 +1,5 @@
 """``dead_notes``: which overridden defaults no call uses, because each call passes an argument.
+``repeated_notes``: which overridden keywords later calls pass, too.
 
 Only what the text shows for certain: a function that is passed on, called by its name as text, or
 called with ``*args`` may be called without the argument.
@@ -21,21 +22,15 @@ from kohaku_ast.transform.find.source import Source
 def dead_notes(
     source: Source, overridden: Sequence[Parameter], parameters: Sequence[Parameter]
 ) -> list[str]:
-    """A sentence for each of the *overridden* defaults that no call uses, and for each keyword that
-    later calls pass as well. *parameters* are all of the script.
+    """A sentence for each of the *overridden* defaults that no call uses. *parameters* are all of
+    the script.
     """
-    kinds = ("default", "class attribute", "keyword")
-    if not any(one.kind in kinds for one in overridden):
+    if not any(one.kind in ("default", "class attribute") for one in overridden):
         return []
     callers = Callers(source.tree)
     file = os.path.basename(source.filename)
     notes = []
     for one in overridden:
-        if one.kind == "keyword" and one.later:
-            notes.append(
-                f"override {one.target!r} changed line {one.line} of {file} alone: "
-                f"{_lines(one.later)} {'passes' if len(one.later) == 1 else 'pass'} it, too"
-            )
         passed = callers.arguments_instead(one)
         if passed:
             target = _target_of(passed, parameters)
@@ -46,6 +41,17 @@ def dead_notes(
                 f"{last_name(one.target)}={source.segment(passed[0])}{hint}"
             )
     return notes
+
+
+def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]:
+    """A sentence for each *overridden* keyword that later calls pass as well."""
+    file = os.path.basename(source.filename)
+    return [
+        f"override {one.target!r} changed line {one.line} of {file} alone: "
+        f"{_lines(one.later)} {'passes' if len(one.later) == 1 else 'pass'} it, too"
+        for one in overridden
+        if one.kind == "keyword" and one.later
+    ]
 
 
 def _lines(numbers: Sequence[int]) -> str:
@@ -112,7 +118,7 @@ class Callers:
         bound = positional if _is_static(nodes[0]) else positional[1:]
         signature = _Signature(name, bound, values)
         if last == "__init__":
-            return self._all_passed(self._constructions(scope), signature)
+            return self._all_passed(self._initializations(scope), signature)
         return self._all_passed(self._by_attribute(last, scope), signature)
 
     def _of_field(self, owner: str, name: str, values: set[int]) -> list[ast.expr]:
@@ -183,28 +189,65 @@ class Callers:
 
     def _constructions(self, name: str) -> list[ast.Call] | None:
         """All calls that make an instance of the class *name*; None if others may exist."""
-        family = [name]
-        for node in self.classes:
-            if any(called_name(base) in family for base in node.bases):
-                family.append(node.name)
-        if len(family) > 1 or any(
-            called_name(call.func) in ("cls", "type", "__class__", "__init__", "super")
-            for call in self.calls
-        ):
+        if any(node.name != name for node in self._derived(name)) or self._copies_classes():
             return None
-        annotations = {
+        return self._by_class_name(name)
+
+    def _initializations(self, name: str) -> list[ast.Call] | None:
+        """All calls of the ``__init__`` that stands in the class *name*, those by instances of
+        derived classes too; None if others may exist.
+        """
+        found = None if self._copies_classes() else self._by_class_name(name)
+        for node in self._derived(name):
+            if found is None or len(node.bases) != 1 or node.keywords or node.decorator_list:
+                return None
+            own = next((one for one in node.body if _is_init(one)), None)
+            more = self._initializations(node.name) if own is None else self._by_super(own)
+            found = None if more is None else [*found, *more]
+        return found
+
+    def _derived(self, name: str) -> list[ast.ClassDef]:
+        """The classes that name *name* as a base."""
+        return [node for node in self.classes if name in map(called_name, node.bases)]
+
+    def _copies_classes(self) -> bool:
+        """Whether a call makes an object of the class of another, or initializes one by name."""
+        return any(
+            called_name(call.func) in ("cls", "__class__")
+            or (isinstance(call.func, ast.Call) and called_name(call.func.func) == "type")
+            or (called_name(call.func) == "__init__" and not _is_of_super(call))
+            for call in self.calls
+        )
+
+    def _by_super(self, init: ast.stmt) -> list[ast.Call] | None:
+        """The calls of ``super().__init__`` in *init*; None if it may call it otherwise."""
+        found = [node for node in ast.walk(init) if isinstance(node, ast.Call)]
+        supers = [call for call in found if called_name(call.func) == "super"]
+        calls = [call for call in found if called_name(call.func) == "__init__"]
+        return calls if len(supers) == len(calls) else None
+
+    def _by_class_name(self, name: str) -> list[ast.Call] | None:
+        """The calls of the class *name*, where it is named nowhere but in these, in annotations and
+        as a base.
+        """
+        allowed = {
             id(inner)
             for node in self.nodes
-            for part in (getattr(node, "annotation", None), getattr(node, "returns", None))
+            for part in (
+                getattr(node, "annotation", None),
+                getattr(node, "returns", None),
+                *(node.bases if isinstance(node, ast.ClassDef) else ()),
+            )
             if isinstance(part, ast.AST)
             for inner in ast.walk(part)
         }
+        allowed |= {id(call.args[0]) for call in self.calls if _asks_for_base(call)}
         others = [
             node
             for node in self.nodes
             if isinstance(node, ast.Name) and node.id == name and id(node) not in self.called
         ]
-        if name in self.texts or any(id(node) not in annotations for node in others):
+        if name in self.texts or any(id(node) not in allowed for node in others):
             return None
         return [
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == name
@@ -212,7 +255,8 @@ class Callers:
 
     def _all_passed(self, calls: list[ast.Call] | None, signature: _Signature) -> list[ast.expr]:
         """The argument that each of *calls* passes; empty if one passes none, or may pass none."""
-        found = [_argument(call, signature) for call in calls or ()]
+        in_order = sorted(calls or (), key=lambda call: call.lineno)
+        found = [_argument(call, signature) for call in in_order]
         if any(node is None or id(node) in signature.values for node in found):
             return []
         return [node for node in found if node is not None]
@@ -227,6 +271,21 @@ def _argument(call: ast.Call, signature: _Signature) -> ast.expr | None:
         if index < len(call.args) and not any(map(is_starred, call.args[: index + 1])):
             return call.args[index]
     return None
+
+
+def _is_init(node: ast.stmt) -> bool:
+    return isinstance(node, FUNCTIONS) and node.name == "__init__"
+
+
+def _is_of_super(call: ast.Call) -> bool:
+    """Whether *call* is ``super().__init__(...)``, which is the base's."""
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return isinstance(owner, ast.Call) and called_name(owner.func) == "super"
+
+
+def _asks_for_base(call: ast.Call) -> bool:
+    """Whether *call* is ``super(Net, self)``, which calls nothing of the class it names."""
+    return called_name(call.func) == "super" and len(call.args) == 2
 
 
 def _is_plain(function: Function) -> bool:

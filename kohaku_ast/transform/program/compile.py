@@ -25,7 +25,7 @@ from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER, WATCHING, marker
 from kohaku_ast.transform.find.bindings import find_definitions
-from kohaku_ast.transform.find.callers import dead_notes
+from kohaku_ast.transform.find.callers import dead_notes, repeated_notes
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
 from kohaku_ast.transform.find.disk_caches import (
     compiles_bytecode,
@@ -82,9 +82,10 @@ def _build(source: Source, request: Request) -> Program:
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
         warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
-        notes=[*stale_notes(source, targets), *dead_notes(source, overridden, parameters)]
+        notes=[*stale_notes(source, targets), *repeated_notes(source, overridden)]
         if targets
         else [],
+        dead=dead_notes(source, overridden, parameters),
         numba=bool(targets or added) and uses_numba(source),
         is_pure=bool(targets) and compiles_bytecode(source),
     )

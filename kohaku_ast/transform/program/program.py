@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 12
+FORMAT = 13
 """The version of the stored form; it grows with each change."""
 
 
@@ -86,8 +86,8 @@ class Program:
     """The code of one script for one Request."""
 
     __slots__ = (
-        "added", "call_name", "entry_name", "filename", "is_pure", "meant", "notes", "numba",
-        "segments", "sites", "warnings",
+        "added", "call_name", "dead", "entry_name", "filename", "is_pure", "meant", "notes",
+        "numba", "segments", "sites", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -101,6 +101,7 @@ class Program:
         call_name: str,
         warnings: list[tuple[str, str, int]],
         notes: list[str],
+        dead: list[str],
         numba: bool,
         is_pure: bool,
     ) -> None:
@@ -121,6 +122,8 @@ class Program:
         self.warnings = warnings
         #: Sentences to print at the end of a run with these overrides.
         self.notes = notes
+        #: Those about defaults that no call in this file uses: other files may call a module's.
+        self.dead = dead
         #: Whether the script may use numba, whose cache on disk is blind to overrides.
         self.numba = numba
         #: Whether a compiler (numba, torch) may read the bytecode of functions: the values in them
