@@ -228,14 +228,22 @@ def _choose(
         target = resolved[one.target].target
         other = chosen.get(target)
         if other is not None and _is_twice(other, one):
-            names = " and ".join(dict.fromkeys([repr(other.target), repr(one.target)]))
-            raise DuplicateTarget(
-                f"{one.origin}: {target!r} is given twice ({names}): "
-                f"{_shown(other)} and {_shown(one)}. Give one value, or --sweep both."
-            )
+            raise _given_twice(target, other, one)
         if other is None or other.rank < one.rank:
             chosen[target] = one
+    for one in chosen.values():
+        option = resolved[one.target].option
+        if option in chosen:  # after the script has parsed it, `args.lr` would win
+            raise _given_twice(option, chosen[option], one)
     return chosen
+
+
+def _given_twice(target: str, other: Override, one: Override) -> DuplicateTarget:
+    names = " and ".join(dict.fromkeys([repr(other.target), repr(one.target)]))
+    return DuplicateTarget(
+        f"{one.origin}: {target!r} is given twice ({names}): "
+        f"{_shown(other)} and {_shown(one)}. Give one value, or --sweep both."
+    )
 
 
 def _is_twice(other: Override, one: Override) -> bool:

@@ -26,10 +26,12 @@ from kohaku_ast.transform.find.modules import (
     import_names,
     reach,
 )
+from kohaku_ast.transform.find.option_facts import READS
 from kohaku_ast.transform.find.options import find_options
 from kohaku_ast.transform.find.parameters import Parameter, refused_parameter
 from kohaku_ast.transform.find.paths import (
     Step,
+    called_name,
     descend,
     dotted_name,
     is_closed,
@@ -44,6 +46,8 @@ from kohaku_ast.transform.find.paths import (
 from kohaku_ast.transform.find.ranking import preferred
 from kohaku_ast.transform.find.setting_types import setting_reading
 from kohaku_ast.transform.find.source import Source
+
+_PARSERS = (*READS, "parse_known_intermixed_args", "parse_args_into_dataclasses", "parse", "cli")
 
 
 class Targets:
@@ -293,8 +297,30 @@ class Targets:
         return replace(
             owner, target=target, kind="entry", default="", reading=("below",), definitions=(),
             line=open_ones[0].line, also=tuple(one.line for one in open_ones[1:]), values=(),
-            sites=tuple(sites), path=rest, later=later,
+            sites=tuple(sites), path=rest, later=later, option=self.option_behind(open_ones, rest),
         )  # fmt: skip
+
+    def option_behind(self, owners: Sequence[Definition], rest: tuple[Step, ...]) -> str:
+        """The full target of the option whose value *rest* is, below the parsed arguments that
+        *owners* bind; empty if they are none.
+        """
+        calls = [one.value for one in owners if isinstance(one.value, ast.Call)]
+        if not any(self.parses(call) for call in calls) or len(rest) != 1:
+            return ""
+        name = str(rest[0])
+        named = [
+            one for one in self.by_last.get(name, []) if one.kind in ("option", "class attribute")
+        ]
+        found = {one.target for one in named or self.by_other_name(name)}
+        return found.pop() if len(found) == 1 else ""
+
+    def parses(self, call: ast.Call) -> bool:
+        """Whether *call* parses the command line, or is of a function of the script that does."""
+        name = called_name(call.func)
+        functions = [one for one in nodes_of(self.source.tree) if isinstance(one, FUNCTIONS)]
+        inner = [node for one in functions if one.name == name for node in ast.walk(one)]
+        calls = [call, *(node for node in inner if isinstance(node, ast.Call))]
+        return any(called_name(one.func) in _PARSERS for one in calls)
 
     def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:
         """Raise RefusedTarget if a class or function binds the name in a way that cannot be

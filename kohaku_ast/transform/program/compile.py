@@ -151,7 +151,7 @@ def _resolved(one: Parameter, kind: bool | str) -> ResolvedTarget:
     is_plain = core(one.reading)[0] != "call" or is_text_value(kind, one)
     reading = one.reading if is_plain else ("optional", ("any",))
     return ResolvedTarget(
-        one.target, reading, one.line, one.default, one.path, one.module, one.later
+        one.target, reading, one.line, one.default, one.path, one.module, one.later, one.option
     )
 
 

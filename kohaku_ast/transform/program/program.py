@@ -55,7 +55,7 @@ def placeholder(kind: str, number: int = 0) -> bytes | int:
 class ResolvedTarget:
     """The parameter that a target of a Request means."""
 
-    __slots__ = ("default", "later", "line", "module", "path", "reading", "target")
+    __slots__ = ("default", "later", "line", "module", "option", "path", "reading", "target")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class ResolvedTarget:
         path: tuple[str | int, ...],
         module: tuple[str, str, str] | None,
         later: tuple[int, ...] = (),
+        option: str = "",
     ) -> None:
         #: The parameter's full target.
         self.target = target
@@ -80,6 +81,8 @@ class ResolvedTarget:
         self.later = later
         #: For a parameter of an imported module: the module, its file, the target in it.
         self.module = module
+        #: For a path into parsed arguments: the full target of the option of the same value.
+        self.option = option
 
 
 class Program:
