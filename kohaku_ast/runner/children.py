@@ -170,6 +170,7 @@ def hand_on(prepared: Prepared) -> Patches:
     acts["pkgutil"] = watch.pkgutil
     watch_imports(patches, prepared, acts)
     watch.os()
+    watch.exec()
     for name, act in acts.items():
         if name in sys.modules:
             act(vars(sys.modules[name]))

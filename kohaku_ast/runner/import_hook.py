@@ -42,6 +42,10 @@ class Patches:
     def __init__(self) -> None:
         self._before: list[tuple[object, str, object]] = []
 
+    def __bool__(self) -> bool:
+        """Whether something is replaced."""
+        return bool(self._before)
+
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Let ``owner.name`` be what *make* returns for Python's own one. A script that runs inside
         another one has its own overrides alone.

@@ -1,12 +1,15 @@
-"""Warns when a script with overrides starts its own file again: ``os.execv``, ``subprocess``.
+"""Warns when a script with overrides starts its own file again: ``os.execv``, ``subprocess``, or
+runs its own text: ``exec(open(__file__).read())``, and as the input of a Python.
 
-On the warm path of runs with overrides.
+On the warm path of runs with overrides. State of this process: ``_own_text``.
 
 The new process runs plain Python, and kogine cannot pass objects to it. So a warning names the
 overrides that do not go along, once, before the process starts: after ``exec`` it would be too
 late. An override that is equal to what stands in the file loses nothing.
 
-``runpy.run_path`` of a file with overrides runs in this process, with them.
+``runpy.run_path`` of a file with overrides runs in this process, with them. ``exec`` is built into
+Python: that it runs the text of the script is seen by an audit hook (PEP 578), which a process
+cannot take back. So only a script that names ``exec``, ``eval`` or ``compile`` gets it.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from types import CodeType
     from typing import Any
 
     from kohaku_ast.runner.import_hook import Patches
@@ -33,10 +37,13 @@ if TYPE_CHECKING:
 
 _STARTERS = ("execv", "execve", "posix_spawn", "posix_spawnp", "system")
 """Functions of ``os``; ``execl``, ``spawnv`` and the others call one of them."""
+_BY_KOGINE = "Start it by [sys.executable, '-m', 'kogine', 'run', ...]"
+_BY_RUNPY = "Run it by runpy.run_path(__file__)"
 _LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
 
 # Bound here: the script may change them.
 _basename, _stat, _write, _fsdecode = os.path.basename, os.stat, os.write, os.fsdecode
+_open, _add_hook = open, sys.addaudithook
 _join, _realpath = os.path.join, os.path.realpath
 _compile, _eval, _repr = compile, eval, repr
 
@@ -47,6 +54,9 @@ class Restarts:
     def __init__(self, prepared: Prepared, patches: Patches) -> None:
         self.prepared, self.patches = prepared, patches
         self._has_warned = False
+        #: The code that runs, and that of the file.
+        self._code: CodeType | None = None
+        self._plain: CodeType | None = None
 
     def os(self) -> None:
         """Watch the functions of ``os``."""
@@ -54,9 +64,47 @@ class Restarts:
             if hasattr(os, name):
                 self.patches.replace(os, name, self._watched(f"os.{name}"))
 
+    def exec(self) -> None:
+        """Watch the texts that the script runs, if it may run any."""
+        if self.prepared.given.sent and self.prepared.program.runs_texts:
+            self._code = self.prepared.program.segments[0][1]
+            _own_text.watch(self)
+
+    @hidden
+    def executed(self, code: CodeType) -> None:
+        """Warn if *code*, which is about to run, is that of the script's text."""
+        own = self._code
+        if own is None or self._has_warned or not self.patches or code.co_name != "<module>":
+            return
+        name = code.co_filename
+        if name[:1] == "<" or _basename(name) == _basename(own.co_filename):
+            unseen(partial(self._executed, code))
+
+    @hidden
+    def _executed(self, code: CodeType) -> None:
+        lost = self._lost(("",)) if code == self._plain_code() else []
+        if lost:
+            self._has_warned = True
+            self._warn("runs its own text again (exec), without overrides", lost, _BY_RUNPY)
+
+    @hidden
+    def _plain_code(self) -> CodeType | None:
+        """The code of the script as it stands in its file; None if that is not there any more."""
+        if self._plain is None:
+            try:
+                self._plain = _compile(self._text(), "<string>", "exec", 0, True)
+            except Exception:
+                self._code = None
+        return self._plain
+
+    def _text(self) -> bytes:
+        with _open(self.prepared.program.filename, "rb") as stream:
+            return stream.read()
+
     def subprocess(self, names: dict[str, Any]) -> None:
         """Watch the module ``subprocess``, with these names."""
         self.patches.replace(names["Popen"], "_execute_child", self._watched_method)
+        self.patches.replace(names["Popen"], "communicate", self._watched_input)
 
     def pkgutil(self, _: dict[str, Any]) -> None:
         """Have ``runpy.run_path``, which asks ``pkgutil.read_code`` for the code of a file, run the
@@ -114,6 +162,19 @@ class Restarts:
         _like(start, own)
         return start
 
+    def _watched_input(self, own: Callable[..., object]) -> Callable[..., object]:
+        look = self.look
+
+        @hidden
+        def communicate(self: Any, *arguments: object, **keywords: object) -> object:
+            given = arguments[0] if arguments else keywords.get("input")
+            if isinstance(given, (str, bytes)):
+                look("subprocess", (self.args, given))
+            return own(self, *arguments, **keywords)
+
+        _like(communicate, own)
+        return communicate
+
     @hidden
     def look(self, shown: str, arguments: tuple[object, ...]) -> None:
         """Warn if a process with these *arguments*, as *shown* gets them, runs the script again."""
@@ -129,7 +190,7 @@ class Restarts:
             return  # whatever the script passes: its own call will fail as it does
         if lost:
             self._has_warned = True
-            self._warn(shown, lost)
+            self._warn(f"starts itself again ({shown}), with plain Python", lost, _BY_KOGINE)
 
     def _runs_again(self, arguments: tuple[object, ...]) -> bool:
         """Whether a process with these *arguments* runs the script: as its command, or its input
@@ -138,9 +199,16 @@ class Restarts:
         folder = arguments[5] if len(arguments) > 10 else None
         stdin = arguments[10] if len(arguments) > 10 else None
         words = _words(arguments)
+        texts = [one for one in _arguments(arguments) if isinstance(one, (str, bytes))]
         return self._runs_script(words, _fsdecode(folder) if folder else "") or (  # type: ignore[arg-type]
-            len(words) < 4 and _is_python(words) and self._is_script(stdin)
+            _is_python(words)
+            and ((len(words) < 4 and self._is_script(stdin)) or any(map(self._is_text, texts)))
         )
+
+    def _is_text(self, text: str | bytes) -> bool:
+        """Whether *text* is that of the script: of ``-c``, or the input of a Python."""
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+        return data.count(b"\n") > 1 and data.split() == self._text().split()
 
     def _runs_script(self, words: list[str], folder: str = "") -> bool:
         """Whether the command *words* runs Python in *folder*, not kogine, on the script."""
@@ -171,23 +239,26 @@ class Restarts:
     def _is_script(self, path: object) -> bool:
         return _is_same_file(path, self.prepared.program.filename)
 
-    def _lost(self) -> list[str]:
-        """The targets whose value is not the one that stands in the file."""
+    def _lost(self, prefixes: Sequence[str] = ()) -> list[str]:
+        """The targets, of all files or those with these *prefixes*, whose value is not the one that
+        stands in the file.
+        """
         return sorted(
             {
                 f"{prefix}{target}"
                 for prefix, _, given in self.prepared.every()
+                if prefix in (prefixes or (prefix,))
                 for target in given.sent
                 if not _stands_there(given, target)
             }
         )
 
-    def _warn(self, shown: str, targets: list[str]) -> None:
+    def _warn(self, deed: str, targets: list[str], instead: str) -> None:
         file = _basename(self.prepared.program.filename)
         text = (
-            f"kogine: warning: {file} starts itself again ({shown}), with plain Python: "
-            f"{', '.join(targets)} {'keeps its' if len(targets) == 1 else 'keep their'} value of "
-            "the file there. Start it by [sys.executable, '-m', 'kogine', 'run', ...] instead\n"
+            f"kogine: warning: {file} {deed}: {', '.join(targets)} "
+            f"{'keeps its' if len(targets) == 1 else 'keep their'} value of the file there. "
+            f"{instead} instead\n"
         )
         try:
             if sys.stderr is not None:
@@ -195,6 +266,27 @@ class Restarts:
             _write(2, text.encode("utf-8", "backslashreplace"))
         except (OSError, ValueError):
             pass  # the script closed its stderr: there is nowhere left to print
+
+
+class _OwnText:
+    """The audit hook of this process."""
+
+    def __init__(self) -> None:
+        self.watching: Restarts | None = None
+
+    def watch(self, restarts: Restarts) -> None:
+        """Have *restarts*, and no other one, see each code that ``exec`` is about to run."""
+        if self.watching is None:
+            _add_hook(self._hook)
+        self.watching = restarts
+
+    @hidden
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "exec" and self.watching is not None:
+            self.watching.executed(arguments[0])
+
+
+_own_text = _OwnText()
 
 
 def _is_python(words: list[str]) -> bool:
@@ -223,6 +315,15 @@ def _stands_there(given: BoundProgram, target: str) -> bool:
         return not code.co_names and _repr(_eval(code, {})) == _repr(value)
     except Exception:
         return False
+
+
+def _arguments(arguments: tuple[object, ...]) -> list[object]:
+    """The first two of *arguments*, lists taken apart."""
+    return [
+        inner
+        for one in arguments[:2]
+        for inner in (one if isinstance(one, (list, tuple)) else (one,))
+    ]
 
 
 def _words(arguments: tuple[object, ...]) -> list[str]:

@@ -146,6 +146,11 @@ RESTARTS = {
     "by subprocess, imported": "subprocess.run([sys.executable, '-c', 'import s']); sys.exit()",
     "by subprocess, imported from": "subprocess.run([sys.executable, '-c', 'import sys; from s import lr']); sys.exit()",
     "by subprocess, run by its path": "subprocess.run([sys.executable, '-c', 'import runpy; runpy.run_path(\"s.py\")']); sys.exit()",
+    "by subprocess, its text as input": "subprocess.run([sys.executable], input=open(__file__).read(), text=True); sys.exit()",
+    "by subprocess, its text behind a dash": "subprocess.run([sys.executable, '-'], input=open(__file__, 'rb').read()); sys.exit()",
+    "by subprocess, its text for communicate": "subprocess.Popen([sys.executable, '-u'], stdin=subprocess.PIPE).communicate(open(__file__, 'rb').read()); sys.exit()",
+    "by subprocess, its text as a command": "subprocess.run([sys.executable, '-c', open(__file__).read()]); sys.exit()",
+    "os.execv of its text": "os.execv(sys.executable, [sys.executable, '-c', open(__file__).read()])",
     "os.spawnv": "os.spawnv(os.P_WAIT, sys.executable, [sys.executable, 's.py']); sys.exit()",
 }  # fmt: skip
 AGAIN = """\
@@ -235,6 +240,61 @@ if __name__ == "__main__" and len(sys.argv) == 1:
     assert expected.stdout.count("0.5") == 2, expected
     (tmp_path / "s.py").write_text(text)
     assert run_kogine(tmp_path, "run", "s.py", "lr=0.5") == expected
+
+
+RUN_AS_TEXT = {
+    "exec": "exec(open(__file__).read())",
+    "exec with names": "exec(open('s.py').read(), {'__name__': 'again', '__file__': __file__})",
+    "exec of bytes": "exec(open(__file__, 'rb').read(), {'__name__': 'again'})",
+    "exec of its code": "exec(compile(open(__file__).read(), __file__, 'exec'), {'__name__': 'again'})",
+    "exec of its code under a name": "exec(compile(open(__file__).read(), '<text>', 'exec'), {'__name__': 'again'})",
+    "eval of its code": "eval(compile(open(__file__).read(), 's.py', 'exec'), {'__name__': 'again'})",
+}  # fmt: skip
+WITHIN = """\
+import sys
+lr = 0.1
+print(__name__, lr)
+if __name__ == "__main__" and len(sys.argv) == 1:
+    sys.argv.append("x")
+    WAY
+"""
+
+
+@pytest.mark.parametrize("mode", ["", "--mode inline", "--mode spawn", "--mode warm"])
+@pytest.mark.parametrize("way", RUN_AS_TEXT)
+def test_a_script_that_runs_its_own_text(tmp_path: Path, way: str, mode: str) -> None:
+    (tmp_path / "s.py").write_text(WITHIN.replace("WAY", RUN_AS_TEXT[way]))
+    done = run_kogine(tmp_path, "run", "s.py", "lr=0.5", *mode.split())
+    last = run_python(tmp_path, "s.py").stdout.splitlines()[1]
+    assert (done.status, last in done.stdout) == (0, True), done
+    assert (
+        "s.py runs its own text again (exec), without overrides: lr keeps its value of the file "
+        "there. Run it by runpy.run_path(__file__) instead"
+    ) in done.stderr + done.stdout
+    assert (done.stderr + done.stdout).count("warning") == 1
+
+
+RUN_OF_OTHERS = {
+    "another text": "exec('lr = 3')",
+    "a part of its text": "exec(open(__file__).read().partition('if')[0])",
+    "its text with another value": "exec(open(__file__).read().replace('0.1', '0.5'))",
+    "another file": "open('t.py', 'w').write('lr = 3'); exec(compile(open('t.py').read(), 't.py', 'exec'))",
+    "its functions": "exec(compile('def f(): pass', __file__, 'exec'))",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", RUN_OF_OTHERS)
+def test_a_script_that_runs_other_texts(tmp_path: Path, way: str) -> None:
+    (tmp_path / "s.py").write_text(WITHIN.replace("WAY", RUN_OF_OTHERS[way]))
+    done = run_kogine(tmp_path, "run", "s.py", "lr=0.5")
+    assert (done.status, done.stderr) == (0, "")
+
+
+def test_texts_that_a_run_of_the_file_itself_runs_are_seen_by_each_run(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(WITHIN.replace("WAY", RUN_AS_TEXT["exec"]))
+    done = run_kogine(tmp_path, "run", "s.py", "--mode", "inline", "--sweep", "lr=1,0.1,2")
+    assert done.status == 0
+    assert (done.stderr + done.stdout).count("runs its own text again") == 2
 
 
 OTHERS = {

@@ -33,7 +33,7 @@ from kohaku_ast.transform.find.disk_caches import (
     uses_numba,
 )
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
-from kohaku_ast.transform.find.paths import called_name
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.program.program import (
     CAPTURE,
@@ -43,6 +43,9 @@ from kohaku_ast.transform.program.program import (
     placeholder,
 )
 from kohaku_ast.value_types import core
+
+_RUNNERS = ("exec", "eval", "compile")
+"""The functions of Python that run a text."""
 
 
 def build_program(source: Source, request: Request) -> Program:
@@ -88,6 +91,7 @@ def _build(source: Source, request: Request) -> Program:
         dead=dead_notes(source, overridden, parameters),
         numba=bool(targets or added) and uses_numba(source),
         is_pure=bool(targets) and compiles_bytecode(source),
+        runs_texts=any(getattr(one, "id", "") in _RUNNERS for one in nodes_of(source.tree)),
     )
 
 

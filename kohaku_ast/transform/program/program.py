@@ -90,7 +90,7 @@ class Program:
 
     __slots__ = (
         "added", "call_name", "dead", "entry_name", "filename", "is_pure", "meant", "notes",
-        "numba", "segments", "sites", "warnings",
+        "numba", "runs_texts", "segments", "sites", "warnings",
     )  # fmt: skip
 
     def __init__(
@@ -107,6 +107,7 @@ class Program:
         dead: list[str],
         numba: bool,
         is_pure: bool,
+        runs_texts: bool,
     ) -> None:
         self.filename = filename
         #: Code to run in this order, each with its role: ``module`` or ``guard``.
@@ -132,6 +133,8 @@ class Program:
         #: Whether a compiler (numba, torch) may read the bytecode of functions: the values in them
         #: are then plain constants, and nobody knows whether they were read.
         self.is_pure = is_pure
+        #: Whether the script names ``exec``, ``eval`` or ``compile``.
+        self.runs_texts = runs_texts
 
     def dumps(self) -> bytes:
         """The bytes that ``loads`` reads in the same version of Python."""
