@@ -61,6 +61,31 @@ CASES = [
     made("None", "0.10", "Decimal('0.10')", ": Decimal"), made("None", "1/3", "fractions.Fraction(1, 3)", ": 'fractions.Fraction | None'"),
     made("None", "[1, 2]", "[1, 2]", ": np.ndarray"), made("None", "3", "3", ": Optional[Box]"), made("Mode.FAST", "none", "None", ": Optional[Mode]"),
     made("Mode.FAST", "None", "None"),
+    case("a path below a path", """
+        import pathlib
+        from pathlib import Path
+        ROOT = pathlib.Path("/tmp")
+        class Args:
+            logs = ROOT / "logs" / f"{1 + 1}"
+        def main(out=ROOT / "runs"):
+            print(repr(out), repr(Args.logs))
+        main()
+        """, ("main(out)=/data", "Args.logs=None"), ('out=ROOT / "runs"', 'out=Path("/data")'), ('ROOT / "logs" / f"{1 + 1}"', "None")),
+    case("an address below an address stays a text", """
+        class URL(str):
+            def __truediv__(self, other): return URL(f"{self}/{other}")
+        ROOT = URL("https://host")
+        page = ROOT / "a"
+        print(repr(page))
+        """, "page=https://host//b", ('ROOT / "a"', "'https://host//b'")),
+    case("a generator that gives itself back", """
+        class Generator:
+            def manual_seed(self, seed): self.seed = seed; return self
+            def draw(self, n): return self.seed + n
+        gen = Generator().manual_seed(3)
+        number = Generator().manual_seed(1).draw(2)
+        print(gen.draw(1), number)
+        """, ("gen=4", "number=5"), ("manual_seed(3)", "manual_seed(4)"), ("Generator().manual_seed(1).draw(2)", "5")),
     case("every arm gets the new call", """
         import numpy as np
         if np:

@@ -31,6 +31,12 @@ def node(text: str) -> ast.expr:
         pytest.param("Fraction(1, 3)", TUPLE, "Fraction(**)", id="several arguments of a class"),
         pytest.param("date(2020, 1, 2)", ("date", "date"), "date(**)", id="date"),
         pytest.param("dt.datetime.now()", ("date", "datetime"), "dt.datetime(**)", id="now"),
+        pytest.param(
+            "torch.Generator(device=d).manual_seed(3)",
+            NUMBER,
+            "torch.Generator(device=d).manual_seed(*)",
+            id="method that gives its object back",
+        ),
         pytest.param("default_rng(0)", NUMBER, "default_rng(*)", id="imported function"),
     ],
 )

@@ -285,7 +285,11 @@ class _Finder:
         )
 
     def reading(self, default: ast.expr | None, annotation: ast.expr | None = None) -> Reading:
-        return setting_reading(default, annotation, self.classes, self.variables)
+        of = self.reading_of_global
+        return setting_reading(default, annotation, self.classes, self.variables, of)
+
+    def reading_of_global(self, name: str) -> Reading:
+        return self.known[name].reading if name in self.known else ("any",)
 
     def shown_value(self, first: Definition, kind: str) -> ast.expr | None:
         """The default as a person sees it: 3 of ``field(default=3)``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from kohaku_ast.transform.find.paths import dotted_name, nodes_of
 from kohaku_ast.transform.find.type_inference import ANY, NONE, STR, Classes, reading_of
@@ -24,13 +24,17 @@ def setting_reading(
     annotation: ast.expr | None,
     classes: Classes,
     variables: Collection[str] = (),
+    readings: Callable[[str], Reading] = lambda name: ANY,
 ) -> Reading:
     """The reading of a name, field, entry or function parameter.
 
     *variables* are the names of the script that hold values: their methods look things up
-    (``cfg.get("lr")``), so that the argument is not what the text replaces.
+    (``cfg.get("lr")``), so that the argument is not what the text replaces. *readings* gives the
+    reading of a global: ``ROOT / "runs"`` is a path if ``ROOT`` is.
     """
     found = reading_of(default, annotation, classes)
+    if found == ANY:
+        found = _below_path(default, readings)
     if annotation is None:
         return _inferred(found, default, classes, variables)
     written = reading_of(None, annotation, classes)
@@ -42,6 +46,18 @@ def setting_reading(
     if made == ANY:
         return found
     return ("optional", made) if found == NONE or _has_none(annotation) else made
+
+
+def _below_path(default: ast.expr | None, readings: Callable[[str], Reading]) -> Reading:
+    """The reading of ``ROOT / "a" / "b"``: that of ``ROOT``, if it is a path; else ANY."""
+    first = default
+    while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Div):
+        first = first.left
+    if first is default or not isinstance(first, ast.Name):
+        return ANY
+    found = readings(first.id)
+    found = found[1] if found[0] == "inferred" else found
+    return found if found[0] == "path" else ANY
 
 
 def variables_of(tree: ast.Module) -> set[str]:
@@ -105,6 +121,8 @@ _COMPUTED_BY = {
     "norm", "len", "count", "index", "randint", "randrange", "rand", "randn", "uniform",
     "normal", "choice", "sample", "gauss",
 }  # fmt: skip
+_SEEDING = ("manual_seed",)
+"""Methods that give their object back."""
 _MADE_BY_BUILTINS = {"range", "slice", "bytearray"}
 _ARGUMENT = "__kogine_argument__"
 
@@ -115,7 +133,7 @@ def call_reading(
     """The reading of a default such as ``Decimal("0.1")``: that of its argument, and the code
     before and after it; None if *node* is no call with one literal argument.
     """
-    name = dotted_name(node.func) if isinstance(node, ast.Call) else ""
+    name = _function_name(node.func) if isinstance(node, ast.Call) else ""
     if not name or not isinstance(node, ast.Call) or not _makes_value(name, variables):
         return None
     owner, _, last = name.rpartition(".")
@@ -132,6 +150,17 @@ def call_reading(
     named = [one for one in node.keywords if one.arg]
     is_one = len(named) == len(node.keywords) == 1
     return _argument_reading(node, named[0].value, classes) if is_one else None
+
+
+def _function_name(function: ast.expr) -> str:
+    """*function* as dotted text, ``Generator.manual_seed`` for ``Generator().manual_seed`` too;
+    empty for other methods of what a call gives.
+    """
+    if isinstance(function, ast.Attribute) and function.attr in _SEEDING:
+        made = function.value
+        owner = dotted_name(made.func if isinstance(made, ast.Call) else made)
+        return f"{owner}.{function.attr}" if owner else ""
+    return dotted_name(function)
 
 
 def _makes_value(name: str, variables: Collection[str]) -> bool:
