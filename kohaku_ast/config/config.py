@@ -205,7 +205,8 @@ class Config:
         known = [one.name for one in fields(cls)]
         for name in values:
             if name not in known:
-                hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
+                public_ones = [one for one in known if one not in _INTERNAL]
+                hint = did_you_mean(name, public_ones) or f" It has: {', '.join(public_ones)}."
                 raise ConfigError(f"Config: unknown field {name!r}.{hint}")
         return cls(**values)  # type: ignore[arg-type]
 

@@ -296,5 +296,6 @@ def check_known(names: Iterable[str], known: Iterable[str], what: str, who: str)
     for name in names:
         check_type(name, str, f"an {what} of {who} is named by a text", PipelineError)
         if name not in known:
-            hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
+            listed = f" It has: {', '.join(known)}." if known else " It has none."
+            hint = did_you_mean(name, known) or listed
             raise PipelineError(f"{who} has no {what} {name!r}.{hint}")

@@ -16,7 +16,13 @@ from kohaku_ast.runner.empty_stack import is_command, leave_for
 from kohaku_ast.runner.job import IF_POSSIBLE, Job, unpack
 from kohaku_ast.runner.launch import plain_python
 from kohaku_ast.runner.loaded_modules import in_sight
-from kohaku_ast.runner.main_module import entry_call, run_here, warn_at_end, warn_compiler
+from kohaku_ast.runner.main_module import (
+    entry_call,
+    outputs_of,
+    run_here,
+    warn_at_end,
+    warn_compiler,
+)
 from kohaku_ast.runner.transport import describe_error, dump_values
 from kohaku_ast.sigint import hear, own_process
 
@@ -144,7 +150,7 @@ def _finished(job: Job, returned: object) -> bytes:
     value = returned if job.prepared.program.entry_name else capture.value
     capture.value = None  # a generator would keep the script's namespace alive to the very end
     names = vars(sys.modules.get("__main__", capture))
-    outputs = {name: names[name] for name in job.outputs if name in names}
+    outputs = outputs_of(job.prepared, job.outputs, names)
     wanted = {"value": value if job.wants_value else None}
     along = lambda: _along(job)  # noqa: E731
     try:

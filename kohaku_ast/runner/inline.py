@@ -22,7 +22,7 @@ from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.library_state import closing_figures
 from kohaku_ast.runner.local_modules import LocalModules
-from kohaku_ast.runner.main_module import new_main, warn_compiler
+from kohaku_ast.runner.main_module import new_main, outputs_of, warn_compiler
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
 from kohaku_ast.runner.process_state import (
@@ -132,8 +132,7 @@ class InlineRun:
     def outputs(self) -> dict[str, object]:
         """The globals that the Config names in ``outputs``, without those that do not exist."""
         config, namespace = self.bound.config, self.main.__dict__
-        names = config.outputs if config else ()
-        return {name: namespace[name] for name in names if name in namespace}
+        return outputs_of(self.bound.prepared, config.outputs if config else (), namespace)
 
     def release(self, value: object, outputs: dict[str, object]) -> None:
         """Free the script's globals, unless its value or outputs may refer to them."""

@@ -22,7 +22,7 @@ from _frozen_importlib_external import SourceFileLoader
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
-from kohaku_ast.errors import label
+from kohaku_ast.errors import label, near
 from kohaku_ast.frames import hidden, keep_builtins, plainly, trimmed, unseen
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.loaded_modules import hide_shadowed, loaded_by_us, own_modules
@@ -236,6 +236,9 @@ def unused_messages(prepared: Prepared) -> list[str]:
                     f"override {prefix + target!r} set a name that was not there before in "
                     f"{file}{hint}"
                 )
+    for name, found in prepared.lacking.items() if not prepared.failed else ():
+        hint = f". Did you mean {' or '.join(map(repr, found))}?" if found else ""
+        messages.append(f"output {name!r} is lacking: {own} has ended without this global{hint}")
     late = prepared.later.targets() if prepared.later else []
     here = " in this process" if prepared.has_child else ""
     child = "; a child process that runs it has the value" if here else ""
@@ -251,6 +254,24 @@ def unused_messages(prepared: Prepared) -> list[str]:
         else f"override {target!r} was not used{here}: line {line} of {file} did not run{child}"
         for target, line, file in unused
     ]
+
+
+def outputs_of(
+    prepared: Prepared, wanted: Iterable[str], names: Mapping[str, object]
+) -> dict[str, object]:
+    """Those of *names* that a Config *wanted* as outputs; ``unused_messages`` tells which of them
+    the script has not left.
+    """
+    known = [name for name in names if name[:1] != "_"]
+    prepared.lacking = {one: _near(one, known) for one in wanted if one not in names}
+    return {one: names[one] for one in wanted if one in names}
+
+
+def _near(name: str, known: list[str]) -> list[str]:
+    try:
+        return near(name, known)
+    except Exception:  # by now there may be no modules left to import
+        return []
 
 
 def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:

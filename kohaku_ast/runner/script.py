@@ -119,8 +119,9 @@ class Script:
                 raise
             value = run.given.capture.value
         finally:
+            outputs = run.outputs()
             _warn_unused(run)
-        return Outcome("succeeded", value, run.outputs(), None, 0, clock.started, clock.now())
+        return Outcome("succeeded", value, outputs, None, 0, clock.started, clock.now())
 
     @hidden
     def load(

@@ -48,16 +48,20 @@ def test_they_come_as_in_an_edited_copy(
 
 
 @pytest.mark.parametrize(
-    ("function", "call"),
+    ("function", "call", "reason"),
     [
-        ("def main(a): pass", "main(0)"),
-        ("def main(a, *r): pass", "main(a=0)"),
-        ("def main(a, *r): pass", "main(*[1, 2])"),
-        ("def main(a, *r): pass", "main(0, *[1, 2])"),
-        ("def main(a=0, *r): pass", "main(**{})"),
+        ("def main(a): pass", "main(0)", "it takes 1"),
+        ("def main(a, *, b=2): pass", "main(0)", "it takes 1"),
+        ("def main(a, *r): pass", "main(a=0)", "use kwargs"),
+        ("def main(a, *r): pass", "main(*[1, 2])", "use kwargs"),
+        ("def main(a, *r): pass", "main(0, *[1, 2])", "use kwargs"),
+        ("def main(a=0, *r): pass", "main(**{})", "use kwargs"),
     ],
 )
-def test_what_cannot_take_them_says_so(tmp_path: Path, function: str, call: str) -> None:
+def test_what_cannot_take_them_says_so(
+    tmp_path: Path, function: str, call: str, reason: str
+) -> None:
     (tmp_path / "s.py").write_text(f"{function}\nif __name__ == '__main__':\n    {call}\n")
-    with pytest.raises(EntrypointError, match=r"s\.py:3: cannot give 3 positional arguments"):
+    message = rf"s\.py:3: cannot give 3 positional arguments to .*: {reason}$"
+    with pytest.raises(EntrypointError, match=message):
         Script(str(tmp_path / "s.py"), Config(args=[1, 2, 3])).run()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import kohaku_ast
-from kohaku_ast import Config, Outcome, Script, UnusedOverride, run
+from kohaku_ast import Config, Outcome, Parallel, Script, Sequential, UnusedOverride, run
 from kohaku_ast.errors import (
     EntrypointError,
     KogineError,
@@ -146,6 +146,31 @@ def test_an_unused_override_is_warned_of(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("if False:\n    x = 1\n")
     with pytest.warns(UnusedOverride, match="override 'x' was not used: line 2"):
         run(str(tmp_path / "s.py"), x=3)
+
+
+@pytest.mark.parametrize("mode", ["", "inline", "spawn", "warm"])
+def test_an_output_that_is_lacking_is_warned_of(
+    tmp_path: Path, mode: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.py").write_text("loss = 1\n")
+    script = Script(str(tmp_path / "s.py"), Config(outputs=["los"]))
+    message = "output 'los' is lacking: s.py has ended without this global. Did you mean 'loss'?"
+    if mode:
+        (outcome,) = Sequential(script, mode=mode, record=False).run()
+        assert message in capfd.readouterr().err
+    else:
+        with pytest.warns(UnusedOverride, match="output 'los' is lacking"):
+            outcome = script.run()
+    assert outcome.outputs == {}
+
+
+def test_a_failed_script_lacks_no_outputs(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.py").write_text("1 / 0\n")
+    script = Script(str(tmp_path / "s.py"), Config(outputs=["loss"]))
+    Parallel(script, record=False).run()
+    assert "lacking" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ REFUSALS = [
     on("--set without anything", "--set", "--set needs a value"),
     on("--add without a value", ("--add", "y"), "NAME=VALUE"),
     on("--add of a dunder", ("--add", "__name__=y"), "__name__"),
+    refusal("an entrypoint that is a value", "main = 1\n", ("--entrypoint", "main"), "script.py:1: 'main' is no function"),
     on("an entrypoint that is not there", ("--entrypoint", "mian"), "no function 'mian'", "Did you mean 'main'?"),
     on("an unknown option", "--insect", "'--insect'"),
     refusal("one path written in two ways", "import types\ncfg = types.SimpleNamespace(**{'a': 1})\nprint('ran')\n",

@@ -200,15 +200,17 @@ def _entry_edits(
     function = functions[called_name(call.func)]
     sites = argument_sites(call, function, request.args)
     if sites is None:
+        most = len(_positional_names(function))
+        is_short = most < request.args and not function.args.vararg
         raise EntrypointError(
             f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
-            f"{ast.unparse(call)}: use kwargs"
+            f"{ast.unparse(call)}: {f'it takes {most}' if is_short else 'use kwargs'}"
         )
     _refuse_twice(source, request, call, function, overridden)
     passed = [
         (f"#{index}", site)
         for index, (name, site) in enumerate(
-            zip_longest(_positional_names(request, function), sites)
+            zip_longest(_positional_names(function)[: request.args], sites)
         )
         if f"{function.name}({name})" not in above
     ]
@@ -221,12 +223,12 @@ def _entry_edits(
     return call, [fill(site, text_of(target, False, None), target) for target, site in targets]
 
 
-def _positional_names(request: Request, function: Function) -> list[str]:
-    """The parameters that ``args`` go to; further args go to ``*rest``, none to the parameters
+def _positional_names(function: Function) -> list[str]:
+    """The parameters that ``args`` may go to; further args go to ``*rest``, none to the parameters
     after it.
     """
     own = function.args
-    return [parameter.arg for parameter in (*own.posonlyargs, *own.args)][: request.args]
+    return [parameter.arg for parameter in (*own.posonlyargs, *own.args)]
 
 
 def _refuse_twice(
@@ -239,7 +241,7 @@ def _refuse_twice(
     """Raise DuplicateTarget for a parameter in ``args`` or ``kwargs`` that has a second value."""
     if function is None or place is None:
         return
-    placed = _positional_names(request, function)
+    placed = _positional_names(function)[: request.args]
     for name in (*placed, *request.kwargs):
         target = f"{function.name}({name})"
         where = "args" if name in placed else "kwargs"

@@ -409,7 +409,7 @@ _EXIT_CODE = SystemExit.__dict__["code"].__get__
 class Prepared:
     """A script and its modules, bound to their values, before the first line runs."""
 
-    __slots__ = ("failed", "given", "has_child", "later", "modules")
+    __slots__ = ("failed", "given", "has_child", "lacking", "later", "modules")
 
     def __init__(
         self,
@@ -425,6 +425,8 @@ class Prepared:
         self.later = later
         #: Whether the script ended by an exception, or with a status other than 0.
         self.failed = False
+        #: What the Config wants as outputs and the script has not left, each with similar names.
+        self.lacking: dict[str, list[str]] = {}
         #: Whether another process has got the Programs: it may import other modules.
         self.has_child = False
 

@@ -33,7 +33,7 @@ from kohaku_ast.transform.find.disk_caches import (
     uses_numba,
 )
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
-from kohaku_ast.transform.find.paths import called_name, nodes_of
+from kohaku_ast.transform.find.paths import called_name, is_setting, nodes_of
 from kohaku_ast.transform.find.source import Source, with_room
 from kohaku_ast.transform.program.program import (
     CAPTURE,
@@ -130,7 +130,14 @@ def _entry_name(source: Source, request: Request) -> str:
     script.
     """
     if request.entrypoint:
-        known = {one.name for one in find_definitions(source.tree)}
+        definitions = find_definitions(source.tree)
+        known = {one.name for one in definitions}
+        own = [one for one in definitions if one.name == request.entrypoint]
+        if own and all(one.value is not None and is_setting(one.value) for one in own):
+            raise EntrypointError(
+                f"{source.filename}:{own[0].line}: {request.entrypoint!r} is no function, and "
+                "cannot start the script"
+            )
         if request.entrypoint not in known:
             found = near(request.entrypoint, sorted(known))
             hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
