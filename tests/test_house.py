@@ -44,9 +44,9 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (28, 7369),
+    "kohaku_ast.runner": (28, 7540),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (43, 11667),
+    "kohaku_ast.transform": (43, 11850),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -66,6 +66,42 @@ def test_a_text_is_read_as_what_stands_there_in_each_mode(script: Path, mode: st
     assert seen == ["(1.0, 'float')"] * 2 + ["(2.0, 'float')"] * 2
 
 
+@pytest.mark.parametrize(
+    ("made", "target", "message"),
+    [
+        pytest.param("json.loads('{\"opt\": {}}')", "cfg.optt.lr", "dict has no 'optt'. Did you mean 'opt'?", id="no such key"),
+        pytest.param("types.SimpleNamespace(a=1, **{})", "cfg.opt.lr", "SimpleNamespace has no 'opt'. It has: a.", id="no such attribute"),
+        pytest.param("json.loads('{}')", "cfg.opt.lr", "dict has no 'opt'. It is empty.", id="nothing at all"),
+        pytest.param("os.environ.get('NOT_THERE')", "cfg.lr", "NoneType has no 'lr': it is None.", id="None"),
+        pytest.param("json.loads('{\"a\": null}')", "cfg.a.b", "NoneType has no 'b': it is None.", id="None in a dict"),
+        pytest.param("json.loads('{\"a\": 1}')", "cfg.a.b.c", "int has no 'b': it is 1.", id="a number"),
+        pytest.param("json.loads('{\"a\": [1]}')", "cfg.a[1]", "list has no [1]: it has 1 entries.", id="behind the end of a list"),
+        pytest.param("json.loads('{\"a\": [1]}')", "cfg.a[3].b", "list has no [3]: it has 1 entries.", id="below the end of a list"),
+        pytest.param("json.loads('[1]')", "cfg.a", "list has no 'a': it is [1].", id="a name of a list"),
+        pytest.param("tuple([1])", "cfg[2]", "tuple has no [2]: it has 1 entries.", id="behind the end of a tuple"),
+        pytest.param("str(b'abc', 'ascii')", "cfg[0]", "str has no '0': it is 'abc'.", id="a letter of a text"),
+        pytest.param("types.SimpleNamespace(**{})", "cfg[0]", "SimpleNamespace has no '0'. It is empty.", id="an index of an object"),
+    ],
+)  # fmt: skip
+def test_a_path_that_leads_nowhere_ends_the_run(
+    tmp_path: Path, made: str, target: str, message: str
+) -> None:
+    (tmp_path / "s.py").write_text(f"import json, os, types\ncfg = {made}\nprint('ran on')\n")
+    done = run_kogine(tmp_path, "run", "s.py", f"{target}=3")
+    assert (done.status, done.stdout) == (2, "")
+    assert done.stderr == f"kogine: error: s.py:2: cannot override {target!r}: {message}\n"
+
+
+def test_an_error_of_the_scripts_own_property_is_the_scripts(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(
+        "class Cfg:\n    @property\n    def opt(self): raise ValueError('own')\n"
+        "def load(): return Cfg()\ncfg = load()\n"
+    )
+    done = run_kogine(tmp_path, "run", "s.py", "cfg.opt.lr=3")
+    assert done.status == 1
+    assert done.stderr.endswith("ValueError: own\n")
+
+
 @pytest.mark.parametrize("text", [PLAIN, SWALLOWS], ids=["plain", "swallowed"])
 def test_an_unknown_name_ends_the_run_with_status_2(script: Path, text: str) -> None:
     script.write_text(text)

@@ -77,11 +77,14 @@ CASES = [
             print(cfg)
         """, "cfg.n=4", ("    print(cfg)", "    cfg.n = 4; print(cfg)")),
     case("a path that cannot be set", "cfg = complex(1, 2)\nprint(cfg)\n", "cfg.real=4", ("cfg = complex(1, 2)", "cfg = complex(1, 2); cfg.real = 4"), frames=True),
-    case("a path whose middle is missing", "import types\ncfg = types.SimpleNamespace(**{})\nprint(cfg)\n", "cfg.opt.lr=4",
-         ("(**{})", "(**{}); cfg.opt.lr = 4"), frames=True),
-    case("a path into None", "import os\ncfg = os.environ.get('NOT_THERE')\nprint(cfg)\n", "cfg.lr=4",
-         ("'NOT_THERE')", "'NOT_THERE'); cfg.lr = 4"), frames=True,
-         warned=("cfg.lr",)),
+    case("an entry of a tuple that a call makes", "cfg = tuple([1, 2, 3])\nprint(cfg)\n", "cfg[1]=4",
+         ("[1, 2, 3]", "[1, 4, 3]")),
+    case("an entry of a tuple in an object", """
+        import types
+        cfg = types.SimpleNamespace(betas=tuple([0.9, 0.999]), **{})
+        print(cfg)
+        """, "cfg.betas[0]=1", ("[0.9,", "[1.0,")),
+    case("a new whole number as a key", "cfg = dict([(1, 2)])\nprint(cfg)\n", "cfg[3]=4", ("[(1, 2)]", "[(1, 2), (3, 4)]"), warned=("cfg[3]",)),
     case("a path whose setter fails", """
         class C:
             @property

@@ -63,10 +63,9 @@ class PathSetter:
             get = partial(getitem if is_item(owners[-1], step) else getattr, owners[-1], step)
             try:
                 owners.append(get())
-            except Exception:
-                names = closed_names(owners[-1])
-                if names is not None:
-                    return self._stop(self._unknown(owners[-1], step, names))
+            except (LookupError, AttributeError, TypeError):
+                return self._stop(self._unknown(owners[-1], step))
+            except Exception:  # of a property of the script's
                 return _again(get)
         try:
             for number, owner in enumerate(owners):
@@ -142,24 +141,28 @@ class PathSetter:
     def _check_name(self, owner: Any) -> None:
         """Note that *owner* does not have the last step; raises UnknownTarget if it cannot."""
         last = self.path[-1]
-        if isinstance(last, int) or has(owner, last):
+        if has(owner, last) and (not is_item(owner, last) or _takes_items(owner)):
             return
-        names = closed_names(owner)
-        if names is not None:
-            raise self._unknown(owner, last, names)
-        found = near(last, open_names(owner), 1)
+        if closed_names(owner) is not None or not _is_open(owner, last):
+            raise self._unknown(owner, last)
+        found = near(str(last), open_names(owner), 1)
         self.findings.created[self.target] = self._spelled(found[0]) if found else ""
 
-    def _unknown(self, owner: object, step: Step, names: list[str]) -> UnknownTarget:
+    def _unknown(self, owner: Any, step: Step) -> UnknownTarget:
+        """The error for an *owner* that has no *step*, with the names that it has."""
+        head = f"{self.place}: cannot override {self.target!r}: {type(owner).__name__} has no "
+        if isinstance(step, int) and isinstance(owner, (list, tuple)):
+            return UnknownTarget(f"{head}[{step}]: it has {len(owner)} entries.")
+        closed = closed_names(owner)
+        if closed is None and type(owner).__module__ == "builtins" and not is_item(owner, ""):
+            return UnknownTarget(f"{head}{str(step)!r}: it is {owner!r:.60}.")
+        names = open_names(owner) if closed is None else closed
         found = near(str(step), names)
         hints = " or ".join([repr(name) for name in found])
         known = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
         its_names = f"It has: {known}." if known else "It is empty."
         hint = f"Did you mean {hints}?" if found else its_names
-        return UnknownTarget(
-            f"{self.place}: cannot override {self.target!r}: {type(owner).__name__} has no "
-            f"{str(step)!r}. {hint}"
-        )
+        return UnknownTarget(f"{head}{str(step)!r}. {hint}")
 
     def _spelled(self, name: str) -> str:
         """The target with *name* as its last step."""
@@ -266,12 +269,17 @@ def is_item(owner: object, step: Step) -> bool:
     return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
 
 
-def has(owner: Any, name: str) -> bool:
-    """Whether *owner* has the key or attribute *name*; runs a property of the script only if it
-    must.
+def has(owner: Any, name: Step) -> bool:
+    """Whether *owner* has the key, index or attribute *name*; runs a property of the script only if
+    it must.
     """
     if is_item(owner, name):
-        return name in owner
+        return (
+            name in owner
+            if hasattr(type(owner), "keys")
+            else _value_at(owner, name) is not _value_at
+        )
+    assert isinstance(name, str)
     places = [owner, *type(owner).__mro__]
     return any(name in getattr(one, "__dict__", ()) for one in places) or hasattr(owner, name)
 
@@ -333,6 +341,17 @@ def _slots(owner: object) -> list[str] | None:
     return [name for names in named for name in names] if named else None
 
 
+def _takes_items(owner: object) -> bool:
+    return hasattr(type(owner), "__setitem__") or is_fixed(owner)
+
+
+def _is_open(owner: Any, step: Step) -> bool:
+    """Whether *step*, which *owner* does not have, can be set in it."""
+    if is_item(owner, step):
+        return hasattr(type(owner), "keys") and hasattr(type(owner), "__setitem__")
+    return hasattr(owner, "__dict__") or type(owner).__setattr__ is not object.__setattr__
+
+
 def open_names(owner: Any) -> list[str]:
     """The names of an object that can have any other one."""
     names: Iterable[object] = owner if is_item(owner, "") else dir(owner)
@@ -346,7 +365,7 @@ def is_fixed(owner: Any) -> bool:
     """Whether the names of *owner* cannot be set: it is a named tuple, or frozen."""
     kind = type(owner)
     if isinstance(owner, tuple):
-        return hasattr(kind, "_replace")
+        return kind is tuple or hasattr(kind, "_replace")
     params = getattr(kind, "__dataclass_params__", None)
     if params is not None:
         return bool(params.frozen)
@@ -355,9 +374,13 @@ def is_fixed(owner: Any) -> bool:
     return _pydantic_fields(kind) is not None and bool(_setting_of(kind, "frozen"))
 
 
-def _changed_copy(owner: Any, name: str, value: object) -> object:
+def _changed_copy(owner: Any, name: Any, value: object) -> object:
     """A copy of *owner*, which ``is_fixed``, with *value* as *name*."""
     kind = type(owner)
+    if isinstance(owner, tuple) and isinstance(name, int):
+        items = list(owner)
+        items[name] = value
+        return tuple(items) if kind is tuple else kind(*items)
     if isinstance(owner, tuple):
         return owner._replace(**{name: value})  # type: ignore[attr-defined]
     if hasattr(kind, "__dataclass_params__"):
