@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pathlib
 
-from kohaku_ast.config.cells import native
+from kohaku_ast.config.cells import native, split_at_commas
+from kohaku_ast.config.text_values import MISFITS, fit, parse_as_is
 from kohaku_ast.value_types import Reading, core, describe
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -62,10 +63,52 @@ def two_meanings(text: str, reading: Reading, name: str) -> str:
     if not textual and text.lstrip()[:1] in ("(", "[", "{"):
         return expected(text, reading)  # [1, 2 without its end: the comma is not the mistake
     brief = text if len(text) <= 60 else text[:60] + "..."
-    ways = f"`--sweep {name}={brief}` for a run with each value, `{name}=({brief})` for a tuple"
+    ways = _ways(text, reading, name) if brief == text else []
     if textual:
-        ways += f", `{name}={brief!r}` (its quotes inside the shell's own) for one text"
-    return f"expected one value ({describe(reading)}), got {brief!r} with a comma: write {ways}"
+        ways.append(f"`{name}={brief!r}` for one text")
+    quotes = " (its quotes inside the shell's own)" if any("'" in one for one in ways) else ""
+    told = f": write {', '.join(ways)}{quotes}" if ways else ""
+    return f"expected one value ({describe(reading)}), got {brief!r} with a comma{told}"
+
+
+_BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "frozenset": "{}"}
+
+
+def _ways(text: str, reading: Reading, name: str) -> list[str]:
+    """What to type for a run with each value in *text*, and for one value of all of them. Every way
+    is accepted as it stands.
+    """
+    parts = [part for part in split_at_commas(text) if part]
+    if not parts:
+        return []
+    kind = core(reading)[0]
+    written = [part if type(parse_as_is(part)) is not str else repr(part) for part in parts]
+    if kind in _BRACKETS:
+        each = [_bracketed([part], kind) for part in written]
+        return [
+            f"`--sweep {name}={','.join(each)}` for a run with each value",
+            f"`{name}={_bracketed(written, kind)}` for one {kind}",
+        ]
+    whole = _bracketed(written, "tuple")
+    as_is = "" if _reads(whole, reading) is tuple else "--as-is "
+    ways = [f"`{as_is}{name}={whole}` for a tuple"]
+    if all(_reads(part, reading) for part in parts):
+        ways.insert(0, f"`--sweep {name}={','.join(parts)}` for a run with each value")
+    return ways
+
+
+def _bracketed(parts: list[str], kind: str) -> str:
+    left, right = _BRACKETS[kind]
+    comma = "," if kind == "tuple" and len(parts) == 1 else ""
+    return f"{left}{','.join(parts)}{comma}{right}"
+
+
+def _reads(text: str, reading: Reading) -> type | None:
+    """The type of what *text* is for *reading*; None if it is nothing."""
+    try:
+        return type(fit(text, reading))
+    except MISFITS:
+        return None
 
 
 def _takes_text(reading: Reading) -> bool:

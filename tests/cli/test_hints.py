@@ -4,6 +4,7 @@ meant; those words work.
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -109,3 +110,57 @@ def test_the_message_says_what_was_meant(folder: Path, line: str, meant: str) ->
 def test_what_is_right_stays_right(folder: Path, line: str, printed: str) -> None:
     done = run_kogine(folder, *shlex.split(line))
     assert (done.stdout, done.status) == (f"{printed}\n", 0), done.stderr
+
+
+COMMAS = """\
+from pathlib import Path
+lr = 0.1
+name = "a"
+layers = [1, 2]
+flag = True
+n: int = 3
+pair = (1, 2)
+some = {1, 2}
+table = {"a": 1}
+x = None
+out = Path("a")
+print(repr([lr, name, layers, flag, n, pair, some, table, x, out]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("override", "values"),
+    [
+        pytest.param("lr=0.1,0.2", ["0.1", "0.2", "(0.1, 0.2)"], id="float"),
+        pytest.param("lr=0.3,", ["0.3", "(0.3,)"], id="one and a comma"),
+        pytest.param("name=b,c", ["'b'", "'c'", "('b', 'c')", "'b,c'"], id="text"),
+        pytest.param("layers=4,5", ["[4]", "[5]", "[4, 5]"], id="list"),
+        pytest.param("layers=b,5", ["['b']", "[5]", "['b', 5]"], id="list of texts"),
+        pytest.param("flag=yes,no", ["True", "False", "('yes', 'no')"], id="bool"),
+        pytest.param("n=4,5", ["4", "5", "(4, 5)"], id="int"),
+        pytest.param("n=b,c", ["('b', 'c')"], id="int given texts"),
+        pytest.param("pair=4,5", ["(4,)", "(5,)", "(4, 5)"], id="tuple"),
+        pytest.param("pair=4,", ["(4,)"], id="tuple of one"),
+        pytest.param("some=4,5", ["{4}", "{5}", "{4, 5}"], id="set"),
+        pytest.param("table=4,5", ["(4, 5)"], id="dict"),
+        pytest.param("x=b,c", ["'b'", "'c'", "('b', 'c')", "'b,c'"], id="None"),
+        pytest.param("x=4,5", ["4", "5", "(4, 5)", "'4,5'"], id="None given numbers"),
+        pytest.param("out=b,c", ["PosixPath('b')", "PosixPath('b,c')"], id="path"),
+    ],
+)
+def test_each_way_that_a_comma_is_told_works(
+    tmp_path: Path, override: str, values: list[str]
+) -> None:
+    (tmp_path / "s.py").write_text(COMMAS)
+    told = run_kogine(tmp_path, "run", "s.py", override)
+    assert told.status == 2
+    ways = re.findall(r"`(.*?)`", told.stderr)
+    printed = ""
+    for way in ways:
+        flag, blank, typed = way.rpartition(" ")
+        words = [flag, typed] if blank else [typed]
+        done = run_kogine(tmp_path, "run", "s.py", "--mode", "inline", "--no-record", *words)
+        assert done.status == 0, (way, done)
+        printed += done.stdout
+    assert ways
+    assert [value for value in values if value not in printed] == []
