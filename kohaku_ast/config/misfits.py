@@ -98,7 +98,7 @@ def _ways(text: str, reading: Reading, name: str) -> list[str]:
 
 
 def _bracketed(parts: list[str], kind: str) -> str:
-    left, right = _BRACKETS[kind]
+    left, right = tuple(_BRACKETS[kind])
     comma = "," if kind == "tuple" and len(parts) == 1 else ""
     return f"{left}{','.join(parts)}{comma}{right}"
 

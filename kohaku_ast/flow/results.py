@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from math import inf, isfinite, nan
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeAlias
@@ -94,7 +95,7 @@ class Repeats(Observer):
                 group,
                 count,
                 {
-                    name: (fmean(found), stdev(found) if len(found) > 1 else 0.0, len(found))
+                    name: (_mean(found), _spread(found), len(found))
                     for name, found in numbers.items()
                 },
             )
@@ -110,6 +111,25 @@ class Repeats(Observer):
             yield plain_line(f"repeated {group}, {runs}: {pairs or 'no numbers'}")
         if self.others:
             yield f"repeated ... and {self.others} runs more, of other Configs"
+
+
+def _mean(found: list[float]) -> float:
+    try:
+        return fmean(found)
+    except ValueError:  # of inf and -inf
+        return nan
+    except OverflowError:  # the sum of the greatest numbers
+        return sum(one / len(found) for one in found)
+
+
+def _spread(found: list[float]) -> float:
+    """The standard deviation; that of a nan or an infinite number is nan."""
+    if not all(map(isfinite, found)):
+        return nan
+    try:
+        return stdev(found) if len(found) > 1 else 0.0
+    except OverflowError:
+        return inf
 
 
 def as_number(value: object) -> float | None:

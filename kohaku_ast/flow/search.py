@@ -102,7 +102,10 @@ class Search:
         """The Config that tries *trial*."""
         config = self.space.config(trial.values)
         outputs = tuple(dict.fromkeys((*config.outputs, self.objective.name)))
-        return config | Config(outputs=outputs, metadata={"search_trial": trial.number})
+        # It may be no global, but a printed metric.
+        optional = frozenset(outputs) - set(config.outputs)
+        marks = {"search_trial": trial.number}
+        return config | Config(outputs=outputs, optional=optional, metadata=marks)
 
 
 class Trials:

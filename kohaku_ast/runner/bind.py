@@ -73,6 +73,11 @@ class Bound:
         """The codes to run, in order; without the guards if ``last`` is called after them."""
         return self.prepared.given.codes("module" if self.program.entry_name else "")
 
+    def wanted_outputs(self) -> dict[str, bool]:
+        """The globals in the ``outputs`` of the Config; True for those that may be lacking."""
+        config = self.config
+        return {name: name in config.optional for name in config.outputs} if config else {}
+
     def last(self) -> Callable[[dict[str, object]], object] | None:
         """The call of the entrypoint, to be given the namespace after the module; None if the guard
         makes the call.

@@ -131,8 +131,8 @@ class InlineRun:
 
     def outputs(self) -> dict[str, object]:
         """The globals that the Config names in ``outputs``, without those that do not exist."""
-        config, namespace = self.bound.config, self.main.__dict__
-        return outputs_of(self.bound.prepared, config.outputs if config else (), namespace)
+        wanted = self.bound.wanted_outputs()
+        return outputs_of(self.bound.prepared, wanted, self.main.__dict__)
 
     def release(self, value: object, outputs: dict[str, object]) -> None:
         """Free the script's globals, unless its value or outputs may refer to them."""

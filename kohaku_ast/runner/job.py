@@ -43,7 +43,7 @@ class Job:
         prepared: Prepared,
         args: Sequence[object],
         kwargs: Mapping[str, object],
-        outputs: Sequence[str],
+        outputs: Mapping[str, bool],
         wants_value: bool | str,
         wants_error: bool = False,
         path: Sequence[str] = (),
@@ -53,7 +53,7 @@ class Job:
         #: What the entrypoint is called with.
         self.args = args
         self.kwargs = kwargs
-        #: The globals whose last values are sent back.
+        #: The globals whose last values are sent back, and whether the script may lack them.
         self.outputs = outputs
         #: Whether what the starting call returns is sent back: True, False or ``IF_POSSIBLE``.
         self.wants_value = wants_value
@@ -94,7 +94,7 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
         **{f"{name}.": dict(given.sent) for name, (_, given) in prepared.modules.items()},
         "later": {"": prepared.later} if prepared.later else {},
     }
-    outputs = list(config.outputs) if config else []
+    outputs = bound.wanted_outputs()
     path = [os.path.abspath(one) for one in sys.path if isinstance(one, str)]
     wants = wants_value, bound.wants_error, path
     dumped = dump_values(objects, lambda: _lacking(bound.launch.path0))

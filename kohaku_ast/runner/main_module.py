@@ -257,13 +257,14 @@ def unused_messages(prepared: Prepared) -> list[str]:
 
 
 def outputs_of(
-    prepared: Prepared, wanted: Iterable[str], names: Mapping[str, object]
+    prepared: Prepared, wanted: Mapping[str, bool], names: Mapping[str, object]
 ) -> dict[str, object]:
-    """Those of *names* that a Config *wanted* as outputs; ``unused_messages`` tells which of them
-    the script has not left.
+    """Those of *names* that are *wanted*; ``unused_messages`` tells which of them the script has
+    not left, but for those that are True.
     """
     known = [name for name in names if name[:1] != "_"]
-    prepared.lacking = {one: _near(one, known) for one in wanted if one not in names}
+    lacking = [name for name, is_optional in wanted.items() if not (is_optional or name in names)]
+    prepared.lacking = {name: _near(name, known) for name in lacking}
     return {one: names[one] for one in wanted if one in names}
 
 

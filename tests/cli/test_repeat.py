@@ -55,6 +55,29 @@ def test_each_config_runs_n_times_and_the_results_are_grouped(
     assert done.status == 0
 
 
+@pytest.mark.parametrize(
+    ("numbers", "shown"),
+    [
+        pytest.param("nan nan", "nan ± nan", id="nan"),
+        pytest.param("1.5 nan", "nan ± nan", id="one nan"),
+        pytest.param("inf 1", "inf ± nan", id="inf"),
+        pytest.param("inf -inf", "nan ± nan", id="both infinities"),
+        pytest.param("1e308 1e308", "1e+308 ± 0", id="the greatest numbers"),
+        pytest.param("-1.7e308 1.7e308", "0 ± inf", id="far apart"),
+    ],
+)
+def test_numbers_that_are_not_finite_are_shown(tmp_path: Path, numbers: str, shown: str) -> None:
+    (tmp_path / "s.py").write_text(
+        f"import os\nloss = float('{numbers}'.split()[int(os.environ['KOGINE_REPEAT'])])\n"
+        "def main(): return loss\nmain()\n"
+    )
+    done = run_kogine(tmp_path, "run", "s.py", "--repeat", "2")
+    assert done.status == 0
+    assert f"value={shown}" in done.stderr
+    line = run_kogine(tmp_path, "run", "s.py", "--repeat", "2", "--json").stdout.splitlines()[-1]
+    assert json.loads(line)["repeated"][0]["runs"] == 2
+
+
 @MODES
 def test_a_named_seed_takes_the_numbers_of_the_repeats(folder: Path, mode: tuple[str, ...]) -> None:
     done = run_kogine(folder, "run", "s.py", "lr=2", "--repeat", "seed=3", *mode)

@@ -138,6 +138,7 @@ def test_the_last_printed_number_is_the_objective(folder: Path, words: tuple[str
     done = searched(folder, *space, "-n", "8", "--minimize", "val_loss", *words)
     assert done.status == 0, done.stderr
     assert "8 runs: 8 succeeded" in done.stderr
+    assert "warning" not in done.stderr
     (study,) = (folder / ".kogine" / "studies").glob("*.db")
     assert states(study) == {"COMPLETE": 8}
     best, again = done.stderr.splitlines()[-2:]

@@ -341,6 +341,9 @@ def _slots(owner: object) -> list[str] | None:
     return [name for names in named for name in names] if named else None
 
 
+_SETATTR: Any = object.__setattr__
+
+
 def _takes_items(owner: object) -> bool:
     return hasattr(type(owner), "__setitem__") or is_fixed(owner)
 
@@ -349,7 +352,7 @@ def _is_open(owner: Any, step: Step) -> bool:
     """Whether *step*, which *owner* does not have, can be set in it."""
     if is_item(owner, step):
         return hasattr(type(owner), "keys") and hasattr(type(owner), "__setitem__")
-    return hasattr(owner, "__dict__") or type(owner).__setattr__ is not object.__setattr__
+    return hasattr(owner, "__dict__") or getattr(type(owner), "__setattr__", None) is not _SETATTR
 
 
 def open_names(owner: Any) -> list[str]:
