@@ -5,7 +5,8 @@ the call that starts the program.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.bindings import (
@@ -120,6 +121,37 @@ def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.
         return
     for child in ast.iter_child_nodes(root):
         yield from _calls_in(child, functions)
+
+
+def are_alternatives(tree: ast.Module, calls: Sequence[ast.Call]) -> bool:
+    """Whether a run makes at most one of *calls*: they stand in different arms."""
+    wanted = {id(call) for call in calls}
+    places: list[dict[int, str]] = []
+    waiting: list[tuple[ast.AST, dict[int, str]]] = [(tree, {})] if len(calls) > 1 else []
+    while waiting:
+        node, arms = waiting.pop()
+        if id(node) in wanted:
+            places.append(arms)
+        for name, value in ast.iter_fields(node):
+            for number, child in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(child, ast.AST):
+                    arm = _arm(node, name, number)
+                    waiting.append((child, {**arms, id(node): arm} if arm else arms))
+    return all(
+        any(one[key] != other[key] for key in one.keys() & other.keys())
+        for one, other in combinations(places, 2)
+    )
+
+
+def _arm(node: ast.AST, field: str, number: int) -> str:
+    """The arm of *node* that its child belongs to; empty for what runs beside all arms."""
+    if isinstance(node, ast.If | ast.IfExp) and field != "test":
+        return field
+    if isinstance(node, ast.Match) and field == "cases":
+        return f"case {number}"
+    if isinstance(node, ast.Try) and field != "finalbody":
+        return f"handler {number}" if field == "handlers" else "body"
+    return ""
 
 
 def find_marked_entrypoints(tree: ast.Module) -> list[str]:

@@ -20,6 +20,7 @@ from kohaku_ast.transform.find.bindings import (
 )
 from kohaku_ast.transform.find.calls import (
     Function,
+    are_alternatives,
     argument_site,
     default_site,
     entry_calls,
@@ -285,11 +286,7 @@ class _Finder:
         )
 
     def reading(self, default: ast.expr | None, annotation: ast.expr | None = None) -> Reading:
-        of = self.reading_of_global
-        return setting_reading(default, annotation, self.classes, self.variables, of)
-
-    def reading_of_global(self, name: str) -> Reading:
-        return self.known[name].reading if name in self.known else ("any",)
+        return setting_reading(default, annotation, self.classes, self.variables, self.known)
 
     def shown_value(self, first: Definition, kind: str) -> ast.expr | None:
         """The default as a person sees it: 3 of ``field(default=3)``."""
@@ -376,16 +373,22 @@ class _Finder:
     def function(self, target: str, function: Function) -> Iterator[Parameter]:
         own = list(parameters_of(function))
         for argument, default in own:
-            passed = self.passed(target, function, argument.arg)
+            passed = self.passed(target, function, argument.arg, default)
             if default is not None or passed:
                 yield self.default(target, argument, default, passed)
         yield from self.scope(target, function, "local", {argument.arg for argument, _ in own})
 
-    def passed(self, owner: str, function: Function, name: str) -> list[Site]:
-        """The sites of the argument *name* in the calls that start the program."""
+    def passed(
+        self, owner: str, function: Function, name: str, default: ast.expr | None
+    ) -> list[Site]:
+        """The sites of the argument *name* in the call that starts the program; of several calls in
+        one run, each has its own argument.
+        """
         calls = [
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
         ]
+        if default is not None and not are_alternatives(self.tree, calls):
+            return []
         sites = [argument_site(call, function, name) for call in calls]
         return [site for site in sites if site is not None]
 

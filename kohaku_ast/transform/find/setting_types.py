@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Protocol
 
 from kohaku_ast.transform.find.paths import dotted_name, nodes_of
 from kohaku_ast.transform.find.type_inference import ANY, NONE, STR, Classes, reading_of
@@ -19,22 +21,30 @@ from kohaku_ast.value_types import Reading
 _UNKNOWN = (ANY, NONE, ("optional", ANY))
 
 
+class HasReading(Protocol):
+    """A parameter."""
+
+    @property
+    def reading(self) -> Reading:
+        """How its text is read."""
+
+
 def setting_reading(
     default: ast.expr | None,
     annotation: ast.expr | None,
     classes: Classes,
     variables: Collection[str] = (),
-    readings: Callable[[str], Reading] = lambda name: ANY,
+    known: Mapping[str, HasReading] = MappingProxyType({}),
 ) -> Reading:
     """The reading of a name, field, entry or function parameter.
 
     *variables* are the names of the script that hold values: their methods look things up
-    (``cfg.get("lr")``), so that the argument is not what the text replaces. *readings* gives the
-    reading of a global: ``ROOT / "runs"`` is a path if ``ROOT`` is.
+    (``cfg.get("lr")``), so that the argument is not what the text replaces. *known* are its
+    globals: ``ROOT / "runs"`` is a path if ``ROOT`` is.
     """
     found = reading_of(default, annotation, classes)
     if found == ANY:
-        found = _below_path(default, readings)
+        found = _below_path(default, known)
     if annotation is None:
         return _inferred(found, default, classes, variables)
     written = reading_of(None, annotation, classes)
@@ -48,14 +58,14 @@ def setting_reading(
     return ("optional", made) if found == NONE or _has_none(annotation) else made
 
 
-def _below_path(default: ast.expr | None, readings: Callable[[str], Reading]) -> Reading:
+def _below_path(default: ast.expr | None, known: Mapping[str, HasReading]) -> Reading:
     """The reading of ``ROOT / "a" / "b"``: that of ``ROOT``, if it is a path; else ANY."""
     first = default
     while isinstance(first, ast.BinOp) and isinstance(first.op, ast.Div):
         first = first.left
-    if first is default or not isinstance(first, ast.Name):
+    if first is default or not isinstance(first, ast.Name) or first.id not in known:
         return ANY
-    found = readings(first.id)
+    found = known[first.id].reading
     found = found[1] if found[0] == "inferred" else found
     return found if found[0] == "path" else ANY
 
