@@ -3,6 +3,50 @@
 from tests.semantics.case import case
 
 CASES = [
+    case("two calls in the guard, each with its own argument", """
+        def evaluate(xs, k=2): print(xs, k)
+        if __name__ == "__main__":
+            evaluate(1, k=4)
+            evaluate(2)
+        """, "evaluate(k)=7", ("k=2", "k=7")),
+    case("two calls in the last statement", """
+        def make(lr=0.1): return lr
+        print(make(lr=1.0), make())
+        """, "make(lr)=0.2", ("lr=0.1", "lr=0.2")),
+    case("a call above the last one", """
+        def train(epochs=1, lr=0.1): print(epochs, lr)
+        train(epochs=3)
+        train(lr=0.5)
+        """, "train(epochs)=9", ("epochs=1", "epochs=9")),
+    case("two calls in two arms", """
+        import sys
+        def main(n=1): print(n)
+        if __name__ == "__main__":
+            if len(sys.argv) > 5:
+                main(n=3)
+            elif sys.argv:
+                main(4)
+            else:
+                main()
+        """, "main(n)=9", ("n=1", "n=9"), ("n=3", "n=9"), ("main(4)", "main(9)")),
+    case("two calls in the handlers of a try", """
+        def main(n=1): print(n)
+        try:
+            raise KeyError
+        except KeyError:
+            main(n=3)
+        except ValueError:
+            main(n=4)
+        """, "main(n)=9", ("n=1", "n=9"), ("n=3", "n=9"), ("n=4", "n=9")),
+    case("two calls in a try and its else", """
+        def main(n=1): print(n)
+        try:
+            main(n=3)
+        except ValueError:
+            pass
+        else:
+            main()
+        """, "main(n)=9", ("n=1", "n=9")),
     case("keyword-only and positional-only defaults", "def f(a=1, /, b=2, *, c=3, d): return a, b, c, d\nprint(f(d=4))\n",
          ("f(a)=10", "f(b)=20", "f(c)=30"), ("a=1, /, b=2, *, c=3", "a=10, /, b=20, *, c=30")),
     case("annotated defaults on several lines", "def f(\n    a: int = 1,  # one\n    *,\n    b: float = (\n        2.0\n    ),\n):\n    return a, b\nprint(f())\n",

@@ -15,7 +15,13 @@ from dataclasses import dataclass
 from kohaku_ast.transform.find.bindings import FUNCTIONS, by_name, find_definitions, is_starred
 from kohaku_ast.transform.find.calls import Function, parameters_of
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.paths import called_name, last_name, nodes_of, split_default
+from kohaku_ast.transform.find.paths import (
+    called_name,
+    is_dunder,
+    last_name,
+    nodes_of,
+    split_default,
+)
 from kohaku_ast.transform.find.source import Source
 
 
@@ -77,6 +83,12 @@ class _Signature:
     values: set[int]
 
 
+_LOOK_UPS = {
+    "getattr", "globals", "locals", "vars", "eval", "exec", "__dict__", "methodcaller",
+    "attrgetter", "Fire",
+}  # fmt: skip
+
+
 class Callers:
     """The calls of one file."""
 
@@ -86,11 +98,15 @@ class Callers:
         self.called = {id(call.func) for call in self.calls}
         self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]
         self.globals = by_name(find_definitions(tree))
+        #: The texts by which the file may look a function up.
         self.texts = {
             node.value
             for node in self.nodes
             if isinstance(node, ast.Constant) and isinstance(node.value, str)
         }
+        names = {getattr(node, "id", getattr(node, "attr", "")) for node in self.nodes}
+        if not names & _LOOK_UPS:
+            self.texts.clear()  # `print("train")`
 
     def arguments_instead(self, one: Parameter) -> list[ast.expr]:
         """The arguments that all calls pass in the place of the default *one*; empty if some call
@@ -119,6 +135,8 @@ class Callers:
         signature = _Signature(name, bound, values)
         if last == "__init__":
             return self._all_passed(self._initializations(scope), signature)
+        if is_dunder(last):
+            return []  # Python calls it: `__call__`, `__new__` of a metaclass
         return self._all_passed(self._by_attribute(last, scope), signature)
 
     def _of_field(self, owner: str, name: str, values: set[int]) -> list[ast.expr]:
@@ -172,7 +190,23 @@ class Callers:
         found = [call for call in self.calls if getattr(call.func, "attr", "") == name]
         if any(called_name(call.func.value) == owner for call in found):  # type: ignore[attr-defined]
             return None  # `Model.fit(model, 3)`
-        return [call for call in found if not self._is_of_another(call.func.value)]  # type: ignore[attr-defined]
+        bases = self._calls_of_bases(owner)
+        return [
+            call
+            for call in found
+            if id(call) not in bases and not self._is_of_another(call.func.value)  # type: ignore[attr-defined]
+        ]
+
+    def _calls_of_bases(self, owner: str) -> set[int]:
+        """The calls of ``super().fit(...)`` that cannot be of *owner*, as they stand in it or in a
+        class without it as a base.
+        """
+        derived = [*self._derived(owner)]
+        for one in derived:
+            derived += [node for node in self._derived(one.name) if node not in derived]
+        others = [node for node in self.classes if node not in derived]
+        calls = [call for node in others for call in ast.walk(node) if isinstance(call, ast.Call)]
+        return {id(call) for call in calls if _is_of_super(call)}
 
     def _is_of_another(self, receiver: ast.expr) -> bool:
         """Whether *receiver* is a global that is made by an imported class or function."""

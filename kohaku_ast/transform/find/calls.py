@@ -5,7 +5,7 @@ the call that starts the program.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from kohaku_ast.transform.find.assignments import Site
@@ -123,19 +123,25 @@ def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.
         yield from _calls_in(child, functions)
 
 
-def are_alternatives(tree: ast.Module, calls: Sequence[ast.Call]) -> bool:
-    """Whether a run makes at most one of *calls*: they stand in different arms."""
-    wanted = {id(call) for call in calls}
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def is_called_once(tree: ast.Module, name: str) -> bool:
+    """Whether a run calls the function *name* at most once outside functions: all its calls there
+    stand in different arms.
+    """
     places: list[dict[int, str]] = []
-    waiting: list[tuple[ast.AST, dict[int, str]]] = [(tree, {})] if len(calls) > 1 else []
+    waiting: list[tuple[ast.AST, dict[int, str]]] = [(tree, {})]
     while waiting:
         node, arms = waiting.pop()
-        if id(node) in wanted:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
             places.append(arms)
-        for name, value in ast.iter_fields(node):
+        if isinstance(node, _SCOPES):
+            continue
+        for field, value in ast.iter_fields(node):
             for number, child in enumerate(value if isinstance(value, list) else [value]):
                 if isinstance(child, ast.AST):
-                    arm = _arm(node, name, number)
+                    arm = _arm(node, field, number)
                     waiting.append((child, {**arms, id(node): arm} if arm else arms))
     return all(
         any(one[key] != other[key] for key in one.keys() & other.keys())

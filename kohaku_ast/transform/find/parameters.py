@@ -20,13 +20,13 @@ from kohaku_ast.transform.find.bindings import (
 )
 from kohaku_ast.transform.find.calls import (
     Function,
-    are_alternatives,
     argument_site,
     default_site,
     entry_calls,
     factory_result,
     field_default,
     field_site,
+    is_called_once,
     is_field,
     parameters_of,
 )
@@ -387,7 +387,7 @@ class _Finder:
         calls = [
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
         ]
-        if default is not None and not are_alternatives(self.tree, calls):
+        if default is not None and calls and not is_called_once(self.tree, owner):
             return []
         sites = [argument_site(call, function, name) for call in calls]
         return [site for site in sites if site is not None]
