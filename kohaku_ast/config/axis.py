@@ -6,7 +6,7 @@ Part is what a Sweep is a product of: an Axis, a source of Configs, or another S
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import chain, islice, repeat
@@ -75,6 +75,10 @@ class Part(ABC):
     @abstractmethod
     def remembered(self) -> Part:
         """The part in a form that can be walked many times: values of iterators are stored."""
+
+    def with_each(self, change: Callable[[Config], Config]) -> Part:
+        """It, where *change* has made each Config that it lists."""
+        return self
 
     @abstractmethod
     def draw(self, n: int, seed: int) -> Part:

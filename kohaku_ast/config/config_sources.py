@@ -79,6 +79,19 @@ class ConfigSource(Part):
     def remembered(self) -> ConfigSource:
         return replace(self, items=Remembered(self.items)) if isinstance(self.items, Once) else self
 
+    def with_each(self, change: Callable[[Config], Config]) -> ConfigSource:
+        if not isinstance(self.items, tuple):
+            return self
+        changed = [
+            one.with_each(change)
+            if isinstance(one, Part)
+            else change(one)
+            if isinstance(one, Config)
+            else one
+            for one in self.items
+        ]
+        return replace(self, items=tuple(changed))
+
     def draw(self, n: int, seed: int) -> ConfigSource:
         return self
 
@@ -213,6 +226,9 @@ class Chain(Part):
 
     def under(self, config: Config) -> Part | None:
         return self._of([member.under(config) for member in self.members])
+
+    def with_each(self, change: Callable[[Config], Config]) -> Chain:
+        return Chain(tuple(member.with_each(change) for member in self.members))
 
     def remembered(self) -> Chain:
         return Chain(tuple(member.remembered() for member in self.members))

@@ -260,7 +260,11 @@ def inherit(loading: Loading, layer: ConfigLayer, since: int = 0) -> Config | Sw
     """*layer* over the bases of the config, each of them run with the values of the layer; *since*
     leaves out the first bases.
     """
-    layer = replace(layer, fixed=_without_base_values(layer.fixed, loading.base_configs))
+    fixed = _without_base_values(layer.fixed, loading.base_configs)
+    sweep = layer.sweep
+    if sweep is not None and loading.base_configs:
+        sweep = sweep.with_each(lambda config: _followed(config, loading))
+    layer = replace(layer, fixed=fixed, sweep=sweep)
     above = {**layer.fixed.globals_dict, **loading.above}
     below: Config | Sweep = Config()
     for path, where in loading.bases[since:]:
@@ -273,6 +277,14 @@ def inherit(loading: Loading, layer: ConfigLayer, since: int = 0) -> Config | Sw
     # The script may lack a name that only a base reads, also if this config sets its value.
     fixed = layer.fixed | Config(optional=frozenset(loading.consumed))
     return replace(layer, fixed=fixed).over(below)
+
+
+def _followed(config: Config, loading: Loading) -> Config:
+    """*config*, one of several, in which the values of a base follow its own."""
+    if _without_base_values(config, loading.base_configs) is config:
+        return config
+    made = inherit(loading, ConfigLayer(config))
+    return made if isinstance(made, Config) else config  # of a base that sweeps, the base itself
 
 
 def _without_base_values(config: Config, bases: list[Config]) -> Config:

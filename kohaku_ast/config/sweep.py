@@ -250,6 +250,9 @@ class Sweep(Part):
     def remembered(self) -> Sweep:
         return _sweep_of(self.base, tuple(part.remembered() for part in self.parts))
 
+    def with_each(self, change: Callable[[Config], Config]) -> Sweep:
+        return _sweep_of(change(self.base), tuple(part.with_each(change) for part in self.parts))
+
     def __mul__(self, other: object) -> Sweep:
         if not isinstance(other, Sweep):
             return NotImplemented

@@ -41,6 +41,12 @@ GIVES = [
     ("a Config", "def config_gen():\n assert isinstance(use_config('base.py'), Config)\n return use_config('base.py')", [values(5, 50)]),
     ("in a generator", "def config_gen():\n base = use_config('base.py')\n for lr in (1, 2): yield base | Config(lr=lr)", [values(1, 10), values(2, 20)]),
     ("in a generator, not used", "def config_gen():\n use_config('base.py')\n yield Config(lr=1)\n yield Config(kind='x')", [values(1, 10), values(5, 50, "x")]),
+    ("in a list", "def config_gen(): return [use_config('base.py') | Config(lr=1), use_config('base.py') | Config(lr=2), use_config('base.py')]", [values(1, 10), values(2, 20), values(5, 50)]),
+    ("in a Sweep of a list", "def config_gen(): return Sweep.of([use_config('base.py') | Config(lr=1)])", [values(1, 10)]),
+    ("in a Sweep of Sweeps", "def config_gen(): return Sweep.of([Sweep.of([use_config('base.py') | Config(lr=1)])])", [values(1, 10)]),
+    ("in one Sweep after another", "def config_gen(): return Sweep.of([use_config('base.py') | Config(lr=1)]) + Sweep.of([use_config('base.py') | Config(lr=2)])", [values(1, 10), values(2, 20)]),
+    ("a sweep over it with a value", "def config_gen(): return use_config('base.py') | Config(lr=2) | Sweep(lr=[1, 3])", [values(1, 20), values(3, 20)]),
+    ("of a generator expression", "def config_gen(): return (use_config('base.py') | Config(lr=lr) for lr in (1, 2))", [values(1, 10), values(2, 20)]),
     ("a sweep over it", "def config_gen(): return use_config('base.py') | Sweep(lr=[1, 2])", [values(1, 50), values(2, 50)]),
 ]  # fmt: skip
 
