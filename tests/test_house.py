@@ -37,16 +37,16 @@ SMALL = {
 ROOMS = {
     "kogine": (31, 6350),
     "kohaku_ast.cache": (11, 2800),
-    "kohaku_ast.config": (21, 5560),
+    "kohaku_ast.config": (23, 6200),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2100),
-    "kohaku_ast.flow": (19, 5330),
+    "kohaku_ast.flow": (19, 5400),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (28, 7540),
+    "kohaku_ast.runner": (27, 7250),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (43, 11850),
+    "kohaku_ast.transform": (43, 12150),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -32,7 +32,8 @@ from kohaku_ast.users_traceback import public
 
 if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep  # most configs need none of it
-from kohaku_ast.config.siblings import Process, Siblings
+from kohaku_ast.config.config_process import Process
+from kohaku_ast.config.siblings import Siblings
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 

@@ -6,9 +6,10 @@ Imported when a text is refused or a config is checked: never on the warm start 
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
+from typing import TypeAlias
 
 from kohaku_ast.config.cells import native, split_at_commas
-from kohaku_ast.config.text_values import MISFITS, fit, parse_as_is
 from kohaku_ast.value_types import Reading, core, describe
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -57,13 +58,17 @@ def _stands_for(value: object, kind: str) -> bool:
     return is_own and kind in protocols and hasattr(type(value), protocols[kind])
 
 
-def two_meanings(text: str, reading: Reading, name: str) -> str:
+TypeOf: TypeAlias = Callable[[str, Reading], "type | None"]
+"""The type of what a text is for a reading; None if it is nothing."""
+
+
+def two_meanings(text: str, reading: Reading, name: str, type_of: TypeOf) -> str:
     """The message for a *text* with a comma outside brackets and quotes."""
     textual = _takes_text(reading)
     if not textual and text.lstrip()[:1] in ("(", "[", "{"):
         return expected(text, reading)  # [1, 2 without its end: the comma is not the mistake
     brief = text if len(text) <= 60 else text[:60] + "..."
-    ways = _ways(text, reading, name) if brief == text else []
+    ways = _ways(text, reading, name, type_of) if brief == text else []
     if textual:
         ways.append(f"`{name}={brief!r}` for one text")
     quotes = " (its quotes inside the shell's own)" if any("'" in one for one in ways) else ""
@@ -74,7 +79,7 @@ def two_meanings(text: str, reading: Reading, name: str) -> str:
 _BRACKETS = {"list": "[]", "tuple": "()", "set": "{}", "frozenset": "{}"}
 
 
-def _ways(text: str, reading: Reading, name: str) -> list[str]:
+def _ways(text: str, reading: Reading, name: str, type_of: TypeOf) -> list[str]:
     """What to type for a run with each value in *text*, and for one value of all of them. Every way
     is accepted as it stands.
     """
@@ -82,7 +87,7 @@ def _ways(text: str, reading: Reading, name: str) -> list[str]:
     if not parts:
         return []
     kind = core(reading)[0]
-    written = [part if type(parse_as_is(part)) is not str else repr(part) for part in parts]
+    written = [part if type_of(part, ("any",)) is not str else repr(part) for part in parts]
     if kind in _BRACKETS:
         each = [_bracketed([part], kind) for part in written]
         return [
@@ -90,9 +95,9 @@ def _ways(text: str, reading: Reading, name: str) -> list[str]:
             f"`{name}={_bracketed(written, kind)}` for one {kind}",
         ]
     whole = _bracketed(written, "tuple")
-    as_is = "" if _reads(whole, reading) is tuple else "--as-is "
+    as_is = "" if type_of(whole, reading) is tuple else "--as-is "
     ways = [f"`{as_is}{name}={whole}` for a tuple"]
-    if all(_reads(part, reading) for part in parts):
+    if all(type_of(part, reading) for part in parts):
         ways.insert(0, f"`--sweep {name}={','.join(parts)}` for a run with each value")
     return ways
 
@@ -101,14 +106,6 @@ def _bracketed(parts: list[str], kind: str) -> str:
     left, right = tuple(_BRACKETS[kind])
     comma = "," if kind == "tuple" and len(parts) == 1 else ""
     return f"{left}{','.join(parts)}{comma}{right}"
-
-
-def _reads(text: str, reading: Reading) -> type | None:
-    """The type of what *text* is for *reading*; None if it is nothing."""
-    try:
-        return type(fit(text, reading))
-    except MISFITS:
-        return None
 
 
 def _takes_text(reading: Reading) -> bool:

@@ -1,24 +1,18 @@
-"""What the code of a config does to the process, kept away from the script.
+"""Siblings: the modules that config files import from their own folders.
 
-Siblings: the modules that config files import from their own folders. A config and a script may
-each have a module ``helpers`` beside them. Python keeps one module of a name, so the config's own
-is taken out whenever other code runs.
+A config and a script may each have a module ``helpers`` beside them. Python keeps one module of a
+name, so the config's own is taken out whenever other code runs.
 
-Process: the working folder, the environment, the recursion limit and the streams that the config
-has set. They are in force only while its code runs, which may be several times (a generator).
-
-State of this process: all of this is changed while code of a config runs.
+State of this process: ``sys.modules`` and ``sys.path`` are changed while code of a config runs.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
 
 
 class Siblings:
@@ -105,87 +99,3 @@ def _put(modules: dict[str, ModuleType]) -> dict[str, ModuleType]:
     hidden = {name: sys.modules[name] for name in modules if name in sys.modules}
     sys.modules.update(modules)
     return hidden
-
-
-class Process:
-    """What the code of one config has set in this process."""
-
-    def __init__(self) -> None:
-        self._own: list[Any] | None = None
-
-    @contextmanager
-    def inside(self) -> Iterator[None]:
-        """Inside, the process is as the config's code has left it; afterwards as it was."""
-        host = _read()
-        if self._own is not None:
-            _write(self._own, host)
-        try:
-            yield
-        finally:
-            now = _read()
-            self._own = now if now != host else None
-            if now != host:
-                _write(host, now)
-
-
-_STREAMS = ("stdin", "stdout", "stderr")
-
-
-def _read() -> list[Any]:
-    streams = [getattr(sys, name) for name in _STREAMS]
-    return [read_folder(), read_environment(), sys.getrecursionlimit(), *streams]
-
-
-def _write(state: list[Any], now: list[Any]) -> None:
-    folder, environment, limit, *streams = state
-    if folder != now[0]:
-        write_folder(folder)
-    write_environment(environment)
-    if limit != now[2]:
-        sys.setrecursionlimit(limit)
-    for name, stream in zip(_STREAMS, streams):
-        setattr(sys, name, stream)
-
-
-def read_folder() -> str:
-    """The working folder; empty if it has been removed."""
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        return ""
-
-
-def write_folder(folder: str) -> None:
-    """Return to *folder*. If it has been removed, be in a removed folder, as a program is that
-    Python starts there: to stay where a run has gone would let the next one read, and remove,
-    files in a folder that nobody has named.
-    """
-    try:
-        os.chdir(folder)
-    except OSError:
-        import tempfile  # seldom needed
-
-        gone = tempfile.mkdtemp(prefix="kogine-gone-")
-        os.chdir(gone)
-        os.rmdir(gone)
-
-
-def read_environment() -> dict[Any, Any]:
-    """The environment, as bytes: decoding all of them would take ten times as long."""
-    return dict(getattr(os.environ, "_data", os.environ))
-
-
-def write_environment(before: dict[Any, Any]) -> None:
-    """Restore an environment that ``read_environment`` has returned."""
-    if read_environment() == before:
-        return
-    decode = getattr(os.environ, "decodekey", str)
-    names = {decode(name) if isinstance(name, bytes) else name: name for name in before}
-    for name in [name for name in os.environ if name not in names]:
-        del os.environ[name]
-    for name, key in names.items():
-        value = os.fsdecode(before[key])
-        if os.environ.get(name) != value:
-            os.environ[name] = value
-    if hasattr(time, "tzset"):
-        time.tzset()  # the C library has the time zone of the other environment

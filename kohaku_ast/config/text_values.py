@@ -52,7 +52,7 @@ def parse_value(text: str, reading: Reading, name: str = "NAME") -> object:
     if find_commas(text):
         from kohaku_ast.config.misfits import two_meanings
 
-        raise TextValueError(two_meanings(text, reading, name))
+        raise TextValueError(two_meanings(text, reading, name, _type_of))
     return parse_cell(text, reading)
 
 
@@ -67,6 +67,14 @@ def parse_cell(cell: object, reading: Reading) -> object:
         from kohaku_ast.config.misfits import expected
 
         raise TextValueError(expected(cell, reading)) from None
+
+
+def _type_of(text: str, reading: Reading) -> type | None:
+    """The type of what *text* is for *reading*; None if it is nothing."""
+    try:
+        return type(fit(text, reading))
+    except MISFITS:
+        return None
 
 
 def parse_as_is(text: str) -> object:

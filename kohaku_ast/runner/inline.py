@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
+from kohaku_ast.config.library_state import closing_figures
 from kohaku_ast.frames import hidden, trimmed
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.empty_stack import call_hook
-from kohaku_ast.runner.library_state import closing_figures
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, outputs_of, warn_compiler
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError

@@ -8,7 +8,6 @@ a script adds would write every line twice.
 
 from __future__ import annotations
 
-import builtins
 import gc
 import io
 import os
@@ -21,20 +20,23 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from kohaku_ast.config.siblings import (
+from kohaku_ast.config.config_process import (
+    read_builtins,
     read_environment,
     read_folder,
+    read_umask,
+    write_builtins,
     write_environment,
     write_folder,
 )
-from kohaku_ast.runner.children import forget_loaded, hand_on
-from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.library_state import (
+from kohaku_ast.config.library_state import (
     begin_libraries,
     own_logging,
     read_libraries,
     write_libraries,
 )
+from kohaku_ast.runner.children import forget_loaded, hand_on
+from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.loaded_modules import hide_shadowed, own_modules, show_own
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
 from kohaku_ast.transform.program.bound_program import Prepared
@@ -155,25 +157,6 @@ def _changed(host: Mapping[str, ModuleType]) -> dict[str, ModuleType]:
         for name, module in now.items()
         if name in local or host.get(name, module) is not module
     }
-
-
-def read_builtins() -> dict[str, Any]:
-    """The names of builtins, where scripts put their own ``print``."""
-    return dict(vars(builtins))
-
-
-def write_builtins(before: dict[str, Any]) -> None:
-    """Restore the old names. New ones stay: a library may have added them, which it does once."""
-    names = vars(builtins)
-    if names != before:
-        names.update(before)
-
-
-def read_umask() -> int:
-    """The umask; the only way to read it is to set it."""
-    mask = os.umask(0o22)
-    os.umask(mask)
-    return mask
 
 
 def read_tracers() -> tuple[Any, ...]:

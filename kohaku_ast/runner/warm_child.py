@@ -130,7 +130,7 @@ def _enter(cwd: str, wanted: Mapping[str, str], before: Mapping[str, str]) -> No
         try:
             os.chdir(cwd)
         except OSError:  # another run has removed it
-            from kohaku_ast.config.siblings import write_folder
+            from kohaku_ast.config.config_process import write_folder
 
             write_folder(cwd)
     for name in before.keys() - wanted.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,76 @@ def test_a_base_and_its_heir_have_their_own(tmp_path: Path) -> None:
     )
     got = run_kogine(tmp_path, "run", "s.py", "--config", "c.py")
     assert got.stdout == "heir 2 None\n", got
+
+
+STATE = """\
+import logging, os, random, signal, sys, warnings
+import numpy
+x = 1
+logging.basicConfig(format="script %(message)s", stream=sys.stdout)
+logging.warning("logged")
+logging.getLogger("own").info("not logged")
+warnings.warn("seen")
+print(x, hasattr(os, "nothing"), sys.excepthook is sys.__excepthook__, oct(os.umask(0o22)))
+print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.getsignal(signal.SIGTERM))
+print(sys.getswitchinterval(), numpy.geterr(), numpy.array([1 / 3]), [].__class__, abs(-1))
+print("DRAWN", random.random(), numpy.random.rand())
+"""
+CHANGES = """\
+import builtins, logging, os, random, signal, sys, warnings
+import numpy
+logging.basicConfig(level="DEBUG", filename=os.devnull)
+logging.getLogger("own").setLevel("DEBUG")
+logging.disable("ERROR")
+random.seed(0)
+numpy.random.seed(0)
+numpy.seterr(all="raise")
+numpy.set_printoptions(precision=2)
+warnings.simplefilter("ignore")
+warnings.showwarning = print
+sys.excepthook = print
+builtins.abs = print
+os.umask(0o77)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+sys.setswitchinterval(0.5)
+sys.argv.append("more")
+x = 3
+"""
+
+
+@pytest.mark.parametrize("mode", ["", "--mode inline", "--mode spawn", "--mode warm"])
+def test_hooks_loggers_seeds_and_signals_are_as_without_the_config(
+    tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "s.py").write_text(STATE.replace("x = 1", "x = 3"))
+    (tmp_path / "c.py").write_text(CHANGES)
+    expected = run_python(tmp_path, "s.py")
+    (tmp_path / "s.py").write_text(STATE)
+    words = [*mode.split(), "--no-record"] if mode else []
+    drawn = set()
+    for _ in range(2):
+        got = run_kogine(tmp_path, "run", "s.py", "--config", "c.py", *words)
+        fixed, _, numbers = got.stdout.partition("DRAWN")
+        assert fixed == expected.stdout.partition("DRAWN")[0], got
+        assert "UserWarning: seen" in got.stderr + got.stdout
+        drawn.add(numbers)
+    assert len(drawn) == 2
+
+
+def test_a_generator_keeps_its_seeds_and_loggers_between_its_configs(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import random\nx = 1\nrandom.seed(7)\nprint(x)\n")
+    (tmp_path / "c.py").write_text(
+        "import logging, random\n"
+        "def config_gen():\n"
+        "    random.seed(0)\n"
+        "    logging.getLogger().setLevel('DEBUG')\n"
+        "    for _ in range(3):\n"
+        "        assert logging.getLogger().level == 10\n"
+        "        yield {'x': random.random()}\n"
+    )
+    generator = random.Random(0)
+    numbers = [generator.random() for _ in range(3)]
+    words = ("--mode", "inline", "--no-record")
+    got = run_kogine(tmp_path, "run", "s.py", "--config", "c.py", *words)
+    assert [float(one) for one in got.stdout.split()] == numbers, got

@@ -1,4 +1,5 @@
-"""Saves and restores the state inside libraries around a script that runs in this process.
+"""Saves and restores the state inside libraries around a script, or a config, that runs in this
+process.
 
 Undone are the settings that scripts commonly change: loggers, seeds, figures, default types. What
 a library registers, caches or allocates stays; docs/explanation/shared-process.md says so.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,12 +27,11 @@ def own_logging() -> Iterator[None]:
     """Restore all loggers after the block. Those of libraries that were imported in it stay as the
     library made them: it will not be imported again.
     """
-    before, whole = _read() if "logging" in sys.modules else ({}, (0, None))
+    before = read_logging()
     try:
         yield
     finally:
-        if "logging" in sys.modules:
-            _write(before, whole)
+        write_logging(before)
 
 
 def _loggers() -> dict[str, logging.Logger]:
@@ -42,8 +42,14 @@ def _loggers() -> dict[str, logging.Logger]:
     return {"": logging.root, **loggers}
 
 
-def _read() -> tuple[dict[str, list[Any]], _Whole]:
+NO_LOGGING: tuple[dict[str, list[Any]], _Whole] = ({}, (0, None))
+"""The state of logging before it is imported."""
+
+
+def read_logging() -> tuple[dict[str, list[Any]], _Whole]:
     """The settings of each logger, and those for all of them."""
+    if "logging" not in sys.modules:
+        return NO_LOGGING
     import logging
 
     loggers = _loggers()
@@ -56,10 +62,14 @@ def _copy(value: object) -> object:
     return list(value) if isinstance(value, list) else value
 
 
-def _write(before: dict[str, list[Any]], whole: _Whole) -> None:
+def write_logging(state: tuple[dict[str, list[Any]], _Whole]) -> None:
+    """Restore what ``read_logging`` has returned."""
+    if "logging" not in sys.modules:
+        return
     import logging
 
-    loggers, (disabled, captured) = _loggers(), whole
+    before, (disabled, captured) = state
+    loggers = _loggers()
     if loggers[""].manager.disable != disabled:
         logging.disable(disabled)
     vars(logging)["_warnings_showwarning"] = captured
@@ -108,11 +118,13 @@ def write_libraries(before: Mapping[int, Any]) -> None:
             library.write(module, value)
 
 
-def begin_libraries() -> None:
-    """Give a script what it finds at the start of a process: new seeds, no open figures."""
+def begin_libraries(known: Collection[str] = ()) -> None:
+    """Give a script what it finds at the start of a process: new seeds, no open figures; not of the
+    *known* modules.
+    """
     for name, begin in _BEGIN.items():
         module = sys.modules.get(name)
-        if module is not None:
+        if module is not None and name not in known:
             with _another_version():
                 begin(module)
 

@@ -1,0 +1,234 @@
+"""What the code of a config does to the process, kept away from the script.
+
+The working folder, the environment, streams, hooks, signal handlers, loggers and seeds that a
+config has set are in force only while its code runs, which may be several times (a generator).
+docs/how-to/configs.md says what is not kept away.
+
+State of this process: all of this is changed while code of a config runs.
+"""
+
+from __future__ import annotations
+
+import _warnings
+import builtins
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+try:
+    import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a config
+except ImportError:
+    import signal as _signal
+
+
+class Process:
+    """What the code of one config has set in this process."""
+
+    def __init__(self) -> None:
+        self._own: list[Any] | None = None
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Inside, the process is as the config's code has left it; afterwards as it was."""
+        host = _read()
+        if self._own is not None:
+            _write(self._own)
+        try:
+            yield
+        finally:
+            self._own = _read()
+            _write(host)
+
+
+def _read() -> list[Any]:
+    return [read() for read, _ in _PARTS]
+
+
+def _write(state: list[Any]) -> None:
+    for (_, write), value in zip(_PARTS, state):
+        write(value)
+
+
+def read_folder() -> str:
+    """The working folder; empty if it has been removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return ""
+
+
+def write_folder(folder: str) -> None:
+    """Return to *folder*. If it has been removed, be in a removed folder, as a program is that
+    Python starts there: to stay where a run has gone would let the next one read, and remove,
+    files in a folder that nobody has named.
+    """
+    try:
+        os.chdir(folder)
+    except OSError:
+        import tempfile  # seldom needed
+
+        gone = tempfile.mkdtemp(prefix="kogine-gone-")
+        os.chdir(gone)
+        os.rmdir(gone)
+
+
+def read_environment() -> dict[Any, Any]:
+    """The environment, as bytes: decoding all of them would take ten times as long."""
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
+def write_environment(before: dict[Any, Any]) -> None:
+    """Restore an environment that ``read_environment`` has returned."""
+    if read_environment() == before:
+        return
+    decode = getattr(os.environ, "decodekey", str)
+    names = {decode(name) if isinstance(name, bytes) else name: name for name in before}
+    for name in [name for name in os.environ if name not in names]:
+        del os.environ[name]
+    for name, key in names.items():
+        value = os.fsdecode(before[key])
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    if hasattr(time, "tzset"):
+        time.tzset()  # the C library has the time zone of the other environment
+
+
+def read_builtins() -> dict[str, Any]:
+    """The names of builtins, where programs put their own ``print``."""
+    return dict(vars(builtins))
+
+
+def write_builtins(before: dict[str, Any]) -> None:
+    """Restore the old names. New ones stay: a library may have added them, which it does once."""
+    names = vars(builtins)
+    if names != before:
+        names.update(before)
+
+
+def read_umask() -> int:
+    """The umask; the only way to read it is to set it."""
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def _return_to(folder: str) -> None:
+    if folder != read_folder():
+        write_folder(folder)
+
+
+def _set_limit(limit: int) -> None:
+    if limit != sys.getrecursionlimit():
+        sys.setrecursionlimit(limit)
+
+
+_ATTRIBUTES = (
+    "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
+    "breakpointhook",
+)  # fmt: skip
+
+
+def _read_attributes() -> tuple[list[Any], list[str]]:
+    return [getattr(sys, name, None) for name in _ATTRIBUTES], list(sys.argv)
+
+
+def _write_attributes(before: tuple[list[Any], list[str]]) -> None:
+    for name, value in zip(_ATTRIBUTES, before[0]):
+        setattr(sys, name, value)
+    sys.argv[:] = before[1]
+
+
+def _read_filters() -> tuple[list[Any], list[Any], Any]:
+    """The list of the filters of warnings, its content, and how warnings are shown: None as long as
+    the module is not loaded.
+    """
+    module: Any = sys.modules.get("warnings")
+    filters = _warnings.filters if module is None else module.filters
+    shows = (module.showwarning, module.formatwarning) if module else None
+    return filters, list(filters), shows
+
+
+def _write_filters(before: tuple[list[Any], list[Any], Any]) -> None:
+    module: Any = sys.modules.get("warnings")
+    if module is None or _read_filters() == before:
+        return
+    filters, content, shows = before
+    module.resetwarnings()  # the only public way to have modules read the filters again
+    filters[:] = content
+    module.filters = filters
+    own = shows or (module._showwarning_orig, module._formatwarning_orig)
+    module.showwarning, module.formatwarning = own
+
+
+_SIGNALS = tuple(range(1, getattr(_signal, "NSIG", 23)))
+
+
+def _read_signals() -> dict[int, Any]:
+    found = {}
+    for one in _SIGNALS:
+        try:
+            found[one] = _signal.getsignal(one)
+        except ValueError:  # there is no such signal here
+            pass
+    return found
+
+
+def _write_signals(before: dict[int, Any]) -> None:
+    for one, handler in before.items():
+        if handler is not None and _signal.getsignal(one) is not handler:
+            try:
+                _signal.signal(one, handler)
+            except (ValueError, OSError):
+                pass  # of another thread, which could not have set it
+
+
+_WITH_STATE = {
+    "logging", "random", "numpy", "torch", "jax", "matplotlib", "pandas", "sklearn", "decimal",
+    "locale",
+}  # fmt: skip
+"""Modules whose state library_state.py knows; where none is loaded, that file is not either."""
+
+
+def _read_libraries() -> tuple[dict[int, Any], Any, set[str]] | None:
+    loaded = _WITH_STATE & sys.modules.keys()
+    if not loaded:
+        return None
+    from kohaku_ast.config.library_state import read_libraries, read_logging
+
+    return read_libraries(), read_logging(), {*sys.modules}
+
+
+def _write_libraries(before: tuple[dict[int, Any], Any, set[str]] | None) -> None:
+    if not _WITH_STATE & sys.modules.keys():
+        return
+    from kohaku_ast.config.library_state import (
+        NO_LOGGING,
+        begin_libraries,
+        write_libraries,
+        write_logging,
+    )
+
+    libraries, loggers, modules = before or ({}, NO_LOGGING, set())
+    write_libraries(libraries)
+    write_logging(loggers)
+    begin_libraries(modules)  # a program that imports it next gets numbers of its own
+
+
+_Part = tuple[Callable[[], Any], Callable[[Any], object]]
+"""What reads a part of the state, and what restores it."""
+
+_PARTS: tuple[_Part, ...] = (
+    (read_folder, _return_to),
+    (read_environment, write_environment),
+    (sys.getrecursionlimit, _set_limit),
+    (_read_attributes, _write_attributes),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (read_umask, os.umask),
+    (read_builtins, write_builtins),
+    (_read_filters, _write_filters),
+    (_read_signals, _write_signals),
+    (_read_libraries, _write_libraries),
+)
