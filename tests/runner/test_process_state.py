@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Script, run
-from kohaku_ast.runner.process_state import read_alarm, read_umask
+from kohaku_ast.config.config_process import read_umask
+from kohaku_ast.runner.process_state import read_alarm
 from tests.oracle import run_kogine
 
 Read = Callable[[], object]
