@@ -107,13 +107,13 @@ class Parameter:
     path: tuple[Step, ...] = ()
     #: For a parameter of an imported module: the module, its file, the target in it.
     module: tuple[str, str, str] | None = None
-    #: For a path into parsed arguments: the option, or class attribute, of the same value.
-    option: str = ""
     #: For a path: the lines below that store another value there; for a keyword of a call: the
     #: lines of later calls that pass it another value.
     later: tuple[int, ...] = ()
     #: Of several parameters with one last name, a short target means those of the lowest tier.
     tier: int = 0
+    #: For a path into parsed arguments: the option, or class attribute, of the same value.
+    option: str = ""
 
 
 def find_parameters(source: Source) -> list[Parameter]:
