@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,20 @@ def resume_command(command: ScriptCommand, seed: object) -> str:
 
 
 _RESUMING = {"resume", "retry_failed"}
+
+
+def command_of_count(command: ScriptCommand, n: int) -> str:
+    """*command* with ``-n`` *n*, for a search, whose study goes on by itself; empty for none."""
+    head, typed = command.words
+    words = [*typed]
+    end = words.index("--") if "--" in words else len(words)
+    counts = [at for at in range(end) if re.fullmatch(r"-n\d*", words[at])]
+    # Behind the script it may be an option of the script: then ours is before it.
+    script = words.index(command.script)
+    for at in [at for at in counts if at < script] or counts:
+        is_alone = words[at] == "-n"
+        words[at + is_alone] = str(n) if is_alone else f"-n{n}"
+    return shlex.join([*head.split(), *words]) if n > 0 else ""
 
 
 def repeat_command_of_run(run: Run) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from kogine.flow_run import FlowOptions, print_lines, run_flow
-from kogine.repeat_command import repeat_command
+from kogine.repeat_command import command_of_count, repeat_command
 from kogine.report import printing
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, UsageError, label, visible
-from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, ScriptConfigs, Summary
+from kohaku_ast.flow.run import INTERRUPTED, SUCCEEDED, Observer, Run, ScriptConfigs, Summary
 from kohaku_ast.flow.search import Search, Trials, Tried, check_method, make_objective, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
 from kohaku_ast.runner.bind import Binder
@@ -116,6 +117,7 @@ def _run(
     # The trials run at the same time: not the flow, but the lines report the results to the study.
     configs = Sweep.of(trials.configs(), f"search {study.method}")
     ready = ScriptConfigs(work.name, work.binder, configs)
+    options = replace(options, resume=lambda _: command_of_count(command, study.n - lines.ended))
     status = run_flow([ready], options, lambda run: again(run.config), study.n, [lines])
     return status or (2 if trials.broken else int(lines.without > 0))
 
@@ -146,11 +148,14 @@ class SearchLines(Observer):
         self.again, self.trials, self.search = again, trials, trials.search
         #: The number of runs that succeeded without an objective.
         self.without = 0
+        #: The number of trials that ended by themselves: they count for the study.
+        self.ended = 0
         self._best = before.best.result if before.best else None
 
     def on_end(self, run: Run) -> None:
         """Report the objective of *run* to the study, and print it."""
         objective = self.search.objective
+        self.ended += run.state != INTERRUPTED
         try:
             result = self.trials.settle(run.config, run.outcome)
         except ValueError as error:

@@ -261,7 +261,7 @@ def test_a_search_that_was_ended_goes_on(
 ) -> None:
     (folder / "train.py").write_text(SLOW)
     arguments = ("--sweep", "x=uniform:-1:1", *SEARCH[4:], "--seed", "1", "--study", "s.db")
-    process = started(folder, *arguments, "-n", "9", *isolate)
+    process = started(folder, "train.py", *arguments, "-n", "9", *isolate)
     assert process.stdout
     printed = 0
     for line in process.stdout:
@@ -284,14 +284,49 @@ def test_a_search_that_was_ended_goes_on(
     assert states(folder / "s.db") == {"COMPLETE": printed + 1, "FAIL": 1}
 
 
-def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+@pytest.mark.parametrize(
+    ("before", "behind"),
+    [
+        pytest.param([], ["-n", "9", "--minimize", "loss"], id="behind the script"),
+        pytest.param(["-n9", "--no-record", "--minimize=loss"], ["--seed", "1"], id="before it"),
+        pytest.param(["-n", "9", "--minimize", "loss"], ["--", "-n", "4"], id="and the script's"),
+    ],
+)
+def test_the_command_after_ctrl_c_runs_the_trials_that_are_left(
+    folder: Path, before: list[str], behind: list[str]
+) -> None:
+    (folder / "train.py").write_text(SLOW)
+    axes = ["--sweep", "x=uniform:-1:1", "--search", "optuna", "--study", "s.db"]
+    words = [*before, *axes, "train.py", *behind]
+    process = started(folder, *words, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
+    for line in process.stdout:
+        if float(line) > 0:
+            break  # this one sleeps
+    os.killpg(process.pid, signal.SIGINT)
+    errors = process.stderr.read()
+    process.wait(30)
+    process.stdout.close()
+    process.stderr.close()
+    assert "goes on" not in errors
+    (told,) = [one for one in errors.splitlines() if one.startswith("go on with: ")]
+    (folder / "train.py").write_text(SLOW.replace("60", "0"))
+    done = run_kogine(folder, *shlex.split(told.removeprefix("go on with: kogine ")))
+    assert done.status == 0, done.stderr
+    assert states(folder / "s.db") == {"COMPLETE": 9, "FAIL": 1}
+
+
+def started(
+    folder: Path, *arguments: str, stderr: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
     launcher = Path(__file__).parents[1] / "kogine_command.py"
     return subprocess.Popen(
-        [sys.executable, str(launcher), "run", "train.py", *arguments],
+        [sys.executable, str(launcher), "run", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": on_path()},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
