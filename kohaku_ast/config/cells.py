@@ -95,6 +95,14 @@ def is_finite(text: str, number: object) -> bool:
     return number not in (float("inf"), float("-inf")) or not_finite(text) is not None
 
 
+def beyond_floats(cell: object) -> str:
+    """The first number in *cell* that no float can hold, as written: ``1e999``; else empty."""
+    if isinstance(cell, CellText):
+        return "" if is_finite(str(cell), native(cell)) else str(cell)
+    parts = cell.values() if isinstance(cell, CellMap) else cell if is_cell(cell) else ()
+    return next(filter(None, map(beyond_floats, parts)), "")  # type: ignore[call-overload]
+
+
 def word_value(text: str) -> tuple[bool, object]:
     """Whether *text* is one of YAML's words (true, false, null, none, inf, nan), in any case, and
     its value.

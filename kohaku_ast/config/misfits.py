@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable
 from typing import TypeAlias
 
-from kohaku_ast.config.cells import native, split_at_commas
+from kohaku_ast.config.cells import beyond_floats, native, split_at_commas
 from kohaku_ast.value_types import Reading, core, describe
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -120,6 +120,9 @@ def _takes_text(reading: Reading) -> bool:
 def expected(cell: object, reading: Reading) -> str:
     """The message for a *cell* that is no value of *reading*."""
     near = _suggest(cell, reading) if isinstance(cell, str) else ""
+    too_large = beyond_floats(cell)
+    if too_large:
+        near = f": no float holds {too_large}. Infinity is written inf (in JSON, Infinity)"
     if core(reading)[0] == "class":
         near = ": text cannot make one. Give the object in a Python config"
     return f"expected {describe(reading)}, got {_shown(cell)}{near}"

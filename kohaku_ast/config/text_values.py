@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from kohaku_ast.config.cells import (
     CellText,
+    beyond_floats,
     find_commas,
     is_finite,
     literal,
@@ -421,8 +422,15 @@ def fit_cell(cell: object, reading: Reading) -> object:
     return _container_cell(cell, reading)
 
 
+def _finite(cell: object) -> object:
+    """The value of *cell*; raises ValueError for a number in it that no float can hold."""
+    if beyond_floats(cell):
+        raise ValueError
+    return native(cell)
+
+
 def _untyped_cell(cell: object, kind: str = "any") -> object:
-    value = native(cell)
+    value = _finite(cell)
     if not isinstance(value, str):
         return value
     if _is_quoted(cell) and kind != "class":
@@ -470,7 +478,7 @@ def _container_cell(cell: object, reading: Reading) -> object:
     made, accepted = CONTAINERS.get(reading[0], (list, ()))
     if reading[0] == "date":
         made, accepted = tuple, (list,)
-    value = native(cell)
+    value = _finite(cell)
     if not isinstance(value, accepted):
         raise ValueError
     return made(value)

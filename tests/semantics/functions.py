@@ -3,6 +3,18 @@
 from tests.semantics.case import case
 
 CASES = [
+    case("keywords that go to a rest", """
+        def main(n, **cfg):
+            lr = 3
+            print(n, cfg, lr)
+        if __name__ == "__main__":
+            main(2, lr=0.1, bs=4)
+        """, ("main(lr)=0.5", "bs=7", "main.lr=5"), ("lr=0.1", "lr=0.5"), ("bs=4", "bs=7"), ("lr = 3", "lr = 5")),
+    case("keywords that go to a rest, bound and in the last statement", """
+        def build(n=1, **kw): return n, sorted(kw.items())
+        a, b = build(3, shuffle=True)
+        print(a, b)
+        """, ("shuffle=no", "n=4"), ("True", "False"), ("build(3", "build(4")),
     case("two calls in the guard, each with its own argument", """
         def evaluate(xs, k=2): print(xs, k)
         if __name__ == "__main__":

@@ -5,7 +5,7 @@ the call that starts the program.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 from kohaku_ast.transform.find.assignments import Site
@@ -29,6 +29,18 @@ def parameters_of(function: Function) -> Iterator[tuple[ast.arg, ast.expr | None
     missing = len(positional) - len(given.defaults)
     yield from zip(positional, [*[None] * missing, *given.defaults])
     yield from zip(given.kwonlyargs, given.kw_defaults)
+
+
+def keywords_of(
+    function: Function, calls: Iterable[ast.Call]
+) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+    """What *calls* pass to the ``**rest`` of *function* by keywords, as ``parameters_of``."""
+    known = {argument.arg for argument, _ in parameters_of(function)}
+    for call in calls if function.args.kwarg else ():
+        for keyword in call.keywords if called_name(call.func) == function.name else ():
+            if keyword.arg and keyword.arg not in known:
+                known.add(keyword.arg)
+                yield ast.arg(keyword.arg), None
 
 
 def default_site(default: ast.expr) -> Site:

@@ -28,6 +28,7 @@ from kohaku_ast.transform.find.calls import (
     field_site,
     is_called_once,
     is_field,
+    keywords_of,
     parameters_of,
 )
 from kohaku_ast.transform.find.fields import default_sites, style_of
@@ -371,12 +372,12 @@ class _Finder:
         return parent.kind == "local" and parent.target.rpartition(".")[0] not in self.entries
 
     def function(self, target: str, function: Function) -> Iterator[Parameter]:
-        own = list(parameters_of(function))
-        for argument, default in own:
+        own = {argument.arg for argument, _ in parameters_of(function)}
+        for argument, default in (*parameters_of(function), *keywords_of(function, self.calls)):
             passed = self.passed(target, function, argument.arg, default)
             if default is not None or passed:
                 yield self.default(target, argument, default, passed)
-        yield from self.scope(target, function, "local", {argument.arg for argument, _ in own})
+        yield from self.scope(target, function, "local", own)
 
     def passed(
         self, owner: str, function: Function, name: str, default: ast.expr | None
@@ -389,8 +390,7 @@ class _Finder:
         ]
         if default is not None and calls and not is_called_once(self.tree, owner):
             return []
-        sites = [argument_site(call, function, name) for call in calls]
-        return [site for site in sites if site is not None]
+        return [one for call in calls if (one := argument_site(call, function, name))]
 
     def default(
         self, owner: str, argument: ast.arg, default: ast.expr | None, passed: list[Site]
