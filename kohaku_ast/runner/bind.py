@@ -412,6 +412,7 @@ class LateModules:
         """The module in *file*, with the text *data*, bound to *overrides*; raises KogineError."""
         request = make_request(overrides)
         program = load_program(data, file, request, is_late=True)
+        program.dead = []  # the files that the script runs may call its functions
         for (name, _), aimed in _by_module(program, request, overrides).items():
             if name in sys.modules:
                 raise RefusedTarget(
@@ -447,7 +448,20 @@ class Programs:
                 self._modules[file] = Launch(file).data
             is_package = os.path.basename(file).startswith("__init__.")
             package = name if is_package else name.rpartition(".")[0]
-            self._made[key] = load_program(
-                self._modules[file], file, request, self.launch.path0, package
-            )
+            made = load_program(self._modules[file], file, request, self.launch.path0, package)
+            made.dead = self._dead(made, name)
+            self._made[key] = made
         return self._made[key]
+
+    def _dead(self, program: Program, module: str) -> list[str]:
+        """The defaults of *module* that no call uses: those in other files count, too."""
+        targets = [one.target for one in program.meant if one]
+        targets = [one for one in targets if "(" in one or one[:1].isupper()]
+        if not targets:
+            return []
+        from kohaku_ast.transform.find.default_notes import module_notes
+
+        launch = self.launch
+        return module_notes(
+            launch.data, launch.filename, launch.path0, launch.package, module, targets
+        )

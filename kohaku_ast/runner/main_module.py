@@ -218,7 +218,7 @@ def unused_messages(prepared: Prepared) -> list[str]:
     messages, unused = [], []
     own = prepared.program.filename.rpartition(_SEPARATOR)[2]
     for prefix, path, given in prepared.every():
-        messages += given.program.notes + ([] if prefix else given.program.dead)
+        messages += given.program.notes + given.program.dead
         file = path.rpartition(_SEPARATOR)[2]
         lost = sorted(given.unused(), key=lambda one: one[1])
         unused += [(prefix + target, line, file) for target, line in lost]

@@ -166,6 +166,71 @@ def test_a_default_that_is_used_is_not_warned_of(text: str, tmp_path: Path) -> N
     assert "9\n" in done.stdout
 
 
+MODULE = """\
+class Net:
+    def __init__(self, n=1): self.n = n
+    @classmethod
+    def make(cls, n=2): return cls(n)
+    def fit(self, n=1): return n
+def build(n=3): return n
+small = build(n=5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "override", "message"),
+    [
+        pytest.param("import hp\nhp.build(n=4)\n", "hp.build(n)=9", "line 2 of s.py and line 7 of hp.py pass n=4", id="in both files"),
+        pytest.param("from hp import build as make\nmake(4)\n", "hp.build(n)=9", "line 2 of s.py and line 7 of hp.py pass n=4", id="by another name"),
+        pytest.param("from hp import *\nbuild(4)\n", "hp.build(n)=9", "line 2 of s.py and line 7 of hp.py pass n=4", id="by a star"),
+        pytest.param("import hp as h\nh.Net(n=4)\n", "hp.Net.__init__(n)=9", "line 2 of s.py and line 4 of hp.py pass n=4", id="of a class"),
+        pytest.param("from hp import Net\nNet.make(4)\n", "hp.Net.make(n)=9", "line 2 of s.py passes n=4", id="of a class method"),
+        pytest.param("from hp import Net\nNet(4).fit(n=6)\n", "hp.Net.fit(n)=9", "line 2 of s.py passes n=6", id="of a method"),
+        pytest.param("import helper\n", "hp.Net.fit(n)=9", "line 2 of helper.py passes n=8", id="in another module"),
+        pytest.param("import hp\nhp.build()\n", "hp.build(n)=9", "", id="used"),
+        pytest.param("import hp\nprint(hp.build)\n", "hp.build(n)=9", "", id="passed on"),
+        pytest.param("import hp\ndef build(n=1): pass\nbuild(n=2)\n", "hp.build(n)=9", "", id="another of its name"),
+        pytest.param("import hp\nclass Sub(hp.Net): pass\nSub()\n", "hp.Net.__init__(n)=9", "", id="a derived class"),
+    ],
+)  # fmt: skip
+def test_a_default_of_a_module_that_no_file_uses(
+    tmp_path: Path, script: str, override: str, message: str
+) -> None:
+    (tmp_path / "hp.py").write_text(MODULE)
+    (tmp_path / "helper.py").write_text("import hp\nhp.Net(3).fit(n=8)\n")
+    target = override.partition("=")[0]
+    expected = f"kogine: warning: override '{target}' had no effect: {message}\n" if message else ""
+    assert warned(tmp_path, script, override) == expected
+    words = ("--mode", "spawn", "--no-record")
+    assert (message in run_kogine(tmp_path, "run", "s.py", override, *words).stderr) or not message
+
+
 def test_callers_in_other_files_use_the_default_of_a_module(tmp_path: Path) -> None:
     (tmp_path / "hp.py").write_text(NET + "small = Net(n=5)\n")
     assert warned(tmp_path, "import hp\nhp.Net()\n", "hp.Net.__init__(n)=9") == ""
+
+
+@pytest.mark.parametrize(
+    ("override", "old", "new"),
+    [
+        pytest.param("config.C.n=9", "C.n = 3", "C.n = 9", id="a class that is imported"),
+        pytest.param("config.D.a=9", 'D["a"] = 5', 'D["a"] = 9', id="a dict that is imported"),
+        pytest.param("config.N=9", "config.N = 4", "config.N = 9", id="a name of the module"),
+        pytest.param("pk.opt.E.m=9", "Opt.m = 6", "Opt.m = 9", id="by another name"),
+    ],
+)
+def test_what_the_script_stores_in_an_imported_object_is_that_of_the_module(
+    tmp_path: Path, override: str, old: str, new: str
+) -> None:
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "__init__.py").touch()
+    (tmp_path / "pk" / "opt.py").write_text("class E:\n    m = 1\n")
+    (tmp_path / "config.py").write_text('D = {"a": 1}\nN = 1\nclass C:\n    n = 1\n')
+    text = (
+        "import config\nfrom config import C, D\nfrom pk.opt import E as Opt\n"
+        'config.N = 4\nC.n = 3\nD["a"] = 5\nOpt.m = 6\nprint(config.N, C.n, D, Opt.m)\n'
+    )
+    (tmp_path / "s.py").write_text(text.replace(old, new))
+    expected = run_python(tmp_path, "-B", "s.py")
+    (tmp_path / "s.py").write_text(text)
+    assert run_kogine(tmp_path, "run", "s.py", override) == expected

@@ -1,5 +1,4 @@
-"""``dead_notes``: which overridden defaults no call uses, because each call passes an argument.
-``repeated_notes``: which overridden keywords later calls pass, too.
+"""Callers: the calls of a text, and the arguments that they pass in the place of a default.
 
 Only what the text shows for certain: a function that is passed on, called by its name as text, or
 called with ``*args`` may be called without the argument.
@@ -8,8 +7,7 @@ called with ``*args`` may be called without the argument.
 from __future__ import annotations
 
 import ast
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.bindings import FUNCTIONS, by_name, find_definitions, is_starred
@@ -18,58 +16,9 @@ from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import (
     called_name,
     is_dunder,
-    last_name,
     nodes_of,
     split_default,
 )
-from kohaku_ast.transform.find.source import Source
-
-
-def dead_notes(
-    source: Source, overridden: Sequence[Parameter], parameters: Sequence[Parameter]
-) -> list[str]:
-    """A sentence for each of the *overridden* defaults that no call uses. *parameters* are all of
-    the script.
-    """
-    if not any(one.kind in ("default", "class attribute") for one in overridden):
-        return []
-    callers = Callers(source.tree)
-    file = os.path.basename(source.filename)
-    notes = []
-    for one in overridden:
-        passed = callers.arguments_instead(one)
-        if passed:
-            target = _target_of(passed, parameters)
-            hint = f". Override {target!r}" if target else ""
-            notes.append(
-                f"override {one.target!r} had no effect: {_lines([node.lineno for node in passed])}"
-                f" of {file} {'passes' if len(passed) == 1 else 'pass'} "
-                f"{last_name(one.target)}={source.segment(passed[0])}{hint}"
-            )
-    return notes
-
-
-def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]:
-    """A sentence for each *overridden* keyword that later calls pass as well."""
-    file = os.path.basename(source.filename)
-    return [
-        f"override {one.target!r} changed line {one.line} of {file} alone: "
-        f"{_lines(one.later)} {'passes' if len(one.later) == 1 else 'pass'} it, too"
-        for one in overridden
-        if one.kind == "keyword" and one.later
-    ]
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    """``line 7``, ``lines 7 and 9``."""
-    *most, last = map(str, dict.fromkeys(numbers))
-    return f"lines {', '.join(most)} and {last}" if most else f"line {last}"
-
-
-def _target_of(passed: list[ast.expr], parameters: Sequence[Parameter]) -> str:
-    """The target of the one argument that is passed; empty if it has none."""
-    found = [one.target for one in parameters for value in one.values if value is passed[0]]
-    return found[0] if found and len(passed) == 1 else ""
 
 
 @dataclass(frozen=True)
@@ -112,12 +61,17 @@ class Callers:
         """The arguments that all calls pass in the place of the default *one*; empty if some call
         uses it, or may use it.
         """
-        values = {id(site.node) for site in one.sites}
-        if one.kind == "class attribute":
-            owner, name = one.target.rpartition(".")[::2]
+        return self.passed_instead(one.kind, one.target, {id(site.node) for site in one.sites})
+
+    def passed_instead(self, kind: str, target: str, values: set[int]) -> list[ast.expr]:
+        """The same, for a parameter of this *kind* and *target*; *values* are the nodes that take
+        its value.
+        """
+        if kind == "class attribute":
+            owner, name = target.rpartition(".")[::2]
             return self._of_field(owner, name, values)
-        parts = split_default(one.target)
-        if one.kind != "default" or parts is None:
+        parts = split_default(target)
+        if kind != "default" or parts is None:
             return []
         owner, name = parts
         return self._of_function(owner, name, values)
@@ -137,7 +91,8 @@ class Callers:
             return self._all_passed(self._initializations(scope), signature)
         if is_dunder(last):
             return []  # Python calls it: `__call__`, `__new__` of a metaclass
-        return self._all_passed(self._by_attribute(last, scope), signature)
+        calls = self._by_attribute(last, scope, is_bound=bool(nodes[0].decorator_list))
+        return self._all_passed(calls, signature)
 
     def _of_field(self, owner: str, name: str, values: set[int]) -> list[ast.expr]:
         nodes = [node for node in self.classes if node.name == owner]
@@ -178,9 +133,9 @@ class Callers:
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == name
         ]
 
-    def _by_attribute(self, name: str, owner: str) -> list[ast.Call] | None:
+    def _by_attribute(self, name: str, owner: str, *, is_bound: bool) -> list[ast.Call] | None:
         """All calls that may be of the method *name* of *owner*; None if it may be called
-        otherwise.
+        otherwise. *is_bound*: ``Model.make(3)`` gives no instance.
         """
         uses = [
             node for node in self.nodes if isinstance(node, ast.Attribute) and node.attr == name
@@ -188,7 +143,8 @@ class Callers:
         if name in self.texts or any(id(node) not in self.called for node in uses):
             return None
         found = [call for call in self.calls if getattr(call.func, "attr", "") == name]
-        if any(called_name(call.func.value) == owner for call in found):  # type: ignore[attr-defined]
+        owners = [called_name(call.func.value) for call in found]  # type: ignore[attr-defined]
+        if owner in owners and not is_bound:
             return None  # `Model.fit(model, 3)`
         bases = self._calls_of_bases(owner)
         return [
@@ -247,7 +203,7 @@ class Callers:
     def _copies_classes(self) -> bool:
         """Whether a call makes an object of the class of another, or initializes one by name."""
         return any(
-            called_name(call.func) in ("cls", "__class__")
+            called_name(call.func) == "__class__"
             or (isinstance(call.func, ast.Call) and called_name(call.func.func) == "type")
             or (called_name(call.func) == "__init__" and not _is_of_super(call))
             for call in self.calls
@@ -261,8 +217,8 @@ class Callers:
         return calls if len(supers) == len(calls) else None
 
     def _by_class_name(self, name: str) -> list[ast.Call] | None:
-        """The calls of the class *name*, where it is named nowhere but in these, in annotations and
-        as a base.
+        """The calls of the class *name*, where it is named nowhere but in these, in annotations, as
+        a base, and as the owner of an attribute.
         """
         allowed = {
             id(inner)
@@ -276,6 +232,7 @@ class Callers:
             for inner in ast.walk(part)
         }
         allowed |= {id(call.args[0]) for call in self.calls if _asks_for_base(call)}
+        allowed |= {id(node.value) for node in self.nodes if isinstance(node, ast.Attribute)}
         others = [
             node
             for node in self.nodes
@@ -283,7 +240,12 @@ class Callers:
         ]
         if name in self.texts or any(id(node) not in allowed for node in others):
             return None
-        return [
+        inner = [one for node in self.classes if node.name == name for one in ast.walk(node)]
+        own = [one for one in inner if isinstance(one, ast.Call)]
+        if any(getattr(one, "id", "") == "cls" for call in own for one in call.args):
+            return None  # `register(cls)`
+        by_cls = [call for call in own if getattr(call.func, "id", "") == "cls"]
+        return by_cls + [
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == name
         ]
 

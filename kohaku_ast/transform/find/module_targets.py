@@ -36,6 +36,9 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     stored = None if "(" in target else targets.parameters.get(join_path(split_path(target)))
     if stored is not None and stored.kind == "stored" and not stored.refused:
         return None  # the script stores it there itself: that line would win over the module's
+    renamed = _stored_by_another_name(targets, target)
+    if renamed is not None:
+        return renamed
     own = targets.parameters.get(match[0])
     located = _located(targets, target, match[0])
     if located is not None and (own is None or _may_be_module(own, target, targets)):
@@ -52,6 +55,19 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
         return in_module(target, module, inner)
     assert own is not None
     return _own_or_module(targets, target, own, in_module(target, module, inner))
+
+
+def _stored_by_another_name(targets: Targets, target: str) -> Parameter | None:
+    """What the script stores under the name by which it has imported an object of a module:
+    ``C.epochs`` for ``config.C.epochs``, after ``from config import C``.
+    """
+    for name, full in targets.import_names.items() if "(" not in target else ():
+        if full != name and target.startswith(f"{full}."):
+            path = split_path(f"{name}{target[len(full) :]}")
+            stored = targets.parameters.get(join_path(path))
+            if stored is not None and stored.kind == "stored" and not stored.refused:
+                return stored
+    return None
 
 
 def _is_module(own: Parameter) -> bool:

@@ -25,8 +25,8 @@ from kohaku_ast.transform.edit.proof import Proved, prove
 from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER, WATCHING, marker
 from kohaku_ast.transform.find.bindings import find_definitions
-from kohaku_ast.transform.find.callers import dead_notes, repeated_notes
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
+from kohaku_ast.transform.find.default_notes import dead_notes, repeated_notes
 from kohaku_ast.transform.find.disk_caches import (
     compiles_bytecode,
     stale_notes,

@@ -1,0 +1,149 @@
+"""What is said of overrides that no call uses: ``dead_notes`` of a script, ``module_notes`` of a
+module, and ``repeated_notes`` of keywords that later calls pass, too.
+
+A module's own calls do not tell: the script, and other modules, call its functions too. So all
+their texts are read as one, in which ``models.Net``, and ``N`` of ``import Net as N``, are ``Net``.
+It takes some milliseconds a file, for runs that override a default of a module.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Sequence
+
+from kohaku_ast.errors import SourceError
+from kohaku_ast.transform.find.callers import Callers
+from kohaku_ast.transform.find.modules import LocalModule, import_names, reach
+from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.paths import dotted_name, last_name
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
+
+
+def dead_notes(
+    source: Source, overridden: Sequence[Parameter], parameters: Sequence[Parameter]
+) -> list[str]:
+    """A sentence for each of the *overridden* defaults that no call uses. *parameters* are all of
+    the script.
+    """
+    if not any(one.kind in ("default", "class attribute") for one in overridden):
+        return []
+    callers = Callers(source.tree)
+    file = os.path.basename(source.filename)
+    notes = []
+    for one in overridden:
+        passed = callers.arguments_instead(one)
+        if passed:
+            target = _target_of(passed, parameters)
+            hint = f". Override {target!r}" if target else ""
+            told = _lines([node.lineno for node in passed])
+            value = f"{last_name(one.target)}={source.segment(passed[0])}"
+            pass_ = "passes" if len(passed) == 1 else "pass"
+            notes.append(
+                f"override {one.target!r} had no effect: {told} of {file} {pass_} {value}{hint}"
+            )
+    return notes
+
+
+def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]:
+    """A sentence for each *overridden* keyword that later calls pass as well."""
+    file = os.path.basename(source.filename)
+    return [
+        f"override {one.target!r} changed line {one.line} of {file} alone: "
+        f"{_lines(one.later)} {'passes' if len(one.later) == 1 else 'pass'} it, too"
+        for one in overridden
+        if one.kind == "keyword" and one.later
+    ]
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """*numbers* in words: ``line 7``, ``lines 7 and 9``."""
+    *most, last = map(str, dict.fromkeys(numbers))
+    return f"lines {', '.join(most)} and {last}" if most else f"line {last}"
+
+
+def _target_of(passed: list[ast.expr], parameters: Sequence[Parameter]) -> str:
+    """The target of the one argument that is passed; empty if it has none."""
+    found = [one.target for one in parameters for value in one.values if value is passed[0]]
+    return found[0] if found and len(passed) == 1 else ""
+
+
+def module_notes(
+    data: bytes, filename: str, folder: str, package: str, module: str, targets: list[str]
+) -> list[str]:
+    """A sentence for each of the *targets* in *module* that is a default which no call uses. The
+    other arguments are those of ``decode`` for the script.
+    """
+    try:
+        script = decode(data, filename, folder, package)
+        found = reach(script)
+        if found.computed or found.by_path:
+            return []  # nobody knows which other files call it
+        texts = [script, *filter(None, map(_text_of, found.modules))]
+        body = [node for text in texts for node in _body(text, module)]
+    except (SourceError, SyntaxError):
+        return []
+    callers = Callers(ast.Module(body, []))
+    notes = []
+    for target in targets:
+        kind = "default" if target.endswith(")") else "class attribute"
+        passed = callers.passed_instead(kind, target, set())
+        if passed:
+            told = " and ".join(_places(passed))
+            notes.append(
+                f"override '{module}.{target}' had no effect: {told} "
+                f"{'passes' if len(passed) == 1 else 'pass'} "
+                f"{last_name(target)}={ast.unparse(passed[0])}"
+            )
+    return notes
+
+
+def _text_of(module: LocalModule) -> Source | None:
+    package = module.name if module.is_package else module.name.rpartition(".")[0]
+    try:
+        return decode(read_bytes(module.path), module.path, "", package)
+    except SourceError:
+        return None
+
+
+def _body(text: Source, module: str) -> list[ast.stmt]:
+    """The statements of *text*, a tree of its own, in which names of *module* stand alone."""
+    names = import_names(text.tree, text.package)
+    tree = ast.parse(text.text)
+    _Flat(names, module).visit(tree)
+    for node in ast.walk(tree):
+        node._kogine_file = text.file  # type: ignore[attr-defined]
+    return tree.body
+
+
+class _Flat(ast.NodeTransformer):
+    """Puts ``Net`` in the place of ``models.Net``, and of another name that it was imported by."""
+
+    def __init__(self, names: dict[str, str], module: str) -> None:
+        self.names, self.prefix = names, f"{module}."
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # as ast names it
+        return self._flat(node, dotted_name(node)) or self._inside(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # as ast names it
+        return self._flat(node, node.id) or node
+
+    def _inside(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        return node
+
+    def _flat(self, node: ast.Name | ast.Attribute, spelled: str) -> ast.expr | None:
+        first, dot, rest = spelled.partition(".")
+        full = f"{self.names.get(first, '')}{dot}{rest}"
+        name = full.removeprefix(self.prefix)
+        if not spelled or name == full or "." in name:
+            return None
+        return ast.copy_location(ast.Name(name, node.ctx), node)
+
+
+def _places(passed: list[ast.expr]) -> list[str]:
+    """``line 7 of train.py``, for each file that passes the argument."""
+    by_file: dict[str, list[int]] = {}
+    for node in passed:
+        by_file.setdefault(node._kogine_file, []).append(node.lineno)  # type: ignore[attr-defined]
+    return [f"{_lines(sorted(numbers))} of {file}" for file, numbers in by_file.items()]
