@@ -17,7 +17,7 @@ from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, visible
 from kohaku_ast.flow.run import ScriptConfigs, repeat_text
 from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.composed_overrides import is_choice
+from kohaku_ast.runner.composed_overrides import is_choice, is_helper
 from kohaku_ast.runner.overrides import Override, resolved_targets
 
 _MOST_ROWS = 1_000
@@ -109,7 +109,8 @@ def _fixed(binder: Binder, config: Config, last: Config) -> Iterator[tuple[str, 
     )
     over = {full.get(one.target, one.target) for one in binder.overrides}
     for one in binder.overrides:
-        if one.target in full or one.target not in own:  # of several scripts, this one has it
+        is_ours = one.target in full or one.target not in own  # of several scripts, this has it
+        if is_ours or is_helper(config, one.target):
             yield one.target, str(one.value), one.origin
     yield from (row for row in rows if full.get(row[0], row[0]) not in over)
     for text in binder.added:

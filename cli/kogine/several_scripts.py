@@ -24,7 +24,7 @@ from kohaku_ast.files import read_input
 from kohaku_ast.flow.run import Previous, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.composed_overrides import is_choice
+from kohaku_ast.runner.composed_overrides import is_choice, is_helper
 from kohaku_ast.runner.overrides import Override
 
 
@@ -99,7 +99,8 @@ def _fitted(
     """
     binder.elsewhere = partial(_foreign, binder, [one for one in binders if one is not binder])
     targets = [*whole.targets, *whole.base.globals_dict, *(one.target for one in command.overrides)]
-    groups = {target for target in targets if is_choice(whole.base, target)}
+    base = whole.base
+    groups = {target for target in targets if is_choice(base, target) or is_helper(base, target)}
     foreign = binder.elsewhere([target for target in targets if target not in groups])
     for override in binder.overrides:
         override.optional = override.optional or override.target in foreign

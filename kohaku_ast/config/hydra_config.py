@@ -92,6 +92,10 @@ class Composed:
             return []
         return [name[: -len(end)] for name in names for end in _ENDS[:1] if name.endswith(end)]
 
+    def is_helper(self, target: str) -> bool:
+        """Whether all of the key *target* is read by interpolations: the script may lack it."""
+        return _is_helper(target, self.top, self.reads)
+
     def all_keys(self) -> Iterator[str]:
         """Each key of it, ``db`` and ``db.host``."""
         yield from _keys(self.top, ())

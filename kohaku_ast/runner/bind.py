@@ -198,13 +198,19 @@ class Binder:
         Hydra in *base*, for the values that it brings.
         """
         if base is not None and base.composed:
-            from kohaku_ast.runner.composed_overrides import chosen
-
-            choice = chosen(base, overrides)
-            overrides = self.all_overrides(choice) if choice else overrides
+            overrides = self._composed(overrides, base)
         overrides = spread_tables(self._marked(overrides), self.launch)
         self._mark_foreign(overrides)
         self._prepare(make_request(overrides, entrypoint=self.entrypoint), overrides, {})
+
+    def _composed(self, overrides: Sequence[Override], base: Config) -> Sequence[Override]:
+        """*overrides* over the files of Hydra in *base*: what an option brings; else themselves."""
+        from kohaku_ast.runner.composed_overrides import checked_overrides, chosen
+
+        choice = chosen(base, overrides)
+        if choice:
+            return self.all_overrides(choice)
+        return checked_overrides(base, overrides, self.overrides, self.launch, self.full_targets)
 
     def all_overrides(self, config: Config | None) -> list[Override]:
         """The overrides of *config*, and those that hold for every Config."""

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from kohaku_ast.config.cells import CellMap
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.hydra_config import Given, Settled, is_word, settle
-from kohaku_ast.errors import AmbiguousTarget
+from kohaku_ast.errors import AmbiguousTarget, ConfigError
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.overrides import Override, of_config, spread_tables
 
@@ -34,13 +34,52 @@ def settled_overrides(
     left = [one for one in typed if one.target not in found.used]
     overrides = [*spread_tables(of_config(found.config, as_is=as_is), launch), *left]
     whole = {one.target for one in overrides if isinstance(one.value, CellMap)}
-    return found.config, [one for one in overrides if not _is_in(one.target, whole, found.applied)]
+    kept = [one for one in overrides if not _is_in(one.target, whole, found.applied)]
+    # `mul=9 steps=3`: where `steps: ${mul}` is overridden, too, nothing reads `mul` any more.
+    read = {target for target in found.applied if is_helper(config, target)}
+    return found.config, _helpers_optional(found.config, kept, read)
 
 
 def is_choice(config: Config, target: str) -> bool:
     """Whether ``target=option`` chooses an option of a group in a file of Hydra in *config*."""
     composed = config.composed
     return any(one.is_group(target) for one in composed) or (bool(composed) and is_word(target))
+
+
+def is_helper(config: Config, target: str) -> bool:
+    """Whether interpolations of a file of Hydra in *config* read *target*: a value for it gives
+    them theirs, and the script may lack it.
+    """
+    return any(one.is_helper(target) for one in config.composed)
+
+
+def _helpers_optional(
+    config: Config, overrides: Sequence[Override], read: Collection[str] = ()
+) -> list[Override]:
+    """*overrides*, those of keys that interpolations read as optional; *read* are some of them."""
+    found = [one.aimed_at(one.target) for one in overrides]
+    for one in found:
+        one.optional = one.optional or one.target in read or is_helper(config, one.target)
+    return found
+
+
+def checked_overrides(
+    base: Config,
+    overrides: Sequence[Override],
+    typed: Sequence[Override],
+    launch: Launch,
+    full: FullTargets,
+) -> list[Override]:
+    """*overrides*, which stand over *base*, as far as the script must have their targets. *typed*
+    may choose the files whose interpolations read some of them.
+    """
+    if any(is_choice(base, one.target) for one in typed):
+        try:
+            given = list(_given(base, typed, full))
+            base = settle(base, given, _job_name(launch), is_whole=False).config
+        except ConfigError:
+            pass  # an axis chooses what is lacking: the run says whether it is all there
+    return _helpers_optional(base, overrides)
 
 
 def chosen(base: Config, overrides: Sequence[Override]) -> Config | None:

@@ -279,3 +279,72 @@ def test_a_dry_run_that_no_run_would_start_ends_with_one_message(folder: Path) -
     done = run_kogine(folder, "run", "train.py", *CONFIG, *words)
     assert (done.status, done.stdout) == (2, "axis seed: 2 of 1, 2\n")
     assert done.stderr.startswith("kogine: error: train.py:1: url={'host': 'my'}")
+
+
+READ = {
+    "top": "seed: ${mul}\nmul: 7\n",
+    "nested": "seed: ${mul.a}\nmul:\n  a: 7\n",
+    "group": "defaults:\n  - more: none\n  - _self_\n",
+}
+BY_OPTION = {"none": "seed: 4\n", "mul": "seed: ${mul}\nmul: 7\n"}
+
+
+class TestWhatOnlyInterpolationsRead:
+    """A value for such a key, which the script lacks, gives those that read it theirs."""
+
+    @pytest.fixture(autouse=True)
+    def _configs(self, folder: Path) -> None:
+        (folder / "conf/more").mkdir()
+        for name, text in READ.items():
+            (folder / f"conf/{name}.yaml").write_text(text)
+        for name, text in BY_OPTION.items():
+            (folder / f"conf/more/{name}.yaml").write_text(f"# @package _global_\n{text}")
+        (folder / "rows.csv").write_text("mul\n1\n2\n")
+        (folder / "other.py").write_text("lr = 1\nprint('lr', lr)\n")
+        (folder / "seed.py").write_text("seed = 0\nprint(seed)\n")
+
+    @pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+    @pytest.mark.parametrize(
+        ("config", "words", "printed"),
+        [
+            pytest.param("top", ["mul=9"], "9\n", id="a value"),
+            pytest.param("top", ["mul=9", "seed=3"], "3\n", id="where what reads it is given, too"),
+            pytest.param("top", ["--sweep", "mul=1,2"], "1\n2\n", id="an axis"),
+            pytest.param("top", ["--trials", "rows.csv"], "1\n2\n", id="a table"),
+            pytest.param("nested", ["mul.a=9"], "9\n", id="a nested value"),
+            pytest.param("nested", ["--sweep", "mul.a=1,2"], "1\n2\n", id="a nested axis"),
+            pytest.param("group", ["more=mul", "mul=9"], "9\n", id="of an option"),
+            pytest.param("group", ["more=mul", "--sweep", "mul=1,2"], "1\n2\n", id="an axis there"),
+        ],
+    )
+    def test_is_given(
+        self, folder: Path, config: str, words: list[str], printed: str, mode: str
+    ) -> None:
+        config = f"conf/{config}.yaml"
+        done = run_kogine(
+            folder, "run", "seed.py", "--config", config, *words, "--mode", mode, "--workers", "1"
+        )
+        assert (done.status, done.stdout) == (0, printed), done.stderr
+
+    @pytest.mark.parametrize(
+        ("config", "words"),
+        [
+            pytest.param("top", ["mull=9"], id="a mistyped key"),
+            pytest.param("top", ["--sweep", "mull=1,2"], id="as an axis"),
+            pytest.param("group", ["mul=9"], id="of an option that is not chosen"),
+        ],
+    )
+    def test_another_key_runs_nothing(self, folder: Path, config: str, words: list[str]) -> None:
+        done = run_kogine(folder, "run", "seed.py", "--config", f"conf/{config}.yaml", *words)
+        assert (done.status, done.stdout) == (2, "")
+        assert "no parameter 'mul" in done.stderr
+
+    def test_goes_to_each_of_several_scripts(self, folder: Path) -> None:
+        words = ("--config", "conf/top.yaml", "--sweep", "mul=1,2")
+        done = run_kogine(folder, "workflow", "sequential", "seed.py", "other.py", *words)
+        assert (done.status, done.stdout) == (0, "1\n2\nlr 1\n"), done.stderr
+
+    def test_is_shown_by_a_dry_run(self, folder: Path) -> None:
+        words = ("--config", "conf/top.yaml", "mul=9", "--sweep", "seed=1,2", "--dry-run")
+        done = run_kogine(folder, "run", "seed.py", *words)
+        assert "fixed mul: 9 (command line)\n" in done.stdout, done.stderr
