@@ -44,7 +44,7 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (27, 7250),
+    "kohaku_ast.runner": (27, 7340),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (44, 12250),
 }

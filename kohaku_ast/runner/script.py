@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kohaku_ast.config.config import Config
@@ -14,6 +14,7 @@ from kohaku_ast.display.text import Group, Row, group_rows, html_table, plain_ta
 from kohaku_ast.errors import (
     PATHS,
     ConfigError,
+    KogineError,
     UnusedOverride,
     UsageError,
     UsageTypeError,
@@ -21,7 +22,8 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import hidden, is_ours
 from kohaku_ast.runner.bind import Binder, Bound
-from kohaku_ast.runner.launch import Launch, find_launch, split_function
+from kohaku_ast.runner.launch import Launch, find_launch, find_to_read, split_function
+from kohaku_ast.runner.overrides import Override
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.users_traceback import public
 from kohaku_ast.value_types import describe
@@ -64,10 +66,10 @@ class Script:
         check_type(entrypoint, str, "entrypoint is the name of a function")
         check_type(name, str, "name is a text")
         self.path, function = split_function(os.fspath(path))
-        self.config = with_overrides(read_mapping(config), overrides)
         self.entrypoint = entrypoint or function
         self.name = name or self.path
         self.launch()
+        self.config = self._with(read_mapping(config), overrides)
 
     def launch(self) -> Launch:
         """How Python starts it, with the text that it has now."""
@@ -148,11 +150,37 @@ class Script:
             raise UsageError(
                 f"{self!r} has many Configs: run it in a flow, Sequential([script]).run()"
             )
-        more = with_overrides(read_mapping(over), overrides)
+        more = self._with(read_mapping(over), overrides)
         if not isinstance(more, Config):
             raise UsageTypeError(f"run() takes one Config, or a dict of targets; got {over!r}")
         binder = Binder(self.launch(), (), self.entrypoint, split=split, capture=True)
         return binder.bind(config | more)
+
+    def _with(self, config: Any, overrides: Mapping[str, object]) -> Any:
+        """*config* with *overrides* over it. Raises ConfigError for a target that has a value in
+        the code already, by this spelling or another: ``depth`` and ``Args.depth``.
+        """
+        given = _given_in_code(config)
+        equal = [(one, one) for one in overrides if one in given]
+        for name, other in equal or self._alike(overrides, given):
+            spelled = "" if other == name else f" as {other!r}"
+            raise ConfigError(f"{name!r} is given twice: in the config{spelled}, and by its name")
+        return _with_overrides(config, overrides)
+
+    def _alike(self, overrides: Iterable[str], given: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Those of *overrides* and of *given* that mean one parameter."""
+        launch = find_to_read(self.path) if overrides and given else None
+        if launch is None:
+            return
+        probes = [Override(one, None, "", optional=True) for one in (*overrides, *given)]
+        try:
+            full = Binder(launch, (), self.entrypoint).full_targets(probes)
+        except (KogineError, SyntaxError, ValueError):
+            return  # the run raises it
+        for name in overrides:
+            for other in given:
+                if name in full and full[name] == full.get(other):
+                    yield name, other
 
 
 def read_mapping(config: Any) -> Any:
@@ -169,30 +197,28 @@ def read_mapping(config: Any) -> Any:
     return config
 
 
-def with_overrides(config: Any, overrides: Mapping[str, object]) -> Any:
-    """*config*, or each of the Configs that it gives, with *overrides* over its own values.
-
-    Raises ConfigError for a target that has a value already.
-    """
+def _with_overrides(config: Any, overrides: Mapping[str, object]) -> Any:
+    """*config*, or each of the Configs that it gives, with *overrides* over its own values."""
     if not overrides:
         return config
     over = Config(overrides)
     if isinstance(config, Config):
-        in_code = [one for one in config.globals_dict if not config.origins.get(one)]
-        _refuse_twice(in_code, overrides)  # over a value from a file, a keyword is as --set
         return config | over
     from kohaku_ast.config.sweep import Sweep
 
-    if isinstance(config, Sweep):
-        _refuse_twice(config.targets, overrides)
     if callable(config) and not isinstance(config, Sweep):
         return lambda previous: Sweep.of(call_with(config, previous), "config") | over
     return Sweep.of(config, "config") | over
 
 
-def _refuse_twice(targets: Iterable[str], overrides: Mapping[str, object]) -> None:
-    for target in overrides.keys() & set(targets):
-        raise ConfigError(f"{target!r} is given twice: in the config, and by its name")
+def _given_in_code(config: Any) -> list[str]:
+    """The targets to which *config* itself gives values: over those of a file, a keyword is as
+    ``--set``.
+    """
+    if isinstance(config, Config):
+        return [one for one in config.globals_dict if not config.origins.get(one)]
+    axes: Iterable[str] = getattr(config, "targets", ())
+    return [*axes, *_given_in_code(config.base)] if axes else []
 
 
 def call_with(function: Callable[..., Any], previous: Mapping[str, Outcome]) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import kohaku_ast
-from kohaku_ast import Config, Outcome, Parallel, Script, Sequential, UnusedOverride, run
+from kohaku_ast import Config, Outcome, Parallel, Script, Sequential, Sweep, UnusedOverride, run
 from kohaku_ast.errors import (
+    ConfigError,
     EntrypointError,
     KogineError,
     SourceError,
@@ -186,6 +188,65 @@ def test_a_config_that_does_not_fit(
 ) -> None:
     with pytest.raises(error, match=words):
         Script(script, config).run()
+
+
+SPELLED = """\
+import argparse
+class Args:
+    depth = 2
+parser = argparse.ArgumentParser()
+parser.add_argument("--bs", type=int, default=4)
+args = parser.parse_args([])
+def main(epochs=2):
+    return Args.depth, args.bs, epochs
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        pytest.param({"depth": 11}, "depth", (11, 4, 2), id="the same spelling"),
+        pytest.param({"Args.depth": 11}, "depth", (11, 4, 2), id="a class attribute"),
+        pytest.param({"--bs": 11}, "bs", (2, 11, 2), id="an option"),
+        pytest.param({"args.bs": 11}, "bs", (2, 11, 2), id="what the parser made"),
+        pytest.param({"main(epochs)": 11}, "epochs", (2, 4, 11), id="a default"),
+        pytest.param(
+            Config({"Args.depth": 1}) | Config(depth=11), "depth", (11, 4, 2), id="a merge"
+        ),
+    ],
+)
+def test_a_target_is_given_twice_by_any_spelling(
+    tmp_path: Path, config: dict[str, object] | Config, name: str, value: object
+) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(SPELLED)
+    over: dict[str, Any] = {name: 12}
+    twice = f"{name!r} is given twice: in the config"
+    with pytest.raises(ConfigError, match=twice):
+        Script(path, config, **over)
+    with pytest.raises(ConfigError, match=twice):
+        Script(path).run(config, **over)
+    if isinstance(config, dict):
+        axes = Sweep({target: [one] for target, one in config.items()})
+        for sweep in (axes, Config(config) | Sweep({"main(epochs)": [1]})):
+            with pytest.raises(ConfigError, match="given twice"):
+                Script(path, sweep, **over)
+    assert Script(path, config).run().value == value
+    # The values of `run` come over those of the Script.
+    if config != {"args.bs": 11}:  # beside its option it is an error of its own
+        assert Script(path, {name: 12}).run(config).value == value
+    other: dict[str, Any] = {"epochs": 5} if name == "depth" else {"depth": 5}
+    assert 5 in Script(path, config, **other).run().value  # type: ignore[operator]
+
+
+def test_a_merge_may_spell_a_target_in_two_ways(tmp_path: Path) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(SPELLED)
+    merged = Config({"Args.depth": 11}) | Config(depth=12)
+    assert Script(path, merged).run().value == (12, 4, 2)
+    assert Script(path, merged, bs=7).run().value == (12, 7, 2)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
