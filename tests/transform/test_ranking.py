@@ -87,6 +87,19 @@ def test_what_is_below_all_can_be_overridden(text: str, target: str) -> None:
         pytest.param("m = Net(dropout=0.1, bias=True)", "m.bias", id="a layer's"),
         pytest.param("m = load('x', device='cuda')", "m.device", id="a device"),
         pytest.param("plot = Report(color='red')", "plot.color", id="a name like a plot's"),
+        pytest.param("def train(lr=0.1): pass\nfire.Fire(train)", "train(lr)", id="given to fire"),
+        pytest.param("def a(n=1): pass\nFire({'x': a})", "a(n)", id="given to fire in a dict"),
+        pytest.param(
+            "def main(lr: float = 0.1): pass\ntyper.run(main)", "main(lr)", id="given to typer"
+        ),
+        pytest.param(
+            "@app.command()\ndef ev(k: int = 5): pass\nif __name__ == '__main__':\n  app()",
+            "ev(k)",
+            id="a command of typer",
+        ),
+        pytest.param(
+            "def main(n=1):\n  lr = 2\ntyro.cli(main)", "main.lr", id="a local of what tyro calls"
+        ),
     ],
 )
 def test_is_a_setting(text: str, target: str) -> None:

@@ -172,6 +172,32 @@ def _arm(node: ast.AST, field: str, number: int) -> str:
     return ""
 
 
+_STARTERS = ("Fire", "run", "cli", "auto_cli", "extras")
+_COMMANDS = ("command", "callback", "subcommand")
+
+
+def commands_in(tree: ast.Module) -> set[str]:
+    """The functions that a library calls with the options of the command line: those given to
+    ``fire.Fire``, ``typer.run`` and ``tyro.cli``, or decorated with ``@app.command()``.
+    """
+    functions = [one for one in nodes_of(tree) if isinstance(one, FUNCTIONS)]
+    marked = {
+        function.name
+        for function in functions
+        for mark in function.decorator_list
+        if called_name(mark.func if isinstance(mark, ast.Call) else mark) in _COMMANDS
+    }
+    given = {
+        inner.id
+        for call in nodes_of(tree)
+        if isinstance(call, ast.Call) and called_name(call.func) in _STARTERS
+        for argument in call.args
+        for inner in ast.walk(argument)
+        if isinstance(inner, ast.Name)
+    }
+    return marked | (given & {function.name for function in functions})
+
+
 def find_marked_entrypoints(tree: ast.Module) -> list[str]:
     """The functions of the module that are marked with ``@kohaku_ast.entrypoint``, whatever the
     script calls the module or the decorator.

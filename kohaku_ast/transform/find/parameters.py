@@ -21,6 +21,7 @@ from kohaku_ast.transform.find.bindings import (
 from kohaku_ast.transform.find.calls import (
     Function,
     argument_site,
+    commands_in,
     default_site,
     entry_calls,
     factory_result,
@@ -185,7 +186,7 @@ class _Finder:
                     self.functions.setdefault(name, one.node)
         self.classes = classes_in(self.tree)
         self.calls = entry_calls(self.tree, self.functions)
-        self.entries = {called_name(call.func) for call in self.calls}
+        self.entries = {called_name(call.func) for call in self.calls} | commands_in(self.tree)
         options = [option.call for option in find_options(self.tree)]
         self.skipped_calls = {id(call) for call in (*self.calls, *options)}
         for name, definitions in names.items():
@@ -382,9 +383,7 @@ class _Finder:
     def passed(
         self, owner: str, function: Function, name: str, default: ast.expr | None
     ) -> list[Site]:
-        """The sites of the argument *name* in the call that starts the program; of several calls in
-        one run, each has its own argument.
-        """
+        """The sites of the argument *name* in the one call of a run that starts the program."""
         calls = [
             call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
         ]
