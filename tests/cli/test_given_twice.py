@@ -55,6 +55,17 @@ class Args:
 args = tyro.cli(Args)
 print(args)
 """
+NESTED = """
+import dataclasses, tyro
+@dataclasses.dataclass
+class Opt:
+    number: int = 1
+@dataclasses.dataclass
+class Args:
+    opt: Opt = dataclasses.field(default_factory=Opt)
+args = tyro.cli(Args)
+print(args)
+"""
 FILES = {
     "argv.py": '_argv = ["--number", "5"]\n',
     "argv.yaml": '_argv: [--number, "5"]\n',
@@ -105,6 +116,7 @@ def run(folder: Path, script: str, *words: str):  # type: ignore[no-untyped-def]
         pytest.param(PARSED, "args.cache=no --no-cache", id="the parsed argument of a flag"),
         pytest.param(BY_FUNCTION, "main.args.number=4 -n 3", id="parsed in a function"),
         pytest.param(TYRO, "args.number=4 --number 3", id="parsed by tyro"),
+        pytest.param(NESTED, "args.opt.number=4 --opt.number 3", id="parsed by tyro, nested"),
         pytest.param(PARSED, "--sweep args.number=1,2 -n 3", id="an axis of the parsed argument"),
         pytest.param(PARSED, "--config argv.py args.number=4", id="parsed, arguments of a config"),
     ],

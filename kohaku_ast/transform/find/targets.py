@@ -305,9 +305,9 @@ class Targets:
         *owners* bind; empty if they are none.
         """
         calls = [one.value for one in owners if isinstance(one.value, ast.Call)]
-        if not any(self.parses(call) for call in calls) or len(rest) != 1:
+        if not any(self.parses(call) for call in calls):
             return ""
-        name = str(rest[0])
+        name = str(rest[-1])  # `args.opt.lr` of nested dataclasses is `Opt.lr`
         named = [
             one for one in self.by_last.get(name, []) if one.kind in ("option", "class attribute")
         ]
