@@ -7,6 +7,7 @@ import pytest
 from kohaku_ast.errors import AmbiguousTarget
 from kohaku_ast.transform.find.comments import first_sentence
 from kohaku_ast.transform.find.inspection import Inspection, inspect_source
+from kohaku_ast.transform.find.parameters import find_parameters
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.targets import Targets
 
@@ -25,6 +26,9 @@ def sections(text: str) -> dict[str, str]:
 
 def helps(text: str) -> dict[str, str]:
     return {one.target: one.help for one in inspect(text).listed()}
+
+
+PARSER = "p.add_argument('--lr', default=0.1)\nargs = p.parse_args()\n"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,23 @@ def test_is_a_setting(text: str, target: str) -> None:
 
 
 OPTION = "p.add_argument('--epochs', default=3)\ndef train(epochs=10, wd=0.1): pass\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"{PARSER}main.opt = SGD(w, lr=args.lr)", id="an attribute that is stored"),
+        pytest.param(f"{PARSER}opt = SGD(w, lr=args.lr)", id="a keyword of a call that is bound"),
+        pytest.param(f"{PARSER}m.compile(lr=args.lr)", id="a keyword of a call"),
+        pytest.param(
+            f"{PARSER}class A:\n  def __init__(self, lr): self.lr = lr", id="an attribute"
+        ),
+        pytest.param(f"{PARSER}def main():\n  opt = SGD(lr=args.lr)\nmain()", id="in a function"),
+    ],
+)
+def test_an_option_wins_over_what_hands_it_on(text: str) -> None:
+    source = Source("script.py", text)
+    assert Targets(source, find_parameters(source)).resolve("lr").target == "--lr"
 
 
 def test_an_option_wins_over_a_default_of_its_name() -> None:

@@ -177,8 +177,8 @@ _COMMANDS = ("command", "callback", "subcommand")
 
 
 def commands_in(tree: ast.Module) -> set[str]:
-    """The functions that a library calls with the options of the command line: those given to
-    ``fire.Fire``, ``typer.run`` and ``tyro.cli``, or decorated with ``@app.command()``.
+    """The functions that others than the script call to start it: those given to ``fire.Fire``,
+    ``typer.run`` and ``tyro.cli``, decorated with ``@app.command()``, or marked as entrypoint.
     """
     functions = [one for one in nodes_of(tree) if isinstance(one, FUNCTIONS)]
     marked = {
@@ -195,7 +195,8 @@ def commands_in(tree: ast.Module) -> set[str]:
         for inner in ast.walk(argument)
         if isinstance(inner, ast.Name)
     }
-    return marked | (given & {function.name for function in functions})
+    given &= {function.name for function in functions}
+    return marked | given | {*find_marked_entrypoints(tree)}
 
 
 def find_marked_entrypoints(tree: ast.Module) -> list[str]:

@@ -56,9 +56,11 @@ def rank(tree: ast.Module, parameters: Sequence[Parameter]) -> list[Parameter]:
 
 def preferred(fitting: list[Parameter]) -> list[Parameter]:
     """Those of *fitting* that a short target means: of the lowest tier, without defaults of
-    functions if there is an option, which is passed to them, and without those that a call hides
-    (``epochs`` is that of ``model.fit(epochs=5)``, not of ``def fit(self, epochs=1)``).
+    functions if there is an option, which is passed to them, without those that a call hides
+    (``epochs`` is that of ``model.fit(epochs=5)``, not of ``def fit(self, epochs=1)``), and without
+    those that are only handed on (``SGD(lr=args.lr)``).
     """
+    fitting = [one for one in fitting if not _is_handed_on(one)] or fitting
     passed = {_call_text(one) for one in fitting if one.kind == "keyword" and one.tier == 1}
     fitting = [
         one
@@ -70,6 +72,16 @@ def preferred(fitting: list[Parameter]) -> list[Parameter]:
     options = [one for one in fitting if one.kind == "option"]
     others = [one for one in fitting if one.kind not in ("option", "default")]
     return [*options, *others] if options else fitting
+
+
+def _is_handed_on(one: Parameter) -> bool:
+    """Whether it gets what already has its name: ``lr=args.lr``, ``self.lr = lr``."""
+    if one.kind not in ("entry", "keyword", "stored") or not one.values:
+        return False
+    return all(
+        isinstance(value, (ast.Name, ast.Attribute)) and called_name(value) == last_name(one.target)
+        for value in one.values
+    )
 
 
 def _call_text(parameter: Parameter) -> str:
