@@ -13,6 +13,16 @@ class Model:
 model = Model()
 """
 
+POOL = """
+class Pool:
+    def __init__(self, size): self.size, self.twice = size, size * 2; print(size)
+    def itself(self): return self
+    def __enter__(self): return self
+    def __exit__(self, *error): pass
+    async def __aenter__(self): return self
+    async def __aexit__(self, *error): pass
+"""
+
 CASES = [
     case("a bare call", MODEL + "model.fit([1], epochs=5, batch=32)\n", ("model.fit(epochs)=9", "model.fit(batch)=64"), ("epochs=5", "epochs=9"), ("batch=32", "batch=64")),
     case("a bare call, by its last name", MODEL + "model.fit([1], batch=32)\n", "batch=64", ("batch=32", "batch=64")),
@@ -40,6 +50,53 @@ CASES = [
     case("a call under with and try", MODEL + "import contextlib\nwith contextlib.nullcontext():\n    try:\n        model.fit(1, epochs=5)\n    finally:\n        pass\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
     case("a call that does not run", MODEL + "if not model:\n    model.fit(1, epochs=5)\nprint('x')\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9"), warned=("model.fit(epochs)",), same=True),
     case("an object of a config for a keyword", MODEL + "model.fit(loss=None)\n", ("--config", "cfg.py"), ("loss=None", "loss=3.5"), files={"cfg.py": "_overrides = {'model.fit(loss)': 3.5}\n"}),
+    # Calls inside a larger expression.
+    case("a call whose attribute gets the name", MODEL + "hist = model.compile(lr=5).fit\nprint(hist(1))\n", "model.compile(lr)=9", ("lr=5", "lr=9")),
+    case("a call whose item gets the name", MODEL + "hist = model.fit([1], epochs=5)[1]\nprint(hist)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call whose item gets the name, by its last name", MODEL + "hist = model.fit([1], epochs=5)[1]\nprint(hist)\n", "epochs=9", ("epochs=5", "epochs=9")),
+    case("a call in the starting function whose item gets a name", MODEL + "def main():\n    hist = model.fit([1], epochs=5)[1]\n    print(hist)\nif __name__ == '__main__':\n    main()\n", "main.model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in another function whose item gets a name", MODEL + "def work():\n    hist = model.fit([1], epochs=5)[1]\n    print(hist)\ndef main(): work()\nmain()\n", "work.model.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("a call in a call", "def score(n): return [n, 2]\nacc = float(score(n=5)[0])\nprint(acc)\n", "score(n)=9", ("n=5", "n=9")),
+    case("a call in a product", "def score(n): return n\nacc = score(n=5) * 2 + score(n=6)\nprint(acc)\nif 1: pass\n", "score(n)=9", ("n=5", "n=9"), warned=("score(n)",)),
+    case("a call for two names", "def score(n): return n\na = b = score(n=5)\nprint(a, b)\n", "score(n)=9", ("n=5", "n=9")),
+    case("a call that is returned", "def score(n): return n\ndef main(): return score(n=5)\nprint(main())\n", "score(n)=9", ("n=5", "n=9")),
+    case("a call in a condition", "def score(n): return n\nif score(n=5) > 7: print('more')\nprint('end')\n", "score(n)=9", ("n=5", "n=9")),
+    case("a call that a loop goes through", "def batches(size): return range(size)\nfor i in batches(size=2): print(i)\nprint('end')\n", "batches(size)=3", ("size=2", "size=3")),
+    case("a call in a comprehension", "def score(n, xs): xs.append(n); return xs\na = [score(i, xs=[]) for i in range(2)]\nprint(a)\n", "score(xs)=[7]", ("xs=[]", "xs=[7]")),
+    case("a layer that a call adds", "class Dense:\n    def __init__(self, units): self.units = units\nlayers = []\nlayers.append(Dense(units=4))\nlayers.append(Dense(units=5))\nprint([one.units for one in layers])\n", "Dense(units)=9", ("units=4", "units=9"), warned=("Dense(units)",)),
+    case("a call bound in a loop", "def make(n): return n\nfor i in range(2):\n    clf = make(n=5)\n    print(clf)\n", "make(n)=9", ("n=5", "n=9")),
+    case("a call stored under a computed key", "def make(n): return n\nfound = {}\nfor i in range(2):\n    found[i] = make(n=5)\nprint(found)\n", "make(n)=9", ("n=5", "n=9")),
+    case("a call added to a name", "def make(n): return n\nfound = 1\nfound += make(n=5)\nprint(found)\n", "make(n)=9", ("n=5", "n=9")),
+    case("a statement of its own comes first for a short target", MODEL + "def score(epochs): return epochs\nacc = score(epochs=2) + 1\nmodel.fit([1], epochs=5)\n", "epochs=9", ("epochs=5", "epochs=9")),
+    case("an entry stays the name's", MODEL + "hist = model.fit([1], epochs=5)\nprint(hist)\n", "hist.epochs=9", ("epochs=5", "epochs=9")),
+    case("an entry in a list stays the name's", "class Dense:\n    def __init__(self, units): self.units = units\nlayers = [Dense(units=4)]\nprint([one.units for one in layers])\n", "layers[0].units=9", ("units=4", "units=9")),
+    case("an awaited call in a larger expression", "import asyncio\nasync def step(n): return [n]\nasync def main():\n    a = (await step(n=5))[0] + 1\n    print(a)\nasyncio.run(main())\n", "main.step(n)=9", ("n=5", "n=9")),
+    case("a default and its one call in a larger expression", "def f(n=1): return [n]\na = f(n=5)[0]\nprint(a)\nif 1: pass\n", "f(n)=9", ("n=1", "n=9"), ("n=5", "n=9")),
+    case("a key of the result that was not there", MODEL + "hist = model.fit([1], epochs=5)[0]\nclass R: pass\nres = [R()][0]\nprint(hist, vars(res))\n", "res.epochs=9", ("vars(res)", "{'epochs': 9}"), warned=("res.epochs",)),
+    # Receivers that are items or results.
+    case("an item of a list", MODEL + "models = [model, model]\nmodels[0].fit([1], epochs=5)\nmodels[1].fit([1], epochs=6)\n", "models[1].fit(epochs)=9", ("epochs=6", "epochs=9")),
+    case("an item of a list, from its end", MODEL + "models = [model, model]\nmodels[-1].fit([1], epochs=5)\n", "models[-1].fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("an item of a dict", MODEL + "cfg = {'m': model}\ncfg['m'].fit([1], epochs=5)\n", "cfg.m.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("an item of a dict, in brackets", MODEL + "cfg = {'m': model, 'a b': model}\ncfg['m'].fit([1], epochs=5)\ncfg['a b'].fit(epochs=6)\n", ('cfg["m"].fit(epochs)=9', "cfg['a b'].fit(epochs)=8"), ("epochs=5", "epochs=9"), ("epochs=6", "epochs=8")),
+    case("an attribute of an item", MODEL + "class Box: net = model\nmodels = [Box()]\nmodels[0].net.fit([1], epochs=5)\n", "models[0].net.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("an item with a computed index", MODEL + "models = [model, model]\nfor i in range(2): models[i].fit(i, epochs=5)\n", "models.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("an item in the starting function", MODEL + "models = [model]\ndef main():\n    models[0].fit([1], epochs=5)\nif __name__ == '__main__':\n    main()\n", "models[0].fit(epochs)=9", ("epochs=5", "epochs=9")),
+    case("an item by the last name", MODEL + "models = [model]\nmodels[0].fit([1], epochs=5)\n", "epochs=9", ("epochs=5", "epochs=9")),
+    case("a result", MODEL + "def get(): return model\nget().fit([1], epochs=5)\n", "get.fit(epochs)=9", ("epochs=5", "epochs=9")),
+    # The call of a with statement.
+    case("the call of a with", POOL + "with Pool(size=5) as pool:\n    print(pool.size, pool.twice)\n", "pool.size=9", ("size=5", "size=9")),
+    case("the call of a with, by the last name", "from multiprocessing.pool import ThreadPool\nwith ThreadPool(processes=2) as pool:\n    print(pool._processes)\n", "processes=3", ("processes=2", "processes=3")),
+    case("the call of a with whose object is another", POOL + "class Made(Pool):\n    def __enter__(self): return [self.twice]\nwith Made(size=5) as pool:\n    print(pool)\n", "pool.size=9", ("size=5", "size=9")),
+    case("the call of a with in the starting function", POOL + "def main():\n    with Pool(size=5) as pool:\n        print(pool.size, pool.twice)\nif __name__ == '__main__':\n    main()\n", "main.pool.size=9", ("size=5", "size=9")),
+    case("the calls of a with", POOL + "with Pool(size=5) as a, Pool(size=6) as b:\n    print(a.twice, b.twice)\n", "b.size=9", ("size=6", "size=9")),
+    case("a chain of calls in a with", POOL + "with Pool(size=5).itself() as pool:\n    print(pool.twice)\n", "pool.size=9", ("size=5", "size=9")),
+    case("a with without a name", POOL + "with Pool(size=5):\n    print('in')\n", "Pool(size)=9", ("size=5", "size=9")),
+    case("a with without a name in the starting function", POOL + "def main():\n    with Pool(size=5), Pool(size=6) as b:\n        print('in')\nmain()\n", ("main.Pool(size)=9", "main.b.size=7"), ("size=5", "size=9"), ("size=6", "size=7")),
+    case("a with that unpacks", POOL + "class Pair(Pool):\n    def __enter__(self): return self.size, self.twice\nwith Pair(size=5) as (a, b):\n    print(a, b)\n", "Pair(size)=9", ("size=5", "size=9")),
+    case("a call inside the call of a with", POOL + "from contextlib import nullcontext\nwith nullcontext(Pool(size=5)) as pool:\n    print(pool.twice)\n", "Pool(size)=9", ("size=5", "size=9")),
+    case("an async with", POOL + "import asyncio\nasync def main():\n    async with Pool(size=5) as pool, Pool(size=6):\n        print(pool.twice)\nasyncio.run(main())\n", ("main.pool.size=9", "main.Pool(size)=7"), ("size=5", "size=9"), ("size=6", "size=7")),
+    case("a with in a loop", POOL + "for i in range(2):\n    with Pool(size=5) as pool:\n        print(pool.twice)\n", "Pool(size)=9", ("size=5", "size=9")),
+    case("an attribute of what a with binds", POOL + "with Pool(size=5) as pool:\n    print(pool.size, pool.twice)\n", "pool.twice=3", ("pool:\n", "pool:\n    pool.twice = 3\n")),
     # Defaults that no call uses: as if edited, and said.
     case("a default that the calls hide", "def f(n=1): print(n)\nf(n=5)\nf(7)\nif 1: pass\n", "f(n)=9", ("n=1", "n=9"), warned=("f(n)",), same=True),
     case("a method's default that a call hides", "class M:\n    def fit(self, n=1): print(n)\nx = 3\nm = M()\nm.fit(n=x)\n", "M.fit(n)=9", ("n=1", "n=9"), warned=("M.fit(n)",), same=True),

@@ -82,7 +82,10 @@ def test_with_all_only(text: str, target: str) -> None:
         pytest.param("model.fit(**{'n': 1})", id="a spread"),
         pytest.param("hist = model.fit(x, epochs=5)", id="a call that a name is bound to"),
         pytest.param("p.add_argument('--n', default=5)", id="an option"),
-        pytest.param("print(f(n=5))", id="inside another call"),
+        pytest.param("g = lambda: f(n=5)", id="in a lambda"),
+        pytest.param("print(f'{f(n=5)}')", id="in an f-string"),
+        pytest.param("layers = [Dense(n=5)]", id="an entry of a list"),
+        pytest.param("@mark(n=5)\ndef f(): pass", id="a decorator"),
         pytest.param("def main(n): pass\nmain(n=5)", id="the starting call"),
     ],
 )  # fmt: skip

@@ -90,6 +90,20 @@ class Definition:
         return bool(read) and self.path[:length] == read[:length]
 
 
+def made_value(one: Definition) -> ast.expr | None:
+    """The expression that makes what the name is bound to: for ``with Pool(2) as pool`` the call,
+    whose ``__enter__`` may give another object.
+    """
+    if one.form != "with":
+        return one.value
+    items: list[ast.withitem] = one.node.items  # type: ignore[attr-defined]
+    return next((item.context_expr for item in items if _is_bound(item.optional_vars, one)), None)
+
+
+def _is_bound(node: ast.expr | None, one: Definition) -> bool:
+    return isinstance(node, ast.Name) and node.id == one.name
+
+
 def find_definitions(scope: Scope) -> list[Definition]:
     """Every binding in the own body of *scope*, in the order of the file."""
     return Walk(_bindings).scope(scope)

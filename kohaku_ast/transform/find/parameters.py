@@ -17,6 +17,7 @@ from kohaku_ast.transform.find.bindings import (
     classes_in,
     effective_definitions,
     find_definitions,
+    made_value,
 )
 from kohaku_ast.transform.find.calls import (
     Function,
@@ -230,14 +231,12 @@ class _Finder:
         if not definitions or is_dunder(name):
             if not prefix:
                 yield refused_parameter(target, found)
-        elif all(
-            one.form in ("value", "declared", "chained", "unpacked") for one in definitions[:1]
-        ):
+        elif definitions[0].form in ("value", "declared", "chained", "unpacked"):
             parameter = self.assigned(target, kind, definitions)
             yield parameter
             yield from self.contents(parameter)
-        elif kind != "local":
-            yield self.bound(target, definitions)
+        else:
+            yield from self.bound(target, kind, definitions)
         for one in definitions if kind != "local" else []:
             if isinstance(one.node, ast.ClassDef):
                 yield from self.scope(target, one.node, "class attribute", set())
@@ -250,7 +249,7 @@ class _Finder:
         """What the statements of *scope* store or pass on without binding a name."""
         for stored in stored_in(prefix, scope, names, self.known, self.entries):
             yield from self.stored(stored)
-        for passed in keywords_in(prefix, scope, self.skipped_calls, self.entries):
+        for passed in keywords_in(prefix, scope, names, self.skipped_calls, self.entries):
             if passed.target not in self.known or self.called[passed.function] == 1:
                 yield self.keyword(passed)
 
@@ -265,7 +264,9 @@ class _Finder:
 
     def keyword(self, passed: PassedValue) -> Parameter:
         one = self.inner(passed.target, "keyword", passed.values, passed.is_listed)
-        return replace(one, tier=1 if passed.is_listed else 2, later=passed.later)
+        return replace(
+            one, tier=1 if passed.is_listed and passed.is_bare else 2, later=passed.later
+        )
 
     def assigned(self, target: str, kind: str, definitions: list[Definition]) -> Parameter:
         first = definitions[0]
@@ -337,20 +338,16 @@ class _Finder:
         entries: dict[str, list[ast.expr]] = {}
         for value in parent.values:
             for path, inner in find_entries(value):
-                entries.setdefault(
-                    parent.target + "." + join_path(path)
-                    if isinstance(path[0], str)
-                    else parent.target + join_path(path),
-                    [],
-                ).append(inner)
+                dot = "." if isinstance(path[0], str) else ""
+                entries.setdefault(f"{parent.target}{dot}{join_path(path)}", []).append(inner)
         for target, values in entries.items():
             yield self.entry(parent, target, values)
 
     def entry(self, parent: Parameter, target: str, values: list[ast.expr]) -> Parameter:
         called = parent.values[0]
         is_parser = isinstance(called, ast.Call) and "Parser" in self.text(called.func)
-        is_tuned = is_setting(values[0], self.classes)
-        is_tuned = is_tuned and not is_parser and not self.is_hidden(parent)
+        is_hidden = parent.kind == "local" and parent.target.rpartition(".")[0] not in self.entries
+        is_tuned = is_setting(values[0], self.classes) and not is_parser and not is_hidden
         return self.inner(target.replace(".[", "["), "entry", values, is_tuned)
 
     def inner(
@@ -369,9 +366,6 @@ class _Finder:
             values=tuple(values),
         )
 
-    def is_hidden(self, parent: Parameter) -> bool:
-        return parent.kind == "local" and parent.target.rpartition(".")[0] not in self.entries
-
     def function(self, target: str, function: Function) -> Iterator[Parameter]:
         own = {argument.arg for argument, _ in parameters_of(function)}
         for argument, default in (*parameters_of(function), *keywords_of(function, self.calls)):
@@ -385,7 +379,7 @@ class _Finder:
     ) -> list[Site]:
         """The sites of the argument *name* in the one call of a run that starts the program."""
         calls = [
-            call for call in self.calls if isinstance(call.func, ast.Name) and call.func.id == owner
+            one for one in self.calls if isinstance(one.func, ast.Name) and one.func.id == owner
         ]
         if default is not None and calls and not is_called_once(self.tree, owner):
             return []
@@ -395,9 +389,8 @@ class _Finder:
         self, owner: str, argument: ast.arg, default: ast.expr | None, passed: list[Site]
     ) -> Parameter:
         sites = passed if default is None else [default_site(default), *passed]
-        found = (
-            field_default(default) if isinstance(default, ast.Call) and is_field(default) else None
-        )
+        is_call = isinstance(default, ast.Call) and is_field(default)
+        found = field_default(default) if is_call else None  # type: ignore[arg-type]
         shown = found[0] if found else default
         if shown is None:  # without a default a person would edit the argument of the call
             assert isinstance(passed[0].node, ast.expr)
@@ -414,8 +407,9 @@ class _Finder:
             values=(shown,),
         )
 
-    def bound(self, target: str, definitions: list[Definition]) -> Parameter:
-        return Parameter(
+    def bound(self, target: str, kind: str, definitions: list[Definition]) -> Iterator[Parameter]:
+        """The name that an import, a ``with`` or such binds, and the keywords of its call."""
+        found = Parameter(
             target=target,
             kind="other",
             default="",
@@ -427,6 +421,11 @@ class _Finder:
             values=tuple(one.value for one in definitions if one.value is not None),
             definitions=tuple(definitions),
         )
+        if kind != "local":
+            yield found
+        made = tuple(one for one in map(made_value, definitions) if one is not None)
+        for entry in self.contents(replace(found, kind=kind, values=made)):
+            yield replace(entry, tier=2)
 
     def options(self) -> Iterator[Parameter]:
         grouped: dict[str, list[Option]] = {}

@@ -113,7 +113,7 @@ def path_of(node: ast.expr) -> tuple[Step, ...]:
     while not isinstance(node, ast.Name):
         if isinstance(node, ast.Attribute):
             steps.append(node.attr)
-        elif isinstance(node, ast.Subscript) and (step := _key(node.slice)) is not None:
+        elif isinstance(node, ast.Subscript) and (step := key_of(node.slice)) is not None:
             steps.append(step)
         else:
             return ()
@@ -121,9 +121,10 @@ def path_of(node: ast.expr) -> tuple[Step, ...]:
     return (node.id, *reversed(steps))
 
 
-def _key(node: ast.expr) -> Step | None:
+def key_of(node: ast.expr) -> Step | None:
+    """The key or index that *node* writes out; None if only a run knows it."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        index = _key(node.operand)
+        index = key_of(node.operand)
         return -index if isinstance(index, int) else None
     value = node.value if isinstance(node, ast.Constant) else None
     return value if isinstance(value, (str, int)) and not isinstance(value, bool) else None
@@ -141,7 +142,7 @@ def chains_in(root: ast.AST) -> Iterator[ast.expr]:
 
 
 _PART = re.compile(r"""\.?([^.\[\]()]+)|\[(-?\d+)\]|\[(["'])(.*?)\3\]""")
-_DEFAULT = re.compile(r"([^\W\d][\w.]*)\(([^\W\d]\w*)\)")
+_DEFAULT = re.compile(r"([^\W\d].*)\(([^\W\d]\w*)\)")
 
 
 def split_path(target: str) -> tuple[Step, ...]:
@@ -176,9 +177,11 @@ def join_path(steps: tuple[Step, ...]) -> str:
 
 
 def split_default(target: str) -> tuple[str, str] | None:
-    """``"Model.__init__(dropout)"`` -> ``("Model.__init__", "dropout")``, else None."""
+    """``"Model.__init__(dropout)"`` -> ``("Model.__init__", "dropout")``, else None; the function
+    is a path: ``models[0].fit``.
+    """
     match = _DEFAULT.fullmatch(target)
-    return (match[1], match[2]) if match else None
+    return (join_path(split_path(match[1])), match[2]) if match else None
 
 
 def last_name(target: str) -> str:

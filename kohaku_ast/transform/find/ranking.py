@@ -61,7 +61,8 @@ def preferred(fitting: list[Parameter]) -> list[Parameter]:
     those that are only handed on (``SGD(lr=args.lr)``).
     """
     fitting = [one for one in fitting if not _is_handed_on(one)] or fitting
-    passed = {_call_text(one) for one in fitting if one.kind == "keyword" and one.tier == 1}
+    keywords = [one for one in fitting if one.kind == "keyword"]
+    passed = {_call_text(one) for one in keywords if one.tier == 1 or one.is_setting}
     fitting = [
         one
         for one in fitting

@@ -1,5 +1,5 @@
 """Definitions that bind no name: values stored into attributes and items (``cfg.lr = 0.1``), and
-keywords of calls whose result has no name (``model.fit(x, epochs=5)``).
+keywords of calls that no name is bound to (``model.fit(x, epochs=5)``).
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ from kohaku_ast.transform.find.bindings import (
     effective_definitions,
     find_definitions,
     is_unconditional,
+    made_value,
 )
 from kohaku_ast.transform.find.calls import Function
 from kohaku_ast.transform.find.paths import (
     Step,
     called_name,
     chains_in,
+    find_entries,
     is_closed,
     is_dunder,
     is_setting,
     join_path,
+    key_of,
     nodes_of,
     path_of,
 )
@@ -234,32 +237,50 @@ class PassedValue:
     is_listed: bool
     #: The lines of later calls of the function that pass the keyword.
     later: tuple[int, ...]
+    #: Whether the call is a statement of its own, and no part of a larger expression.
+    is_bare: bool
 
 
 def keywords_in(
-    prefix: str, scope: Scope, skipped: Collection[int], entries: Collection[str]
+    prefix: str,
+    scope: Scope,
+    names: Mapping[str, list[Definition]],
+    skipped: Collection[int],
+    entries: Collection[str],
 ) -> Iterator[PassedValue]:
-    """The literal keywords of the calls of *scope* whose result gets no name of its own:
-    ``model.fit(x, epochs=5)``, ``h, s = model.fit(x, epochs=5)``.
+    """The literal keywords of the calls of *scope* that are no entries of a name or stored value:
+    ``model.fit(x, epochs=5)``, ``hist = model.fit(x, epochs=5).history``.
 
-    *skipped* are the ids of calls whose keywords belong to other parameters.
+    *names* has the definitions of *scope*; *skipped* are the ids of calls whose keywords belong to
+    other parameters.
     """
-    found: dict[tuple[str, str], list[Definition]] = {}
-    for statement in Walk(_results).scope(scope):
-        for function, call in _calls_along(statement.value) if statement.form == "call" else ():
-            for keyword in call.keywords if id(call) not in skipped else ():
-                if keyword.arg and is_setting(keyword.value):
+    known = _entry_ids(scope, names)
+    found: dict[tuple[str, str], list[tuple[Definition, bool, bool]]] = {}
+    for statement in Walk(_heads).scope(scope):
+        for called in _calls_in(statement):
+            for keyword in called.call.keywords if id(called.call) not in skipped else ():
+                if keyword.arg and is_setting(keyword.value) and id(keyword.value) not in known:
                     passed = replace(statement, value=keyword.value)
-                    found.setdefault((function, keyword.arg), []).append(passed)
+                    key = (called.function, keyword.arg)
+                    found.setdefault(key, []).append((passed, called.is_tuned, called.is_bare))
     is_listed = not isinstance(scope, ast.ClassDef) and (not prefix or prefix[:-1] in entries)
     for (function, name), all_ in found.items():
-        first, *rest = all_
-        chosen = [first, *(one for one in rest if are_siblings(one.arms, first.arms))]
-        values = [one.value for one in chosen if one.value is not None]
+        (first, is_tuned, is_bare), *rest = all_
+        siblings = [one for one, *_ in rest if are_siblings(one.arms, first.arms)]
+        values = [one.value for one in (first, *siblings) if one.value is not None]
         last = function.rpartition(".")[2]
-        later = tuple(one.value.lineno for one in rest if one.value and one not in chosen)
-        listed = is_listed and last not in _NO_SETTINGS
-        yield PassedValue(f"{prefix}{function}({name})", last, tuple(values), listed, later)
+        later = tuple(one.value.lineno for one, *_ in rest if one.value and one not in siblings)
+        listed = is_listed and is_tuned and last not in _NO_SETTINGS
+        target = f"{prefix}{function}({name})"
+        yield PassedValue(target, last, tuple(values), listed, later, is_bare)
+
+
+def _entry_ids(scope: Scope, names: Mapping[str, list[Definition]]) -> set[int]:
+    """The ids of the expressions of *scope* that are entries of a name or of a stored value."""
+    bound = [one for found in names.values() for one in effective_definitions(found)]
+    stored = [one for one in Walk(_stores).scope(scope) if one.path and not one.looped]
+    values = (made_value(one) for one in (*bound, *stored))
+    return {id(inner) for value in values if value for _, inner in find_entries(value)}
 
 
 _NO_SETTINGS = {
@@ -269,35 +290,76 @@ _NO_SETTINGS = {
 """Functions whose keywords nobody tunes: what they print, and how options are declared."""
 
 
-def _results(node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
-    """The statements whose value is a call that no single name is bound to."""
+_MAKES_VALUES = (
+    ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.For, ast.AsyncFor, ast.With,
+    ast.AsyncWith,
+)  # fmt: skip
+"""Statements in which people tune calls; the others ask for conditions."""
+
+
+def _heads(node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
+    """The expressions that the statement itself evaluates, without its blocks and annotation."""
+    if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+        return  # decorators
+    for field, value in ast.iter_fields(node):
+        for one in value if isinstance(value, list) else [value]:
+            inner = one.context_expr if isinstance(one, ast.withitem) else one
+            if isinstance(inner, ast.expr) and field != "annotation":
+                yield Definition("", node, "call", inner, arms, looped)
+
+
+@dataclass(frozen=True)
+class _Called:
+    """A call inside a statement."""
+
+    #: Its function as dotted text, without calls in it: ``Model.fit`` of ``Model(width=3).fit``.
+    function: str
+    call: ast.Call
+    #: Whether a person may tune it.
+    is_tuned: bool
+    #: Whether its result is the statement's, and gets no single name.
+    is_bare: bool
+
+
+def _calls_in(statement: Definition) -> Iterator[_Called]:
+    """The calls of ``y = await Model(width=3).fit(x)[0] * 2``, from the outside in."""
+    node = statement.node
     is_bare = isinstance(node, ast.Expr) or (
         isinstance(node, ast.Assign)
         and any(isinstance(target, (ast.Tuple, ast.List)) for target in node.targets)
     )
-    if is_bare:
-        yield Definition("", node, "call", node.value, arms, looped)  # type: ignore[attr-defined]
-
-
-def _calls_along(value: ast.expr | None) -> Iterator[tuple[str, ast.Call]]:
-    """The calls of ``await Model(width=3).fit(x)``, from the outside in, each with its function
-    as dotted text: ``Model.fit``, ``Model``.
-    """
-    node = value.value if isinstance(value, ast.Await) else value
-    while isinstance(node, ast.Call):
-        function = _without_calls(node.func)
-        if function:
-            yield function, node
-        node = node.func
-        while isinstance(node, ast.Attribute):
-            node = node.value
+    waiting: list[tuple[ast.AST | None, bool, bool]] = [
+        (statement.value, isinstance(node, _MAKES_VALUES), is_bare)
+    ]
+    while waiting:
+        inner, is_tuned, is_bare = waiting.pop()
+        # Before Python 3.12 the positions inside an f-string are wrong.
+        if isinstance(inner, (ast.Lambda, ast.JoinedStr, ast.Constant, ast.Name)):
+            continue
+        parts: list[ast.AST | None] = [*ast.iter_child_nodes(inner)] if inner else []
+        if isinstance(inner, ast.Call):
+            function = _without_calls(inner.func)
+            if function:
+                yield _Called(function, inner, is_tuned, is_bare)
+            is_inner = is_tuned and called_name(inner.func) not in _NO_SETTINGS
+            waiting += [(part, is_inner, False) for part in reversed(parts[1:])]
+            parts = parts[:1]
+        is_bare = is_bare and isinstance(inner, (ast.Call, ast.Attribute, ast.Await))
+        waiting += [(part, is_tuned, is_bare) for part in reversed(parts)]
 
 
 def _without_calls(node: ast.expr) -> str:
-    """``Model.fit`` for ``Model(width=3).fit``; empty if there is more than names and calls."""
-    if isinstance(node, ast.Call):
-        return _without_calls(node.func)
-    if isinstance(node, ast.Attribute):
-        owner = _without_calls(node.value)
-        return owner and f"{owner}.{node.attr}"
-    return node.id if isinstance(node, ast.Name) else ""
+    """``Model.fit`` for ``Model(width=3).fit``, ``models[0].fit`` for itself, ``models.fit`` for
+    ``models[i].fit``; empty if there is more than names, items and calls.
+    """
+    steps: list[Step] = []
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            steps.append(node.attr)
+        elif isinstance(node, ast.Subscript):
+            key = key_of(node.slice)
+            steps += [] if key is None else [key]
+        elif not isinstance(node, (ast.Call, ast.Await)):
+            return ""
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return join_path((node.id, *reversed(steps)))

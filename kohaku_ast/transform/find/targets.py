@@ -86,8 +86,8 @@ class Targets:
             return self.option(target)
         if is_loop(target):
             return self.loop(target)
-        if split_default(target):
-            return self.keyword(target)
+        if parts := split_default(target):
+            return self.keyword(target, f"{parts[0]}({parts[1]})")
         path = split_path(target)
         canonical = self.parameters.get(join_path(path))
         if canonical is not None and not canonical.refused:
@@ -96,14 +96,16 @@ class Targets:
             return self.short(target, found)
         return self.below(target, path)
 
-    def keyword(self, target: str) -> Parameter:
+    def keyword(self, target: str, canonical: str) -> Parameter:
         """The keyword of a call in a function (``main.model.fit(epochs)`` for
-        ``model.fit(epochs)``).
+        ``model.fit(epochs)``), or of ``cfg["m"].fit(epochs)``, whose *canonical* form has a dot.
         """
+        if canonical in self.parameters:
+            return self.parameters[canonical]
         fitting = [
             one
             for one in self.parameters.values()
-            if one.kind == "keyword" and one.target.endswith(f".{target}")
+            if one.kind == "keyword" and one.target.endswith(f".{canonical}")
         ]
         listed = [one for one in fitting if one.is_setting] or fitting
         if len(listed) > 1:
