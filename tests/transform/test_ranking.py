@@ -102,6 +102,12 @@ def test_what_is_below_all_can_be_overridden(text: str, target: str) -> None:
             id="a command of typer",
         ),
         pytest.param(
+            "import kohaku_ast\n@kohaku_ast.entrypoint\ndef job(n=3): pass\n"
+            "if __name__ == '__main__':\n  print()",
+            "job(n)",
+            id="the marked entrypoint",
+        ),
+        pytest.param(
             "def main(n=1):\n  lr = 2\ntyro.cli(main)", "main.lr", id="a local of what tyro calls"
         ),
     ],
