@@ -58,6 +58,7 @@ def refused(folder: Path, line: str) -> str:
         pytest.param("run train.py 'layers=dict(a=1,' 'b=2)'", "put it in quotes", id="a call without quotes"),
         pytest.param("run train.py 'lr=[0.1,0.2]'", "write: --sweep lr=0.1,0.2", id="a list for a number"),
         pytest.param("run train.py --sweep 'lr=[0.1, 0.2]'", "write: --sweep lr=0.1,0.2", id="a list as an axis"),
+        pytest.param("run app.py db=mysql", "What is for Hydra in the script stands behind '--'", id="of the script's own Hydra"),
         pytest.param("run train.py lr=0.1,0.2", "`--sweep lr=0.1,0.2` for a run with each value", id="a comma"),
         pytest.param("run train.py -m lr=1,2 name=a", "kogine run train.py --sweep lr=1,2 name=a", id="Hydra's multirun"),
         pytest.param("run train.py --multirun lr=1,2", "kogine run train.py --sweep lr=1,2", id="the same, in full"),

@@ -368,7 +368,9 @@ class Targets:
                 " --add sets a name that the script does not define."
             )
         )
-        return UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}")
+        hydra = "hydra" in {full.partition(".")[0] for full in self.import_names.values()}
+        own = " What is for Hydra in the script stands behind '--'." if hydra else ""
+        return UnknownTarget(f"{self.file}: no parameter {target!r}.{hint}{own}")
 
     @property
     def file(self) -> str:
