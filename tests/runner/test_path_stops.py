@@ -92,6 +92,18 @@ def test_a_path_that_leads_nowhere_ends_the_run(
     assert done.stderr == f"kogine: error: s.py:2: cannot override {target!r}: {message}\n"
 
 
+def test_a_section_that_the_file_lacks_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "x.ini").write_text("[train]\nlr = 0.1\n")
+    (tmp_path / "s.py").write_text(
+        "import configparser\np = configparser.ConfigParser()\np.read('x.ini')\n"
+        "print(p['train']['lr'])\n"
+    )
+    done = run_kogine(tmp_path, "run", "s.py", "p.trian.lr=7")
+    assert (done.status, done.stdout) == (2, "")
+    assert "cannot override 'p.trian.lr': ConfigParser has no 'trian'. Did you mean" in done.stderr
+    assert run_kogine(tmp_path, "run", "s.py", "p.train.lr=7").stdout == "7\n"
+
+
 def test_an_error_of_the_scripts_own_property_is_the_scripts(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text(
         "class Cfg:\n    @property\n    def opt(self): raise ValueError('own')\n"

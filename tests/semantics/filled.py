@@ -191,5 +191,4 @@ CASES = [
         print(vars(Net()), vars(Net(width=8)))
         """, "Net.width=5", ("64", "5"), warned=("Net.width",)),
     case("the call is not reached", "cfg = {'lr': 0.7}\nif len(cfg) > 3:\n    cfg.update(lr=1)\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
-    case("a section that the file lacks", PARSER, "p.trian.lr=7", ("x.ini\")", "x.ini\"); p['trian']['lr'] = '7'"), files={"x.ini": INI}, frames=True),
 ]

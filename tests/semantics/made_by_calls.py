@@ -53,7 +53,8 @@ CASES = [
     made("collections.OrderedDict({'a': 1})", "{'b': 2}", "collections.OrderedDict({'b': 2})"),
     made("range(10)", "3", "range(3)"), made("range(0, 10)", "(2, 4)", "range(2, 4)"),
     made("Box(3)", "4", "Box(4)"), made("Box(3, name='a')", "4", "Box(4, name='a')"), made("Box('a')", "None of it", "Box('None of it')"),
-    made("double([1])", "[2]", "double([2])"),
+    made("double([1])", "[2]", "double([2])"), made("Box(np.array([1, 2]))", "[3]", "Box(np.array([3]))"), made("Box(Box(Decimal('0.1')), name='a')", "0.2", "Box(Box(Decimal('0.2')), name='a')"),
+    made("Box(date(2020, 1, 2))", "2021-10-12", "Box(date(2021, 10, 12))"),
     made("date(2020, 1, 2) if Box else date(2000, 1, 1)", "1", "1"),  # no call: the value itself, as before
     # Look-ups and results: the text is not their argument.
     made("dict(a=1).get('a')", "5", "5"), made("max(1, 2)", "5", "5"), made("np.sqrt(4)", "0.5", "0.5"), made("len('abc')", "7", "7"),

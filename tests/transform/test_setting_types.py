@@ -37,6 +37,18 @@ def node(text: str) -> ast.expr:
             "torch.Generator(device=d).manual_seed(*)",
             id="method that gives its object back",
         ),
+        pytest.param(
+            "nn.Parameter(torch.tensor(1.0))",
+            ("float",),
+            "nn.Parameter(torch.tensor(*))",
+            id="call in a call",
+        ),
+        pytest.param(
+            "nn.Parameter(data=torch.tensor([1.0], dtype=f))",
+            LIST,
+            "nn.Parameter(data=torch.tensor(*, dtype=f))",
+            id="call in a keyword",
+        ),
         pytest.param("default_rng(0)", NUMBER, "default_rng(*)", id="imported function"),
     ],
 )
@@ -53,6 +65,9 @@ def test_call_of_one_literal(default: str, inner: Reading, code: str) -> None:
     "default",
     [
         pytest.param("f()", id="no argument"),
+        pytest.param("f(g())", id="no argument of a call in a call"),
+        pytest.param("f(math.sqrt(2))", id="computed in a call"),
+        pytest.param("f(cfg.get('lr'))", id="look-up in a call"),
         pytest.param("f(x)", id="name"),
         pytest.param("f(*[1])", id="starred"),
         pytest.param("f(1, 2)", id="several arguments of a function"),

@@ -154,12 +154,12 @@ def call_reading(
     if last in _DATES and _has_date_parts(node):
         return _date_reading(node, name)
     if len(node.args) == 1:
-        return _argument_reading(node, node.args[0], classes)
+        return _argument_reading(node, node.args[0], classes, variables)
     if len(node.args) > 1:
         return _several_reading(node, last, classes)
     named = [one for one in node.keywords if one.arg]
     is_one = len(named) == len(node.keywords) == 1
-    return _argument_reading(node, named[0].value, classes) if is_one else None
+    return _argument_reading(node, named[0].value, classes, variables) if is_one else None
 
 
 def _function_name(function: ast.expr) -> str:
@@ -187,11 +187,18 @@ def _is_class_name(name: str) -> bool:
     return name[:1].isupper()
 
 
-def _argument_reading(call: ast.Call, argument: ast.expr, classes: Classes) -> Reading | None:
+def _argument_reading(
+    call: ast.Call, argument: ast.expr, classes: Classes, variables: Collection[str]
+) -> Reading | None:
+    """Of ``nn.Parameter(torch.tensor(1.0))``, the text is the argument of the inner call."""
     found = reading_of(argument, None, classes)
+    before, after = _around(call, argument)
+    inner = call_reading(argument, classes, variables) if found == ANY else None
+    if inner is not None:
+        return ("call", inner[1], before + inner[2], inner[3] + after)
     if found in (ANY, NONE) or found[0] == "optional":
         return None
-    return ("call", found if _names_type(argument) else loose(found), *_around(call, argument))
+    return ("call", found if _names_type(argument) else loose(found), before, after)
 
 
 def _several_reading(call: ast.Call, last: str, classes: Classes) -> Reading | None:
