@@ -24,7 +24,14 @@ from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, outputs_of, warn_compiler
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError
-from kohaku_ast.runner.process_exit import Lend, as_status, die_of, ending, lend_nothing
+from kohaku_ast.runner.process_exit import (
+    UNFLUSHED,
+    Lend,
+    as_status,
+    die_of,
+    ending,
+    lend_nothing,
+)
 from kohaku_ast.runner.process_state import (
     ProcessState,
     ending_streams,
@@ -52,6 +59,8 @@ class InlineRun:
         self.main: ModuleType = new_main(bound.launch)
         for _, _, one in bound.prepared.every():
             one.findings.prints = False  # it is raised
+        #: What the script has left as a standard stream and what cannot be flushed.
+        self.unflushed: list[object] = []
         self.state = ProcessState(self.main, bound.launch, bound.prepared, bound.argv, local)
 
     @hidden
@@ -69,7 +78,7 @@ class InlineRun:
         with (
             only_this_process() as pid,
             self.state.inside(),
-            ending_streams(),
+            ending_streams() as self.unflushed,
             closing_figures(),
             ending(path0, self.lend),
         ):
@@ -171,6 +180,8 @@ def run_inline(
         outputs = run.outputs()
     if caught.is_interrupted:
         raise KeyboardInterrupt
+    if run.unflushed:
+        caught.status = UNFLUSHED
     outcome = caught.outcome(value, outputs, clock)
     run.release(value, outputs)
     return outcome

@@ -150,6 +150,35 @@ def _finalize(before: set[Any]) -> None:
                 _show(error, ended_by)
 
 
+def flush_at_exit(stream: Any) -> Exception | None:
+    """Flush *stream*, unless it is closed, as the interpreter does at its end; what it raises."""
+    try:
+        is_closed = stream is None or bool(stream.closed)
+    except Exception:  # it is detached, or of a class of the script's own
+        is_closed = False
+    try:
+        if not is_closed:
+            stream.flush()
+    except Exception as error:
+        return error
+    return None
+
+
+UNFLUSHED = 120
+"""The exit status of Python if standard output or error cannot be flushed at its end."""
+
+
+def show_unflushed(stream: Any, error: BaseException) -> None:
+    """Print, as Python does at its end, that *stream*, standard output, raises *error*."""
+    is_new = sys.version_info >= (3, 13)
+    where = "on flushing sys.stdout:" if is_new else f"in: {stream!r}"
+    try:
+        sys.stderr.write(f"Exception ignored {where}\n")
+        _show(error)
+    except Exception:  # of a stream of the script's own
+        pass
+
+
 def _show(error: BaseException, ended_by: BaseException | None = None) -> None:
     """Print *error* as the interpreter does at its end, without our own frame. *ended_by*, which is
     under way to the caller, is over by then, and no part of it.

@@ -39,6 +39,7 @@ from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.loaded_modules import hide_shadowed, own_modules, show_own
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
+from kohaku_ast.runner.process_exit import flush_at_exit, show_unflushed
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams
 
@@ -190,7 +191,7 @@ def write_alarm(before: float) -> None:
 
 
 class _Stream:
-    """Standard output or error of the caller, with the settings that ``reconfigure`` changes."""
+    """A standard stream of the caller, with the settings that ``reconfigure`` changes."""
 
     __slots__ = ("number", "settings", "stream")
 
@@ -212,11 +213,12 @@ class _Stream:
 
     def _open(self) -> None:
         """Initialise it as ``create_stdio`` of CPython does; libraries may refer to the object."""
-        raw = io.FileIO(self.number, "wb", closefd=False)
-        raw.name = f"<{'stdout' if self.number == 1 else 'stderr'}>"
+        is_input = self.number == 0
+        raw = io.FileIO(self.number, "rb" if is_input else "wb", closefd=False)
+        raw.name = f"<{('stdin', 'stdout', 'stderr')[min(self.number, 2)]}>"
         encoding, errors, lines, through = self.settings
-        newline = None if sys.platform == "win32" else "\n"
-        buffer = raw if through else io.BufferedWriter(raw)
+        newline = None if is_input or sys.platform == "win32" else "\n"
+        buffer = raw if through else io.BufferedReader(raw) if is_input else io.BufferedWriter(raw)
         self.stream.__init__(buffer, encoding, errors, newline, lines, through)  # type: ignore[misc]
 
 
@@ -225,8 +227,10 @@ def _settings(stream: io.TextIOWrapper) -> tuple[Any, ...]:
 
 
 def read_streams() -> list[_Stream]:
-    """Standard output and error, if they are as Python makes them."""
-    return [_Stream(one) for one in standard_streams() if _is_plain(one)]
+    """The standard streams that are as Python makes them."""
+    stdin = getattr(sys, "stdin", None)
+    streams = [stdin] if _is_plain(stdin) and stdin.fileno() == 0 else []
+    return [_Stream(one) for one in (*streams, *standard_streams()) if _is_plain(one)]
 
 
 def write_streams(before: list[_Stream]) -> None:
@@ -236,26 +240,33 @@ def write_streams(before: list[_Stream]) -> None:
 
 
 @contextmanager
-def ending_streams() -> Iterator[None]:
+def ending_streams() -> Iterator[list[object]]:
     """After the block, what a script has put in the place of standard output and error is flushed,
-    as at the end of a process, and written to no more.
+    as at the end of a process, and written to no more. The block gets a list, for those of the
+    script's making that cannot be flushed.
     """
     before = standard_streams()
+    unflushed: list[object] = []
     try:
-        yield
+        yield unflushed
     finally:
-        for stream in standard_streams():
-            flush(stream)
+        for number, stream in enumerate(standard_streams()):
+            error = flush_at_exit(stream)
+            # The reader of the caller's own stream may have ended: that is no fault of the script.
+            if error is not None and not isinstance(error, OSError):
+                unflushed.append(stream)
+                if number == 0:
+                    show_unflushed(stream, error)
             if type(stream) is io.TextIOWrapper and not any(stream is one for one in before):
                 _let_go(stream)
 
 
 @contextmanager
 def kept_descriptors() -> Iterator[None]:
-    """After the block, the descriptors of standard output and error are open, and lead where they
-    led before.
+    """After the block, the descriptors of the standard streams are open, and lead where they led
+    before.
     """
-    kept = {number: copy for number in (1, 2) if (copy := _copy_of(number)) is not None}
+    kept = {number: copy for number in (0, 1, 2) if (copy := _copy_of(number)) is not None}
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ ENDS = {
     "closes the original": "sys.__stdout__.close()",
     "closes the descriptors": "os.close(1); os.close(2)",
     "closes stream and descriptor": "sys.stdout.close(); os.close(1)",
+    "closes the descriptor of stdin": "os.close(0)",
+    "closes all descriptors": "os.close(0); os.close(1); os.close(2)",
     "moves the descriptor": "os.dup2(os.open(os.devnull, os.O_WRONLY), 1); print('nowhere')",
     "deletes stdout": "del sys.stdout",
     "has no stderr": "sys.stderr = None",
@@ -38,9 +41,21 @@ ENDS = {
         "sys.stdout = os.fdopen(sys.stdout.fileno(), 'w'); print('again', n)"
     ),
     "prints into a file": "sys.stdout = open(os.devnull, 'w'); print('nowhere')",
+    "detaches stdout": "sys.stdout.detach()",
+    "detaches stderr": "sys.stderr.detach()",
+    "leaves what cannot be flushed": "sys.stdout = type('Own', (), {'write': print})()",
+    "leaves what raises when flushed": (
+        "sys.stderr = type('Own', (), {'write': print, 'flush': lambda self: 1 / 0})()"
+    ),
     "another encoding": "sys.stdout.reconfigure(encoding='latin-1'); print('\\u00e9')",
 }
-IN_PROCESSES = ("closes both", "detaches the buffer", "closes stream and descriptor")
+IN_PROCESSES = (
+    "closes the descriptor of stdin",
+    "detaches stdout",
+    "closes both",
+    "detaches the buffer",
+    "closes stream and descriptor",
+)
 CASES = [
     *((name, ("--mode", "inline")) for name in ENDS),
     *((name, ("--mode", "inline", "--no-record")) for name in ENDS),
@@ -49,19 +64,27 @@ CASES = [
 ]
 
 
+def ignored_of(errors: str) -> list[str]:
+    """What Python says at its end of streams that cannot be flushed."""
+    lines = re.sub(r" at 0x\w+", "", errors).splitlines()
+    return [line for line in lines if line.startswith("Exception ignored")]
+
+
 @pytest.mark.parametrize(("name", "words"), CASES)
 def test_each_run_prints_what_an_edited_copy_prints(
     tmp_path: Path, name: str, words: tuple[str, ...]
 ) -> None:
     script = SCRIPT.format(ENDS[name])
-    expected, failed = "", 0
+    expected, failed, ignored = "", 0, []
     for n in (1, 2, 3):
         (tmp_path / "s.py").write_text(script.replace("n = 1", f"n = {n}", 1))
         one = run_python(tmp_path, "s.py")
         expected, failed = expected + one.stdout, failed + (one.status != 0)
+        ignored += ignored_of(one.stderr)
     (tmp_path / "s.py").write_text(script)
     done = run_kogine(tmp_path, "run", "s.py", "--sweep", "n=1,2,3", *words)
     assert done.stdout == expected
+    assert ignored_of(done.stderr) == ignored
     assert [line for line in done.stderr.splitlines() if line.startswith("[")] == [
         f"[{n}/3] n={n}" for n in (1, 2, 3)
     ]
@@ -95,6 +118,18 @@ def test_the_caller_in_the_same_process_goes_on_printing(tmp_path: Path, name: s
     lines = [line for line in done.stdout.splitlines() if line.startswith("caller")]
     assert lines == ["caller 1", "caller 2", "caller 3"]
     assert "caller 3" in done.stderr
+    assert done.status == 0
+
+
+def test_each_run_reads_standard_input_of_its_own(tmp_path: Path) -> None:
+    """What the one before has closed is open again."""
+    (tmp_path / "s.py").write_text(
+        "import sys\nn = 1\nprint(n, sys.stdin.readable(), sys.stdin.fileno(), flush=True)\n"
+        "sys.stdin.close() if n % 2 else sys.stdin.detach()\n"
+    )
+    words = ("--sweep", "n=1,2,3,4", "--mode", "inline")
+    done = run_kogine(tmp_path, "run", "s.py", *words)
+    assert done.stdout == "".join(f"{n} True 0\n" for n in (1, 2, 3, 4)), done.stderr
     assert done.status == 0
 
 
