@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from kohaku_ast.config.axis import Walk
+from kohaku_ast.config.cells import CellText, is_cell
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.runner.bind import Binder, Bound
@@ -214,16 +215,31 @@ class ScriptConfigs:
         sweep = Sweep.of(configs, self.name)
         if not sweep.is_settled or sweep.is_random:
             return
-        seen = set()
+        seen: set[object] = set()
         for config in islice(sweep, _MOST_CHECKED):
             kind = (*config.globals_dict, len(config.args), *config.kwargs, *config.new_globals)
-            if kind not in seen:  # one of those that differ in their values alone
-                seen.add(kind)
+            new = {kind, *_texts(config)} - seen
+            if (
+                new and len(seen) < _MOST_BOUND
+            ):  # of those that differ in objects alone one is enough
+                seen |= new
                 self.binder.bind(config)
+
+
+def _texts(config: Config) -> Iterator[object]:
+    """The values of *config* that are read by the types of the script, which may refuse them."""
+    for target, value in config.globals_dict.items():
+        if isinstance(value, CellText):
+            yield target, str(value), value.is_quoted, value.is_null
+        elif is_cell(value):
+            yield target, repr(value)
 
 
 _MOST_CHECKED = 10_000
 """Configs of one Script that are looked at before the first run."""
+
+_MOST_BOUND = 2_000
+"""Shapes and texts of them that are checked: more would take over a second."""
 
 
 class Handle(Protocol):

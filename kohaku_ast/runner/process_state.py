@@ -228,7 +228,7 @@ def _settings(stream: io.TextIOWrapper) -> tuple[Any, ...]:
 
 def read_streams() -> list[_Stream]:
     """The standard streams that are as Python makes them."""
-    stdin = getattr(sys, "stdin", None)
+    stdin: Any = getattr(sys, "stdin", None)
     streams = [stdin] if _is_plain(stdin) and stdin.fileno() == 0 else []
     return [_Stream(one) for one in (*streams, *standard_streams()) if _is_plain(one)]
 

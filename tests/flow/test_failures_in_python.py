@@ -133,6 +133,31 @@ def test_a_target_of_a_later_script_is_checked_before_the_first(
     assert not Path(".kogine").exists()
 
 
+@pytest.mark.parametrize("mode", [*MODES, "parallel"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: Sweep.from_table("rows.csv"), id="a table"),
+        pytest.param(lambda: Config(y=1) | Sweep.from_table("rows.csv"), id="over a Config"),
+        pytest.param(lambda: [Config(y=1), Config.from_file("bad.yaml")], id="a file in a list"),
+        pytest.param(lambda: Sweep.from_file("many.toml"), id="the axis of a file"),
+    ],
+)
+def test_a_text_that_does_not_fit_is_found_before_the_first(
+    folder: Path, make: Callable[[], Any], mode: str
+) -> None:
+    (folder / "first.py").write_text("open('first', 'w').close()\n")
+    (folder / "rows.csv").write_text("y\n1\n2\nx\n")
+    (folder / "bad.yaml").write_text("y: x\n")
+    (folder / "many.toml").write_text("_sweep.y = [1, 2, 'x']\n")
+    scripts = [Script("first.py"), Script("u.py", make())]
+    flow = Parallel(scripts, workers=1) if mode == "parallel" else Sequential(scripts, mode=mode)
+    with pytest.raises(KogineError, match=r"u.py:2: y=x .*expected int"):
+        flow.run()
+    assert not Path("first").exists()
+    assert not Path(".kogine").exists()
+
+
 def test_what_depends_on_runs_is_checked_when_it_is_known(folder: Path) -> None:
     (folder / "first.py").write_text("open('first', 'w').close()\n")
     scripts = [Script("first.py"), Script("u.py", lambda previous: Config(yy=1))]
