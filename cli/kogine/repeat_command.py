@@ -20,6 +20,7 @@ from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.failures import Again
 from kohaku_ast.flow.run import Run
+from kohaku_ast.flow.settings import REPEAT
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.overrides import COMMAND_LINE, Override
 from kohaku_ast.store.identity import identity
@@ -78,14 +79,23 @@ def repeat_command(binder: Binder, config: Config, files: Sequence[str] = ()) ->
     """
     if binder.launch.shown == "<stdin>":
         return ""
+    before, config = _without_repeat(config)
     for read, as_is in ((text_of, binder.as_is), (own_text_of, binder.as_is), (own_text_of, True)):
         try:
             line = _command_line(binder, config, files, read, as_is)
             if line and (_is_plain(config, files) or _is_same(binder, config, line)):
-                return shlex.join(line.words(binder))
+                return before + shlex.join(line.words(binder))
         except (KogineError, SyntaxError, ValueError):
             pass  # the command line would refuse it
     return ""
+
+
+def _without_repeat(config: Config) -> tuple[str, Config]:
+    """``KOGINE_REPEAT=1 `` if *config* is one of its repeats; and the Config that they share."""
+    if "repeat" not in config.metadata:
+        return "", config
+    left = {name: one for name, one in config.metadata.items() if name != "repeat"}
+    return f"{REPEAT}={config.metadata['repeat']} ", replace(config, metadata=left)
 
 
 def _is_one(sweep: object, config: Config) -> bool:

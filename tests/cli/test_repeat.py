@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,29 @@ def test_several_scripts_are_repeated_and_only_those_with_the_seed_get_it(folder
     done = run_kogine(folder, *words)
     assert done.stdout == "other\nother\n" + by_hand(folder, [(0.1, 0, 0), (0.1, 1, 1)])
     assert "repeated s.py, 2 runs: loss=" in done.stderr
+
+
+@MODES
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--repeat", "2"], id="the run alone"),
+        pytest.param(["--repeat", "seed=2"], id="with a seed"),
+        pytest.param(["--repeat", "seed=2", "--sweep", "lr=3,4"], id="and an axis"),
+        pytest.param(["--repeat", "2", "lr=5", "--config", "c.py"], id="and a config"),
+    ],
+)
+def test_the_command_after_a_failure_repeats_that_run(
+    folder: Path, words: list[str], mode: tuple[str, ...]
+) -> None:
+    fails = "if os.environ['KOGINE_REPEAT'] == '1': raise ValueError\n"
+    (folder / "s.py").write_text(SCRIPT + fails)
+    (folder / "c.py").write_text("seed = 6\n")
+    done = run_kogine(folder, "run", "s.py", *words, *mode)
+    (again,) = [line for line in done.stderr.splitlines() if line.startswith("  again: ")]
+    number, kogine, *command = shlex.split(again.removeprefix("  again: "))
+    assert (number, kogine) == ("KOGINE_REPEAT=1", "kogine")
+    one = run_kogine(folder, *command, KOGINE_REPEAT="1")
+    assert one.status == 1
+    assert one.stdout in done.stdout
+    assert f" {number[-1]}\n" in one.stdout
