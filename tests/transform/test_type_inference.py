@@ -269,6 +269,8 @@ def test_expression_too_deep_is_any() -> None:
         pytest.param("action='store_false', default=None", maybe(BOOL), id="flag of None"),
         pytest.param("action=argparse.BooleanOptionalAction, default=True", BOOL, id="on and off"),
         pytest.param("action='append', default=[]", LIST, id="append"),
+        pytest.param("action='store_const', const=5", NONE, id="a constant"),
+        pytest.param("action='store_const', const=5, default=1", INT, id="a constant, a default"),
         pytest.param("action='count', default=0", INT, id="count"),
         pytest.param("action='store', type=int, default=0", INT, id="store"),
         pytest.param("action=Custom, type=int, default=0", INT, id="unknown action"),

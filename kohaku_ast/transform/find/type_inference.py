@@ -69,6 +69,8 @@ def reading_of_option(
     form = NONE if default is None else reading_of(default, None, classes)
     if _of_action(action) == BOOL and default is None:
         return BOOL  # store_true brings its own default, False
+    if form == NONE and isinstance(action, ast.Constant) and action.value == "store_const":
+        return NONE  # argparse reads no text for it
     found = (
         _of_action(action) or _of_choices(type_expr, choices) or _of_type(type_expr, form, classes)
     )
