@@ -139,9 +139,9 @@ def _loads(data: bytes) -> Listing:
 
 
 def _listing(data: bytes, filename: str, folder: str, package: str) -> Listing:
+    from kohaku_ast.transform.find.calls import find_functions
     from kohaku_ast.transform.find.inspection import inspect_source
     from kohaku_ast.transform.find.modules import reach
-    from kohaku_ast.transform.find.parameters import find_functions
     from kohaku_ast.transform.find.source import decode
 
     found = inspect_source(decode(data, filename, folder, package))

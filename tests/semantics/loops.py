@@ -11,6 +11,12 @@ DESCENT = """
 TQDM = "def tqdm(items, **options): return items\ndef trange(*bounds): return range(*bounds)\n"
 
 CASES = [
+    case("a numbered range", "for epoch, v in enumerate(range(4)):\n    print(epoch, v)\n", "for epoch=2", ("range(4)", "range(2)")),
+    case("a numbered slice", "from itertools import count, islice\nfor epoch, v in enumerate(islice(count(), 4), 1):\n    print(epoch, v)\n", "for epoch=2", (", 4)", ", 2)")),
+    case("a zipped range", "for epoch, v in zip(range(4), 'abcdef'):\n    print(epoch, v)\n", "for epoch=2", ("range(4)", "range(2)")),
+    case("a zipped range that comes second", "for v, epoch in zip('abcdef', range(4)):\n    print(epoch, v)\n", "for epoch=2", ("range(4)", "range(2)")),
+    case("a bar around a numbered range", f"{TQDM}for epoch, v in tqdm(enumerate(range(4)), desc='fit'):\n    print(epoch, v)\n", "for epoch=2", ("range(4)", "range(2)")),
+    case("numbered pairs", "for epoch, (a, b) in enumerate(zip(range(4), 'abcdef')):\n    print(epoch, a, b)\n", "for epoch=2", ("range(4)", "range(2)")),
     case("the end of a range", DESCENT, "for epoch=2", ("range(6)", "range(2)")),
     case("no turn at all", DESCENT, "for epoch=0", ("range(6)", "range(0)")),
     case("beside another override", "lr = 0.1\nfor step in range(3):\n    lr = lr / 2\n    print(lr)\n",

@@ -6,6 +6,13 @@ from tests.semantics.case import case, refusal
 
 BOX = "class Box:\n    pass\n"
 
+PROPERTY = """class Cfg:
+    @property
+    def lr(self): return self._lr
+    @lr.setter
+    def lr(self, v): self._lr = v
+"""
+
 CASES = [
     # Plain objects.
     case("an attribute of a plain object", BOX + "c = Box()\nc.model = Box()\nc.model.depth = 2\n# step size\nc.lr = 0.1\nc.warm = int(c.lr * 10)\nprint(c.lr, c.warm, c.model.depth)\n",
@@ -112,7 +119,7 @@ print(c.lr, c.model.depth)
         print(net.steps)
         net.reset()
         print(net.steps)
-        """, "Net.steps=9", ("self.steps = 1", "self.steps = 9")),
+        """, "Net.steps=9", ("self.steps = 1", "self.steps = 9"), warned=("Net.steps",)),
     case("an attribute that __init__ stores after another method", """
         class Net:
             def reset(self):
@@ -123,7 +130,21 @@ print(c.lr, c.model.depth)
         print(net.steps)
         net.reset()
         print(net.steps)
-        """, "Net.steps=9", ("self.steps = 1", "self.steps = 9")),
+        """, "Net.steps=9", ("self.steps = 1", "self.steps = 9"), warned=("Net.steps",)),
+    case("an attribute that a method of __init__ stores again", "class Meter:\n    def __init__(self):\n        self.val = 0\n        self.reset()\n    def reset(self): self.val = 5\nprint(Meter().val)\n", "Meter.val=9", ("= 0", "= 9"), warned=("Meter.val",), same=True),
+    case("an attribute that __enter__ stores again", "class T:\n    def __init__(self): self.n = 0\n    def __enter__(self): self.n = 5; return self\n    def __exit__(self, *a): pass\nprint(T().n)\nwith T() as t: print(t.n)\n", "T.n=9", ("= 0", "= 9"), warned=("T.n",)),
+    case("an attribute that two methods store", "class W:\n    def start(self): self.k = 1; print(self.k); return self\n    def go(self): self.k = 2; return self.k\nprint(W().start().go())\n", "W.k=9", ("= 1", "= 9"), warned=("W.k",)),
+    case("an attribute that another method computes", "class M:\n    def __init__(self): self.n = 1\n    def step(self): self.n = self.n * 2; return self.n\nprint(M().step())\n", "M.n=9", ("self.n = 1", "self.n = 9")),
+    # A property, and what is stored through it.
+    case("a property with a setter", PROPERTY + "    def __init__(self): self.lr = 0.5\nc = Cfg()\nprint(c.lr)\n", "Cfg.lr=0.7", ("0.5", "0.7")),
+    case("a property with a setter, by its last name", PROPERTY + "    def __init__(self): self.lr = 0.5\nc = Cfg()\nprint(c.lr)\n", "lr=0.7", ("0.5", "0.7")),
+    case("a property with a setter below its store", "class Cfg:\n    def __init__(self): self.lr = 0.5\n" + PROPERTY.partition("\n")[2] + "c = Cfg()\nprint(c.lr)\n", "Cfg.lr=0.7", ("0.5", "0.7")),
+    case("a property with a setter that another method stores", PROPERTY + "    def setup(self):\n        self.lr = 0.5\n        return self\nprint(Cfg().setup().lr)\n", "Cfg.lr=0.7", ("0.5", "0.7")),
+    case("a property by property()", "class Cfg:\n    def __init__(self): self.lr = 0.5\n    def get(self): return self._lr\n    def put(self, v): self._lr = v\n    lr = property(get, put)\nprint(Cfg().lr)\n", "Cfg.lr=0.7", ("0.5", "0.7")),
+    case("a cached property that is stored", "from functools import cached_property\nclass Cfg:\n    @cached_property\n    def lr(self): return 1\n    def __init__(self): self.lr = 0.5\nprint(Cfg().lr)\n", "Cfg.lr=0.7", ("0.5", "0.7")),
+    case("a method that is stored over", "class Cfg:\n    def lr(self): return 1\n    def __init__(self): self.lr = 0.5\nprint(Cfg().lr)\n", "Cfg.lr=0.7", ("0.5", "0.7")),
+    case("a property without a setter", "class Cfg:\n    @property\n    def lr(self): return 1\nprint(Cfg().lr)\n", "Cfg.lr=0.7", ("print(", "Cfg.lr = 0.7\nprint(")),
+    case("a cached property", "from functools import cached_property\nclass Cfg:\n    @cached_property\n    def lr(self): return 1\nprint(Cfg().lr)\n", "Cfg.lr=0.7", ("print(", "Cfg.lr = 0.7\nprint(")),
     case("an attribute that only another method stores", "class Net:\n    def build(self):\n        self.width = 64\n        return self\nprint(Net().build().width)\n", "Net.width=3", ("= 64", "= 3")),
     case("a list of each instance's own", """
         class Net:
@@ -190,6 +211,8 @@ print(vars(c))
 ]
 
 REFUSALS = [
+    refusal("a property with a setter that nothing stores into", PROPERTY + "c = Cfg()\nprint('ran')\n", "Cfg.lr=0.7", "script.py:3: cannot override 'Cfg.lr'", "it is a property with a setter (line 5)"),
+    refusal("a property with a deleter", "class Cfg:\n    @property\n    def lr(self): return 1\n    @lr.deleter\n    def lr(self): pass\nprint('ran')\n", "Cfg.lr=0.7", "it is a property with a deleter (line 5)"),
     refusal("a stored number that is none", "cfg = {}\ncfg['lr'] = 0.1\nprint('ran')\n", "cfg.lr=abc", "script.py:2", "cfg.lr=abc", "float", "default 0.1"),
     refusal("a misspelt stored item", "cfg = {}\ncfg['lr'] = 0.1\nprint('ran')\n", "cfg.lrr=1", "'cfg.lrr'", "'cfg.lr' (line 2)"),
     refusal("a last name that two have", BOX + "c = Box()\nc.lr = 1\nd = Box()\nd.lr = 2\nprint('ran')\n", "lr=3", "fits several", "c.lr  (stored, line 4)", "d.lr  (stored, line 6)"),

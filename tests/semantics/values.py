@@ -14,6 +14,9 @@ def value(default: Any, text: str, written: Any, annotation: Any="") -> Any:
 
 
 CASES = [
+    value("1", "[1]", "[1]", ": typing.Any"), value("1", "x", "'x'", ": typing.Any"), value("1", "2", "2", ": typing.Any"), value("1", "0.5", "0.5", ": 'typing.Any'"),
+    value("(1, 2)", "[3]", "(3,)", ": typing.Any"), value("[1]", "3", "3", ": Optional[typing.Any]"), value("True", "no", "False", ": typing.Any"), value("True", "{'a': 1}", "{'a': 1}", ": object"),
+    value("'a'", "007", "'007'", ": typing.Any"),
     value("True", "no", "False"), value("True", "0", "False"), value("False", "ON", "True"),
     value("3", "1e3", "1000"), value("3", "1_000", "1000"), value("3", "-0x10", "-16"), value("3", "+4", "4"),
     value("3", "1e23", "10**23"), value("3", "2.0", "2"),

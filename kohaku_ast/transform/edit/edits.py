@@ -27,13 +27,14 @@ from kohaku_ast.transform.find.calls import (
     Function,
     argument_sites,
     entry_calls,
+    find_functions,
     keyword_site,
     parameters_of,
     pick_call,
 )
 from kohaku_ast.transform.find.fillings import watched
 from kohaku_ast.transform.find.module_targets import module_parameter
-from kohaku_ast.transform.find.parameters import Parameter, find_functions
+from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.targets import Targets, is_negated

@@ -11,6 +11,8 @@ from itertools import combinations
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
+    by_name,
+    effective_definitions,
     entry_statements,
     find_definitions,
     find_guards,
@@ -41,6 +43,17 @@ def keywords_of(
             if keyword.arg and keyword.arg not in known:
                 known.add(keyword.arg)
                 yield ast.arg(keyword.arg), None
+
+
+def find_functions(tree: ast.Module) -> dict[str, Function]:
+    """The functions of the module, by name."""
+    names = by_name(find_definitions(tree)).items()
+    nodes = (
+        (name, one.node)
+        for name, definitions in names
+        for one in effective_definitions(definitions)[:1]
+    )
+    return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
 
 
 def default_site(default: ast.expr) -> Site:

@@ -1,5 +1,5 @@
 """What is said of overrides that no call uses: ``dead_notes`` of a script, ``module_notes`` of a
-module, and ``repeated_notes`` of keywords that later calls pass, too.
+module, and ``repeated_notes`` of keywords that later calls pass, too, and of stored values.
 
 A module's own calls do not tell: the script, and other modules, call its functions too. So all
 their texts are read as one, in which ``models.Net``, and ``N`` of ``import Net as N``, are ``Net``.
@@ -46,14 +46,20 @@ def dead_notes(
 
 
 def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]:
-    """A sentence for each *overridden* keyword that later calls pass as well."""
+    """A sentence for each *overridden* keyword that later calls pass as well, and each value that
+    another method of the class stores as well.
+    """
     file = os.path.basename(source.filename)
-    return [
-        f"override {one.target!r} changed line {one.line} of {file} alone: "
-        f"{_lines(one.later)} {'passes' if len(one.later) == 1 else 'pass'} it, too"
-        for one in overridden
-        if one.kind == "keyword" and one.later
-    ]
+    notes = []
+    for one in overridden:
+        if one.later and not one.path:
+            several, alone = ("pass", "passes") if one.kind == "keyword" else ("store", "stores")
+            verb = alone if len(one.later) == 1 else several
+            notes.append(
+                f"override {one.target!r} changed line {one.line} of {file} alone: "
+                f"{_lines(one.later)} {verb} it, too"
+            )
+    return notes
 
 
 def _lines(numbers: Sequence[int]) -> str:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.bindings import find_definitions
-from kohaku_ast.transform.find.calls import Function
+from kohaku_ast.transform.find.calls import Function, find_functions
 from kohaku_ast.transform.find.modules import import_names, imported_modules
-from kohaku_ast.transform.find.parameters import find_functions
 from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 

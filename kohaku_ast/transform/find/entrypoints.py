@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.bindings import FUNCTIONS, always_runs, find_guards, is_guard
-from kohaku_ast.transform.find.calls import entry_calls, find_marked_entrypoints
-from kohaku_ast.transform.find.parameters import find_functions
+from kohaku_ast.transform.find.calls import entry_calls, find_functions, find_marked_entrypoints
 from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source
 

@@ -78,9 +78,28 @@ def _bound_of(one: Definition, names: Mapping[str, list[Definition]]) -> ast.exp
     """The end of the range that the loop of *one* goes through, if it is made of literals."""
     if one.form != "for" or not isinstance(one.node, ast.For):
         return None
-    if not isinstance(one.node.target, ast.Name):
+    counted = _counted(_followed(one.node.iter, names), one.node.target, one.name)
+    return _end_of_range(counted) if counted is not None else None
+
+
+def _counted(node: ast.expr, target: ast.expr, name: str) -> ast.expr | None:
+    """What the variable *name* of *target* goes through: all of *node*, or for ``i, x`` the part of
+    ``enumerate(range(3))`` or ``zip(range(3), xs)`` that it counts.
+    """
+    if isinstance(target, ast.Name):
+        return node
+    if not isinstance(target, (ast.Tuple, ast.List)) or not isinstance(node, ast.Call):
         return None
-    return _end_of_range(_followed(one.node.iter, names))
+    if any(isinstance(one, ast.Starred) for one in (*target.elts, *node.args)) or not node.args:
+        return None
+    names = [one.id if isinstance(one, ast.Name) else "" for one in target.elts]
+    index = names.index(name) if name in names else len(node.args)
+    called = called_name(node.func)
+    if called == "enumerate":
+        return node.args[0] if index == 0 else None
+    if called == "zip":
+        return node.args[index] if index < len(node.args) else None
+    return _counted(node.args[0], target, name)  # a bar around it
 
 
 def _followed(node: ast.expr, names: Mapping[str, list[Definition]]) -> ast.expr:

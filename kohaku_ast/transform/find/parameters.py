@@ -64,6 +64,7 @@ from kohaku_ast.transform.find.stores import (
     changed_attributes,
     keywords_in,
     looped_names,
+    setter_of,
     stored_in,
     stored_in_instances,
 )
@@ -136,6 +137,8 @@ def _merged(first: Parameter, other: Parameter) -> Parameter:
     """The one parameter of two that have one target (of a class or function defined twice)."""
     if first.refused or other.refused:
         return other if first.refused else first
+    if other.kind == "stored" and first.kind == "other":  # a property, a method of this name
+        return other
     if other.kind == "stored" and [one.form for one in first.definitions] == ["declared"]:
         return replace(other, kind=first.kind, reading=first.reading, tier=0)
     if other.kind == "keyword":  # the argument of the one call hides the default
@@ -236,7 +239,7 @@ class _Finder:
             yield parameter
             yield from self.contents(parameter)
         else:
-            yield from self.bound(target, kind, definitions)
+            yield from self.bound(target, kind, definitions, found)
         for one in definitions if kind != "local" else []:
             if isinstance(one.node, ast.ClassDef):
                 yield from self.scope(target, one.node, "class attribute", set())
@@ -260,7 +263,8 @@ class _Finder:
             last = last_name(one.target)  # empty for an item by index
             is_setting = one.is_setting and stored.is_listed
             is_setting = is_setting and last not in {"", *self.changed}
-            yield replace(one, is_setting=is_setting, tier=1 if is_setting else 2)
+            tier = 1 if is_setting else 2
+            yield replace(one, is_setting=is_setting, tier=tier, later=stored.later)
 
     def keyword(self, passed: PassedValue) -> Parameter:
         one = self.inner(passed.target, "keyword", passed.values, passed.is_listed)
@@ -407,7 +411,9 @@ class _Finder:
             values=(shown,),
         )
 
-    def bound(self, target: str, kind: str, definitions: list[Definition]) -> Iterator[Parameter]:
+    def bound(
+        self, target: str, kind: str, definitions: list[Definition], all_: list[Definition]
+    ) -> Iterator[Parameter]:
         """The name that an import, a ``with`` or such binds, and the keywords of its call."""
         found = Parameter(
             target=target,
@@ -422,7 +428,7 @@ class _Finder:
             definitions=tuple(definitions),
         )
         if kind != "local":
-            yield found
+            yield replace(found, refused=setter_of(all_))
         made = tuple(one for one in map(made_value, definitions) if one is not None)
         for entry in self.contents(replace(found, kind=kind, values=made)):
             yield replace(entry, tier=2)
@@ -481,17 +487,6 @@ def refused_parameter(target: str, found: list[Definition]) -> Parameter:
     elif any(one.looped for one in found):
         reason = "it is assigned only inside a loop: give it a value above the loop"
     return Parameter(target, "other", "", ("any",), first.line, is_setting=False, refused=reason)
-
-
-def find_functions(tree: ast.Module) -> dict[str, Function]:
-    """The functions of the module, by name."""
-    names = by_name(find_definitions(tree)).items()
-    nodes = (
-        (name, one.node)
-        for name, definitions in names
-        for one in effective_definitions(definitions)[:1]
-    )
-    return {name: node for name, node in nodes if isinstance(node, FUNCTIONS)}
 
 
 def _constant_text(node: ast.expr | None) -> str:

@@ -47,6 +47,9 @@ def setting_reading(
         found = _below_path(default, known)
     if annotation is None:
         return _inferred(found, default, classes, variables)
+    plain: Reading = found[1] if found[0] == "optional" else found
+    if _is_any(annotation) and plain[0] not in ("any", "none", "str", "path"):
+        return ("union", plain, ANY)
     written = reading_of(None, annotation, classes)
     if written[0] == "union" and ANY in written:
         return _without_any(found, annotation, variables)
@@ -278,6 +281,14 @@ def _without_any(found: Reading, annotation: ast.expr, variables: Collection[str
     ):
         return found
     return ("union", *(("class", "a literal") if one == ANY else one for one in found[1:]))
+
+
+def _is_any(node: ast.expr | None) -> bool:
+    """Whether the annotation allows everything: ``Any``, ``Any | None``, ``object``."""
+    node = _without_none(_unquoted(node))
+    if isinstance(node, ast.Subscript) and dotted_name(node.value).endswith("Optional"):
+        node = node.slice
+    return dotted_name(node).rpartition(".")[2] in ("Any", "object")
 
 
 def _has_none(node: ast.expr | None) -> bool:

@@ -49,6 +49,8 @@ class StoredValue:
     definitions: tuple[Definition, ...]
     #: Whether it stands where people keep settings.
     is_listed: bool
+    #: The lines at which other methods of the class store a literal there.
+    later: tuple[int, ...] = ()
 
 
 def stored_in(
@@ -96,13 +98,35 @@ def stored_in_instances(
     for path, ((first, stores), *others) in by_path.items():
         inner = join_path(path)
         target = f"{prefix}{inner}" if inner.startswith("[") else f"{prefix}.{inner}"
-        is_again = target in known
+        # A property's own definition is no setting: what is stored through it is.
+        is_again = target in known and getattr(known[target], "kind", "") != "other"
         if is_again and first != "__init__":
             continue  # logic: the attribute of the class is the setting
         chosen = effective_stores(stores, [], is_again=is_again)
         if chosen:
             is_listed = first == "__init__" and not others and not _is_none(chosen[0].value)
-            yield StoredValue(target, tuple(chosen), is_listed)
+            again = [one for _, found in others for one in found]
+            later = tuple(one.line for one in again if one.value and is_setting(one.value))
+            yield StoredValue(target, tuple(chosen), is_listed, later)
+
+
+def setter_of(definitions: Sequence[Definition]) -> str:
+    """Why a property with a setter among *definitions* of its name has no value of its own; empty
+    if there is none.
+    """
+    marks = [
+        (one, mark)
+        for one in definitions
+        for mark in getattr(one.node, "decorator_list", ())
+        if isinstance(mark, ast.Attribute) and mark.attr in ("setter", "deleter")
+    ]
+    for one, mark in marks:
+        if called_name(mark.value) == one.name:
+            return (
+                f"it is a property with a {mark.attr} (line {one.line}), and no method of its "
+                "class stores a value into it"
+            )
+    return ""
 
 
 def _is_none(value: ast.expr | None) -> bool:
@@ -290,6 +314,10 @@ _NO_SETTINGS = {
 """Functions whose keywords nobody tunes: what they print, and how options are declared."""
 
 
+_HELPERS = {
+    "sorted", "min", "max", "sum", "zip", "enumerate", "open", "print", "tqdm", "trange", "dumps",
+}  # fmt: skip
+"""Functions whose keywords nobody tunes where the call is a part of an expression."""
 _MAKES_VALUES = (
     ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.For, ast.AsyncFor, ast.With,
     ast.AsyncWith,
@@ -340,7 +368,8 @@ def _calls_in(statement: Definition) -> Iterator[_Called]:
         if isinstance(inner, ast.Call):
             function = _without_calls(inner.func)
             if function:
-                yield _Called(function, inner, is_tuned, is_bare)
+                is_own = is_tuned and (is_bare or called_name(inner.func) not in _HELPERS)
+                yield _Called(function, inner, is_own, is_bare)
             is_inner = is_tuned and called_name(inner.func) not in _NO_SETTINGS
             waiting += [(part, is_inner, False) for part in reversed(parts[1:])]
             parts = parts[:1]

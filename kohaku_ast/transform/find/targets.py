@@ -202,6 +202,8 @@ class Targets:
         parameter.
         """
         full = join_path(path)  # ``cfg["lr"]`` and ``cfg.lr`` are one target
+        if full in self.parameters:
+            raise self.refusal(self.parameters[full])
         for length in range(len(path) - 1, 0, -1):
             owner = self.parameters.get(join_path(path[:length]))
             if owner is None:
