@@ -56,6 +56,10 @@ def test_listed(text: str, target: str, short: str) -> None:
         pytest.param("def work():\n  model.fit(epochs=5)\n", "work.model.fit(epochs)", id="call in another function"),
         pytest.param("print(1, end='')", "print(end)", id="print"),
         pytest.param("plt.plot(x, label='a')", "plt.plot(label)", id="a plot"),
+        pytest.param("print(score(k=5))", "score(k)", id="in what is printed"),
+        pytest.param("if score(k=5): pass", "score(k)", id="in a condition"),
+        pytest.param("y = sorted(x, reverse=True)[0]", "sorted(reverse)", id="a helper in an expression"),
+        pytest.param("with open('a', encoding='b') as f: pass", "f.encoding", id="a file of a with"),
     ],
 )  # fmt: skip
 def test_with_all_only(text: str, target: str) -> None:

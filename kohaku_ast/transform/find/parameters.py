@@ -430,8 +430,9 @@ class _Finder:
         if kind != "local":
             yield replace(found, refused=setter_of(all_))
         made = tuple(one for one in map(made_value, definitions) if one is not None)
+        is_file = any(isinstance(one, ast.Call) and called_name(one.func) == "open" for one in made)
         for entry in self.contents(replace(found, kind=kind, values=made)):
-            yield replace(entry, tier=2)
+            yield replace(entry, tier=2, is_setting=entry.is_setting and not is_file)
 
     def options(self) -> Iterator[Parameter]:
         grouped: dict[str, list[Option]] = {}
