@@ -330,6 +330,6 @@ def did_you_mean(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The message for a *name* that is none of *known*."""
     known = list(known)
-    return (
-        f"unknown {what} {name!r} (expected one of: {', '.join(known)}).{did_you_mean(name, known)}"
-    )
+    begun = [one for one in known if name and one.startswith(name)]
+    hint = f" Did you mean {begun[0]!r}?" if len(begun) == 1 else did_you_mean(name, known)
+    return f"unknown {what} {name!r} (expected one of: {', '.join(known)}).{hint}"

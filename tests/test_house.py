@@ -35,7 +35,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (31, 6380),
+    "kogine": (31, 6420),
     "kohaku_ast.cache": (11, 2800),
     "kohaku_ast.config": (23, 6200),
     "kohaku_ast.display": (5, 1180),
@@ -46,7 +46,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (27, 7340),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (44, 12260),
+    "kohaku_ast.transform": (44, 12275),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

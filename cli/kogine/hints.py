@@ -18,6 +18,13 @@ _PYTHONS = ("python", "python3", "py")
 _LISTS = ("inspect", "list", "params", "parameters", "options", "settings", "ls")
 _SWEEPS = ("sweep", "multirun", "grid", "-m", "--multirun")
 _RUNS = ("exec", "execute", "start", "launch")
+_SEARCHES = ("search", "tune", "optimize")
+_GROUPS = {
+    **dict.fromkeys(("show", "check", "init", "diff", "migrate"), "config"),
+    **dict.fromkeys(("sequential", "parallel"), "workflow"),
+    "graph": "pipeline",
+}
+"""The group of each command that is in one."""
 _CLOSED_BY = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -29,6 +36,11 @@ def meant_command(words: Sequence[str], known: Iterable[str]) -> str:
         meant = ["run", "--inspect", *rest]
     elif name in _SWEEPS and rest:
         meant = ["run", rest[0], *as_axes(rest[1:])]
+    elif name in _SEARCHES and rest:
+        script, *others = script_first(rest)
+        meant = ["run", script, *as_axes(others), *_searching(others)]
+    elif name in _GROUPS:
+        meant = [_GROUPS[name], *words]
     elif name in (*_PYTHONS, *_RUNS) and rest:
         meant = ["run", *rest]
     elif "=" in name and rest and not os.path.exists(name):
@@ -40,6 +52,14 @@ def meant_command(words: Sequence[str], known: Iterable[str]) -> str:
     if not meant:
         return unknown("command", name, known)
     return f"{name!r} is not a command. Did you mean: {shlex.join(['kogine', *meant])}"
+
+
+def _searching(words: Sequence[str]) -> list[str]:
+    """The options of a search that *words* lack."""
+    lacking = {"--search": "optuna", "-n": "50", "--minimize": "loss"}
+    if "--maximize" in words:
+        del lacking["--minimize"]
+    return [one for name, text in lacking.items() if name not in words for one in (name, text)]
 
 
 def meant_option(option: str, words: Sequence[str], of_run: Iterable[str]) -> str:

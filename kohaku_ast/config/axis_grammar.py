@@ -6,6 +6,7 @@ Pure functions. The text of an axis is a list of values or a form such as ``rang
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
@@ -276,9 +277,13 @@ _USAGE = {
 
 
 def meant_axis(text: str, reading: Reading, name: str) -> str:
-    """A hint for a *text* that is a list of values of *reading*, which takes one; else empty."""
+    """A hint for a *text* that is an axis, or a list of values of *reading*, which takes one value;
+    else empty.
+    """
     from kohaku_ast.config.text_values import MISFITS, fit
 
+    if ":" in text and text.partition(":")[0] in _USAGE:
+        return _meant_form(text, name)
     if text.strip()[:1] not in ("[", "(") or len(text) > 200:
         return ""
     parts = split_at_commas(text.strip()[1:-1])
@@ -288,3 +293,12 @@ def meant_axis(text: str, reading: Reading, name: str) -> str:
     except MISFITS:
         return ""
     return f". For a run with each of these values, write: --sweep {name}={','.join(parts)}"
+
+
+def _meant_form(text: str, name: str) -> str:
+    """The same for ``range:0:3``; empty for what is no whole form."""
+    try:
+        draws = " -n 20" if isinstance(read_form(text), Distribution) else ""
+    except ValueError:
+        return ""
+    return f". For a sweep, write: --sweep {shlex.quote(f'{name}={text}')}{draws}"

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from types import CodeType, MappingProxyType, ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kohaku_ast.config.cells import native
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import (
     PATHS,
     ConfigError,
+    ConfigTypeError,
     KogineError,
     UsageError,
     check_type,
@@ -331,6 +332,15 @@ class BaseValues:
 
     def __getitem__(self, target: str) -> object:
         return self._all()[target]
+
+    def __or__(self, other: object) -> NoReturn:
+        own = f"use_config({self._path!r})"
+        raise ConfigTypeError(
+            f"{own} at the top of a config is merged by names: assign them below it (lr = 0.1). "
+            f"For '|', write def config_gen(): return {own} | Config(lr=0.1)"
+        )
+
+    __ror__ = __or__
 
     def __dir__(self) -> list[str]:
         return sorted(self._all())

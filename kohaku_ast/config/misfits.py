@@ -6,6 +6,7 @@ Imported when a text is refused or a config is checked: never on the warm start 
 from __future__ import annotations
 
 import pathlib
+import shlex
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -70,9 +71,8 @@ def two_meanings(text: str, reading: Reading, name: str, type_of: TypeOf) -> str
     brief = text if len(text) <= 60 else text[:60] + "..."
     ways = _ways(text, reading, name, type_of) if brief == text else []
     if textual:
-        ways.append(f"`{name}={brief!r}` for one text")
-    quotes = " (its quotes inside the shell's own)" if any("'" in one for one in ways) else ""
-    told = f": write {', '.join(ways)}{quotes}" if ways else ""
+        ways.append(f"`{_word(name, _quoted(brief))}` for one text")
+    told = f": write {', '.join(ways)}" if ways else ""
     return f"expected one value ({describe(reading)}), got {brief!r} with a comma{told}"
 
 
@@ -87,19 +87,30 @@ def _ways(text: str, reading: Reading, name: str, type_of: TypeOf) -> list[str]:
     if not parts:
         return []
     kind = core(reading)[0]
-    written = [part if type_of(part, ("any",)) is not str else repr(part) for part in parts]
+    written = [part if type_of(part, ("any",)) is not str else _quoted(part) for part in parts]
     if kind in _BRACKETS:
         each = [_bracketed([part], kind) for part in written]
         return [
-            f"`--sweep {name}={','.join(each)}` for a run with each value",
-            f"`{name}={_bracketed(written, kind)}` for one {kind}",
+            f"`--sweep {_word(name, ','.join(each))}` for a run with each value",
+            f"`{_word(name, _bracketed(written, kind))}` for one {kind}",
         ]
     whole = _bracketed(written, "tuple")
     as_is = "" if type_of(whole, reading) is tuple else "--as-is "
-    ways = [f"`{as_is}{name}={whole}` for a tuple"]
+    ways = [f"`{as_is}{_word(name, whole)}` for a tuple"]
     if all(type_of(part, reading) for part in parts):
-        ways.insert(0, f"`--sweep {name}={','.join(parts)}` for a run with each value")
+        ways.insert(0, f"`--sweep {_word(name, ','.join(parts))}` for a run with each value")
     return ways
+
+
+def _word(name: str, text: str) -> str:
+    """``name=text`` as it is typed in a shell."""
+    return shlex.quote(f"{name}={text}")
+
+
+def _quoted(text: str) -> str:
+    """The text as a literal of Python, in quotes that need none inside those of a shell."""
+    is_plain = text.isprintable() and not any(one in text for one in "\\\"'")
+    return f'"{text}"' if is_plain else repr(text)
 
 
 def _bracketed(parts: list[str], kind: str) -> str:

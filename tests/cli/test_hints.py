@@ -8,7 +8,10 @@ import re
 import shlex
 from pathlib import Path
 
+import click
 import pytest
+from kogine.command import Group, kogine
+from kogine.hints import meant_command
 
 from tests.oracle import run_kogine
 
@@ -87,6 +90,18 @@ def refused(folder: Path, line: str) -> str:
         pytest.param("runn train.py", "Did you mean 'run'?", id="a mistyped command"),
         pytest.param("help runn", "Did you mean 'run'?", id="help of a mistyped command"),
         pytest.param("workflow sequentail train.py", "Did you mean 'sequential'?", id="a mistyped workflow"),
+        pytest.param("workflow seq train.py", "Did you mean 'sequential'?", id="the start of a workflow"),
+        pytest.param("comp bash", "Did you mean 'completion'?", id="the start of a command"),
+        pytest.param("init train.py", "Did you mean: kogine config init train.py", id="a command of config"),
+        pytest.param("show config.yaml", "Did you mean: kogine config show config.yaml", id="another"),
+        pytest.param("sequential train.py args.py", "Did you mean: kogine workflow sequential train.py args.py", id="a command of workflow"),
+        pytest.param("graph flow.py", "Did you mean: kogine pipeline graph flow.py", id="a command of pipeline"),
+        pytest.param("search train.py lr=1,2 -n 3 --maximize lr", "Did you mean: kogine run train.py --sweep lr=1,2 -n 3 --maximize lr --search optuna", id="search"),
+        pytest.param("search train.py --sweep lr=1,2", "Did you mean: kogine run train.py --sweep lr=1,2 --search optuna -n 50 --minimize loss", id="search alone"),
+        pytest.param("run train.py lr=range:0:3", "write: --sweep lr=range:0:3.", id="a range"),
+        pytest.param("run train.py lr=uniform:0:1", "write: --sweep lr=uniform:0:1 -n 20.", id="a random form"),
+        pytest.param("run train.py lr=loguniform:1e-4:1", "write: --sweep lr=loguniform:1e-4:1 -n 20.", id="another"),
+        pytest.param("run train.py layers=linspace:0:1:3", "write: --sweep layers=linspace:0:1:3.", id="steps for a list"),
     ],
 )  # fmt: skip
 def test_the_message_says_what_was_meant(folder: Path, line: str, meant: str) -> None:
@@ -111,6 +126,19 @@ def test_the_message_says_what_was_meant(folder: Path, line: str, meant: str) ->
 def test_what_is_right_stays_right(folder: Path, line: str, printed: str) -> None:
     done = run_kogine(folder, *shlex.split(line))
     assert (done.stdout, done.status) == (f"{printed}\n", 0), done.stderr
+
+
+def test_each_command_of_a_group_is_found() -> None:
+    groups = {one: kogine.get_command(click.Context(kogine), one) for one in kogine.places}
+    for name, group in groups.items():
+        for inner in group.places if isinstance(group, Group) else ():
+            told = meant_command([inner, "train.py"], kogine.places)
+            assert inner in kogine.places or f"kogine {name} {inner} train.py" in told
+
+
+@pytest.mark.parametrize("text", ["range", "range:x:y", "uniform:1", "a:b:c"])
+def test_what_is_no_axis_is_not_told_as_one(folder: Path, text: str) -> None:
+    assert "--sweep" not in refused(folder, f"run train.py lr={text}")
 
 
 COMMAS = """\
@@ -158,8 +186,8 @@ def test_each_way_that_a_comma_is_told_works(
     ways = re.findall(r"`(.*?)`", told.stderr)
     printed = ""
     for way in ways:
-        flag, blank, typed = way.rpartition(" ")
-        words = [flag, typed] if blank else [typed]
+        words = shlex.split(way)
+        assert set("".join(words)) & set("([{'\"") == set() or shlex.join(words) == way
         done = run_kogine(tmp_path, "run", "s.py", "--mode", "inline", "--no-record", *words)
         assert done.status == 0, (way, done)
         printed += done.stdout

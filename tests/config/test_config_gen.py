@@ -95,6 +95,21 @@ def test_use_config_outside_of_configs(folder: Path) -> None:
         use_config(str(folder / "base.py"))
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "CONFIG = use_config('base.py') | Config(lr=1)",
+        "CONFIG = Config(lr=1) | use_config('base.py')",
+        "CONFIG = use_config('base.py') | Sweep(lr=[1])",
+        "CONFIG = Sweep(lr=[1]) | use_config('base.py')",
+    ],
+)
+def test_a_base_at_the_top_says_what_works_there(folder: Path, code: str) -> None:
+    with pytest.raises(ConfigError, match=r"def config_gen\(\): return use_config\('base.py'\) \|"):
+        load(folder, f"{code}\n")
+    assert load(folder, "use_config('base.py')\nlr = 1\n") == [values(1, 10)]
+
+
 MARKS = [
     "from kohaku_ast import entrypoint\n@entrypoint",
     "from kohaku_ast import entrypoint as start\n@start",

@@ -56,6 +56,7 @@ def test_they_come_as_in_an_edited_copy(
         ("def main(a, *r): pass", "main(*[1, 2])", "use kwargs"),
         ("def main(a, *r): pass", "main(0, *[1, 2])", "use kwargs"),
         ("def main(a=0, *r): pass", "main(**{})", "use kwargs"),
+        ("def main(*r): pass", "main(*[1, 2])", "override what the call unpacks"),
     ],
 )
 def test_what_cannot_take_them_says_so(
@@ -65,3 +66,11 @@ def test_what_cannot_take_them_says_so(
     message = rf"s\.py:3: cannot give 3 positional arguments to .*: {reason}$"
     with pytest.raises(EntrypointError, match=message):
         Script(str(tmp_path / "s.py"), Config(args=[1, 2, 3])).run()
+
+
+@pytest.mark.parametrize("call", ["main()", "main(*[1, 2])"])
+def test_what_takes_no_keywords_says_so(tmp_path: Path, call: str) -> None:
+    (tmp_path / "s.py").write_text(f"def main(*r): pass\nif __name__ == '__main__':\n    {call}\n")
+    message = r"s\.py:3: main\(\) has no parameter 'x'\. It takes no keywords\.$"
+    with pytest.raises(EntrypointError, match=message):
+        Script(str(tmp_path / "s.py"), Config(kwargs={"x": 1})).run()

@@ -202,10 +202,12 @@ def _entry_edits(
     sites = argument_sites(call, function, request.args)
     if sites is None:
         most = len(_positional_names(function))
+        is_named = any(parameters_of(function)) or function.args.kwarg
+        way = "use kwargs" if is_named else "override what the call unpacks"
         is_short = most < request.args and not function.args.vararg
         raise EntrypointError(
             f"{source.line_of(call)}: cannot give {request.args} positional arguments to "
-            f"{ast.unparse(call)}: {f'it takes {most}' if is_short else 'use kwargs'}"
+            f"{ast.unparse(call)}: {f'it takes {most}' if is_short else way}"
         )
     _refuse_twice(source, request, call, function, overridden)
     passed = [
@@ -271,7 +273,8 @@ def _no_call_message(
         for keyword in request.kwargs:
             if keyword not in own and len(calls) == 1:
                 found = near(keyword, own)
-                hint = f" Did you mean {found[0]!r}?" if found else f" It has: {', '.join(own)}."
+                listed = f" It has: {', '.join(own)}." if own else " It takes no keywords."
+                hint = f" Did you mean {found[0]!r}?" if found else listed
                 return f"{source.line_of(call)}: {name}() has no parameter {keyword!r}.{hint}"
     listed = ", ".join(f"{name} (line {call.lineno})" for name, call in zip(names, calls))
     return (
