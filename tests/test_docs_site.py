@@ -62,7 +62,7 @@ def is_member(cls: type, name: str) -> bool:
 
 def is_set_by_init(cls: type, name: str) -> bool:
     """Whether ``__init__`` sets ``self.NAME``."""
-    return name in cls.__init__.__code__.co_names  # type: ignore[misc]
+    return name in inspect.unwrap(cls.__init__).__code__.co_names  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("name", kohaku_ast.__all__)

@@ -115,7 +115,7 @@ def test_frozen(case: Case, tmp_path: Path) -> None:
     script.write_bytes(edited(case.script, case.edits))
     expected = run_python(tmp_path, "-B", "script.py", *case.argv)
     script.write_bytes(case.script)
-    done = run_kogine(tmp_path, "freeze", "script.py", *words_of(case), "-o", "frozen.py")
+    done = run_kogine(tmp_path, "freeze", "-o", "frozen.py", "script.py", *words_of(case))
     if done.status == 2:  # a value without a text, or a place that only the running script finds
         assert "write" in done.stderr, done.stderr
         return

@@ -128,10 +128,6 @@ class Binder:
         names = self._added_names(config)
         overrides = self.all_overrides(config)
         request = self._request(overrides, config, names)
-        above = self._under_arguments(request) if self.launch.argv[1:] else ()
-        if above:
-            overrides = [one for one in overrides if one.target not in above]
-            request = self._request(overrides, config, names)
         for_script = self._for_script(config)
         prepared = self._prepare(request, overrides, names, *_call_arguments(config), for_script)
         if config is not None and config.argv and not self.launch.argv[1:]:
@@ -157,22 +153,6 @@ class Binder:
                     f"{_full(one)!r} is given twice: as {name}=... and as the argument "
                     f"{argument!r} in the argv of the config, which wins. Take away one of them."
                 )
-
-    def _under_arguments(self, request: Request) -> Collection[str]:
-        """The targets of *request* whose value is set after the script has parsed the same option:
-        the script's own argument wins over a config's value, as over that of the option itself. (On
-        the command line the two together are refused before.)
-        """
-        resolved = resolved_targets(self.programs.load_program(request), request)
-        parsed = {name: one.option for name, one in resolved.items() if one.option}
-        if not parsed:
-            return ()
-        from kohaku_ast.transform.find.accepted_options import accepted_options_of
-
-        launch = self.launch
-        accepted = accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
-        given = accepted.given(launch.argv[1:])
-        return [name for name, option in parsed.items() if option in given]
 
     def request(self, config: Config | None = None) -> Request:
         """What ``bind`` compiles the script for."""
@@ -347,7 +327,7 @@ class Binder:
 
 def _full(resolved: ResolvedTarget) -> str:
     module = f"{resolved.module[0]}." if resolved.module else ""
-    return module + (resolved.option or resolved.target)
+    return module + resolved.target
 
 
 def _call_arguments(config: Config | None) -> tuple[Sequence[object], Mapping[str, object]]:

@@ -73,7 +73,6 @@ FILES = {
     "own.py": 'number = 5\n_argv = ["--number", str(number)]\n',
     "value.yaml": "number: 9\n",
     "parsed.yaml": "args.number: 9\n",
-    "parsed-axis.yaml": "_sweep:\n  args.number: [1, 2]\n",
     "axis.yaml": "_sweep:\n  number: [1, 2]\n",
     "t.csv": "number\n1\n2\n",
 }
@@ -112,13 +111,6 @@ def run(folder: Path, script: str, *words: str):  # type: ignore[no-untyped-def]
         pytest.param(ARGPARSE, "--config argv.py --sweep number=1,2", id="arguments and an axis"),
         pytest.param(ARGPARSE, "--config argv.py --trials t.csv", id="arguments and a table"),
         pytest.param(ARGPARSE, "--config argv.py --config value.yaml", id="two configs"),
-        pytest.param(PARSED, "args.number=4 -n 3", id="the parsed argument"),
-        pytest.param(PARSED, "args.cache=no --no-cache", id="the parsed argument of a flag"),
-        pytest.param(BY_FUNCTION, "main.args.number=4 -n 3", id="parsed in a function"),
-        pytest.param(TYRO, "args.number=4 --number 3", id="parsed by tyro"),
-        pytest.param(NESTED, "args.opt.number=4 --opt.number 3", id="parsed by tyro, nested"),
-        pytest.param(PARSED, "--sweep args.number=1,2 -n 3", id="an axis of the parsed argument"),
-        pytest.param(PARSED, "--config argv.py args.number=4", id="parsed, arguments of a config"),
     ],
 )
 def test_is_an_error(tmp_path: Path, script: str, words: str) -> None:
@@ -145,20 +137,22 @@ def test_the_argument_wins(tmp_path: Path, words: str, argv: str) -> None:
     assert (got.status, got.stdout.count("Namespace")) == (0, 1)
 
 
-@pytest.mark.parametrize("config", ["parsed.yaml", "parsed-axis.yaml"])
-def test_the_argument_wins_over_a_config_that_names_the_parsed_one(
-    tmp_path: Path, config: str
+@pytest.mark.parametrize(
+    ("script", "words", "option"),
+    [
+        pytest.param(PARSED, "number=4 args.number=5", "--number", id="argparse"),
+        pytest.param(PARSED, "number=4 --config parsed.yaml", "--number", id="in a config"),
+        pytest.param(BY_FUNCTION, "number=4 main.args.number=5", "--num", id="in a function"),
+        pytest.param(TYRO, "Args.number=4 args.number=5", "Args.number", id="tyro"),
+        pytest.param(NESTED, "Opt.number=4 args.opt.number=5", "Opt.number", id="tyro, nested"),
+    ],
+)
+def test_an_option_and_its_parsed_argument_are_an_error(
+    tmp_path: Path, script: str, words: str, option: str
 ) -> None:
-    got = run(tmp_path, PARSED, "--config", config, "--number", "3")
-    assert (got.status, got.stdout.count("Namespace")) == (0, 1)
-    assert "number=3" in got.stdout
-
-
-@pytest.mark.parametrize("words", ["number=4 args.number=5", "number=4 --config parsed.yaml"])
-def test_an_option_and_its_parsed_argument_are_an_error(tmp_path: Path, words: str) -> None:
-    got = run(tmp_path, PARSED, *words.split())
+    got = run(tmp_path, script, *words.split())
     assert (got.status, got.stdout) == (2, "")
-    assert "'--number' is given twice ('number' and 'args.number')" in got.stderr
+    assert f"'{option}' is given twice (" in got.stderr
 
 
 @pytest.mark.parametrize("config", ["c.py", "c.yaml"])

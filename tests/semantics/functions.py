@@ -14,7 +14,7 @@ CASES = [
         def build(n=1, **kw): return n, sorted(kw.items())
         a, b = build(3, shuffle=True)
         print(a, b)
-        """, ("shuffle=no", "n=4"), ("True", "False"), ("build(3", "build(4")),
+        """, ("shuffle=no",), ("True", "False")),
     case("two calls in the guard, each with its own argument", """
         def evaluate(xs, k=2): print(xs, k)
         if __name__ == "__main__":

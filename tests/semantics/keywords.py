@@ -67,7 +67,7 @@ CASES = [
     case("a call bound in a loop", "def make(n): return n\nfor i in range(2):\n    clf = make(n=5)\n    print(clf)\n", "make(n)=9", ("n=5", "n=9")),
     case("a call stored under a computed key", "def make(n): return n\nfound = {}\nfor i in range(2):\n    found[i] = make(n=5)\nprint(found)\n", "make(n)=9", ("n=5", "n=9")),
     case("a call added to a name", "def make(n): return n\nfound = 1\nfound += make(n=5)\nprint(found)\n", "make(n)=9", ("n=5", "n=9")),
-    case("a statement of its own comes first for a short target", MODEL + "def score(epochs): return epochs\nacc = score(epochs=2) + 1\nmodel.fit([1], epochs=5)\n", "epochs=9", ("epochs=5", "epochs=9")),
+    case("a statement of its own comes first for a short target", MODEL + "def score(epochs): return epochs\nacc = score(epochs=2) + 1\nmodel.fit([1], epochs=5)\nif 1: pass\n", "epochs=9", ("epochs=5", "epochs=9")),
     case("an entry stays the name's", MODEL + "hist = model.fit([1], epochs=5)\nprint(hist)\n", "hist.epochs=9", ("epochs=5", "epochs=9")),
     case("an entry in a list stays the name's", "class Dense:\n    def __init__(self, units): self.units = units\nlayers = [Dense(units=4)]\nprint([one.units for one in layers])\n", "layers[0].units=9", ("units=4", "units=9")),
     case("an awaited call in a larger expression", "import asyncio\nasync def step(n): return [n]\nasync def main():\n    a = (await step(n=5))[0] + 1\n    print(a)\nasyncio.run(main())\n", "main.step(n)=9", ("n=5", "n=9")),

@@ -173,5 +173,5 @@ CASES = [
         p.add_argument("--lr", type=float, default=0.1)
         args = p.parse_args()
         print(args)
-        """, "args.lr=5", ("p.parse_args()", "p.parse_args(); args.lr = 5.0")),
+        """, "args.lr=5", ("p.parse_args()", "p.parse_args(); args.lr = 5.0"), argv=("--lr", "3")),
 ]

@@ -60,7 +60,7 @@ REFUSALS = [
     on("a fraction for a whole number", "Args.n=2.5", "script.py:12", "expected int"),
     on("a list that is none", "sizes=5", "script.py:3", "expected list"),
     on("a comma", "lr=0.1,0.2", "--sweep lr=0.1,0.2", "lr=(0.1,0.2)"),
-    on("a comma in text", "mode=a,b", "--sweep mode=a,b", "mode='a,b'"),
+    on("a comma in text", "mode=a,b", "--sweep mode=a,b", """'mode="a,b"'"""),
     on("one target twice", ("lr=1", "lr=2"), "'lr' is given twice", "1 and 2"),
     on("one target twice, once with --set", ("lr=1", "--set", "lr=2"), "'lr' is given twice"),
     on("a short and a full target", ("epochs=1", "main(epochs)=2"), "given twice", "'epochs' and 'main(epochs)'"),
