@@ -43,12 +43,13 @@ CASES = [
         """, "main(n)=9", ("n=1", "n=9"), ("n=3", "n=9"), ("main(4)", "main(9)")),
     case("two calls in the handlers of a try", """
         def main(n=1): print(n)
-        try:
-            raise KeyError
-        except KeyError:
-            main(n=3)
-        except ValueError:
-            main(n=4)
+        if __name__ == "__main__":
+            try:
+                raise KeyError
+            except KeyError:
+                main(n=3)
+            except ValueError:
+                main(n=4)
         """, "main(n)=9", ("n=1", "n=9"), ("n=3", "n=9"), ("n=4", "n=9")),
     case("two calls in a try and its else", """
         def main(n=1): print(n)
