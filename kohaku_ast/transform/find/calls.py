@@ -5,8 +5,8 @@ the call that starts the program.
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import combinations
 
 from kohaku_ast.transform.find.assignments import Site
 from kohaku_ast.transform.find.bindings import (
@@ -151,27 +151,18 @@ def _calls_in(root: ast.AST, functions: Mapping[str, Function]) -> Iterator[ast.
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def is_called_once(tree: ast.Module, name: str) -> bool:
-    """Whether a run calls the function *name* at most once outside functions: all its calls there
-    stand in different arms.
-    """
-    places: list[dict[int, str]] = []
-    waiting: list[tuple[ast.AST, dict[int, str]]] = [(tree, {})]
-    while waiting:
-        node, arms = waiting.pop()
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
-            places.append(arms)
-        if isinstance(node, _SCOPES):
-            continue
-        for field, value in ast.iter_fields(node):
-            for number, child in enumerate(value if isinstance(value, list) else [value]):
-                if isinstance(child, ast.AST):
-                    arm = _arm(node, field, number)
-                    waiting.append((child, {**arms, id(node): arm} if arm else arms))
-    return all(
-        any(one[key] != other[key] for key in one.keys() & other.keys())
-        for one, other in combinations(places, 2)
-    )
+def most_calls(node: ast.AST, name: str) -> int:
+    """How often a run calls the function *name* at most, outside functions; a loop counts once."""
+    if isinstance(node, _SCOPES):
+        return 0
+    is_one = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    arms: Counter[str] = Counter()
+    for field, value in ast.iter_fields(node):
+        for number, child in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(child, ast.AST):
+                arms[_arm(node, field, number)] += most_calls(child, name)
+    beside = arms.pop("", 0)
+    return is_one + beside + max(arms.values(), default=0)
 
 
 def _arm(node: ast.AST, field: str, number: int) -> str:

@@ -28,9 +28,9 @@ from kohaku_ast.transform.find.calls import (
     factory_result,
     field_default,
     field_site,
-    is_called_once,
     is_field,
     keywords_of,
+    most_calls,
     parameters_of,
 )
 from kohaku_ast.transform.find.fields import default_sites, style_of
@@ -168,6 +168,7 @@ class _Finder:
         self.globals: set[str] = set()
         self.entries: set[str] = set()
         self.calls: list[ast.Call] = []
+        self.repeated: set[str] = set()
         self.state = looped_names(self.tree)
         self.variables = variables_of(self.tree)
         self.changed = changed_attributes(self.tree)
@@ -191,6 +192,11 @@ class _Finder:
         self.classes = classes_in(self.tree)
         self.calls = entry_calls(self.tree, self.functions)
         self.entries = {called_name(call.func) for call in self.calls} | commands_in(self.tree)
+        self.repeated = {
+            name
+            for name in {called_name(one.func) for one in self.calls}
+            if most_calls(self.tree, name) > 1
+        }
         options = [option.call for option in find_options(self.tree)]
         self.skipped_calls = {id(call) for call in (*self.calls, *options)}
         for name, definitions in names.items():
@@ -385,7 +391,7 @@ class _Finder:
         calls = [
             one for one in self.calls if isinstance(one.func, ast.Name) and one.func.id == owner
         ]
-        if default is not None and calls and not is_called_once(self.tree, owner):
+        if default is not None and owner in self.repeated:
             return []
         return [one for call in calls if (one := argument_site(call, function, name))]
 
