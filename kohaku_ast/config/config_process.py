@@ -2,7 +2,7 @@
 
 The working folder, the environment, streams, hooks, signal handlers, loggers and seeds that a
 config has set are in force only while its code runs, which may be several times (a generator).
-docs/how-to/configs.md says what is not kept away.
+docs/reference/config-files.md lists all of it.
 
 State of this process: all of this is changed while code of a config runs.
 """

@@ -28,7 +28,7 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from types import CodeType
     from typing import Any
 
@@ -82,7 +82,7 @@ class Restarts:
 
     @hidden
     def _executed(self, code: CodeType) -> None:
-        lost = self._lost(("",)) if code == self._plain_code() else []
+        lost = self._lost(own_only=True) if code == self._plain_code() else []
         if lost:
             self._has_warned = True
             self._warn("runs its own text again (exec), without overrides", lost, _BY_RUNPY)
@@ -239,15 +239,15 @@ class Restarts:
     def _is_script(self, path: object) -> bool:
         return _is_same_file(path, self.prepared.program.filename)
 
-    def _lost(self, prefixes: Sequence[str] = ()) -> list[str]:
-        """The targets, of all files or those with these *prefixes*, whose value is not the one that
-        stands in the file.
+    def _lost(self, *, own_only: bool = False) -> list[str]:
+        """The targets, of all files or of the script alone, whose value is not the one that stands
+        in the file.
         """
         return sorted(
             {
                 f"{prefix}{target}"
                 for prefix, _, given in self.prepared.every()
-                if prefix in (prefixes or (prefix,))
+                if not (own_only and prefix)
                 for target in given.sent
                 if not _stands_there(given, target)
             }
