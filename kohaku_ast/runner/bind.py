@@ -159,7 +159,8 @@ class Binder:
         return self._request(self.all_overrides(config), config, self._added_names(config))
 
     def full_targets(self, overrides: Sequence[Override]) -> dict[str, str]:
-        """Target -> its full spelling, for the targets of *overrides* that the script has.
+        """Target -> its full spelling, for the targets of *overrides* that the script has; what the
+        script has parsed (``args.bs``) counts as its option, for they take no two values.
 
         Raises as ``bind`` does for a target that cannot be overridden.
         """
@@ -171,7 +172,7 @@ class Binder:
                 raise
             each = [self.full_targets([one]) for one in overrides]
             return {name: full for found in each for name, full in found.items()}
-        return {name: _full(one) for name, one in resolved.items()}
+        return {name: one.option or _full(one) for name, one in resolved.items()}
 
     def check(self, overrides: Sequence[Override], base: Config | None = None) -> None:
         """Raises as ``bind`` does, for *overrides* alone; for an option of a group in a file of

@@ -273,7 +273,7 @@ def test_no_run_starts_where_the_last_one_has_gone(tmp_path: Path, mode: str) ->
     folder = tmp_path / "goes"
     folder.mkdir()
     done = run_kogine(
-        folder, "run", str(tmp_path / "s.py"), "--sweep", "n=1,2,3", "--mode", mode, "--no-record",
-        "--", str(folder),
+        folder, "run", str(tmp_path / "s.py"), "--sweep", "n=1,2,3", "--mode", mode, "--workers", "1",
+        "--no-record", "--", str(folder),
     )  # fmt: skip
     assert (done.status, done.stdout) == (0, "1 True\n2 FileNotFoundError\n3 FileNotFoundError\n")
