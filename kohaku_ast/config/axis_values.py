@@ -51,7 +51,8 @@ class Once(Values):
         return True
 
     def __iter__(self) -> Iterator[object]:
-        if self._used:
+        # The caller, or another Script that was given the same generator, may have read it.
+        if self._used or getattr(self.iterator, "gi_frame", self) is None:
             raise ConfigError(
                 f"{self.what} is used up: an iterator gives its values once. Give a list, or a "
                 "function that makes the iterator, to run it again"

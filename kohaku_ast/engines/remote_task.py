@@ -309,6 +309,8 @@ def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
             import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
             return cloudpickle.dumps(value)  # type: ignore[no-any-return]
+        except UncrossableValue:
+            raise  # that of a packed value inside, which names its node and output
         except Exception as error:
             raise UncrossableValue(_message(value, label, error)) from error
 

@@ -103,12 +103,12 @@ class ModuleCodes:
 
         @hidden
         def get_code(self: Any, fullname: str) -> CodeType | None:
-            found = find(fullname, self)
+            found = _interrupted(find, fullname, self)
             if found is not None:
                 return found
             code = own(self, fullname)
             act = after.get(fullname)
-            return code if act is None or code is None else _then(code, act)
+            return code if act is None or code is None else _interrupted(_then, code, act)
 
         after = self.after
         get_code.__doc__ = own.__doc__
@@ -157,6 +157,17 @@ class ModuleCodes:
             findings.stopped = error
             if findings.prints:
                 _print(f"kogine: error: {error}\n")
+
+
+@hidden
+def _interrupted(call: Callable[..., CodeType | None], *arguments: object) -> CodeType | None:
+    """What *call* returns; a Ctrl-C meanwhile shows where the script imports, and no frame of
+    *call*.
+    """
+    try:
+        return call(*arguments)
+    except KeyboardInterrupt as interrupt:
+        raise interrupt.with_traceback(None) from None
 
 
 @hidden

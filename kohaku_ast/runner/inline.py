@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import gc
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -148,7 +150,29 @@ class InlineRun:
         if is_marshallable(value) and is_marshallable(outputs):
             # A function and its globals refer to each other: without this a run's data stay in
             # memory, on a GPU too, until the garbage collector runs.
-            self.main.__dict__.clear()
+            _free(self.main.__dict__)
+
+
+def _free(namespace: dict[str, object]) -> None:
+    """Empty *namespace*: first the script's objects, whose ``__del__`` finds modules, functions and
+    plain values as at the end of a process, also if they are in a cycle. Nothing is emptied under a
+    daemon thread of the script.
+    """
+    if any(_runs_in(namespace, one) for one in threading.enumerate()):
+        return
+    has_destructors = any(
+        isinstance(one, type) and "__del__" in vars(one) for one in namespace.values()
+    )
+    for name in [name for name, one in namespace.items() if _is_own(one)]:
+        namespace.pop(name, None)
+    if has_destructors:
+        gc.collect()
+    namespace.clear()
+
+
+def _runs_in(namespace: dict[str, object], thread: threading.Thread) -> bool:
+    call = getattr(thread, "_target", None) or thread.run
+    return getattr(call, "__globals__", None) is namespace
 
 
 def run_inline(

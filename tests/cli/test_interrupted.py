@@ -97,6 +97,15 @@ def test_a_process_that_gets_ready_for_its_script_shows_nothing_of_ours(
         assert "2 runs: " in done.stderr, done
 
 
+def test_the_import_of_a_module_with_a_hook_shows_nothing_of_ours(folder: Path) -> None:
+    (folder / "starts.py").write_text("import subprocess\nn = 0\n")
+    interrupting = Interrupting(folder, "subprocess")
+    for at in range(8):
+        done = interrupting.run(["run", "starts.py", "n=2"], at, 1)
+        assert ours(done.stderr) == [], (at, done.stderr)
+        assert (done.status, "starts.py" in done.stderr) == (DIED, True), (at, done)
+
+
 CHILDREN = """\
 import multiprocessing
 n = 0

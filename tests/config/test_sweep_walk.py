@@ -33,6 +33,14 @@ def test_iterator_is_used_up_and_says_so() -> None:
             list(sweep)
 
 
+def test_a_generator_that_somebody_else_has_read_is_used_up() -> None:
+    made = configs(1, 2)
+    assert len(rows(Sweep.of(made))) == 2
+    for sweep in (Sweep.of(made), Sweep(a=made)):
+        with pytest.raises(ConfigError, match="used up"):
+            list(sweep)
+
+
 def test_function_is_called_again() -> None:
     sweep = Sweep.of(lambda: configs(1, 2))
     assert rows(sweep) == rows(sweep) == [{"g": 1}, {"g": 2}]

@@ -44,7 +44,7 @@ class TestWhatCannotCross:
         made = Pipeline(self.NODES, engine="parallel")
         with pytest.raises(
             UncrossableValue,
-            match=r"'lock_of' \(.*test_crossing.py:\d+\): its output 'lock' cannot be sent",
+            match=r"^node 'lock_of' \(\S*test_crossing.py:\d+\): its output 'lock' cannot be sent",
         ):
             made.run({"x": 1}) if how == "run" else made.map({"x": [1]}, map_over="x")
 

@@ -87,6 +87,24 @@ ENDINGS = [
         "atexit.register(lambda: print(child.is_alive()))\n",
         id="a child that is a daemon is ended",
     ),
+    pytest.param(
+        "class Noisy:\n"
+        "    def __del__(self):\n        print('del', self.name, sys is None, shown(n), LIST)\n"
+        "def shown(value):\n    return value\n"
+        "LIST = [1]\none, two = Noisy(), [Noisy()]\none.name, two[0].name = 'one', 'two'\n",
+        id="a destructor that reads globals",
+    ),
+    pytest.param(
+        "class Noisy:\n    def __del__(self):\n        print('del', sys is None, n, flush=True)\n"
+        "one = Noisy()\none.me = one\n",
+        id="a destructor of an object in a cycle",
+    ),
+    pytest.param(
+        "def work():\n    try:\n        while True:\n            time.sleep(0.001)\n"
+        "    except NameError:\n        print('its globals are gone')\n"
+        "threading.Thread(target=work, daemon=True).start()\ntime.sleep(0.1)\n",
+        id="a daemon that works on",
+    ),
 ]
 SCRIPT = """\
 import atexit, multiprocessing, sys, threading, time
