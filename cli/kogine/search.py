@@ -16,8 +16,9 @@ from kogine.script_command import ScriptCommand
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, UsageError, label, visible
+from kohaku_ast.flow.results import make_objective
 from kohaku_ast.flow.run import INTERRUPTED, SUCCEEDED, Observer, Run, ScriptConfigs, Summary
-from kohaku_ast.flow.search import Search, Trials, Tried, check_method, make_objective, space_of
+from kohaku_ast.flow.search import Search, Trials, Tried, check_method, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.store.run_folder import mark_root

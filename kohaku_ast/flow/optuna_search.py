@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kohaku_ast.config.sampling import Distribution
 from kohaku_ast.errors import ConfigError
-from kohaku_ast.flow.search import Dimension, Trial, Tried
+from kohaku_ast.flow.search import Dimension, Trial, Tried, best_trial
 from kohaku_ast.store.environment import ProcessMark
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ class OptunaStudy:
             trials = self.study.get_trials(deepcopy=False)
         good = [one for one in trials if one.state == TrialState.COMPLETE]
         failed = sum(one.state == TrialState.FAIL for one in trials)
-        return Tried(len(good) + failed, failed, self.search.objective.best(map(_trial, good)))
+        return Tried(
+            len(good) + failed, failed, best_trial(self.search.objective, map(_trial, good))
+        )
 
     def ask(self) -> Trial:
         """The values to try next."""

@@ -1,5 +1,5 @@
-"""Results of finished runs: the numbers that they printed, and Repeats, which groups the runs of a
-Config that runs several times.
+"""Results of finished runs: the numbers that they printed, Repeats, which groups the runs of a
+Config that runs several times, and the Objective of a search.
 """
 
 from __future__ import annotations
@@ -7,12 +7,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from math import inf, isfinite, nan
+from dataclasses import dataclass
+from itertools import chain
+from math import inf, isfinite, isnan, nan
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from kohaku_ast.display.text import plain_line
+from kohaku_ast.display.text import plain_line, short_repr
+from kohaku_ast.errors import UsageError, near
 from kohaku_ast.flow.log_watch import read_metrics
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run
 from kohaku_ast.runner.outcome import Outcome
@@ -143,3 +146,132 @@ def as_number(value: object) -> float | None:
         return float(plain)
     except Exception:  # an array of several, whatever its library raises then
         return None
+
+
+class NoObjectiveError(ValueError):
+    """A run has succeeded, and nothing of it has the name of the objective."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The number of an Outcome that a search makes small or large."""
+
+    #: The output global, the key or attribute of what the entry function returns, or the name of
+    #: a number that the script prints.
+    name: str
+    #: ``minimize`` or ``maximize``.
+    direction: Literal["minimize", "maximize"]
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.name}"
+
+    def is_better(self, result: float, other: float | None) -> bool:
+        """Whether *result* is better than *other*; true if *other* is None."""
+        if other is None:
+            return True
+        return result < other if self.direction == "minimize" else result > other
+
+    def read(self, outcome: object, by_name: bool = False) -> float:
+        """The number in *outcome*; of a list of Outcomes, the mean. *by_name*: not a returned value
+        that has no name.
+
+        Raises ValueError, which says what *outcome* holds instead.
+        """
+        if isinstance(outcome, list) and outcome:
+            return fmean([self.read(one, by_name) for one in outcome])
+        if not isinstance(outcome, Outcome):
+            raise ValueError("there was no run")
+        if outcome.status != "succeeded":
+            why = outcome.error or f"exit status {outcome.exit_status}"
+            raise ValueError(f"the run failed: {str(why).splitlines()[0]}")
+        return self._number(outcome, by_name)
+
+    def _number(self, outcome: Outcome, by_name: bool) -> float:
+        printed = printed_metrics(Path(outcome.log)) if outcome.log else {}
+        places = _places(self.name, outcome, printed)
+        for found in places if by_name else chain(places, _nameless(self.name, outcome, printed)):
+            number = as_number(found)
+            if number is not None:
+                if isnan(number):
+                    raise ValueError(f"{self.name} is nan")
+                return number
+        raise NoObjectiveError(_no_number(self.name, outcome, printed))
+
+
+def make_objective(minimize: str | None, maximize: str | None, words: tuple[str, str]) -> Objective:
+    """The Objective of two arguments, called *words*. Raises UsageError unless one is given."""
+    if minimize and maximize:
+        raise UsageError(f"{words[0]} and {words[1]}: a search has one objective. Take one away")
+    if not (minimize or maximize):
+        raise UsageError(f"a search needs an objective: {words[0]} loss, or {words[1]} accuracy")
+    return Objective(str(minimize or maximize), "minimize" if minimize else "maximize")
+
+
+def _places(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iterator[object]:
+    """The values at the places where the number may be, in order of precedence."""
+    value = outcome.value
+    if name in outcome.outputs:
+        yield outcome.outputs[name]
+    if isinstance(value, Mapping):
+        yield value.get(name)
+        yield printed.get(name)
+        return
+    yield getattr(value, name, None)
+    only = _only_number(value)
+    if name in printed and only is not None and _is_rounded(printed[name], only):
+        yield only  # printed with fewer digits
+    yield printed.get(name)
+
+
+def _nameless(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iterator[object]:
+    """The returned value itself, where it may be meant by *name*."""
+    value = outcome.value
+    is_status = type(value) is int and value == 0  # of `sys.exit(main())`
+    only = None if isinstance(value, Mapping) else _only_number(value)
+    if only is None or (is_status and (printed or not outcome.log)):
+        return
+    mistyped = near(name, [*printed], 1, 0.85)  # "accurcy", but not "loss" for "val_loss"
+    if not mistyped or _is_rounded(printed[mistyped[0]], only):
+        yield only
+
+
+def _only_number(value: object) -> float | None:
+    """*value*, or the only number in a tuple or list."""
+    numbers = [value]
+    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):
+        numbers = [one for one in value if as_number(one) is not None]
+    return as_number(numbers[0]) if len(numbers) == 1 else None
+
+
+def _is_rounded(printed: float, number: float) -> bool:
+    """Whether *printed* is *number* with fewer digits."""
+    text = repr(float(printed))
+    places = len(text.partition(".")[2])
+    if "e" in text:
+        digits = len(text.partition("e")[0].replace(".", "").lstrip("-"))
+        return float(f"{number:.{digits}g}") == printed
+    return round(number, places) == printed
+
+
+def _no_number(name: str, outcome: Outcome, printed: Mapping[str, float]) -> str:
+    """The message that names what is in place of the number."""
+    if name in outcome.outputs:
+        reason = f"the global {name!r} is no number: {short_repr(outcome.outputs[name])}"
+    else:
+        reason = f"the script has no global {name!r}"
+    shown = ", ".join([*printed][:_MOST_PRINTED])
+    prints = f"prints the numbers {shown}" if printed else f"prints no line such as {name}: 0.1"
+    if not outcome.log:
+        prints = "its output was not recorded"
+    found = near(name, [*_names(outcome.value), *printed], 1)
+    hint = f". Did you mean {found[0]!r}?" if found and found[0] != name else ""
+    return f"{reason}, {prints}, and its entry function returned {short_repr(outcome.value)}{hint}"
+
+
+_MOST_PRINTED = 10
+
+
+def _names(value: object) -> list[str]:
+    if isinstance(value, Mapping):
+        return [key for key in value if isinstance(key, str)]
+    return [*getattr(value, "_fields", ()), *getattr(value, "__dict__", ())]

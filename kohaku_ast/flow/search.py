@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
@@ -10,26 +9,21 @@ from dataclasses import dataclass, replace
 from hashlib import blake2s
 from importlib import import_module
 from itertools import islice
-from pathlib import Path
-from statistics import fmean
-from typing import Literal, Protocol
+from typing import Protocol
 
 from kohaku_ast.config.axis import Axis, Part, Walk
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config, label_of, value_text
 from kohaku_ast.config.sweep import Sweep
-from kohaku_ast.display.text import short_repr
 from kohaku_ast.errors import (
     PATHS,
     ConfigError,
     UsageError,
     check_type,
-    near,
     read_number,
     unknown,
 )
-from kohaku_ast.flow.results import as_number, printed_metrics
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.flow.results import NoObjectiveError, Objective, make_objective
 from kohaku_ast.users_traceback import public
 
 _METHODS = {"optuna": "kohaku_ast.flow.optuna_search"}
@@ -118,6 +112,8 @@ class Trials:
         #: Number -> a trial without a result.
         self._open: dict[int, Trial] = {}
         self._has_result = self._study.tried().best is not None
+        #: Whether a run had the objective under its name; the first result of a run that had not.
+        self._is_named, self._nameless = False, ""
         #: Why the search ends early: no trial has the objective.
         self.broken = ""
 
@@ -139,7 +135,7 @@ class Trials:
         """
         trial = self._open.pop(int(str(config.metadata["search_trial"])))
         try:
-            result = self.search.objective.read(outcome)
+            result = self._read(config, outcome)
         except ValueError as error:
             self._study.fail(trial, str(error))
             if isinstance(error, NoObjectiveError) and not self._has_result:
@@ -147,6 +143,27 @@ class Trials:
             raise
         self._study.tell(trial, result)
         self._has_result = True
+        return result
+
+    def _read(self, config: Config, outcome: object) -> float:
+        """The objective: by its name where one trial has it so. There the returned value of a trial
+        that ends early is another number: ``return 0`` is no loss.
+        """
+        objective = self.search.objective
+        try:
+            result = objective.read(outcome, by_name=True)
+        except NoObjectiveError:
+            if self._is_named:
+                raise
+            result = objective.read(outcome)
+            self._nameless = self._nameless or f"{result!r} with {config.label or 'its values'}"
+            return result
+        self._is_named = True
+        if self._nameless and not self.broken:
+            self.broken = (
+                f"{objective.name} was taken from a returned value, {self._nameless}, and a later "
+                f"trial has it by name, {result!r}. Name another --study"
+            )
         return result
 
     def close(self) -> None:
@@ -159,10 +176,6 @@ class Trials:
     def _refuse_broken(self) -> None:
         if self.broken:
             raise ConfigError(f"search: it ends after a trial without a result: {self.broken}")
-
-
-class NoObjectiveError(ValueError):
-    """A run has succeeded, and nothing of it has the name of the objective."""
 
 
 @public
@@ -236,6 +249,13 @@ class Tried:
     best: Trial | None = None
 
 
+def best_trial(objective: Objective, trials: Iterable[Trial]) -> Trial | None:
+    """The trial with the best result, the first of equal ones; None if no trial has one."""
+    sign = 1 if objective.direction == "minimize" else -1
+    found = [trial for trial in trials if trial.result is not None]
+    return min(found, key=lambda one: sign * (one.result or 0.0), default=None)
+
+
 class Study(Protocol):
     """The trials of one search. Every method raises ConfigError if the file cannot be used."""
 
@@ -253,123 +273,6 @@ class Study(Protocol):
 
     def close(self) -> None:
         """Close the file."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The number of an Outcome that a search makes small or large."""
-
-    #: The output global, the key or attribute of what the entry function returns, or the name of
-    #: a number that the script prints.
-    name: str
-    #: ``minimize`` or ``maximize``.
-    direction: Literal["minimize", "maximize"]
-
-    def __str__(self) -> str:
-        return f"{self.direction} {self.name}"
-
-    def is_better(self, result: float, other: float | None) -> bool:
-        """Whether *result* is better than *other*; true if *other* is None."""
-        if other is None:
-            return True
-        return result < other if self.direction == "minimize" else result > other
-
-    def best(self, trials: Iterable[Trial]) -> Trial | None:
-        """The trial with the best result, the first of equal ones; None if no trial has one."""
-        best: Trial | None = None
-        for trial in trials:
-            other = best.result if best else None
-            if trial.result is not None and self.is_better(trial.result, other):
-                best = trial
-        return best
-
-    def read(self, outcome: object) -> float:
-        """The number in *outcome*; of a list of Outcomes, the mean.
-
-        Raises ValueError, which says what *outcome* holds instead.
-        """
-        if isinstance(outcome, list) and outcome:
-            return fmean([self.read(one) for one in outcome])
-        if not isinstance(outcome, Outcome):
-            raise ValueError("there was no run")
-        if outcome.status != "succeeded":
-            why = outcome.error or f"exit status {outcome.exit_status}"
-            raise ValueError(f"the run failed: {str(why).splitlines()[0]}")
-        return self._number(outcome)
-
-    def _number(self, outcome: Outcome) -> float:
-        printed = printed_metrics(Path(outcome.log)) if outcome.log else {}
-        for found in _places(self.name, outcome, printed):
-            number = as_number(found)
-            if number is not None:
-                if math.isnan(number):
-                    raise ValueError(f"{self.name} is nan")
-                return number
-        raise NoObjectiveError(_no_number(self.name, outcome, printed))
-
-
-def make_objective(minimize: str | None, maximize: str | None, words: tuple[str, str]) -> Objective:
-    """The Objective of two arguments, called *words*. Raises UsageError unless one is given."""
-    if minimize and maximize:
-        raise UsageError(f"{words[0]} and {words[1]}: a search has one objective. Take one away")
-    if not (minimize or maximize):
-        raise UsageError(f"a search needs an objective: {words[0]} loss, or {words[1]} accuracy")
-    return Objective(str(minimize or maximize), "minimize" if minimize else "maximize")
-
-
-def _places(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iterator[object]:
-    """The values at the places where the number may be, in order of precedence."""
-    value = outcome.value
-    if name in outcome.outputs:
-        yield outcome.outputs[name]
-    if isinstance(value, Mapping):
-        yield value.get(name)
-        yield printed.get(name)
-        return
-    yield getattr(value, name, None)
-    numbers = [value]
-    if isinstance(value, (tuple, list)) and not hasattr(value, "_fields"):
-        numbers = [one for one in value if as_number(one) is not None]
-    only = as_number(numbers[0]) if len(numbers) == 1 else None
-    if name in printed and only is not None and _is_rounded(printed[name], only):
-        yield only  # printed with fewer digits
-    yield printed.get(name)
-    is_status = type(value) is int and value == 0  # of `sys.exit(main())`
-    yield None if is_status and (printed or not outcome.log) else only
-
-
-def _is_rounded(printed: float, number: float) -> bool:
-    """Whether *printed* is *number* with fewer digits."""
-    text = repr(float(printed))
-    places = len(text.partition(".")[2])
-    if "e" in text:
-        digits = len(text.partition("e")[0].replace(".", "").lstrip("-"))
-        return float(f"{number:.{digits}g}") == printed
-    return round(number, places) == printed
-
-
-def _no_number(name: str, outcome: Outcome, printed: Mapping[str, float]) -> str:
-    """The message that names what is in place of the number."""
-    if name in outcome.outputs:
-        reason = f"the global {name!r} is no number: {short_repr(outcome.outputs[name])}"
-    else:
-        reason = f"the script has no global {name!r}"
-    shown = ", ".join([*printed][:_MOST_PRINTED])
-    prints = f"prints the numbers {shown}" if printed else f"prints no line such as {name}: 0.1"
-    if not outcome.log:
-        prints = "its output was not recorded"
-    found = near(name, [*_names(outcome.value), *printed], 1)
-    hint = f". Did you mean {found[0]!r}?" if found and found[0] != name else ""
-    return f"{reason}, {prints}, and its entry function returned {short_repr(outcome.value)}{hint}"
-
-
-_MOST_PRINTED = 10
-
-
-def _names(value: object) -> list[str]:
-    if isinstance(value, Mapping):
-        return [key for key in value if isinstance(key, str)]
-    return [*getattr(value, "_fields", ()), *getattr(value, "__dict__", ())]
 
 
 MOST_CHOICES = 1_000

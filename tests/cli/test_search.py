@@ -156,6 +156,36 @@ def test_a_mistyped_printed_number_shows_those_that_were_printed(folder: Path) -
     assert "9 runs" not in done.stderr
 
 
+EARLY = """\
+import os
+x = 0
+def main():
+    if os.environ["KOGINE_RUN_INDEX"] == "1":
+        return 0
+    print(f"val_loss: {x + 1:.6f}")
+    return 0.25
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("early", "name", "status", "words"),
+    [
+        pytest.param("1", "val_loss", 1, "3 trials, 1 of them failed\nbest val_loss 2.0", id="later"),
+        pytest.param("0", "val_loss", 2, "from a returned value, 0.0 with x=1", id="at first"),
+        pytest.param("1", "val_los", 2, "Did you mean 'val_loss'?", id="a mistyped name"),
+    ],
+)  # fmt: skip
+def test_a_returned_number_is_not_the_printed_one(
+    folder: Path, early: str, name: str, status: int, words: str
+) -> None:
+    (folder / "train.py").write_text(EARLY.replace('== "1"', f'== "{early}"'))
+    space = ("--sweep", "x=choice:1:1.0", "--search", "optuna", "--seed", "0", "-n", "3")
+    done = searched(folder, *space, "--minimize", name)
+    assert (done.status, words in done.stderr) == (status, True), done.stderr
+
+
 def test_a_printed_number_with_fewer_digits_gives_way_to_the_returned_one(folder: Path) -> None:
     (folder / "train.py").write_text(
         "x = 0.0\ndef main():\n    loss = x / 7\n    print(f'loss: {loss:.2f}')\n    return loss\n"

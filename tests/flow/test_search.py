@@ -13,7 +13,8 @@ import pytest
 
 from kohaku_ast import Config, KogineError, Outcome, Parallel, Script, Sequential, Sweep, search
 from kohaku_ast.errors import ConfigError
-from kohaku_ast.flow.search import Objective, space_of
+from kohaku_ast.flow.results import Objective
+from kohaku_ast.flow.search import space_of
 from tests.flow.study_file import reasons, states
 
 QUADRATIC = "x = 0.0\nbs = 1\nloss = (x - 0.3) ** 2 + bs\n"
