@@ -8,6 +8,7 @@ no such instruction: there our frames are visible, and are cut off the traceback
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -62,6 +63,7 @@ def _call(act: Callable[..., object], *arguments: object) -> None:
 # Bound here: the script may change them. (Its audit hooks get no events of them, either.)
 _gettrace, _settrace = sys.gettrace, sys.settrace
 _getprofile, _setprofile = sys.getprofile, sys.setprofile
+_write = os.write
 
 
 @hidden
@@ -122,3 +124,15 @@ def is_ours(frame: FrameType) -> bool:
     """Whether *frame* runs a function of kohaku_ast or kogine."""
     name = frame.f_globals.get("__name__")
     return isinstance(name, str) and name.partition(".")[0] in ("kogine", "kohaku_ast")
+
+
+def say(text: str) -> None:
+    """Write *text* to the descriptor of stderr, whatever the script has put in ``sys.stderr``;
+    nothing if that is closed.
+    """
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+        _write(2, text.encode("utf-8", "backslashreplace"))
+    except (OSError, ValueError, AttributeError):
+        pass

@@ -151,38 +151,48 @@ def _read_filters() -> tuple[list[Any], list[Any], Any]:
     return filters, list(filters), shows
 
 
-def _write_filters(before: tuple[list[Any], list[Any], Any]) -> None:
+def write_filters(filters: list[Any], content: list[Any]) -> None:
+    """Restore the list of the filters of warnings, once that module is loaded."""
+    module: Any = sys.modules["warnings"]
+    module.resetwarnings()  # the only public way to have modules read the filters again
+    filters[:] = content
+    module.filters = filters
+
+
+def _return_filters(before: tuple[list[Any], list[Any], Any]) -> None:
     module: Any = sys.modules.get("warnings")
     if module is None or _read_filters() == before:
         return
     filters, content, shows = before
-    module.resetwarnings()  # the only public way to have modules read the filters again
-    filters[:] = content
-    module.filters = filters
+    write_filters(filters, content)
     own = shows or (module._showwarning_orig, module._formatwarning_orig)
     module.showwarning, module.formatwarning = own
 
 
-_SIGNALS = tuple(range(1, getattr(_signal, "NSIG", 23)))
+_SIGNALS = tuple(map(int, _signal.valid_signals()))
 
 
-def _read_signals() -> dict[int, Any]:
-    found = {}
-    for one in _SIGNALS:
-        try:
-            found[one] = _signal.getsignal(one)
-        except ValueError:  # there is no such signal here
-            pass
-    return found
+def read_signals() -> tuple[dict[int, Any], int] | None:
+    """The handlers of all signals and the descriptor that wakes an event loop; None in a thread
+    other than the main one, where none of them can be set.
+    """
+    try:
+        wakeup = _signal.set_wakeup_fd(-1)
+    except ValueError:
+        return None
+    _signal.set_wakeup_fd(wakeup)
+    return {one: _signal.getsignal(one) for one in _SIGNALS}, wakeup
 
 
-def _write_signals(before: dict[int, Any]) -> None:
-    for one, handler in before.items():
+def write_signals(before: tuple[dict[int, Any], int] | None) -> None:
+    """Restore what ``read_signals`` has returned."""
+    if before is None:
+        return
+    handlers, wakeup = before
+    for one, handler in handlers.items():
         if handler is not None and _signal.getsignal(one) is not handler:
-            try:
-                _signal.signal(one, handler)
-            except (ValueError, OSError):
-                pass  # of another thread, which could not have set it
+            _signal.signal(one, handler)
+    _signal.set_wakeup_fd(wakeup)  # an event loop of the script takes it from that of a notebook
 
 
 _WITH_STATE = {
@@ -228,7 +238,7 @@ _PARTS: tuple[_Part, ...] = (
     (sys.getswitchinterval, sys.setswitchinterval),
     (read_umask, os.umask),
     (read_builtins, write_builtins),
-    (_read_filters, _write_filters),
-    (_read_signals, _write_signals),
+    (_read_filters, _return_filters),
+    (read_signals, write_signals),
     (_read_libraries, _write_libraries),
 )

@@ -14,12 +14,11 @@ A module that nobody could find before the run is bound to its overrides when it
 from __future__ import annotations
 
 import os
-import sys
 from _frozen_importlib_external import SourcelessFileLoader, SourceLoader  # as in main_module.py
 from zipimport import zipimporter
 
 from kohaku_ast.errors import KogineError, RefusedTarget, SourceError
-from kohaku_ast.frames import hidden, keep_builtins, untraced, without_resume
+from kohaku_ast.frames import hidden, keep_builtins, say, untraced, without_resume
 from kohaku_ast.runner.loaded_modules import in_sight
 from kohaku_ast.transform.program.bound_program import BoundProgram, fill
 
@@ -156,7 +155,7 @@ class ModuleCodes:
         if findings.stopped is None:
             findings.stopped = error
             if findings.prints:
-                _print(f"kogine: error: {error}\n")
+                say(f"kogine: error: {error}\n")
 
 
 @hidden
@@ -204,14 +203,6 @@ def _source(loader: Any, file: str, name: str) -> bytes:
     except OSError as error:
         raise SourceError(f"cannot read the text of the module {name!r}: {error}") from None
     return data
-
-
-def _print(message: str, write: Callable[[int, bytes], int] = os.write) -> None:
-    try:
-        sys.stderr.flush()
-        write(2, message.encode("utf-8", "backslashreplace"))
-    except (OSError, ValueError, AttributeError):
-        pass  # its stderr is closed: there is nowhere left to print
 
 
 _GLOBALS = "(lambda: 0).__globals__"

@@ -23,7 +23,7 @@ from _frozen_importlib_external import SourceFileLoader
 from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.errors import label, near
-from kohaku_ast.frames import hidden, keep_builtins, plainly, trimmed, unseen
+from kohaku_ast.frames import hidden, keep_builtins, plainly, say, trimmed, unseen
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.loaded_modules import hide_shadowed, loaded_by_us, own_modules
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
@@ -208,7 +208,7 @@ def _print_unused(warning: EndWarning) -> None:
     if _getpid() != warning.pid or warning.prepared is None:  # a forked child of the script
         return
     for message in unused_messages(warning.prepared):
-        _print(f"{warning.label}{message}\n")
+        say(f"{warning.label}{message}\n")
 
 
 def unused_messages(prepared: Prepared) -> list[str]:
@@ -273,15 +273,6 @@ def _near(name: str, known: list[str]) -> list[str]:
         return near(name, known)
     except Exception:  # by now there may be no modules left to import
         return []
-
-
-def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
-    try:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        write(2, text.encode("utf-8", "backslashreplace"))
-    except (OSError, ValueError):
-        pass  # the script closed its stderr: there is nowhere left to print
 
 
 def entry_call(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import io
 import os
-import signal
 import sys
 import threading
 import warnings
@@ -24,10 +23,13 @@ from kohaku_ast.config.config_process import (
     read_builtins,
     read_environment,
     read_folder,
+    read_signals,
     read_umask,
     write_builtins,
     write_environment,
+    write_filters,
     write_folder,
+    write_signals,
 )
 from kohaku_ast.config.library_state import (
     begin_libraries,
@@ -325,8 +327,6 @@ def _let_go(stream: io.TextIOWrapper) -> None:
         pass
 
 
-_SIGNALS = tuple(map(int, signal.valid_signals()))
-
 _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
     "breakpointhook", "dont_write_bytecode",
@@ -374,30 +374,6 @@ def _list(module: ModuleType, name: str) -> _Part:
     return read, write
 
 
-def _write_filters(value: tuple[list[Any], list[Any]]) -> None:
-    warnings.resetwarnings()  # the only public way to have modules read the filters again
-    value[0][:] = value[1]
-    warnings.filters = value[0]
-
-
-def _read_signals() -> tuple[dict[int, Any], int] | None:
-    if threading.current_thread() is not threading.main_thread():
-        return None  # handlers can be set in the main thread only
-    wakeup = _signal.set_wakeup_fd(-1)
-    _signal.set_wakeup_fd(wakeup)
-    return {one: _signal.getsignal(one) for one in _SIGNALS}, wakeup
-
-
-def _write_signals(value: tuple[dict[int, Any], int] | None) -> None:
-    if value is None:
-        return
-    handlers, wakeup = value
-    for one, handler in handlers.items():
-        if handler is not None and _signal.getsignal(one) is not handler:
-            _signal.signal(one, handler)
-    _signal.set_wakeup_fd(wakeup)  # an event loop of the script takes it from that of a notebook
-
-
 _Part = tuple[Callable[[], Any], Callable[[Any], object]]
 """What reads a part of the state, and what restores it."""
 
@@ -405,7 +381,7 @@ _PARTS: tuple[_Part, ...] = (
     _attributes(*((sys, name) for name in _ATTRIBUTES)),
     _attributes((warnings, "showwarning"), (warnings, "formatwarning")),
     *(_list(sys, name) for name in _LISTS),
-    (_list(warnings, "filters")[0], _write_filters),
+    (_list(warnings, "filters")[0], lambda value: write_filters(*value)),
     (read_folder, write_folder),
     (read_environment, write_environment),
     (sys.getrecursionlimit, sys.setrecursionlimit),
@@ -417,7 +393,7 @@ _PARTS: tuple[_Part, ...] = (
     (read_alarm, write_alarm),
     (read_libraries, write_libraries),
     (read_streams, write_streams),
-    (_read_signals, _write_signals),
+    (read_signals, write_signals),
 )
 
 

@@ -20,7 +20,7 @@ import sys
 # functools loads ten modules.
 from _functools import partial  # type: ignore[import-not-found]
 
-from kohaku_ast.frames import hidden, keep_builtins, unseen
+from kohaku_ast.frames import hidden, keep_builtins, say, unseen
 from kohaku_ast.runner.import_hook import joined
 from kohaku_ast.transform.program.bound_program import is_plain
 
@@ -42,7 +42,7 @@ _BY_RUNPY = "Run it by runpy.run_path(__file__)"
 _LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
 
 # Bound here: the script may change them.
-_basename, _stat, _write, _fsdecode = os.path.basename, os.stat, os.write, os.fsdecode
+_basename, _stat, _fsdecode = os.path.basename, os.stat, os.fsdecode
 _open, _add_hook = open, sys.addaudithook
 _join, _realpath = os.path.join, os.path.realpath
 _compile, _eval, _repr = compile, eval, repr
@@ -260,12 +260,7 @@ class Restarts:
             f"{'keeps its' if len(targets) == 1 else 'keep their'} value of the file there. "
             f"{instead} instead\n"
         )
-        try:
-            if sys.stderr is not None:
-                sys.stderr.flush()
-            _write(2, text.encode("utf-8", "backslashreplace"))
-        except (OSError, ValueError):
-            pass  # the script closed its stderr: there is nowhere left to print
+        say(text)
 
 
 class _OwnText:
@@ -329,13 +324,10 @@ def _arguments(arguments: tuple[object, ...]) -> list[object]:
 def _words(arguments: tuple[object, ...]) -> list[str]:
     """The words of a command: of a list or text, and of what stands in a text for a shell."""
     words: list[str] = []
-    for argument in arguments[:2]:
+    for one in _arguments(arguments):
         # Not os.PathLike: abc would remember the classes that were asked about.
-        if isinstance(argument, (str, bytes)) or hasattr(type(argument), "__fspath__"):
-            words += _fsdecode(argument).replace("'", " ").replace('"', " ").split()  # type: ignore[arg-type]
-        elif isinstance(argument, (list, tuple)):
-            for one in argument:
-                words += _words((one,))
+        if isinstance(one, (str, bytes)) or hasattr(type(one), "__fspath__"):
+            words += _fsdecode(one).replace("'", " ").replace('"', " ").split()  # type: ignore[arg-type]
     return words
 
 

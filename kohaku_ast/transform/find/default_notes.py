@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.callers import Callers
-from kohaku_ast.transform.find.modules import LocalModule, import_names, reach
+from kohaku_ast.transform.find.modules import import_names, reach, text_of
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import dotted_name, last_name
-from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.transform.find.source import Source, decode
 
 
 def dead_notes(
@@ -36,13 +36,16 @@ def dead_notes(
         if passed:
             target = _target_of(passed, parameters)
             hint = f". Override {target!r}" if target else ""
-            told = _lines([node.lineno for node in passed])
-            value = f"{last_name(one.target)}={source.segment(passed[0])}"
-            pass_ = "passes" if len(passed) == 1 else "pass"
-            notes.append(
-                f"override {one.target!r} had no effect: {told} of {file} {pass_} {value}{hint}"
-            )
+            told = f"{_lines([node.lineno for node in passed])} of {file}"
+            value = source.segment(passed[0])
+            notes.append(_no_effect(one.target, passed, told, value) + hint)
     return notes
+
+
+def _no_effect(target: str, passed: Sequence[ast.expr], told: str, value: str) -> str:
+    """The sentence for the default *target*: the calls at *told* pass arguments, first *value*."""
+    verb = "passes" if len(passed) == 1 else "pass"
+    return f"override {target!r} had no effect: {told} {verb} {last_name(target)}={value}"
 
 
 def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]:
@@ -85,7 +88,7 @@ def module_notes(
         found = reach(script)
         if found.computed or found.by_path:
             return []  # nobody knows which other files call it
-        texts = [script, *filter(None, map(_text_of, found.modules))]
+        texts = [script, *filter(None, map(text_of, found.modules))]
         body = [node for text in texts for node in _body(text, module)]
     except (SourceError, SyntaxError):
         return []
@@ -96,20 +99,9 @@ def module_notes(
         passed = callers.passed_instead(kind, target, set())
         if passed:
             told = " and ".join(_places(passed))
-            notes.append(
-                f"override '{module}.{target}' had no effect: {told} "
-                f"{'passes' if len(passed) == 1 else 'pass'} "
-                f"{last_name(target)}={ast.unparse(passed[0])}"
-            )
+            value = ast.unparse(passed[0])
+            notes.append(_no_effect(f"{module}.{target}", passed, told, value))
     return notes
-
-
-def _text_of(module: LocalModule) -> Source | None:
-    package = module.name if module.is_package else module.name.rpartition(".")[0]
-    try:
-        return decode(read_bytes(module.path), module.path, "", package)
-    except SourceError:
-        return None
 
 
 def _body(text: Source, module: str) -> list[ast.stmt]:

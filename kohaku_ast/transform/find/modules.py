@@ -109,28 +109,28 @@ def reach(source: Source) -> Reach:
     found: dict[str, LocalModule] = {}
     result = Reach([], {}, [], [], set(), set(), [])
     own = os.path.realpath(source.filename)
-    waiting = [(source, source.package)]
-    for text, package in waiting:
+    waiting = [source]
+    for text in waiting:
         _note_dynamic(text, result)
-        for name, line, is_module in _named_modules(text.tree, package):
+        for name, line, is_module in _named_modules(text.tree, text.package):
             module = search_module(source.folder, name)
             if module is None:
                 _note_other(name, f"{text.file}:{line}", is_module, source.folder, result)
             elif name not in found and os.path.realpath(module.path) != own:
                 found[name] = module
-                waiting += _text_of(module)
+                waiting += filter(None, [text_of(module)])
     result.modules[:] = sorted(found.values(), key=lambda module: module.name)
     return result
 
 
-def _text_of(module: LocalModule) -> list[tuple[Source, str]]:
-    """The text of *module* and its package; nothing if it cannot be read."""
+def text_of(module: LocalModule) -> Source | None:
+    """The text of *module*; None if it cannot be read."""
     package = module.name if module.is_package else module.name.rpartition(".")[0]
     try:
-        text = decode(read_bytes(module.path), module.path)
-        return [(text, package)] if text.tree else []
+        text = decode(read_bytes(module.path), module.path, "", package)
+        return text if text.tree else None
     except (SourceError, SyntaxError):
-        return []
+        return None
 
 
 def _note_other(name: str, place: str, is_module: bool, folder: str, result: Reach) -> None:

@@ -16,7 +16,7 @@ from _operator import getitem, itemgetter, setitem
 from os.path import basename, dirname
 
 from kohaku_ast.errors import KogineError, RefusedTarget, UnknownTarget, ValueMismatch, near
-from kohaku_ast.frames import hidden, keep_builtins
+from kohaku_ast.frames import hidden, keep_builtins, say
 from kohaku_ast.transform.program.program import copier
 
 keep_builtins(globals())
@@ -203,7 +203,7 @@ class PathSetter:
         if self.findings.stopped is None:  # a script that goes on may come to another path
             self.findings.stopped = error
             if self.findings.prints:
-                _print(f"kogine: error: {error}\n")
+                say(f"kogine: error: {error}\n")
         return _again(partial(_exit, 2))
 
 
@@ -252,15 +252,6 @@ def _own(value: object) -> object:
         return value
     load, data = copier(value)
     return load(data)
-
-
-def _print(text: str, write: Callable[[int, bytes], int] = os.write) -> None:
-    try:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        write(2, text.encode("utf-8", "backslashreplace"))
-    except (OSError, ValueError):
-        pass  # the script closed its stderr
 
 
 def is_item(owner: object, step: Step) -> bool:
