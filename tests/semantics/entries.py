@@ -45,6 +45,38 @@ CASES = [
     case("a list behind a star", "ys = [0]\nxs = [*ys, 1]\nprint(xs)\n", "xs[0]=9", ("[*ys, 1]", "[*ys, 1]; xs[0] = 9")),
     case("a keyword of an unbound class", "from types import SimpleNamespace as NS\ncfg = NS(a=1, b=NS(c=2))\nprint(cfg)\n",
          ("cfg.b.c=5", "cfg.a=3"), ("c=2", "c=5"), ("a=1", "a=3")),
+    case("a dict that a class keeps", """
+        from types import SimpleNamespace
+        class AttrDict(dict): __getattr__ = dict.__getitem__
+        cfg = AttrDict({"lr": 0.1, "opt": {"name": "adam"}})
+        own = SimpleNamespace(**{"depth": 2})
+        more = SimpleNamespace(**dict(width=3), size=1)
+        print(cfg.lr, cfg.opt, own.depth, more)
+        """, ("lr=0.5", "cfg.opt.name=sgd", "depth=4", "more.width=5", "size=6"),
+         ("0.1", "0.5"), ('"adam"', '"sgd"'), ('"depth": 2', '"depth": 4'), ("width=3", "width=5"), ("size=1", "size=6")),
+    case("a dict from which a class derives", """
+        class Config:
+            def __init__(self, given): self.lr = given["lr"]; self.warm = self.lr / 10
+        cfg = Config({"lr": 1.0})
+        print(cfg.lr, cfg.warm)
+        """, "cfg.lr=0.5", ("1.0", "0.5")),
+    case("EasyDict, ConfigDict and OmegaConf of a dict", """
+        from easydict import EasyDict as edict
+        from ml_collections import ConfigDict
+        from omegaconf import OmegaConf
+        a = edict({"lr": 0.1, "net": {"width": 8}})
+        b = ConfigDict({"bs": 32, "opt": {"beta": 0.9}})
+        c = OmegaConf.create({"depth": 2, "half": "${depth}"})
+        print(a.lr, a.net.width, b.bs, b.opt.beta, c.depth, c.half)
+        """, ("lr=0.5", "width=4", "b.bs=64", "beta=0.8", "depth=3"),
+         ('"lr": 0.1', '"lr": 0.5'), ("8}", "4}"), ("32", "64"), ("0.9", "0.8"), ('"depth": 2', '"depth": 3')),
+    case("a dict that is data", """
+        class Frame:
+            def __init__(self, columns): self.columns = columns
+        df = Frame({"lr": [1, 2]})
+        lr = 3
+        print(df.columns, lr)
+        """, "lr=4", ("lr = 3", "lr = 4")),
     case("a partial", "import functools\ndef f(a, b): print(a, b)\ng = functools.partial(f, 1, b=2)\ng()\n", "g.b=5", ("b=2", "b=5")),
     case("an awaited call", """
         import asyncio

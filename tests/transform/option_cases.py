@@ -222,7 +222,7 @@ CASES = {
         "--run_with_pdb --pdb --pdb_post_mortem --nohelp",
     ),
     # Before 0.25 typer made no flag of a False without annotation.
-    "typer": Case("x y --needed 1", TYPER, "--flag"),
+    "typer": Case("x y --needed 1", TYPER, "--flag --no-flag"),
     "typer run": Case("", TYPER_RUN),
     "fire": Case("", FIRE),
     "tyro": Case("1", TYRO),

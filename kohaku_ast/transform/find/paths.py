@@ -260,9 +260,29 @@ def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
         # Model(width=64).to(device): the inner call's keywords, the outer's over them.
         if isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Call):
             yield from _parts(value.func.value)
+        if len(value.args) == 1 and _MAKES_MAPPING.search(called_name(value.func)):
+            yield from _named_parts(value.args[0])
         for keyword in value.keywords:
             if keyword.arg:
                 yield keyword.arg, keyword.value
+            else:
+                yield from _named_parts(keyword.value)
+
+
+_MAKES_MAPPING = re.compile(
+    "(?i:(?<!pre)dict|namespace|config|cfg|munch|box|bunch|dotmap|struct|params|settings|options|args)|"
+    "^(create|CN|CfgNode)$"
+)
+"""Functions that keep the entries of the dict they get: ``edict({"lr": 0.1})``,
+``OmegaConf.create({"lr": 0.1})``.
+"""
+
+
+def _named_parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
+    """The entries of *value*, if it is a dict: of ``f({"lr": 0.1})``, ``f(**dict(lr=0.1))``."""
+    is_call = isinstance(value, ast.Call) and called_name(value.func) == "dict"
+    if is_call or isinstance(value, ast.Dict):
+        yield from _parts(value)
 
 
 _APART = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While)

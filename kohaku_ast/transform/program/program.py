@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 13
+FORMAT = 14
 """The version of the stored form; it grows with each change."""
 
 
