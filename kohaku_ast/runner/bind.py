@@ -159,20 +159,21 @@ class Binder:
         return self._request(self.all_overrides(config), config, self._added_names(config))
 
     def full_targets(self, overrides: Sequence[Override]) -> dict[str, str]:
-        """Target -> its full spelling, for the targets of *overrides* that the script has; what the
-        script has parsed (``args.bs``) counts as its option, for they take no two values.
+        """Target -> its full spelling, for the targets of *overrides* that the script has.
 
         Raises as ``bind`` does for a target that cannot be overridden.
         """
+        return {name: _full(one) for name, one in self.resolved(overrides).items()}
+
+    def resolved(self, overrides: Sequence[Override]) -> dict[str, ResolvedTarget]:
+        """Target -> what it means in the script, as ``full_targets``."""
         request = make_request(self._marked(overrides), entrypoint=self.entrypoint)
         try:
-            resolved = resolved_targets(self.programs.load_program(request), request)
-        except DuplicateTarget:  # `db` and `db.host`: each has a full spelling by itself
+            return resolved_targets(self.programs.load_program(request), request)
+        except DuplicateTarget:  # `db` and `db.host`: each means something by itself
             if len(overrides) == 1:
                 raise
-            each = [self.full_targets([one]) for one in overrides]
-            return {name: full for found in each for name, full in found.items()}
-        return {name: one.option or _full(one) for name, one in resolved.items()}
+            return {name: one for each in overrides for name, one in self.resolved([each]).items()}
 
     def check(self, overrides: Sequence[Override], base: Config | None = None) -> None:
         """Raises as ``bind`` does, for *overrides* alone; for an option of a group in a file of

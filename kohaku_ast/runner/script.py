@@ -174,12 +174,14 @@ class Script:
             return
         probes = [Override(one, None, "", optional=True) for one in (*overrides, *given)]
         try:
-            full = Binder(launch, (), self.entrypoint).full_targets(probes)
+            found = Binder(launch, (), self.entrypoint).resolved(probes)
         except (KogineError, SyntaxError, ValueError):
             return  # the run raises it
+        # What the script has parsed (`args.bs`) is its option `--bs`: they take no two values.
+        meant = {name: (one.module, one.option or one.target) for name, one in found.items()}
         for name in overrides:
             for other in given:
-                if name in full and full[name] == full.get(other):
+                if name in meant and meant[name] == meant.get(other):
                     yield name, other
 
 

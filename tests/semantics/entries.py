@@ -148,9 +148,10 @@ CASES = [
         """, "args.n=4", ("args = Args()", "args = Args(n=4)")),
     case("paths in the order of their length", """
         import types
-        a, cfg = 1, types.SimpleNamespace(**{"o": {}})
+        made = {"o": {}}
+        a, cfg = 1, types.SimpleNamespace(**made)
         print(cfg)
-        """, ("cfg.o.x=5", "cfg.o={'x': 1}"), ('{"o": {}})', "{'o': {'x': 5}})")),
+        """, ("cfg.o.x=5", "cfg.o={'x': 1}"), ('{"o": {}}', "{'o': {'x': 5}}")),
     case("a path below a name that is bound again", """
         import types
         def load(): return 1, types.SimpleNamespace(**{"lr": 1})
