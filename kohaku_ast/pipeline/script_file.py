@@ -18,10 +18,11 @@ from kohaku_ast.runner.job import launch_of, launch_parts
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.overrides import Override
+from kohaku_ast.store.own_modules import added_folders
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.entrypoints import find_entrypoint
 from kohaku_ast.transform.find.inspection import inspect_source, with_modules
-from kohaku_ast.transform.find.modules import absolute_name, find_module
+from kohaku_ast.transform.find.modules import find_module, module_names
 from kohaku_ast.transform.find.source import decode
 
 TYPE_CHECKING = False
@@ -284,6 +285,8 @@ class ScriptTexts:
     def _read(self) -> None:
         folder, found = self._launch.path0, {}
         waiting = [("", self._launch.filename)]
+        tree = _parsed(_bytes(self._launch.filename))
+        folders = [folder, *added_folders(tree, folder)]
         self._states = {}
         while waiting:
             name, path = waiting.pop()
@@ -293,7 +296,7 @@ class ScriptTexts:
             data = _bytes(path)
             found[_label(path, folder)] = _digest(data)
             package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
-            waiting += _imported(data, package, folder)
+            waiting += _imported(data, package, folders)
         digests = tuple(sorted(found.items()))
         if digests != self._digests:
             self._digests = digests
@@ -338,28 +341,20 @@ def _bytes(path: str) -> bytes:
         return b""
 
 
-def _imported(data: bytes, package: str, folder: str) -> Iterator[tuple[str, str]]:
-    """The user's own modules that the text may import, each with its file."""
+def _parsed(data: bytes) -> ast.Module:
     try:
-        tree = ast.parse(data)
+        return ast.parse(data)
     except (SyntaxError, ValueError, RecursionError):
-        return
-    for name in _names(tree, package):
-        module = find_module(folder, name)  # the script's own folder comes first
-        path = module.path if module else find_file(name)
+        return ast.Module([], [])
+
+
+def _imported(data: bytes, package: str, folders: list[str]) -> Iterator[tuple[str, str]]:
+    """The user's own modules that the text may import, each with its file: in the first of
+    *folders*, which is the script's own, else where Python finds it.
+    """
+    for name in filter(None, module_names(_parsed(data), package)):
+        places = [find_module(folder, name) for folder in folders]
+        found = [module.path if module else None for module in places]
+        path = next(filter(None, [found[0], find_file(name), *found[1:]]), None)
         if path is not None:
             yield name, path
-
-
-def _names(tree: ast.Module, package: str) -> Iterator[str]:
-    """The names that *tree* imports, with their parents. Some may be no modules."""
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = absolute_name(node.module or "", node.level, package)
-            names = [f"{base}.{alias.name}".strip(".") for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            yield from (".".join(parts[:count]) for count in range(1, len(parts) + 1))

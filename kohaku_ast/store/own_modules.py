@@ -5,6 +5,7 @@ State of this process: ``_read``, the modules of the last scripts.
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.transform.find.modules import imported_modules
+from kohaku_ast.transform.find.paths import nodes_of
 from kohaku_ast.transform.find.source import decode
 from kohaku_ast.user_code import is_local_file
 
@@ -64,7 +66,7 @@ def _files(launch: Launch) -> dict[str, str]:
     found: dict[str, str] = {}
     try:
         source = decode(launch.data, launch.filename, launch.path0, launch.package)
-        for folder in (source.folder, *_folders()):
+        for folder in (source.folder, *_folders(), *added_folders(source.tree, source.folder)):
             for one in imported_modules(replace(source, folder=folder)):
                 found.setdefault(one.name, one.path)
     except (SourceError, SyntaxError, OSError):
@@ -79,6 +81,23 @@ def _folders() -> list[str]:
     folders = [one for one in sys.path[1:] if os.path.isdir(one)]
     others = [one for one in folders if not os.path.join(one, "").startswith(_OURS)]
     return [one for one in others if is_local_file(os.path.join(one, "x.py"))]
+
+
+def added_folders(tree: ast.Module, folder: str) -> list[str]:
+    """The folders that a script in *folder* may add to ``sys.path``, if its text mentions that:
+    those above it, and those that a text in it names below them (``parent / "src"``).
+    """
+    nodes = nodes_of(tree)
+    if not any(isinstance(one, ast.Attribute) and ast.unparse(one) == "sys.path" for one in nodes):
+        return []
+    texts = {one.value for one in nodes if isinstance(one, ast.Constant)}
+    names = sorted((one for one in texts if isinstance(one, str) and one), key=len)[:300]
+    above = os.path.dirname(folder)
+    found = [folder, above, os.path.dirname(above), os.getcwd()]
+    for _ in range(2):  # parent / "src" / "lib"
+        found += [os.path.join(base, name) for base in found for name in names if "\0" not in name]
+        found = [*dict.fromkeys(os.path.normpath(one) for one in found if os.path.isdir(one))]
+    return [one for one in found if is_local_file(os.path.join(one, "x.py"))]
 
 
 _OURS = os.path.join(Path(__file__).parents[2], "")

@@ -40,6 +40,19 @@ def test_what_makes_a_result_stale(folder: Path, file: str, text: str, is_kept: 
     assert is_kept or file in row.why
 
 
+@pytest.mark.parametrize("changed", ["lib/added.py", "called.py"])
+def test_modules_in_added_folders_and_by_constant_names_count(folder: Path, changed: str) -> None:
+    Path("lib").mkdir()
+    write("lib/added.py", "w = 1\n")
+    write("called.py", "w = 1\n")
+    head = "import sys\nfrom importlib import import_module\nsys.path.insert(0, 'lib')\n"
+    write("a.py", f"{head}import added\ny = added.w + import_module('called').w\n")
+    p = Pipeline([script("a.py", "y")], cache=MemoryCache())
+    assert p.run({}, "y") == p.run({}, "y") == 2
+    write(changed, "w = 3\n")
+    assert p.run({}, "y") == 4
+
+
 def test_overrides_are_in_the_key(files: Path) -> None:
     p = prep_and_train(cache=MemoryCache())
     p.run(lr=1.0)

@@ -118,6 +118,32 @@ def test_changed_module_is_another_program() -> None:
     assert made() == before
 
 
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("h = importlib.import_module('net')", "net.py"),
+        ("h = __import__('net')", "net.py"),
+        ("h = import_module('.net', 'pkg')\nimport pkg.more", "pkg/net.py"),
+        ("sys.path.insert(0, 'lib')\nimport net", "lib/net.py"),
+        ("sys.path.append(os.path.join(os.path.dirname(__file__), 'lib', 'x'))\nimport net", "lib/x/net.py"),
+        ("sys.path += [str(Path(__file__).parent / 'lib/x')]\nfrom net import depth", "lib/x/net.py"),
+        ("sys.path.append(os.path.dirname(os.path.dirname(__file__)))\nimport net", "../net.py"),
+    ],
+)  # fmt: skip
+def test_changed_module_by_a_constant_name_or_in_an_added_folder(text: str, file: str) -> None:
+    os.makedirs("sub/lib/x")
+    os.chdir("sub")
+    Path("train.py").write_text(f"{SCRIPT}{text}\n")
+    Path("pkg").mkdir()
+    Path("pkg/more.py").write_text(
+        "from importlib import import_module\nimport_module('.net', 'pkg')\n"
+    )
+    Path(file).write_text("depth = 1\n")
+    before = made()
+    Path(file).write_text("depth = 2\n")
+    assert made() != before
+
+
 def test_module_that_is_not_imported_does_not_count() -> None:
     before = made()
     Path("plot.py").write_text("colour = 1\n")

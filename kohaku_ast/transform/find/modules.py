@@ -56,7 +56,7 @@ def imported_modules(source: Source) -> list[LocalModule]:
     """
     found: dict[str, LocalModule] = {}
     own = os.path.realpath(source.filename)
-    waiting = list(imported_names(source.tree, source.package))
+    waiting = list(module_names(source.tree, source.package))
     while waiting:
         name = waiting.pop(0)
         module = find_module(source.folder, name)
@@ -70,7 +70,7 @@ def imported_modules(source: Source) -> list[LocalModule]:
 
 def _names_in(module: LocalModule, package: str) -> list[str]:
     try:
-        return list(imported_names(decode(read_bytes(module.path), module.path).tree, package))
+        return list(module_names(decode(read_bytes(module.path), module.path).tree, package))
     except (SourceError, SyntaxError):
         return []
 
@@ -237,6 +237,11 @@ def _named_modules(tree: ast.Module, package: str) -> Iterator[tuple[str, int, b
             attributes = _attributes(node, package)
             for name in imported_names(ast.Module([node], []), package):
                 yield name, node.lineno, name not in attributes
+
+
+def module_names(tree: ast.Module, package: str) -> Iterator[str]:
+    """Every name that may be a module which *tree* imports by a statement or by a constant name."""
+    return (name for name, _, _ in _named_modules(tree, package))
 
 
 def _attributes(node: ast.Import | ast.ImportFrom, package: str) -> set[str]:
