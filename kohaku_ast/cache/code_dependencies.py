@@ -242,7 +242,7 @@ def _attributes(function: FunctionType, detector: ChangeDetector) -> Iterator[Pa
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _IN_CLASSES = {
     "__slots__", "__match_args__", "__dataclass_params__", "__attrs_attrs__", "__pydantic_fields__",
-    "__dataclass_fields__",
+    "__dataclass_fields__", "__optional_keys__",
 }  # fmt: skip
 """Names with two underscores whose plain values change what a class does. Other names with two
 underscores are Python's, unless they are functions."""

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import functools
 import io
+import linecache
 import pickle
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -36,6 +37,9 @@ def hidden_parts(followed: list[Any], detector: ChangeDetector) -> Iterator[Hidd
     if reads.names & _READS_CODECS:
         yield from _codecs(reads.texts, detector)
     for thing in followed:
+        # Dataclasses and readers of configs make objects of the classes in annotations.
+        if is_a(thing, type) or (is_a(thing, FunctionType) and bool(reads.names & _TYPES)):
+            yield f"hints of {id(thing)}", functools.partial(_hinted_parts, thing, detector)
         described = _described(thing, reads.names)
         if described:
             yield (
@@ -219,7 +223,6 @@ def _codec_parts(text: str, detector: ChangeDetector) -> Iterator[Part]:
         yield f"codec {text} {number}", part
 
 
-_DOCS = {"__doc__", "getdoc", "help"}
 _TYPES = {
     "__annotations__", "get_type_hints", "get_annotations", "signature", "getfullargspec",
     "__signature__", "__annotate__",
@@ -227,14 +230,16 @@ _TYPES = {
 
 
 def _described(thing: Any, names: set[str]) -> Callable[[], tuple[str, ...]] | None:
-    """A call for the docstring, the annotations and the name of *thing*, if code reads these."""
+    """A call for the docstring, the annotations, the source, the order of the attributes and the
+    name of *thing*, for those that code reads.
+    """
     if not is_a(thing, (FunctionType, type, ModuleType)):
         return None
-    docs, types = bool(names & _DOCS), bool(names & _TYPES)
+    wanted = tuple(read for read, words in _DESCRIPTIONS if names & words)
     renamed = "__name__" in names and isinstance(thing, FunctionType) and _is_renamed(thing)
-    if not (docs or types or renamed):
+    if not (wanted or renamed):
         return None
-    return functools.partial(_descriptions, thing, docs, types, renamed)
+    return functools.partial(_descriptions, thing, wanted, renamed)
 
 
 def _is_renamed(function: FunctionType) -> bool:
@@ -245,15 +250,96 @@ def _is_renamed(function: FunctionType) -> bool:
     return function.__name__ not in (function.__code__.co_name, asked(wrapped, "__name__"))
 
 
-def _descriptions(thing: Any, docs: bool, types: bool, renamed: bool) -> tuple[str, ...]:
-    found = [str(asked(thing, "__doc__"))] if docs else []
-    if types:
-        try:
-            hints = dict(thing.__annotations__)
-        except Exception:  # it has none, or a lazy one raises
-            hints = {}
-        found += [f"{name}: {_type_text(hint)}" for name, hint in hints.items()]
+def _descriptions(
+    thing: Any, wanted: tuple[Callable[[Any], Iterable[str]], ...], renamed: bool
+) -> tuple[str, ...]:
+    found = [text for read in wanted for text in read(thing)]
     return (*found, thing.__name__ if renamed else "")
+
+
+def _docs(thing: Any) -> Iterator[str]:
+    yield str(asked(thing, "__doc__"))
+
+
+def _types(thing: Any) -> Iterator[str]:
+    for name, hint in _hints(thing).items():
+        yield f"{name}: {_type_text(hint)}"
+
+
+def _order(thing: Any) -> Iterable[str]:
+    """Of a class; those that Python and libraries set later are left out."""
+    return [name for name in vars(thing) if not name.startswith("_")] if is_a(thing, type) else ()
+
+
+def _source(thing: Any) -> Iterator[str]:
+    """All lines of its file, as ``inspect.getsource`` reads them."""
+    code = thing.__code__ if is_a(thing, FunctionType) else None
+    module = thing if is_a(thing, ModuleType) else sys.modules.get(home_of(thing))
+    file = code.co_filename if code else str(asked(module, "__file__"))
+    linecache.checkcache(file)
+    yield from linecache.getlines(file)
+
+
+_DESCRIPTIONS: list[tuple[Callable[[Any], Iterable[str]], set[str]]] = [
+    (_docs, {"__doc__", "getdoc", "help"}),
+    (_types, _TYPES),
+    (_order, {"vars", "__dict__"}),
+    (_source, {"getsource", "getsourcelines", "findsource", "getcomments"}),
+]
+"""What code may read of a function, class or module, and the names by which it does so."""
+
+
+def _hints(thing: Any) -> dict[str, Any]:
+    if not is_a(thing, FunctionType) and not _ANNOTATED.intersection(vars(thing)):
+        return {}  # to ask a class for them would add an empty dict to it
+    try:
+        return dict(thing.__annotations__)
+    except Exception:  # it has none, or a lazy one raises
+        return {}
+
+
+_ANNOTATED = {"__annotations__", "__annotate__", "__annotate_func__"}
+
+
+def _hinted(thing: Any) -> tuple[Any, ...]:
+    """The classes of the user's that the annotations of a class or function lead to, also as texts;
+    other types that a text leads to are given as text.
+    """
+    found = asked(thing, "__globals__") or vars(sys.modules.get(home_of(thing), ModuleType("")))
+    scope = dict(found)  # each name is followed once: an alias may contain itself
+    hints = list(_hints(thing).values())
+    if _FIELDS.intersection(vars(thing)):  # these have the classes
+        hints = [one for one in hints if is_a(one, str) or "ForwardRef(" in str(one)]
+    return tuple(dict.fromkeys(one for hint in hints for one in _led(hint, scope)))
+
+
+_FIELDS = {"__dataclass_fields__", "__attrs_attrs__", "__pydantic_fields__"}
+
+
+def _led(hint: Any, scope: dict[str, Any], is_text: bool = False) -> Iterator[Any]:
+    text = hint if is_a(hint, str) else asked(hint, "__forward_arg__")
+    if is_a(hint, type):
+        if is_local_name(home_of(hint)):
+            yield hint
+        elif is_text:
+            yield _type_text(hint)
+    elif is_a(text, str):
+        for first, *rest in (word.split(".") for word in _NAMES.findall(text)):
+            found = functools.reduce(asked, rest, scope.pop(first, None))
+            yield from () if is_a(found, str) else _led(found, scope, is_text=True)
+    else:
+        for one in asked(hint, "__args__") or ():
+            yield from _led(one, scope, is_text)
+
+
+_NAMES = re.compile(r"[^\W\d][\w.]*")
+
+
+def _hinted_parts(thing: Any, detector: ChangeDetector) -> Iterator[Part]:
+    if not (_hints(thing) and is_local_name(home_of(thing))):
+        return
+    for one in detector.ask(functools.partial(_hinted, thing)):
+        yield f"hint {one}", OptionalPart(one)
 
 
 def _type_text(hint: object) -> str:

@@ -431,4 +431,43 @@ CASES: dict[str, Case] = {
         "def f(x): return vars(__import__('sys').modules[__name__])[NAMES['m']].by + x\n",
         "by = 1", "by = 2",
     ),
+    "class that a text annotation of a class names": one(
+        "import typing\nclass Opt:\n    by = 1\nclass Cfg:\n    opt: 'Opt | None'\n"
+        "def f(x): return typing.get_args(typing.get_type_hints(Cfg)['opt'])[0].by + x\n",
+        "by = 1", "by = 2",
+    ),
+    "class behind an alias that a text annotation names": one(
+        "import typing\nclass Opt:\n    by = 1\nAlias = typing.Union[Opt, typing.List['Alias']]\n"
+        "class Cfg:\n    opt: 'Alias'\n"
+        "def f(x): return typing.get_args(typing.get_type_hints(Cfg)['opt'])[0].by + x\n",
+        "by = 1", "by = 2",
+    ),
+    "class in the annotation of a named tuple": one(
+        "import typing\nclass Opt:\n    by = 1\nclass Row(typing.NamedTuple):\n    opt: Opt\n"
+        "def f(x): return Row.__annotations__['opt'].by + x\n",
+        "by = 1", "by = 2",
+    ),
+    "class in the signature of a function": one(
+        "import inspect\nclass Opt:\n    by = 1\ndef taking(opt: Opt): return opt.by\n"
+        "def f(x): return taking(inspect.signature(taking).parameters['opt'].annotation()) + x\n",
+        "by = 1", "by = 2",
+    ),
+    "type that a text annotation names": one(
+        "import typing\nWidth = int\nclass Cfg:\n    width: 'Width'\n"
+        "def f(x): return typing.get_type_hints(Cfg)['width'].__name__\n",
+        "Width = int", "Width = float",
+    ),
+    "keys that a TypedDict requires": one(
+        "import typing\nclass Row(typing.TypedDict):\n    by: int\n"
+        "def f(x): return sorted(Row.__required_keys__)\n",
+        "TypedDict)", "TypedDict, total=False)",
+    ),
+    "order of the attributes of a class": one(
+        "class Cfg:\n    low = 1\n    by = 2\ndef f(x): return list(vars(Cfg))[1:3]\n",
+        "    low = 1\n    by = 2\n", "    by = 2\n    low = 1\n",
+    ),
+    "comment in a source that is read": one(
+        "import inspect\ndef helper():  # by 1\n    pass\ndef f(x): return inspect.getsource(helper)\n",
+        "by 1", "by 2",
+    ),
 }  # fmt: skip
