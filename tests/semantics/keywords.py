@@ -119,6 +119,14 @@ CASES = [
     case("a function that nothing in the file calls", "def f(n=1): print(n)\nglobals()['f']()\n", "f(n)=9", ("n=1", "n=9")),
     case("a class attribute that is no field", "class A:\n    n: int = 1\n    def __init__(self, n): pass\nA(n=3)\nprint(A.n)\n", "A.n=9", ("n: int = 1", "n: int = 9")),
     case("a recursive call", "def f(k, n=1):\n    print(n)\n    if k: f(k - 1)\nx = 3\nf(2, n=x)\nif 1: pass\n", "f(n)=9", ("n=1", "n=9")),
+    case("a dict in a bare call", "def init(**more): print(more)\ninit(project='p', config={'lr': 0.1, 'n': len('ab'), 'arch': dict(depth=2)})\n",
+         ("lr=1", "init.config.arch.depth=5"), ("0.1", "1.0"), ("depth=2", "depth=5")),
+    case("a dict by position in a bare call, in a function", "def train(cfg): print(cfg)\ndef main():\n    train({'lr': 0.1, 'n': 2})\nmain()\n",
+         ("lr=1", "main.train.n=5"), ("0.1", "1.0"), ("'n': 2", "'n': 5")),
+    case("a dict in the call of the guard", "def train(cfg, **more): print(cfg, more)\nif __name__ == '__main__':\n    train({'lr': 0.1}, opt=dict(name='sgd'))\n",
+         ("lr=1", "name=adam"), ("0.1", "1.0"), ("'sgd'", "'adam'")),
+    case("a dict in several calls", "def train(cfg): print(cfg)\ntrain({'lr': 0.1})\ntrain({'lr': 0.2})\n", "lr=1", ("0.1", "1.0"), warned=("train.lr",)),
+    case("a local is not the entry of a dict in the call", "def train(cfg):\n    lr = 3\n    print(cfg, lr)\ntrain({'lr': 0.1})\n", "train.lr=5", ("= 3", "= 5")),
 ]
 
 REFUSALS = [

@@ -83,7 +83,7 @@ def test_with_all_only(text: str, target: str) -> None:
         pytest.param("args = parse()\nif args.debug:\n  args.lr = 1", id="conditional, into what a call made"),
         pytest.param("def f():\n  def g():\n    c.n = 1", id="in a nested function"),
         pytest.param("model.fit(x, epochs=n)", id="a keyword that is no literal"),
-        pytest.param("model.fit(**{'n': 1})", id="a spread"),
+        pytest.param("model.fit(**more)", id="a spread"),
         pytest.param("hist = model.fit(x, epochs=5)", id="a call that a name is bound to"),
         pytest.param("p.add_argument('--n', default=5)", id="an option"),
         pytest.param("g = lambda: f(n=5)", id="in a lambda"),

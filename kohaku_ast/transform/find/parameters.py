@@ -259,7 +259,8 @@ class _Finder:
         for stored in stored_in(prefix, scope, names, self.known, self.entries):
             yield from self.stored(stored)
         for passed in keywords_in(prefix, scope, names, self.skipped_calls, self.entries):
-            if passed.target not in self.known or self.called[passed.function] == 1:
+            is_argument = passed.target.endswith(")") and self.called[passed.function] == 1
+            if passed.target not in self.known or is_argument:
                 yield self.keyword(passed)
 
     def stored(self, stored: StoredValue) -> Iterator[Parameter]:
@@ -267,8 +268,7 @@ class _Finder:
         parameter = self.assigned(stored.target, "stored", list(stored.definitions))
         for one in (parameter, *self.contents(parameter)):
             last = last_name(one.target)  # empty for an item by index
-            is_setting = one.is_setting and stored.is_listed
-            is_setting = is_setting and last not in {"", *self.changed}
+            is_setting = one.is_setting and stored.is_listed and last not in {"", *self.changed}
             tier = 1 if is_setting else 2
             yield replace(one, is_setting=is_setting, tier=tier, later=stored.later)
 

@@ -280,9 +280,14 @@ _MAKES_MAPPING = re.compile(
 
 def _named_parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
     """The entries of *value*, if it is a dict: of ``f({"lr": 0.1})``, ``f(**dict(lr=0.1))``."""
-    is_call = isinstance(value, ast.Call) and called_name(value.func) == "dict"
-    if is_call or isinstance(value, ast.Dict):
+    if is_mapping(value):
         yield from _parts(value)
+
+
+def is_mapping(node: ast.expr) -> bool:
+    """Whether the text shows that *node* is a dict: ``{...}``, ``dict(...)``."""
+    is_call = isinstance(node, ast.Call) and called_name(node.func) == "dict"
+    return is_call or isinstance(node, ast.Dict)
 
 
 _APART = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While)

@@ -30,6 +30,7 @@ from kohaku_ast.transform.find.paths import (
     find_entries,
     is_closed,
     is_dunder,
+    is_mapping,
     is_setting,
     join_path,
     key_of,
@@ -251,7 +252,7 @@ def changed_attributes(tree: ast.Module) -> set[str]:
 
 @dataclass(frozen=True)
 class PassedValue:
-    """A literal that a call passes as a keyword."""
+    """A literal that a call passes as a keyword, or in a dict."""
 
     target: str
     #: The last name of the function.
@@ -282,11 +283,14 @@ def keywords_in(
     found: dict[tuple[str, str], list[tuple[Definition, bool, bool]]] = {}
     for statement in Walk(_heads).scope(scope):
         for called in _calls_in(statement):
-            for keyword in called.call.keywords if id(called.call) not in skipped else ():
-                if keyword.arg and is_setting(keyword.value) and id(keyword.value) not in known:
-                    passed = replace(statement, value=keyword.value)
-                    key = (called.function, keyword.arg)
-                    found.setdefault(key, []).append((passed, called.is_tuned, called.is_bare))
+            for name, value in _passed(called.call, id(called.call) in skipped):
+                if is_setting(value) and id(value) not in known:
+                    known.add(id(value))  # the keyword of dict(...) in a call is that call's entry
+                    passed = replace(statement, value=value)
+                    key = (called.function, name)
+                    is_data = name.startswith(".") and called_name(called.call.func)[:1].isupper()
+                    is_tuned = called.is_tuned and not is_data
+                    found.setdefault(key, []).append((passed, is_tuned, called.is_bare))
     is_listed = not isinstance(scope, ast.ClassDef) and (not prefix or prefix[:-1] in entries)
     for (function, name), all_ in found.items():
         (first, is_tuned, is_bare), *rest = all_
@@ -295,8 +299,24 @@ def keywords_in(
         last = function.rpartition(".")[2]
         later = tuple(one.value.lineno for one, *_ in rest if one.value and one not in siblings)
         listed = is_listed and is_tuned and last not in _NO_SETTINGS
-        target = f"{prefix}{function}({name})"
+        target = f"{prefix}{function}{name}"
         yield PassedValue(target, last, tuple(values), listed, later, is_bare)
+
+
+def _passed(call: ast.Call, is_skipped: bool) -> Iterator[tuple[str, ast.expr]]:
+    """What *call* passes by name, with the end of its target: keywords, ``(epochs)``, and entries of
+    a dict, ``.config.lr`` of ``wandb.init(config={"lr": 0.1})``, ``.lr`` of ``train({"lr": 0.1})``.
+    """
+    dicts = [one for one in call.args if is_mapping(one)]
+    given = [((), one) for one in dicts[:1] if len(dicts) == 1]
+    for keyword in call.keywords:
+        if keyword.arg and not is_skipped:
+            yield f"({keyword.arg})", keyword.value
+        if is_mapping(keyword.value):
+            given.append(((keyword.arg,) if keyword.arg else (), keyword.value))
+    for path, value in given:
+        for steps, inner in find_entries(value, path):
+            yield f".{join_path(steps)}", inner
 
 
 def _entry_ids(scope: Scope, names: Mapping[str, list[Definition]]) -> set[int]:
@@ -309,7 +329,7 @@ def _entry_ids(scope: Scope, names: Mapping[str, list[Definition]]) -> set[int]:
 
 _NO_SETTINGS = {
     "print", "add_argument", "add_option", "add_parser", "add_subparsers", "add_argument_group",
-    "set_defaults", "filterwarnings", "simplefilter", "basicConfig",
+    "set_defaults", "filterwarnings", "simplefilter", "basicConfig", "log", "dump", "dumps",
 }  # fmt: skip
 """Functions whose keywords nobody tunes: what they print, and how options are declared."""
 

@@ -210,7 +210,8 @@ class Targets:
                 continue
             if owner.refused:
                 raise self.refusal(owner)
-            found = self.setting(full, owner, path[length:])
+            found = self.behind_alias(owner, path[length:])
+            found = found or self.setting(full, owner, path[length:])
             found = found or self.in_text(full, owner, path[length:])
             if found is not None:
                 return found
@@ -220,6 +221,14 @@ class Targets:
             if all(map(is_closed, owner.values)):
                 break
         raise self.unknown_target(target)
+
+    def behind_alias(self, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
+        """``__C.lr`` for ``cfg.lr`` after ``cfg = __C``: one object by two names."""
+        bound = owner.values[0] if len(owner.definitions) == len(owner.values) == 1 else None
+        if not isinstance(bound, ast.Name):
+            return None
+        scope = owner.target[: -len(owner.definitions[0].name)]
+        return self.parameters.get(scope + join_path((bound.id, *rest)))
 
     @cached_property
     def classes(self) -> dict[str, ast.ClassDef]:

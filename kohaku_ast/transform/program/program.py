@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 14
+FORMAT = 15
 """The version of the stored form; it grows with each change."""
 
 
