@@ -241,6 +241,14 @@ def _read_none(text: str, reading: Reading) -> object:
     return value if found else _read_any(text, reading)
 
 
+def _read_unknown(text: str, reading: Reading) -> object:
+    """For a default of which nothing is known: as for None, but ``none`` and ``null`` are texts:
+    many settings have a choice of that name. The text 'false' would be true.
+    """
+    found, value = word_value(text)
+    return value if found and value is not None else _read_any(text, reading)
+
+
 def _read_class(text: str, reading: Reading) -> object:
     return literal(text)
 
@@ -387,7 +395,7 @@ _READERS = {
     "str": _read_str,
     "class": _read_class,
     "none": _read_none,
-    "any": _read_any,
+    "any": _read_unknown,
     "below": _read_any,
 }
 # A union tries strict kinds first; every text is a path, a str or any value.

@@ -70,6 +70,9 @@ BOX = """
     """
 
 CASES = [
+    case("a value that goes through a call, above a call that fills", "class Net:\n    def __init__(self, k): self.k = k\nms = {}\nms['a'] = Net(k=1)\nms.update(b=Net(k=2))\nprint(ms['a'].k)\n", "ms.a=7",
+         ("Net(k=1)", "Net(k=7)")),
+    case("a member of an enum, above a call that fills", "import enum\nclass Mode(enum.Enum):\n    A = 1\n    B = 2\ncfg = {'m': Mode.A}\ncfg.update(n=1)\nprint(cfg)\n", "cfg.m=B", ("Mode.A", "Mode.B")),
     # The text of a module gets the value: what it computes from it follows.
     case("a module that is executed", MODULE, "m.lr=5", ("exec_module(m)", "exec_module(m); m.lr, m.warm = 5.0, 50.0"), files={"cfg.py": CFG}),
     case("a dict of such a module", MODULE, "m.opt.name=007", ("exec_module(m)", "exec_module(m); m.opt['name'] = '007'"), files={"cfg.py": CFG}),

@@ -187,6 +187,13 @@ def test_class_of_the_script_hides_the_library_s() -> None:
         pytest.param("x > 1", BOOL, id="comparison"),
         pytest.param("not x", BOOL, id="not"),
         pytest.param("x > 1 and not y", BOOL, id="both"),
+        pytest.param("x and y > 1", BOOL, id="a name and a test"),
+        pytest.param("-np.inf", FLOAT, id="an infinity"),
+        pytest.param("math.pi / 2", FLOAT, id="made from pi"),
+        pytest.param("cfg.get('x', True)", BOOL, id="a truth value to fall back on"),
+        pytest.param(
+            "getattr(x, 'y', False)", BOOL, id="an attribute with a truth value to fall back on"
+        ),
         pytest.param("torch.cuda.is_available()", BOOL, id="whether there is a GPU"),
         pytest.param("isinstance(x, int) or any(y)", BOOL, id="either of two tests"),
         pytest.param("Path('x').exists()", BOOL, id="whether a file exists"),
@@ -205,6 +212,9 @@ def test_form_decides_without_annotation(default: str, reading: Reading) -> None
         pytest.param("x", id="name"),
         pytest.param("x > 1 and y", id="a test and a name"),
         pytest.param("x or 'a'", id="a name or a text"),
+        pytest.param("cfg.get('x', 1)", id="a number to fall back on"),
+        pytest.param("cfg.get('x')", id="nothing to fall back on"),
+        pytest.param("cfg.inf", id="an attribute of another object"),
         pytest.param("steps // 10", id="derived"),
         pytest.param("-x", id="sign of a name"),
         pytest.param("x + 'a'", id="sum with a name"),

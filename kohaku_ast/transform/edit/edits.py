@@ -16,7 +16,15 @@ from kohaku_ast.errors import (
     UnknownTarget,
     near,
 )
-from kohaku_ast.transform.find.assignments import Edit, fill, join_calls, join_unpacked, marker
+from kohaku_ast.transform.find.assignments import (
+    WATCHING,
+    Edit,
+    Site,
+    fill,
+    join_calls,
+    join_unpacked,
+    marker,
+)
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
     entry_statements,
@@ -81,6 +89,12 @@ def _value_text(target: str, is_text: bool, parameter: Parameter, text_of: TextO
     return f"{before}{text}{after}"
 
 
+def _text_at(site: Site, target: str, is_text: bool, parameter: Parameter, text_of: TextOf) -> str:
+    """The text of the value at *site*: what only reads the path asks the marker itself."""
+    watching = site.template.startswith(tuple(f"{{}}.{method}(" for method in WATCHING))
+    return marker(target) if watching else _value_text(target, is_text, parameter, text_of)
+
+
 def plan_edits(
     source: Source,
     parameters: Sequence[Parameter],
@@ -108,7 +122,7 @@ def plan_edits(
         if one
     }
     edits = [
-        fill(site, _value_text(target, is_text, parameter, text_of), target)
+        fill(site, _text_at(site, target, is_text, parameter, text_of), target)
         # Paths last, longer ones after: `import cfg; cfg = <value>; <value>.set(cfg)`.
         for target, (parameter, is_text) in sorted(
             overridden.items(), key=lambda one: len(one[1][0].path)

@@ -158,11 +158,20 @@ def call_reading(
         return _date_reading(node, name)
     if len(node.args) == 1:
         return _argument_reading(node, node.args[0], classes, variables)
+    if len(node.args) > 1 and all(_is_constant(one, variables) for one in node.args[1:]):
+        return _argument_reading(node, node.args[0], classes, variables)
     if len(node.args) > 1:
         return _several_reading(node, last, classes)
     named = [one for one in node.keywords if one.arg]
     is_one = len(named) == len(node.keywords) == 1
     return _argument_reading(node, named[0].value, classes, variables) if is_one else None
+
+
+def _is_constant(node: ast.expr, variables: Collection[str]) -> bool:
+    """Whether *node* names no setting: ``np.float32``, ``re.I``, ``int``."""
+    name = dotted_name(node)
+    is_type = isinstance(getattr(builtins, name, None), type)
+    return is_type or ("." in name and name.partition(".")[0] not in variables)
 
 
 def _function_name(function: ast.expr) -> str:

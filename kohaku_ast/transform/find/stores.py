@@ -304,11 +304,11 @@ def keywords_in(
 
 
 def _passed(call: ast.Call, is_skipped: bool) -> Iterator[tuple[str, ast.expr]]:
-    """What *call* passes by name, with the end of its target: keywords, ``(epochs)``, and entries of
-    a dict, ``.config.lr`` of ``wandb.init(config={"lr": 0.1})``, ``.lr`` of ``train({"lr": 0.1})``.
+    """What *call* passes by name, with the end of its target: keywords, ``(epochs)``, and entries
+    of dicts, ``.config.lr`` of ``init(config={"lr": 0.1})``, ``.lr`` of ``train({"lr": 0.1})``.
     """
     dicts = [one for one in call.args if is_mapping(one)]
-    given = [((), one) for one in dicts[:1] if len(dicts) == 1]
+    given: list[tuple[Path, ast.expr]] = [((), one) for one in dicts if len(dicts) == 1]
     for keyword in call.keywords:
         if keyword.arg and not is_skipped:
             yield f"({keyword.arg})", keyword.value

@@ -247,15 +247,23 @@ def _of_default(node: ast.expr | None, classes: Classes) -> Reading:
     if isinstance(node, ast.BinOp):
         return _of_operations(node, classes)
     if isinstance(node, ast.BoolOp):
-        return BOOL if all(_of_default(one, classes) == BOOL for one in node.values) else ANY
+        forms = {_of_default(one, classes) for one in node.values}
+        ends_in_test = _of_default(node.values[-1], classes) == BOOL
+        return BOOL if ends_in_test and forms <= {BOOL, ANY} else ANY
     if isinstance(node, ast.IfExp):
         return _of_both(_of_default(node.body, classes), _of_default(node.orelse, classes))
     if isinstance(node, ast.Call):
         return _of_call(node, classes)
     if isinstance(node, ast.Attribute):
+        if node.attr in _CONSTANTS and dotted_name(node.value) in _MATHS:
+            return ("float",)
         return _of_enum(dotted_name(node.value), classes) or _of_attribute(node, classes)
     return _DISPLAYS.get(type(node), ANY)
 
+
+_CONSTANTS = ("inf", "nan", "pi", "e", "tau")
+_MATHS = ("math", "np", "numpy", "jnp", "jax.numpy", "torch", "cmath")
+"""``np.inf``: as written by everybody."""
 
 _DISPLAYS: dict[type, Reading] = {
     ast.List: LIST,
@@ -330,6 +338,8 @@ def _of_call(node: ast.Call, classes: Classes) -> Reading:
     if name in _ENVIRONMENT:
         given = [*node.args[1:2], *[word.value for word in node.keywords if word.arg == "default"]]
         return _of_default(given[0], classes) if given else STR
+    if (form := _of_fallback(node)) is not None:
+        return form
     if name in _TESTS or getattr(node.func, "attr", "") in _TESTING_METHODS:
         return BOOL
     if name.startswith("os.path.") and name.rpartition(".")[2] in _PATH_TEXTS:
@@ -340,6 +350,18 @@ def _of_call(node: ast.Call, classes: Classes) -> Reading:
     if found == ANY and isinstance(node.func, ast.Attribute):
         return _of_attribute(node.func, classes)
     return found
+
+
+_LOOKUPS = {"getattr": 2, "get": 1, "pop": 1, "setdefault": 1}
+"""What looks a value up, and where its own default stands."""
+
+
+def _of_fallback(node: ast.Call) -> Reading | None:
+    """BOOL for ``getattr(args, "amp", False)`` and ``cfg.get("amp", True)``; None for others."""
+    called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    given = node.args[_LOOKUPS[called] :] if called in _LOOKUPS else []
+    is_bool = len(given) == 1 and isinstance(given[0], ast.Constant)
+    return BOOL if is_bool and isinstance(given[0].value, bool) else None  # type: ignore[attr-defined]
 
 
 _TESTS = ("any", "all", "callable", "hasattr", "isinstance", "issubclass")
