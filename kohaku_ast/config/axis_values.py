@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence, Set, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from kohaku_ast.errors import ConfigError
 
@@ -40,7 +41,6 @@ class Once(Values):
     iterator: Iterator[object]
     #: Its name and place for that message: ``cfg.py: the axis 'lr'``.
     what: str
-    _used: list[bool] = field(default_factory=list, repr=False)
 
     @property
     def size(self) -> None:
@@ -51,14 +51,18 @@ class Once(Values):
         return True
 
     def __iter__(self) -> Iterator[object]:
-        # The caller, or another Script that was given the same generator, may have read it.
-        if self._used or getattr(self.iterator, "gi_frame", self) is None:
+        # Another Script may have it too, or the caller has read the generator.
+        is_begun = any(one.iterator is self.iterator for one in _begun)
+        if is_begun or getattr(self.iterator, "gi_frame", self) is None:
             raise ConfigError(
                 f"{self.what} is used up: an iterator gives its values once. Give a list, or a "
                 "function that makes the iterator, to run it again"
             )
-        self._used.append(True)
+        _begun.add(self)
         return self.iterator
+
+
+_begun: WeakSet[Once] = WeakSet()  # they are being iterated, or have been
 
 
 class Remembered(Values):

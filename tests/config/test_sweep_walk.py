@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -39,6 +39,16 @@ def test_a_generator_that_somebody_else_has_read_is_used_up() -> None:
     for sweep in (Sweep.of(made), Sweep(a=made)):
         with pytest.raises(ConfigError, match="used up"):
             list(sweep)
+
+
+@pytest.mark.parametrize("make", [configs, lambda *values: map(Config, [{"g": 1}, {"g": 2}])])
+def test_an_iterator_serves_one_sweep_alone(make: Callable[..., Iterator[Config]]) -> None:
+    made = make(1, 2)
+    walks = [iter(Sweep.of(made)), iter(Sweep.of(made))]
+    assert next(walks[0]).globals_dict == {"g": 1}
+    with pytest.raises(ConfigError, match="used up"):
+        next(walks[1])
+    assert next(walks[0]).globals_dict == {"g": 2}
 
 
 def test_function_is_called_again() -> None:
