@@ -174,4 +174,11 @@ CASES = [
         args = p.parse_args()
         print(args)
         """, "args.lr=5", ("p.parse_args()", "p.parse_args(); args.lr = 5.0"), argv=("--lr", "3")),
+    case("a flag of absl, as the script reads it", """
+        from absl import app, flags
+        FLAGS = flags.FLAGS
+        flags.DEFINE_integer("steps", 5, "Steps.")
+        def main(argv): print(FLAGS.steps)
+        app.run(main)
+        """, "FLAGS.steps=7", ('"steps", 5', '"steps", 7')),
 ]

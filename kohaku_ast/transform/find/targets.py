@@ -223,8 +223,12 @@ class Targets:
         raise self.unknown_target(target)
 
     def behind_alias(self, owner: Parameter, rest: tuple[Step, ...]) -> Parameter | None:
-        """``__C.lr`` for ``cfg.lr`` after ``cfg = __C``: one object by two names."""
+        """``__C.lr`` for ``cfg.lr`` after ``cfg = __C``: one object by two names. ``--lr`` for
+        ``FLAGS.lr`` after ``FLAGS = flags.FLAGS``: absl refuses to set what is not parsed yet.
+        """
         bound = owner.values[0] if len(owner.definitions) == len(owner.values) == 1 else None
+        if dotted_name(bound) in ("flags.FLAGS", "absl.flags.FLAGS") and len(rest) == 1:
+            return self.parameters.get(f"--{rest[0]}")
         if not isinstance(bound, ast.Name):
             return None
         scope = owner.target[: -len(owner.definitions[0].name)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 15
+FORMAT = 16
 """The version of the stored form; it grows with each change."""
 
 
