@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import TypeAlias
 
-from kohaku_ast.config.cells import beyond_floats, native, split_at_commas
+from kohaku_ast.config.cells import CellText, beyond_floats, native, split_at_commas
 from kohaku_ast.value_types import Reading, core, describe
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -149,6 +149,10 @@ def _shown(cell: object) -> str:
 
 
 def _suggest(text: str, reading: Reading) -> str:
+    kind = core(reading)[0]
+    if kind in ("list", "tuple") and text[:1] not in ("", "(", "[", "{") and len(text) <= 100:
+        written = text if type(native(CellText(text))) is not str else _quoted(text)
+        return f". Did you mean {_bracketed([written], kind)}?"
     names = {name.lower(): name for name in _names(reading)}
     if not names or len(text) > 100:
         return ""

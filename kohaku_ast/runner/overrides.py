@@ -284,8 +284,10 @@ def _value(one: Override, resolved: ResolvedTarget, filename: str) -> object:
         where = "" if one.origin == "command line" else f" ({one.origin})"
         line = f"{os.path.basename(filename)}:{resolved.line}"
         axis = meant_axis(str(one.value), resolved.reading, one.target)
+        told = f"{error}{default}{axis}"
+        stop = "" if told.endswith("?") else "."
         raise ValueMismatch(
-            f"{line}: {one.target}={_brief(str(one.value))}{where}: {error}{default}{axis}. "
+            f"{line}: {one.target}={_brief(str(one.value))}{where}: {told}{stop} "
             "--as-is skips this check."
         ) from None
 

@@ -221,4 +221,25 @@ CASES = [
         """, "c.n=5", ("c = C()", "c = C(); c.n = 5")),
     case("the docstring of the class stays", 'class C:\n    """doc"""\n    n = 1\nprint(C.__doc__, C.n, list(vars(C)))\n', "C.n=2",
          ("n = 1", "n = 2")),
+    case("one object of a class gets a computed value", """
+        from dataclasses import dataclass
+        @dataclass
+        class Args:
+            envs: int = 4
+            batch_size: int = 0
+        def cli(kind): return kind()
+        def main():
+            args = cli(Args)
+            print(args)
+            args.batch_size = args.envs * 2
+            print(args)
+        main()
+        """, ("batch_size=3", "envs=5"), ("= 0", "= 3"), ("= 4", "= 5"), warned=("Args.batch_size",)),
+    case("one of two objects of a class gets another value", """
+        class Config:
+            lr = 0.1
+        a, b = Config(), Config()
+        a.lr = 0.3
+        print(a.lr, b.lr)
+        """, "Config.lr=0.5", ("0.1", "0.5")),
 ]

@@ -194,4 +194,42 @@ CASES = [
         print(vars(Net()), vars(Net(width=8)))
         """, "Net.width=5", ("64", "5"), warned=("Net.width",)),
     case("the call is not reached", "cfg = {'lr': 0.7}\nif len(cfg) > 3:\n    cfg.update(lr=1)\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
+    case("exec gives a global another value", """
+        lr = 0.1
+        bs = 2
+        exec("lr = 0.3")
+        print(lr, bs)
+        """, ("lr=0.5", "bs=4"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), warned=("lr",)),
+    case("exec leaves a global as it is", """
+        lr = 0.1
+        exec("bs = 3")
+        print(lr)
+        """, "lr=0.5", ("0.1", "0.5")),
+    case("the namespace is updated", """
+        lr = 0.1
+        bs = 2
+        globals().update({"lr": 0.3})
+        vars().update(bs=bs)
+        print(lr, bs)
+        """, ("lr=0.5", "bs=4"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), warned=("lr",)),
+    case("a file is read into the namespace", """
+        lr = 0.1
+        n = 1
+        with open("cfg.py") as f:
+            exec(f.read(), globals())
+        print(lr, n, warm)
+        """, ("lr=0.5", "n=2"), ("lr = 0.1", "lr = 0.5"), ("n = 1", "n = 2"), files={"cfg.py": "lr = 0.2\nwarm = 3\n"}, warned=("lr",)),
+    case("exec takes a global away", """
+        lr = 0.1
+        print(lr)
+        exec("del lr")
+        print("lr" in globals())
+        """, "lr=0.5", ("0.1", "0.5"), warned=("lr",)),
+    case("exec below a name and a path below it", """
+        import types
+        def load(): return 1, types.SimpleNamespace(**vars(types.SimpleNamespace(lr=1)))
+        a, cfg = load()
+        exec("b = 1")
+        print(a, cfg, b)
+        """, ("cfg.lr=5", "cfg={'lr': 2}"), ("a, cfg = load()", "a, _ = load(); cfg = {'lr': 5}")),
 ]

@@ -181,4 +181,65 @@ CASES = [
         def main(argv): print(FLAGS.steps)
         app.run(main)
         """, "FLAGS.steps=7", ('"steps", 5', '"steps", 7')),
+    case("a file gives the parsers defaults", """
+        import argparse, json
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float, default=0.1)
+        parser.add_argument("--weight-decay", type=float, default=0.2)
+        def parse():
+            with open("x.json") as f:
+                parser.set_defaults(**json.load(f))
+            return parser.parse_args()
+        print(parser.parse_args([]))
+        print(parse())
+        """, ("lr=3", "weight_decay=4"), ("0.1", "3.0"), ("0.2", "4.0"), files={"x.json": '{"lr": 0.5}'}, warned=("--lr",)),
+    case("a loop sets attributes of what was parsed", """
+        import argparse, json
+        p = argparse.ArgumentParser()
+        p.add_argument("--lr", type=float, default=0.1)
+        p.add_argument("--wd", type=float, default=0.2)
+        args, rest = p.parse_known_args()
+        print(args)
+        for key, value in json.load(open("x.json")).items():
+            setattr(args, key, value)
+        print(args)
+        """, ("lr=3", "wd=4"), ("0.1", "3.0"), ("0.2", "4.0"), files={"x.json": '{"lr": 0.5}'}, warned=("--lr",)),
+    case("what a function has parsed is updated", """
+        import argparse, json
+        def get_args():
+            p = argparse.ArgumentParser()
+            p.add_argument("--lr", type=float, default=0.1)
+            p.add_argument("--wd", type=float, default=0.2)
+            return p.parse_args()
+        def main():
+            opt = get_args()
+            print(opt)
+            if opt.lr:
+                opt.__dict__.update(json.load(open("x.json")))
+            print(opt)
+        main()
+        """, ("lr=3", "wd=4"), ("0.1", "3.0"), ("0.2", "4.0"), files={"x.json": '{"lr": 0.5}'}, warned=("--lr",)),
+    case("what was parsed is updated with equal values", """
+        import argparse
+        p = argparse.ArgumentParser()
+        p.add_argument("--lr", type=float, default=0.1)
+        args = p.parse_args()
+        vars(args).update(lr=args.lr, more=1)
+        print(args)
+        """, "lr=3", ("0.1", "3.0")),
+    case("what was parsed gets a computed value", """
+        import argparse
+        p = argparse.ArgumentParser()
+        p.add_argument("--bs", type=int, default=0)
+        p.add_argument("--n", type=int, default=4)
+        p.add_argument("--device", default="a")
+        p.add_argument("--lr", type=float, default=None)
+        args = p.parse_args()
+        print(args)
+        args.bs = 8 * args.n
+        args.device = args.device.upper()
+        if args.lr is None:
+            args.lr = 0.1
+        print(args)
+        """, ("bs=3", "n=2", "device=b", "lr=None"), ("default=0", "default=3"), ("default=4", "default=2"), ('"a"', '"b"'), warned=("--bs",)),
 ]

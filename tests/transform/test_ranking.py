@@ -57,6 +57,9 @@ PARSER = "p.add_argument('--lr', default=0.1)\nargs = p.parse_args()\n"
         pytest.param("h = sns.heatmap(x, annot=True)", id="seaborn"),
         pytest.param("f = plt.figure(figsize=(3, 4))", id="a figure"),
         pytest.param("p.add_argument('data', help='a folder')", id="how an argument is declared"),
+        pytest.param(
+            "a = b = ArgumentParser(description='x')", id="how a parser with two names is made"
+        ),
     ],
 )
 def test_is_below_all(text: str) -> None:

@@ -125,7 +125,7 @@ def plan_edits(
         fill(site, _text_at(site, target, is_text, parameter, text_of), target)
         # Paths last, longer ones after: `import cfg; cfg = <value>; <value>.set(cfg)`.
         for target, (parameter, is_text) in sorted(
-            overridden.items(), key=lambda one: len(one[1][0].path)
+            overridden.items(), key=lambda one: _depth(one[1][0])
         )
         for site in parameter.sites
     ]
@@ -158,6 +158,11 @@ def additions(tree: ast.Module, texts: Mapping[str, str]) -> list[Edit]:
         for node, change in where
         for name, text in texts.items()
     ]
+
+
+def _depth(parameter: Parameter) -> int:
+    """How many steps below a name the value is set; what is replaced in place is only watched."""
+    return len(parameter.path) if parameter.reading == ("below",) else 0
 
 
 def is_text_value(kind: bool | str, parameter: Parameter) -> bool:

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
+from typing import Any
 
 from kohaku_ast.transform.find.assignments import WATCHING, Site, path_site
 from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition
+from kohaku_ast.transform.find.option_facts import READS
+from kohaku_ast.transform.find.options import find_options
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import (
     Step,
@@ -81,7 +85,15 @@ def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
     """*parameter*; of a value that stands in an object also the sites at which a call may give it
     another value: ``before`` and ``check`` read it above and below the call.
     """
-    if parameter.kind not in ("entry", "stored") or parameter.module is not None:
+    if parameter.module is not None:
+        return parameter
+    if parameter.kind == "global":
+        return _watched_global(tree, parameter)
+    if parameter.kind == "option":
+        return _watched_option(tree, parameter)
+    if parameter.kind == "class attribute":
+        return _watched_field(tree, parameter)
+    if parameter.kind not in ("entry", "stored"):
         return parameter
     roots = [str(one.path[0]) for one in parameter.definitions if one.path]
     if not _filled_names(tree).intersection(roots or map(str, split_path(parameter.target))):
@@ -91,15 +103,131 @@ def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
         return parameter
     place, name, path = found
     taken = {id(part) for site in parameter.sites for part in ast.walk(site.node)}
-    sites = [
-        Site(one, change, f"{{}}.{method}({name})", one.lineno)
+    fillings = [
+        one
         for known in [name, *_aliases(place.scope, name)]
-        for one in _fillings_in(place.scope, known)
+        for one in _fillings_in(place.scope, partial(_fills, name=known))
         if one.lineno > parameter.line and id(one) not in taken
+    ]
+    return _watching(parameter, name, fillings, path)
+
+
+def _watched_global(tree: ast.Module, parameter: Parameter) -> Parameter:
+    """The same, for calls that fill the namespace: ``exec(text)``, ``globals().update(more)``."""
+    name = parameter.target
+    fillings = [
+        one for one in _fillings_in(tree.body, _fills_globals) if one.lineno > parameter.line
+    ]
+    return _watching(parameter, "globals()", fillings, (name,))
+
+
+def _watched_option(tree: ast.Module, parameter: Parameter) -> Parameter:
+    """The same, for an option of argparse: ``parser.set_defaults(**config)``, and what the script
+    does with the parsed arguments.
+    """
+    options = [one for one in find_options(tree) if one.target == parameter.target]
+    if not options or options[0].library != "argparse":
+        return parameter
+    name = options[0].name
+    for one in _spread_defaults(tree):
+        default = f"{{{name!r}: {ast.unparse(one.value.func.value)}.get_default({name!r})}}"
+        parameter = _watching(parameter, default, [one], (name,))
+    return _watched_below(tree, parameter, _parsed_names(tree), name)
+
+
+def _watched_field(tree: ast.Module, parameter: Parameter) -> Parameter:
+    """The same, for an attribute of a class of which one object is made."""
+    owner, name = split_path(parameter.target)[-2:]
+    calls = [one for one in nodes_of(tree) if isinstance(one, ast.Call) and _is_given(one, owner)]
+    if len(calls) != 1:
+        return parameter  # other objects have the value
+    holders = [(node, target) for node, target in _named_calls(tree) if node.value is calls[0]]
+    return _watched_below(tree, parameter, holders, str(name))
+
+
+def _is_given(call: ast.Call, owner: Step) -> bool:
+    """Whether *call* makes an object of the class *owner*: ``Args()``, ``tyro.cli(Args)``."""
+    return any(path_of(one)[-1:] == (owner,) for one in (call.func, *call.args))
+
+
+def _watched_below(
+    tree: ast.Module, parameter: Parameter, holders: Sequence[tuple[ast.Assign, str]], name: str
+) -> Parameter:
+    """*parameter*, watched as attribute *name* of what the *holders* bind, below them."""
+    for node, holder in holders:
+        place = _find_place(tree, node)
+        if place is None:
+            continue
+        below = [one for one in place.rest if _stores(one, (holder, name))]
+        for known in [holder, *_aliases(place.scope, holder)]:
+            found = _fillings_in(place.scope, partial(_fills, name=known))
+            below += [one for one in found if one.lineno > node.lineno]
+        parameter = _watching(parameter, holder, below, (name,))
+    return parameter
+
+
+def _stores(node: ast.stmt, path: tuple[str, str]) -> bool:
+    """Whether *node* gives *path* a value that is not made from the old one."""
+    if not isinstance(node, ast.Assign) or path not in map(path_of, node.targets):
+        return False
+    return path not in [path_of(one) for one in ast.walk(node.value) if isinstance(one, ast.expr)]
+
+
+def _spread_defaults(tree: ast.Module) -> list[Any]:
+    """The statements ``parser.set_defaults(**config)``."""
+    calls = [(one, one.value) for one in nodes_of(tree) if isinstance(one, ast.Expr)]
+    return [
+        statement
+        for statement, call in calls
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "set_defaults"
+        and path_of(call.func.value)
+        and not all(one.arg for one in call.keywords)
+    ]
+
+
+def _parsed_names(tree: ast.Module) -> list[tuple[ast.Assign, str]]:
+    """The statements that bind a name to the parsed arguments, with it: ``args`` of
+    ``args, rest = parser.parse_known_args()``, ``opt`` of ``opt = parse_opt()``.
+    """
+    functions = {
+        one.name
+        for one in nodes_of(tree)
+        if isinstance(one, FUNCTIONS) and any(map(_parses, ast.walk(one)))
+    }
+    return [
+        (node, name)
+        for node, name in _named_calls(tree)
+        if _parses(node.value) or called_name(node.value.func) in functions
+    ]
+
+
+def _named_calls(tree: ast.Module) -> Iterator[tuple[Any, str]]:
+    """The statements ``name = f()`` and ``name, rest = f()``, with the name."""
+    for node in nodes_of(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            first = node.targets[0]
+            first = first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
+            if isinstance(first, ast.Name):
+                yield node, first.id
+
+
+def _parses(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and called_name(node.func) in READS
+
+
+def _watching(
+    parameter: Parameter, owner: str, fillings: list[ast.stmt], path: tuple[Step, ...]
+) -> Parameter:
+    """*parameter* with sites around *fillings*, which may give *path* below *owner* a value."""
+    if not fillings:
+        return parameter
+    sites = [
+        Site(one, change, f"{{}}.{method}({owner})", one.lineno)
+        for one in fillings
         for change, method in zip(("before", "after"), WATCHING)
     ]
-    if not sites:
-        return parameter
     return replace(parameter, sites=(*parameter.sites, *sites), path=path)
 
 
@@ -263,12 +391,40 @@ def _is_filling(node: ast.stmt, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     if any(one is not None and _mentions(one, name) for one in targets):
         return False
+    return any(_is_object(one, name) for one in _may_fill(value))
+
+
+def _fills(node: ast.stmt, name: str) -> bool:
+    """The same, or a loop: ``for k, v in config.items(): setattr(args, k, v)``."""
+    if not isinstance(node, ast.For):
+        return _is_filling(node, name)
+    is_table = isinstance(node.iter, ast.Call) and called_name(node.iter.func) == "items"
+    return is_table and any(
+        isinstance(one, ast.stmt) and _is_entry(one, name) for one in ast.walk(node)
+    )
+
+
+def _may_fill(value: ast.expr | None) -> list[ast.expr]:
+    """The objects that the call *value* may fill; none if it is no such call."""
     call = value.value if isinstance(value, ast.Await) else value
     if not isinstance(call, ast.Call) or not _fills_by_name(called_name(call.func)):
-        return False
-    given = [*call.args, *(one.value for one in call.keywords)]
-    is_own = isinstance(call.func, ast.Attribute) and _is_object(call.func.value, name)
-    return is_own or any(_is_object(one, name) for one in given)
+        return []
+    own = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    return [*own, *call.args, *(one.value for one in call.keywords)]
+
+
+def _fills_globals(node: ast.stmt) -> bool:
+    """Whether *node* gives names of the module other values, unless it stands in a function."""
+    value = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
+    given = _may_fill(value)
+    if isinstance(value, ast.Call) and called_name(value.func) == "exec" and len(given) == 1:
+        return True
+    return any(
+        isinstance(one, ast.Call)
+        and called_name(one.func) in ("globals", "locals", "vars")
+        and not one.args
+        for one in given
+    )
 
 
 def _fills_by_name(function: str) -> bool:
@@ -289,14 +445,16 @@ def _mentions(node: ast.AST, name: str) -> bool:
     return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
 
 
-def _fillings_in(statements: Sequence[ast.stmt], name: str) -> Iterator[ast.stmt]:
-    """Every simple statement that fills *name*, not those in loops or in other scopes."""
+def _fillings_in(
+    statements: Sequence[ast.stmt], fills: Callable[[ast.stmt], bool]
+) -> Iterator[ast.stmt]:
+    """Every simple statement that *fills*, not those in loops or in other scopes."""
     for one in statements:
-        if _is_filling(one, name):
+        if fills(one):
             yield one
         elif not isinstance(one, _APART):
             for block in _blocks(one):
-                yield from _fillings_in(block, name)
+                yield from _fillings_in(block, fills)
 
 
 def _find_place(tree: ast.Module, node: ast.AST) -> _Place | None:

@@ -330,6 +330,7 @@ def _entry_ids(scope: Scope, names: Mapping[str, list[Definition]]) -> set[int]:
 _NO_SETTINGS = {
     "print", "add_argument", "add_option", "add_parser", "add_subparsers", "add_argument_group",
     "set_defaults", "filterwarnings", "simplefilter", "basicConfig", "log", "dump", "dumps",
+    "ArgumentParser", "ArgParser", "OptionParser",
 }  # fmt: skip
 """Functions whose keywords nobody tunes: what they print, and how options are declared."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 16
+FORMAT = 17
 """The version of the stored form; it grows with each change."""
 
 
