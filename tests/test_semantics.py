@@ -65,6 +65,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 _NEED_SCRIPT = (
     "a value by its member's name", "a member of an enum in a class", "text for mode: SLOW",
+    "a value that goes through a call, above a call that fills",
+    "a member of an enum, above a call that fills", "a constant behind the argument of a call",
     "text for day: 2021-03-04", "text for money: 1.50", "text for out: y/z",
     "fields that a call makes",
 )  # fmt: skip
