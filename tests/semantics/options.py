@@ -193,6 +193,16 @@ CASES = [
         print(parser.parse_args([]))
         print(parse())
         """, ("lr=3", "weight_decay=4"), ("0.1", "3.0"), ("0.2", "4.0"), files={"x.json": '{"lr": 0.5}'}, warned=("--lr",)),
+    case("something else has a set_defaults", """
+        import argparse
+        class Plot:
+            def set_defaults(self, **more): print(more)
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float, default=0.1)
+        plot = Plot()
+        plot.set_defaults(**{"lr": 3})
+        print(parser.parse_args())
+        """, "lr=5", ("0.1", "5.0")),
     case("a loop sets attributes of what was parsed", """
         import argparse, json
         p = argparse.ArgumentParser()

@@ -130,8 +130,10 @@ def _watched_option(tree: ast.Module, parameter: Parameter) -> Parameter:
         return parameter
     name = options[0].name
     for one in _spread_defaults(tree):
-        default = f"{{{name!r}: {ast.unparse(one.value.func.value)}.get_default({name!r})}}"
-        parameter = _watching(parameter, default, [one], (name,))
+        parser = ast.unparse(one.value.func.value)
+        # It may be something else that has a `set_defaults`.
+        get = f"getattr({parser}, 'get_default', lambda name: None)"
+        parameter = _watching(parameter, f"{{{name!r}: {get}({name!r})}}", [one], (name,))
     return _watched_below(tree, parameter, _parsed_names(tree), name)
 
 
