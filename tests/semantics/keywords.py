@@ -127,6 +127,38 @@ CASES = [
          ("lr=1", "name=adam"), ("0.1", "1.0"), ("'sgd'", "'adam'")),
     case("a dict in several calls", "def train(cfg): print(cfg)\ntrain({'lr': 0.1})\ntrain({'lr': 0.2})\n", "lr=1", ("0.1", "1.0"), warned=("train.lr",)),
     case("a local is not the entry of a dict in the call", "def train(cfg):\n    lr = 3\n    print(cfg, lr)\ntrain({'lr': 0.1})\n", "train.lr=5", ("= 3", "= 5")),
+    case("a dict that a function returns", """
+        def get_config():
+            return {"lr": 0.1, "opt": {"name": "sgd"}}
+        def hp(): return dict(warm=5)
+        c = get_config()
+        print(c, hp())
+        """, ("lr=5", "get_config.opt.name=adam", "warm=7"), ("0.1", "5.0"), ('"sgd"', '"adam"'), ("warm=5", "warm=7")),
+    case("dicts in two returns", """
+        def get(small):
+            if small:
+                return {"bs": 2}
+            return {"bs": 20, "n": 1}
+        print(get(True), get(False))
+        """, "bs=7", ('"bs": 2}', '"bs": 7}'), ("20", "7")),
+    case("a local is not the entry of a returned dict", """
+        def get():
+            lr = 3
+            return {"lr": 1, "n": lr}
+        print(get())
+        """, "lr=5", ("lr = 3", "lr = 5")),
+    case("a dict that a method returns", """
+        class A:
+            def hp(self): return {"mom": 0.9}
+            @staticmethod
+            def defaults(): return dict(wd=1)
+        print(A().hp(), A.defaults())
+        """, ("mom=1", "A.defaults.wd=3"), ("0.9", "1.0"), ("wd=1", "wd=3")),
+    case("a dict that an asynchronous function returns", """
+        import asyncio
+        async def get(): return {"lr": 0.1}
+        print(asyncio.run(get()))
+        """, "get.lr=5", ("0.1", "5.0")),
 ]
 
 REFUSALS = [

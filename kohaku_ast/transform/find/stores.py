@@ -22,7 +22,7 @@ from kohaku_ast.transform.find.bindings import (
     is_unconditional,
     made_value,
 )
-from kohaku_ast.transform.find.calls import Function
+from kohaku_ast.transform.find.calls import Function, parameters_of
 from kohaku_ast.transform.find.paths import (
     Step,
     called_name,
@@ -282,6 +282,14 @@ def keywords_in(
     known = _entry_ids(scope, names)
     found: dict[tuple[str, str], list[tuple[Definition, bool, bool]]] = {}
     for statement in Walk(_heads).scope(scope):
+        for steps, value in _returned(statement):
+            if is_setting(value):
+                known.add(id(value))
+                passed = replace(statement, value=value)
+                # A function without parameters makes settings; one that starts the run, results.
+                is_made = isinstance(scope, FUNCTIONS) and not [*parameters_of(scope)]
+                is_made = is_made and prefix[:-1] not in entries
+                found.setdefault(("", join_path(steps)), []).append((passed, is_made, True))
         for called in _calls_in(statement):
             for name, value in _passed(called.call, id(called.call) in skipped):
                 if is_setting(value) and id(value) not in known:
@@ -294,13 +302,21 @@ def keywords_in(
     is_listed = not isinstance(scope, ast.ClassDef) and (not prefix or prefix[:-1] in entries)
     for (function, name), all_ in found.items():
         (first, is_tuned, is_bare), *rest = all_
-        siblings = [one for one, *_ in rest if are_siblings(one.arms, first.arms)]
+        # Any of several `return` may be the one that runs.
+        siblings = [one for one, *_ in rest if not function or are_siblings(one.arms, first.arms)]
         values = [one.value for one in (first, *siblings) if one.value is not None]
         last = function.rpartition(".")[2]
         later = tuple(one.value.lineno for one, *_ in rest if one.value and one not in siblings)
-        listed = is_listed and is_tuned and last not in _NO_SETTINGS
+        listed = (is_listed or not function) and is_tuned and last not in _NO_SETTINGS
         target = f"{prefix}{function}{name}"
         yield PassedValue(target, last, tuple(values), listed, later, is_bare)
+
+
+def _returned(statement: Definition) -> Iterator[tuple[Path, ast.expr]]:
+    """The entries of a dict that is returned: ``def get_config(): return {"lr": 0.1}``."""
+    value = statement.value
+    if isinstance(statement.node, ast.Return) and value is not None and is_mapping(value):
+        yield from find_entries(value)
 
 
 def _passed(call: ast.Call, is_skipped: bool) -> Iterator[tuple[str, ast.expr]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 17
+FORMAT = 18
 """The version of the stored form; it grows with each change."""
 
 
