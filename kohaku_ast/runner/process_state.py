@@ -104,7 +104,10 @@ class ProcessState:
     def _start(self) -> None:
         sys.argv = self.argv
         sys.path.insert(0, self.launch.path0)
-        sys.path_importer_cache.pop(self.launch.path0, None)  # files may have been added since
+        # Files may have been added since, and a relative folder be another one.
+        relative = [one for one in sys.path_importer_cache if not os.path.isabs(one)]
+        for folder in (self.launch.path0, *relative):
+            sys.path_importer_cache.pop(folder, None)
         begin_libraries()
 
     def _derived(self, host: Mapping[str, ModuleType]) -> set[str]:

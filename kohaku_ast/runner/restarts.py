@@ -301,7 +301,8 @@ def _is_same_file(one: object, other: str) -> bool:
 def _stands_there(given: BoundProgram, target: str) -> bool:
     """Whether the file gives *target* the value of the run: its only definition is that literal."""
     value = given.sent[target]
-    if [one for one, _, _ in given.program.sites].count(target) != 1 or not is_plain(value):
+    sites = [one for one, _, repeated in given.program.sites if repeated is not None]
+    if sites.count(target) != 1 or not is_plain(value):
         return False
     default = next((one.default for one in given.program.meant if one and one.target == target), "")
     try:

@@ -253,6 +253,18 @@ def test_objects_that_are_no_modules_are_no_trouble(
     assert run(str(tmp_path / "s.py")).status == "succeeded"
 
 
+def test_a_relative_folder_of_modules_is_that_of_each_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import sys\nsys.path.insert(0, 'lib')\nimport added\nw = added.w\n"
+    for number, folder in enumerate([tmp_path / "a", tmp_path / "b"]):
+        (folder / "lib").mkdir(parents=True)
+        (folder / "s.py").write_text(text)
+        (folder / "lib" / "added.py").write_text(f"w = {number}\n")
+        monkeypatch.chdir(folder)
+        assert run("s.py", Config(outputs=["w"])).outputs == {"w": number}
+
+
 REMOVES = """\
 import os, sys
 n = 0

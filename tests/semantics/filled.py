@@ -200,6 +200,13 @@ CASES = [
         exec("lr = 0.3")
         print(lr, bs)
         """, ("lr=0.5", "bs=4"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), warned=("lr",)),
+    case("calls that fill, behind other statements on their lines", """
+        cfg = {}
+        cfg["lr"] = 0.1
+        cfg["bs"] = 1
+        print(cfg); cfg.update(lr=0.2); print(cfg)
+        if cfg: n = 1; cfg.update(n=n); print(cfg); cfg.update(n=3)
+        """, ("cfg.lr=3", "bs=2"), ("0.1", "3.0"), ('["bs"] = 1', '["bs"] = 2'), warned=("cfg.lr",)),
     case("exec leaves a global as it is", """
         lr = 0.1
         exec("bs = 3")

@@ -85,12 +85,19 @@ class _Pass(cst.CSTTransformer):
     def __init__(self, edits: Sequence[PlacedEdit]) -> None:
         super().__init__()
         self.extracted: list[cst.BaseStatement] = []
+        #: Where the statements begin that stand behind another one on their line.
+        self.behind: set[int] = set()
         self.edits: dict[tuple[str, int, int], list[Edit]] = defaultdict(list)
         for edit, start, end in edits:
             self.edits[edit.change, start, end].append(edit)
 
     def unapplied(self) -> tuple[Edit, ...]:
         return tuple(edit for edits in self.edits.values() for edit in edits)
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, (cst.SimpleStatementLine, cst.SimpleStatementSuite)):
+            self.behind.update(self.span(one)[0] for one in node.body[1:])
+        return True
 
     def on_leave(self, original: cst.CSTNode, updated: cst.CSTNode) -> object:  # type: ignore[override]
         if isinstance(updated, cst.Call):
@@ -168,13 +175,14 @@ class _Pass(cst.CSTTransformer):
         start, _ = self.span(original)
         for edit in self.take("annotated", start):
             updated = updated.with_changes(value=cst.parse_expression(edit.text))
+        above = self.statements("before", start, _small) if start in self.behind else []
         below = self.statements("after", start, _small)
         if not below:
-            return updated
+            return cst.FlattenSentinel([*above, updated]) if above else updated
         # A semicolon at the end of the line, or a line break after it, stays at the end.
         last = below[-1].with_changes(semicolon=updated.semicolon)
         updated = updated.with_changes(semicolon=cst.MaybeSentinel.DEFAULT)
-        return cst.FlattenSentinel([updated, *below[:-1], last])
+        return cst.FlattenSentinel([*above, updated, *below[:-1], last])
 
     def suite(self, original: cst.CSTNode, updated: cst.SimpleStatementSuite) -> cst.CSTNode:
         """``with open(p) as f: f = new; pass``: the block is on the line of its header."""

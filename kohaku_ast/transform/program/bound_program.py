@@ -200,7 +200,7 @@ _NOTHING = (0, 0)
 class _Reads:
     """Which sites the code has read, also in forked children, and which were sent elsewhere."""
 
-    def __init__(self, sites: Sequence[tuple[str, int, bool]]) -> None:
+    def __init__(self, sites: Sequence[tuple[str, int, bool | None]]) -> None:
         repeated = [is_repeated for _, _, is_repeated in sites]
         self._flags = _shared_bytes(len(sites)) if any(repeated) else bytearray(len(sites))
         self._sent = [defaultdict(partial(itemgetter(0), (_REDUCED,))) for _ in sites]
@@ -233,7 +233,7 @@ def _shared_bytes(count: int) -> bytearray:
 
 
 def _parts(
-    value: Any, repeated: bool, groups: dict[bytes, defaultdict[int, object]]
+    value: Any, repeated: bool | None, groups: dict[bytes, defaultdict[int, object]]
 ) -> tuple[object, object, object, int]:
     """The constants first, key, value and choice of a site. *repeated*: it may run several times.
     *groups* are the values that were pickled together.
@@ -261,7 +261,7 @@ def _display_source(value: Any) -> tuple[bytes, object]:
 
 
 def _pickled_source(
-    value: Pickled, repeated: bool, groups: dict[bytes, defaultdict[int, object]]
+    value: Pickled, repeated: bool | None, groups: dict[bytes, defaultdict[int, object]]
 ) -> tuple[bytes, object]:
     """First and key of *value*: a new object each time if *repeated*, else one, which is loaded
     when the code reads it, and with it all that were pickled with it.

@@ -186,7 +186,7 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _REPEATED = (*SCOPES, ast.For, ast.AsyncFor, ast.While)
 
 
-def lower(tree: ast.Module) -> list[tuple[str, int, bool]]:
+def lower(tree: ast.Module) -> list[tuple[str, int, bool | None]]:
     """Replace every marker in *tree*; returns target, line and whether it may run several times,
     of site 0, 1, ...
     """
@@ -197,7 +197,7 @@ def lower(tree: ast.Module) -> list[tuple[str, int, bool]]:
 
 class _Lowering:
     def __init__(self) -> None:
-        self.sites: list[tuple[str, int, bool]] = []
+        self.sites: list[tuple[str, int, bool | None]] = []
 
     def visit_all(self, tree: ast.Module) -> None:
         """Visit every node, with a stack of our own: expressions can be deeper than Python's."""
@@ -262,7 +262,7 @@ class _Lowering:
         method = None if name == "set" else ast.copy_location(ast.Constant(name), node)
         # What is only watched is no use of the value.
         value = None if name in WATCHING else self.value(marker, repeated)
-        number = len(self.sites) - 1 if value else self.add(marker, repeated)
+        number = len(self.sites) - 1 if value else self.add(marker, None)
         pair = ast.copy_location(ast.Slice(node.args[0], value, method), node)
         setter = ast.copy_location(ast.Constant(placeholder("setter", number)), node)
         node.func = _subscript(setter, pair, node)
@@ -275,7 +275,7 @@ class _Lowering:
             node.value = ast.copy_location(ast.Constant(placeholder(kind.attr)), kind)
         return node
 
-    def add(self, node: ast.Subscript, repeated: bool) -> int:
+    def add(self, node: ast.Subscript, repeated: bool | None) -> int:
         assert isinstance(node.slice, ast.Constant)
         self.sites.append((str(node.slice.value), node.lineno, repeated))
         return len(self.sites) - 1

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 18
+FORMAT = 19
 """The version of the stored form; it grows with each change."""
 
 
@@ -98,7 +98,7 @@ class Program:
         filename: str,
         segments: list[tuple[str, CodeType]],
         meant: list[ResolvedTarget | None],
-        sites: list[tuple[str, int, bool]],
+        sites: list[tuple[str, int, bool | None]],
         added: list[str],
         entry_name: str,
         call_name: str,
@@ -114,7 +114,8 @@ class Program:
         self.segments = segments
         #: The parameter of each target of the Request, in its order.
         self.meant = meant
-        #: Each place that takes a value: full target, line, whether it may run several times.
+        #: Each place that takes a value: full target, line, whether it may run several times; None
+        #: there if it only watches what stands at the target.
         self.sites = sites
         #: The targets among these that are globals which the script does not define.
         self.added = added
