@@ -66,9 +66,7 @@ class Tee:
         copy = Copy(output, writers, self)
         try:
             with self._lock:
-                process = self._start_process()
-                output.turns = process.turns
-                process.hand_over(output)
+                self._hand_over(output)
                 self._active.add(output)
         except BaseException:
             copy.close_writers()
@@ -112,7 +110,21 @@ class Tee:
             self._turns = None
         return unshown
 
+    def _hand_over(self, output: Output) -> None:
+        try:
+            self._send(output)
+        except (BrokenPipeError, ConnectionResetError):  # it was killed a moment ago
+            if self._process is not None:
+                self._process.await_end()
+            self._send(output)
+
+    def _send(self, output: Output) -> None:
+        process = self._start_process()
+        output.turns = process.turns
+        process.hand_over(output)
+
     def _start_process(self) -> CopyProcess:
+        """The process that copies: a new one, which takes over, if the last one was killed."""
         if self._process is None or not self._process.is_alive:
             if self._process is not None:
                 self._process.close()
@@ -123,14 +135,15 @@ class Tee:
                     target=self._process.await_end, args=[self._replace],
                     name="kogine-tee", daemon=True,
                 ).start()  # fmt: skip
+            for output in self._active:
+                self._process.hand_over(output)
         return self._process
 
     def _replace(self) -> None:
         """After the end of the process: if it was killed, another one copies the rest."""
         with self._lock:
-            if self._process is not None and not self._process.is_alive:
-                for output in self._active:
-                    self._start_process().hand_over(output)
+            if self._process is not None:
+                self._start_process()
 
 
 class Copy:
@@ -297,10 +310,11 @@ class CopyProcess:
         """Whether it runs."""
         return self._process.poll() is None
 
-    def await_end(self, then: Callable[[], None]) -> None:
+    def await_end(self, then: Callable[[], None] | None = None) -> None:
         """Wait for its end, then call *then*; for a thread."""
         self._process.wait()
-        then()
+        if then is not None:
+            then()
 
     def hand_over(self, output: Output) -> None:
         """Have it copy *output*; this process may copy, too. Raises OSError."""

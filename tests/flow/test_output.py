@@ -91,7 +91,7 @@ def test_the_copying_process_is_killed(tmp_path: Path, mode: tuple[str, ...]) ->
     (tmp_path / "s.py").write_text("n = 0\n" + killing)
     words = [*KOGINE, "run", "s.py", *SWEEP, *mode]
     done = run(["sh", "-c", f"FLOW=$$ exec {shlex.join(words)}"], tmp_path, PYTHONPATH=on_path())
-    assert (done.status, done.stdout) == (0, 3 * "before\nkilled\n")
+    assert (done.status, done.stdout) == (0, 3 * "before\nkilled\n"), done.stderr
     assert [log_of(one) for one in records(tmp_path)] == 3 * ["before\nkilled\n"]
 
 
