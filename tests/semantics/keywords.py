@@ -134,6 +134,12 @@ CASES = [
         c = get_config()
         print(c, hp())
         """, ("lr=5", "get_config.opt.name=adam", "warm=7"), ("0.1", "5.0"), ('"sgd"', '"adam"'), ("warm=5", "warm=7")),
+    case("keys that are no names, of dicts that are passed and returned", """
+        def f(xs): return {"a b": 1, "x": xs}
+        def g(): return {"&": {"7": 2}}
+        print(f({"123": 3, "q": 4}), g())
+        """, ("f['123']=5", "f['a b']=6", "g['&']['7']=7", "q=8"),
+         ('"123": 3', '"123": 5'), ('"a b": 1', '"a b": 6'), ('"7": 2', '"7": 7'), ("4", "8")),
     case("dicts in two returns", """
         def get(small):
             if small:

@@ -296,7 +296,7 @@ def keywords_in(
                     known.add(id(value))  # the keyword of dict(...) in a call is that call's entry
                     passed = replace(statement, value=value)
                     key = (called.function, name)
-                    is_data = name.startswith(".") and called_name(called.call.func)[:1].isupper()
+                    is_data = name[:1] in (".", "[") and called_name(called.call.func)[:1].isupper()
                     is_tuned = called.is_tuned and not is_data
                     found.setdefault(key, []).append((passed, is_tuned, called.is_bare))
     is_listed = not isinstance(scope, ast.ClassDef) and (not prefix or prefix[:-1] in entries)
@@ -308,7 +308,8 @@ def keywords_in(
         last = function.rpartition(".")[2]
         later = tuple(one.value.lineno for one, *_ in rest if one.value and one not in siblings)
         listed = (is_listed or not function) and is_tuned and last not in _NO_SETTINGS
-        target = f"{prefix}{function}{name}"
+        owner = prefix[:-1] if not function and name.startswith("[") else prefix
+        target = f"{owner}{function}{name}"
         yield PassedValue(target, last, tuple(values), listed, later, is_bare)
 
 
@@ -332,7 +333,8 @@ def _passed(call: ast.Call, is_skipped: bool) -> Iterator[tuple[str, ast.expr]]:
             given.append(((keyword.arg,) if keyword.arg else (), keyword.value))
     for path, value in given:
         for steps, inner in find_entries(value, path):
-            yield f".{join_path(steps)}", inner
+            text = join_path(steps)
+            yield text if text.startswith("[") else f".{text}", inner
 
 
 def _entry_ids(scope: Scope, names: Mapping[str, list[Definition]]) -> set[int]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 19
+FORMAT = 20
 """The version of the stored form; it grows with each change."""
 
 
