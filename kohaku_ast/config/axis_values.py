@@ -1,6 +1,8 @@
 """The iterables of an axis: their size, and whether they can be iterated more than once.
 
 A Sweep walks its inner axes again and again, so values of an iterator are stored or refused.
+
+State of this process: ``_begun``, the iterators that somebody reads.
 """
 
 from __future__ import annotations

@@ -251,9 +251,12 @@ class Tried:
 
 def best_trial(objective: Objective, trials: Iterable[Trial]) -> Trial | None:
     """The trial with the best result, the first of equal ones; None if no trial has one."""
-    sign = 1 if objective.direction == "minimize" else -1
-    found = [trial for trial in trials if trial.result is not None]
-    return min(found, key=lambda one: sign * (one.result or 0.0), default=None)
+    best: Trial | None = None
+    for one in trials:
+        other = best.result if best else None
+        if one.result is not None and objective.is_better(one.result, other):
+            best = one
+    return best
 
 
 class Study(Protocol):

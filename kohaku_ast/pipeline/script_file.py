@@ -353,8 +353,10 @@ def _imported(data: bytes, package: str, folders: list[str]) -> Iterator[tuple[s
     *folders*, which is the script's own, else where Python finds it.
     """
     for name in filter(None, module_names(_parsed(data), package)):
-        places = [find_module(folder, name) for folder in folders]
-        found = [module.path if module else None for module in places]
-        path = next(filter(None, [found[0], find_file(name), *found[1:]]), None)
+        found = (find_module(folder, name) for folder in folders)  # one after another
+        own = next(found)
+        path = (
+            own.path if own else find_file(name) or next((one.path for one in found if one), None)
+        )
         if path is not None:
             yield name, path

@@ -20,7 +20,7 @@ from typing import Any
 from kohaku_ast.transform.find.assignments import WATCHING, Site, path_site
 from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition
 from kohaku_ast.transform.find.option_facts import READS
-from kohaku_ast.transform.find.options import find_options
+from kohaku_ast.transform.find.options import find_options, parsing_functions
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import (
     Step,
@@ -193,16 +193,8 @@ def _parsed_names(tree: ast.Module) -> list[tuple[ast.Assign, str]]:
     """The statements that bind a name to the parsed arguments, with it: ``args`` of
     ``args, rest = parser.parse_known_args()``, ``opt`` of ``opt = parse_opt()``.
     """
-    functions = {
-        one.name
-        for one in nodes_of(tree)
-        if isinstance(one, FUNCTIONS) and any(map(_parses, ast.walk(one)))
-    }
-    return [
-        (node, name)
-        for node, name in _named_calls(tree)
-        if _parses(node.value) or called_name(node.value.func) in functions
-    ]
+    parsers = parsing_functions(tree, READS)
+    return [pair for pair in _named_calls(tree) if called_name(pair[0].value.func) in parsers]
 
 
 def _named_calls(tree: ast.Module) -> Iterator[tuple[Any, str]]:
@@ -213,10 +205,6 @@ def _named_calls(tree: ast.Module) -> Iterator[tuple[Any, str]]:
             first = first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
             if isinstance(first, ast.Name):
                 yield node, first.id
-
-
-def _parses(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and called_name(node.func) in READS
 
 
 def _watching(

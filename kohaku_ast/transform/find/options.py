@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.assignments import Site
+from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.setting_types import call_reading, without_type
 from kohaku_ast.transform.find.type_inference import (
@@ -138,6 +139,19 @@ def implied_default(option: Option, set_defaults: Iterable[ast.keyword]) -> ast.
 def find_set_defaults(tree: ast.Module) -> list[ast.keyword]:
     """The keywords of every ``parser.set_defaults(lr=1)``: they win over a new default."""
     return [one for call in _calls_of(tree, "set_defaults") for one in call.keywords]
+
+
+def parsing_functions(tree: ast.Module, parsers: Collection[str]) -> set[str]:
+    """The names of what parses the command line: *parsers*, and the functions of the script that
+    call one of them.
+    """
+    own = (one for one in nodes_of(tree) if isinstance(one, FUNCTIONS))
+    calls = ((one.name, node) for one in own for node in ast.walk(one))
+    return {*parsers} | {
+        name
+        for name, node in calls
+        if isinstance(node, ast.Call) and called_name(node.func) in parsers
+    }
 
 
 def has_argument_default(tree: ast.Module) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from kohaku_ast.transform.find.bindings import (
     FUNCTIONS,
@@ -281,24 +282,16 @@ def keywords_in(
     """
     known = _entry_ids(scope, names)
     found: dict[tuple[str, str], list[tuple[Definition, bool, bool]]] = {}
+    # A function without parameters makes settings; one that starts the run, results.
+    is_made = isinstance(scope, FUNCTIONS) and not [*parameters_of(scope)]
+    is_made = is_made and prefix[:-1] not in entries
     for statement in Walk(_heads).scope(scope):
-        for steps, value in _returned(statement):
-            if is_setting(value):
-                known.add(id(value))
+        returned = ((name, value, is_made, True) for name, value in _returned(statement))
+        for key, value, is_tuned, is_bare in chain(returned, _given(statement, skipped)):
+            if is_setting(value) and id(value) not in known:
+                known.add(id(value))  # the keyword of dict(...) in a call is that call's entry
                 passed = replace(statement, value=value)
-                # A function without parameters makes settings; one that starts the run, results.
-                is_made = isinstance(scope, FUNCTIONS) and not [*parameters_of(scope)]
-                is_made = is_made and prefix[:-1] not in entries
-                found.setdefault(("", join_path(steps)), []).append((passed, is_made, True))
-        for called in _calls_in(statement):
-            for name, value in _passed(called.call, id(called.call) in skipped):
-                if is_setting(value) and id(value) not in known:
-                    known.add(id(value))  # the keyword of dict(...) in a call is that call's entry
-                    passed = replace(statement, value=value)
-                    key = (called.function, name)
-                    is_data = name[:1] in (".", "[") and called_name(called.call.func)[:1].isupper()
-                    is_tuned = called.is_tuned and not is_data
-                    found.setdefault(key, []).append((passed, is_tuned, called.is_bare))
+                found.setdefault(key, []).append((passed, is_tuned, is_bare))
     is_listed = not isinstance(scope, ast.ClassDef) and (not prefix or prefix[:-1] in entries)
     for (function, name), all_ in found.items():
         (first, is_tuned, is_bare), *rest = all_
@@ -313,11 +306,25 @@ def keywords_in(
         yield PassedValue(target, last, tuple(values), listed, later, is_bare)
 
 
-def _returned(statement: Definition) -> Iterator[tuple[Path, ast.expr]]:
+def _returned(statement: Definition) -> Iterator[tuple[tuple[str, str], ast.expr]]:
     """The entries of a dict that is returned: ``def get_config(): return {"lr": 0.1}``."""
     value = statement.value
     if isinstance(statement.node, ast.Return) and value is not None and is_mapping(value):
-        yield from find_entries(value)
+        for steps, inner in find_entries(value):
+            yield ("", join_path(steps)), inner
+
+
+def _given(
+    statement: Definition, skipped: Collection[int]
+) -> Iterator[tuple[tuple[str, str], ast.expr, bool, bool]]:
+    """What the calls of *statement* pass by name: function and end of the target, value, whether a
+    person may tune it, whether the call is bare.
+    """
+    for called in _calls_in(statement):
+        is_class = called_name(called.call.func)[:1].isupper()
+        for name, value in _passed(called.call, id(called.call) in skipped):
+            is_data = is_class and name[:1] in (".", "[")
+            yield (called.function, name), value, called.is_tuned and not is_data, called.is_bare
 
 
 def _passed(call: ast.Call, is_skipped: bool) -> Iterator[tuple[str, ast.expr]]:

@@ -27,7 +27,7 @@ from kohaku_ast.transform.find.modules import (
     reach,
 )
 from kohaku_ast.transform.find.option_facts import READS
-from kohaku_ast.transform.find.options import find_options
+from kohaku_ast.transform.find.options import find_options, parsing_functions
 from kohaku_ast.transform.find.parameters import Parameter, refused_parameter
 from kohaku_ast.transform.find.paths import (
     Step,
@@ -321,8 +321,9 @@ class Targets:
         """The full target of the option whose value *rest* is, below the parsed arguments that
         *owners* bind; empty if they are none.
         """
+        parsers = parsing_functions(self.source.tree, _PARSERS)
         calls = [one.value for one in owners if isinstance(one.value, ast.Call)]
-        if not any(self.parses(call) for call in calls):
+        if not any(called_name(call.func) in parsers for call in calls):
             return ""
         name = str(rest[-1])  # `args.opt.lr` of nested dataclasses is `Opt.lr`
         named = [
@@ -330,14 +331,6 @@ class Targets:
         ]
         found = {one.target for one in named or self.by_other_name(name)}
         return found.pop() if len(found) == 1 else ""
-
-    def parses(self, call: ast.Call) -> bool:
-        """Whether *call* parses the command line, or is of a function of the script that does."""
-        name = called_name(call.func)
-        functions = [one for one in nodes_of(self.source.tree) if isinstance(one, FUNCTIONS)]
-        inner = [node for one in functions if one.name == name for node in ast.walk(one)]
-        calls = [call, *(node for node in inner if isinstance(node, ast.Call))]
-        return any(called_name(one.func) in _PARSERS for one in calls)
 
     def refuse_inner(self, target: str, owners: list[Definition], rest: tuple[Step, ...]) -> None:
         """Raise RefusedTarget if a class or function binds the name in a way that cannot be
