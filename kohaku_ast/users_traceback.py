@@ -68,7 +68,8 @@ def show_users_frames(error: BaseException) -> None:
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
         seen.add(id(found))
-        found.__traceback__ = _users_trace(found.__traceback__, is_expected)
+        # Not by an assignment: the class of a user's exception may be frozen.
+        found.with_traceback(_users_trace(found.__traceback__, is_expected))
         found = found.__cause__ or found.__context__
 
 

@@ -40,7 +40,7 @@ ROOMS = {
     "kohaku_ast.config": (23, 6240),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2100),
-    "kohaku_ast.flow": (19, 5420),
+    "kohaku_ast.flow": (19, 5440),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),

@@ -101,9 +101,12 @@ class Remembered(Values):
 
 def advance(source: Iterator[Any], sent: object) -> Any:
     """The next value of *source*; a generator gets *sent* as the value of its ``yield``."""
-    if sent is None or not hasattr(source, "send"):
+    inner: object = source
+    while (delegate := getattr(inner, "gi_yieldfrom", None)) is not None:
+        inner = delegate
+    if sent is None or not hasattr(inner, "send"):  # `yield from [...]` takes no value
         return next(source)
-    return source.send(sent)
+    return source.send(sent)  # type: ignore[attr-defined]
 
 
 def is_one_shot(values: object) -> bool:

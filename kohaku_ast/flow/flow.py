@@ -150,7 +150,7 @@ class Flow:
         self._stopped = self._interrupted = False
         #: The error in the Configs that ended the flow.
         self.broken_by: ConfigError | None = None
-        self._raised: Exception | None = None
+        self._raised: Exception | SystemExit | None = None
         self._failed_before = 0
         self._grace = settings.grace
         #: Whether no run is started until one has ended; and run index -> how often it had to wait.
@@ -220,7 +220,7 @@ class Flow:
                 raise
             self.broken_by, self._stopped = error, True
             return None
-        except Exception as error:  # of the user's own code: the runs under way may end
+        except (Exception, SystemExit) as error:  # of the user's code: runs under way may end
             self._raised, self._stopped = error, True
             return None
         if found is None:

@@ -38,7 +38,7 @@ from kohaku_ast.flow.settings import (
     usable_cores,
 )
 from kohaku_ast.runner.bind import Binder
-from kohaku_ast.runner.outcome import Outcome, Outcomes
+from kohaku_ast.runner.outcome import FlowError, Outcome, Outcomes
 from kohaku_ast.runner.script import Script
 from kohaku_ast.users_traceback import public
 
@@ -167,8 +167,8 @@ class _Flow:
             retries_failed=read_flag("retry_failed", retry_failed),
             log_limit=parse_size(read_text("log_limit", log_limit)),
         )
-        #: The Summary of the last time that it ran.
-        self.summary = Summary()
+        #: The Summary of the last time that it ran, and the Outcomes of the last ``run()``.
+        self.summary, self.outcomes = Summary(), Outcomes()
 
     def run(self) -> Outcomes:
         """The Outcomes in the order of the runs, failed ones among them; failures are reported on
@@ -176,13 +176,25 @@ class _Flow:
 
         Raises FlowError, which has the Outcomes, if it stopped at a failure (Sequential without
         ``on_error="continue"``); KogineError, before anything runs, for Configs that do not fit;
-        and KeyboardInterrupt after the runs under way have been ended.
+        KeyboardInterrupt after the runs under way have been ended, and what a generator raises
+        after they have finished: these have the Outcomes so far as ``outcomes``, too.
         """
-        done = sorted(self._runs(), key=lambda run: run.index)
-        outcomes = Outcomes(map(_outcome, done))
+        done: list[Run] = []
+        try:
+            for run in self._runs():
+                done.append(run)
+        except BaseException as error:
+            outcomes = self._keep(done)
+            if not isinstance(error, FlowError):  # of a flow that a generator has run
+                vars(error)["outcomes"] = outcomes  # not by setattr: its class may be frozen
+            raise
         if self.raises and self.settings.stops_on_error:
-            outcomes.raise_if_failed()
-        return outcomes
+            return self._keep(done).raise_if_failed()
+        return self._keep(done)
+
+    def _keep(self, done: list[Run]) -> Outcomes:
+        self.outcomes = Outcomes(map(_outcome, sorted(done, key=lambda run: run.index)))
+        return self.outcomes
 
     def as_completed(self) -> Iterator[Outcome]:
         """The Outcomes in the order in which the runs end; none is kept. A run starts when the
@@ -242,7 +254,7 @@ class _Flow:
 
 class _FailureReport(Observer):
     """Prints the failures of a flow in Python, the logs that are not whole, and its summary, on
-    standard error; nothing if there is none of them, and no Ctrl-C has ended it.
+    standard error; nothing if there is none of them, and no Ctrl-C or exception has ended it.
     """
 
     def __init__(self, resume: Resume) -> None:
@@ -257,7 +269,8 @@ class _FailureReport(Observer):
 
     def on_finish(self, summary: Summary) -> None:
         """Print them."""
-        if (self._has_lines or summary.is_interrupted) and self._report is not None:
+        is_cut_short = bool(summary.counts) and summary.not_started != 0
+        if (self._has_lines or summary.is_interrupted or is_cut_short) and self._report is not None:
             self._report.on_finish(summary)
 
 

@@ -176,3 +176,69 @@ def test_a_generator_is_not_asked_before_its_turn(folder: Path) -> None:
     (folder / "first.py").write_text("open('first', 'w').close()\n")
     Sequential([Script("first.py"), Script("u.py", configs())], mode="inline").run()
     assert asked == [True]
+
+
+class Frozen(LookupError):
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+ENDS: list[Any] = [
+    pytest.param(LookupError("mine"), id="an exception of the generator"),
+    pytest.param(Frozen("mine"), id="one that takes no attributes"),
+    pytest.param(SystemExit(4), id="sys.exit in the generator"),
+    pytest.param(KeyboardInterrupt(), id="Ctrl-C in the generator"),
+    pytest.param(None, id="a value that is no Config"),
+]
+
+
+@pytest.mark.parametrize("mode", [*MODES, "parallel"])
+@pytest.mark.parametrize("error", ENDS)
+def test_the_outcomes_so_far_are_kept_when_the_configs_end_in_an_error(
+    folder: Path, error: BaseException | None, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def configs() -> Any:
+        yield from [Config(x=1), Config(x=4)]
+        if error is None:
+            yield 5
+        raise error  # type: ignore[misc]
+
+    is_parallel = mode == "parallel"
+    script = Script("t.py", configs())
+    flow = Parallel(script, workers=1) if is_parallel else Sequential(script, mode=mode)
+    with pytest.raises(type(error) if error else KogineError) as raised:
+        flow.run()
+    assert error is None or isinstance(error, KeyboardInterrupt) or raised.value is error
+    found: Any = raised.value
+    assert [one.label for one in found.outcomes] == ["x=1", "x=4"]
+    assert flow.outcomes is found.outcomes
+    assert "2 runs: 2 succeeded in " in capsys.readouterr().err
+
+
+def test_a_flow_error_of_a_generator_keeps_its_own_outcomes(folder: Path) -> None:
+    def configs() -> Any:
+        yield Config(x=1)
+        Sequential(Script("t.py", Sweep(x=[2])), mode="inline").run()
+
+    flow = Sequential(Script("t.py", configs()), mode="inline")
+    with pytest.raises(FlowError) as raised:
+        flow.run()
+    assert [one.label for one in raised.value.outcomes] == ["x=2"]
+    assert [one.label for one in flow.outcomes] == ["x=1"]
+
+
+def test_what_a_generator_raises_has_the_traceback_of_the_user_alone(folder: Path) -> None:
+    (folder / "flow.py").write_text(
+        "from kohaku_ast import *\ndef configs():\n    yield Config(x=1)\n    1 / 0\n"
+        "Sequential(Script('t.py', configs()), mode='spawn').run()\n"
+    )
+    done = run_python(folder, "flow.py", PYTHONPATH=on_path())
+    assert (done.status, done.stdout) == (1, "at 1\n")
+    summary, *lines = done.stderr.splitlines()
+    assert summary.startswith("1 run: 1 succeeded in ")
+    assert [one for one in lines if "File" in one] == [
+        f'  File "{folder}/flow.py", line 5, in <module>',
+        f'  File "{folder}/flow.py", line 4, in configs',
+    ]
