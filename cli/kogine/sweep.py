@@ -159,11 +159,15 @@ def settle_names(whole: Sweep, own: Sweep, command: ScriptCommand, binder: Binde
 
 
 def _full_names(names: list[str], binder: Binder | None) -> Mapping[str, str]:
-    """The full target of each of *names*. The script is read only if two may be the same."""
-    by_name = {name: name for name in names}
+    """The full target of each of *names*. The script is read only if two may be the same.
+    Hydra's words ``+db`` and ``~db`` are for ``db``; a group ``db/engine`` is no target.
+    """
+    by_name = {name: name.lstrip("+~") for name in names}
     if binder is None or len({_last_word(name) for name in by_name}) == len(by_name):
         return by_name
-    return binder.full_targets([Override(name, None, "", optional=True) for name in by_name])
+    targets = dict.fromkeys(one for one in by_name.values() if not re.search("[/@]", one))
+    full = binder.full_targets([Override(name, None, "", optional=True) for name in targets])
+    return {name: full.get(plain, plain) for name, plain in by_name.items()}
 
 
 def _last_word(target: str) -> str:

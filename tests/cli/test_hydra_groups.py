@@ -46,6 +46,42 @@ def test_an_axis_with_an_unknown_option_runs_nothing(folder: Path) -> None:
     assert "no 'oracl': choose one of mysql, postgres" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "twice"),
+    [
+        pytest.param(("db=mysql", "--sweep", "db=mysql,postgres"), "db=mysql", id="an option"),
+        pytest.param(("--sweep", "db=mysql,postgres", "db=mysql"), "db=mysql", id="behind the axis"),
+        pytest.param(("--set", "db=mysql", "--sweep", "db=mysql,postgres"), "db=mysql", id="--set"),
+        pytest.param(("+db=mysql", "--sweep", "db=mysql,postgres"), "+db=mysql", id="added"),
+        pytest.param(("~db", "--sweep", "db=mysql,postgres"), "~db=", id="taken away"),
+        pytest.param(("++seed=4", "--sweep", "seed=1,2"), "++seed=4", id="a key, forced"),
+        pytest.param(("~seed", "--sweep", "seed=1,2"), "~seed=", id="a key, taken away"),
+        pytest.param(("++db.host=x", "--sweep", "db.host=y,z"), "++db.host=x", id="an entry"),
+        pytest.param(("seed=4", "--sweep", "++seed=1,2"), "seed=4", id="a forced axis"),
+        pytest.param(("--sweep", "+db=mysql", "--sweep", "db=postgres"), "the axis '+db'", id="two axes"),
+    ],
+)  # fmt: skip
+def test_an_option_beside_an_axis_of_its_group_is_an_error(
+    folder: Path, words: tuple[str, ...], twice: str
+) -> None:
+    done = run_kogine(folder, "run", "train.py", *CONFIG, *words)
+    assert (done.status, done.stdout) == (2, "")
+    assert f"is given twice, as an axis and as {twice}: take away one of them" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("+x@y=a", "y=1,2"), ("+x/y=a", "y=1,2")], ids=["@", "/"])
+def test_a_word_for_another_group_beside_an_axis_is_none_of_it(
+    folder: Path, words: tuple[str, str]
+) -> None:
+    (folder / "conf/x").mkdir()
+    (folder / "conf/x/a.yaml").write_text("k: 3\n")
+    (folder / "conf/x/y").mkdir()
+    (folder / "conf/x/y/a.yaml").write_text("k: 3\n")
+    (folder / "train.py").write_text("seed = 0\nurl = db = ''\nx = y = 0\nprint(x, y)\n")
+    done = run_kogine(folder, "run", "train.py", *CONFIG, words[0], "--sweep", words[1])
+    assert "is not a target" not in done.stderr
+
+
 def test_a_dry_run_shows_what_no_option_changes(folder: Path) -> None:
     done = run_kogine(
         folder, "run", "train.py", *CONFIG, "--sweep", "db=postgres,mysql", "--dry-run"
