@@ -13,12 +13,14 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from types import CodeType, FrameType, TracebackType
     from typing import Any, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     R = TypeVar("R")
+    T = TypeVar("T")
 
 
 _BUILTINS = dict(vars(builtins))
@@ -78,6 +80,12 @@ def untraced(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 
 _function: Any = type(_call)
+put_traceback = BaseException.with_traceback
+"""Gives an exception its traceback, and ``put_part`` its cause or context: the class of a user's
+exception, such as a frozen dataclass, may refuse an assignment.
+"""
+put_part = object.__setattr__
+
 plainly: Callable[..., None] = _function(
     without_resume(_call.__code__), {"__name__": __name__, "__builtins__": builtins}
 )
@@ -136,3 +144,45 @@ def say(text: str) -> None:
         _write(2, text.encode("utf-8", "backslashreplace"))
     except (OSError, ValueError, AttributeError):
         pass
+
+
+def contextmanager(function: Callable[P, Iterator[T]]) -> Callable[P, AbstractContextManager[T]]:
+    """As that of contextlib, which gives an exception its traceback by an assignment."""
+
+    def block(*args: P.args, **kwargs: P.kwargs) -> AbstractContextManager[T]:
+        steps: Any = function(*args, **kwargs)
+        return _Block(steps)
+
+    block.__name__, block.__doc__ = function.__name__, function.__doc__
+    return block
+
+
+class _Block:
+    """A ``with`` block: the lines of a generator before and after its one ``yield``."""
+
+    def __init__(self, steps: Generator[Any, None, None]) -> None:
+        self._steps = steps
+
+    def __enter__(self) -> Any:
+        return next(self._steps)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if error is None:
+            next(self._steps, None)
+            return False
+        try:
+            self._steps.throw(error)
+        except StopIteration as end:
+            return end is not error  # else the block has raised it, outside the generator
+        except BaseException as raised:
+            is_wrapped = isinstance(error, StopIteration) and raised.__cause__ is error
+            if raised is not error and not is_wrapped:
+                raise
+            put_traceback(error, trace)
+            return False
+        return True

@@ -6,7 +6,7 @@ from functools import wraps
 from types import FunctionType, TracebackType
 from typing import Any, TypeVar
 
-from kohaku_ast.frames import hidden, is_ours
+from kohaku_ast.frames import hidden, is_ours, put_traceback
 from kohaku_ast.user_code import OUR_FOLDER, is_local_file
 
 T = TypeVar("T")
@@ -68,8 +68,7 @@ def show_users_frames(error: BaseException) -> None:
     found: BaseException | None = error
     while found is not None and id(found) not in seen:
         seen.add(id(found))
-        # Not by an assignment: the class of a user's exception may be frozen.
-        found.with_traceback(_users_trace(found.__traceback__, is_expected))
+        put_traceback(found, _users_trace(found.__traceback__, is_expected))
         found = found.__cause__ or found.__context__
 
 

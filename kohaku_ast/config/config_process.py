@@ -15,8 +15,9 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
+
+from kohaku_ast.frames import contextmanager
 
 try:
     import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a config

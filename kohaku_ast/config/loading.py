@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from types import CodeType, MappingProxyType, ModuleType, TracebackType
@@ -27,7 +26,7 @@ from kohaku_ast.errors import (
     check_type,
     near,
 )
-from kohaku_ast.frames import is_ours
+from kohaku_ast.frames import contextmanager, is_ours
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, die, hear, is_silent, sigmask, silence
 from kohaku_ast.users_traceback import public
 

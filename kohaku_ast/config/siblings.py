@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from types import ModuleType
+
+from kohaku_ast.frames import contextmanager
 
 
 class Siblings:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 from kohaku_ast.engines.executor_engine import default_workers, kind_of, workers_at
 from kohaku_ast.errors import UsageError, UsageTypeError
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline.engine import (
     map_direct,
     map_pipeline,

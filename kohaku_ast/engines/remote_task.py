@@ -12,6 +12,7 @@ import traceback
 from collections import OrderedDict
 
 from kohaku_ast.errors import PipelineError, UncrossableValue
+from kohaku_ast.frames import put_part
 from kohaku_ast.pipeline.execution import clock
 from kohaku_ast.pipeline.failure import (
     RemoteTraceback,
@@ -399,13 +400,13 @@ def unpack_error(packed: tuple[Any, ...]) -> BaseException:
         error: BaseException = pickle.loads(what) if isinstance(what, bytes) else _error_from(*what)
     except Exception:  # its class is not available here
         error = PipelineError(text.strip().rpartition("\n")[2])
-    error.__cause__ = RemoteTraceback(text)
+    put_part(error, "__cause__", RemoteTraceback(text))
     return error
 
 
 def _error_from(data: bytes, args: tuple[Any, ...], attributes: dict[str, Any]) -> BaseException:
     kind = pickle.loads(data)
     error: BaseException = kind.__new__(kind, *args)
-    error.args = args
+    put_part(error, "args", args)
     error.__dict__.update(attributes)
     return error

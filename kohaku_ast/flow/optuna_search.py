@@ -9,12 +9,12 @@ import os
 import random
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kohaku_ast.config.sampling import Distribution
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.flow.search import Dimension, Trial, Tried, best_trial
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.store.environment import ProcessMark
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 from kohaku_ast.display.live import Out
@@ -26,6 +25,7 @@ from kohaku_ast.flow.failures import (
 from kohaku_ast.flow.log_watch import LogWarnings, LogWatch, metrics_text, seen_of
 from kohaku_ast.flow.results import Repeats
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
+from kohaku_ast.frames import contextmanager
 
 
 def choose_display(

@@ -10,11 +10,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 from kohaku_ast import sigint
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.sigint import BLOCK, UNBLOCK, sigmask
 from kohaku_ast.transform.program.load import above_streams
 

@@ -4,10 +4,10 @@ two ways through a run that need one thread only.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 from kohaku_ast.errors import PipelineError, PipelineTypeError, unknown
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.mapping import check_items

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline.callbacks import Context
 from kohaku_ast.pipeline.failure import Failure, add_note, note
 from kohaku_ast.pipeline.node_like import call_async, run_async

@@ -10,6 +10,7 @@ import sys
 from contextvars import ContextVar
 
 from kohaku_ast.errors import KogineError
+from kohaku_ast.frames import put_part, put_traceback
 from kohaku_ast.users_traceback import show_users_frames
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ def note(node: NodeLike, inputs: Mapping[str, Any], item: int | None = None) -> 
 def add_note(error: BaseException, text: str) -> None:
     """Have the traceback of *error* show *text* too."""
     if sys.version_info >= (3, 11):
-        error.add_note(text)
+        put_part(error, "__notes__", [*getattr(error, "__notes__", ()), text])
         return
     # Python 3.10 shows no notes in tracebacks: the message, if it is plain text, gets it.
     try:
@@ -139,7 +140,7 @@ def trim_traceback(error: BaseException) -> None:
         called = _calls_nodes(at.tb_frame.f_code)
         at = at.tb_next
     if at or isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
-        error.__traceback__ = at
+        put_traceback(error, at)
     show_users_frames(error)
 
 

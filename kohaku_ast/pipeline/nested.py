@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from types import MappingProxyType
 
 from kohaku_ast.errors import (
@@ -11,6 +10,7 @@ from kohaku_ast.errors import (
     check_type,
     did_you_mean,
 )
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, clock
 from kohaku_ast.pipeline.mapping import check_items, check_mode, make_rows, over_names

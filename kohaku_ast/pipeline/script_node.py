@@ -26,7 +26,7 @@ from kohaku_ast.errors import (
     check_type,
     near,
 )
-from kohaku_ast.frames import trimmed
+from kohaku_ast.frames import put_part, trimmed
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.failure import IN_WORKER, ScriptTraceback
 from kohaku_ast.pipeline.node_like import place
@@ -408,7 +408,7 @@ def _error_of(launch: Launch, outcome: Outcome) -> BaseException:
     if outcome.raised is not None:
         error = outcome.raised
         if not isinstance(error, KogineError):
-            error.__cause__ = ScriptTraceback(found.traceback)
+            put_part(error, "__cause__", ScriptTraceback(found.traceback))
         return error
     if found.type == "UncrossableValue":
         return UncrossableValue(f"{basename(launch.shown)}: {found.message}")

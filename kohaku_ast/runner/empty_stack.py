@@ -14,7 +14,7 @@ import builtins
 import os
 import sys
 
-from kohaku_ast.frames import hidden, is_ours, keep_builtins, plainly, trimmed
+from kohaku_ast.frames import hidden, is_ours, keep_builtins, plainly, put_traceback, trimmed
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, UNBLOCK, call_unblocked, sigmask
 
 keep_builtins(globals())
@@ -90,7 +90,7 @@ def _forget(value: BaseException) -> None:
         if hasattr(sys, name):
             delattr(sys, name)
     trace = value.__traceback__
-    value.__traceback__ = None
+    put_traceback(value, None)
     while trace is not None:
         trace.tb_frame.clear()
         trace.tb_next, trace = None, trace.tb_next
@@ -202,7 +202,7 @@ def _forget_debugger() -> None:
 def _print(error: BaseException) -> None:
     """Print *error* as ``PyErr_Print`` does."""
     trace = trimmed(error.__traceback__)
-    error.__traceback__ = trace
+    put_traceback(error, trace)
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
     if sys.version_info >= (3, 12):
         sys.last_exc = error
@@ -231,7 +231,7 @@ def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -
             return  # Ctrl-C once more, after it was printed
         broken = raised
     _say("Error in sys.excepthook:\n")
-    broken.__traceback__ = trimmed(broken.__traceback__)
+    put_traceback(broken, trimmed(broken.__traceback__))
     plainly(_display, type(broken), broken, broken.__traceback__)
     _say("\nOriginal exception was:\n")
     plainly(_display, type(error), error, trace)

@@ -16,11 +16,10 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from kohaku_ast.config.library_state import closing_figures
-from kohaku_ast.frames import hidden, trimmed
+from kohaku_ast.frames import contextmanager, hidden, put_traceback, trimmed
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import LocalModules
@@ -236,7 +235,8 @@ class _Caught:
             self._print(raised)
 
     def _print(self, raised: BaseException) -> None:
-        trace = raised.__traceback__ = trimmed(raised.__traceback__)
+        trace = trimmed(raised.__traceback__)
+        put_traceback(raised, trace)
         _flush()
         try:
             call_hook(sys.excepthook, raised, trace)
@@ -245,7 +245,7 @@ class _Caught:
             self.is_interrupted = False
         # Its frames hold all that the script has made.
         traceback.clear_frames(trace)
-        raised.__traceback__ = None
+        put_traceback(raised, None)
 
     def stop(self, error: BaseException) -> None:
         """By an override that the script has no place for."""
@@ -369,7 +369,7 @@ def _print_end(error: BaseException) -> int:
     """Print *error* as at the end of a process; the exit status."""
     if isinstance(error, SystemExit):
         return _exit_status(error)
-    error.__traceback__ = trimmed(error.__traceback__)
+    put_traceback(error, trimmed(error.__traceback__))
     call_hook(sys.excepthook, error, error.__traceback__)
     if isinstance(error, KeyboardInterrupt):
         _flush()

@@ -11,9 +11,9 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from types import ModuleType
 
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.launch import interpreter
 from kohaku_ast.user_code import is_local_module
 

@@ -23,7 +23,7 @@ from _frozen_importlib_external import SourceFileLoader
 from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.errors import label, near
-from kohaku_ast.frames import hidden, keep_builtins, plainly, say, trimmed, unseen
+from kohaku_ast.frames import hidden, keep_builtins, plainly, put_traceback, say, trimmed, unseen
 from kohaku_ast.runner.launch import enter_folder
 from kohaku_ast.runner.loaded_modules import hide_shadowed, loaded_by_us, own_modules
 from kohaku_ast.sigint import BLOCK, OWN_SIGNALS, call_blocked, hear, keep_script_mask, sigmask
@@ -160,7 +160,8 @@ def _show(
 ) -> None:
     """An excepthook for one call: it calls *hook* with *trace*, after it has put *hook* back."""
     sys.excepthook = hook
-    value.__traceback__ = sys.last_traceback = trace
+    put_traceback(value, trace)
+    sys.last_traceback = trace
     try:
         plainly(hook, kind, value, trace)
     finally:

@@ -11,7 +11,6 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from io import BytesIO
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.local_modules import find_local
 from kohaku_ast.transform.program.bound_program import Pickled, is_plain
 

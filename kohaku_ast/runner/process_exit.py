@@ -13,10 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, TypeAlias
 
-from kohaku_ast.frames import hidden
+from kohaku_ast.frames import contextmanager, hidden, put_part, put_traceback
 from kohaku_ast.runner.empty_stack import call_hook
 from kohaku_ast.runner.local_modules import is_own
 
@@ -128,7 +127,8 @@ def _call(functions: list[_Function]) -> None:
             sys.stderr.write(f"Exception ignored in atexit callback{colon} {function!r}")
             sys.stderr.write(":\n" if not colon else "\n")
             # CPython shows no more of it, and at its end no other exception is under way.
-            error.__cause__ = error.__context__ = None
+            put_part(error, "__cause__", None)
+            put_part(error, "__context__", None)
             _show(error)
 
 
@@ -184,11 +184,11 @@ def _show(error: BaseException, ended_by: BaseException | None = None) -> None:
     under way to the caller, is over by then, and no part of it.
     """
     trace = error.__traceback__
-    error.__traceback__ = trace and trace.tb_next
+    put_traceback(error, trace and trace.tb_next)
     link: BaseException | None = error
     while link is not None and ended_by is not None:
         if link.__context__ is ended_by:
-            link.__context__ = None
+            put_part(link, "__context__", None)
         link = link.__context__
     call_hook(sys.__excepthook__, error, error.__traceback__)
 

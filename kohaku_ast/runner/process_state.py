@@ -15,7 +15,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +36,7 @@ from kohaku_ast.config.library_state import (
     read_libraries,
     write_libraries,
 )
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.loaded_modules import hide_shadowed, own_modules, show_own

@@ -13,11 +13,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
 from kohaku_ast.runner.launch import interpreter

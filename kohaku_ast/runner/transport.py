@@ -16,7 +16,7 @@ from _thread import _local, get_ident  # threading loads more
 from sys import byteorder
 
 from kohaku_ast.errors import UncrossableValue
-from kohaku_ast.frames import keep_builtins
+from kohaku_ast.frames import keep_builtins, put_part, put_traceback
 
 keep_builtins(globals())
 
@@ -218,7 +218,7 @@ def load_raised(data: bytes) -> BaseException | None:
         found: type[BaseException] = pickle.loads(kind)
         values = tuple([pickle.loads(one) for one in args])
         error = found.__new__(found, *values)
-        error.args = values
+        put_part(error, "args", values)
         error.__dict__.update({name: pickle.loads(one) for name, one in attributes.items()})
     except Exception:  # a class or a value of a module that is not available here
         return None
@@ -266,12 +266,13 @@ def printed(error: BaseException, trace: TracebackType | None) -> str:
             pass
     before = vars(sys).get("stderr", _display)
     listener: Any = _Listener(before)
-    own, error.__traceback__ = error.__traceback__, trace
+    own = error.__traceback__
+    put_traceback(error, trace)
     sys.stderr = listener
     try:
         _display(type(error), error, trace)  # with our builtins: the script sees one printing
     finally:
-        error.__traceback__ = own
+        put_traceback(error, own)
         sys.stderr = before
         if before is _display:  # the script has deleted it
             del sys.stderr

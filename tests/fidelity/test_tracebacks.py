@@ -84,6 +84,21 @@ UNCAUGHT = [
     Probe("text that cannot be encoded", "raise ValueError('\\udc80')"),
     Probe("class of the program", "class Own(Exception): pass\nraise Own('x', 1)"),
     Probe("class with another module", "class Own(Exception):\n    __module__ = 'far.away'\nraise Own"),
+    *(
+        Probe(f"class that takes no attributes, {name}", f"""
+            import dataclasses, sys
+            @dataclasses.dataclass(frozen=True)
+            class Own(Exception):
+                n: int
+            def f(*_):
+                raise Own(1)
+            {line}
+            """)
+        for name, line in [
+            ("uncaught", "f()"),
+            ("in a hook", "sys.excepthook = f; f()"),
+        ]
+    ),
     Probe("not an exception", "raise 3"),
     Probe("assertion", "assert unrelated == 2, ('not', 'true')"),
     Probe("stop iteration", "next(iter(()))"),

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,16 @@ import pytest
 
 from kohaku_ast import KogineError, MemoryCache, Node, Pipeline, PipelineError
 from tests.pipeline.failing import ENGINES, Own, caught, engines, fail, failing, increase, shown
+
+
+@dataclass(frozen=True)
+class Frozen(Exception):
+    code: int
+
+
+def freeze(x: int) -> int:
+    raise Frozen(x)
+
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -30,6 +41,13 @@ class TestException:
         assert "Own: 7: no" in said
         place = fail.where.replace("\\", "\\\\")
         assert f"in node 'fail' ({place}), with y=2" in said
+
+    @engines
+    def test_a_class_that_takes_no_attributes(self, engine: str) -> None:
+        error = caught(lambda: Pipeline([Node(freeze, "y")], engine=engine).run({"x": 1}))
+        assert type(error) is Frozen
+        assert error.code == 1
+        assert "in node 'freeze' (" in shown(error)
 
     @engines
     def test_in_a_map_the_item_too(self, engine: str) -> None:

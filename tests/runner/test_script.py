@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +276,33 @@ def test_the_front_door_imports_nothing_by_itself() -> None:
     )
     assert done.stdout == "['kohaku_ast', 'kohaku_ast.version']\n"
     assert set(kohaku_ast.__all__) <= set(dir(kohaku_ast))
+
+
+FROZEN = """\
+import dataclasses
+x = 1
+@dataclasses.dataclass(frozen=True)
+class Own(Exception):
+    n: int
+def main():
+    raise {error}
+if __name__ == '__main__':
+    main()
+"""
+
+
+@pytest.mark.parametrize("error", ["Own(x)", "StopIteration(x)", "KeyError(x)"])
+@pytest.mark.parametrize("way", ["run", "load", "flow"])
+def test_an_exception_comes_out_whatever_its_class(tmp_path: Path, error: str, way: str) -> None:
+    path = tmp_path / "s.py"
+    path.write_text(FROZEN.format(error=error))
+    script = Script(str(path), x=2)
+    if way == "flow":
+        (outcome,) = Parallel(script, workers=1, mode="spawn", record=False).run()
+        assert outcome.error is not None
+        assert (outcome.error.type, outcome.error.message) == (error.partition("(")[0], "2")
+        return
+    with pytest.raises(Exception, match=r"^2$") as raised:
+        script.run() if way == "run" else script.load()()
+    assert type(raised.value).__name__ == error.partition("(")[0]
+    assert "in main" in "".join(traceback.format_exception(raised.value))
