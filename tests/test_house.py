@@ -36,7 +36,7 @@ SMALL = {
 
 ROOMS = {
     "kogine": (31, 6420),
-    "kohaku_ast.cache": (11, 2840),
+    "kohaku_ast.cache": (11, 2860),
     "kohaku_ast.config": (23, 6240),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2100),

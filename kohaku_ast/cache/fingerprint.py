@@ -234,17 +234,21 @@ _PLAIN: dict[type, Callable[[Any], bytes]] = {
 }
 
 
-def _write_frozenset(writer: Writer, value: Any) -> None:
-    writer.put(b"z")
-    writer.write_set(value)
+def _write_view(writer: Writer, value: Any) -> None:
+    copy: Any = getattr(value, "copy", dict)()  # of the class that it shows: an OrderedDict
+    if type(copy) is dict:
+        writer.write_dict(value, b"P")
+    else:
+        writer.put(b"V")
+        writer.write(copy)
 
 
-_CONTAINERS: dict[type, Callable[[Writer, Any], None]] = {
+_CONTAINERS: dict[type, Callable[[Writer, Any], object]] = {
     list: Writer.write_list,
     dict: Writer.write_dict,
-    MappingProxyType: lambda writer, value: writer.write_dict(value, b"P"),
+    MappingProxyType: _write_view,
     set: Writer.write_set,
-    frozenset: _write_frozenset,
+    frozenset: lambda writer, value: (writer.put(b"z"), writer.write_set(value)),  # type: ignore[func-returns-value]
     bytearray: lambda writer, value: writer.put(b"B" + _bytes(bytes(value))),
 }
 
@@ -286,7 +290,8 @@ def write_object(writer: Writer, value: Any) -> None:
         writer.write(value.__func__)
     elif isinstance(value, property):
         _mark(writer, b"m", value)
-        writer.write((value.fget, value.fset, value.fdel))
+        own_doc = value.__doc__ != getattr(value.fget, "__doc__", None)
+        writer.write((value.fget, value.fset, value.fdel, *([value.__doc__] if own_doc else [])))
     elif kind is functools.singledispatchmethod and "_method_cache" in vars(value):
         _mark(writer, b"m", value)  # Python 3.13 remembers the objects that it was read from
         writer.write((value.func, value.dispatcher))
@@ -322,8 +327,14 @@ def _write_wrapper(writer: Writer, value: Any) -> bool:
         if callable(inner):
             _mark(writer, b"W", value)
             writer.write(inner)
+            if isinstance(value, _LRU):
+                own = {key: one for key, one in vars(value).items() if key not in _OF_LRU}
+                writer.write((value.cache_parameters(), _sorted_state(own)))
             return True
     return False
+
+
+_LRU, _OF_LRU = functools._lru_cache_wrapper, ("__wrapped__", "cache_parameters")
 
 
 def _write_data(writer: Writer, value: Any) -> bool:
@@ -337,6 +348,11 @@ def _write_data(writer: Writer, value: Any) -> bool:
 
 def _write_array(writer: Writer, value: Any, numpy: Any) -> bool:
     """Write type, shape and bytes, or each item of an array of objects. Subclasses are pickled."""
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(value, masked.MaskedArray):
+        writer.put(b"M")  # what pickle leaves out
+        writer.write((value.hardmask, value.mask is masked.nomask))
+        return False
     if isinstance(value, numpy.generic):
         value = numpy.asarray(value)
         writer.put(b"g")
@@ -358,13 +374,12 @@ def _write_array(writer: Writer, value: Any, numpy: Any) -> bool:
 
 def _unusual(array: Any) -> list[Any]:
     """What a program can see of an array besides type, shape and items, where it is not as usual:
-    another order in memory, no right to write, metadata of the type.
+    another order in memory, no right to write, a file, metadata of the type.
     """
-    found: list[Any] = []
-    if not array.flags.c_contiguous:
-        found.append(("strides", array.strides))
-    if not array.flags.writeable:
-        found.append("read-only")
+    found: list[Any] = [] if array.flags.c_contiguous else [("strides", array.strides)]
+    found += [] if array.flags.writeable else ["read-only"]
+    found += [("memmap", array.mode)] if hasattr(array, "mode") else []
+    found += ["aligned"] if array.dtype.isalignedstruct else []
     return found + _metadata(array.dtype)
 
 
@@ -448,6 +463,8 @@ def _write_pickled(writer: Writer, value: Any) -> None:
     writer.write(_sorted_state(state))
     for found in (items, pairs):
         writer.write(None if found is None else list(found))
+    if isinstance(value, BaseException) and (value.__cause__ or value.__context__):
+        writer.write((OptionalPart(value.__cause__), OptionalPart(value.__context__)))
     if is_followed(type(value)) and _hides(type(value)):
         for name, one in sorted(getattr(value, "__dict__", {}).items()):
             writer.write((name, OptionalPart(one)))
@@ -455,10 +472,8 @@ def _write_pickled(writer: Writer, value: Any) -> None:
 
 def _hides(kind: type) -> bool:
     """Whether a class defines how it is pickled: that may leave out attributes that it reads."""
-    for name in ("__getstate__", "__reduce__", "__reduce_ex__"):
-        if getattr(kind, name, None) is not getattr(object, name, None):
-            return True
-    return False
+    names = ("__getstate__", "__reduce__", "__reduce_ex__")
+    return any(getattr(kind, name, None) is not getattr(object, name, None) for name in names)
 
 
 def _write_named(writer: Writer, value: Any, name: str) -> None:

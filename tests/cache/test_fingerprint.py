@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import collections
 import copy
 import datetime
@@ -17,6 +18,7 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType as View
 from typing import Any
 
 import pytest
@@ -82,6 +84,24 @@ def adder(by: object) -> Any:
     return lambda x: x + by
 
 
+def kept(**options: Any) -> Any:
+    return functools.lru_cache(**options)(adder)
+
+
+def noted(thing: Any) -> Any:
+    thing.note = "n"
+    return thing
+
+
+def by_default(factory: Any) -> Any:
+    return collections.defaultdict(factory, a=1)
+
+
+def caused(error: Exception) -> Exception:
+    error.__cause__ = KeyError(1)
+    return error
+
+
 def in_order(*names: str) -> Point:
     point = Point(1)
     point.__dict__.clear()
@@ -133,6 +153,28 @@ DIFFERENT = [
     pytest.param(operator.itemgetter(1), operator.itemgetter(2), id="itemgetters"),
     pytest.param(re.compile("a"), re.compile("a", re.I), id="patterns"),
     pytest.param(functools.lru_cache(adder(1)), functools.lru_cache(adder(2)), id="cached functions"),
+    pytest.param(kept(maxsize=1), kept(maxsize=2), id="sizes of lru_cache"),
+    pytest.param(kept(maxsize=1), kept(maxsize=None), id="lru_cache without a size"),
+    pytest.param(kept(typed=True), kept(typed=False), id="types in lru_cache"),
+    pytest.param(kept(), noted(kept()), id="attributes of a cached function"),
+    pytest.param(functools.partial(adder), noted(functools.partial(adder)), id="those of a partial"),
+    pytest.param(functools.cached_property(adder), functools.cached_property(Says), id="cached properties"),
+    pytest.param(property(adder), property(adder, doc="d"), id="text of a property"),
+    pytest.param(array.array("i"), array.array("f"), id="types of empty arrays"),
+    pytest.param(collections.deque([1], 3), collections.deque([1], 4), id="sizes of deques"),
+    pytest.param(collections.deque([1], 3), collections.deque([1]), id="a deque without a size"),
+    pytest.param(by_default(int), by_default(list), id="factories"),
+    pytest.param(by_default(lambda: 1), by_default(lambda: 2), id="factories of the user's"),
+    pytest.param(collections.ChainMap({1: 2}, {3: 4}), collections.ChainMap({1: 2, 3: 4}), id="layers"),
+    pytest.param(collections.OrderedDict(a=1, b=2), collections.OrderedDict(b=2, a=1), id="order"),
+    pytest.param(View({"a": 1}), View(collections.OrderedDict(a=1)), id="what a view shows"),
+    pytest.param(View(by_default(int)), View(by_default(list)), id="factory below a view"),
+    pytest.param(re.compile("a"), re.compile(b"a"), id="patterns of text and of bytes"),
+    pytest.param(decimal.Context(prec=3), decimal.Context(prec=4), id="contexts of decimals"),
+    pytest.param(decimal.Context(traps=[]), decimal.Context(traps=[decimal.Inexact]), id="traps"),
+    pytest.param(datetime.time(1), datetime.time(1, fold=1), id="fold"),
+    pytest.param(datetime.time(1), datetime.time(1, tzinfo=datetime.timezone.utc), id="time zone"),
+    pytest.param(ValueError(1), caused(ValueError(1)), id="cause of an exception"),
     pytest.param(Says(1), Says(2), id="what an object says of itself"),
     pytest.param(Says(1), 1, id="an object and what it says"),
     pytest.param(Callable_(1), Callable_(2), id="callable objects"),

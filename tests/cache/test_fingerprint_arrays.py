@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,13 @@ def read_only(array: Any) -> Any:
     array = array.copy()
     array.flags.writeable = False
     return array
+
+
+def masked(**options: Any) -> Any:
+    return np.ma.array([1, 2], mask=[0, 1], **options)
+
+
+PAIR = [("a", "i4"), ("b", "i4")]
 
 
 def noted(unit: str) -> Any:
@@ -51,6 +59,10 @@ def noted(unit: str) -> Any:
         pytest.param(np.zeros(1, [("a", noted("m"))]), np.zeros(1, [("a", noted("s"))]), id="metadata of a field"),
         pytest.param(np.zeros(1, [("a", noted("m"), 2)]), np.zeros(1, [("a", "f8", 2)]), id="metadata of a subarray"),
         pytest.param(np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 0]), id="mask"),
+        pytest.param(masked(), masked(hard_mask=True), id="hard mask"),
+        pytest.param(masked(), masked(fill_value=7), id="fill value"),
+        pytest.param(np.ma.array([1, 2]), np.ma.array([1, 2], mask=[0, 0]), id="no mask"),
+        pytest.param(np.zeros(1, PAIR), np.zeros(1, np.dtype(PAIR, align=True)), id="aligned fields"),
         pytest.param(np.zeros(2, "i4,f4"), np.zeros(2, [("a", "i4"), ("b", "f4")]), id="names of fields"),
         pytest.param(np.random.default_rng(1), np.random.default_rng(2), id="generators"),
         pytest.param(np.array(["2024-01-01"], "M8[D]"), np.array(["2024-01-02"], "M8[D]"), id="dates"),
@@ -169,3 +181,11 @@ def test_nothing_is_imported_for_a_fingerprint() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.strip() == b"[]"
+
+
+def test_a_file_in_memory_counts_by_its_mode(tmp_path: Path) -> None:
+    A.tofile(tmp_path / "a")
+    modes = [np.memmap(tmp_path / "a", A.dtype, mode) for mode in ("r", "r+", "c", "r+")]
+    found = [fingerprint(one) for one in [A, *modes]]
+    assert found[4] == found[2]
+    assert len(set(found)) == 4
