@@ -53,6 +53,27 @@ def test_a_list_is_new_each_time(tmp_path: Path, kind: str, value: str) -> None:
     check(tmp_path, text, value, CHECKS + fresh)
 
 
+MARSHALLED = """
+import marshal
+def f(x):
+    k = None
+    return k, x
+def g(x):
+    return x
+code = f.__code__
+copy = marshal.loads(marshal.dumps(code))
+again = marshal.loads(marshal.dumps(copy))
+print(again == copy, copy.replace(co_consts=()) == code.replace(co_consts=()), copy.co_code == code.co_code)
+print(code.replace() == code, marshal.loads(marshal.dumps(g.__code__)) == g.__code__)
+"""
+
+
+@pytest.mark.parametrize("value", ["5", "[1, 2]"])
+def test_what_marshal_copies_differs_in_constants_alone(tmp_path: Path, value: str) -> None:
+    """docs/explanation/how-the-rewrite-works.md says why ``copy == code`` is false."""
+    check(tmp_path, MARSHALLED, value, "print(type(k := f(1)[0]), k)\n")
+
+
 OBJECTS = (
     """
 from pathlib import Path
