@@ -118,6 +118,8 @@ class ModuleCodes:
         """The code of the module *name*; None for the file's own."""
         path = getattr(loader, "path", "")
         given = self.files.get(path) or self.files.get(_file_number(path))
+        if given is None and name in self.prepared.modules and path:
+            self.prepared.modules[name][1].findings.namesakes.add(path)
         if given is None and self.prepared.later is None:
             return None
         return untraced(self._code_of, given, name, loader)

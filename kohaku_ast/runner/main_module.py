@@ -230,6 +230,12 @@ def unused_messages(prepared: Prepared) -> list[str]:
                 f"override {prefix + target!r} was replaced: line {lines} of {file} stores another "
                 "value there"
             )
+        messages += [
+            f"overrides of the module {prefix[:-1]!r} are those of {path}: {other}, which has the "
+            "same name, has its own values. If the script loads it by its path, this names it: "
+            "configs/base.py is configs.base"
+            for other in sorted(given.findings.namesakes)
+        ]
         for target, similar in given.findings.created.items():
             if target not in replaced:
                 hint = f". Did you mean {prefix + similar!r}?" if similar else ""

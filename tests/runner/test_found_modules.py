@@ -431,3 +431,131 @@ def test_a_module_that_was_imported_before_the_one_that_names_it(tmp_path: Path)
     got = run_kogine(tmp_path, "run", "s.py", "data.hp.lr=1")
     assert (got.status, got.stdout) == (2, "")
     assert "write hp.lr as the target" in got.stderr
+
+
+LOAD = """\
+import importlib.util
+def load(path):
+    spec = importlib.util.spec_from_file_location("hp", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+"""
+LOADED_THERE = """\
+spec = importlib.util.spec_from_file_location("hp", "b/hp.py")
+other = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(other)
+"""
+ONE_NAME: dict[str, tuple[str, str]] = {
+    "path changed": ("lib", "import sys\nsys.path.append('lib')\nimport hp\ndel sys.modules['hp']\nsys.path[-1] = 'b'\nimport hp as other\n"),
+    "by path": ("lib", LOAD + "hp, other = load('lib/hp.py'), load('b/hp.py')\n"),
+    "by import and by path": ("lib", "import importlib.util, sys\nsys.path.append('lib')\nimport hp\n" + LOADED_THERE),
+    "beside the script and by path": (".", "import importlib.util, hp\n" + LOADED_THERE),
+    "by load_module": ("lib", "import sys\nsys.path.append('lib')\nimport hp\nfrom importlib.machinery import SourceFileLoader\nother = SourceFileLoader('hp', 'b/hp.py').load_module()\n"),
+}  # fmt: skip
+SHOW_BOTH = "print(hp.lr, hp.twice, other.lr, other.twice)\n"
+
+
+def two_files(folder: Path, way: str, first: str, second: str) -> None:
+    place, script = ONE_NAME[way]
+    for name, text in ((place, first), ("b", second)):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "hp.py").write_text(text)
+    (folder / "s.py").write_text(script + SHOW_BOTH)
+
+
+@pytest.mark.parametrize("mode", ["", "spawn", "warm"])
+@pytest.mark.parametrize(
+    ("way", "target"),
+    [(way, "hp.lr=0.5") for way in ONE_NAME]
+    + [(way, "other.lr=0.5") for way in ONE_NAME if way != "by path"],
+)
+def test_of_two_files_of_one_name_the_first_has_the_override_and_a_warning_names_the_other(
+    tmp_path: Path, way: str, mode: str, target: str
+) -> None:
+    two_files(tmp_path, way, EDITED, HP)
+    expected = run_python(tmp_path, "-B", "s.py")
+    two_files(tmp_path, way, HP, HP)
+    words = ["--mode", mode, "--no-record"] if mode else []
+    got = run_kogine(tmp_path, "run", "s.py", target, *words)
+    assert got.status == 0, got
+    assert expected.stdout in got.stdout
+    place = ONE_NAME[way][0]
+    assert "warning: overrides of the module 'hp' are those of " in got.stderr
+    assert f"{os.path.normpath(os.path.join(place, 'hp.py'))}: " in got.stderr
+    assert "b/hp.py, which has the same name, has its own values" in got.stderr
+
+
+@pytest.mark.parametrize("way", [way for way in ONE_NAME if way != "path changed"])
+def test_of_two_files_of_one_name_each_is_named_by_its_path(tmp_path: Path, way: str) -> None:
+    two_files(tmp_path, way, HP, EDITED)
+    expected = run_python(tmp_path, "-B", "s.py")
+    two_files(tmp_path, way, HP, HP)
+    got = run_kogine(tmp_path, "run", "s.py", "b.hp.lr=0.5")
+    assert got == expected
+
+
+@pytest.mark.parametrize(
+    ("way", "target"), [("path changed", "b.hp.lr=0.5"), ("by path", "other.lr=0.5")]
+)
+def test_of_two_files_of_one_name_what_cannot_be_named_is_refused(
+    tmp_path: Path, way: str, target: str
+) -> None:
+    two_files(tmp_path, way, HP, HP)
+    done = run_kogine(tmp_path, "run", "s.py", target)
+    assert (done.status, done.stdout) == (2, "")
+
+
+IN_A_CHILD = """\
+import multiprocessing
+def work(n):
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("hp", "lib/hp.py")
+    hp = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hp)
+    return hp.lr, hp.twice
+if __name__ == "__main__":
+    print(work(1))
+    with multiprocessing.get_context("METHOD").Pool(1) as pool:
+        print(pool.map(work, [1]))
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver", "fork"])
+@pytest.mark.parametrize("mode", ["", "spawn", "warm", "inline"])
+@pytest.mark.parametrize("target", ["hp.lr=0.5", "lib.hp.lr=0.5"])
+def test_a_module_by_its_path_in_a_child(
+    tmp_path: Path, method: str, mode: str, target: str
+) -> None:
+    path = write(tmp_path, "lib/hp.py", "")
+    (tmp_path / "s.py").write_text(IN_A_CHILD.replace("METHOD", method))
+    expected = run_python(tmp_path, "-B", "s.py")
+    path.write_text(HP)
+    words = ["--mode", mode, "--no-record"] if mode else []
+    got = run_kogine(tmp_path, "run", "s.py", target, *words)
+    assert (got.status, expected.stdout in got.stdout) == (0, True), got
+    assert "warning" not in got.stderr
+
+
+RUN_PATH = {
+    "run_path": "import runpy\nspace = runpy.run_path('hp.py')\n",
+    "run_path as the main module": "import runpy\nspace = runpy.run_path('hp.py', run_name='__main__')\n",
+    "exec": "space = {}\nexec(open('hp.py').read(), space)\n",
+}
+
+
+@pytest.mark.parametrize("way", RUN_PATH)
+def test_a_file_that_is_run_and_not_imported_is_refused(tmp_path: Path, way: str) -> None:
+    write(tmp_path, "hp.py", "")
+    (tmp_path / "s.py").write_text(RUN_PATH[way] + "print(space['lr'])\n")
+    done = run_kogine(tmp_path, "run", "s.py", "hp.lr=0.5")
+    assert (done.status, done.stdout) == (2, "")
+    assert "no parameter 'hp.lr'" in done.stderr
+
+
+def test_run_module_is_an_import(tmp_path: Path) -> None:
+    path = write(tmp_path, "hp.py", "")
+    (tmp_path / "s.py").write_text("import runpy\nprint(runpy.run_module('hp')['twice'])\n")
+    expected = run_python(tmp_path, "-B", "s.py")
+    path.write_text(HP)
+    assert run_kogine(tmp_path, "run", "s.py", "hp.lr=0.5") == expected

@@ -198,9 +198,9 @@ class Request:
 
 
 class Findings:
-    """What the paths below objects met that only the running script makes."""
+    """What overrides met that only the running script makes: objects, modules of one name."""
 
-    __slots__ = ("created", "kept", "prints", "replaced", "seen", "stopped", "waiting")
+    __slots__ = ("created", "kept", "namesakes", "prints", "replaced", "seen", "stopped", "waiting")
 
     def __init__(self) -> None:
         #: Each target whose attribute or key did not exist before, with a similar one or "".
@@ -213,6 +213,8 @@ class Findings:
         self.seen: dict[str, object] = {}
         #: Each watched target -> the lines of the calls that gave it another value.
         self.replaced: dict[str, tuple[int, ...]] = {}
+        #: The other files that were imported under the name of this module.
+        self.namesakes: set[str] = set()
         #: The error that has ended the run, or None.
         self.stopped: KogineError | None = None
         #: Whether that error is printed where it ends the run; else who runs the script raises it.
