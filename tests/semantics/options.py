@@ -54,6 +54,45 @@ CASES = [
     parser("store_false without dest", 'parser.add_argument("--no-x", action="store_false")', "no_x=no", ('"store_false"', '"store_false", default=False')),
     parser("flags for on and off", 'parser.add_argument("--no-x", dest="x", action="store_false"); parser.add_argument("--x", action="store_true")', "x=no",
            ('"store_false"', '"store_false", default=False')),
+    parser("the second option of one attribute", 'parser.add_argument("--one", dest="n", type=int, default=1); parser.add_argument("--two", dest="n", type=int, default=2)',
+           "--two=3", ("default=1", "default=3")),
+    parser("two options of one attribute by its name", 'parser.add_argument("--one", dest="n", action="store_const", const=1); parser.add_argument("--two", dest="n", action="store_const", const=2, default=7)',
+           "n=3", ("const=1", "const=1, default=3")),
+    parser("two options of one attribute, one in a group",
+           'group = parser.add_mutually_exclusive_group(); parser.add_argument("--one", dest="n", type=int, default=1); group.add_argument("--two", dest="n", type=int, default=2)',
+           "--two=3", ("default=1", "default=3")),
+    parser("a flag for off after the one for on", 'parser.add_argument("--gpu", dest="gpu", action="store_true"); parser.add_argument("--cpu", dest="gpu", action="store_false")',
+           "--cpu=no", ('"store_true"', '"store_true", default=True')),
+    case("options of one attribute in two parsers", """
+        import argparse
+        parser = argparse.ArgumentParser(prog="p")
+        commands = parser.add_subparsers()
+        one = commands.add_parser("fit")
+        one.add_argument("--fit-lr", dest="lr", default=0.1)
+        one = commands.add_parser("eval")
+        one.add_argument("--eval-lr", dest="lr", default=0.2)
+        print(parser.parse_args(["fit"]), parser.parse_args(["eval"]))
+        """, "--eval-lr=3", ("default=0.2", "default=3.0")),
+    *(case(f"click: options of one parameter, {given}", """
+        import click
+        @click.command()
+        @click.option("--one", "n", default=1)
+        @click.option("--two", "n", default=2)
+        def main(n): print(n)
+        @click.command()
+        @click.option("--three", "n", default=1)
+        def other(n): print(n)
+        other(standalone_mode=False)
+        main()
+        """, given, ('"n", default=2', '"n", default=5')) for given in ("--one=5", "--two=5")),
+    case("click: flags with values of their own", """
+        import click
+        @click.command()
+        @click.option("--upper", "how", flag_value="upper")
+        @click.option("--lower", "how", flag_value="lower", default="lower")
+        def main(how): print(how)
+        main()
+        """, "how=upper", ('default="lower"', 'default="upper"')),
     case("click: a flag for off", """
         import click
         @click.command()

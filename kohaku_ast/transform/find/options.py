@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kohaku_ast.transform.find.assignments import Site
@@ -19,6 +19,7 @@ from kohaku_ast.transform.find.type_inference import (
 from kohaku_ast.value_types import Reading
 
 _DECLARES = {"add_argument": "argparse", "option": "click"}
+_GROUPS = ("add_argument_group", "add_mutually_exclusive_group")
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,49 @@ def find_options(tree: ast.Module) -> list[Option]:
     """Every option that the file declares, in the order of the file."""
     calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call)]
     found = [option for call in calls for option in _options_of_call(call)]
-    return sorted(found, key=lambda option: (option.call.lineno, option.call.col_offset))
+    return sorted(found, key=lambda option: _place(option.call))
+
+
+def grouped_options(tree: ast.Module) -> dict[str, list[Option]]:
+    """For each target its options, in the order of the file, and after them those that give the
+    same attribute its value (``--fast`` and ``--slow`` with ``dest="speed"``): argparse takes the
+    default of the first of them, click that of the last.
+    """
+    calls: dict[str, list[ast.Assign]] = {}
+    commands: dict[int, str] = {}
+    for node in nodes_of(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            calls.setdefault(ast.unparse(node.targets[0]), []).append(node)
+        if isinstance(node, FUNCTIONS):
+            commands.update((id(one), str(_place(node))) for one in node.decorator_list)
+    grouped: dict[str, list[Option]] = {}
+    sharing: dict[tuple[str, ...], list[Option]] = {}
+    for option in find_options(tree):
+        grouped.setdefault(option.target, []).append(option)
+        if option.library == "argparse":
+            sharing.setdefault((*_parser_of(option.call, calls), option.name), []).append(option)
+        elif id(option.call) in commands:
+            sharing.setdefault((commands[id(option.call)], option.name), []).append(option)
+    for same in sharing.values():
+        for target in dict.fromkeys(option.target for option in same):
+            grouped[target] += [option for option in same if option.target != target]
+    return grouped
+
+
+def _parser_of(call: ast.Call, calls: Mapping[str, list[ast.Assign]]) -> tuple[str, str]:
+    """The name of the parser that gets the option of *call*, and the place that has made it."""
+    assert isinstance(call.func, ast.Attribute)
+    name = ast.unparse(call.func.value)
+    before = [one for one in calls.get(name, []) if _place(one) < _place(call)]
+    last = max(before, key=_place, default=None)
+    made = last.value if last is not None else None
+    if isinstance(made, ast.Call) and called_name(made.func) in _GROUPS:
+        return _parser_of(made, calls)
+    return name, str(_place(last) if last is not None else "")
+
+
+def _place(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
 def _options_of_call(call: ast.Call) -> Iterator[Option]:
@@ -175,7 +218,10 @@ def option_reading(option: Option, classes: Classes) -> Reading:
         return reading_of_flag(kind, option.default, values)
     keyword = option.keyword
     action = keyword("action")
-    if action is None and isinstance(keyword("is_flag") or keyword("flag_value"), ast.Constant):
+    value = keyword("flag_value")
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return ANY
+    if action is None and isinstance(keyword("is_flag") or value, ast.Constant):
         action = ast.Constant("store_true")
     nargs = keyword("nargs")
     if isinstance(keyword("multiple"), ast.Constant):

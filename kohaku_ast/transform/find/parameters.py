@@ -40,6 +40,7 @@ from kohaku_ast.transform.find.options import (
     Option,
     find_options,
     find_set_defaults,
+    grouped_options,
     has_argument_default,
     implied_default,
     option_reading,
@@ -441,9 +442,7 @@ class _Finder:
             yield replace(entry, tier=2, is_setting=entry.is_setting and not is_file)
 
     def options(self) -> Iterator[Parameter]:
-        grouped: dict[str, list[Option]] = {}
-        for option in find_options(self.tree):
-            grouped.setdefault(option.target, []).append(option)
+        grouped = grouped_options(self.tree)
         set_defaults = find_set_defaults(self.tree) if grouped else []
         for target, options in grouped.items():
             yield self.option(target, options, set_defaults)

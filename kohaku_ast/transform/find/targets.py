@@ -175,7 +175,9 @@ class Targets:
                 found.append(self.option(min(flags.intersection(option.flags))))
             elif target in [getattr(one, "value", None) for one in names]:
                 found.append(self.parameters[option.target])
-        return found
+        # Options that share an attribute have the same sites.
+        own = {frozenset(id(site.node) for site in one.sites): one for one in reversed(found)}
+        return list(own.values())[::-1]
 
     def ambiguous(self, target: str, fitting: Sequence[Parameter]) -> AmbiguousTarget:
         """The error for a *target* that several parameters fit."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 20
+FORMAT = 21
 """The version of the stored form; it grows with each change."""
 
 
