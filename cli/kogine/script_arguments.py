@@ -37,9 +37,10 @@ if TYPE_CHECKING:
 def accepted_by(
     scripts: Sequence[str], is_module: bool, *, is_unfinished: bool = False
 ) -> AcceptedOptions:
-    """The arguments that *scripts* accept, together; none for a script that can be read only once.
+    """The arguments that *scripts* accept, together.
 
-    Raises SourceError for a missing script, unless the command line *is_unfinished*.
+    Raises SourceError for a missing script, unless the command line *is_unfinished*: then it knows
+    nothing of a script that can be read only once, and has not been read.
     """
     found = [_accepted_by(one, is_module, is_unfinished) for one in scripts]
     if len(found) == 1:
@@ -50,7 +51,7 @@ def accepted_by(
 
 def _accepted_by(script: str, is_module: bool, is_unfinished: bool) -> AcceptedOptions:
     try:
-        launch = launch_to_read(script, is_module)
+        launch = launch_to_read(script, is_module, is_unfinished=is_unfinished)
     except KogineError:
         if not is_unfinished:
             raise

@@ -5,7 +5,7 @@ the script, load the configs, bind. On the warm path: no dataclass, no click.
 from __future__ import annotations
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.runner.launch import find_launch, is_read_once, split_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,15 +125,38 @@ def find_script(command: ScriptCommand, script: str = "") -> tuple[Launch, str]:
     "" for the guard. Raises SourceError if it cannot be read.
     """
     path, function = split_function(script or command.script)
-    launch = find_launch(path, command.argv, command.is_module)
+    launch = start_of(path, command.argv, command.is_module)
     return launch, command.option("entrypoint") or function
 
 
-def launch_to_read(script: str, is_module: bool) -> Launch | None:
-    """The Launch of *script*; None if it can be read only once."""
+_READ: dict[str, Launch] = {}
+"""The scripts of the command line that can be read only once: path -> as it was read."""
+
+
+def start_of(path: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
+    """As ``find_launch``, for the command line: a pipe is read once, for its options and to run."""
+    if is_module or not is_read_once(path):
+        return find_launch(path, argv, is_module)
+    launch = _read_once(path)
+    launch.argv[1:] = argv
+    return launch
+
+
+def _read_once(path: str) -> Launch:
+    if path not in _READ:
+        _READ[path] = find_launch(path)
+    return _READ[path]
+
+
+def launch_to_read(
+    script: str, is_module: bool = False, *, is_unfinished: bool = False
+) -> Launch | None:
+    """The Launch of *script*; None if *is_unfinished*, and it can be read only once."""
     from kohaku_ast.runner.launch import find_to_read
 
-    return find_to_read(split_function(script)[0], is_module)
+    path = split_function(script)[0]
+    found = find_to_read(path, is_module)
+    return _read_once(path) if found is None and (not is_unfinished or path in _READ) else found
 
 
 def load_configs(
@@ -220,5 +243,5 @@ def inspect_script(script: str, is_module: bool = False) -> Inspection:
     from kohaku_ast.transform.find.inspection import inspect_source
     from kohaku_ast.transform.find.source import decode
 
-    launch = find_launch(split_function(script)[0], (), is_module)
+    launch = start_of(split_function(script)[0], (), is_module)
     return inspect_source(decode(launch.data, launch.filename, launch.path0, launch.package))

@@ -22,10 +22,10 @@ from kogine.options import (
     output_options,
 )
 from kogine.report import Output, print_bytes
-from kogine.script_command import ScriptCommand, binder_of, merge_configs
+from kogine.script_command import ScriptCommand, binder_of, merge_configs, start_of
 
 from kohaku_ast.errors import FreezeError, UsageError, label
-from kohaku_ast.runner.launch import find_launch, split_function
+from kohaku_ast.runner.launch import split_function
 from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
 from kohaku_ast.transform.edit.freeze import freeze as frozen_text
 from kohaku_ast.transform.find.source import Source, decode
@@ -59,7 +59,7 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
     Raises SyntaxError, and the KogineErrors of ``kogine run``.
     """
     path, function = split_function(command.script)
-    launch = find_launch(path, (), command.is_module)
+    launch = start_of(path, (), command.is_module)
     config = merge_configs(command.config_files, name)
     binder = binder_of(launch, command, command.option("entrypoint") or function)
     bound = binder.bind(config)

@@ -288,9 +288,13 @@ def find_to_read(script: str, is_module: bool = False) -> Launch | None:
     endless.
     """
     path = os.path.expanduser(script)
-    if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
-        return None
-    return find_launch(path, (), is_module)
+    return None if is_read_once(path) else find_launch(path, (), is_module)
+
+
+def is_read_once(path: str) -> bool:
+    """Whether *path* is standard input, a pipe or a device."""
+    is_other = not (os.path.isfile(path) or os.path.isdir(path)) and os.path.exists(path)
+    return path == "-" or is_other
 
 
 def is_runnable_folder(path: str) -> bool:

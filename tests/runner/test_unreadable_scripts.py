@@ -98,6 +98,47 @@ def test_a_script_from_a_pipe(tmp_path: Path, way: str, text: str) -> None:
     assert plain == expected
 
 
+OPTIONS = """\
+import argparse, sys
+lr = 0.1
+p = argparse.ArgumentParser(prog="s")
+p.add_argument("--n", type=int, default=1)
+p.add_argument("--config")
+p.add_argument("rest", nargs="*")
+print(p.parse_args(), lr, sys.argv[1:])
+"""
+WORDS = {
+    "an option": "--n=3",
+    "its value behind it": "--n 3",
+    "before dashes": "--n=3 -- x",
+    "of the name of ours": "--config c.yaml",
+    "a plain word": "x --n 3",
+}
+
+
+@pytest.mark.parametrize("way", PIPES)
+@pytest.mark.parametrize("words", WORDS)
+def test_a_script_from_a_pipe_gets_its_options(tmp_path: Path, way: str, words: str) -> None:
+    (tmp_path / "edited").write_text(OPTIONS.replace("0.1", "0.5"))
+    (tmp_path / "given").write_text(OPTIONS)
+    own = WORDS[words].replace("-- ", "")
+    expected = shell(tmp_path, PIPES[way].format(file="edited", start="{python}", words=own))
+    assert expected.status == 0, expected
+    (tmp_path / "p").unlink(missing_ok=True)
+    typed = f"lr=0.5 {WORDS[words]}"
+    got = shell(tmp_path, PIPES[way].format(file="given", start="{kogine}", words=typed))
+    assert got == expected
+
+
+@pytest.mark.parametrize("way", PIPES)
+def test_an_argument_beside_an_override_of_a_script_from_a_pipe(tmp_path: Path, way: str) -> None:
+    (tmp_path / "given").write_text(OPTIONS)
+    words = "n=5 -- --n=3"
+    got = shell(tmp_path, PIPES[way].format(file="given", start="{kogine}", words=words))
+    assert (got.status, got.stdout) == (2, "")
+    assert "'--n' is given twice" in got.stderr
+
+
 @pytest.mark.parametrize("way", ["substitution", "standard input", "dash"])
 def test_a_pipe_that_is_no_python(tmp_path: Path, way: str) -> None:
     (tmp_path / "broken").write_text("lr = 0.1\nprint(\n")
