@@ -11,26 +11,31 @@ demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
 	$(BIN)/kogine run fixtures/scripts/main_defaults.py lr=0.2 'main(epochs)=5'
 
+# Of a table of ten cases or more a third is run, the same one each time; a release runs TABLES=1.
+TABLES ?= 3
 test: compiled
-	$(BIN)/python -m pytest -q -n $(WORKERS)
+	TABLES_EVERY=$(TABLES) $(BIN)/python -m pytest -q -n $(WORKERS)
+
+# The files with tests of one mark: pytest would read all 20,000 tests, in each worker.
+marked = -m $(1) $$(grep -rlE --include='test_*.py' 'mark\.$(1)\b$(2)' tests)
 
 EVERY ?= 1
 corpus: compiled
-	CORPUS_EVERY=$(EVERY) $(BIN)/python -m pytest -q -n $(WORKERS) -m corpus
+	CORPUS_EVERY=$(EVERY) $(BIN)/python -m pytest -q -n $(WORKERS) $(call marked,corpus)
 
 cpython: compiled
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m cpython
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(call marked,cpython)
 
 libraries: compiled
 	$(BIN)/python -m pip install -q torch==2.13.0 jax pandas matplotlib scikit-learn numba
-	$(BIN)/python -m pytest -q -n $(WORKERS) -m libraries
+	$(BIN)/python -m pytest -q -n $(WORKERS) $(call marked,libraries,|with_libraries)
 
 exhaustive: compiled
-	EXHAUSTIVE_EVERY=$(EVERY) $(BIN)/python -m pytest -q -n $(WORKERS) -m exhaustive
+	TABLES_EVERY=$(EVERY) $(BIN)/python -m pytest -q -n $(WORKERS) $(call marked,exhaustive,|import sampled)
 
 daft: compiled
 	$(BIN)/python -m pip install -q 'daft>=0.7'
-	$(BIN)/python -m pytest -q -m daft
+	$(BIN)/python -m pytest -q $(call marked,daft)
 
 # What our dependencies do for us, with the lowest versions that pyproject.toml allows.
 oldest:
@@ -38,7 +43,7 @@ oldest:
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install -q -e '.[test]' -c .ci/oldest.txt
 	$(VENV)-oldest/bin/python -m compileall -q kohaku_ast cli/kogine
-	$(VENV)-oldest/bin/python -m pytest -q -n $(WORKERS) tests/transform tests/cli/test_commands.py tests/cli/test_completion.py tests/cli/test_run_options.py tests/display tests/runner/test_transport.py tests/config/test_data_file.py tests/config/test_hydra_config.py tests/migrate/test_hydra.py tests/flow/test_search.py
+	TABLES_EVERY=$(TABLES) $(VENV)-oldest/bin/python -m pytest -q -n $(WORKERS) tests/transform tests/cli/test_commands.py tests/cli/test_completion.py tests/cli/test_run_options.py tests/display tests/runner/test_transport.py tests/config/test_data_file.py tests/config/test_hydra_config.py tests/migrate/test_hydra.py tests/flow/test_search.py
 
 coverage: $(VENV)/tests-installed
 	$(BIN)/coverage erase

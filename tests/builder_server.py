@@ -2,8 +2,9 @@
 
 Nearly every test has a new script, and nearly all of the time of its first run is the import of
 libcst in the process that builds the Program. This server has imported everything and forks for
-each order. What it forks is kogine's own builder. The probes of ``tests/fidelity``, tests with the
-fixture ``own_builders`` and all that start a command themselves use builders that kogine has started.
+each order. What it forks is kogine's own builder. One in three of the probes of ``tests/fidelity``,
+tests with the fixture ``own_builders`` and all that start a command themselves use builders that
+kogine has started.
 """
 
 from __future__ import annotations

@@ -11,12 +11,16 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.builder_server import VARIABLE, builder_server
+from tests.sampled import sample
 
 # A busy machine is slow, and no example is wrong for that.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+LONG = 10
+"""A table with as many cases is a long one."""
 
 # Under nohup and in the background of a shell without job control these arrive ignored, and each
 # program that a test starts would inherit that: what is to be interrupted would not be.
@@ -37,11 +41,17 @@ def pytest_cmdline_main() -> Iterator[None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the tests that ``make exhaustive EVERY=4`` has chosen, run every fourth one."""
-    every = int(os.environ.get("EXHAUSTIVE_EVERY", "1"))
-    if every > 1:
-        left_out = [one for number, one in enumerate(items) if number % every]
-        items[:] = items[::every]
+    """With ``TABLES_EVERY=3``, run about one in three of the cases of each long table."""
+    every = int(os.environ.get("TABLES_EVERY", "1"))
+    tables: dict[str, list[str]] = {}
+    for item in items:
+        tables.setdefault(item.nodeid.partition("[")[0], []).append(item.nodeid)
+    chosen: set[str] = set()
+    for cases in tables.values():
+        chosen |= sample(cases, every if len(cases) >= LONG else 1)
+    left_out = [item for item in items if item.nodeid not in chosen]
+    if left_out:
+        items[:] = [item for item in items if item.nodeid in chosen]
         config.hook.pytest_deselected(items=left_out)
 
 

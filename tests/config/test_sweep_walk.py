@@ -197,11 +197,11 @@ print(count, peak.split()[1])
 @pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells the peak of one program")
 def test_memory_stays_flat() -> None:
     counts, peaks = [], []
-    for n in (100, 100_000):
+    for n in (100, 40_000):
         command = [sys.executable, "-c", MEMORY, str(n)]
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
         count, peak = map(int, ran.stdout.split())
         counts.append(count)
         peaks.append(peak)
-    assert counts == [200, 200_000]
-    assert peaks[1] - peaks[0] < 5_000  # KiB
+    assert counts == [200, 80_000]
+    assert peaks[1] - peaks[0] < 2_000  # KiB
