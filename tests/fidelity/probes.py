@@ -110,7 +110,8 @@ def run_kogine(probe: Probe, folder: Path, way: str) -> Seen:
 def _builder(probe: Probe) -> dict[str, str]:
     """A builder that is ready, but for one probe in three: kogine starts its own for that one."""
     place = os.environ.get(builder_server.VARIABLE)
-    starts_own = probe.flags or probe.as_module or zlib.crc32(probe.name.encode()) % 3 == 0
+    changed = probe.flags or probe.environment or probe.as_module
+    starts_own = changed or zlib.crc32(probe.name.encode()) % 3 == 0
     return {} if place is None or starts_own else {builder_client.VARIABLE: place}
 
 
