@@ -112,6 +112,27 @@ NET = (
 )
 
 
+STORES = "class B:\n    def __init__(self):\n        self.n = 1\n"
+STORED_ANEW = (
+    "class S(B):\n    def __init__(self):\n        super().__init__()\n        self.n = 5\n"
+)
+INHERITED = [
+    ("a derived class stores it", STORES + STORED_ANEW + "S()\n", "B.n=9", "3 of s.py alone: line 7 stores it"),
+    ("the base is used, too", STORES + STORED_ANEW + "S()\nB()\n", "B.n=9", ""),
+    ("the base is used by its name", STORES + STORED_ANEW + "S()\nglobals()['B']()\n", "B.n=9", ""),
+    ("another derived class does not", STORES + STORED_ANEW + "class P(B): pass\nS(), P()\n", "B.n=9", ""),
+    ("one that nobody uses does not", STORES + STORED_ANEW + "class P(B): pass\nS()\n", "B.n=9", "3 of s.py alone: line 7 stores it"),
+    ("derived twice", STORES + STORED_ANEW + "class T(S): pass\nT()\n", "B.n=9", "3 of s.py alone: line 7 stores it"),
+    ("in another method", STORES + "class S(B):\n    def f(self): self.n = 5\nS().f()\n", "n=9", "3 of s.py alone: line 5 stores it"),
+    ("class attributes", "class B:\n    n = 1\nclass S(B):\n    n = 5\nS()\n", "B.n=9", "2 of s.py alone: line 4 stores it"),
+    ("fields", "from dataclasses import dataclass as d\n@d\nclass B:\n    n: int = 1\n@d\nclass S(B):\n    n: int = 5\nS()\n", "B.n=9", "4 of s.py alone: line 7 stores it"),
+    ("an attribute and a stored value", "class B:\n    n = 1\nclass S(B):\n    def __init__(self): self.n = 5\nS()\n", "B.n=9", "2 of s.py alone: line 4 stores it"),
+    ("two of them", STORES + STORED_ANEW + STORED_ANEW.replace("S(", "T(") + "S(), T()\n", "B.n=9", "3 of s.py alone: lines 7 and 11 store it"),
+    ("the base alone", STORES + "class S(B): pass\nB()\n", "B.n=9", ""),
+    ("that of the derived class", STORES + STORED_ANEW + "S()\n", "S.n=9", ""),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "override", "message"),
     [
@@ -138,6 +159,10 @@ NET = (
                      "override 'M.fit(n)' had no effect: line 6 of s.py passes n=5. Override 'm.fit(n)'", id="a method that calls its base's"),
         pytest.param(FIT + "m.fit(n=5)\nm.fit(n=6)\n", "m.fit(n)=9",
                      "override 'm.fit(n)' changed line 4 of s.py alone: line 5 passes it, too", id="the first of two calls"),
+        *[
+            pytest.param(text, override, message and f"override 'B.n' changed line {message}, too", id=name)
+            for name, text, override, message in INHERITED
+        ],
     ],
 )  # fmt: skip
 def test_what_won_is_said(text: str, override: str, message: str, tmp_path: Path) -> None:

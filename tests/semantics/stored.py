@@ -13,6 +13,26 @@ PROPERTY = """class Cfg:
     def lr(self, v): self._lr = v
 """
 
+DERIVED = """
+class Base:
+    depth = 3
+    def __init__(self):
+        self.lr = 0.1
+        self.n = 2
+class Sub(Base):
+    def __init__(self):
+        super().__init__()
+        self.n = 5
+class Other(Base):
+    def setup(self):
+        self.lr = 0.7
+base, other = Base(), Other()
+sub = Sub()
+other.setup()
+for one in base, sub, other:
+    print(one.lr, one.n, one.depth, sorted(vars(one)))
+"""
+
 CASES = [
     # Plain objects.
     case("an attribute of a plain object", BOX + "c = Box()\nc.model = Box()\nc.model.depth = 2\n# step size\nc.lr = 0.1\nc.warm = int(c.lr * 10)\nprint(c.lr, c.warm, c.model.depth)\n",
@@ -35,6 +55,13 @@ print(c.lr, c.model.depth)
     case("a path below what is stored", BOX + "def make(): return Box()\nc = Box()\nc.opt = make()\nprint(vars(c.opt))\n", "c.opt.lr=5", ("c.opt = make()", "c.opt = make(); c.opt.lr = 5"), warned=("c.opt.lr",)),
     case("what is stored, and below it", BOX + "c = Box()\nc.opt = {'lr': 1, 'n': [1, 2]}\nprint(c.opt)\n", ("c.opt.lr=5", "c.opt.n[1]=7"), ("'lr': 1", "'lr': 5"), ("[1, 2]", "[1, 7]")),
     case("keywords of a call that is stored", BOX + "c = Box()\nc.opt = dict(lr=1, n=2)\nprint(c.opt)\n", "c.opt.lr=5", ("lr=1", "lr=5")),
+    # Derived classes.
+    case("what a base class stores", DERIVED, "Base.lr=9", ("self.lr = 0.1", "self.lr = 9.0")),
+    case("what a derived class stores, too", DERIVED, "Sub.n=9", ("self.n = 5", "self.n = 9")),
+    case("what the base of two stores", DERIVED, "Base.n=9", ("self.n = 2", "self.n = 9")),
+    case("what a method of a derived class stores", DERIVED, "Other.lr=9", ("self.lr = 0.7", "self.lr = 9.0")),
+    case("an attribute of a base class", DERIVED, "Base.depth=9", ("depth = 3", "depth = 9")),
+    case("an attribute of one object of a derived class", DERIVED, "sub.lr=9", ("sub = Sub()", "sub = Sub(); sub.lr = 9.0")),
     # Namespaces.
     case("an empty namespace", "import types\nc = types.SimpleNamespace()\nc.lr = 0.1\nc.tags = ['a']\nprint(c)\n", ("c.lr=1", "c.tags=[]"), ("0.1", "1.0"), ("['a']", "[]")),
     case("argparse's namespace", "import argparse\nargs = argparse.Namespace()\nargs.lr = 0.1\nargs.epochs = 3\nprint(args)\n", ("args.lr=1", "args.epochs=5"), ("lr = 0.1", "lr = 1.0"), ("epochs = 3", "epochs = 5")),
@@ -220,5 +247,9 @@ REFUSALS = [
     refusal("a misspelt stored item", "cfg = {}\ncfg['lr'] = 0.1\nprint('ran')\n", "cfg.lrr=1", "'cfg.lrr'", "'cfg.lr' (line 2)"),
     refusal("a last name that two have", BOX + "c = Box()\nc.lr = 1\nd = Box()\nd.lr = 2\nprint('ran')\n", "lr=3", "fits several", "c.lr  (stored, line 4)", "d.lr  (stored, line 6)"),
     refusal("a stored name that belongs to Python", "def f(): pass\nf.__doc__ = 'a'\nprint('ran')\n", "f.__doc__=b", "f.__doc__"),
+    refusal("what the base class stores", DERIVED, "Sub.lr=9", "no parameter 'Sub.lr'", "'Base.lr' (line 4)"),
+    refusal("an attribute of the base class", DERIVED, "Sub.depth=9", "no parameter 'Sub.depth'", "'Base.depth' (line 2)"),
+    refusal("what a method of another class stores", DERIVED, "Sub.self.n=9", "no parameter 'Sub.self.n'", "'Sub.n' (line 9)"),
+    refusal("what a class and its base store", DERIVED, "n=9", "fits several", "Base.n  (stored, line 5)", "Sub.n  (stored, line 9)"),
     refusal("what is stored and an entry of it", BOX + "c = Box()\nc.opt = {'lr': 1}\nprint('ran')\n", ("c.opt={}", "c.opt.lr=1"), "script.py:4", "stands inside"),
 ]

@@ -1,5 +1,6 @@
 """What is said of overrides that no call uses: ``dead_notes`` of a script, ``module_notes`` of a
-module, and ``repeated_notes`` of keywords that later calls pass, too, and of stored values.
+module, ``repeated_notes`` of keywords that later calls pass, too, and of stored values, and
+``inherited_notes`` of attributes that derived classes set.
 
 A module's own calls do not tell: the script, and other modules, call its functions too. So all
 their texts are read as one, in which ``models.Net``, and ``N`` of ``import Net as N``, are ``Net``.
@@ -10,13 +11,14 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.callers import Callers
 from kohaku_ast.transform.find.modules import import_names, reach, text_of
 from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.paths import dotted_name, last_name
+from kohaku_ast.transform.find.paths import dotted_name, last_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode
 
 
@@ -63,6 +65,56 @@ def repeated_notes(source: Source, overridden: Sequence[Parameter]) -> list[str]
                 f"{_lines(one.later)} {verb} it, too"
             )
     return notes
+
+
+def inherited_notes(
+    source: Source, overridden: Sequence[Parameter], parameters: Sequence[Parameter]
+) -> list[str]:
+    """A sentence for each *overridden* attribute of a class that all classes in use derive from and
+    set anew: ``class Sub(Base): n = 5`` where nothing but ``Sub`` is used.
+    """
+    named = [one for one in overridden if one.kind in ("class attribute", "stored")]
+    if not named:
+        return []
+    bases = {one.name: one.bases for one in nodes_of(source.tree) if isinstance(one, ast.ClassDef)}
+    in_use = _in_use(source.tree, bases)
+    lines = {one.target: one.line for one in parameters}
+    notes = []
+    for one in named:
+        owner, _, name = one.target.rpartition(".")
+        chains = [chain for used in in_use if (chain := _below(used, owner, bases)) is not None]
+        found = [
+            [lines[full] for sub in chain if (full := f"{sub}.{name}") in lines] for chain in chains
+        ]
+        own = {f"{sub}.{name}" for chain in chains for sub in chain}
+        if found and all(found) and not own & {other.target for other in overridden}:
+            numbers = sorted({number for each in found for number in each})
+            notes += repeated_notes(source, [replace(one, later=tuple(numbers), path=())])
+    return notes
+
+
+def _in_use(tree: ast.Module, classes: Mapping[str, list[ast.expr]]) -> set[str]:
+    """Those of *classes* that the text names, also as text, elsewhere than as the base of one."""
+    as_bases = {id(node) for each in classes.values() for node in each}
+    words = (
+        getattr(node, "id", getattr(node, "value", None))
+        for node in nodes_of(tree)
+        if isinstance(node, (ast.Name, ast.Constant)) and id(node) not in as_bases
+    )
+    return {word for word in words if isinstance(word, str) and word in classes}
+
+
+def _below(
+    name: str, owner: str, classes: Mapping[str, list[ast.expr]], depth: int = 20
+) -> list[str] | None:
+    """The classes from *name* up to *owner*, which is left out; None if it derives from another."""
+    if name == owner:
+        return []
+    for base in classes.get(name, ()) if depth else ():
+        above = _below(dotted_name(base), owner, classes, depth - 1)
+        if above is not None:
+            return [name, *above]
+    return None
 
 
 def _lines(numbers: Sequence[int]) -> str:

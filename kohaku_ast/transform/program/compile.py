@@ -26,7 +26,7 @@ from kohaku_ast.transform.edit.rewrite import apply_edits
 from kohaku_ast.transform.find.assignments import MARKER, WATCHING, marker
 from kohaku_ast.transform.find.bindings import find_definitions
 from kohaku_ast.transform.find.calls import find_marked_entrypoints
-from kohaku_ast.transform.find.default_notes import dead_notes, repeated_notes
+from kohaku_ast.transform.find.default_notes import dead_notes, inherited_notes, repeated_notes
 from kohaku_ast.transform.find.disk_caches import (
     compiles_bytecode,
     stale_notes,
@@ -85,7 +85,11 @@ def _build(source: Source, request: Request) -> Program:
         entry_name=entry_name,
         call_name=called_name(plan.call.func) if plan.call is not None else "",
         warnings=_plain_warnings([*source.parser_warnings, *compiler_warnings], plan),
-        notes=[*stale_notes(source, targets), *repeated_notes(source, overridden)]
+        notes=[
+            *stale_notes(source, targets),
+            *repeated_notes(source, overridden),
+            *inherited_notes(source, overridden, parameters),
+        ]
         if targets
         else [],
         dead=dead_notes(source, overridden, parameters),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 21
+FORMAT = 22
 """The version of the stored form; it grows with each change."""
 
 
