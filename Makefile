@@ -47,7 +47,7 @@ oldest:
 
 coverage: $(VENV)/tests-installed
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q
+	TABLES_EVERY=$(TABLES) $(BIN)/coverage run -m pytest -q -n $(WORKERS)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

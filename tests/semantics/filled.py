@@ -152,6 +152,20 @@ CASES = [
         cfg.update(lr=0.1)
         print(cfg)
         """, ("cfg.lr=5", "cfg.opt.name=x"), ("0.7", "5.0"), ("sgd", "x"), warned=("cfg.lr",)),
+    case("an entry of a literal that another dict replaces", """
+        cfg = {"lr": 0.7, "opt": {"name": "sgd"}, "flags": 1}
+        cfg |= {"lr": 0.1}
+        cfg["flags"] |= 4
+        cfg["opt"] |= dict(name="adam", n=1)
+        print(cfg)
+        """, ("cfg.lr=5", "cfg.opt.name=x", "cfg.flags=2"), ("0.7", "5.0"), ("sgd", "x"), (": 1}", ": 2}"), warned=("cfg.lr", "cfg.opt.name")),
+    case("an entry of a literal that another dict leaves", "cfg = {'lr': 0.7}\nnew = {'n': 1}\ncfg |= new\nprint(cfg)\n", "cfg.lr=5", ("0.7", "5.0")),
+    case("a dict that joins one, at once", """
+        def make(): return {"lr": 0.1}
+        cfg = make()
+        cfg |= {"lr": 0.2}
+        print(cfg)
+        """, "cfg.lr=5", ("0.2}", "0.2}; cfg['lr'] = 5.0")),
     case("a call that fills it by another name", """
         from yacs.config import CfgNode as CN
         _C = CN()

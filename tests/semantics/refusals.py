@@ -79,5 +79,7 @@ REFUSALS = [
     on("an unknown option", "--insect", "'--insect'"),
     refusal("one path written in two ways", "import types\ncfg = types.SimpleNamespace(**{'a': 1})\nprint('ran')\n",
             ("cfg.a=1", "cfg['a']=2"), "'cfg.a' is given twice"),
+    refusal("a global of a module that is imported", "import other\nprint('ran')\n", "rate=2", "a module defines it", "Did you mean 'other.rate'?", files={"other.py": "rate = 1\n"}),
+    refusal("a global of a module, by a star", "from other import *\nprint('ran')\n", "rate=2", "Did you mean 'other.rate'?", files={"other.py": "rate = 1\n"}),
     refusal("an empty file", b"", "x=2", "no parameter 'x'"),
 ]

@@ -41,7 +41,7 @@ from kohaku_ast.transform.find.calls import (
     pick_call,
 )
 from kohaku_ast.transform.find.fillings import watched
-from kohaku_ast.transform.find.module_targets import module_parameter
+from kohaku_ast.transform.find.module_targets import module_parameter, with_modules
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
@@ -194,10 +194,12 @@ def _resolve(
             )
         return found
     except (UnknownTarget, AmbiguousTarget, RefusedTarget) as error:
-        if optional and isinstance(error, UnknownTarget):
-            return None
+        if isinstance(error, UnknownTarget):
+            if optional:
+                return None
+            error = with_modules(error, targets, name)
         error.target = name
-        raise
+        raise error from None
 
 
 def _entry_edits(

@@ -260,6 +260,8 @@ def _filled_names(tree: ast.Module) -> set[str]:
         used = [one for one in calls if _fills_by_name(called_name(one.func))]
         used += [one for one in calls if called_name(one.func) == "setattr"]
         nodes = [node for call in used for node in ast.walk(call)]
+        joined = [one for node in nodes_of(tree) if (one := _joined(node)) is not None]
+        nodes += [one for each in joined for one in ast.walk(each)]
         nodes += [one for node in nodes_of(tree) if isinstance(node, ast.Subscript)
                   and isinstance(node.ctx, ast.Store) for one in ast.walk(node.value)]  # fmt: skip
         found = {one.id for one in nodes if isinstance(one, ast.Name)}
@@ -376,12 +378,26 @@ def _is_entry(node: ast.stmt, name: str) -> bool:
 
 
 def _is_filling(node: ast.stmt, name: str) -> bool:
-    """Whether *node* is a call that fills *name*: ``cfg.update(new)``, ``n = load_into(cfg)``."""
+    """Whether *node* is a call that fills *name*: ``cfg.update(new)``, ``n = load_into(cfg)``; or
+    ``cfg |= new``.
+    """
+    if (joined := _joined(node)) is not None:
+        return _is_object(joined, name)
     value = node.value if isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     if any(one is not None and _mentions(one, name) for one in targets):
         return False
     return any(_is_object(one, name) for one in _may_fill(value))
+
+
+def _joined(node: ast.AST) -> ast.expr | None:
+    """What gets the entries of a dict: ``cfg`` of ``cfg |= new``; not ``cfg.n`` of ``cfg.n |= 4``."""
+    if not isinstance(node, ast.AugAssign) or not isinstance(node.op, ast.BitOr):
+        return None
+    value = node.value
+    makes_dict = isinstance(value, ast.Call) and called_name(value.func) == "dict"
+    is_dict = makes_dict or isinstance(value, ast.Dict)
+    return node.target if is_dict or isinstance(node.target, ast.Name) else None
 
 
 def _fills(node: ast.stmt, name: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 
-from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, near
+from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, UnknownTarget, near
 from kohaku_ast.transform.find.fillings import is_bound_to_literal
 from kohaku_ast.transform.find.modules import (
     LocalModule,
@@ -55,6 +55,18 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
         return in_module(target, module, inner)
     assert own is not None
     return _own_or_module(targets, target, own, in_module(target, module, inner))
+
+
+def with_modules(error: UnknownTarget, targets: Targets, target: str) -> UnknownTarget:
+    """*error* for *target*, or one that names the modules of the user which define it."""
+    modules = targets.reach.modules if target.isidentifier() else []
+    named = [f"{one.name}.{target}" for one in modules if _has(one.path, target)]
+    if not named:
+        return error
+    return UnknownTarget(
+        f"{targets.file}: no parameter {target!r}: a module defines it. "
+        f"Did you mean {' or '.join(map(repr, named[:3]))}?"
+    )
 
 
 def _stored_by_another_name(targets: Targets, target: str) -> Parameter | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 22
+FORMAT = 23
 """The version of the stored form; it grows with each change."""
 
 
