@@ -391,7 +391,7 @@ def _is_filling(node: ast.stmt, name: str) -> bool:
 
 
 def _joined(node: ast.AST) -> ast.expr | None:
-    """What gets the entries of a dict: ``cfg`` of ``cfg |= new``; not ``cfg.n`` of ``cfg.n |= 4``."""
+    """What gets entries of a dict: ``cfg`` of ``cfg |= new``; not ``cfg.n`` of ``cfg.n |= 4``."""
     if not isinstance(node, ast.AugAssign) or not isinstance(node.op, ast.BitOr):
         return None
     value = node.value
