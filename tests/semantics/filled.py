@@ -221,6 +221,52 @@ CASES = [
         print(cfg); cfg.update(lr=0.2); print(cfg)
         if cfg: n = 1; cfg.update(n=n); print(cfg); cfg.update(n=3)
         """, ("cfg.lr=3", "bs=2"), ("0.1", "3.0"), ('["bs"] = 1', '["bs"] = 2'), warned=("cfg.lr",)),
+    case("a star import gives globals other values", """
+        lr = 0.1
+        bs = 2
+        n = 3
+        from settings import *
+        print(lr, bs, n)
+        """, ("lr=0.5", "bs=4", "n=6"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), ("n = 3", "n = 6"), files={"settings.py": "lr = 0.3\nbs = 4\n"}, warned=("lr",)),
+    case("a star import that may fail", """
+        lr = 0.1
+        print(lr)
+        try:
+            from settings import *
+        except ImportError:
+            pass
+        try:
+            from nowhere import *
+        except ImportError:
+            pass
+        print(lr)
+        """, "lr=0.5", ("0.1", "0.5"), files={"settings.py": "lr = 0.3\n"}, warned=("lr",)),
+    case("globals by their names", """
+        lr = 0.1
+        bs = 2
+        globals()["lr"] = 0.3
+        vars()["n"] = 3
+        print(lr, bs, n)
+        """, ("lr=0.5", "bs=4"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), warned=("lr",)),
+    case("globals by their names, in a loop", """
+        lr = 0.1
+        bs = 2
+        for key, value in {"lr": 0.3, "n": 1}.items():
+            if key in globals():
+                globals()[key] = value
+        print(lr, bs)
+        """, ("lr=0.5", "bs=4"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), warned=("lr",)),
+    case("globals as attributes of the module", """
+        import sys
+        lr = 0.1
+        bs = 2
+        print(lr, bs)
+        this = sys.modules[__name__]
+        setattr(sys.modules[__name__], "lr", 0.3)
+        for key in ["bs"]:
+            setattr(this, key, 7)
+        print(lr, bs)
+        """, ("lr=0.5", "bs=4"), ("0.1", "0.5"), ("bs = 2", "bs = 4"), warned=("lr", "bs")),
     case("exec leaves a global as it is", """
         lr = 0.1
         exec("bs = 3")

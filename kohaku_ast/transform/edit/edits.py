@@ -40,12 +40,12 @@ from kohaku_ast.transform.find.calls import (
     parameters_of,
     pick_call,
 )
-from kohaku_ast.transform.find.fillings import watched
 from kohaku_ast.transform.find.module_targets import module_parameter, with_modules
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.targets import Targets, is_negated
+from kohaku_ast.transform.find.watching import watched
 from kohaku_ast.transform.program.program import Request
 from kohaku_ast.value_types import core, none_fits
 

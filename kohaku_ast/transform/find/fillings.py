@@ -3,8 +3,7 @@
 
 A path below such an object is set again after the call that fills it, where that is the next
 statement that touches the object: nothing can have read the old value. What an override has put
-into the object before any other such call is watched there, so that a warning names the line that
-gave it another value.
+into the object before any other such call is watched (``watching``).
 """
 
 from __future__ import annotations
@@ -13,23 +12,11 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
-from typing import Any
 
-from kohaku_ast.transform.find.assignments import WATCHING, Site, path_site
+from kohaku_ast.transform.find.assignments import Site, path_site
 from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition
-from kohaku_ast.transform.find.option_facts import READS
-from kohaku_ast.transform.find.options import find_options, parsing_functions
-from kohaku_ast.transform.find.parameters import Parameter
-from kohaku_ast.transform.find.paths import (
-    Step,
-    called_name,
-    is_closed,
-    nodes_of,
-    path_of,
-    split_path,
-)
+from kohaku_ast.transform.find.paths import called_name, is_closed, nodes_of, path_of
 
 _FILLING = {
     "apply", "configure", "deserialize", "exec", "extend", "fill", "from", "load", "merge",
@@ -41,7 +28,7 @@ _APART = (*FUNCTIONS, ast.ClassDef, ast.For, ast.AsyncFor, ast.While)
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a statement stands."""
 
     #: The names of the functions and classes around it, from the outside in.
@@ -81,178 +68,19 @@ def is_bound_to_literal(definition: Definition) -> bool:
     return is_value and is_closed(definition.value)  # type: ignore[arg-type]
 
 
-def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
-    """*parameter*; of a value that stands in an object also the sites at which a call may give it
-    another value: ``before`` and ``check`` read it above and below the call.
-    """
-    if parameter.module is not None:
-        return parameter
-    if parameter.kind == "global":
-        return _watched_global(tree, parameter)
-    if parameter.kind == "option":
-        return _watched_option(tree, parameter)
-    if parameter.kind == "class attribute":
-        return _watched_field(tree, parameter)
-    if parameter.kind not in ("entry", "stored"):
-        return parameter
-    roots = [str(one.path[0]) for one in parameter.definitions if one.path]
-    if not _filled_names(tree).intersection(roots or map(str, split_path(parameter.target))):
-        return parameter  # for speed: to find where a value stands takes a look at every node
-    found = _owner(tree, parameter)
-    if found is None:
-        return parameter
-    place, name, path = found
-    taken = {id(part) for site in parameter.sites for part in ast.walk(site.node)}
-    fillings = [
-        one
-        for known in [name, *_aliases(place.scope, name)]
-        for one in _fillings_in(place.scope, partial(_fills, name=known))
-        if one.lineno > parameter.line and id(one) not in taken
-    ]
-    return _watching(parameter, name, fillings, path)
-
-
-def _watched_global(tree: ast.Module, parameter: Parameter) -> Parameter:
-    """The same, for calls that fill the namespace: ``exec(text)``, ``globals().update(more)``."""
-    name = parameter.target
-    fillings = [
-        one for one in _fillings_in(tree.body, _fills_globals) if one.lineno > parameter.line
-    ]
-    return _watching(parameter, "globals()", fillings, (name,))
-
-
-def _watched_option(tree: ast.Module, parameter: Parameter) -> Parameter:
-    """The same, for an option of argparse: ``parser.set_defaults(**config)``, and what the script
-    does with the parsed arguments.
-    """
-    options = [one for one in find_options(tree) if one.target == parameter.target]
-    if not options or options[0].library != "argparse":
-        return parameter
-    name = options[0].name
-    for one in _spread_defaults(tree):
-        parser = ast.unparse(one.value.func.value)
-        # It may be something else that has a `set_defaults`.
-        get = f"getattr({parser}, 'get_default', lambda name: None)"
-        parameter = _watching(parameter, f"{{{name!r}: {get}({name!r})}}", [one], (name,))
-    return _watched_below(tree, parameter, _parsed_names(tree), name)
-
-
-def _watched_field(tree: ast.Module, parameter: Parameter) -> Parameter:
-    """The same, for an attribute of a class of which one object is made."""
-    owner, name = split_path(parameter.target)[-2:]
-    calls = [one for one in nodes_of(tree) if isinstance(one, ast.Call) and _is_given(one, owner)]
-    if len(calls) != 1:
-        return parameter  # other objects have the value
-    holders = [(node, target) for node, target in _named_calls(tree) if node.value is calls[0]]
-    return _watched_below(tree, parameter, holders, str(name))
-
-
-def _is_given(call: ast.Call, owner: Step) -> bool:
-    """Whether *call* makes an object of the class *owner*: ``Args()``, ``tyro.cli(Args)``."""
-    return any(path_of(one)[-1:] == (owner,) for one in (call.func, *call.args))
-
-
-def _watched_below(
-    tree: ast.Module, parameter: Parameter, holders: Sequence[tuple[ast.Assign, str]], name: str
-) -> Parameter:
-    """*parameter*, watched as attribute *name* of what the *holders* bind, below them."""
-    for node, holder in holders:
-        place = _find_place(tree, node)
-        if place is None:
-            continue
-        below = [one for one in place.rest if _stores(one, (holder, name))]
-        for known in [holder, *_aliases(place.scope, holder)]:
-            found = _fillings_in(place.scope, partial(_fills, name=known))
-            below += [one for one in found if one.lineno > node.lineno]
-        parameter = _watching(parameter, holder, below, (name,))
-    return parameter
-
-
-def _stores(node: ast.stmt, path: tuple[str, str]) -> bool:
-    """Whether *node* gives *path* a value that is not made from the old one."""
-    if not isinstance(node, ast.Assign) or path not in map(path_of, node.targets):
-        return False
-    return path not in [path_of(one) for one in ast.walk(node.value) if isinstance(one, ast.expr)]
-
-
-def _spread_defaults(tree: ast.Module) -> list[Any]:
-    """The statements ``parser.set_defaults(**config)``."""
-    calls = [(one, one.value) for one in nodes_of(tree) if isinstance(one, ast.Expr)]
-    return [
-        statement
-        for statement, call in calls
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and call.func.attr == "set_defaults"
-        and path_of(call.func.value)
-        and not all(one.arg for one in call.keywords)
-    ]
-
-
-def _parsed_names(tree: ast.Module) -> list[tuple[ast.Assign, str]]:
-    """The statements that bind a name to the parsed arguments, with it: ``args`` of
-    ``args, rest = parser.parse_known_args()``, ``opt`` of ``opt = parse_opt()``.
-    """
-    parsers = parsing_functions(tree, READS)
-    return [pair for pair in _named_calls(tree) if called_name(pair[0].value.func) in parsers]
-
-
-def _named_calls(tree: ast.Module) -> Iterator[tuple[Any, str]]:
-    """The statements ``name = f()`` and ``name, rest = f()``, with the name."""
-    for node in nodes_of(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            first = node.targets[0]
-            first = first.elts[0] if isinstance(first, ast.Tuple) and first.elts else first
-            if isinstance(first, ast.Name):
-                yield node, first.id
-
-
-def _watching(
-    parameter: Parameter, owner: str, fillings: list[ast.stmt], path: tuple[Step, ...]
-) -> Parameter:
-    """*parameter* with sites around *fillings*, which may give *path* below *owner* a value."""
-    if not fillings:
-        return parameter
-    sites = [
-        Site(one, change, f"{{}}.{method}({owner})", one.lineno)
-        for one in fillings
-        for change, method in zip(("before", "after"), WATCHING)
-    ]
-    return replace(parameter, sites=(*parameter.sites, *sites), path=path)
-
-
-def _owner(tree: ast.Module, parameter: Parameter) -> tuple[_Place, str, tuple[Step, ...]] | None:
-    """Where the value of *parameter* stands, the name of its object, and its path below that."""
-    node = parameter.sites[0].node if parameter.sites else None
-    place = _find_place(tree, node) if node is not None else None
-    if place is None:
-        return None
-    steps = split_path(parameter.target)
-    if parameter.kind == "stored" and parameter.definitions and parameter.definitions[0].path:
-        name, *path = parameter.definitions[0].path
-    else:
-        depth = len(place.scopes)
-        if place.scopes != steps[:depth] or len(steps) < depth + 2:
-            return None
-        name, *path = steps[depth:]
-    if parameter.path and tuple(path) != parameter.path:
-        return None  # the name that is bound is a path itself
-    return (place, str(name), tuple(path)) if str(name).isidentifier() and path else None
-
-
 def _next_fillings(tree: ast.Module, definition: Definition) -> list[ast.stmt]:
     """The statements that fill the object of *definition* before another one touches it."""
     node, change = definition.bound_at
-    if definition.looped or _root(definition) not in _filled_names(tree):
+    if definition.looped or _root(definition) not in filled_names(tree):
         return []
-    place = _find_place(tree, node)
+    place = find_place(tree, node)
     if place is None:
         return []
     below = [node, *place.rest] if change == "before" else place.rest
     return _leading_fillings(below, _root(definition))  # type: ignore[arg-type]
 
 
-def _filled_names(tree: ast.Module) -> set[str]:
+def filled_names(tree: ast.Module) -> set[str]:
     """The names of all objects that some call of the script may fill."""
     found: set[str] | None = getattr(tree, "_kogine_filled", None)
     if found is None:
@@ -280,7 +108,7 @@ def _alias(node: ast.AST) -> tuple[str, str] | None:
     return (first.id, node.value.id) if isinstance(first, ast.Name) else None
 
 
-def _aliases(scope: Sequence[ast.stmt], name: str) -> list[str]:
+def aliases(scope: Sequence[ast.stmt], name: str) -> list[str]:
     """Other names of the object *name* in the order of *scope*: ``cfg`` where ``cfg = _C``."""
     known = [name]
     for one in scope:
@@ -387,7 +215,7 @@ def _is_filling(node: ast.stmt, name: str) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     if any(one is not None and _mentions(one, name) for one in targets):
         return False
-    return any(_is_object(one, name) for one in _may_fill(value))
+    return any(_is_object(one, name) for one in may_fill(value))
 
 
 def _joined(node: ast.AST) -> ast.expr | None:
@@ -400,7 +228,7 @@ def _joined(node: ast.AST) -> ast.expr | None:
     return node.target if is_dict or isinstance(node.target, ast.Name) else None
 
 
-def _fills(node: ast.stmt, name: str) -> bool:
+def fills(node: ast.stmt, name: str) -> bool:
     """The same, or a loop: ``for k, v in config.items(): setattr(args, k, v)``."""
     if not isinstance(node, ast.For):
         return _is_filling(node, name)
@@ -410,27 +238,13 @@ def _fills(node: ast.stmt, name: str) -> bool:
     )
 
 
-def _may_fill(value: ast.expr | None) -> list[ast.expr]:
+def may_fill(value: ast.expr | None) -> list[ast.expr]:
     """The objects that the call *value* may fill; none if it is no such call."""
     call = value.value if isinstance(value, ast.Await) else value
     if not isinstance(call, ast.Call) or not _fills_by_name(called_name(call.func)):
         return []
     own = [call.func.value] if isinstance(call.func, ast.Attribute) else []
     return [*own, *call.args, *(one.value for one in call.keywords)]
-
-
-def _fills_globals(node: ast.stmt) -> bool:
-    """Whether *node* gives names of the module other values, unless it stands in a function."""
-    value = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
-    given = _may_fill(value)
-    if isinstance(value, ast.Call) and called_name(value.func) == "exec" and len(given) == 1:
-        return True
-    return any(
-        isinstance(one, ast.Call)
-        and called_name(one.func) in ("globals", "locals", "vars")
-        and not one.args
-        for one in given
-    )
 
 
 def _fills_by_name(function: str) -> bool:
@@ -451,19 +265,19 @@ def _mentions(node: ast.AST, name: str) -> bool:
     return any(isinstance(one, ast.Name) and one.id == name for one in ast.walk(node))
 
 
-def _fillings_in(
-    statements: Sequence[ast.stmt], fills: Callable[[ast.stmt], bool]
+def fillings_in(
+    statements: Sequence[ast.stmt], is_one: Callable[[ast.stmt], bool]
 ) -> Iterator[ast.stmt]:
-    """Every simple statement that *fills*, not those in loops or in other scopes."""
+    """Every simple statement for which *is_one* holds, not those in loops or in other scopes."""
     for one in statements:
-        if fills(one):
+        if is_one(one):
             yield one
         elif not isinstance(one, _APART):
             for block in _blocks(one):
-                yield from _fillings_in(block, fills)
+                yield from fillings_in(block, is_one)
 
 
-def _find_place(tree: ast.Module, node: ast.AST) -> _Place | None:
+def find_place(tree: ast.Module, node: ast.AST) -> Place | None:
     """Where the statement stands that *node* is a part of."""
     scopes: list[str] = []
     scope: Sequence[ast.stmt] = tree.body
@@ -473,7 +287,7 @@ def _find_place(tree: ast.Module, node: ast.AST) -> _Place | None:
         if at is None:
             return None
         statement = block[at]
-        found = _Place(tuple(scopes), block[at + 1 :], scope)
+        found = Place(tuple(scopes), block[at + 1 :], scope)
         if isinstance(statement, (*FUNCTIONS, ast.ClassDef)) and statement is not node:
             scopes.append(statement.name)
             scope = statement.body
