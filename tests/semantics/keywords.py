@@ -98,6 +98,19 @@ CASES = [
     case("a with in a loop", POOL + "for i in range(2):\n    with Pool(size=5) as pool:\n        print(pool.twice)\n", "Pool(size)=9", ("size=5", "size=9")),
     case("an attribute of what a with binds", POOL + "with Pool(size=5) as pool:\n    print(pool.size, pool.twice)\n", "pool.twice=3", ("pool:\n", "pool:\n    pool.twice = 3\n")),
     # Defaults that no call uses: as if edited, and said.
+    case("a default that a partial replaces", """
+        from functools import partial
+        def train(lr=0.1, n=2):
+            print(lr, n)
+        partial(train, lr=0.2)()
+        """, ("train(lr)=5", "n=7"), ("lr=0.1", "lr=5.0"), ("n=2", "n=7"), warned=("train(lr)",)),
+    case("a default that one of two partials replaces", """
+        import functools
+        def train(lr=0.1):
+            print(lr)
+        functools.partial(train, 0.2)()
+        functools.partial(train)()
+        """, "train(lr)=5", ("lr=0.1", "lr=5.0")),
     case("a default that the calls hide", "def f(n=1): print(n)\nf(n=5)\nf(7)\nif 1: pass\n", "f(n)=9", ("n=1", "n=9"), warned=("f(n)",), same=True),
     case("a method's default that a call hides", "class M:\n    def fit(self, n=1): print(n)\nx = 3\nm = M()\nm.fit(n=x)\n", "M.fit(n)=9", ("n=1", "n=9"), warned=("M.fit(n)",), same=True),
     case("a default of __init__ that a call hides", "class M:\n    def __init__(self, n=1): print(n)\nx = 3\nm = M(x)\n", "M.__init__(n)=9", ("n=1", "n=9"), warned=("M.__init__(n)",), same=True),

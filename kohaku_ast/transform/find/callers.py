@@ -38,12 +38,21 @@ _LOOK_UPS = {
 }  # fmt: skip
 
 
+def _of_partial(call: ast.Call) -> ast.Call | None:
+    """The call that ``partial(train, lr=0.2)`` stands for: it passes at least that."""
+    if called_name(call.func) != "partial" or not call.args or is_starred(call.args[0]):
+        return None
+    made = ast.Call(func=call.args[0], args=call.args[1:], keywords=call.keywords)
+    return ast.copy_location(made, call)
+
+
 class Callers:
     """The calls of one file."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.nodes = nodes_of(tree)
-        self.calls = [node for node in self.nodes if isinstance(node, ast.Call)]
+        calls = [node for node in self.nodes if isinstance(node, ast.Call)]
+        self.calls = [_of_partial(one) or one for one in calls]
         self.called = {id(call.func) for call in self.calls}
         self.classes = [node for node in self.nodes if isinstance(node, ast.ClassDef)]
         self.globals = by_name(find_definitions(tree))
