@@ -72,6 +72,16 @@ BOX = """
 CASES = [
     case("a value that goes through a call, above a call that fills", "class Net:\n    def __init__(self, k): self.k = k\nms = {}\nms['a'] = Net(k=1)\nms.update(b=Net(k=2))\nprint(ms['a'].k)\n", "ms.a=7",
          ("Net(k=1)", "Net(k=7)")),
+    # A statement that stores by a name in a text, or merges a dict, fills as `update` does.
+    case("setattr with a name", "class Net: pass\nnet = Net()\nsetattr(net, 'k', 3)\nprint(net.k)\n", "net.k=7", ("'k', 3", "'k', 7")),
+    case("setattr that makes the value from the old one", "def load(): return type('C', (), {'k': 1})()\nnet = load()\nsetattr(net, 'k', net.k * 2)\nprint(net.k)\n", "net.k=7", ("load()\ns", "load(); net.k = 7\ns")),
+    case("a dict that is merged in place", "def load(): return {}\ncfg = load()\ncfg |= {'k': 3}\nprint(cfg)\n", "cfg.k=7", ("'k': 3", "'k': 7")),
+    case("vars of an object", "class Net: pass\nnet = Net()\nvars(net)['k'] = 3\nprint(net.k)\n", "net.k=7", ("= 3", "= 7")),
+    case("setdefault", "cfg = dict(a=1)\ncfg.setdefault('k', 3)\nprint(cfg)\n", "cfg.k=7", ("'k', 3", "'k', 7")),
+    *(case(f"an entry that another statement replaces: {line}", f"from types import SimpleNamespace\ncfg = {made}(k=1)\nprint(cfg)\n{line}\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7"), warned=("cfg.k",))
+      for made, line in (("dict", "cfg |= {'k': 3}"), ("SimpleNamespace", "setattr(cfg, 'k', 3)"), ("SimpleNamespace", "vars(cfg)['k'] = 3"), ("SimpleNamespace", "cfg.__dict__['k'] = 3"))),
+    case("a global that another statement replaces", "k = 1\nprint(k)\nglobals()['k'] = 3\nprint(k)\n", "k=7", ("k = 1", "k = 7"), warned=("k",)),
+    case("a value that is merged in place is the program's logic", "class Cfg:\n    flags = 1\ncfg = Cfg()\ncfg.flags |= 2\nprint(cfg.flags)\n", "Cfg.flags=4", ("flags = 1", "flags = 4")),
     case("a member of an enum, above a call that fills", "import enum\nclass Mode(enum.Enum):\n    A = 1\n    B = 2\ncfg = {'m': Mode.A}\ncfg.update(n=1)\nprint(cfg)\n", "cfg.m=B", ("Mode.A", "Mode.B")),
     # The text of a module gets the value: what it computes from it follows.
     case("a module that is executed", MODULE, "m.lr=5", ("exec_module(m)", "exec_module(m); m.lr, m.warm = 5.0, 50.0"), files={"cfg.py": CFG}),

@@ -20,7 +20,7 @@ from kohaku_ast.transform.find.paths import called_name, is_closed, nodes_of, pa
 
 _FILLING = {
     "apply", "configure", "deserialize", "exec", "extend", "fill", "from", "load", "merge",
-    "override", "parse", "populate", "read", "reload", "restore", "update",
+    "override", "parse", "populate", "read", "reload", "restore", "setdefault", "update",
 }  # fmt: skip
 """The first words of functions and methods that fill an object."""
 _FIRST_WORD = re.compile(r"_*([A-Z]?[a-z]+)")
@@ -206,11 +206,13 @@ def _is_entry(node: ast.stmt, name: str) -> bool:
 
 
 def _is_filling(node: ast.stmt, name: str) -> bool:
-    """Whether *node* is a call that fills *name*: ``cfg.update(new)``, ``n = load_into(cfg)``; or
-    ``cfg |= new``.
+    """Whether *node* fills *name*: ``cfg.update(new)``, ``n = load_into(cfg)``, ``cfg |= new``,
+    ``setattr(cfg, "lr", 0.1)``.
     """
     if (joined := _joined(node)) is not None:
         return _is_object(joined, name)
+    if (stored := _stored_by_name(node)) is not None and not _mentions(stored[1], name):
+        return _is_object(stored[0], name)
     value = node.value if isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     if any(one is not None and _mentions(one, name) for one in targets):
@@ -226,6 +228,20 @@ def _joined(node: ast.AST) -> ast.expr | None:
     makes_dict = isinstance(value, ast.Call) and called_name(value.func) == "dict"
     is_dict = makes_dict or isinstance(value, ast.Dict)
     return node.target if is_dict or isinstance(node.target, ast.Name) else None
+
+
+def _stored_by_name(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
+    """The object and the value of ``setattr(cfg, "lr", 0.1)`` and ``vars(cfg)["lr"] = 0.1``."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        owner = node.targets[0].value
+        is_vars = isinstance(owner, ast.Call) and called_name(owner.func) == "vars"
+        is_dict = isinstance(owner, ast.Attribute) and owner.attr == "__dict__"
+        return (owner, node.value) if is_vars or is_dict else None
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or called_name(call.func) != "setattr":
+        return None
+    is_literal = len(call.args) == 3 and isinstance(call.args[1], ast.Constant)
+    return (call.args[0], call.args[2]) if is_literal else None
 
 
 def fills(node: ast.stmt, name: str) -> bool:
