@@ -26,6 +26,13 @@ class Pool:
 CASES = [
     case("a bare call", MODEL + "model.fit([1], epochs=5, batch=32)\n", ("model.fit(epochs)=9", "model.fit(batch)=64"), ("epochs=5", "epochs=9"), ("batch=32", "batch=64")),
     case("a bare call, by its last name", MODEL + "model.fit([1], batch=32)\n", "batch=64", ("batch=32", "batch=64")),
+    case("the argument of a bound call wins over the default that it hides", "def build(n=1): return n\nm = build(n=5)\nif m: print(m)\nk = 3\nprint(max(m, 1))\n", "n=9", ("n=5", "n=9")),
+    case("a call that starts the program is one with the default", "def build(n=1): return n\nm = build(n=5)\nprint(m)\n", "n=9", ("n=5", "n=9")),
+    case("so it does in a method", "class A:\n    def __init__(self, n=1): self.n = n\nclass B:\n    def __init__(self): self.a = A(n=5)\nprint(B().a.n)\n", "n=9", ("n=5", "n=9")),
+    case("so it does in a with", "from contextlib import contextmanager\n@contextmanager\ndef part(n=1): yield n\nwith part(n=5) as k: print(k)\n", "n=9", ("n=5", "n=9")),
+    case("so it does for a field", "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\na = A(n=5)\nprint(a)\n", "n=9", ("n=5", "n=9")),
+    case("a default that one of the calls uses is not hidden", "def build(n=1): return n\nprint(build(n=5), build())\n", "build(n)=9", ("n=1", "n=9")),
+    case("a default of a context manager that a call hides", "from contextlib import contextmanager\n@contextmanager\ndef part(n=1): yield n\ndef run():\n    with part(n=5) as k: print(k)\nrun()\n", "part(n)=9", ("n=1", "n=9"), warned=("part(n)",), same=True),
     case("a keyword wins over the default that it hides", MODEL + "model.fit([1], epochs=5)\n", "epochs=9", ("epochs=5", "epochs=9")),
     case("a call with two targets", MODEL + "h, s = model.fit([1], epochs=5)\nprint(h, s)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
     case("a call with a starred target and with a list", MODEL + "[h, *s] = model.fit([1], epochs=5)\nprint(h, s)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),

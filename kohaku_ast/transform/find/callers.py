@@ -295,14 +295,19 @@ def _asks_for_base(call: ast.Call) -> bool:
 
 def _is_plain(function: Function) -> bool:
     """Whether no decorator may call the function in another way."""
-    names = [called_name(mark) for mark in function.decorator_list]
-    return all(name in ("staticmethod", "classmethod") for name in names)
+    marks = [mark.func if isinstance(mark, ast.Call) else mark for mark in function.decorator_list]
+    return all(called_name(mark) in _PASSING_ON for mark in marks)
 
 
 def _is_static(function: Function) -> bool:
     return "staticmethod" in [called_name(mark) for mark in function.decorator_list]
 
 
+_PASSING_ON = {
+    "staticmethod", "classmethod", "contextmanager", "asynccontextmanager", "cache", "lru_cache",
+    "jit", "njit", "no_grad", "inference_mode", "override", "final",
+}  # fmt: skip
+"""Decorators that pass on the arguments of a call as they are."""
 _MAKERS = {"dataclass", "define", "frozen", "mutable", "attrs", "s", "dataclass_transform"}
 _BASES = {"BaseModel", "BaseSettings", "NamedTuple", "Struct", "object"}
 

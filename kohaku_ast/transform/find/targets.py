@@ -17,6 +17,7 @@ from kohaku_ast.transform.find.bindings import (
     effective_definitions,
     find_definitions,
 )
+from kohaku_ast.transform.find.callers import Callers
 from kohaku_ast.transform.find.calls import is_field
 from kohaku_ast.transform.find.fields import default_of, setting_of_call, setting_of_field
 from kohaku_ast.transform.find.fillings import is_open, refilled_sites
@@ -145,7 +146,7 @@ class Targets:
 
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
-        fitting = preferred(self.by_last.get(target, []))
+        fitting = preferred(self.without_hidden(self.by_last.get(target, [])))
         if len(fitting) > 1:
             raise self.ambiguous(target, fitting)
         if fitting:
@@ -161,6 +162,29 @@ class Targets:
         if len(named) == 1:
             return named[0]
         raise self.ambiguous(target, named) if named else self.unknown_target(target)
+
+    def without_hidden(self, fitting: list[Parameter]) -> list[Parameter]:
+        """*fitting* without the defaults that no call uses, where the arguments that hide them are
+        among them: ``width`` of ``with section(width=20) as w`` is not ``section(width)``. An
+        argument that is replaced with its default is one parameter with it.
+        """
+        if len(fitting) < 2:
+            return fitting
+        passed = {id(value) for one in fitting if one.kind != "default" for value in one.values}
+        hiding = [(one, {*map(id, self.callers.arguments_instead(one))}) for one in fitting]
+        fitting = [one for one, arguments in hiding if not arguments & passed]
+        defaults = [one for one in fitting if one.kind == "default"]
+        taken = {id(site.node) for one in defaults for site in one.sites}
+        return [
+            one
+            for one in fitting
+            if one in defaults or not taken.intersection(id(site.node) for site in one.sites)
+        ]
+
+    @cached_property
+    def callers(self) -> Callers:
+        """The calls of the script."""
+        return Callers(self.source.tree)
 
     def by_other_name(self, target: str) -> list[Parameter]:
         """The options with *target* as a further flag, or as the name that the script reads."""
