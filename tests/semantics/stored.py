@@ -34,6 +34,13 @@ for one in base, sub, other:
 """
 
 CASES = [
+    *(case(f"a field that __post_init__ stores: {field}", f"from dataclasses import dataclass, field\n@dataclass\nclass A:\n    k: int = 4\n    n: int{field}\n    def __post_init__(self):\n        self.n = self.k * 2\nprint(A())\n", "A.n=9",
+           ("self.n = self.k * 2", "self.n = 9")) for field in (" = 1", " = field(init=False)", " = field(default=1, init=False)")),
+    case("a field that __post_init__ makes from itself", "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\n    def __post_init__(self):\n        self.n = self.n * 2\nprint(A())\n", "A.n=9", ("= 1", "= 9")),
+    case("a field that __post_init__ stores on a condition", "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 0\n    def __post_init__(self):\n        if not self.n: self.n = 5\nprint(A())\n", "A.n=9", ("= 0", "= 9")),
+    case("a field of a frozen dataclass that __post_init__ stores", "from dataclasses import dataclass, field\n@dataclass(frozen=True)\nclass A:\n    n: int = field(init=False)\n    def __post_init__(self):\n        object.__setattr__(self, 'n', len('ab'))\nprint(A())\n", "A.n=9",
+         ("len('ab')", "9")),
+    case("a field of attrs that __attrs_post_init__ stores", "import attrs\n@attrs.define\nclass A:\n    n: int = attrs.field(init=False)\n    def __attrs_post_init__(self):\n        self.n = len('ab')\nprint(A())\n", "A.n=9", ("len('ab')", "9")),
     # Plain objects.
     case("an attribute of a plain object", BOX + "c = Box()\nc.model = Box()\nc.model.depth = 2\n# step size\nc.lr = 0.1\nc.warm = int(c.lr * 10)\nprint(c.lr, c.warm, c.model.depth)\n",
          ("c.lr=0.5", "c.model.depth=7"), ("c.lr = 0.1", "c.lr = 0.5"), ("depth = 2", "depth = 7")),

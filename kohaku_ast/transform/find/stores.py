@@ -28,6 +28,7 @@ from kohaku_ast.transform.find.paths import (
     Step,
     called_name,
     chains_in,
+    dotted_name,
     find_entries,
     is_closed,
     is_dunder,
@@ -83,16 +84,20 @@ def stored_in(
             yield StoredValue(target, tuple(chosen), is_listed)
 
 
+INITIALIZERS = ("__init__", "__post_init__", "__attrs_post_init__", "model_post_init")
+"""Methods that run for each new object, of dataclasses, attrs and pydantic as well."""
+
+
 def stored_in_instances(
     prefix: str, node: ast.ClassDef, known: Mapping[str, object]
 ) -> Iterator[StoredValue]:
     """What the methods of a class store into its instances (``self.width = 64``), each value in the
     first method that stores it, ``__init__`` before all.
 
-    Those are listed that ``__init__`` alone stores and that are not None.
+    Those are listed that ``__init__``, or ``__post_init__``, alone stores and that are not None.
     """
     by_path: dict[Path, list[tuple[str, list[Definition]]]] = {}
-    for method in sorted(_methods(node), key=lambda one: one.name != "__init__"):
+    for method in sorted(_methods(node), key=lambda one: one.name not in INITIALIZERS):
         own = first_parameter(method)
         for path, stores in _by_path(method).items():
             if path[0] == own:
@@ -102,11 +107,11 @@ def stored_in_instances(
         target = f"{prefix}{inner}" if inner.startswith("[") else f"{prefix}.{inner}"
         # A property's own definition is no setting: what is stored through it is.
         is_again = target in known and getattr(known[target], "kind", "") != "other"
-        if is_again and first != "__init__":
+        if is_again and first not in INITIALIZERS:
             continue  # logic: the attribute of the class is the setting
         chosen = effective_stores(stores, [], is_again=is_again)
         if chosen:
-            is_listed = first == "__init__" and not others and not _is_none(chosen[0].value)
+            is_listed = first in INITIALIZERS and not others and not _is_none(chosen[0].value)
             again = [one for _, found in others for one in found]
             later = tuple(one.line for one in again if one.value and is_setting(one.value))
             yield StoredValue(target, tuple(chosen), is_listed, later)
@@ -152,12 +157,27 @@ def _stores(node: ast.stmt, arms: Arms, looped: bool) -> Iterator[Definition]:
         found = list(assigned_targets(node))
     elif isinstance(node, ast.AnnAssign) and node.value is not None:
         found, annotation = [(node.target, "value", node.value)], node.annotation
+    elif isinstance(node, ast.Expr) and dotted_name(getattr(node.value, "func", None)) == _FROZEN:
+        yield from _stores_in_frozen(node.value, node, arms, looped)  # type: ignore[arg-type]
     for target, form, value in found:
         path = path_of(target)
         if len(path) > 1:
             reads = (node.value,)  # type: ignore[attr-defined]
             name = ast.unparse(target)
             yield Definition(name, node, form, value, arms, looped, annotation, reads, path)
+
+
+def _stores_in_frozen(
+    call: ast.Call, node: ast.stmt, arms: Arms, looped: bool
+) -> Iterator[Definition]:
+    """``object.__setattr__(self, "lr", 0.1)``, as frozen dataclasses do."""
+    owner, name, value = call.args if len(call.args) == 3 else [None] * 3
+    if isinstance(owner, ast.Name) and isinstance(name, ast.Constant) and value is not None:
+        path = (owner.id, str(name.value))
+        yield Definition(".".join(path), node, "value", value, arms, looped, None, (value,), path)
+
+
+_FROZEN = "object.__setattr__"
 
 
 def effective_stores(

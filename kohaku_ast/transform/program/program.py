@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 23
+FORMAT = 24
 """The version of the stored form; it grows with each change."""
 
 
