@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kohaku_ast.errors import UsageError
+from kohaku_ast.transform.find.module_targets import module_parameter
+from kohaku_ast.transform.find.parameters import find_parameters
 from kohaku_ast.transform.find.paths import join_path, last_name, split_default, split_path
+from kohaku_ast.transform.find.source import decode
+from kohaku_ast.transform.find.targets import Targets
 
 
 @pytest.mark.parametrize(
@@ -88,3 +94,22 @@ steps = st.lists(
 def test_any_path_survives_being_written(rest: list[str | int]) -> None:
     path = ("x", *rest)
     assert split_path(join_path(path)) == path
+
+
+@pytest.mark.parametrize(
+    ("target", "reads"),
+    [
+        pytest.param("Args.lr", False, id="an attribute of the script's own class"),
+        pytest.param("cfg.lr", False, id="an entry of the script's own dict"),
+        pytest.param("hp.lr", True, id="a global of a module"),
+    ],
+)
+def test_only_targets_of_modules_read_the_imported_files(
+    target: str, reads: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "hp.py").write_text("lr = 1\n")
+    text = b"import hp\nclass Args:\n    lr = 1\ncfg = {'lr': 1}\n"
+    source = decode(text, str(tmp_path / "s.py"))
+    targets = Targets(source, find_parameters(source))
+    module_parameter(source, targets, target)
+    assert ("reach" in vars(targets)) is reads

@@ -50,6 +50,20 @@ def full_name(node: ast.expr, imports: Mapping[str, str]) -> str:
     return imports.get(first, first) + dot + rest
 
 
+def keys_in(node: ast.ClassDef) -> set[str]:
+    """The annotated names of the body that are no attributes: the keys of a TypedDict, and the
+    ``_: KW_ONLY`` of a dataclass. A value written there would be lost.
+    """
+    is_typed_dict = any(called_name(base) == "TypedDict" for base in node.bases)
+    declared = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+    return {
+        one.target.id
+        for one in declared
+        if isinstance(one.target, ast.Name)
+        and (is_typed_dict or called_name(one.annotation) == "KW_ONLY")
+    }
+
+
 def default_sites(one: Definition, style: str, imports: Mapping[str, str]) -> list[Site] | None:
     """The places of the default of the field *one* of a class of that *style*, which may be a list;
     None if it takes any value as it is.

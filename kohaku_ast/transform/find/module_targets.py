@@ -40,12 +40,16 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     if renamed is not None:
         return renamed
     own = targets.parameters.get(match[0])
-    located = _located(targets, target, match[0])
-    if located is not None and (own is None or _may_be_module(own, target, targets)):
-        return located
     is_own = own is not None and not _is_module(own)
-    is_missing = match[0] in targets.reach.missing_tops and _may_be_module(own, target, targets)
-    if is_own and not is_missing and search_module(source.folder, match[0]) is None:
+    may_be_module = _may_be_module(own, target, targets)
+    no_file = is_own and search_module(source.folder, match[0]) is None
+    if no_file and not may_be_module:
+        return None  # before all files are read that the script imports: they may be thousands
+    located = _located(targets, target, match[0])
+    if located is not None and may_be_module:
+        return located
+    is_missing = match[0] in targets.reach.missing_tops and may_be_module
+    if no_file and not is_missing:
         return None
     found = split_module(target, targets.reach.modules, targets.import_names)
     if found is None:

@@ -33,7 +33,7 @@ from kohaku_ast.transform.find.calls import (
     most_calls,
     parameters_of,
 )
-from kohaku_ast.transform.find.fields import default_sites, style_of
+from kohaku_ast.transform.find.fields import default_sites, keys_in, style_of
 from kohaku_ast.transform.find.loops import find_loops
 from kohaku_ast.transform.find.modules import import_names
 from kohaku_ast.transform.find.options import (
@@ -249,7 +249,7 @@ class _Finder:
             yield from self.bound(target, kind, definitions, found)
         for one in definitions if kind != "local" else []:
             if isinstance(one.node, ast.ClassDef):
-                yield from self.scope(target, one.node, "class attribute", set())
+                yield from self.scope(target, one.node, "class attribute", keys_in(one.node))
             elif isinstance(one.node, FUNCTIONS):
                 yield from self.function(target, one.node)
 
