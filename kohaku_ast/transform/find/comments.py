@@ -36,8 +36,8 @@ class Comments:
     trailing: dict[int, str] = field(default_factory=dict)
     #: Line -> the comment that fills the line.
     own: dict[int, _Place] = field(default_factory=dict)
-    #: The first code of each line.
-    code: list[_Place] = field(default_factory=list)
+    #: Line -> its first code.
+    code: dict[int, _Place] = field(default_factory=dict)
     #: The line at which each section begins, in order, and its title.
     starts: list[tuple[int, str]] = field(default_factory=list)
     #: Lines that are part of a section comment, or of one that heads a run.
@@ -57,7 +57,7 @@ class Comments:
 
     def above(self, line: int) -> str:
         """The comment lines right above *line* that have its indentation."""
-        column = next((place.column for place in self.code if place.line == line), -1)
+        column = self.code[line].column if line in self.code else -1
         texts: list[str] = []
         while (place := self.own.get(line := line - 1)) and line not in self.banners:
             if place.column != column:
@@ -106,7 +106,7 @@ def _collect(source: Source, comments: Comments) -> None:
             if token.type == tokenize.OP:
                 depth += (token.string in "([{") - (token.string in ")]}")
             if line != last:
-                comments.code.append(_Place(line, column, depth))
+                comments.code[line] = _Place(line, column, depth)
             last = token.end[0]
 
 
@@ -158,7 +158,7 @@ def _starts(
     title of the file, and of no setting.
     """
     open_ones: list[tuple[_Place, str]] = []
-    places = [comments.own[line] for line in titles] + comments.code
+    places = [comments.own[line] for line in titles] + [*comments.code.values()]
     for place in sorted(places, key=lambda place: place.line):
         while open_ones and _ends(open_ones[-1][0], place):
             open_ones.pop()

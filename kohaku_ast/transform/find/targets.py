@@ -58,6 +58,7 @@ class Targets:
         self.source = source
         self.parameters = {one.target: one for one in reversed(parameters)}
         self.by_last: dict[str, list[Parameter]] = {}
+        self._meant: dict[str, list[Parameter]] = {}
         for one in parameters:
             if not one.refused and last_name(one.target):
                 self.by_last.setdefault(last_name(one.target), []).append(one)
@@ -144,9 +145,15 @@ class Targets:
         known = [repr(name) for name in names if name in self.parameters]
         return f". It is made from {', '.join(known)}" if known else ""
 
+    def meant(self, last: str) -> list[Parameter]:
+        """The parameters that the short target *last* may mean."""
+        if last not in self._meant:  # an inspection asks for each of the parameters
+            self._meant[last] = preferred(self.without_hidden(self.by_last.get(last, [])))
+        return self._meant[last]
+
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
-        fitting = preferred(self.without_hidden(self.by_last.get(target, [])))
+        fitting = self.meant(target)
         if len(fitting) > 1:
             raise self.ambiguous(target, fitting)
         if fitting:
@@ -414,7 +421,7 @@ class Targets:
     def shortest(self, parameter: Parameter) -> str:
         """The shortest target that means *parameter* alone."""
         last = last_name(parameter.target)
-        fitting = preferred(self.by_last.get(last, []))
+        fitting = self.meant(last)
         has_global = last in self.parameters and not self.parameters[last].refused
         if last.isidentifier() and fitting == [parameter] and not has_global:
             return last
