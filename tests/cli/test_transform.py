@@ -67,8 +67,8 @@ def test_diff(tmp_path: Path) -> None:
             "p.add_argument('--y', dest='x', default=3)\n",
             "p.set_defaults(x=__kogine__['--x'])\n"
             "p.add_argument('--x', default=__kogine__['--x'])\n"
-            "p.add_argument('--y', dest='x', default=3)\n",
-            id="the first of two that share a place",
+            "p.add_argument('--y', dest='x', default=__kogine__['--x'])\n",
+            id="options that share an attribute",
         ),
         pytest.param("a, b = 1, 2\n", "a, b = __kogine__['a'], __kogine__['b']\n", id="unpacked"),
     ],

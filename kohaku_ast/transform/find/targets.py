@@ -58,7 +58,8 @@ class Targets:
         self.source = source
         self.parameters = {one.target: one for one in reversed(parameters)}
         self.by_last: dict[str, list[Parameter]] = {}
-        self._meant: dict[str, list[Parameter]] = {}
+        #: Last name -> those that it would mean if no call hid a default.
+        self._preferred: dict[str, list[Parameter]] = {}
         for one in parameters:
             if not one.refused and last_name(one.target):
                 self.by_last.setdefault(last_name(one.target), []).append(one)
@@ -147,9 +148,7 @@ class Targets:
 
     def meant(self, last: str) -> list[Parameter]:
         """The parameters that the short target *last* may mean."""
-        if last not in self._meant:  # an inspection asks for each of the parameters
-            self._meant[last] = preferred(self.without_hidden(self.by_last.get(last, [])))
-        return self._meant[last]
+        return preferred(self.without_hidden(self.by_last.get(last, [])))
 
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
@@ -175,7 +174,7 @@ class Targets:
         among them: ``width`` of ``with section(width=20) as w`` is not ``section(width)``. An
         argument that is replaced with its default is one parameter with it.
         """
-        if len(fitting) < 2:
+        if not 1 < len(fitting) <= 20:  # of more than that no one is left, after a long look
             return fitting
         passed = {id(value) for one in fitting if one.kind != "default" for value in one.values}
         hiding = [(one, {*map(id, self.callers.arguments_instead(one))}) for one in fitting]
@@ -421,11 +420,11 @@ class Targets:
     def shortest(self, parameter: Parameter) -> str:
         """The shortest target that means *parameter* alone."""
         last = last_name(parameter.target)
-        fitting = self.meant(last)
+        if last not in self._preferred:  # an inspection asks for each parameter
+            self._preferred[last] = preferred(self.by_last.get(last, []))
         has_global = last in self.parameters and not self.parameters[last].refused
-        if last.isidentifier() and fitting == [parameter] and not has_global:
-            return last
-        return parameter.target
+        is_short = last.isidentifier() and not has_global and self._preferred[last] == [parameter]
+        return last if is_short and self.meant(last) == [parameter] else parameter.target
 
 
 def negated(parameter: Parameter) -> Parameter:
