@@ -327,14 +327,16 @@ def _write_wrapper(writer: Writer, value: Any) -> bool:
         if callable(inner):
             _mark(writer, b"W", value)
             writer.write(inner)
-            if isinstance(value, _LRU):
+            if isinstance(value, functools._lru_cache_wrapper):
                 own = {key: one for key, one in vars(value).items() if key not in _OF_LRU}
-                writer.write((value.cache_parameters(), _sorted_state(own)))
+                # Nothing for a plain `@lru_cache`: older results stay those of their keys.
+                if own or value.cache_parameters() != {"maxsize": 128, "typed": False}:
+                    writer.write((value.cache_parameters(), _sorted_state(own)))
             return True
     return False
 
 
-_LRU, _OF_LRU = functools._lru_cache_wrapper, ("__wrapped__", "cache_parameters")
+_OF_LRU = {*functools.WRAPPER_ASSIGNMENTS, "__wrapped__", "cache_parameters"}
 
 
 def _write_data(writer: Writer, value: Any) -> bool:
@@ -348,10 +350,10 @@ def _write_data(writer: Writer, value: Any) -> bool:
 
 def _write_array(writer: Writer, value: Any, numpy: Any) -> bool:
     """Write type, shape and bytes, or each item of an array of objects. Subclasses are pickled."""
-    masked = sys.modules.get("numpy.ma")
-    if masked is not None and isinstance(value, masked.MaskedArray):
-        writer.put(b"M")  # what pickle leaves out
-        writer.write((value.hardmask, value.mask is masked.nomask))
+    if "numpy.ma" in sys.modules and isinstance(value, numpy.ma.MaskedArray):
+        left_out = (value.hardmask, value.mask is numpy.ma.nomask)  # by pickle
+        if any(left_out):
+            writer.write(("masked", left_out))
         return False
     if isinstance(value, numpy.generic):
         value = numpy.asarray(value)

@@ -47,8 +47,8 @@ import sys
 from kohaku_ast import run
 print(run("script.py", how=sys.argv[1], n=1).value)
 """
-# From Python 3.13 on its shutdown stumbles over such a status, and prints that.
-_HUGE = ["huge"] if sys.version_info < (3, 13) else []
+# From Python 3.12 on its shutdown stumbles over such a status, and prints that.
+_HUGE = ["huge"] if sys.version_info < (3, 12) else []
 HOW = pytest.mark.parametrize("how", ["exit", *_HUGE, "text", "raise", "interrupt", "return"])
 
 

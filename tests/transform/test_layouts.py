@@ -167,8 +167,12 @@ def test_an_edit_that_needs_a_layout_is_refused_where_libcst_cannot_read() -> No
     assert "Positional argument follows keyword argument" in message
 
 
+# Python 3.12 counts calls through C, which it limits to 1,500; libcst makes two of them a level.
+_DEEP = 600 if sys.version_info[:2] == (3, 12) else 900
+
+
 @pytest.mark.parametrize(
-    "text", ["x = " + "+".join(["1"] * 900) + "\n", "x = " + "-" * 900 + "1\n"]
+    "text", ["x = " + "+".join(["1"] * _DEEP) + "\n", "x = " + "-" * _DEEP + "1\n"]
 )
 def test_a_deep_expression(text: str) -> None:
     code = build_program(Source("script.py", text), Request((("x", False, False),))).segments[0][1]
@@ -176,7 +180,7 @@ def test_a_deep_expression(text: str) -> None:
 
 
 def test_a_frozen_script_may_be_as_deep() -> None:
-    text = "y = " + "+".join(["1"] * 900) + "; x = 1\n"
+    text = "y = " + "+".join(["1"] * _DEEP) + "; x = 1\n"
     assert freeze(Source("script.py", text), Request((("x", False, False),)), {"x": 2}).endswith(
         "x = 2\n"
     )
