@@ -136,6 +136,12 @@ CASES = [
         cfg.update(dict(shown=cfg["path"]))
         print(cfg)
         """, "cfg.path=y", ("make()\ncfg.", "make(); cfg['path'] = 'y'\ncfg.")),
+    case("a call that makes the value from the old one", """
+        def make(): return {"lr": 0.1, "n": 1}
+        cfg = make()
+        cfg.update(lr=cfg["lr"] * 2, n=cfg.get("n") + 1)
+        print(cfg)
+        """, ("cfg.lr=5", "cfg.n=7"), ("make()\ncfg.", "make(); cfg['lr'] = 5.0; cfg['n'] = 7\ncfg."), warned=("cfg.lr", "cfg.n")),
     case("a call that may change it, after another use", """
         def make(): return {"lr": 0.1}
         cfg = make()

@@ -12,11 +12,11 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, takewhile
 
 from kohaku_ast.transform.find.assignments import Site, path_site
 from kohaku_ast.transform.find.bindings import FUNCTIONS, Definition
-from kohaku_ast.transform.find.paths import called_name, is_closed, nodes_of, path_of
+from kohaku_ast.transform.find.paths import Step, called_name, is_closed, nodes_of, path_of
 
 _FILLING = {
     "apply", "configure", "deserialize", "exec", "extend", "fill", "from", "load", "merge",
@@ -40,21 +40,48 @@ class Place:
 
 
 def refilled_sites(
-    tree: ast.Module, definition: Definition, in_class: bool, binds_once: bool
+    tree: ast.Module,
+    definition: Definition,
+    path: tuple[Step, ...],
+    in_class: bool,
+    binds_once: bool,
 ) -> list[Site]:
-    """The sites of a path below the name of *definition*: where it is bound, and after each of the
-    statements that fill the object next. *binds_once* is as for ``path_site``.
+    """The sites of *path* below the name of *definition*: where it is bound, and after each of the
+    statements that fill the object next and do not read it. *binds_once* is as for ``path_site``.
 
     The first site is one for ``begin`` if others follow: the path may not be there yet.
     """
     bound = path_site(definition, binds_once)
+    full = (_root(definition), *path)
     filling = [] if in_class else _next_fillings(tree, definition)
+    filling = list(takewhile(lambda one: not _reads(one, full), filling))
     if not filling:
         return [bound]
     begin, again = (bound.template.replace(".set(", f".{one}(") for one in ("begin", "again"))
     below = [replace(bound, node=one, change="after", line=one.lineno) for one in filling]
     templates = [begin] * len(filling) + [again]
     return [replace(one, template=text) for one, text in zip([bound, *below], templates)]
+
+
+def _reads(node: ast.stmt, path: tuple[Step, ...]) -> bool:
+    """Whether the call *node* reads *path*: ``cfg.lr`` of ``cfg.update(lr=cfg["lr"] * 2)``. A loop
+    over a table reads it for its type.
+    """
+    return not any(_blocks(node)) and any(
+        isinstance(one, (ast.Attribute, ast.Subscript)) and path_of(one) == path
+        if not isinstance(one, ast.Call)
+        else called_name(one.func) in ("get", "getattr") and _entry_of(one) == path
+        for one in ast.walk(node)
+    )
+
+
+def _entry_of(call: ast.Call) -> tuple[Step, ...]:
+    """The path that ``cfg.get("lr")`` or ``getattr(cfg, "lr")`` reads; empty if it is none."""
+    owner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    first, *more = [*owner, *call.args, call]
+    above = path_of(first)
+    key = getattr(more[0], "value", None)
+    return (*above, key) if above and isinstance(key, str) else ()
 
 
 def is_open(tree: ast.Module, definition: Definition) -> bool:

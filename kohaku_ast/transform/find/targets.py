@@ -341,7 +341,9 @@ class Targets:
         first = open_ones[0]
         later = later_stores(tree, (first.name, *rest), first.line)
         sites = [
-            site for one in open_ones for site in refilled_sites(tree, one, in_class, binds_once)
+            site
+            for one in open_ones
+            for site in refilled_sites(tree, one, rest, in_class, binds_once)
         ]
         return replace(
             owner, target=target, kind="entry", default="", reading=("below",), definitions=(),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 24
+FORMAT = 25
 """The version of the stored form; it grows with each change."""
 
 
