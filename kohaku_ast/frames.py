@@ -99,7 +99,25 @@ def trimmed(trace: TracebackType | None) -> TracebackType | None:
     """*trace* from its first frame that is not ours. Only Python 3.10 shows any of ours."""
     while trace is not None and is_ours(trace.tb_frame):
         trace = trace.tb_next
+    if sys.version_info < (3, 11):
+        _cut_imports(trace)
     return trace
+
+
+def _cut_imports(trace: TracebackType | None) -> None:
+    """Take our import hook out of *trace*, and Python's own import around it: Python takes that
+    away itself where no other frame stands in between.
+    """
+    while trace is not None:
+        below, has_ours = trace.tb_next, False
+        while below is not None and (is_ours(below.tb_frame) or _imports(below.tb_frame)):
+            has_ours, below = has_ours or is_ours(below.tb_frame), below.tb_next
+        trace.tb_next = below if has_ours else trace.tb_next
+        trace = trace.tb_next
+
+
+def _imports(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith("<frozen importlib")
 
 
 def without_ours(trace: TracebackType | None) -> TracebackType | None:

@@ -179,7 +179,7 @@ RUNNING = [
             sys.settrace(None)
             found = [one for one in seen if one[0] in ("<module>", "spawnv", "run", "__init__", "_execute_child")]
             print(len(found), sorted({name for name, _ in seen} - {one[0] for one in found}))
-        """),
+        """, since=(3, 11)),
     Probe("lines traced to the end", """
         import sys
         def tracer(frame, event, arg):
@@ -202,7 +202,7 @@ RUNNING = [
         import second, folder.inner
         sys.settrace(None)
         print(*seen, sep="\\n")
-        """, files={"helper.py": "", "second.py": "x = 1\ndef f():\n    return x\nf()\n", "folder/inner.py": "y = 1"}),
+        """, since=(3, 11), files={"helper.py": "", "second.py": "x = 1\ndef f():\n    return x\nf()\n", "folder/inner.py": "y = 1"}),
     Probe("traced to an exit", """
         import sys
         def tracer(frame, event, arg):

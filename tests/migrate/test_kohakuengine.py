@@ -476,13 +476,14 @@ BLOCKS = [
     "class A(\n    B,  # base\n):\n\tb: int = 1 ; c = 2;\n\n\n\td = '''\n\tx\n  y'''\n",
     "@deco(\n    1\n)\nasync def f(a, /, b=1, *, c) -> 'int':\n    async with a as b: pass\n    # end\n# out\n",
     "x = 1 + \\\n    2\n",
-    "try:\n    pass\nexcept* (A, B) as e:\n    raise\nelse : pass\n",
     "match x:\n    case [1, *_] if y:  # one\n        pass\n",
     "with (a as b, c as d):\n    \n    pass\n",
     "x = f'{y!r:>{z}}' 'b', rb'''\n'''.decode()\n",
     "\f\nlambda *a, k=1: (yield)\n",
     "for i in *a, b: print(i, end='');continue\nelse:\n  pass\n",
 ]
+if sys.version_info >= (3, 11):
+    BLOCKS += ["try:\n    pass\nexcept* (A, B) as e:\n    raise\nelse : pass\n"]
 
 
 @settings(deadline=None, max_examples=30)
