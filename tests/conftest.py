@@ -22,6 +22,12 @@ settings.load_profile("any machine")
 LONG = 10
 """A table with as many cases is a long one."""
 
+# What is compared must not depend on where the suite runs. Output that a child has not flushed is lost
+# when its pool ends it, under Python too, and two texts of one size that are written within a second
+# share their bytecode.
+os.environ.update(PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1")
+sys.dont_write_bytecode = True
+
 # Under nohup and in the background of a shell without job control these arrive ignored, and each
 # program that a test starts would inherit that: what is to be interrupted would not be.
 for _name in ("SIGINT", "SIGHUP", "SIGQUIT"):
