@@ -81,6 +81,7 @@ REFUSALS = [
             ("cfg.a=1", "cfg['a']=2"), "'cfg.a' is given twice"),
     refusal("a global of a module that is imported", "import other\nprint('ran')\n", "rate=2", "a module defines it", "Did you mean 'other.rate'?", files={"other.py": "rate = 1\n"}),
     refusal("a global of a module, by a star", "from other import *\nprint('ran')\n", "rate=2", "Did you mean 'other.rate'?", files={"other.py": "rate = 1\n"}),
+    refusal("a global of a module behind another, which is not read", "import other\nprint('ran')\n", "rate=2", "no parameter 'rate'. 'kogine run --inspect", files={"other.py": "import behind\n", "behind.py": "rate = 1\n"}),
     refusal("an empty file", b"", "x=2", "no parameter 'x'"),
     refusal("a key that a TypedDict declares", "from typing import TypedDict\nclass C(TypedDict):\n    lr: float\ncfg: C = {'lr': 0.1}\nprint(cfg)\n", "C.lr=1", "no parameter 'C.lr'", "'cfg.lr' (line 4)"),
     refusal("the mark of a dataclass", "from dataclasses import KW_ONLY, dataclass\n@dataclass\nclass A:\n    _: KW_ONLY\n    n: int = 1\nprint(A())\n", "A._=1", "no parameter 'A._'"),

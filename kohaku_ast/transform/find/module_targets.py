@@ -13,6 +13,7 @@ from kohaku_ast.transform.find.modules import (
     compiled_module,
     is_import_call,
     library_module,
+    module_names,
     places_of,
     search_module,
     split_module,
@@ -62,15 +63,15 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
 
 
 def with_modules(error: UnknownTarget, targets: Targets, target: str) -> UnknownTarget:
-    """*error* for *target*, or one that names the modules of the user which define it."""
-    modules = targets.reach.modules if target.isidentifier() else []
-    named = [f"{one.name}.{target}" for one in modules if _has(one.path, target)]
-    if not named:
-        return error
-    return UnknownTarget(
-        f"{targets.file}: no parameter {target!r}: a module defines it. "
-        f"Did you mean {' or '.join(map(repr, named[:3]))}?"
-    )
+    """*error* for *target*, or one that names the modules that define it, of those that the script
+    itself imports: behind a library on PYTHONPATH there may be thousands.
+    """
+    text = targets.source
+    names = {*module_names(text.tree, text.package)} if target.isidentifier() else ()
+    found = [search_module(text.folder, name) for name in sorted(names)]
+    named = [f"{one.name}.{target}" for one in found if one and _has(one.path, target)]
+    hint = f"a module defines it. Did you mean {' or '.join(map(repr, named[:3]))}?"
+    return UnknownTarget(f"{targets.file}: no parameter {target!r}: {hint}") if named else error
 
 
 def _stored_by_another_name(targets: Targets, target: str) -> Parameter | None:
