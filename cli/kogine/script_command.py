@@ -1,5 +1,7 @@
 """A command line with a script, and the first steps of each command that takes one: find or inspect
 the script, load the configs, bind. On the warm path: no dataclass, no click.
+
+State of this process: ``_READ``, the scripts that can be read only once.
 """
 
 from __future__ import annotations
@@ -130,7 +132,7 @@ def find_script(command: ScriptCommand, script: str = "") -> tuple[Launch, str]:
 
 
 _READ: dict[str, Launch] = {}
-"""The scripts of the command line that can be read only once: path -> as it was read."""
+"""Path -> the script as it was read."""
 
 
 def start_of(path: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
