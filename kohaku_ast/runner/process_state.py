@@ -39,7 +39,7 @@ from kohaku_ast.config.library_state import (
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.children import forget_loaded, hand_on
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.loaded_modules import hide_shadowed, own_modules, show_own
+from kohaku_ast.runner.loaded_modules import hide_own, show_own
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
 from kohaku_ast.runner.process_exit import flush_at_exit, show_unflushed
 from kohaku_ast.transform.program.bound_program import Prepared
@@ -126,7 +126,7 @@ class ProcessState:
         host = dict(sys.modules)
         for name in self.local.find(host) | self._derived(host):
             del sys.modules[name]
-        hide_shadowed([self.launch.path0], own_modules())
+        hide_own(self.launch.path0)
         forget_loaded(self.prepared)
         sys.modules.update(self.modules)
         for name in MAINS:

@@ -5,6 +5,8 @@ would fail some calls earlier with us below it, and no function of Python sets t
 thread. So it is set where CPython keeps it, in the thread's ``PyThreadState``. The place differs
 between versions: it is the one number there that changes by one with every call, and says how deep
 the thread is. Where no number does, or more than one, nothing is set.
+
+State of this process: ``_places``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableSequence
     from typing import Any
 
+_places: list[tuple[int, int]] = []
+"""Once it is known: the place of the count, and the step by which it changes with each call."""
 _READ = 32
 """So many numbers of the state are read; it is larger in every version."""
 _DEEPEST = 500
@@ -80,15 +84,18 @@ def find_count() -> CallCount | None:
     numbers = None if _thread_state is None else _thread_state()
     if numbers is None:
         return None
+    if _places:  # it is the same for all threads of a process
+        return CallCount(numbers, *_places[0])
     rows = _rows(numbers)
     found = []
     for index in range(_READ):
         steps = {rows[at + 1][index] - rows[at][index] for at in range(_MORE)}
         if steps == {1} or steps == {-1}:
-            count = CallCount(numbers, index, steps.pop())
-            if 0 < count.get() < _DEEPEST:
-                found.append(count)
-    return found[0] if len(found) == 1 else None
+            place = index, steps.pop()
+            if 0 < CallCount(numbers, *place).get() < _DEEPEST:
+                found.append(place)
+    _places[:] = found if len(found) == 1 else []
+    return CallCount(numbers, *_places[0]) if _places else None
 
 
 def _rows(numbers: MutableSequence[int], more: int = _MORE) -> list[list[int]]:
