@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -98,6 +97,8 @@ class JsonLines(Observer):
     def _print(self, event: str, named: Mapping[str, object], **more: object) -> None:
         whole = {"version": VERSION, "event": event, "time": time.time(), **named, **more}
         # ASCII: it fits every encoding, and lone surrogates do no harm.
+        import json  # here: most flows print for people
+
         self._out.print(json.dumps(whole))
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import chain
 from math import inf, isfinite, isnan, nan
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any, Literal, TypeAlias
 
 from kohaku_ast.display.text import plain_line, short_repr
@@ -117,6 +116,8 @@ class Repeats(Observer):
 
 
 def _mean(found: list[float]) -> float:
+    from statistics import fmean  # here, and below: it loads random, and few flows repeat runs
+
     try:
         return fmean(found)
     except ValueError:  # of inf and -inf
@@ -127,6 +128,8 @@ def _mean(found: list[float]) -> float:
 
 def _spread(found: list[float]) -> float:
     """The standard deviation; that of a nan or an infinite number is nan."""
+    from statistics import stdev
+
     if not all(map(isfinite, found)):
         return nan
     try:
@@ -178,6 +181,8 @@ class Objective:
         Raises ValueError, which says what *outcome* holds instead.
         """
         if isinstance(outcome, list) and outcome:
+            from statistics import fmean
+
             return fmean([self.read(one, by_name) for one in outcome])
         if not isinstance(outcome, Outcome):
             raise ValueError("there was no run")

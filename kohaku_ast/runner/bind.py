@@ -313,7 +313,8 @@ class Binder:
             return dict
 
         def for_script(values: Mapping[str, object]) -> dict[str, object]:
-            if not config.siblings and all(map(is_plain, values.values())):
+            imports = any(one.folders() for one in config.siblings)
+            if not imports and all(map(is_plain, values.values())):
                 return dict(values)  # most do; cloudpickle, which the others need, takes 30 ms
             from kohaku_ast.runner.module_references import refer_to_script_modules
 

@@ -24,7 +24,6 @@ from kohaku_ast.frames import hidden, is_ours
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, find_launch, find_to_read, split_function
 from kohaku_ast.runner.overrides import Override
-from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.users_traceback import public
 from kohaku_ast.value_types import describe
 
@@ -32,6 +31,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.runner.inline import InlineRun
     from kohaku_ast.runner.outcome import Outcome
+    from kohaku_ast.transform.find.parameters import Parameter
+
+    _Tuple = tuple[Parameter, ...]
+else:  # every flow passes here, and few inspect a script
+    _Tuple = tuple
 
 
 @public
@@ -281,7 +285,7 @@ def run(
 COLUMNS = ("target", "default", "type", "help", "line")
 
 
-class Parameters(tuple[Parameter, ...]):
+class Parameters(_Tuple):
     """The parameters of a Script; printed as a table of those that a person would tune."""
 
     __slots__ = ()

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import marshal
 import sys
-
-# The socket module loads selectors and enum, which a script then finds in memory.
-from _socket import CMSG_LEN, SCM_RIGHTS, SOL_SOCKET, socket
 from _thread import _local, get_ident  # threading loads more
 from sys import byteorder
 
@@ -22,6 +19,7 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType, TracebackType
     from typing import Any, TypeAlias
@@ -340,6 +338,8 @@ def _exactly(sock: socket, size: int) -> bytes:
 
 def send_request(sock: socket, number: int, descriptors: list[int]) -> None:
     """Ask the warm server for run *number* with these *descriptors*; -1 stands for a closed one."""
+    from _socket import SCM_RIGHTS, SOL_SOCKET  # here, and below: a spawned run needs neither
+
     there = [one for one in descriptors if one >= 0]
     mask = sum(1 << place for place, one in enumerate(descriptors) if one >= 0)
     data = number.to_bytes(_SIZE, byteorder) + mask.to_bytes(_SIZE, byteorder)
@@ -353,6 +353,8 @@ _MOST = 8  # descriptors in a message
 
 def receive_request(sock: socket) -> tuple[int, list[int]] | None:
     """The number and descriptors of ``send_request``; None when the socket has been closed."""
+    from _socket import CMSG_LEN
+
     data, rights, _, _ = sock.recvmsg(2 * _SIZE, CMSG_LEN(_MOST * _INT))
     if len(data) < 2 * _SIZE:
         return None

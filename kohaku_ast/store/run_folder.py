@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 from kohaku_ast import files
@@ -114,16 +114,22 @@ def mark_root(root: Path) -> None:
 
 def _line(name: str, value: object) -> str:
     """A field as one line: ``indent`` would take twenty times as long."""
-    text = _encode(value)
+    text = _encoder()(value)
     if not text.isascii():
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:  # a path or value with lone surrogates
+            import json
+
             text = json.dumps(value)
     return f'  "{name}": {text}'
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+@cache
+def _encoder() -> Callable[[object], str]:
+    import json  # here: each flow imports this module, and not each one keeps records
+
+    return json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def has_plenty(log: int) -> bool:
