@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from _signal import signal as set_handler  # type: ignore[import-not-found]  # without slow enums
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from types import FrameType, TracebackType
@@ -18,12 +19,6 @@ from kohaku_ast import sigint
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.sigint import BLOCK, UNBLOCK, sigmask
 from kohaku_ast.transform.program.load import above_streams
-
-try:
-    # The enums of signal would cost a run of a sweep as much as a short script.
-    from _signal import signal as _set_handler  # type: ignore[import-not-found]
-except ImportError:
-    from signal import signal as _set_handler
 
 Result = TypeVar("Result")
 
@@ -62,7 +57,7 @@ class Interrupts:
             for number in _numbers():
                 # None: a handler of C code, which cannot be restored.
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = _set_handler(number, self._on_signal)
+                    self._before[number] = set_handler(number, self._on_signal)
             if is_silent:  # for the code of kogine only, not for scripts
                 self._before[signal.SIGINT] = signal.default_int_handler
         return self
@@ -136,7 +131,7 @@ class Interrupts:
     def _put(handlers: dict[int, Any]) -> None:
         # A generator that was never closed may end in any thread.
         for number, handler in handlers.items() if _is_main() else ():
-            _set_handler(number, handler)
+            set_handler(number, handler)
 
     def __exit__(
         self,
