@@ -61,6 +61,55 @@ def parameter(text: str, target: str) -> Parameter:
             id="click",
         ),
         pytest.param("def f(\n  lr=1,  # rate\n): pass", "f(lr)", "rate", id="default"),
+        pytest.param(
+            "class A:\n  lr: Annotated[float, 'rate'] = 1", "A.lr", "rate", id="Annotated, a text"
+        ),
+        pytest.param(
+            "class A:\n  lr: Annotated[float, Doc('rate')] = 1", "A.lr", "rate", id="Annotated, Doc"
+        ),
+        pytest.param(
+            "class A:\n  lr: Annotated[float, tyro.conf.arg(help='rate')] = 1",
+            "A.lr",
+            "rate",
+            id="Annotated, a call of tyro",
+        ),
+        pytest.param(
+            "class A:\n  lr: Final[t.Annotated[float, Gt(0), 'rate']] = f()",
+            "A.lr",
+            "rate",
+            id="Annotated, further in",
+        ),
+        pytest.param("lr: Annotated[float, 'rate'] = 1", "lr", "rate", id="Annotated, global"),
+        pytest.param(
+            "def f(lr: Annotated[float, typing_extensions.Doc('rate')] = 1): pass",
+            "f(lr)",
+            "rate",
+            id="Annotated, default",
+        ),
+        pytest.param(
+            "def f(*, lr: Annotated[float, typer.Option('-l', help='rate')] = 1): pass",
+            "f(lr)",
+            "rate",
+            id="Annotated, option of typer",
+        ),
+        pytest.param(
+            "def f(lr: float = typer.Option(1, help='rate')): pass",
+            "f(lr)",
+            "rate",
+            id="option of typer",
+        ),
+        pytest.param(
+            "def f(lr: float = typer.Argument(1, help='rate')): pass",
+            "f(lr)",
+            "rate",
+            id="argument of typer",
+        ),
+        pytest.param(
+            "def f(\n  lr: Annotated[float, 'rate'] = 1,  # speed\n): pass",
+            "f(lr)",
+            "speed",
+            id="a comment before Annotated",
+        ),
         pytest.param("def f():\n  lr = 1  # rate", "f.lr", "rate", id="local"),
         pytest.param(
             "if __name__ == '__main__':\n  lr = 1  # rate", "lr", "rate", id="in the guard"
@@ -87,6 +136,15 @@ def test_help(text: str, target: str, expected: str) -> None:
         pytest.param("class A:\n  '''rate'''\n  lr = 1", "A.lr", id="docstring of a class"),
         pytest.param("lr = 1\nprint('rate')", "lr", id="statement below"),
         pytest.param("p.add_argument('--lr', help=TEXT)", "--lr", id="help from a name"),
+        pytest.param("lr: Annotated[float, Gt(0), 3] = 1", "lr", id="Annotated without help"),
+        pytest.param("lr: Float[Tensor, 'b c'] = 1", "lr", id="a text in another annotation"),
+        pytest.param("lr: Annotated['rate'] = 1", "lr", id="a type in quotes"),
+        pytest.param("p = ArgumentParser(description='rate')", "p", id="description of a parser"),
+        pytest.param("def f(lr: str = 'rate'): pass", "f(lr)", id="a text as default"),
+        pytest.param("# Training\nimport os", "os", id="a heading above the imports"),
+        pytest.param(
+            "# Training\nfrom os import path\nimport re", "path", id="above several imports"
+        ),
     ],
 )
 def test_no_help(text: str, target: str) -> None:

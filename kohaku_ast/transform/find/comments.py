@@ -86,7 +86,10 @@ def read_comments(source: Source) -> Comments:
     except (tokenize.TokenError, SyntaxError, ValueError):
         return Comments()
     titles = dict(_titles(comments))
-    comments.starts = list(_starts(comments, titles, _heads(source.tree.body)))
+    heads = _heads(source.tree.body)
+    comments.starts = list(_starts(comments, titles, heads))
+    if heads:
+        _hide_above(comments, min(heads))
     for run in _runs(source.tree):
         _title_run(comments, run)
     return comments
@@ -261,9 +264,13 @@ def _title_run(comments: Comments, run: _Run) -> None:
     if not text or _is_about(text, name):
         return
     comments.runs.append((first, last, title(first_sentence(text)).rstrip(".")))
-    while (line := first - 1) in comments.own:
+    _hide_above(comments, first)
+
+
+def _hide_above(comments: Comments, line: int) -> None:
+    """Let the comment lines right above *line* be the help of nothing."""
+    while (line := line - 1) in comments.own:
         comments.banners.add(line)
-        first = line
 
 
 def _is_about(text: str, name: str) -> bool:

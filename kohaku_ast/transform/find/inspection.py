@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kohaku_ast.errors import SourceError
+from kohaku_ast.transform.find.bindings import FUNCTIONS
+from kohaku_ast.transform.find.calls import parameters_of
 from kohaku_ast.transform.find.comments import Comments, first_sentence, read_comments
 from kohaku_ast.transform.find.entrypoints import Entrypoint, find_entrypoint
 from kohaku_ast.transform.find.modules import LocalModule, Reach, reach
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
-from kohaku_ast.transform.find.paths import nodes_of
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.ranking import parents, rank
 from kohaku_ast.transform.find.source import Source, decode, read_bytes, with_room
 from kohaku_ast.transform.find.targets import Targets
@@ -128,6 +130,15 @@ class _Describer:
         for body in _bodies(source.tree):
             self._note(body)
         self.on_line = Counter(one.line for one in parameters if self._has_line(one))
+        #: Each part of the default of an argument -> the annotation and the default.
+        self.arguments = {
+            id(part): (argument.annotation, default)
+            for node in nodes_of(source.tree)
+            if isinstance(node, FUNCTIONS)
+            for argument, default in parameters_of(node)
+            if default is not None
+            for part in ast.walk(default)
+        }
 
     def _note(self, body: list[ast.stmt]) -> None:
         for statement, following in zip(body, [*body[1:], ast.Pass()]):
@@ -144,8 +155,19 @@ class _Describer:
         """
         written = self.comment(parameter)
         if not written and parameter.kind == "class attribute":
-            written = self.strings.get(parameter.line, "") or _field_help(parameter)
-        return first_sentence(" ".join((written or parameter.help).split()))
+            written = self.strings.get(parameter.line, "")
+        written = written or parameter.help or self._declared_help(parameter)
+        return first_sentence(" ".join(written.split()))
+
+    def _declared_help(self, parameter: Parameter) -> str:
+        """The help in its annotation, or in the call that declares its default."""
+        if parameter.definitions:
+            first = parameter.definitions[0]
+            is_field = parameter.kind == "class attribute"
+            return _help_in(first.annotation, first.value if is_field else None)
+        if parameter.kind != "default":
+            return ""
+        return _help_in(*self.arguments.get(id(parameter.values[0]), (None, None)))
 
     def comment(self, parameter: Parameter) -> str:
         """The help in the comments at its definition; a comment on a line of several entries is
@@ -203,13 +225,35 @@ def _string(node: ast.stmt) -> str:
     return ""
 
 
-def _field_help(parameter: Parameter) -> str:
-    """The help in ``field(default=0.1, metadata={"help": ...})`` or ``Field(0.1,
-    description=...)``.
+def _help_in(annotation: ast.expr | None, value: ast.expr | None) -> str:
+    """The help in ``field(default=0.1, metadata={"help": ...})``, ``Field(0.1, description=...)``,
+    ``typer.Option(0.1, help=...)``, and in ``Annotated[float, "help"]``, ``Annotated[float,
+    Doc("help")]`` or with one of these calls.
     """
-    call = parameter.values[0] if parameter.values else None
+    hints = ast.walk(annotation) if annotation is not None else ()
+    parts = next((one.slice for one in hints if _is_annotated(one)), None)  # type: ignore[attr-defined]
+    notes = parts.elts[1:] if isinstance(parts, ast.Tuple) else []
+    return next(filter(None, [*map(_note, notes), _help_of_call(value)]), "")
+
+
+def _is_annotated(node: ast.AST) -> bool:
+    return isinstance(node, ast.Subscript) and called_name(node.value) == "Annotated"
+
+
+def _note(node: ast.expr) -> str:
+    """The help that *node* in ``Annotated`` gives: ``"help"``, ``Doc("help")``,
+    ``typer.Option(help=...)``.
+    """
+    is_doc = isinstance(node, ast.Call) and called_name(node.func).lower() == "doc"
+    text = node.args[0] if is_doc and node.args else node  # type: ignore[attr-defined]
+    if isinstance(text, ast.Constant):
+        return text.value if isinstance(text.value, str) else ""
+    return _help_of_call(node)
+
+
+def _help_of_call(call: ast.expr | None) -> str:
     keywords = call.keywords if isinstance(call, ast.Call) else []
-    named = {keyword.arg: keyword.value for keyword in keywords}
+    named: dict[str | None, ast.expr] = {keyword.arg: keyword.value for keyword in keywords}
     metadata = named.get("metadata")
     if isinstance(metadata, ast.Dict):
         keys = [key.value if isinstance(key, ast.Constant) else None for key in metadata.keys]
