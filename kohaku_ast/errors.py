@@ -2,7 +2,7 @@
 
 None of them stands for an exception of the user's script, which is printed as Python prints it.
 Each is one of Python's own families as well: a wrong value is a ValueError, a wrong type a
-TypeError, a file that does not exist a FileNotFoundError.
+TypeError, a file or module that does not exist a FileNotFoundError.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class UsageTypeError(UsageError, TypeError):
     """An argument of the Python API has a wrong type."""
 
 
-class SourceError(KogineError):
+class SourceError(KogineError, ValueError):
     """The script cannot be read, decoded or parsed."""
 
     slug = "source"
@@ -64,7 +64,7 @@ class UnreadableScript(SourceError, OSError):
 
 
 class MissingScript(UnreadableScript, FileNotFoundError):
-    """There is no file of the script's name."""
+    """There is no file, and no module, of the script's name."""
 
     errno = 2
 
@@ -225,7 +225,7 @@ def read_number(
     return number
 
 
-class TransformError(KogineError):
+class TransformError(KogineError, RuntimeError):
     """The script could not be rewritten, or the rewrite not proved; nothing was run."""
 
     slug = "transform"

@@ -37,14 +37,14 @@ SMALL = {
 ROOMS = {
     "kogine": (31, 6420),
     "kohaku_ast.cache": (11, 2860),
-    "kohaku_ast.config": (23, 6240),
+    "kohaku_ast.config": (23, 6330),
     "kohaku_ast.display": (5, 1180),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.flow": (19, 5440),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (27, 7340),
+    "kohaku_ast.runner": (27, 7345),
     "kohaku_ast.store": (7, 1700),
     "kohaku_ast.transform": (45, 12915),
 }

@@ -25,6 +25,8 @@ def start_init(script: str, output: Output, everything: bool) -> Callable[[], in
     name = shlex.quote(output.path) if output.path else "THIS_FILE"
     listed = found.listed(everything)
     ending = os.path.splitext(output.path or "")[1].lower()
+    if ending not in ("", ".py", ".toml", *_YAML):
+        raise UsageError(f"--output {output.path}: a config ends in .py, .yaml, .toml or .json")
     write = data_text if ending in (*_YAML, ".toml") else config_text
     text = write(found, listed, shlex.quote(script), name)
     return output.deliver(_encoded(text), script)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.cells import CellMap
@@ -17,17 +17,30 @@ if TYPE_CHECKING:
     from kohaku_ast.config.sweep import Sweep
 
 
+_LOST = {
+    "_sweep": "return the Sweep from config_gen, `return Config(...) | Sweep(...)`",
+    "_overrides": "give the values to the Config of {}",
+    **{
+        f"_{field}": f"write Config(..., {field}=...) in {{}}"
+        for field in ("args", "kwargs", "argv", "metadata", "outputs")
+    },
+}
+"""Names that a bare file has in place of ``config_gen`` and ``CONFIG``, and what says the same."""
+
 _WANTED = "a Config, a Sweep, or Configs in a list or from a generator"
 
 
-def read_config_gen(loading: Loading) -> ConfigLayer | None:
-    """The layer of ``config_gen()``, else of ``CONFIG``; None if the file has neither."""
+def read_config_gen(loading: Loading, unread: Collection[str]) -> ConfigLayer | None:
+    """The layer of ``config_gen()``, else of ``CONFIG``; None if the file has neither. *unread* are
+    the names that the file defines and does not read.
+    """
     namespace = loading.module.__dict__
     maker = next((name for name in ("config_gen", "CONFIG") if name in namespace), "")
-    if maker and "_sweep" in namespace:
+    lost = next((name for name in _LOST if name in unread), "")
+    if maker and lost:
         raise ConfigError(
-            f"{loading.path}: it has both {maker} and _sweep, which would have no effect: return "
-            "the Sweep from config_gen, `return Config(...) | Sweep(...)`, or take one away"
+            f"{loading.path}: it has both {maker} and {lost}, which would have no effect: "
+            f"{_LOST[lost].format(maker)}, or take one away"
         )
     if "config_gen" in namespace:
         return _call_config_gen(namespace["config_gen"], loading)

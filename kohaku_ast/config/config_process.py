@@ -9,8 +9,10 @@ State of this process: all of this is changed while code of a config runs.
 
 from __future__ import annotations
 
+import _thread
 import _warnings
 import builtins
+import gc
 import os
 import sys
 import time
@@ -109,6 +111,34 @@ def write_builtins(before: dict[str, Any]) -> None:
         names.update(before)
 
 
+def read_collector() -> tuple[bool, tuple[int, ...]]:
+    """Whether the garbage collector is on, and how often it runs."""
+    return gc.isenabled(), gc.get_threshold()
+
+
+def write_collector(before: tuple[bool, tuple[int, ...]]) -> None:
+    """Restore what ``read_collector`` has returned."""
+    (gc.enable if before[0] else gc.disable)()
+    gc.set_threshold(*before[1])
+
+
+def read_digits() -> int:
+    """How many digits an int read from text may have; 0 in a Python without the limit."""
+    return getattr(sys, "get_int_max_str_digits", int)()
+
+
+def write_digits(before: int) -> None:
+    """Restore what ``read_digits`` has returned."""
+    if before != read_digits():
+        sys.set_int_max_str_digits(before)
+
+
+def read_stack() -> int:
+    """The size of the stack of new threads; the only way to read it is to set it."""
+    size = _thread.stack_size()
+    return _thread.stack_size(size) or size
+
+
 def read_umask() -> int:
     """The umask; the only way to read it is to set it."""
     mask = os.umask(0o22)
@@ -128,17 +158,21 @@ def _set_limit(limit: int) -> None:
 
 _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
-    "breakpointhook",
+    "breakpointhook", "tracebacklimit", "ps1", "ps2", "pycache_prefix",
 )  # fmt: skip
+_LACKING = object()
 
 
 def _read_attributes() -> tuple[list[Any], list[str]]:
-    return [getattr(sys, name, None) for name in _ATTRIBUTES], list(sys.argv)
+    return [getattr(sys, name, _LACKING) for name in _ATTRIBUTES], list(sys.argv)
 
 
 def _write_attributes(before: tuple[list[Any], list[str]]) -> None:
     for name, value in zip(_ATTRIBUTES, before[0]):
-        setattr(sys, name, value)
+        if value is not _LACKING:
+            setattr(sys, name, value)
+        elif hasattr(sys, name):
+            delattr(sys, name)
     sys.argv[:] = before[1]
 
 
@@ -198,7 +232,7 @@ def write_signals(before: tuple[dict[int, Any], int] | None) -> None:
 
 _WITH_STATE = {
     "logging", "random", "numpy", "torch", "jax", "matplotlib", "pandas", "sklearn", "decimal",
-    "locale",
+    "locale", "multiprocessing", "socket", "tempfile", "csv",
 }  # fmt: skip
 """Modules whose state library_state.py knows; where none is loaded, that file is not either."""
 
@@ -237,6 +271,9 @@ _PARTS: tuple[_Part, ...] = (
     (sys.getrecursionlimit, _set_limit),
     (_read_attributes, _write_attributes),
     (sys.getswitchinterval, sys.setswitchinterval),
+    (read_collector, write_collector),
+    (read_digits, write_digits),
+    (read_stack, _thread.stack_size),
     (read_umask, os.umask),
     (read_builtins, write_builtins),
     (_read_filters, _return_filters),

@@ -294,6 +294,16 @@ def _seeded(module: str, read: str, write: str) -> _Library:
     )
 
 
+def _named(module: str, name: str) -> _Library:
+    """A setting that is an attribute of *module*, None at first."""
+    return _Library(
+        module,
+        lambda found: getattr(found, name),
+        lambda found, value: setattr(found, name, value),
+        lambda found: None,
+    )
+
+
 _LIBRARIES: tuple[_Library, ...] = (
     _seeded("random", "getstate", "setstate"),
     _seeded("numpy.random", "get_state", "set_state"),
@@ -343,6 +353,25 @@ _LIBRARIES: tuple[_Library, ...] = (
         _write_locale,
         lambda module: module.setlocale(module.LC_ALL),
     ),
+    _Library(
+        "multiprocessing.context",
+        lambda module: module._default_context._actual_context,
+        lambda module, method: setattr(module._default_context, "_actual_context", method),
+        lambda module: None,
+    ),
+    _Library(
+        "_socket",
+        lambda module: module.getdefaulttimeout(),
+        lambda module, seconds: module.setdefaulttimeout(seconds),
+        lambda module: None,
+    ),
+    _Library(
+        "_csv",
+        lambda module: module.field_size_limit(),
+        lambda module, size: module.field_size_limit(size),
+        lambda module: 1 << 17,
+    ),
+    _named("tempfile", "tempdir"),
 )
 
 _BEGIN: Mapping[str, Callable[[Any], object]] = {

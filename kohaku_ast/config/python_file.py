@@ -38,7 +38,9 @@ def read_python_file(loading: Loading) -> ConfigLayer:
     data = read_config(loading.path)
     code = _parse(data, loading)
     execute(loading, _compile_under_heirs(data, code, loading))
-    return read_config_gen(loading) or read_assignments(loading, code)
+    return read_config_gen(loading, code.defined.keys() - code.read) or read_assignments(
+        loading, code
+    )
 
 
 def read_config(path: str) -> bytes:

@@ -36,8 +36,8 @@ class NativeEngine:
 
     Each is "sequential", "async" (coroutines overlap, 10 at once), "threaded", "parallel" (worker
     processes), or an executor of ``concurrent.futures``, which is never shut down. A node starts as
-    soon as its inputs are available. *max_workers* (default: the processors of this process) is
-    the limit for all nested maps and runs together.
+    soon as its inputs are available. *max_workers*, or *workers* (default: the processors
+    of this process) is the limit for all nested maps and runs together.
     """
 
     takes_plans = True
@@ -48,7 +48,11 @@ class NativeEngine:
         node_executor: str | Executor = "sequential",
         map_executor: str | Executor = "sequential",
         max_workers: int | None = None,
+        workers: int | None = None,
     ) -> None:
+        if workers is not None and max_workers is not None:
+            raise UsageError("workers and max_workers are one setting: give one of them")
+        max_workers = workers if max_workers is None else max_workers
         if max_workers is not None and (not isinstance(max_workers, int) or max_workers < 1):
             kind = UsageError if isinstance(max_workers, int) else UsageTypeError
             raise kind(f"max_workers is {max_workers!r}; it must be a number from 1 up.")

@@ -4,7 +4,7 @@ two ways through a run that need one thread only.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from kohaku_ast.errors import PipelineError, PipelineTypeError, unknown
 from kohaku_ast.frames import contextmanager
@@ -33,6 +33,7 @@ ENGINES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
 ENGINES["daft"] = ("kohaku_ast.engines.daft", "DaftEngine", {})
 
 
+@runtime_checkable
 class Engine(Protocol):
     """What runs whole pipelines: ``Pipeline(nodes, engine=MyEngine())``.
 

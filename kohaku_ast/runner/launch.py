@@ -131,7 +131,7 @@ def _read(path: str) -> bytes:
         raise ScriptIsDirectory(
             f"{path!r} is a directory without a __main__.py: name the script to run in it"
         )
-    if path.endswith(".ipynb"):
+    if path.lower().endswith(".ipynb"):
         raise SourceError(
             f"{path!r} is a notebook, which kogine does not run: make a script of it with "
             f"jupyter nbconvert --to script {path}"
@@ -340,7 +340,7 @@ def _source(spec: ModuleSpec | None, shown: str, is_main: bool) -> tuple[str, by
             kind = "a directory" if os.path.isdir(shown) else "an archive"
             error = ScriptIsDirectory if os.path.isdir(shown) else SourceError
             raise error(f"{shown!r} is {kind} without a __main__.py: name the script in it")
-        raise SourceError(
+        raise MissingScript(
             f"no module named {shown!r}, or it has no __main__{_nearby_modules(shown)}"
         )
     try:

@@ -8,23 +8,27 @@ a script adds would write every line twice.
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
 from kohaku_ast.config.config_process import (
     read_builtins,
+    read_collector,
+    read_digits,
     read_environment,
     read_folder,
     read_signals,
+    read_stack,
     read_umask,
     write_builtins,
+    write_collector,
+    write_digits,
     write_environment,
     write_filters,
     write_folder,
@@ -91,6 +95,7 @@ class ProcessState:
     @contextmanager
     def _state(self) -> Iterator[None]:
         host = read_state()
+        known = set(sys.modules)
         try:
             if self.state is None:
                 self._start()
@@ -99,7 +104,10 @@ class ProcessState:
             yield
         finally:
             self.state = read_state()
+            lists = [list(getattr(sys, name)) for name in _HOOKS]
             write_state(host)
+            for name, values in zip(_HOOKS, lists):
+                _keep_hooks(getattr(sys, name), values, known)
 
     def _start(self) -> None:
         sys.argv = self.argv
@@ -178,11 +186,6 @@ def write_tracers(before: tuple[Any, ...]) -> None:
             set_(wanted)
 
 
-def write_collector(is_enabled: bool) -> None:
-    """Turn the garbage collector on or off."""
-    (gc.enable if is_enabled else gc.disable)()
-
-
 def read_alarm() -> float:
     """Seconds until SIGALRM arrives; 0 without an alarm."""
     read = getattr(_signal, "getitimer", None)
@@ -257,12 +260,13 @@ def ending_streams() -> Iterator[list[object]]:
     finally:
         for number, stream in enumerate(standard_streams()):
             error = flush_at_exit(stream)
+            is_own = not any(stream is one for one in before)
             # The reader of the caller's own stream may have ended: that is no fault of the script.
-            if error is not None and not isinstance(error, OSError):
+            if error is not None and (is_own or not isinstance(error, OSError)):
                 unflushed.append(stream)
                 if number == 0:
                     show_unflushed(stream, error)
-            if type(stream) is io.TextIOWrapper and not any(stream is one for one in before):
+            if type(stream) is io.TextIOWrapper and is_own:
                 _let_go(stream)
 
 
@@ -332,9 +336,28 @@ def _let_go(stream: io.TextIOWrapper) -> None:
 
 _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
-    "breakpointhook", "dont_write_bytecode",
+    "breakpointhook", "dont_write_bytecode", "tracebacklimit", "ps1", "ps2", "pycache_prefix",
 )  # fmt: skip
-_LISTS = ("path", "meta_path", "path_hooks")
+_HOOKS = ("meta_path", "path_hooks")
+_LISTS = ("path", *_HOOKS)
+
+
+def _keep_hooks(hooks: list[Any], left: list[Any], known: Collection[str]) -> None:
+    """Keep, in *hooks* of the caller, those that libraries have added while a script imported them
+    for the first time: they stay loaded, and will not add them again. *left* are the script's, and
+    *known* the modules that the caller had.
+    """
+
+    def is_library(hook: Any) -> bool:
+        name = str(getattr(hook, "__module__", ""))
+        module = sys.modules.get(name)
+        return module is not None and name not in known and not is_users(name, module)
+
+    new = [one for one in left if not any(one is other for other in hooks) and is_library(one)]
+    first = next((place for place, one in enumerate(left) if any(one is two for two in hooks)), 0)
+    for one in new:
+        at_top = any(one is other for other in left[:first])
+        hooks.insert(0 if at_top else len(hooks), one)
 
 
 def read_state() -> list[Any]:
@@ -382,7 +405,7 @@ _Part = tuple[Callable[[], Any], Callable[[Any], object]]
 
 _PARTS: tuple[_Part, ...] = (
     _attributes(*((sys, name) for name in _ATTRIBUTES)),
-    _attributes((warnings, "showwarning"), (warnings, "formatwarning")),
+    _attributes((warnings, "showwarning"), (warnings, "formatwarning"), (threading, "excepthook")),
     *(_list(sys, name) for name in _LISTS),
     (_list(warnings, "filters")[0], lambda value: write_filters(*value)),
     (read_folder, write_folder),
@@ -392,7 +415,9 @@ _PARTS: tuple[_Part, ...] = (
     (read_builtins, write_builtins),
     (read_umask, os.umask),
     (read_tracers, write_tracers),
-    (gc.isenabled, write_collector),
+    (read_collector, write_collector),
+    (read_digits, write_digits),
+    (read_stack, threading.stack_size),
     (read_alarm, write_alarm),
     (read_libraries, write_libraries),
     (read_streams, write_streams),

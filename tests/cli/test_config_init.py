@@ -36,6 +36,15 @@ CONFIG = text("""
     """)
 
 
+def test_a_file_that_no_config_is_read_from_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("lr = 0.1\n")
+    for name in ("c.txt", "c.csv"):
+        done = run_kogine(tmp_path, "config", "init", "s.py", "-o", name)
+        assert done.status == 2
+        assert f"--output {name}: a config ends in .py, .yaml, .toml or .json" in done.stderr
+        assert not (tmp_path / name).exists()
+
+
 def test_prints_the_config(tmp_path: Path) -> None:
     write(tmp_path, {"train.py": TRAIN})
     assert config(tmp_path, "init", "train.py") == Finished(0, CONFIG, "")

@@ -88,6 +88,31 @@ def test_a_sweep_that_would_be_lost_is_an_error(folder: Path, code: str) -> None
         load(folder, code)
 
 
+@pytest.mark.parametrize(
+    "maker", ["def config_gen(): return Config(kind='x')\n", "CONFIG = Config(kind='x')\n"]
+)
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("_args = [1]", r"Config\(\.\.\., args=\.\.\.\)"),
+        ("_kwargs = {'a': 1}", r"Config\(\.\.\., kwargs=\.\.\.\)"),
+        ("_argv = ['--lr=1']", r"Config\(\.\.\., argv=\.\.\.\)"),
+        ("_metadata = {}", r"Config\(\.\.\., metadata=\.\.\.\)"),
+        ("_outputs = ['lr']", r"Config\(\.\.\., outputs=\.\.\.\)"),
+        ("_overrides = {'lr': 1}", r"the values to the Config"),
+    ],
+)
+def test_a_field_that_would_be_lost_is_an_error(
+    folder: Path, maker: str, name: str, instead: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"it has both .* and {name.split()[0]}, .*{instead}"):
+        load(folder, f"{name}\n{maker}")
+
+
+def test_a_field_that_the_file_itself_reads_is_a_helper(folder: Path) -> None:
+    assert load(folder, "_args = [1]\nCONFIG = Config(args=_args)\n")
+
+
 def test_use_config_outside_of_configs(folder: Path) -> None:
     from kohaku_ast import use_config
 

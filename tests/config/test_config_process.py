@@ -68,7 +68,7 @@ def test_a_base_and_its_heir_have_their_own(tmp_path: Path) -> None:
 
 
 STATE = """\
-import logging, os, random, signal, sys, warnings
+import gc, logging, multiprocessing, os, random, signal, socket, sys, tempfile, threading, warnings
 import numpy
 x = 1
 logging.basicConfig(format="script %(message)s", stream=sys.stdout)
@@ -78,10 +78,14 @@ warnings.warn("seen")
 print(x, hasattr(os, "nothing"), sys.excepthook is sys.__excepthook__, oct(os.umask(0o22)))
 print(signal.getsignal(signal.SIGINT) is signal.default_int_handler, signal.getsignal(signal.SIGTERM))
 print(sys.getswitchinterval(), numpy.geterr(), numpy.array([1 / 3]), [].__class__, abs(-1))
+print(gc.isenabled(), gc.get_threshold(), hasattr(sys, "tracebacklimit"), hasattr(sys, "ps1"))
+print(threading.stack_size(), sys.get_int_max_str_digits() if hasattr(sys, "get_int_max_str_digits") else 0)
+print(multiprocessing.get_start_method(allow_none=True), socket.getdefaulttimeout(), tempfile.tempdir)
 print("DRAWN", random.random(), numpy.random.rand())
 """
 CHANGES = """\
-import builtins, logging, os, random, signal, sys, warnings
+import builtins, gc, logging, multiprocessing, os, random, signal, socket, sys, tempfile, threading
+import warnings
 import numpy
 logging.basicConfig(level="DEBUG", filename=os.devnull)
 logging.getLogger("own").setLevel("DEBUG")
@@ -99,6 +103,15 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.setswitchinterval(0.5)
 sys.argv.append("more")
+gc.disable()
+gc.set_threshold(9)
+sys.tracebacklimit = 1
+sys.ps1 = "?"
+getattr(sys, "set_int_max_str_digits", print)(999)
+threading.stack_size(1 << 20)
+multiprocessing.set_start_method("spawn")
+socket.setdefaulttimeout(3)
+tempfile.tempdir = "/no"
 x = 3
 """
 

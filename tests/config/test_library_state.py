@@ -83,6 +83,20 @@ STATES = {
         "locale", "import locale",
         "print(locale.setlocale(locale.LC_NUMERIC)); locale.setlocale(locale.LC_NUMERIC, 'C.UTF-8')",
     ),
+    "start method": (
+        "multiprocessing", "import multiprocessing",
+        ("print(multiprocessing.get_start_method(allow_none=True));"
+        "multiprocessing.set_start_method('spawn')"),
+    ),
+    "timeout of sockets": (
+        "socket", "import socket", "print(socket.getdefaulttimeout()); socket.setdefaulttimeout(3)",
+    ),
+    "folder of temporary files": (
+        "tempfile", "import tempfile", "print(tempfile.tempdir); tempfile.tempdir = '/no'",
+    ),
+    "fields of csv": (
+        "csv", "import csv", "print(csv.field_size_limit()); csv.field_size_limit(9)",
+    ),
 }  # fmt: skip
 
 

@@ -102,6 +102,12 @@ def test_pipelines_inside_use_it_as_well(make: Any) -> None:
     assert flat.run({"x": 4})["w"] == 8
 
 
+def test_it_is_an_engine_by_its_methods() -> None:
+    assert isinstance(HyperNodesEngine(workers=3), Engine)
+    assert HyperNodesEngine(workers=3).max_workers == 3
+    assert not isinstance(object(), Engine)
+
+
 def test_what_it_is_asked_for() -> None:
     engine = Bare()
     made = Pipeline([double, minus], engine)

@@ -192,6 +192,11 @@ VALUES |= {
     "negative backoff": (UsageError, lambda: Sequential("s.py", backoff=-1)),
     "no trials": (UsageError, lambda: search(sweep(), n=0, minimize="x")),
     "no concurrent calls": (UsageError, lambda: AsyncExecutor(0)),
+    "a notebook": (SourceError, lambda: run("n.ipynb")),
+    "a notebook in capitals": (SourceError, lambda: run("N.IPYNB")),
+    "a module that is not there": (MissingScript, lambda: run("no.such.module")),
+    "both names of one setting": (UsageError, lambda: HyperNodesEngine(max_workers=1, workers=2)),
+    "no workers of an engine": (UsageError, lambda: HyperNodesEngine(workers=0)),
     "no pickable axis": (ConfigError, lambda: sweep().pair("q")),
 }
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast import Config, Script, run
-from kohaku_ast.config.config_process import read_umask
+from kohaku_ast.config.config_process import read_digits, read_stack, read_umask
 from kohaku_ast.runner.process_state import read_alarm
 from tests.oracle import run_kogine
 
@@ -52,6 +52,13 @@ BORROWED: list[tuple[str, str, Read]] = [
     ("a builtin deleted", "import builtins; del builtins.ascii", lambda: vars(builtins)["ascii"]),
     ("umask", "os.umask(0o77)", read_umask),
     ("garbage", "import gc; gc.disable()", gc.isenabled),
+    ("how often garbage is collected", "import gc; gc.set_threshold(9)", gc.get_threshold),
+    ("digits", "getattr(sys, 'set_int_max_str_digits', print)(999)", read_digits),
+    ("stack of threads", "import threading; threading.stack_size(1 << 20)", read_stack),
+    ("hook of threads", "import threading; threading.excepthook = 3", lambda: threading.excepthook),
+    ("depth of tracebacks", "sys.tracebacklimit = 1", lambda: hasattr(sys, "tracebacklimit")),
+    ("prompt", "sys.ps1 = '?'", lambda: hasattr(sys, "ps1")),
+    ("place of bytecode", "sys.pycache_prefix = '/no'", lambda: sys.pycache_prefix),
     ("switch interval", "sys.setswitchinterval(0.5)", sys.getswitchinterval),
     ("bytecode", "sys.dont_write_bytecode ^= True", lambda: sys.dont_write_bytecode),
     ("profiler", "sys.setprofile(lambda *_: None)", sys.getprofile),
@@ -90,6 +97,40 @@ def test_what_a_script_changes_is_as_it_was(
     except (ZeroDivisionError, SystemExit):
         assert end
     assert read() == before
+
+
+def test_a_hook_of_a_library_stays_with_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As six does it: a second run imports from the library, which is loaded already."""
+    library = tmp_path / "lib" / "site-packages" / "kogine_test_hooks.py"
+    library.parent.mkdir(parents=True)
+    library.write_text(
+        "import sys, importlib.util\nclass Finder:\n"
+        "    def find_spec(name, path=None, target=None):\n"
+        "        if name.startswith('kogine_made_'):\n"
+        "            return importlib.util.spec_from_loader(name, Finder)\n"
+        "    def create_module(spec): return None\n"
+        "    def exec_module(module): module.ok = module.__name__\n"
+        "sys.meta_path.append(Finder)\n"
+    )
+    monkeypatch.syspath_prepend(str(library.parent))
+    monkeypatch.setattr(sys, "meta_path", sys.meta_path.copy())  # for this test alone
+    script = tmp_path / "own" / "s.py"
+    script.parent.mkdir()
+    script.write_text(
+        "import importlib, kogine_test_hooks\nn = 0\n"
+        "made = importlib.import_module(f'kogine_made_{n}').ok\n"
+    )
+    before = len(sys.meta_path)
+    for n in (1, 2):
+        done = run(str(script), Config({"n": n}, outputs=["made"]))
+        assert done.outputs["made"] == f"kogine_made_{n}"
+    assert len(sys.meta_path) == before + 1
+    for name in [
+        name for name in sys.modules if name.startswith(("kogine_test_hooks", "kogine_made"))
+    ]:
+        del sys.modules[name]
 
 
 def counts() -> list[int]:

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from kohaku_ast.errors import (
+    KogineError,
     MissingScript,
     SourceError,
     UnreadableScript,
@@ -172,6 +173,8 @@ def with_room(function: Callable[[], Result], filename: str) -> Result:
         pass
     try:
         return _on_deep_stack(function)
+    except KogineError:
+        raise
     except (RecursionError, RuntimeError, ValueError) as error:
         raise SourceError(f"{filename}: nested too deeply to be rewritten: {error}") from None
 
