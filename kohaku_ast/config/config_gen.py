@@ -36,7 +36,9 @@ def read_config_gen(loading: Loading, unread: Collection[str]) -> ConfigLayer | 
     """
     namespace = loading.module.__dict__
     maker = next((name for name in ("config_gen", "CONFIG") if name in namespace), "")
-    lost = next((name for name in _LOST if name in unread), "")
+    # An empty one has nothing to lose.
+    found = [name for name in _LOST if name in unread and (namespace.get(name) or name == "_sweep")]
+    lost = next(iter(found), "")
     if maker and lost:
         raise ConfigError(
             f"{loading.path}: it has both {maker} and {lost}, which would have no effect: "

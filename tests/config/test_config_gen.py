@@ -97,7 +97,7 @@ def test_a_sweep_that_would_be_lost_is_an_error(folder: Path, code: str) -> None
         ("_args = [1]", r"Config\(\.\.\., args=\.\.\.\)"),
         ("_kwargs = {'a': 1}", r"Config\(\.\.\., kwargs=\.\.\.\)"),
         ("_argv = ['--lr=1']", r"Config\(\.\.\., argv=\.\.\.\)"),
-        ("_metadata = {}", r"Config\(\.\.\., metadata=\.\.\.\)"),
+        ("_metadata = {'a': 1}", r"Config\(\.\.\., metadata=\.\.\.\)"),
         ("_outputs = ['lr']", r"Config\(\.\.\., outputs=\.\.\.\)"),
         ("_overrides = {'lr': 1}", r"the values to the Config"),
     ],
