@@ -41,6 +41,7 @@ ENDS = {
         "sys.stdout = os.fdopen(sys.stdout.fileno(), 'w'); print('again', n)"
     ),
     "prints into a file": "sys.stdout = open(os.devnull, 'w'); print('nowhere')",
+    "prints onto a full disk": "sys.stdout = open('/dev/full', 'w'); print('lost')",
     "detaches stdout": "sys.stdout.detach()",
     "detaches stderr": "sys.stderr.detach()",
     "leaves what cannot be flushed": "sys.stdout = type('Own', (), {'write': print})()",
