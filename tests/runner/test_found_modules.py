@@ -560,3 +560,14 @@ def test_run_module_is_an_import(tmp_path: Path) -> None:
     expected = run_python(tmp_path, "-B", "s.py")
     path.write_text(HP)
     assert run_kogine(tmp_path, "run", "s.py", "hp.lr=0.5") == expected
+
+
+@pytest.mark.parametrize("name", ["marshal", "os"])
+def test_a_file_that_python_never_imports_is_no_module(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("lr = 0.1\n")
+    (tmp_path / "s.py").write_text(f"import {name}\nprint(getattr({name}, 'lr', None))\n")
+    assert f"{name}.lr" not in run_kogine(tmp_path, "run", "--inspect", "s.py", "--modules").stdout
+    for mode in ([], ["--mode", "spawn"], ["--mode", "inline"]):
+        done = run_kogine(tmp_path, "run", "s.py", f"{name}.lr=2", *mode, "--no-record")
+        assert (done.status, done.stdout) == (0, "2\n"), done.stderr  # of the module itself
+        assert "set a name that was not there before" in done.stderr

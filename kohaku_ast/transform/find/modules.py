@@ -40,13 +40,19 @@ class LocalModule:
 
 def find_module(folder: str, name: str) -> LocalModule | None:
     """The module *name* if its file lies below *folder*, else None; a folder without
-    ``__init__.py`` is a package (PEP 420) and has no file.
+    ``__init__.py`` is a package (PEP 420) and has no file. A file ``marshal.py`` is never imported.
     """
+    if _top(name) in _PYTHONS:
+        return None
     base = os.path.join(folder, *name.split("."))
     for path in (os.path.join(base, "__init__.py"), f"{base}.py"):
         if os.path.isfile(path):
             return LocalModule(name, path)
     return None
+
+
+_PYTHONS = {*sys.builtin_module_names, "abc", "codecs", "encodings", "io", "os", "site", "stat"}
+"""Modules that Python has, or has loaded, before it looks into the folder of a script."""
 
 
 def imported_modules(source: Source) -> list[LocalModule]:
