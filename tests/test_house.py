@@ -46,7 +46,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (27, 7350),
     "kohaku_ast.store": (7, 1700),
-    "kohaku_ast.transform": (45, 12915),
+    "kohaku_ast.transform": (45, 13065),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

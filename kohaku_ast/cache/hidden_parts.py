@@ -186,11 +186,14 @@ def _codecs(texts: set[str], detector: ChangeDetector) -> Iterator[HiddenPart]:
             yield f"codec {text}", functools.partial(_codec_parts, text, detector)
 
 
+def _as_module(text: str) -> str:
+    return text.lower().replace("-", "_")
+
+
 def _is_of_python(text: str) -> bool:
     from encodings.aliases import aliases
 
-    name = text.lower().replace("-", "_")
-    return name in aliases or name in aliases.values()
+    return _as_module(text) in aliases or _as_module(text) in aliases.values()
 
 
 def _codec(text: str) -> tuple[Any, ...]:
@@ -201,13 +204,15 @@ def _codec(text: str) -> tuple[Any, ...]:
     try:
         info: Any = codecs.lookup(text)
         found += [info.encode, info.decode, info.incrementalencoder, info.incrementaldecoder]
+        # A codec of Python's under a name of the user's.
+        found += [info.name] if _as_module(info.name) != _as_module(text) else []
     except Exception:  # LookupError, and whatever a search function of the user's raises
         pass
     try:
         found.append(codecs.lookup_error(text))
     except LookupError:
         pass
-    return tuple(one if _is_own(one) else None for one in found)
+    return tuple(one if is_a(one, str) or _is_own(one) else None for one in found)
 
 
 def _is_own(one: Any) -> bool:

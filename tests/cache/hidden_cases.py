@@ -271,6 +271,12 @@ REGISTRIES: dict[str, Case] = {
         "        return codecs.CodecInfo(encode, None, name='NAMEcodec')\ncodecs.register(search)\n",
         "* 2", "* 5",
     ),
+    "codec of Python's under a name of one's own": two(
+        "import NAME_other\ndef f(x): return 'a'.encode('NAMEalias')\n",
+        "import codecs\ndef search(name):\n    if name == 'NAMEalias':\n"
+        "        return codecs.lookup('utf-16-le')\ncodecs.register(search)\n",
+        "-le", "-be",
+    ),
     "handler of errors of codecs": two(
         "import NAME_other\ndef f(x): return '\\xe4'.encode('ascii', 'NAMEerrors')\n",
         "import codecs\ndef handle(error): return 'x' * 2, error.end\n"

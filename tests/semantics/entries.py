@@ -70,6 +70,8 @@ CASES = [
         print(a.lr, a.net.width, b.bs, b.opt.beta, c.depth, c.half)
         """, ("lr=0.5", "width=4", "b.bs=64", "beta=0.8", "depth=3"),
          ('"lr": 0.1', '"lr": 0.5'), ("8}", "4}"), ("32", "64"), ("0.9", "0.8"), ('"depth": 2', '"depth": 3')),
+    *(case(f"a dict that cannot be changed: {made}", f"import types\nCFG = {made}\nprint(CFG)\n", ("CFG.lr=7", "n=8"), ("1", "7"), ("2", "8"))
+      for made in ("types.MappingProxyType({'lr': 1, 'opt': {'n': 2}})", "types.MappingProxyType(dict(lr=1, opt=types.MappingProxyType(dict(n=2))))")),
     case("a dict that is data", """
         class Frame:
             def __init__(self, columns): self.columns = columns

@@ -82,6 +82,32 @@ CASES = [
       for made, line in (("dict", "cfg |= {'k': 3}"), ("SimpleNamespace", "setattr(cfg, 'k', 3)"), ("SimpleNamespace", "vars(cfg)['k'] = 3"), ("SimpleNamespace", "cfg.__dict__['k'] = 3"))),
     case("a global that another statement replaces", "k = 1\nprint(k)\nglobals()['k'] = 3\nprint(k)\n", "k=7", ("k = 1", "k = 7"), warned=("k",)),
     case("a value that is merged in place is the program's logic", "class Cfg:\n    flags = 1\ncfg = Cfg()\ncfg.flags |= 2\nprint(cfg.flags)\n", "Cfg.flags=4", ("flags = 1", "flags = 4")),
+    *(case(f"a copy with other values, below the definition: {line}", f"from dataclasses import dataclass, replace\nfrom types import SimpleNamespace\n{made}\nprint(cfg)\n{line}\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7"), warned=("cfg.k",))
+      for made, line in (
+          *(("cfg = dict(k=1, n=1)", line) for line in ("cfg = cfg | {'k': 3}", "cfg = {**cfg, 'k': 3}", "cfg = dict(cfg, k=3)", "cfg.__setitem__('k', 3)", "dict.__setitem__(cfg, 'k', 3)")),
+          ("@dataclass\nclass C:\n    k: int\ncfg = C(k=1)", "cfg = replace(cfg, k=3)"),
+          ("import attrs\n@attrs.define\nclass C:\n    k: int\ncfg = C(k=1)", "cfg = attrs.evolve(cfg, k=3)"),
+          ("from pydantic import BaseModel\nclass C(BaseModel):\n    k: int\ncfg = C(k=1)", "cfg = cfg.model_copy(update={'k': 3})"),
+          ("from typing import NamedTuple\nclass C(NamedTuple):\n    k: int\ncfg = C(k=1)", "cfg = cfg._replace(k=3)"),
+          ("cfg = SimpleNamespace(k=1)", "cfg.__setattr__('k', 3)"))),
+    case("a copy with other values, of the only object of a class", "from dataclasses import dataclass, replace\n@dataclass\nclass C:\n    k: int = 1\ncfg = C()\nprint(cfg)\ncfg = replace(cfg, k=3)\nprint(cfg)\n", "C.k=7", ("= 1", "= 7"), warned=("C.k",)),
+    *(case(f"a copy that keeps the value: {line}", f"cfg = dict(k=1, n=1)\n{line}\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7")) for line in ("cfg = {'k': 3, **cfg}", "cfg = cfg | {'n': 3}", "cfg = {**cfg, 'k': cfg['k'] * 2}")),
+    *(case(f"a path below a mapping that takes no items: {last}", f"{head}\ndef load(): return {made}\ncfg = load()\n{last}\nprint(cfg, type(cfg), cfg['opt']['k'])\n", ("cfg.lr=7", "cfg.opt.k=8"), ("'lr': 1", "'lr': 7"), ("'k': 2", "'k': 8"))
+      for head, made, last in (
+          ("from types import MappingProxyType as P", "P({'lr': 1, 'opt': P({'k': 2})})", "print(len(cfg))"),
+          ("from ml_collections import FrozenConfigDict", "FrozenConfigDict({'lr': 1, 'opt': {'k': 2}})", "print(cfg.lr)"),
+          ("from omegaconf import OmegaConf\ndef frozen(given):\n    made = OmegaConf.create(given)\n    OmegaConf.set_readonly(made, True)\n    return made", "frozen({'lr': 1, 'opt': {'k': 2}})", "print(OmegaConf.is_readonly(cfg), OmegaConf.is_readonly(cfg.opt))"))),
+    case("a copy with other values, right after a call", "def load(): return {'k': 1}\ncfg = load()\ncfg = {**cfg, 'k': 3}\nprint(cfg)\n", "cfg.k=7", ("'k': 3", "'k': 7")),
+    *(case(f"an attribute of a class that another statement replaces: {line}", f"class A:\n    k = 1\nprint(A.k)\n{line}\nprint(A.k)\n", "A.k=7", ("k = 1", "k = 7"), warned=("A.k",))
+      for line in ("setattr(A, 'k', 3)", "type.__setattr__(A, 'k', 3)", "for key, value in {'k': 3}.items(): setattr(A, key, value)", "for key in ['k']: setattr(A, key, 3)")),
+    *(case(f"a default that another statement replaces: {line}", f"def f(n=2, {star}k=1): print(k)\nf()\n{line}\nf()\n", "f(k)=7", ("k=1", "k=7"), warned=("f(k)",))
+      for star, line in (("", "f.__defaults__ = 2, 3"), ("*, ", "f.__kwdefaults__ = {'k': 3}"), ("*, ", "f.__kwdefaults__['k'] = 3"))),
+    case("a default beside one that another statement replaces", "def f(n=2, k=1): print(n, k)\nf.__defaults__ = 3, f.__defaults__[1]\nf()\n", "f(k)=7", ("k=1", "k=7")),
+    *(case(f"a value of a module that another statement replaces: {line}", f"import hp\ndef main():\n    print(hp.k)\n    {line}\n    print(hp.k)\n{start}", "hp.k=7", ("main():", "main():\n    hp.k = 7"), files={"hp.py": "k = 1\n"}, warned=("hp.k",))
+      for start in ("main()\n", "if __name__ == '__main__': main()\n")
+      for line in ("hp.__dict__.update(k=3)", "vars(hp)['k'] = 3", "setattr(hp, 'k', 3)", "for key in ['k']: setattr(hp, key, 3)")),
+    case("a value of a module by other names", "from pkg import hp as h\nfrom pkg.hp import C\nprint(h.k, C)\nC.update(n=3)\nvars(h).update(k=3)\nprint(h.k, C)\n", ("pkg.hp.C.n=7", "h.k=7"), ("import C\n", "import C\nC['n'] = h.k = 7\n"), files={"pkg/hp.py": "k = 1\nC = {'n': 1}\n", "pkg/__init__.py": ""}, warned=("pkg.hp.C.n", "pkg.hp.k")),
+    case("a value of a module that the statement leaves", "import hp\nhp.__dict__.update(n=3)\nif hp.k > 9: hp.__dict__.update(k=3)\ndef f(hp): hp.update(k=3)\nf({})\nprint(hp.k)\n", "hp.k=7", ("print(", "hp.k = 7\nprint("), files={"hp.py": "k = 1\n"}),
     case("a member of an enum, above a call that fills", "import enum\nclass Mode(enum.Enum):\n    A = 1\n    B = 2\ncfg = {'m': Mode.A}\ncfg.update(n=1)\nprint(cfg)\n", "cfg.m=B", ("Mode.A", "Mode.B")),
     # The text of a module gets the value: what it computes from it follows.
     case("a module that is executed", MODULE, "m.lr=5", ("exec_module(m)", "exec_module(m); m.lr, m.warm = 5.0, 50.0"), files={"cfg.py": CFG}),

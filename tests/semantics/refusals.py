@@ -84,5 +84,10 @@ REFUSALS = [
     refusal("a global of a module behind another, which is not read", "import other\nprint('ran')\n", "rate=2", "no parameter 'rate'. 'kogine run --inspect", files={"other.py": "import behind\n", "behind.py": "rate = 1\n"}),
     refusal("an empty file", b"", "x=2", "no parameter 'x'"),
     refusal("a key that a TypedDict declares", "from typing import TypedDict\nclass C(TypedDict):\n    lr: float\ncfg: C = {'lr': 0.1}\nprint(cfg)\n", "C.lr=1", "no parameter 'C.lr'", "'cfg.lr' (line 4)"),
+    *(refusal(f"a field of a class that a call makes: {made}", f"import collections, dataclasses, typing, attrs\nC = {made}\nc = C(n=1)\nassert False, c.n\n", "C.n=3", "script.py:2: cannot override 'C.n': the class C has 'n' as a field", "where the script makes the object")
+      for made in ("collections.namedtuple('C', 'n m', defaults=[1, 2])", "typing.NamedTuple('C', [('n', int)])", "dataclasses.make_dataclass('C', [('n', int, 1)])", "attrs.make_class('C', {'n': attrs.field(default=1)})", "typing.TypedDict('C', {'n': int})")),
+    refusal("a field of a class that a function makes", "from dataclasses import dataclass\ndef make():\n    @dataclass\n    class C:\n        n: int = 1\n    return C\nC = make()\nassert False, C()\n", "C.n=3", "the class C has 'n' as a field"),
+    refusal("a field whose default a method makes", "import attrs\n@attrs.define\nclass C:\n    n: int = attrs.field()\n    @n.default\n    def _n(self): return 1\nassert False, C()\n", "C.n=3", "no parameter 'C.n'", "'C._n' (line 6)"),
+    refusal("a key that a frozen mapping lacks", "import types\ndef load(): return types.MappingProxyType({'lr': 1})\ncfg = load()\nassert False, cfg\n", "cfg.lrr=3", "mappingproxy has no 'lrr'. Did you mean 'lr'?"),
     refusal("the mark of a dataclass", "from dataclasses import KW_ONLY, dataclass\n@dataclass\nclass A:\n    _: KW_ONLY\n    n: int = 1\nprint(A())\n", "A._=1", "no parameter 'A._'"),
 ]

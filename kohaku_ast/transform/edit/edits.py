@@ -115,7 +115,8 @@ def plan_edits(
         _resolve(source, targets, name, kind, optional) for name, kind, optional in request.targets
     )
     if watches:
-        resolved = tuple(one and watched(source.tree, one) for one in resolved)
+        names = targets.import_names
+        resolved = tuple(one and watched(source.tree, one, names) for one in resolved)
     overridden = {
         one.target: (one, is_text_value(kind, one))
         for one, (_, kind, _) in zip(resolved, request.targets)

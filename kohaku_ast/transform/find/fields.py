@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from kohaku_ast.transform.find.assignments import MADE, MADE_BY_FACTORY, MARKER, Site
 from kohaku_ast.transform.find.bindings import Definition, find_definitions
 from kohaku_ast.transform.find.calls import field_default, is_field
-from kohaku_ast.transform.find.paths import Step, called_name, descend, dotted_name
+from kohaku_ast.transform.find.paths import Step, called_name, descend, dotted_name, path_of
 
 Classes = Mapping[str, ast.ClassDef]
 """The classes of the script by the name it uses at module level (``Opt``, ``Cfg.Opt``)."""
@@ -51,12 +51,13 @@ def full_name(node: ast.expr, imports: Mapping[str, str]) -> str:
 
 
 def keys_in(node: ast.ClassDef) -> set[str]:
-    """The annotated names of the body that are no attributes: the keys of a TypedDict, and the
-    ``_: KW_ONLY`` of a dataclass. A value written there would be lost.
+    """The names of the body that take no value: the keys of a TypedDict, the ``_: KW_ONLY`` of a
+    dataclass, a field of attrs whose default a method makes (``@n.default``).
     """
     is_typed_dict = any(called_name(base) == "TypedDict" for base in node.bases)
     declared = [one for one in node.body if isinstance(one, ast.AnnAssign)]
-    return {
+    marks = [path_of(mark) for one in node.body for mark in getattr(one, "decorator_list", ())]
+    return {str(path[0]) for path in marks if path[1:] == ("default",)} | {
         one.target.id
         for one in declared
         if isinstance(one.target, ast.Name)

@@ -54,7 +54,7 @@ def refilled_sites(
     bound = path_site(definition, binds_once)
     full = (_root(definition), *path)
     filling = [] if in_class else _next_fillings(tree, definition)
-    filling = list(takewhile(lambda one: not _reads(one, full), filling))
+    filling = list(takewhile(lambda one: not reads(one, full), filling))
     if not filling:
         return [bound]
     begin, again = (bound.template.replace(".set(", f".{one}(") for one in ("begin", "again"))
@@ -63,7 +63,7 @@ def refilled_sites(
     return [replace(one, template=text) for one, text in zip([bound, *below], templates)]
 
 
-def _reads(node: ast.stmt, path: tuple[Step, ...]) -> bool:
+def reads(node: ast.stmt, path: tuple[Step, ...]) -> bool:
     """Whether the call *node* reads *path*: ``cfg.lr`` of ``cfg.update(lr=cfg["lr"] * 2)``. A loop
     over a table reads it for its type.
     """
@@ -113,13 +113,14 @@ def filled_names(tree: ast.Module) -> set[str]:
     if found is None:
         calls = [one for one in nodes_of(tree) if isinstance(one, ast.Call)]
         used = [one for one in calls if _fills_by_name(called_name(one.func))]
-        used += [one for one in calls if called_name(one.func) == "setattr"]
+        used += [one for one in calls if called_name(one.func) in _STORING]
         nodes = [node for call in used for node in ast.walk(call)]
         joined = [one for node in nodes_of(tree) if (one := _joined(node)) is not None]
         nodes += [one for each in joined for one in ast.walk(each)]
         nodes += [one for node in nodes_of(tree) if isinstance(node, ast.Subscript)
                   and isinstance(node.ctx, ast.Store) for one in ast.walk(node.value)]  # fmt: skip
         found = {one.id for one in nodes if isinstance(one, ast.Name)}
+        found |= {str(path[0]) for one in nodes_of(tree) if (path := copied(one))}
         pairs = [pair for one in nodes_of(tree) if (pair := _alias(one))]
         while more := {name for alias, name in pairs if alias in found} - found:
             found |= more
@@ -178,13 +179,13 @@ def _only_fills(node: ast.stmt, name: str, in_loop: bool = False) -> bool:
     if in_loop and _is_entry(node, name):
         return True
     inner = [one for one in chain(*_blocks(node)) if _mentions(one, name)]
-    if not inner or not all(_only_reads(part, name) for part in _heads(node)):
+    if not inner or not all(_onlyreads(part, name) for part in _heads(node)):
         return False
     in_loop = in_loop or isinstance(node, (ast.For, ast.AsyncFor, ast.While))
     return all(_only_fills(one, name, in_loop) for one in inner)
 
 
-def _only_reads(node: ast.AST, name: str) -> bool:
+def _onlyreads(node: ast.AST, name: str) -> bool:
     """Whether *node* has *name* only where an attribute or item of it is read: ``cfg.path``,
     ``cfg["path"]``, ``hasattr(cfg, key)``, ``key in vars(cfg)``.
     """
@@ -224,7 +225,7 @@ def _is_entry(node: ast.stmt, name: str) -> bool:
         call = node.value
         first = call.args[0] if call.args else None
         return called_name(call.func) == "setattr" and _is_object(first, name)
-    if not isinstance(node, ast.Assign) or not _only_reads(node.value, name):
+    if not isinstance(node, ast.Assign) or not _onlyreads(node.value, name):
         return False
     return all(
         isinstance(one, ast.Subscript) and _is_object(one.value, name) and not path_of(one)
@@ -238,6 +239,8 @@ def _is_filling(node: ast.stmt, name: str) -> bool:
     """
     if (joined := _joined(node)) is not None:
         return _is_object(joined, name)
+    if copied(node)[:1] == (name,):
+        return True
     if (stored := _stored_by_name(node)) is not None and not _mentions(stored[1], name):
         return _is_object(stored[0], name)
     value = node.value if isinstance(node, (ast.Expr, ast.Assign, ast.AnnAssign)) else None
@@ -257,18 +260,43 @@ def _joined(node: ast.AST) -> ast.expr | None:
     return node.target if is_dict or isinstance(node.target, ast.Name) else None
 
 
+def copied(node: ast.AST) -> tuple[Step, ...]:
+    """``d`` of ``d = d | new``, ``d = {**d, "lr": 2}`` and ``d = replace(d, lr=2)``; else empty."""
+    if not isinstance(node, ast.Assign) or not (path := path_of(node.targets[0])):
+        return ()
+    value, parts = node.value, list[ast.expr]()
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
+        parts = [value.left, value.right]
+    elif isinstance(value, ast.Dict):
+        parts = [one for key, one in zip(value.keys, value.values) if key is None]
+    elif isinstance(value, ast.Call) and called_name(value.func) in _COPYING:
+        parts = _given_to(value)
+    elif isinstance(value, (ast.Call, ast.Await)):
+        parts = may_fill(value)
+    return path if path in map(path_of, parts) else ()
+
+
+_COPYING = ("dict", "replace", "_replace", "evolve", "model_copy")
+
+
 def _stored_by_name(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
-    """The object and the value of ``setattr(cfg, "lr", 0.1)`` and ``vars(cfg)["lr"] = 0.1``."""
+    """The object and the value of ``setattr(cfg, "lr", 0.1)``, ``vars(cfg)["lr"] = 0.1``,
+    ``object.__setattr__(cfg, "lr", 0.1)`` and ``cfg.__setitem__("lr", 0.1)``.
+    """
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
         owner = node.targets[0].value
         is_vars = isinstance(owner, ast.Call) and called_name(owner.func) == "vars"
         is_dict = isinstance(owner, ast.Attribute) and owner.attr == "__dict__"
         return (owner, node.value) if is_vars or is_dict else None
     call = node.value if isinstance(node, ast.Expr) else None
-    if not isinstance(call, ast.Call) or called_name(call.func) != "setattr":
+    if not isinstance(call, ast.Call) or called_name(call.func) not in _STORING:
         return None
-    is_literal = len(call.args) == 3 and isinstance(call.args[1], ast.Constant)
-    return (call.args[0], call.args[2]) if is_literal else None
+    given = _given_to(call)[-3:]
+    is_literal = len(given) == 3 and isinstance(given[1], ast.Constant)
+    return (given[0], given[2]) if is_literal else None
+
+
+_STORING = ("setattr", "__setattr__", "setitem", "__setitem__")
 
 
 def fills(node: ast.stmt, name: str) -> bool:
@@ -286,6 +314,11 @@ def may_fill(value: ast.expr | None) -> list[ast.expr]:
     call = value.value if isinstance(value, ast.Await) else value
     if not isinstance(call, ast.Call) or not _fills_by_name(called_name(call.func)):
         return []
+    return _given_to(call)
+
+
+def _given_to(call: ast.Call) -> list[ast.expr]:
+    """The object of a method, and the arguments."""
     own = [call.func.value] if isinstance(call.func, ast.Attribute) else []
     return [*own, *call.args, *(one.value for one in call.keywords)]
 

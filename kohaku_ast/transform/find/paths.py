@@ -271,7 +271,7 @@ def _parts(value: ast.expr) -> Iterator[tuple[Step, ast.expr]]:
 
 _MAKES_MAPPING = re.compile(
     "(?i:(?<!pre)dict|namespace|config|cfg|munch|box|bunch|dotmap|struct|params|settings|options|args)|"
-    "^(create|CN|CfgNode)$"
+    "^(create|CN|CfgNode|MappingProxyType|pmap|freeze)$"
 )
 """Functions that keep the entries of the dict they get: ``edict({"lr": 0.1})``,
 ``OmegaConf.create({"lr": 0.1})``.

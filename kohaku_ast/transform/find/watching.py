@@ -8,20 +8,24 @@ it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from kohaku_ast.transform.find.assignments import WATCHING, Site
+from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.fillings import (
     Place,
     aliases,
+    copied,
     filled_names,
     fillings_in,
     fills,
     find_place,
     may_fill,
+    reads,
 )
 from kohaku_ast.transform.find.option_facts import READS
 from kohaku_ast.transform.find.options import find_options, parsing_functions
@@ -29,12 +33,15 @@ from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import Step, called_name, nodes_of, path_of, split_path
 
 
-def watched(tree: ast.Module, parameter: Parameter) -> Parameter:
+def watched(tree: ast.Module, parameter: Parameter, names: Mapping[str, str]) -> Parameter:
     """*parameter*; of a value that stands in an object also the sites at which a call may give it
-    another value: ``before`` and ``check`` read it above and below the call.
+    another value: ``before`` and ``check`` read it above and below the call. *names*: what each
+    imported name stands for.
     """
     if parameter.module is not None:
-        return parameter
+        return _watched_module(tree, parameter, names)
+    if parameter.kind == "default":
+        return _watched_default(tree, parameter)
     if parameter.kind == "global":
         return _watched_global(tree, parameter)
     if parameter.kind == "option":
@@ -92,13 +99,68 @@ def _watched_option(tree: ast.Module, parameter: Parameter) -> Parameter:
 
 
 def _watched_field(tree: ast.Module, parameter: Parameter) -> Parameter:
-    """The same, for an attribute of a class of which one object is made."""
-    owner, name = split_path(parameter.target)[-2:]
+    """The same, for an attribute of a class, and of its object if one is made."""
+    *_, owner, name = path = split_path(parameter.target)
+    is_class = any(isinstance(one, ast.ClassDef) and one.name == path[0] for one in tree.body)
+    if is_class and path[0] in filled_names(tree):
+        found = fillings_in(tree.body, partial(_fills_or_loops, name=str(path[0])))
+        below = [one for one in found if one.lineno > parameter.line]
+        parameter = _watching(parameter, parameter.target.rpartition(".")[0], below, (name,))
     calls = [one for one in nodes_of(tree) if isinstance(one, ast.Call) and _is_given(one, owner)]
     if len(calls) != 1:
         return parameter  # other objects have the value
     holders = [(node, target) for node, target in _named_calls(tree) if node.value is calls[0]]
     return _watched_below(tree, parameter, holders, str(name))
+
+
+def _watched_module(tree: ast.Module, parameter: Parameter, names: Mapping[str, str]) -> Parameter:
+    """The same, for a value of a module: ``vars(hparams).update(new)``."""
+    own = parameter.module[0] if parameter.module else ""
+    known = {own: own, **names} if "(" not in parameter.target else {}
+    for name, full in sorted(known.items(), key=lambda one: -len(one[1])):  # the nearest one first
+        if not parameter.target.startswith(f"{full}.") or name not in filled_names(tree):
+            continue
+        path = split_path(f"{name}{parameter.target[len(full) :]}")[1:]
+        functions = [one for one in nodes_of(tree) if isinstance(one, FUNCTIONS)]
+        scopes = [tree.body, *(one.body for one in functions if not _binds(one, name))]
+        found = [fillings_in(one, partial(_fills_or_loops, name=name)) for one in scopes]
+        # A module that is loaded again has the overrides.
+        below = [one for one in chain(*found) if "reload(" not in ast.unparse(one)]
+        return _watching(parameter, name, below, path)
+    return parameter
+
+
+def _fills_or_loops(node: ast.stmt, name: str) -> bool:
+    """The same as ``fills``, or any loop that stores into *name* by computed names."""
+    stores = (_stores_by_name(one, {name}) for one in ast.walk(node))
+    return fills(node, name) or (isinstance(node, ast.For) and any(stores))
+
+
+def _binds(function: ast.AST, name: str) -> bool:
+    """Whether *name* is another object in *function* than in the module."""
+    return any(
+        (isinstance(one, ast.arg) and one.arg == name)
+        or (isinstance(one, ast.Name) and one.id == name and isinstance(one.ctx, ast.Store))
+        for one in ast.walk(function)
+    )
+
+
+def _watched_default(tree: ast.Module, parameter: Parameter) -> Parameter:
+    """The same, for a default: ``f.__defaults__ = (3,)``, ``f.__kwdefaults__["lr"] = 3``."""
+    owner, _, name = parameter.target.rstrip(")").partition("(")
+    path = split_path(owner)
+    kept = [(*path, "__defaults__"), (*path, "__kwdefaults__")]
+    assigned = [one for one in nodes_of(tree) if isinstance(one, ast.Assign)]
+    below = [one for one in assigned if path_of(one.targets[0])[: len(path) + 1] in kept]
+    values = [site.node for site in parameter.sites]
+    for node in nodes_of(tree) if below else ():
+        if isinstance(node, ast.arguments):
+            for index, one in enumerate(reversed(node.defaults), start=1):
+                if one in values:
+                    return _watching(parameter, owner, below, ("__defaults__", -index))
+            if any(one in values for one in node.kw_defaults):
+                return _watching(parameter, owner, below, ("__kwdefaults__", name))
+    return parameter
 
 
 def _is_given(call: ast.Call, owner: Step) -> bool:
@@ -162,9 +224,13 @@ def _named_calls(tree: ast.Module) -> Iterator[tuple[Any, str]]:
 
 
 def _watching(
-    parameter: Parameter, owner: str, fillings: list[ast.stmt], path: tuple[Step, ...]
+    parameter: Parameter, owner: str, fillings: Sequence[ast.stmt], path: tuple[Step, ...]
 ) -> Parameter:
-    """*parameter* with sites around *fillings*, which may give *path* below *owner* a value."""
+    """*parameter* with sites around *fillings*, which may give *path* below *owner* a value. A copy
+    whose value is made from the old one is the program's logic.
+    """
+    full = (owner, *path)
+    fillings = [one for one in fillings if not (copied(one) and reads(one, full))]
     if not fillings:
         return parameter
     sites = [

@@ -137,14 +137,15 @@ class BoundProgram:
         self._constants: dict[object, object] = {CAPTURE: self.capture, **_FIELDS}
         groups: dict[bytes, defaultdict[int, object]] = {}
         for number, (target, line, repeated) in enumerate(program.sites):
-            parts = _parts(as_value(values[target]), repeated, groups)
+            given = values.get(target)  # none for one of another module, which is only watched
+            parts = _parts(as_value(given), repeated, groups)
             track = _NOTHING if repeated and self.is_pure else self._reads.track(number)
             for kind, part in zip(("first", "key", "value", "choice"), parts):
                 self._constants[placeholder(kind, number)] = part
             self._constants[placeholder("track", number)] = track
             self._constants[placeholder("mark", number)] = 1
             if target in paths:
-                setter = self._setter(paths[target], line, original(values[target]))
+                setter = self._setter(paths[target], line, original(given))
                 self._constants[placeholder("setter", number)] = setter
         self._constants |= _equal_constants(self._constants)
 
@@ -184,8 +185,9 @@ class BoundProgram:
     def unused(self) -> list[tuple[str, int]]:
         """Target and first line of each override of which no definition ran."""
         lines: dict[str, int] = {}
-        for target, line, _ in self.program.sites:
-            lines[target] = min(line, lines.get(target, line))
+        for target, line, repeated in self.program.sites:
+            if repeated is not None:  # what is only watched needs not run
+                lines[target] = min(line, lines.get(target, line))
         for number, (target, _, repeated) in enumerate(self.program.sites):
             used = self._reads.happened(number) and target not in self.findings.waiting
             if used or (repeated and self.is_pure):

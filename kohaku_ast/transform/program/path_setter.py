@@ -86,7 +86,8 @@ class PathSetter:
         if method == "before":
             findings.seen[self.target] = now
         elif method == "check":
-            if not _is_equal(findings.seen.pop(self.target, now), now):
+            seen = findings.seen.pop(self.target, now)  # nothing where the call loads a module
+            if seen is not _value_at and not _is_equal(seen, now):
                 lines = findings.replaced.get(self.target, ())
                 findings.replaced[self.target] = (*lines, self.line)
         elif method == "begin" and now is _value_at:
@@ -141,6 +142,11 @@ class PathSetter:
     def _check_name(self, owner: Any) -> None:
         """Note that *owner* does not have the last step; raises UnknownTarget if it cannot."""
         last = self.path[-1]
+        if isinstance(owner, type) and last in (declared_fields(owner) or ()):
+            raise RefusedTarget(
+                f"{self.place}: cannot override {self.target!r}: the class {owner.__name__} has "
+                f"{str(last)!r} as a field: override it where the script makes the object"
+            )
         if has(owner, last) and (not is_item(owner, last) or _takes_items(owner)):
             return
         if closed_names(owner) is not None or not _is_open(owner, last):
@@ -257,7 +263,8 @@ def _own(value: object) -> object:
 def is_item(owner: object, step: Step) -> bool:
     """Whether *step* is an item of *owner* (a key or an index) and not an attribute."""
     kind = type(owner)
-    return isinstance(step, int) or (hasattr(kind, "keys") and hasattr(kind, "__setitem__"))
+    takes_items = hasattr(kind, "__setitem__") or _is_fixed_mapping(owner)
+    return isinstance(step, int) or (takes_items and hasattr(kind, "keys"))
 
 
 def has(owner: Any, name: Step) -> bool:
@@ -284,18 +291,30 @@ def closed_names(owner: Any) -> list[str] | None:
     if isinstance(owner, type):
         return None
     if is_item(owner, ""):
-        return [*map(str, owner)] if _is_sealed(owner) else None
-    for attribute in ("__dataclass_fields__", "__struct_fields__"):
-        if hasattr(kind, attribute):
-            return list(getattr(kind, attribute))
+        return [*map(str, owner)] if _is_sealed(owner) or _is_fixed_mapping(owner) else None
+    if _pydantic_fields(kind) is not None and _setting_of(kind, "extra") == "allow":
+        return None
+    fields = declared_fields(kind)
+    return _slots(owner) if fields is None else fields
+
+
+def declared_fields(kind: Any) -> list[str] | None:
+    """The fields that the class *kind* declares for its objects: of a dataclass, of attrs, pydantic
+    and msgspec, of a named tuple or a TypedDict; None if it is another class.
+    """
+    if hasattr(kind, "__dataclass_fields__"):
+        found = kind.__dataclass_fields__.items()
+        return [name for name, one in found if "CLASSVAR" not in repr(one._field_type)]
+    if hasattr(kind, "__struct_fields__"):
+        return list(kind.__struct_fields__)
     if hasattr(kind, "__attrs_attrs__"):
         return [one.name for one in kind.__attrs_attrs__]
-    if isinstance(owner, tuple) and hasattr(kind, "_fields"):
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         return list(kind._fields)
+    if hasattr(kind, "__total__"):
+        return list(kind.__annotations__)
     fields = _pydantic_fields(kind)
-    if fields is not None:
-        return None if _setting_of(kind, "extra") == "allow" else list(fields)
-    return _slots(owner)
+    return None if fields is None else list(fields)
 
 
 def _is_sealed(owner: Any) -> bool:
@@ -360,12 +379,31 @@ def is_fixed(owner: Any) -> bool:
     kind = type(owner)
     if isinstance(owner, tuple):
         return kind is tuple or hasattr(kind, "_replace")
+    if _is_fixed_mapping(owner) or _is_read_only(owner):
+        return True
     params = getattr(kind, "__dataclass_params__", None)
     if params is not None:
         return bool(params.frozen)
     if hasattr(kind, "__attrs_attrs__"):
         return getattr(kind.__setattr__, "__name__", "") == "_frozen_setattrs"
     return _pydantic_fields(kind) is not None and bool(_setting_of(kind, "frozen"))
+
+
+def _is_fixed_mapping(owner: Any) -> bool:
+    """Whether *owner* is a mapping that takes no items: ``MappingProxyType``, a frozen dict."""
+    name = type(owner).__name__.lower()
+    is_frozen = name.startswith(("mappingproxy", "frozen", "immutable"))
+    has_items = hasattr(type(owner), "__setitem__") and name not in (
+        "frozenconfigdict",
+        "frozendict",
+    )
+    return is_frozen and hasattr(type(owner), "keys") and not has_items
+
+
+def _is_read_only(owner: Any) -> bool:
+    """Whether *owner* is of OmegaConf and takes no value."""
+    is_config = type(owner).__module__.partition(".")[0] == "omegaconf"
+    return is_config and bool(owner._get_flag("readonly"))
 
 
 def _changed_copy(owner: Any, name: Any, value: object) -> object:
@@ -377,6 +415,15 @@ def _changed_copy(owner: Any, name: Any, value: object) -> object:
         return tuple(items) if kind is tuple else kind(*items)
     if isinstance(owner, tuple):
         return owner._replace(**{name: value})  # type: ignore[attr-defined]
+    if _is_read_only(owner):
+        made = owner.copy()
+        own = made._get_node_flag("readonly")
+        made._set_flag("readonly", False)
+        made[name] = value
+        made._set_flag("readonly", own)
+        return made
+    if is_item(owner, ""):
+        return kind({**owner, name: value})
     if hasattr(kind, "__dataclass_params__"):
         from dataclasses import replace
 

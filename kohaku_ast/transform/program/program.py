@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """
 
 
-FORMAT = 25
+FORMAT = 26
 """The version of the stored form; it grows with each change."""
 
 
