@@ -160,20 +160,27 @@ _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
     "breakpointhook", "tracebacklimit", "ps1", "ps2", "pycache_prefix",
 )  # fmt: skip
-_LACKING = object()
 
 
-def _read_attributes() -> tuple[list[Any], list[str]]:
-    return [getattr(sys, name, _LACKING) for name in _ATTRIBUTES], list(sys.argv)
+def attributes_part(*modules_and_names: tuple[Any, str]) -> _Part:
+    """What reads these attributes of modules, and what restores them; some may not exist."""
+
+    def write(values: list[object]) -> None:
+        for (module, name), value in zip(modules_and_names, values):
+            if value is not _DELETED:
+                setattr(module, name, value)
+            elif hasattr(module, name):
+                delattr(module, name)
+
+    return lambda: [getattr(one, name, _DELETED) for one, name in modules_and_names], write
 
 
-def _write_attributes(before: tuple[list[Any], list[str]]) -> None:
-    for name, value in zip(_ATTRIBUTES, before[0]):
-        if value is not _LACKING:
-            setattr(sys, name, value)
-        elif hasattr(sys, name):
-            delattr(sys, name)
-    sys.argv[:] = before[1]
+_DELETED = object()
+"""Stands for an attribute that does not exist."""
+
+
+def _write_argv(words: list[str]) -> None:
+    sys.argv[:] = words
 
 
 def _read_filters() -> tuple[list[Any], list[Any], Any]:
@@ -269,7 +276,8 @@ _PARTS: tuple[_Part, ...] = (
     (read_folder, _return_to),
     (read_environment, write_environment),
     (sys.getrecursionlimit, _set_limit),
-    (_read_attributes, _write_attributes),
+    attributes_part(*((sys, name) for name in _ATTRIBUTES)),
+    (lambda: list(sys.argv), _write_argv),
     (sys.getswitchinterval, sys.setswitchinterval),
     (read_collector, write_collector),
     (read_digits, write_digits),

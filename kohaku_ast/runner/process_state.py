@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from kohaku_ast.config.config_process import (
+    attributes_part,
     read_builtins,
     read_collector,
     read_digits,
@@ -371,21 +372,6 @@ def write_state(state: list[Any]) -> None:
         write(value)
 
 
-def _attributes(*modules_and_names: tuple[ModuleType, str]) -> _Part:
-    def write(values: list[object]) -> None:
-        for (module, name), value in zip(modules_and_names, values):
-            if value is not _DELETED:
-                setattr(module, name, value)
-            elif hasattr(module, name):
-                delattr(module, name)
-
-    return lambda: [getattr(one, name, _DELETED) for one, name in modules_and_names], write
-
-
-_DELETED = object()
-"""Stands for an attribute that a script has deleted."""
-
-
 def _list(module: ModuleType, name: str) -> _Part:
     """The list itself and its content."""
 
@@ -404,8 +390,10 @@ _Part = tuple[Callable[[], Any], Callable[[Any], object]]
 """What reads a part of the state, and what restores it."""
 
 _PARTS: tuple[_Part, ...] = (
-    _attributes(*((sys, name) for name in _ATTRIBUTES)),
-    _attributes((warnings, "showwarning"), (warnings, "formatwarning"), (threading, "excepthook")),
+    attributes_part(*((sys, name) for name in _ATTRIBUTES)),
+    attributes_part(
+        (warnings, "showwarning"), (warnings, "formatwarning"), (threading, "excepthook")
+    ),
     *(_list(sys, name) for name in _LISTS),
     (_list(warnings, "filters")[0], lambda value: write_filters(*value)),
     (read_folder, write_folder),
