@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.script_node import script
     from kohaku_ast.runner.outcome import FlowError, Outcome
     from kohaku_ast.runner.script import Loaded, Script, run
+    from kohaku_ast.store.store import Runs, Store
     from kohaku_ast.transform.find.parameters import Parameter
 
 _WHERE = {
@@ -54,8 +55,10 @@ _WHERE = {
     "Pipeline": "pipeline.pipeline",
     "PipelineError": "errors",
     "ProgressBar": "pipeline.progress_bars",
+    "Runs": "store.store",
     "Script": "runner.script",
     "Sequential": "flow.flows",
+    "Store": "store.store",
     "Sweep": "config.sweep",
     "UnusedOverride": "errors",
     "entrypoint": "helpers.decorator",
@@ -89,8 +92,10 @@ __all__ = [
     "Pipeline",
     "PipelineError",
     "ProgressBar",
+    "Runs",
     "Script",
     "Sequential",
+    "Store",
     "Sweep",
     "UnusedOverride",
     "__version__",

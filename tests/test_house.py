@@ -35,7 +35,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (31, 6425),
+    "kogine": (33, 6900),
     "kohaku_ast.cache": (11, 2860),
     "kohaku_ast.config": (23, 6330),
     "kohaku_ast.display": (5, 1180),
@@ -45,7 +45,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (27, 7350),
-    "kohaku_ast.store": (7, 1700),
+    "kohaku_ast.store": (11, 3100),
     "kohaku_ast.transform": (45, 13065),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

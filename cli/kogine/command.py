@@ -332,6 +332,7 @@ kogine = _Kogine(
             "Run several scripts, one after another or at once.",
         ),
         "pipeline": ("kogine.pipeline:pipeline", "Run or draw the pipeline that a file defines."),
+        "runs": ("kogine.runs:runs", "List, show and mark recorded runs."),
         "config": ("kogine.config:config", "Show, check, write, compare and convert configs."),
         "transform": ("kogine.source:transform", "Print the rewritten source that run compiles."),
         "freeze": (

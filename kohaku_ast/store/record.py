@@ -18,7 +18,7 @@ from kohaku_ast.runner.overrides import Override, make_request
 from kohaku_ast.store import environment
 from kohaku_ast.store.environment import Changes, Commit, Patience, ProcessMark, find_commit, host
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
-from kohaku_ast.store.run_folder import RECORD
+from kohaku_ast.store.run_folder import RECORD, read_marks
 from kohaku_ast.store.values import is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
@@ -76,6 +76,27 @@ class Record:
         return str((self.facts.get("git") or {}).get("commit", ""))
 
     @property
+    def params(self) -> dict[str, object]:
+        """Full target -> value; of a record of an earlier version the overridden ones alone."""
+        return {target: read(form) for target, form in param_forms(self.facts).items()}
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metric -> its last number."""
+        found = self.facts.get("metrics") or {}
+        return {name: float(one["last"]) for name, one in found.items()}
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags that ``kogine runs tag`` has given it."""
+        return read_marks(self.folder)[0]
+
+    @property
+    def note(self) -> str:
+        """The text of ``kogine runs note``, or empty."""
+        return read_marks(self.folder)[1]
+
+    @property
     def only_shown(self) -> list[str]:
         """The values missing in ``outcome`` because only their ``repr`` was recorded: names of
         outputs, and ``value``.
@@ -115,6 +136,13 @@ def _record(folder: Path, facts: Mapping[str, Any]) -> Record:
         log=None if log is None else folder / log,
         facts=facts,
     )
+
+
+def param_forms(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Full target -> form of the value of each recorded parameter."""
+    if "params" in facts:
+        return dict(facts["params"])
+    return {one["target"]: one for one in facts.get("overrides", ())}
 
 
 def _seconds(text: str) -> float:

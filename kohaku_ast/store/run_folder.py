@@ -15,6 +15,10 @@ RUNS = Path(".kogine", "runs")
 
 RECORD = "run.json"
 LOG = "log.txt"
+MARKS = "marks.json"
+"""What the user adds to a run: tags and a note. A flow that writes run.json does not lose them."""
+INDEX = "index.db"
+"""Of the whole store: see ``index``."""
 CLAIMS = ".claims"
 """The file of the claims of flows that resume at the same time."""
 _FOLDERS_TRIED = 10_000
@@ -98,6 +102,27 @@ class RunFolder:
             self.path.rmdir()
         except OSError:
             pass  # it holds something else
+
+
+def read_marks(folder: str | Path) -> tuple[list[str], str]:
+    """The tags and the note of the run in *folder*; none if there are none, or they are damaged."""
+    import json
+
+    try:
+        with open(os.path.join(folder, MARKS), encoding="utf-8") as file:
+            found = json.load(file)
+        tags, note = found.get("tags", []), found.get("note", "")
+        return [one for one in tags if isinstance(one, str)], note if isinstance(note, str) else ""
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        return [], ""
+
+
+def write_marks(folder: str | Path, tags: list[str], note: str) -> None:
+    """Replace the tags and the note of the run in *folder*. Raises OSError."""
+    import json
+
+    data = json.dumps({"tags": tags, "note": note}, ensure_ascii=True).encode()
+    files.write_atomically(os.path.join(folder, MARKS), data + b"\n", _MODE)
 
 
 def mark_root(root: Path) -> None:

@@ -1,0 +1,304 @@
+"""Store: the recorded runs of a folder. Runs: some of them, as a table."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from kohaku_ast.errors import UsageError, check_type, near
+from kohaku_ast.files import Claims
+from kohaku_ast.store.columns import (
+    Columns,
+    best_run,
+    cell,
+    frame_names,
+    heading,
+    sort_runs,
+    table_names,
+)
+from kohaku_ast.store.index import Index, RunSummary
+from kohaku_ast.store.query import MISSING, UNITS, Query
+from kohaku_ast.store.run_folder import CLAIMS, RUNS, read_marks, write_marks
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kohaku_ast.store.record import Record
+
+
+class Store:
+    """The recorded runs below the folder *root*."""
+
+    def __init__(self, root: str | os.PathLike[str] = RUNS) -> None:
+        check_type(root, (str, os.PathLike), "root is a folder")
+        self.root = Path(root)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    def runs(
+        self,
+        where: str = "",
+        *,
+        sort: str = "",
+        script: str = "",
+        since: str | datetime = "",
+        limit: int = 0,
+    ) -> Runs:
+        """The runs that fit, the newest first.
+
+        :param where: a condition, such as ``lr > 0.1 and status == "failed"``.
+        :param sort: a name, ``loss``, or ``-loss`` for the greatest first.
+        :param script: only runs of this script: its path, or the end of it.
+        :param since: only runs that started after this time, or in the last ``2d``, ``12h``, ...
+        :param limit: at most so many; 0: all.
+        """
+        every = Index(self.root).runs()
+        columns = Columns(every)
+        chosen = columns.select(Query(where)) if where else every
+        chosen = [one for one in chosen if _is_of(one, script)] if script else chosen
+        if since:
+            start = read_since(since)
+            chosen = [one for one in chosen if one.started >= start]
+        chosen = chosen[::-1]
+        if sort and every:
+            chosen = sort_runs(chosen, sort, columns)
+        return Runs(self.root, chosen[:limit] if limit else chosen)
+
+    def find(self, name: str | int) -> Record:
+        """The run that *name* means: ``last``, a number, the start of its folder's name or of its
+        identity, or a query that one run fits. UsageError if there is none, or several.
+        """
+        return self.select([name])[0]
+
+    def select(self, names: Sequence[str | int]) -> Runs:
+        """The runs that *names* mean, in this order, each as for ``find``."""
+        every = Index(self.root).runs()
+        return Runs(self.root, [self._find(str(name).strip(), every) for name in names])
+
+    def tag(self, run: Record | str | int, *tags: str, remove: bool = False) -> list[str]:
+        """Add *tags* to *run*, or take them away; the tags that it has now."""
+        for one in tags:
+            check_type(one, str, "a tag is a text")
+            if not one.strip() or one != one.strip() or "," in one:
+                raise UsageError(f"a tag is a text without a comma or a blank at its ends: {one!r}")
+        folder = self._folder(run)
+        with _Marks(self.root, folder) as marks:
+            others = [one for one in marks.tags if one not in tags]
+            marks.tags = others if remove else [*dict.fromkeys([*marks.tags, *tags])]
+        return marks.tags
+
+    def note(self, run: Record | str | int, text: str) -> None:
+        """Give *run* a note instead of the one that it has; an empty text takes it away."""
+        check_type(text, str, "a note is a text")
+        with _Marks(self.root, self._folder(run)) as marks:
+            marks.note = text
+
+    def reindex(self) -> int:
+        """Make the index anew, from the folders; the number of runs."""
+        return len(Index(self.root).rebuild())
+
+    def _folder(self, run: Record | str | int) -> Path:
+        return self.find(run).folder if isinstance(run, (str, int)) else run.folder
+
+    def _find(self, name: str, every: Sequence[RunSummary]) -> RunSummary:
+        if not every:
+            raise UsageError(f"no run {name!r}: there are no runs in {str(self.root)!r}")
+        if name == "last":
+            return every[-1]
+        if name.isascii() and name.isdigit() and 1 <= int(name[:9]) <= len(every):
+            return every[int(name) - 1]
+        is_query = re.search(r"[<>=!\s]", name)
+        found = Columns(every).select(Query(name)) if is_query else _by_id(every, name)
+        if len(found) == 1:
+            return found[0]
+        raise UsageError(_several(name, found) if found else _unknown(name, every))
+
+
+class Runs(Sequence["Record"]):
+    """Runs of a store, in an order: a sequence of Records, and a table in a notebook."""
+
+    def __init__(self, root: Path, summaries: Sequence[RunSummary]) -> None:
+        self._root = root
+        #: What the index holds of each; a Record is read from its folder when it is asked for.
+        self.summaries = list(summaries)
+        self._records: dict[str, Record] = {}
+
+    @overload
+    def __getitem__(self, at: int) -> Record: ...
+    @overload
+    def __getitem__(self, at: slice) -> Runs: ...
+    def __getitem__(self, at: int | slice) -> Record | Runs:
+        if isinstance(at, slice):
+            return Runs(self._root, self.summaries[at])
+        return self._record(self.summaries[at])
+
+    def __len__(self) -> int:
+        return len(self.summaries)
+
+    @property
+    def params(self) -> list[dict[str, Any]]:
+        """For each run target -> value: numbers, texts and lists, as a query compares them."""
+        return [dict(one.values.get("params", {})) for one in self.summaries]
+
+    @property
+    def metrics(self) -> list[dict[str, float]]:
+        """For each run metric -> its last number."""
+        found = (one.values.get("metrics", {}) for one in self.summaries)
+        return [{name: statistics[0] for name, statistics in one.items()} for one in found]
+
+    def best(self, name: str) -> Record:
+        """The run with the least ``min:NAME``, or the greatest ``max:NAME``."""
+        return self._record(best_run(self.summaries, name, Columns(self.summaries)))
+
+    def to_frame(self) -> Any:
+        """A table of pandas, or else of polars: fields, parameters, and last numbers of metrics."""
+        getters = frame_names(self.summaries)
+        data = {
+            name: [_or_none(get(run)) for run in self.summaries] for name, get in getters.items()
+        }
+        try:
+            import pandas
+        except ImportError:
+            return _polars_frame(data)
+        return pandas.DataFrame(data)
+
+    def rows(self, names: Sequence[str]) -> Iterator[list[Any]]:
+        """For each run the values of *names*; None for what it lacks. UsageError for a name that
+        none has.
+        """
+        columns = Columns(self.summaries)
+        getters = [columns.getter(name) for name in names]
+        return ([_or_none(get(run)) for get in getters] for run in self.summaries)
+
+    def _record(self, run: RunSummary) -> Record:
+        from kohaku_ast.store.record import Record  # here: a listing does without
+
+        if run.id not in self._records:
+            record = Record.read(self._root / run.id)
+            if record is None:
+                raise UsageError(f"the record {run.id!r} was removed, or damaged, meanwhile")
+            self._records[run.id] = record
+        return self._records[run.id]
+
+    def __repr__(self) -> str:
+        count = len(self)
+        return f"<{count} run{'s' if count != 1 else ''} of {str(self._root)!r}>"
+
+    def _repr_html_(self) -> str:
+        from kohaku_ast.display.text import Group, html_table
+
+        shown = self[:_MOST_SHOWN]
+        names = table_names(shown.summaries)
+        rows = tuple(
+            tuple(cell(name, value) for name, value in zip(names, row)) for row in shown.rows(names)
+        )
+        more = len(self) - len(shown)
+        note = f"... and {more} more" if more else ""
+        return html_table(tuple(map(heading, names)), [Group("", rows)], note=note)
+
+
+_MOST_SHOWN = 100
+"""Rows of a table in a notebook."""
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is MISSING else value
+
+
+def _polars_frame(data: dict[str, list[Any]]) -> Any:
+    try:
+        import polars
+    except ImportError:
+        raise UsageError("to_frame needs pandas or polars: pip install pandas") from None
+    return polars.DataFrame(data, strict=False)
+
+
+def _is_of(run: RunSummary, script: str) -> bool:
+    path = run.script.replace(os.sep, "/")
+    wanted = script.replace(os.sep, "/").removeprefix("./")
+    return path == wanted or path.endswith(f"/{wanted}") or path == f"./{wanted}"
+
+
+def read_since(since: str | datetime) -> str:
+    """The time that *since* means, as records have it: ``2d`` ago, or an ISO date or time of this
+    place. Raises UsageError.
+    """
+    from datetime import datetime
+
+    from kohaku_ast.store.record import time_text
+
+    if isinstance(since, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", since)):
+        ago = float(found[1]) * UNITS[found[2]]
+        return time_text(max(0.0, time.time() - ago))
+    try:
+        when = datetime.fromisoformat(since) if isinstance(since, str) else since
+        return time_text(when.timestamp())
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
+        raise UsageError(f"since {since!r}: write 2d, 12h, 30m, or a date: 2026-11-21") from None
+
+
+# --- names of runs -------------------------------------------------------------------------------
+
+_MOST_LISTED = 10
+
+
+def _by_id(every: Sequence[RunSummary], start: str) -> list[RunSummary]:
+    return [one for one in every if one.id.startswith(start) or one.identity.startswith(start)]
+
+
+def _several(name: str, found: Sequence[RunSummary]) -> str:
+    lines = [f"{name!r} fits {len(found)} runs: write the number of one"]
+    lines += [_line(one) for one in found[:_MOST_LISTED]]
+    more = len(found) - _MOST_LISTED
+    return "\n".join([*lines, f"  ... and {more} more"] if more > 0 else lines)
+
+
+def _unknown(name: str, every: Sequence[RunSummary]) -> str:
+    if re.search(r"[<>=!\s]", name):
+        return f"no run fits {name!r}"
+    known = {key: one for one in every for key in (one.id, one.identity, one.identity[: len(name)])}
+    close = {known[one].id: known[one] for one in near(name, [*known])}
+    lines = [f"no run {name!r}: runs are named by number (1 to {len(every)}), id, or last"]
+    return "\n".join([*lines, *(_line(one) for one in close.values())])
+
+
+def _line(run: RunSummary) -> str:
+    return f"  {run.number}  {run.id}  {run.status}  {run.label}".rstrip()
+
+
+# --- marks ---------------------------------------------------------------------------------------
+
+
+class _Marks:
+    """Tags and note of a run, for one process at a time; written at the end."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._claims, self._folder = Claims(os.path.join(root, CLAIMS)), folder
+        self._name = f"marks of {folder.name}"
+
+    def __enter__(self) -> _Marks:
+        until = time.monotonic() + _WAIT
+        while not self._claims.take(self._name) and time.monotonic() < until:
+            time.sleep(0.01)
+        self.tags, self.note = read_marks(self._folder)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                write_marks(self._folder, self.tags, self.note)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UsageError(f"cannot write to {str(self._folder)!r}: {reason}") from error
+        finally:
+            self._claims.give_back(self._name)
+            self._claims.close()
+
+
+_WAIT = 5.0
+"""Seconds for other processes that write the marks of the same run."""
