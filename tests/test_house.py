@@ -35,10 +35,10 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (33, 6900),
-    "kohaku_ast.cache": (11, 2860),
+    "kogine": (34, 7250),
+    "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6330),
-    "kohaku_ast.display": (5, 1180),
+    "kohaku_ast.display": (5, 1210),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.flow": (19, 5440),
     "kohaku_ast.helpers": (2, 30),
@@ -46,7 +46,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (27, 7350),
     "kohaku_ast.store": (11, 3100),
-    "kohaku_ast.transform": (45, 13065),
+    "kohaku_ast.transform": (45, 13110),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -122,7 +122,7 @@ def list_text(data: bytes, filename: str, folder: str = "", package: str = "") -
         return _loads(cache.load_bytes(name) or b"")
     except (ValueError, EOFError, TypeError):
         listing = _listing(data, filename, folder, package)
-    cache.store_bytes(name, _dumps(listing))
+    cache.store_bytes(name, cache.labelled(_dumps(listing), filename))
     return listing
 
 

@@ -339,6 +339,7 @@ kogine = _Kogine(
             "kogine.source:freeze",
             "Write a script with the values in its definitions.",
         ),
+        "cache": ("kogine.cache:cache", "Show, explain, check and clear the caches."),
         "completion": ("kogine.completion:completion", "Print the completion script for a shell."),
         "help": ("kogine.command:show_help", "Show the help of a command."),
     },

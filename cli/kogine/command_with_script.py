@@ -197,6 +197,13 @@ def settle_format(given: dict[str, Any]) -> None:
         given["json"] = True
 
 
+def chosen_format(form: Mapping[str, Any]) -> str:
+    """``table``, ``json`` or ``csv``, of the values of ``--format`` and ``--json``."""
+    given = {name: value for name, value in form.items() if value}
+    settle_format(given)
+    return "json" if "json" in given else given.get("format", "table")
+
+
 def settle_mode(given: dict[str, Any]) -> None:
     """Set the mode in *given* for ``--isolate``. Raises UsageError for two modes."""
     if "isolate" in given and given.setdefault("mode", "spawn") != "spawn":

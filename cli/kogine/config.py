@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from kogine.command import Command, Group
-from kogine.command_with_script import CommandWithScript, settle_format
+from kogine.command_with_script import CommandWithScript, chosen_format
 from kogine.options import (
     ConfigFile,
     File,
@@ -103,9 +103,7 @@ def show(files: tuple[str, ...], script: str, most: int, **form: Any) -> Callabl
 
 def is_json(form: Mapping[str, Any]) -> bool:
     """Whether ``--format json`` or ``--json`` is among the values of options."""
-    given = {name: value for name, value in form.items() if value}
-    settle_format(given)
-    return "json" in given
+    return chosen_format(form) == "json"
 
 
 @click.command(

@@ -136,6 +136,36 @@ class Seconds(click.FloatRange):
         return number
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes: ``1GB``, ``500 MiB``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> int:
+        """The bytes."""
+        from kohaku_ast.display.text import read_size  # completion does without
+
+        found = read_size(str(value))
+        if found is None:
+            raise UsageError(f"{_name(param)} {value}: a size such as 500MB or 1GiB")
+        return found
+
+
+class Age(click.ParamType):  # type: ignore[type-arg]
+    """A time before now: ``30d``, ``12h``."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> float:
+        """The seconds."""
+        from kohaku_ast.display.text import read_age  # completion does without
+
+        found = value if isinstance(value, float) else read_age(str(value))
+        if found is None:
+            raise UsageError(f"{_name(param)} {value}: a time such as 30d, 12h, 90m or 2w")
+        return found
+
+
 class WholeOrWord(click.ParamType):  # type: ignore[type-arg]
     """A number of at least 1, or one of a few words, such as ``auto``."""
 
@@ -431,17 +461,19 @@ record_options = together(
 """What of a flow is kept."""
 
 FORMATS = ("table", "json")
+TABLE_FORMATS = ("table", "json", "csv")
 
 
 def format_options(group: str, formats: Sequence[str] = FORMATS) -> Decorator:
     """``--format``, wherever a command prints a table or events, and ``--json``, its short form."""
+    programs = "JSON or CSV" if "csv" in formats else "JSON"
     return together(
         option(
             "--format",
             group=group,
             type=Choice(formats),
             show_default="table",
-            help="The format of what kogine prints: a table for readers, JSON for programs.",
+            help=f"The format of what kogine prints: a table for readers, {programs} for programs.",
         ),
         flag("--json", group=group, help="The same as --format json."),
     )

@@ -38,8 +38,8 @@ def start_pipeline(command: ScriptCommand) -> Callable[[], int]:
 
 
 def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
-    wanted = _wanted(pipeline, command)
-    values = _values(pipeline, command)
+    wanted = wanted_outputs(pipeline, command)
+    values = input_values(pipeline, command)
     if command.option("from"):
         check_above(pipeline, command.option("from"), values, wanted)
     pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
@@ -60,7 +60,7 @@ def _print(text: str) -> None:
         sys.exit(1)
 
 
-def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
+def wanted_outputs(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     """The names of the outputs to compute and print."""
     # Scripts of users may still have the name that it had before.
     only = command.option("only") or command.option("output")
@@ -76,7 +76,8 @@ def _wanted(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     return ends or [name for node in nodes for name in node.outputs]
 
 
-def _values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
+def input_values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
+    """The values of the inputs, read from their texts; raises UsageError for one given twice."""
     values: dict[str, Any] = {}
     for one in command.overrides:
         name = one.target

@@ -10,8 +10,8 @@ from kohaku_ast.errors import UsageError, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import ParamSpec
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, ParamSpec
 
     P = ParamSpec("P")
 
@@ -153,3 +153,57 @@ def print_bytes(data: bytes) -> int:
     """Print *data* as it is."""
     sys.stdout.buffer.write(data)
     return 0
+
+
+@printing
+def print_rows(
+    form: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, Callable[[Any], str]],
+    empty: str = "",
+) -> int:
+    """Print *rows* as a ``table``, as ``json`` or as ``csv``.
+
+    A table shows each value by the function of its column in *cells*, by ``str`` without one; if
+    there is no row, it is the line *empty*. JSON and CSV have the values themselves.
+    """
+    if form == "json":
+        _print_json([{name: row.get(name) for name in columns} for row in rows])
+    elif form == "csv":
+        _print_csv(columns, rows)
+    elif rows or not empty:
+        _print_table(columns, rows, cells)
+    else:
+        print(empty)
+    return 0
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    import json  # a run does without
+
+    print(json.dumps(rows, indent=2, ensure_ascii=False))
+
+
+def _print_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    import csv  # a run does without
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(
+        [["" if row.get(name) is None else row[name] for name in columns] for row in rows]
+    )
+
+
+def _print_table(
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, Callable[[Any], str]],
+) -> None:
+    from kohaku_ast.display.text import Group, print_table  # a run does without
+
+    def cell(name: str, value: Any) -> str:
+        return "" if value is None else cells.get(name, str)(value)
+
+    shown = tuple([tuple([cell(name, row.get(name)) for name in columns]) for row in rows])
+    print_table(tuple(columns), [Group("", shown)], sys.stdout)

@@ -19,7 +19,13 @@ from kohaku_ast.errors import (
     PipelineTypeError,
     check_type,
 )
-from kohaku_ast.transform.program.cache import PARTIAL, Folder, NotPrivateError
+from kohaku_ast.transform.program.cache import (
+    PARTIAL,
+    Folder,
+    NotPrivateError,
+    labelled,
+    unlabelled,
+)
 from kohaku_ast.users_traceback import public
 
 _DIGEST = 16
@@ -58,14 +64,15 @@ class DiskCache:
         data = self._read(key)
         return None if data is None else loads(data)
 
-    def store(self, key: str, value: Any) -> None:
+    def store(self, key: str, value: Any, label: tuple[str, ...] = ()) -> None:
         """Store *value* under *key*, atomically for readers. Raises NotCacheable if it is larger
-        than ``most_bytes`` or cannot be pickled.
+        than ``most_bytes`` or cannot be pickled. ``kogine cache ls`` shows *label*: the name of the
+        node and where it is.
         """
         data = dumps(value)
         if self.most_bytes is not None and len(data) > self.most_bytes:
             raise too_large(len(data))
-        self._write(key, data)
+        self._write(key, labelled(data, *label) if label else data)
 
     def load_note(self, name: str) -> bytes | None:
         """The data that :meth:`store_note` stored."""
@@ -85,13 +92,12 @@ class DiskCache:
                 stored = folder.read(key)
                 if stored is None:
                     return None
-                data = stored[_DIGEST:]
-                if stored[:_DIGEST] != _digest(key, data):
+                if not is_whole(key, stored):
                     return None
                 if key not in self._touched:  # once for each process (2 us)
                     self._touched.add(key)
                     folder.touch(key)
-                return data
+                return unlabelled(stored[_DIGEST:])[0]
         except NotPrivateError as error:
             self._warn_of_others(error)
         except OSError:
@@ -120,7 +126,7 @@ class DiskCache:
         os.makedirs(os.path.dirname(self._values), mode=0o700, exist_ok=True)
         folder = Folder(self._values, make=True)
         try:
-            for name, text in _MARKS.items():
+            for name, text in MARKS.items():
                 folder.write(name, text)
         except BaseException:
             folder.__exit__()
@@ -149,12 +155,14 @@ class DiskCache:
         """
         try:
             with Folder(self._values) as folder:
-                found = [one for one in folder.files() if one[2] not in _MARKS]
+                if not is_cache(folder):
+                    return  # it was there before: the files in it may be the user's
+                found = [one for one in folder.files() if one[2] not in MARKS]
                 total = 0
                 for used, size, name in found:
                     if not name.endswith(PARTIAL):
                         total += size
-                    elif time.time() - used > _ABANDONED:
+                    elif time.time() - used > ABANDONED:
                         folder.remove(name)
                 if total > most_bytes:
                     _remove_oldest(folder, found, total - most_bytes * 0.9)
@@ -168,17 +176,30 @@ class DiskCache:
         return f"DiskCache({str(self.folder)!r})"
 
 
-_MARKS = {
+MARKS = {
     "CACHEDIR.TAG": b"""Signature: 8a477f597d28d172789f06886806bc55
 # Results of nodes, kept by kohaku_ast. All of it may be removed.
 # https://bford.info/cachedir/
 """,
     ".gitignore": b"*\n",
 }
-_ABANDONED = 3600
+ABANDONED = 3600
 """Seconds after which an unfinished file is taken for one of a process that was killed."""
 _OTHERS = "the cache is not used, because a cached result can run code. Use a folder of your own."
 _UNWRITABLE = "The run goes on without a cache; give it another folder, or free some space."
+
+
+def is_cache(folder: Folder) -> bool:
+    """Whether a DiskCache made *folder*."""
+    try:
+        return folder.read("CACHEDIR.TAG") == MARKS["CACHEDIR.TAG"]
+    except OSError:
+        return False
+
+
+def is_whole(key: str, stored: bytes) -> bool:
+    """Whether *stored* is what was written to the file *key*."""
+    return stored[:_DIGEST] == _digest(key, stored[_DIGEST:])
 
 
 def _digest(key: str, data: bytes) -> bytes:

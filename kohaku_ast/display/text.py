@@ -80,6 +80,39 @@ def exact_time(seconds: float) -> str:
     return f"{max(0.0, seconds):.1f} s" if seconds < 60 else short_time(seconds)
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", re.IGNORECASE)
+
+
+def read_size(text: str) -> int | None:
+    """The bytes of ``100MB``, ``1.5 GiB`` or ``4000``; None for another text."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        return None
+    base = 1024 if found[3] else 1000
+    return int(float(found[1]) * base ** " kmgt".index(found[2].lower() or " "))
+
+
+def short_size(size: int) -> str:
+    """``512 B``, ``1.5 kB``, ``23 MB``: three digits at most, in powers of 1000."""
+    amount = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 999.5:
+            is_short = unit == "B" or amount >= 9.95
+            return f"{amount:.0f} {unit}" if is_short else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
+_AGE_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def read_age(text: str) -> float | None:
+    """The seconds of ``30d``, ``12h``, ``90m``, ``2w`` or ``45s``; None for another text."""
+    found = _AGE.fullmatch(text.strip())
+    return float(found[1]) * _AGE_UNITS[found[2]] if found else None
+
+
 _ESCAPE = re.compile(
     r"""
     (?: \x1b\[ | \x9b ) [0-?]* [ -/]* [@-~]?             # colours, movements of the cursor

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kohaku_ast.display.text import read_size
 from kohaku_ast.errors import (
     UsageError,
     UsageTypeError,
@@ -144,7 +144,6 @@ def _all_gpus() -> tuple[str, ...]:
     return tuple(done.stdout.split())
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B?", re.IGNORECASE)
 _LEAST_LOG = 4000
 
 
@@ -156,11 +155,9 @@ def parse_size(size: str | int | None) -> int:
     text = str(size).strip()
     if text.lower() in ("off", "none", "0"):
         return 0
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    count = read_size(text)
+    if count is None:
         raise UsageError(f"--log-limit {text}: a size such as 100MB or 1GiB, or off")
-    base = 1024 if found[3] else 1000
-    count = int(float(found[1]) * base ** " kmgt".index(found[2].lower() or " "))
     if count < _LEAST_LOG:
         raise UsageError(f"--log-limit {text}: at least 4kB, or off")
     return count

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from kohaku_ast.cache.code_identity import digest_of_code
-from kohaku_ast.cache.disk import Cache, NotCacheable, dumps
+from kohaku_ast.cache.disk import Cache, DiskCache, NotCacheable, dumps
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 from kohaku_ast.pipeline.cache_keys import Lineage
 from kohaku_ast.pipeline.node_like import NodeLike
@@ -183,7 +183,10 @@ def store_result(
 ) -> None:
     """Store the outputs of *node*. If that is not possible, warn once for each node."""
     try:
-        cache.store(key, result)
+        if getattr(type(cache), "store", None) is DiskCache.store:  # a subclass may take no label
+            cache.store(key, result, (node.name, node.where))  # type: ignore[call-arg]
+        else:
+            cache.store(key, result)
     except NotCacheable as error:
         reason = _reason(node, result, error)
         message = f"the result of node {node.name!r} ({node.where}) is not cached: {reason}"

@@ -129,6 +129,23 @@ def test_a_result_beyond_the_limit_empties_nothing(tmp_path: Path) -> None:
     assert files(tmp_path) == ["small"]
 
 
+def test_a_folder_with_files_of_the_user_loses_none(tmp_path: Path) -> None:
+    (tmp_path / "values").mkdir(mode=0o700)
+    (tmp_path / "values" / "data.csv").write_text("measured\n" * 1000)
+    cache = DiskCache(tmp_path, most_bytes=1000)
+    cache.store("small", 1)
+    cache.clear()
+    assert "data.csv" in files(tmp_path)
+
+
+def test_a_label_is_not_part_of_the_result(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path)
+    cache.store("key", b"kogine label", ("rows", "flow.py:3"))
+    assert value_of(cache, "key") == b"kogine label"
+    cache.store("key", b"kogine label")
+    assert value_of(cache, "key") == b"kogine label"
+
+
 @pytest.mark.parametrize("most", [0, -1, 1.5, "1G"])
 def test_a_limit_that_makes_no_sense_is_refused(tmp_path: Path, most: Any) -> None:
     with pytest.raises(PipelineError, match="most_bytes"):

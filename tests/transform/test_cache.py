@@ -198,9 +198,18 @@ def test_the_cache_has_no_more_files_than_one_can_look_at(
 ) -> None:
     monkeypatch.setattr(cache, "MOST_FILES", 3)
     for number in range(6):
-        assert cache.store_bytes(f"key{number}", b"x" * number)
+        assert cache.store_bytes(f"key{number}.listing", b"x" * number)
         assert len(files(folder)) == min(number + 1, 3)
-        assert cache.load_bytes(f"key{number}") == b"x" * number
+        assert cache.load_bytes(f"key{number}.listing") == b"x" * number
+
+
+def test_other_files_in_the_folder_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "cache").mkdir(mode=0o700)
+    (folder / "cache" / "thesis.tex").write_text("years of work")
+    (folder / "cache" / "film.mp4.partial").write_text("a download")
+    monkeypatch.setattr(cache, "MOST_BYTES", 0)
+    assert cache.store_bytes("key.listing", b"data")
+    assert [path.name for path in files(folder)] == ["film.mp4.partial", "thesis.tex"]
 
 
 @pytest.mark.parametrize(

@@ -275,7 +275,7 @@ def _facts(data: bytes, filename: str, folder: str, package: str) -> Facts | Non
         facts: Facts | None = marshal.loads(cache.load_bytes(name) or b"")
     except (ValueError, EOFError, TypeError):
         facts = _read_elsewhere(name, data, filename, folder, package)
-        cache.store_bytes(name, marshal.dumps(facts))
+        cache.store_bytes(name, cache.labelled(marshal.dumps(facts), filename))
     return facts
 
 

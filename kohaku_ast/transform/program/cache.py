@@ -31,6 +31,11 @@ MOST_FILES = 4000
 _SUFFIX = ".program"
 PARTIAL = ".partial"
 """The end of the name of a file that is being written."""
+KINDS = {_SUFFIX: "program", ".options": "options", ".listing": "listing"}
+"""The end of a file's name -> what it holds: a Program, facts about a script's options, its
+targets. A file with another end is not of this cache.
+"""
+_LABELLED = b"kogine label"
 _MOST_AT_ONCE = 2**30
 """Bytes: one call writes no more than 2 GiB."""
 
@@ -78,7 +83,7 @@ def load(key: str) -> Program | None:
 
 def store(key: str, new: Program) -> bool:
     """Store *new* under *key*; False if the cache cannot be written."""
-    return store_bytes(key + _SUFFIX, new.dumps())
+    return store_bytes(key + _SUFFIX, labelled(new.dumps(), new.filename))
 
 
 def load_bytes(name: str) -> bytes | None:
@@ -104,6 +109,34 @@ def store_bytes(name: str, data: bytes) -> bool:
     except OSError:
         return False
     return True
+
+
+def kind_of(name: str) -> str:
+    """What the file *name* holds, as in ``KINDS``; ``unfinished`` if it is being written; empty for
+    a file that is not of this cache.
+    """
+    whole = name.rsplit(".", 3)[0] if name.endswith(PARTIAL) else name
+    kind = KINDS.get(whole[whole.rfind(".") :], "")
+    return "unfinished" if kind and whole != name else kind
+
+
+def labelled(data: bytes, *label: str) -> bytes:
+    """*data* with texts after it that say what it is of; marshal and pickle overlook them."""
+    text = "\0".join(label).encode("utf-8", "surrogatepass")
+    return data + text + len(text).to_bytes(4, "little") + _LABELLED
+
+
+def unlabelled(data: bytes) -> tuple[bytes, list[str]]:
+    """*data* without its label, and the texts of the label; none if it has none. Of data that
+    lacks its beginning, with a label that is longer than the rest, the label is none, too.
+    """
+    foot = len(_LABELLED) + 4
+    if not data.endswith(_LABELLED) or len(data) < foot:
+        return data, []
+    start = len(data) - foot - int.from_bytes(data[-foot : 4 - foot], "little")
+    if start < 0:
+        return data, []
+    return data[:start], data[start:-foot].decode("utf-8", "surrogatepass").split("\0")
 
 
 class NotPrivateError(OSError):
@@ -146,11 +179,15 @@ class Folder:
                 )
             _SAFE.add(self._path)
 
-    def read(self, name: str) -> bytes | None:
-        """The bytes of the file *name*; None if others may have written it. Raises OSError."""
+    def read(self, name: str, last: int = 0) -> bytes | None:
+        """The bytes of the file *name*, or its *last* ones alone; None if others may have written
+        it. Raises OSError.
+        """
         # O_NONBLOCK: a pipe that somebody has put there would wait for a writer.
         number = self.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with open(number, "rb", 0) as file:
+            if last:
+                file.seek(max(0, os.fstat(number).st_size - last))
             return file.read() if _is_private(number) else None
 
     def open(self, name: str, flags: int) -> int:
@@ -243,6 +280,11 @@ _STICKY = 0o1000
 """The mode of a folder in which only the owner of an entry can replace it, as in ``/tmp``."""
 
 
+def is_whole(name: str, stored: bytes) -> bool:
+    """Whether *stored* is what was written to the file *name*."""
+    return stored[:16] == _digest(name, stored[16:])
+
+
 def _digest(name: str, data: bytes) -> bytes:
     return blake2b(name.encode() + b"\0" + data, digest_size=16).digest()
 
@@ -252,14 +294,14 @@ def _checked(name: str, stored: bytes) -> bytes:
     marshal may crash the interpreter on it. The digest covers the name: a renamed file is
     another script.
     """
-    digest, data = stored[:16], stored[16:]
-    if digest != _digest(name, data):
+    if not is_whole(name, stored):
         raise ValueError("damaged")
-    return data
+    return stored[16:]
 
 
 def _trim(folder: Folder) -> None:
-    files = folder.files()
+    # $KOGINE_CACHE may be a folder with other files in it, which are the user's.
+    files = [one for one in folder.files() if kind_of(one[2])]
     total, count = sum(size for _, size, _ in files), len(files)
     if total <= MOST_BYTES and count <= MOST_FILES:
         return
