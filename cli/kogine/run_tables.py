@@ -14,10 +14,10 @@ from kogine.report import printing
 from kohaku_ast.display.text import Group, group_rows, print_table
 from kohaku_ast.errors import visible
 from kohaku_ast.store.columns import FIELDS, cell, frame_names, heading, table_names
-from kohaku_ast.store.index import STATISTICS, RunSummary
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.store import Runs, Store
+from kohaku_ast.store.summary import RunSummary
 
 if TYPE_CHECKING:
     from kohaku_ast.store.record import Record
@@ -88,14 +88,11 @@ def _documents(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]]) 
 
 def document(run: RunSummary) -> dict[str, Any]:
     """What the index holds of *run*, for programs."""
-    values = run.values
     found: dict[str, Any] = {name: getattr(run, name) for name in FIELDS}
-    found["params"] = values.get("params", {})
-    found["metrics"] = {
-        name: dict(zip(STATISTICS, one)) for name, one in values.get("metrics", {}).items()
-    }
-    found["outputs"], found["value"] = values.get("outputs", {}), values.get("value")
-    found["metadata"] = values.get("metadata", {})
+    found["params"] = run.params
+    found["metrics"] = {name: run.statistics(name) for name in run.metrics}
+    found["outputs"], found["value"] = run.values("outputs"), run.value
+    found["metadata"] = run.values("metadata")
     return found
 
 
@@ -171,17 +168,17 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
     if record.log is not None:
         yield "", ("log", str(record.log))
     origins = {one["target"]: one["origin"] for one in record.facts.get("overrides", ())}
-    for target, value in run.values.get("params", {}).items():
+    for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""
         yield "params", (target, f"{_plain(value)}{origin}")
-    for name, statistics in run.values.get("metrics", {}).items():
-        pairs = (f"{what} {_plain(one)}" for what, one in zip(STATISTICS, statistics))
+    for name in run.metrics:
+        pairs = (f"{what} {_plain(one)}" for what, one in run.statistics(name).items())
         yield "metrics", (name, ", ".join(pairs))
     for kind in ("outputs", "metadata"):
-        for name, value in run.values.get(kind, {}).items():
+        for name, value in run.values(kind).items():
             yield kind, (name, _plain(value))
-    if run.values.get("value") is not None:
-        yield "value", ("value", _plain(run.values["value"]))
+    if run.value is not None:
+        yield "value", ("value", _plain(run.value))
 
 
 def _plain(value: Any) -> str:

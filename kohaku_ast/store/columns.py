@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from kohaku_ast.errors import UsageError, did_you_mean
-from kohaku_ast.store.index import STATISTICS, RunSummary
 from kohaku_ast.store.query import MISSING, Query
+from kohaku_ast.store.summary import KINDS, STATISTICS, RunSummary, Shape, parse_cells
 
 Getter: TypeAlias = "Callable[[RunSummary], Any]"
 """Gives the value of a name in a run, or ``MISSING``."""
@@ -24,7 +24,6 @@ FIELDS = (
 )  # fmt: skip
 """Names that every run has."""
 _ALIASES = {"git.commit": "commit", "git commit": "commit", "folder": "id"}
-_KINDS = ("params", "metrics", "outputs", "metadata")
 _LAST = re.compile(r"(?:^|[.\s(-])([^.\s()\[\]-][^.\s()\[\]]*)\)?$|\[['\"]?([^'\"\]]+)['\"]?\]$")
 
 
@@ -37,15 +36,13 @@ class Columns:
         self._getters: dict[str, Getter] = {}
 
     @cached_property
-    def names(self) -> dict[str, list[str]]:
-        """Kind (``params``, ``metrics``, ...) -> the names that any run has, in their order."""
-        found: dict[str, dict[str, None]] = {kind: {} for kind in _KINDS}
-        for run in self._runs:
-            for kind in _KINDS:
-                values = run.values.get(kind)
-                if values:
-                    found[kind].update(dict.fromkeys(values))
-        return {kind: [*names] for kind, names in found.items()}
+    def shapes(self) -> list[Shape]:
+        """Those of the runs, each once."""
+        return [*{id(run.shape): run.shape for run in self._runs}.values()]
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a *kind*, ``params``, ``last`` of metrics, ..., that any run has."""
+        return [*dict.fromkeys(name for shape in self.shapes for name in shape.names(kind))]
 
     def getter(self, name: str) -> Getter:
         """The function that reads *name* in a run.
@@ -54,130 +51,86 @@ class Columns:
         several parameters of a run.
         """
         if name not in self._getters:
-            self._getters[name] = self._checked(name)
+            field = _ALIASES.get(name, name)
+            is_field = field in FIELDS
+            self._getters[name] = field_getter(field) if is_field else self._of_cells(name)
         return self._getters[name]
-
-    def value(self, name: str, run: RunSummary) -> Any:
-        """The value of *name* in *run*, or ``MISSING``."""
-        return self.getter(name)(run)
 
     def select(self, query: Query) -> list[RunSummary]:
         """The runs that fit *query*; UsageError for a name that no run has."""
         if not self._runs:
             return []
+        getters: dict[str, Getter] = {}
         for name in query.names:
             try:
-                self.getter(name)
+                getters[name] = self.getter(name)
             except UsageError as error:
                 raise query.error(str(error), name) from None
-        current: list[RunSummary] = []
-        getters = {name: self.getter(name) for name in query.names}
 
-        def values(name: str) -> Any:
-            return getters[name](current[0])
+        def values(run: RunSummary) -> Callable[[str], Any]:
+            return lambda name: getters[name](run)
 
-        found = []
-        for run in self._runs:
-            current[:] = [run]
-            if query.matches(values):
-                found.append(run)
-        return found
+        return [run for run in self._runs if query.matches(values(run))]
 
-    def _checked(self, name: str) -> Getter:
-        getters = [*self._possible(name)]
-        if name in FIELDS or name in _ALIASES:
-            return getters[0]
+    def _of_cells(self, name: str) -> Getter:
+        meanings = [*_meanings(name)]
+        places = {id(shape): _place(shape, meanings) for shape in self.shapes}
+        if self._runs and all(place is None for place in places.values()):
+            raise UsageError(f"no run has {name!r}.{did_you_mean(name, self._known())}")
+        parse_cells(self._runs)
 
         def get(run: RunSummary) -> Any:
-            for getter in getters:
-                found = getter(run)
-                if found is not MISSING:
-                    return found
-            return MISSING
+            place = places[id(run.shape)]
+            return MISSING if place is None else run.cells[place]
 
-        if self._runs and all(get(run) is MISSING for run in self._runs):
-            raise UsageError(f"no run has {name!r}.{did_you_mean(name, self._known())}")
         return get
-
-    def _possible(self, name: str) -> Iterator[Getter]:
-        """The meanings of *name*, in order of precedence."""
-        if name in _ALIASES or name in FIELDS:
-            yield _field(_ALIASES.get(name, name))
-            return
-        yield _exact("params", name)
-        prefix, dot, rest = name.partition(".")
-        if dot and prefix in _KINDS:
-            yield from _of_kind(prefix, rest)
-        statistic, colon, rest = name.partition(":")
-        if colon and statistic in STATISTICS:
-            yield _statistic(rest, STATISTICS.index(statistic))
-        yield _short(name)
-        yield from (getter for kind in _KINDS[1:] for getter in _of_kind(kind, name))
-        if name == "value":
-            yield lambda run: run.values.get("value", MISSING)
 
     def _known(self) -> Iterator[str]:
         yield from FIELDS
-        for kind in _KINDS:
-            for name in self.names[kind]:
+        for kind in (*KINDS, "last"):
+            for name in self.names(kind):
                 yield name
                 yield last_name(name)
 
 
-def _of_kind(kind: str, name: str) -> Iterator[Getter]:
-    if kind == "metrics":
-        yield _statistic(name, 0)
-        return
-    yield _exact(kind, name)
-    if kind == "params":
-        yield _short(name)
-
-
-def _field(name: str) -> Getter:
+def field_getter(name: str) -> Getter:
+    """Reads a field."""
     return lambda run: getattr(run, name)
 
 
-def _exact(kind: str, name: str) -> Getter:
-    def get(run: RunSummary) -> Any:
-        return run.values.get(kind, _NOTHING).get(name, MISSING)
-
-    return get
+_SHORT = "short"
+"""In place of a kind: a parameter by less than its full target."""
 
 
-def _statistic(name: str, place: int) -> Getter:
-    def get(run: RunSummary) -> Any:
-        found = run.values.get("metrics", _NOTHING).get(name)
-        value = None if found is None else found[place]
-        return MISSING if value is None else value
-
-    return get
-
-
-_NOTHING: Mapping[str, Any] = {}
-
-
-def _short(name: str) -> Getter:
-    """Reads the parameter that *name* means if it is no full target."""
-    #: Targets of a run -> the one that is meant: runs of one script have the same.
-    meant: dict[tuple[tuple[str, ...], tuple[str, ...]], str | None] = {}
-
-    def get(run: RunSummary) -> Any:
-        params = run.values.get("params")
-        if not params:
-            return MISSING
-        targets = tuple(params), tuple(run.values.get("overridden", ()))
-        if targets not in meant:
-            meant[targets] = _meant(name, *targets)
-        target = meant[targets]
-        return MISSING if target is None else params[target]
-
-    return get
+def _meanings(name: str) -> Iterator[tuple[str, str]]:
+    """What *name* may mean, in order of precedence: kind and name of a cell."""
+    yield "params", name
+    prefix, dot, rest = name.partition(".")
+    if dot and prefix == "params":
+        yield from (("params", rest), (_SHORT, rest))
+    elif dot and prefix in (*KINDS, "metrics"):
+        yield "last" if prefix == "metrics" else prefix, rest
+    prefix, colon, rest = name.partition(":")
+    if colon and prefix in STATISTICS:
+        yield prefix, rest
+    yield _SHORT, name
+    yield from ((kind, name) for kind in ("last", *KINDS[1:], "value"))
 
 
-def _meant(name: str, targets: Iterable[str], overridden: Iterable[str]) -> str | None:
+def _place(shape: Shape, meanings: Iterable[tuple[str, str]]) -> int | None:
+    """The place of the first of *meanings* that *shape* has."""
+    for kind, name in meanings:
+        target = _meant(name, shape) if kind == _SHORT else None
+        cell = ("params", target) if target is not None else (kind, name)
+        if cell in shape.places:
+            return shape.places[cell]
+    return None
+
+
+def _meant(name: str, shape: Shape) -> str | None:
     """The target for the short *name*: one that was overridden comes first."""
-    fitting = [one for one in targets if _fits(one, name)]
-    chosen = [one for one in fitting if one in overridden] or fitting
+    fitting = [one for one in shape.names("params") if _fits(one, name)]
+    chosen = [one for one in fitting if one in shape.overridden] or fitting
     if len(chosen) > 1:
         listed = ", ".join(map(repr, chosen))
         raise UsageError(f"{name!r} fits several parameters of a run: {listed}. Write one of them")
@@ -237,21 +190,17 @@ def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSumm
     goal, _, rest = name.partition(":")
     if goal not in ("min", "max") or not rest:
         raise UsageError(f"{name!r}: write min:NAME or max:NAME, such as min:val_loss")
-    statistic, get = _statistic_of(rest, goal), columns.getter(rest)
+    get = columns.getter(rest)
+    place = goal, rest.removeprefix("metrics.")
     numbered = []
     for run in runs:
-        value = statistic(run)
-        value = get(run) if value is MISSING else value
+        value = run.cells[run.shape.places[place]] if place in run.shape.places else get(run)
         if isinstance(value, (int, float)) and not is_nothing(value):
             numbered.append((value, run))
     if not numbered:
         raise UsageError(f"no run has a number {rest!r}")
     choose = min if goal == "min" else max
     return choose(numbered, key=lambda one: one[0])[1]
-
-
-def _statistic_of(name: str, goal: str) -> Getter:
-    return _statistic(name.removeprefix("metrics."), STATISTICS.index(goal))
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -262,7 +211,7 @@ _MOST_METRICS = 6
 
 def table_names(runs: Sequence[RunSummary]) -> list[str]:
     """The columns of a table of *runs* for readers."""
-    metrics = Columns(runs).names["metrics"][:_MOST_METRICS]
+    metrics = Columns(runs).names("last")[:_MOST_METRICS]
     names = ["number", "id", "status", "started", "seconds"]
     names += ["script"] if len({one.script for one in runs}) > 1 else []
     names += ["label", *(f"last:{name}" for name in metrics)]
@@ -274,12 +223,21 @@ def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
     outputs. A name that stands there already gets its kind: ``metrics.epoch``.
     """
     columns = Columns(runs)
-    found: dict[str, Getter] = {name: _field(name) for name in FIELDS}
-    for kind in ("params", "metrics", "outputs"):
-        for name in columns.names[kind]:
-            getter = _statistic(name, 0) if kind == "metrics" else _exact(kind, name)
-            found[f"{kind}.{name}" if name in found else name] = getter
+    found: dict[str, Getter] = {name: field_getter(name) for name in FIELDS}
+    for kind in ("params", "last", "outputs"):
+        shown = "metrics" if kind == "last" else kind
+        for name in columns.names(kind):
+            heading = f"{shown}.{name}" if name in found else name
+            found[heading] = _cell_getter(kind, name)
     return found
+
+
+def _cell_getter(kind: str, name: str) -> Getter:
+    def get(run: RunSummary) -> Any:
+        place = run.shape.places.get((kind, name))
+        return MISSING if place is None else run.cells[place]
+
+    return get
 
 
 def cell(name: str, value: Any) -> str:

@@ -10,67 +10,22 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kohaku_ast import files
 from kohaku_ast.store.run_folder import INDEX, MARKS, RECORD
+from kohaku_ast.store.summary import Row, RunSummary, Shape, row_of
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from kohaku_ast.store.record import Record
-
 VERSION = 1
 """Grows when a row holds something else. The version of another one is made anew."""
-STATISTICS = ("last", "min", "max", "count")
-"""What a summary has of each metric, in this order."""
 _STEP = 2 * 10**9
 """Nanoseconds within which a file may change again and have the same time, on some file systems."""
 _WAIT = 5.0
 """Seconds for other processes to finish writing."""
-_MOST_TEXT = 1000
-"""Characters of a value: longer ones are cut."""
-
-
-@dataclass
-class RunSummary:
-    """What the index holds of one run."""
-
-    #: Its place in the store, from 1, the oldest first; 0 before it has one.
-    number: int
-    #: The name of its folder.
-    id: str
-    #: ``values`` as JSON: most listings need none of them.
-    text: str
-    identity: str
-    status: str
-    script: str
-    label: str
-    index: int
-    attempt: int
-    #: ISO 8601 in UTC, as in run.json.
-    started: str
-    ended: str | None
-    seconds: float | None
-    exit_status: int | None
-    #: Type and message of the exception that ended it, in one line; None for none.
-    error: str | None
-    host: str
-    commit: str
-    tags: list[str]
-    note: str
-    _values: dict[str, Any] | None = None
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """Kind -> its values by name: ``params``, ``outputs``, ``metadata``; ``metrics``, each with
-        its ``STATISTICS``; ``overridden``, targets; ``value``, which the run returned.
-        """
-        if self._values is None:
-            self._values = json.loads(self.text)
-        return self._values
 
 
 class Index:
@@ -84,7 +39,7 @@ class Index:
         """All runs, the oldest first, as they are now. Other files are ignored."""
         try:
             return self._current(self._read())
-        except (ValueError, TypeError):  # a damaged row
+        except (ValueError, TypeError, LookupError):  # a damaged row
             return self.rebuild()
 
     def rebuild(self) -> list[RunSummary]:
@@ -92,12 +47,12 @@ class Index:
         self._remove()
         return self._current({})
 
-    def _current(self, stored: Mapping[str, _Row]) -> list[RunSummary]:
+    def _current(self, stored: Mapping[str, Row]) -> list[RunSummary]:
         stamps = _find_stamps(self._root)
         changed = {
-            name: (_settled(stamp), *_rows_of(self._root / name))
+            name: _read_row(self._root / name, stamp)
             for name, stamp in stamps.items()
-            if name not in stored or stored[name][0] != stamp
+            if name not in stored or stored[name].stamp != stamp
         }
         gone = stored.keys() - stamps.keys()
         if changed or gone:
@@ -105,13 +60,15 @@ class Index:
         rows = {**stored, **changed}
         return self._summaries({name: rows[name] for name in sorted(stamps)})
 
-    def _summaries(self, rows: Mapping[str, _Row]) -> list[RunSummary]:
+    def _summaries(self, rows: Mapping[str, Row]) -> list[RunSummary]:
         # One text for all: that takes a third of the time.
-        texts = [facts for _, facts, _ in rows.values()]
-        found = []
-        for (name, (_, _, text)), facts in zip(rows.items(), json.loads(f"[{','.join(texts)}]")):
-            if facts is not None:
-                found.append(RunSummary(0, name, text, *facts))
+        every = json.loads(f"[{','.join(row.facts for row in rows.values())}]")
+        shapes = {names: Shape(names) for names in {row.names for row in rows.values()}}
+        found = [
+            RunSummary(0, name, shapes[row.names], row.cells, *facts)
+            for (name, row), facts in zip(rows.items(), every)
+            if facts is not None
+        ]
         found = [one for one in found if one.status != "running" or self._observe(one)]
         for number, one in enumerate(found, 1):
             one.number = number
@@ -128,7 +85,7 @@ class Index:
 
     # --- the file ------------------------------------------------------------------------------
 
-    def _read(self) -> dict[str, _Row]:
+    def _read(self) -> dict[str, Row]:
         """Name -> its stamp and two texts of JSON; empty if there is no usable index."""
         if not os.path.exists(self._path):
             return {}
@@ -145,7 +102,7 @@ class Index:
         finally:
             database.close()
 
-    def _write(self, changed: Mapping[str, _Row], gone: Iterable[str]) -> None:
+    def _write(self, changed: Mapping[str, Row], gone: Iterable[str]) -> None:
         """Write rows, if that is possible."""
         try:
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -166,12 +123,6 @@ class Index:
             files.remove(path)
 
 
-_Row = tuple[str, str, str]
-"""Stamp of the files, and two texts of JSON: facts, and values by kind. Facts are ``null`` of a
-folder without a record that this version can read.
-"""
-
-
 def _connect(path: str) -> sqlite3.Connection:
     import sqlite3  # here: only readers of stores need it
 
@@ -184,7 +135,7 @@ def _connect(path: str) -> sqlite3.Connection:
 def _errors() -> tuple[type[Exception], ...]:
     import sqlite3
 
-    return sqlite3.Error, ValueError, TypeError  # the latter two of rows that are damaged
+    return sqlite3.Error, ValueError, TypeError, LookupError  # the latter of rows that are damaged
 
 
 def _is_damage(error: Exception) -> bool:
@@ -194,35 +145,61 @@ def _is_damage(error: Exception) -> bool:
     return not isinstance(error, sqlite3.OperationalError)
 
 
-def _read_rows(database: sqlite3.Connection) -> dict[str, _Row]:
-    if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+_TABLES = {
+    "shapes": "key TEXT PRIMARY KEY, names TEXT",
+    "runs": "folder BLOB PRIMARY KEY, stamp TEXT, shape TEXT, facts TEXT, cells TEXT",
+}
+"""Not WITHOUT ROWID: in the tree of the primary key a row of this size takes a page of its own."""
+
+
+def _read_rows(database: sqlite3.Connection) -> dict[str, Row]:
+    if _version(database) != VERSION:
         return {}
-    rows = database.execute("SELECT folder, stamp, facts, kinds FROM runs")
-    found = {os.fsdecode(name): (stamp, facts, text) for name, stamp, facts, text in rows}
-    if not all(type(text) is str for row in found.values() for text in row):
-        raise ValueError("a row without text")
+    database.execute("BEGIN")  # shapes and runs of one time
+    shapes = dict(database.execute("SELECT key, names FROM shapes"))
+    runs = database.execute("SELECT folder, stamp, shape, facts, cells FROM runs")
+    found = {
+        os.fsdecode(folder): Row(stamp, shapes[shape], facts, cells)
+        for folder, stamp, shape, facts, cells in runs
+    }
+    database.execute("COMMIT")
     return found
 
 
 def _write_rows(
-    database: sqlite3.Connection, changed: Mapping[str, _Row], gone: Iterable[str]
+    database: sqlite3.Connection, changed: Mapping[str, Row], gone: Iterable[str]
 ) -> None:
     database.execute("BEGIN IMMEDIATE")
-    if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        database.execute("DROP TABLE IF EXISTS runs")
+    if _version(database) != VERSION:
+        for name in _TABLES:
+            database.execute(f"DROP TABLE IF EXISTS {name}")
         database.execute(f"PRAGMA user_version = {VERSION}")
-    database.execute(
-        "CREATE TABLE IF NOT EXISTS runs"
-        " (folder BLOB PRIMARY KEY, stamp TEXT, facts TEXT, kinds TEXT) WITHOUT ROWID"
+    for name, columns in _TABLES.items():
+        database.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
+    run = "DELETE FROM runs WHERE folder = ?"
+    database.executemany(run, [(os.fsencode(name),) for name in gone])
+    keys = {names: _key(names) for names in {row.names for row in changed.values()}}
+    database.executemany(
+        "INSERT OR IGNORE INTO shapes VALUES (?, ?)", [(key, one) for one, key in keys.items()]
     )
     database.executemany(
-        "DELETE FROM runs WHERE folder = ?", [(os.fsencode(name),) for name in gone]
-    )
-    database.executemany(
-        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)",
-        [(os.fsencode(name), *row) for name, row in changed.items()],
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
+        [
+            (os.fsencode(name), row.stamp, keys[row.names], row.facts, row.cells)
+            for name, row in changed.items()
+        ],
     )
     database.execute("COMMIT")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _key(names: str) -> str:
+    from hashlib import blake2b
+
+    return blake2b(names.encode(), digest_size=12).hexdigest()
 
 
 # --- what changes, and what a row holds ----------------------------------------------------------
@@ -234,7 +211,7 @@ def _find_stamps(root: Path) -> dict[str, str]:
         names = os.listdir(root)
     except OSError:
         return {}
-    found, stat, start = {}, os.stat, os.path.join(root, "")
+    found, stat, access, start = {}, os.stat, os.access, os.path.join(root, "")
     for name in names:
         if name[0] == ".":
             continue
@@ -243,112 +220,22 @@ def _find_stamps(root: Path) -> dict[str, str]:
         except OSError:
             continue  # no run
         stamp = f"{record.st_mtime_ns}:{record.st_size}:{record.st_ino}"
-        try:
-            marks = stat(f"{start}{name}/{MARKS}")
-            stamp += f":{marks.st_mtime_ns}:{marks.st_size}:{marks.st_ino}"
-        except OSError:
-            pass  # few runs have marks
+        marks = f"{start}{name}/{MARKS}"
+        if access(marks, os.F_OK):  # few runs have them, and an exception takes its time
+            try:
+                found_marks = stat(marks)
+                stamp += f":{found_marks.st_mtime_ns}:{found_marks.st_size}:{found_marks.st_ino}"
+            except OSError:
+                pass  # removed meanwhile
         found[name] = stamp
     return found
 
 
-def _settled(stamp: str) -> str:
-    """*stamp*, or an empty one, which never fits, if a file may change and keep its time."""
+def _read_row(folder: Path, stamp: str) -> Row:
+    """The Row of the run in *folder*, which had *stamp* before."""
+    from kohaku_ast.store.record import Record  # here: an index that is up to date needs none
+
     parts, now = stamp.split(":"), time.time_ns()
-    return "" if any(abs(now - int(one)) < _STEP for one in parts[::3]) else stamp
-
-
-def _rows_of(folder: Path) -> tuple[str, str]:
-    """The facts and the values of the run in *folder*, as JSON."""
-    from kohaku_ast.store.record import Record
-
-    record = Record.read(folder)
-    if record is None:
-        return "null", "{}"
-    try:
-        return json.dumps(_facts(record)), json.dumps(_values(record))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return "null", "{}"  # damaged
-
-
-def _facts(record: Record) -> list[object]:
-    facts, error = record.facts, record.error
-    seconds = facts.get("seconds")
-    return [
-        record.identity,
-        str(facts["status"]),
-        record.script,
-        record.label,
-        record.index,
-        record.attempt,
-        str(facts["started"]),
-        facts["ended"],
-        record.seconds if seconds is None else seconds,
-        record.exit_status,
-        None if error is None else cut(f"{error.type}: {error.message}".partition("\n")[0]),
-        str(facts["host"]),
-        record.commit,
-        record.tags,
-        record.note,
-    ]
-
-
-def _values(record: Record) -> dict[str, object]:
-    from kohaku_ast.store.record import param_forms
-
-    facts = record.facts
-    found: dict[str, object] = {
-        "params": {name: plain_value(form) for name, form in param_forms(facts).items()},
-        "overridden": [str(one["target"]) for one in facts.get("overrides", ())],
-        "metrics": {name: _statistics(one) for name, one in (facts.get("metrics") or {}).items()},
-        "outputs": _plain_values(facts.get("outputs")),
-        "metadata": _plain_values(facts.get("metadata")),
-    }
-    if facts.get("value") is not None:
-        found["value"] = plain_value(facts["value"])
-    return {name: one for name, one in found.items() if one or name == "value"}
-
-
-def _plain_values(forms: Mapping[str, Any] | None) -> dict[str, object]:
-    return {name: plain_value(form) for name, form in (forms or {}).items()}
-
-
-def _statistics(metric: Mapping[str, Any]) -> list[float | None]:
-    """run.json has ``inf`` and ``nan`` as texts."""
-    found = [metric.get(name) for name in STATISTICS]
-    return [float(one) if isinstance(one, str) else one for one in found]
-
-
-def plain_value(form: Any) -> Any:
-    """The value of a field of run.json as numbers, texts, lists and dicts: paths and what only has
-    a ``repr`` are texts, tuples and sets are lists. A long one is a text that is cut.
-    """
-    try:
-        if "json" in form:
-            value = form["json"]
-        elif "python" in form and "numpy." not in form["python"]:
-            from kohaku_ast.store.values import from_text
-
-            value = _as_json(from_text(form["python"]))
-        else:
-            value = next(str(form[name]) for name in ("path", "repr", "python") if name in form)
-        text = json.dumps(value)
-    except (ValueError, TypeError, LookupError, SyntaxError, RecursionError, StopIteration):
-        return ""
-    return value if len(text) <= _MOST_TEXT else cut(value if isinstance(value, str) else text)
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [*map(_as_json, value)]
-    if isinstance(value, (set, frozenset)):
-        return sorted(map(_as_json, value), key=repr)
-    if isinstance(value, dict):
-        return {str(key): _as_json(one) for key, one in value.items()}
-    is_plain = value is None or isinstance(value, (bool, int, float, str))
-    return value if is_plain else str(value)
-
-
-def cut(text: str) -> str:
-    """*text*, at most as long as a value may be."""
-    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
+    # A file that may change again and keep its time is read again.
+    is_settled = all(abs(now - int(one)) >= _STEP for one in parts[::3])
+    return row_of(Record.read(folder), stamp if is_settled else "")

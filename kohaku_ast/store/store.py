@@ -20,9 +20,10 @@ from kohaku_ast.store.columns import (
     sort_runs,
     table_names,
 )
-from kohaku_ast.store.index import Index, RunSummary
+from kohaku_ast.store.index import Index
 from kohaku_ast.store.query import MISSING, UNITS, Query
 from kohaku_ast.store.run_folder import CLAIMS, RUNS, read_marks, write_marks
+from kohaku_ast.store.summary import RunSummary
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -143,13 +144,12 @@ class Runs(Sequence["Record"]):
     @property
     def params(self) -> list[dict[str, Any]]:
         """For each run target -> value: numbers, texts and lists, as a query compares them."""
-        return [dict(one.values.get("params", {})) for one in self.summaries]
+        return [one.params for one in self.summaries]
 
     @property
     def metrics(self) -> list[dict[str, float]]:
         """For each run metric -> its last number."""
-        found = (one.values.get("metrics", {}) for one in self.summaries)
-        return [{name: statistics[0] for name, statistics in one.items()} for one in found]
+        return [one.metrics for one in self.summaries]
 
     def best(self, name: str) -> Record:
         """The run with the least ``min:NAME``, or the greatest ``max:NAME``."""
