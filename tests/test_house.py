@@ -46,7 +46,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (27, 7350),
     "kohaku_ast.store": (12, 3200),
-    "kohaku_ast.transform": (45, 13110),
+    "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -47,6 +47,17 @@ FOUND: dict[str, tuple[str, str, list[str]]] = {
     "a loader with a name": ("lib/hp.py", "import importlib.machinery as m, types\nloader = m.SourceFileLoader(fullname='hp', path='lib/hp.py')\nhp = types.ModuleType('hp')\nloader.exec_module(hp)\n", TARGETS),
     "iter_modules": ("configs/hp.py", "import importlib, pkgutil\nfor one in pkgutil.iter_modules(['configs']):\n    hp = importlib.import_module('configs.' + one.name)\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
     "iter_modules, by the finder": ("configs/hp.py", "import importlib, pkgutil\nfor one in pkgutil.iter_modules(['configs']):\n    hp = one.module_finder.find_spec(one.name).loader.load_module(one.name)\n", ["configs.hp.lr=0.5", "configs.hp.Model.depth=9"]),
+    "run_path": ("lib/hp.py", "import runpy\nfrom types import SimpleNamespace\nhp = runpy.run_path('lib/hp.py')\nhp = SimpleNamespace(**hp)\n", TARGETS),
+    "run_path as the main module": ("hp.py", "import runpy, types\nspace = runpy.run_path('hp.py', run_name='__main__')\nhp = types.SimpleNamespace(**space)\n", TARGETS),
+    "run_path, as items": ("lib/hp.py", "from runpy import run_path\nfrom types import SimpleNamespace\ncfg: dict = run_path(path_name='lib/hp.py')\nhp = SimpleNamespace(**cfg)\n", ["cfg['lr']=0.5", "cfg.Model.depth=9"]),
+    "run_path in a call, beside the script": ("lib/hp.py", "import runpy, os\nfrom argparse import Namespace\nHERE = os.path.dirname(os.path.abspath(__file__))\npath = os.path.join(HERE, 'lib', 'hp.py')\nhp = Namespace(**runpy.run_path(path))\n", TARGETS),
+    "run_path in a comprehension, by pathlib": ("lib/hp.py", "import runpy\nfrom pathlib import Path\nfrom types import SimpleNamespace\nfound = {k: v for k, v in runpy.run_path(str(Path(__file__).resolve().parent / 'lib' / 'hp.py')).items() if k[0] != '_'}\nhp = SimpleNamespace(**found)\n", ["found.lr=0.5", "lib.hp.Model.depth=9"]),
+    "run_path of a name that its folder completes": ("lib/hp.py", "import runpy\nfrom pathlib import Path\nfrom types import SimpleNamespace\nname = 'hp'\nhp = SimpleNamespace(**runpy.run_path(f\"{Path(__file__).with_name('lib')}/{name}.py\"))\n", TARGETS),
+    "run_path, one class of it": ("lib/hp.py", "import runpy\nfrom types import SimpleNamespace\nm = runpy.run_path('lib/hp.py')['Model']\nhp = SimpleNamespace(**{**runpy.run_path('lib/hp.py'), 'Model': m})\n", ["lib.hp.lr=0.5", "m.depth=9"]),
+    "run_path into the globals": ("lib/hp.py", "import runpy, sys\nglobals().update(runpy.run_path('lib/hp.py'))\nhp = sys.modules['__main__']\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "run_path in a helper": ("lib/hp.py", "import runner\nhp = runner.hp\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "run_path, computed": ("lib/hp.py", "import runpy, os\nfrom types import SimpleNamespace\nfound = [one for one in os.listdir('lib') if one.endswith('.py')]\nhp = SimpleNamespace(**runpy.run_path('lib/' + found[0]))\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "run_module": ("hp.py", "import runpy\nfrom types import SimpleNamespace\ncfg = runpy.run_module('hp')\nhp = SimpleNamespace(**cfg)\n", ["cfg.lr=0.5", "hp.Model.depth=9"]),
     "reloaded": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nimport hp\nhp.lr += 7\nhp = importlib.reload(hp)\n", TARGETS),
 }  # fmt: skip
 
@@ -55,6 +66,9 @@ def write(folder: Path, file: str, script: str) -> Path:
     path = folder / file
     path.parent.mkdir(parents=True, exist_ok=True)
     (folder / "helper.py").write_text("import sys\nsys.path.append('lib')\nimport hp\n")
+    (folder / "runner.py").write_text(
+        "import runpy, types\nhp = types.SimpleNamespace(**runpy.run_path('lib/hp.py'))\n"
+    )
     (folder / "s.py").write_text(script + SHOW)
     path.write_text(EDITED)
     return path
@@ -78,6 +92,19 @@ def __getattr__(name):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(name)
 """
+
+
+@pytest.mark.parametrize("made", ["run_path(name)", "dict(run_path(name))"])
+def test_a_name_for_a_file_that_only_the_script_knows(tmp_path: Path, made: str) -> None:
+    script = f"import sys\nfrom runpy import run_path\nname = sys.argv[1]\ncfg = {made}\n"
+    write(tmp_path, "hp.py", script)
+    done = run_kogine(tmp_path, "run", "s.py", "cfg.lr=0.5", "--", "hp.py")
+    assert (done.status, done.stdout) == (2, "")
+    assert (
+        "s.py:4: cannot override 'cfg.lr': 'cfg' is what a file of a computed path" in done.stderr
+    )
+
+
 PACKAGES: dict[str, tuple[str, str]] = {
     "a lazy package": (LAZY, "import pack\nhp = PACK.hp\n"),
     "a lazy package, relative": (
@@ -538,17 +565,8 @@ def test_a_module_by_its_path_in_a_child(
     assert "warning" not in got.stderr
 
 
-RUN_PATH = {
-    "run_path": "import runpy\nspace = runpy.run_path('hp.py')\n",
-    "run_path as the main module": "import runpy\nspace = runpy.run_path('hp.py', run_name='__main__')\n",
-    "exec": "space = {}\nexec(open('hp.py').read(), space)\n",
-}
-
-
-@pytest.mark.parametrize("way", RUN_PATH)
-def test_a_file_that_is_run_and_not_imported_is_refused(tmp_path: Path, way: str) -> None:
-    write(tmp_path, "hp.py", "")
-    (tmp_path / "s.py").write_text(RUN_PATH[way] + "print(space['lr'])\n")
+def test_a_text_that_is_run_and_not_imported_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "hp.py", "space = {}\nexec(open('hp.py').read(), space)\nprint(space['lr'])\n")
     done = run_kogine(tmp_path, "run", "s.py", "hp.lr=0.5")
     assert (done.status, done.stdout) == (2, "")
     assert "no parameter 'hp.lr'" in done.stderr

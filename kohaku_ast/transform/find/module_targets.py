@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 from kohaku_ast.errors import AmbiguousTarget, KogineError, RefusedTarget, UnknownTarget, near
+from kohaku_ast.transform.find.by_path import is_run, run_files
 from kohaku_ast.transform.find.fillings import is_bound_to_literal
 from kohaku_ast.transform.find.modules import (
     LocalModule,
@@ -32,6 +33,8 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     Raises AmbiguousTarget if the script itself has *target* too, in a class of the module's name.
     """
     match = _FIRST.match(target)
+    if match and match[0] in targets.run_names and "(" not in target:
+        target = join_path(split_path(target))  # hp["lr"]
     if match is None or "." not in target or target.startswith("-"):
         return None
     stored = None if "(" in target else targets.parameters.get(join_path(split_path(target)))
@@ -43,7 +46,8 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     own = targets.parameters.get(match[0])
     is_own = own is not None and not _is_module(own)
     may_be_module = _may_be_module(own, target, targets)
-    no_file = is_own and search_module(source.folder, match[0]) is None
+    run = targets.run_names.get(match[0])
+    no_file = is_own and run is None and search_module(source.folder, match[0]) is None
     if no_file and not may_be_module:
         return None  # before all files are read that the script imports: they may be thousands
     located = _located(targets, target, match[0])
@@ -54,7 +58,8 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
         return None
     found = split_module(target, targets.reach.modules, targets.import_names)
     if found is None:
-        return None if is_own and not is_missing else _unlisted(targets, target, match[0])
+        is_listed = is_own and not is_missing and run != ""
+        return None if is_listed else _unlisted(targets, target, match[0])
     module, inner = _innermost(source.folder, *found)
     if not is_own:
         return in_module(target, module, inner)
@@ -69,6 +74,7 @@ def with_modules(error: UnknownTarget, targets: Targets, target: str) -> Unknown
     text = targets.source
     names = {*module_names(text.tree, text.package)} if target.isidentifier() else ()
     found = [search_module(text.folder, name) for name in sorted(names)]
+    found += [LocalModule(one.name, one.path) for one in run_files(text, text.folder) if one.path]
     named = [f"{one.name}.{target}" for one in found if one and _has(one.path, target)]
     hint = f"a module defines it. Did you mean {' or '.join(map(repr, named[:3]))}?"
     return UnknownTarget(f"{targets.file}: no parameter {target!r}: {hint}") if named else error
@@ -88,8 +94,11 @@ def _stored_by_another_name(targets: Targets, target: str) -> Parameter | None:
 
 
 def _is_module(own: Parameter) -> bool:
-    """Whether the name of *own* is bound by an import, or by a call that imports."""
-    return any(one.form == "import" or is_import_call(one.value) for one in own.definitions)
+    """Whether the name of *own* is bound by an import, or by a call that imports or runs a file."""
+    return any(
+        one.form == "import" or is_import_call(one.value) or is_run(one.value)
+        for one in own.definitions
+    )
 
 
 def _located(targets: Targets, target: str, first: str) -> Parameter | None:
@@ -170,10 +179,16 @@ def _late(targets: Targets, target: str, first: str) -> Parameter | None:
         places = places_of(targets.source.folder, top)
         return late if any(map(os.path.isfile, places)) else None  # in an archive
     own = targets.parameters.get(first)
-    if own is not None and not found.path_changes:
+    is_run_file = targets.run_names.get(first) == ""
+    if own is not None and (is_run_file or not found.path_changes):
+        what = (
+            "what a file of a computed path leaves"
+            if is_run_file
+            else ("a module that is imported by a computed name")
+        )
         raise RefusedTarget(
-            f"{targets.file}:{own.line}: cannot override {target!r}: {first!r} is a module that is "
-            "imported by a computed name. Write the name of the module itself: configs.base.lr"
+            f"{targets.file}:{own.line}: cannot override {target!r}: {first!r} is {what}. "
+            "Write the name of the module itself: configs.base.lr"
         )
     is_computed = (found.computed and found.path_changes) or (found.by_path and own is None)
     return late if is_computed and (own or not near(target, list(targets.parameters))) else None

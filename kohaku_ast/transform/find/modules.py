@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.bindings import always_runs, is_guard
-from kohaku_ast.transform.find.paths import nodes_of
+from kohaku_ast.transform.find.by_path import LOCATING, first_text, located_names, run_files
+from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.user_code import is_local_file
 
@@ -116,15 +117,25 @@ def reach(source: Source) -> Reach:
     result = Reach([], {}, [], [], set(), set(), [])
     own = os.path.realpath(source.filename)
     waiting = [source]
+
+    def note(module: LocalModule) -> None:
+        if module.name not in found and os.path.realpath(module.path) != own:
+            found[module.name] = module
+            waiting.extend(filter(None, [text_of(module)]))
+
     for text in waiting:
         _note_dynamic(text, result)
+        for file in run_files(text, source.folder):
+            if file.path:
+                note(LocalModule(file.name, file.path))
+            else:
+                result.computed.append(f"{text.file}:{file.line}")
         for name, line, is_module in _named_modules(text.tree, text.package):
             module = search_module(source.folder, name)
             if module is None:
                 _note_other(name, f"{text.file}:{line}", is_module, source.folder, result)
-            elif name not in found and os.path.realpath(module.path) != own:
-                found[name] = module
-                waiting += filter(None, [text_of(module)])
+            else:
+                note(module)
     result.modules[:] = sorted(found.values(), key=lambda module: module.name)
     return result
 
@@ -152,82 +163,39 @@ def _note_other(name: str, place: str, is_module: bool, folder: str, result: Rea
 
 
 _OURS = ("kohaku_ast", "kogine")
-_BY_NAME = {"import_module", "__import__"}
+_BY_NAME = {"import_module", "__import__", "run_module"}
 _COMPUTED = {
     *_BY_NAME, "find_spec", "get_class", "instantiate", "iter_modules", "load_module",
-    "load_source", "locate", "resolve_name", "run_module", "SourceFileLoader",
-    "spec_from_file_location", "walk_packages",
+    "load_source", "locate", "resolve_name", "SourceFileLoader", "spec_from_file_location",
+    "walk_packages",
 }  # fmt: skip
 """Functions that import a module by its name or path."""
-_LOCATING = {"spec_from_file_location", "SourceFileLoader", "load_source"}
-"""Those that give a name to the module in a file."""
-_LOADING = {"load_module", "load_source", "module_from_spec"}
-"""Those that return such a module."""
 
 
 def _note_dynamic(text: Source, result: Reach) -> None:
     for node in nodes_of(text.tree):
-        if isinstance(node, ast.Call) and _called(node) in _LOCATING:
-            name = _first_text(node)
+        if isinstance(node, ast.Call) and called_name(node.func) in LOCATING:
+            name = first_text(node)
             result.located.add(name) if name else result.by_path.append(
                 f"{text.file}:{node.lineno}"
             )
-        if isinstance(node, ast.Call) and _called(node) in _COMPUTED and not _constant_name(node):
+        name = called_name(node.func) if isinstance(node, ast.Call) else ""
+        if name in _COMPUTED and not _constant_name(node):  # type: ignore[arg-type]
             result.computed.append(f"{text.file}:{node.lineno}")
-        elif (isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path") or (
-            isinstance(node, ast.Call) and _called(node) == "addsitedir"
+        elif name == "addsitedir" or (
+            isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path"
         ):
             result.path_changes.append(f"{text.file}:{node.lineno}")
 
 
-def _called(node: ast.Call) -> str:
-    """The last name of the function that *node* calls."""
-    return getattr(node.func, "attr", getattr(node.func, "id", ""))
-
-
 def is_import_call(node: ast.expr | None) -> bool:
-    """Whether *node* is ``importlib.import_module(...)`` or ``__import__(...)``."""
-    return isinstance(node, ast.Call) and _called(node) in _BY_NAME
+    """Whether *node* is ``import_module(...)``, ``__import__(...)`` or ``run_module(...)``."""
+    return isinstance(node, ast.Call) and called_name(node.func) in _BY_NAME
 
 
 def _constant_name(node: ast.Call) -> str:
     """The name in ``import_module("pkg.settings")``, with its dots if it is relative; else ""."""
-    return _first_text(node) if _called(node) in _BY_NAME else ""
-
-
-def _first_text(node: ast.Call) -> str:
-    """The text of the first argument of *node*, or of the keyword that names a module; else ""."""
-    named = [one.value for one in node.keywords if one.arg in ("name", "fullname")]
-    first = next(iter([*node.args, *named]), None)
-    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
-
-
-def _located_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Name in the script -> that of the module which it loads by its path::
-
-    spec = spec_from_file_location("hp", path)
-    settings = module_from_spec(spec)
-    """
-    calls = [
-        (node.targets[0].id, node.value)
-        for node in nodes_of(tree)
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Call)
-    ]
-    named = {name: _first_text(one) for name, one in calls if _called(one) in _LOCATING}
-    for name, one in calls:
-        if _called(one) in _LOADING:
-            owners = [node for node in ast.walk(one) if node is not one]
-            made = [
-                _first_text(o)
-                for o in owners
-                if isinstance(o, ast.Call) and _called(o) in _LOCATING
-            ]
-            made += [named[o.id] for o in owners if isinstance(o, ast.Name) and o.id in named]
-            made += [_first_text(one)] if _called(one) == "load_source" else []
-            if any(made):
-                yield name, next(filter(None, made))
+    return first_text(node) if called_name(node.func) in _BY_NAME else ""
 
 
 def _named_modules(tree: ast.Module, package: str) -> Iterator[tuple[str, int, bool]]:
@@ -346,7 +314,7 @@ def import_names(tree: ast.Module, package: str = "") -> dict[str, str]:
             name = _constant_name(node.value)
             if name and not name.startswith(".") and isinstance(node.targets[0], ast.Name):
                 names.setdefault(node.targets[0].id, name)
-    for name, module in _located_names(tree):
+    for name, module in located_names(tree):
         names.setdefault(name, module)
     return names
 

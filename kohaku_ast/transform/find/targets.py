@@ -17,6 +17,7 @@ from kohaku_ast.transform.find.bindings import (
     effective_definitions,
     find_definitions,
 )
+from kohaku_ast.transform.find.by_path import run_names
 from kohaku_ast.transform.find.callers import Callers
 from kohaku_ast.transform.find.calls import is_field
 from kohaku_ast.transform.find.fields import default_of, setting_of_call, setting_of_field
@@ -72,7 +73,13 @@ class Targets:
     @cached_property
     def import_names(self) -> dict[str, str]:
         """The dotted name that each imported name of the script stands for."""
-        return import_names(self.source.tree, self.source.package)
+        run = {name: full for name, full in self.run_names.items() if full}
+        return {**run, **import_names(self.source.tree, self.source.package)}
+
+    @cached_property
+    def run_names(self) -> dict[str, str]:
+        """As ``by_path.run_names``."""
+        return run_names(self.source)
 
     def resolve(self, target: str) -> Parameter:
         """The parameter that *target* means.

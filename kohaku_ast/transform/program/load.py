@@ -42,6 +42,8 @@ def load_program(
     places = ""
     if any("." in target for target, _, _ in request.targets):
         places = repr(sys.path[1:])  # the target may be in a module that is found there
+        if b"run_path" in data:
+            places += os.getcwd()
     key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}{places}")
     found = cache.load(key)
     if found is not None:
