@@ -44,7 +44,7 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (27, 7350),
+    "kohaku_ast.runner": (28, 7530),
     "kohaku_ast.store": (12, 3200),
     "kohaku_ast.transform": (46, 13400),
 }

@@ -1,5 +1,6 @@
-"""Warns when a script with overrides starts its own file again: ``os.execv``, ``subprocess``, or
-runs its own text: ``exec(open(__file__).read())``, and as the input of a Python.
+"""Warns when a script with overrides starts its own file again, or another one that imports what
+is overridden: ``os.execv``, ``subprocess``, or runs its own text: ``exec(open(__file__).read())``,
+and as the input of a Python.
 
 On the warm path of runs with overrides. State of this process: ``_own_text``.
 
@@ -22,13 +23,14 @@ from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.frames import hidden, keep_builtins, say, unseen
 from kohaku_ast.runner.import_hook import joined
+from kohaku_ast.runner.started_scripts import imported_files, is_python, started_script
 from kohaku_ast.transform.program.bound_program import is_plain
 
 keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import CodeType
     from typing import Any
 
@@ -39,7 +41,8 @@ _STARTERS = ("execv", "execve", "posix_spawn", "posix_spawnp", "system")
 """Functions of ``os``; ``execl``, ``spawnv`` and the others call one of them."""
 _BY_KOGINE = "Start it by [sys.executable, '-m', 'kogine', 'run', ...]"
 _BY_RUNPY = "Run it by runpy.run_path(__file__)"
-_LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
+_WITH_OTHERS = {"--inspect", "--dry-run", "--help", "--config", "-c", "--trials", "--resume"}
+"""Options of ``kogine run`` with which a run does not lack overrides by mistake."""
 
 # Bound here: the script may change them.
 _basename, _stat, _fsdecode = os.path.basename, os.stat, os.fsdecode
@@ -54,6 +57,8 @@ class Restarts:
     def __init__(self, prepared: Prepared, patches: Patches) -> None:
         self.prepared, self.patches = prepared, patches
         self._has_warned = False
+        #: The other scripts that it has started.
+        self._started: set[str] = set()
         #: The code that runs, and that of the file.
         self._code: CodeType | None = None
         self._plain: CodeType | None = None
@@ -82,10 +87,9 @@ class Restarts:
 
     @hidden
     def _executed(self, code: CodeType) -> None:
-        lost = self._lost(own_only=True) if code == self._plain_code() else []
-        if lost:
-            self._has_warned = True
-            self._warn("runs its own text again (exec), without overrides", lost, _BY_RUNPY)
+        if code == self._plain_code():
+            lost = self._lost(own_only=True)
+            self._warn_once("runs its own text again (exec), without overrides", lost, _BY_RUNPY)
 
     @hidden
     def _plain_code(self) -> CodeType | None:
@@ -178,30 +182,42 @@ class Restarts:
     @hidden
     def look(self, shown: str, arguments: tuple[object, ...]) -> None:
         """Warn if a process with these *arguments*, as *shown* gets them, runs the script again."""
-        if self._has_warned:
-            return
         unseen(partial(self._look, shown, arguments))
 
     @hidden
     def _look(self, shown: str, arguments: tuple[object, ...]) -> None:
         try:
-            lost = self._lost() if self._runs_again(arguments) else []
+            self._look_at(shown, arguments)
         except Exception:
             return  # whatever the script passes: its own call will fail as it does
-        if lost:
-            self._has_warned = True
-            self._warn(f"starts itself again ({shown}), with plain Python", lost, _BY_KOGINE)
 
-    def _runs_again(self, arguments: tuple[object, ...]) -> bool:
-        """Whether a process with these *arguments* runs the script: as its command, or its input
-        (the sixth and the eleventh of ``Popen._execute_child`` are the folder and the input).
-        """
-        folder = arguments[5] if len(arguments) > 10 else None
-        stdin = arguments[10] if len(arguments) > 10 else None
+    def _look_at(self, shown: str, arguments: tuple[object, ...]) -> None:
+        # The sixth and the eleventh of ``Popen._execute_child`` are the folder and the input.
+        folder = _fsdecode(arguments[5] or "") if len(arguments) > 10 else ""  # type: ignore[arg-type]
         words = _words(arguments)
+        if self._runs_again(arguments, words, folder):
+            self._warn_once(f"starts itself again ({shown}), with plain Python", self._lost())
+            return
+        command = _bare_command(words)
+        file, places = started_script(command, folder)
+        instead = _BY_KOGINE if command is words else "Start it with them"
+        if file and self._is_script(file):
+            self._warn_once(
+                f"starts itself again ({shown}), without overrides", self._lost(), instead
+            )
+        elif file and file not in self._started:
+            self._started.add(file)
+            lost = self._lost_in(imported_files(file, places))
+            deed = f"starts {_basename(file)} ({shown}), which imports what is overridden"
+            if lost:
+                self._warn(deed, lost, instead)
+
+    def _runs_again(self, arguments: tuple[object, ...], words: list[str], folder: str) -> bool:
+        """Whether a process with these *arguments* runs the script: as its command or input."""
+        stdin = arguments[10] if len(arguments) > 10 else None
         texts = [one for one in _arguments(arguments) if isinstance(one, (str, bytes))]
-        return self._runs_script(words, _fsdecode(folder) if folder else "") or (  # type: ignore[arg-type]
-            _is_python(words)
+        return self._runs_script(words, folder) or (
+            is_python(words)
             and ((len(words) < 4 and self._is_script(stdin)) or any(map(self._is_text, texts)))
         )
 
@@ -215,10 +231,10 @@ class Restarts:
         names = [_basename(word) for word in words]
         if any(name.startswith("kogine") for name in names):
             return False  # the overrides are in the command
-        is_python = _is_python(words)
-        first = words[:1] if not is_python else words
+        runs_python = is_python(words)
+        first = words[:1] if not runs_python else words
         places = [_join(folder, word) for word in first]
-        return any(map(self._is_script, places)) or (is_python and self._names_script(words))
+        return any(map(self._is_script, places)) or (runs_python and self._names_script(words))
 
     def _names_script(self, words: list[str]) -> bool:
         """Whether the words of a Python command name the script as a module: ``-m pk.t``, and
@@ -243,15 +259,19 @@ class Restarts:
         """The targets, of all files or of the script alone, whose value is not the one that stands
         in the file.
         """
-        return sorted(
-            {
-                f"{prefix}{target}"
-                for prefix, _, given in self.prepared.every()
-                if not (own_only and prefix)
-                for target in given.sent
-                if not _stands_there(given, target)
-            }
-        )
+        files = [one for one in self.prepared.every() if not (own_only and one[0])]
+        return _other_values(files)
+
+    def _lost_in(self, files: set[str]) -> list[str]:
+        """The same for *files*, as another script imports them."""
+        stem = _basename(self.prepared.program.filename).removesuffix(".py")
+        every = [(prefix or f"{stem}.", file, one) for prefix, file, one in self.prepared.every()]
+        return _other_values([one for one in every if _realpath(one[1]) in files])
+
+    def _warn_once(self, deed: str, targets: list[str], instead: str = _BY_KOGINE) -> None:
+        if targets and not self._has_warned:
+            self._has_warned = True
+            self._warn(deed, targets, instead)
 
     def _warn(self, deed: str, targets: list[str], instead: str) -> None:
         file = _basename(self.prepared.program.filename)
@@ -284,10 +304,6 @@ class _OwnText:
 _own_text = _OwnText()
 
 
-def _is_python(words: list[str]) -> bool:
-    return any(word == sys.executable or _basename(word).startswith(_LAUNCHERS) for word in words)
-
-
 @hidden
 def _is_same_file(one: object, other: str) -> bool:
     """Whether *one*, a path or a descriptor, is the file *other*."""
@@ -311,6 +327,30 @@ def _stands_there(given: BoundProgram, target: str) -> bool:
         return not code.co_names and _repr(_eval(code, {})) == _repr(value)
     except Exception:
         return False
+
+
+def _other_values(files: Iterable[tuple[str, str, BoundProgram]]) -> list[str]:
+    """The targets of these *files* whose value is not the one that stands in the file."""
+    return sorted(
+        {
+            f"{prefix}{target}"
+            for prefix, _, given in files
+            for target in given.sent
+            if not _stands_there(given, target)
+        }
+    )
+
+
+def _bare_command(words: list[str]) -> list[str]:
+    """*words*, with Python in the place of a ``kogine run`` without overrides; empty for another
+    command of kogine.
+    """
+    at = next((n for n, word in enumerate(words) if _basename(word).startswith("kogine")), -1)
+    if at < 0:
+        return words
+    after = words[at + 1 :]
+    has_own = any("=" in word or word in _WITH_OTHERS for word in after)
+    return ["python", *after[1:]] if after[:1] == ["run"] and not has_own else []
 
 
 def _arguments(arguments: tuple[object, ...]) -> list[object]:

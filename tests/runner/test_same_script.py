@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle import compare, on_path, run_kogine, run_python
+from tests.oracle import Finished, compare, on_path, run_kogine, run_python
 
 HELPER = "def show():\n    import s\n    print('again', s.lr, s.twice, s.__name__, len(s.items))\n"
 SCRIPT = """\
@@ -215,6 +215,82 @@ def test_a_module_that_starts_itself_again(tmp_path: Path) -> None:
     done = run_kogine(tmp_path, "run", "-m", "pk.t", "lr=0.5")
     assert (done.status, done.stdout) == (0, "0.1\n"), done
     assert done.stderr.startswith("kogine: warning: t.py starts itself again (subprocess)")
+
+
+LR = "import hp\nprint(hp.lr)\n"
+STARTED = {
+    "by subprocess": (LR, "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
+    "by os.system": (LR, "os.system(f'{sys.executable} -u other.py 1')", "os.system"),
+    "by Popen in another folder": (LR, "subprocess.Popen([sys.executable, '../other.py'], cwd='sub').wait()", "subprocess"),
+    "as a module": (LR, "subprocess.check_call([sys.executable, '-m', 'other'])", "subprocess"),
+    "through a module of its own": ("import part.inner\n", "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
+    "in a function": ("def main():\n    from hp import lr\n    print(lr)\nmain()\n", "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
+    "in its guard": ("if __name__ == '__main__':\n    import hp\n    print(hp.lr)\n", "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
+    "by kogine": (LR, "subprocess.run([sys.executable, KOGINE, 'run', 'other.py'])", "subprocess"),
+}  # fmt: skip
+STARTER = """\
+import os, subprocess, sys
+import hp
+os.makedirs('sub', exist_ok=True)
+KOGINE = {kogine!r}
+sys.stdout.flush()
+START
+"""
+
+
+def start_other(folder: Path, other: str, start: str, *targets: str) -> Finished:
+    (folder / "hp.py").write_text("lr = 0.1\n")
+    (folder / "part").mkdir()
+    (folder / "part" / "inner.py").write_text("from hp import *\nprint(lr)\n")
+    (folder / "lib.py").write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import hp\n"
+        "if __name__ == '__main__':\n    import hp\n"
+    )
+    (folder / "other.py").write_text(other)
+    kogine = str(Path(__file__).parents[1] / "kogine_command.py")
+    script = STARTER.replace("{kogine!r}", repr(kogine)).replace("START", start)
+    (folder / "s.py").write_text(script)
+    return run_kogine(folder, "run", "s.py", *(targets or ["hp.lr=0.5"]))
+
+
+@pytest.mark.parametrize("way", STARTED)
+def test_a_script_that_starts_another_one_without_its_overrides(tmp_path: Path, way: str) -> None:
+    other, start, shown = STARTED[way]
+    done = start_other(tmp_path, other, start)
+    assert (done.status, done.stdout) == (0, "0.1\n"), done
+    said = (
+        f"kogine: warning: s.py starts other.py ({shown}), which imports what is overridden: hp.lr"
+    )
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+NOTHING_LEFT = {
+    "a child that imports something else": ("import json\n'hp.lr'\n", "[sys.executable, 'other.py']"),
+    "a text that looks like an import": ('"""\nimport hp\n"""\n', "[sys.executable, 'other.py']"),
+    "an import for types, and in the guard of a module": ("import lib\n", "[sys.executable, 'other.py']"),
+    "a package of that name elsewhere": ("try:\n    import part.hp\nexcept ImportError:\n    pass\n", "[sys.executable, 'other.py']"),
+    "another program": (LR, "['cat', os.devnull, 'other.py']"),
+    "kogine with overrides": (LR, "[sys.executable, KOGINE, 'run', 'other.py', 'hp.lr=3']"),
+    "kogine that lists": (LR, "[sys.executable, KOGINE, 'run', '--inspect', 'other.py']"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", NOTHING_LEFT)
+def test_a_child_that_lacks_no_override_says_nothing(tmp_path: Path, way: str) -> None:
+    other, command = NOTHING_LEFT[way]
+    done = start_other(tmp_path, other, f"subprocess.run({command})")
+    assert (done.status, done.stderr) == (0, ""), done
+
+
+def test_a_script_that_kogine_starts_again_without_overrides(tmp_path: Path) -> None:
+    again = "import os, subprocess, sys\nlr = 0.1\nif lr == 0.5:\n    subprocess.run([sys.executable, os.environ['K'], 'run', 's.py'])\n"
+    (tmp_path / "s.py").write_text(again)
+    kogine = str(Path(__file__).parents[1] / "kogine_command.py")
+    done = run_kogine(tmp_path, "run", "s.py", "lr=0.5", K=kogine)
+    said = "kogine: warning: s.py starts itself again (subprocess), without overrides: lr keeps"
+    assert done.stderr.startswith(said), done
+    assert done.stderr.count("\n") == 1
 
 
 RUN_HERE = {

@@ -181,11 +181,11 @@ def _note_dynamic(text: Source, result: Reach) -> None:
             )
         name = called_name(node.func) if isinstance(node, ast.Call) else ""
         if name in _COMPUTED and not _constant_name(node):  # type: ignore[arg-type]
-            result.computed.append(f"{text.file}:{node.lineno}")
+            result.computed.append(f"{text.file}:{node.lineno}")  # type: ignore[attr-defined]
         elif name == "addsitedir" or (
             isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path"
         ):
-            result.path_changes.append(f"{text.file}:{node.lineno}")
+            result.path_changes.append(f"{text.file}:{node.lineno}")  # type: ignore[attr-defined]
 
 
 def is_import_call(node: ast.expr | None) -> bool:
