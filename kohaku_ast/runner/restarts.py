@@ -23,7 +23,7 @@ from _functools import partial  # type: ignore[import-not-found]
 
 from kohaku_ast.frames import hidden, keep_builtins, say, unseen
 from kohaku_ast.runner.import_hook import joined
-from kohaku_ast.runner.started_scripts import imported_files, is_python, started_script
+from kohaku_ast.runner.loaded_modules import in_sight
 from kohaku_ast.transform.program.bound_program import is_plain
 
 keep_builtins(globals())
@@ -41,6 +41,7 @@ _STARTERS = ("execv", "execve", "posix_spawn", "posix_spawnp", "system")
 """Functions of ``os``; ``execl``, ``spawnv`` and the others call one of them."""
 _BY_KOGINE = "Start it by [sys.executable, '-m', 'kogine', 'run', ...]"
 _BY_RUNPY = "Run it by runpy.run_path(__file__)"
+_LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
 _WITH_OTHERS = {"--inspect", "--dry-run", "--help", "--config", "-c", "--trials", "--resume"}
 """Options of ``kogine run`` with which a run does not lack overrides by mistake."""
 
@@ -107,6 +108,7 @@ class Restarts:
 
     def subprocess(self, names: dict[str, Any]) -> None:
         """Watch the module ``subprocess``, with these names."""
+        in_sight(_started_scripts)  # before the script can change what it needs
         self.patches.replace(names["Popen"], "_execute_child", self._watched_method)
         self.patches.replace(names["Popen"], "communicate", self._watched_input)
 
@@ -199,7 +201,8 @@ class Restarts:
             self._warn_once(f"starts itself again ({shown}), with plain Python", self._lost())
             return
         command = _bare_command(words)
-        file, places = started_script(command, folder)
+        scripts = in_sight(_started_scripts)
+        file, places = scripts.started_script(command, folder, _starts_python)
         instead = _BY_KOGINE if command is words else "Start it with them"
         if file and self._is_script(file):
             self._warn_once(
@@ -207,7 +210,7 @@ class Restarts:
             )
         elif file and file not in self._started:
             self._started.add(file)
-            lost = self._lost_in(imported_files(file, places))
+            lost = self._lost_in(scripts.imported_files(file, places))
             deed = f"starts {_basename(file)} ({shown}), which imports what is overridden"
             if lost:
                 self._warn(deed, lost, instead)
@@ -217,7 +220,7 @@ class Restarts:
         stdin = arguments[10] if len(arguments) > 10 else None
         texts = [one for one in _arguments(arguments) if isinstance(one, (str, bytes))]
         return self._runs_script(words, folder) or (
-            is_python(words)
+            _is_python(words)
             and ((len(words) < 4 and self._is_script(stdin)) or any(map(self._is_text, texts)))
         )
 
@@ -231,7 +234,7 @@ class Restarts:
         names = [_basename(word) for word in words]
         if any(name.startswith("kogine") for name in names):
             return False  # the overrides are in the command
-        runs_python = is_python(words)
+        runs_python = _is_python(words)
         first = words[:1] if not runs_python else words
         places = [_join(folder, word) for word in first]
         return any(map(self._is_script, places)) or (runs_python and self._names_script(words))
@@ -302,6 +305,21 @@ class _OwnText:
 
 
 _own_text = _OwnText()
+
+
+def _is_python(words: list[str]) -> bool:
+    return any(map(_starts_python, words))
+
+
+def _starts_python(word: str) -> bool:
+    return word == sys.executable or _basename(word).startswith(_LAUNCHERS)
+
+
+def _started_scripts() -> Any:
+    """That module: a run that starts no process does not load it."""
+    from kohaku_ast.runner import started_scripts
+
+    return started_scripts
 
 
 @hidden

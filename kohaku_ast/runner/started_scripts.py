@@ -1,14 +1,15 @@
 """Which files a Python command runs and imports, as far as its text shows: a script with overrides
 may start another one, whose plain Python lacks them.
 
-On the warm path of runs with overrides, and idle until the script starts a process. Nothing of
-Python's own is imported here: the script would find it loaded.
+Imported when the script imports ``subprocess`` or starts a process, and imports nothing of Python's
+own: the script would find it loaded.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from _io import open as _open  # a script may replace the builtin
 
 from kohaku_ast.frames import keep_builtins
 
@@ -16,32 +17,24 @@ keep_builtins(globals())
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-_LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython")
 _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
 
 # Bound here: the script may change them.
-_compile, _open = compile, open
+_compile = compile
 _isfile, _isdir, _realpath = os.path.isfile, os.path.isdir, os.path.realpath
 _basename, _dirname, _join = os.path.basename, os.path.dirname, os.path.join
 
 
-def is_python(words: Sequence[str]) -> bool:
-    """Whether the command *words* starts a Python."""
-    return any(map(_starts_python, words))
-
-
-def _starts_python(word: str) -> bool:
-    return word == sys.executable or _basename(word).startswith(_LAUNCHERS)
-
-
-def started_script(words: Sequence[str], folder: str) -> tuple[str, list[str]]:
+def started_script(
+    words: Sequence[str], folder: str, starts_python: Callable[[str], bool]
+) -> tuple[str, list[str]]:
     """The file of the user's that the Python command *words* runs in *folder*, and where it finds
-    its modules; an empty path if there is none.
+    its modules; an empty path if there is none. *starts_python*: whether a word is a Python.
     """
-    first = next((n for n, word in enumerate(words) if _starts_python(word)), -1)
+    first = next((n for n, word in enumerate(words) if starts_python(word)), -1)
     if first < 0 and not "".join(words[:1]).endswith(".py"):
         return "", []
     after = words[first + 1 :]
