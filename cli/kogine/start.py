@@ -74,8 +74,8 @@ def _is_flow(command: ScriptCommand) -> bool:
 def _leaves_script_unchanged(command: ScriptCommand, launch: Launch, entrypoint: str) -> bool:
     if command.overrides or entrypoint or command.options.keys() - _WITHOUT_EFFECT:
         return False
-    # The script may mark its entrypoint with `@kohaku_ast.entrypoint`.
-    return b"kohaku_ast" not in launch.data
+    # The script may mark its entrypoint: `@kohaku_ast.entrypoint`, or by a module of its own.
+    return b"entrypoint" not in launch.data
 
 
 def _run_unchanged(launch: Launch) -> Callable[[], int]:

@@ -148,12 +148,33 @@ MARKS = [
     "try:\n    import kohaku_ast as k\nexcept ImportError:\n    k = None\n@k.entrypoint",
     "import kohaku_ast\nmark = kohaku_ast.entrypoint\n@mark",
     "import kohaku_ast as a\nb = a\n@b.entrypoint",
+    "from marks import ka\n@ka.entrypoint",
+    "import marks\n@marks.ka.entrypoint",
+    "import marks as m\n@m.entrypoint",
+    "from marks import *\n@ka.entrypoint",
+    "from marks import *\n@entrypoint",
+    "from pack import ours\n@ours.entrypoint",
+    "from pack.inner import here as h\n@h.entrypoint",
 ]
+
+
+def write_marks(folder: Path) -> None:
+    """Modules of the user's that import ours."""
+    (folder / "marks.py").write_text("import kohaku_ast as ka\nfrom kohaku_ast import entrypoint\n")
+    (folder / "pack").mkdir()
+    (folder / "pack" / "__init__.py").write_text("from .inner import here as ours\n")
+    (folder / "pack" / "inner.py").write_text("from marks import ka as here\n")
+    (folder / "theirs.py").write_text(
+        "# kohaku_ast\nimport types\nka = types.SimpleNamespace(entrypoint=lambda f: f)\n"
+        "entrypoint = ka.entrypoint\n"
+    )
 
 
 @pytest.mark.parametrize("mark", MARKS)
 def test_a_mark_by_any_name(folder: Path, mark: str) -> None:
+    write_marks(folder)
     (folder / "e.py").write_text(f"lr = 1\n{mark}\ndef go(): print('go', lr)\n")
+    assert run_kogine(folder, "run", "e.py").stdout == "go 1\n"
     assert run_kogine(folder, "run", "e.py", "lr=2").stdout == "go 2\n"
     assert "go(), marked" in run_kogine(folder, "run", "--inspect", "e.py").stdout
 
@@ -162,12 +183,17 @@ OTHERS = [
     "class app:\n    entrypoint = staticmethod(lambda f: f)\n@app.entrypoint",
     "def entrypoint(f): return f\n# kohaku_ast\n@entrypoint",
     "import types\nka = types.SimpleNamespace(entrypoint=lambda f: f)  # kohaku_ast\n@ka.entrypoint",
+    "from theirs import ka\n@ka.entrypoint",
+    "from theirs import *\n@entrypoint",
+    "import theirs\n@theirs.entrypoint",
 ]
 
 
 @pytest.mark.parametrize("mark", OTHERS)
 def test_a_mark_of_another_package_is_none(folder: Path, mark: str) -> None:
+    write_marks(folder)
     (folder / "e.py").write_text(f"lr = 1\n{mark}\ndef go(): print('go', lr)\nprint('end')\n")
+    assert run_kogine(folder, "run", "e.py").stdout == "end\n"
     assert run_kogine(folder, "run", "e.py", "lr=2").stdout == "end\n"
 
 

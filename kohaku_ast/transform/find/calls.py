@@ -18,7 +18,9 @@ from kohaku_ast.transform.find.bindings import (
     find_guards,
     is_starred,
 )
+from kohaku_ast.transform.find.modules import import_names, search_module, text_of
 from kohaku_ast.transform.find.paths import called_name, nodes_of
+from kohaku_ast.transform.find.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 """A ``def``, of either kind."""
@@ -180,10 +182,11 @@ _STARTERS = ("Fire", "run", "cli", "auto_cli", "extras")
 _COMMANDS = ("command", "callback", "subcommand")
 
 
-def commands_in(tree: ast.Module) -> set[str]:
+def commands_in(source: Source) -> set[str]:
     """The functions that others than the script call to start it: those given to ``fire.Fire``,
     ``typer.run`` and ``tyro.cli``, decorated with ``@app.command()``, or marked as entrypoint.
     """
+    tree = source.tree
     functions = [one for one in nodes_of(tree) if isinstance(one, FUNCTIONS)]
     marked = {
         function.name
@@ -200,15 +203,15 @@ def commands_in(tree: ast.Module) -> set[str]:
         if isinstance(inner, ast.Name)
     }
     given &= {function.name for function in functions}
-    return marked | given | {*find_marked_entrypoints(tree)}
+    return marked | given | {*find_marked_entrypoints(source)}
 
 
-def find_marked_entrypoints(tree: ast.Module) -> list[str]:
+def find_marked_entrypoints(source: Source) -> list[str]:
     """The functions of the module that are marked with ``@kohaku_ast.entrypoint``, whatever the
-    script calls the module or the decorator.
+    script calls the module or the decorator, and through whichever of its modules it gets them.
     """
-    marks = _marks(tree)
-    found = [one for one in find_definitions(tree) if one.form in ("def", "class")]
+    marks = _marks(source)
+    found = [one for one in find_definitions(source.tree) if one.form in ("def", "class")]
     return [
         one.name
         for one in found
@@ -219,9 +222,43 @@ def find_marked_entrypoints(tree: ast.Module) -> list[str]:
 _MARK_MODULES = {"kohaku_ast", "kohaku_ast.helpers", "kohaku_ast.helpers.decorator"}
 
 
-def _marks(tree: ast.Module) -> set[str]:
+def _marks(source: Source) -> set[str]:
     """The expressions that mean the decorator: ``entrypoint``, ``ka.entrypoint``."""
-    known: dict[str, str] = {}  # the script's name -> what it stands for
+    nodes = nodes_of(source.tree)
+    decorated = [one for one in nodes if isinstance(one, (*FUNCTIONS, ast.ClassDef))]
+    texts = {ast.unparse(mark) for node in decorated for mark in node.decorator_list}
+    known = _known_names(source.tree) if texts else {}
+    return {one for one in texts if _is_mark(one, known) or _leads_to_mark(source, one)}
+
+
+def _is_mark(text: str, known: Mapping[str, str]) -> bool:
+    module, _, name = _full_name(text, known).rpartition(".")
+    return name == "entrypoint" and module in _MARK_MODULES
+
+
+def _leads_to_mark(source: Source, text: str, folder: str = "", depth: int = 4) -> bool:
+    """Whether *text*, ``ka.entrypoint``, means the decorator through a module of the user's, where
+    a script in *folder* finds it: ``from helpers import ka``.
+    """
+    folder, names = folder or source.folder, import_names(source.tree, source.package)
+    start = names.get(text.partition(".")[0]) or names.get("*", "").removesuffix("*")
+    if not start or not depth or text.rpartition(".")[2] != "entrypoint":
+        return False
+    full = f"{start}{text}" if start.endswith(".") else _full_name(text, names)
+    parts = full.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        module = search_module(folder, ".".join(parts[:length]))
+        inner = text_of(module) if module is not None else None
+        if inner is not None:
+            rest = ".".join(parts[length:])
+            is_mark = _is_mark(rest, _known_names(inner.tree))
+            return is_mark or _leads_to_mark(inner, rest, folder, depth - 1)
+    return False
+
+
+def _known_names(tree: ast.Module) -> dict[str, str]:
+    """Name in the script -> what it stands for, of what may be in our package."""
+    known: dict[str, str] = {}
     for node in nodes_of(tree):
         if isinstance(node, ast.Import):
             known |= {one.asname: one.name for one in node.names if one.asname}
@@ -233,10 +270,7 @@ def _marks(tree: ast.Module) -> set[str]:
             full = _full_name(ast.unparse(node.value), known)
             if full.startswith("kohaku_ast"):
                 known |= {one.id: full for one in node.targets if isinstance(one, ast.Name)}
-    decorated = [node for node in nodes_of(tree) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
-    texts = {ast.unparse(mark) for node in decorated for mark in node.decorator_list}
-    meant = {f"{module}.entrypoint" for module in _MARK_MODULES}
-    return {text for text in texts if _full_name(text, known) in meant}
+    return known
 
 
 def _full_name(text: str, known: Mapping[str, str]) -> str:

@@ -58,7 +58,7 @@ def find_entrypoint(source: Source) -> Entrypoint:
     return Entrypoint(
         guards=tuple(guard.lineno for guard in find_guards(tree)),
         calls=tuple(EntryCall(_text(source, call), call.lineno) for call in calls),
-        marked=next(iter(find_marked_entrypoints(tree)), ""),
+        marked=next(iter(find_marked_entrypoints(source)), ""),
         reads_argv=reads_argv(tree),
     )
 

@@ -192,7 +192,7 @@ class _Finder:
                     self.functions.setdefault(name, one.node)
         self.classes = classes_in(self.tree)
         self.calls = entry_calls(self.tree, self.functions)
-        self.entries = {called_name(call.func) for call in self.calls} | commands_in(self.tree)
+        self.entries = {called_name(call.func) for call in self.calls} | commands_in(self.source)
         self.repeated = {
             name
             for name in {called_name(one.func) for one in self.calls}

@@ -147,7 +147,7 @@ def _entry_name(source: Source, request: Request) -> str:
             hint = f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
             raise EntrypointError(f"{source.filename}: no function {request.entrypoint!r}.{hint}")
         return request.entrypoint
-    marked = find_marked_entrypoints(source.tree)
+    marked = find_marked_entrypoints(source)
     if len(marked) > 1:
         raise EntrypointError(
             f"{source.filename}: several functions are marked as entrypoint: {', '.join(marked)}"
