@@ -35,17 +35,17 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (34, 7250),
+    "kogine": (34, 7280),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6330),
     "kohaku_ast.display": (5, 1210),
     "kohaku_ast.engines": (9, 2100),
-    "kohaku_ast.flow": (19, 5440),
+    "kohaku_ast.flow": (20, 5510),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (28, 7530),
-    "kohaku_ast.store": (12, 3200),
+    "kohaku_ast.runner": (28, 7545),
+    "kohaku_ast.store": (14, 3800),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

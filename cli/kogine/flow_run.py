@@ -50,9 +50,7 @@ def run_flow(
     if is_last:
         sigint.ignore_at_exit()
     with output(options.is_json) as stream:
-        display = choose_display(
-            options.is_json, options.metrics, stream, again, shows, options.resume
-        )
+        display = choose_display(options.is_json, stream, again, shows, options.resume)
         flow = make_flow(
             works,
             settings,
@@ -108,7 +106,6 @@ class FlowOptions:
 
     settings: FlowSettings
     is_json: bool
-    metrics: bool
     #: Gives the command that goes on with it after Ctrl-C.
     resume: Resume = no_resume
 
@@ -141,11 +138,12 @@ def read_flow_options(
         records=_records(command, usual.records),
         resumes=usual.resumes or "resume" in command.options,
         retries_failed=usual.retries_failed or "retry_failed" in command.options,
+        metrics="no_metrics" not in command.options,
         log_limit=_log_limit(command, usual.log_limit),
     )
     resume = partial(resume_command, command) if settings.records else no_resume
     given = command.options
-    return FlowOptions(settings, "json" in given, "no_metrics" not in given, resume)
+    return FlowOptions(settings, "json" in given, resume)
 
 
 def _records(command: ScriptCommand, otherwise: bool) -> bool:

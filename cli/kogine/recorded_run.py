@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Collection
+import subprocess
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -13,10 +14,19 @@ from kogine.report import report, say_unprinted
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
 from kohaku_ast.flow.flows import tell_on_stderr, warn_on_stderr
+from kohaku_ast.flow.log_watch import LogWatch
 from kohaku_ast.flow.output import Copy, Tee
 from kohaku_ast.flow.recorder import Recorder
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs, Summary
-from kohaku_ast.flow.settings import FlowSettings
+from kohaku_ast.flow.run import (
+    FAILED,
+    INTERRUPTED,
+    SUCCEEDED,
+    Observer,
+    Run,
+    ScriptConfigs,
+    Summary,
+)
+from kohaku_ast.flow.settings import FlowSettings, files_variable
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
@@ -25,6 +35,7 @@ from kohaku_ast.runner.spawn import SpawnedRun
 from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import RUNS
 
+_TICK = 0.25  # seconds between two looks at what the script has printed
 _SENT_ON = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
@@ -59,27 +70,42 @@ def _run_watched(
     run: Run, bound: Bound, recorder: Recorder, tee: Tee, signals: _Signals
 ) -> Outcome:
     run.start_clock()
+    watch = LogWatch()
+    watch.on_start(run, 1)
     log = recorder.open(run, bound)
     copy = None if log is None else tee.begin(log)
     early = set(signals.seen)
-    spawned = _spawn(bound, copy)
+    spawned = _spawn(run, bound, copy)
     signals.send_on(spawned, early)
     recorder.on_process(run, spawned.pid)
-    run.outcome = spawned.wait()
+    run.outcome = _wait(spawned, run, (watch, recorder))
     run.ended = run.now()
     run.state = SUCCEEDED if run.outcome.status == SUCCEEDED else FAILED
     if signals.seen and run.outcome.exit_status == -signal.SIGINT:
         run.state = INTERRUPTED
     if copy is not None:
         copy.finish()
+    watch.finish(run)
     recorder.on_end(run)
     return run.outcome
 
 
-def _spawn(bound: Bound, copy: Copy | None) -> SpawnedRun:
+def _wait(spawned: SpawnedRun, run: Run, observers: Sequence[Observer]) -> Outcome:
+    """The Outcome; meanwhile *observers* read and keep what the script prints."""
+    while True:
+        try:
+            return spawned.wait(_TICK)
+        except subprocess.TimeoutExpired:
+            for one in observers:
+                one.on_tick([run], {})
+
+
+def _spawn(run: Run, bound: Bound, copy: Copy | None) -> SpawnedRun:
+    variables = files_variable(run)
     try:
         return SpawnedRun(
             bound,
+            env={**os.environ, **variables} if variables else None,
             wants_value=IF_POSSIBLE,  # type: ignore[arg-type]  # it is passed through unchanged
             stdout=None if copy is None else copy.stdout,
             stderr=None if copy is None else copy.stderr,

@@ -46,10 +46,10 @@ class ExecutorLauncher:
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
         """Submit it. Raises UncrossableValue, which names the value that cannot be sent."""
-        job = self._job(run, bound)
         log = self.open_log(run, bound)
         if log is not None:
             os.close(log)
+        job = self._job(run, bound)
         future = self.executor.submit(run_remote_job, job)
         future.add_done_callback(lambda one: done(run, _outcome(one, job)))
         return _Submitted(future, job.key, partial(done, run, _UNREACHABLE))

@@ -133,10 +133,13 @@ class Flow:
         observers: Sequence[Observer] = (),
         total: int | None = None,
         is_done: Callable[[Run, Bound], bool | None] | None = None,
+        read_rest: Callable[[Run], None] = lambda run: None,
     ) -> None:
         """*is_done* says of each run whether it need not run, and gives it its Outcome then; None:
-        it cannot say so yet.
+        it cannot say so yet. *read_rest* reads the rest of what a run has printed, before its
+        Outcome is passed on.
         """
+        self.read_rest = read_rest
         self.queue, self.launcher, self.settings = queue, launcher, settings
         self.observers, self.total, self.is_done = observers, total, is_done
         self.counts: Counter[str] = Counter()
@@ -355,6 +358,7 @@ class Flow:
         yield self._end(run)
 
     def _end(self, run: Run) -> Run:
+        self.read_rest(run)
         self._count_state(run, run.state)
         for one in self.observers:
             one.on_end(run)

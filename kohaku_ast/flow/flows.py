@@ -24,6 +24,7 @@ from kohaku_ast.errors import (
 from kohaku_ast.flow.failures import Resume, no_resume
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
+from kohaku_ast.flow.log_watch import LogWatch
 from kohaku_ast.flow.recorder import make_recorder
 from kohaku_ast.flow.report import Report
 from kohaku_ast.flow.run import FAILED, Observer, Queue, Run, ScriptConfigs, Summary, WantsValue
@@ -74,10 +75,11 @@ def make_flow(
     """The Flow of *works*; its ``runs()`` starts it. *shows* replaces ``settings.shows_output``."""
     recorder = make_recorder(settings, warn, tell_on_stderr)
     options: dict[str, Any] = {}
+    watch = LogWatch(settings.metrics)
     if recorder is not None:
         options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
         # First: when another observer gets the end of a run, the record of it is complete.
-        observers = [recorder, *observers]
+        observers = [watch, recorder, *observers]
     launcher = make_launcher(
         settings,
         wants_value=wants_value,
@@ -90,7 +92,7 @@ def make_flow(
         settings = replace(settings, timeout=None)
     is_done = recorder.is_done if recorder is not None else None
     queue = Queue(works, listens, settings.keeps_order)
-    return Flow(queue, launcher, settings, observers, total, is_done)
+    return Flow(queue, launcher, settings, observers, total, is_done, watch.finish)
 
 
 def _once(warn: Warn) -> Callable[[Run, str], None]:

@@ -25,7 +25,7 @@ from kohaku_ast.flow.run import (
     WantsValue,
     not_started,
 )
-from kohaku_ast.flow.settings import INDEX, REPEAT, WORKER, FlowSettings
+from kohaku_ast.flow.settings import INDEX, REPEAT, WORKER, FlowSettings, files_variable
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
 from kohaku_ast.runner.job import Packed, pack
@@ -37,6 +37,7 @@ from kohaku_ast.runner.process_exit import Lend, lend_nothing
 from kohaku_ast.runner.process_state import kept_descriptors
 from kohaku_ast.runner.spawn import SpawnedRun, set_priority
 from kohaku_ast.runner.warm_client import ThreadsLeftError, WarmRun, WarmServer
+from kohaku_ast.store.environment import RUN_DIR
 from kohaku_ast.store.run_folder import has_plenty
 from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
@@ -95,6 +96,7 @@ class InlineLauncher:
         if run.repeat is not None:
             os.environ[REPEAT] = str(run.repeat)
         log = self.open_log(run, bound)
+        os.environ.update(files_variable(run))
         if not isinstance(
             run.work.configs, Config
         ):  # a single Config's values are passed as they are
@@ -108,7 +110,7 @@ class InlineLauncher:
 
     def close(self) -> OSError | None:
         """Restore the environment."""
-        for name in (WORKER, INDEX, REPEAT):
+        for name in (WORKER, INDEX, REPEAT, RUN_DIR):
             os.environ.pop(name, None)
         return self._tee.close()
 

@@ -1,8 +1,5 @@
 """LogWatch: reads metrics and progress from the logs of the runs under way; LogWarnings.
 
-A metric is read if the whole line consists of metrics; ``docs/reference/flow-output.md`` lists the
-forms.
-
 Progress is read from ``12/100``, ``[12/100]``, ``45%`` at the start of a line, in brackets or
 beside a bar or a word such as ``done``, and from the bars of tqdm, Keras and rich. ``epoch 3/10``
 counts the epochs before it; other progress on the line counts as a part of that epoch.
@@ -10,29 +7,28 @@ counts the epochs before it; other progress on the line counts as a part of that
 
 from __future__ import annotations
 
-import builtins
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.run import Observer, Run, Summary
+from kohaku_ast.store.metrics import MetricSeries, Number
 from kohaku_ast.store.run_folder import last_lines
 
 _BLOCK = 16_384  # bytes of one log that are read at once
-_LAST_BLOCK = 65_536  # the same after the end of the run
+_MOST_BEHIND = 4 << 20
+"""Bytes that a run may print faster than they are read; what is before them is left out."""
 _BUDGET = 0.005  # seconds for all logs, 4 times a second: at most 2 % of a core
-_MOST_LINES = 200  # of one log that are searched for metrics at once
-_MOST_NAMES = 50
 
 
 class LogWatch(Observer):
-    """Reads the logs. It comes first of the observers: the others show what it has read."""
+    """Reads the logs. It comes first of the observers: the others use what it has read."""
 
     def __init__(self, metrics: bool = True) -> None:
         """*metrics*: whether numbers that scripts print are read as metrics."""
@@ -43,40 +39,54 @@ class LogWatch(Observer):
 
     def on_start(self, run: Run, total: int | None) -> None:
         """Forget the log of an earlier attempt."""
-        new_seen(run)
+        run.metrics = new_seen(run).metrics
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """Read one log after the other until the time for it is used up."""
+        """Read a block of one log after the other until the time for it is used up."""
         if not running or not self._pace.is_due():
             return
         end = time.monotonic() + _BUDGET
         first = self._turn % len(running)
-        for run in (*running[first:], *running[:first]):
+        waiting = [*running[first:], *running[:first]]
+        while waiting:
             self._turn += 1
-            self._look(run, _BLOCK)
+            run = waiting.pop(0)
+            if self._read_block(run):
+                waiting.append(run)
             if time.monotonic() > end:
                 return
 
     def on_retry(self, run: Run, seconds: float) -> None:
-        """Close the log: the next attempt has a new one with the same name."""
-        self._tails.pop(run.index, None)
+        """Read the rest of the log: the next attempt has a new one with the same name."""
+        self.finish(run)
 
-    def on_end(self, run: Run) -> None:
-        """Read the rest of its log."""
-        self._look(run, _LAST_BLOCK, is_last=True)
-        self._tails.pop(run.index, None)
+    def finish(self, run: Run) -> None:
+        """Read the rest of the log of *run*, which has ended."""
+        while self._read_block(run):
+            pass
+        tail = self._tails.pop(run.index, None)
+        if tail is not None and tail.rest:
+            self._note(run, [tail.rest], b"")
 
-    def _look(self, run: Run, most: int, is_last: bool = False) -> None:
+    def _read_block(self, run: Run) -> bool:
+        """Read the next block of the log of *run*; whether there is more."""
         if run.log is None:
-            return
+            return False
         tail = self._tails.get(run.index)
         if tail is None or tail.path != run.log:
             tail = self._tails[run.index] = LogTail(run.log)
-        lines = tail.read(most)
+        lines = tail.read(_BLOCK)
+        self._note(run, lines, tail.rest)
+        seen_of(run).series.is_incomplete |= tail.has_skipped
+        return tail.has_more
+
+    def _note(self, run: Run, lines: list[bytes], rest: bytes) -> None:
         seen = seen_of(run)
-        _note_last(seen, [*lines[-20:], tail.rest])
+        _note_last(seen, [*lines[-20:], rest])
         if self.metrics:
-            _note_metrics(seen, [*lines, tail.rest] if is_last else lines)
+            now = run.now()
+            for line in lines:
+                seen.metrics.update(seen.series.add_line(line, now))
 
 
 def _note_last(seen: Seen, lines: list[bytes]) -> None:
@@ -94,16 +104,6 @@ def _note_last(seen: Seen, lines: list[bytes]) -> None:
             return
 
 
-def _note_metrics(seen: Seen, lines: list[bytes]) -> None:
-    found = [line for line in lines if b":" in line or b"=" in line]
-    for data in found[-_MOST_LINES:]:
-        if len(data) > 1000:
-            continue
-        for name, number in read_metrics(plain_line(data.decode("utf-8", "replace"))).items():
-            if name in seen.metrics or len(seen.metrics) < _MOST_NAMES:
-                seen.metrics[name] = number
-
-
 _END = re.compile(rb"\r\n|[\r\n]")
 _LONGEST_LINE = 4096
 
@@ -115,10 +115,12 @@ class LogTail:
         self.path = path
         #: The last line, which has no end yet.
         self.rest = b""
+        #: Whether more is there already, and whether text was left out.
+        self.has_more = self.has_skipped = False
         self._offset = 0
 
     def read(self, most: int) -> list[bytes]:
-        """The lines that have ended since the last call, in the last *most* bytes.
+        """The lines that have ended in the next *most* bytes.
 
         A carriage return ends a line too: progress bars overwrite themselves with it. A log that
         cannot be read has no lines.
@@ -126,6 +128,7 @@ class LogTail:
         try:
             data = self._more(most)
         except OSError:
+            self.has_more = False
             return []
         if not data:
             return []
@@ -135,19 +138,20 @@ class LogTail:
 
     def _more(self, most: int) -> bytes:
         size = os.stat(self.path).st_size
-        if size < self._offset:  # it was truncated: read from the start
-            self._offset, self.rest = 0, b""
+        if size < self._offset:  # it was limited: its last lines were read before
+            self._offset, self.rest, self.has_skipped = size, b"", True
+        is_behind = size - self._offset > _MOST_BEHIND
+        if is_behind:
+            self._offset, self.rest, self.has_skipped = size - _MOST_BEHIND, b"", True
+        self.has_more = size - self._offset > most
         if size == self._offset:
             return b""
-        is_skipped = size - self._offset > most
-        if is_skipped:
-            self._offset, self.rest = size - most, b""
         with open(self.path, "rb", buffering=0) as log:
             log.seek(self._offset)
             data = log.read(most) or b""
         self._offset += len(data)
         # The rest of a line without its beginning could be read as another metric.
-        return _END.split(data, maxsplit=1)[-1] if is_skipped else data
+        return _END.split(data, maxsplit=1)[-1] if is_behind else data
 
 
 _MARK = "kogine: warning: "
@@ -175,98 +179,6 @@ class LogWarnings(Observer):
             self._out.print(line + runs)
 
 
-Number: TypeAlias = int | float
-"""A metric: int if it is written as an integer."""
-
-_LONGEST = 400
-_NUMBER = r"([-+]?(?:(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][-+]?\d{1,4})?|inf|nan|Infinity|NaN))"
-_WORD = r"[^\W\d][\w./@-]{0,60}"
-_NAME = rf"({_WORD}(?:[ ]{_WORD}){{0,2}})"
-_PAIR = re.compile(rf"{_NAME}(?:[ \t]*=[ \t]*|[ \t]*:[ \t]+){_NUMBER}(?:[ ]?%)?(?=[\s,;|)]|\Z)")
-_COUNTER = re.compile(
-    r"((?i:epoch|step|iter|iteration|batch|round|episode|trial|fold))"
-    r"[ #:]{1,2}(\d{1,12})(?:[ ]?(?:/|of)[ ]?\d{1,12})?(?=[\s,;|:)\]]|\Z)[:]?"
-)
-_BESIDE = re.compile(
-    r"[\s,;|()\u2013\u2022\u00b7]+"
-    r"|-(?=\s)"
-    r"|\[\d{1,12}/\d{1,12}[ ]\(\d{1,3}%\)\]"  # [640/60000 (1%)]
-    r"|\[?\d{1,12}[ ]?/[ ]?\d{1,12}\]?(?=[\s,;|:]|\Z):?"  # [12/100]
-    r"|\d{1,3}%(?=[\s,;|:]|\Z):?"
-    r"|(?:ETA:[ ])?\d{1,6}(?:\.\d{1,6})?(?:us|µs|ms|s|m|h)(?:/\w{1,10})?(?=[\s,;|]|\Z)"  # 3ms/step
-    r"|\[[=#>. -]{2,300}\]|[━╸╺]{2,300}"
-)
-_ENTRY = re.compile(rf"\s*(['\"])([^'\"{{}}]{{1,120}})\1\s*:\s*{_NUMBER}\s*(,|\}}\Z)")
-_TQDM = re.compile(
-    r"\d{1,3}%\|.{0,300}\| *\d{1,12}/\d{1,12} \[[^\]]{0,60}?(?:it|s|B)(?:/\w+)?, (.*)\]\Z"
-)
-# The last line of a traceback: `KeyError: 3`, `json.decoder.JSONDecodeError: 3`.
-_ERRORS = frozenset(
-    name
-    for name, one in vars(builtins).items()
-    if isinstance(one, type) and issubclass(one, BaseException)
-)
-_OTHER_ERROR = re.compile(r"(?:\w+\.)+\w+(?:Error|Exception)")
-
-
-def read_metrics(line: str) -> dict[str, Number]:
-    """Name -> number, in the order of *line*; empty if it holds other text as well."""
-    if len(line) > _LONGEST or not ("=" in line or ":" in line):
-        return {}
-    line = line.strip()
-    if line.startswith("{"):
-        return _pairs(_entries(line))
-    if "%|" in line:
-        bar = _TQDM.search(line)
-        return _pairs(_parts(bar[1])) if bar else {}
-    return _pairs(_parts(line))
-
-
-class _OtherTextError(Exception):
-    """The line holds text that is no metric."""
-
-
-def _pairs(found: Iterator[tuple[str, str]]) -> dict[str, Number]:
-    try:
-        return {name: _number(text) for name, text in found}
-    except _OtherTextError:
-        return {}
-
-
-def _parts(line: str) -> Iterator[tuple[str, str]]:
-    """The pairs of ``epoch 3/10 | loss: 0.1, acc=0.9``."""
-    position = 0
-    while position < len(line):
-        found = _PAIR.match(line, position) or _COUNTER.match(line, position)
-        if found:
-            if found[1] in _ERRORS or _OTHER_ERROR.fullmatch(found[1]):
-                raise _OtherTextError
-            yield found[1], found[2]
-        else:
-            found = _BESIDE.match(line, position)
-        if not found:
-            raise _OtherTextError
-        position = found.end()
-
-
-def _entries(line: str) -> Iterator[tuple[str, str]]:
-    """The pairs of ``{'loss': 0.1, "acc": 0.9}``."""
-    position = 1
-    while position < len(line):
-        found = _ENTRY.match(line, position)
-        if not found:
-            raise _OtherTextError
-        yield found[2], found[3]
-        position = found.end()
-
-
-def _number(text: str) -> Number:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
 def metrics_text(metrics: dict[str, Number]) -> str:
     """``loss=0.12 acc=0.9``."""
     return " ".join(f"{name}={number_text(number)}" for name, number in metrics.items())
@@ -277,6 +189,7 @@ def number_text(number: Number) -> str:
     return str(number) if isinstance(number, int) and abs(number) < 10**9 else f"{number:.5g}"
 
 
+_LONGEST = 400
 _FRACTION = re.compile(r"(?<![\w./:,-])(\d{1,12})\s?(?:/|\bof\b)\s?(\d{1,12})(?![\w/%]|[.,]\d)")
 _EPOCH = re.compile(r"(?i)\bepochs?\b[\s:#=]{0,3}\[?(\d{1,9})\s?(?:/|of)\s?(\d{1,9})(?![\w/%.])\]?")
 _PERCENT = r"(?<![\w.,+-])(\d{1,3}(?:\.\d{1,6})?)\s?%"
@@ -336,8 +249,9 @@ class Seen:
     line: str = ""
     #: Between 0 and 1; None if the log has no progress.
     progress: float | None = None
-    #: Name of a metric -> its last value.
+    #: Name of a metric -> its last value; and all their values.
     metrics: dict[str, Number] = field(default_factory=dict)
+    series: MetricSeries = field(default_factory=MetricSeries)
 
 
 def seen_of(run: Run) -> Seen:

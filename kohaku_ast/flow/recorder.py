@@ -6,25 +6,21 @@ A disk that cannot be written never stops a run: the user is warned once, and th
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from kohaku_ast.files import Claims
+from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.output_process import left_out, limit_log
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, SUCCEEDED, Observer, Run, Summary
+from kohaku_ast.flow.resumed_runs import ResumedRuns
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, Observer, Run, Summary
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.store import own_modules
-from kohaku_ast.store.environment import ProcessMark, host
-from kohaku_ast.store.identity import identity, program_hash, without_content
+from kohaku_ast.store.environment import ProcessMark
+from kohaku_ast.store.identity import identity
 from kohaku_ast.store.record import (
-    MEANWHILE,
     SCHEMA,
-    Finished,
     FlowEnvironment,
-    Record,
     attempt_fields,
     end_fields,
     process_field,
@@ -32,7 +28,9 @@ from kohaku_ast.store.record import (
     start_fields,
     working_folder,
 )
-from kohaku_ast.store.run_folder import CLAIMS, LOG, RunFolder, mark_root
+from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
+from kohaku_ast.store.sources import Sources
+from kohaku_ast.store.values import read
 
 _IDENTITY = "identity"
 _MOST_UNWRITTEN = 1000
@@ -76,7 +74,7 @@ class Recorder(Observer):
         self.resumed: ResumedRuns | None = None
         if resume or retry_failed:
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
-        self._environment = FlowEnvironment()
+        self._environment, self._sources = FlowEnvironment(), Sources(self.root)
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
@@ -109,6 +107,7 @@ class Recorder(Observer):
             self._forget(run, log)
             return None
         run.folder, run.log = record.folder.path, record.folder.log if log is not None else None
+        run.params = record.params
         if record.log_error is not None:
             self._cannot("keep what a run prints", record.log_error)
         return log
@@ -134,14 +133,18 @@ class Recorder(Observer):
         record = self._open.get(run.index)
         if record is not None:
             self._limit_log(run)
+            self._add_points(record)
             record.end(FAILED, run.outcome, run.ended)
             record.put_attempt_aside()
             self._write(record)
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
-        """Limit the logs that runs write themselves."""
+        """Keep the metrics that were read, and limit the logs that runs write themselves."""
         for run in running:
-            self._limit_log(run, slack=_SLACK)
+            record = self._open.get(run.index)
+            if record is not None:
+                self._add_points(record)
+                self._limit_log(run, slack=_SLACK)
 
     def on_end(self, run: Run) -> None:
         """Write the final record."""
@@ -193,6 +196,12 @@ class Recorder(Observer):
         if run.log_left_out:
             record.facts["log_left_out"] = run.log_left_out
 
+    def _add_points(self, record: OpenRecord) -> None:
+        try:
+            record.add_points()
+        except OSError as error:
+            self._cannot("keep the metrics of runs", error)
+
     def _give_back(self, run: Run) -> None:
         if self.resumed is not None:
             self.resumed.give_back(run)
@@ -207,7 +216,7 @@ class Recorder(Observer):
             return None
         if self.resumed is not None:
             self.resumed.own.add(folder.path.name)
-        overrides = run.work.binder.all_overrides(run.config)
+        fields = program_fields(bound, run.work.binder.all_overrides(run.config), working_folder())
         return OpenRecord(
             run,
             folder,
@@ -218,11 +227,20 @@ class Recorder(Observer):
                 "index": run.index,
                 "work": run.work.name,
                 **start_fields(run.started, run.attempt, None),
-                **program_fields(bound, overrides, working_folder()),
+                **fields,
+                "params": self._sources.params(bound, fields["overrides"]),
+                "sources": self._keep_sources(bound),
                 **self._environment.of_flow(bound),
             },
             self.has_logs,
         )
+
+    def _keep_sources(self, bound: Bound) -> dict[str, object] | None:
+        try:
+            return self._sources.fields(bound)
+        except OSError as error:
+            self._cannot("keep the texts of the script and its modules", error)
+            return None
 
     def _identity(self, run: Run, bound: Bound) -> str:
         if _IDENTITY not in run.notes:
@@ -232,11 +250,13 @@ class Recorder(Observer):
     def _end(self, index: int, status: str, outcome: Outcome | None, ended: float) -> None:
         record = self._open.get(index)
         if record is not None:
+            self._add_points(record)
             record.end(status, outcome, ended)
             self._close(index, record)
 
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
+        record.folder.end_files()
         self._environment.add_changes(record.facts)
         if not self._write(record) and len(self._unwritten) < _MOST_UNWRITTEN:
             self._unwritten.append(record)
@@ -303,7 +323,25 @@ class OpenRecord:
         self.facts.update(
             start_fields(run.started, run.attempt, None), attempts=self.attempts, log=None
         )
+        try:
+            self.folder.make_files()
+        except OSError:
+            pass  # a full disk: the warning about the record or the log says so
         return self._open_log() if self.has_log else None
+
+    @property
+    def params(self) -> dict[str, object]:
+        """Target -> value of every parameter; a text for a value that only its run has."""
+        fields = self.facts["params"]
+        assert isinstance(fields, dict)
+        return {target: read(form) for target, form in fields.items()}
+
+    def add_points(self) -> None:
+        """Write the points of metrics that were read since the last call. Raises OSError."""
+        points = seen_of(self.run).series.take_points()
+        if points:
+            self.facts["series"] = SERIES
+            self.folder.append_points(points)
 
     def _open_log(self) -> int | None:
         try:
@@ -317,16 +355,18 @@ class OpenRecord:
     def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
         """Set the fields of an attempt, perhaps the last one, that has ended."""
         self.facts.update(end_fields(status, outcome, ended))
+        self.facts.update(seen_of(self.run).series.fields())
 
     def put_attempt_aside(self) -> None:
         """Move the attempt that has ended to ``attempts``: another one comes."""
         number = self.facts["attempt"]
         assert isinstance(number, int)
-        if self.facts["log"] is not None:
-            try:
-                self.facts["log"] = self.folder.keep_log(number)
-            except OSError:
-                self.facts["log"] = None
+        for name in ("log", "series"):
+            if self.facts[name] is not None:
+                try:
+                    self.facts[name] = self.folder.keep(str(self.facts[name]), number)
+                except OSError:
+                    self.facts[name] = None
         self.attempts += (attempt_fields(self.facts),)
         self.facts["attempts"] = self.attempts
         self.is_between_attempts = True
@@ -342,150 +382,3 @@ class OpenRecord:
     def write(self) -> None:
         """Write run.json. Raises OSError."""
         self.folder.write(self.facts)
-
-
-class ResumedRuns:
-    """Finds the runs that earlier flows finished, and counts those that are skipped."""
-
-    def __init__(
-        self,
-        root: Path,
-        retry_failed: bool,
-        warn: Callable[[str, str], None],
-        tell: Callable[[str], None],
-    ) -> None:
-        """*warn* gets a subject, about which it warns once, and a sentence; *tell* a sentence."""
-        own_modules.forget()  # those of an earlier flow in this process
-        self._finished, self._warn, self._tell = Finished(root), warn, tell
-        self._statuses = (SUCCEEDED,) if retry_failed else (SUCCEEDED, FAILED)
-        self._root = root
-        #: The runs that this flow has under way; another one that resumes leaves them to it.
-        self.claims = Claims(os.path.join(root, CLAIMS))
-        self._names: dict[int, str] = {}
-        self._equal_runs: Counter[str] = Counter()
-        self._is_shared = False
-        #: The names of the folders of this flow's own records.
-        self.own: set[str] = set()
-        #: State -> number of skipped runs that had ended in it.
-        self.skipped: Counter[str] = Counter()
-        #: The number of skipped runs whose record has another git commit.
-        self.other_commit = 0
-
-    def is_done(self, run: Run, bound: Bound, identity: str, commit: str) -> bool | None:
-        """Whether there is a record for *run*, which then gets its Outcome, folder and log. None:
-        another flow that resumes runs it just now.
-        """
-        if not self._claim(run, identity):
-            return None
-        # After the claim: a flow gives it back when it has written its record.
-        self._finished.add_new(self.own)
-        wanted = set(bound.config.outputs) if bound.config else set()
-        record = self._take(run, identity, wanted) or self._take_unfinished(run, identity, wanted)
-        if record is None:
-            self._warn_of_changed_program(run, bound)
-            self._warn_of_unstable_value(run, bound)
-            return False
-        self.give_back(run)
-        run.outcome, run.folder, run.log = record.outcome(), record.folder, record.log
-        self.skipped[record.status] += 1
-        self.other_commit += bool(record.commit and commit and record.commit != commit)
-        self._warn_of_lost_values(record)
-        return True
-
-    def _claim(self, run: Run, identity: str) -> bool:
-        if run.index not in self._names:
-            # Of five equal runs, two flows may run some each.
-            self._names[run.index] = f"{identity}-{self._equal_runs[identity]}"
-            self._equal_runs[identity] += 1
-        try:
-            mark_root(self._root)
-        except OSError:
-            return True  # there is no place for records, either
-        is_ours = self.claims.take(self._names[run.index])
-        if not is_ours and not self._is_shared:
-            self._is_shared = True
-            self._tell(
-                "another flow resumes the same runs: this one takes those that are left, and waits "
-                "for the end of those under way there"
-            )
-        return is_ours
-
-    def give_back(self, run: Run) -> None:
-        """*run* has ended: its record says so to the other flows."""
-        name = self._names.pop(run.index, "")
-        if name:
-            self.claims.give_back(name)
-
-    def __str__(self) -> str:
-        """What was skipped, in a sentence; empty if nothing was."""
-        good, bad = self.skipped[SUCCEEDED], self.skipped[FAILED]
-        parts = [f"{good} that succeeded before"] if good else []
-        parts += [f"{bad} that failed before (--retry-failed runs them again)"] if bad else []
-        hint = f"; {self.other_commit} of them at another git commit" if self.other_commit else ""
-        return f"skipped {' and '.join(parts)}{hint}" if parts else ""
-
-    def _take(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
-        # Of equal runs, a record of the other flow is that of the run which it has claimed.
-        index = run.index if self._equal_runs[identity] > 1 else None
-        for status in self._statuses:
-            # A failed run has no outputs.
-            needed = wanted if status == SUCCEEDED else ()
-            record = self._finished.take(identity, status, needed, index)
-            if record is not None:
-                return record
-        return self._finished.take(identity, MEANWHILE, index=index)
-
-    def _take_unfinished(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
-        """The record of a run that another flow had under way when this one began."""
-        record = self._finished.take(identity, RUNNING)
-        if record is None or record.status == RUNNING:
-            self._warn_of_orphan(run, record)
-            return None
-        # A failure, too: it was tried while this flow ran.
-        is_enough = record.status == FAILED or record.wanted >= wanted
-        return record if record.status in (SUCCEEDED, FAILED) and is_enough else None
-
-    def _warn_of_lost_values(self, record: Record) -> None:
-        for name in record.only_shown:
-            text = (
-                f"{name!r} of a run that is skipped was recorded as text only "
-                f"({record.folder.name}): its Outcome has none. Let the script return plain "
-                "values or the path of a file, or run without --resume."
-            )
-            self._warn(f"text of {name}", text)
-
-    def _warn_of_orphan(self, run: Run, record: Record | None) -> None:
-        if record is not None:
-            text = (
-                f"{run.label}: {_where_it_runs(record)} ({record.folder.name}); "
-                "it is run a second time."
-            )
-            self._warn(f"orphan {record.identity}", text)
-
-    def _warn_of_changed_program(self, run: Run, bound: Bound) -> None:
-        script = bound.launch.shown
-        start = script, bound.program.entry_name, run.label
-        if self._finished.knows_other(start, program_hash(bound, working_folder())):
-            text = (
-                f"{run.label} has succeeded before, but {script} or a module that it imports has "
-                "changed since: such runs are run again."
-            )
-            self._warn(f"change of {script}", text)
-
-    def _warn_of_unstable_value(self, run: Run, bound: Bound) -> None:
-        found = without_content(bound)
-        if found is not None:
-            target, reason = found
-            text = (
-                f"{run.label}: {target!r} holds a value that cannot be recognised in another "
-                f"process ({reason}): such runs are always run again."
-            )
-            self._warn(f"value of {target}", text)
-
-
-def _where_it_runs(record: Record) -> str:
-    there = record.facts["host"]
-    if there != host():
-        return f"was running on {there!r} when its record was last written"
-    process = record.facts["process"] or record.facts["flow"]
-    return f"still runs in process {process['pid']} of another flow"

@@ -22,7 +22,7 @@ from kohaku_ast.flow.failures import (
     no_command,
     no_resume,
 )
-from kohaku_ast.flow.log_watch import LogWarnings, LogWatch, metrics_text, seen_of
+from kohaku_ast.flow.log_watch import LogWarnings, metrics_text, seen_of
 from kohaku_ast.flow.results import Repeats
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.frames import contextmanager
@@ -30,7 +30,6 @@ from kohaku_ast.frames import contextmanager
 
 def choose_display(
     is_json: bool,
-    metrics: bool,
     stream: TextIO,
     again: Again = no_command,
     shows_output: bool = False,
@@ -39,16 +38,15 @@ def choose_display(
     """The observers that show a flow on *stream*, to be used in this order.
 
     With *is_json* they print JSON; on a terminal the live table and the summary; elsewhere a line
-    for each change and the summary. *metrics*: numbers that scripts print are read as metrics.
-    *again* gives the command that repeats a run, *resume* the one that goes on after Ctrl-C.
-    *shows_output*: the output of the runs appears here too; then there is no table, but a line
-    above the output of each run.
+    for each change and the summary. *again* gives the command that repeats a run, *resume* the one
+    that goes on after Ctrl-C. *shows_output*: the output of the runs appears here too; then there
+    is no table, but a line above the output of each run.
     """
-    watch, repeats = LogWatch(metrics), Repeats(metrics)
+    repeats = Repeats()
     if is_json:
         from kohaku_ast.flow.json_report import JsonLines
 
-        return [watch, repeats, JsonLines(stream, again, resume, repeats)]
+        return [repeats, JsonLines(stream, again, resume, repeats)]
     report = Report(stream, again, resume, repeats)
     if shows_output:
         return [Heads(stream), repeats, report]
@@ -56,8 +54,8 @@ def choose_display(
     if can_be_painted(stream):
         from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
 
-        return [watch, LiveTable(stream), warnings, repeats, report]
-    return [watch, Lines(stream), warnings, repeats, report]
+        return [LiveTable(stream), warnings, repeats, report]
+    return [Lines(stream), warnings, repeats, report]
 
 
 def can_be_painted(stream: TextIO) -> bool:
@@ -87,7 +85,7 @@ class Report(Observer):
     ) -> None:
         self._out = Out(stream)
         self._failures, self._resume = FailureSummary(again), resume
-        self._repeats = repeats or Repeats(metrics=False)
+        self._repeats = repeats or Repeats()
         self._seed: object = None
         self._shortened: list[str] = []
 

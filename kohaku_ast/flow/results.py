@@ -4,8 +4,6 @@ Config that runs several times, and the Objective of a search.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -15,35 +13,14 @@ from typing import Any, Literal, TypeAlias
 
 from kohaku_ast.display.text import plain_line, short_repr
 from kohaku_ast.errors import UsageError, near
-from kohaku_ast.flow.log_watch import read_metrics
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run
 from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.store.metrics import summarise_log
 
 Numbers: TypeAlias = Mapping[str, tuple[float, float, int]]
 """Name of a result -> its mean, its standard deviation, and the number of runs that have it."""
 
 _MOST_GROUPS = 1_000
-_LINE_END = re.compile(rb"\r\n|[\r\n]")
-_LONGEST_LINE = 1_000
-
-_MOST_OF_LOG = 4 << 20
-"""Bytes at the end of a log that are searched for the last number of each metric."""
-
-
-def printed_metrics(path: Path) -> dict[str, float]:
-    """The last number of each metric that a finished run has printed into the log at *path*."""
-    found: dict[str, float] = {}
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _MOST_OF_LOG))
-            data = file.read(_MOST_OF_LOG)
-    except OSError:
-        return found
-    for line in _LINE_END.split(data):
-        if (b":" in line or b"=" in line) and len(line) <= _LONGEST_LINE:
-            found |= read_metrics(plain_line(line.decode("utf-8", "replace")))
-    return found
 
 
 class Repeats(Observer):
@@ -51,9 +28,7 @@ class Repeats(Observer):
     printed, returned and kept as outputs.
     """
 
-    def __init__(self, metrics: bool) -> None:
-        """*metrics*: whether printed numbers are read."""
-        self._metrics = metrics
+    def __init__(self) -> None:
         #: Label of a Config -> the number of its runs, and the numbers of each name.
         self.groups: dict[str, tuple[int, dict[str, list[float]]]] = {}
         #: The number of runs in no group, because there are too many groups.
@@ -77,18 +52,9 @@ class Repeats(Observer):
         count, numbers = self.groups.get(group, (0, {}))
         outcome = run.outcome
         if outcome is not None and outcome.status == SUCCEEDED:
-            for name, number in self._numbers(run, outcome):
+            for name, number in _numbers(outcome):
                 numbers.setdefault(name, []).append(number)
         self.groups[group] = count + 1, numbers
-
-    def _numbers(self, run: Run, outcome: Outcome) -> Iterator[tuple[str, float]]:
-        printed = printed_metrics(run.log) if run.log and self._metrics else {}
-        value = outcome.value
-        named = dict(value) if isinstance(value, Mapping) else {"value": value}
-        for name, one in {**printed, **named, **outcome.outputs}.items():
-            number = as_number(one)
-            if number is not None:
-                yield str(name), number
 
     def rows(self) -> Iterator[tuple[str, int, Numbers]]:
         """For each Config its label, the number of its runs, and their numbers."""
@@ -113,6 +79,15 @@ class Repeats(Observer):
             yield plain_line(f"repeated {group}, {runs}: {pairs or 'no numbers'}")
         if self.others:
             yield f"repeated ... and {self.others} runs more, of other Configs"
+
+
+def _numbers(outcome: Outcome) -> Iterator[tuple[str, float]]:
+    value = outcome.value
+    named = dict(value) if isinstance(value, Mapping) else {"value": value}
+    for name, one in {**outcome.metrics, **named, **outcome.outputs}.items():
+        number = as_number(one)
+        if number is not None:
+            yield str(name), number
 
 
 def _mean(found: list[float]) -> float:
@@ -192,7 +167,10 @@ class Objective:
         return self._number(outcome, by_name)
 
     def _number(self, outcome: Outcome, by_name: bool) -> float:
-        printed = printed_metrics(Path(outcome.log)) if outcome.log else {}
+        printed = outcome.metrics
+        if not printed and outcome.log:  # of a flow with --no-metrics
+            summary = summarise_log(Path(outcome.log))
+            printed = {name: one["last"] for name, one in summary.items()}
         places = _places(self.name, outcome, printed)
         for found in places if by_name else chain(places, _nameless(self.name, outcome, printed)):
             number = as_number(found)

@@ -53,6 +53,10 @@ class Run:
     #: The folder of its record, and its log: the file with its output.
     folder: Path | None = None
     log: Path | None = None
+    #: Every parameter's value as far as its record knows it, and the last number of each metric
+    #: that it has printed so far.
+    params: Mapping[str, object] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     #: Bytes of its output that its log lacks, because logs are limited.
     log_left_out: int = 0
     #: Name -> what an observer keeps about it.
@@ -73,9 +77,15 @@ class Run:
         return self.clock.now() if self.clock is not None else time.time()
 
     def named(self, outcome: Outcome) -> Outcome:
-        """*outcome* with the index, label, script and log of this run."""
-        log = str(self.log) if self.log else ""
-        return replace(outcome, index=self.index, label=self.label, script=self.work.name, log=log)
+        """*outcome* with what this run knows of itself: its label, parameters, metrics, files."""
+        return replace(
+            outcome,
+            index=self.index, label=self.label, script=self.work.name,
+            log=str(self.log) if self.log else "",
+            params=self.params or outcome.params,
+            metrics=dict(self.metrics) or outcome.metrics,
+            record=str(self.folder) if self.folder else "",
+        )  # fmt: skip
 
     @property
     def number(self) -> str:

@@ -16,8 +16,8 @@ from kohaku_ast.errors import (
     read_number,
 )
 from kohaku_ast.flow.run import Run
-from kohaku_ast.store.environment import usable_cpus
-from kohaku_ast.store.run_folder import RUNS
+from kohaku_ast.store.environment import RUN_DIR, usable_cpus
+from kohaku_ast.store.run_folder import FILES, RUNS
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -64,6 +64,8 @@ class FlowSettings:
     resumes: bool = False
     #: Whether recorded failures are run again; resumes, too.
     retries_failed: bool = False
+    #: Whether numbers that scripts print are read as metrics.
+    metrics: bool = True
     #: The bytes that the log of a run may hold; 0: no limit.
     log_limit: int = 100_000_000
     #: The folder of the records, relative to the working folder.
@@ -88,7 +90,7 @@ class FlowSettings:
 
     def variables(self, run: Run) -> dict[str, str]:
         """The variables of *run* that are not in the environment of this process, or differ."""
-        found = {WORKER: str(run.slot), INDEX: str(run.index)}
+        found = {WORKER: str(run.slot), INDEX: str(run.index), **files_variable(run)}
         if run.repeat is not None:
             found[REPEAT] = str(run.repeat)
         if self.gpus:
@@ -97,6 +99,11 @@ class FlowSettings:
             # A variable that the user has set stays.
             found |= {name: str(self.threads) for name in THREADS if name not in os.environ}
         return found
+
+
+def files_variable(run: Run) -> dict[str, str]:
+    """The variable with the folder for the files of *run*; none if it has no record."""
+    return {} if run.folder is None else {RUN_DIR: str(run.folder / FILES)}
 
 
 def parse_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:

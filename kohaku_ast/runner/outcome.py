@@ -68,6 +68,12 @@ class Outcome:
     label: str = ""
     script: str = ""
     log: str = ""
+    #: Name -> value of every parameter, as far as it is known without a run.
+    params: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+    #: Name -> the last number that the run printed (``loss: 0.1``).
+    metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
+    #: The folder of its record, or empty.
+    record: str = field(default="", compare=False)
     #: The exception itself, if it was asked for and could be unpickled in this process.
     raised: BaseException | None = field(default=None, compare=False, repr=False)
 
@@ -75,6 +81,11 @@ class Outcome:
     def seconds(self) -> float:
         """How long it took."""
         return self.ended - self.started
+
+    @property
+    def run_dir(self) -> str:
+        """The folder for the files of the run (``KOGINE_RUN_DIR``); empty without a record."""
+        return os.path.join(self.record, "files") if self.record else ""
 
     @hidden
     def raise_if_failed(self) -> Outcome:
@@ -95,6 +106,7 @@ class Outcome:
 
         rows = [("value", short_repr(self.value))]
         rows += [(f"outputs[{name!r}]", short_repr(value)) for name, value in self.outputs.items()]
+        rows += [(name, short_repr(number)) for name, number in self.metrics.items()]
         if self.error is not None:
             rows.append(("error", str(self.error)))
         caption = f"{self.status}, exit status {self.exit_status}, {self.seconds:.3g} s"

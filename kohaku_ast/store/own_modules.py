@@ -28,6 +28,8 @@ class _ReadModules(NamedTuple):
 
     #: Module -> the hash of its text.
     hashes: dict[str, str]
+    #: Module -> its file.
+    files: dict[str, str]
     #: File -> its stamp, which changes when it is written.
     stamps: dict[str, object]
 
@@ -48,6 +50,13 @@ def own_modules(launch: Launch) -> dict[str, str]:
     return found.hashes
 
 
+def own_files(launch: Launch) -> dict[str, tuple[str, str]]:
+    """Name -> file and text hash of each of ``own_modules``."""
+    hashes = own_modules(launch)
+    files = _read[launch.filename, launch.data].files
+    return {name: (files[name], digest) for name, digest in hashes.items()}
+
+
 def forget() -> None:
     """Read all modules again: a new file is not noticed otherwise."""
     _read.clear()
@@ -57,7 +66,8 @@ def _read_all(launch: Launch) -> _ReadModules:
     files = _files(launch)
     # Stamps first: a file that is written meanwhile has its old stamp.
     stamps = {file: _stamp(file) for file in files.values()}
-    return _ReadModules({name: text_hash(file) for name, file in files.items()}, stamps)
+    hashes = {name: text_hash(file) for name, file in files.items()}
+    return _ReadModules(hashes, files, stamps)
 
 
 def _files(launch: Launch) -> dict[str, str]:

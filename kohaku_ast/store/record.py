@@ -18,7 +18,8 @@ from kohaku_ast.runner.overrides import Override, make_request
 from kohaku_ast.store import environment
 from kohaku_ast.store.environment import Changes, Commit, Patience, ProcessMark, find_commit, host
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
-from kohaku_ast.store.run_folder import RECORD, read_marks
+from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
+from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks
 from kohaku_ast.store.values import is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
@@ -83,8 +84,7 @@ class Record:
     @property
     def metrics(self) -> dict[str, float]:
         """Metric -> its last number."""
-        found = self.facts.get("metrics") or {}
-        return {name: float(one["last"]) for name, one in found.items()}
+        return {name: one["last"] for name, one in self.metric_summary.items()}
 
     @property
     def tags(self) -> list[str]:
@@ -116,7 +116,25 @@ class Record:
             self.exit_status or 0,
             self.started,
             self.ended or 0.0,
+            log=str(self.log) if self.log else "",
+            params=self.params,
+            metrics=self.metrics,
+            record=str(self.folder),
         )
+
+    @property
+    def metric_summary(self) -> dict[str, dict[str, Any]]:
+        """Name -> ``last``, ``min``, ``max``, ``count`` and ``step`` of what it has printed."""
+        found = self.facts.get("metrics")
+        if found:
+            return {
+                name: {key: from_json_number(value) for key, value in one.items()}
+                for name, one in found.items()
+            }
+        if found is None:  # an earlier version's record
+            return summarise_log(self.log) if self.log else {}
+        # No end was written, or there are none.
+        return summarise(self.folder / SERIES) if self.status in ("running", "lost") else {}
 
 
 def _record(folder: Path, facts: Mapping[str, Any]) -> Record:
@@ -198,6 +216,8 @@ def start_fields(started: float, attempt: int, process: ProcessMark | None) -> d
         "error": None,
         "value": None,
         "outputs": {},
+        "metrics": {},
+        "series": None,
     }
 
 
@@ -217,7 +237,10 @@ def end_fields(status: str, outcome: Outcome | None, ended: float) -> dict[str, 
     }
 
 
-_ATTEMPT = ("attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log")
+_ATTEMPT = (
+    "attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log", "metrics",
+    "series",
+)  # fmt: skip
 
 
 def attempt_fields(facts: Mapping[str, object]) -> dict[str, object]:

@@ -19,6 +19,10 @@ MARKS = "marks.json"
 """What the user adds to a run: tags and a note. A flow that writes run.json does not lose them."""
 INDEX = "index.db"
 """Of the whole store: see ``index``."""
+SERIES = "metrics.jsonl"
+"""What the run has printed as numbers, a line for each line of the log with some."""
+FILES = "files"
+"""The folder for the files of a run."""
 CLAIMS = ".claims"
 """The file of the claims of flows that resume at the same time."""
 _FOLDERS_TRIED = 10_000
@@ -72,11 +76,32 @@ class RunFolder:
             raise
         return log
 
-    def keep_log(self, attempt: int) -> str:
-        """Rename the log of a failed *attempt*, which stays; return its new name."""
-        name = f"log-{attempt}.txt"
-        os.replace(self.log, self.path / name)
-        return name
+    def keep(self, name: str, attempt: int) -> str:
+        """Rename the file *name* of a failed *attempt*, which stays; return its new name."""
+        start, dot, end = name.partition(".")
+        new = f"{start}-{attempt}{dot}{end}"
+        os.replace(self._within + name, self._within + new)
+        return new
+
+    def make_files(self) -> None:
+        """Make the folder for the files of the run."""
+        os.makedirs(self._within + FILES, _FOLDER_MODE, exist_ok=True)
+
+    def end_files(self) -> None:
+        """Remove that folder if the run has left nothing there."""
+        try:
+            os.rmdir(self._within + FILES)
+        except OSError:
+            pass  # it holds files, or was removed
+
+    def append_points(self, points: bytes) -> None:
+        """Append *points* to the series of metrics."""
+        series = os.open(self._within + SERIES, os.O_CREAT | os.O_WRONLY | os.O_APPEND, _MODE)
+        try:
+            while points:
+                points = points[os.write(series, points) :]
+        finally:
+            os.close(series)
 
     def write(self, facts: Mapping[str, object]) -> None:
         """Replace ``run.json``: readers see the old one or the whole new one.
@@ -98,6 +123,7 @@ class RunFolder:
         """Remove the folder of a run that was not started."""
         files.remove(self._within + LOG)
         files.remove(self._within + RECORD)
+        self.end_files()
         try:
             self.path.rmdir()
         except OSError:

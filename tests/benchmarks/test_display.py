@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast.flow.log_watch import LogWatch
 from kohaku_ast.flow.report import choose_display
 from kohaku_ast.flow.run import Observer, Run
 from tests.flow.made import running
@@ -37,7 +38,7 @@ def test_share_of_a_core(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPa
     drain = threading.Thread(target=drained, args=[terminal.master])
     drain.start()
     with open(terminal.slave, "w", encoding="utf-8", closefd=False) as stream:
-        spent = watched(choose_display(False, True, stream), runs)
+        spent = watched([LogWatch(), *choose_display(False, stream)], runs)
         stream.write("end\n")
     drain.join()
     terminal.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import SpawnLauncher
+from kohaku_ast.flow.log_watch import LogWatch
 from kohaku_ast.flow.report import choose_display, only_json
 from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
@@ -25,8 +26,10 @@ def main(script: str, count: int, workers: int, options: list[str]) -> int:
     settings = FlowSettings(workers=workers, grace=2)
     launcher = SpawnLauncher(settings, open_log)
     with only_json() if is_json else nullcontext(sys.stderr) as stream:
-        observers = choose_display(is_json, True, stream, lambda run: f"again {run.index}")
-        flow = Flow(Queue([work], True), launcher, settings, observers, count)
+        observers = choose_display(is_json, stream, lambda run: f"again {run.index}")
+        watch, queue = LogWatch(), Queue([work], True)
+        observers = [watch, *observers]
+        flow = Flow(queue, launcher, settings, observers, count, read_rest=watch.finish)
         for _ in flow.runs():
             pass
     return flow.summary.exit_status

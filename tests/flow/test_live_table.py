@@ -207,15 +207,15 @@ def test_numbers_do_not_jump() -> None:
 
 def test_choice(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
     def names(is_json: bool, where: io.TextIOBase) -> list[str]:
-        chosen = choose_display(is_json, True, where)  # type: ignore[arg-type]
+        chosen = choose_display(is_json, where)  # type: ignore[arg-type]
         return [type(one).__name__ for one in chosen]
 
     monkeypatch.setenv("TERM", "xterm")
-    assert names(False, stream) == ["LogWatch", "LiveTable", "LogWarnings", "Repeats", "Report"]
-    assert names(True, stream) == ["LogWatch", "Repeats", "JsonLines"]
-    assert names(False, io.StringIO()) == ["LogWatch", "Lines", "LogWarnings", "Repeats", "Report"]
+    assert names(False, stream) == ["LiveTable", "LogWarnings", "Repeats", "Report"]
+    assert names(True, stream) == ["Repeats", "JsonLines"]
+    assert names(False, io.StringIO()) == ["Lines", "LogWarnings", "Repeats", "Report"]
     monkeypatch.setenv("TERM", "dumb")
-    assert names(False, stream) == ["LogWatch", "Lines", "LogWarnings", "Repeats", "Report"]
+    assert names(False, stream) == ["Lines", "LogWarnings", "Repeats", "Report"]
 
 
 def test_a_closed_stream_cannot_be_painted() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohaku_ast.flow.log_watch import Number, metrics_text, read_metrics
+from kohaku_ast.flow.log_watch import metrics_text
+from kohaku_ast.store.metrics import Number, read_metrics
 
 
 @pytest.mark.parametrize(

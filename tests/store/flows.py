@@ -16,6 +16,7 @@ import psutil
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import InlineLauncher, SpawnLauncher
+from kohaku_ast.flow.log_watch import LogWatch
 from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import Queue, Run, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
@@ -41,12 +42,14 @@ class Recorded:
         launcher: Any = InlineLauncher(lambda run, text: None, self.recorder.open)
         if mode == "spawn":
             launcher = SpawnLauncher(settings, self.recorder.open)
+        watch = LogWatch()
         self.flow = Flow(
             Queue([ScriptConfigs("train", binder, list(configs))], listens=False),
             launcher,
             settings,
-            [self.recorder],
+            [watch, self.recorder],
             is_done=self.recorder.is_done,
+            read_rest=watch.finish,
         )
 
     def run(self) -> list[Run]:

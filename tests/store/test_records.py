@@ -357,3 +357,41 @@ def test_every_field_is_documented() -> None:
     rows = [line.split("|")[1] for line in page.read_text("utf-8").splitlines() if "| `" in line]
     named = {name.strip(" `") for row in rows for name in row.split(",")}
     assert facts().keys() <= named
+
+
+def test_metrics_so_far_are_kept_after_kill_9() -> None:
+    script(
+        "import time\nfor n in range(3):\n    print(f'epoch {n}: loss={3 - n}', flush=True)\n"
+        "while True:\n    time.sleep(0.1)\n"
+    )
+    with started_flow("train.py") as flow:
+        wait_for(lambda: [one for one in records() if _count(one, "loss") == 3] or None)
+        (running,) = records()
+        assert (running.status, running.metrics["loss"]) == ("running", 1)
+        run = psutil.Process(running.facts["process"]["pid"])
+        flow.kill()
+        flow.wait()
+    run.kill()
+    run.wait()
+    (lost,) = records()
+    assert lost.status == "lost"
+    assert lost.metric_summary["loss"] == {"last": 1, "min": 1, "max": 3, "count": 3, "step": 2}
+
+
+def _count(record: Record, name: str) -> int:
+    return int(record.metric_summary.get(name, {}).get("count", 0))
+
+
+def test_each_attempt_has_its_own_metrics() -> None:
+    script(
+        "import os, sys\nn = len([one for one in os.listdir() if one.startswith('try')])\n"
+        "open(f'try{n}', 'w').close()\nprint('loss:', n)\nsys.exit(n < 1)\n"
+    )
+    Recorded("train.py", root=ROOT, settings=FlowSettings(retries=1, backoff=0)).run()
+    (record,) = records()
+    assert record.metrics["loss"] == 1
+    (attempt,) = record.facts["attempts"]
+    assert attempt["metrics"]["loss"]["max"] == 0
+    assert (attempt["series"], record.facts["series"]) == ("metrics-1.jsonl", "metrics.jsonl")
+    for name in ("metrics-1.jsonl", "metrics.jsonl"):
+        assert (record.folder / name).read_bytes().count(b"\n") == 1

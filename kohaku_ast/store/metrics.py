@@ -1,0 +1,271 @@
+"""Metrics: the numbers that a run prints, by name, and the series of them in its folder.
+
+A metric is read if the whole line consists of metrics; ``docs/reference/flow-output.md`` lists the
+forms. The step of a point is that of its line, or of the last line that had one (``epoch 3/10``).
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from math import isfinite, isnan
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from kohaku_ast.display.text import plain_line
+
+Number: TypeAlias = int | float
+"""A metric: int if it is written as an integer."""
+
+_LONGEST = 400
+_NUMBER = r"([-+]?(?:(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][-+]?\d{1,4})?|inf|nan|Infinity|NaN))"
+_WORD = r"[^\W\d][\w./@-]{0,60}"
+_NAME = rf"({_WORD}(?:[ ]{_WORD}){{0,2}})"
+_PAIR = re.compile(rf"{_NAME}(?:[ \t]*=[ \t]*|[ \t]*:[ \t]+){_NUMBER}(?:[ ]?%)?(?=[\s,;|)]|\Z)")
+_COUNTER = re.compile(
+    r"((?i:epoch|step|iter|iteration|batch|round|episode|trial|fold))"
+    r"[ #:]{1,2}(\d{1,12})(?:[ ]?(?:/|of)[ ]?\d{1,12})?(?=[\s,;|:)\]]|\Z)[:]?"
+)
+_BESIDE = re.compile(
+    r"[\s,;|()\u2013\u2022\u00b7]+"
+    r"|-(?=\s)"
+    r"|\[\d{1,12}/\d{1,12}[ ]\(\d{1,3}%\)\]"  # [640/60000 (1%)]
+    r"|\[?\d{1,12}[ ]?/[ ]?\d{1,12}\]?(?=[\s,;|:]|\Z):?"  # [12/100]
+    r"|\d{1,3}%(?=[\s,;|:]|\Z):?"
+    r"|(?:ETA:[ ])?\d{1,6}(?:\.\d{1,6})?(?:us|µs|ms|s|m|h)(?:/\w{1,10})?(?=[\s,;|]|\Z)"  # 3ms/step
+    r"|\[[=#>. -]{2,300}\]|[━╸╺]{2,300}"
+)
+_ENTRY = re.compile(rf"\s*(['\"])([^'\"{{}}]{{1,120}})\1\s*:\s*{_NUMBER}\s*(,|\}}\Z)")
+_TQDM = re.compile(
+    r"\d{1,3}%\|.{0,300}\| *\d{1,12}/\d{1,12} \[[^\]]{0,60}?(?:it|s|B)(?:/\w+)?, (.*)\]\Z"
+)
+# The last line of a traceback: `KeyError: 3`, `json.decoder.JSONDecodeError: 3`.
+_ERRORS = frozenset(
+    name
+    for name, one in vars(builtins).items()
+    if isinstance(one, type) and issubclass(one, BaseException)
+)
+_OTHER_ERROR = re.compile(r"(?:\w+\.)+\w+(?:Error|Exception)")
+
+
+def read_metrics(line: str) -> dict[str, Number]:
+    """Name -> number, in the order of *line*; empty if it holds other text as well."""
+    if len(line) > _LONGEST or not ("=" in line or ":" in line):
+        return {}
+    line = line.strip()
+    if line.startswith("{"):
+        return _pairs(_entries(line))
+    if "%|" in line:
+        bar = _TQDM.search(line)
+        return _pairs(_parts(bar[1])) if bar else {}
+    return _pairs(_parts(line))
+
+
+class _OtherTextError(Exception):
+    """The line holds text that is no metric."""
+
+
+def _pairs(found: Iterator[tuple[str, str]]) -> dict[str, Number]:
+    try:
+        return {name: _number(text) for name, text in found}
+    except _OtherTextError:
+        return {}
+
+
+def _parts(line: str) -> Iterator[tuple[str, str]]:
+    """The pairs of ``epoch 3/10 | loss: 0.1, acc=0.9``."""
+    position = 0
+    while position < len(line):
+        found = _PAIR.match(line, position) or _COUNTER.match(line, position)
+        if found:
+            if found[1] in _ERRORS or _OTHER_ERROR.fullmatch(found[1]):
+                raise _OtherTextError
+            yield found[1], found[2]
+        else:
+            found = _BESIDE.match(line, position)
+        if not found:
+            raise _OtherTextError
+        position = found.end()
+
+
+def _entries(line: str) -> Iterator[tuple[str, str]]:
+    """The pairs of ``{'loss': 0.1, "acc": 0.9}``."""
+    position = 1
+    while position < len(line):
+        found = _ENTRY.match(line, position)
+        if not found:
+            raise _OtherTextError
+        yield found[2], found[3]
+        position = found.end()
+
+
+def _number(text: str) -> Number:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+_MOST_NAMES = 1_000
+_LONGEST_LINE = 1_000
+_COUNTER_START = re.compile(
+    rb"[-=#*\[ \t]*(?:epoch|step|iter|batch|round|episode|trial|fold)", re.IGNORECASE
+).match
+_STEPS = {
+    name: rank
+    for rank, name in enumerate(
+        ("step", "global_step", "iteration", "iter", "epoch", "round", "episode", "trial", "fold",
+         "batch")
+    )
+}  # fmt: skip
+"""The counters that a step is read from, the first that a line has."""
+
+
+class MetricSeries:
+    """The metrics that one run has printed so far: a summary of each, and its points as lines for
+    ``metrics.jsonl``.
+    """
+
+    def __init__(self) -> None:
+        #: Name -> its last, least and greatest value, their number, and the step of the last one.
+        self.summary: dict[str, dict[str, Any]] = {}
+        #: Whether something is lacking: output that was skipped, or names above the limit.
+        self.is_incomplete = False
+        self._points: list[tuple[float, Number, Mapping[str, Number]]] = []
+        self._step: Number | None = None
+
+    def add_line(self, line: bytes, time: float) -> dict[str, Number]:
+        """Add the metrics of *line*, which was read at *time*, in seconds since the epoch; returns
+        them.
+        """
+        found: dict[str, Number] = {}
+        # Most lines are no metrics: these are not decoded.
+        if (b":" in line or b"=" in line) and len(line) <= _LONGEST_LINE:
+            found = read_metrics(plain_line(line.decode("utf-8", "replace")))
+        self._step = _step_of(found, self._step) if found else _lone_counter(line, self._step)
+        if len(self.summary) + len(found) > _MOST_NAMES:
+            kept = {name: one for name, one in found.items() if name in self.summary}
+            self.is_incomplete |= len(kept) < len(found)
+            found = kept
+        if found:
+            self._add(found, time)
+        return found
+
+    def _add(self, found: Mapping[str, Number], time: float) -> None:
+        last: Number = -1
+        for name, number in found.items():
+            one = self.summary.get(name)
+            if one is None:
+                one = self.summary[name] = {"last": 0, "min": None, "max": None, "count": 0}
+            step = one["count"] if self._step is None else self._step
+            one["last"], one["count"], one["step"] = number, one["count"] + 1, step
+            if not isnan(number):
+                one["min"] = number if one["min"] is None else min(one["min"], number)
+                one["max"] = number if one["max"] is None else max(one["max"], number)
+            last = max(last, step)
+        self._points.append((round(time, 3), last, found))
+
+    def take_points(self) -> bytes:
+        """The points since the last call, each a line of JSON."""
+        if not self._points:
+            return b""
+        points, self._points = self._points, []
+        encode = _encoder()
+        lines = [
+            encode({"time": time, "step": step, "metrics": _as_json(found)})
+            for time, step, found in points
+        ]
+        return "\n".join([*lines, ""]).encode()
+
+    def fields(self) -> dict[str, object]:
+        """The fields of run.json: ``metrics``, and ``metrics_incomplete`` if something lacks."""
+        metrics = {name: _as_json(one) for name, one in self.summary.items()}
+        return {"metrics": metrics, **({"metrics_incomplete": True} if self.is_incomplete else {})}
+
+
+def _lone_counter(line: bytes, before: Number | None) -> Number | None:
+    """The number of a line that is a counter alone, ``Epoch 3/10``; *before* for another line."""
+    if len(line) > 100 or not _COUNTER_START(line):
+        return before
+    found = _COUNTER.fullmatch(line.decode("utf-8", "replace").strip(" -=#*[]\t"))
+    return int(found[2]) if found else before
+
+
+def _step_of(found: Mapping[str, Number], before: Number | None) -> Number | None:
+    """The step in the metrics of a line; *before* if it has none."""
+    best, rank = before, len(_STEPS)
+    for name, number in found.items():
+        at = _STEPS.get(name.lower().rpartition("/")[2], rank)
+        if at < rank and isfinite(number):
+            best, rank = number, at
+    return best
+
+
+def _as_json(numbers: Mapping[str, Any]) -> dict[str, object]:
+    """*numbers*, with texts for ``nan``, ``inf`` and ``-inf``, which JSON has not."""
+    return {
+        name: str(one) if isinstance(one, float) and not isfinite(one) else one
+        for name, one in numbers.items()
+    }
+
+
+def from_json_number(value: Any) -> Any:
+    """A number of run.json or of a series, with the texts ``nan``, ``inf`` and ``-inf``."""
+    return float(value) if isinstance(value, str) else value
+
+
+@functools.cache
+def _encoder() -> Callable[[object], str]:
+    import json  # here: each flow imports this module, and few scripts print metrics
+
+    return json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+
+
+def read_series(path: Path) -> Iterator[dict[str, Any]]:
+    """The points of a ``metrics.jsonl``, in order: ``time``, ``step`` and ``metrics``. A last line
+    that was not written to its end is left out; no file has no points.
+    """
+    import json
+
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return
+    for line in data.splitlines():
+        try:
+            point = json.loads(line)
+            numbers = {name: from_json_number(one) for name, one in point["metrics"].items()}
+            yield {"time": float(point["time"]), "step": point["step"], "metrics": numbers}
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue  # the run, or its flow, was killed while it was written
+
+
+def summarise(path: Path) -> dict[str, dict[str, Any]]:
+    """The summary of a ``metrics.jsonl``, as in run.json: of a run that has no end there."""
+    series = MetricSeries()
+    for point in read_series(path):
+        series._step = point["step"]
+        series._add(point["metrics"], point["time"])
+    return series.summary
+
+
+_LINE_END = re.compile(rb"\r\n|[\r\n]")
+_MOST_OF_LOG = 4 << 20
+"""Bytes at the end of a log that are searched for the last number of each metric."""
+
+
+def summarise_log(log: Path) -> dict[str, dict[str, Any]]:
+    """The summary of the metrics in a *log* that nobody has read while it grew."""
+    series = MetricSeries()
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_OF_LOG))
+            data = file.read(_MOST_OF_LOG)
+    except OSError:
+        return {}
+    for line in _LINE_END.split(data):
+        series.add_line(line, 0.0)
+    return series.summary

@@ -1,0 +1,160 @@
+"""Sources: the texts of a run's script and of the user's own modules, by their content; and the
+values that the script gives its parameters.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from kohaku_ast import files
+from kohaku_ast.runner.bind import Bound
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.store.own_modules import own_files
+from kohaku_ast.store.values import written
+
+OBJECTS = "objects"
+"""The folder of the texts, beside that of the records."""
+
+_FOLDER_MODE, _MODE = 0o700, 0o600
+_DEFAULTS = "defaults.json"
+"""The end of the names of files with the values of a script's parameters."""
+_VERSION = 1
+"""Grows when the same script gets other defaults."""
+
+
+class Objects:
+    """Texts as files that are named after their SHA-256, for the records below *root*."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root.parent / OBJECTS
+        self._known: set[str] = set()
+
+    def path(self, digest: str, end: str = "") -> Path:
+        """The file of the text with this SHA-256."""
+        return self.folder / digest[:2] / (digest[2:] + end)
+
+    def put(self, data: bytes) -> str:
+        """Keep *data*; its SHA-256. Raises OSError."""
+        digest = sha256(data).hexdigest()
+        if digest not in self._known:
+            path = self.path(digest)
+            if not path.exists():
+                self.write(path, data)
+            self._known.add(digest)
+        return digest
+
+    def get(self, digest: str) -> bytes | None:
+        """The text; None if it is missing or damaged."""
+        try:
+            data = self.path(digest).read_bytes()
+        except OSError:
+            return None
+        return data if sha256(data).hexdigest() == digest else None
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write *data* to *path*, as a whole. Raises OSError."""
+        os.makedirs(self.folder, _FOLDER_MODE, exist_ok=True)
+        os.makedirs(path.parent, _FOLDER_MODE, exist_ok=True)
+        files.write_atomically(str(path), data, _MODE)
+
+
+class Sources:
+    """Keeps the sources of a flow's runs; each text is read once for each of its versions."""
+
+    def __init__(self, root: Path) -> None:
+        self.objects = Objects(root)
+        self._defaults: dict[str, dict[str, dict[str, object]]] = {}
+        #: The file and hash of a module -> whether its text is kept.
+        self._kept: dict[tuple[str, str], str] = {}
+
+    def fields(self, bound: Bound) -> dict[str, object]:
+        """The field ``sources``: where the texts are from, and their SHA-256. Raises OSError."""
+        overridden = {name: file for name, (file, _) in bound.prepared.modules.items()}
+        own = own_files(bound.launch)
+        found = {name: (file, digest) for name, (file, digest) in own.items() if digest}
+        modules = {
+            name: {"file": _short(file), "sha256": self._keep(file, digest)}
+            for name, (file, digest) in {
+                **found, **{name: (file, "") for name, file in overridden.items()},
+            }.items()
+        }  # fmt: skip
+        return {"script": self.objects.put(bound.launch.data), "modules": modules}
+
+    def _keep(self, file: str, digest: str) -> str:
+        if not digest or (file, digest) not in self._kept:
+            with open(file, "rb") as opened:
+                self._kept[file, digest] = self.objects.put(opened.read())
+        return self._kept[file, digest]
+
+    def params(self, bound: Bound, overrides: Any) -> dict[str, object]:
+        """The field ``params``: the value of every parameter of the script that its text says, and
+        those of the field *overrides*.
+        """
+        defaults = self._of_script(bound.launch)
+        own = {
+            one["target"]: {k: v for k, v in one.items() if k not in ("target", "origin")}
+            for one in overrides
+        }
+        return {**defaults, **own}
+
+    def _of_script(self, launch: Launch) -> Mapping[str, dict[str, object]]:
+        digest = sha256(launch.data).hexdigest()
+        if digest not in self._defaults:
+            self._defaults[digest] = self._load(digest, launch)
+        return self._defaults[digest]
+
+    def _load(self, digest: str, launch: Launch) -> dict[str, dict[str, object]]:
+        """From the file of an earlier flow: to find them takes longer than a short run."""
+        import json
+
+        path = self.objects.path(digest, f".{_VERSION}.{_DEFAULTS}")
+        try:
+            found = json.loads(path.read_bytes())
+            if isinstance(found, dict):
+                return found
+        except (OSError, ValueError):
+            pass
+        made = default_values(launch)
+        try:
+            self.objects.write(path, json.dumps(made).encode())
+        except (OSError, ValueError):
+            pass  # it is found again next time
+        return made
+
+
+def default_values(launch: Launch) -> dict[str, dict[str, object]]:
+    """Target -> the value that the text of the script gives it, for each parameter whose default is
+    a literal.
+    """
+    from kohaku_ast.errors import KogineError
+    from kohaku_ast.transform.find.parameters import find_parameters
+    from kohaku_ast.transform.find.source import decode
+
+    try:
+        source = decode(launch.data, launch.filename, launch.path0, launch.package)
+        parameters = find_parameters(source)
+    except (KogineError, SyntaxError, RecursionError):
+        return {}  # what cannot be read has no parameters
+    found = {}
+    for one in parameters:
+        is_call = one.kind == "keyword" and not one.is_setting  # print(flush=True)
+        if not (one.refused or is_call) and one.default:
+            try:
+                found[one.target] = written(ast.literal_eval(one.default))
+            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+                pass  # an expression: only the run knows its value
+    return found
+
+
+def _short(file: str) -> str:
+    """The path from the working folder, if it is inside."""
+    try:
+        short = os.path.relpath(file)
+    except (OSError, ValueError):  # the folder was removed; another drive
+        return file
+    return file if short.startswith(os.pardir) else short

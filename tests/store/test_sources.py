@@ -1,0 +1,139 @@
+"""What a record keeps of the code: texts by content, and the values of parameters."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohaku_ast import Config, Script, Sequential
+from kohaku_ast.store.record import Record, find_runs
+from kohaku_ast.store.sources import Objects
+
+ROOT = Path(".kogine/runs")
+SCRIPT = """\
+import helper
+from pathlib import Path
+lr = 0.1
+name = "adam"
+sizes = [1, 2]
+derived = lr * 2
+out = Path("out")
+class Args:
+    depth = 3
+def main(epochs=5):
+    print(f"loss: {lr * helper.scale}", flush=True)
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(SCRIPT)
+    Path("helper.py").write_text("scale = 2\n")
+
+
+def run(*values: dict[str, object]) -> list[Record]:
+    configs = [Config(one) for one in values]
+    Sequential(Script("train.py", configs), mode="inline").run()
+    return list(find_runs(ROOT))
+
+
+def test_params_are_all_values_of_the_script() -> None:
+    (record,) = run({"lr": 0.5})
+    assert record.params == {
+        "lr": 0.5, "name": "adam", "sizes": [1, 2], "Args.depth": 3, "main(epochs)": 5,
+    }  # fmt: skip
+
+
+def test_params_of_a_later_flow_are_those_of_its_script() -> None:
+    run({})
+    Path("train.py").write_text(SCRIPT.replace("adam", "sgd"))
+    first, second = run({"main(epochs)": 1})
+    assert (first.params["name"], second.params["name"]) == ("adam", "sgd")
+    assert (first.params["main(epochs)"], second.params["main(epochs)"]) == (5, 1)
+
+
+def test_params_of_a_module_are_there_if_they_are_overridden() -> None:
+    (record,) = run({"helper.scale": 3})
+    assert record.params["helper.scale"] == 3
+    assert record.metrics["loss"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "null", ""], ids=["half written", "no dict", "empty"])
+def test_a_damaged_file_of_defaults_is_made_again(text: str) -> None:
+    run({})
+    (file,) = Path(".kogine/objects").glob("*/*.defaults.json")
+    file.write_text(text)
+    assert run({"lr": 0.5})[1].params["name"] == "adam"
+
+
+def test_texts_are_kept_once_by_their_content() -> None:
+    records = run({}, {"lr": 0.5})
+    objects = Objects(ROOT.absolute())
+    for record in records:
+        sources: dict[str, Any] = record.facts["sources"]
+        assert objects.get(sources["script"]) == SCRIPT.encode()
+        assert sources["modules"]["helper"]["file"] == "helper.py"
+        assert objects.get(sources["modules"]["helper"]["sha256"]) == b"scale = 2\n"
+    kept = [one for one in Path(".kogine/objects").glob("*/*") if one.suffix != ".json"]
+    assert len(kept) == 2
+    for one in kept:
+        assert hashlib.sha256(one.read_bytes()).hexdigest() == one.parent.name + one.name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are a matter of POSIX")
+def test_texts_are_for_their_owner() -> None:
+    before = os.umask(0)
+    try:
+        run({})
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(one.stat().st_mode) for one in Path(".kogine/objects").rglob("*")}
+    assert modes == {0o700, 0o600}
+
+
+def test_a_damaged_text_is_not_taken_for_the_text() -> None:
+    (record,) = run({})
+    objects = Objects(ROOT.absolute())
+    digest = record.facts["sources"]["script"]
+    objects.path(digest).write_text("lr = 666\n")
+    assert objects.get(digest) is None
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_each_run_has_a_folder_for_its_files(mode: str) -> None:
+    Path("save.py").write_text(
+        "import os\nn = 0\nfolder = os.environ['KOGINE_RUN_DIR']\n"
+        "if n:\n    with open(os.path.join(folder, 'out.txt'), 'w') as file:\n"
+        "        file.write(str(n))\n"
+    )
+    flow = Sequential(Script("save.py", [Config({"n": n}) for n in (0, 1, 2)]), mode=mode)
+    outcomes = flow.run()
+    found = [
+        sorted(os.listdir(one.run_dir)) if os.path.isdir(one.run_dir) else None for one in outcomes
+    ]
+    assert found == [None, ["out.txt"], ["out.txt"]]
+    assert Path(outcomes[2].run_dir, "out.txt").read_text() == "2"
+    assert Path(outcomes[2].record) == Path(outcomes[2].run_dir).parent
+    assert "KOGINE_RUN_DIR" not in os.environ
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_outcomes_have_params_and_metrics(mode: str) -> None:
+    (outcome,) = Sequential(Script("train.py", [Config({"lr": 0.5})]), mode=mode).run()
+    assert outcome.metrics == {"loss": 1.0}
+    assert (outcome.params["lr"], outcome.params["name"]) == (0.5, "adam")
+
+
+def test_a_skipped_run_has_them_too() -> None:
+    run({"lr": 0.5})
+    script = Script("train.py", [Config({"lr": 0.5})])
+    (outcome,) = Sequential(script, mode="inline", resume=True).run()
+    assert (outcome.metrics, outcome.params["lr"]) == ({"loss": 1.0}, 0.5)
