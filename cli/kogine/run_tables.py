@@ -67,12 +67,14 @@ def print_runs(runs: Runs, names: Sequence[str] = ()) -> None:
     """Print a table of *runs* for readers; without *names* it has the usual columns."""
     names = names or table_names(runs.summaries)
     rows = [
-        tuple(_cell(name, value) for name, value in zip(names, row)) for row in runs.rows(names)
+        tuple(table_cell(name, value) for name, value in zip(names, row))
+        for row in runs.rows(names)
     ]
     print_table(tuple(map(heading, names)), [Group("", tuple(rows))], sys.stdout)
 
 
-def _cell(name: str, value: Any) -> str:
+def table_cell(name: str, value: Any) -> str:
+    """*value* of the column *name* for a table: an id is its short form, and all is one line."""
     text = cell(name, value)
     return text.partition("-")[2][:8] if name == "id" else " ".join(text.splitlines())
 

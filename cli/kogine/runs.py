@@ -30,6 +30,7 @@ runs = Group(
     places={
         "ls": ("kogine.runs:ls", "List runs, the newest first."),
         "show": ("kogine.runs:show", "Show one run: its values, metrics and error."),
+        "compare": ("kogine.run_compare:compare", "Show in what runs differ, or means of groups."),
     },
 )
 

@@ -16,6 +16,7 @@ from kohaku_ast.store.columns import (
     best_run,
     cell,
     frame_names,
+    frame_of,
     heading,
     sort_runs,
     table_names,
@@ -28,6 +29,7 @@ from kohaku_ast.store.summary import RunSummary
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kohaku_ast.store.compare import Comparison
     from kohaku_ast.store.record import Record
 
 
@@ -155,17 +157,28 @@ class Runs(Sequence["Record"]):
         """The run with the least ``min:NAME``, or the greatest ``max:NAME``."""
         return self._record(best_run(self.summaries, name, Columns(self.summaries)))
 
+    def compare(
+        self,
+        by: str | Sequence[str] = (),
+        metric: str | Sequence[str] = (),
+        everything: bool = False,
+    ) -> Comparison:
+        """A table of these runs with the columns in which they differ, or with *everything*.
+
+        With *by*, names such as ``["lr", "bs"]`` or ``"lr,bs"``, it has a row for each group of
+        runs with equal values of these, and of each *metric* (``val_loss``, ``min:val_loss``; all
+        without one) mean, standard deviation and number in the runs that succeeded.
+        """
+        from kohaku_ast.store.compare import compare_runs  # here: a listing does without
+
+        return compare_runs(self.summaries, self._root, by, metric, everything)
+
     def to_frame(self) -> Any:
         """A table of pandas, or else of polars: fields, parameters, and last numbers of metrics."""
         getters = frame_names(self.summaries)
-        data = {
-            name: [_or_none(get(run)) for run in self.summaries] for name, get in getters.items()
-        }
-        try:
-            import pandas
-        except ImportError:
-            return _polars_frame(data)
-        return pandas.DataFrame(data)
+        return frame_of(
+            {name: [_or_none(get(run)) for run in self.summaries] for name, get in getters.items()}
+        )
 
     def rows(self, names: Sequence[str]) -> Iterator[list[Any]]:
         """For each run the values of *names*; None for what it lacks. UsageError for a name that
@@ -208,14 +221,6 @@ _MOST_SHOWN = 100
 
 def _or_none(value: Any) -> Any:
     return None if value is MISSING else value
-
-
-def _polars_frame(data: dict[str, list[Any]]) -> Any:
-    try:
-        import polars
-    except ImportError:
-        raise UsageError("to_frame needs pandas or polars: pip install pandas") from None
-    return polars.DataFrame(data, strict=False)
 
 
 def _is_of(run: RunSummary, script: str) -> bool:
