@@ -1,18 +1,21 @@
-"""The tables that ``kogine runs`` prints: for readers, as JSON, as CSV."""
+"""What ``kogine runs`` prints, tables, JSON, CSV and logs, and the marks that it writes."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kogine.report import printing
 
 from kohaku_ast.display.text import Group, group_rows, print_table
-from kohaku_ast.errors import visible
+from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.store.columns import FIELDS, cell, frame_names, heading, table_names
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.run_folder import RUNS
@@ -40,12 +43,10 @@ def start_list(
     if limit is None:
         limit = _MOST_ROWS if form == "table" else 0
     names = [one.strip() for one in columns.split(",") if one.strip()]
-    rows = [*runs.rows(names)] if len(runs) and names else []
+    rows = [*runs.rows(names)] if len(runs) and names else []  # names that only some have
     shown = runs[:limit] if limit else runs
-    if form == "json":
-        return lambda: print_json(_documents(shown, names, rows))
-    if form == "csv":
-        return lambda: print_csv(*_csv(shown, names, rows))
+    if form != "table":
+        return lambda: _print_data(shown, names, rows, form)
     return lambda: _print_list(store, runs, shown, names, is_filtered=any(chosen.values()))
 
 
@@ -80,6 +81,12 @@ def table_cell(name: str, value: Any) -> str:
 
 
 # --- JSON and CSV --------------------------------------------------------------------------------
+
+
+def _print_data(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]], form: str) -> int:
+    if form == "json":
+        return print_json(_documents(runs, names, rows))
+    return print_csv(*_csv(runs, names, rows))
 
 
 def _documents(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -185,3 +192,114 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
 
 def _plain(value: Any) -> str:
     return repr(value) if not isinstance(value, float) else f"{value:.6g}"
+
+
+def start_best(folder: str, name: str, where: str, form: str) -> Callable[[], int]:
+    """The function that prints the best of the runs that fit *where*."""
+    runs = store_of(folder).runs(where)
+    if not len(runs):
+        fits = " fits" if where else ""
+        raise UsageError(f"no run{fits} in {str(store_of(folder).root)!r}")
+    best = runs.best(name).folder.name
+    at = next(at for at, one in enumerate(runs.summaries) if one.id == best)
+    found = runs[at : at + 1]
+    if form == "json":
+        return lambda: print_json(document(found.summaries[0]))
+    if form == "csv":
+        return lambda: _print_data(found, (), (), form)
+    return lambda: _print_best(found, name)
+
+
+@printing
+def _print_best(runs: Runs, name: str) -> int:
+    names = table_names(runs.summaries)
+    names += [name] if name.partition(":")[2] in runs.metrics[0] else []
+    print_runs(runs, names)
+    return 0
+
+
+def run_candidates(folder: str) -> Iterator[tuple[str, str, bool]]:
+    """Words that name the newest runs, for completion."""
+    runs = store_of(folder).runs(limit=_MOST_ROWS).summaries
+    yield from [("last", runs[0].label, True)] if runs else []
+    yield from ((str(one.number), f"{one.status} {one.label}", True) for one in runs)
+    yield from ((one.id, f"{one.status} {one.label}", True) for one in runs)
+
+
+# --- logs ----------------------------------------------------------------------------------------
+
+_PAUSE = 0.2
+_CHUNK = 1 << 20
+
+
+def start_logs(folder: str, name: str, follow: bool) -> Callable[[], int]:
+    """The function that prints the log of the run *name*."""
+    record = store_of(folder).find(name)
+    if record.log is None or not record.log.exists():
+        raise UsageError(f"run {record.folder.name} has no log")
+    return lambda: _print_log(record, follow)
+
+
+@printing
+def _print_log(record: Record, follow: bool) -> int:
+    place = (0, 0)  # inode and offset
+    while True:
+        # First whether it runs: what it prints before its end is read after that.
+        current = type(record).read(record.folder)
+        is_running = current is not None and current.status == "running"
+        place = _print_more(record.folder / "log.txt" if follow else record.log, place)
+        if not (follow and is_running):
+            return 0
+        sys.stdout.flush()
+        time.sleep(_PAUSE)
+
+
+def _print_more(log: Path | None, place: tuple[int, int]) -> tuple[int, int]:
+    """Print what *log* has behind *place*; the new place. A retry has a new log; one that became
+    shorter has lost its middle.
+    """
+    try:
+        with open(str(log), "rb") as file:
+            found = os.fstat(file.fileno())
+            start = place[1] if place[0] == found.st_ino else 0
+            file.seek(min(start, found.st_size))
+            while data := file.read(_CHUNK):
+                sys.stdout.buffer.write(data)
+            return found.st_ino, file.tell()
+    except FileNotFoundError:  # between two attempts
+        return place
+
+
+# --- marks ---------------------------------------------------------------------------------------
+
+
+def start_tag(folder: str, name: str, tags: Sequence[str], remove: bool) -> Callable[[], int]:
+    """Add *tags* to the run *name*, or remove them, now; the function prints those that it has."""
+    store = store_of(folder)
+    runs = store.select([name])
+    lacking = [one for one in tags if remove and one not in runs.summaries[0].tags]
+    if lacking:
+        has = ", ".join(map(repr, runs.summaries[0].tags)) or "none"
+        raise UsageError(f"run {runs.summaries[0].number} has no tag {lacking[0]!r}; it has: {has}")
+    found = store.tag(runs[0], *tags, remove=remove)
+    return lambda: _print_line(f"run {runs.summaries[0].number}: {', '.join(found) or 'no tags'}")
+
+
+def start_note(folder: str, name: str, text: str) -> Callable[[], int]:
+    """Write a note to the run *name*, now; the function prints it."""
+    store = store_of(folder)
+    runs = store.select([name])
+    store.note(runs[0], text)
+    return lambda: _print_line(f"run {runs.summaries[0].number}: {text or 'no note'}")
+
+
+def start_reindex(folder: str) -> Callable[[], int]:
+    """Make the index anew, now; the function prints the number of runs."""
+    count = store_of(folder).reindex()
+    return lambda: _print_line(f"{count} run{'s' if count != 1 else ''} in the index")
+
+
+@printing
+def _print_line(text: str) -> int:
+    sys.stdout.write(f"{visible(text)}\n")
+    return 0

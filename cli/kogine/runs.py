@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from kogine.command import Command, Group
@@ -12,12 +12,17 @@ from kogine.options import (
     File,
     ScriptFile,
     Whole,
+    flag,
     format_options,
+    items,
     option,
     together,
 )
 
 from kohaku_ast.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 runs = Group(
     "runs",
@@ -30,7 +35,12 @@ runs = Group(
     places={
         "ls": ("kogine.runs:ls", "List runs, the newest first."),
         "show": ("kogine.runs:show", "Show one run: its values, metrics and error."),
+        "logs": ("kogine.runs:logs", "Print the output of a run; -f while it runs."),
+        "best": ("kogine.runs:best", "Show the run with the least, or greatest, number."),
+        "tag": ("kogine.runs:tag", "Add tags to a run, or remove them."),
+        "note": ("kogine.runs:note", "Write a note to a run."),
         "compare": ("kogine.run_compare:compare", "Show in what runs differ, or means of groups."),
+        "reindex": ("kogine.runs:reindex", "Make the index of the store anew."),
     },
 )
 
@@ -69,7 +79,20 @@ class RunCommand(Command):
         return rest
 
 
-run_argument = click.argument("run", metavar="RUN", required=False)
+class RunName(click.ParamType):  # type: ignore[type-arg]
+    """What names a run: a number, the start of an id, ``last``, or a query."""
+
+    name = "run"
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """``last``, and numbers and ids of the newest runs, with their labels."""
+        from kogine.run_tables import run_candidates
+
+        found = run_candidates(ctx.params.get("store") or "")
+        return items(one for one in found if one[0].startswith(incomplete))
+
+
+run_argument = click.argument("run", metavar="RUN", type=RunName(), required=False)
 
 
 def format_of(form: dict[str, Any]) -> str:
@@ -150,3 +173,76 @@ def show(run: str, store: str, **form: Any) -> Callable[[], int]:
     from kogine.run_tables import start_show  # completion does without
 
     return start_show(store, run, format_of(form))
+
+
+@click.command(cls=RunCommand, usage="RUN", examples=("kogine runs logs last -f",))
+@run_argument
+@flag("-f", "--follow", group="Options", help="Go on printing until the run has ended.")
+@store_option
+def logs(run: str, follow: bool, store: str) -> Callable[[], int]:
+    """Print what a run has printed, as it is in its log."""
+    from kogine.run_tables import start_logs  # completion does without
+
+    return start_logs(store, run, follow)
+
+
+@click.command(
+    cls=Command,
+    usage="min:NAME|max:NAME",
+    examples=(
+        "kogine runs best min:val_loss",
+        "kogine runs best max:last:acc --where 'epochs == 10'",
+    ),
+)
+@click.argument("name", metavar="min:NAME|max:NAME", required=False)
+@where_option
+@table_options
+def best(name: str | None, where: str, store: str, **form: Any) -> Callable[[], int]:
+    """Show the run with the least, or the greatest, number of a metric, output or parameter."""
+    if name is None:
+        raise UsageError("no name given: kogine runs best min:val_loss")
+    from kogine.run_tables import start_best  # completion does without
+
+    return start_best(store, name, where, format_of(form))
+
+
+@click.command(
+    cls=RunCommand,
+    usage="RUN NAME ...",
+    examples=("kogine runs tag last paper", "kogine runs tag 12 paper --remove"),
+)
+@run_argument
+@click.argument("names", nargs=-1)
+@flag("--remove", group="Options", help="Remove the tags instead.")
+@store_option
+def tag(run: str, names: tuple[str, ...], remove: bool, store: str) -> Callable[[], int]:
+    """Add tags to a run, which --where 'NAME in tags' finds, or remove them."""
+    if not names:
+        raise UsageError("no tag given: kogine runs tag RUN NAME ...")
+    from kogine.run_tables import start_tag  # completion does without
+
+    return start_tag(store, run, names, remove)
+
+
+@click.command(
+    cls=RunCommand, usage="RUN TEXT", examples=("kogine runs note last 'with the new data'",)
+)
+@run_argument
+@click.argument("words", nargs=-1)
+@store_option
+def note(run: str, words: tuple[str, ...], store: str) -> Callable[[], int]:
+    """Write a note to a run, in place of the note that it has; '' removes it."""
+    if not words:
+        raise UsageError("no text given: kogine runs note RUN TEXT")
+    from kogine.run_tables import start_note  # completion does without
+
+    return start_note(store, run, " ".join(words))
+
+
+@click.command(cls=Command)
+@store_option
+def reindex(store: str) -> Callable[[], int]:
+    """Make the index of the store anew, from the folders of the runs."""
+    from kogine.run_tables import start_reindex  # completion does without
+
+    return start_reindex(store)

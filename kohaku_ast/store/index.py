@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from kohaku_ast import files
 from kohaku_ast.store.run_folder import INDEX, MARKS, RECORD
@@ -37,10 +38,7 @@ class Index:
 
     def runs(self) -> list[RunSummary]:
         """All runs, the oldest first, as they are now. Other files are ignored."""
-        try:
-            return self._current(self._read())
-        except (ValueError, TypeError, LookupError):  # a damaged row
-            return self.rebuild()
+        return self._current(self._read())
 
     def rebuild(self) -> list[RunSummary]:
         """The same, from the folders alone; the index is written anew."""
@@ -147,7 +145,7 @@ def _is_damage(error: Exception) -> bool:
 
 _TABLES = {
     "shapes": "key TEXT PRIMARY KEY, names TEXT",
-    "runs": "folder BLOB PRIMARY KEY, stamp TEXT, shape TEXT, facts TEXT, cells TEXT",
+    "runs": "folder BLOB PRIMARY KEY, crc INTEGER, stamp TEXT, shape TEXT, facts TEXT, cells TEXT",
 }
 """Not WITHOUT ROWID: in the tree of the primary key a row of this size takes a page of its own."""
 
@@ -157,11 +155,15 @@ def _read_rows(database: sqlite3.Connection) -> dict[str, Row]:
         return {}
     database.execute("BEGIN")  # shapes and runs of one time
     shapes = dict(database.execute("SELECT key, names FROM shapes"))
-    runs = database.execute("SELECT folder, stamp, shape, facts, cells FROM runs")
-    found = {
-        os.fsdecode(folder): Row(stamp, shapes[shape], facts, cells)
-        for folder, stamp, shape, facts, cells in runs
-    }
+    if any(_key(names) != key for key, names in shapes.items()):
+        raise ValueError("a damaged shape")
+    found = {}
+    rows = database.execute("SELECT folder, crc, stamp, shape, facts, cells FROM runs")
+    for folder, crc, stamp, shape, facts, cells in rows:
+        row = found[os.fsdecode(folder)] = Row(stamp, shapes[shape], facts, cells)
+        # SQLite does not notice a change within a text, and a wrong list would be worse than none.
+        if crc != _crc(folder, shape, row):
+            raise ValueError("a damaged row")
     database.execute("COMMIT")
     return found
 
@@ -183,13 +185,18 @@ def _write_rows(
         "INSERT OR IGNORE INTO shapes VALUES (?, ?)", [(key, one) for one, key in keys.items()]
     )
     database.executemany(
-        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
-        [
-            (os.fsencode(name), row.stamp, keys[row.names], row.facts, row.cells)
-            for name, row in changed.items()
-        ],
+        "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
+        [_texts(os.fsencode(name), keys[row.names], row) for name, row in changed.items()],
     )
     database.execute("COMMIT")
+
+
+def _texts(folder: bytes, shape: str, row: Row) -> tuple[object, ...]:
+    return folder, _crc(folder, shape, row), row.stamp, shape, row.facts, row.cells
+
+
+def _crc(folder: bytes, shape: str, row: Row) -> int:
+    return crc32(f"{row.stamp} {shape} {row.facts} {row.cells}".encode(), crc32(folder))
 
 
 def _version(database: sqlite3.Connection) -> int:

@@ -193,9 +193,9 @@ class _Reader:
         start, end = self._start(node), self._end(node)
         parts, place = [], start
         for at in sorted(one for one in self._quoted if start <= one < end):
-            parts += ["".join(self.text[place:at].split()), self._quoted[at]]
+            parts += [_tidy(self.text[place:at]), self._quoted[at]]
             place = at + len(_TOKEN.match(self.text, at)[0])  # type: ignore[index]
-        parts.append("".join(self.text[place:end].split()))
+        parts.append(_tidy(self.text[place:end]))
         return "".join(parts)
 
     def _is_name(self, node: ast.expr) -> bool:
@@ -246,6 +246,15 @@ _WHAT: Mapping[type, str] = {
     ast.BoolOp: "a condition is no value: compare names with values",
     ast.Compare: "a condition is no value: compare names with values",
 }
+
+
+def _tidy(name: str) -> str:
+    """*name* as targets are written: no blanks outside of keys, and these in double quotes."""
+    return re.sub(r"""'([^'"]*)'|("[^"]*")|\s+""", _tidied, name)
+
+
+def _tidied(found: re.Match[str]) -> str:
+    return f'"{found[1]}"' if found[1] is not None else found[2] or ""
 
 
 def _names_parameter(node: ast.Call) -> bool:

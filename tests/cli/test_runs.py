@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.cli.recorded import started
+from tests.kept.kept_files import copied_project, records
 from tests.oracle import Finished, run_kogine
+from tests.store.flows import wait_for
 
 TRAIN = """\
 lr = 0.1
@@ -122,3 +132,222 @@ def test_mistakes_are_status_2(folder: Path, words: list[str], part: str) -> Non
     found = kogine(folder, *words)
     assert (found.status, found.stdout) == (2, "")
     assert part in found.stderr
+
+
+# --- best, logs, tags and notes ------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the project with its runs, to change."""
+    shutil.copytree(folder, tmp_path / "own")
+    return tmp_path / "own"
+
+
+def test_best_shows_one_run(folder: Path) -> None:
+    lines = kogine(folder, "best", "min:lr").stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("1  ")
+    assert json.loads(kogine(folder, "best", "max:lr", "--json").stdout)["label"] == "lr=2 epochs=3"
+    found = kogine(folder, "best", "max:lr", "--where", "status == 'succeeded'", "--format", "csv")
+    assert [line.split(",")[0] for line in found.stdout.splitlines()] == ["number", "2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        pytest.param(["best"], "no name given: kogine runs best min:val_loss", id="no name"),
+        pytest.param(["best", "lr"], "write min:NAME or max:NAME", id="no direction"),
+        pytest.param(["best", "min:lrr"], "no run has 'lrr'. Did you mean 'lr'?", id="a typo"),
+        pytest.param(["best", "min:label"], "no run has a number 'label'", id="no number"),
+        pytest.param(["best", "min:lr", "--where", "lr > 5"], "no run fits in", id="no run fits"),
+        pytest.param(["best", "min:lr", "--store", "nope"], "no run in 'nope'", id="no store"),
+        pytest.param(["logs", "9"], "no run '9'", id="logs of no run"),
+        pytest.param(["tag", "1"], "no tag given", id="no tag"),
+        pytest.param(["tag", "1", "a,b"], "a tag is a text without a comma", id="a list as a tag"),
+        pytest.param(["tag", "1", "x", "--remove"], "run 1 has no tag 'x'; it has: none", id="no such tag"),
+        pytest.param(["note", "1"], "no text given", id="no text"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_the_other_commands(folder: Path, words: list[str], part: str) -> None:
+    found = kogine(folder, *words)
+    assert (found.status, found.stdout) == (2, "")
+    assert part in found.stderr
+
+
+def test_logs_prints_what_the_run_has_printed(folder: Path) -> None:
+    found = kogine(folder, "logs", "1")
+    assert found == Finished(
+        0, "epoch: 0 loss: 0.1\nepoch: 1 loss: 0.05\nepoch: 2 loss: 0.03333333333333333\n", ""
+    )
+    assert kogine(folder, "logs", "1", "-f") == found
+
+
+def test_tags_are_kept_and_found(own: Path) -> None:
+    assert kogine(own, "tag", "1", "paper", "good one") == Finished(
+        0, "run 1: paper, good one\n", ""
+    )
+    assert kogine(own, "tag", "1", "paper") == Finished(0, "run 1: paper, good one\n", "")
+    assert labels(own, "--where", '"good one" in tags') == ["lr=0.1"]
+    assert kogine(own, "tag", "1", "paper", "--remove") == Finished(0, "run 1: good one\n", "")
+    assert kogine(own, "tag", "1", "good one", "--remove") == Finished(0, "run 1: no tags\n", "")
+    assert labels(own, "--where", "'paper' in tags") == []
+
+
+def test_note_is_shown_and_replaced(own: Path) -> None:
+    assert kogine(own, "note", "last", "too", "large") == Finished(0, "run 3: too large\n", "")
+    assert "too large" in kogine(own, "show", "last").stdout
+    assert labels(own, "--where", "'large' in note") == ["lr=2"]
+    assert kogine(own, "note", "last", "") == Finished(0, "run 3: no note\n", "")
+    assert "note" not in kogine(own, "show", "last").stdout
+
+
+def test_marks_are_a_file_of_the_run(own: Path) -> None:
+    kogine(own, "tag", "1", "paper")
+    kogine(own, "note", "1", "größe")
+    (path,) = own.glob(".kogine/runs/*/marks.json")
+    assert json.loads(path.read_text()) == {"tags": ["paper"], "note": "größe"}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_taggers_at_once_lose_nothing(own: Path) -> None:
+    taggers = [started(own, "runs", "tag", "1", f"t{number}") for number in range(6)]
+    assert [one.wait() for one in taggers] == [0] * 6
+    for one in taggers:
+        one.communicate()
+    found = json.loads(kogine(own, "show", "1", "--json").stdout)["tags"]
+    assert sorted(found) == [f"t{number}" for number in range(6)]
+
+
+# --- stores in every state -----------------------------------------------------------------------
+
+WAITING = """\
+import sys, time
+n = 0
+print(f"loss: {n}", flush=True)
+open(f"started-{n}", "w").close()
+while True:
+    time.sleep(0.05)
+    try:
+        open("go").close()
+        break
+    except OSError:
+        pass
+print("done")
+"""
+
+
+def wait_for_file(path: Path) -> None:
+    wait_for(lambda: path if path.exists() else None)
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    found = json.loads(kogine(folder, "ls", "--format", "json").stdout)
+    return {one["label"]: one["status"] for one in found}
+
+
+@contextmanager
+def waiting_flow(folder: Path, *values: int) -> Iterator[subprocess.Popen[str]]:
+    """A flow whose runs wait for the file ``go``, in a session of its own."""
+    (folder / "w.py").write_text(WAITING)
+    sweep = f"n={','.join(map(str, values))}"
+    words = ("run", "w.py", "--sweep", sweep, "--mode", "spawn", "--workers", "2")
+    flow = started(folder, *words, start_new_session=True)
+    try:
+        for value in values:
+            wait_for_file(folder / f"started-{value}")
+        yield flow
+    finally:
+        runs = psutil.Process(flow.pid).children(recursive=True) if flow.poll() is None else []
+        for process in (flow, *runs):
+            process.kill()
+        flow.communicate()
+
+
+def test_running_interrupted_and_lost(tmp_path: Path) -> None:
+    with waiting_flow(tmp_path, 1, 2) as flow:
+        assert statuses(tmp_path) == {"n=1": "running", "n=2": "running"}
+        assert statuses(tmp_path) == {"n=1": "running", "n=2": "running"}
+        os.killpg(flow.pid, signal.SIGINT)
+        flow.communicate()
+    assert statuses(tmp_path) == {"n=1": "interrupted", "n=2": "interrupted"}
+    with waiting_flow(tmp_path, 3):
+        assert statuses(tmp_path)["n=3"] == "running"
+    assert wait_for(lambda: statuses(tmp_path)["n=3"] == "lost" or None)
+    assert statuses(tmp_path) == {"n=1": "interrupted", "n=2": "interrupted", "n=3": "lost"}
+    assert kogine(tmp_path, "logs", "last", "-f").stdout == "loss: 3\n"
+    assert labels(tmp_path, "--where", "status == 'lost'") == ["n=3"]
+
+
+def test_logs_follows_until_the_end(tmp_path: Path) -> None:
+    with waiting_flow(tmp_path, 1):
+        reader = started(tmp_path, "runs", "logs", "last", "--follow")
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "loss: 1\n"
+        (tmp_path / "go").touch()
+        assert reader.communicate() == ("done\n", "")
+        assert reader.returncode == 0
+
+
+def test_flow_keeps_marks_of_a_run_that_it_still_writes(tmp_path: Path) -> None:
+    with waiting_flow(tmp_path, 1) as flow:
+        assert kogine(tmp_path, "tag", "last", "early").status == 0
+        (tmp_path / "go").touch()
+        flow.wait()
+    found = json.loads(kogine(tmp_path, "show", "last", "--json").stdout)
+    assert (found["status"], found["tags"]) == ("succeeded", ["early"])
+
+
+def test_copied_store_without_its_index(folder: Path, tmp_path: Path) -> None:
+    expected = kogine(folder, "ls", "--format", "json")
+    shutil.copytree(folder / ".kogine" / "runs", tmp_path / "copied")
+    for words in (["--store", "copied"], ["--store", str(tmp_path / "copied")]):
+        assert kogine(tmp_path, "ls", "--format", "json", *words) == expected
+        os.remove(tmp_path / "copied" / "index.db")
+    assert kogine(tmp_path, "reindex", "--store", "copied").stdout == "3 runs in the index\n"
+
+
+def test_killed_run_of_another_machine_may_still_run(own: Path) -> None:
+    path = max(own.glob(".kogine/runs/*/run.json"))
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "status": "running", "ended": None, "host": "elsewhere"}))
+    assert labels(own, "--where", "status == 'running' and host == 'elsewhere'") == ["lr=2"]
+
+
+@pytest.mark.parametrize("project", ["sweep", "workflow", "values"])
+def test_store_of_an_earlier_version(tmp_path: Path, project: str) -> None:
+    kept = copied_project(project, tmp_path)
+    expected = records(kept)
+    found = json.loads(kogine(kept, "ls", "--format", "json").stdout)
+    assert [one["label"] for one in found] == [one["label"] for one in expected][::-1]
+    for one, facts in zip(found, expected[::-1]):
+        assert list(one["params"]) == [each["target"] for each in facts["overrides"]]
+        assert kogine(kept, "show", one["id"]).status == 0
+    assert kogine(kept, "ls", "--format", "csv").status == 0
+    assert kogine(kept, "ls").status == 0
+
+
+def test_control_characters_are_made_visible(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("name = 'x'\nraise ValueError(name)\n")
+    run_kogine(tmp_path, "run", "s.py", "--sweep", "name=a\x1b[31mb")
+    for words in (["ls"], ["show", "1"], ["ls", "--columns", "name,error"], ["best", "max:index"]):
+        found = kogine(tmp_path, *words)
+        assert "\x1b" not in found.stdout
+        assert r"\x1b[31m" in found.stdout
+
+
+def test_output_to_a_full_disk(folder: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = started(folder, "runs", "ls", stdout=full)
+        _, error = done.communicate()
+    assert done.returncode == 1
+    assert "No space left on device" in error
+
+
+def test_reader_that_ends_first(folder: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = started(folder, "runs", "ls", stdout=writing)
+    os.close(writing)
+    assert done.communicate()[1] == ""
+    assert done.returncode == 1
