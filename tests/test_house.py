@@ -35,7 +35,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (35, 7520),
+    "kogine": (36, 7580),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6330),
     "kohaku_ast.display": (5, 1210),
@@ -45,7 +45,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (28, 7545),
-    "kohaku_ast.store": (15, 3870),
+    "kohaku_ast.store": (16, 4170),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -39,6 +39,10 @@ runs = Group(
         "best": ("kogine.runs:best", "Show the run with the least, or greatest, number."),
         "tag": ("kogine.runs:tag", "Add tags to a run, or remove them."),
         "note": ("kogine.runs:note", "Write a note to a run."),
+        "rm": ("kogine.run_upkeep:rm", "Remove runs; restore brings them back."),
+        "restore": ("kogine.run_upkeep:restore", "Bring removed runs back."),
+        "gc": ("kogine.run_upkeep:gc", "Delete removed runs for good, and what no run needs."),
+        "stop": ("kogine.run_upkeep:stop", "End a run that is under way."),
         "compare": ("kogine.run_compare:compare", "Show in what runs differ, or means of groups."),
         "reindex": ("kogine.runs:reindex", "Make the index of the store anew."),
     },
@@ -165,7 +169,9 @@ def ls(
     return start_list(store, chosen, limit, columns, format_of(form))
 
 
-@click.command(cls=RunCommand, usage="RUN", examples=("kogine runs show last",))
+@click.command(
+    cls=RunCommand, usage="RUN", examples=("kogine runs show last", "kogine runs show 7 --json")
+)
 @run_argument
 @table_options
 def show(run: str, store: str, **form: Any) -> Callable[[], int]:

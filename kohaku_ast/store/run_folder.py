@@ -23,6 +23,8 @@ SERIES = "metrics.jsonl"
 """What the run has printed as numbers, a line for each line of the log with some."""
 FILES = "files"
 """The folder for the files of a run."""
+REMOVED = ".removed"
+"""The folder of the runs that ``kogine runs rm`` has removed."""
 CLAIMS = ".claims"
 """The file of the claims of flows that resume at the same time."""
 _FOLDERS_TRIED = 10_000

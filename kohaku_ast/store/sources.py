@@ -43,8 +43,12 @@ class Objects:
         digest = sha256(data).hexdigest()
         if digest not in self._known:
             path = self.path(digest)
-            if not path.exists():
+            try:
+                os.utime(path)  # fresh: gc leaves it for the record that is about to be written
+            except FileNotFoundError:
                 self.write(path, data)
+            except OSError:
+                pass  # it is there, and this user may only read it
             self._known.add(digest)
         return digest
 

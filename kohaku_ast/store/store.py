@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from kohaku_ast.errors import UsageError, check_type, near
 from kohaku_ast.files import Claims
@@ -23,7 +23,7 @@ from kohaku_ast.store.columns import (
 )
 from kohaku_ast.store.index import Index
 from kohaku_ast.store.query import MISSING, UNITS, Query
-from kohaku_ast.store.run_folder import CLAIMS, RUNS, read_marks, write_marks
+from kohaku_ast.store.run_folder import CLAIMS, REMOVED, RUNS, read_marks, write_marks
 from kohaku_ast.store.summary import RunSummary
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
     from kohaku_ast.store.compare import Comparison
     from kohaku_ast.store.record import Record
+    from kohaku_ast.store.upkeep import Freed
+
+Chosen: TypeAlias = "Runs | Record | str | int | Sequence[Record | str | int]"
+"""One run or several, by Record or by name."""
 
 
 class Store:
@@ -100,6 +104,46 @@ class Store:
         check_type(text, str, "a note is a text")
         with _Marks(self.root, self._folder(run)) as marks:
             marks.note = text
+
+    @property
+    def removed(self) -> Store:
+        """The store of the runs that were removed and can be restored."""
+        return Store(self.root / REMOVED)
+
+    def remove(self, runs: Chosen, force: bool = False) -> list[str]:
+        """Remove *runs*, one or several, so that ``restore`` can bring them back; the names of
+        their folders. UsageError if one is running; with *force* one of another machine may be.
+        """
+        from kohaku_ast.store.upkeep import remove_runs
+
+        return remove_runs(self.root, self._names(runs), force)
+
+    def restore(self, runs: Chosen) -> list[str]:
+        """Bring back removed *runs*, named as in ``store.removed``; the names of their folders."""
+        from kohaku_ast.store.upkeep import restore_runs
+
+        return restore_runs(self.root, self.removed._names(runs))
+
+    def collect(self, dry_run: bool = False) -> Freed:
+        """Delete removed runs for good, and the texts that no other run refers to."""
+        from kohaku_ast.store.upkeep import collect
+
+        return collect(self.root, dry_run)
+
+    def stop(self, run: Record | str | int, whole_flow: bool = False) -> bool:
+        """Send SIGTERM to a run that is under way, or to its *whole_flow*; whether it has ended,
+        after ten seconds at most.
+        """
+        from kohaku_ast.store.upkeep import stop_run
+
+        return stop_run(self.find(run) if isinstance(run, (str, int)) else run, whole_flow)
+
+    def _names(self, runs: Chosen) -> list[str]:
+        """The names of the folders of *runs*, each once."""
+        if isinstance(runs, Runs):
+            return [one.id for one in runs.summaries]
+        several = [runs] if isinstance(runs, (str, int)) or not isinstance(runs, Sequence) else runs
+        return [*dict.fromkeys(self._folder(one).name for one in several)]
 
     def reindex(self) -> int:
         """Make the index anew, from the folders; the number of runs."""

@@ -1,0 +1,112 @@
+"""``kogine runs rm``, ``restore``, ``gc`` and ``stop``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+
+import click
+from kogine.command import Command
+from kogine.options import flag
+from kogine.report import print_bytes
+from kogine.run_compare import chosen_runs, runs_argument
+from kogine.runs import RunCommand, run_argument, store_option, where_option
+
+from kohaku_ast.errors import UsageError
+
+_MOST_NAMED = 3
+"""Runs that the command to restore them names; of more it says ``--all``."""
+
+
+@click.command(
+    cls=Command,
+    usage="RUN ... | --where QUERY",
+    examples=("kogine runs rm 3 4", "kogine runs rm --where 'status == \"failed\"'"),
+)
+@runs_argument
+@where_option
+@flag("--force", group="Runs", help="Also runs that may still be running on another machine.")
+@store_option
+def rm(names: tuple[str, ...], where: str, force: bool, store: str) -> Callable[[], int]:
+    """Remove runs. Their folders stay in the store until kogine runs gc deletes them; until then
+    kogine runs restore brings them back.
+    """
+    from kogine.run_tables import store_of  # completion does without
+
+    opened = store_of(store)
+    runs = chosen_runs(opened, names, where, "kogine runs rm RUN ... | --where QUERY")
+    removed = opened.remove(runs, force)
+    back = " ".join(removed) if len(removed) <= _MOST_NAMED else "--all"
+    option = f" --store {shlex.quote(store)}" if store else ""
+    lines = [f"{_counted(len(removed))} removed."]
+    lines += [f"To get back: kogine runs restore{option} {back}"] if removed else []
+    return _prints(lines)
+
+
+@click.command(
+    cls=Command,
+    usage="RUN ... | --where QUERY | --all",
+    examples=("kogine runs restore 20261121T124453.143Z-b374678d", "kogine runs restore --all"),
+)
+@runs_argument
+@where_option
+@flag("--all", "everything", group="Runs", help="All removed runs.")
+@store_option
+def restore(names: tuple[str, ...], where: str, everything: bool, store: str) -> Callable[[], int]:
+    """Bring back runs that kogine runs rm has removed. RUN is the id of a run, or the start of it,
+    or its number among the removed ones.
+    """
+    from kogine.run_tables import store_of  # completion does without
+
+    opened = store_of(store)
+    usage = "kogine runs restore RUN ... | --where QUERY | --all"
+    if everything and (names or where):
+        raise UsageError(f"--all and a choice are given: {usage}")
+    gone = opened.removed
+    runs = gone.runs() if everything else chosen_runs(gone, names, where, usage)
+    return _prints([f"{_counted(len(opened.restore(runs)))} restored."])
+
+
+@click.command(cls=Command, examples=("kogine runs gc --dry-run", "kogine runs gc"))
+@flag("--dry-run", group="Options", help="Print what would be freed; free nothing.")
+@store_option
+def gc(dry_run: bool, store: str) -> Callable[[], int]:
+    """Delete removed runs for good, and the texts of scripts that no other run refers to."""
+    from kogine.run_tables import store_of  # completion does without
+
+    from kohaku_ast.display.text import short_size
+
+    freed = store_of(store).collect(dry_run)
+    done = "would be freed" if dry_run else "freed"
+    objects = f"{freed.objects} text{'' if freed.objects == 1 else 's'}"
+    what = f"{_counted(freed.runs)} and {objects} of sources"
+    return _prints([f"{freed.size} bytes ({short_size(freed.size)}) {done}: {what}."])
+
+
+@click.command(
+    cls=RunCommand, usage="RUN", examples=("kogine runs stop last", "kogine runs stop 7 --flow")
+)
+@run_argument
+@flag("--flow", "whole_flow", group="Runs", help="End the whole flow of the run.")
+@store_option
+def stop(run: str, whole_flow: bool, store: str) -> Callable[[], int]:
+    """End a run that is under way, with its child processes, by SIGTERM; the other runs of its flow
+    go on. A run in the process of its flow ends with the flow. Status 1 if it has not ended after
+    ten seconds.
+    """
+    from kogine.run_tables import store_of  # completion does without
+
+    opened = store_of(store)
+    record = opened.find(run)
+    if opened.stop(record, whole_flow):
+        return _prints([f"{record.folder.name} has ended."])
+    return _prints([f"{record.folder.name} has SIGTERM, and has not ended yet."], 1)
+
+
+def _counted(count: int) -> str:
+    return f"{count} run{'' if count == 1 else 's'}"
+
+
+def _prints(lines: Sequence[str], status: int = 0) -> Callable[[], int]:
+    text = "".join(f"{line}\n" for line in lines)
+    return lambda: print_bytes(text.encode("utf-8", "surrogateescape")) or status
