@@ -91,6 +91,12 @@ CASES = [
           ("from typing import NamedTuple\nclass C(NamedTuple):\n    k: int\ncfg = C(k=1)", "cfg = cfg._replace(k=3)"),
           ("cfg = SimpleNamespace(k=1)", "cfg.__setattr__('k', 3)"))),
     case("a copy with other values, of the only object of a class", "from dataclasses import dataclass, replace\n@dataclass\nclass C:\n    k: int = 1\ncfg = C()\nprint(cfg)\ncfg = replace(cfg, k=3)\nprint(cfg)\n", "C.k=7", ("= 1", "= 7"), warned=("C.k",)),
+    *(case(f"a copy with other values, by another name: {line}", f"import copy\ncfg = dict(k=1, n=1)\nprint(cfg)\n{line}\ncfg = e\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7"), warned=("cfg.k",))
+      for line in ("e = {**cfg, 'k': 3}", "e = cfg | {'k': 3}", "e = cfg.copy()\ne['k'] = 3", "e = dict(cfg)\ne.update(k=3)", "a = copy.deepcopy(cfg)\ne = {**a, 'k': 3}", "if 1:\n    e = {**cfg}\n    e.update(k=3)")),
+    case("a copy with other values, by another name, of an object", "from dataclasses import dataclass, replace\n@dataclass\nclass C:\n    k: int\n    n: int = 2\ncfg = C(k=1)\nprint(cfg)\nnew = replace(cfg, k=3)\ncfg = new\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7"), warned=("cfg.k",)),
+    case("a copy with other values, by another name, in a function", "def main():\n    cfg = dict(k=1, n=1)\n    print(cfg)\n    e = {**cfg, 'k': 3}\n    cfg = e\n    print(cfg)\nmain()\n", "main.cfg.k=7", ("k=1", "k=7"), warned=("main.cfg.k",)),
+    *(case(f"a copy by another name that keeps the value, or makes it from the old one: {line}", f"cfg = dict(k=1, n=1)\n{line}\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7"))
+      for line in ("e = {**cfg}\ncfg = e", "e = cfg | {'n': 3}\ncfg = e", "e = {**cfg, 'k': cfg['k'] * 2}\ncfg = e", "e = cfg.copy()\ne['k'] = cfg['k'] * 2\ncfg = e", "e = {**cfg, 'k': 3}\nprint(e)", "e = cfg.copy()\ne['k'] *= 2\ncfg = e")),
     *(case(f"a copy that keeps the value: {line}", f"cfg = dict(k=1, n=1)\n{line}\nprint(cfg)\n", "cfg.k=7", ("k=1", "k=7")) for line in ("cfg = {'k': 3, **cfg}", "cfg = cfg | {'n': 3}", "cfg = {**cfg, 'k': cfg['k'] * 2}")),
     *(case(f"a path below a mapping that takes no items: {last}", f"{head}\ndef load(): return {made}\ncfg = load()\n{last}\nprint(cfg, type(cfg), cfg['opt']['k'])\n", ("cfg.lr=7", "cfg.opt.k=8"), ("'lr': 1", "'lr': 7"), ("'k': 2", "'k': 8"))
       for head, made, last in (

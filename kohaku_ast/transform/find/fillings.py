@@ -121,6 +121,9 @@ def filled_names(tree: ast.Module) -> set[str]:
                   and isinstance(node.ctx, ast.Store) for one in ast.walk(node.value)]  # fmt: skip
         found = {one.id for one in nodes if isinstance(one, ast.Name)}
         found |= {str(path[0]) for one in nodes_of(tree) if (path := copied(one))}
+        values = [one.value for one in nodes_of(tree) if isinstance(one, ast.Assign)]
+        parts = [path_of(part) for value in values for part in _copied_parts(value)]
+        found |= {str(path[0]) for path in parts if len(path) == 1}
         pairs = [pair for one in nodes_of(tree) if (pair := _alias(one))]
         while more := {name for alias, name in pairs if alias in found} - found:
             found |= more
@@ -264,19 +267,48 @@ def copied(node: ast.AST) -> tuple[Step, ...]:
     """``d`` of ``d = d | new``, ``d = {**d, "lr": 2}`` and ``d = replace(d, lr=2)``; else empty."""
     if not isinstance(node, ast.Assign) or not (path := path_of(node.targets[0])):
         return ()
-    value, parts = node.value, list[ast.expr]()
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
-        parts = [value.left, value.right]
-    elif isinstance(value, ast.Dict):
-        parts = [one for key, one in zip(value.keys, value.values) if key is None]
-    elif isinstance(value, ast.Call) and called_name(value.func) in _COPYING:
-        parts = _given_to(value)
-    elif isinstance(value, (ast.Call, ast.Await)):
-        parts = may_fill(value)
+    parts = _copied_parts(node.value) or may_fill(node.value)
     return path if path in map(path_of, parts) else ()
 
 
-_COPYING = ("dict", "replace", "_replace", "evolve", "model_copy")
+def _copied_parts(value: ast.expr | None) -> list[ast.expr]:
+    """The objects of which *value* may be a copy with other values."""
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
+        return [value.left, value.right]
+    if isinstance(value, ast.Dict):
+        return [one for key, one in zip(value.keys, value.values) if key is None]
+    is_copy = isinstance(value, ast.Call) and called_name(value.func) in _COPYING
+    return _given_to(value) if is_copy else []  # type: ignore[arg-type]
+
+
+def _is_added_to(node: ast.stmt, path: tuple[Step, ...]) -> bool:
+    return isinstance(node, ast.AugAssign) and path_of(node.target) == path
+
+
+_COPYING = ("copy", "deepcopy", "dict", "evolve", "model_copy", "replace", "_replace")
+
+
+def copied_back(scope: Sequence[ast.stmt], name: str, path: tuple[Step, ...]) -> list[ast.stmt]:
+    """The statements of *scope* that give *name* a copy of its object which they or others made
+    under another name: ``d = e`` after ``e = {**d, "lr": 2}``. None if one of them makes the value
+    at *path* from the old one: that is the program's logic.
+    """
+    copies, found = {name}, list[ast.stmt]()
+    for one in fillings_in(scope, lambda node: isinstance(node, (ast.Assign, ast.AugAssign))):
+        target = path_of(one.targets[0] if isinstance(one, ast.Assign) else one.target)  # type: ignore[attr-defined]
+        value: ast.expr = one.value  # type: ignore[attr-defined]
+        sources = {path_of(part)[:1] for part in [value, *_copied_parts(value)]}
+        is_copy = any((each,) in sources for each in copies)
+        if (is_copy or target[:1] in [(each,) for each in copies]) and any(
+            reads(ast.Expr(value), (each, *path)) or _is_added_to(one, (each, *path))
+            for each in copies
+        ):
+            return []
+        if target == (name,) and path_of(value)[:1] != (name,) and is_copy:
+            found.append(one)
+        elif is_copy and len(target) == 1:
+            copies.add(str(target[0]))
+    return found
 
 
 def _stored_by_name(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:

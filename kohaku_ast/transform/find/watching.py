@@ -20,6 +20,7 @@ from kohaku_ast.transform.find.fillings import (
     Place,
     aliases,
     copied,
+    copied_back,
     filled_names,
     fillings_in,
     fills,
@@ -64,6 +65,8 @@ def watched(tree: ast.Module, parameter: Parameter, names: Mapping[str, str]) ->
         for one in fillings_in(place.scope, partial(fills, name=known))
         if one.lineno > parameter.line and id(one) not in taken
     ]
+    back = [one for one in copied_back(place.scope, name, path) if one not in fillings]
+    fillings += [one for one in back if one.lineno > parameter.line and id(one) not in taken]
     return _watching(parameter, name, fillings, path)
 
 
