@@ -254,6 +254,10 @@ REFUSALS = [
     stopped("a member that is none", "cfg.mode=LATER", "expected Mode, got 'LATER'"),
     refusal("a misspelt field of a factory", OPT.replace("print(Cfg(must=None), ", "made = ("), "Cfg.opt.lrr=1", "Opt has no 'lrr'", "Did you mean 'lr'?"),
     refusal("a field that has to be given", OPT, "Cfg.must.lr=1", "'Cfg.must' has no value here", "Override 'Opt.lr' or 'Cfg.must' as a whole"),
+    *(refusal(f"a field that is None: {field}", f"from typing import Optional\nfrom dataclasses import dataclass, field\nfrom pydantic import BaseModel, Field\n{base[0]}class A{base[1]}:\n    lr: float = 0.1\n{base[0]}class C{base[1]}:\n    {field}\nprint(C())\n", "C.a.lr=1", "script.py:", "cannot override 'C.a.lr': 'C.a' is None, which has no 'lr'. Give 'C.a' an object in a Python config or override 'A.lr'")
+      for base, field in ((("@dataclass\n", ""), "a: Optional[A] = None"), (("@dataclass\n", ""), "a: 'A | None' = field(default=None)"), (("", "(BaseModel)"), "a: Optional[A] = None"), (("", "(BaseModel)"), "a: Optional[A] = Field(None)"), (("", ""), "a = None"))),
+    *(refusal(f"text for a class with a short name: {field}", f"from typing import Optional\nfrom dataclasses import dataclass\nclass A: pass\n@dataclass\nclass C:\n    {field}\nprint(C())\n", "C.a=abc", "C.a=abc: expected A or None, got 'abc': text cannot make one")
+      for field in ("a: Optional[A] = None", "a: 'A | None' = None", "a: A = None")),
     refusal("an annotation alone", "class Opt: lr = 1\ncfg: Opt\nprint('ran')\n", "cfg.lr=1", "'cfg' has no value here", "'Opt.lr'"),
     refusal("a setting and its field", OPT, ("Cfg.opt.lr=1", "Cfg.opt=None"), "'Cfg.opt.lr' stands inside 'Cfg.opt'"),
 ]

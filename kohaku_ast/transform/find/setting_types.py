@@ -55,7 +55,7 @@ def setting_reading(
         return _without_any(found, annotation, variables)
     if written not in _UNKNOWN or found not in _UNKNOWN:
         return found
-    made = call_reading(default, classes, variables) or _named_class(annotation, variables)
+    made = call_reading(default, classes, variables) or _named_class(annotation, classes, variables)
     if made == ANY:
         return found
     return ("optional", made) if found == NONE or _has_none(annotation) else made
@@ -261,14 +261,14 @@ _ANYTHING = {"Any", "any", "object", "Optional", "Union", "Literal", "Final", "C
 _WRAPPERS = {"Optional", "Annotated", "Final", "ClassVar", "InitVar", "Required", "NotRequired"}
 
 
-def _named_class(node: ast.expr | None, variables: Collection[str]) -> Reading:
+def _named_class(node: ast.expr | None, classes: Classes, variables: Collection[str]) -> Reading:
     """The reading for an annotation that is a class of another kind; ANY if it may be anything."""
     node = _without_none(_unquoted(node))
     if isinstance(node, ast.Subscript):
         last = dotted_name(node.value).rpartition(".")[2]
         if last in _WRAPPERS:
             parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-            return _named_class(parts[0], variables)
+            return _named_class(parts[0], classes, variables)
         node = node.value
     name = dotted_name(node)
     last = name.rpartition(".")[2]
@@ -277,8 +277,8 @@ def _named_class(node: ast.expr | None, variables: Collection[str]) -> Reading:
     module = _OF_PYTHON.get(last, "")
     if module and name in (last, f"{module}.{last}", f"dt.{last}"):
         return ("made", f"{module}.{last}")
-    # A single letter is a type variable.
-    is_class = len(last) > 1 and last not in _ANYTHING
+    # A single letter is a type variable, or a class of the script.
+    is_class = (len(last) > 1 or name in classes) and last not in _ANYTHING
     return ("class", name) if is_class and name.partition(".")[0] not in variables else ANY
 
 

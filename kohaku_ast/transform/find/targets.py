@@ -249,6 +249,7 @@ class Targets:
                 continue
             if owner.refused:
                 raise self.refusal(owner)
+            self.refuse_below_none(full, owner, path[length:])
             found = self.behind_alias(owner, path[length:])
             found = found or self.setting(full, owner, path[length:])
             found = found or self.in_text(full, owner, path[length:])
@@ -296,6 +297,19 @@ class Targets:
             values=() if shown is None else (shown,),
             reading=("below",) if path else setting_reading(shown, first.annotation, self.classes),
         )  # fmt: skip
+
+    def refuse_below_none(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> None:
+        """Raise RefusedTarget if the text makes no object: ``opt: Opt | None = None``."""
+        made = [default_of(value)[0] for value in owner.values]
+        if not made or not all(isinstance(one, ast.Constant) and one.value is None for one in made):
+            return
+        last = join_path(rest)
+        inner = [one for one in self.parameters if one.endswith(f".{last}") and one.count(".") == 1]
+        ways = f" or override {inner[0]!r}, which every new one has" if len(inner) == 1 else ""
+        raise RefusedTarget(
+            f"{self.file}:{owner.line}: cannot override {target!r}: {owner.target!r} is None, "
+            f"which has no {last!r}. Give {owner.target!r} an object in a Python config{ways}."
+        )
 
     def refuse_without_value(self, target: str, owner: Parameter, rest: tuple[Step, ...]) -> None:
         """Raise RefusedTarget if no object is made where the name stands: a field that has to be
