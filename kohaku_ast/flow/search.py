@@ -111,7 +111,8 @@ class Trials:
         self._study = search.open()
         #: Number -> a trial without a result.
         self._open: dict[int, Trial] = {}
-        self._has_result = self._study.tried().best is not None
+        #: Whether a run of this time had the objective: one before may have printed it to a record.
+        self._has_result = False
         #: Whether a run had the objective under its name; the first result of a run that had not.
         self._is_named, self._nameless = False, ""
         #: Why the search ends early: no trial has the objective.

@@ -204,6 +204,17 @@ def test_printed_numbers_need_records(folder: Path) -> None:
     assert "its output was not recorded" in done.stderr
 
 
+def test_a_continued_search_stops_at_its_first_trial_without_a_number(folder: Path) -> None:
+    (folder / "train.py").write_text(PRINTS)
+    words = ("--search", "optuna", "-n", "9", "--minimize", "val_loss", "--study", "s.db")
+    done = searched(folder, "--sweep", "x=0.1,0.2", *words[:3], "1", *words[4:])
+    assert done.status == 0, done.stderr
+    done = searched(folder, "--sweep", "x=0.1,0.2", *words, "--no-record")
+    assert done.status == 2
+    assert "it ends after a trial without a result" in done.stderr
+    assert states(folder / "s.db") == {"COMPLETE": 1, "FAIL": 1}
+
+
 def test_a_sweep_of_a_config_file_is_a_space(folder: Path) -> None:
     (folder / "cfg.py").write_text("_sweep = {'x': 'uniform:0:1', 'kind': ['b']}\n")
     arguments = ("--config", "cfg.py", "--search", "optuna", "--minimize", "loss", "-n", "3")
