@@ -37,7 +37,7 @@ SMALL = {
 ROOMS = {
     "kogine": (36, 7580),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6330),
+    "kohaku_ast.config": (23, 6440),
     "kohaku_ast.display": (5, 1210),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.flow": (20, 5510),

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kohaku_ast.frames import contextmanager
+from kohaku_ast.frames import contextmanager, say
 
 try:
     import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a config
@@ -144,6 +144,111 @@ def read_umask() -> int:
     mask = os.umask(0o22)
     os.umask(mask)
     return mask
+
+
+def _read_alarm() -> float:
+    """Seconds until SIGALRM arrives; 0 without an alarm."""
+    read = getattr(_signal, "getitimer", None)
+    return float(read(_signal.ITIMER_REAL)[0]) if read else 0.0
+
+
+def _write_alarm(before: float) -> None:
+    """Cancel the alarm of what ran, as the end of a process does; not the caller's own."""
+    if not before and _read_alarm():
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+
+
+def _read_mask() -> set[int] | None:
+    """The signals that are blocked in this thread."""
+    mask = getattr(_signal, "pthread_sigmask", None)
+    return mask(_signal.SIG_BLOCK, ()) if mask else None
+
+
+def _write_mask(before: set[int] | None) -> None:
+    if before is not None:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def _read_priority() -> int:
+    """The niceness of the process."""
+    return os.getpriority(os.PRIO_PROCESS, 0) if hasattr(os, "getpriority") else 0
+
+
+def _write_priority(before: int) -> None:
+    if before != _read_priority():
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, before)
+        except OSError:
+            _say_stays("the priority (os.nice)")
+
+
+def _read_cores() -> set[int]:
+    """The cores that the process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
+def _write_cores(before: set[int]) -> None:
+    if before != _read_cores():
+        os.sched_setaffinity(0, before)
+
+
+def _resource() -> Any:
+    """The module ``resource``, which a script that does not import it does not find loaded; None if
+    the system has none.
+    """
+    is_loaded = "resource" in sys.modules
+    try:
+        import resource
+    except ImportError:
+        return None
+    if not is_loaded:
+        del sys.modules["resource"]
+    return resource
+
+
+def _read_limits() -> dict[str, tuple[int, int]]:
+    """The limits of resources by name, each as it is in force and at most."""
+    module = _resource()
+    names = [name for name in dir(module) if name.startswith("RLIMIT_")]
+    return {name: module.getrlimit(getattr(module, name)) for name in names}
+
+
+def _write_limits(before: dict[str, tuple[int, int]]) -> None:
+    now = _read_limits()
+    for name, limit in before.items():
+        if limit != now.get(name):
+            module = _resource()
+            try:
+                module.setrlimit(getattr(module, name), limit)
+            except (OSError, ValueError):
+                _say_stays(f"the limit {name}")
+
+
+def _say_stays(what: str) -> None:
+    """Say that what ran has changed *what* for good: only root could raise it again."""
+    say(
+        f"kogine: warning: {what} was lowered by a config, or by a run in this process, and cannot "
+        "be raised again: what runs next has it, too. Set it in the script, in a process of its "
+        "own (--mode spawn)\n"
+    )
+
+
+def _read_faults() -> bool | None:
+    """Whether ``faulthandler`` is on; None as long as the module is not loaded."""
+    module: Any = sys.modules.get("faulthandler")
+    return None if module is None else bool(module.is_enabled())
+
+
+def _write_faults(before: bool | None) -> None:
+    module: Any = sys.modules.get("faulthandler")
+    if module is None or before == module.is_enabled():
+        return
+    if before:
+        module.enable()
+        return
+    module.disable()
+    if before is None:  # whoever had loaded it may have these in use
+        module.cancel_dump_traceback_later()
 
 
 def _return_to(folder: str) -> None:
@@ -272,6 +377,16 @@ def _write_libraries(before: tuple[dict[int, Any], Any, set[str]] | None) -> Non
 _Part = tuple[Callable[[], Any], Callable[[Any], object]]
 """What reads a part of the state, and what restores it."""
 
+SYSTEM_PARTS: tuple[_Part, ...] = (
+    (_read_alarm, _write_alarm),
+    (_read_mask, _write_mask),
+    (_read_priority, _write_priority),
+    (_read_cores, _write_cores),
+    (_read_limits, _write_limits),
+    (_read_faults, _write_faults),
+)
+"""What the system knows of the process."""
+
 _PARTS: tuple[_Part, ...] = (
     (read_folder, _return_to),
     (read_environment, write_environment),
@@ -286,5 +401,6 @@ _PARTS: tuple[_Part, ...] = (
     (read_builtins, write_builtins),
     (_read_filters, _return_filters),
     (read_signals, write_signals),
+    *SYSTEM_PARTS,
     (_read_libraries, _write_libraries),
 )

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from kohaku_ast.config.config_process import (
+    SYSTEM_PARTS,
     attributes_part,
     read_builtins,
     read_collector,
@@ -49,11 +50,6 @@ from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
 from kohaku_ast.runner.process_exit import flush_at_exit, show_unflushed
 from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.load import above_streams
-
-try:
-    import _signal  # type: ignore[import-not-found]  # the enums of signal cost more than a short run
-except ImportError:
-    import signal as _signal
 
 
 class ProcessState:
@@ -185,18 +181,6 @@ def write_tracers(before: tuple[Any, ...]) -> None:
     for now, wanted, set_ in zip(read_tracers(), before, setters):
         if now is not wanted:
             set_(wanted)
-
-
-def read_alarm() -> float:
-    """Seconds until SIGALRM arrives; 0 without an alarm."""
-    read = getattr(_signal, "getitimer", None)
-    return float(read(_signal.ITIMER_REAL)[0]) if read else 0.0
-
-
-def write_alarm(before: float) -> None:
-    """Cancel the script's alarm, as the end of a process does; not the caller's own."""
-    if not before and read_alarm():
-        _signal.setitimer(_signal.ITIMER_REAL, 0)
 
 
 class _Stream:
@@ -406,7 +390,7 @@ _PARTS: tuple[_Part, ...] = (
     (read_collector, write_collector),
     (read_digits, write_digits),
     (read_stack, threading.stack_size),
-    (read_alarm, write_alarm),
+    *SYSTEM_PARTS,
     (read_libraries, write_libraries),
     (read_streams, write_streams),
     (read_signals, write_signals),

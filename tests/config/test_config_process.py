@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from pathlib import Path
 
@@ -133,6 +134,69 @@ def test_hooks_loggers_seeds_and_signals_are_as_without_the_config(
         assert "UserWarning: seen" in got.stderr + got.stdout
         drawn.add(numbers)
     assert len(drawn) == 2
+
+
+SYSTEM = """\
+import faulthandler, os, resource, signal
+x = 1
+print(x, faulthandler.is_enabled(), resource.getrlimit(resource.RLIMIT_NOFILE))
+print(signal.pthread_sigmask(0, []), signal.getitimer(signal.ITIMER_REAL), os.sched_getaffinity(0))
+"""
+CHANGED_SYSTEM = """\
+import faulthandler, os, signal
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
+faulthandler.enable()
+faulthandler.dump_traceback_later(1, exit=True)
+setrlimit(RLIMIT_NOFILE, (99, getrlimit(RLIMIT_NOFILE)[1]))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+signal.alarm(1)
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+x = 3
+"""
+
+
+@pytest.mark.parametrize("mode", ["", "--mode inline", "--mode spawn", "--mode warm"])
+def test_what_the_system_knows_of_the_process_is_as_without_the_config(
+    tmp_path: Path, mode: str
+) -> None:
+    text = SYSTEM + "import time\ntime.sleep(1.2)\n" if not mode else SYSTEM
+    (tmp_path / "s.py").write_text(text.replace("x = 1", "x = 3"))
+    (tmp_path / "c.py").write_text(CHANGED_SYSTEM)
+    expected = run_python(tmp_path, "s.py")
+    (tmp_path / "s.py").write_text(text)
+    words = [*mode.split(), "--no-record"] if mode else []
+    got = run_kogine(tmp_path, "run", "s.py", "--config", "c.py", *words)
+    assert (got.status, got.stderr) == (0, got.stderr if mode else "")
+    lines = expected.stdout if not mode else expected.stdout.partition("(")[2]
+    assert lines in got.stdout, got
+
+
+def test_a_script_does_not_find_loaded_what_reads_the_state(tmp_path: Path) -> None:
+    text = "import sys\nx = 3\nprint(x, 'resource' in sys.modules, 'faulthandler' in sys.modules)\n"
+    (tmp_path / "s.py").write_text(text)
+    (tmp_path / "c.py").write_text("x = 3\n")
+    expected = run_python(tmp_path, "s.py")
+    assert run_kogine(tmp_path, "run", "s.py", "--config", "c.py") == expected
+
+
+def test_a_priority_that_cannot_be_raised_again_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import os\nx = 1\nprint(x, os.getpriority(0, 0))\n")
+    (tmp_path / "c.py").write_text("import os\nos.nice(1)\nx = 3\n")
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    got = run_kogine(tmp_path, "run", "s.py", "--config", "c.py")
+    is_reported = "kogine: warning: the priority (os.nice) was lowered by a config" in got.stderr
+    assert (got.stdout, is_reported) in ((f"3 {own}\n", False), (f"3 {own + 1}\n", True))
+
+
+def test_a_limit_that_cannot_be_raised_again_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import resource\nx = 1\nprint(x, resource.getrlimit(7))\n")
+    (tmp_path / "c.py").write_text(
+        "import resource\nresource.setrlimit(7, (500, 500))\nx = 3\n"
+        # As for who is not root.
+        "def refuse(*_): raise ValueError\nresource.setrlimit = refuse\n"
+    )
+    got = run_kogine(tmp_path, "run", "s.py", "--config", "c.py")
+    assert "kogine: warning: the limit RLIMIT_NOFILE was lowered by a config" in got.stderr, got
 
 
 def test_a_generator_keeps_its_seeds_and_loggers_between_its_configs(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import faulthandler
 import gc
 import multiprocessing.spawn
 import os
+import resource
 import signal
 import sys
 import threading
@@ -20,7 +22,6 @@ import pytest
 
 from kohaku_ast import Config, Script, run
 from kohaku_ast.config.config_process import read_digits, read_stack, read_umask
-from kohaku_ast.runner.process_state import read_alarm
 from tests.oracle import run_kogine
 
 Read = Callable[[], object]
@@ -64,7 +65,23 @@ BORROWED: list[tuple[str, str, Read]] = [
     ("profiler", "sys.setprofile(lambda *_: None)", sys.getprofile),
     ("profiler of threads", "import threading; threading.setprofile(print)", threading.getprofile),
     ("tracer of threads", "import threading; threading.settrace(print)", threading.gettrace),
-    ("alarm", "signal.setitimer(signal.ITIMER_REAL, 99)", read_alarm),
+    ("alarm", "signal.setitimer(signal.ITIMER_REAL, 99)", lambda: signal.getitimer(0)),
+    ("blocked signals", "signal.pthread_sigmask(0, [12])", lambda: signal.pthread_sigmask(0, [])),
+    (
+        "cores",
+        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])",
+        lambda: os.sched_getaffinity(0),
+    ),
+    (
+        "a limit",
+        "import resource as r; soft, hard = r.getrlimit(7); r.setrlimit(7, (soft - 1, hard))",
+        lambda: resource.getrlimit(7),
+    ),
+    (
+        "faults",
+        "import faulthandler as f; (f.disable if f.is_enabled() else f.enable)()",
+        faulthandler.is_enabled,
+    ),
     ("time zone", "import time; os.environ['TZ'] = 'XYZ+3'; time.tzset()", lambda: time.tzname),
     (
         "spawn",
