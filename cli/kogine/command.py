@@ -165,7 +165,10 @@ class _WithHelp(click.Command):
             options = (one for one in self.get_params(ctx) if isinstance(one, click.Option))
             names = [name for one in options for name in (*one.opts, *one.secondary_opts)]
             hint = self.no_such_option(error.option_name, words)
-            hint = hint or did_you_mean(error.option_name, names, cutoff=0.7)
+            if not hint:
+                from kogine.hints import option_hint  # only an error needs it
+
+                hint = option_hint(error.option_name, names, ctx.command_path, cutoff=0.7)
             text = f"No such option {error.option_name!r}.{hint}"
             raise Refusal(UsageError(text)) from None
 

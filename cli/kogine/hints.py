@@ -28,6 +28,31 @@ _GROUPS = {
 _CLOSED_BY = {"[": "]", "(": ")", "{": "}"}
 
 
+_USUAL = {
+    "d": "--dry-run", "f": "--format", "j": "--workers", "o": "--output", "p": "--workers",
+    "q": "--quiet", "t": "--timeout", "v": "--version", "w": "--workers",
+}  # fmt: skip
+"""Letter -> the option that it is short for in other programs."""
+
+
+def option_hint(name: str, known: Iterable[str], command: str, cutoff: float = 0.75) -> str:
+    """For the end of a message about the option *name*, which *command* does not have: one of the
+    *known* that looks like it. A letter is like its own options alone: ``-o`` is not ``-s``.
+    """
+    names = [one for one in known if one.startswith("--") or one.casefold() == name.casefold()]
+    letter = re.match(r"-(\w)\d*$", name)
+    if letter is None or name in names:
+        return did_you_mean(name, names, cutoff)
+    usual = _USUAL.get(letter[1].lower(), "")
+    begun = [one for one in names if one.lstrip("-").startswith(letter[1].lower())]
+    begun = begun if not usual or len(begun) > 1 else []
+    same = [one for one in names if not one.startswith("--")]  # -C for -c
+    found = same or ([usual] if usual in names else begun)
+    if not found or len(found) > 3:
+        return f" '{command} --help' lists the options."
+    return f" Did you mean {' or '.join(map(repr, dict.fromkeys(found)))}?"
+
+
 def meant_command(words: Sequence[str], known: Iterable[str]) -> str:
     """The message for a command line of kogine that starts with a word that is no command."""
     name, rest = words[0], [*words[1:]]
@@ -211,7 +236,7 @@ class Meant:
         if name in ("-m", "--multirun"):
             return self._multirun(name)
         value = text if equals else following[0] if following else "VALUE"
-        hint = self._target(name, value) or did_you_mean(name, known, cutoff=0.75)
+        hint = self._target(name, value) or option_hint(name, known, self.command)
         if not self.scripts:
             return f"No such option {name!r}.{self._after_script(word, rest) or hint}"
         script = self.scripts[0]
