@@ -45,7 +45,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (28, 7545),
-    "kohaku_ast.store": (16, 4170),
+    "kohaku_ast.store": (16, 4200),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

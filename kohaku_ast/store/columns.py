@@ -23,7 +23,7 @@ FIELDS = (
     "ended", "seconds", "exit_status", "error", "host", "commit", "tags", "note",
 )  # fmt: skip
 """Names that every run has."""
-_ALIASES = {"git.commit": "commit", "git commit": "commit", "folder": "id"}
+_ALIASES = {"#": "number", "git.commit": "commit", "git commit": "commit", "folder": "id"}
 _LAST = re.compile(r"(?:^|[.\s(-])([^.\s()\[\]-][^.\s()\[\]]*)\)?$|\[['\"]?([^'\"\]]+)['\"]?\]$")
 
 
@@ -171,14 +171,11 @@ def is_nothing(value: Any) -> bool:
     return value is MISSING or value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def order_key(value: Any) -> tuple[int, float, str]:
+def order_key(value: Any) -> tuple[int, Any]:
     """Numbers by size, then texts by their letters, then the rest by its text."""
     if isinstance(value, (int, float)):
-        try:
-            return 0, float(value), ""
-        except OverflowError:
-            return 0, math.copysign(math.inf, value), ""
-    return (1, 0.0, value) if isinstance(value, str) else (2, 0.0, repr(value))
+        return 0, value
+    return (1, value) if isinstance(value, str) else (2, repr(value))
 
 
 def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSummary:

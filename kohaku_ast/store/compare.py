@@ -199,7 +199,7 @@ def _all_numbers(runs: Sequence[RunSummary], columns: Columns) -> list[str]:
     return [*(f"last:{name}" for name in columns.names("last")), *numbers]
 
 
-def _order(value: Any) -> tuple[bool, tuple[int, float, str]]:
+def _order(value: Any) -> tuple[bool, tuple[int, Any]]:
     return value is None, order_key(value)
 
 

@@ -67,19 +67,26 @@ class Index:
             for (name, row), facts in zip(rows.items(), every)
             if facts is not None
         ]
-        found = [one for one in found if one.status != "running" or self._observe(one)]
+        found = [now for one in found if (now := self._observed(one)) is not None]
         for number, one in enumerate(found, 1):
             one.number = number
         return found
 
-    def _observe(self, run: RunSummary) -> bool:
-        """Give *run* the status that it has now, running or lost; whether it is still there."""
+    def _observed(self, run: RunSummary) -> RunSummary | None:
+        """*run* as it is now, if it was running: its status may be lost, and it has new metrics.
+        None if it was removed.
+        """
+        if run.status != "running":
+            return run
         from kohaku_ast.store.record import Record
 
         record = Record.read(self._root / run.id)
-        if record is not None:
-            run.status = record.status
-        return record is not None
+        row = row_of(record, "")
+        if record is None or row.facts == "null":
+            return None
+        run = RunSummary(0, run.id, Shape(row.names), row.cells, *json.loads(row.facts))
+        run.status = record.status
+        return run
 
     # --- the file ------------------------------------------------------------------------------
 

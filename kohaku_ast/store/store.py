@@ -78,7 +78,8 @@ class Store:
 
     def find(self, name: str | int) -> Record:
         """The run that *name* means: ``last``, a number, the start of its folder's name or of its
-        identity, or a query that one run fits. UsageError if there is none, or several.
+        identity (four characters or more), or a query that one run fits. UsageError if there is
+        none, or several.
         """
         return self.select([name])[0]
 
@@ -296,7 +297,13 @@ def read_since(since: str | datetime) -> str:
 _MOST_LISTED = 10
 
 
+_LEAST_ID = 4
+"""Characters of an id: a mistyped number must not be the run whose identity starts with it."""
+
+
 def _by_id(every: Sequence[RunSummary], start: str) -> list[RunSummary]:
+    if len(start) < _LEAST_ID:
+        return []
     return [one for one in every if one.id.startswith(start) or one.identity.startswith(start)]
 
 

@@ -173,10 +173,9 @@ def _cells(record: Record) -> Iterator[tuple[Cell, Any]]:
     for kind in KINDS:
         for name, form in forms[kind].items():
             yield (kind, name), plain_value(form)
-    for name, metric in (facts.get("metrics") or {}).items():
+    for name, metric in record.metric_summary.items():
         for statistic in STATISTICS:
-            found = metric.get(statistic)  # run.json has inf and nan as texts
-            yield (statistic, name), float(found) if isinstance(found, str) else found
+            yield (statistic, name), metric.get(statistic)
     if facts.get("value") is not None:
         yield ("value", "value"), plain_value(facts["value"])
 

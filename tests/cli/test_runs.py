@@ -273,10 +273,11 @@ def test_running_interrupted_and_lost(tmp_path: Path) -> None:
     assert statuses(tmp_path) == {"n=1": "interrupted", "n=2": "interrupted"}
     with waiting_flow(tmp_path, 3):
         assert statuses(tmp_path)["n=3"] == "running"
+        assert wait_for(lambda: labels(tmp_path, "--where", "status=='running'") or None) == ["n=3"]
     assert wait_for(lambda: statuses(tmp_path)["n=3"] == "lost" or None)
     assert statuses(tmp_path) == {"n=1": "interrupted", "n=2": "interrupted", "n=3": "lost"}
     assert kogine(tmp_path, "logs", "last", "-f").stdout == "loss: 3\n"
-    assert labels(tmp_path, "--where", "status == 'lost'") == ["n=3"]
+    assert labels(tmp_path, "--where", "status == 'lost' and loss == 3") == ["n=3"]
 
 
 def test_logs_follows_until_the_end(tmp_path: Path) -> None:
@@ -322,6 +323,7 @@ def test_store_of_an_earlier_version(tmp_path: Path, project: str) -> None:
     assert [one["label"] for one in found] == [one["label"] for one in expected][::-1]
     for one, facts in zip(found, expected[::-1]):
         assert list(one["params"]) == [each["target"] for each in facts["overrides"]]
+        assert one["host"] == facts["host"]
         assert kogine(kept, "show", one["id"]).status == 0
     assert kogine(kept, "ls", "--format", "csv").status == 0
     assert kogine(kept, "ls").status == 0
