@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +13,8 @@ from kogine.report import printing
 
 from kohaku_ast.display.text import Group, group_rows, print_table
 from kohaku_ast.errors import UsageError, visible
-from kohaku_ast.store.columns import FIELDS, cell, frame_names, heading, table_names
-from kohaku_ast.store.query import MISSING
+from kohaku_ast.exports.tables import csv_text, document, json_text, table_of
+from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
 from kohaku_ast.store.run_folder import RUNS
 from kohaku_ast.store.store import Runs, Store
 from kohaku_ast.store.summary import RunSummary
@@ -92,57 +89,27 @@ def _print_data(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]],
 def _documents(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
     if names:
         return [dict(zip(names, row)) for row in rows[: len(runs)]]
-    return [document(one) for one in runs.summaries]
-
-
-def document(run: RunSummary) -> dict[str, Any]:
-    """What the index holds of *run*, for programs."""
-    found: dict[str, Any] = {name: getattr(run, name) for name in FIELDS}
-    found["params"] = run.params
-    found["metrics"] = {name: run.statistics(name) for name in run.metrics}
-    found["outputs"], found["value"] = run.values("outputs"), run.value
-    found["metadata"] = run.values("metadata")
-    return found
+    return [document(one, runs) for one in runs.summaries]
 
 
 def _csv(
     runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> tuple[Sequence[str], Iterator[Sequence[Any]]]:
-    if names:
-        return names, iter(rows[: len(runs)])
-    getters = frame_names(runs.summaries)
-    return [*getters], ([get(run) for get in getters.values()] for run in runs.summaries)
+) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+    return (names, rows[: len(runs)]) if names else table_of(runs)
 
 
 @printing
 def print_json(found: Any) -> int:
     """Print *found*; numbers that JSON lacks are texts, as in run.json."""
-    sys.stdout.write(json.dumps(_finite(found), indent=2) + "\n")
+    sys.stdout.write(json_text(found))
     return 0
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(name): _finite(one) for name, one in value.items()}
-    return [*map(_finite, value)] if isinstance(value, (list, tuple)) else value
 
 
 @printing
-def print_csv(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> int:
+def print_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     """Print a line of *names* and one for each of *rows*; lists and dicts are JSON."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_csv_cell(one) for one in row])
+    sys.stdout.write(csv_text(names, rows))
     return 0
-
-
-def _csv_cell(value: Any) -> Any:
-    if value is MISSING or value is None:
-        return ""
-    return json.dumps(_finite(value)) if isinstance(value, (list, dict)) else value
 
 
 # --- one run -------------------------------------------------------------------------------------
@@ -204,7 +171,7 @@ def start_best(folder: str, name: str, where: str, form: str) -> Callable[[], in
     at = next(at for at, one in enumerate(runs.summaries) if one.id == best)
     found = runs[at : at + 1]
     if form == "json":
-        return lambda: print_json(document(found.summaries[0]))
+        return lambda: print_json(document(found.summaries[0], found))
     if form == "csv":
         return lambda: _print_data(found, (), (), form)
     return lambda: _print_best(found, name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-from kohaku_ast.errors import UsageError, check_type, near
-from kohaku_ast.files import Claims
+from kohaku_ast.errors import UsageError, check_type, near, unknown
+from kohaku_ast.files import Claims, replace_users_file
 from kohaku_ast.store.columns import (
     Columns,
     best_run,
@@ -131,6 +131,30 @@ class Store:
 
         return collect(self.root, dry_run)
 
+    def export(self, runs: Chosen, path: str | os.PathLike[str], kind: str = "") -> None:
+        """Write *runs* to the file *path*, as a whole. *kind* is ``csv``, ``json``, ``parquet`` or
+        ``config`` (one run, as a Python config); without it the end of the file's name says it.
+        """
+        check_type(path, (str, os.PathLike), "path is a file")
+        path = os.fspath(path)
+        kind = kind or _KINDS.get(os.path.splitext(path)[1].lower(), "")
+        data = self.exported(runs, kind, path)
+        try:
+            replace_users_file(path, data)
+        except OSError as error:
+            raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
+
+    def exported(self, runs: Chosen, kind: str, name: str = "") -> bytes:
+        """The bytes that ``export`` writes to a file called *name*."""
+        if kind not in EXPORTS:
+            raise UsageError(unknown("kind of export", kind, EXPORTS))
+        found = runs if isinstance(runs, Runs) else self.select(self._names(runs))
+        if kind != "config":
+            return _exporter(kind)(found)
+        if len(found) != 1:
+            raise UsageError(f"a config is of one run: {len(found)} are chosen")
+        return _exporter(kind)(found[0], name or "THIS_FILE")
+
     def stop(self, run: Record | str | int, whole_flow: bool = False) -> bool:
         """Send SIGTERM to a run that is under way, or to its *whole_flow*; whether it has ended,
         after ten seconds at most.
@@ -167,6 +191,26 @@ class Store:
         raise UsageError(_several(name, found) if found else _unknown(name, every))
 
 
+EXPORTS = {
+    "csv": "tables:csv_of_runs",
+    "json": "tables:json_of_runs",
+    "parquet": "tables:parquet_of_runs",
+    "config": "run_config:config_of_run",
+}
+"""Kind -> module and function in ``kohaku_ast.exports``, which stands above this room: it is
+imported when somebody asks for it by name.
+"""
+_KINDS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".py": "config"}
+
+
+def _exporter(kind: str) -> Callable[..., bytes]:
+    from importlib import import_module
+
+    module, _, name = EXPORTS[kind].partition(":")
+    found: Callable[..., bytes] = getattr(import_module(f"kohaku_ast.exports.{module}"), name)
+    return found
+
+
 class Runs(Sequence["Record"]):
     """Runs of a store, in an order: a sequence of Records, and a table in a notebook."""
 
@@ -183,7 +227,7 @@ class Runs(Sequence["Record"]):
     def __getitem__(self, at: int | slice) -> Record | Runs:
         if isinstance(at, slice):
             return Runs(self._root, self.summaries[at])
-        return self._record(self.summaries[at])
+        return self.record(self.summaries[at])
 
     def __len__(self) -> int:
         return len(self.summaries)
@@ -200,7 +244,7 @@ class Runs(Sequence["Record"]):
 
     def best(self, name: str) -> Record:
         """The run with the least ``min:NAME``, or the greatest ``max:NAME``."""
-        return self._record(best_run(self.summaries, name, Columns(self.summaries)))
+        return self.record(best_run(self.summaries, name, Columns(self.summaries)))
 
     def compare(
         self,
@@ -233,7 +277,8 @@ class Runs(Sequence["Record"]):
         getters = [columns.getter(name) for name in names]
         return ([_or_none(get(run)) for get in getters] for run in self.summaries)
 
-    def _record(self, run: RunSummary) -> Record:
+    def record(self, run: RunSummary) -> Record:
+        """The Record of one of ``summaries``. UsageError if its folder is gone."""
         from kohaku_ast.store.record import Record  # here: a listing does without
 
         if run.id not in self._records:
@@ -304,7 +349,11 @@ _LEAST_ID = 4
 def _by_id(every: Sequence[RunSummary], start: str) -> list[RunSummary]:
     if len(start) < _LEAST_ID:
         return []
-    return [one for one in every if one.id.startswith(start) or one.identity.startswith(start)]
+    # X-2 is the name of another run than X.
+    exact = [one for one in every if one.id == start]
+    return exact or [
+        one for one in every if one.id.startswith(start) or one.identity.startswith(start)
+    ]
 
 
 def _several(name: str, found: Sequence[RunSummary]) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ class RunSummary:
         """What the run returned, or None."""
         return self.values("value").get("value")
 
+    def whole(self, record: Record) -> RunSummary:
+        """The same with the ends of long values, from its *record*."""
+        cells = dict(_cells(record, most=0))
+        return replace(self, _cells=[cells.get(one) for one in self.shape.cells])
+
     def statistics(self, metric: str) -> dict[str, float | None]:
         """``last``, ``min``, ``max`` and ``count`` of a metric that it has."""
         places = self.shape.places
@@ -161,7 +166,7 @@ def _facts(record: Record) -> list[object]:
     ]
 
 
-def _cells(record: Record) -> Iterator[tuple[Cell, Any]]:
+def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]:
     from kohaku_ast.store.record import param_forms
 
     facts = record.facts
@@ -172,17 +177,18 @@ def _cells(record: Record) -> Iterator[tuple[Cell, Any]]:
     }
     for kind in KINDS:
         for name, form in forms[kind].items():
-            yield (kind, name), plain_value(form)
+            yield (kind, name), plain_value(form, most)
     for name, metric in record.metric_summary.items():
         for statistic in STATISTICS:
             yield (statistic, name), metric.get(statistic)
     if facts.get("value") is not None:
-        yield ("value", "value"), plain_value(facts["value"])
+        yield ("value", "value"), plain_value(facts["value"], most)
 
 
-def plain_value(form: Any) -> Any:
+def plain_value(form: Any, most: int = _MOST_TEXT) -> Any:
     """The value of a field of run.json as numbers, texts, lists and dicts: paths and what only has
-    a ``repr`` are texts, tuples and sets are lists. A long one is a text that is cut.
+    a ``repr`` are texts, tuples and sets are lists. One of more than *most* characters is a text
+    that is cut; 0: none is.
     """
     try:
         if "json" in form:
@@ -196,7 +202,14 @@ def plain_value(form: Any) -> Any:
         text = json.dumps(value)
     except (ValueError, TypeError, LookupError, SyntaxError, RecursionError, StopIteration):
         return ""
-    return value if len(text) <= _MOST_TEXT else _cut(value if isinstance(value, str) else text)
+    if not most or len(text) <= most:
+        return value
+    return _cut(value if isinstance(value, str) else text)
+
+
+def is_cut(value: Any) -> bool:
+    """Whether it is the start of a longer one."""
+    return isinstance(value, str) and len(value) == _MOST_TEXT and value.endswith("…")
 
 
 def _as_json(value: Any) -> Any:
