@@ -196,6 +196,13 @@ class Recorder(Observer):
         if run.log_left_out:
             record.facts["log_left_out"] = run.log_left_out
 
+    def _add_usage(self, record: OpenRecord, outcome: Outcome | None) -> None:
+        usage = outcome.usage if outcome is not None else None
+        try:
+            record.facts.update(self._sources.end_fields(record.facts["sources"], usage))
+        except OSError as error:
+            self._cannot("keep the texts of modules", error)
+
     def _add_points(self, record: OpenRecord) -> None:
         try:
             record.add_points()
@@ -216,7 +223,8 @@ class Recorder(Observer):
             return None
         if self.resumed is not None:
             self.resumed.own.add(folder.path.name)
-        fields = program_fields(bound, run.work.binder.all_overrides(run.config), working_folder())
+        overrides = run.work.binder.all_overrides(run.config)
+        fields = program_fields(bound, overrides, working_folder(), self._sources.form)
         return OpenRecord(
             run,
             folder,
@@ -252,6 +260,7 @@ class Recorder(Observer):
         if record is not None:
             self._add_points(record)
             record.end(status, outcome, ended)
+            self._add_usage(record, outcome)
             self._close(index, record)
 
     def _close(self, index: int, record: OpenRecord) -> None:

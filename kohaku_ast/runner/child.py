@@ -24,6 +24,7 @@ from kohaku_ast.runner.main_module import (
     warn_compiler,
 )
 from kohaku_ast.runner.transport import describe_error, dump_values
+from kohaku_ast.runner.usage import used_here
 from kohaku_ast.sigint import hear, own_process
 
 keep_builtins(globals())
@@ -74,17 +75,17 @@ def start_of(
             value = run_here(job.launch, codes, last, loaded)
         except SystemExit as exit_:
             prepared.note_end(exit_)
-            unseen(lambda: leave(in_sight(lambda: _stopped(job) or _finished(job, None))))
+            unseen(lambda: leave(in_sight(lambda: _ended(_stopped(job) or _finished(job, None)))))
             raise
         except BaseException as error:
             raised = error
             prepared.given.capture.value = None
             prepared.note_end(error)
-            unseen(lambda: leave(in_sight(_failed, raised, job.wants_error)))
+            unseen(lambda: leave(in_sight(lambda: _ended(_failed(raised, job.wants_error)))))
             if job.wants_error:  # the parent raises it: it is not printed twice
                 sys.excepthook = lambda *_: None
             raise
-        unseen(lambda: leave(in_sight(lambda: _stopped(job) or _finished(job, value))))
+        unseen(lambda: leave(in_sight(lambda: _ended(_stopped(job) or _finished(job, value)))))
         return 2 if prepared.stopped else 0
 
     return start
@@ -207,6 +208,14 @@ def _stopped(job: Job) -> bytes:
     """The error of an override that has ended the run, as bytes; empty if there is none."""
     error = job.prepared.stopped
     return _failed(error, job.wants_error) if error else b""
+
+
+def _ended(result: bytes) -> bytes:
+    """*result*, and after it what the process has used."""
+    try:
+        return result + marshal.dumps(("usage", *used_here()))
+    except Exception:  # a script may leave modules that do not work
+        return result
 
 
 def _packed(error: BaseException) -> bytes:

@@ -40,6 +40,7 @@ from kohaku_ast.runner.process_state import (
     standard_streams,
 )
 from kohaku_ast.runner.transport import is_marshallable
+from kohaku_ast.runner.usage import Usage, UsageSince
 from kohaku_ast.transform.program.bound_program import (
     BoundProgram,
     Pickled,
@@ -181,7 +182,7 @@ def run_inline(
     has it. Only KeyboardInterrupt is raised.
     """
     run, caught = InlineRun(bound, local, lend), _Caught()
-    clock = Clock()
+    clock, counted = Clock(), UsageSince()
     value = None
     with run.as_process() as pid:
         try:
@@ -200,12 +201,12 @@ def run_inline(
                 caught.error(error)
         if os.getpid() != pid:
             raise SystemExit(caught.status)
-        outputs = run.outputs()
+        outputs, usage = run.outputs(), counted.usage()
     if caught.is_interrupted:
         raise KeyboardInterrupt
     if run.unflushed:
         caught.status = UNFLUSHED
-    outcome = caught.outcome(value, outputs, clock)
+    outcome = caught.outcome(value, outputs, clock, usage)
     run.release(value, outputs)
     return outcome
 
@@ -254,10 +255,12 @@ class _Caught:
         _flush()
         print(f"kogine: error: {error}", file=sys.stderr)
 
-    def outcome(self, value: object, outputs: dict[str, object], clock: Clock) -> Outcome:
+    def outcome(
+        self, value: object, outputs: dict[str, object], clock: Clock, usage: Usage
+    ) -> Outcome:
         status = "failed" if self.status or self.run_error else "succeeded"
         times = clock.started, clock.now()
-        return Outcome(status, value, outputs, self.run_error, self.status, *times)
+        return Outcome(status, value, outputs, self.run_error, self.status, *times, usage=usage)
 
 
 _SHARED = (FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, Pickled)

@@ -18,6 +18,7 @@ from typing import IO, Any, TypeAlias
 from kohaku_ast.errors import UncrossableValue, cut_long, visible
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, load_values
+from kohaku_ast.runner.usage import Usage
 from kohaku_ast.transform.program.load import above_streams
 
 
@@ -74,6 +75,8 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
     #: The folder of its record, or empty.
     record: str = field(default="", compare=False)
+    #: What it has used; None if nobody knows.
+    usage: Usage | None = field(default=None, compare=False, repr=False)
     #: The exception itself, if it was asked for and could be unpickled in this process.
     raised: BaseException | None = field(default=None, compare=False, repr=False)
 
@@ -208,7 +211,8 @@ def outcome_of(status: int, result: bytes, started: float, ended: float) -> Outc
             error = RunError("UncrossableValue", str(raised), "")
     failed = status or error
     state = "failed" if failed else "succeeded"
-    return Outcome(state, value, outputs, error, status, started, ended, raised=sent)
+    used = Usage.after(result)
+    return Outcome(state, value, outputs, error, status, started, ended, usage=used, raised=sent)
 
 
 def lost(reason: str, clock: Clock) -> Outcome:

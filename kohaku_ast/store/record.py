@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -183,7 +183,13 @@ SCHEMA = 1
 """Grows when a field is removed or changes its meaning; not for a new field."""
 
 
-def program_fields(bound: Bound, overrides: Sequence[Override], folder: str) -> dict[str, object]:
+Form = Callable[[Any], dict[str, object]]
+"""Gives a value as a field."""
+
+
+def program_fields(
+    bound: Bound, overrides: Sequence[Override], folder: str, form: Form = written
+) -> dict[str, object]:
     """Fields: the program and its values."""
     launch, config = bound.launch, bound.config
     return {
@@ -195,7 +201,7 @@ def program_fields(bound: Bound, overrides: Sequence[Override], folder: str) -> 
             "sha256": script_hash(bound),
         },
         "program": program_hash(bound, folder),
-        "overrides": _override_fields(bound, overrides),
+        "overrides": _override_fields(bound, overrides, form),
         "argv": list(bound.argv),
         "cwd": folder,
         "metadata": {name: written(one) for name, one in config.metadata.items()} if config else {},
@@ -218,6 +224,9 @@ def start_fields(started: float, attempt: int, process: ProcessMark | None) -> d
         "outputs": {},
         "metrics": {},
         "series": None,
+        "packages": {},
+        "cpu_seconds": None,
+        "peak_memory": None,
     }
 
 
@@ -267,9 +276,11 @@ def working_folder() -> str:
         return os.environ.get("PWD", "")
 
 
-def _override_fields(bound: Bound, overrides: Sequence[Override]) -> list[dict[str, object]]:
-    """Full target, origin and value of each override that is in force in *bound*. *overrides* are
-    all that the user has given, as he wrote them.
+def _override_fields(
+    bound: Bound, overrides: Sequence[Override], form: Form
+) -> list[dict[str, object]]:
+    """Full target, origin and value, by *form*, of each override that is in force in *bound*.
+    *overrides* are all that the user has given, as he wrote them.
     """
     resolved = dict(_resolved(bound.program, overrides))
     found = []
@@ -278,11 +289,11 @@ def _override_fields(bound: Bound, overrides: Sequence[Override]) -> list[dict[s
         origins = _origins(given.program, own)
         for target, value in given.values.items():
             origin = origins.get(target, "Config")
-            found.append({"target": prefix + target, "origin": origin, **written(value)})
+            found.append({"target": prefix + target, "origin": origin, **form(value)})
     for target, value in call_arguments(bound).items():
-        found.append({"target": target, "origin": "Config", **written(value)})
+        found.append({"target": target, "origin": "Config", **form(value)})
     for name, value in bound.names.items():
-        found.append({"target": name, "origin": "new global", **written(value)})
+        found.append({"target": name, "origin": "new global", **form(value)})
     return found
 
 

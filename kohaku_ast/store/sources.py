@@ -1,21 +1,28 @@
 """Sources: the texts of a run's script and of the user's own modules, by their content; and the
 values that the script gives its parameters.
+
+State of this process: ``_versions`` and ``_distributions``, of the installed packages.
 """
 
 from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from kohaku_ast import files
+from kohaku_ast.errors import KogineError, UncrossableValue
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.transport import dump_values, load_values
+from kohaku_ast.runner.usage import Usage
 from kohaku_ast.store.own_modules import own_files
-from kohaku_ast.store.values import written
+from kohaku_ast.store.values import is_whole, written
+from kohaku_ast.user_code import is_local_file
 
 OBJECTS = "objects"
 """The folder of the texts, beside that of the records."""
@@ -23,6 +30,8 @@ OBJECTS = "objects"
 _FOLDER_MODE, _MODE = 0o700, 0o600
 _DEFAULTS = "defaults.json"
 """The end of the names of files with the values of a script's parameters."""
+_MOST = 100_000_000
+"""Bytes of a value that is kept as an object."""
 _VERSION = 1
 """Grows when the same script gets other defaults."""
 
@@ -75,6 +84,10 @@ class Sources:
         self._defaults: dict[str, dict[str, dict[str, object]]] = {}
         #: The file and hash of a module -> whether its text is kept.
         self._kept: dict[tuple[str, str], str] = {}
+        #: Id of a function or class -> itself, and the name of its object.
+        self._objects: dict[int, tuple[object, str]] = {}
+        #: The packages that runs in this process have loaded: later runs find them there.
+        self._packages: set[str] = set()
 
     def fields(self, bound: Bound) -> dict[str, object]:
         """The field ``sources``: where the texts are from, and their SHA-256. Raises OSError."""
@@ -94,6 +107,41 @@ class Sources:
             with open(file, "rb") as opened:
                 self._kept[file, digest] = self.objects.put(opened.read())
         return self._kept[file, digest]
+
+    def end_fields(self, sources: Any, usage: Usage | None) -> dict[str, object]:
+        """The fields that only the end of a run tells: ``sources`` with the modules that it has
+        found while it ran, ``packages``, CPU seconds and peak memory. Raises OSError.
+        """
+        if usage is None:
+            return {}
+        modules = {**sources["modules"]} if sources else {}
+        for name, file in usage.files.items():
+            if name not in modules and is_local_file(file):
+                modules[name] = {"file": _short(file), "sha256": self._keep(file, "")}
+        self._packages.update(usage.packages)
+        seconds = usage.cpu_seconds
+        return {
+            "sources": sources and {**sources, "modules": modules},
+            "packages": versions(self._packages),
+            "cpu_seconds": None if seconds is None else round(seconds, 3),
+            "peak_memory": usage.peak_memory,
+        }
+
+    def form(self, value: Any) -> dict[str, object]:
+        """*value* as a field of run.json; what has no text there is kept as an object, too."""
+        fields = written(value)
+        if is_whole(fields):
+            return fields
+        if id(value) in self._objects:
+            return {**fields, "object": self._objects[id(value)][1]}
+        try:
+            is_plain, data = dump_values({"value": {"value": value}})
+            digest = self.objects.put(bytes([is_plain]) + data) if len(data) < _MOST else ""
+        except (UncrossableValue, OSError):
+            return fields
+        if isinstance(value, (FunctionType, type)):  # others may change
+            self._objects[id(value)] = value, digest
+        return {**fields, "object": digest} if digest else fields
 
     def params(self, bound: Bound, overrides: Any) -> dict[str, object]:
         """The field ``params``: the value of every parameter of the script that its text says, and
@@ -135,7 +183,6 @@ def default_values(launch: Launch) -> dict[str, dict[str, object]]:
     """Target -> the value that the text of the script gives it, for each parameter whose default is
     a literal.
     """
-    from kohaku_ast.errors import KogineError
     from kohaku_ast.transform.find.parameters import find_parameters
     from kohaku_ast.transform.find.source import decode
 
@@ -153,6 +200,43 @@ def default_values(launch: Launch) -> dict[str, dict[str, object]]:
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 pass  # an expression: only the run knows its value
     return found
+
+
+def load_object(data: bytes) -> object:
+    """The value of an object that ``Sources.form`` has kept. Raises UncrossableValue.
+
+    It is unpickled: whoever can write to the store can run code here.
+    """
+    return load_values(bool(data[0]), data[1:])["value"]["value"]
+
+
+_versions: dict[str, str] = {}
+_distributions: dict[str, list[str]] = {}
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Top-level name of an installed package -> its version, for those that have one."""
+    names = sorted(packages)
+    for name in names:
+        if name not in _versions:
+            _versions[name] = _version(name)
+    return {name: _versions[name] for name in names if _versions[name]}
+
+
+def _version(package: str) -> str:
+    # Here: it takes 36 ms, and the packages themselves take longer.
+    from importlib.metadata import PackageNotFoundError, packages_distributions, version
+
+    try:
+        return version(package)
+    except (PackageNotFoundError, ValueError):
+        pass
+    if not _distributions:
+        _distributions.update(packages_distributions())  # yaml is in PyYAML; this may take a second
+    try:
+        return version(_distributions[package][0])
+    except (PackageNotFoundError, LookupError, ValueError):
+        return ""
 
 
 def _short(file: str) -> str:

@@ -2,7 +2,8 @@
 
 ``{"json": 0.1}``, of a number of numpy with its ``type``; ``{"path": "out"}``, a Path;
 ``{"python": "(1, 2)"}``, see ``value_text``;
-``{"repr": "<Model>", "type": "net.Model"}``, of which only the text is read back.
+``{"repr": "<Model>", "type": "net.Model"}``, of which only the text is read back; of a function or
+class ``{"repr": "cfg:warmup", "type": "function", "hash": "..."}``, equal for equal code.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 _WHOLE = frozenset(("json", "path", "python"))
@@ -32,12 +34,28 @@ def written(value: Any) -> dict[str, object]:
             return {"json": value}
         if form == "python":
             return _of_number(value) or {"python": text_of(value)}
-        text = _shown(value)
+        if isinstance(value, (FunctionType, type)):
+            return _of_code(value)
+        text = _ADDRESS.sub("", _shown(value))
     except Exception as error:
         text = f"<repr failed: {type(error).__name__}>"
     kind = type(value)
     name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
     return {"repr": text[:_MOST_REPR], "type": name}
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def _of_code(value: Any) -> dict[str, object]:
+    from kohaku_ast.store.identity import UnstableError, fingerprint
+
+    name = f"{value.__module__}:{value.__qualname__}"
+    form: dict[str, object] = {"repr": name, "type": type(value).__qualname__}
+    try:
+        return {**form, "hash": fingerprint(value).hex()}
+    except UnstableError:
+        return form
 
 
 def _of_number(value: Any) -> dict[str, object] | None:
