@@ -36,18 +36,18 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (37, 7630),
+    "kogine": (38, 7780),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6440),
     "kohaku_ast.display": (5, 1210),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (3, 310),
-    "kohaku_ast.flow": (20, 5510),
+    "kohaku_ast.flow": (20, 5525),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (28, 7545),
-    "kohaku_ast.store": (16, 4260),
+    "kohaku_ast.runner": (29, 7690),
+    "kohaku_ast.store": (17, 4700),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -44,6 +44,8 @@ runs = Group(
         "restore": ("kogine.run_upkeep:restore", "Bring removed runs back."),
         "gc": ("kogine.run_upkeep:gc", "Delete removed runs for good, and what no run needs."),
         "stop": ("kogine.run_upkeep:stop", "End a run that is under way."),
+        "repeat": ("kogine.run_again:repeat", "Run today's script with the values of a run."),
+        "reproduce": ("kogine.run_again:reproduce", "Restore a run, run it, compare the results."),
         "compare": ("kogine.run_compare:compare", "Show in what runs differ, or means of groups."),
         "reindex": ("kogine.runs:reindex", "Make the index of the store anew."),
     },

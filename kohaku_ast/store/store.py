@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from kohaku_ast.store.compare import Comparison
     from kohaku_ast.store.record import Record
+    from kohaku_ast.store.reproduce import Reproduction
     from kohaku_ast.store.upkeep import Freed
 
 Chosen: TypeAlias = "Runs | Record | str | int | Sequence[Record | str | int]"
@@ -169,6 +170,20 @@ class Store:
             return [one.id for one in runs.summaries]
         several = [runs] if isinstance(runs, (str, int)) or not isinstance(runs, Sequence) else runs
         return [*dict.fromkeys(self._folder(one).name for one in several)]
+
+    def reproduce(
+        self, run: Record | str | int, *, link: Sequence[str] = (), output: int | None = None
+    ) -> Reproduction:
+        """Restore script, modules and values of *run* into a folder of its own, run them there and
+        compare the results. *link*: files and folders of data that the script reads. *output*:
+        the descriptor that the script prints to; None: where this process prints.
+
+        Raises UsageError, which names what is missing, if the run cannot be restored.
+        """
+        from kohaku_ast.store.reproduce import reproduce  # here: a listing does without
+
+        record = self.find(run) if isinstance(run, (str, int)) else run
+        return reproduce(record, self.root, link, output)
 
     def reindex(self) -> int:
         """Make the index anew, from the folders; the number of runs."""

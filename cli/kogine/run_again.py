@@ -1,0 +1,145 @@
+"""``kogine runs repeat`` and ``reproduce``: run a recorded run once more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from kogine.options import File, option
+from kogine.report import printing, report
+from kogine.run_tables import store_of
+from kogine.runs import RunCommand, format_of, run_argument, store_option, table_options
+from kogine.script_command import is_assignment, split_override, typed_override
+
+from kohaku_ast.errors import KogineError, UsageError, visible
+
+if TYPE_CHECKING:
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.store.record import Record
+    from kohaku_ast.store.reproduce import Reproduction
+    from kohaku_ast.store.store import Store
+
+
+@click.command(
+    cls=RunCommand,
+    usage="RUN [TARGET=VALUE ...]",
+    examples=("kogine runs repeat last", "kogine runs repeat 3 lr=0.2 'main(epochs)=50'"),
+)
+@run_argument
+@click.argument("values", nargs=-1, metavar="[TARGET=VALUE ...]")
+@store_option
+def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
+    """Run today's script with the values and arguments of a recorded run; others replace them."""
+    from kogine.flow_run import FlowOptions, run_flow
+    from kogine.repeat_command import repeat_command_of_run
+
+    from kohaku_ast.flow.run import ScriptConfigs
+    from kohaku_ast.flow.settings import FlowSettings
+    from kohaku_ast.runner.bind import Binder
+    from kohaku_ast.store.reproduce import values_of
+    from kohaku_ast.store.sources import Objects
+
+    for word in values:
+        if not is_assignment(word):
+            raise UsageError(f"{word!r} is no TARGET=VALUE: kogine runs repeat {repeat.usage}")
+    record = store_of(store).find(run)
+    launch = _launch_today(record)
+    config = values_of(
+        record, Objects(record.folder.parent), {split_override(word)[0] for word in values}
+    )
+    overrides = [typed_override(word) for word in values]
+    entry = str(record.facts["script"].get("entrypoint") or "")
+    binder = Binder(launch, overrides, entry, capture=True)
+    work = ScriptConfigs(launch.shown, binder, config)
+    options = FlowOptions(FlowSettings(root=record.folder.parent), is_json=False)
+    return lambda: run_flow([work], options, repeat_command_of_run, 1)
+
+
+def _launch_today(record: Record) -> Launch:
+    """How the script of *record* starts, in this folder."""
+    from kohaku_ast.errors import MissingScript
+    from kohaku_ast.runner.launch import find_launch
+
+    script, arguments = record.facts["script"], record.facts["argv"][1:]
+    is_module = bool(script.get("module")) and script["module"] != "__main__"
+    path = record.script
+    if path == "<stdin>":
+        raise UsageError("the script came from standard input: kogine runs reproduce runs its text")
+    try:
+        return find_launch(path, arguments, is_module)
+    except MissingScript as error:
+        cwd = str(record.facts["cwd"])
+        where = "" if cwd == os.getcwd() else f" The run was started in {cwd!r}."
+        raise UsageError(
+            f"{error}{where} kogine runs reproduce {record.folder.name} runs the text that was kept"
+        ) from None
+
+
+@click.command(
+    cls=RunCommand,
+    usage="RUN",
+    examples=("kogine runs reproduce 3", "kogine runs reproduce last --link data --link cfg.json"),
+)
+@run_argument
+@option(
+    "--link",
+    group="Options",
+    type=File("path"),
+    multiple=True,
+    help="A file or folder of data that the script reads; it appears in the new folder.",
+)
+@table_options
+def reproduce(run: str, link: tuple[str, ...], store: str, **form: Any) -> Callable[[], int]:
+    """Restore script, modules and values of a recorded run, run them, and compare the results."""
+    found = store_of(store)
+    record, shape = found.find(run), format_of(form)
+    if shape == "csv":
+        raise UsageError("the results are a table or JSON: --format table|json")
+    return lambda: _reproduce(found, record, link, shape)
+
+
+def _reproduce(store: Store, record: Record, link: Sequence[str], shape: str) -> int:
+    try:
+        found = store.reproduce(record, link=link, output=2 if shape == "json" else None)
+    except KogineError as error:
+        return report(error)
+    failure = found.after and found.after.error
+    if failure and failure.type == "FileNotFoundError" and not found.before.error:
+        print(
+            "kogine: the script lacks a file, which is no part of the record: name it, or its "
+            f"folder: kogine runs reproduce {record.folder.name} --link PATH",
+            file=sys.stderr,
+        )
+    unprinted = printing(_print_json if shape == "json" else _print_text)(found)
+    return unprinted or int(not found.is_equal)
+
+
+def _print_json(found: Reproduction) -> int:
+    import json
+
+    document = {
+        "run": found.before.folder.name,
+        "folder": str(found.folder),
+        "equal": list(found.equal),
+        "different": {name: list(pair) for name, pair in found.different.items()},
+        "warnings": list(found.warnings),
+    }
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _print_text(found: Reproduction) -> int:
+    for one in found.warnings:
+        print(f"kogine: warning: {visible(one)}", file=sys.stderr)
+    if found.after is None:
+        print(f"kogine: error: the run could not be started in {found.folder}", file=sys.stderr)
+        return 0
+    for name in found.equal:
+        print(f"equal      {visible(name)}")
+    for name, (before, now) in found.different.items():
+        print(f"different  {visible(name)}: {visible(before)} -> {visible(now)}")
+    print(f"folder     {visible(os.path.relpath(found.folder))}")
+    return 0

@@ -1,0 +1,324 @@
+"""Reproduce: restores the script, modules and values of a recorded run into a folder of its own,
+runs it there, and compares what comes out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from kohaku_ast.config.config import Config
+from kohaku_ast.errors import UncrossableValue, UsageError
+from kohaku_ast.store.environment import machine
+from kohaku_ast.store.record import Record, find_runs
+from kohaku_ast.store.run_folder import FILES, RUNS
+from kohaku_ast.store.sources import Objects, load_object, versions
+from kohaku_ast.store.values import is_whole, read
+
+REPRODUCED = "reproduced"
+"""The folder of the restored runs, beside that of the records."""
+
+_CONFIG = "kogine_reproduce.py"
+_CONFIG_TEXT = """\
+# The values of a recorded run, for kogine.
+from kohaku_ast.store.reproduce import config_in
+
+CONFIG = config_in({folder!r}, {objects!r})
+"""
+_MODE = 0o700
+_STDIN = "stdin.py"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A recorded run, and the same run once more."""
+
+    #: The run that was recorded, and the new one; None if it could not be started.
+    before: Record
+    after: Record | None
+    #: The folder with the script, its modules and what the run has written.
+    folder: Path
+    #: Names of results that are the same; and of others -> the result then and now, as text.
+    equal: tuple[str, ...]
+    different: Mapping[str, tuple[str, str]]
+    #: What differs in the surroundings: versions of Python and packages.
+    warnings: tuple[str, ...]
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all results are the same."""
+        return self.after is not None and not self.different
+
+
+def reproduce(
+    record: Record, root: Path, links: Sequence[str] = (), output: int | None = None
+) -> Reproduction:
+    """Run *record*, of the store in *root*, once more, with what was kept of it. *links* are files
+    and folders of data, which appear in its folder under the same names. The script prints to the
+    descriptor *output*; None: where this process prints.
+
+    Raises UsageError, which names what is missing, if it cannot be restored.
+    """
+    objects = Objects(root.absolute())
+    tree = _Tree(record, objects)
+    values_of(record, objects)  # before anything is written: it names a value that is missing
+    folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
+    tree.write(folder, links)
+    after = _run(record, tree, folder, objects, output)
+    equal, different = compare_results(record, after)
+    return Reproduction(record, after, folder, equal, different, tuple(_changes(record)))
+
+
+class _Tree:
+    """The files of a recorded run, with their places in a folder of its own."""
+
+    def __init__(self, record: Record, objects: Objects) -> None:
+        facts = record.facts
+        sources: Mapping[str, Any] = facts.get("sources") or {}
+        if not sources:
+            raise UsageError(
+                f"{record.folder.name} cannot be reproduced: its record has no texts, as those of "
+                f"earlier versions. Run today's script: kogine runs repeat {record.folder.name}"
+            )
+        self.cwd = str(facts["cwd"])
+        self.script = _place(str(facts["script"]["file"]), self.cwd)
+        modules: Mapping[str, Any] = sources.get("modules") or {}
+        #: Absolute path -> SHA-256 of its text.
+        self.digests = {
+            os.path.normpath(os.path.join(self.cwd, one["file"])): str(one["sha256"])
+            for one in modules.values()
+        }
+        self.digests[self.script] = str(sources["script"])
+        self.texts = {file: self._text(file, objects) for file in self.digests}
+        self.top = os.path.commonpath([self.cwd, *map(os.path.dirname, self.digests)])
+        roots = {_import_root(name, one["file"], self.cwd) for name, one in modules.items()}
+        #: The folders that modules are imported from, but for that of the script.
+        self.roots = sorted(roots - {os.path.dirname(self.script)})
+
+    def _text(self, file: str, objects: Objects) -> bytes:
+        text = objects.get(self.digests[file])
+        if text is None:
+            raise UsageError(
+                f"the text of {file!r} is missing, or damaged, in {str(objects.folder)!r}: the run "
+                "cannot be reproduced"
+            )
+        return text
+
+    def inside(self, path: str, folder: Path) -> str:
+        """The place of *path* in *folder*."""
+        return os.path.normpath(os.path.join(folder, os.path.relpath(path, self.top)))
+
+    def write(self, folder: Path, links: Sequence[str]) -> None:
+        """Write all texts below *folder*, and link the data there."""
+        os.makedirs(self.inside(self.cwd, folder), _MODE, exist_ok=True)
+        for file, text in self.texts.items():
+            place = Path(self.inside(file, folder))
+            os.makedirs(place.parent, _MODE, exist_ok=True)
+            place.write_bytes(text)
+        for one in links:
+            source = os.path.abspath(one)
+            if not os.path.exists(source):
+                raise UsageError(f"there is no {one!r} to link")
+            place = Path(self.inside(self.cwd, folder), one)
+            os.makedirs(place.parent, _MODE, exist_ok=True)
+            place.symlink_to(source)
+
+
+def _place(file: str, cwd: str) -> str:
+    return os.path.join(cwd, _STDIN) if file.startswith("<") else os.path.normpath(file)
+
+
+def _import_root(module: str, file: str, cwd: str) -> str:
+    """The folder that *module* is imported from."""
+    path = os.path.normpath(os.path.join(cwd, file))
+    parts = module.split(".") if module else []
+    if os.path.basename(path).startswith("__init__."):
+        path = os.path.dirname(path)
+    for _ in parts:
+        path = os.path.dirname(path)
+    return path
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    os.makedirs(parent.parent, _MODE, exist_ok=True)
+    os.makedirs(parent, _MODE, exist_ok=True)
+    for number in range(1, 10_000):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(_MODE)
+        except FileExistsError:
+            continue
+        return folder
+    raise UsageError(f"no free name for a folder: {parent / name}")
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def values_of(record: Record, objects: Objects, without: Collection[str] = ()) -> Config:
+    """The values of *record* as a Config, but for the targets *without*. Raises UsageError, which
+    names the value, if one was recorded as text only.
+    """
+    entry = re.escape(str(record.facts["script"].get("entrypoint") or ""))
+    values: dict[str, Any] = {}
+    new_globals: dict[str, Any] = {}
+    args: dict[int, Any] = {}
+    for one in record.facts.get("overrides") or ():
+        target = str(one["target"])
+        if target in without:
+            continue
+        value = _value(one, objects, record)
+        number = re.fullmatch(rf"{entry}\(#(\d+)\)", target) if entry else None
+        if number:
+            args[int(number[1])] = value
+        elif one.get("origin") == "new global":
+            new_globals[target] = value
+        else:
+            values[target] = value
+    repeat = (record.facts.get("metadata") or {}).get("repeat")
+    return Config(
+        values,
+        args=tuple(args[number] for number in sorted(args)),
+        new_globals=new_globals,
+        outputs=tuple(record.facts.get("wanted") or ()),
+        metadata={} if repeat is None else {"repeat": read(repeat)},
+    )
+
+
+def _value(form: Mapping[str, Any], objects: Objects, record: Record) -> object:
+    if is_whole(form):
+        return read(form)
+    target, data = form["target"], objects.get(str(form.get("object")))
+    if not data:
+        raise UsageError(
+            f"the value of {target!r} in {record.folder.name} was recorded as text only: "
+            f"{form.get('repr')}. Give it another one: kogine runs repeat {record.folder.name} "
+            f"{target}=..."
+        )
+    try:
+        return load_object(data)
+    except UncrossableValue as error:
+        raise UsageError(f"the value of {target!r} cannot be restored: {error}") from None
+
+
+def config_in(folder: str, objects: str) -> Config:
+    """The Config of the record in *folder*, with the objects of the store in *objects*."""
+    record = Record.read(Path(folder))
+    if record is None:
+        raise UsageError(f"there is no record in {folder!r}")
+    return values_of(record, Objects(Path(objects)))
+
+
+# --- the run -------------------------------------------------------------------------------------
+
+
+def _run(
+    record: Record, tree: _Tree, folder: Path, objects: Objects, output: int | None
+) -> Record | None:
+    """The record of the new run; None if kogine has refused it."""
+    cwd = tree.inside(tree.cwd, folder)
+    config = os.path.join(tree.inside(os.path.dirname(tree.script), folder), _CONFIG)
+    root = str(objects.folder.parent / RUNS.name)
+    Path(config).write_text(
+        _CONFIG_TEXT.format(folder=str(record.folder.absolute()), objects=root), encoding="utf-8"
+    )
+    subprocess.run(
+        [*_kogine(), *_words(record, tree, folder, config)],
+        cwd=cwd,
+        env=_environment(record, tree, folder),
+        stdout=output,
+        check=False,
+    )
+    return next(find_runs(Path(cwd, RUNS), newest=True), None)
+
+
+def _words(record: Record, tree: _Tree, folder: Path, config: str) -> list[str]:
+    script = record.facts["script"]
+    module, entry = script.get("module"), script.get("entrypoint")
+    words = ["run", "--record", "--as-is", "--config", config]
+    words += ["--entrypoint", str(entry)] if entry else []
+    if module and module != "__main__":
+        words += ["-m", str(module)]
+    else:
+        start = os.path.dirname(tree.script) if module else tree.script
+        words.append(os.path.relpath(tree.inside(start, folder), tree.inside(tree.cwd, folder)))
+    arguments = [str(one) for one in record.facts["argv"][1:]]
+    return [*words, "--", *arguments] if arguments else words
+
+
+def _kogine() -> list[str]:
+    """The command; the module by its name would find a ``kogine.py`` of the user's first."""
+    command = os.path.join(sysconfig.get_path("scripts"), "kogine")
+    return [command] if os.path.isfile(command) else [sys.executable, "-m", "kogine"]
+
+
+def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
+    """The variables of this process and, over them, those of the record."""
+    recorded = (record.facts.get("environment") or {}).get("variables") or {}
+    kept = {name: str(one) for name, one in recorded.items() if name != "KOGINE_CACHE"}
+    environment = {**os.environ, **kept}
+    paths = [tree.inside(one, folder) for one in tree.roots]
+    paths += [one for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
+    if paths:
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
+    return environment
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+def compare_results(
+    before: Record, after: Record | None
+) -> tuple[tuple[str, ...], dict[str, tuple[str, str]]]:
+    """The names of equal results; and of others -> the result in both, as text."""
+    then, now = dict(_results(before)), {} if after is None else dict(_results(after))
+    names = [*then, *(one for one in now if one not in then)]
+    equal = tuple(one for one in names if then.get(one) == now.get(one))
+    return equal, {
+        one: (then.get(one, "(none)"), now.get(one, "(none)")) for one in names if one not in equal
+    }
+
+
+def _results(record: Record) -> Iterator[tuple[str, str]]:
+    """Name and text of all that came out of a run."""
+    yield "status", record.status
+    yield "exit status", str(record.exit_status)
+    facts = record.facts
+    forms = {"value": facts.get("value"), **(facts.get("outputs") or {})}
+    for name, form in forms.items():
+        if form is not None and form != {"json": None}:
+            yield name, _text_of(form)
+    for name, numbers in record.metric_summary.items():
+        for key in ("last", "min", "max", "count"):
+            yield f"{key}:{name}", str(numbers[key])
+    top = record.folder / FILES
+    for path in sorted(top.rglob("*")):
+        if path.is_file():
+            yield f"{FILES}/{path.relative_to(top)}", sha256(path.read_bytes()).hexdigest()
+
+
+def _text_of(form: Mapping[str, Any]) -> str:
+    shown = {name: one for name, one in form.items() if name != "object"}
+    return str(read(form)) if is_whole(form) else json.dumps(shown)
+
+
+def _changes(record: Record) -> Iterator[str]:
+    """What differs in the surroundings."""
+    before, now = record.facts.get("environment") or {}, machine()
+    for name in ("python", "implementation", "platform"):
+        if before.get(name) != now[name]:
+            yield f"{name} was {before.get(name)}, and is {now[name]}"
+    packages = record.facts.get("packages") or {}
+    today = versions(packages)
+    for name, version in packages.items():
+        if today.get(name) != version:
+            yield f"{name} was {version}, and is {today.get(name) or 'not installed'}"

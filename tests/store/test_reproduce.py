@@ -1,0 +1,224 @@
+"""A recorded run comes out the same when nothing of it is left on the disk but its record."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast import Config, Script, Sequential, Store
+from kohaku_ast.errors import UsageError
+from kohaku_ast.store.sources import Objects
+from tests.oracle import Finished, on_path, run_kogine
+
+CONFIG = """\
+from kohaku_ast import Config
+def schedule(n):
+    return n * 3
+class Model:
+    depth = 4
+    def size(self):
+        return self.depth * 10
+CONFIG = Config({"schedule": schedule, "Model": Model, "offset": 1, "path": "a b"})
+"""
+SCRIPT = """\
+import importlib, os, sys
+import helper
+from pkg.inner import deep
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+plugin = importlib.import_module("plu" + "gin")
+schedule = None
+Model = None
+offset = 0
+path = ""
+print("loss:", schedule(offset) + Model().size() + helper.scale + plugin.bonus + deep)
+print("arguments =", len(sys.argv))
+if __name__ == "__main__":
+    with open(os.path.join(os.environ["KOGINE_RUN_DIR"], "out.txt"), "w") as file:
+        file.write(path)
+"""
+FILES = {
+    "cfg.py": CONFIG,
+    "train.py": SCRIPT,
+    "helper.py": "scale = 100\n",
+    "pkg/__init__.py": "",
+    "pkg/inner.py": "deep = 1000\n",
+    "lib/plugin.py": "bonus = 5\n",
+}
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def edit(folder: Path) -> None:
+    """Give every number in every file another value."""
+    for name, text in FILES.items():
+        (folder / name).write_text(text.replace("1", "7").replace("4", "8"))
+
+
+def remove(folder: Path) -> None:
+    """Leave nothing but the store."""
+    for one in folder.iterdir():
+        if one.name == ".kogine":
+            continue
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+
+def run(folder: Path, *words: str) -> Finished:
+    done = run_kogine(folder, "run", "--record", *words)
+    assert done.status == 0, done.stderr
+    return done
+
+
+def reproduce(folder: Path, *words: str) -> tuple[Finished, list[str], dict[str, list[str]]]:
+    done = run_kogine(folder, "runs", "reproduce", "last", "--format", "json", *words)
+    found = json.loads(done.stdout)
+    return done, found["equal"], found["different"]
+
+
+@pytest.mark.parametrize("change", [edit, remove], ids=["edited", "removed"])
+@pytest.mark.parametrize("mode", ["alone", "spawn", "warm", "inline"])
+def test_the_old_results_come_out(mode: str, change: object, tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    more = [] if mode == "alone" else ["--mode", mode]
+    run(tmp_path, "--config", "cfg.py", *more, "train.py", "--", "one", "--two")
+    assert callable(change)
+    change(tmp_path)
+    done, equal, different = reproduce(tmp_path)
+    assert (done.status, different) == (0, {})
+    assert equal == [
+        "status", "exit status", "last:loss", "min:loss", "max:loss", "count:loss",
+        "last:arguments", "min:arguments", "max:arguments", "count:arguments", "files/out.txt",
+    ]  # fmt: skip
+    assert "loss: 1148\narguments = 3\n" in done.stderr
+
+
+def test_a_store_copied_elsewhere_reproduces(tmp_path: Path) -> None:
+    write(tmp_path / "here", FILES)
+    run(tmp_path / "here", "--config", "cfg.py", "train.py")
+    shutil.copytree(tmp_path / "here" / ".kogine", tmp_path / "there" / ".kogine")
+    shutil.rmtree(tmp_path / "here")
+    done, _, different = reproduce(tmp_path / "there")
+    assert (done.status, different) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        pytest.param({"pkg/__init__.py": "", "pkg/run.py": "from pkg import x\nlr = 1\nprint('loss:', lr + x.n)\n",
+                      "pkg/x.py": "n = 5\n"}, ["-m", "pkg.run", "lr=3"], id="a module of a package"),
+        pytest.param({"app/__main__.py": "import x\nlr = 1\nprint('loss:', lr + x.n)\n", "app/x.py": "n = 5\n"},
+                     ["app", "lr=3"], id="a folder"),
+        pytest.param({"deep/er/t.py": "import x\nlr = 1\nprint('loss:', lr + x.n)\n", "deep/er/x.py": "n = 5\n"},
+                     ["deep/er/t.py", "lr=3"], id="below the working folder"),
+        pytest.param({"t.py": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', type=int, default=1)\n"
+                      "print('loss:', p.parse_args().lr + 5)\n"}, ["t.py", "--", "--lr", "3"], id="arguments"),
+        pytest.param({"t.py": "def main(lr=1):\n    print('loss:', lr + 5)\nmain()\n"},
+                     ["t.py", "main(lr)=3"], id="an argument of the entrypoint"),
+        pytest.param({"t.py": "import hp\nprint('loss:', hp.lr + 5)\n", "hp.py": "lr = 1\n"},
+                     ["t.py", "hp.lr=3"], id="an overridden module"),
+    ],
+)  # fmt: skip
+def test_each_way_to_start(files: dict[str, str], words: list[str], tmp_path: Path) -> None:
+    write(tmp_path, files)
+    assert run(tmp_path, *words).stdout == "loss: 8\n"
+    remove(tmp_path)
+    done, equal, different = reproduce(tmp_path)
+    assert (done.status, different, "last:loss" in equal) == (0, {}, True)
+    assert "loss: 8\n" in done.stderr
+
+
+def test_modules_on_the_path_are_the_recorded_ones(tmp_path: Path) -> None:
+    write(tmp_path / "libs", {"shared.py": "n = 5\n"})
+    write(tmp_path / "work", {"t.py": "import shared\nprint('loss:', shared.n)\n"})
+    path = os.pathsep.join([str(tmp_path / "libs"), on_path()])
+    done = run_kogine(tmp_path / "work", "run", "--record", "t.py", PYTHONPATH=path)
+    assert done.stdout == "loss: 5\n"
+    write(tmp_path / "libs", {"shared.py": "n = 6\n"})
+    done = run_kogine(tmp_path / "work", "runs", "reproduce", "last", PYTHONPATH=path)
+    assert (done.status, "different" in done.stdout) == (0, False)
+
+
+def test_what_differs_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "import os\nprint('loss:', len(os.listdir('/proc/self/fd')))\n"
+                     "print('pid:', os.getpid())\n"})  # fmt: skip
+    run(tmp_path, "t.py")
+    done, equal, different = reproduce(tmp_path)
+    assert done.status == 1
+    assert "count:pid" in equal
+    before, now = different["last:pid"]
+    assert before != now
+
+
+def test_a_run_that_fails_again_is_equal(tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "print('loss: 1')\nraise SystemExit(3)\n"})
+    run_kogine(tmp_path, "run", "--record", "t.py")
+    done, equal, _ = reproduce(tmp_path)
+    assert (done.status, equal[:2]) == (0, ["status", "exit status"])
+
+
+def test_data_is_linked_on_request(tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "print('loss:', open('data/n.txt').read())\n", "data/n.txt": "5"})
+    run(tmp_path, "t.py")
+    done, _, different = reproduce(tmp_path)
+    assert (done.status, different["status"]) == (1, ["succeeded", "failed"])
+    assert "FileNotFoundError" in done.stderr
+    assert "--link" in done.stderr
+    done, _, different = reproduce(tmp_path, "--link", "data")
+    assert (done.status, different) == (0, {})
+
+
+def test_a_missing_or_damaged_text_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    run(tmp_path, "--config", "cfg.py", "train.py")
+    record = Store(tmp_path / ".kogine" / "runs").find("last")
+    digest = record.facts["sources"]["modules"]["helper"]["sha256"]
+    Objects(tmp_path / ".kogine" / "runs").path(digest).write_text("scale = 666\n")
+    done = run_kogine(tmp_path, "runs", "reproduce", "last")
+    assert done.status == 2
+    assert "helper.py" in done.stderr
+    assert not (tmp_path / ".kogine" / "reproduced").exists()
+
+
+def test_a_value_of_which_only_the_text_is_left_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {"t.py": "lock = None\nprint('loss: 1')\n"})
+    Sequential(Script("t.py", Config({"lock": threading.Lock()})), mode="inline").run()
+    with pytest.raises(UsageError, match=r"'lock' in .* was recorded as text only"):
+        Store().reproduce("last")
+
+
+def test_a_record_without_texts_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "lr = 1\n"})
+    run(tmp_path, "t.py")
+    (file,) = tmp_path.glob(".kogine/runs/*/run.json")
+    facts = json.loads(file.read_text())
+    del facts["sources"], facts["params"], facts["metrics"]
+    file.write_text(json.dumps(facts))
+    done = run_kogine(tmp_path, "runs", "reproduce", "last")
+    assert done.status == 2
+    assert "kogine runs repeat" in done.stderr
+
+
+def test_other_versions_are_a_warning(tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "import rich\nprint('loss: 1')\n"})
+    run(tmp_path, "t.py")
+    (file,) = tmp_path.glob(".kogine/runs/*/run.json")
+    facts = json.loads(file.read_text())
+    assert "rich" in facts["packages"]
+    facts["packages"] = {"rich": "0.1", "gone": "2.0"}
+    facts["environment"]["python"] = "2.7.18"
+    file.write_text(json.dumps(facts))
+    done = run_kogine(tmp_path, "runs", "reproduce", "last")
+    assert done.status == 0
+    for text in ("python was 2.7.18", "rich was 0.1", "gone was 2.0, and is not installed"):
+        assert text in done.stderr
