@@ -73,6 +73,13 @@ def test_runs_are_numbered_from_the_oldest(root: Path) -> None:
     ]  # fmt: skip
 
 
+def test_runs_of_one_millisecond_are_in_the_order_of_their_flow(tmp_path: Path) -> None:
+    started = "2026-11-21T12:44:53.143+00:00"
+    for index, name in enumerate("cab"):
+        make_run(tmp_path, started=started, identity=name * 32, index=index, label=name)
+    assert labels(tmp_path) == ["c", "a", "b"]
+
+
 def test_unchanged_records_are_not_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = every(root)
     forbid_reading(monkeypatch)
