@@ -36,7 +36,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (38, 7780),
+    "kogine": (38, 7820),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6440),
     "kohaku_ast.display": (5, 1210),
@@ -47,7 +47,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (29, 7690),
-    "kohaku_ast.store": (17, 4730),
+    "kohaku_ast.store": (18, 4920),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -10,13 +10,14 @@ import click
 from kogine.command import Command
 from kogine.command_with_script import chosen_format
 from kogine.options import flag, option
-from kogine.report import printing
+from kogine.report import print_rows, printing
 from kogine.runs import table_options, where_option
 
 from kohaku_ast.errors import UsageError
 
 if TYPE_CHECKING:
     from kohaku_ast.store.compare import Comparison
+    from kohaku_ast.store.run_diff import RunDiff
     from kohaku_ast.store.store import Runs, Store
 
 runs_argument = click.argument("names", nargs=-1, metavar="[RUN ...]")
@@ -100,4 +101,43 @@ def _print_table(found: Comparison) -> int:
     print_table(found.headings, [Group("", tuple(rows))], sys.stdout)
     if found.over:
         print(f"over {', '.join(found.over)}")
+    return 0
+
+
+@click.command(
+    cls=Command,
+    usage="RUN RUN",
+    examples=("kogine runs diff 3 last", "kogine runs diff 3 7 --json"),
+)
+@runs_argument
+@table_options
+def diff(names: tuple[str, ...], store: str, **form: Any) -> Callable[[], int]:
+    """Show in what the second run differs from the first: values, source, environment and git.
+    Status 1 if they differ.
+    """
+    from kogine.run_tables import store_of  # completion does without
+
+    if len(names) != 2:
+        raise UsageError(f"{len(names)} runs given: kogine runs diff RUN RUN")
+    found = store_of(store).diff(*names)
+    shape = chosen_format(form)
+    columns = ("part", "name", "first", "second", "text")
+    if shape == "table":
+        return lambda: _print_diff(found) or _status(found)
+    rows = [{name: getattr(one, name) for name in columns} for one in found]
+    return lambda: print_rows(shape, columns, rows, {}) or _status(found)
+
+
+def _status(found: RunDiff) -> int:
+    return 1 if len(found) else 0
+
+
+@printing
+def _print_diff(found: RunDiff) -> int:
+    from kohaku_ast.display.text import group_rows, print_table
+
+    groups = group_rows(found.cells())
+    if groups:
+        print_table(("name", found.first, found.second), groups, sys.stdout)
+    sys.stdout.write(found.texts if len(found) else "The runs do not differ.\n")
     return 0

@@ -13,6 +13,7 @@ from kohaku_ast.errors import UsageError, check_type
 from kohaku_ast.store.columns import Columns, Getter, cell, frame_names, heading, order_key
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.summary import STATISTICS, RunSummary
+from kohaku_ast.store.values import form_text
 
 _ALWAYS = ("number", "id")
 _OFTEN = ("status", "script", "host", "commit", "exit_status", "error", "note", "tags")
@@ -138,7 +139,7 @@ def _full_values(
     forms = [_forms(root / run.id) for run in runs]
     for name in columns:
         target = name.removeprefix("params.")
-        texts = [_form_text(one.get(target)) for one in forms]
+        texts = [form_text(one[target]) if target in one else None for one in forms]
         if len(set(texts)) > 1 and len(set(map(_exact, values[name]))) == 1:
             found[name] = texts
     return found
@@ -149,17 +150,6 @@ def _forms(folder: Path) -> Mapping[str, Any]:
 
     record = Record.read(folder)
     return param_forms(record.facts) if record else {}
-
-
-def _form_text(form: Mapping[str, Any] | None) -> str | None:
-    """The value as Python writes it."""
-    if form is None:
-        return None
-    if "python" in form:
-        return str(form["python"])
-    if "path" in form:
-        return f"Path({form['path']!r})"
-    return str(form["repr"]) if "repr" in form else repr(form.get("json"))
 
 
 # --- a row a group -------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kohaku_ast.store.compare import Comparison
     from kohaku_ast.store.record import Record
     from kohaku_ast.store.reproduce import Reproduction
+    from kohaku_ast.store.run_diff import RunDiff
     from kohaku_ast.store.upkeep import Freed
 
 Chosen: TypeAlias = "Runs | Record | str | int | Sequence[Record | str | int]"
@@ -131,6 +132,13 @@ class Store:
         from kohaku_ast.store.upkeep import collect
 
         return collect(self.root, dry_run)
+
+    def diff(self, first: Record | str | int, second: Record | str | int) -> RunDiff:
+        """In what the *second* run differs from the *first*: values, source, environment, git."""
+        from kohaku_ast.store.run_diff import diff_runs
+
+        found = [self.find(one) if isinstance(one, (str, int)) else one for one in (first, second)]
+        return diff_runs(*found)
 
     def export(self, runs: Chosen, path: str | os.PathLike[str], kind: str = "") -> None:
         """Write *runs* to the file *path*, as a whole. *kind* is ``csv``, ``json``, ``parquet`` or

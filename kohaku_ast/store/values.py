@@ -87,6 +87,18 @@ def read(form: object) -> object:
     return str(form.get("repr", ""))
 
 
+def form_text(form: Mapping[str, Any]) -> str:
+    """The value of a field as Python writes it, or its ``repr``; of numpy with the type."""
+    if "python" in form:
+        return str(form["python"])
+    if "path" in form:
+        return f"Path({form['path']!r})"
+    if "repr" in form:
+        return str(form["repr"])
+    kind, value = form.get("type"), form.get("json")
+    return f"{kind}({value!r})" if kind else repr(value)
+
+
 _PATH = Path()
 
 

@@ -109,3 +109,25 @@ def test_a_copy_of_the_store_elsewhere(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / ".kogine" / "runs", tmp_path / "copy")
     here = compare(folder, "1", "2", "4").stdout
     assert compare(tmp_path, "1", "2", "4", "--store", "copy").stdout == here
+
+
+def test_diff_of_two_runs(folder: Path) -> None:
+    done = run_kogine(folder, "runs", "diff", "1", "4")
+    assert done.status == 1
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0][0] == "name"
+    assert lines[2:] == [["#", "values"], ["bs", "16", "32"]]
+    found = run_kogine(folder, "runs", "diff", "1", "4", "--json")
+    assert (found.status, json.loads(found.stdout)) == (
+        1, [{"part": "values", "name": "bs", "first": "16", "second": "32", "text": ""}]
+    )  # fmt: skip
+    table = run_kogine(folder, "runs", "diff", "1", "4", "--format", "csv")
+    assert (table.status, table.stdout) == (1, "part,name,first,second,text\nvalues,bs,16,32,\n")
+
+
+def test_diff_of_equal_runs_and_mistakes(folder: Path) -> None:
+    same = run_kogine(folder, "runs", "diff", "1", "1")
+    assert same == Finished(0, "The runs do not differ.\n", "")
+    for words in (["1"], ["1", "2", "3"], []):
+        done = run_kogine(folder, "runs", "diff", *words)
+        assert (done.status, f"{len(words)} runs given" in done.stderr) == (2, True)
