@@ -15,7 +15,7 @@ from kohaku_ast.display.text import Group, group_rows, print_table
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.exports.tables import csv_text, document, json_text, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
-from kohaku_ast.store.run_folder import RUNS
+from kohaku_ast.store.run_folder import FILES, RUNS
 from kohaku_ast.store.store import Runs, Store
 from kohaku_ast.store.summary import RunSummary
 
@@ -40,35 +40,28 @@ def start_list(
     if limit is None:
         limit = _MOST_ROWS if form == "table" else 0
     names = [one.strip() for one in columns.split(",") if one.strip()]
-    rows = [*runs.rows(names)] if len(runs) and names else []  # names that only some have
     shown = runs[:limit] if limit else runs
+    # Of all runs: those that are shown may lack a name that others have.
+    rows = [*runs.rows(names)][: len(shown)] if len(runs) and names else []
     if form != "table":
         return lambda: _print_data(shown, names, rows, form)
-    return lambda: _print_list(store, runs, shown, names, is_filtered=any(chosen.values()))
+    if not len(runs):
+        what = "no run fits" if any(chosen.values()) and len(store.runs(limit=1)) else "no runs"
+        return lambda: _print_line(f"{what} in {str(store.root)!r}")
+    more = (
+        f"{len(shown)} of {len(runs)} runs; --limit 0 lists all" if len(shown) < len(runs) else ""
+    )
+    names = names or table_names(shown.summaries)
+    return lambda: print_runs(names, rows or [*shown.rows(names)], more)
 
 
 @printing
-def _print_list(
-    store: Store, runs: Runs, shown: Runs, names: Sequence[str], is_filtered: bool
-) -> int:
-    if not len(runs):
-        what = "no run fits" if is_filtered and len(store.runs(limit=1)) else "no runs"
-        sys.stdout.write(visible(f"{what} in {str(store.root)!r}\n"))
-        return 0
-    print_runs(shown, names)
-    if len(shown) < len(runs):
-        sys.stdout.write(f"{len(shown)} of {len(runs)} runs; --limit 0 lists all\n")
+def print_runs(names: Sequence[str], rows: Iterable[Sequence[Any]], more: str = "") -> int:
+    """Print a table for readers, and the line *more* below it."""
+    cells = tuple(tuple(map(table_cell, names, row)) for row in rows)
+    print_table(tuple(map(heading, names)), [Group("", cells)], sys.stdout)
+    sys.stdout.write(more and f"{more}\n")
     return 0
-
-
-def print_runs(runs: Runs, names: Sequence[str] = ()) -> None:
-    """Print a table of *runs* for readers; without *names* it has the usual columns."""
-    names = names or table_names(runs.summaries)
-    rows = [
-        tuple(table_cell(name, value) for name, value in zip(names, row))
-        for row in runs.rows(names)
-    ]
-    print_table(tuple(map(heading, names)), [Group("", tuple(rows))], sys.stdout)
 
 
 def table_cell(name: str, value: Any) -> str:
@@ -88,14 +81,14 @@ def _print_data(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]],
 
 def _documents(runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
     if names:
-        return [dict(zip(names, row)) for row in rows[: len(runs)]]
+        return [dict(zip(names, row)) for row in rows]
     return [document(one, runs) for one in runs.summaries]
 
 
 def _csv(
     runs: Runs, names: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
-    return (names, rows[: len(runs)]) if names else table_of(runs)
+    return (names, rows) if names else table_of(runs)
 
 
 @printing
@@ -126,12 +119,14 @@ def start_show(folder: str, name: str, form: str) -> Callable[[], int]:
     rows = [*_show_rows(record, summary)]
     if form == "csv":
         return lambda: print_csv(("part", "name", "value"), ((a, *b) for a, b in rows))
-    return lambda: _print_show(rows)
+    error = record.error.traceback if record.error else ""
+    return lambda: _print_show(rows, error)
 
 
 @printing
-def _print_show(rows: Sequence[tuple[str, tuple[str, str]]]) -> int:
+def _print_show(rows: Sequence[tuple[str, tuple[str, str]]], traceback: str) -> int:
     print_table(("name", "value"), group_rows(rows), sys.stdout)
+    sys.stdout.write(traceback and f"\n# traceback\n{visible(traceback.rstrip())}\n")
     return 0
 
 
@@ -140,9 +135,9 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
     for name in FIELDS:
         value = getattr(run, name)
         if value not in (None, "", []):
-            yield "", (name, cell(name, value))
-    if record.log is not None:
-        yield "", ("log", str(record.log))
+            yield "", (name, " ".join(cell(name, value).splitlines()))
+    places = {"log": record.log, "files": record.folder / FILES}
+    yield from (("", (name, str(path))) for name, path in places.items() if path and path.exists())
     origins = {one["target"]: one["origin"] for one in record.facts.get("overrides", ())}
     for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""
@@ -174,15 +169,9 @@ def start_best(folder: str, name: str, where: str, form: str) -> Callable[[], in
         return lambda: print_json(document(found.summaries[0], found))
     if form == "csv":
         return lambda: _print_data(found, (), (), form)
-    return lambda: _print_best(found, name)
-
-
-@printing
-def _print_best(runs: Runs, name: str) -> int:
-    names = table_names(runs.summaries)
-    names += [name] if name.partition(":")[2] in runs.metrics[0] else []
-    print_runs(runs, names)
-    return 0
+    names = table_names(found.summaries)
+    names += [name] if name.partition(":")[2] in found.metrics[0] else []
+    return lambda: print_runs(names, [*found.rows(names)])
 
 
 def run_candidates(folder: str) -> Iterator[tuple[str, str, bool]]:

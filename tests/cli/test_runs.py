@@ -13,6 +13,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from kogine import COMPLETE
+from kogine.command import kogine as root
+from kogine.completion import Zsh
 
 from tests.cli.recorded import started
 from tests.kept.kept_files import copied_project, records
@@ -79,6 +82,17 @@ def test_table_has_the_chosen_columns(folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_column_that_the_shown_runs_lack(folder: Path, tmp_path: Path, form: str) -> None:
+    shutil.copytree(folder, tmp_path / "own")
+    (tmp_path / "own" / "other.py").write_text("n = 1\n")
+    assert run_kogine(tmp_path / "own", "run", "other.py", "--record").status == 0
+    words = ("ls", "--limit", "1", "--columns", "number,lr", "--format", form)
+    found = kogine(tmp_path / "own", *words)
+    assert (found.status, found.stderr) == (0, "")
+    assert "4" in found.stdout
+
+
 def test_table_says_how_many_are_left_out(folder: Path) -> None:
     lines = kogine(folder, "ls", "--limit", "1").stdout.splitlines()
     assert len(lines) == 3
@@ -105,7 +119,10 @@ def test_query_without_a_run(folder: Path) -> None:
 def test_show_finds_a_run(folder: Path, name: str) -> None:
     found = kogine(folder, "show", name)
     assert found.status == 0, found.stderr
-    assert "ValueError: lr is too large" in found.stdout
+    lines = found.stdout.splitlines()
+    assert "error         ValueError: lr is too large" in lines
+    assert lines[lines.index("# traceback") + 1] == "Traceback (most recent call last):"
+    assert lines[-1] == "ValueError: lr is too large"
     facts = json.loads(kogine(folder, "show", name, "--json").stdout)
     assert (facts["number"], facts["status"]) == (3, "failed")
     start = facts["id"][:25]
@@ -219,6 +236,18 @@ def test_taggers_at_once_lose_nothing(own: Path) -> None:
     assert sorted(found) == [f"t{number}" for number in range(6)]
 
 
+def test_completion_of_a_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offered(*typed: str) -> list[tuple[str, str]]:
+        found = Zsh(root, {}, "kogine", COMPLETE).get_completions([*typed[:-1]], typed[-1])
+        return [(one.value, one.help or "") for one in found]
+
+    monkeypatch.chdir(folder)
+    assert offered("runs", "show", "la") == [("last", "lr=2 epochs=3")]
+    assert offered("runs", "tag", "3") == [("3", "failed lr=2 epochs=3")]
+    assert len(offered("runs", "logs", "20")) == 3
+    assert offered("runs", "show", "--store", "nope", "") == []
+
+
 # --- stores in every state -----------------------------------------------------------------------
 
 WAITING = """\
@@ -297,6 +326,22 @@ def test_flow_keeps_marks_of_a_run_that_it_still_writes(tmp_path: Path) -> None:
         flow.wait()
     found = json.loads(kogine(tmp_path, "show", "last", "--json").stdout)
     assert (found["status"], found["tags"]) == ("succeeded", ["early"])
+
+
+def test_two_hundred_runs_while_others_list_them(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("n = 0\nprint(f'loss: {n}')\n")
+    sweep = ("run", "s.py", "--sweep", "n=range:200", "--workers", "8", "--json")
+    flow = started(tmp_path, *sweep, stdout=subprocess.DEVNULL)
+    counts: list[int] = []
+    while flow.poll() is None:
+        readers = [started(tmp_path, "runs", "ls", "--json") for _ in range(3)]
+        for one in readers:
+            text, error = one.communicate()
+            assert (one.returncode, error) == (0, "")
+            counts.append(len(json.loads(text)))
+    flow.communicate()
+    assert counts
+    assert len(labels(tmp_path, "--where", "loss == n and status == 'succeeded'")) == 200
 
 
 def test_copied_store_without_its_index(folder: Path, tmp_path: Path) -> None:

@@ -352,6 +352,14 @@ def test_frame_has_a_column_a_name(store: Store, monkeypatch: pytest.MonkeyPatch
     assert frame["acc"] == [0.8, None, None, None]
 
 
+@pytest.mark.libraries
+def test_frame_of_pandas(store: Store) -> None:
+    frame = store.runs(sort="number").to_frame()
+    assert [*frame["label"]] == ["a", "b", "c", "old"]
+    assert frame["lr"].max() == 3
+    assert frame[frame["status"] == "failed"]["loss"].isna().all()
+
+
 def test_frame_of_polars(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     polars = types.SimpleNamespace(DataFrame=lambda data, strict: (data, strict))
