@@ -168,31 +168,17 @@ def print_rows(
     A table shows each value by the function of its column in *cells*, by ``str`` without one; if
     there is no row, it is the line *empty*. JSON and CSV have the values themselves.
     """
+    from kohaku_ast.display.text import csv_text, json_text  # a run does without
+
     if form == "json":
-        _print_json([{name: row.get(name) for name in columns} for row in rows])
+        sys.stdout.write(json_text([{name: row.get(name) for name in columns} for row in rows]))
     elif form == "csv":
-        _print_csv(columns, rows)
+        sys.stdout.write(csv_text(columns, ([row.get(name) for name in columns] for row in rows)))
     elif rows or not empty:
         _print_table(columns, rows, cells)
     else:
         print(empty)
     return 0
-
-
-def _print_json(rows: list[dict[str, Any]]) -> None:
-    import json  # a run does without
-
-    print(json.dumps(rows, indent=2, ensure_ascii=False))
-
-
-def _print_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    import csv  # a run does without
-
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(
-        [["" if row.get(name) is None else row[name] for name in columns] for row in rows]
-    )
 
 
 def _print_table(

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from kogine.command_with_script import chosen_format
 from kogine.options import File, option
 from kogine.report import printing, report
 from kogine.run_tables import store_of
-from kogine.runs import RunCommand, format_of, run_argument, store_option, table_options
+from kogine.runs import RunCommand, run_argument, store_option, table_options
 from kogine.script_command import is_assignment, split_override, typed_override
 
 from kohaku_ast.errors import KogineError, UsageError, visible
@@ -95,7 +96,7 @@ def _launch_today(record: Record) -> Launch:
 def reproduce(run: str, link: tuple[str, ...], store: str, **form: Any) -> Callable[[], int]:
     """Restore script, modules and values of a recorded run, run them, and compare the results."""
     found = store_of(store)
-    record, shape = found.find(run), format_of(form)
+    record, shape = found.find(run), chosen_format(form)
     if shape == "csv":
         raise UsageError("the results are a table or JSON: --format table|json")
     return lambda: _reproduce(found, record, link, shape)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from kogine.report import printing
 
-from kohaku_ast.display.text import Group, group_rows, print_table
+from kohaku_ast.display.text import Group, csv_text, group_rows, json_text, print_table
 from kohaku_ast.errors import UsageError, visible
-from kohaku_ast.exports.tables import csv_text, document, json_text, table_of
+from kohaku_ast.exports.tables import document, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
 from kohaku_ast.store.run_folder import FILES, RUNS
 from kohaku_ast.store.store import Runs, Store

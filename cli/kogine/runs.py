@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from kogine.command import Command, Group
-from kogine.command_with_script import settle_format
+from kogine.command_with_script import chosen_format
 from kogine.options import (
     File,
     ScriptFile,
@@ -103,13 +103,6 @@ class RunName(click.ParamType):  # type: ignore[type-arg]
 run_argument = click.argument("run", metavar="RUN", type=RunName(), required=False)
 
 
-def format_of(form: dict[str, Any]) -> str:
-    """``table``, ``json`` or ``csv``, from the values of ``--format`` and ``--json``."""
-    given = {name: value for name, value in form.items() if value}
-    settle_format(given)
-    return "json" if "json" in given else str(given.get("format", "table"))
-
-
 @click.command(
     cls=Command,
     examples=(
@@ -170,7 +163,7 @@ def ls(
     from kogine.run_tables import start_list  # completion does without
 
     chosen = {"where": where, "script": script, "since": since, "sort": sort}
-    return start_list(store, chosen, limit, columns, format_of(form))
+    return start_list(store, chosen, limit, columns, chosen_format(form))
 
 
 @click.command(
@@ -182,10 +175,12 @@ def show(run: str, store: str, **form: Any) -> Callable[[], int]:
     """Show one run: its fields, values, metrics, outputs and error."""
     from kogine.run_tables import start_show  # completion does without
 
-    return start_show(store, run, format_of(form))
+    return start_show(store, run, chosen_format(form))
 
 
-@click.command(cls=RunCommand, usage="RUN", examples=("kogine runs logs last -f",))
+@click.command(
+    cls=RunCommand, usage="RUN", examples=("kogine runs logs last", "kogine runs logs last -f")
+)
 @run_argument
 @flag("-f", "--follow", group="Options", help="Go on printing until the run has ended.")
 @store_option
@@ -213,7 +208,7 @@ def best(name: str | None, where: str, store: str, **form: Any) -> Callable[[], 
         raise UsageError("no name given: kogine runs best min:val_loss")
     from kogine.run_tables import start_best  # completion does without
 
-    return start_best(store, name, where, format_of(form))
+    return start_best(store, name, where, chosen_format(form))
 
 
 @click.command(
@@ -235,7 +230,9 @@ def tag(run: str, names: tuple[str, ...], remove: bool, store: str) -> Callable[
 
 
 @click.command(
-    cls=RunCommand, usage="RUN TEXT", examples=("kogine runs note last 'with the new data'",)
+    cls=RunCommand,
+    usage="RUN TEXT",
+    examples=("kogine runs note last 'with the new data'", "kogine runs note 7 ''"),
 )
 @run_argument
 @click.argument("words", nargs=-1)
@@ -249,7 +246,9 @@ def note(run: str, words: tuple[str, ...], store: str) -> Callable[[], int]:
     return start_note(store, run, " ".join(words))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command, examples=("kogine runs reindex", "kogine runs reindex --store old/.kogine/runs")
+)
 @store_option
 def reindex(store: str) -> Callable[[], int]:
     """Make the index of the store anew, from the folders of the runs."""

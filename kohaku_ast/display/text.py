@@ -4,11 +4,12 @@ files and notebooks get, too.
 
 from __future__ import annotations
 
+import math
 import re
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from kohaku_ast.errors import visible
 
@@ -293,6 +294,46 @@ def fit_widths(widths: Sequence[int], total: int, least: Sequence[int] = ()) -> 
             break
         fitted[over.index(max(over))] -= 1
     return fitted
+
+
+def json_text(found: Any) -> str:
+    """*found* as JSON; numbers that JSON lacks are texts, as in run.json."""
+    import json
+
+    return json.dumps(_finite(found), indent=2) + "\n"
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A line of *names* and one for each of *rows*; lists and dicts are JSON."""
+    import csv  # here: scripts' lines and tables need none
+    import io
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_csv_cell(one) for one in row] for row in rows)
+    return text.getvalue()
+
+
+def json_cell(value: Any) -> str:
+    """*value* as JSON in one line."""
+    import json
+
+    return json.dumps(_finite(value))
+
+
+def _csv_cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return json_cell(value) if isinstance(value, (list, dict)) else value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(name): _finite(one) for name, one in value.items()}
+    return [*map(_finite, value)] if isinstance(value, (list, tuple)) else value
 
 
 _STYLE = "text-align: left; vertical-align: top; white-space: pre-wrap"

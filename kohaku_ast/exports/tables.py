@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from kohaku_ast.display.text import csv_text, json_cell, json_text
 from kohaku_ast.errors import UsageError
 from kohaku_ast.store.columns import FIELDS, frame_names
 from kohaku_ast.store.query import MISSING
@@ -40,7 +38,7 @@ def parquet_of_runs(runs: Runs) -> bytes:
         ) from None
     names, rows = table_of(runs)
     columns = zip(*rows) if len(runs) else ((),) * len(names)
-    arrays = [_arrow_array([*map(_or_none, column)], pyarrow.array) for column in columns]
+    arrays = [_arrow_array([*column], pyarrow.array) for column in columns]
     sink = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table(dict(zip(names, arrays))), sink)
     return sink.getvalue()
@@ -75,48 +73,12 @@ def table_of(runs: Runs) -> Table:
     """All that is known of *runs*: a column for each field, parameter, metric and output."""
     getters = frame_names(runs.summaries)
     whole = (_whole(run, runs) for run in runs.summaries)
-    return [*getters], ([get(run) for get in getters.values()] for run in whole)
+    return [*getters], ([_or_none(get(run)) for get in getters.values()] for run in whole)
 
 
 def _whole(run: RunSummary, runs: Runs) -> RunSummary:
     """*run* with the ends of long values, which the index does not have."""
     return run.whole(runs.record(run)) if any(map(is_cut, run.cells)) else run
-
-
-# --- texts ---------------------------------------------------------------------------------------
-
-
-def json_text(found: Any) -> str:
-    """*found* as JSON; numbers that JSON lacks are texts, as in run.json."""
-    return json.dumps(_finite(found), indent=2) + "\n"
-
-
-def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A line of *names* and one for each of *rows*; lists and dicts are JSON."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_csv_cell(one) for one in row] for row in rows)
-    return text.getvalue()
-
-
-def json_cell(value: Any) -> str:
-    """*value* as JSON in one line."""
-    return json.dumps(_finite(value))
-
-
-def _csv_cell(value: Any) -> Any:
-    if value is MISSING or value is None:
-        return ""
-    return json_cell(value) if isinstance(value, (list, dict)) else value
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(name): _finite(one) for name, one in value.items()}
-    return [*map(_finite, value)] if isinstance(value, (list, tuple)) else value
 
 
 def _or_none(value: Any) -> Any:

@@ -51,8 +51,8 @@ class Comparison:
     def __str__(self) -> str:
         from kohaku_ast.display.text import Group, plain_table  # here: JSON and CSV do without
 
-        lines = plain_table(self.headings, [Group("", tuple(self.cells()))])
-        return lines + (f"over {', '.join(self.over)}\n" if self.over else "")
+        table = plain_table(self.headings, [Group("", tuple(self.cells()))])
+        return table + f"over {', '.join(self.over)}" if self.over else table.rstrip("\n")
 
     __repr__ = __str__
 

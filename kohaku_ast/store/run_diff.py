@@ -69,7 +69,7 @@ class RunDiff:
 
         groups = group_rows(self.cells())
         table = plain_table(("name", self.first, self.second), groups) if groups else ""
-        return f"{table}{self.texts}" if self.rows else "The runs do not differ.\n"
+        return f"{table}{self.texts}".rstrip("\n") if self.rows else "The runs do not differ."
 
     __repr__ = __str__
 

@@ -170,7 +170,7 @@ def test_it_is_a_table_as_text_and_html(store: Store) -> None:
         "lr   runs  loss mean  loss std  loss n\n"
         "0.1  3     1.7        0.1       3\n"
         "0.2  3     3.3        0.1       3\n"
-        "over seed\n"
+        "over seed"
     )
     assert "<td" in found._repr_html_()
     assert "over seed" in found._repr_html_()

@@ -44,7 +44,7 @@ def test_equal_runs(folder: Path) -> None:
     run(folder, "lr=0.5")
     run(folder, "lr=0.5")
     assert rows(diff(folder)) == []
-    assert str(diff(folder)) == "The runs do not differ.\n"
+    assert str(diff(folder)) == "The runs do not differ."
 
 
 @pytest.mark.parametrize(
