@@ -103,7 +103,7 @@ def completed(folder: Path, *typed: str) -> Finished:
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        pytest.param(["ru"], ["run"], id="a command"),
+        pytest.param(["ru"], ["run", "runs"], id="a command"),
         pytest.param(["--h"], ["--help"], id="an option of kogine"),
         pytest.param(["completion", ""], ["bash", "zsh", "fish"], id="a shell"),
         pytest.param(["config", "sh"], ["show"], id="a command of config"),
