@@ -103,6 +103,11 @@ def beyond_floats(cell: object) -> str:
     return next(filter(None, map(beyond_floats, parts)), "")  # type: ignore[call-overload]
 
 
+def beyond(number: str) -> str:
+    """The message for a *number* that no float can hold."""
+    return f"no float holds {number}. Infinity is written inf (in JSON, Infinity)"
+
+
 def word_value(text: str) -> tuple[bool, object]:
     """Whether *text* is one of YAML's words (true, false, null, none, inf, nan), in any case, and
     its value.

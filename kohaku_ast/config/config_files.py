@@ -9,7 +9,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kohaku_ast.config.cells import Cell, CellList, CellMap, CellText, native
+from kohaku_ast.config.cells import (
+    Cell,
+    CellList,
+    CellMap,
+    CellText,
+    beyond,
+    beyond_floats,
+    native,
+)
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.loading import ConfigLayer, Loading, inherit
 from kohaku_ast.errors import ConfigError
@@ -109,13 +117,16 @@ def _layer_of(
     _name_bases(top, origins, loading)
     for name in RESERVED:
         if name in top:
-            config |= field_of(name, _field(name, top[name]), origins[name])
+            config |= field_of(name, _field(name, top[name], origins[name]), origins[name])
     if "_sweep" not in top:
         return ConfigLayer(config)
     return ConfigLayer(config, read_sweep(top["_sweep"], loading, origins, config))
 
 
-def _field(name: str, cell: Cell) -> object:
+def _field(name: str, cell: Cell, origin: str) -> object:
+    too_large = beyond_floats(cell) if name in ("_args", "_kwargs") else ""
+    if too_large:
+        raise ConfigError(f"{origin}: {name}: {beyond(too_large)}")
     if name == "_argv" and isinstance(cell, CellList):
         return [str(one) if isinstance(one, CellText) else native(one) for one in cell]
     return native(cell)

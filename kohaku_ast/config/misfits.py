@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable
 from typing import TypeAlias
 
-from kohaku_ast.config.cells import CellText, beyond_floats, native, split_at_commas
+from kohaku_ast.config.cells import CellText, beyond, beyond_floats, native, split_at_commas
 from kohaku_ast.value_types import Reading, core, describe
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -133,7 +133,7 @@ def expected(cell: object, reading: Reading) -> str:
     near = _suggest(cell, reading) if isinstance(cell, str) else ""
     too_large = beyond_floats(cell)
     if too_large:
-        near = f": no float holds {too_large}. Infinity is written inf (in JSON, Infinity)"
+        near = f": {beyond(too_large)}"
     if core(reading)[0] == "class":
         near = ": text cannot make one. Give the object in a Python config"
     return f"expected {describe(reading)}, got {_shown(cell)}{near}"

@@ -105,6 +105,8 @@ def _number(text: str, read: Callable[[str], float | int]) -> float | int:
         raise ValueError(f"{text!r} is not a finite number")
     if read is int and (value != value.to_integral_value() or value.adjusted() > 30):
         raise ValueError(f"{text!r} is not an integer")
+    if read is float and not math.isfinite(float(value)):
+        raise ValueError(f"no float holds {text}")
     return int(value) if read is int else float(value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from kohaku_ast.config.cells import CellList, CellMap, CellText, native
 from kohaku_ast.config.config_files import load, load_config
 from kohaku_ast.config.data_file import read_cells
 from kohaku_ast.errors import ConfigError
-from tests.oracle import compare, on_path
+from tests.oracle import compare, on_path, run_kogine
 
 
 @pytest.fixture(autouse=True)
@@ -254,3 +255,37 @@ def test_values_are_as_if_edited(tmp_path: Path, name: str, text: str) -> None:
     expected, got = compare(tmp_path, SCRIPT, edits, ["--config", name])
     assert got == expected
     assert expected.status == 0
+
+
+BEYOND = {
+    "json": ("c.json", '{"lr": 1e999}'),
+    "json, negative": ("c.json", '{"lr": -1e999}'),
+    "json, in a dict": ("c.json", '{"cfg": {"lr": [1, 1e999]}}'),
+    "json, an axis": ("c.json", '{"_sweep": {"lr": [0.1, 1e999]}}'),
+    "json, a random axis": ("c.json", '{"_sweep": {"lr": "uniform:0:1e999"}}'),
+    "json, an argument": ("c.json", '{"_args": [1e999]}'),
+    "json, a keyword": ("c.json", '{"_kwargs": {"lr": 1e999}}'),
+    "yaml": ("c.yaml", "lr: 1e999"),
+    "yaml, with a point": ("c.yaml", "lr: 1.0e+999"),
+    "yaml, a keyword": ("c.yaml", "_kwargs: {lr: 1.0e+999}"),
+    "yaml, an axis": ("c.yaml", "_sweep:\n  lr: [0.1, 1.0e+999]"),
+    "toml": ("c.toml", "lr = 1e999"),
+    "toml, an axis": ("c.toml", "[_sweep]\nlr = [0.1, 1e999]"),
+    "trials in json": ("t.json", '[{"lr": 0.2}, {"lr": 1e999}]'),
+    "trials in yaml": ("t.yaml", "- {lr: 1.0e+999}"),
+    "trials in csv": ("t.csv", "lr\n1e999"),
+}
+
+
+@pytest.mark.parametrize("way", BEYOND)
+def test_a_number_that_no_float_holds_is_refused(tmp_path: Path, way: str) -> None:
+    name, text = BEYOND[way]
+    (tmp_path / name).write_text(f"{text}\n")
+    (tmp_path / "s.py").write_text(
+        "lr = 0.1\ncfg = {'lr': [1]}\ndef main(lr=1.0): print(lr)\n"
+        "if __name__ == '__main__': main()\n"
+    )
+    option = "--trials" if name[0] == "t" else "--config"
+    done = run_kogine(tmp_path, "run", "s.py", option, name, "-n", "2", "--no-record")
+    assert (done.status, done.stdout) == (2, "")
+    assert re.search(r"no float holds -?1(\.0)?e\+?999", done.stderr), done

@@ -121,6 +121,7 @@ CASES = [
     parser("an exclusive group", 'g = parser.add_mutually_exclusive_group(); g.add_argument("--a", default=1, type=int); g.add_argument("--b", type=int)', ("--b=3",),
            ('"--b", type=int', '"--b", type=int, default=3')),
     parser("a default that is None", 'parser.add_argument("--n", type=int, default=None)', "--n=3", ("default=None", "default=3")),
+    *(parser(f"text for an option without a type: {text}", 'parser.add_argument("--name", default=None)', f"--name={text}", ("default=None", f"default={text!r}")) for text in ("3", "true", "[1, 2]", "x")),
     parser("None by text", 'parser.add_argument("--n", type=int, default=None); parser.add_argument("--m", type=int)', ("--m=4", "--n=None"), ('"--m", type=int', '"--m", type=int, default=4')),
     parser("text with a type", 'parser.add_argument("--name", type=str, default=None)', "--name=007", ("default=None", 'default="007"')),
     parser("a path", 'from pathlib import Path; parser.add_argument("--out", type=Path, default=Path("a"))', "--out=b/c", ('"a"', '"b/c"')),
