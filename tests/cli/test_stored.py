@@ -142,6 +142,8 @@ INHERITED = [
                      "override 'M.fit(n)' had no effect: line 5 of s.py passes n=x", id="a position"),
         pytest.param(FIT + "x = 3\nm.fit(x)\nm.fit(n=x + 1)\n", "M.fit(n)=9",
                      "override 'M.fit(n)' had no effect: lines 5 and 6 of s.py pass n=x", id="two calls"),
+        pytest.param("class M:\n    def fit(self, n=3): print(n)\nm = M()\nx = 5\nm.fit(n=x); m.fit(n=x)\n", "M.fit(n)=9",
+                     "override 'M.fit(n)' had no effect: line 5 of s.py passes n=x", id="two calls in one line"),
         pytest.param("from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int = 1\na = A(n=3)\n", "A.n=9",
                      "override 'A.n' had no effect: line 5 of s.py passes n=3. Override 'a.n'", id="a field"),
         pytest.param(NET + "net = Net(n=5)\n", "Net.__init__(n)=9",

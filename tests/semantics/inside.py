@@ -60,6 +60,8 @@ MODULE = {
 }
 
 REFUSALS = [
+    *(refusal(f"a name for a file and a value in it: {made}", f"import importlib, runpy\ncfg = {made}\nprint(cfg)\n", ("cfg=5", "cfg.lr=3"), "script.py:2: 'hparams.lr' stands inside 'cfg', which is overridden as a whole", files=MODULE)
+      for made in ("runpy.run_path('hparams.py')", "runpy.run_module('hparams')", "importlib.import_module('hparams')")),
     on("a class and its attribute", ("Args=5", "Args.depth=5"), "Args.depth", "Args", 7),
     on(
         "a class and its attribute, the other order",

@@ -40,7 +40,7 @@ from kohaku_ast.transform.find.calls import (
     parameters_of,
     pick_call,
 )
-from kohaku_ast.transform.find.module_targets import module_parameter, with_modules
+from kohaku_ast.transform.find.module_targets import is_module, module_parameter, with_modules
 from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import called_name
 from kohaku_ast.transform.find.source import Source
@@ -344,11 +344,7 @@ def _refuse_below_imports(targets: Targets, parameters: Sequence[Parameter | Non
     is overridden: the script would not see it.
     """
     for outer in parameters:
-        if (
-            outer is None
-            or outer.path
-            or not any(one.form == "import" for one in outer.definitions)
-        ):
+        if outer is None or outer.path or not is_module(outer):
             continue
         imported = targets.import_names.get(outer.target, outer.target)
         for inner in parameters:

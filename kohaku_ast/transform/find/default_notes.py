@@ -46,7 +46,8 @@ def dead_notes(
 
 def _no_effect(target: str, passed: Sequence[ast.expr], told: str, value: str) -> str:
     """The sentence for the default *target*: the calls at *told* pass arguments, first *value*."""
-    verb = "passes" if len(passed) == 1 else "pass"
+    lines = {(getattr(one, "_kogine_file", ""), one.lineno) for one in passed}
+    verb = "passes" if len(lines) == 1 else "pass"
     return f"override {target!r} had no effect: {told} {verb} {last_name(target)}={value}"
 
 

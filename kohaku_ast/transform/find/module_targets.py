@@ -44,7 +44,7 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     if renamed is not None:
         return renamed
     own = targets.parameters.get(match[0])
-    is_own = own is not None and not _is_module(own)
+    is_own = own is not None and not is_module(own)
     may_be_module = _may_be_module(own, target, targets)
     run = targets.run_names.get(match[0])
     no_file = is_own and run is None and search_module(source.folder, match[0]) is None
@@ -93,7 +93,7 @@ def _stored_by_another_name(targets: Targets, target: str) -> Parameter | None:
     return None
 
 
-def _is_module(own: Parameter) -> bool:
+def is_module(own: Parameter) -> bool:
     """Whether the name of *own* is bound by an import, or by a call that imports or runs a file."""
     return any(
         one.form == "import" or is_import_call(one.value) or is_run(one.value)
