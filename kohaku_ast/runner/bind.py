@@ -287,6 +287,7 @@ class Binder:
         for place, aimed in waiting:
             name, file = place
             if file:
+                aimed = spread_tables(aimed, Launch(file))
                 inner = make_request(aimed)
                 module = self.programs.load_module(name, file, inner)
                 waiting += _by_module(module, inner, aimed).items()

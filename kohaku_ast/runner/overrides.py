@@ -125,12 +125,13 @@ def _spread(one: Override, parameters: Mapping[str, Parameter]) -> Iterator[Over
 
 def _has_inner(target: str, parameters: Mapping[str, Parameter]) -> bool:
     """Whether the definition of *target* has targets below it and is no dict."""
+    from kohaku_ast.transform.find.module_targets import is_module
     from kohaku_ast.value_types import core
 
     own = parameters.get(target)
     if own is None:
         return any(name.startswith(f"{target}.") for name in parameters)
-    if own.kind == "other":
+    if own.kind == "other" or is_module(own):
         return True
     is_dict = core(own.reading)[0] == "dict" or own.default.startswith("dict(")
     return not is_dict and any(name.startswith(f"{target}.") for name in parameters)

@@ -57,6 +57,7 @@ FOUND: dict[str, tuple[str, str, list[str]]] = {
     "run_path into the globals": ("lib/hp.py", "import runpy, sys\nglobals().update(runpy.run_path('lib/hp.py'))\nhp = sys.modules['__main__']\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
     "run_path in a helper": ("lib/hp.py", "import runner\nhp = runner.hp\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
     "run_path, computed": ("lib/hp.py", "import runpy, os\nfrom types import SimpleNamespace\nfound = [one for one in os.listdir('lib') if one.endswith('.py')]\nhp = SimpleNamespace(**runpy.run_path('lib/' + found[0]))\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
+    "run_path after a change of the folder": ("lib/hp.py", "import runpy, os\nfrom types import SimpleNamespace\nos.chdir('lib')\ncfg = runpy.run_path('hp.py')\nhp = SimpleNamespace(**cfg)\n", ["lib.hp.lr=0.5", "lib.hp.Model.depth=9"]),
     "run_module": ("hp.py", "import runpy\nfrom types import SimpleNamespace\ncfg = runpy.run_module('hp')\nhp = SimpleNamespace(**cfg)\n", ["cfg.lr=0.5", "hp.Model.depth=9"]),
     "reloaded": ("lib/hp.py", "import sys, importlib\nsys.path.append('lib')\nimport hp\nhp.lr += 7\nhp = importlib.reload(hp)\n", TARGETS),
 }  # fmt: skip
@@ -92,6 +93,24 @@ def __getattr__(name):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(name)
 """
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "runpy.run_path('lib/hp.py')",
+        "importlib.import_module('lib.hp')",
+        "None\nimport lib.hp as cfg",
+    ],
+)
+def test_a_table_of_a_data_file_for_a_name_of_a_module(tmp_path: Path, made: str) -> None:
+    script = f"import importlib, runpy\nfrom types import SimpleNamespace\ncfg = {made}\n"
+    script += "hp = SimpleNamespace(**cfg) if isinstance(cfg, dict) else cfg\n"
+    path = write(tmp_path, "lib/hp.py", script)
+    expected = run_python(tmp_path, "-B", "s.py")
+    path.write_text(HP)
+    (tmp_path / "c.json").write_text('{"cfg": {"lr": 0.5, "Model": {"depth": 9}}}')
+    assert run_kogine(tmp_path, "run", "s.py", "--config", "c.json") == expected
 
 
 @pytest.mark.parametrize("made", ["run_path(name)", "dict(run_path(name))"])

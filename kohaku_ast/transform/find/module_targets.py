@@ -149,7 +149,7 @@ def _unlisted(targets: Targets, target: str, first: str) -> Parameter | None:
         if library is not None:
             module, inner = library
             return in_module(target, module, inner) if _has(module.path, inner) else None
-    if first in names or found.may_import_by_name:
+    if first in names or found.may_import_by_name or targets.run_names:
         named = _longest(folder, target, search_module)
         if named is not None and not os.path.samefile(named[0].path, targets.source.filename):
             return in_module(target, *named)
