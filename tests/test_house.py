@@ -39,7 +39,7 @@ SMALL = {
 ROOMS = {
     "kogine": (38, 7820),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6440),
+    "kohaku_ast.config": (23, 6480),
     "kohaku_ast.display": (5, 1250),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (3, 310),

@@ -15,6 +15,7 @@ from kohaku_ast.runner.main_module import entry_call
 from kohaku_ast.runner.overrides import (
     Override,
     added_names,
+    has_tables,
     make_request,
     of_config,
     read_values,
@@ -286,8 +287,9 @@ class Binder:
         waiting = list(_by_module(program, request, overrides).items())
         for place, aimed in waiting:
             name, file = place
-            if file:
+            if file and has_tables(aimed):
                 aimed = spread_tables(aimed, Launch(file))
+            if file:
                 inner = make_request(aimed)
                 module = self.programs.load_module(name, file, inner)
                 waiting += _by_module(module, inner, aimed).items()

@@ -97,7 +97,7 @@ def of_config(config: Config, *, as_is: bool = False) -> list[Override]:
 
 def spread_tables(overrides: list[Override], launch: Launch) -> list[Override]:
     """*overrides*, with the nested tables of data files as targets of their own."""
-    if not any(isinstance(one.value, CellMap) for one in overrides):
+    if not has_tables(overrides):
         return overrides
     from kohaku_ast.transform.find.parameters import find_parameters
     from kohaku_ast.transform.find.source import decode
@@ -105,6 +105,11 @@ def spread_tables(overrides: list[Override], launch: Launch) -> list[Override]:
     source = decode(launch.data, launch.filename, launch.path0, launch.package)
     parameters = {one.target: one for one in find_parameters(source)}
     return [inner for one in overrides for inner in _spread(one, parameters)]
+
+
+def has_tables(overrides: list[Override]) -> bool:
+    """Whether one of them is a nested table."""
+    return any(isinstance(one.value, CellMap) for one in overrides)
 
 
 def _spread(one: Override, parameters: Mapping[str, Parameter]) -> Iterator[Override]:
