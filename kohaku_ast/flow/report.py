@@ -24,6 +24,7 @@ from kohaku_ast.flow.failures import (
 )
 from kohaku_ast.flow.log_watch import LogWarnings, metrics_text, seen_of
 from kohaku_ast.flow.results import Repeats
+from kohaku_ast.flow.results_table import ResultsTable
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.frames import contextmanager
 
@@ -49,13 +50,13 @@ def choose_display(
         return [repeats, JsonLines(stream, again, resume, repeats)]
     report = Report(stream, again, resume, repeats)
     if shows_output:
-        return [Heads(stream), repeats, report]
+        return [Heads(stream), ResultsTable(stream), repeats, report]
     warnings = LogWarnings(stream)
     if can_be_painted(stream):
         from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
 
-        return [LiveTable(stream), warnings, repeats, report]
-    return [Lines(stream), warnings, repeats, report]
+        return [LiveTable(stream), warnings, ResultsTable(stream), repeats, report]
+    return [Lines(stream), warnings, ResultsTable(stream), repeats, report]
 
 
 def can_be_painted(stream: TextIO) -> bool:

@@ -194,6 +194,11 @@ def _lone_counter(line: bytes, before: Number | None) -> Number | None:
     return int(found[2]) if found else before
 
 
+def is_step(name: str) -> bool:
+    """Whether a metric of this *name* counts steps."""
+    return name.lower().rpartition("/")[2] in _STEPS
+
+
 def _step_of(found: Mapping[str, Number], before: Number | None) -> Number | None:
     """The step in the metrics of a line; *before* if it has none."""
     best, rank = before, len(_STEPS)
