@@ -140,6 +140,7 @@ def read_flow_options(
         retries_failed=usual.retries_failed or "retry_failed" in command.options,
         metrics="no_metrics" not in command.options,
         log_limit=_log_limit(command, usual.log_limit),
+        in_run_dir=usual.in_run_dir or "run_dir" in command.options,
     )
     resume = partial(resume_command, command) if settings.records else no_resume
     given = command.options

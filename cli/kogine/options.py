@@ -456,6 +456,7 @@ record_options = together(
         show_default="100MB",
         help="Leave out the middle of a run's log if it is longer; off: no limit.",
     ),
+    _records("--run-dir", help="Run in the folder for the run's files, KOGINE_RUN_DIR."),
     _records("--no-metrics", help="Do not read 'name: number' lines as metrics."),
 )
 """What of a flow is kept."""

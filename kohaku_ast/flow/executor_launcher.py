@@ -63,7 +63,7 @@ class ExecutorLauncher:
             Packed(pack(bound, self.wants_value), bound.argv),
             os.getpid(),
             self.settings.variables(run),
-            os.getcwd(),
+            self.settings.cwd(run) or os.getcwd(),
             self.settings.timeout,
             self.settings.grace,
             self.settings.nice,

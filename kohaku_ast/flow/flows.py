@@ -137,6 +137,7 @@ class _Flow:
         resume: bool = False,
         retry_failed: bool = False,
         log_limit: str | int | None = "100MB",
+        run_dir: bool = False,
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(unknown("mode", mode, MODES))
@@ -168,6 +169,7 @@ class _Flow:
             resumes=read_flag("resume", resume),
             retries_failed=read_flag("retry_failed", retry_failed),
             log_limit=parse_size(read_text("log_limit", log_limit)),
+            in_run_dir=read_flag("run_dir", run_dir),
         )
         #: The Summary of the last time that it ran, and the Outcomes of the last ``run()``.
         self.summary, self.outcomes = Summary(), Outcomes()
@@ -309,7 +311,8 @@ class Sequential(_Flow):
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
         ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
         are recorded as finished, ``retry_failed=True`` only those that succeeded;
-        ``log_limit="100MB"`` is the size of the log of one run, None: no limit.
+        ``log_limit="100MB"`` is the size of the log of one run, None: no limit;
+        ``run_dir=True`` runs each one in the folder for its files.
         """
         _refuse_unknown(self, Sequential, options)
         super().__init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from kohaku_ast.flow.run import (
     not_started,
 )
 from kohaku_ast.flow.settings import INDEX, REPEAT, WORKER, FlowSettings, files_variable
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
 from kohaku_ast.runner.job import Packed, pack
@@ -62,7 +63,7 @@ def make_launcher(
 
         return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
     if settings.mode == "inline":
-        return InlineLauncher(warn, open_log, shows, log_failed, settings.log_limit)
+        return InlineLauncher(warn, open_log, shows, log_failed, settings)
     kind = SpawnLauncher if settings.mode == "spawn" else WarmLauncher
     return kind(settings, open_log, wants_value=wants_value, shows=shows, log_failed=log_failed)
 
@@ -78,14 +79,15 @@ class InlineLauncher:
         open_log: OpenLog = lambda run, bound: None,
         shows: bool = True,
         log_failed: LogFailed = lambda error: None,
-        log_limit: int = 0,
+        settings: FlowSettings = FlowSettings(),  # noqa: B008  # it is frozen
     ) -> None:
         """*warn* gets overrides without effect. *shows*: runs print to this process's streams, too,
-        if they have logs, of *log_limit* bytes at most.
+        if they have logs.
         """
+        self.settings = settings
         self.warn, self.open_log, self.log_failed = warn, open_log, log_failed
         self.lend: Lend = lend_nothing
-        self._tee = Tee(shows, most=log_limit)
+        self._tee = Tee(shows, most=settings.log_limit)
         self._local: dict[str, LocalModules] = {}
 
     def start(self, run: Run, bound: Bound, done: Done) -> None:
@@ -101,7 +103,8 @@ class InlineLauncher:
             run.work.configs, Config
         ):  # a single Config's values are passed as they are
             bound = with_own_values(bound, lambda message: self.warn(run, message))
-        with kept_descriptors() if log is None else logged(log, self._tee):
+        output = kept_descriptors() if log is None else logged(log, self._tee)
+        with output, _in_folder(self.settings.cwd(run)):
             outcome = run_inline(bound, local, self.lend)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
@@ -113,6 +116,20 @@ class InlineLauncher:
         for name in (WORKER, INDEX, REPEAT, RUN_DIR):
             os.environ.pop(name, None)
         return self._tee.close()
+
+
+@contextmanager
+def _in_folder(folder: str | None) -> Iterator[None]:
+    """Inside, *folder* is the working folder, if there is one."""
+    if folder is None:
+        yield
+        return
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 class ProcessLauncher:
@@ -145,6 +162,7 @@ class ProcessLauncher:
                 bound,
                 wants_value=self.wants_value,
                 env={**os.environ, **self.settings.variables(run)},
+                cwd=self.settings.cwd(run),
                 stdout=copy.stdout if copy else log,
                 stderr=copy.stderr if copy else log,
                 # The signals of the terminal (Ctrl-C) reach the runs through the flow only.
@@ -329,7 +347,8 @@ class _Starting:
             self._turns.release()
 
     def _spawn(self) -> SpawnedRun | None:
-        options = {name: self._options[name] for name in ("env", "stdout", "stderr", "new_session")}
+        names = ("env", "cwd", "stdout", "stderr", "new_session")
+        options = {name: self._options[name] for name in names}
         with self._lock:
             if self._is_cancelled:
                 return None

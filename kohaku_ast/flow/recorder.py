@@ -51,17 +51,19 @@ class Recorder(Observer):
         retry_failed: bool = False,
         has_logs: bool = True,
         log_limit: int = FlowSettings.log_limit,
+        in_run_dir: bool = False,
         variables: Callable[[Run], Mapping[str, str]] = lambda run: {},
         warn: Callable[[str], None],
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         """*resume*: runs that earlier flows finished are skipped, also failed ones unless
-        *retry_failed* (which resumes as well). A log holds at most *log_limit* bytes. *variables*
+        *retry_failed* (which resumes as well). A log holds at most *log_limit* bytes.
+        *in_run_dir*: the runs work in the folders for their files. *variables*
         gives the variables that a run has besides the environment of this process. *warn* gets,
         once, why something cannot be written, and *tell*, at the end, how many runs were skipped.
         """
         self.root, self.has_logs, self.log_limit = root.absolute(), has_logs, log_limit
-        self.variables = variables
+        self.variables, self.in_run_dir = variables, in_run_dir
         seen: set[str] = set()
 
         def warn_once(subject: str, text: str) -> None:
@@ -238,6 +240,7 @@ class Recorder(Observer):
                 **fields,
                 "params": self._sources.params(bound, fields["overrides"]),
                 "sources": self._keep_sources(bound),
+                "in_run_dir": self.in_run_dir,
                 **self._environment.of_flow(bound),
             },
             self.has_logs,
@@ -266,7 +269,10 @@ class Recorder(Observer):
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
         record.folder.end_files()
-        self._environment.add_changes(record.facts)
+        try:
+            self._environment.add_changes(record.facts, self._sources.objects.put)
+        except OSError as error:
+            self._cannot("keep the changes that are not committed", error)
         if not self._write(record) and len(self._unwritten) < _MOST_UNWRITTEN:
             self._unwritten.append(record)
 
@@ -305,6 +311,7 @@ def make_recorder(
         retry_failed=settings.retries_failed,
         has_logs=settings.has_logs,
         log_limit=settings.log_limit,
+        in_run_dir=settings.in_run_dir,
         variables=settings.variables,
         warn=warn,
         tell=tell,

@@ -68,6 +68,8 @@ class FlowSettings:
     metrics: bool = True
     #: The bytes that the log of a run may hold; 0: no limit.
     log_limit: int = 100_000_000
+    #: Whether the folder for the files of a run is its working folder.
+    in_run_dir: bool = False
     #: The folder of the records, relative to the working folder.
     root: Path = RUNS
 
@@ -76,6 +78,11 @@ class FlowSettings:
             raise UsageError(
                 "a flow is resumed from its records, and keeps them for the next time: "
                 "take away --no-record (record=False)"
+            )
+        if self.in_run_dir and not self.records:
+            raise UsageError(
+                "a run has a folder of its own if it is recorded: take away --no-record "
+                "(record=False), or write --record for a single run"
             )
 
     @property
@@ -87,6 +94,10 @@ class FlowSettings:
     def shows_output(self) -> bool:
         """Whether runs print where this process prints: one run at a time, or no logs."""
         return self.workers == 1 or not self.has_logs
+
+    def cwd(self, run: Run) -> str | None:
+        """The working folder of *run*; None: that of this process."""
+        return str(run.folder / FILES) if self.in_run_dir and run.folder is not None else None
 
     def variables(self, run: Run) -> dict[str, str]:
         """The variables of *run* that are not in the environment of this process, or differ."""

@@ -151,6 +151,9 @@ def _exists_on_windows(pid: int) -> bool:
 
 _PATIENCE = 2.0  # seconds that a flow waits for git, once
 _MOST_SECONDS = 30.0  # that git may take
+_MOST_DIFF = 10_000_000  # bytes
+_PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--no-color")
+"""No program of the user's is started, and ``git apply`` reads it."""
 _ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR")
 
 
@@ -234,6 +237,8 @@ class Changes:
 
     def __init__(self, root: Path, script: str = "", patience: Patience | None = None) -> None:
         self._found: bool | None = None
+        #: The changes of tracked files, as git writes them; empty if there are none.
+        self.diff = b""
         self._patience = patience or Patience()
         self._thread = threading.Thread(target=self._ask, args=(root, script), daemon=True)
         self._thread.start()
@@ -247,6 +252,8 @@ class Changes:
     def _ask(self, root: Path, script: str) -> None:
         try:
             changed = bool(_run_git(root, "status", "--porcelain", "--untracked-files=no"))
+            diff = _run_git(root, "diff", "HEAD", "--binary", *_PLAIN_DIFF) if changed else b""
+            self.diff = diff if len(diff) <= _MOST_DIFF else b""
             if script and not changed:
                 changed = not _run_git(root, "ls-files", "--", os.path.realpath(script))
         except (OSError, subprocess.SubprocessError):

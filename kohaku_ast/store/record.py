@@ -360,12 +360,17 @@ class FlowEnvironment:
         """The environment of a run with *variables* besides those of this process."""
         return {**self._machine, "variables": environment.variables(os.environ, variables)}
 
-    def add_changes(self, facts: dict[str, object]) -> None:
-        """Put into *facts* what git has found."""
+    def add_changes(self, facts: dict[str, object], keep: Callable[[bytes], str]) -> None:
+        """Put into *facts* what git has found; *keep* keeps the changes, and returns their name.
+        Raises what *keep* raises.
+        """
         git, script = facts["git"], facts["script"]
-        if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is None:
-            dirty = self._changes[script["file"]].found(waits=True)
+        if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is not False:
+            changes = self._changes[script["file"]]
+            dirty = changes.found(waits=True)
             facts["git"] = {**git, "dirty": dirty}
+            if dirty and changes.diff:
+                facts["git"] = {**git, "dirty": dirty, "diff": keep(changes.diff)}
 
     def commit_of(self, bound: Bound) -> str:
         """The commit of the script of *bound*; empty if it is in no repository."""

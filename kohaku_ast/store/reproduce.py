@@ -245,6 +245,7 @@ def _words(record: Record, tree: _Tree, folder: Path, config: str) -> list[str]:
     script = record.facts["script"]
     module, entry = script.get("module"), script.get("entrypoint")
     words = ["run", "--record", "--as-is", "--config", config]
+    words += ["--run-dir"] if record.facts.get("in_run_dir") else []
     words += ["--entrypoint", str(entry)] if entry else []
     if module and module != "__main__":
         words += ["-m", str(module)]

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast import Config, Script, Sequential
 from kohaku_ast.store import environment
 from kohaku_ast.store.environment import Changes, Patience, find_commit
+from kohaku_ast.store.record import find_runs
+from kohaku_ast.store.sources import Objects
 
 _NAMES = ["-c", "user.name=n", "-c", "user.email=e@x", "-c", "init.defaultBranch=main"]
 
@@ -123,3 +126,31 @@ def test_without_git_nothing_is_said(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert Changes(repository).found(waits=True) is None
+
+
+def test_changes_that_are_not_committed_are_kept(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    (repository / "data.bin").write_bytes(bytes(range(256)))
+    git(repository, "add", "data.bin")
+    git(repository, "config", "diff.external", "false")
+    (repository / "train.py").write_text("lr = 2\nprint('ä')\n")
+    Sequential(Script("train.py", [Config({"lr": n}) for n in range(3)]), mode="inline").run()
+    records = list(find_runs(Path(".kogine/runs")))
+    names = {record.facts["git"].get("diff") for record in records}
+    assert len(names) == 1
+    kept = Objects(Path(".kogine/runs").absolute()).get(str(names.pop()))
+    assert kept is not None
+    git(repository, "reset", "-q", "--hard")
+    (repository / "changes").write_bytes(kept)
+    git(repository, "apply", "changes")
+    assert (repository / "train.py").read_text() == "lr = 2\nprint('ä')\n"
+    assert (repository / "data.bin").read_bytes() == bytes(range(256))
+
+
+def test_a_clean_tree_has_no_changes(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    Sequential("train.py", mode="inline").run()
+    (record,) = find_runs(Path(".kogine/runs"))
+    assert (record.facts["git"]["dirty"], "diff" in record.facts["git"]) == (False, False)

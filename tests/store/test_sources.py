@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from kohaku_ast import Config, Script, Sequential
+from kohaku_ast.errors import UsageError
 from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.sources import Objects
+from tests.oracle import run_kogine
 
 ROOT = Path(".kogine/runs")
 SCRIPT = """\
@@ -123,6 +125,29 @@ def test_each_run_has_a_folder_for_its_files(mode: str) -> None:
     assert Path(outcomes[2].run_dir, "out.txt").read_text() == "2"
     assert Path(outcomes[2].record) == Path(outcomes[2].run_dir).parent
     assert "KOGINE_RUN_DIR" not in os.environ
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_a_run_works_in_its_folder_on_request(mode: str) -> None:
+    Path("save.py").write_text(
+        "import helper\nn = 0\nwith open('out.txt', 'w') as file:\n    file.write(str(n))\n"
+    )
+    before = os.getcwd()
+    scripts = Script("save.py", [Config({"n": n}) for n in (1, 2)])
+    outcomes = Sequential(scripts, mode=mode, run_dir=True).run()
+    assert [Path(one.run_dir, "out.txt").read_text() for one in outcomes] == ["1", "2"]
+    assert os.getcwd() == before
+    assert not Path("out.txt").exists()
+    done = run_kogine(Path(), "run", "save.py", "n=3", "--run-dir", "--mode", mode)
+    assert done.status == 0, done.stderr
+    again = run_kogine(Path(), "runs", "reproduce", "last")
+    assert "equal      files/out.txt" in again.stdout
+    assert again.status == 0
+
+
+def test_a_folder_of_its_own_needs_a_record() -> None:
+    with pytest.raises(UsageError, match="record"):
+        Sequential("train.py", run_dir=True, record=False)
 
 
 @pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
