@@ -43,12 +43,12 @@ ROOMS = {
     "kohaku_ast.display": (5, 1250),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (3, 310),
-    "kohaku_ast.flow": (20, 5525),
+    "kohaku_ast.flow": (21, 5630),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (29, 7690),
-    "kohaku_ast.store": (18, 4920),
+    "kohaku_ast.store": (18, 4940),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
