@@ -71,6 +71,7 @@ class Loading:
         self.module = ModuleType(os.path.splitext(os.path.basename(path))[0])
         self.module.__file__ = self.file
         self.siblings: Siblings = heir.siblings if heir else Siblings()
+        self.siblings.configs.append(self.file)
         #: The working folder, environment and streams that its code has set.
         self.process = Process()
 

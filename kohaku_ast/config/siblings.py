@@ -28,6 +28,8 @@ class Siblings:
         self._others = {name.partition(".")[0] for name in sys.modules}
         self._kept: dict[str, dict[str, ModuleType]] = {}
         self._open: list[str] = []
+        #: The config files of the load, in full, and their bases.
+        self.configs: list[str] = []
 
     @contextmanager
     def visible(self, folder: str, module: ModuleType) -> Iterator[None]:
@@ -58,6 +60,12 @@ class Siblings:
     def folders(self) -> list[dict[str, ModuleType]]:
         """The modules of each folder that has any, by their names."""
         return [dict(modules) for modules in self._kept.values() if modules]
+
+    def files(self) -> list[str]:
+        """The config files, their bases, and the modules of both from their own folders."""
+        modules = [one for modules in self.folders() for one in modules.values()]
+        found = [str(vars(one).get("__file__") or "") for one in modules]
+        return [*dict.fromkeys([*self.configs, *filter(None, found)])]
 
     def __reduce__(self) -> tuple[object, ...]:
         return Siblings, ()  # modules stay in their process

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from types import FunctionType
 from typing import Any
 
 from kohaku_ast import files
+from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError, UncrossableValue
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.launch import Launch
@@ -100,7 +102,23 @@ class Sources:
                 **found, **{name: (file, "") for name, file in overridden.items()},
             }.items()
         }  # fmt: skip
-        return {"script": self.objects.put(bound.launch.data), "modules": modules}
+        return {
+            "script": self.objects.put(bound.launch.data),
+            "modules": modules,
+            "configs": [*self._configs(bound.config)],
+        }
+
+    def _configs(self, config: Config | None) -> Iterator[dict[str, str]]:
+        """The files that *config* is from, as they are now."""
+        for siblings in config.siblings if config else ():
+            for file in siblings.files():
+                try:
+                    found = os.stat(file)
+                except OSError:
+                    continue  # it was removed, or is a stream
+                if S_ISREG(found.st_mode):
+                    stamp = f"{found.st_mtime_ns}:{found.st_size}"
+                    yield {"file": _short(file), "sha256": self._keep(file, stamp)}
 
     def _keep(self, file: str, digest: str) -> str:
         if not digest or (file, digest) not in self._kept:

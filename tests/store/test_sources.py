@@ -109,6 +109,31 @@ def test_a_damaged_text_is_not_taken_for_the_text() -> None:
     assert objects.get(digest) is None
 
 
+def test_the_texts_of_configs_their_bases_and_their_modules_are_kept() -> None:
+    Path("conf").mkdir()
+    files = {
+        "conf/base.yaml": "lr: 0.3\n",
+        "conf/top.py": "import values\nfrom kohaku_ast import use_config\n"
+        "use_config('base.yaml')\nname = values.name\n",
+        "conf/values.py": "name = 'sgd'\n",
+    }
+    for name, text in files.items():
+        Path(name).write_text(text)
+    words = ["--config", "conf/top.py", "--sweep", "sizes=[1],[2]"]
+    done = run_kogine(Path(), "run", "train.py", *words)
+    assert done.status == 0, done.stderr
+    for record in find_runs(ROOT):
+        assert (record.params["lr"], record.params["name"]) == (0.3, "sgd")
+        configs = record.facts["sources"]["configs"]
+        kept = {one["file"]: Objects(ROOT.absolute()).get(one["sha256"]) for one in configs}
+        assert kept == {name: text.encode() for name, text in files.items()}
+    Path("conf/top.py").write_text("name = 'lion'\n")
+    run_kogine(Path(), "run", "train.py", "--record", "--config", "conf/top.py")
+    assert (
+        "-name = values.name\n+name = 'lion'" in run_kogine(Path(), "runs", "diff", "1", "3").stdout
+    )
+
+
 @pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
 def test_each_run_has_a_folder_for_its_files(mode: str) -> None:
     Path("save.py").write_text(
