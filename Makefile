@@ -45,10 +45,12 @@ oldest:
 	$(VENV)-oldest/bin/python -m compileall -q kohaku_ast cli/kogine
 	TABLES_EVERY=$(TABLES) $(VENV)-oldest/bin/python -m pytest -q -n $(WORKERS) tests/transform tests/cli/test_commands.py tests/cli/test_completion.py tests/cli/test_run_options.py tests/display tests/runner/test_transport.py tests/config/test_data_file.py tests/config/test_hydra_config.py tests/migrate/test_hydra.py tests/flow/test_search.py
 
+# Tests that compare what a process loads, or how it was started, fail under coverage: its share is
+# the gate here, and `make test` that of the tests.
 coverage: $(VENV)/tests-installed
 	$(BIN)/coverage erase
-	TABLES_EVERY=$(TABLES) $(BIN)/coverage run -m pytest -q -n $(WORKERS)
-	$(BIN)/coverage combine -q
+	-TABLES_EVERY=$(TABLES) $(BIN)/coverage run -m pytest -q -n $(WORKERS)
+	-$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
 benchmark: $(VENV)/tests-installed

@@ -48,7 +48,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (29, 7690),
-    "kohaku_ast.store": (18, 4940),
+    "kohaku_ast.store": (19, 5100),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
