@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
-from kohaku_ast.errors import visible
+from kohaku_ast.errors import UsageError, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -371,3 +371,20 @@ def _escape(text: str) -> str:
     from html import escape  # here: a terminal needs none, and it reads a table of all entities
 
     return escape(text)
+
+
+def frame_of(data: dict[str, list[Any]]) -> Any:
+    """The columns *data* as a frame of pandas, or else of polars. UsageError without both."""
+    try:
+        import pandas
+    except ImportError:
+        return _polars_frame(data)
+    return pandas.DataFrame(data)
+
+
+def _polars_frame(data: dict[str, list[Any]]) -> Any:
+    try:
+        import polars
+    except ImportError:
+        raise UsageError("to_frame needs pandas or polars: pip install pandas") from None
+    return polars.DataFrame(data, strict=False)

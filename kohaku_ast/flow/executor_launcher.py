@@ -13,8 +13,9 @@ from kohaku_ast.flow.run import Done, Handle, OpenLog, Run, WantsValue
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
-from kohaku_ast.runner.outcome import Outcome, RunError, Unread, outcome_of
+from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend, lend_nothing
+from kohaku_ast.runner.process_outcome import Unread, outcome_of
 from kohaku_ast.runner.spawn import KILL, RemoteJob, run_remote_job, signal_remote_job
 
 _UNREACHABLE = Outcome(

@@ -18,7 +18,7 @@ from typing import Any
 from kohaku_ast.flow import output_process
 from kohaku_ast.flow.output_process import KEPT, NOTES, NOWHERE, SHOWN, Output, close, keep
 from kohaku_ast.frames import contextmanager
-from kohaku_ast.runner.outcome import CrossingFile
+from kohaku_ast.runner.process_outcome import CrossingFile
 from kohaku_ast.runner.process_state import flush as flush_stream
 from kohaku_ast.runner.process_state import standard_streams
 

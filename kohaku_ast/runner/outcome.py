@@ -1,25 +1,19 @@
-"""Outcome: what a run left behind, in this process or in one of its own."""
+"""Outcome: what a run left behind, wherever it ran. Outcomes: those of a flow, also as a table."""
 
 from __future__ import annotations
 
-import marshal
 import os
-import signal
-import sys
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from math import isnan
 from time import monotonic, time  # bound: a script may replace both
 from types import TracebackType
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeGuard
 
-from kohaku_ast.errors import UncrossableValue, cut_long, visible
+from kohaku_ast.errors import UsageError, cut_long, unknown, visible
 from kohaku_ast.frames import hidden
-from kohaku_ast.runner.transport import Uncrossed, describe_error, load_raised, load_values
+from kohaku_ast.runner.transport import describe_error
 from kohaku_ast.runner.usage import Usage
-from kohaku_ast.transform.program.load import above_streams
 
 
 @dataclass(frozen=True)
@@ -94,13 +88,14 @@ class Outcome:
     def raise_if_failed(self) -> Outcome:
         """Itself. Raises FlowError if the run failed."""
         if self.status != "succeeded":
-            raise FlowError(f"{self.label or self.script or 'the run'}: {self._why}", [self]) from (
+            raise FlowError(f"{self.label or self.script or 'the run'}: {self.why}", [self]) from (
                 self.raised
             )
         return self
 
     @property
-    def _why(self) -> str:
+    def why(self) -> str:
+        """Why it failed, in a line."""
         last = str(self.error).strip().split("\n", 1)[0] if self.error else self.status
         return last if self.error else f"{last} with exit status {self.exit_status}"
 
@@ -138,10 +133,98 @@ class Outcomes(list[Outcome]):
             first = failed[0]
             raise FlowError(
                 f"{len(failed)} of {len(self)} runs failed. [{first.index + 1}] "
-                f"{first.label or first.script}: {first._why}",
+                f"{first.label or first.script}: {first.why}",
                 self,
             ) from first.raised
         return self
+
+    @property
+    def params(self) -> list[Mapping[str, object]]:
+        """For each run target -> value."""
+        return [one.params for one in self]
+
+    @property
+    def metrics(self) -> list[Mapping[str, float]]:
+        """For each run metric -> its last number."""
+        return [one.metrics for one in self]
+
+    def best(self, name: str) -> Outcome:
+        """The run that succeeded with the least ``min:NAME``, or the greatest ``max:NAME``: the
+        last number of a metric, an output, an entry of the returned dict, or ``value``, which was
+        returned.
+
+        Raises UsageError if no run has such a number.
+        """
+        goal, _, rest = name.partition(":")
+        if goal not in ("min", "max") or not rest:
+            raise UsageError(f"{name!r}: write min:NAME or max:NAME, such as min:val_loss")
+        done = [one for one in self if one.status == "succeeded"]
+        found = [(one, _results(one).get(rest)) for one in done]
+        numbered = [(float(number), one) for one, number in found if _is_number(number)]
+        if not numbered:
+            known = dict.fromkeys(name for one in done for name in _results(one))
+            raise UsageError(
+                unknown("result", rest, known) if known else f"no run has a number {rest!r}"
+            )
+        return (min if goal == "min" else max)(numbered, key=lambda pair: pair[0])[1]
+
+    def to_frame(self) -> Any:
+        """A table of pandas, or else of polars: a row for each run, with its values and results."""
+        from kohaku_ast.display.text import frame_of
+
+        names = self._columns()
+        return frame_of({name: [_row(one).get(name) for one in self] for name in names})
+
+    def _columns(self) -> list[str]:
+        """Index, label, script and status; what differs among the values; results."""
+        rows = [_row(one) for one in self]
+        names = [*dict.fromkeys(name for row in rows for name in row)]
+        params = {name for one in self for name in one.params}
+        same = {name for name in params if len({repr(row.get(name)) for row in rows}) == 1}
+        return [name for name in names if name not in same or len(self) == 1]
+
+    def _repr_html_(self) -> str:
+        from kohaku_ast.display.text import Group, html_table, short_repr
+
+        shown, names = self[:_MOST_SHOWN], self._columns()
+        rows = tuple(
+            tuple(_cell(_row(one).get(name), short_repr) for name in names) for one in shown
+        )
+        more = len(self) - len(shown)
+        note = f"... and {more} more" if more else ""
+        return html_table(tuple(names), [Group("", rows)], note=note)
+
+
+_MOST_SHOWN = 100
+"""Rows of a table in a notebook."""
+
+
+def _row(outcome: Outcome) -> dict[str, object]:
+    """Heading -> value. A result with the name of a parameter stands beside it."""
+    fields: dict[str, object] = {
+        "run": outcome.index + 1, "label": outcome.label, "script": outcome.script,
+        "status": outcome.status, "seconds": round(outcome.seconds, 3),
+    }  # fmt: skip
+    row = {**fields, **{name: one for name, one in outcome.params.items() if name not in fields}}
+    for name, one in _results(outcome).items():
+        if row.get(name) != one or name not in row:
+            row[name if name not in row else f"{name} (result)"] = one
+    return row
+
+
+def _results(outcome: Outcome) -> dict[str, object]:
+    value = outcome.value
+    named = {} if value is None else {"value": value}
+    returned = {str(name): one for name, one in value.items()} if isinstance(value, dict) else named
+    return {**outcome.metrics, **returned, **outcome.outputs}
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not (isinstance(value, bool) or isnan(value))
+
+
+def _cell(value: object, shown: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else str(shown(value))
 
 
 class Clock:
@@ -159,165 +242,3 @@ class Clock:
     def now(self) -> float:
         """Seconds since the epoch."""
         return self.started + monotonic() - self._begun
-
-
-Unread: TypeAlias = tuple[int, bytes, float, float]
-"""The end of a process, not unpickled yet: status, result, when it started and ended."""
-
-
-class PendingOutcome:
-    """The Outcome of a process that writes its result into a file. For any thread."""
-
-    def __init__(self) -> None:
-        self.file = CrossingFile()
-        #: Started with the process.
-        self.clock = Clock()
-        self._lock = threading.Lock()
-        self._outcome: Outcome | None = None
-
-    def settle(self, status: int) -> Outcome:
-        """The Outcome, after the process has ended; *status* is as for ``outcome_of``."""
-        return self._once(lambda: outcome_of(*self.unread(status)))
-
-    def unread(self, status: int) -> Unread:
-        """The end of the process, for ``outcome_of`` in another process."""
-        return status, self.file.read(), self.clock.started, self.clock.now()
-
-    def lose(self, reason: str) -> Outcome:
-        """The Outcome if nobody can know how the process ended."""
-        return self._once(lambda: lost(reason, self.clock))
-
-    def _once(self, make: Callable[[], Outcome]) -> Outcome:
-        with self._lock:
-            if self._outcome is None:
-                self._outcome = make()
-                self.file.close()
-            return self._outcome
-
-
-def outcome_of(status: int, result: bytes, started: float, ended: float) -> Outcome:
-    """The Outcome of a process that has ended. *status* is its exit status, or minus the number of
-    the signal that killed it.
-    """
-    kind, *rest = _read(result)
-    value: object = None
-    outputs: dict[str, object] = {}
-    error = _error(kind, rest, status)
-    sent = load_raised(rest[3]) if kind == "failed" and rest[3] else None
-    if kind == "finished" and status >= 0:
-        try:
-            value, outputs = _load_parts(*rest)
-        except UncrossableValue as raised:
-            error = RunError("UncrossableValue", str(raised), "")
-    failed = status or error
-    state = "failed" if failed else "succeeded"
-    used = Usage.after(result)
-    return Outcome(state, value, outputs, error, status, started, ended, usage=used, raised=sent)
-
-
-def lost(reason: str, clock: Clock) -> Outcome:
-    """The Outcome of a run whose end nobody has seen."""
-    error = RunError("Lost", reason, "")
-    return Outcome("failed", None, {}, error, -signal.SIGKILL, clock.started, clock.now())
-
-
-def _read(result: bytes) -> list[Any]:
-    """The result that the process wrote; incomplete counts as nothing."""
-    try:
-        return list(marshal.loads(result))
-    except (EOFError, ValueError, TypeError):
-        return ["nothing"]
-
-
-def _error(kind: str, rest: list[str], status: int) -> RunError | None:
-    """The error, from the result that the process wrote and from how it ended."""
-    if status < 0:
-        return _killed(-status)
-    if kind == "failed":
-        return RunError(*rest[:3])
-    if kind == "uncrossable":
-        return RunError("UncrossableValue", rest[0], "")
-    if kind == "nothing" and status == 0:
-        return RunError("Lost", "the process ended early with status 0 (os._exit?)", "")
-    return None
-
-
-def _load_parts(parts: list[tuple[bool, bytes, bool]]) -> tuple[object, dict[str, object]]:
-    """The result and the outputs; each of *parts* says whether it may be lacking."""
-    loaded: dict[str, Mapping[str, object]] = {}
-    for is_plain, data, may_lack in parts:
-        try:
-            loaded.update(load_values(is_plain, data))
-        except UncrossableValue:
-            if not may_lack:
-                raise
-            loaded["value"] = {"value": Uncrossed("<a value that cannot be made again here>")}
-    return loaded["value"]["value"], dict(loaded["outputs"])
-
-
-def _killed(number: int) -> RunError:
-    return RunError("Killed", f"the process was killed by {name_signal(number)}", "")
-
-
-def name_signal(number: int) -> str:
-    """The name of the signal that killed a process, for messages: with what it may mean."""
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-    return f"{name} (out of memory?)" if name == "SIGKILL" else name
-
-
-class CrossingFile:
-    """A file with bytes for another process, which gets its descriptor or, on Windows, its path."""
-
-    __slots__ = ("_file", "_stack")
-
-    def __init__(self, data: bytes = b"") -> None:
-        """Contains *data*, to be read from the start."""
-        self._stack = ExitStack()
-        if hasattr(os, "memfd_create"):
-            # In memory: a disk may be full.
-            number = above_streams(os.memfd_create("kogine"))
-            self._file: IO[bytes] = open(number, "w+b", 0)  # noqa: SIM115  # close() closes it
-        elif sys.platform != "win32":
-            import tempfile
-
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-        else:
-            import tempfile
-
-            folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-            self._file = open(Path(folder, "kogine"), "w+b", 0)  # noqa: SIM115
-        self._stack.callback(self._file.close)
-        self._write(data)
-
-    def _write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) :]
-        self._file.seek(0)
-
-    def fileno(self) -> int:
-        """Its descriptor."""
-        return self._file.fileno()
-
-    @property
-    def path(self) -> str:
-        """Its path, on Windows."""
-        return str(self._file.name)
-
-    def read(self) -> bytes:
-        """All its bytes."""
-        self._file.seek(0)
-        return self._file.read()
-
-    def close(self) -> None:
-        """Close it; a second call does nothing."""
-        self._stack.close()
-
-    def __enter__(self) -> CrossingFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -21,7 +21,8 @@ from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import Packed, pack
 from kohaku_ast.runner.launch import interpreter
-from kohaku_ast.runner.outcome import CrossingFile, Outcome, PendingOutcome, Unread
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.process_outcome import CrossingFile, PendingOutcome, Unread
 
 _FRESH = os.path.join(os.path.dirname(__file__), "fresh.py")
 _PACKAGES = str(Path(__file__).parents[2])

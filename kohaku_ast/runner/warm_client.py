@@ -20,12 +20,8 @@ from kohaku_ast.runner import transport
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.job import launch_parts, pack
 from kohaku_ast.runner.launch import Launch
-from kohaku_ast.runner.outcome import (
-    CrossingFile,
-    Outcome,
-    PendingOutcome,
-    name_signal,
-)
+from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.process_outcome import CrossingFile, PendingOutcome, name_signal
 from kohaku_ast.runner.spawn import block_sigint, fresh_command
 from kohaku_ast.transform.find.modules import LibraryImport
 from kohaku_ast.transform.program.load import above_streams

@@ -237,23 +237,6 @@ def _cell_getter(kind: str, name: str) -> Getter:
     return get
 
 
-def frame_of(data: dict[str, list[Any]]) -> Any:
-    """The columns *data* as a frame of pandas, or else of polars. UsageError without both."""
-    try:
-        import pandas
-    except ImportError:
-        return _polars_frame(data)
-    return pandas.DataFrame(data)
-
-
-def _polars_frame(data: dict[str, list[Any]]) -> Any:
-    try:
-        import polars
-    except ImportError:
-        raise UsageError("to_frame needs pandas or polars: pip install pandas") from None
-    return polars.DataFrame(data, strict=False)
-
-
 def cell(name: str, value: Any) -> str:
     """*value* of the column *name* for a table."""
     if value is MISSING or value is None:

@@ -40,7 +40,7 @@ class Comparison:
 
     def to_frame(self) -> Any:
         """The table as a frame of pandas, or else of polars."""
-        from kohaku_ast.store.columns import frame_of
+        from kohaku_ast.display.text import frame_of
 
         return frame_of({name: [row[name] for row in self] for name in self.columns})
 

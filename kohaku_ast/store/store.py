@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
+from kohaku_ast.display.text import frame_of
 from kohaku_ast.errors import UsageError, check_type, near, unknown
 from kohaku_ast.files import Claims, replace_users_file
 from kohaku_ast.store.columns import (
@@ -16,7 +17,6 @@ from kohaku_ast.store.columns import (
     best_run,
     cell,
     frame_names,
-    frame_of,
     heading,
     sort_runs,
     table_names,
