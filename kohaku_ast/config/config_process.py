@@ -12,6 +12,7 @@ from __future__ import annotations
 import _thread
 import _warnings
 import builtins
+import functools
 import gc
 import os
 import sys
@@ -192,9 +193,10 @@ def _write_cores(before: set[int]) -> None:
         os.sched_setaffinity(0, before)
 
 
+@functools.cache
 def _resource() -> Any:
     """The module ``resource``, which a script that does not import it does not find loaded; None if
-    the system has none.
+    the system has none. Cached: each inline run asks three times, and would load it anew.
     """
     is_loaded = "resource" in sys.modules
     try:
@@ -206,11 +208,16 @@ def _resource() -> Any:
     return resource
 
 
+@functools.cache
+def _limit_numbers() -> list[tuple[str, int]]:
+    names = [name for name in dir(_resource()) if name.startswith("RLIMIT_")]
+    return [(name, getattr(_resource(), name)) for name in names]
+
+
 def _read_limits() -> dict[str, tuple[int, int]]:
     """The limits of resources by name, each as it is in force and at most."""
     module = _resource()
-    names = [name for name in dir(module) if name.startswith("RLIMIT_")]
-    return {name: module.getrlimit(getattr(module, name)) for name in names}
+    return {name: module.getrlimit(number) for name, number in _limit_numbers()}
 
 
 def _write_limits(before: dict[str, tuple[int, int]]) -> None:

@@ -73,7 +73,7 @@ class UsageSince:
 
     def usage(self) -> Usage:
         """What was used since then. The peak of the memory is not that of the run alone."""
-        modules = {name: one for name, one in {**sys.modules}.items() if name not in self._before}
+        modules = {name: sys.modules[name] for name in sys.modules.keys() - self._before}
         return Usage(_cpu_seconds() - self._spent, None, *loaded(modules))
 
 
