@@ -268,7 +268,7 @@ class Recorder(Observer):
 
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
-        record.folder.end_files()
+        record.facts["files"] = record.folder.end_files()
         try:
             self._environment.add_changes(record.facts, self._sources.objects.put)
         except OSError as error:

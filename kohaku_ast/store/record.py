@@ -224,6 +224,7 @@ def start_fields(started: float, attempt: int, process: ProcessMark | None) -> d
         "outputs": {},
         "metrics": {},
         "series": None,
+        "files": [],
         "packages": {},
         "cpu_seconds": None,
         "peak_memory": None,

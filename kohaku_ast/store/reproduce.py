@@ -12,7 +12,6 @@ import sys
 import sysconfig
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -301,10 +300,8 @@ def _results(record: Record) -> Iterator[tuple[str, str]]:
     for name, numbers in record.metric_summary.items():
         for key in ("last", "min", "max", "count"):
             yield f"{key}:{name}", str(numbers[key])
-    top = record.folder / FILES
-    for path in sorted(top.rglob("*")):
-        if path.is_file():
-            yield f"{FILES}/{path.relative_to(top)}", sha256(path.read_bytes()).hexdigest()
+    for one in facts.get("files") or ():
+        yield f"{FILES}/{one['path']}", str(one["sha256"] or f"{one['size']} bytes")
 
 
 def _text_of(form: Mapping[str, Any]) -> str:

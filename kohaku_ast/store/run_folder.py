@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from kohaku_ast import files
@@ -89,12 +90,17 @@ class RunFolder:
         """Make the folder for the files of the run."""
         os.makedirs(self._within + FILES, _FOLDER_MODE, exist_ok=True)
 
-    def end_files(self) -> None:
-        """Remove that folder if the run has left nothing there."""
+    def end_files(self) -> list[dict[str, object]]:
+        """``path``, ``size`` and ``sha256`` of each file that the run has left in that folder, the
+        first thousand of them; an empty folder is removed.
+        """
         try:
             os.rmdir(self._within + FILES)
-        except OSError:
-            pass  # it holds files, or was removed
+            return []
+        except FileNotFoundError:
+            return []
+        except OSError:  # it holds files
+            return list(islice(_files_in(self._within + FILES), _MOST_FILES))
 
     def append_points(self, points: bytes) -> None:
         """Append *points* to the series of metrics."""
@@ -151,6 +157,35 @@ def write_marks(folder: str | Path, tags: list[str], note: str) -> None:
 
     data = json.dumps({"tags": tags, "note": note}, ensure_ascii=True).encode()
     files.write_atomically(os.path.join(folder, MARKS), data + b"\n", _MODE)
+
+
+_MOST_FILES = 1_000
+_MOST_HASHED = 1 << 30
+"""Bytes of a file that is read for its hash: larger ones have none."""
+
+
+def _files_in(folder: str) -> Iterator[dict[str, object]]:
+    for here, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(here, name)
+            try:
+                size = os.lstat(path).st_size
+                digest = _hash(path) if os.path.isfile(path) and size <= _MOST_HASHED else None
+            except OSError:
+                continue  # removed meanwhile
+            shown = os.path.relpath(path, folder).replace(os.sep, "/")
+            yield {"path": shown, "size": size, "sha256": digest}
+
+
+def _hash(path: str) -> str:
+    from hashlib import sha256
+
+    digest = sha256()
+    with open(path, "rb") as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def mark_root(root: Path) -> None:

@@ -148,6 +148,9 @@ def test_each_run_has_a_folder_for_its_files(mode: str) -> None:
     ]
     assert found == [None, ["out.txt"], ["out.txt"]]
     assert Path(outcomes[2].run_dir, "out.txt").read_text() == "2"
+    digest = hashlib.sha256(b"2").hexdigest()
+    named = [record.facts["files"] for record in find_runs(ROOT)]
+    assert named[::2] == [[], [{"path": "out.txt", "size": 1, "sha256": digest}]]
     assert Path(outcomes[2].record) == Path(outcomes[2].run_dir).parent
     assert "KOGINE_RUN_DIR" not in os.environ
 
