@@ -8,12 +8,12 @@ from collections.abc import Callable
 import click
 from kogine.command import Choice, Command
 from kogine.options import output_options
-from kogine.report import Output
+from kogine.report import Output, print_bytes
 from kogine.run_compare import chosen_runs, runs_argument
 from kogine.runs import store_option, where_option
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.store.store import EXPORTS
+from kohaku_ast.store.store import EXPORTS, HANDED_OVER
 
 _USAGE = f"{'|'.join(EXPORTS)} RUN ... | --where QUERY"
 
@@ -25,6 +25,7 @@ _USAGE = f"{'|'.join(EXPORTS)} RUN ... | --where QUERY"
         "kogine runs export csv --where 'lr > 0.1' -o runs.csv",
         "kogine runs export parquet 3 4 last -o runs.parquet",
         "kogine runs export config last -o cfg.py",
+        "kogine runs export mlflow --where 'lr > 0.1' -o tracking",
     ),
 )
 @click.argument("kind", type=Choice(EXPORTS), required=False)
@@ -41,7 +42,7 @@ def export(
     store: str,
 ) -> Callable[[], int]:
     """Write runs as csv, json or parquet; or one run as a Python config that needs nothing else and
-    gives the same run.
+    gives the same run; or as runs of MLflow, in a folder or at a URI.
     """
     from kogine.run_tables import store_of  # completion does without
 
@@ -52,5 +53,11 @@ def export(
     if kind == "parquet" and not target.path and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("a Parquet file is not for a terminal: add -o FILE")
     opened = store_of(store)
-    data = opened.exported(chosen_runs(opened, names, where, usage), kind, target.path)
+    runs = chosen_runs(opened, names, where, usage)
+    if kind in HANDED_OVER:
+        if force:
+            raise UsageError(f"--force has no effect with {kind}: runs that are there are updated")
+        done = f"{opened.export(runs, target.path, kind)}\n".encode()
+        return lambda: print_bytes(done)
+    data = opened.exported(runs, kind, target.path)
     return target.deliver(data, "")

@@ -140,29 +140,35 @@ class Store:
         found = [self.find(one) if isinstance(one, (str, int)) else one for one in (first, second)]
         return diff_runs(*found)
 
-    def export(self, runs: Chosen, path: str | os.PathLike[str], kind: str = "") -> None:
+    def export(self, runs: Chosen, path: str | os.PathLike[str], kind: str = "") -> str:
         """Write *runs* to the file *path*, as a whole. *kind* is ``csv``, ``json``, ``parquet`` or
         ``config`` (one run, as a Python config); without it the end of the file's name says it.
+        With ``mlflow``, *path* is a folder or a URI; the result is a sentence, else empty.
         """
         check_type(path, (str, os.PathLike), "path is a file")
         path = os.fspath(path)
         kind = kind or _KINDS.get(os.path.splitext(path)[1].lower(), "")
+        if kind in HANDED_OVER:
+            return str(_exporter(kind)(self._chosen(runs), path))
         data = self.exported(runs, kind, path)
         try:
             replace_users_file(path, data)
         except OSError as error:
             raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
+        return ""
 
     def exported(self, runs: Chosen, kind: str, name: str = "") -> bytes:
         """The bytes that ``export`` writes to a file called *name*."""
         if kind not in EXPORTS:
             raise UsageError(unknown("kind of export", kind, EXPORTS))
-        found = runs if isinstance(runs, Runs) else self.select(self._names(runs))
+        if kind in HANDED_OVER:
+            raise UsageError(f"{kind} is no file: use export")
+        found = self._chosen(runs)
         if kind != "config":
-            return _exporter(kind)(found)
+            return bytes(_exporter(kind)(found))
         if len(found) != 1:
             raise UsageError(f"a config is of one run: {len(found)} are chosen")
-        return _exporter(kind)(found[0], name or "THIS_FILE")
+        return bytes(_exporter(kind)(found[0], name or "THIS_FILE"))
 
     def stop(self, run: Record | str | int, whole_flow: bool = False) -> bool:
         """Send SIGTERM to a run that is under way, or to its *whole_flow*; whether it has ended,
@@ -171,6 +177,9 @@ class Store:
         from kohaku_ast.store.upkeep import stop_run
 
         return stop_run(self.find(run) if isinstance(run, (str, int)) else run, whole_flow)
+
+    def _chosen(self, runs: Chosen) -> Runs:
+        return runs if isinstance(runs, Runs) else self.select(self._names(runs))
 
     def _names(self, runs: Chosen) -> list[str]:
         """The names of the folders of *runs*, each once."""
@@ -219,19 +228,21 @@ EXPORTS = {
     "json": "tables:json_of_runs",
     "parquet": "tables:parquet_of_runs",
     "config": "run_config:config_of_run",
+    "mlflow": "mlflow:export_runs",
 }
 """Kind -> module and function in ``kohaku_ast.exports``, which stands above this room: it is
 imported when somebody asks for it by name.
 """
+HANDED_OVER = ("mlflow",)
+"""The kinds that go to a folder or a server, and may add to what is there."""
 _KINDS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".py": "config"}
 
 
-def _exporter(kind: str) -> Callable[..., bytes]:
+def _exporter(kind: str) -> Callable[..., Any]:
     from importlib import import_module
 
     module, _, name = EXPORTS[kind].partition(":")
-    found: Callable[..., bytes] = getattr(import_module(f"kohaku_ast.exports.{module}"), name)
-    return found
+    return getattr(import_module(f"kohaku_ast.exports.{module}"), name)  # type: ignore[no-any-return]
 
 
 class Runs(Sequence["Record"]):

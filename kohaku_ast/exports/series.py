@@ -1,0 +1,82 @@
+"""The numbers of a recorded run as other tools take them: one by one, with whole steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from math import isfinite
+from typing import Any, NamedTuple
+
+from kohaku_ast.store.metrics import Number, read_series
+from kohaku_ast.store.record import Record
+from kohaku_ast.store.run_folder import SERIES
+from kohaku_ast.store.summary import plain_value
+
+
+class Point(NamedTuple):
+    """One number of a run."""
+
+    name: str
+    value: Number
+    #: Seconds since the epoch.
+    time: float
+    step: int
+
+
+def points_of(record: Record) -> Iterator[Point]:
+    """The numbers that the run of *record* has printed, in order; then its outputs and its value
+    that are numbers and have no metric of their name. What comes later is only ever added.
+    """
+    series = [*read_series(record.folder / SERIES)]
+    names = set()
+    for point in _series_points(series):
+        names.add(point.name)
+        yield point
+    ended = record.started if record.ended is None else record.ended
+    if not series:  # an earlier version's record: the last numbers in its log
+        for name, one in record.metric_summary.items():
+            names.add(name)
+            yield Point(name, one["last"], ended, int(one.get("step") or 0))
+    for name, value in _results(record):
+        if name not in names:
+            yield Point(name, value, ended, 0)
+
+
+def _series_points(series: list[dict[str, Any]]) -> Iterator[Point]:
+    # Epochs of 0.25, 0.5 and 0.75 would all be step 0.
+    is_whole = all(_is_whole(point["step"]) for point in series)
+    counts: Counter[str] = Counter()
+    for point in series:
+        for name, value in point["metrics"].items():
+            step = int(point["step"]) if is_whole else counts[name]
+            counts[name] += 1
+            yield Point(name, value, point["time"], step)
+
+
+def _is_whole(step: Any) -> bool:
+    return isinstance(step, (int, float)) and isfinite(step) and step == int(step)
+
+
+def _results(record: Record) -> Iterator[tuple[str, Number]]:
+    forms = dict(record.facts.get("outputs") or {})
+    if record.facts.get("value") is not None:
+        forms.setdefault("value", record.facts["value"])
+    for name, form in forms.items():
+        value = plain_value(form)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield name, value
+
+
+def unique_names(names: Iterable[str], change: Callable[[str], str]) -> dict[str, str]:
+    """Each of *names* -> what *change* makes of it, with ``_2``, ``_3`` ... where that is taken."""
+    found: dict[str, str] = {}
+    used = set()
+    for name in names:
+        plain, number = change(name), 1
+        text = plain
+        while text in used:
+            number += 1
+            text = f"{plain}_{number}"
+        used.add(text)
+        found[name] = text
+    return found
