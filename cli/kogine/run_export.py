@@ -42,7 +42,8 @@ def export(
     store: str,
 ) -> Callable[[], int]:
     """Write runs as csv, json or parquet; or one run as a Python config that needs nothing else and
-    gives the same run; or as runs of MLflow, in a folder or at a URI.
+    gives the same run; or as runs of MLflow, in a folder or at a URI; or as event
+    files of TensorBoard, in a folder.
     """
     from kogine.run_tables import store_of  # completion does without
 

@@ -143,7 +143,8 @@ class Store:
     def export(self, runs: Chosen, path: str | os.PathLike[str], kind: str = "") -> str:
         """Write *runs* to the file *path*, as a whole. *kind* is ``csv``, ``json``, ``parquet`` or
         ``config`` (one run, as a Python config); without it the end of the file's name says it.
-        With ``mlflow``, *path* is a folder or a URI; the result is a sentence, else empty.
+        With ``mlflow``, *path* is a folder or a URI, with ``tensorboard`` a folder; then the result
+        is a sentence, else empty.
         """
         check_type(path, (str, os.PathLike), "path is a file")
         path = os.fspath(path)
@@ -229,11 +230,12 @@ EXPORTS = {
     "parquet": "tables:parquet_of_runs",
     "config": "run_config:config_of_run",
     "mlflow": "mlflow:export_runs",
+    "tensorboard": "tensorboard:export_runs",
 }
 """Kind -> module and function in ``kohaku_ast.exports``, which stands above this room: it is
 imported when somebody asks for it by name.
 """
-HANDED_OVER = ("mlflow",)
+HANDED_OVER = ("mlflow", "tensorboard")
 """The kinds that go to a folder or a server, and may add to what is there."""
 _KINDS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".py": "config"}
 

@@ -62,8 +62,14 @@ def test_a_config_gives_the_same_run(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no format given: kogine runs export csv|json|parquet|config|mlflow RUN ..."),
-        (["xls", "1"], "'xls' is not one of 'csv', 'json', 'parquet', 'config', 'mlflow'."),
+        (
+            [],
+            "no format given: kogine runs export csv|json|parquet|config|mlflow|tensorboard RUN ...",
+        ),
+        (
+            ["xls", "1"],
+            "'xls' is not one of 'csv', 'json', 'parquet', 'config', 'mlflow', 'tensorboard'.",
+        ),
         (["csv"], "no run given: kogine runs export csv|json"),
         (["csv", "1", "--where", "lr > 0"], "both given: RUN and --where"),
         (["config", "1", "2"], "a config is of one run: 2 are chosen"),
