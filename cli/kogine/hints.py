@@ -20,11 +20,16 @@ _SWEEPS = ("sweep", "multirun", "grid", "-m", "--multirun")
 _RUNS = ("exec", "execute", "start", "launch")
 _SEARCHES = ("search", "tune", "optimize")
 _GROUPS = {
-    **dict.fromkeys(("show", "check", "init", "diff", "migrate"), "config"),
-    **dict.fromkeys(("sequential", "parallel"), "workflow"),
-    "graph": "pipeline",
-}
-"""The group of each command that is in one."""
+    "config": ("show", "check", "init", "diff", "migrate"),
+    "workflow": ("sequential", "parallel"),
+    "pipeline": ("graph",),
+    "runs": (
+        "ls", "show", "logs", "best", "compare", "diff", "export", "repeat", "reproduce", "tag",
+        "note", "rm", "restore", "gc", "stop", "reindex",
+    ),
+    "cache": ("ls", "why", "rm", "gc", "verify"),
+}  # fmt: skip
+"""Group -> its commands, but for those that are commands of kogine itself."""
 _CLOSED_BY = {"[": "]", "(": ")", "{": "}"}
 
 
@@ -57,15 +62,16 @@ def meant_command(words: Sequence[str], known: Iterable[str]) -> str:
     """The message for a command line of kogine that starts with a word that is no command."""
     name, rest = words[0], [*words[1:]]
     meant: list[str] = []
+    others = [[group, *words] for group, inner in _GROUPS.items() if name in inner]
     if name in _LISTS and rest:
         meant = ["run", "--inspect", *rest]
     elif name in _SWEEPS and rest:
         meant = ["run", rest[0], *as_axes(rest[1:])]
     elif name in _SEARCHES and rest:
-        script, *others = script_first(rest)
-        meant = ["run", script, *as_axes(others), *_searching(others)]
-    elif name in _GROUPS:
-        meant = [_GROUPS[name], *words]
+        script, *more = script_first(rest)
+        meant = ["run", script, *as_axes(more), *_searching(more)]
+    elif others:
+        meant = others.pop(0)
     elif name in (*_PYTHONS, *_RUNS) and rest:
         meant = ["run", *rest]
     elif "=" in name and rest and not os.path.exists(name):
@@ -76,7 +82,8 @@ def meant_command(words: Sequence[str], known: Iterable[str]) -> str:
         meant = ["run", f"{name}.py", *rest]
     if not meant:
         return unknown("command", name, known)
-    return f"{name!r} is not a command. Did you mean: {shlex.join(['kogine', *meant])}"
+    lines = [shlex.join(["kogine", *one]) for one in (meant, *others)]
+    return f"{name!r} is not a command. Did you mean: {', or '.join(lines)}"
 
 
 def _searching(words: Sequence[str]) -> list[str]:

@@ -98,8 +98,8 @@ def field_getter(name: str) -> Getter:
     return lambda run: getattr(run, name)
 
 
-_SHORT = "short"
-"""In place of a kind: a parameter by less than its full target."""
+_SHORT, _GIVEN = "short", "given"
+"""In place of a kind: a parameter by less than its full target; one that was overridden."""
 
 
 def _meanings(name: str) -> Iterator[tuple[str, str]]:
@@ -113,24 +113,28 @@ def _meanings(name: str) -> Iterator[tuple[str, str]]:
     prefix, colon, rest = name.partition(":")
     if colon and prefix in STATISTICS:
         yield prefix, rest
-    yield _SHORT, name
+    yield _GIVEN, name
     yield from ((kind, name) for kind in ("last", *KINDS[1:], "value"))
+    yield _SHORT, name
 
 
 def _place(shape: Shape, meanings: Iterable[tuple[str, str]]) -> int | None:
     """The place of the first of *meanings* that *shape* has."""
     for kind, name in meanings:
-        target = _meant(name, shape) if kind == _SHORT else None
+        target = _meant(name, shape, kind == _GIVEN) if kind in (_SHORT, _GIVEN) else None
         cell = ("params", target) if target is not None else (kind, name)
         if cell in shape.places:
             return shape.places[cell]
     return None
 
 
-def _meant(name: str, shape: Shape) -> str | None:
-    """The target for the short *name*: one that was overridden comes first."""
+def _meant(name: str, shape: Shape, is_given: bool) -> str | None:
+    """The target for the short *name*: one that was overridden comes first. *is_given*: only one
+    that was overridden.
+    """
     fitting = [one for one in shape.names("params") if _fits(one, name)]
-    chosen = [one for one in fitting if one in shape.overridden] or fitting
+    given = [one for one in fitting if one in shape.overridden]
+    chosen = given if is_given else given or fitting
     if len(chosen) > 1:
         listed = ", ".join(map(repr, chosen))
         raise UsageError(f"{name!r} fits several parameters of a run: {listed}. Write one of them")

@@ -298,10 +298,16 @@ def _results(record: Record) -> Iterator[tuple[str, str]]:
         if form is not None and form != {"json": None}:
             yield name, _text_of(form)
     for name, numbers in record.metric_summary.items():
-        for key in ("last", "min", "max", "count"):
-            yield f"{key}:{name}", str(numbers[key])
+        yield f"metrics.{name}", _text_of_metric(numbers)
     for one in facts.get("files") or ():
         yield f"{FILES}/{one['path']}", str(one["sha256"] or f"{one['size']} bytes")
+
+
+def _text_of_metric(numbers: Mapping[str, Any]) -> str:
+    last = str(numbers["last"])
+    if numbers["count"] == 1:
+        return last
+    return f"{last} (min {numbers['min']}, max {numbers['max']}, {numbers['count']} numbers)"
 
 
 def _text_of(form: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ _DEFAULTS = "defaults.json"
 """The end of the names of files with the values of a script's parameters."""
 _MOST = 100_000_000
 """Bytes of a value that is kept as an object."""
-_VERSION = 1
+_VERSION = 2
 """Grows when the same script gets other defaults."""
 
 
@@ -198,8 +198,8 @@ class Sources:
 
 
 def default_values(launch: Launch) -> dict[str, dict[str, object]]:
-    """Target -> the value that the text of the script gives it, for each parameter whose default is
-    a literal.
+    """Target -> the value that the text of the script gives it, for each setting whose default is a
+    literal.
     """
     from kohaku_ast.transform.find.parameters import find_parameters
     from kohaku_ast.transform.find.source import decode
@@ -211,8 +211,8 @@ def default_values(launch: Launch) -> dict[str, dict[str, object]]:
         return {}  # what cannot be read has no parameters
     found = {}
     for one in parameters:
-        is_call = one.kind == "keyword" and not one.is_setting  # print(flush=True)
-        if not (one.refused or is_call) and one.default:
+        # No accumulators (`loss = 0.0`): their last values are results.
+        if one.is_setting and not one.refused and one.default:
             try:
                 found[one.target] = written(ast.literal_eval(one.default))
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

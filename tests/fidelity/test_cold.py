@@ -31,7 +31,7 @@ print(json.dumps({
     "modules": names,
     "threads": len(os.listdir("/proc/self/task")),
     "descriptors": [(n, os.path.basename(os.readlink(f"/proc/self/fd/{n}")).split(":")[0]) for n in fds if os.path.exists(f"/proc/self/fd/{n}")],
-    "environment": {name: value for name, value in os.environ.items()},
+    "environment": {name: value for name, value in os.environ.items() if name != "KOGINE_RUN_DIR"},
     "handlers": [repr(signal.getsignal(n)).split(" at 0x")[0] for n in sorted(signal.valid_signals())],
     "blocked": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
     "pending": sorted(map(int, signal.sigpending())),

@@ -112,4 +112,5 @@ def test_a_number_that_may_be_another_is_not_touched(monkeypatch: pytest.MonkeyP
             return list(self)[index]
 
     monkeypatch.setattr(recursion_depth, "_thread_state", Twice)
+    monkeypatch.setattr(recursion_depth, "_places", [])
     assert recursion_depth.find_count() is None

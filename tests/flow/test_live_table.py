@@ -211,11 +211,17 @@ def test_choice(stream: io.TextIOWrapper, monkeypatch: pytest.MonkeyPatch) -> No
         return [type(one).__name__ for one in chosen]
 
     monkeypatch.setenv("TERM", "xterm")
-    assert names(False, stream) == ["LiveTable", "LogWarnings", "Repeats", "Report"]
+    assert names(False, stream) == ["LiveTable", "LogWarnings", "ResultsTable", "Repeats", "Report"]
     assert names(True, stream) == ["Repeats", "JsonLines"]
-    assert names(False, io.StringIO()) == ["Lines", "LogWarnings", "Repeats", "Report"]
+    assert names(False, io.StringIO()) == [
+        "Lines",
+        "LogWarnings",
+        "ResultsTable",
+        "Repeats",
+        "Report",
+    ]
     monkeypatch.setenv("TERM", "dumb")
-    assert names(False, stream) == ["Lines", "LogWarnings", "Repeats", "Report"]
+    assert names(False, stream) == ["Lines", "LogWarnings", "ResultsTable", "Repeats", "Report"]
 
 
 def test_a_closed_stream_cannot_be_painted() -> None:

@@ -93,10 +93,7 @@ def test_the_old_results_come_out(mode: str, change: object, tmp_path: Path) -> 
     change(tmp_path)
     done, equal, different = reproduce(tmp_path)
     assert (done.status, different) == (0, {})
-    assert equal == [
-        "status", "exit status", "last:loss", "min:loss", "max:loss", "count:loss",
-        "last:arguments", "min:arguments", "max:arguments", "count:arguments", "files/out.txt",
-    ]  # fmt: skip
+    assert equal == ["status", "exit status", "metrics.loss", "metrics.arguments", "files/out.txt"]
     assert "loss: 1148\narguments = 3\n" in done.stderr
 
 
@@ -131,7 +128,7 @@ def test_each_way_to_start(files: dict[str, str], words: list[str], tmp_path: Pa
     assert run(tmp_path, *words).stdout == "loss: 8\n"
     remove(tmp_path)
     done, equal, different = reproduce(tmp_path)
-    assert (done.status, different, "last:loss" in equal) == (0, {}, True)
+    assert (done.status, different, "metrics.loss" in equal) == (0, {}, True)
     assert "loss: 8\n" in done.stderr
 
 
@@ -152,8 +149,8 @@ def test_what_differs_is_named(tmp_path: Path) -> None:
     run(tmp_path, "t.py")
     done, equal, different = reproduce(tmp_path)
     assert done.status == 1
-    assert "count:pid" in equal
-    before, now = different["last:pid"]
+    assert "exit status" in equal
+    before, now = different["metrics.pid"]
     assert before != now
 
 

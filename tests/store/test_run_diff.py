@@ -157,7 +157,7 @@ def test_git(folder: Path) -> None:
     (folder / "helper.py").write_text(HELPER + "# more\n")
     run(folder, "--sweep", "lr=0.5")
     found = {one.name: (one.first, one.second) for one in diff(folder) if one.part == "git"}
-    assert found.keys() == {"commit", "branch", "dirty"}
+    assert found.keys() == {"commit", "branch", "dirty", "diff"}
     assert (found["branch"], found["dirty"]) == (("main", "other"), ("False", "True"))
 
 
