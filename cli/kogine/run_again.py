@@ -73,9 +73,10 @@ def _launch_today(record: Record) -> Launch:
         return find_launch(path, arguments, is_module)
     except MissingScript as error:
         cwd = str(record.facts["cwd"])
-        where = "" if cwd == os.getcwd() else f" The run was started in {cwd!r}."
+        where = "" if cwd == os.getcwd() else f"; the run was started in {cwd!r}"
         raise UsageError(
-            f"{error}{where} kogine runs reproduce {record.folder.name} runs the text that was kept"
+            f"{error}{where}. kogine runs reproduce {record.folder.name} runs the text that was "
+            "kept"
         ) from None
 
 

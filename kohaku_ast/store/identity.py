@@ -127,11 +127,15 @@ def _through_calls(bound: Bound) -> list[tuple[str, str]]:
 
 
 def _values(bound: Bound) -> dict[str, object]:
-    return {
+    values = {
         prefix + target: value
         for prefix, _, given in bound.prepared.every()
         for target, value in given.values.items()
     }
+    later = bound.prepared.later
+    # Apart from each other: a text is read as the type that the module has there.
+    late = {one.target: (one.is_text, one.value) for one in later.overrides} if later else {}
+    return values | late
 
 
 @functools.lru_cache(64)

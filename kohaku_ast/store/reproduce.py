@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import UncrossableValue, UsageError
-from kohaku_ast.store.environment import machine
+from kohaku_ast.store.environment import machine, variables
 from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.run_folder import FILES, RUNS
 from kohaku_ast.store.sources import Objects, load_object, versions
-from kohaku_ast.store.values import is_whole, read
+from kohaku_ast.store.values import TEXT, is_whole, read
 
 REPRODUCED = "reproduced"
 """The folder of the restored runs, beside that of the records."""
@@ -35,6 +36,8 @@ CONFIG = config_in({folder!r}, {objects!r})
 """
 _MODE = 0o700
 _STDIN = "stdin.py"
+_OF_TODAY = ("KOGINE_CACHE", "PYTHONPATH", "SLURM_", "NVIDIA_", "CUDA_VIS", "HIP_VIS", "ROCR_VIS")
+"""Starts of variables that a run has from today if its record has not: they choose devices."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ def reproduce(
     """
     objects = Objects(root.absolute())
     tree = _Tree(record, objects)
+    data = tree.places(links)
     values_of(record, objects)  # before anything is written: it names a value that is missing
     folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
-    tree.write(folder, links)
+    tree.write(folder, data)
     after = _run(record, tree, folder, objects, output)
     equal, different = compare_results(record, after)
     return Reproduction(record, after, folder, equal, different, tuple(_changes(record)))
@@ -116,18 +120,39 @@ class _Tree:
         """The place of *path* in *folder*."""
         return os.path.normpath(os.path.join(folder, os.path.relpath(path, self.top)))
 
-    def write(self, folder: Path, links: Sequence[str]) -> None:
-        """Write all texts below *folder*, and link the data there."""
+    def places(self, links: Sequence[str]) -> dict[str, str]:
+        """The path that the script had each file or folder of *links* at -> its path today. Raises
+        UsageError for one that cannot be linked.
+        """
+        found = {}
+        for one in links:
+            source = os.path.abspath(one)
+            if not os.path.exists(source):
+                raise UsageError(f"there is no {one!r} to link")
+            place = os.path.normpath(os.path.join(self.cwd, os.path.relpath(source)))
+            if os.path.relpath(place, self.top).startswith(os.pardir):
+                raise UsageError(
+                    f"{one!r} is outside of the folder of the run, {self.top!r}: it cannot be "
+                    "linked into the new one. A script finds an absolute path where it always was"
+                )
+            for text in self.digests:
+                if os.path.commonpath([place, text]) in (place, text):
+                    raise UsageError(
+                        f"{one!r} cannot be linked: the text {os.path.relpath(text, self.cwd)!r} "
+                        "of the run is restored there. Name the files of data themselves"
+                    )
+            found[place] = source
+        return found
+
+    def write(self, folder: Path, data: Mapping[str, str]) -> None:
+        """Write all texts below *folder*, and link the *data* of ``places`` there."""
         os.makedirs(self.inside(self.cwd, folder), _MODE, exist_ok=True)
         for file, text in self.texts.items():
             place = Path(self.inside(file, folder))
             os.makedirs(place.parent, _MODE, exist_ok=True)
             place.write_bytes(text)
-        for one in links:
-            source = os.path.abspath(one)
-            if not os.path.exists(source):
-                raise UsageError(f"there is no {one!r} to link")
-            place = Path(self.inside(self.cwd, folder), one)
+        for one, source in data.items():
+            place = Path(self.inside(one, folder))
             os.makedirs(place.parent, _MODE, exist_ok=True)
             place.symlink_to(source)
 
@@ -194,6 +219,8 @@ def values_of(record: Record, objects: Objects, without: Collection[str] = ()) -
 
 
 def _value(form: Mapping[str, Any], objects: Objects, record: Record) -> object:
+    if TEXT in form:
+        return CellText(str(form[TEXT]), is_quoted=isinstance(form.get("json"), str))
     if is_whole(form):
         return read(form)
     target, data = form["target"], objects.get(str(form.get("object")))
@@ -243,7 +270,7 @@ def _run(
 def _words(record: Record, tree: _Tree, folder: Path, config: str) -> list[str]:
     script = record.facts["script"]
     module, entry = script.get("module"), script.get("entrypoint")
-    words = ["run", "--record", "--as-is", "--config", config]
+    words = ["run", "--record", "--config", config]
     words += ["--run-dir"] if record.facts.get("in_run_dir") else []
     words += ["--entrypoint", str(entry)] if entry else []
     if module and module != "__main__":
@@ -262,10 +289,14 @@ def _kogine() -> list[str]:
 
 
 def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
-    """The variables of this process and, over them, those of the record."""
+    """The variables of this process and, in place of those that change numbers, those of the
+    record.
+    """
     recorded = (record.facts.get("environment") or {}).get("variables") or {}
     kept = {name: str(one) for name, one in recorded.items() if name != "KOGINE_CACHE"}
-    environment = {**os.environ, **kept}
+    new = [one for one in variables(os.environ, {}) if not one.startswith(_OF_TODAY)]
+    others = {name: one for name, one in os.environ.items() if name not in new}
+    environment = {**others, **kept}
     paths = [tree.inside(one, folder) for one in tree.roots]
     paths += [one for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
     if paths:

@@ -23,7 +23,7 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.transport import dump_values, load_values
 from kohaku_ast.runner.usage import Usage
 from kohaku_ast.store.own_modules import own_files
-from kohaku_ast.store.values import is_whole, written
+from kohaku_ast.store.values import TEXT, is_whole, written
 from kohaku_ast.user_code import is_local_file
 
 OBJECTS = "objects"
@@ -167,7 +167,7 @@ class Sources:
         """
         defaults = self._of_script(bound.launch)
         own = {
-            one["target"]: {k: v for k, v in one.items() if k not in ("target", "origin")}
+            one["target"]: {k: v for k, v in one.items() if k not in ("target", "origin", TEXT)}
             for one in overrides
         }
         return {**defaults, **own}

@@ -18,6 +18,8 @@ from types import FunctionType
 from typing import Any
 
 _WHOLE = frozenset(("json", "path", "python"))
+TEXT = "text"
+"""The key, beside the others, of a text that was to be read as the type of a parameter."""
 _MOST_ITEMS = 10_000
 _MOST_TEXT = 1_000_000
 _MOST_REPR = 2_000

@@ -97,6 +97,15 @@ def test_each_difference_counts() -> None:
     assert len(set(found)) == len(found)
 
 
+def test_value_for_a_module_that_only_the_running_script_finds_counts() -> None:
+    folder = Path("late")
+    folder.mkdir()
+    (folder / "hp.py").write_text("lr = 1\n")
+    Path("late.py").write_text("import sys\nsys.path.append(sys.argv[1])\nimport hp\n")
+    names = {made(script="late.py", **on_command_line(f"hp.lr={text}")) for text in "345"}
+    assert len(names) == 3
+
+
 def test_changed_script_is_another_program() -> None:
     before = made()
     Path("train.py").write_text(SCRIPT + "# a comment\n")

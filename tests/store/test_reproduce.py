@@ -121,6 +121,9 @@ def test_a_store_copied_elsewhere_reproduces(tmp_path: Path) -> None:
                      ["t.py", "main(lr)=3"], id="an argument of the entrypoint"),
         pytest.param({"t.py": "import hp\nprint('loss:', hp.lr + 5)\n", "hp.py": "lr = 1\n"},
                      ["t.py", "hp.lr=3"], id="an overridden module"),
+        pytest.param({"t.py": "import sys\nsys.path.append('lib')\nimport hp\nprint('loss:', f'{hp.lr + 5:g}' if "
+                      "type(hp.lr) is float else 0)\n", "lib/hp.py": "lr = 1.0\n"},
+                     ["t.py", "hp.lr=3"], id="an overridden module that only the running script finds"),
     ],
 )  # fmt: skip
 def test_each_way_to_start(files: dict[str, str], words: list[str], tmp_path: Path) -> None:
@@ -219,3 +222,40 @@ def test_other_versions_are_a_warning(tmp_path: Path) -> None:
     assert done.status == 0
     for text in ("python was 2.7.18", "rich was 0.1", "gone was 2.0, and is not installed"):
         assert text in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("link", "message"),
+    [
+        pytest.param("../outside", "is outside of the folder of the run", id="outside"),
+        pytest.param("src", "the text 'src/t.py' of the run is restored there", id="of the script"),
+        pytest.param("src/t.py", "is restored there", id="the script"),
+        pytest.param("data/none", "there is no 'data/none' to link", id="missing"),
+    ],
+)
+def test_data_that_cannot_be_linked_is_named_before_anything_is_written(
+    link: str, message: str, tmp_path: Path
+) -> None:
+    write(tmp_path, {"outside/x": "", "work/src/t.py": "print('loss: 1')\n", "work/data/n": "5"})
+    run(tmp_path / "work", "src/t.py")
+    done = run_kogine(tmp_path / "work", "runs", "reproduce", "last", "--link", link)
+    assert (done.status, done.stderr.startswith("kogine: error: ")) == (2, True)
+    assert message in done.stderr
+    assert not (tmp_path / "work/.kogine/reproduced").exists()
+
+
+def test_data_is_linked_by_its_full_path_and_twice(tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "print('loss:', open('data/n.txt').read())\n", "data/n.txt": "5"})
+    run(tmp_path, "t.py")
+    done, _, different = reproduce(tmp_path, "--link", str(tmp_path / "data"), "--link", "data")
+    assert (done.status, different) == (0, {})
+
+
+def test_variables_that_change_numbers_are_those_of_the_run(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"t.py": "import os\nprint('loss:', len(os.environ.get('OMP_NUM_THREADS', '')))\n"},
+    )
+    run(tmp_path, "t.py")
+    done = run_kogine(tmp_path, "runs", "reproduce", "last", OMP_NUM_THREADS="4")
+    assert (done.status, "different" in done.stdout) == (0, False), done.stdout

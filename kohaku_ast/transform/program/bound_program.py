@@ -476,6 +476,9 @@ class Prepared:
 class LateOverrides(Protocol):
     """The overrides of modules that nobody could find before the script runs."""
 
+    #: Those that wait for their module: ``Override``, each with the module before its target.
+    overrides: list[Any]
+
     def of_module(self, name: str, is_module: Callable[[str], bool]) -> list[Any]:
         """Take those for the module *name*; what *is_module* is for a module in that package."""
 
