@@ -75,7 +75,7 @@ def make_flow(
     """The Flow of *works*; its ``runs()`` starts it. *shows* replaces ``settings.shows_output``."""
     recorder = make_recorder(settings, warn, tell_on_stderr)
     options: dict[str, Any] = {}
-    watch = LogWatch(settings.metrics)
+    watch = LogWatch(settings.metrics, settings.log_limit)
     if recorder is not None:
         options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
         # First: when another observer gets the end of a run, the record of it is complete.

@@ -17,7 +17,9 @@ from typing import TextIO
 
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
+from kohaku_ast.flow.output_process import MARK_LENGTH, left_out
 from kohaku_ast.flow.run import Observer, Run, Summary
+from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.store.metrics import MetricSeries, Number
 from kohaku_ast.store.run_folder import last_lines
 
@@ -30,9 +32,11 @@ _BUDGET = 0.005  # seconds for all logs, 4 times a second: at most 2 % of a core
 class LogWatch(Observer):
     """Reads the logs. It comes first of the observers: the others use what it has read."""
 
-    def __init__(self, metrics: bool = True) -> None:
-        """*metrics*: whether numbers that scripts print are read as metrics."""
-        self.metrics = metrics
+    def __init__(self, metrics: bool = True, log_limit: int = FlowSettings.log_limit) -> None:
+        """*metrics*: whether numbers that scripts print are read as metrics. *log_limit*: as for
+        ``limit_log``.
+        """
+        self.metrics, self._limit = metrics, log_limit
         self._tails: dict[int, LogTail] = {}
         self._pace = Pace(0.25)
         self._turn = 0
@@ -74,7 +78,7 @@ class LogWatch(Observer):
             return False
         tail = self._tails.get(run.index)
         if tail is None or tail.path != run.log:
-            tail = self._tails[run.index] = LogTail(run.log)
+            tail = self._tails[run.index] = LogTail(run.log, self._limit)
         lines = tail.read(_BLOCK)
         self._note(run, lines, tail.rest)
         seen_of(run).series.is_incomplete |= tail.has_skipped
@@ -111,13 +115,17 @@ _LONGEST_LINE = 4096
 class LogTail:
     """Reads the new lines of one log. The file is open only during a read."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, limit: int = 0) -> None:
+        """*limit*: as for ``limit_log``, which may shorten the log at any time."""
+        self.path, self._limit = path, limit
         #: The last line, which has no end yet.
         self.rest = b""
         #: Whether more is there already, and whether text was left out.
         self.has_more = self.has_skipped = False
+        #: Of all that was printed, also what the log does not hold any more.
         self._offset = 0
+        #: Whether the offset is inside of a line whose beginning was not read.
+        self._is_cut = False
 
     def read(self, most: int) -> list[bytes]:
         """The lines that have ended in the next *most* bytes.
@@ -137,21 +145,45 @@ class LogTail:
         return lines
 
     def _more(self, most: int) -> bytes:
-        size = os.stat(self.path).st_size
-        if size < self._offset:  # it was limited: its last lines were read before
-            self._offset, self.rest, self.has_skipped = size, b"", True
-        is_behind = size - self._offset > _MOST_BEHIND
-        if is_behind:
-            self._offset, self.rest, self.has_skipped = size - _MOST_BEHIND, b"", True
-        self.has_more = size - self._offset > most
-        if size == self._offset:
-            return b""
         with open(self.path, "rb", buffering=0) as log:
-            log.seek(self._offset)
-            data = log.read(most) or b""
-        self._offset += len(data)
-        # The rest of a line without its beginning could be read as another metric.
-        return _END.split(data, maxsplit=1)[-1] if is_behind else data
+            left = left_out(log.fileno(), self._limit)
+            size = os.fstat(log.fileno()).st_size
+            if not left and size == self._limit // 2 < self._offset:
+                self.has_more = False
+                return b""  # its end is about to be written
+            offset, shift, end = self._place(size, left)
+            log.seek(offset - shift)
+            data = log.read(min(most, end - offset)) or b""
+            if left_out(log.fileno(), self._limit) != left:
+                self.has_more = True
+                return b""  # it was limited meanwhile
+        if offset != self._offset:
+            # The rest of a line without its beginning could be read as another metric.
+            self.rest, self.has_skipped = b"", True
+            self._is_cut = offset > self._offset and (not left or offset != self._limit // 2 + left)
+        self._offset = offset + len(data)
+        self.has_more = self._offset < size + shift or end < size
+        return self._after_cut(data)
+
+    def _place(self, size: int, left: int) -> tuple[int, int, int]:
+        """Where to read on in all that was printed, how far that is from its place in the log of
+        *size* bytes, and where to stop. The log lacks *left* bytes.
+        """
+        head = self._limit // 2
+        moved = left - MARK_LENGTH if left else 0
+        offset = min(self._offset, size + moved)
+        if left and offset < head:
+            return max(offset, head - _MOST_BEHIND), 0, head
+        offset = max(offset, size + moved - _MOST_BEHIND, head + left if left else 0)
+        return offset, moved, size + moved
+
+    def _after_cut(self, data: bytes) -> bytes:
+        """*data* without the rest of a line whose beginning was not read."""
+        if not self._is_cut:
+            return data
+        _, *rest = _END.split(data, maxsplit=1)
+        self._is_cut = not rest
+        return rest[0] if rest else b""
 
 
 _MARK = "kogine: warning: "

@@ -32,6 +32,7 @@ _TAIL = 1 << 16
 _MARK = b"\n[kogine: "
 _MARK_LINE = "\n[kogine: {:>15} bytes of output are left out here, see --log-limit]\n"
 """Always as long, so that it can be found again."""
+MARK_LENGTH = len(_MARK_LINE.format(0))
 TICK = 0.02
 """Seconds between two looks for new runs."""
 
@@ -172,27 +173,47 @@ def limited(log: int, most: int) -> int:
     return 0
 
 
-def limit_log(log: int, most: int) -> None:
+def limit_log(log: int, most: int, is_shared: bool = False) -> None:
     """If the file *log* holds more than *most* bytes, keep its first half and its last lines, with
     a line between them that says how many bytes are left out. *most* 0: no limit. Raises OSError.
+
+    *is_shared*: a run appends to it meanwhile; *log* itself is not opened to append.
     """
     size = os.fstat(log).st_size if most else 0
     if size <= most or not hasattr(os, "pread"):
         return
     half, before = most // 2, left_out(log, most)
+    gone = before - half - (MARK_LENGTH if before else 0)
+    if not is_shared:
+        tail = _last_lines(log, most, size)
+        os.ftruncate(log, half)
+        write(log, _marked(gone + size, tail))
+        return
+    # The line is in its place before the end goes, so that nothing comes between the two.
+    for _ in range(4):  # a run may print faster than it is copied
+        text = _marked(gone + size, _last_lines(log, most, size))
+        os.pwrite(log, text, half)
+        known, size = size, os.fstat(log).st_size
+        if size == known:
+            break
+    os.ftruncate(log, half + len(text))
+
+
+def _last_lines(log: int, most: int, size: int) -> bytes:
     tail = os.pread(log, min(_TAIL, most // 4), size - min(_TAIL, most // 4))
-    tail = tail[tail.find(b"\n") + 1 :]
-    mark = len(_MARK_LINE.format(0)) if before else 0
-    os.ftruncate(log, half)
-    # The file is opened to append: a run that writes to it itself goes on below.
-    write(log, _MARK_LINE.format(before + size - half - mark - len(tail)).encode() + tail)
+    return tail[tail.find(b"\n") + 1 :]
+
+
+def _marked(size: int, tail: bytes) -> bytes:
+    """The *tail* of *size* bytes, below the line that says how many the others are."""
+    return _MARK_LINE.format(size - len(tail)).encode() + tail
 
 
 def left_out(log: int, most: int) -> int:
     """How many bytes ``limit_log`` has left out of the file *log*. Raises OSError."""
     if not most or not hasattr(os, "pread"):
         return 0
-    line = os.pread(log, len(_MARK_LINE.format(0)), most // 2)
+    line = os.pread(log, MARK_LENGTH, most // 2)
     count = line[len(_MARK) :].split(b" bytes", 1)[0].strip()
     return int(count) if line.startswith(_MARK) and count.isdigit() else 0
 

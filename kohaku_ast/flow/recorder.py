@@ -186,10 +186,10 @@ class Recorder(Observer):
         try:
             if os.stat(run.log).st_size <= self.log_limit // 2 + slack:
                 return
-            log = os.open(run.log, os.O_RDWR | os.O_APPEND)
+            log = os.open(run.log, os.O_RDWR)
             try:
                 if os.fstat(log).st_size > self.log_limit + slack:
-                    limit_log(log, self.log_limit)
+                    limit_log(log, self.log_limit, is_shared=True)
                 run.log_left_out = left_out(log, self.log_limit)
             finally:
                 os.close(log)

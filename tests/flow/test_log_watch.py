@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from kohaku_ast.flow.log_watch import LogTail, LogWatch, seen_of
+from kohaku_ast.flow.output_process import limit_log
 from tests.flow.made import running, succeeded
 
 
@@ -53,6 +55,51 @@ def test_a_log_that_was_limited_is_read_from_its_end(tmp_path: Path) -> None:
     assert (tail.read(100), tail.has_skipped) == ([], True)
     add(log, b"x\n")
     assert tail.read(100) == [b"x"]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+@pytest.mark.parametrize("block", [50, 10**6])
+def test_no_line_of_a_limited_log_is_read_that_was_not_printed(
+    is_shared: bool, block: int, tmp_path: Path
+) -> None:
+    lines = [b"step: %d loss: 0.%04d" % (n, n) for n in range(2000)]
+    (tmp_path / "log").touch()
+    log = os.open(tmp_path / "log", os.O_RDWR | (0 if is_shared else os.O_APPEND))
+    tail, found = LogTail(tmp_path / "log", 4000), []
+    for n in range(0, 2000, 10):
+        add(tmp_path / "log", b"".join(one + b"\n" for one in lines[n : n + 10]))
+        if n % 70 == 0:
+            found += tail.read(block)
+        if n % 30 == 0:
+            limit_log(log, 4000, is_shared)
+    limit_log(log, 4000, is_shared)
+    found += tail.read(block)
+    while tail.has_more:
+        found += tail.read(block)
+    os.close(log)
+    assert found == [one for one in lines if one in {*found}]
+    assert (found[0], found[-1], tail.has_skipped) == (lines[0], lines[-1], True)
+
+
+def test_both_ends_of_a_log_that_was_limited_before_it_was_read(tmp_path: Path) -> None:
+    lines = b"first: 1\n" + b"x: 1\n" * 10**6 + b"last: 2\n"
+    log = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    os.write(log, lines)
+    limit_log(log, 4000)
+    os.close(log)
+    tail = LogTail(tmp_path / "log", 4000)
+    found = tail.read(10**6) + tail.read(10**6)
+    assert (found[0], found[-1], tail.has_more) == (b"first: 1", b"last: 2", False)
+
+
+def test_a_long_line_after_a_gap_is_no_metric(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    tail = LogTail(log)
+    add(log, b"x: 1 " * 10**6)
+    assert tail.read(100) == []
+    add(log, b"\nlast: 2\n")
+    found = tail.read(10**7)
+    assert [*filter(None, found)] == [b"last: 2"]
 
 
 def test_what_is_seen_follows_the_log(tmp_path: Path) -> None:
