@@ -135,7 +135,7 @@ def _config(words: list[str], argv: list[str], written: str) -> tuple[Any, str]:
         for prefix, _, one in bound.prepared.every()
         for target, value in one.sent.items()
     }
-    for late in bound.prepared.later.overrides if bound.prepared.later else ():  # type: ignore[attr-defined]
+    for late in bound.prepared.later.overrides if bound.prepared.later else ():
         values[late.target] = _object(read_every(str(late.value)), written)
     config: Any = load_configs(given["--config"]) or Config()
     own = Config(values, argv=argv, new_globals=added_names(given["--add"], {}))
