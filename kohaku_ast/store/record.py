@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kohaku_ast.config.cells import CellText, is_cell, native
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
@@ -21,7 +20,7 @@ from kohaku_ast.store.environment import Changes, Commit, Patience, ProcessMark,
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
 from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
 from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks
-from kohaku_ast.store.values import TEXT, is_whole, read, written
+from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 STATUSES = ("running", "succeeded", "failed", "interrupted", "lost")
@@ -298,18 +297,14 @@ def _override_fields(
         found.append({"target": name, "origin": "new global", **form(value)})
     later = bound.prepared.later
     for one in later.overrides if later else ():
-        found.append({"target": one.target, "origin": one.origin, **_late_form(one, form)})
+        found.append(
+            {
+                "target": one.target,
+                "origin": one.origin,
+                **(form_of_text(one.value) if one.is_text else form(one.value)),
+            }
+        )
     return found
-
-
-def _late_form(one: Override, form: Form) -> dict[str, object]:
-    """The value for a module that only the running script can find: beside what a text looks like
-    the text itself, which is read as the type that stands there.
-    """
-    if not one.is_text:
-        return form(one.value)
-    cell = one.value if is_cell(one.value) else CellText(str(one.value))
-    return form(native(cell)) | ({TEXT: str(cell)} if isinstance(cell, CellText) else {})
 
 
 def _origins(program: Program, overrides: Sequence[Override]) -> dict[str, str]:

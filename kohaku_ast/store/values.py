@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from kohaku_ast.config.cells import CellText, is_cell, native
+
 _WHOLE = frozenset(("json", "path", "python"))
 TEXT = "text"
 """The key, beside the others, of a text that was to be read as the type of a parameter."""
@@ -65,6 +67,14 @@ def _of_number(value: Any) -> dict[str, object] | None:
     if not is_number(value) or _Form().of(value.item()) != "json":
         return None
     return {"json": value.item(), "type": f"numpy.{name_of(value)}"}
+
+
+def form_of_text(value: Any) -> dict[str, object]:
+    """The text or cell *value* of an override whose type nobody knows yet: what it looks like, and
+    the text itself.
+    """
+    cell = value if is_cell(value) else CellText(str(value))
+    return written(native(cell)) | ({TEXT: str(cell)} if isinstance(cell, CellText) else {})
 
 
 def is_whole(form: object) -> bool:
