@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -56,7 +57,7 @@ def export_runs(runs: Runs, place: str = "") -> str:
         try:
             tracker = _Tracker(library, address)
             done = Counter(tracker.send(record) for record in records)
-        except library.MlflowException as error:
+        except _errors(library) as error:
             reason = str(error).partition("\n")[0]
             raise UsageError(f"MLflow at {address.uri!r}: {reason}") from error
         except OSError as error:
@@ -293,6 +294,17 @@ def _library(uri: str) -> Any:
         ) from None
     mlflow.MlflowException = mlflow.exceptions.MlflowException
     return mlflow
+
+
+def _errors(library: Any) -> tuple[type[Exception], ...]:
+    """What MLflow raises, and what it lets through of a damaged or newer database."""
+    found: list[type[Exception]] = [library.MlflowException]
+    if "sqlalchemy" in sys.modules and "alembic" in sys.modules:
+        import alembic.util
+        import sqlalchemy.exc
+
+        found += [sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError]
+    return tuple(found)
 
 
 @contextmanager

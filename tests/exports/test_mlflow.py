@@ -253,3 +253,13 @@ def test_a_deleted_experiment_is_named(tmp_path: Path, exported: Any, store: Sto
     exported.delete_experiment(exported.get_experiment_by_name("gone.py").experiment_id)
     with pytest.raises(UsageError, match=r"experiment 'gone.py' was deleted: restore it by"):
         own.export(1, target, "mlflow")
+
+
+@pytest.mark.trackers
+@pytest.mark.parametrize("data", [b"no database", b"SQLite format 3\0" + bytes(900)])
+def test_a_damaged_database_is_one_message(store: Store, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(data)
+    done = run_kogine(store.root.parents[1], "runs", "export", "mlflow", "1", "-o", str(tmp_path))
+    assert (done.status, done.stdout) == (2, "")
+    assert "kogine: error: MLflow at 'sqlite" in done.stderr
+    assert "Traceback" not in done.stderr
