@@ -40,17 +40,17 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     from kohaku_ast.flow.run import ScriptConfigs
     from kohaku_ast.flow.settings import FlowSettings
     from kohaku_ast.runner.bind import Binder
-    from kohaku_ast.store.reproduce import values_of
+    from kohaku_ast.store.reproduce import naming_damage, values_of
     from kohaku_ast.store.sources import Objects
 
     for word in values:
         if not is_assignment(word):
             raise UsageError(f"{word!r} is no TARGET=VALUE: kogine runs repeat {repeat.usage}")
     record = store_of(store).find(run)
-    launch = _launch_today(record)
-    config = values_of(
-        record, Objects(record.folder.parent), {split_override(word)[0] for word in values}
-    )
+    given = {split_override(word)[0] for word in values}
+    with naming_damage(record):
+        launch = _launch_today(record)
+        config = values_of(record, Objects(record.folder.parent), given)
     overrides = [typed_override(word) for word in values]
     entry = str(record.facts["script"].get("entrypoint") or "")
     binder = Binder(launch, overrides, entry, capture=True)

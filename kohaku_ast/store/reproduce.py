@@ -11,13 +11,14 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
-from kohaku_ast.errors import UncrossableValue, UsageError
+from kohaku_ast.errors import KogineError, UncrossableValue, UsageError
 from kohaku_ast.store.environment import machine, variables
 from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.run_folder import FILES, RUNS
@@ -71,14 +72,29 @@ def reproduce(
     Raises UsageError, which names what is missing, if it cannot be restored.
     """
     objects = Objects(root.absolute())
-    tree = _Tree(record, objects)
-    data = tree.places(links)
-    values_of(record, objects)  # before anything is written: it names a value that is missing
+    with naming_damage(record):
+        tree = _Tree(record, objects)
+        data = tree.places(links)
+        values_of(record, objects)  # before anything is written: it names a value that is missing
     folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
     tree.write(folder, data)
     after = _run(record, tree, folder, objects, output)
     equal, different = compare_results(record, after)
     return Reproduction(record, after, folder, equal, different, tuple(_changes(record)))
+
+
+@contextmanager
+def naming_damage(record: Record) -> Iterator[None]:
+    """Raise UsageError for fields of *record* that are missing or of another kind."""
+    try:
+        yield
+    except KogineError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        name = record.folder.name
+        raise UsageError(
+            f"the record {name!r} is damaged: {type(error).__name__}: {error}"
+        ) from error
 
 
 class _Tree:
@@ -92,7 +108,7 @@ class _Tree:
                 f"{record.folder.name} cannot be reproduced: its record has no texts, as those of "
                 f"earlier versions. Run today's script: kogine runs repeat {record.folder.name}"
             )
-        self.cwd = str(facts["cwd"])
+        self.cwd, self.arguments = str(facts["cwd"]), [str(one) for one in facts["argv"][1:]]
         self.script = _place(str(facts["script"]["file"]), self.cwd)
         modules: Mapping[str, Any] = sources.get("modules") or {}
         #: Absolute path -> SHA-256 of its text.
@@ -278,8 +294,7 @@ def _words(record: Record, tree: _Tree, folder: Path, config: str) -> list[str]:
     else:
         start = os.path.dirname(tree.script) if module else tree.script
         words.append(os.path.relpath(tree.inside(start, folder), tree.inside(tree.cwd, folder)))
-    arguments = [str(one) for one in record.facts["argv"][1:]]
-    return [*words, "--", *arguments] if arguments else words
+    return [*words, "--", *tree.arguments] if tree.arguments else words
 
 
 def _kogine() -> list[str]:

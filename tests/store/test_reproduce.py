@@ -259,3 +259,19 @@ def test_variables_that_change_numbers_are_those_of_the_run(tmp_path: Path) -> N
     run(tmp_path, "t.py")
     done = run_kogine(tmp_path, "runs", "reproduce", "last", OMP_NUM_THREADS="4")
     assert (done.status, "different" in done.stdout) == (0, False), done.stdout
+
+
+@pytest.mark.parametrize("command", ["reproduce", "repeat"])
+@pytest.mark.parametrize(
+    "fields",
+    [{"argv": None}, {"overrides": [{"target": "k", "json": 1}, 5]}, {"script": {}}],
+    ids=["arguments", "overrides", "script"],
+)
+def test_a_damaged_record_is_named(fields: object, command: str, tmp_path: Path) -> None:
+    write(tmp_path, {"t.py": "print('loss: 1')\n"})
+    run(tmp_path, "t.py")
+    (file,) = tmp_path.glob(".kogine/runs/*/run.json")
+    assert isinstance(fields, dict)
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+    done = run_kogine(tmp_path, "runs", command, "last")
+    assert (done.status, "Traceback" in done.stderr) == (2, False), done.stderr
