@@ -103,6 +103,8 @@ class Recorder(Observer):
         if record is None:
             return None
         log = record.begin(run)
+        if self.in_run_dir or self._sources.name_files(bound, record.facts["sources"]):
+            record.make_files()
         record.facts["environment"] = self._environment.of_run(self.variables(run))
         self._open[run.index] = record
         if not self._write(record) and not record.attempts:
@@ -339,11 +341,14 @@ class OpenRecord:
         self.facts.update(
             start_fields(run.started, run.attempt, None), attempts=self.attempts, log=None
         )
+        return self._open_log() if self.has_log else None
+
+    def make_files(self) -> None:
+        """Make the folder for files, if that is possible."""
         try:
             self.folder.make_files()
         except OSError:
             pass  # a full disk: the warning about the record or the log says so
-        return self._open_log() if self.has_log else None
 
     @property
     def params(self) -> dict[str, object]:

@@ -107,11 +107,22 @@ def loaded(modules: Mapping[str, ModuleType]) -> tuple[dict[str, str], list[str]
     """
     files, packages = {}, set()
     for name, module in modules.items():
-        file = getattr(module, "__dict__", {}).get("__file__")  # no attribute: some import others
-        if name in ("__main__", "__mp_main__") or not isinstance(file, str) or is_own_name(name):
+        file = _file_of(module) if isinstance(name, str) else None
+        if name in ("__main__", "__mp_main__") or file is None or is_own_name(name):
             continue
         if any(folder in file for folder in _INSTALLED):
             packages.add(name.partition(".")[0])
         elif not file.startswith(_LIBRARY) and file.endswith(".py"):
             files[name] = file
     return files, sorted(one for one in packages if not one.startswith("_"))
+
+
+def _file_of(module: object) -> str | None:
+    """Its ``__file__``, but not as an attribute, which may import others; scripts put whatever they
+    like into ``sys.modules``.
+    """
+    try:
+        file = module.__dict__.get("__file__")
+    except Exception:
+        return None
+    return file if isinstance(file, str) else None

@@ -22,6 +22,7 @@ from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.transport import dump_values, load_values
 from kohaku_ast.runner.usage import Usage
+from kohaku_ast.store.environment import RUN_DIR
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.values import TEXT, is_whole, written
 from kohaku_ast.user_code import is_local_file
@@ -34,6 +35,7 @@ _DEFAULTS = "defaults.json"
 """The end of the names of files with the values of a script's parameters."""
 _MOST = 100_000_000
 """Bytes of a value that is kept as an object."""
+_NAMES_FILES = RUN_DIR.encode()
 _VERSION = 2
 """Grows when the same script gets other defaults."""
 
@@ -86,6 +88,8 @@ class Sources:
         self._defaults: dict[str, dict[str, dict[str, object]]] = {}
         #: The file and hash of a module -> whether its text is kept.
         self._kept: dict[tuple[str, str], str] = {}
+        #: The SHA-256 of those that name the folder for files.
+        self._naming: set[str] = set()
         #: Id of a function or class -> itself, and the name of its object.
         self._objects: dict[int, tuple[object, str]] = {}
         #: The packages that runs in this process have loaded: later runs find them there.
@@ -108,6 +112,15 @@ class Sources:
             "configs": [*self._configs(bound.config)],
         }
 
+    def name_files(self, bound: Bound, sources: Any) -> bool:
+        """Whether one of the texts in the field *sources* names the variable with the folder for
+        files; also if they could not be kept.
+        """
+        if sources is None or _NAMES_FILES in bound.launch.data:
+            return True
+        others = [*sources["modules"].values(), *sources["configs"]] if self._naming else []
+        return any(one["sha256"] in self._naming for one in others)
+
     def _configs(self, config: Config | None) -> Iterator[dict[str, str]]:
         """The files that *config* is from, as they are now."""
         for siblings in config.siblings if config else ():
@@ -123,7 +136,10 @@ class Sources:
     def _keep(self, file: str, digest: str) -> str:
         if not digest or (file, digest) not in self._kept:
             with open(file, "rb") as opened:
-                self._kept[file, digest] = self.objects.put(opened.read())
+                data = opened.read()
+            self._kept[file, digest] = self.objects.put(data)
+            if _NAMES_FILES in data:
+                self._naming.add(self._kept[file, digest])
         return self._kept[file, digest]
 
     def end_fields(self, sources: Any, usage: Usage | None) -> dict[str, object]:

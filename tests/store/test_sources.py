@@ -190,3 +190,46 @@ def test_a_skipped_run_has_them_too() -> None:
     script = Script("train.py", [Config({"lr": 0.5})])
     (outcome,) = Sequential(script, mode="inline", resume=True).run()
     assert (outcome.metrics, outcome.params["lr"]) == ({"loss": 1.0}, 0.5)
+
+
+NAMING = "import os\ndef save():\n    return os.listdir(os.environ['KOGINE_RUN_DIR'])\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "is_made"),
+    [
+        pytest.param({"s.py": NAMING + "save()\n"}, True, id="in the script"),
+        pytest.param({"s.py": "import m\nm.save()\n", "m.py": NAMING}, True, id="in a module"),
+        pytest.param(
+            {"s.py": "f = None\nf()\n", "c.py": NAMING + "f = save\n"}, True, id="in a config"
+        ),
+        pytest.param({"s.py": "import os\nprint(os.environ)\n"}, False, id="nowhere"),
+    ],
+)
+def test_the_folder_is_there_for_whoever_names_it(files: dict[str, str], is_made: bool) -> None:
+    for name, text in files.items():
+        Path(name).write_text(text)
+    config = ["--config", "c.py"] if "c.py" in files else []
+    probe = "import os\nexists = os.path.isdir(os.environ['KOGINE_' + 'RUN_DIR'])\nprint('made:', int(exists))\n"
+    Path("s.py").write_text(files["s.py"] + probe)
+    done = run_kogine(Path(), "run", "--record", *config, "s.py")
+    assert done.status == 0, done.stderr
+    assert done.stdout.endswith(f"made: {int(is_made)}\n")
+    (record,) = find_runs(ROOT)
+    assert not (record.folder / "files").exists()
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_odd_entries_of_the_modules_hide_no_others(mode: str) -> None:
+    Path("odd.py").write_text(
+        "import sys, helper\nx = 0\n"
+        "class Odd:\n    @property\n    def __dict__(self): raise ValueError\n"
+        "sys.modules['odd'] = Odd()\nsys.modules[3] = sys\nsys.modules['none'] = None\n"
+        "import importlib\nimportlib.import_module('pl' + 'ug')\n"
+    )
+    Path("plug.py").write_text("")
+    done = run_kogine(Path(), "run", "--sweep", "x=1", "odd.py", "--mode", mode)
+    assert done.status == 0, done.stderr
+    (record,) = find_runs(ROOT)
+    assert {*record.facts["sources"]["modules"]} == {"helper", "plug"}
+    assert record.facts["cpu_seconds"] > 0
