@@ -52,7 +52,7 @@ def _lies(module: ModuleType, is_local: Callable[[str], bool]) -> bool:
         names = vars(module)
         places = [names["__file__"]] if names.get("__file__") else list(names.get("__path__", ()))
         return bool(places) and all(map(is_local, places))
-    except (TypeError, AttributeError):  # anything can stand in sys.modules
+    except Exception:  # anything can stand in sys.modules
         return False
 
 
@@ -177,7 +177,7 @@ def _places(module: ModuleType) -> list[str]:
     try:
         names = vars(module)
         places = [names.get("__file__"), *names.get("__path__", ())]
-    except TypeError:  # anything can stand in sys.modules
+    except Exception:  # anything can stand in sys.modules
         return []
     return [one for one in places if isinstance(one, str)]
 

@@ -224,7 +224,7 @@ def test_odd_entries_of_the_modules_hide_no_others(mode: str) -> None:
     Path("odd.py").write_text(
         "import sys, helper\nx = 0\n"
         "class Odd:\n    @property\n    def __dict__(self): raise ValueError\n"
-        "sys.modules['odd'] = Odd()\nsys.modules[3] = sys\nsys.modules['none'] = None\n"
+        "sys.modules['odd'] = Odd()\nsys.modules['none'] = None\n"
         "import importlib\nimportlib.import_module('pl' + 'ug')\n"
     )
     Path("plug.py").write_text("")
