@@ -70,7 +70,7 @@ def _run_watched(
     run: Run, bound: Bound, recorder: Recorder, tee: Tee, signals: _Signals
 ) -> Outcome:
     run.start_clock()
-    watch = LogWatch()
+    watch = LogWatch(log_limit=FlowSettings.log_limit)
     watch.on_start(run, 1)
     log = recorder.open(run, bound)
     copy = None if log is None else tee.begin(log)

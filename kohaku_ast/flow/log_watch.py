@@ -17,9 +17,7 @@ from typing import TextIO
 
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
-from kohaku_ast.flow.output_process import MARK_LENGTH, left_out
 from kohaku_ast.flow.run import Observer, Run, Summary
-from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.store.metrics import MetricSeries, Number
 from kohaku_ast.store.run_folder import last_lines
 
@@ -32,7 +30,7 @@ _BUDGET = 0.005  # seconds for all logs, 4 times a second: at most 2 % of a core
 class LogWatch(Observer):
     """Reads the logs. It comes first of the observers: the others use what it has read."""
 
-    def __init__(self, metrics: bool = True, log_limit: int = FlowSettings.log_limit) -> None:
+    def __init__(self, metrics: bool = True, log_limit: int = 0) -> None:
         """*metrics*: whether numbers that scripts print are read as metrics. *log_limit*: as for
         ``limit_log``.
         """
@@ -145,6 +143,9 @@ class LogTail:
         return lines
 
     def _more(self, most: int) -> bytes:
+        # Here: it loads socket, and a pipeline that imports this module reads no logs.
+        from kohaku_ast.flow.output_process import left_out
+
         with open(self.path, "rb", buffering=0) as log:
             left = left_out(log.fileno(), self._limit)
             size = os.fstat(log.fileno()).st_size
@@ -169,6 +170,8 @@ class LogTail:
         """Where to read on in all that was printed, how far that is from its place in the log of
         *size* bytes, and where to stop. The log lacks *left* bytes.
         """
+        from kohaku_ast.flow.output_process import MARK_LENGTH
+
         head = self._limit // 2
         moved = left - MARK_LENGTH if left else 0
         offset = min(self._offset, size + moved)
