@@ -138,13 +138,15 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
             yield "", (name, " ".join(cell(name, value).splitlines()))
     places = {"log": record.log, "files": record.folder / FILES}
     yield from (("", (name, str(path))) for name, path in places.items() if path and path.exists())
-    origins = {one["target"]: one["origin"] for one in record.facts.get("overrides", ())}
+    origins = {one["target"]: one.get("origin", "") for one in record.facts.get("overrides", ())}
     for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""
         yield "params", (target, f"{_plain(value)}{origin}")
     for name in run.metrics:
         pairs = (f"{what} {_plain(one)}" for what, one in run.statistics(name).items())
         yield "metrics", (name, ", ".join(pairs))
+    if record.facts.get("metrics_incomplete"):
+        yield "metrics", ("(incomplete)", "it printed too many at once: numbers are left out")
     for kind in ("outputs", "metadata"):
         for name, value in run.values(kind).items():
             yield kind, (name, _plain(value))

@@ -24,7 +24,7 @@ from kohaku_ast.errors import (
 from kohaku_ast.flow.failures import Resume, no_resume
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
-from kohaku_ast.flow.log_watch import LogWatch
+from kohaku_ast.flow.log_watch import LogWatch, lacks_metrics
 from kohaku_ast.flow.recorder import make_recorder
 from kohaku_ast.flow.report import Report
 from kohaku_ast.flow.run import FAILED, Observer, Queue, Run, ScriptConfigs, Summary, WantsValue
@@ -267,7 +267,8 @@ class _FailureReport(Observer):
 
     def on_end(self, run: Run) -> None:
         """Keep what is to be reported for the end."""
-        if (run.state == FAILED or run.log_left_out) and self._report is not None:
+        is_told = run.state == FAILED or run.log_left_out or lacks_metrics(run)
+        if is_told and self._report is not None:
             self._has_lines = True
             self._report.on_end(run)
 

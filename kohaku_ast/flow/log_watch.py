@@ -22,7 +22,7 @@ from kohaku_ast.store.metrics import MetricSeries, Number
 from kohaku_ast.store.run_folder import last_lines
 
 _BLOCK = 16_384  # bytes of one log that are read at once
-_MOST_BEHIND = 4 << 20
+_MOST_BEHIND = 32 << 20
 """Bytes that a run may print faster than they are read; what is before them is left out."""
 _BUDGET = 0.005  # seconds for all logs, 4 times a second: at most 2 % of a core
 
@@ -293,6 +293,11 @@ def seen_of(run: Run) -> Seen:
     """The Seen of *run*; an empty one if its log was not read."""
     found = run.notes.get(_NOTE)
     return found if isinstance(found, Seen) else Seen()
+
+
+def lacks_metrics(run: Run) -> bool:
+    """Whether metrics of *run* are left out: it printed too fast, or too many names."""
+    return seen_of(run).series.is_incomplete
 
 
 def new_seen(run: Run) -> Seen:

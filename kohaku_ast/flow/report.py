@@ -22,7 +22,7 @@ from kohaku_ast.flow.failures import (
     no_command,
     no_resume,
 )
-from kohaku_ast.flow.log_watch import LogWarnings, metrics_text, seen_of
+from kohaku_ast.flow.log_watch import LogWarnings, lacks_metrics, metrics_text, seen_of
 from kohaku_ast.flow.results import Repeats
 from kohaku_ast.flow.results_table import ResultsTable
 from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
@@ -91,11 +91,15 @@ class Report(Observer):
         self._shortened: list[str] = []
 
     def on_end(self, run: Run) -> None:
-        """Keep a failure, and a log that is not whole, for the end."""
+        """Keep a failure, and a log or metrics that are not whole, for the end."""
         if run.log_left_out:
             size = f"{run.log_left_out / 1e6:,.1f} MB"
             self._shortened.append(
                 f"log of {run.number} {run.title}: {size} in its middle are left out (--log-limit)"
+            )
+        if lacks_metrics(run):
+            self._shortened.append(
+                f"metrics of {run.number} {run.title}: not all are kept, it printed too many"
             )
         self._seed = run.config.metadata.get("sweep_seed", self._seed)
         if run.state == FAILED:

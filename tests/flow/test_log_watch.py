@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast.flow import log_watch
 from kohaku_ast.flow.log_watch import LogTail, LogWatch, seen_of
 from kohaku_ast.flow.output_process import limit_log
 from tests.flow.made import running, succeeded
@@ -37,7 +38,10 @@ def test_much_text_is_read_in_blocks(tmp_path: Path) -> None:
     assert not tail.has_skipped
 
 
-def test_a_log_that_grows_too_fast_is_read_from_near_its_end(tmp_path: Path) -> None:
+def test_a_log_that_grows_too_fast_is_read_from_near_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_watch, "_MOST_BEHIND", 4 << 20)
     log = tmp_path / "log.txt"
     tail = LogTail(log)
     add(log, b"x: 1\n" * 10**6 + b"last: 2\n")
@@ -92,7 +96,10 @@ def test_both_ends_of_a_log_that_was_limited_before_it_was_read(tmp_path: Path) 
     assert (found[0], found[-1], tail.has_more) == (b"first: 1", b"last: 2", False)
 
 
-def test_a_long_line_after_a_gap_is_no_metric(tmp_path: Path) -> None:
+def test_a_long_line_after_a_gap_is_no_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_watch, "_MOST_BEHIND", 4 << 20)
     log = tmp_path / "log.txt"
     tail = LogTail(log)
     add(log, b"x: 1 " * 10**6)

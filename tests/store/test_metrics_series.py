@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast.store.metrics import MetricSeries, read_series, summarise, summarise_log
+from tests.oracle import run_kogine
 
 
 def series_of(*lines: str) -> MetricSeries:
@@ -92,3 +93,14 @@ def test_a_log_that_nobody_has_read(tmp_path: Path) -> None:
     log.write_bytes(b"text\nepoch 1/2 | loss: 2\r\nepoch 2/2 | loss: 1\n\xff\xfe")
     assert summarise_log(log)["loss"] == {"last": 1, "min": 1, "max": 2, "count": 2, "step": 2}
     assert summarise_log(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("words", [["--workers", "2"], ["--mode", "inline"]])
+def test_metrics_that_are_left_out_are_told(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "t.py").write_text("x = 0\nfor n in range(1200 * x):\n    print(f'user_{n}: 1')\n")
+    done = run_kogine(tmp_path, "run", "t.py", "--sweep", "x=0,1", *words)
+    assert done.status == 0
+    assert done.stderr.count("metrics of [") == 1
+    assert "metrics of [2/2] x=1: not all are kept" in done.stderr
+    assert "(incomplete)" in run_kogine(tmp_path, "runs", "show", "2").stdout
+    assert "(incomplete)" not in run_kogine(tmp_path, "runs", "show", "1").stdout
