@@ -82,6 +82,15 @@ def _mode(partial: str, target: str, like: str) -> int:
     return (os.stat(partial).st_mode | executable) & 0o7777
 
 
+def short_path(file: str) -> str:
+    """The path from the working folder, if it is inside."""
+    try:
+        short = os.path.relpath(file)
+    except (OSError, ValueError):  # the folder was removed; another drive
+        return file
+    return file if short.startswith(os.pardir) else short
+
+
 def remove(path: str) -> None:
     """Remove the file *path*, if it is there and may be removed."""
     try:

@@ -13,6 +13,7 @@ from typing import TextIO
 
 from kohaku_ast.display.live import Out
 from kohaku_ast.display.text import exact_time
+from kohaku_ast.files import short_path
 from kohaku_ast.flow.failures import (
     Again,
     FailedRuns,
@@ -137,18 +138,9 @@ def _lines(failure: FailedRuns) -> Iterator[str]:
     for line in failure.lines:
         yield f"  | {line}"
     if failure.log:
-        yield f"  log: {_short(failure.log)}"
+        yield f"  log: {short_path(failure.log)}"
     if failure.again:
         yield f"  again: {failure.again}"
-
-
-def _short(log: str) -> str:
-    """The path relative to the working folder, if it is inside."""
-    try:
-        short = os.path.relpath(log)
-    except (OSError, ValueError):  # the folder was removed; another drive
-        return log
-    return log if short.startswith(os.pardir) else short
 
 
 def _numbers(failure: FailedRuns) -> str:

@@ -196,14 +196,19 @@ def _lone_counter(line: bytes, before: Number | None) -> Number | None:
 
 def is_step(name: str) -> bool:
     """Whether a metric of this *name* counts steps."""
-    return name.lower().rpartition("/")[2] in _STEPS
+    return _rank(name) < len(_STEPS)
+
+
+def _rank(name: str) -> int:
+    """The place of the counter *name* among those that a step is read from; the last for others."""
+    return _STEPS.get(name.lower().rpartition("/")[2], len(_STEPS))
 
 
 def _step_of(found: Mapping[str, Number], before: Number | None) -> Number | None:
     """The step in the metrics of a line; *before* if it has none."""
     best, rank = before, len(_STEPS)
     for name, number in found.items():
-        at = _STEPS.get(name.lower().rpartition("/")[2], rank)
+        at = _rank(name)
         if at < rank and isfinite(number):
             best, rank = number, at
     return best

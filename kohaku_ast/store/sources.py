@@ -23,6 +23,7 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.transport import dump_values, load_values
 from kohaku_ast.runner.usage import Usage
 from kohaku_ast.store.environment import RUN_DIR
+from kohaku_ast.store.identity import script_hash
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.values import TEXT, is_whole, written
 from kohaku_ast.user_code import is_local_file
@@ -51,9 +52,9 @@ class Objects:
         """The file of the text with this SHA-256."""
         return self.folder / digest[:2] / (digest[2:] + end)
 
-    def put(self, data: bytes) -> str:
-        """Keep *data*; its SHA-256. Raises OSError."""
-        digest = sha256(data).hexdigest()
+    def put(self, data: bytes, digest: str = "") -> str:
+        """Keep *data*; its SHA-256, which is *digest* if that is known. Raises OSError."""
+        digest = digest or sha256(data).hexdigest()
         if digest not in self._known:
             path = self.path(digest)
             try:
@@ -101,13 +102,13 @@ class Sources:
         own = own_files(bound.launch)
         found = {name: (file, digest) for name, (file, digest) in own.items() if digest}
         modules = {
-            name: {"file": _short(file), "sha256": self._keep(file, digest)}
+            name: {"file": files.short_path(file), "sha256": self._keep(file, digest)}
             for name, (file, digest) in {
                 **found, **{name: (file, "") for name, file in overridden.items()},
             }.items()
         }  # fmt: skip
         return {
-            "script": self.objects.put(bound.launch.data),
+            "script": self.objects.put(bound.launch.data, script_hash(bound)),
             "modules": modules,
             "configs": [*self._configs(bound.config)],
         }
@@ -131,7 +132,7 @@ class Sources:
                     continue  # it was removed, or is a stream
                 if S_ISREG(found.st_mode):
                     stamp = f"{found.st_mtime_ns}:{found.st_size}"
-                    yield {"file": _short(file), "sha256": self._keep(file, stamp)}
+                    yield {"file": files.short_path(file), "sha256": self._keep(file, stamp)}
 
     def _keep(self, file: str, digest: str) -> str:
         if not digest or (file, digest) not in self._kept:
@@ -151,7 +152,7 @@ class Sources:
         modules = {**sources["modules"]} if sources else {}
         for name, file in usage.files.items():
             if name not in modules and is_local_file(file):
-                modules[name] = {"file": _short(file), "sha256": self._keep(file, "")}
+                modules[name] = {"file": files.short_path(file), "sha256": self._keep(file, "")}
         self._packages.update(usage.packages)
         seconds = usage.cpu_seconds
         return {
@@ -181,17 +182,17 @@ class Sources:
         """The field ``params``: the value of every parameter of the script that its text says, and
         those of the field *overrides*.
         """
-        defaults = self._of_script(bound.launch)
+        defaults = self._of_script(bound)
         own = {
             one["target"]: {k: v for k, v in one.items() if k not in ("target", "origin", TEXT)}
             for one in overrides
         }
         return {**defaults, **own}
 
-    def _of_script(self, launch: Launch) -> Mapping[str, dict[str, object]]:
-        digest = sha256(launch.data).hexdigest()
+    def _of_script(self, bound: Bound) -> Mapping[str, dict[str, object]]:
+        digest = script_hash(bound)
         if digest not in self._defaults:
-            self._defaults[digest] = self._load(digest, launch)
+            self._defaults[digest] = self._load(digest, bound.launch)
         return self._defaults[digest]
 
     def _load(self, digest: str, launch: Launch) -> dict[str, dict[str, object]]:
@@ -271,12 +272,3 @@ def _version(package: str) -> str:
         return version(_distributions[package][0])
     except (PackageNotFoundError, LookupError, ValueError):
         return ""
-
-
-def _short(file: str) -> str:
-    """The path from the working folder, if it is inside."""
-    try:
-        short = os.path.relpath(file)
-    except (OSError, ValueError):  # the folder was removed; another drive
-        return file
-    return file if short.startswith(os.pardir) else short
