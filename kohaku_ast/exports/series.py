@@ -59,10 +59,11 @@ def _is_whole(step: Any) -> bool:
 
 def _results(record: Record) -> Iterator[tuple[str, Number]]:
     forms = dict(record.facts.get("outputs") or {})
+    values = {name: plain_value(form) for name, form in forms.items()}
     if record.facts.get("value") is not None:
-        forms.setdefault("value", record.facts["value"])
-    for name, form in forms.items():
-        value = plain_value(form)
+        value = plain_value(record.facts["value"])
+        values = {**(value if isinstance(value, dict) else {"value": value}), **values}
+    for name, value in values.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield name, value
 

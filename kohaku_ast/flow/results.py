@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from itertools import chain
 from math import inf, isfinite, isnan, nan
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from kohaku_ast.display.text import plain_line, short_repr
 from kohaku_ast.errors import UsageError, near
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run
-from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.runner.outcome import Outcome, as_number
 from kohaku_ast.store.metrics import summarise_log
 
 Numbers: TypeAlias = Mapping[str, tuple[float, float, int]]
@@ -52,7 +52,7 @@ class Repeats(Observer):
         count, numbers = self.groups.get(group, (0, {}))
         outcome = run.outcome
         if outcome is not None and outcome.status == SUCCEEDED:
-            for name, number in _numbers(outcome):
+            for name, number in outcome.numbers.items():
                 numbers.setdefault(name, []).append(number)
         self.groups[group] = count + 1, numbers
 
@@ -81,15 +81,6 @@ class Repeats(Observer):
             yield f"repeated ... and {self.others} runs more, of other Configs"
 
 
-def _numbers(outcome: Outcome) -> Iterator[tuple[str, float]]:
-    value = outcome.value
-    named = dict(value) if isinstance(value, Mapping) else {"value": value}
-    for name, one in {**outcome.metrics, **named, **outcome.outputs}.items():
-        number = as_number(one)
-        if number is not None:
-            yield str(name), number
-
-
 def _mean(found: list[float]) -> float:
     from statistics import fmean  # here, and below: it loads random, and few flows repeat runs
 
@@ -111,19 +102,6 @@ def _spread(found: list[float]) -> float:
         return stdev(found) if len(found) > 1 else 0.0
     except OverflowError:
         return inf
-
-
-def as_number(value: object) -> float | None:
-    """*value* as a float if it is a number, or an array or a tensor of one number."""
-    item = getattr(value, "item", None)
-    try:
-        # Not float(): numpy deprecates it for arrays of one number.
-        plain: Any = item() if callable(item) and not isinstance(value, type) else value
-        if isinstance(plain, (bool, str, bytes)) or not hasattr(type(plain), "__float__"):
-            return None
-        return float(plain)
-    except Exception:  # an array of several, whatever its library raises then
-        return None
 
 
 class NoObjectiveError(ValueError):

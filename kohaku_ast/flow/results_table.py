@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import TextIO
@@ -13,7 +13,6 @@ from kohaku_ast.config.config import value_text
 from kohaku_ast.display.live import Out
 from kohaku_ast.display.text import Group, plain_table, print_table
 from kohaku_ast.flow.log_watch import number_text
-from kohaku_ast.flow.results import as_number
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.store.metrics import is_step
 
@@ -68,25 +67,29 @@ class ResultsTable(Observer):
         varied = {name: value_text(values[name]) for name in run.config.varied if name in values}
         if run.repeat is not None:
             varied["repeat"] = str(run.repeat)
-        results = dict(_results(run)) if state == SUCCEEDED else {}
+        results = run.outcome.numbers if run.outcome and state == SUCCEEDED else {}
         self._names.update(dict.fromkeys(results, 1))
-        self._rows.append(
-            _Row(run.index, run.work.name, varied, state, results)
-        )  # fmt: skip
+        self._rows.append(_Row(run.index, run.work.name, varied, state, results))
 
     def on_finish(self, summary: Summary) -> None:
         """Print it, if there is something to compare."""
-        if self._count > 1 and self._names and not summary.is_refused:
-            columns, rows = self._table()
+        names = self._results()
+        if self._count > 1 and names and not summary.is_refused:
+            columns, rows = self._table(names)
             groups = [Group("", tuple(rows))]
             _print(self._out, columns, groups)
             more = self._count - len(self._rows)
             self._out.print(f"... and {more} more: kogine runs ls" if more else "")
 
-    def _table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    def _results(self) -> list[str]:
+        """The names of results to show."""
+        values = {row.results.get("value") for row in self._rows}
+        # main() of many scripts returns its exit status, which says nothing here.
+        names = [one for one in self._names if one != "value" or len(values) > 1]
+        return ([one for one in names if not is_step(one)] or names)[:_MOST_RESULTS]
+
+    def _table(self, names: list[str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         rows = sorted(self._rows, key=lambda row: row.index)
-        names = [one for one in self._names if not is_step(one)] or [*self._names]
-        names = names[:_MOST_RESULTS]
         best = {name: _best(name, rows) for name in names}
         getters: dict[str, Callable[[_Row], str]] = {"run": lambda row: str(row.index + 1)}
         if len({row.script for row in rows}) > 1:
@@ -102,19 +105,6 @@ class ResultsTable(Observer):
             elif any(text(row) not in ("", getters[name](row)) for row in rows):
                 getters[f"{name} (result)"] = text  # it has the name of a parameter
         return tuple(getters), [tuple(get(row) for get in getters.values()) for row in rows]
-
-
-def _results(run: Run) -> Iterator[tuple[str, float]]:
-    """The numbers among the outputs, in the returned value and in what was printed."""
-    outcome = run.outcome
-    if outcome is None:
-        return
-    value = outcome.value
-    returned = dict(value) if isinstance(value, Mapping) else {}
-    for name, one in {**outcome.outputs, **returned, **outcome.metrics}.items():
-        number = as_number(one)
-        if number is not None:
-            yield str(name), number
 
 
 def _best(name: str, rows: Sequence[_Row]) -> float | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isnan, nan
 from time import monotonic, time  # bound: a script may replace both
 from types import TracebackType
-from typing import Any, TypeGuard
+from typing import Any
 
 from kohaku_ast.errors import UsageError, cut_long, unknown, visible
 from kohaku_ast.frames import hidden
@@ -80,6 +80,25 @@ class Outcome:
         return self.ended - self.started
 
     @property
+    def results(self) -> dict[str, object]:
+        """Name -> what the run gave: the last numbers that it printed, the entries of the dict that
+        it returned (of another value: ``value``), and its outputs. Of two with one name the later
+        in this list stands there: a printed number may have fewer digits.
+        """
+        value = self.value
+        if isinstance(value, Mapping):
+            returned = {str(name): one for name, one in value.items()}
+        else:
+            returned = {} if value is None else {"value": value}
+        return {**self.metrics, **returned, **self.outputs}
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The ``results`` that are numbers, or arrays or tensors of one number."""
+        found = ((name, as_number(one)) for name, one in self.results.items())
+        return {name: number for name, number in found if number is not None}
+
+    @property
     def run_dir(self) -> str:
         """The folder for the files of the run (``KOGINE_RUN_DIR``); empty without a record."""
         return os.path.join(self.record, "files") if self.record else ""
@@ -109,6 +128,19 @@ class Outcome:
             rows.append(("error", str(self.error)))
         caption = f"{self.status}, exit status {self.exit_status}, {self.seconds:.3g} s"
         return html_table(("name", "value"), [Group("", tuple(rows))], caption)
+
+
+def as_number(value: object) -> float | None:
+    """*value* as a float if it is a number, or an array or a tensor of one number."""
+    item = getattr(value, "item", None)
+    try:
+        # Not float(): numpy deprecates it for arrays of one number.
+        plain: Any = item() if callable(item) and not isinstance(value, type) else value
+        if isinstance(plain, (bool, str, bytes)) or not hasattr(type(plain), "__float__"):
+            return None
+        return float(plain)
+    except Exception:  # an array of several, whatever its library raises then
+        return None
 
 
 class FlowError(RuntimeError):
@@ -149,20 +181,19 @@ class Outcomes(list[Outcome]):
         return [one.metrics for one in self]
 
     def best(self, name: str) -> Outcome:
-        """The run that succeeded with the least ``min:NAME``, or the greatest ``max:NAME``: the
-        last number of a metric, an output, an entry of the returned dict, or ``value``, which was
-        returned.
+        """The run that succeeded with the least ``min:NAME``, or the greatest ``max:NAME``, one of
+        its ``numbers``.
 
         Raises UsageError if no run has such a number.
         """
         goal, _, rest = name.partition(":")
         if goal not in ("min", "max") or not rest:
             raise UsageError(f"{name!r}: write min:NAME or max:NAME, such as min:val_loss")
-        done = [one for one in self if one.status == "succeeded"]
-        found = [(one, _results(one).get(rest)) for one in done]
-        numbered = [(float(number), one) for one, number in found if _is_number(number)]
+        done = [(one, one.numbers) for one in self if one.status == "succeeded"]
+        found = [(numbers.get(rest, nan), one) for one, numbers in done]
+        numbered = [(number, one) for number, one in found if not isnan(number)]
         if not numbered:
-            known = dict.fromkeys(name for one in done for name in _results(one))
+            known = dict.fromkeys(name for _, numbers in done for name in numbers)
             raise UsageError(
                 unknown("result", rest, known) if known else f"no run has a number {rest!r}"
             )
@@ -206,21 +237,10 @@ def _row(outcome: Outcome) -> dict[str, object]:
         "status": outcome.status, "seconds": round(outcome.seconds, 3),
     }  # fmt: skip
     row = {**fields, **{name: one for name, one in outcome.params.items() if name not in fields}}
-    for name, one in _results(outcome).items():
+    for name, one in outcome.results.items():
         if row.get(name) != one or name not in row:
             row[name if name not in row else f"{name} (result)"] = one
     return row
-
-
-def _results(outcome: Outcome) -> dict[str, object]:
-    value = outcome.value
-    named = {} if value is None else {"value": value}
-    returned = {str(name): one for name, one in value.items()} if isinstance(value, dict) else named
-    return {**outcome.metrics, **returned, **outcome.outputs}
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not (isinstance(value, bool) or isnan(value))
 
 
 def _cell(value: object, shown: Any) -> str:

@@ -87,7 +87,7 @@ class Columns:
 
     def _known(self) -> Iterator[str]:
         yield from FIELDS
-        for kind in (*KINDS, "last"):
+        for kind in (*KINDS, "last", "returned"):
             for name in self.names(kind):
                 yield name
                 yield last_name(name)
@@ -98,6 +98,8 @@ def field_getter(name: str) -> Getter:
     return lambda run: getattr(run, name)
 
 
+_EXACT = ("outputs", "returned", "value")
+"""Kinds of numbers that have all their digits: they come before those that a run printed."""
 _SHORT, _GIVEN = "short", "given"
 """In place of a kind: a parameter by less than its full target; one that was overridden."""
 
@@ -108,13 +110,13 @@ def _meanings(name: str) -> Iterator[tuple[str, str]]:
     prefix, dot, rest = name.partition(".")
     if dot and prefix == "params":
         yield from (("params", rest), (_SHORT, rest))
-    elif dot and prefix in (*KINDS, "metrics"):
+    elif dot and prefix in (*KINDS, "metrics", "returned"):
         yield "last" if prefix == "metrics" else prefix, rest
     prefix, colon, rest = name.partition(":")
     if colon and prefix in STATISTICS:
         yield prefix, rest
     yield _GIVEN, name
-    yield from ((kind, name) for kind in ("last", *KINDS[1:], "value"))
+    yield from ((kind, name) for kind in (*_EXACT, "last", *KINDS[2:]))
     yield _SHORT, name
 
 
@@ -183,8 +185,9 @@ def order_key(value: Any) -> tuple[int, Any]:
 
 
 def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSummary:
-    """The run with the best number for ``min:NAME`` or ``max:NAME``: of a metric, the least or the
-    greatest of its series. ``min:last:NAME`` compares last numbers.
+    """The run with the best number for ``min:NAME`` or ``max:NAME``: that of an output or of the
+    returned dict, else of a metric, the least or the greatest of its series. ``min:last:NAME``
+    compares last numbers.
 
     Raises UsageError if no run has such a number.
     """
@@ -195,7 +198,10 @@ def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSumm
     place = goal, rest.removeprefix("metrics.")
     numbered = []
     for run in runs:
-        value = run.cells[run.shape.places[place]] if place in run.shape.places else get(run)
+        places = run.shape.places
+        is_exact = place[1] == rest and any((kind, rest) in places for kind in _EXACT)
+        is_series = place in places and not is_exact
+        value = run.cells[places[place]] if is_series else get(run)
         if isinstance(value, (int, float)) and not is_nothing(value):
             numbered.append((value, run))
     if not numbered:
@@ -206,26 +212,36 @@ def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSumm
 
 # --- tables --------------------------------------------------------------------------------------
 
-_MOST_METRICS = 6
+_MOST_RESULTS = 6
 """Columns of a table that nobody has chosen."""
+_RESULTS = re.compile(r"^(?:last:|outputs\.|returned\.)")
 
 
 def table_names(runs: Sequence[RunSummary]) -> list[str]:
     """The columns of a table of *runs* for readers."""
-    metrics = Columns(runs).names("last")[:_MOST_METRICS]
     names = ["number", "id", "status", "started", "seconds"]
     names += ["script"] if len({one.script for one in runs}) > 1 else []
-    names += ["label", *(f"last:{name}" for name in metrics)]
+    names += ["label", *_result_names(runs)]
     return names + (["tags"] if any(one.tags for one in runs) else [])
 
 
+def _result_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The columns of results; of a name that was printed and returned, what was returned."""
+    columns = Columns(runs)
+    found: dict[str, str] = {}
+    for kind, prefix in (("last", "last:"), ("returned", "returned."), ("outputs", "outputs.")):
+        found.update({name: f"{prefix}{name}" for name in columns.names(kind)})
+    return [*found.values()][:_MOST_RESULTS]
+
+
 def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
-    """Heading -> getter of all that is known of *runs*: fields, then params, then metrics and
-    outputs. A name that stands there already gets its kind: ``metrics.epoch``.
+    """Heading -> getter of all that is known of *runs*: fields, then params, metrics, outputs and
+    the entries of what was returned. A name that stands there already gets its kind:
+    ``metrics.epoch``.
     """
     columns = Columns(runs)
     found: dict[str, Getter] = {name: field_getter(name) for name in FIELDS}
-    for kind in ("params", "last", "outputs"):
+    for kind in ("params", "last", "outputs", "returned"):
         shown = "metrics" if kind == "last" else kind
         for name in columns.names(kind):
             heading = f"{shown}.{name}" if name in found else name
@@ -266,4 +282,4 @@ def _local_time(text: str) -> str:
 
 def heading(name: str) -> str:
     """The heading of the column *name*."""
-    return {"number": "#"}.get(name, name.removeprefix("last:"))
+    return {"number": "#"}.get(name, _RESULTS.sub("", name))

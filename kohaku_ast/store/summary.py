@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 STATISTICS = ("last", "min", "max", "count")
 """What a summary has of each metric, in this order: kinds of cells."""
 KINDS = ("params", "outputs", "metadata")
-"""The other kinds of cells; and ``value``, which the run returned."""
+"""The other kinds of cells; and ``value``, which the run returned, with the entries of a dict as
+``returned``.
+"""
 _MOST_TEXT = 1000
 """Characters of a value: longer ones are cut."""
 
@@ -182,7 +184,10 @@ def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]
         for statistic in STATISTICS:
             yield (statistic, name), metric.get(statistic)
     if facts.get("value") is not None:
-        yield ("value", "value"), plain_value(facts["value"], most)
+        value = plain_value(facts["value"], most)
+        yield ("value", "value"), value
+        if isinstance(value, dict):
+            yield from ((("returned", name), one) for name, one in value.items())
 
 
 def plain_value(form: Any, most: int = _MOST_TEXT) -> Any:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast import Config, Script, Sequential
+from kohaku_ast import Config, Script, Sequential, Store
 from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.outcome import Outcomes
+from tests.oracle import run_kogine
 
 
 @pytest.fixture
@@ -55,6 +56,48 @@ def test_best_of_nothing(outcomes: Outcomes, name: str, text: str) -> None:
         outcomes.best(name)
     with pytest.raises(UsageError, match="no run has a number"):
         Outcomes().best("min:loss")
+
+
+@pytest.mark.parametrize(
+    ("start", "returned", "name"),
+    [
+        pytest.param("main()", "{'loss': exact}", "loss", id="an entry of the returned dict"),
+        pytest.param("main()", "exact", "value", id="the returned value"),
+        pytest.param("loss = main()", "exact", "loss", id="an output"),
+    ],
+)
+def test_a_number_with_all_its_digits_comes_before_a_printed_one(
+    start: str, returned: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Printed, both runs have 0.5; the second one is better."""
+    monkeypatch.chdir(tmp_path)
+    Path("t.py").write_text(
+        "lr = 1\n\ndef main():\n    exact = 0.5 - lr / 1000\n    print(f'loss: {exact:.1f}')\n"
+        f"    return {returned}\n\nif __name__ == '__main__':\n    {start}\n"
+    )
+    outputs = ("loss",) if start.startswith("loss") else ()
+    configs = [Config({"lr": n}, outputs=outputs, varied=("lr",)) for n in (1, 2)]
+    flow = Sequential(Script("t.py", configs), mode="inline")
+    outcomes = flow.run()
+    assert [one.numbers[name] for one in outcomes] == [0.499, 0.498]
+    assert outcomes.metrics[0] == {"loss": 0.5}
+    assert outcomes.best(f"min:{name}").params["lr"] == 2
+    runs = Store().runs()
+    assert runs.best(f"min:{name}").params["lr"] == 2
+    assert runs.best("min:metrics.loss").metrics["loss"] == 0.5
+    assert [one[0] for one in runs.rows([name])] == [0.498, 0.499]
+
+
+@pytest.mark.parametrize("status", ["0", "lr"])
+def test_an_exit_status_is_no_result(status: str, tmp_path: Path) -> None:
+    """``sys.exit(main())`` makes every script return 0."""
+    (tmp_path / "t.py").write_text(
+        f"lr = 1\n\ndef main():\n    print('loss:', 2 / lr)\n    return {status}\n\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    done = run_kogine(tmp_path, "run", "t.py", "--sweep", "lr=1,2")
+    heading = next(line for line in done.stderr.splitlines() if line.startswith("run"))
+    assert heading.split() == ["run", "lr", "loss", *(["value"] if status == "lr" else [])]
 
 
 def test_frame(outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch) -> None:
