@@ -16,14 +16,12 @@ from kohaku_ast.flow.run import FAILED, INTERRUPTED, Observer, Run, Summary
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.store.environment import ProcessMark
+from kohaku_ast.store.environment import FlowEnvironment, ProcessMark, process_field
 from kohaku_ast.store.identity import identity
 from kohaku_ast.store.record import (
     SCHEMA,
-    FlowEnvironment,
     attempt_fields,
     end_fields,
-    process_field,
     program_fields,
     start_fields,
     working_folder,

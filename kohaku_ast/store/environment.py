@@ -10,9 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.runner.bind import Bound
 
 RUN_DIR = "KOGINE_RUN_DIR"
 """The variable that names the folder for the files of a run to its script."""
@@ -275,3 +279,72 @@ def _run_git(root: Path, *words: str) -> bytes:
         start_new_session=True,  # Ctrl-C is not meant for it
         check=True,
     ).stdout
+
+
+def process_field(process: ProcessMark | None) -> dict[str, object] | None:
+    """The value of the field ``process`` or ``flow``."""
+    return None if process is None else {"pid": process.pid, "start": process.start}
+
+
+class FlowEnvironment:
+    """Fields: the machine, process and git repositories of a flow when it begins."""
+
+    def __init__(self) -> None:
+        self._machine = machine()
+        self._flow = {
+            "host": host(),
+            "flow": process_field(ProcessMark.of(os.getpid())),
+        }
+        #: Script -> its Commit.
+        self._commits: dict[str, Commit | None] = {}
+        self._patience = Patience()
+        #: Script -> whether it differs from its Commit, as git finds out meanwhile.
+        self._changes: dict[str, Changes] = {}
+
+    def of_flow(self, bound: Bound) -> dict[str, object]:
+        """The same for all runs of a script; ``dirty`` is None as long as git is working."""
+        found = self._commit(bound)
+        if found is None:
+            return {**self._flow, "git": None}
+        script = bound.launch.filename
+        if script not in self._changes:
+            self._changes[script] = Changes(found.root, script, self._patience)
+        dirty = self._changes[script].found(waits=False)
+        git = {
+            "root": str(found.root),
+            "commit": found.commit,
+            "branch": found.branch,
+            "dirty": dirty,
+        }
+        return {**self._flow, "git": git}
+
+    def of_run(self, own: Mapping[str, str]) -> dict[str, object]:
+        """The environment of a run with the variables *own* besides those of this process."""
+        return {**self._machine, "variables": variables(os.environ, own)}
+
+    def add_changes(self, facts: dict[str, object], keep: Callable[[bytes], str]) -> None:
+        """Put into *facts* what git has found; *keep* keeps the changes, and returns their name.
+        Raises what *keep* raises.
+        """
+        git, script = facts["git"], facts["script"]
+        if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is not False:
+            changes = self._changes[script["file"]]
+            dirty = changes.found(waits=True)
+            facts["git"] = {**git, "dirty": dirty}
+            if dirty and changes.diff:
+                facts["git"] = {**git, "dirty": dirty, "diff": keep(changes.diff)}
+
+    def commit_of(self, bound: Bound) -> str:
+        """The commit of the script of *bound*; empty if it is in no repository."""
+        found = self._commit(bound)
+        return found.commit if found else ""
+
+    def _commit(self, bound: Bound) -> Commit | None:
+        file = bound.launch.filename
+        if file not in self._commits:
+            try:
+                # The file itself, not a link to it: Python imports from its folder, too.
+                self._commits[file] = find_commit(Path(os.path.realpath(file)).parent)
+            except OSError:  # no file, and the working folder was removed
+                self._commits[file] = None
+        return self._commits[file]

@@ -15,8 +15,7 @@ from typing import Any
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
-from kohaku_ast.store import environment
-from kohaku_ast.store.environment import Changes, Commit, Patience, ProcessMark, find_commit, host
+from kohaku_ast.store.environment import ProcessMark, host, process_field
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
 from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
 from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks
@@ -258,11 +257,6 @@ def attempt_fields(facts: Mapping[str, object]) -> dict[str, object]:
     return {name: facts[name] for name in _ATTEMPT}
 
 
-def process_field(process: ProcessMark | None) -> dict[str, object] | None:
-    """The value of the field ``process`` or ``flow``."""
-    return None if process is None else {"pid": process.pid, "start": process.start}
-
-
 def time_text(seconds: float) -> str:
     """ISO 8601 in UTC, to the millisecond."""
     whole, part = divmod(round(seconds * 1000), 1000)
@@ -332,70 +326,6 @@ def _of_module(
         if place and place[0] == module:
             found.append(one.aimed_at(place[2]))
     return found
-
-
-class FlowEnvironment:
-    """Fields: the machine, process and git repositories of a flow when it begins."""
-
-    def __init__(self) -> None:
-        self._machine = environment.machine()
-        self._flow = {
-            "host": environment.host(),
-            "flow": process_field(ProcessMark.of(os.getpid())),
-        }
-        #: Script -> its Commit.
-        self._commits: dict[str, Commit | None] = {}
-        self._patience = Patience()
-        #: Script -> whether it differs from its Commit, as git finds out meanwhile.
-        self._changes: dict[str, Changes] = {}
-
-    def of_flow(self, bound: Bound) -> dict[str, object]:
-        """The same for all runs of a script; ``dirty`` is None as long as git is working."""
-        found = self._commit(bound)
-        if found is None:
-            return {**self._flow, "git": None}
-        script = bound.launch.filename
-        if script not in self._changes:
-            self._changes[script] = Changes(found.root, script, self._patience)
-        dirty = self._changes[script].found(waits=False)
-        git = {
-            "root": str(found.root),
-            "commit": found.commit,
-            "branch": found.branch,
-            "dirty": dirty,
-        }
-        return {**self._flow, "git": git}
-
-    def of_run(self, variables: Mapping[str, str]) -> dict[str, object]:
-        """The environment of a run with *variables* besides those of this process."""
-        return {**self._machine, "variables": environment.variables(os.environ, variables)}
-
-    def add_changes(self, facts: dict[str, object], keep: Callable[[bytes], str]) -> None:
-        """Put into *facts* what git has found; *keep* keeps the changes, and returns their name.
-        Raises what *keep* raises.
-        """
-        git, script = facts["git"], facts["script"]
-        if isinstance(git, dict) and isinstance(script, dict) and git["dirty"] is not False:
-            changes = self._changes[script["file"]]
-            dirty = changes.found(waits=True)
-            facts["git"] = {**git, "dirty": dirty}
-            if dirty and changes.diff:
-                facts["git"] = {**git, "dirty": dirty, "diff": keep(changes.diff)}
-
-    def commit_of(self, bound: Bound) -> str:
-        """The commit of the script of *bound*; empty if it is in no repository."""
-        found = self._commit(bound)
-        return found.commit if found else ""
-
-    def _commit(self, bound: Bound) -> Commit | None:
-        file = bound.launch.filename
-        if file not in self._commits:
-            try:
-                # The file itself, not a link to it: Python imports from its folder, too.
-                self._commits[file] = find_commit(Path(os.path.realpath(file)).parent)
-            except OSError:  # no file, and the working folder was removed
-                self._commits[file] = None
-        return self._commits[file]
 
 
 def find_runs(root: Path, statuses: Collection[str] = (), newest: bool = False) -> Iterator[Record]:
