@@ -142,7 +142,7 @@ def at_exit():
     print('the end', flush=True)
 atexit.register(at_exit)
 print('up', n, flush=True)
-time.sleep(600)
+for _ in range(6000): time.sleep(0.1)
 """
 RUNS = {
     "plain": ["run", "waits.py"],
@@ -193,7 +193,7 @@ SAVES = """\
 import os, pathlib, time
 n = 0
 pathlib.Path(f"begun{n}").touch()
-time.sleep(600)
+for _ in range(6000): time.sleep(0.1)
 """
 SAVING = ["run", "saves.py", "--sweep", "n=0,1,2"]
 SAVING_FLOWS = {
@@ -233,7 +233,7 @@ n = 0
 mark = pathlib.Path("mark")
 if n > 1 and not mark.exists():
     mark.touch()
-    time.sleep(600)
+    for _ in range(6000): time.sleep(0.1)
 print("n is", n)
 """
 
@@ -375,7 +375,7 @@ CONFIG = """\
 import pathlib, time
 try:
     pathlib.Path("begun").touch()
-    time.sleep(600)
+    for _ in range(6000): time.sleep(0.1)
 finally:
     pathlib.Path("left").touch()
 """

@@ -130,7 +130,7 @@ def test_ctrl_c_reaches_a_recorded_run_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "train.py").write_text(
-        "import time\ntry:\n    print('up', flush=True)\n    time.sleep(600)\n"
+        "import time\ntry:\n    print('up', flush=True)\n    for _ in range(6000): time.sleep(0.1)\n"
         "except KeyboardInterrupt:\n    print('saved', flush=True)\n    raise\n"
     )
     monkeypatch.setenv("PYTHONPATH", on_path())
@@ -161,7 +161,7 @@ def test_a_terminal_stays_one_for_runs_whose_output_is_shown(
 def test_a_killed_kogine_leaves_the_whole_log_and_a_lost_run(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         "import ctypes, os, time\nn = 0\nprint('x' * 200_000)\nctypes.CDLL(None).write(1, b'C\\n', 2)\n"
-        "open('ready', 'w').close()\ntime.sleep(600)\n"
+        "open('ready', 'w').close()\nfor _ in range(6000): time.sleep(0.1)\n"
     )
     words = ("run", "train.py", "--sweep", "n=1", "--mode", "inline")
     flow = started(tmp_path, *words, stdout=subprocess.DEVNULL)
@@ -272,7 +272,7 @@ def test_a_flow_file_may_switch_records_off(tmp_path: Path) -> None:
 
 def test_an_interrupted_flow_is_recorded_as_such(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
-        "import time\nn = 0\nprint('up', flush=True)\ntime.sleep(600)\n"
+        "import time\nn = 0\nprint('up', flush=True)\nfor _ in range(6000): time.sleep(0.1)\n"
     )
     for mode in ("inline", "spawn", "warm"):
         words = ("--sweep", "n=1,2", "--mode", mode, "--workers", "1")
@@ -345,7 +345,9 @@ def test_a_run_that_is_not_tried_again_after_all_keeps_one_attempt(tmp_path: Pat
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_the_last_line_says_of_which_signal_we_die(tmp_path: Path) -> None:
-    (tmp_path / "s.py").write_text("import time\nopen('up', 'w').close()\ntime.sleep(600)\n")
+    (tmp_path / "s.py").write_text(
+        "import time\nopen('up', 'w').close()\nfor _ in range(6000): time.sleep(0.1)\n"
+    )
     flow = started(tmp_path, "run", "s.py", "--json", "--mode", "spawn", "--timeout", "600")
     wait_for(lambda: (tmp_path / "up").exists() or None)
     flow.send_signal(signal.SIGTERM)

@@ -32,7 +32,7 @@ def main(scale=1):
     if how == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        time.sleep(600)
+        for _ in range(6000): time.sleep(0.1)
     return n * scale
 if __name__ == "__main__":
     main()
@@ -285,7 +285,7 @@ def _flow(folder: Path, *more: str) -> subprocess.Popen[str]:
     (folder / "train.py").write_text(
         # In one piece: both runs write into one pipe.
         "import os, sys, time\nn = 0\nos.write(1, f'begun {n} {os.getpid()}\\n'.encode())\n"
-        "try:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('saved', flush=True)\n"
+        "try:\n    for _ in range(6000): time.sleep(0.1)\nexcept KeyboardInterrupt:\n    print('saved', flush=True)\n"
     )
     launcher = str(Path(__file__).parents[1] / "kogine_command.py")
     command = [sys.executable, launcher, "run", "train.py", "--sweep", "n=1,2,3", *more]

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and ter
 
 CTRL_C, CTRL_BACKSLASH = b"\x03", b"\x1c"
 
+# Scripts wait in short sleeps: Python sees a signal that arrives between its own last check and the
+# system call of a long sleep when that sleep has ended.
 KEEP = """\
 import os, pathlib, time
 n = 0
@@ -40,7 +42,7 @@ SAVES = (
     + """\
 try:
     keep("begun", os.getpid())
-    time.sleep(600)
+    for _ in range(6000): time.sleep(0.1)
 except KeyboardInterrupt:
     keep("saved")
 print("saved", n)
@@ -54,7 +56,7 @@ signal.signal(signal.SIGINT, lambda *_: keep("heard"))
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 keep("begun", os.getpid())
 while True:
-    time.sleep(600)
+    for _ in range(6000): time.sleep(0.1)
 """
 )
 FLOW = """\
@@ -212,7 +214,7 @@ def test_twice_kills(folder: Path, mode: str) -> None:
 
 
 def test_a_run_that_still_gets_ready_shows_no_line_of_ours(folder: Path) -> None:
-    (folder / "sleeps.py").write_text("import time\ntime.sleep(600)\n")
+    (folder / "sleeps.py").write_text("import time\nfor _ in range(6000): time.sleep(0.1)\n")
     bound = Binder(Launch(str(folder / "sleeps.py")), ()).bind(Config())
     with open(folder / "log", "w+") as log:
         spawned = SpawnedRun(bound, new_session=True, stdout=log.fileno(), stderr=log.fileno())
@@ -236,7 +238,7 @@ def test_a_flow_in_python_prints_what_was_not_started(folder: Path, name: str, m
         pytest.skip("Parallel has no inline")
     (folder / "saves.py").write_text(
         KEEP
-        + "if n == 5: sys.exit()\nkeep('begun')\ntime.sleep(600)\n".replace(
+        + "if n == 5: sys.exit()\nkeep('begun')\nfor _ in range(6000): time.sleep(0.1)\n".replace(
             "sys.exit()", "raise SystemExit"
         )
     )
@@ -260,7 +262,7 @@ def test_a_flow_in_python_prints_what_was_not_started(folder: Path, name: str, m
 
 def test_what_was_interrupted_goes_on(folder: Path) -> None:
     text = "x = 1\nimport pathlib, time\nif x == 2 and not pathlib.Path('mark').exists():\n"
-    text += "    pathlib.Path('mark').touch()\n    time.sleep(600)\nprint('x is', x)\n"
+    text += "    pathlib.Path('mark').touch()\n    for _ in range(6000): time.sleep(0.1)\nprint('x is', x)\n"
     (folder / "stops.py").write_text(text)
     flow = "Sequential(Script('stops.py', Sweep(x=[1, 2, 3])){}).run()"
     for more in ("", ", resume=True"):
@@ -283,7 +285,7 @@ from kohaku_ast import Parallel, Script, Sweep
 try:
     for outcome in Parallel(Script("first.py", Sweep(n=[0, 1])), max_workers=2).as_completed():
         pathlib.Path("between").touch()
-        time.sleep(600)
+        for _ in range(6000): time.sleep(0.1)
 except KeyboardInterrupt:
     sys.exit("not for the flow")
 """
@@ -302,7 +304,7 @@ def test_between_two_outcomes_it_is_for_who_iterates(folder: Path) -> None:
 
 
 IMPORTS = "import slow_library, pathlib\nn = 0\npathlib.Path(f'begun{n}').touch()\n"
-LIBRARY = "import pathlib, time\npathlib.Path('importing').touch()\ntime.sleep(600)\n"
+LIBRARY = "import pathlib, time\npathlib.Path('importing').touch()\nfor _ in range(6000): time.sleep(0.1)\n"
 
 
 @pytest.mark.parametrize(
@@ -360,7 +362,7 @@ pid = os.fork()
 if pid == 0:
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
-        time.sleep(600)
+        for _ in range(6000): time.sleep(0.1)
     except KeyboardInterrupt:
         os._exit(7)
 os.kill(pid, signal.SIGINT)

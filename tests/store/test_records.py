@@ -190,7 +190,7 @@ def test_failure_of_the_last_attempt() -> None:
 
 
 def test_running_then_interrupted() -> None:
-    script("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    script("import time\nprint('up', flush=True)\nfor _ in range(6000): time.sleep(0.1)\n")
     with started_flow("train.py") as flow:
         wait_for(lambda: _running(1))
         flow.send_signal(signal.SIGINT)
@@ -201,7 +201,7 @@ def test_running_then_interrupted() -> None:
 
 
 def test_lost_when_flow_and_run_were_killed() -> None:
-    script("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    script("import time\nprint('up', flush=True)\nfor _ in range(6000): time.sleep(0.1)\n")
     with started_flow("train.py") as flow:
         (record,) = wait_for(lambda: _running(1))
         run = psutil.Process(record.facts["process"]["pid"])
@@ -214,7 +214,7 @@ def test_lost_when_flow_and_run_were_killed() -> None:
 
 
 def test_stopped_run_is_running() -> None:
-    script("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    script("import time\nprint('up', flush=True)\nfor _ in range(6000): time.sleep(0.1)\n")
     with started_flow("train.py"):
         (record,) = wait_for(lambda: _running(1))
         os.kill(record.facts["process"]["pid"], signal.SIGSTOP)
