@@ -49,7 +49,7 @@ ROOMS = {
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
-    "kohaku_ast.runner": (30, 7800),
+    "kohaku_ast.runner": (30, 7830),
     "kohaku_ast.store": (19, 5100),
     "kohaku_ast.transform": (46, 13400),
 }

@@ -194,7 +194,8 @@ class Restarts:
             return  # whatever the script passes: its own call will fail as it does
 
     def _look_at(self, shown: str, arguments: tuple[object, ...]) -> None:
-        # The sixth and the eleventh of ``Popen._execute_child`` are the folder and the input.
+        # Of ``Popen._execute_child`` the sixth is the folder, the seventh the environment, and the
+        # eleventh the input.
         folder = _fsdecode(arguments[5] or "") if len(arguments) > 10 else ""  # type: ignore[arg-type]
         words = _words(arguments)
         if self._runs_again(arguments, words, folder):
@@ -208,12 +209,18 @@ class Restarts:
             self._warn_once(
                 f"starts itself again ({shown}), without overrides", self._lost(), instead
             )
-        elif file and file not in self._started:
-            self._started.add(file)
-            lost = self._lost_in(scripts.imported_files(file, places))
-            deed = f"starts {_basename(file)} ({shown}), which imports what is overridden"
+            return
+        code = b"" if file else scripts.started_code(_arguments(arguments), _starts_python)
+        key = file or _fsdecode(code)
+        if key and key not in self._started:
+            self._started.add(key)
+            places = [*(places or [folder or "."]), *_search_path(arguments, folder)]
+            lost = self._lost_in(scripts.imported_files(file, places, code))
+            what = _basename(file) if file else "Python code (-c)"
             if lost:
-                self._warn(deed, lost, instead)
+                self._warn(
+                    f"starts {what} ({shown}), which imports what is overridden", lost, instead
+                )
 
     def _runs_again(self, arguments: tuple[object, ...], words: list[str], folder: str) -> bool:
         """Whether a process with these *arguments* runs the script: as its command or input."""
@@ -388,6 +395,14 @@ def _words(arguments: tuple[object, ...]) -> list[str]:
         if isinstance(one, (str, bytes)) or hasattr(type(one), "__fspath__"):
             words += _fsdecode(one).replace("'", " ").replace('"', " ").split()  # type: ignore[arg-type]
     return words
+
+
+def _search_path(arguments: tuple[object, ...], folder: str) -> list[str]:
+    """The folders of ``PYTHONPATH`` for a process with these *arguments* in *folder*."""
+    own = arguments[6] if len(arguments) > 10 else None
+    names: Any = os.environ if own is None else own
+    text = names.get("PYTHONPATH") or names.get(b"PYTHONPATH") or ""
+    return [_join(folder, one) for one in _fsdecode(text).split(os.pathsep) if one]
 
 
 def _like(new: Any, own: Any) -> None:

@@ -25,6 +25,7 @@ _ONLY_AST = 0x400  # ast.PyCF_ONLY_AST
 # Bound here: the script may change them.
 _compile = compile
 _isfile, _isdir, _realpath = os.path.isfile, os.path.isdir, os.path.realpath
+_fsdecode = os.fsdecode
 _basename, _dirname, _join = os.path.basename, os.path.dirname, os.path.join
 
 
@@ -49,16 +50,32 @@ def started_script(
     return path, [_dirname(_realpath(path))] if path else []
 
 
-def imported_files(script: str, folders: Sequence[str]) -> set[str]:
-    """The real paths of the files that *script* imports, directly or through each other, from
-    *folders* and ``PYTHONPATH``.
+def started_code(arguments: Sequence[object], starts_python: Callable[[str], bool]) -> bytes:
+    """The text that a Python command runs with ``-c``; empty if there is none. *arguments*: its
+    words, or a line for a shell.
     """
-    own = _realpath(script)
-    folders = [*folders, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    texts = [_fsdecode(one) for one in arguments if isinstance(one, (str, bytes))]
+    if len(texts) == 1 or (texts[1:2] == ["-c"] and not starts_python(texts[0])):
+        line = texts[-1]  # also the one for a shell: ["/bin/sh", "-c", "python -c '...'"]
+        start, _, rest = line.partition(" -c ")
+        quote = rest.lstrip()[:1]
+        is_quoted = quote in ("'", '"') and bool(quote)
+        rest = rest.lstrip()[1:].partition(quote)[0] if is_quoted else rest.split(" ")[0]
+        return rest.encode() if any(map(starts_python, start.split())) else b""
+    first = next((n for n, word in enumerate(texts) if starts_python(word)), len(texts))
+    after = texts[first + 1 :]
+    return after[after.index("-c") + 1].encode() if "-c" in after[:-1] else b""
+
+
+def imported_files(script: str, folders: Sequence[str], code: bytes = b"") -> set[str]:
+    """The real paths of the files that *script*, or the text *code*, imports, directly or through
+    each other, from *folders*.
+    """
+    own = _realpath(script) if script else ""
     found = {own}
     waiting = [own]
     for path in waiting:
-        for name, level in _imports(path, is_main=path == own):
+        for name, level in _imports(path, code, is_main=path == own):
             inside = path
             for _ in range(level):
                 inside = _dirname(inside)
@@ -84,12 +101,15 @@ def _file_of(parts: Sequence[str], folders: Sequence[str]) -> list[str]:
     return []
 
 
-def _imports(path: str, is_main: bool) -> Iterator[tuple[str, int]]:
-    """Each name that may be a module which the file *path* imports, and the number of its dots."""
+def _imports(path: str, code: bytes, is_main: bool) -> Iterator[tuple[str, int]]:
+    """Each name that may be a module which the file *path*, or without one *code*, imports, and the
+    number of its dots.
+    """
     try:
-        with _open(path, "rb") as stream:
-            text = stream.read()
-        waiting: list[Any] = [_tree(text, path)]
+        if path:
+            with _open(path, "rb") as stream:
+                code = stream.read()
+        waiting: list[Any] = [_tree(code, path)]
     except Exception:
         return
     for node in waiting:

@@ -226,12 +226,17 @@ STARTED = {
     "through a module of its own": ("import part.inner\n", "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
     "in a function": ("def main():\n    from hp import lr\n    print(lr)\nmain()\n", "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
     "in its guard": ("if __name__ == '__main__':\n    import hp\n    print(hp.lr)\n", "subprocess.run([sys.executable, 'other.py'])", "subprocess"),
+    "as code": (LR, "subprocess.run([sys.executable, '-c', 'import hp; print(hp.lr)'])", "subprocess"),
+    "as code of a shell": (LR, "subprocess.run(f'{sys.executable} -c \"import hp; print(hp.lr)\"', shell=True)", "subprocess"),
+    "as code by os.system": (LR, "os.system(f\"{sys.executable} -c 'import hp; print(hp.lr)'\")", "os.system"),
+    "with a search path of its own": (LR, "subprocess.run([sys.executable, '../sub/far.py'], cwd='part', env={**os.environ, 'PYTHONPATH': '..'})", "subprocess"),
     "by kogine": (LR, "subprocess.run([sys.executable, KOGINE, 'run', 'other.py'])", "subprocess"),
 }  # fmt: skip
 STARTER = """\
 import os, subprocess, sys
 import hp
 os.makedirs('sub', exist_ok=True)
+with open('sub/far.py', 'w') as file: file.write(open('other.py').read())
 KOGINE = {kogine!r}
 sys.stdout.flush()
 START
@@ -258,9 +263,8 @@ def test_a_script_that_starts_another_one_without_its_overrides(tmp_path: Path, 
     other, start, shown = STARTED[way]
     done = start_other(tmp_path, other, start)
     assert (done.status, done.stdout) == (0, "0.1\n"), done
-    said = (
-        f"kogine: warning: s.py starts other.py ({shown}), which imports what is overridden: hp.lr"
-    )
+    name = "Python code (-c)" if "code" in way else "far.py" if "search" in way else "other.py"
+    said = f"kogine: warning: s.py starts {name} ({shown}), which imports what is overridden: hp.lr"
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
 
@@ -270,6 +274,9 @@ NOTHING_LEFT = {
     "a text that looks like an import": ('"""\nimport hp\n"""\n', "[sys.executable, 'other.py']"),
     "an import for types, and in the guard of a module": ("import lib\n", "[sys.executable, 'other.py']"),
     "a package of that name elsewhere": ("try:\n    import part.hp\nexcept ImportError:\n    pass\n", "[sys.executable, 'other.py']"),
+    "code that imports something else": (LR, "[sys.executable, '-c', 'import json; hp = 1']"),
+    "code of another program": (LR, "['true', '-c', 'import hp']"),
+    "a search path without it": ("try:\n    import hp\nexcept ImportError:\n    pass\n", "[sys.executable, '../sub/far.py'], cwd='part', env={'PYTHONPATH': '.'}"),
     "another program": (LR, "['cat', os.devnull, 'other.py']"),
     "kogine with overrides": (LR, "[sys.executable, KOGINE, 'run', 'other.py', 'hp.lr=3']"),
     "kogine that lists": (LR, "[sys.executable, KOGINE, 'run', '--inspect', 'other.py']"),
