@@ -45,7 +45,7 @@ ROOMS = {
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (6, 800),
-    "kohaku_ast.flow": (21, 5700),
+    "kohaku_ast.flow": (22, 6010),
     "kohaku_ast.helpers": (2, 30),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),

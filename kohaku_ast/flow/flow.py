@@ -26,6 +26,7 @@ from kohaku_ast.flow.run import (
     Observer,
     Queue,
     Run,
+    SharedFile,
     Summary,
     not_started,
 )
@@ -134,12 +135,13 @@ class Flow:
         total: int | None = None,
         is_done: Callable[[Run, Bound], bool | None] | None = None,
         read_rest: Callable[[Run], None] = lambda run: None,
+        find_shared: Callable[[], tuple[SharedFile, ...]] = tuple,
     ) -> None:
         """*is_done* says of each run whether it need not run, and gives it its Outcome then; None:
         it cannot say so yet. *read_rest* reads the rest of what a run has printed, before its
-        Outcome is passed on.
+        Outcome is passed on. *find_shared* gives, at the end, the files that several runs wrote.
         """
-        self.read_rest = read_rest
+        self.read_rest, self.find_shared = read_rest, find_shared
         self.queue, self.launcher, self.settings = queue, launcher, settings
         self.observers, self.total, self.is_done = observers, total, is_done
         self.counts: Counter[str] = Counter()
@@ -183,7 +185,7 @@ class Flow:
                     dict(self.counts), time.monotonic() - started, self._interrupted,
                     str(self.broken_by or ""),
                     is_refused, self._failed_before, self.interrupts.deadly, self._not_started(),
-                    (unshown.strerror or "") if unshown else "",
+                    (unshown.strerror or "") if unshown else "", self.find_shared(),
                 )  # fmt: skip
                 for one in self.observers:
                     one.on_finish(self.summary)

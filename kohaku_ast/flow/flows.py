@@ -38,6 +38,7 @@ from kohaku_ast.flow.settings import (
     read_text,
     usable_cores,
 )
+from kohaku_ast.flow.shared_files import make_shared_files
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import FlowError, Outcome, Outcomes
 from kohaku_ast.runner.script import Script
@@ -70,9 +71,13 @@ def make_flow(
     listens: bool,
     wants_value: WantsValue,
     shows: bool | None = None,
+    is_lent: bool = False,
     warn: Warn = warn_on_stderr,
 ) -> Flow:
-    """The Flow of *works*; its ``runs()`` starts it. *shows* replaces ``settings.shows_output``."""
+    """The Flow of *works*; its ``runs()`` starts it. *shows* replaces ``settings.shows_output``;
+    *is_lent*: code that may write files takes the runs from it.
+    """
+    shared = make_shared_files(works, settings, observers, total, is_lent)
     recorder = make_recorder(settings, warn, tell_on_stderr)
     options: dict[str, Any] = {}
     watch = LogWatch(settings.metrics, settings.log_limit)
@@ -92,7 +97,10 @@ def make_flow(
         settings = replace(settings, timeout=None)
     is_done = recorder.is_done if recorder is not None else None
     queue = Queue(works, listens, settings.keeps_order)
-    return Flow(queue, launcher, settings, observers, total, is_done, watch.finish)
+    if shared is None:
+        return Flow(queue, launcher, settings, observers, total, is_done, watch.finish)
+    observers = [shared, *observers]
+    return Flow(queue, launcher, settings, observers, total, is_done, watch.finish, shared.find)
 
 
 def _once(warn: Warn) -> Callable[[Run, str], None]:
@@ -219,6 +227,7 @@ class _Flow:
             total=self.total(),
             listens=self.listens,
             wants_value=True,
+            is_lent=is_lent,
         )
         try:
             for run in flow.runs():
@@ -257,8 +266,9 @@ class _Flow:
 
 
 class _FailureReport(Observer):
-    """Prints the failures of a flow in Python, the logs that are not whole, and its summary, on
-    standard error; nothing if there is none of them, and no Ctrl-C or exception has ended it.
+    """Prints the failures of a flow in Python, the logs that are not whole, the files that several
+    runs wrote, and its summary, on standard error; nothing if there is none of them, and no Ctrl-C
+    or exception has ended it.
     """
 
     def __init__(self, resume: Resume) -> None:
@@ -275,7 +285,8 @@ class _FailureReport(Observer):
     def on_finish(self, summary: Summary) -> None:
         """Print them."""
         is_cut_short = bool(summary.counts) and summary.not_started != 0
-        if (self._has_lines or summary.is_interrupted or is_cut_short) and self._report is not None:
+        is_told = self._has_lines or summary.shared_files or summary.is_interrupted or is_cut_short
+        if is_told and self._report is not None:
             self._report.on_finish(summary)
 
 

@@ -92,6 +92,7 @@ class JsonLines(Observer):
             repeated=[_group(*row) for row in self._repeats.rows()] if self._repeats else [],
             failures=[asdict(group) for group in self._failures.groups.values()],
             other_failures=self._failures.others,
+            shared_files=[asdict(one) for one in summary.shared_files],
         )
 
     def _print(self, event: str, named: Mapping[str, object], **more: object) -> None:

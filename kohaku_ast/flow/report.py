@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from kohaku_ast.display.live import Out
 from kohaku_ast.display.text import exact_time
+from kohaku_ast.errors import label
 from kohaku_ast.files import short_path
 from kohaku_ast.flow.failures import (
     Again,
@@ -26,7 +27,7 @@ from kohaku_ast.flow.failures import (
 from kohaku_ast.flow.log_watch import LogWarnings, lacks_metrics, metrics_text, seen_of
 from kohaku_ast.flow.results import Repeats
 from kohaku_ast.flow.results_table import ResultsTable
-from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, Summary
+from kohaku_ast.flow.run import FAILED, SUCCEEDED, Observer, Run, SharedFile, Summary
 from kohaku_ast.frames import contextmanager
 
 
@@ -120,6 +121,8 @@ class Report(Observer):
         more = len(self._shortened) - _MOST_SHORTENED
         self._out.print(*self._shortened[:_MOST_SHORTENED])
         self._out.print(f"... and {more} more logs" if more > 0 else "")
+        shared = shared_text(summary.shared_files)
+        self._out.print(f"{label('warning', self._out.stream)}{shared}" if shared else "")
         self._out.print("" if self._seed is None else f"drawn with --seed {self._seed}")
         self._out.print(str(summary))
         lost = f"kogine: error: cannot show all that the runs print: {summary.unshown}"
@@ -129,6 +132,26 @@ class Report(Observer):
 
 
 _MOST_SHORTENED = 5
+_MOST_SHARED, _MOST_NUMBERS = 5, 3
+
+
+def shared_text(shared: Sequence[SharedFile]) -> str:
+    """A sentence about the files that more than one run has written; empty if there are none."""
+    if not shared:
+        return ""
+    named = ", ".join(map(_shared_name, shared[:_MOST_SHARED]))
+    more = len(shared) - _MOST_SHARED
+    return (
+        "these files were written by more than one run; the last one's is what is left: "
+        f"{named}{f' and {more} more' if more > 0 else ''}. "
+        "Use os.environ['KOGINE_RUN_DIR'], or --run-dir (run_dir=True)"
+    )
+
+
+def _shared_name(one: SharedFile) -> str:
+    numbers = ", ".join(str(index + 1) for index in one.indexes[:_MOST_NUMBERS])
+    dots = " ..." if len(one.indexes) > _MOST_NUMBERS else ""
+    return f"{one.path} (runs {numbers}{dots})" if numbers else one.path
 
 
 def _lines(failure: FailedRuns) -> Iterator[str]:

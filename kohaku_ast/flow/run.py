@@ -313,6 +313,17 @@ class Launcher(Protocol):
 
 
 @dataclass(frozen=True)
+class SharedFile:
+    """A file in the working folder that more than one run has written."""
+
+    #: Relative to the working folder.
+    path: str
+    #: The numbers of the first 20 of these runs, from 0; empty if runs at the same time make it
+    #: unknown which ones they are.
+    indexes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Summary:
     """How a flow ended."""
 
@@ -334,6 +345,8 @@ class Summary:
     not_started: int | None = 0
     #: Why not all that runs print could be shown; empty if it could, or if its reader has ended.
     unshown: str = ""
+    #: The files that more than one run has written; what earlier runs wrote there is gone.
+    shared_files: tuple[SharedFile, ...] = ()
 
     @property
     def exit_status(self) -> int:
