@@ -46,11 +46,11 @@ ROOMS = {
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (6, 800),
     "kohaku_ast.flow": (22, 6010),
-    "kohaku_ast.helpers": (2, 30),
+    "kohaku_ast.helpers": (5, 600),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (30, 7830),
-    "kohaku_ast.store": (19, 5100),
+    "kohaku_ast.store": (19, 5180),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -73,9 +73,9 @@ def reproduce(
     """
     objects = Objects(root.absolute())
     with naming_damage(record):
+        values_of(record, objects)  # before anything is written: it names a value that is missing
         tree = _Tree(record, objects)
         data = tree.places(links)
-        values_of(record, objects)  # before anything is written: it names a value that is missing
     folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
     tree.write(folder, data)
     after = _run(record, tree, folder, objects, output)
@@ -204,10 +204,21 @@ def _new_folder(parent: Path, name: str) -> Path:
 # --- values --------------------------------------------------------------------------------------
 
 
+def check_has_values(record: Record) -> None:
+    """Raise UsageError for the record of a script that kogine has not started."""
+    if record.facts.get("standalone"):
+        words = " ".join(map(str, record.facts["argv"]))
+        raise UsageError(
+            f"the run {record.folder.name} was recorded by its script, and not started by kogine, "
+            f"which does not know its values. Run the script again: python {words}"
+        )
+
+
 def values_of(record: Record, objects: Objects, without: Collection[str] = ()) -> Config:
     """The values of *record* as a Config, but for the targets *without*. Raises UsageError, which
-    names the value, if one was recorded as text only.
+    names the value, if one was recorded as text only, and for a script that has recorded itself.
     """
+    check_has_values(record)
     entry = re.escape(str(record.facts["script"].get("entrypoint") or ""))
     values: dict[str, Any] = {}
     new_globals: dict[str, Any] = {}
