@@ -41,7 +41,7 @@ SMALL = {
 ROOMS = {
     "kogine": (38, 7820),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6480),
+    "kohaku_ast.config": (23, 6490),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (6, 800),
@@ -50,7 +50,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (20, 5470),
     "kohaku_ast.runner": (30, 7830),
-    "kohaku_ast.store": (19, 5180),
+    "kohaku_ast.store": (19, 5190),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

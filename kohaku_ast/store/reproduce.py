@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +119,8 @@ class _Tree:
         self.digests[self.script] = str(sources["script"])
         self.texts = {file: self._text(file, objects) for file in self.digests}
         self.top = os.path.commonpath([self.cwd, *map(os.path.dirname, self.digests)])
+        #: Path -> text of config files and tables, which only a script that reads them needs.
+        self.configs = dict(self._configs(sources.get("configs") or (), objects))
         roots = {_import_root(name, one["file"], self.cwd) for name, one in modules.items()}
         #: The folders that modules are imported from, but for that of the script.
         self.roots = sorted(roots - {os.path.dirname(self.script)})
@@ -131,6 +133,14 @@ class _Tree:
                 "cannot be reproduced"
             )
         return text
+
+    def _configs(self, configs: Iterable[Any], objects: Objects) -> Iterator[tuple[str, bytes]]:
+        for one in configs:
+            file = os.path.normpath(os.path.join(self.cwd, one["file"]))
+            text = objects.get(str(one["sha256"]))
+            is_inside = not os.path.relpath(file, self.top).startswith(os.pardir)
+            if is_inside and text is not None and file not in self.digests:
+                yield file, text
 
     def inside(self, path: str, folder: Path) -> str:
         """The place of *path* in *folder*."""
@@ -163,7 +173,12 @@ class _Tree:
     def write(self, folder: Path, data: Mapping[str, str]) -> None:
         """Write all texts below *folder*, and link the *data* of ``places`` there."""
         os.makedirs(self.inside(self.cwd, folder), _MODE, exist_ok=True)
-        for file, text in self.texts.items():
+        free = {
+            file: text
+            for file, text in self.configs.items()
+            if not any(os.path.commonpath([one, file]) in (one, file) for one in data)
+        }
+        for file, text in {**self.texts, **free}.items():
             place = Path(self.inside(file, folder))
             os.makedirs(place.parent, _MODE, exist_ok=True)
             place.write_bytes(text)
