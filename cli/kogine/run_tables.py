@@ -160,21 +160,23 @@ def _plain(value: Any) -> str:
     return repr(value) if not isinstance(value, float) else f"{value:.6g}"
 
 
-def start_best(folder: str, name: str, where: str, form: str) -> Callable[[], int]:
-    """The function that prints the best of the runs that fit *where*."""
+def start_best(
+    folder: str, name: str, where: str, limit: int | None, form: str
+) -> Callable[[], int]:
+    """The function that prints the best of the runs that fit *where*: *limit* of them, all for 0,
+    one for None.
+    """
     runs = store_of(folder).runs(where)
     if not len(runs):
         fits = " fits" if where else ""
         raise UsageError(f"no run{fits} in {str(store_of(folder).root)!r}")
-    best = runs.best(name).folder.name
-    at = next(at for at, one in enumerate(runs.summaries) if one.id == best)
-    found = runs[at : at + 1]
-    if form == "json":
+    found = runs.best(name, len(runs) if limit == 0 else limit or 1)
+    if form == "json" and limit is None:
         return lambda: print_json(document(found.summaries[0], found))
-    if form == "csv":
+    if form != "table":
         return lambda: _print_data(found, (), (), form)
     names = table_names(found.summaries)
-    names += [name] if name.partition(":")[2] in found.metrics[0] else []
+    names += [name] if any(name.partition(":")[2] in one for one in found.metrics) else []
     return lambda: print_runs(names, [*found.rows(names)])
 
 

@@ -196,19 +196,28 @@ def logs(run: str, follow: bool, store: str) -> Callable[[], int]:
     usage="min:NAME|max:NAME",
     examples=(
         "kogine runs best min:val_loss",
-        "kogine runs best max:last:acc --where 'epochs == 10'",
+        "kogine runs best max:last:acc --where 'epochs == 10' --limit 5",
     ),
 )
 @click.argument("name", metavar="min:NAME|max:NAME", required=False)
 @where_option
+@option(
+    "--limit",
+    group="Runs",
+    type=Whole(0),
+    show_default="1",
+    help="The best N runs; 0: all that have the number.",
+)
 @table_options
-def best(name: str | None, where: str, store: str, **form: Any) -> Callable[[], int]:
+def best(
+    name: str | None, where: str, limit: int | None, store: str, **form: Any
+) -> Callable[[], int]:
     """Show the run with the least, or the greatest, number of a metric, output or parameter."""
     if name is None:
         raise UsageError("no name given: kogine runs best min:val_loss")
     from kogine.run_tables import start_best  # completion does without
 
-    return start_best(store, name, where, chosen_format(form))
+    return start_best(store, name, where, limit, chosen_format(form))
 
 
 @click.command(

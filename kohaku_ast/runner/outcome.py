@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan, nan
 from time import monotonic, time  # bound: a script may replace both
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from kohaku_ast.errors import UsageError, cut_long, unknown, visible
+from kohaku_ast.errors import UsageError, cut_long, read_number, unknown, visible
 from kohaku_ast.frames import hidden
 from kohaku_ast.runner.transport import describe_error
 from kohaku_ast.runner.usage import Usage
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,20 @@ def as_number(value: object) -> float | None:
         return None
 
 
+def read_goal(name: str) -> tuple[str, str]:
+    """``min`` or ``max``, and NAME, of ``min:NAME``. Raises UsageError for another text."""
+    goal, _, rest = name.partition(":")
+    if goal not in ("min", "max") or not rest:
+        raise UsageError(f"{name!r}: write min:NAME or max:NAME, such as min:val_loss")
+    return goal, rest
+
+
+def ranked(numbered: Iterable[tuple[float, _T]], goal: str) -> list[_T]:
+    """What stands beside the numbers, the best one by *goal* first; equal ones in their order."""
+    pairs = sorted(numbered, key=lambda pair: pair[0], reverse=goal == "max")
+    return [one for _, one in pairs]
+
+
 class FlowError(RuntimeError):
     """Runs of a flow failed; ``outcomes`` has the Outcomes of all its runs."""
 
@@ -180,15 +196,17 @@ class Outcomes(list[Outcome]):
         """For each run metric -> its last number."""
         return [one.metrics for one in self]
 
-    def best(self, name: str) -> Outcome:
+    @overload
+    def best(self, name: str, n: None = None) -> Outcome: ...
+    @overload
+    def best(self, name: str, n: int) -> Outcomes: ...
+    def best(self, name: str, n: int | None = None) -> Outcome | Outcomes:
         """The run that succeeded with the least ``min:NAME``, or the greatest ``max:NAME``, one of
-        its ``numbers``.
+        its ``numbers``. With *n* the best ones, *n* at most, the best first.
 
         Raises UsageError if no run has such a number.
         """
-        goal, _, rest = name.partition(":")
-        if goal not in ("min", "max") or not rest:
-            raise UsageError(f"{name!r}: write min:NAME or max:NAME, such as min:val_loss")
+        goal, rest = read_goal(name)
         done = [(one, one.numbers) for one in self if one.status == "succeeded"]
         found = [(numbers.get(rest, nan), one) for one, numbers in done]
         numbered = [(number, one) for number, one in found if not isnan(number)]
@@ -197,7 +215,8 @@ class Outcomes(list[Outcome]):
             raise UsageError(
                 unknown("result", rest, known) if known else f"no run has a number {rest!r}"
             )
-        return (min if goal == "min" else max)(numbered, key=lambda pair: pair[0])[1]
+        best = ranked(numbered, goal)
+        return best[0] if n is None else Outcomes(best[: int(read_number("n", n, least=1))])
 
     def to_frame(self) -> Any:
         """A table of pandas, or else of polars: a row for each run, with its values and results."""

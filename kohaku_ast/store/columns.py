@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from kohaku_ast.errors import UsageError, did_you_mean
+from kohaku_ast.runner.outcome import ranked, read_goal
 from kohaku_ast.store.query import MISSING, Query
 from kohaku_ast.store.summary import KINDS, STATISTICS, RunSummary, Shape, parse_cells
 
@@ -184,16 +185,14 @@ def order_key(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, str) else (2, repr(value))
 
 
-def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSummary:
-    """The run with the best number for ``min:NAME`` or ``max:NAME``: that of an output or of the
-    returned dict, else of a metric, the least or the greatest of its series. ``min:last:NAME``
-    compares last numbers.
+def best_runs(runs: Sequence[RunSummary], name: str, columns: Columns) -> list[RunSummary]:
+    """The runs with a number for ``min:NAME`` or ``max:NAME``, the best first: that of an output or
+    of the returned dict, else of a metric, the least or the greatest of its series.
+    ``min:last:NAME`` compares last numbers.
 
     Raises UsageError if no run has such a number.
     """
-    goal, _, rest = name.partition(":")
-    if goal not in ("min", "max") or not rest:
-        raise UsageError(f"{name!r}: write min:NAME or max:NAME, such as min:val_loss")
+    goal, rest = read_goal(name)
     get = columns.getter(rest)
     place = goal, rest.removeprefix("metrics.")
     numbered = []
@@ -206,8 +205,7 @@ def best_run(runs: Sequence[RunSummary], name: str, columns: Columns) -> RunSumm
             numbered.append((value, run))
     if not numbered:
         raise UsageError(f"no run has a number {rest!r}")
-    choose = min if goal == "min" else max
-    return choose(numbered, key=lambda one: one[0])[1]
+    return ranked(numbered, goal)
 
 
 # --- tables --------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from kohaku_ast.display.text import frame_of
-from kohaku_ast.errors import UsageError, check_type, near, unknown
+from kohaku_ast.errors import UsageError, check_type, near, read_number, unknown
 from kohaku_ast.files import Claims, replace_users_file
 from kohaku_ast.store.columns import (
     Columns,
-    best_run,
+    best_runs,
     cell,
     frame_names,
     heading,
@@ -278,9 +278,18 @@ class Runs(Sequence["Record"]):
         """For each run metric -> its last number."""
         return [one.metrics for one in self.summaries]
 
-    def best(self, name: str) -> Record:
-        """The run with the least ``min:NAME``, or the greatest ``max:NAME``."""
-        return self.record(best_run(self.summaries, name, Columns(self.summaries)))
+    @overload
+    def best(self, name: str, n: None = None) -> Record: ...
+    @overload
+    def best(self, name: str, n: int) -> Runs: ...
+    def best(self, name: str, n: int | None = None) -> Record | Runs:
+        """The run with the least ``min:NAME``, or the greatest ``max:NAME``. With *n* the best
+        ones, *n* at most, the best first.
+        """
+        best = best_runs(self.summaries, name, Columns(self.summaries))
+        if n is None:
+            return self.record(best[0])
+        return Runs(self._root, best[: int(read_number("n", n, least=1))])
 
     def compare(
         self,

@@ -170,6 +170,17 @@ def test_best_shows_one_run(folder: Path) -> None:
     assert [line.split(",")[0] for line in found.stdout.splitlines()] == ["number", "2"]
 
 
+def test_best_shows_the_best_few(folder: Path) -> None:
+    lines = kogine(folder, "best", "max:lr", "--limit", "2").stdout.splitlines()
+    greatest = json.loads(kogine(folder, "best", "max:lr", "--limit", "0", "--json").stdout)
+    numbers = [one["params"]["lr"] for one in greatest]
+    assert len(numbers) > 2
+    assert numbers == sorted(numbers, reverse=True)
+    assert [line.split()[0] for line in lines[1:]] == [str(one["number"]) for one in greatest[:2]]
+    found = kogine(folder, "best", "max:lr", "--limit", "1", "--format", "csv").stdout.splitlines()
+    assert [line.split(",")[0] for line in found] == ["number", str(greatest[0]["number"])]
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [

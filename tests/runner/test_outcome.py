@@ -43,6 +43,12 @@ def test_best(outcomes: Outcomes, name: str, index: int) -> None:
     assert outcomes.best(name).index == index
 
 
+def test_the_best_few(outcomes: Outcomes) -> None:
+    best = outcomes.best("max:loss", n=5)
+    assert ([one.index for one in best], type(best)) == ([0, 1], Outcomes)
+    assert [one.index for one in outcomes.best("min:loss", n=1)] == [1]
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

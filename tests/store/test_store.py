@@ -323,6 +323,14 @@ def test_best(store: Store, name: str, expected: str) -> None:
     assert store.runs().best(name).label == expected
 
 
+def test_the_best_few(store: Store) -> None:
+    runs = store.runs()
+    assert [one.label for one in runs.best("max:last:loss", n=9)][-1] == "a"
+    assert [one.label for one in runs.best("min:last:loss", n=1)] == ["a"]
+    with pytest.raises(UsageError, match="n is at least 1, got 0"):
+        runs.best("min:loss", n=0)
+
+
 @pytest.mark.parametrize("name", ["loss", "least:loss", "min:", "min:lrr", "min:opt", ""])
 def test_best_of_nothing(store: Store, name: str) -> None:
     with pytest.raises(UsageError):
