@@ -68,6 +68,7 @@ _part = together(
 @option("--output", metavar="NAMES", group="Output", hidden=True)
 @format_options("Output")
 @flag("--no-progress", group="Output", help="Show no progress bar.")
+@flag("--no-record", group="Output", help="Keep no record of the run in .kogine/runs.")
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run the pipeline that a file defines."""
     if {"only", "output"} <= command.options.keys():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from kohaku_ast.errors import (
     label,
 )
 from kohaku_ast.frames import hidden, without_ours
+from kohaku_ast.pipeline.callbacks import Callback
 from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
 from kohaku_ast.pipeline.inputs import read_input
@@ -27,6 +29,7 @@ from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, split_function
 from kohaku_ast.runner.loaded_modules import show_own
 from kohaku_ast.runner.main_module import run_here, warn_compiler
+from kohaku_ast.runner.process_exit import die_of
 
 _LONGEST = 160
 """Characters of a result that is printed."""
@@ -43,9 +46,40 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     if command.option("from"):
         check_above(pipeline, command.option("from"), values, wanted)
     pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
-    shown = pipeline if "no_progress" in command.options else _with_progress_bar(pipeline)
-    results = shown.run(values, wanted)
+    results = run_watched(pipeline, values, wanted, command.options)
     _print(_as_json(results) if "json" in command.options else _as_lines(results))
+
+
+def run_watched(
+    pipeline: Pipeline,
+    values: Mapping[str, Any],
+    wanted: list[str] | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The results of *pipeline*, with a progress bar and a record unless *options* say otherwise.
+    SIGTERM ends it as Ctrl-C does, so that its record has an end.
+    """
+    bars = [] if "no_progress" in options else _progress_bars(pipeline)
+    record = False if "no_record" in options else pipeline.record is not False
+    shown = pipeline.watched(bars, record) if bars or record != pipeline.record else pipeline
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _stop)
+    try:
+        found: dict[str, Any] = shown.run(values, wanted)
+    except _Stopped:
+        sys.exit(die_of(signal.SIGTERM))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return found
+
+
+class _Stopped(BaseException):
+    """SIGTERM has come."""
+
+
+def _stop(number: int, frame: object) -> None:
+    raise _Stopped
 
 
 def _print(text: str) -> None:
@@ -89,19 +123,15 @@ def input_values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
     return values
 
 
-def _with_progress_bar(pipeline: Pipeline) -> Pipeline:
-    """*pipeline* with a progress bar, if stderr is a terminal and it has no bar of its own."""
+def _progress_bars(pipeline: Pipeline) -> list[Callback]:
+    """A progress bar, if stderr is a terminal and *pipeline* has no bar of its own."""
     from kohaku_ast.flow.report import can_be_painted
     from kohaku_ast.pipeline.progress_bars import ProgressBar
 
-    own = pipeline.callbacks or ()
-    has_one = any(isinstance(one, ProgressBar) for one in own)
+    has_one = any(isinstance(one, ProgressBar) for one in pipeline.callbacks or ())
     if has_one or sys.stderr is None or not can_be_painted(sys.stderr):
-        return pipeline  # without callbacks it runs faster
-    bar = ProgressBar(sys.stderr)
-    return Pipeline(
-        pipeline.nodes, pipeline.engine, pipeline.cache, [*own, bar], name=pipeline.name
-    )
+        return []
+    return [ProgressBar(sys.stderr)]
 
 
 def _as_lines(results: Mapping[str, Any]) -> str:

@@ -68,7 +68,9 @@ class _Run:
             if hasattr(node, "run_inside"):
                 future = start_in_thread(lambda: self._steps.call(node, inputs))
             else:
-                future = self._level.node_pool.submit(run_nodes, *_node_task(node, inputs))
+                future = self._level.node_pool.submit(
+                    run_nodes, *_node_task(self._steps, node, inputs)
+                )
         except KeyboardInterrupt:  # it is for this process, not from the node
             raise
         except BaseException as error:
@@ -98,14 +100,14 @@ class _Run:
         self._pending.cancel()
 
 
-def _node_task(
-    node: NodeLike, inputs: dict[str, Any]
-) -> tuple[PackedValue, PackedValue, frozenset[str]]:
+def _node_task(steps: Steps, node: NodeLike, inputs: dict[str, Any]) -> tuple[Any, ...]:
     who = shown(node)
     return (
         PackedValue([node], f"node {who}"),
         PackedValue(inputs, f"node {who}: the input"),
         frozenset(node.outputs),
+        frozenset(),
+        steps.place(),
     )
 
 
@@ -253,15 +255,14 @@ def _replayed(steps: Steps, answer: RemoteReply) -> Any:
     return steps.result()
 
 
-def _item_task(
-    steps: Steps,
-) -> tuple[PackedValue, PackedValue, frozenset[str], frozenset[str]]:
+def _item_task(steps: Steps) -> tuple[Any, ...]:
     names = ", ".join(shown(node) for node in steps.todo)
     return (
         PackedValue(steps.todo, f"one of the nodes {names}"),
         PackedValue(dict(steps.values), f"node {shown(steps.todo[0])}: the input"),
         frozenset(steps.run.plan.wanted),
         steps.run.plan.shared,
+        steps.place(),
     )
 
 

@@ -113,9 +113,11 @@ def run_nodes(
     given: PackedValue,
     wanted: frozenset[str],
     shared: frozenset[str] = frozenset(),
+    place: Any = None,
 ) -> RemoteReply:
     """The results of nodes in their order, each with its seconds. An output that cannot be sent and
-    is not *wanted* is None. The values of *shared* names have several readers.
+    is not *wanted* is None. The values of *shared* names have several readers. *place*: the
+    RecordPlace of the nodes.
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
@@ -135,7 +137,7 @@ def run_nodes(
             failures = [RemoteFailure(error)]
             break
         try:
-            result = call(node, inputs)
+            result = call(node, inputs, place)
         except BaseException as error:
             trim_traceback(error)
             known = {name: value for name, value in values.items() if name not in given.open()}
@@ -164,8 +166,11 @@ class _Done(list):  # type: ignore[type-arg]
         return _Done, (sent,)
 
 
-def call(node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The values of the outputs of *node*."""
+def call(node: NodeLike, inputs: Mapping[str, Any], place: Any = None) -> tuple[Any, ...]:
+    """The values of the outputs of *node*, one of the nodes of *place*."""
+    recorded = getattr(node, "run_recorded", None) if place is not None else None
+    if recorded is not None:
+        return recorded(inputs, place.inside(node.name))  # type: ignore[no-any-return]
     return run_async(node, inputs) if node.is_async else node.run(inputs)
 
 

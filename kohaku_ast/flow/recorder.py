@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.output_process import left_out, limit_log
@@ -28,7 +29,7 @@ from kohaku_ast.store.record import (
 )
 from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
-from kohaku_ast.store.values import read, written
+from kohaku_ast.store.values import read
 
 _IDENTITY = "identity"
 _MOST_UNWRITTEN = 1000
@@ -74,7 +75,7 @@ class Recorder(Observer):
         self.resumed: ResumedRuns | None = None
         if resume or retry_failed:
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
-        self._environment, self._sources = FlowEnvironment(), Sources(self.root)
+        self._environment, self.sources = FlowEnvironment(), Sources(self.root)
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
@@ -89,7 +90,9 @@ class Recorder(Observer):
         name = self._identity(run, bound)
         if self.resumed is None or run.attempt > 1:
             return False
-        return self.resumed.is_done(run, bound, name, self._environment.commit_of(bound))
+        return self.resumed.is_done(
+            run, bound, name, self._environment.commit_of(bound.launch.filename)
+        )
 
     def open(self, run: Run, bound: Bound) -> int | None:
         """Make or reuse the folder of *run* and record there that it runs.
@@ -101,7 +104,7 @@ class Recorder(Observer):
         if record is None:
             return None
         log = record.begin(run)
-        if self.in_run_dir or self._sources.name_files(bound, record.facts["sources"]):
+        if self.in_run_dir or self.sources.name_files(bound, record.facts["sources"]):
             record.make_files()
         record.facts["environment"] = self._environment.of_run(self.variables(run))
         self._open[run.index] = record
@@ -201,7 +204,7 @@ class Recorder(Observer):
     def _add_usage(self, record: OpenRecord, outcome: Outcome | None) -> None:
         usage = outcome.usage if outcome is not None else None
         try:
-            record.facts.update(self._sources.end_fields(record.facts["sources"], usage))
+            record.facts.update(self.sources.end_fields(record.facts["sources"], usage))
         except OSError as error:
             self._cannot("keep the texts of modules", error)
 
@@ -226,7 +229,7 @@ class Recorder(Observer):
         if self.resumed is not None:
             self.resumed.own.add(folder.path.name)
         overrides = run.work.binder.all_overrides(run.config)
-        fields = program_fields(bound, overrides, working_folder(), self._sources.form)
+        fields = program_fields(bound, overrides, working_folder(), self.form)
         return OpenRecord(
             run,
             folder,
@@ -236,26 +239,35 @@ class Recorder(Observer):
                 "label": run.label,
                 "index": run.index,
                 "work": run.work.name,
+                **run.belongs,
                 **start_fields(run.started, run.attempt, None),
                 **fields,
-                "params": self._sources.params(bound, fields["overrides"]),
-                "sources": self._keep_sources(bound),
+                "params": self.sources.params(bound, fields["overrides"]),
+                "sources": self._keepsources(bound),
                 "in_run_dir": self.in_run_dir,
-                **self._environment.of_flow(bound),
+                **self._environment.of_flow(bound.launch.filename),
             },
             self.has_logs,
         )
 
-    def _keep_sources(self, bound: Bound) -> dict[str, object] | None:
+    def _keepsources(self, bound: Bound) -> dict[str, object] | None:
         try:
-            return self._sources.fields(bound)
+            return self.sources.fields(bound)
         except OSError as error:
             self._cannot("keep the texts of the script and its modules", error)
             return None
 
+    def form(self, value: Any) -> dict[str, object]:
+        """The value of an override as a field."""
+        return self.sources.form(value)
+
+    def make_identity(self, run: Run, bound: Bound) -> str:
+        """The identity of *run*."""
+        return identity(bound, working_folder())
+
     def _identity(self, run: Run, bound: Bound) -> str:
         if _IDENTITY not in run.notes:
-            run.notes[_IDENTITY] = identity(bound, working_folder())
+            run.notes[_IDENTITY] = self.make_identity(run, bound)
         return str(run.notes[_IDENTITY])
 
     def _end(self, index: int, status: str, outcome: Outcome | None, ended: float) -> None:
@@ -270,7 +282,7 @@ class Recorder(Observer):
         del self._open[index]
         record.facts["files"] = record.folder.end_files()
         try:
-            self._environment.add_changes(record.facts, self._sources.objects.put)
+            self._environment.add_changes(record.facts, self.sources.objects.put)
         except OSError as error:
             self._cannot("keep the changes that are not committed", error)
         if not self._write(record) and len(self._unwritten) < _MOST_UNWRITTEN:
@@ -357,10 +369,7 @@ class OpenRecord:
 
     def add_points(self) -> None:
         """Write the points of metrics that were read since the last call. Raises OSError."""
-        series = seen_of(self.run).series
-        points = series.take_points()
-        if series.has_logged:
-            self.facts["series"] = SERIES
+        points = seen_of(self.run).series.take_points()
         if points:
             self.facts["series"] = SERIES
             self.folder.append_points(points)
@@ -377,13 +386,7 @@ class OpenRecord:
     def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
         """Set the fields of an attempt, perhaps the last one, that has ended."""
         self.facts.update(end_fields(status, outcome, ended))
-        series = seen_of(self.run).series
-        self.facts.update(series.fields())
-        if series.config:
-            known = self.facts["params"]
-            assert isinstance(known, dict)
-            logged = {name: written(one) for name, one in series.config.items()}
-            self.facts["params"] = {**logged, **known}
+        self.facts.update(seen_of(self.run).series.fields())
 
     def put_attempt_aside(self) -> None:
         """Move the attempt that has ended to ``attempts``: another one comes."""

@@ -59,6 +59,8 @@ class Run:
     metrics: Mapping[str, float] = field(default_factory=dict)
     #: Bytes of its output that its log lacks, because logs are limited.
     log_left_out: int = 0
+    #: Fields of its record that say where it belongs: its ``parent`` and ``node``.
+    belongs: Mapping[str, str] = field(default_factory=dict)
     #: Name -> what an observer keeps about it.
     notes: dict[str, object] = field(default_factory=dict)
 

@@ -69,6 +69,9 @@ class Callback:
     come when its item or node has returned. An exception that a callback raises ends the run.
     """
 
+    #: Whether it gets the events of pipelines inside that have callbacks of their own, too.
+    follows = False
+
     def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
         """A pipeline starts, outermost or nested."""
 
@@ -217,7 +220,7 @@ class LastRun(Callback):
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """Keeps the error; the end of the node follows and counts it."""
         self._failed.add(context.path)
-        self.tally(context).error = _error_text(error)
+        self.tally(context).error = error_text(error)
         around = context.path[:-1]
         if around not in self._broken or not is_item(around[-1]):
             self._broken.add(around)
@@ -233,7 +236,8 @@ class LastRun(Callback):
             tally.ended += 1
 
 
-def _error_text(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
+    """``ValueError: no rows``, without the notes."""
     try:
         text = str(error)
         for note in reversed(getattr(error, "__notes__", ())):

@@ -74,12 +74,10 @@ class OwnEngine:
         """The results of *rows*."""
         if not len(rows):
             return []
-        columns = [rows] if len(rows.over) == 1 else zip(*rows)
-        inputs = {**rows.fixed, **dict(zip(rows.over, map(list, columns)))}
         options = {"on_error": "keep"} if keep else {}
         with _current(job):
             return self.engine.map(
-                job.pipeline, inputs, list(rows.over), "zip", _asked(job.plan), **options
+                job.pipeline, rows.given(), list(rows.over), "zip", _asked(job.plan), **options
             )
 
     def __repr__(self) -> str:

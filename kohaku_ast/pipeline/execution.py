@@ -238,9 +238,17 @@ class Steps:
         inside = getattr(node, "run_inside", None)
         if inside is not None:
             return inside(inputs, self.run.scope)  # type: ignore[no-any-return]
+        recorded = getattr(node, "run_recorded", None)
+        if recorded is not None:
+            return recorded(inputs, self.place(node.name))  # type: ignore[no-any-return]
         if not node.is_async:
             return node.run(inputs)
         return run_async(node, inputs) if wait is None else wait(call_async(node, inputs))
+
+    def place(self, *names: str) -> Any:
+        """The RecordPlace of the node *names* of this run, or of its nodes; None without record."""
+        recorder = self.run.scope.recorder
+        return None if recorder is None else recorder.place((*self._context.path, *names))
 
     def end(self, node: NodeLike, result: tuple[Any, ...]) -> list[NodeLike]:
         """Store *result* in the cache, report the end; the nodes that can run now."""
@@ -348,6 +356,11 @@ class Scope:
         """A copy with *changes*."""
         return Scope(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
 
+    @property
+    def recorder(self) -> Any:
+        """The RunRecorder among the callbacks; None if there is none."""
+        return next((one for one in self.callbacks if one.follows), None)
+
     def at(self, item: int) -> Scope:
         """The scope of an item of a map."""
         context = self.context.at(item)
@@ -392,6 +405,9 @@ class PipelineLike(Protocol):
     cache: Any
     #: Name -> value of what is bound.
     bound: Mapping[str, Any]
+    #: The folder of the record of its last run.
+    last_record: str
+    has_scripts: bool
 
     @property
     def name(self) -> str:

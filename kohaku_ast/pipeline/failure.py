@@ -16,7 +16,7 @@ from kohaku_ast.users_traceback import show_users_frames
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import CodeType
+    from types import CodeType, TracebackType
     from typing import Any
 
     from kohaku_ast.pipeline.node_like import NodeLike
@@ -124,6 +124,13 @@ def enter_worker(is_received: bool) -> None:
         IN_WORKER.set(True)
 
 
+def warn(text: str) -> None:
+    """Print *text* as a warning of kogine: a run goes on without a part of its record."""
+    from kohaku_ast.flow.flows import warn_on_stderr  # here: it is seldom needed, and takes 40 ms
+
+    warn_on_stderr(text)
+
+
 class RemoteTraceback(Exception):  # noqa: N818  # it is shown as the cause of the error
     """The traceback in the process where an exception was raised."""
 
@@ -135,13 +142,19 @@ def trim_traceback(error: BaseException) -> None:
     """Remove our frames from the traceback: it starts at the user's first function. A KogineError
     of ours, and an exception from another process, which has its own text, get no traceback.
     """
+    at = users_part(error)
+    if at or isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
+        put_traceback(error, at)
+    show_users_frames(error)
+
+
+def users_part(error: BaseException) -> TracebackType | None:
+    """The traceback of *error* from the user's first function on."""
     at, called = error.__traceback__, False
     while at and not (called and not _is_ours(at.tb_frame.f_code)):
         called = _calls_nodes(at.tb_frame.f_code)
         at = at.tb_next
-    if at or isinstance(error, KogineError) or isinstance(error.__cause__, RemoteTraceback):
-        put_traceback(error, at)
-    show_users_frames(error)
+    return at
 
 
 def _is_ours(code: CodeType) -> bool:

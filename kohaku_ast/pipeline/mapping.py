@@ -48,6 +48,11 @@ class Rows:
         varying = {self.over[0]: row} if len(self.over) == 1 else dict(zip(self.over, row))
         return {**self.fixed, **varying}
 
+    def given(self) -> dict[str, Any]:
+        """All values by input; of one that varies, the list of its values."""
+        columns = [self._rows] if len(self.over) == 1 else zip(*self._rows)
+        return {**self.fixed, **dict(zip(self.over, map(list, columns)))}
+
     def filled(self, fixed: Mapping[str, Any]) -> Rows:
         """The same items with other values for the inputs that are the same for all."""
         return self if fixed is self.fixed else Rows(self.over, self._rows, fixed)

@@ -118,6 +118,11 @@ class PipelineNode:
         return self.pipeline.is_quiet
 
     @property
+    def has_scripts(self) -> bool:
+        """Whether a script runs in it."""
+        return self.pipeline.has_scripts
+
+    @property
     def where(self) -> str:
         """File and line of its first node."""
         nodes = self.pipeline.nodes

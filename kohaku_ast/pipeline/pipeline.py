@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.engine import Engine
     from kohaku_ast.pipeline.execution import RunEngine
     from kohaku_ast.pipeline.failure import Failure
+    from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
 
     Names = str | Collection[str] | None
@@ -46,7 +47,8 @@ class Pipeline:
     *nodes*: those that ``@node`` and ``script()`` make, and pipelines. *engine*: "sequential" (the
     default), "async", "threaded", "parallel", an executor of ``concurrent.futures``, or an
     Engine. *cache*: a DiskCache or MemoryCache. Pipelines inside this one use its engine, cache
-    and callbacks unless they have their own.
+    and callbacks unless they have their own. *record*: whether each run is recorded below
+    ``.kogine/runs``; None: yes if a node, at any depth, is a script.
 
     Raises PipelineError if the nodes cannot be a graph: a cycle, two nodes that give one name,
     types that cannot fit.
@@ -54,6 +56,8 @@ class Pipeline:
 
     #: The last node that raised in this pipeline, with its inputs; ``reproduce()`` calls it again.
     last_error: Failure | None = None
+    #: The folder of the record of the last run; empty if it has none.
+    last_record: str = ""
 
     @public
     def __init__(
@@ -63,8 +67,10 @@ class Pipeline:
         cache: Any = None,
         callbacks: Iterable[Callback] | None = None,
         name: str | None = None,
+        record: bool | None = None,
     ) -> None:
         check_type(name, (str, type(None)), "the name of a pipeline is a text", PipelineError)
+        check_type(record, (bool, type(None)), "record is True, False or None", PipelineError)
         #: What errors, callbacks and drawings call it.
         self.name = name or "pipeline"
         #: The nodes and the names between them.
@@ -73,21 +79,30 @@ class Pipeline:
         self.engine: RunEngine | None = None if engine is None else find_engine(engine)
         #: Its own cache, or None.
         self.cache = checked_cache(cache)
-        #: Its own callbacks, or None.
-        self.callbacks = checked_callbacks(callbacks)
         #: Name -> value of what is bound: used unless a run gives another value.
         self.bound: Mapping[str, Any] = MappingProxyType({})
         self._plans: dict[Any, Plan] = {}
+        #: Whether a node, at any depth, is a script.
+        self.has_scripts = any(getattr(node, "has_scripts", False) for node in self.graph.nodes)
+        #: What was given as *record*.
+        self.record = record
+        #: Its own callbacks, or None.
+        self.callbacks = checked_callbacks(callbacks)
+        self._find_ways()
+
+    def _find_ways(self) -> None:
+        """Find out which ways a run may take, and its scope."""
         #: Whether neither it nor a pipeline inside it has a cache or callbacks of its own.
         self.is_quiet = (
-            cache is None
+            self.cache is None
             and not self.callbacks
             and all(getattr(node, "is_quiet", True) for node in self.graph.nodes)
         )
-        self._is_bare = self.engine is None and self.is_quiet
+        self._is_recorded = self.has_scripts if self.record is None else self.record
+        self._is_bare = self.engine is None and self.is_quiet and not self._is_recorded
         self._own_scope = Scope(
             self.engine or find_engine("sequential"),
-            cache,
+            self.cache,
             self.callbacks or (),
             Context((self.name,)),
         )
@@ -127,7 +142,8 @@ class Pipeline:
             values = self.filled(plan, given)
             if self._is_bare and not plan.is_async:
                 return run_direct(PipelineRun(self, plan, values, self._own_scope))
-            return PipelineRun(self, plan, values, self.scope(None)).run()
+            run = PipelineRun(self, plan, values, self.scope(None))
+            return self._recorded(run, given) if self._is_recorded else run.run()
         except BaseException as error:
             trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
@@ -158,10 +174,26 @@ class Pipeline:
             plan = self.plan(rows.names, output_name)
             rows = rows.filled(self.filled(plan, rows.fixed, rows.over))
             check_items(plan, rows)
-            return PipelineRun(self, plan, rows.fixed, self.scope(None)).map(rows, keep)
+            run = PipelineRun(self, plan, rows.fixed, self.scope(None))
+            if self._is_recorded:
+                return self._recorded(run, rows.given(), rows, keep)  # type: ignore[no-any-return]
+            return run.map(rows, keep)
         except BaseException as error:
             trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
+
+    def _recorded(
+        self,
+        run: PipelineRun,
+        given: Mapping[str, Any],
+        rows: Rows | None = None,
+        keep: bool = False,
+    ) -> Any:
+        from kohaku_ast.pipeline.run_record import recorded  # here: others pay nothing for it
+
+        if rows is None:
+            return recorded(run, PipelineRun.run, given)
+        return recorded(run, lambda one: one.map(rows, keep), given, len(rows), rows.over)
 
     def plan(
         self,
@@ -204,6 +236,13 @@ class Pipeline:
         left = {name: value for name, value in self.bound.items() if names and name not in names}
         return self._with_bound(left)
 
+    def watched(self, callbacks: Iterable[Callback], record: bool | None) -> Pipeline:
+        """A copy with *callbacks* besides its own, and another *record*."""
+        made = copy.copy(self)
+        made.callbacks, made.record = (*(self.callbacks or ()), *callbacks), record
+        made._find_ways()
+        return made
+
     def _with_bound(self, bound: dict[str, Any]) -> Pipeline:
         made = copy.copy(self)
         made.bound = MappingProxyType(bound)
@@ -221,7 +260,8 @@ class Pipeline:
         if self.cache is not None:
             changes["cache"] = self.cache
         if self.callbacks is not None:
-            changes["callbacks"] = self.callbacks
+            followers = [one for one in outer.callbacks if one.follows]
+            changes["callbacks"] = (*self.callbacks, *followers)
         return outer.replaced(**changes) if changes else outer
 
     @public

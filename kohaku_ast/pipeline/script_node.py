@@ -8,11 +8,13 @@ State of this process: the lock of the runs in it, and the warm servers of the o
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import signal
 import threading
 import warnings
 from os.path import basename, splitext
+from subprocess import TimeoutExpired
 from types import MappingProxyType
 from typing import Any
 
@@ -46,9 +48,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kohaku_ast.runner.bind import Bound
+    from kohaku_ast.pipeline.script_record import ScriptRecord
+    from kohaku_ast.runner.bind import Binder, Bound
     from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.outcome import Outcome
+    from kohaku_ast.store.pipeline_record import RecordPlace
 
     #: The return value of the starting call, and the wanted globals that exist.
     Result = tuple[Any, Mapping[str, Any]]
@@ -92,6 +96,8 @@ class ScriptNode:
 
     #: If the guard starts a coroutine, the script runs it to its end.
     is_async = False
+    #: Pipelines with such a node are recorded.
+    has_scripts = True
     #: What errors, callbacks and drawings call it.
     name: str
     #: The names that it gives to the graph.
@@ -244,10 +250,14 @@ class ScriptNode:
         a process of its own, else it runs in this one, one script at a time. Raises what the
         script raises; PipelineError if it ends without setting an output.
         """
+        return self.run_recorded(values, None)
+
+    def run_recorded(self, values: Mapping[str, Any], place: RecordPlace | None) -> tuple[Any, ...]:
+        """The same; with a record at *place*, if there is one."""
         given = {**self.bound, **values} if self.bound else values
         overrides = {self.targets[name]: value for name, value in given.items()}
         names = tuple([one for one in self.globals if one != RETURN])
-        returned, found = run_script(self.file, overrides, names, RETURN in self.globals)
+        returned, found = run_script(self.file, overrides, names, RETURN in self.globals, place)
         try:
             return tuple([returned if one == RETURN else found[one] for one in self.globals])
         except KeyError as error:
@@ -309,18 +319,38 @@ _LOCK = threading.Lock()
 
 
 def run_script(
-    file: ScriptFile, values: Mapping[str, Any], outputs: tuple[str, ...], wants_value: bool
+    file: ScriptFile,
+    values: Mapping[str, Any],
+    outputs: tuple[str, ...],
+    wants_value: bool,
+    place: RecordPlace | None = None,
 ) -> Result:
-    """Run the script with *values* by target. Raises what the script raises; PipelineError if it
-    calls ``sys.exit`` with a status other than 0.
+    """Run the script with *values* by target, with a record at *place*. Raises what the script
+    raises; PipelineError if it calls ``sys.exit`` with a status other than 0.
     """
     from kohaku_ast.config.config import Config
 
     config = Config(globals_dict=values, outputs=outputs)
     if IN_WORKER.get():
-        return _run_elsewhere(file.binder().bind(config), wants_value)
+        binder = file.binder()
+        bound = binder.bind(config)
+        if place is None:
+            return _run_elsewhere(bound, wants_value)
+        start = functools.partial(_start, bound, wants_value)
+        return _result(bound, _record(binder, bound, place).elsewhere(start, _wait))
     with _HERE:  # binding reads sys.modules, which may be those of another script until then
-        return call(InlineRun(file.binder().bind(config), file.local))
+        binder = file.binder()
+        bound = binder.bind(config)
+        if place is None:
+            return call(InlineRun(bound, file.local))
+        record = _record(binder, bound, place)
+        return record.here(lambda: call(InlineRun(bound, file.local)))
+
+
+def _record(binder: Binder, bound: Bound, place: RecordPlace) -> ScriptRecord:
+    from kohaku_ast.pipeline.script_record import ScriptRecord
+
+    return ScriptRecord(binder, bound, place)
 
 
 def call(run: InlineRun) -> Result:
@@ -345,20 +375,25 @@ def call(run: InlineRun) -> Result:
 
 def _run_elsewhere(bound: Bound, wants_value: bool) -> Result:
     """Run it in a process of its own, which ends when this one ends."""
-    bound.wants_error = True
-    outcome = _wait(_start(bound, wants_value))
+    return _result(bound, _wait(_start(bound, wants_value)))
+
+
+def _result(bound: Bound, outcome: Outcome) -> Result:
+    """What a run in a process of its own has left; raises what it raised."""
     if outcome.status == "succeeded":
         return outcome.value, outcome.outputs
     raise _error_of(bound.launch, outcome)
 
 
-def _start(bound: Bound, wants_value: bool) -> Any:
-    """Start the run. The first run of a script gets a fresh interpreter, since it may be the only
-    one; later ones are forked from a server that has imported the libraries.
+def _start(bound: Bound, wants_value: bool, **options: Any) -> Any:
+    """Start the run, with *options* for its environment and output. The first run of a script gets
+    a fresh interpreter, since it may be the only one; later ones are forked from a server that has
+    imported the libraries.
     """
     from kohaku_ast.runner.spawn import SpawnedRun
     from kohaku_ast.runner.warm_client import WarmServer
 
+    bound.wants_error = True
     key = bound.launch.filename, bound.launch.data
     with _LOCK:
         if key not in _SERVERS:
@@ -367,8 +402,8 @@ def _start(bound: Bound, wants_value: bool) -> Any:
             _SERVERS[key] = _server(bound.launch)
         server = _SERVERS[key]
     if server is None:
-        return SpawnedRun(bound, wants_value=wants_value)
-    return server.start(bound, wants_value=wants_value)
+        return SpawnedRun(bound, wants_value=wants_value, **options)
+    return server.start(bound, wants_value=wants_value, **options)
 
 
 def _has_room() -> bool:
@@ -381,16 +416,24 @@ def _server(launch: Launch) -> Any:
     return WarmServer(launch, third_party_imports(source_of(launch)))
 
 
-def _wait(handle: Any) -> Outcome:
-    """The Outcome. If the wait is interrupted, the script is ended."""
+def _wait(handle: Any, tick: Callable[[], None] | None = None) -> Outcome:
+    """The Outcome. If the wait is interrupted, the script is ended. *tick* is called meanwhile."""
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGTERM, lambda *_: _kill(handle)) if is_main else None
     try:
-        return handle.wait()  # type: ignore[no-any-return]
+        while True:
+            try:
+                return handle.wait(tick and _TICK)  # type: ignore[no-any-return]
+            except TimeoutExpired:
+                assert tick is not None
+                tick()
     finally:
         handle.close()
         if is_main:
             signal.signal(signal.SIGTERM, before)
+
+
+_TICK = 0.25  # seconds
 
 
 def _kill(handle: Any) -> None:

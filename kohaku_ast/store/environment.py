@@ -14,10 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from kohaku_ast.runner.bind import Bound
-
 RUN_DIR = "KOGINE_RUN_DIR"
 """The variable that names the folder for the files of a run to its script."""
 
@@ -301,12 +297,13 @@ class FlowEnvironment:
         #: Script -> whether it differs from its Commit, as git finds out meanwhile.
         self._changes: dict[str, Changes] = {}
 
-    def of_flow(self, bound: Bound) -> dict[str, object]:
-        """The same for all runs of a script; ``dirty`` is None as long as git is working."""
-        found = self._commit(bound)
+    def of_flow(self, script: str) -> dict[str, object]:
+        """The same for all runs of the file *script*; ``dirty`` is None as long as git is working.
+        Without a file there is no repository.
+        """
+        found = self._commit(script) if script else None
         if found is None:
             return {**self._flow, "git": None}
-        script = bound.launch.filename
         if script not in self._changes:
             self._changes[script] = Changes(found.root, script, self._patience)
         dirty = self._changes[script].found(waits=False)
@@ -334,13 +331,12 @@ class FlowEnvironment:
             if dirty and changes.diff:
                 facts["git"] = {**git, "dirty": dirty, "diff": keep(changes.diff)}
 
-    def commit_of(self, bound: Bound) -> str:
-        """The commit of the script of *bound*; empty if it is in no repository."""
-        found = self._commit(bound)
+    def commit_of(self, script: str) -> str:
+        """The commit of the file *script*; empty if it is in no repository."""
+        found = self._commit(script)
         return found.commit if found else ""
 
-    def _commit(self, bound: Bound) -> Commit | None:
-        file = bound.launch.filename
+    def _commit(self, file: str) -> Commit | None:
         if file not in self._commits:
             try:
                 # The file itself, not a link to it: Python imports from its folder, too.

@@ -18,7 +18,7 @@ from kohaku_ast.runner.overrides import Override, make_request
 from kohaku_ast.store.environment import ProcessMark, host, process_field
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
 from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
-from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks
+from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks, read_nodes
 from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
@@ -86,6 +86,13 @@ class Record:
         return {name: one["last"] for name, one in self.metric_summary.items()}
 
     @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """Of a run of a pipeline: its nodes, as far as they are known."""
+        nodes = self.facts.get("nodes") or []
+        has_ended = self.status not in ("running", "lost")
+        return list(nodes) if has_ended else read_nodes(self.folder, nodes)
+
+    @property
     def tags(self) -> list[str]:
         """The tags that ``kogine runs tag`` has given it."""
         return read_marks(self.folder)[0]
@@ -132,9 +139,8 @@ class Record:
             }
         if found is None:  # an earlier version's record
             return summarise_log(self.log) if self.log else {}
-        # No end was written, the script has recorded itself, or there are none.
-        is_open = self.status in ("running", "lost") or "standalone" in self.facts
-        return summarise(self.folder / SERIES) if is_open else {}
+        # No end was written, or there are none.
+        return summarise(self.folder / SERIES) if self.status in ("running", "lost") else {}
 
 
 def _record(folder: Path, facts: Mapping[str, Any]) -> Record:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from kohaku_ast import files
 
@@ -22,6 +23,8 @@ INDEX = "index.db"
 """Of the whole store: see ``index``."""
 SERIES = "metrics.jsonl"
 """What the run has printed as numbers, a line for each line of the log with some."""
+NODES = "nodes.jsonl"
+"""Of a pipeline that goes on: a line for each time that a node has changed."""
 FILES = "files"
 """The folder for the files of a run."""
 REMOVED = ".removed"
@@ -44,6 +47,8 @@ class RunFolder:
         self._within = os.path.join(path, "")
         #: Field -> its value and its line of run.json.
         self._lines: dict[str, tuple[object, str]] = {}
+        #: The descriptor of the file of nodes; -1 if it is not open.
+        self._nodes = -1
 
     @classmethod
     def create(cls, root: Path, identity: str, started: float) -> RunFolder:
@@ -111,6 +116,21 @@ class RunFolder:
         finally:
             os.close(series)
 
+    def append_node(self, node: Mapping[str, object]) -> None:
+        """Append *node*, which has changed, to the file of nodes."""
+        if self._nodes < 0:
+            flags = os.O_CREAT | os.O_WRONLY | os.O_APPEND
+            self._nodes = os.open(self._within + NODES, flags, _MODE)
+        os.write(self._nodes, f"{_encoder()(node)}\n".encode("utf-8", "backslashreplace"))
+
+    def end_nodes(self, is_needed: bool = False) -> None:
+        """Close that file, and remove it unless it *is_needed*: ``run.json`` has all of it."""
+        if self._nodes >= 0:
+            os.close(self._nodes)
+            self._nodes = -1
+            if not is_needed:
+                files.remove(self._within + NODES)
+
     def write(self, facts: Mapping[str, object]) -> None:
         """Replace ``run.json``: readers see the old one or the whole new one.
 
@@ -149,6 +169,29 @@ def read_marks(folder: str | Path) -> tuple[list[str], str]:
         return [one for one in tags if isinstance(one, str)], note if isinstance(note, str) else ""
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return [], ""
+
+
+def read_nodes(folder: str | Path, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The nodes *known* when a pipeline began, as they are by now: each once, and those of nested
+    pipelines behind the one that they are inside of.
+    """
+    import json
+
+    found: dict[str, dict[str, Any]] = {one["name"]: dict(one) for one in known}
+    inner: dict[str, dict[str, Any]] = {}
+    try:
+        with open(os.path.join(folder, NODES), encoding="utf-8") as file:
+            for line in file:
+                one = json.loads(line)
+                (found if one["name"] in found else inner)[one["name"]] = one
+    except (OSError, ValueError, LookupError, TypeError):
+        pass  # there is none; or its last line was cut by a kill
+    for name, one in inner.items():
+        around, pairs = name.rpartition("/")[0], list(found.items())
+        inside = [at for at, (other, _) in enumerate(pairs) if f"{other}/".startswith(f"{around}/")]
+        at = inside[-1] + 1 if inside else len(pairs)
+        found = dict([*pairs[:at], (name, one), *pairs[at:]])
+    return [*found.values()]
 
 
 def write_marks(folder: str | Path, tags: list[str], note: str) -> None:

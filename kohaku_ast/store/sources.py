@@ -99,19 +99,26 @@ class Sources:
     def fields(self, bound: Bound) -> dict[str, object]:
         """The field ``sources``: where the texts are from, and their SHA-256. Raises OSError."""
         overridden = {name: file for name, (file, _) in bound.prepared.modules.items()}
-        own = own_files(bound.launch)
+        return {
+            **self.texts_of(bound.launch, overridden, script_hash(bound)),
+            "configs": [*self._configs(bound.config)],
+        }
+
+    def texts_of(
+        self, launch: Launch, others: Mapping[str, str], digest: str = ""
+    ) -> dict[str, Any]:
+        """``script``, whose SHA-256 is *digest* if that is known, and ``modules``: those that it
+        imports, and the files *others*, by name. Raises OSError.
+        """
+        own = own_files(launch)
         found = {name: (file, digest) for name, (file, digest) in own.items() if digest}
         modules = {
             name: {"file": files.short_path(file), "sha256": self._keep(file, digest)}
             for name, (file, digest) in {
-                **found, **{name: (file, "") for name, file in overridden.items()},
+                **found, **{name: (file, "") for name, file in others.items()},
             }.items()
         }  # fmt: skip
-        return {
-            "script": self.objects.put(bound.launch.data, script_hash(bound)),
-            "modules": modules,
-            "configs": [*self._configs(bound.config)],
-        }
+        return {"script": self.objects.put(launch.data, digest), "modules": modules}
 
     def name_files(self, bound: Bound, sources: Any) -> bool:
         """Whether one of the texts in the field *sources* names the variable with the folder for

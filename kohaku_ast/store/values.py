@@ -12,7 +12,7 @@ import ast
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -28,8 +28,10 @@ _MOST_REPR = 2_000
 """Characters of a ``repr`` in a record."""
 
 
-def written(value: Any) -> dict[str, object]:
-    """*value* as a field of run.json; never raises."""
+def written(value: Any, show: Callable[[Any], str] | None = None) -> dict[str, object]:
+    """*value* as a field of run.json; never raises. *show* gives the text of a value that cannot
+    be read from any; without it, its ``repr`` does.
+    """
     try:
         if type(value) is type(_PATH):
             return {"path": str(value)}
@@ -40,7 +42,7 @@ def written(value: Any) -> dict[str, object]:
             return _of_number(value) or {"python": text_of(value)}
         if isinstance(value, (FunctionType, type)):
             return _of_code(value)
-        text = _ADDRESS.sub("", _shown(value))
+        text = _ADDRESS.sub("", (show or _shown)(value))
     except Exception as error:
         text = f"<repr failed: {type(error).__name__}>"
     kind = type(value)
@@ -123,6 +125,22 @@ def _shown(value: Any) -> str:
     if type(value) in (list, tuple, str, bytes) and len(value) > _MOST_REPR:
         value = value[:_MOST_REPR]
     return repr(value)
+
+
+def brief(value: Any) -> str:
+    """Kind and size of *value* in a few words, without a call of code of its class."""
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else _full_name(kind)
+    if kind in (list, tuple, set, frozenset, dict, str, bytes):
+        return f"<{name} of {len(value)}>"
+    if kind.__module__.partition(".")[0] in _ARRAYS:
+        shape = getattr(value, "shape", None)
+        return f"<{name} {tuple(shape)}>" if isinstance(shape, tuple) else f"<{name}>"
+    return f"<{name}>"
+
+
+_ARRAYS = ("numpy", "torch", "jaxlib", "jax", "pandas", "polars", "tensorflow")
+"""Packages whose ``shape`` is known without a computation."""
 
 
 class _Form:

@@ -1,0 +1,388 @@
+"""PipelineRecord: the record of a run of a pipeline, the parent of those of its script nodes.
+
+State of this process: ``_shared``, what the records of one store have in common.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from types import FunctionType
+from typing import Any, NamedTuple
+
+from kohaku_ast.config.config import label_of
+from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.outcome import Clock, RunError
+from kohaku_ast.runner.usage import Usage, loaded
+from kohaku_ast.store.environment import FlowEnvironment, ProcessMark
+from kohaku_ast.store.own_modules import own_files
+from kohaku_ast.store.record import (
+    SCHEMA,
+    Record,
+    start_fields,
+    time_text,
+    working_folder,
+)
+from kohaku_ast.store.run_folder import RunFolder
+from kohaku_ast.store.sources import Sources
+from kohaku_ast.store.values import brief, is_whole, read, written
+
+PIPELINE = "pipeline"
+"""The field ``kind`` of a record of a pipeline; runs of scripts have none."""
+NO_FILE = "<python>"
+"""In place of a script: the program was typed in, or is a notebook."""
+
+_FREE = 100
+"""Changes of nodes that are written while a run goes on; later ones as long as that takes no more
+than a twentieth of its time.
+"""
+_SHARE = 0.05
+_AGE = 60.0
+"""Seconds after which git is asked again."""
+
+
+class RecordPlace(NamedTuple):
+    """Where the record of a run inside of another one belongs. It may go to another process."""
+
+    #: The folder of the records.
+    root: str
+    #: The name of the folder of the run around it, and the node there.
+    parent: str
+    node: str = ""
+
+    def inside(self, *names: str) -> RecordPlace:
+        """The place for the node with these names below this one."""
+        return RecordPlace(self.root, self.parent, "/".join([*filter(None, [self.node]), *names]))
+
+
+@dataclass(frozen=True)
+class PipelineStart:
+    """A run of a pipeline that begins."""
+
+    #: The pipeline's own name, and that of its variable in the file; empty if it has none there.
+    name: str
+    variable: str
+    #: The file that was started; None if there is none.
+    launch: Launch | None
+    #: The values that the caller gives; and those that are bound in the pipeline or in nodes.
+    given: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+    #: The wanted outputs; None: all.
+    wanted: Sequence[str] | None
+    #: Of a map: how many items it has, and the inputs that vary.
+    items: int | None = None
+    over: Sequence[str] = ()
+    #: Name of each script node -> how its script starts.
+    scripts: Mapping[str, Launch] = field(default_factory=dict)
+    #: The folder's name of the run around it, and the node there; empty if there is none.
+    parent: str = ""
+    node: str = ""
+    #: The field ``nodes``.
+    nodes: Sequence[Mapping[str, object]] = ()
+
+
+class PipelineRecord:
+    """The record of one run of a pipeline, from its start to its end. No method raises."""
+
+    def __init__(self, folder: RunFolder, facts: dict[str, object], shared: _Shared) -> None:
+        self.folder, self.facts, self._shared = folder, facts, shared
+        self.clock = Clock()
+        self._pid, self._cpu = os.getpid(), time.process_time()
+        self._begun, self._spent, self._changes = time.perf_counter(), 0.0, 0
+
+    @classmethod
+    def open(
+        cls, root: Path, start: PipelineStart, warn: Callable[[str], None]
+    ) -> PipelineRecord | None:
+        """Make its folder below *root*; None, after a call of *warn*, if that is not possible."""
+        shared = _shared_of(root, warn)
+        facts = _start_facts(start, shared)
+        try:
+            folder = RunFolder.create(root, str(facts["identity"]), time.time())
+            made = cls(folder, facts, shared)
+            facts["started"] = time_text(made.clock.started)
+            folder.write(facts)
+        except OSError as error:
+            shared.cannot("keep a record", error)
+            return None
+        return made
+
+    def changed(self, field: Callable[[str], Mapping[str, object]]) -> None:
+        """A node is not as it was: *field* gives it as one of the field ``nodes``."""
+        before = time.perf_counter()
+        self._changes += 1
+        is_frequent = self._changes > _FREE and self._spent > _SHARE * (before - self._begun)
+        if is_frequent or not self._is_own:
+            return
+        try:
+            self.folder.append_node(field(""))
+        except OSError as error:
+            self._shared.cannot("keep the nodes of a run", error)
+        self._spent += time.perf_counter() - before
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether this is no child that a node has forked."""
+        return os.getpid() == self._pid
+
+    def end(
+        self,
+        status: str,
+        error: RunError | None,
+        outputs: Mapping[str, Any],
+        nodes: list[dict[str, object]],
+        has_scripts: bool,
+    ) -> None:
+        """Write the end of the run."""
+        if not self._is_own:
+            return
+        ended = self.clock.now()
+        runs = [*children(self.folder.path)] if has_scripts else []
+        self.facts.update(
+            status=status,
+            process=None,
+            ended=time_text(ended),
+            seconds=round(ended - self.clock.started, 6),
+            exit_status=int(status != "succeeded"),
+            error=error and error.fields(),
+            outputs={name: written(value, brief) for name, value in outputs.items()},
+            metrics=_metrics(runs),
+            nodes=_with_runs(nodes, runs),
+        )
+        try:
+            self._shared.add_usage(self.facts, time.process_time() - self._cpu)
+            self._shared.environment.add_changes(self.facts, self._shared.sources.objects.put)
+        except OSError as problem:
+            self._shared.cannot("keep the texts of modules", problem)
+        try:
+            self.folder.write(self.facts)
+            self.folder.end_nodes()
+        except OSError as problem:
+            self.folder.end_nodes(is_needed=True)
+            self._shared.cannot("keep a record", problem)
+
+
+# --- fields --------------------------------------------------------------------------------------
+
+
+def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
+    forms = {name: field_of(value, shared.sources) for name, value in start.given.items()}
+    defaults = {name: field_of(value, shared.sources) for name, value in start.defaults.items()}
+    sources = shared.sources_of(start)
+    launch = start.launch
+    program = digest(
+        [start.variable or start.name, start.wanted, start.over, sources or os.urandom(8).hex()]
+    )
+    return {
+        "schema": SCHEMA,
+        "kind": PIPELINE,
+        "identity": digest([program, forms, defaults, _mark(forms, defaults)]),
+        "label": shown_values(start.given) or start.name,
+        "index": 0,
+        "work": start.name,
+        **start_fields(0.0, 1, ProcessMark.of(os.getpid())),
+        "script": {
+            "path": launch.shown if launch else NO_FILE,
+            "file": launch.filename if launch else NO_FILE,
+            "module": None,
+            "entrypoint": "",
+            "sha256": (sources or {}).get("script"),
+        },
+        PIPELINE: {
+            "name": start.name,
+            "variable": start.variable or None,
+            "outputs": None if start.wanted is None else [*start.wanted],
+            "items": start.items,
+            "over": [*start.over],
+        },
+        "parent": start.parent or None,
+        "node": start.node or None,
+        "nodes": [*start.nodes],
+        "program": program,
+        "overrides": [{"target": name, "origin": "input", **one} for name, one in forms.items()],
+        "argv": [*sys.argv] if launch else [NO_FILE],
+        "cwd": working_folder(),
+        "metadata": {},
+        "wanted": [],
+        "params": {**{name: _plain(one) for name, one in defaults.items()}, **forms},
+        "sources": sources,
+        "in_run_dir": False,
+        "log": None,
+        **shared.environment.of_flow(launch.filename if launch else ""),
+        "environment": shared.environment.of_run({}),
+    }
+
+
+def _plain(form: dict[str, object]) -> dict[str, object]:
+    return {name: one for name, one in form.items() if name != "object"}
+
+
+def _shown(form: Mapping[str, object]) -> object:
+    """What a label has of a value."""
+    return read(form) if is_whole(form) else form["type"]
+
+
+def _mark(*forms: Mapping[str, Mapping[str, object]]) -> str:
+    """Empty; a text that no other run has if a value is known by the start of its text only."""
+    certain = {"json", "python", "path", "hash", "object"}
+    is_known = all(not certain.isdisjoint(one) for some in forms for one in some.values())
+    return "" if is_known else os.urandom(8).hex()
+
+
+def digest(parts: Sequence[object]) -> str:
+    """32 hexadecimal digits for *parts* of JSON."""
+    import json
+
+    text = json.dumps(parts, sort_keys=True, default=repr)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def field_of(value: Any, sources: Sources) -> dict[str, object]:
+    """*value* as a field. Functions and classes are kept as objects, too. Data that is no plain
+    value is not, which might take longer than the run, and only its kind and size are written: its
+    own ``repr`` may take long, or ask a database.
+    """
+    is_code = isinstance(value, (FunctionType, type))
+    return sources.form(value) if is_code else written(value, brief)
+
+
+def shown_values(values: Mapping[str, Any]) -> str:
+    """``lr=0.1 data=DataFrame``, for a label."""
+    return label_of((name, _shown(written(one, brief))) for name, one in values.items())
+
+
+# --- its runs of scripts -------------------------------------------------------------------------
+
+
+def children(folder: Path) -> Iterator[Record]:
+    """The records of the runs whose parent is the one in *folder*, the oldest first."""
+    try:
+        names = sorted(one for one in os.listdir(folder.parent) if one >= folder.name[:20])
+    except OSError:
+        return
+    for name in names:
+        record = None if name == folder.name else Record.read(folder.parent / name)
+        if record is not None and record.facts.get("parent") == folder.name:
+            yield record
+
+
+_MOST_RUNS = 1000
+"""Of one node: a map may have more items."""
+
+
+def _with_runs(nodes: list[dict[str, object]], runs: Sequence[Record]) -> list[dict[str, object]]:
+    """*nodes* with the names of the records of their own runs."""
+    found: dict[object, list[str]] = {}
+    for one in runs:
+        found.setdefault(one.facts.get("node"), []).append(one.folder.name)
+    return [
+        {**one, "runs": found[one["name"]][:_MOST_RUNS]} if one["name"] in found else one
+        for one in nodes
+    ]
+
+
+def _metrics(runs: Sequence[Record]) -> dict[str, object]:
+    """The metrics of script nodes that ran once; of one that several nodes have, the name begins
+    with the node's.
+    """
+    by_node: dict[str, list[Record]] = {}
+    for one in runs:
+        if one.facts.get("kind") != PIPELINE:
+            by_node.setdefault(str(one.facts.get("node")), []).append(one)
+    single = {node: some[0].facts.get("metrics") or {} for node, some in by_node.items()
+              if len(some) == 1}  # fmt: skip
+    names = [name for metrics in single.values() for name in metrics]
+    return {
+        name if names.count(name) == 1 else f"{node}.{name}": one
+        for node, metrics in single.items()
+        for name, one in metrics.items()
+    }
+
+
+# --- what the records of a process share ---------------------------------------------------------
+
+
+class _Shared:
+    """Git, texts, machine and packages for the records below one root."""
+
+    def __init__(self, root: Path, warn: Callable[[str], None], said: set[str]) -> None:
+        self.root, self._warn, self._said = root, warn, said
+        self.environment, self.sources = FlowEnvironment(), Sources(root)
+        self.made, self.pid = time.monotonic(), os.getpid()
+        #: What was loaded when a run ended last, and the fields that say so.
+        self._key: tuple[object, ...] = ()
+        self._used: dict[str, Any] = {}
+
+    def sources_of(self, start: PipelineStart) -> dict[str, Any] | None:
+        """The field ``sources``; None if there is no file, or its text could not be kept."""
+        if start.launch is None:
+            return None
+        others: dict[str, str] = {}
+        for launch in start.scripts.values():
+            others |= {name: file for name, (file, digest) in own_files(launch).items() if digest}
+        try:
+            return {
+                **self.sources.texts_of(start.launch, others),
+                "configs": [],
+                "scripts": {
+                    name: {"file": launch.shown, "sha256": self.sources.objects.put(launch.data)}
+                    for name, launch in start.scripts.items()
+                },
+            }
+        except OSError as error:
+            self.cannot("keep the texts of the pipeline and its modules", error)
+            return None
+
+    def add_usage(self, facts: dict[str, Any], cpu_seconds: float) -> None:
+        """Put what this process has loaded into *facts*: modules and packages. Raises OSError."""
+        known = (facts["sources"] or {}).get("modules") or {}
+        key = (len(sys.modules), *known)
+        if key != self._key:  # else nothing was imported since the last run
+            files, packages = loaded({**sys.modules})
+            new = {name: file for name, file in files.items() if name not in known}
+            usage = Usage(None, None, new, packages)
+            self._key, self._used = key, self.sources.end_fields({"modules": {}}, usage)
+        found = self._used["sources"]["modules"]
+        if facts["sources"]:
+            facts["sources"] = {**facts["sources"], "modules": {**known, **found}}
+        facts["packages"], facts["cpu_seconds"] = self._used["packages"], round(cpu_seconds, 3)
+
+    def cannot(self, what: str, error: OSError) -> None:
+        """Warn once that the disk refuses *what*."""
+        reason = error.strerror or str(error)
+        if reason not in self._said:
+            self._said.add(reason)
+            self._warn(
+                f"cannot {what} below {str(self.root)!r}: {reason}. The run goes on; make room for "
+                "it, or switch records off with --no-record (record=False)."
+            )
+
+
+_shared: dict[Path, _Shared] = {}
+
+
+def _shared_of(root: Path, warn: Callable[[str], None]) -> _Shared:
+    found = _shared.get(root)
+    is_old = found is None or time.monotonic() - found.made > _AGE or found.pid != os.getpid()
+    if found is None or is_old:
+        found = _shared[root] = _Shared(root, warn, set() if found is None else found._said)
+    return found
+
+
+def node_field(
+    name: str, kind: str, status: str, started: float | None, ended: float | None, **more: Any
+) -> dict[str, object]:
+    """A node as one of the field ``nodes``; times are in seconds since the epoch."""
+    return {
+        "name": name,
+        "kind": kind,
+        "status": status,
+        "started": None if started is None else time_text(started),
+        "ended": None if ended is None else time_text(ended),
+        **{key: one for key, one in more.items() if one is not None},
+    }
