@@ -192,34 +192,38 @@ _PAUSE = 0.2
 _CHUNK = 1 << 20
 
 
-def start_logs(folder: str, name: str, follow: bool) -> Callable[[], int]:
-    """The function that prints the log of the run *name*."""
+def start_logs(folder: str, name: str, attempt: int | None, follow: bool) -> Callable[[], int]:
+    """The function that prints the log of the run *name*, of its last attempt for None."""
     record = store_of(folder).find(name)
-    if record.log is None or not record.log.exists():
-        raise UsageError(f"run {record.folder.name} has no log")
-    return lambda: _print_log(record, follow)
+    log = record.log if attempt is None else record.log_of(attempt)
+    if log is None or not log.exists():
+        which = "" if attempt is None else f" of attempt {attempt}"
+        raise UsageError(f"run {record.folder.name} has no log{which}")
+    if follow and attempt is not None:
+        raise UsageError("-f follows the last attempt: take away --attempt")
+    return lambda: _print_log(record, log, follow)
 
 
 @printing
-def _print_log(record: Record, follow: bool) -> int:
+def _print_log(record: Record, log: Path, follow: bool) -> int:
     place = (0, 0)  # inode and offset
     while True:
         # First whether it runs: what it prints before its end is read after that.
         current = type(record).read(record.folder)
         is_running = current is not None and current.status == "running"
-        place = _print_more(record.folder / "log.txt" if follow else record.log, place)
+        place = _print_more(record.folder / "log.txt" if follow else log, place)
         if not (follow and is_running):
             return 0
         sys.stdout.flush()
         time.sleep(_PAUSE)
 
 
-def _print_more(log: Path | None, place: tuple[int, int]) -> tuple[int, int]:
+def _print_more(log: Path, place: tuple[int, int]) -> tuple[int, int]:
     """Print what *log* has behind *place*; the new place. A retry has a new log; one that became
     shorter has lost its middle.
     """
     try:
-        with open(str(log), "rb") as file:
+        with open(log, "rb") as file:
             found = os.fstat(file.fileno())
             start = place[1] if place[0] == found.st_ino else 0
             file.seek(min(start, found.st_size))

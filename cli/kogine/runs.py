@@ -179,16 +179,29 @@ def show(run: str, store: str, **form: Any) -> Callable[[], int]:
 
 
 @click.command(
-    cls=RunCommand, usage="RUN", examples=("kogine runs logs last", "kogine runs logs last -f")
+    cls=RunCommand,
+    usage="RUN",
+    examples=(
+        "kogine runs logs last",
+        "kogine runs logs last -f",
+        "kogine runs logs 7 --attempt 1",
+    ),
 )
 @run_argument
 @flag("-f", "--follow", group="Options", help="Go on printing until the run has ended.")
+@option(
+    "--attempt",
+    group="Options",
+    type=Whole(1),
+    show_default="the last one",
+    help="The output of this attempt, of a run that was tried again.",
+)
 @store_option
-def logs(run: str, follow: bool, store: str) -> Callable[[], int]:
+def logs(run: str, follow: bool, attempt: int | None, store: str) -> Callable[[], int]:
     """Print what a run has printed, as it is in its log."""
     from kogine.run_tables import start_logs  # completion does without
 
-    return start_logs(store, run, follow)
+    return start_logs(store, run, attempt, follow)
 
 
 @click.command(

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
@@ -22,6 +23,7 @@ from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks, read_nodes
 from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
+_MOST_NAMED = 10
 STATUSES = ("running", "succeeded", "failed", "interrupted", "lost")
 
 
@@ -101,6 +103,20 @@ class Record:
     def note(self) -> str:
         """The text of ``kogine runs note``, or empty."""
         return read_marks(self.folder)[1]
+
+    def log_of(self, attempt: int) -> Path | None:
+        """The log of an attempt, from 1; None if it has none. Raises UsageError, with the numbers
+        of the attempts, for another number.
+        """
+        earlier: dict[int, Any] = {one["attempt"]: one for one in self.facts.get("attempts") or ()}
+        if attempt == self.attempt:
+            return self.log
+        if attempt not in earlier:
+            known = ", ".join(map(str, [*earlier, self.attempt][-_MOST_NAMED:]))
+            last = "the last ones are" if len(earlier) >= _MOST_NAMED else "it has"
+            raise UsageError(f"run {self.folder.name} has no attempt {attempt}; {last}: {known}")
+        log = earlier[attempt]["log"]
+        return None if log is None else self.folder / log
 
     @property
     def only_shown(self) -> list[str]:

@@ -17,6 +17,7 @@ from kogine import COMPLETE
 from kogine.command import kogine as root
 from kogine.completion import Zsh
 
+from kohaku_ast import Store
 from tests.cli.recorded import started
 from tests.kept.kept_files import copied_project, records
 from tests.oracle import Finished, run_kogine
@@ -328,6 +329,25 @@ def test_logs_follows_until_the_end(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
         assert reader.communicate() == ("done\n", "")
         assert reader.returncode == 0
+
+
+def test_logs_of_each_attempt(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text(
+        "import os\ncount = sum(one.startswith('try') for one in os.listdir())\n"
+        "open(f'try-{count}', 'w').close()\nprint('try', count)\nassert count == 2\n"
+    )
+    words = ("run", "s.py", "--record", "--retries", "2", "--backoff", "0.01")
+    assert run_kogine(tmp_path, *words).status == 0
+    first, third = (kogine(tmp_path, "logs", "1", "--attempt", one).stdout for one in "13")
+    assert first.startswith("try 0\nTraceback")
+    assert third == kogine(tmp_path, "logs", "1").stdout == "try 2\n"
+    missing = kogine(tmp_path, "logs", "1", "--attempt", "4")
+    assert (missing.status, missing.stdout) == (2, "")
+    assert missing.stderr.endswith("has no attempt 4; it has: 1, 2, 3\n")
+    both = kogine(tmp_path, "logs", "1", "--attempt", "1", "-f")
+    assert "-f follows the last attempt" in both.stderr
+    record = Store(tmp_path / ".kogine/runs").find("1")
+    assert [record.log_of(n) for n in (2, 3)] == [record.folder / "log-2.txt", record.log]
 
 
 def test_flow_keeps_marks_of_a_run_that_it_still_writes(tmp_path: Path) -> None:
