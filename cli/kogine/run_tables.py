@@ -145,6 +145,8 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
     for name in run.metrics:
         pairs = (f"{what} {_plain(one)}" for what, one in run.statistics(name).items())
         yield "metrics", (name, ", ".join(pairs))
+    for one in (record.facts.get("sources") or {}).get("configs", ()):
+        yield "config files and tables", (one["file"], f"sha256 {one['sha256'][:12]}")
     if record.facts.get("metrics_incomplete"):
         yield "metrics", ("(incomplete)", "it printed too many at once: numbers are left out")
     for kind in ("outputs", "metadata"):

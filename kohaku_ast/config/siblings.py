@@ -28,8 +28,15 @@ class Siblings:
         self._others = {name.partition(".")[0] for name in sys.modules}
         self._kept: dict[str, dict[str, ModuleType]] = {}
         self._open: list[str] = []
-        #: The config files of the load, in full, and their bases.
+        #: The config files of the load, in full, their bases, and tables of trials.
         self.configs: list[str] = []
+
+    @classmethod
+    def of_files(cls, *paths: str) -> Siblings:
+        """Those of files that import nothing."""
+        made = cls()
+        made.configs += map(os.path.abspath, paths)
+        return made
 
     @contextmanager
     def visible(self, folder: str, module: ModuleType) -> Iterator[None]:

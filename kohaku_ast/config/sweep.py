@@ -122,9 +122,11 @@ class Sweep(Part):
     def from_table(path: str) -> Sweep:
         """A Config for each row of a CSV, JSON or YAML file; ConfigError for a bad one."""
         check_type(path, PATHS, f"{_ORIGIN}: a table is a file's name", ConfigError)
+        from kohaku_ast.config.siblings import Siblings
         from kohaku_ast.config.trials import read_trials  # csv is imported for a table only
 
-        return Sweep(read_trials(path))
+        axis = read_trials(path)
+        return _sweep_of(Config(siblings=(Siblings.of_files(path),)), (axis,))
 
     @staticmethod
     def from_file(path: str) -> Sweep:

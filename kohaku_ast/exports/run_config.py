@@ -16,6 +16,7 @@ from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.store.identity import identity, program_hash
 from kohaku_ast.store.record import Record
+from kohaku_ast.store.reproduce import check_has_values
 from kohaku_ast.store.values import is_whole, read, text_of
 
 _NEW = "new global"
@@ -29,6 +30,7 @@ def config_of_run(record: Record, name: str = "THIS_FILE") -> bytes:
     Raises UsageError for values that have no text, by name; and if today's script is that of the
     run, and would not get the same identity.
     """
+    check_has_values(record)
     fields = _fields(record)
     lost = [target for target, form in _every(fields) if not is_whole(form)]
     if lost:

@@ -18,8 +18,8 @@ from typing import TextIO
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.run import Observer, Run, Summary
-from kohaku_ast.store.metrics import MetricSeries, Number
-from kohaku_ast.store.run_folder import last_lines
+from kohaku_ast.store.metrics import LoggedTail, MetricSeries, Number
+from kohaku_ast.store.run_folder import SERIES, last_lines
 
 _BLOCK = 16_384  # bytes of one log that are read at once
 _MOST_BEHIND = 32 << 20
@@ -36,6 +36,7 @@ class LogWatch(Observer):
         """
         self.metrics, self._limit = metrics, log_limit
         self._tails: dict[int, LogTail] = {}
+        self._logged: dict[int, LoggedTail] = {}
         self._pace = Pace(0.25)
         self._turn = 0
 
@@ -48,6 +49,8 @@ class LogWatch(Observer):
         if not running or not self._pace.is_due():
             return
         end = time.monotonic() + _BUDGET
+        for run in running:
+            self._read_logged(run)
         first = self._turn % len(running)
         waiting = [*running[first:], *running[:first]]
         while waiting:
@@ -63,12 +66,26 @@ class LogWatch(Observer):
         self.finish(run)
 
     def finish(self, run: Run) -> None:
-        """Read the rest of the log of *run*, which has ended."""
+        """Read the rest of what *run*, which has ended, has logged and printed."""
+        self._read_logged(run)
+        self._logged.pop(run.index, None)
         while self._read_block(run):
             pass
         tail = self._tails.pop(run.index, None)
         if tail is not None and tail.rest:
             self._note(run, [tail.rest], b"")
+
+    def _read_logged(self, run: Run) -> None:
+        """Read what the script has given to the logger of the helpers."""
+        if run.folder is None:
+            return
+        tail = self._logged.get(run.index)
+        if tail is None:
+            path = os.path.join(run.folder, SERIES)
+            tail = self._logged[run.index] = LoggedTail(path)
+        for point in tail.read():
+            seen = seen_of(run)
+            seen.metrics.update(seen.series.add_logged(point))
 
     def _read_block(self, run: Run) -> bool:
         """Read the next block of the log of *run*; whether there is more."""

@@ -29,7 +29,7 @@ from kohaku_ast.store.record import (
 )
 from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
-from kohaku_ast.store.values import read
+from kohaku_ast.store.values import read, written
 
 _IDENTITY = "identity"
 _MOST_UNWRITTEN = 1000
@@ -369,7 +369,10 @@ class OpenRecord:
 
     def add_points(self) -> None:
         """Write the points of metrics that were read since the last call. Raises OSError."""
-        points = seen_of(self.run).series.take_points()
+        series = seen_of(self.run).series
+        points = series.take_points()
+        if series.has_logged:
+            self.facts["series"] = SERIES
         if points:
             self.facts["series"] = SERIES
             self.folder.append_points(points)
@@ -386,7 +389,13 @@ class OpenRecord:
     def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
         """Set the fields of an attempt, perhaps the last one, that has ended."""
         self.facts.update(end_fields(status, outcome, ended))
-        self.facts.update(seen_of(self.run).series.fields())
+        series = seen_of(self.run).series
+        self.facts.update(series.fields())
+        if series.config:
+            known = self.facts["params"]
+            assert isinstance(known, dict)
+            logged = {name: written(one) for name, one in series.config.items()}
+            self.facts["params"] = {**logged, **known}
 
     def put_attempt_aside(self) -> None:
         """Move the attempt that has ended to ``attempts``: another one comes."""

@@ -1,1 +1,37 @@
-"""For use inside scripts: imports nothing else of ours."""
+"""What scripts add to themselves: they run alone under ``python`` as under ``kogine run``.
+
+Imports nothing else of ours, and its names when they are first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kohaku_ast.helpers.decorator import entrypoint
+    from kohaku_ast.helpers.metric_logger import Logger, logger
+    from kohaku_ast.helpers.run_context import CurrentRun, current_run, enter_run
+
+_WHERE = {
+    "CurrentRun": "run_context",
+    "Logger": "metric_logger",
+    "current_run": "run_context",
+    "enter_run": "run_context",
+    "entrypoint": "decorator",
+    "logger": "metric_logger",
+}
+
+__all__ = ["CurrentRun", "Logger", "current_run", "enter_run", "entrypoint", "logger"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

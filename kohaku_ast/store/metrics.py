@@ -1,4 +1,4 @@
-"""Metrics: the numbers that a run prints, by name, and the series of them in its folder.
+"""Metrics: the numbers that a run prints or logs, by name, and the series of them in its folder.
 
 A metric is read if the whole line consists of metrics; ``docs/reference/flow-output.md`` lists the
 forms. The step of a point is that of its line, or of the last line that had one (``epoch 3/10``).
@@ -134,8 +134,12 @@ class MetricSeries:
         self.summary: dict[str, dict[str, Any]] = {}
         #: Whether something is lacking: output that was skipped, or names above the limit.
         self.is_incomplete = False
+        #: What the script has given to the logger of the helpers as its config.
+        self.config: dict[str, object] = {}
         self._points: list[tuple[float, Number, Mapping[str, Number]]] = []
         self._step: Number | None = None
+        #: Names that the script logs itself: printed numbers of these names do not count.
+        self._logged: set[str] = set()
 
     def add_line(self, line: bytes, time: float) -> dict[str, Number]:
         """Add the metrics of *line*, which was read at *time*, in seconds since the epoch; returns
@@ -146,27 +150,51 @@ class MetricSeries:
         if (b":" in line or b"=" in line) and len(line) <= _LONGEST_LINE:
             found = read_metrics(plain_line(line.decode("utf-8", "replace")))
         self._step = _step_of(found, self._step) if found else _lone_counter(line, self._step)
-        if len(self.summary) + len(found) > _MOST_NAMES:
-            kept = {name: one for name, one in found.items() if name in self.summary}
-            self.is_incomplete |= len(kept) < len(found)
-            found = kept
+        if self._logged:
+            found = {name: one for name, one in found.items() if name not in self._logged}
+        found = self._within_limit(found)
         if found:
-            self._add(found, time)
+            self._add(found, self._step)
+            self._points.append((round(time, 3), self._last_step(found), found))
         return found
 
-    def _add(self, found: Mapping[str, Number], time: float) -> None:
-        last: Number = -1
+    def add_logged(self, point: Mapping[str, Any]) -> Mapping[str, Number]:
+        """Add a *point* that the script has logged, from the series; returns its metrics."""
+        self.config.update(point.get("config") or {})
+        found = self._within_limit(point["metrics"])
+        for name in found.keys() - self._logged:
+            self.summary.pop(name, None)  # it was printed before
+        self._logged.update(found)
+        self._add(found, point["step"])
+        return found
+
+    @property
+    def has_logged(self) -> bool:
+        """Whether the script has logged anything."""
+        return bool(self._logged or self.config)
+
+    def _within_limit(self, found: Mapping[str, Number]) -> dict[str, Number]:
+        """*found* without new names above the limit."""
+        if len(self.summary) + len(found) <= _MOST_NAMES:
+            return dict(found)
+        kept = {name: one for name, one in found.items() if name in self.summary}
+        self.is_incomplete |= len(kept) < len(found)
+        return kept
+
+    def _add(self, found: Mapping[str, Number], at: Number | None) -> None:
         for name, number in found.items():
             one = self.summary.get(name)
             if one is None:
                 one = self.summary[name] = {"last": 0, "min": None, "max": None, "count": 0}
-            step = one["count"] if self._step is None else self._step
+            step = one["count"] if at is None else at
             one["last"], one["count"], one["step"] = number, one["count"] + 1, step
             if not isnan(number):
                 one["min"] = number if one["min"] is None else min(one["min"], number)
                 one["max"] = number if one["max"] is None else max(one["max"], number)
-            last = max(last, step)
-        self._points.append((round(time, 3), last, found))
+
+    def _last_step(self, found: Mapping[str, Number]) -> Number:
+        last: Number = max(self.summary[name]["step"] for name in found)
+        return last
 
     def take_points(self) -> bytes:
         """The points since the last call, each a line of JSON."""
@@ -235,31 +263,68 @@ def _encoder() -> Callable[[object], str]:
 
 
 def read_series(path: Path) -> Iterator[dict[str, Any]]:
-    """The points of a ``metrics.jsonl``, in order: ``time``, ``step`` and ``metrics``. A last line
-    that was not written to its end is left out; no file has no points.
+    """The points of a ``metrics.jsonl``, in order: ``time``, ``step`` and ``metrics``; ``logged``
+    is true for those that the script has logged itself. A last line that was not written to its end
+    is left out; no file has no points.
     """
-    import json
-
     try:
         data = path.read_bytes()
     except OSError:
         return
-    for line in data.splitlines():
-        try:
-            point = json.loads(line)
-            numbers = {name: from_json_number(one) for name, one in point["metrics"].items()}
-            yield {"time": float(point["time"]), "step": point["step"], "metrics": numbers}
-        except (ValueError, LookupError, TypeError, AttributeError):
-            continue  # the run, or its flow, was killed while it was written
+    yield from filter(None, map(_point, data.splitlines()))
+
+
+def _point(line: bytes) -> dict[str, Any] | None:
+    import json
+
+    try:
+        point = json.loads(line)
+        given = point.get("metrics", {})
+        numbers = {name: from_json_number(one) for name, one in given.items()}
+        found = {"time": float(point["time"]), "step": point.get("step", 0), "metrics": numbers}
+        more = {name: point[name] for name in ("logged", "config") if name in point}
+        return {**found, **more} if numbers or more else None
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None  # the run, or its flow, was killed while it was written
 
 
 def summarise(path: Path) -> dict[str, dict[str, Any]]:
     """The summary of a ``metrics.jsonl``, as in run.json: of a run that has no end there."""
     series = MetricSeries()
-    for point in read_series(path):
-        series._step = point["step"]
-        series._add(point["metrics"], point["time"])
+    logged: set[str] = set()
+    points = [*read_series(path)]
+    for point in points:
+        if point.get("logged"):
+            series.add_logged(point)
+            logged.update(point["metrics"])
+    for point in points:
+        if not point.get("logged"):
+            found = {name: one for name, one in point["metrics"].items() if name not in logged}
+            series._add(found, point["step"])
     return series.summary
+
+
+class LoggedTail:
+    """Reads what a script adds to its own ``metrics.jsonl``, while it runs."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._offset = 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """The points that are new; those that this process has added itself are left out."""
+        try:
+            if os.stat(self.path).st_size <= self._offset:
+                return []
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(self._offset)
+                data = file.readall() or b""
+        except OSError:
+            return []
+        data = data[: data.rfind(b"\n") + 1]  # the last line may have no end yet
+        self._offset += len(data)
+        lines = (line for line in data.splitlines() if b'"logged"' in line)
+        return [point for point in map(_point, lines) if point and point.get("logged")]
 
 
 _LINE_END = re.compile(rb"\r\n|[\r\n]")

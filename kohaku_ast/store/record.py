@@ -155,8 +155,9 @@ class Record:
             }
         if found is None:  # an earlier version's record
             return summarise_log(self.log) if self.log else {}
-        # No end was written, or there are none.
-        return summarise(self.folder / SERIES) if self.status in ("running", "lost") else {}
+        # No end was written, the script has recorded itself, or there are none.
+        is_open = self.status in ("running", "lost") or "standalone" in self.facts
+        return summarise(self.folder / SERIES) if is_open else {}
 
 
 def _record(folder: Path, facts: Mapping[str, Any]) -> Record:

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,9 +73,9 @@ def reproduce(
     """
     objects = Objects(root.absolute())
     with naming_damage(record):
+        values_of(record, objects)  # before anything is written: it names a value that is missing
         tree = _Tree(record, objects)
         data = tree.places(links)
-        values_of(record, objects)  # before anything is written: it names a value that is missing
     folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
     tree.write(folder, data)
     after = _run(record, tree, folder, objects, output)
@@ -119,6 +119,8 @@ class _Tree:
         self.digests[self.script] = str(sources["script"])
         self.texts = {file: self._text(file, objects) for file in self.digests}
         self.top = os.path.commonpath([self.cwd, *map(os.path.dirname, self.digests)])
+        #: Path -> text of config files and tables, which only a script that reads them needs.
+        self.configs = dict(self._configs(sources.get("configs") or (), objects))
         roots = {_import_root(name, one["file"], self.cwd) for name, one in modules.items()}
         #: The folders that modules are imported from, but for that of the script.
         self.roots = sorted(roots - {os.path.dirname(self.script)})
@@ -131,6 +133,14 @@ class _Tree:
                 "cannot be reproduced"
             )
         return text
+
+    def _configs(self, configs: Iterable[Any], objects: Objects) -> Iterator[tuple[str, bytes]]:
+        for one in configs:
+            file = os.path.normpath(os.path.join(self.cwd, one["file"]))
+            text = objects.get(str(one["sha256"]))
+            is_inside = not os.path.relpath(file, self.top).startswith(os.pardir)
+            if is_inside and text is not None and file not in self.digests:
+                yield file, text
 
     def inside(self, path: str, folder: Path) -> str:
         """The place of *path* in *folder*."""
@@ -163,7 +173,12 @@ class _Tree:
     def write(self, folder: Path, data: Mapping[str, str]) -> None:
         """Write all texts below *folder*, and link the *data* of ``places`` there."""
         os.makedirs(self.inside(self.cwd, folder), _MODE, exist_ok=True)
-        for file, text in self.texts.items():
+        free = {
+            file: text
+            for file, text in self.configs.items()
+            if not any(os.path.commonpath([one, file]) in (one, file) for one in data)
+        }
+        for file, text in {**self.texts, **free}.items():
             place = Path(self.inside(file, folder))
             os.makedirs(place.parent, _MODE, exist_ok=True)
             place.write_bytes(text)
@@ -204,10 +219,21 @@ def _new_folder(parent: Path, name: str) -> Path:
 # --- values --------------------------------------------------------------------------------------
 
 
+def check_has_values(record: Record) -> None:
+    """Raise UsageError for the record of a script that kogine has not started."""
+    if record.facts.get("standalone"):
+        words = " ".join(map(str, record.facts["argv"]))
+        raise UsageError(
+            f"the run {record.folder.name} was recorded by its script, and not started by kogine, "
+            f"which does not know its values. Run the script again: python {words}"
+        )
+
+
 def values_of(record: Record, objects: Objects, without: Collection[str] = ()) -> Config:
     """The values of *record* as a Config, but for the targets *without*. Raises UsageError, which
-    names the value, if one was recorded as text only.
+    names the value, if one was recorded as text only, and for a script that has recorded itself.
     """
+    check_has_values(record)
     entry = re.escape(str(record.facts["script"].get("entrypoint") or ""))
     values: dict[str, Any] = {}
     new_globals: dict[str, Any] = {}

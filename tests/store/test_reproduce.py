@@ -175,6 +175,29 @@ def test_data_is_linked_on_request(tmp_path: Path) -> None:
     assert (done.status, different) == (0, {})
 
 
+def test_tables_of_trials_and_config_files_are_there_for_a_script_that_reads_them(
+    tmp_path: Path,
+) -> None:
+    files = {
+        "train.py": "lr = 0\nadd = 0\n"
+        "print('loss:', lr + add + len(open('trials.csv').read()) + len(open('cfg.yaml').read()))\n",
+        "trials.csv": "lr\n1\n2\n",
+        "cfg.yaml": "add: 5\n",
+    }
+    write(tmp_path, files)
+    run(tmp_path, "--config", "cfg.yaml", "--trials", "trials.csv", "train.py")
+    shown = run_kogine(tmp_path, "runs", "show", "last").stdout
+    assert [line.split()[0] for line in shown.splitlines() if "sha256" in line] == [
+        "cfg.yaml", "trials.csv",
+    ]  # fmt: skip
+    write(tmp_path, dict.fromkeys(files, "what came later"))
+    done, equal, different = reproduce(tmp_path)
+    assert (done.status, equal[2:], different) == (0, ["metrics.loss"], {})
+    # A link that was asked for comes first.
+    different = reproduce(tmp_path, "--link", "trials.csv")[2]
+    assert different == {"metrics.loss": ["21", "29"]}
+
+
 def test_a_missing_or_damaged_text_is_named_before_anything_is_written(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     run(tmp_path, "--config", "cfg.py", "train.py")

@@ -127,6 +127,7 @@ def test_the_texts_of_configs_their_bases_and_their_modules_are_kept() -> None:
         configs = record.facts["sources"]["configs"]
         kept = {one["file"]: Objects(ROOT.absolute()).get(one["sha256"]) for one in configs}
         assert kept == {name: text.encode() for name, text in files.items()}
+    assert "conf/base.yaml" in run_kogine(Path(), "runs", "show", "1").stdout
     Path("conf/top.py").write_text("name = 'lion'\n")
     run_kogine(Path(), "run", "train.py", "--record", "--config", "conf/top.py")
     assert (

@@ -1,0 +1,208 @@
+"""StandaloneRun: the record of a script that logs and that kogine has not started.
+
+It has the form of kogine's own (``docs/reference/records.md``), so that ``kogine runs`` lists it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import platform
+import sys
+import time
+from uuid import uuid4
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+ROOT = os.path.join(".kogine", "runs")
+_FOLDER_MODE, _MODE = 0o700, 0o600
+
+
+class StandaloneRun:
+    """A record in ``.kogine/runs`` of the working folder."""
+
+    def __init__(self, folder: str, facts: dict[str, Any]) -> None:
+        self.folder, self.pid = folder, os.getpid()
+        self._facts, self._begun = facts, time.monotonic()
+        self._is_open = True
+
+    @classmethod
+    def begin(cls, project: str, config: Mapping[str, object]) -> StandaloneRun | None:
+        """Make the record; None, with a warning, if the disk refuses it."""
+        started = time.time()
+        identity = uuid4().hex  # no resumed flow may take it for a run of its own
+        try:
+            folder = _make_folder(os.path.abspath(ROOT), started, identity)
+            run = cls(folder, _facts(started, identity, project, config))
+            run._write()
+        except OSError as error:
+            import warnings
+
+            text = f"cannot keep a record in {ROOT!r}: {error.strerror or error}; logging goes on"
+            warnings.warn(text, RuntimeWarning, stacklevel=5)
+            return None
+        atexit.register(run.end)
+        return run
+
+    def end(self) -> None:
+        """Write the end, once: failed if an exception has ended the script."""
+        if not self._is_open or self.pid != os.getpid():
+            return  # a forked child does not end its parent's run
+        self._is_open = False
+        atexit.unregister(self.end)
+        # Python has set it, if it has printed the traceback of an uncaught exception.
+        error = getattr(sys, "last_value", None)
+        seconds = time.monotonic() - self._begun
+        failed = isinstance(error, BaseException)
+        self._facts.update(
+            status="failed" if failed else "succeeded",
+            exit_status=1 if failed else 0,
+            error=_error_fields(error) if isinstance(error, BaseException) else None,
+            ended=_time_text(self._facts.pop("_started") + seconds),
+            seconds=round(seconds, 6),
+            process=None,
+        )
+        try:
+            self._write()
+        except OSError:
+            pass  # the disk is full: the record stays without an end
+
+    def _write(self) -> None:
+        facts = {name: one for name, one in self._facts.items() if name[:1] != "_"}
+        path = os.path.join(self.folder, "run.json")
+        partial = f"{path}.{os.getpid()}.partial"
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT, _MODE), "w", encoding="utf-8") as file:
+            lines = (f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in facts.items())
+            file.write("{\n" + ",\n".join(lines) + "\n}\n")
+        os.replace(partial, path)
+
+
+def _make_folder(root: str, started: float, identity: str) -> str:
+    for folder in (os.path.dirname(root), root):
+        if not os.path.isdir(folder):
+            os.makedirs(folder, _FOLDER_MODE, exist_ok=True)
+    mark = os.path.join(root, ".gitignore")
+    if not os.path.exists(mark):
+        with open(mark, "w", encoding="ascii") as file:
+            file.write("*\n")
+    whole, part = divmod(int(started * 1000), 1000)
+    name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(whole))}.{part:03}Z-{identity[:8]}"
+    folder = os.path.join(root, name)
+    os.mkdir(folder, _FOLDER_MODE)
+    return folder
+
+
+def _facts(
+    started: float, identity: str, project: str, config: Mapping[str, object]
+) -> dict[str, Any]:
+    mark = {"pid": os.getpid(), "start": _process_start()}
+    return {
+        "schema": 1,
+        "identity": identity,
+        "label": project,
+        "index": 0,
+        "work": os.path.basename(_script() or "python"),
+        "status": "running",
+        "attempt": 1,
+        "process": mark,
+        "started": _time_text(started),
+        "ended": None,
+        "seconds": None,
+        "exit_status": None,
+        "error": None,
+        "value": None,
+        "outputs": {},
+        "metrics": {},
+        "series": "metrics.jsonl",
+        "files": [],
+        "standalone": True,
+        "script": _script_fields(),
+        "program": identity,
+        "overrides": [],
+        "params": {name: _form(value) for name, value in config.items()},
+        "sources": None,
+        "in_run_dir": False,
+        "packages": {},
+        "cpu_seconds": None,
+        "peak_memory": None,
+        "argv": list(sys.argv),
+        "cwd": os.getcwd(),
+        "metadata": {"project": {"json": project}} if project else {},
+        "wanted": [],
+        "host": platform.node(),
+        "flow": mark,
+        "git": None,
+        "attempts": [],
+        "log": None,
+        "environment": {
+            "python": platform.python_version(),
+            "implementation": sys.implementation.name,
+            "executable": os.path.basename(sys.executable or ""),
+            "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
+            "cpus": os.cpu_count() or 1,
+            "variables": {},
+        },
+        "_started": started,
+    }
+
+
+def _script() -> str:
+    """The script as the user wrote it; empty for an interactive Python."""
+    path = str(getattr(sys.modules.get("__main__"), "__file__", None) or "")
+    first = sys.argv[0] if sys.argv else ""
+    return first if first and os.path.realpath(first) == os.path.realpath(path) else path
+
+
+def _script_fields() -> dict[str, object]:
+    path = _script()
+    try:
+        from hashlib import sha256
+
+        with open(path, "rb") as file:
+            digest: str | None = sha256(file.read()).hexdigest()
+    except OSError:
+        digest = None  # an interactive Python
+    return {
+        "path": path or "python",
+        "file": os.path.abspath(path) if path else "",
+        "module": None,
+        "entrypoint": None,
+        "sha256": digest,
+    }
+
+
+def _form(value: object) -> dict[str, object]:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return {"repr": repr(value)[:2000], "type": type(value).__name__}
+    return {"json": value}
+
+
+def _error_fields(error: BaseException) -> dict[str, str]:
+    import traceback
+
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    trace = "".join(traceback.format_exception(kind, error, error.__traceback__))
+    return {"type": name, "message": str(error), "traceback": trace}
+
+
+def _time_text(seconds: float) -> str:
+    whole, part = divmod(round(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{part:03}+00:00"
+
+
+def _process_start() -> str:
+    """``BOOT:TICKS`` of this process, a mark that no later one has; empty without ``/proc``."""
+    try:
+        with open("/proc/self/stat", "rb") as stat:
+            ticks = int(stat.read().rpartition(b")")[2].split()[19])
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as boot:
+            return f"{boot.read(8)}:{ticks}"
+    except OSError:
+        return ""

@@ -1,0 +1,247 @@
+"""``logger``: the same numbers however the script runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kohaku_ast import Store
+from kohaku_ast.helpers import logger
+from kohaku_ast.store.record import Record
+from tests.oracle import on_path, run_kogine, run_python
+
+TRAIN = """\
+from kohaku_ast.helpers import logger
+
+lr = 0.1
+logger.init(project="toy", config={"lr": lr, "model": {"depth": 3}})
+
+
+def main():
+    for epoch in range(3):
+        loss = lr / 3 / (epoch + 1)
+        logger.log({"loss": loss, "val": {"acc": epoch / 3}})
+        print(f"loss: {loss:.2f} shown: {epoch}")
+
+
+if __name__ == "__main__":
+    main()
+"""
+SURROUNDINGS = {
+    "python": ["t.py"],
+    "kogine": ["run", "t.py"],
+    "recorded": ["run", "--record", "t.py"],
+    "inline": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--mode", "inline"],
+    "spawned": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--mode", "spawn", "--workers", "2"],
+    "warm": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--mode", "warm", "--workers", "2"],
+    "retried": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--retries", "1"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text(TRAIN)
+    return tmp_path
+
+
+def points(record: Record) -> list[dict[str, object]]:
+    """What the script has logged, without times."""
+    lines = (record.folder / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    return [
+        {k: one[k] for k in ("step", "metrics")}
+        for one in found
+        if "logged" in one and "step" in one
+    ]
+
+
+@pytest.mark.parametrize("way", SURROUNDINGS)
+def test_a_script_logs_the_same_wherever_it_runs(folder: Path, way: str) -> None:
+    if way == "retried":
+        fails = (
+            "import os\nif not os.path.exists('mark'):\n    open('mark', 'w').close()\n    1 / 0\n"
+        )
+        (folder / "t.py").write_text(
+            TRAIN.replace(
+                "def main():\n",
+                f"def main():\n    logger.log({{'early': 1}})\n    {fails.replace(chr(10), chr(10) + '    ')}\n",
+            )
+        )
+    run = run_python if way == "python" else run_kogine
+    done = run(folder, *SURROUNDINGS[way], PYTHONPATH=on_path())
+    assert done.status == 0, done
+    records = [*Store().runs()]
+    assert len(records) == (2 if "--sweep" in SURROUNDINGS[way] else 1)
+    for record in records:
+        first = 1 if way == "retried" else 0
+        assert points(record)[first:] == [
+            {"step": n + first, "metrics": {"loss": 0.1 / 3 / (n + 1), "val/acc": n / 3}}
+            for n in range(3)
+        ]
+        loss = record.metric_summary["loss"]
+        assert (loss["last"], loss["max"], loss["count"]) == (0.1 / 3 / 3, 0.1 / 3, 3)
+        assert record.params["lr"] == 0.1
+        assert record.params["model/depth"] == 3
+        assert record.status == "succeeded"
+        assert ("shown" in record.metrics) == (way not in ("python", "kogine"))
+
+
+def test_what_was_logged_stays_after_a_kill(folder: Path) -> None:
+    waits = "    import os, signal; os.kill(os.getpid(), signal.SIGKILL)\n"
+    (folder / "t.py").write_text(TRAIN + waits)
+    assert run_python(folder, "t.py", PYTHONPATH=on_path()).status == -signal.SIGKILL
+    assert run_kogine(folder, "run", "--record", "t.py").status != 0
+    lost, killed = Store().runs(sort="number")
+    assert (lost.status, killed.status) == ("lost", "failed")
+    assert lost.metrics == {"loss": 0.1 / 3 / 3, "val/acc": 2 / 3}
+    assert killed.metrics == {**lost.metrics, "shown": 2}
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "error"),
+    [
+        pytest.param("1 / 0", "failed", "ZeroDivisionError", id="an exception"),
+        pytest.param("logger.finish()", "succeeded", None, id="finished"),
+        pytest.param("import sys; sys.exit()", "succeeded", None, id="an exit"),
+    ],
+)
+def test_the_end_of_a_script_outside_of_kogine(
+    folder: Path, end: str, status: str, error: str | None
+) -> None:
+    (folder / "t.py").write_text(f"{TRAIN}    {end}\n")
+    plain = run_python(folder, "t.py", PYTHONPATH=on_path())
+    assert plain.stdout == "loss: 0.03 shown: 0\nloss: 0.02 shown: 1\nloss: 0.01 shown: 2\n"
+    [record] = Store().runs()
+    assert (record.status, record.error.type if record.error else None) == (status, error)
+    listed = run_kogine(
+        folder, "runs", "ls", "--columns", "script,status,lr,loss,label", "--format", "csv"
+    )
+    assert listed.stdout.splitlines()[1] == f"t.py,{status},0.1,{0.1 / 9!r},toy"
+    for command in (["repeat"], ["reproduce"], ["export", "config"]):
+        refused = run_kogine(folder, "runs", *command, "1")
+        assert refused.status == 2
+        assert "Run the script again: python t.py" in refused.stderr
+
+
+def test_a_search_reads_what_is_logged(folder: Path) -> None:
+    pytest.importorskip("optuna")
+    axis = ["--search", "optuna", "--sweep", "lr=uniform:0:1", "-n", "3"]
+    done = run_kogine(folder, "run", "t.py", *axis, "--minimize", "loss", "--seed", "1")
+    assert done.status == 0, done
+    best = Store().runs().best("min:loss")
+    assert f"best loss {best.metrics['loss']!r}, " in done.stderr
+
+
+def test_children_threads_and_tasks_log_to_the_same_run(folder: Path) -> None:
+    (folder / "t.py").write_text(
+        """\
+import asyncio, subprocess, sys, threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from kohaku_ast.helpers import logger
+
+n = 0
+
+def work(name):
+    logger.log({name: 1})
+
+async def tasks():
+    await asyncio.gather(asyncio.to_thread(work, "task"))
+
+if __name__ == "__main__":
+    work("main")
+    thread = threading.Thread(target=work, args=("thread",))
+    thread.start(); thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work, "pool").result()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        pool.submit(work, "spawned").result()
+    asyncio.run(tasks())
+    subprocess.run([sys.executable, "-c", "from kohaku_ast.helpers import logger; logger.log({'child': 1})"])
+"""
+    )
+    done = run_kogine(
+        folder, "run", "t.py", "--sweep", "n=1,2", "--workers", "2", PYTHONPATH=on_path()
+    )
+    assert done.status == 0, done
+    for record in Store().runs():
+        assert {*record.metrics} == {"main", "thread", "pool", "spawned", "task", "child"}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        pytest.param({"loss": "0.1"}, "'loss' is no number: '0.1'", id="a text"),
+        pytest.param({"a": {"b": [1, 2]}}, r"'a/b' is no number: \[1, 2\]", id="a list, nested"),
+        pytest.param({"a": None}, "'a' is no number: None", id="None"),
+        pytest.param({1: 2}, "a name is a text, got 1", id="a name that is none"),
+        pytest.param([1], "numbers is a mapping", id="no mapping"),
+        pytest.param({"a": 1j}, "'a' is no number", id="complex"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(numbers: object, text: str, folder: Path) -> None:
+    with pytest.raises(TypeError, match=text):
+        logger.log(numbers)  # type: ignore[arg-type]
+    assert not (folder / ".kogine").exists()
+
+
+def test_numbers_of_libraries_and_of_no_size(folder: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+    one = numpy.float32(0.5)
+    (folder / "t.py").write_text(
+        "import numpy, math\nfrom kohaku_ast.helpers import logger\nlogger.log({'a': numpy.array(2.5), 'b': numpy.float32(0.5), 'c': numpy.int64(3), 'd': math.nan, 'e': -math.inf, 'f': True})\n"
+    )
+    assert run_python(folder, "t.py", PYTHONPATH=on_path()).status == 0
+    [record] = Store().runs()
+    metrics = record.metrics
+    assert (metrics["a"], metrics["b"], metrics["c"]) == (2.5, one, 3)
+    assert (str(metrics["d"]), str(metrics["e"]), metrics["f"]) == ("nan", "-inf", 1)
+
+
+def test_steps(folder: Path) -> None:
+    calls = "logger.log({'a': 1}); logger.log({'a': 2}, step=10); logger.log({'a': 3}); logger.log({'a': 4}, 5)"
+    (folder / "t.py").write_text(f"from kohaku_ast.helpers import logger\n{calls}\n")
+    run_python(folder, "t.py", PYTHONPATH=on_path())
+    [record] = Store().runs()
+    assert [one["step"] for one in points(record)] == [0, 10, 11, 5]
+    with pytest.raises(TypeError, match="step is a whole number"):
+        logger.log({"a": 1}, step=0.5)  # type: ignore[arg-type]
+
+
+def test_on_the_console_a_script_leaves_nothing(folder: Path) -> None:
+    (folder / "t.py").write_text(
+        "from kohaku_ast.helpers import logger\nlogger.init(console=True)\nlogger.log({'loss': 0.25})\n"
+    )
+    done = run_python(folder, "t.py", PYTHONPATH=on_path())
+    assert (done.stdout, done.stderr) == ("step 0: loss=0.25\n", "")
+    assert not (folder / ".kogine").exists()
+
+
+def test_the_import_is_light() -> None:
+    """It loads nothing heavy: a script pays for it at each start."""
+    text = "import sys; before = {*sys.modules}; from kohaku_ast.helpers import logger, current_run; print(*sorted({*sys.modules} - before))"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    ours = {name for name in done.stdout.split() if name.startswith("kohaku_ast")}
+    assert ours == {
+        "kohaku_ast",
+        "kohaku_ast.helpers",
+        "kohaku_ast.helpers.metric_logger",
+        "kohaku_ast.helpers.run_context",
+        "kohaku_ast.version",
+    }
+    assert {*done.stdout.split()} - ours <= {
+        "contextvars",
+        "_contextvars",
+        "math",
+        "__future__",
+        "importlib",
+        "warnings",
+        "importlib._bootstrap",
+        "importlib._bootstrap_external",
+    }
