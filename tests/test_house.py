@@ -45,12 +45,12 @@ ROOMS = {
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (6, 800),
-    "kohaku_ast.flow": (22, 6020),
-    "kohaku_ast.helpers": (5, 600),
+    "kohaku_ast.flow": (22, 6040),
+    "kohaku_ast.helpers": (6, 820),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (22, 6170),
     "kohaku_ast.runner": (30, 7850),
-    "kohaku_ast.store": (19, 5670),
+    "kohaku_ast.store": (19, 5690),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -243,14 +243,15 @@ class Recorder(Observer):
                 **start_fields(run.started, run.attempt, None),
                 **fields,
                 "params": self.sources.params(bound, fields["overrides"]),
-                "sources": self._keepsources(bound),
+                "sources": self._keep_sources(bound),
                 "in_run_dir": self.in_run_dir,
+                **({"resumed_from": run.resumed_from.name} if run.resumed_from else {}),
                 **self._environment.of_flow(bound.launch.filename),
             },
             self.has_logs,
         )
 
-    def _keepsources(self, bound: Bound) -> dict[str, object] | None:
+    def _keep_sources(self, bound: Bound) -> dict[str, object] | None:
         try:
             return self.sources.fields(bound)
         except OSError as error:

@@ -14,7 +14,7 @@ from kohaku_ast.store import own_modules
 from kohaku_ast.store.environment import host
 from kohaku_ast.store.identity import program_hash, without_content
 from kohaku_ast.store.record import MEANWHILE, Finished, Record, working_folder
-from kohaku_ast.store.run_folder import CLAIMS, mark_root
+from kohaku_ast.store.run_folder import CHECKPOINTS, CLAIMS, FILES, mark_root
 
 
 class ResumedRuns:
@@ -55,6 +55,7 @@ class ResumedRuns:
         wanted = set(bound.config.outputs) if bound.config else set()
         record = self._take(run, identity, wanted) or self._take_unfinished(run, identity, wanted)
         if record is None:
+            self._find_checkpoints(run, identity)
             self._warn_of_changed_program(run, bound)
             self._warn_of_unstable_value(run, bound)
             return False
@@ -117,6 +118,17 @@ class ResumedRuns:
         # A failure, too: it was tried while this flow ran.
         is_enough = record.status == FAILED or record.wanted >= wanted
         return record if record.status in (SUCCEEDED, FAILED) and is_enough else None
+
+    def _find_checkpoints(self, run: Run, identity: str) -> None:
+        """Let *run* go on from the last checkpoints of a run that did not succeed."""
+        for name in self._finished.unfinished(identity):
+            folder = self._root / name
+            try:
+                if os.listdir(folder / FILES / CHECKPOINTS):
+                    run.resumed_from = folder
+                    return
+            except OSError:
+                continue  # it has none
 
     def _warn_of_lost_values(self, record: Record) -> None:
         for name in record.only_shown:

@@ -53,6 +53,8 @@ class Run:
     #: The folder of its record, and its log: the file with its output.
     folder: Path | None = None
     log: Path | None = None
+    #: The folder of the record of the run that it goes on with.
+    resumed_from: Path | None = None
     #: Every parameter's value as far as its record knows it, and the last number of each metric
     #: that it has printed so far.
     params: Mapping[str, object] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from kohaku_ast.errors import (
     read_number,
 )
 from kohaku_ast.flow.run import Run
-from kohaku_ast.store.environment import RUN_DIR, usable_cpus
+from kohaku_ast.store.environment import RESUMED_FROM, RUN_DIR, usable_cpus
 from kohaku_ast.store.run_folder import FILES, RUNS
 
 if TYPE_CHECKING:
@@ -104,6 +104,10 @@ class FlowSettings:
         found = {WORKER: str(run.slot), INDEX: str(run.index), **files_variable(run)}
         if run.repeat is not None:
             found[REPEAT] = str(run.repeat)
+        if run.resumed_from is not None:
+            found[RESUMED_FROM] = str(run.resumed_from)
+        elif RESUMED_FROM in os.environ:
+            found[RESUMED_FROM] = ""  # of the run around this flow
         if self.gpus:
             found[_GPUS] = self.gpus[run.slot % len(self.gpus)]
         if self.threads:

@@ -7,20 +7,36 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kohaku_ast.helpers.checkpointing import Checkpoint, Checkpoints, checkpoints, resumed_from
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.helpers.metric_logger import Logger, logger
     from kohaku_ast.helpers.run_context import CurrentRun, current_run, enter_run
 
 _WHERE = {
+    "Checkpoint": "checkpointing",
+    "Checkpoints": "checkpointing",
     "CurrentRun": "run_context",
     "Logger": "metric_logger",
+    "checkpoints": "checkpointing",
     "current_run": "run_context",
     "enter_run": "run_context",
     "entrypoint": "decorator",
     "logger": "metric_logger",
+    "resumed_from": "checkpointing",
 }
 
-__all__ = ["CurrentRun", "Logger", "current_run", "enter_run", "entrypoint", "logger"]
+__all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "CurrentRun",
+    "Logger",
+    "checkpoints",
+    "current_run",
+    "enter_run",
+    "entrypoint",
+    "logger",
+    "resumed_from",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 RUN_DIR = "KOGINE_RUN_DIR"
 """The variable that names the folder for the files of a run to its script."""
+RESUMED_FROM = "KOGINE_RESUMED_FROM"
+"""The variable that names the folder of the record whose run goes on in this one."""
 
 _KEPT = (
     "KOGINE_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP_", "ROCR_", "NCCL_", "OMP_", "KMP_", "MKL_",
@@ -64,7 +66,7 @@ def variables(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[st
     """
     # By name first: os.environ decodes each value that is read.
     names = {name for names in (environment, own) for name in names if name.startswith(_KEPT)}
-    names.discard(RUN_DIR)  # nothing refers to a folder of records by its path
+    names -= {RUN_DIR, RESUMED_FROM}  # nothing refers to a folder of records by its path
     found = {name: own[name] if name in own else environment[name] for name in sorted(names)}
     return {name: value for name, value in found.items() if not _is_secret(name, value)}
 

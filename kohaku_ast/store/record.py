@@ -373,6 +373,9 @@ _STEP = 2 * 10**9
 """Nanoseconds after which a folder has another time if it gets an entry."""
 
 
+_UNFINISHED = ("interrupted", "lost", "failed", MEANWHILE)
+
+
 class Finished:
     """The records of earlier flows. Each one stands for one run: a Config that comes five times
     in a Sweep is done when there are five records.
@@ -435,6 +438,13 @@ class Finished:
                 names.remove(name)
                 return record
         return None
+
+    def unfinished(self, identity: str) -> list[str]:
+        """The names of the records of runs of this *identity* that did not succeed, the newest
+        first.
+        """
+        every = (self._folders.get((identity, status), []) for status in _UNFINISHED)
+        return sorted((name for names in every for name in names), reverse=True)
 
     def knows_other(self, start: tuple[str, ...], program: str) -> bool:
         """Whether a run of this *start* (script, entrypoint, label) has succeeded, but never with

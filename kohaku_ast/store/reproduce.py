@@ -389,6 +389,9 @@ def _text_of(form: Mapping[str, Any]) -> str:
 
 def _changes(record: Record) -> Iterator[str]:
     """What differs in the surroundings."""
+    resumed = record.facts.get("resumed_from")
+    if resumed:
+        yield f"the run went on from the checkpoints of {resumed}, and this one began anew"
     before, now = record.facts.get("environment") or {}, machine()
     for name in ("python", "implementation", "platform"):
         if before.get(name) != now[name]:
