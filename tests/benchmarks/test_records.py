@@ -1,10 +1,12 @@
-"""What a record costs a run: ``pytest -m benchmark -s tests/benchmarks/test_records.py``."""
+"""What a record costs a run, and beside MLflow: ``pytest -m benchmark -s tests/benchmarks/test_records.py``."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,83 @@ def test_cost_of_a_record(tmp_path: Path, mode: str, workers: int) -> None:
     )
     each = 1000 / RUNS[mode]
     print(f"\n{mode}, {workers} at once: {wall * each:.2f} ms a run, {cpu * each:.2f} ms of a core")
+
+
+FLOW = """
+import sys, time
+from kohaku_ast import Script, Sequential, Sweep
+count = int(sys.argv[1])
+def run(ns):
+    began = time.perf_counter()
+    Sequential(Script("t.py", Sweep(n=ns)), mode="inline").run()
+    return time.perf_counter() - began
+run([0, 1])
+print("seconds", run([*range(2, count + 2)]), file=sys.stderr)
+"""
+MLFLOW = """
+import sys, time
+from mlflow.entities import Metric, Param
+from mlflow.tracking import MlflowClient
+count, uri = int(sys.argv[1]), sys.argv[2]
+client = MlflowClient(tracking_uri=uri)
+experiment = client.create_experiment(f"e{time.time()}")
+def run(n):
+    made = client.create_run(experiment).info.run_id
+    client.log_batch(made, [Metric("loss", float(n), 0, 0)], [Param("n", str(n))])
+    client.set_terminated(made)
+run(0)
+began = time.perf_counter()
+for n in range(1, count + 1):
+    run(n)
+print("seconds", time.perf_counter() - began, file=sys.stderr)
+"""
+
+
+def used(*places: Path) -> int:
+    """The bytes on the disk of files and folders."""
+    files = [file for place in places for file in (place, *place.rglob("*")) if file.exists()]
+    return sum(file.lstat().st_blocks * 512 for file in files)
+
+
+def test_runs_per_second_beside_mlflow(tmp_path: Path) -> None:
+    """Runs of one parameter and one number: kogine's with script, log and environment as well."""
+    pytest.importorskip("mlflow", reason="MLflow is not installed: make trackers installs it")
+    (tmp_path / "t.py").write_text("n = 0\nprint('loss:', n)\n")
+    (tmp_path / "flow.py").write_text(FLOW)
+    (tmp_path / "log.py").write_text(MLFLOW)
+    database, folder = tmp_path / "mlflow.db", tmp_path / "mlruns"
+    commands = {
+        "kogine": (["flow.py", "500"], [tmp_path / ".kogine"]),
+        "MLflow, SQLite": (["log.py", "30", f"sqlite:///{database}"], [database]),
+        "MLflow, files": (["log.py", "100", folder.as_uri()], [folder]),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in commands}
+    sizes: dict[str, list[int]] = {name: [] for name in commands}
+    for _ in range(5):
+        for name, (words, places) in commands.items():
+            rates[name].append(_rate(words, tmp_path))
+            sizes[name].append(used(*places))
+    for name, found in rates.items():
+        ratio = statistics.median(own / one for own, one in zip(rates["kogine"], found))
+        # A database is half a megabyte before its first run.
+        size = (sizes[name][-1] - sizes[name][0]) / (4 * int(commands[name][0][1]))
+        print(
+            f"\n{name:16} {statistics.median(found):6.0f} runs/s, kogine {ratio:.1f} times as many, "
+            f"{size / 1000:.1f} kB a run",
+            end="",
+        )
+    print()
+
+
+def _rate(words: list[str], folder: Path) -> float:
+    # MLflow 3.17 refuses a folder without the variable.
+    environment = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
+    command = [sys.executable, "-W", "ignore", *words]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    (line,) = [one for one in done.stderr.splitlines() if one.startswith("seconds")]
+    return int(words[1]) / float(line.split()[1])
 
 
 def test_size_and_search(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Lists of a store with 1,000 and 10,000 runs: ``pytest -m benchmark -s tests/benchmarks/test_store.py``."""
+"""Lists, comparisons and exports of a store with 1,000 and 10,000 runs: ``pytest -m benchmark -s tests/benchmarks/test_store.py``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ COMMANDS = {
     "ls, csv": "runs ls --format csv",
     "show": "runs show 500",
     "best": "runs best min:loss",
+    "compare": "runs compare --where 'number > 0'",
+    "compare, groups": "runs compare --where 'number > 0' --by 'main(epochs)' --metric min:loss",
+    "export csv": "runs export csv --where 'number > 0'",
+    "export json": "runs export json --where 'number > 0'",
 }
 
 
@@ -56,9 +60,7 @@ def test_lists(count: int, tmp_path: Path) -> None:
     }
     times = interleave(commands, tmp_path, 7)
     size = (root / "index.db").stat().st_size
-    print(
-        f"\n{count:,} runs: {size / count:.0f} bytes a run in the index, which is made in {first:.1f} s"
-    )
+    print(f"\n{count:,} runs: {size / count:.0f} bytes a run in the index, made in {first:.1f} s")
     for name, measured in times.items():
         wall, cpu = (statistics.median(one[kind] for one in measured) for kind in (0, 1))
-        print(f"{name:12} {1000 * wall:5.0f} ms, {1000 * cpu:5.0f} ms of a core")
+        print(f"{name:16} {1000 * wall:5.0f} ms, {1000 * cpu:5.0f} ms of a core")
