@@ -24,10 +24,8 @@ from kohaku_ast.flow.run import Observer, ScriptConfigs
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,
-    parse_gpus,
     parse_size,
     parse_threads,
-    read_gpus,
     usable_cores,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
@@ -51,22 +49,23 @@ def run_flow(
         sigint.ignore_at_exit()
     with output(options.is_json) as stream:
         display = choose_display(options.is_json, stream, again, shows, options.resume)
-        flow = make_flow(
-            works,
-            settings,
-            [*display, *observers],
-            total=total,
-            listens=settings.workers == 1,
-            # A script must not fail because of a returned value that nobody asked for.
-            wants_value=IF_POSSIBLE,
-            shows=shows,
-        )
-        flow.interrupts.is_last = is_last
         try:
+            flow = make_flow(
+                works,
+                settings,
+                [*display, *observers],
+                total=total,
+                listens=settings.workers == 1,
+                # A script must not fail because of a returned value that nobody asked for.
+                wants_value=IF_POSSIBLE,
+                shows=shows,
+            )
+            flow.interrupts.is_last = is_last
             for _ in flow.runs():
                 pass  # the observers print it
         except KogineError as error:
-            return report(error)  # the first run was refused: nothing has run yet
+            # There is no GPU for it, or the first run was refused: nothing has run yet.
+            return report(error)
     unprinted = [one.error for one in display if isinstance(one, JsonLines) and one.error]
     if unprinted:
         say_unprinted(unprinted[0])
@@ -122,7 +121,8 @@ def read_flow_options(
     *spreads*: without ``--workers`` there is one for each GPU, or for each usable core. *threads*
     holds without ``--threads``; None: the cores are shared out.
     """
-    workers = _workers(command, usual.workers, spreads)
+    gpus, chooses_gpus = _gpus(command, usual)
+    workers = _workers(command, usual.workers, spreads, gpus)
     policy = "stop" if usual.stops_on_error else "continue"
     settings = replace(
         usual,
@@ -132,7 +132,8 @@ def read_flow_options(
         retries=command.option("retries", usual.retries),
         backoff=command.option("backoff", usual.backoff),
         timeout=command.option("timeout", usual.timeout) or None,
-        gpus=parse_gpus(command.option("gpus")) if "gpus" in command.options else usual.gpus,
+        gpus=gpus,
+        chooses_gpus=chooses_gpus,
         threads=_threads(command, workers, threads),
         nice=command.option("nice", usual.nice),
         records=_records(command, usual.records),
@@ -160,9 +161,17 @@ def _log_limit(command: ScriptCommand, otherwise: int) -> int:
     return parse_size(command.option("log_limit")) if "log_limit" in command.options else otherwise
 
 
-def _workers(command: ScriptCommand, otherwise: int, spreads: bool) -> int:
+def _gpus(command: ScriptCommand, usual: FlowSettings) -> tuple[tuple[str, ...], bool]:
+    if "gpus" not in command.options:
+        return usual.gpus, usual.chooses_gpus
+    from kohaku_ast.flow.gpus import is_auto, parse_gpus
+
+    return parse_gpus(command.option("gpus")), is_auto(command.option("gpus"))
+
+
+def _workers(command: ScriptCommand, otherwise: int, spreads: bool, gpus: tuple[str, ...]) -> int:
     if spreads and "workers" not in command.options:
-        return default_workers(read_gpus(command.option("gpus")))
+        return default_workers(gpus)
     text = command.option("workers", otherwise)
     return usable_cores() if text == "auto" else int(text)
 

@@ -34,7 +34,6 @@ from kohaku_ast.flow.settings import (
     parse_size,
     parse_threads,
     read_flag,
-    read_gpus,
     read_text,
     usable_cores,
 )
@@ -77,6 +76,13 @@ def make_flow(
     """The Flow of *works*; its ``runs()`` starts it. *shows* replaces ``settings.shows_output``;
     *is_lent*: code that may write files takes the runs from it.
     """
+    if settings.gpus:
+        from kohaku_ast.flow.gpus import GpuLeases  # here, and below: few flows have any
+        from kohaku_ast.transform.program.cache import cache_folder
+
+        leases = GpuLeases(cache_folder())
+        taken = leases.take(settings.gpus, settings.workers, settings.chooses_gpus)
+        settings, observers = replace(settings, gpus=taken), [*observers, leases]
     shared = make_shared_files(works, settings, observers, total, is_lent)
     recorder = make_recorder(settings, warn, tell_on_stderr)
     options: dict[str, Any] = {}
@@ -101,6 +107,15 @@ def make_flow(
         return Flow(queue, launcher, settings, observers, total, is_done, watch.finish)
     observers = [shared, *observers]
     return Flow(queue, launcher, settings, observers, total, is_done, watch.finish, shared.find)
+
+
+def _read_gpus(gpus: Sequence[object] | str | None) -> tuple[tuple[str, ...], bool]:
+    """The GPUs of an argument, and whether it leaves the choice to kogine."""
+    if gpus is None:
+        return (), False
+    from kohaku_ast.flow.gpus import is_auto, read_gpus
+
+    return read_gpus(gpus), is_auto(gpus)
 
 
 def _once(warn: Warn) -> Callable[[Run, str], None]:
@@ -154,7 +169,7 @@ class _Flow:
         if on_error not in _POLICIES:
             kind = UsageError if isinstance(on_error, str) else UsageTypeError
             raise kind(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
-        shared = read_gpus(gpus)
+        shared, chooses_gpus = _read_gpus(gpus)
         workers = default_workers(shared) if workers is None else workers
         workers = int(read_number("max_workers", workers, least=1))
         is_one = isinstance(scripts, str) or not isinstance(scripts, Iterable)
@@ -171,6 +186,7 @@ class _Flow:
             backoff=read_number("backoff", backoff, least=0, is_whole=False),
             timeout=None if timeout is None else read_number("timeout", timeout, 0, is_whole=False),
             gpus=shared,
+            chooses_gpus=chooses_gpus,
             threads=parse_threads(read_text("threads", threads), workers, usable_cores()),
             nice=int(read_number("nice", nice)),
             records=read_flag("record", record),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,9 +28,6 @@ WORKER, INDEX, REPEAT = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX", "KOGINE_REPEAT"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables that the numeric libraries read when they are imported."""
 
-_GPUS = "CUDA_VISIBLE_DEVICES"
-_GPU_PREFIXES = ("GPU-", "MIG-")
-
 
 @dataclass(frozen=True)
 class FlowSettings:
@@ -54,6 +50,8 @@ class FlowSettings:
     grace: float = GRACE
     #: The GPUs that the workers share, one for each worker in turn; empty: as they are.
     gpus: tuple[str, ...] = ()
+    #: Whether these are all that there are, of which the flow leases as many as it has workers.
+    chooses_gpus: bool = False
     #: The threads of each run's numeric libraries; 0: as they are.
     threads: int = 0
     #: Added to the niceness of each run's process.
@@ -109,7 +107,9 @@ class FlowSettings:
         elif RESUMED_FROM in os.environ:
             found[RESUMED_FROM] = ""  # of the run around this flow
         if self.gpus:
-            found[_GPUS] = self.gpus[run.slot % len(self.gpus)]
+            from kohaku_ast.flow.gpus import gpu_variables  # here: few flows have any
+
+            found |= gpu_variables(self.gpus[run.slot % len(self.gpus)])
         if self.threads:
             # A variable that the user has set stays.
             found |= {name: str(self.threads) for name in THREADS if name not in os.environ}
@@ -119,51 +119,6 @@ class FlowSettings:
 def files_variable(run: Run) -> dict[str, str]:
     """The variable with the folder for the files of *run*; none if it has no record."""
     return {} if run.folder is None else {RUN_DIR: str(run.folder / FILES)}
-
-
-def parse_gpus(text: str, environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The GPUs of ``"0,1"``, or of ``"auto"``: all that this process may use.
-
-    Raises UsageError if there are none.
-    """
-    if text.strip() != "auto":
-        return _checked(text.split(","), text)
-    found = _visible(environment[_GPUS]) if _GPUS in environment else _all_gpus()
-    if not found:
-        raise UsageError(f"--gpus {text}: no GPU found. Name them: --gpus 0,1")
-    return found
-
-
-def _visible(names: str) -> tuple[str, ...]:
-    """Those in ``CUDA_VISIBLE_DEVICES``: CUDA stops reading at the first invalid one, ``-1``."""
-    found = [one.strip() for one in names.split(",") if one.strip()]
-    return tuple(itertools.takewhile(lambda one: not one.startswith("-"), found))
-
-
-def _checked(names: Sequence[object], text: object) -> tuple[str, ...]:
-    found = tuple(one for one in (str(name).strip() for name in names) if one)
-    wrong = [
-        one
-        for one in found
-        if not ((one.isascii() and one.isdigit()) or one.startswith(_GPU_PREFIXES))
-    ]
-    if wrong or not found:
-        what = f"{wrong[0]!r} is no GPU" if wrong else "none is named"
-        raise UsageError(f"--gpus {text}: {what}. Give numbers or names: --gpus 0,1")
-    return found
-
-
-def _all_gpus() -> tuple[str, ...]:
-    import subprocess
-
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True, text=True, timeout=30, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(done.stdout.split())
 
 
 _LEAST_LOG = 4000
@@ -197,18 +152,6 @@ def parse_threads(text: str, workers: int, cores: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--threads {text}: a number, auto or off")
     return int(text)
-
-
-def read_gpus(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
-    """The GPUs of an argument in Python: ``[0, 1]``, ``"0,1"``, ``"auto"``; none for None."""
-    if gpus is None:
-        return ()
-    if isinstance(gpus, str):
-        return parse_gpus(gpus)
-    if not isinstance(gpus, Iterable):
-        raise UsageTypeError(f"gpus is a list of numbers or names, or 'auto'; got {gpus!r}")
-    listed = list(gpus)
-    return _checked(listed, listed) if listed else ()
 
 
 def read_flag(name: str, value: object) -> bool:

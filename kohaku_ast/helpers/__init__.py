@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kohaku_ast.helpers.checkpointing import Checkpoint, Checkpoints, checkpoints, resumed_from
     from kohaku_ast.helpers.decorator import entrypoint
+    from kohaku_ast.helpers.devices import DeviceManager, device, device_manager
     from kohaku_ast.helpers.metric_logger import Logger, logger
     from kohaku_ast.helpers.run_context import CurrentRun, current_run, enter_run
 
@@ -16,9 +17,12 @@ _WHERE = {
     "Checkpoint": "checkpointing",
     "Checkpoints": "checkpointing",
     "CurrentRun": "run_context",
+    "DeviceManager": "devices",
     "Logger": "metric_logger",
     "checkpoints": "checkpointing",
     "current_run": "run_context",
+    "device": "devices",
+    "device_manager": "devices",
     "enter_run": "run_context",
     "entrypoint": "decorator",
     "logger": "metric_logger",
@@ -29,9 +33,12 @@ __all__ = [
     "Checkpoint",
     "Checkpoints",
     "CurrentRun",
+    "DeviceManager",
     "Logger",
     "checkpoints",
     "current_run",
+    "device",
+    "device_manager",
     "enter_run",
     "entrypoint",
     "logger",

@@ -10,7 +10,7 @@ import pytest
 
 from kohaku_ast import Parallel, Script, Sequential, Sweep
 from kohaku_ast.errors import UsageError
-from kohaku_ast.flow.settings import THREADS, parse_gpus, parse_threads
+from kohaku_ast.flow.settings import THREADS, parse_threads
 
 SCRIPT = """\
 import os
@@ -92,50 +92,6 @@ def test_nice_runs(script: str, mode: str) -> None:
     ))  # fmt: skip
     flow = Parallel([script], max_workers=1, mode=mode, nice=7, record=False, timeout=30)
     assert [one.value[1] for one in flow.run()] == [7]  # type: ignore[index]
-
-
-@pytest.mark.parametrize(
-    ("text", "environment", "expected"),
-    [
-        pytest.param("0,1", {}, ("0", "1"), id="named"),
-        pytest.param(" 0 , GPU-2f ", {}, ("0", "GPU-2f"), id="by another name, with blanks"),
-        pytest.param("auto", {"CUDA_VISIBLE_DEVICES": "2,5"}, ("2", "5"), id="those allowed"),
-        pytest.param("auto", {"CUDA_VISIBLE_DEVICES": "2,-1,5"}, ("2",), id="as far as CUDA reads"),
-    ],
-)
-def test_gpus_are_read(text: str, environment: dict[str, str], expected: tuple[str, ...]) -> None:
-    assert parse_gpus(text, environment) == expected
-
-
-def test_all_gpus_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\nprintf '0\\n1\\n2\\n'\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert parse_gpus("auto", {}) == ("0", "1", "2")
-
-
-@pytest.mark.parametrize(
-    ("text", "environment"),
-    [
-        pytest.param(",", {}, id="no name"),
-        pytest.param("auto", {}, id="none found"),
-        pytest.param("auto", {"CUDA_VISIBLE_DEVICES": ""}, id="none allowed"),
-        pytest.param("auto", {"CUDA_VISIBLE_DEVICES": "-1"}, id="none allowed, by a number"),
-        pytest.param("0,x", {}, id="no number"),
-        pytest.param("0,-1", {}, id="a negative number"),
-        pytest.param("0;1", {}, id="another sign between"),
-    ],
-)
-def test_no_gpu_is_an_error(
-    text: str, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    if environment:
-        (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 0\n")
-        (tmp_path / "nvidia-smi").chmod(0o755)
-    with pytest.raises(UsageError, match="--gpus 0,1"):
-        parse_gpus(text, environment)
 
 
 @pytest.mark.parametrize("gpus", [2, True, [-1], [0.5], ["a"]], ids=repr)
