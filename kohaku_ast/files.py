@@ -95,7 +95,7 @@ def remove(path: str) -> None:
     """Remove the file *path*, if it is there and may be removed."""
     try:
         os.remove(path)
-    except OSError:
+    except OSError:  # nothing depends on it: it stays, or is gone already
         pass
 
 

@@ -160,7 +160,7 @@ def say(text: str) -> None:
         if sys.stderr is not None:
             sys.stderr.flush()
         _write(2, text.encode("utf-8", "backslashreplace"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError):  # there is nowhere else to write it to
         pass
 
 

@@ -112,7 +112,7 @@ def call_unblocked(
     except BaseException as error:
         try:
             sigmask(BLOCK, OWN_SIGNALS)
-        except BaseException:
+        except BaseException:  # Ctrl-C once more, just before it is blocked
             pass
         return error
     return None
@@ -125,7 +125,7 @@ def call_blocked(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) ->
     """
     try:
         before = sigmask(BLOCK, OWN_SIGNALS)
-    except BaseException:
+    except BaseException:  # Ctrl-C just before it is blocked is dropped
         before = set()
     try:
         act(*args, **kwargs)
@@ -133,7 +133,7 @@ def call_blocked(act: Callable[P, object], *args: P.args, **kwargs: P.kwargs) ->
         try:
             if SIGINT not in before:
                 sigmask(UNBLOCK, OWN_SIGNALS)
-        except BaseException:
+        except BaseException:  # Ctrl-C that has waited is dropped
             pass
 
 

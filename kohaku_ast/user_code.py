@@ -70,7 +70,7 @@ def asked(owner: object, name: str) -> Any:
     """What *owner* answers for *name*; None if it raises, whatever that is."""
     try:
         return getattr(owner, name, None)
-    except Exception:
+    except Exception:  # of a property or a __getattr__ of the user's
         return None
 
 

@@ -142,6 +142,46 @@ def test_no_hidden_function_calls_super() -> None:
     assert calls == []
 
 
+def hides_errors(handler: ast.ExceptHandler) -> bool:
+    """Whether *handler* takes every exception, or an OSError, and drops it."""
+    named = {one.id for one in ast.walk(handler.type or handler) if isinstance(one, ast.Name)}
+    is_broad = handler.type is None or named & {"Exception", "BaseException"}
+    if not is_broad and not (isinstance(handler.body[0], ast.Pass) and "OSError" in named):
+        return False
+    inside = [one for part in handler.body for one in ast.walk(part)]
+    is_used = any(isinstance(one, ast.Name) and one.id == handler.name for one in inside)
+    return not (is_used or any(isinstance(one, ast.Raise) for one in inside))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("except Exception:\n    pass", True, id="dropped"),
+        pytest.param("except:\n    x = 1", True, id="bare"),
+        pytest.param("except (OSError, ValueError):\n    pass", True, id="a silent OSError"),
+        pytest.param("except OSError:\n    return", False, id="an OSError with an answer"),
+        pytest.param("except Exception as e:\n    show(e)", False, id="used"),
+        pytest.param("except BaseException:\n    close()\n    raise", False, id="raised again"),
+    ],
+)
+def test_what_hides_errors(text: str, expected: bool) -> None:
+    tree = ast.parse(f"try:\n    x\n{text}\n")
+    (handler,) = [one for one in ast.walk(tree) if isinstance(one, ast.ExceptHandler)]
+    assert hides_errors(handler) == expected
+
+
+def test_what_drops_every_error_says_why() -> None:
+    found = []
+    for name, path in FILES.items():
+        text = path.read_text(encoding="utf-8")
+        rows = ["", *text.splitlines()]
+        for one in ast.walk(ast.parse(text)):
+            if isinstance(one, ast.ExceptHandler) and hides_errors(one):
+                own = rows[one.lineno - 1 : (one.end_lineno or 0) + 1]
+                found += [] if any("#" in row for row in own) else [f"{name}:{one.lineno}"]
+    assert found == []
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", FILES)
 def test_a_module_imports_alone_and_without_a_warning(name: str) -> None:

@@ -144,7 +144,7 @@ def complete(instruction: str) -> Callable[[], int]:
     shell = instruction.partition("_")[0]
     try:
         text = _CLASSES[shell](kogine, {}, "kogine", COMPLETE).complete()
-    except Exception:
+    except Exception:  # at a prompt a traceback helps nobody
         text = ""
     return lambda: _print(text)
 

@@ -272,7 +272,7 @@ def loads(data: bytes) -> Hit | None:
     """The unpickled value; None if its class is gone or has changed."""
     try:
         return Hit(pickle.loads(data))
-    except Exception:
+    except Exception:  # whatever the code of its class raises, or a module that is gone
         return None
 
 

@@ -68,7 +68,7 @@ def _compose(order: Order) -> Answer:
     try:
         known = loader.compute_defaults_list(name, words, RunMode.MULTIRUN)
         choices = _choices(known.overrides.known_choices)
-    except Exception:
+    except Exception:  # `compose` raises the same below, and its message is shown
         choices = None
     try:
         config = hydra.compose(name, words, return_hydra_config=True)

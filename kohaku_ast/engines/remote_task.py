@@ -92,7 +92,7 @@ class RowsReply(RemoteReply):
         try:
             self.results.pack()
             return RemoteReply, (self.results, self.failures, self.seconds)
-        except Exception:
+        except Exception:  # one of them cannot be sent: each is tried alone
             return RemoteReply, (*self._sorted_out(), self.seconds)
 
     def _sorted_out(self) -> tuple[PackedValue, list[RemoteFailure]]:
@@ -393,7 +393,7 @@ def _error_parts(error: BaseException) -> tuple[Any, ...]:
     try:
         kind = dumps(type(error), "")
         pickle.loads(kind)
-    except Exception:
+    except Exception:  # its class cannot be sent: its name and text can
         kind, args = dumps(PipelineError, ""), (f"{type(error).__name__}: {error}",)
     return kind, args, sendable(error.__dict__)
 

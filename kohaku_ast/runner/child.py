@@ -172,7 +172,7 @@ def _dumped_if_possible(
 ) -> tuple[bool, bytes]:
     try:
         return dump_values({"value": wanted}, along)
-    except Exception:
+    except Exception:  # whatever its class raises: a placeholder is sent in its place
         from kohaku_ast.runner.transport import Uncrossed
 
         return dump_values({"value": {"value": Uncrossed.of(wanted["value"])}})

@@ -257,7 +257,7 @@ def _digest(prepared: Prepared) -> str:
         for target, value in sorted(given.sent.items()):
             try:
                 data = cloudpickle.dumps(value)
-            except Exception:
+            except Exception:  # whatever its class raises: it counts as equal to no other
                 data = os.urandom(16)
             digest.update(f"{prefix}{target}=".encode() + data)
     return digest.hexdigest()

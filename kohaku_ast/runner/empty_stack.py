@@ -108,7 +108,7 @@ def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None
     except BaseException as error:
         try:
             sigmask(BLOCK, OWN_SIGNALS)
-        except BaseException:
+        except BaseException:  # Ctrl-C once more, just before it is blocked
             pass
         end = end or _of_script(error)
     try:
@@ -120,7 +120,7 @@ def _run(start: Callable[[], int], hook: object, carrier: BaseException) -> None
     # frame: a SIGINT that arrives now meets the code that the interpreter runs at its end.
     try:
         sigmask(UNBLOCK, OWN_SIGNALS)
-    except BaseException:
+    except BaseException:  # a Ctrl-C that has waited: the end is printed already
         pass
     if exit_ is not None:
         raise exit_
@@ -241,5 +241,5 @@ def call_hook(hook: object, error: BaseException, trace: TracebackType | None) -
 def _say(text: str) -> None:
     try:
         sys.stderr.write(text)
-    except BaseException:
+    except BaseException:  # whatever the script has put there raises
         _write(2, text.encode())

@@ -105,7 +105,7 @@ def run_here(
     except BaseException as error:
         try:
             before = sigmask(BLOCK, OWN_SIGNALS)
-        except BaseException:
+        except BaseException:  # Ctrl-C just before it is blocked: *error* has ended the script
             pass
         keep_script_mask(before)
         if not isinstance(error, SystemExit):

@@ -315,7 +315,7 @@ def _let_go(stream: io.TextIOWrapper) -> None:
     try:
         if stream.fileno() in (1, 2):
             stream.close()
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # it is closed, has no descriptor, or its reader has ended
         pass
 
 

@@ -98,7 +98,7 @@ class Restarts:
         if self._plain is None:
             try:
                 self._plain = _compile(self._text(), "<string>", "exec", 0, True)
-            except Exception:
+            except Exception:  # it is gone, or cannot be compiled any more
                 self._code = None
         return self._plain
 
@@ -350,7 +350,7 @@ def _stands_there(given: BoundProgram, target: str) -> bool:
         code = _compile(default.strip(), "default", "eval")
         # Without names it reads and calls nothing of the script's.
         return not code.co_names and _repr(_eval(code, {})) == _repr(value)
-    except Exception:
+    except Exception:  # no plain expression: the default is not known to be equal
         return False
 
 

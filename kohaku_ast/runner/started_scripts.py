@@ -110,7 +110,7 @@ def _imports(path: str, code: bytes, is_main: bool) -> Iterator[tuple[str, int]]
             with _open(path, "rb") as stream:
                 code = stream.read()
         waiting: list[Any] = [_tree(code, path)]
-    except Exception:
+    except Exception:  # Python itself reports what it cannot read or parse
         return
     for node in waiting:
         if _never_runs(node, is_main):

@@ -231,7 +231,7 @@ def _dumped(value: Any) -> bytes:
     try:
         data: bytes = cloudpickle.dumps(value)
         pickle.loads(data)
-    except Exception:
+    except Exception:  # whatever its class raises, in either direction
         return b""
     return data
 

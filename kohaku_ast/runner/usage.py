@@ -123,6 +123,6 @@ def _file_of(module: object) -> str | None:
     """
     try:
         file = module.__dict__.get("__file__")
-    except Exception:
+    except Exception:  # anything can stand in sys.modules
         return None
     return file if isinstance(file, str) else None

@@ -290,7 +290,7 @@ class WarmProcess:
         try:
             while message := transport.receive(self._socket):
                 self._hear(*message)
-        except OSError:
+        except OSError:  # the server has ended: what it had under way is lost
             pass
         self._lose_all()
 

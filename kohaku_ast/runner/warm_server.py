@@ -294,4 +294,4 @@ def _flush_c() -> None:
         flush = _ctypes.dlsym(_ctypes.dlopen(None, 0), "fflush")  # type: ignore[arg-type]
         _ctypes.call_function(flush, (0,))
     except (ImportError, AttributeError, OSError):
-        pass
+        pass  # this Python or C library has none: texts may appear twice

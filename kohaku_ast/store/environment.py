@@ -210,7 +210,7 @@ def _common(git: Path) -> Path:
 def _resolved(git: Path, name: str) -> str:
     try:
         return (git / name).read_text("utf-8").strip()
-    except OSError:
+    except OSError:  # git has packed it, with others
         pass
     try:
         lines = (git / "packed-refs").read_text("utf-8").splitlines()

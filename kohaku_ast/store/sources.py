@@ -211,7 +211,7 @@ class Sources:
             found = json.loads(path.read_bytes())
             if isinstance(found, dict):
                 return found
-        except (OSError, ValueError):
+        except (OSError, ValueError):  # no earlier flow has written it, or it is damaged
             pass
         made = default_values(launch)
         try:

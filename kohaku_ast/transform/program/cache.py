@@ -225,7 +225,7 @@ class Folder:
         """Remove *name*, if it is still there."""
         try:
             os.remove(self._at(name), dir_fd=self._folder)
-        except OSError:
+        except OSError:  # it is gone, or this user may not remove it
             pass
 
     def files(self) -> list[tuple[float, int, str]]:

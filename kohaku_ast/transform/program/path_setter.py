@@ -118,7 +118,7 @@ class PathSetter:
                 return _calling(*setting, result=owners[0])
             try:
                 value = copy(value)
-            except Exception:
+            except Exception:  # of the script's class: it is raised again where the value is set
                 return _again(partial(copy, value))
         return _calling(is_item, value, "", result=value)
 
