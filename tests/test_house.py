@@ -35,6 +35,7 @@ SMALL = {
     "kohaku_ast.version": "read where importing more would cost too much",
     "kohaku_ast.value_types": "below config and transform, on the warm path",
     "kohaku_ast.helpers.decorator": "imported by scripts, which pay for nothing else",
+    "kohaku_ast.helpers.processes": "the same: few scripts have steps of pipelines",
 }
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
@@ -46,9 +47,9 @@ ROOMS = {
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (6, 800),
     "kohaku_ast.flow": (23, 6200),
-    "kohaku_ast.helpers": (7, 950),
+    "kohaku_ast.helpers": (8, 1050),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (22, 6170),
+    "kohaku_ast.pipeline": (22, 6180),
     "kohaku_ast.runner": (30, 7850),
     "kohaku_ast.store": (19, 5690),
     "kohaku_ast.transform": (46, 13400),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.helpers.devices import DeviceManager, device, device_manager
     from kohaku_ast.helpers.metric_logger import Logger, logger
+    from kohaku_ast.helpers.processes import pipeline_process, process
     from kohaku_ast.helpers.run_context import CurrentRun, current_run, enter_run
 
 _WHERE = {
@@ -26,6 +27,8 @@ _WHERE = {
     "enter_run": "run_context",
     "entrypoint": "decorator",
     "logger": "metric_logger",
+    "pipeline_process": "processes",
+    "process": "processes",
     "resumed_from": "checkpointing",
 }
 
@@ -42,6 +45,8 @@ __all__ = [
     "enter_run",
     "entrypoint",
     "logger",
+    "pipeline_process",
+    "process",
     "resumed_from",
 ]
 

@@ -12,6 +12,7 @@ from kohaku_ast.errors import (
     check_type,
 )
 from kohaku_ast.frames import hidden
+from kohaku_ast.helpers.processes import process_of
 from kohaku_ast.pipeline.callbacks import Callback, Context
 from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun, Scope
@@ -19,13 +20,14 @@ from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
 from kohaku_ast.pipeline.mapping import check_items, make_rows, over_names
 from kohaku_ast.pipeline.nested import PipelineNode, check_known
+from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.plan import Plan, make_plan
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.drawing import Drawing, Explanation
@@ -62,7 +64,7 @@ class Pipeline:
     @public
     def __init__(
         self,
-        nodes: Iterable[NodeLike | Pipeline],
+        nodes: Iterable[NodeLike | Pipeline | Callable[..., Any]],
         engine: str | Engine | Any = None,
         cache: Any = None,
         callbacks: Iterable[Callback] | None = None,
@@ -366,6 +368,9 @@ def _as_node(one: Any) -> NodeLike:
     if callable(getattr(one, "as_node", None)):
         return one.as_node()  # type: ignore[no-any-return]
     if not all(hasattr(one, name) for name in _OF_NODES):
+        marked = process_of(one)
+        if marked is not None:
+            return Node(marked.function, **marked.options)
         what = getattr(one, "__name__", None)
         raise PipelineTypeError(
             f"{what or one!r} is no node"
