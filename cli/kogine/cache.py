@@ -18,10 +18,12 @@ from kogine.options import (
     Size,
     flag,
     format_options,
-    hidden_assignments,
+    inputs_option,
     option,
+    value_options,
 )
 from kogine.report import print_bytes, print_rows
+from kogine.runs import store_option
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.errors import UsageError, did_you_mean
@@ -33,11 +35,11 @@ if TYPE_CHECKING:
 cache = Group(
     "cache",
     what="cache command",
-    help="Show, explain, check and remove what the caches of pipelines and of Programs hold.",
+    help="Show, explain, check and remove what is cached.",
     examples=("kogine cache ls", "kogine cache gc --older 30d --dry-run"),
     places={
         "ls": ("kogine.cache:ls", "List what the caches hold."),
-        "why": ("kogine.cache:why", "Say which nodes of a pipeline would run, and why."),
+        "why": ("kogine.cache:why", "Say whether a run would be left out, or a node, and why."),
         "rm": ("kogine.cache:rm", "Remove what is cached of a script, of a node or of a key."),
         "gc": ("kogine.cache:gc", "Remove what was not used for long, or is too much."),
         "verify": ("kogine.cache:verify", "Check every file; status 1 if one is damaged."),
@@ -76,19 +78,30 @@ def ls(folders: tuple[str, ...], **form: Any) -> Callable[[], int]:
 
 @click.command(
     cls=CommandWithScript,
-    usage="FLOW.py[:NAME] [INPUT=VALUE ...] [-- ARGS ...]",
-    examples=("kogine cache why flow.py n=4", "kogine cache why flow.py n=4 --node total"),
+    names_runs=True,
+    usage="SCRIPT|RUN|FLOW.py[:NAME] [TARGET=VALUE ...] [-- ARGS ...]",
+    examples=(
+        "kogine cache why train.py lr=0.1",
+        "kogine cache why last",
+        "kogine cache why flow.py n=4 --node total",
+    ),
 )
-@click.argument("script", type=ScriptFile("flow.py"), required=False)
-@hidden_assignments
-@option("--node", group="Output", metavar="NODE", help="This node alone.")
+@click.argument("script", type=ScriptFile(), required=False)
+@value_options
+@inputs_option
+@flag("--run-dir", group="Values", help="As for the run: in the folder for its files.")
+@option("--node", group="Output", metavar="NODE", help="Of a pipeline this node alone.")
+@store_option
 @_formats
 def why(command: ScriptCommand) -> Callable[[], int]:
-    """Say which nodes of a pipeline would run for these inputs, and which part of the key of each
-    has changed since its last result was cached. No node runs.
+    """Say whether --cached would leave out the run of a script, or of a recorded RUN, and which
+    part of its key has changed; of a pipeline, which nodes would run, and why. Nothing runs.
     """
+    from kogine.cache_why import explain_script, is_pipeline
     from kogine.pipeline_file import with_pipeline  # completion does without
 
+    if not is_pipeline(command):
+        return explain_script(command)
     return with_pipeline(command, lambda pipeline: _explain(pipeline, command))
 
 

@@ -37,15 +37,17 @@ class CommandWithScript(Command):
         usage: str,
         many: bool = False,
         runs: bool = True,
+        names_runs: bool = False,
         elsewhere: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         """*usage* is the part after the options. *many*: the command takes several scripts. *runs*:
-        it starts them, so that they take arguments. *elsewhere* has the reason why an option of
+        it starts them, so that they take arguments. *names_runs*: it takes recorded runs as well.
+        *elsewhere* has the reason why an option of
         ``kogine run`` does not exist here.
         """
         super().__init__(*args, usage=usage, **kwargs)
-        self.many, self.runs = many, runs
+        self.many, self.runs, self.names_runs = many, runs, names_runs
         self.elsewhere = elsewhere or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -57,6 +59,7 @@ class CommandWithScript(Command):
             many=self.many,
             runs=self.runs,
             is_unfinished=ctx.resilient_parsing,
+            names_runs=self.names_runs,
         )
         found = ctx.meta[_SORTED] = sorter.sort(args)
         ctx.meta[_TYPED] = ctx.command_path, tuple(args)

@@ -171,7 +171,7 @@ def config_rows(config: Config) -> list[tuple[str, Row]]:
         rows.append(("", (name, shown(value), config.origins.get(name, ""))))
     for field in ("new_globals", "kwargs", "metadata"):
         rows += [(field, (name, shown(one), "")) for name, one in getattr(config, field).items()]
-    for field in ("args", "argv", "outputs"):
+    for field in _LISTS:
         rows += [(field, (str(i), shown(one), "")) for i, one in enumerate(getattr(config, field))]
     return rows
 
@@ -237,6 +237,7 @@ def config_json(config: Config) -> dict[str, object]:
         "new_globals": {name: value_json(value) for name, value in config.new_globals.items()},
         "metadata": {name: value_json(value) for name, value in config.metadata.items()},
         "outputs": list(config.outputs),
+        "inputs": list(config.inputs),
     }
 
 
@@ -316,7 +317,7 @@ def differences(first: Mapping[tuple[str, str], object], second: Values) -> list
 
 
 _FIELDS = ("globals_dict", "new_globals", "kwargs", "metadata")
-_LISTS = ("args", "argv", "outputs")
+_LISTS = ("args", "argv", "outputs", "inputs")
 _HEADINGS = ["", "axes", *_FIELDS, *_LISTS, "run"]
 
 

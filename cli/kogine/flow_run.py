@@ -139,6 +139,8 @@ def read_flow_options(
         records=_records(command, usual.records),
         resumes=usual.resumes or "resume" in command.options,
         retries_failed=usual.retries_failed or "retry_failed" in command.options,
+        cached=usual.cached or "cached" in command.options,
+        inputs=(*usual.inputs, *command.option("inputs", ())),
         metrics="no_metrics" not in command.options,
         log_limit=_log_limit(command, usual.log_limit),
         in_run_dir=usual.in_run_dir or "run_dir" in command.options,

@@ -437,21 +437,27 @@ flow_options = together(
         show_default="auto",
         help="Threads of numeric libraries in each run.",
     ),
-    _flows(
-        "--nice", type=Whole(0, NICEST), show_default="0", help="Lower the priority of the runs."
-    ),
+    _flows("--nice", type=Whole(0, NICEST), show_default="0", help="Lower the runs' priority."),
 )
 """How a flow runs its runs."""
 
+_kept = functools.partial(option, group="Records and output")
 _records = functools.partial(flag, group="Records and output")
+inputs_option = _kept(
+    "--inputs",
+    type=File("path"),
+    multiple=True,
+    help="A file, folder or pattern that the script reads; --cached compares its content.",
+)
 record_options = together(
     _records("--record", help="Write a record of the run to .kogine/runs, as sweeps do."),
     _records("--no-record", help="Write no record."),
     _records("--resume", help="Skip runs that were done before with the same script and values."),
     _records("--retry-failed", help="Resume, and run again the runs that failed before."),
-    option(
+    _records("--cached", help="Leave out runs whose results the records have: see cache why."),
+    inputs_option,
+    _kept(
         "--log-limit",
-        group="Records and output",
         metavar="SIZE",
         show_default="100MB",
         help="Leave out the middle of a run's log if it is longer; off: no limit.",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import FrameType
 
-from kogine.report import report, say_unprinted
+from kogine.report import printing, report, say_unprinted
+from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError
@@ -39,17 +41,28 @@ _TICK = 0.25  # seconds between two looks at what the script has printed
 _SENT_ON = ("SIGTERM", "SIGHUP", "SIGQUIT")
 
 
-def run_recorded(binder: Binder, bound: Bound) -> Callable[[], int]:
+def run_recorded(binder: Binder, bound: Bound, command: ScriptCommand) -> Callable[[], int]:
     """Run the script in a process of its own: however it ends, this process sees it, writes it into
-    the Record and ends in the same way.
+    the Record and ends in the same way. With ``--cached`` print what a record has instead, if one
+    may stand in for the run.
     """
     work = ScriptConfigs(bound.launch.shown, binder, bound.config or Config())
-    return lambda: _run(Run(0, work, bound.config or Config(), total=1), bound)
+    recorder = Recorder(
+        Path(working_folder(), RUNS),
+        cached="cached" in command.options,
+        inputs=command.option("inputs", ()),
+        warn=warn_on_stderr,
+        tell=tell_on_stderr,
+    )
+    return lambda: _run(Run(0, work, bound.config or Config(), total=1), bound, recorder)
 
 
-def _run(run: Run, bound: Bound) -> int:
-    root = Path(working_folder(), RUNS)
-    recorder = Recorder(root, warn=warn_on_stderr, tell=tell_on_stderr)
+def _run(run: Run, bound: Bound, recorder: Recorder) -> int:
+    try:
+        if recorder.is_done(run, bound):
+            return _print_cached(run)
+    except KogineError as error:
+        return report(error)
     tee = Tee(most=FlowSettings.log_limit)
     with _Signals() as signals:
         try:
@@ -64,6 +77,20 @@ def _run(run: Run, bound: Bound) -> int:
     if unshown is not None:
         say_unprinted(unshown)
     return _end_as(outcome.exit_status or int(unshown is not None))
+
+
+@printing
+def _print_cached(run: Run) -> int:
+    """Print what the run printed that stands in for *run*, and say so."""
+    tell_on_stderr(f"cached: not run; its output is that of {run.cached}")
+    if run.log is not None:
+        with open(run.log, "rb") as log:
+            while data := log.read(_CHUNK):
+                sys.stdout.buffer.write(data)
+    return 0
+
+
+_CHUNK = 1 << 20
 
 
 def _run_watched(

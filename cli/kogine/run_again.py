@@ -49,7 +49,7 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     record = store_of(store).find(run)
     given = {split_override(word)[0] for word in values}
     with naming_damage(record):
-        launch = _launch_today(record)
+        launch = launch_today(record)
         config = values_of(record, Objects(record.folder.parent), given)
     overrides = [typed_override(word) for word in values]
     entry = str(record.facts["script"].get("entrypoint") or "")
@@ -59,7 +59,7 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     return lambda: run_flow([work], options, repeat_command_of_run, 1)
 
 
-def _launch_today(record: Record) -> Launch:
+def launch_today(record: Record) -> Launch:
     """How the script of *record* starts, in this folder."""
     from kohaku_ast.errors import MissingScript
     from kohaku_ast.runner.launch import find_launch

@@ -159,14 +159,16 @@ class WordSorter:
         many: bool = False,
         runs: bool = True,
         is_unfinished: bool = False,
+        names_runs: bool = False,
     ) -> None:
         """*command* is its name in messages. *many*: plain words are scripts. Not *runs*: the
         command starts no script, and an option of the script with a value is an override.
-        *is_unfinished*: for completion, which refuses nothing.
+        *is_unfinished*: for completion, which refuses nothing. *names_runs*: the word for the
+        script may name a recorded run.
         """
         self.own, self.many, self.runs = own, many, runs
         self.command = command
-        self.is_unfinished = is_unfinished
+        self.is_unfinished, self.names_runs = is_unfinished, names_runs
         self.found = SortedWords()
         self.words: list[str] = []
         self.waiting: list[str] = []
@@ -213,8 +215,9 @@ class WordSorter:
         if not self.found.scripts:
             return NO_OPTIONS
         if self._accepted is None:
+            may_lack = self.is_unfinished or self.names_runs
             self._accepted = accepted_by(
-                self.found.scripts, self.found.is_module, is_unfinished=self.is_unfinished
+                self.found.scripts, self.found.is_module, is_unfinished=may_lack
             )
         return self._accepted
 

@@ -17,7 +17,15 @@ from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, UsageError, label, visible
 from kohaku_ast.flow.results import make_objective
-from kohaku_ast.flow.run import INTERRUPTED, SUCCEEDED, Observer, Run, ScriptConfigs, Summary
+from kohaku_ast.flow.run import (
+    CACHED,
+    INTERRUPTED,
+    SUCCEEDED,
+    Observer,
+    Run,
+    ScriptConfigs,
+    Summary,
+)
 from kohaku_ast.flow.search import Search, Trials, Tried, check_method, space_of
 from kohaku_ast.flow.search import in_words as fixed_words
 from kohaku_ast.runner.bind import Binder
@@ -160,7 +168,7 @@ class SearchLines(Observer):
         try:
             result = self.trials.settle(run.config, run.outcome)
         except ValueError as error:
-            if run.state == SUCCEEDED:
+            if run.state in (SUCCEEDED, CACHED):
                 self.without += 1
                 print_lines(f"  a failed trial: {error}")
             return
@@ -169,6 +177,10 @@ class SearchLines(Observer):
         number = f"{run.number} " if self.is_parallel else ""
         best = ", the best so far" if is_best else ""
         print_lines(f"  {number}{objective.name} {result:.6g}{best}")
+
+    def on_skip(self, run: Run) -> None:
+        """The same for a run whose result is cached."""
+        self.on_end(run)
 
     def on_finish(self, summary: Summary) -> None:
         """Print the best trial of all, and the command that repeats it."""

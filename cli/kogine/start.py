@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _WITHOUT_EFFECT = {"no_record", "no_metrics"}
 """Options for what a single run does anyway."""
-_OF_ONE_RUN = {"config", "add", "set", "as_is", "entrypoint", "record", *_WITHOUT_EFFECT}
+_RECORDING = {"record", "cached", "inputs"}
+_OF_ONE_RUN = {"config", "add", "set", "as_is", "entrypoint", *_RECORDING, *_WITHOUT_EFFECT}
 """The options with which a single run stays one; each other option makes it a flow."""
 
 
@@ -44,7 +45,7 @@ def start(command: ScriptCommand) -> Callable[[], int]:
         from kogine.sweep import sweep
 
         return sweep(launch, command, entrypoint, config)
-    is_recorded = "record" in command.options and "no_record" not in command.options
+    is_recorded = bool(command.options.keys() & _RECORDING) and _may_record(command)
     try:
         binder = binder_of(launch, command, entrypoint, capture=is_recorded)
         _refuse_lost_overrides(command, binder)
@@ -54,7 +55,7 @@ def start(command: ScriptCommand) -> Callable[[], int]:
     if is_recorded:
         from kogine.recorded_run import run_recorded
 
-        return run_recorded(binder, bound)
+        return run_recorded(binder, bound, command)
     return _run_here(bound)
 
 
@@ -69,6 +70,14 @@ def _is_flow(command: ScriptCommand) -> bool:
         "--format has no effect without --inspect or a flow: a single run prints what the script "
         "prints. --json alone makes a flow of it"
     )
+
+
+def _may_record(command: ScriptCommand) -> bool:
+    """Whether ``--no-record`` is not given. UsageError beside an option that needs the record."""
+    needing = command.options.keys() & {"cached", "inputs"}
+    if "no_record" in command.options and needing:
+        raise UsageError(f"--{min(needing)} needs a record of the run: take away --no-record")
+    return "no_record" not in command.options
 
 
 def _leaves_script_unchanged(command: ScriptCommand, launch: Launch, entrypoint: str) -> bool:

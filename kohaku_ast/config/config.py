@@ -65,6 +65,8 @@ class Config:
     new_globals: Mapping[str, object] = field(default_factory=dict)
     #: Globals of the script whose last values the Outcome keeps.
     outputs: tuple[str, ...] = ()
+    #: Files that the script reads: paths, folders, patterns. A cached result is for their contents.
+    inputs: tuple[str, ...] = ()
     #: Where each target's value came from; empty for values given in Python.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     #: Targets that a config file reads itself, so that it is no error if the script lacks them.
@@ -93,6 +95,7 @@ class Config:
         metadata: Mapping[str, object] = _NOTHING,
         new_globals: Mapping[str, object] = _NOTHING,
         outputs: Sequence[str] = (),
+        inputs: Sequence[str] = (),
         **more: Any,
     ) -> None:
         """*more*: the other fields, and overrides of globals."""
@@ -100,7 +103,7 @@ class Config:
         values = self.__dict__
         values.update(
             {**_INTERNAL, **more}, args=args, kwargs=kwargs, argv=argv, metadata=metadata,
-            new_globals=new_globals, outputs=outputs, globals_dict=globals_dict,
+            new_globals=new_globals, outputs=outputs, inputs=inputs, globals_dict=globals_dict,
         )  # fmt: skip
         self._check()
         if overrides:
@@ -125,9 +128,11 @@ class Config:
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise ConfigTypeError(f"Config: {name} is a list, got {value!r}")
             values[name] = tuple(value)
-        for text in (*self.argv, *self.outputs):
+        for text in (*self.argv, *self.outputs, *self.inputs):
             if not isinstance(text, str):
-                raise ConfigTypeError(f"Config: argv and outputs are lists of texts, got {text!r}")
+                raise ConfigTypeError(
+                    f"Config: argv, outputs and inputs are lists of texts, got {text!r}"
+                )
 
     def __or__(self, other: object) -> Config:
         if not isinstance(other, Config):
@@ -250,7 +255,7 @@ def _united(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
 
 
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")
-_LISTS = ("args", "argv", "outputs")
+_LISTS = ("args", "argv", "outputs", "inputs")
 _UNITED = ("varied", "siblings", "composed")
 _INTERNAL: dict[str, Any] = {
     "origins": _NOTHING, "optional": frozenset(), "varied": (), "ranks": _NOTHING, "height": 1,

@@ -122,6 +122,7 @@ RESERVED = {
     "_argv": "argv",
     "_metadata": "metadata",
     "_outputs": "outputs",
+    "_inputs": "inputs",
 }
 """The names that fill a field of the Config, and the field each one fills."""
 

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from kohaku_ast.errors import ConfigError, KogineError
 from kohaku_ast.flow.run import (
+    CACHED,
     FAILED,
     INTERRUPTED,
     NO_ROOM,
@@ -368,7 +369,7 @@ class Flow:
 
     def _skip(self, run: Run) -> Run:
         before = run.outcome.status if run.outcome is not None else SUCCEEDED
-        run.state = SKIPPED
+        run.state = CACHED if run.cached else SKIPPED
         self._failed_before += before == FAILED
         self._count_state(run, before)
         for one in self.observers:

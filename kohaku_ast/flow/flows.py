@@ -34,6 +34,11 @@ from kohaku_ast.flow.settings import (
     parse_size,
     parse_threads,
     read_flag,
+<<<<<<< HEAD
+=======
+    read_gpus,
+    read_paths,
+>>>>>>> 5ef5f4f (kogine run --cached leaves out a run whose result the records have, cached= in Python does so; kogine cache why says which part of its key has changed)
     read_text,
     usable_cores,
 )
@@ -84,7 +89,7 @@ def make_flow(
         taken = leases.take(settings.gpus, settings.workers, settings.chooses_gpus)
         settings, observers = replace(settings, gpus=taken), [*observers, leases]
     shared = make_shared_files(works, settings, observers, total, is_lent)
-    recorder = make_recorder(settings, warn, tell_on_stderr)
+    recorder = make_recorder(settings, warn, tell_on_stderr, wants_value is True)
     options: dict[str, Any] = {}
     watch = LogWatch(settings.metrics, settings.log_limit)
     if recorder is not None:
@@ -161,6 +166,8 @@ class _Flow:
         retry_failed: bool = False,
         log_limit: str | int | None = "100MB",
         run_dir: bool = False,
+        cached: bool = False,
+        inputs: Sequence[Path] | Path = (),
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(unknown("mode", mode, MODES))
@@ -194,6 +201,8 @@ class _Flow:
             retries_failed=read_flag("retry_failed", retry_failed),
             log_limit=parse_size(read_text("log_limit", log_limit)),
             in_run_dir=read_flag("run_dir", run_dir),
+            cached=read_flag("cached", cached),
+            inputs=read_paths("inputs", inputs),
         )
         #: The Summary of the last time that it ran, and the Outcomes of the last ``run()``.
         self.summary, self.outcomes = Summary(), Outcomes()
@@ -340,7 +349,9 @@ class Sequential(_Flow):
         ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
         are recorded as finished, ``retry_failed=True`` only those that succeeded;
         ``log_limit="100MB"`` is the size of the log of one run, None: no limit;
-        ``run_dir=True`` runs each one in the folder for its files.
+        ``run_dir=True`` runs each one in the folder for its files;
+        ``cached=True`` leaves out the runs whose results the records have, and ``inputs`` names the
+        files that the scripts read (paths, folders, patterns), whose contents count for that.
         """
         _refuse_unknown(self, Sequential, options)
         super().__init__(

@@ -65,8 +65,15 @@ class JsonLines(Observer):
 
     def on_skip(self, run: Run) -> None:
         """Print ``skip``."""
-        before = run.outcome.status if run.outcome else SUCCEEDED
-        self._print("skip", _named(run), overrides=_overrides(run), before=before)
+        outcome = run.outcome or Outcome(SUCCEEDED)
+        self._print(
+            "skip",
+            _named(run),
+            overrides=_overrides(run),
+            before=outcome.status,
+            cached=run.cached,
+            **_of_outcome(outcome, outcome.metrics),
+        )
 
     def on_end(self, run: Run) -> None:
         """Print ``end``."""
@@ -134,10 +141,13 @@ def _ending(run: Run) -> dict[str, object]:
 
 
 def _results(run: Run) -> dict[str, object]:
-    outcome = run.outcome or Outcome(run.state)
+    return _of_outcome(run.outcome or Outcome(run.state), seen_of(run).metrics)
+
+
+def _of_outcome(outcome: Outcome, metrics: Mapping[str, float]) -> dict[str, object]:
     return {
         "value": as_json(outcome.value), "outputs": as_json(dict(outcome.outputs)),
-        "metrics": as_json(seen_of(run).metrics),
+        "metrics": as_json(dict(metrics)),
     }  # fmt: skip
 
 

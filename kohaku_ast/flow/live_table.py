@@ -13,7 +13,7 @@ from kohaku_ast.display.live import Above, Pace, Painter, Styles
 from kohaku_ast.display.text import fitted, plain_line, short_time, width_of
 from kohaku_ast.flow.failures import error_line
 from kohaku_ast.flow.log_watch import metrics_text, seen_of
-from kohaku_ast.flow.run import FAILED, Observer, Run, Summary
+from kohaku_ast.flow.run import CACHED, FAILED, Observer, Run, Summary
 
 COLUMNS = ("run", "state", "label", "elapsed", "done", "left", "metrics", "last line")
 """The headings of the columns."""
@@ -128,11 +128,12 @@ class LiveTable(Observer):
         return text.rstrip().rjust(width) if is_right else text
 
     def _foot(self) -> str:
-        """``3 of 40 finished, 2 running, 1 failed, 12s, about 1m02s left``."""
+        """``3 of 40 finished, 2 running, 1 cached, 1 failed, 12s, about 1m02s left``."""
         finished = sum(self._counts.values())
         of_total = "" if self._total is None else f" of {self._total}"
         parts = [f"{finished}{of_total} finished"]
         parts += [f"{len(self._running)} running"] if self._running else []
+        parts += [f"{self._counts[CACHED]} cached"] if self._counts[CACHED] else []
         parts += [f"{self._counts[FAILED]} failed"] if self._counts[FAILED] else []
         parts.append(short_time(time.monotonic() - self._began))
         left = self._left(finished)

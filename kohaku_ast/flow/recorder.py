@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kohaku_ast.flow.cached_runs import CachedRuns
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.output_process import left_out, limit_log
 from kohaku_ast.flow.resumed_runs import ResumedRuns
@@ -27,11 +28,12 @@ from kohaku_ast.store.record import (
     start_fields,
     working_folder,
 )
+from kohaku_ast.store.result_key import Contents, ResultKey
 from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
 from kohaku_ast.store.values import read, written
 
-_IDENTITY = "identity"
+_IDENTITY, _INPUTS = "identity", "inputs"
 _MOST_UNWRITTEN = 1000
 _SLACK = 4_000_000
 """Bytes by which a log may be too long while its run writes to it: the process that copies output
@@ -51,15 +53,20 @@ class Recorder(Observer):
         has_logs: bool = True,
         log_limit: int = FlowSettings.log_limit,
         in_run_dir: bool = False,
+        cached: bool = False,
+        inputs: Sequence[str] = (),
+        needs_value: bool = False,
         variables: Callable[[Run], Mapping[str, str]] = lambda run: {},
         warn: Callable[[str], None],
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         """*resume*: runs that earlier flows finished are skipped, also failed ones unless
         *retry_failed* (which resumes as well). A log holds at most *log_limit* bytes.
-        *in_run_dir*: the runs work in the folders for their files. *variables*
-        gives the variables that a run has besides the environment of this process. *warn* gets,
-        once, why something cannot be written, and *tell*, at the end, how many runs were skipped.
+        *in_run_dir*: the runs work in the folders for their files. *cached*: a run is left out if
+        the store has its result; *needs_value*: only if it has the returned value itself. *inputs*
+        are files that all runs read. *variables* gives the variables that a run has besides the
+        environment of this process. *warn* gets, once, why something cannot be written, and *tell*,
+        at the end, how many runs were skipped.
         """
         self.root, self.has_logs, self.log_limit = root.absolute(), has_logs, log_limit
         self.variables, self.in_run_dir = variables, in_run_dir
@@ -76,6 +83,10 @@ class Recorder(Observer):
         if resume or retry_failed:
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
         self._environment, self.sources = FlowEnvironment(), Sources(self.root)
+        self._inputs, self._contents, self._needs_value = tuple(inputs), Contents(), needs_value
+        self._cached = (
+            CachedRuns(self.root, self._contents, warn_once, self._cannot) if cached else None
+        )
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
@@ -84,15 +95,20 @@ class Recorder(Observer):
     def is_done(self, run: Run, bound: Bound) -> bool | None:
         """Whether *run* need not run; then it gets its recorded Outcome, folder and log.
 
-        None: another flow that resumes runs it just now.
+        None: another flow that resumes runs it just now. Raises UsageError for an input that does
+        not exist.
         """
         # Before other code reads the values: reading changes the content of some.
         name = self._identity(run, bound)
-        if self.resumed is None or run.attempt > 1:
+        self._keep_inputs(run)
+        if run.attempt > 1:
             return False
-        return self.resumed.is_done(
-            run, bound, name, self._environment.commit_of(bound.launch.filename)
-        )
+        if self.resumed is not None:
+            commit = self._environment.commit_of(bound.launch.filename)
+            found = self.resumed.is_done(run, bound, name, commit)
+            if found is not False:
+                return found
+        return self._cached is not None and self._is_cached(run, bound, self._cached)
 
     def open(self, run: Run, bound: Bound) -> int | None:
         """Make or reuse the folder of *run* and record there that it runs.
@@ -218,7 +234,56 @@ class Recorder(Observer):
         if self.resumed is not None:
             self.resumed.give_back(run)
 
+    # --- cached results --------------------------------------------------------------------------
+
+    def _is_cached(self, run: Run, bound: Bound, cached: CachedRuns) -> bool:
+        """Whether the store has the result of *run*, which then gets it, and its own record."""
+        key = ResultKey.of_now(
+            self._identity(run, bound), run.config.outputs, self._keep_inputs(run),
+            self.variables(run), self.in_run_dir, self._needs_value,
+        )  # fmt: skip
+        if not cached.take(
+            run,
+            bound,
+            key,
+            lambda: {**self._own_fields(run, bound), "sources": self._keep_sources(bound)},
+        ):
+            return False
+        if run.folder is not None and run.folder.name != run.cached:
+            self._note_own(run.folder.name)
+        self._give_back(run)
+        return True
+
+    def _keep_inputs(self, run: Run) -> list[dict[str, object]]:
+        """The declared inputs of *run*, with their contents when it is about to start."""
+        if _INPUTS not in run.notes:
+            named = (*self._inputs, *run.config.inputs)
+            run.notes[_INPUTS] = self._contents.inputs(named) if named else []
+        found = run.notes[_INPUTS]
+        assert isinstance(found, list)
+        return found
+
     # --- inside ----------------------------------------------------------------------------------
+
+    def _note_own(self, name: str) -> None:
+        """Remember that the folder *name* is of this flow."""
+        if self.resumed is not None:
+            self.resumed.own.add(name)
+        if self._cached is not None:
+            self._cached.add(name)
+
+    def _own_fields(self, run: Run, bound: Bound) -> dict[str, object]:
+        """The fields that every record of *run* has, however its result was made."""
+        overrides = run.work.binder.all_overrides(run.config)
+        return {
+            "schema": SCHEMA,
+            "identity": self._identity(run, bound),
+            "label": run.label,
+            "index": run.index,
+            "work": run.work.name,
+            **run.belongs,
+            **program_fields(bound, overrides, working_folder(), self.form),
+        }
 
     def _create(self, run: Run, bound: Bound) -> OpenRecord | None:
         try:
@@ -226,23 +291,16 @@ class Recorder(Observer):
         except OSError as error:
             self._cannot("keep a record", error)
             return None
-        if self.resumed is not None:
-            self.resumed.own.add(folder.path.name)
-        overrides = run.work.binder.all_overrides(run.config)
-        fields = program_fields(bound, overrides, working_folder(), self.form)
+        self._note_own(folder.path.name)
+        fields = self._own_fields(run, bound)
         return OpenRecord(
             run,
             folder,
             {
-                "schema": SCHEMA,
-                "identity": self._identity(run, bound),
-                "label": run.label,
-                "index": run.index,
-                "work": run.work.name,
-                **run.belongs,
-                **start_fields(run.started, run.attempt, None),
                 **fields,
+                **start_fields(run.started, run.attempt, None),
                 "params": self.sources.params(bound, fields["overrides"]),
+                "inputs": self._keep_inputs(run),
                 "sources": self._keep_sources(bound),
                 "in_run_dir": self.in_run_dir,
                 **({"resumed_from": run.resumed_from.name} if run.resumed_from else {}),
@@ -282,6 +340,7 @@ class Recorder(Observer):
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
         record.facts["files"] = record.folder.end_files()
+        record.facts["inputs"] = self._contents.confirmed(self._keep_inputs(record.run))
         try:
             self._environment.add_changes(record.facts, self.sources.objects.put)
         except OSError as error:
@@ -312,9 +371,14 @@ class Recorder(Observer):
 
 
 def make_recorder(
-    settings: FlowSettings, warn: Callable[[str], None], tell: Callable[[str], None]
+    settings: FlowSettings,
+    warn: Callable[[str], None],
+    tell: Callable[[str], None],
+    needs_value: bool = False,
 ) -> Recorder | None:
-    """The Recorder of a flow with *settings*; None if it keeps no records."""
+    """The Recorder of a flow with *settings*; None if it keeps no records. *needs_value*: the
+    caller wants what the runs return.
+    """
     if not settings.records:
         return None
     return Recorder(
@@ -325,6 +389,9 @@ def make_recorder(
         has_logs=settings.has_logs,
         log_limit=settings.log_limit,
         in_run_dir=settings.in_run_dir,
+        cached=settings.cached,
+        inputs=settings.inputs,
+        needs_value=needs_value,
         variables=settings.variables,
         warn=warn,
         tell=tell,

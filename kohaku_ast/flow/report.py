@@ -190,7 +190,10 @@ class Lines(Observer):
         )
 
     def on_skip(self, run: Run) -> None:
-        """Print that it was skipped, and how it had ended."""
+        """Print that it was skipped, and how it had ended; or what stands in for it."""
+        if run.cached:
+            self._out.print(f"cached {run.number} {run.title}: as in {run.cached}")
+            return
         how = run.outcome.status if run.outcome else SUCCEEDED
         self._out.print(f"skipped {run.number} {run.title}: it has {how} before")
 

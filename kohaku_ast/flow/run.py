@@ -24,7 +24,8 @@ from kohaku_ast.runner.script import call_with
 
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
 SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "interrupted"
-"""The states of a run; the last four are final."""
+CACHED = "cached"
+"""The states of a run; the last five are final."""
 
 
 @dataclass(eq=False)
@@ -59,6 +60,8 @@ class Run:
     #: that it has printed so far.
     params: Mapping[str, object] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    #: The name of the record that stands in for it, because its result is cached.
+    cached: str = ""
     #: Bytes of its output that its log lacks, because logs are limited.
     log_left_out: int = 0
     #: Fields of its record that say where it belongs: its ``parent`` and ``node``.
@@ -365,7 +368,7 @@ class Summary:
         return int(bool(self.counts.get(FAILED) or self.failed_before or self.unshown))
 
     def __str__(self) -> str:
-        states = (SUCCEEDED, SKIPPED, FAILED, INTERRUPTED)
+        states = (SUCCEEDED, CACHED, SKIPPED, FAILED, INTERRUPTED)
         counts = [f"{self.counts[one]} {one}" for one in states if self.counts.get(one)]
         total = sum(self.counts.values())
         words = f": {', '.join(counts)}" if counts else ""
@@ -386,7 +389,9 @@ class Observer:
         """*run* has failed and is retried after *seconds*."""
 
     def on_skip(self, run: Run) -> None:
-        """*run* is skipped: its ``outcome`` says how it ended before."""
+        """*run* is skipped: its ``outcome`` says how it ended before; or its ``cached`` names the
+        record of a run that succeeded and stands in for it.
+        """
 
     def on_refuse(self, run: Run) -> None:
         """*run*, the first one, could not be started: the flow ends."""

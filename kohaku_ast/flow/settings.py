@@ -62,6 +62,10 @@ class FlowSettings:
     resumes: bool = False
     #: Whether recorded failures are run again; resumes, too.
     retries_failed: bool = False
+    #: Whether a run is left out if the store has its result.
+    cached: bool = False
+    #: The files that every run reads: paths, folders, patterns.
+    inputs: tuple[str, ...] = ()
     #: Whether numbers that scripts print are read as metrics.
     metrics: bool = True
     #: The bytes that the log of a run may hold; 0: no limit.
@@ -75,6 +79,12 @@ class FlowSettings:
         if not self.records and (self.resumes or self.retries_failed):
             raise UsageError(
                 "a flow is resumed from its records, and keeps them for the next time: "
+                "take away --no-record (record=False)"
+            )
+        if not self.records and (self.cached or self.inputs):
+            name = "--cached" if self.cached else "--inputs"
+            raise UsageError(
+                f"{name}: results are found in records, and kept there for the next time: "
                 "take away --no-record (record=False)"
             )
         if self.in_run_dir and not self.records:
@@ -159,6 +169,16 @@ def read_flag(name: str, value: object) -> bool:
     if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
         return bool(value)
     raise UsageTypeError(f"{name} is True or False, got {value!r}")
+
+
+def read_paths(name: str, value: object) -> tuple[str, ...]:
+    """One path or pattern, or several. Raises UsageTypeError for others."""
+    several = [value] if isinstance(value, (str, os.PathLike)) else value
+    if isinstance(several, Iterable):
+        listed = [*several]
+        if all(isinstance(one, (str, os.PathLike)) for one in listed):
+            return tuple(map(os.fspath, listed))
+    raise UsageTypeError(f"{name} is a path or a pattern, or a list of them; got {value!r}")
 
 
 def read_text(name: str, value: object) -> str:

@@ -71,6 +71,8 @@ class Outcome:
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
     #: The folder of its record, or empty.
     record: str = field(default="", compare=False)
+    #: With ``cached=True``: the name of the record that stands in for it; empty if it has run.
+    cached: str = field(default="", compare=False)
     #: What it has used; None if nobody knows.
     usage: Usage | None = field(default=None, compare=False, repr=False)
     #: The exception itself, if it was asked for and could be unpickled in this process.

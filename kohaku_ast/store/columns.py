@@ -21,7 +21,7 @@ Getter: TypeAlias = "Callable[[RunSummary], Any]"
 
 FIELDS = (
     "number", "id", "identity", "status", "script", "label", "index", "attempt", "started",
-    "ended", "seconds", "exit_status", "error", "host", "commit", "tags", "note",
+    "ended", "seconds", "exit_status", "error", "host", "commit", "tags", "note", "cached",
 )  # fmt: skip
 """Names that every run has."""
 _ALIASES = {"#": "number", "git.commit": "commit", "git commit": "commit", "folder": "id"}
@@ -220,6 +220,7 @@ def table_names(runs: Sequence[RunSummary]) -> list[str]:
     names = ["number", "id", "status", "started", "seconds"]
     names += ["script"] if len({one.script for one in runs}) > 1 else []
     names += ["label", *_result_names(runs)]
+    names += ["cached"] if any(one.cached for one in runs) else []
     return names + (["tags"] if any(one.tags for one in runs) else [])
 
 

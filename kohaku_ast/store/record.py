@@ -142,6 +142,7 @@ class Record:
             params=self.params,
             metrics=self.metrics,
             record=str(self.folder),
+            cached=str(self.facts.get("cached") or ""),
         )
 
     @property

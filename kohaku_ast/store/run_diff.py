@@ -181,24 +181,28 @@ def _text_diff(one: Difference, first: Record, second: Record) -> str:
     """The changes of the text *one*; empty if one of the two was not kept, or there is none."""
     if one.first is None or one.second is None:
         return ""
-    before, after = _lines(first, one.first), _lines(second, one.second)
+    before, after = _data(first, one.first), _data(second, one.second)
     if before is None or after is None:
         return ""
     names = [f"{one.name} of {record.folder.name}" for record in (first, second)]
-    lines = difflib.unified_diff(before, after, names[0], names[1])
+    return text_changes(before, after, *names)
+
+
+def text_changes(before: bytes, after: bytes, first: str, second: str) -> str:
+    """The changes from the text *before*, called *first*, as ``diff -u`` prints them."""
+    lines = difflib.unified_diff(_lines(before), _lines(after), first, second)
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _lines(record: Record, digest: str) -> list[str] | None:
-    """The lines of the text that *record* has under *digest*; None if it was not kept."""
+def _data(record: Record, digest: str) -> bytes | None:
+    """The text that *record* has under *digest*; None if it was not kept."""
     root = record.folder.parent
-    data = Objects(root.parent if root.name == REMOVED else root).get(digest)
-    return None if data is None else _decoded(data).splitlines(keepends=True)
+    return Objects(root.parent if root.name == REMOVED else root).get(digest)
 
 
-def _decoded(data: bytes) -> str:
+def _lines(data: bytes) -> list[str]:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return data.decode(encoding)
+        return data.decode(encoding).splitlines(keepends=True)
     except (SyntaxError, UnicodeDecodeError, LookupError):
-        return data.decode("latin-1")
+        return data.decode("latin-1").splitlines(keepends=True)

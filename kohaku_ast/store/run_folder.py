@@ -160,6 +160,11 @@ class RunFolder:
             pass  # it holds something else
 
 
+def key_of_name(name: str) -> str:
+    """The start of the identity that the *name* of a folder contains; empty if it has none."""
+    return name.partition("Z-")[2][:8]
+
+
 def read_marks(folder: str | Path) -> tuple[list[str], str]:
     """The tags and the note of the run in *folder*; none if there are none, or they are damaged."""
     import json
@@ -216,14 +221,15 @@ def _files_in(folder: str) -> Iterator[dict[str, object]]:
             path = os.path.join(here, name)
             try:
                 size = os.lstat(path).st_size
-                digest = _hash(path) if os.path.isfile(path) and size <= _MOST_HASHED else None
+                digest = hash_of(path) if os.path.isfile(path) and size <= _MOST_HASHED else None
             except OSError:
                 continue  # removed meanwhile
             shown = os.path.relpath(path, folder).replace(os.sep, "/")
             yield {"path": shown, "size": size, "sha256": digest}
 
 
-def _hash(path: str) -> str:
+def hash_of(path: str | Path) -> str:
+    """The SHA-256 of a file. Raises OSError."""
     from hashlib import sha256
 
     digest = sha256()

@@ -70,6 +70,8 @@ class RunSummary:
     commit: str
     tags: list[str]
     note: str
+    #: The name of the run whose result it has; None if it has run.
+    cached: str | None
     _cells: list[Any] | None = None
 
     @property
@@ -165,6 +167,7 @@ def _facts(record: Record) -> list[object]:
         record.commit,
         record.tags,
         record.note,
+        record.facts.get("cached"),
     ]
 
 

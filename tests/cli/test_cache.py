@@ -137,7 +137,7 @@ def test_ls_without_any_cache(tmp_path: Path) -> None:
         (["gc", "--to", "much"], "--to much: a size such as 500MB or 1GiB"),
         (["why", "flow.py", "n=4", "--node", "totl"], "no node 'totl' takes part. Did you mean"),
         (["why", "flow.py"], "input"),
-        (["why", "train.py"], "train.py: no pipeline"),
+        (["why", "train.py", "--node", "x"], "--node is for pipelines, and train.py defines none"),
         (["verify", "--json", "--format", "csv"], "--json is --format json: take away"),
     ],
 )
