@@ -40,23 +40,14 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-<<<<<<< HEAD
     "kogine": (39, 8120),
-=======
-    "kogine": (39, 8120),
->>>>>>> 5ef5f4f (kogine run --cached leaves out a run whose result the records have, cached= in Python does so; kogine cache why says which part of its key has changed)
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6490),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (6, 800),
-<<<<<<< HEAD
     "kohaku_ast.flow": (24, 6540),
     "kohaku_ast.helpers": (8, 1050),
-=======
-    "kohaku_ast.flow": (24, 6540),
-    "kohaku_ast.helpers": (8, 1050),
->>>>>>> 5ef5f4f (kogine run --cached leaves out a run whose result the records have, cached= in Python does so; kogine cache why says which part of its key has changed)
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (22, 6180),
     "kohaku_ast.runner": (30, 7850),

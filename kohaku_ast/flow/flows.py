@@ -34,11 +34,7 @@ from kohaku_ast.flow.settings import (
     parse_size,
     parse_threads,
     read_flag,
-<<<<<<< HEAD
-=======
-    read_gpus,
     read_paths,
->>>>>>> 5ef5f4f (kogine run --cached leaves out a run whose result the records have, cached= in Python does so; kogine cache why says which part of its key has changed)
     read_text,
     usable_cores,
 )
