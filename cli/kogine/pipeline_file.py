@@ -46,8 +46,12 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     if command.option("from"):
         check_above(pipeline, command.option("from"), values, wanted)
     pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
-    results = run_watched(pipeline, values, wanted, command.options)
-    _print(_as_json(results) if "json" in command.options else _as_lines(results))
+    print_results(run_watched(pipeline, values, wanted, command.options), "json" in command.options)
+
+
+def print_results(results: Mapping[str, Any], is_json: bool = False) -> None:
+    """Print *results*, a line for each or as JSON."""
+    _print(_as_json(results) if is_json else _as_lines(results))
 
 
 def run_watched(

@@ -16,9 +16,12 @@ from kogine.runs import RunCommand, run_argument, store_option, table_options
 from kogine.script_command import is_assignment, split_override, typed_override
 
 from kohaku_ast.errors import KogineError, UsageError, visible
+from kohaku_ast.store.pipeline_record import PIPELINE
 
 if TYPE_CHECKING:
+    from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.runner.overrides import Override
     from kohaku_ast.store.record import Record
     from kohaku_ast.store.reproduce import Reproduction
     from kohaku_ast.store.store import Store
@@ -48,6 +51,8 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
             raise UsageError(f"{word!r} is no TARGET=VALUE: kogine runs repeat {repeat.usage}")
     record = store_of(store).find(run)
     given = {split_override(word)[0] for word in values}
+    if record.facts.get("kind") == PIPELINE:
+        return _repeat_pipeline(record, [typed_override(word) for word in values])
     with naming_damage(record):
         launch = launch_today(record)
         config = values_of(record, Objects(record.folder.parent), given)
@@ -57,6 +62,30 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     work = ScriptConfigs(launch.shown, binder, config)
     options = FlowOptions(FlowSettings(root=record.folder.parent), is_json=False)
     return lambda: run_flow([work], options, repeat_command_of_run, 1)
+
+
+def _repeat_pipeline(record: Record, changed: Sequence[Override]) -> Callable[[], int]:
+    """Run today's pipeline with the inputs of *record*, but for those that are *changed*."""
+    from kogine.pipeline_file import input_values, print_results, run_watched, with_pipeline
+    from kogine.script_command import ScriptCommand
+
+    from kohaku_ast.store.pipeline_record import pipeline_of
+    from kohaku_ast.store.reproduce import naming_damage, values_of
+    from kohaku_ast.store.sources import Objects
+
+    with naming_damage(record):
+        script, wanted = pipeline_of(record)
+        launch_today(record)
+        objects = Objects(record.folder.parent)
+        values = values_of(record, objects, {one.target for one in changed}).globals_dict
+        command = ScriptCommand((script,), changed, record.facts["argv"][1:])
+
+    def run(pipeline: Pipeline) -> None:
+        given = {**values, **input_values(pipeline, command)}
+        pipeline.plan(given, wanted)  # an error comes before a progress bar is shown
+        print_results(run_watched(pipeline, given, wanted, {}))
+
+    return with_pipeline(command, run)
 
 
 def launch_today(record: Record) -> Launch:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kogine.report import printing
 
-from kohaku_ast.display.text import Group, csv_text, group_rows, json_text, print_table
+from kohaku_ast.display.text import Group, csv_text, exact_time, group_rows, json_text, print_table
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.exports.tables import document, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
@@ -67,7 +64,12 @@ def print_runs(names: Sequence[str], rows: Iterable[Sequence[Any]], more: str = 
 def table_cell(name: str, value: Any) -> str:
     """*value* of the column *name* for a table: an id is its short form, and all is one line."""
     text = cell(name, value)
-    return text.partition("-")[2][:8] if name == "id" else " ".join(text.splitlines())
+    return short_id(text) if name in ("id", "parent") else " ".join(text.splitlines())
+
+
+def short_id(name: str) -> str:
+    """The eight digits in the name of a run's folder."""
+    return name.partition("-")[2][:8]
 
 
 # --- JSON and CSV --------------------------------------------------------------------------------
@@ -115,7 +117,9 @@ def start_show(folder: str, name: str, form: str) -> Callable[[], int]:
     if form == "json":
         marks = {"tags": summary.tags, "note": summary.note}
         own = {"number": summary.number, "id": summary.id}
-        return lambda: print_json({**own, **record.facts, "status": record.status, **marks})
+        nodes = {"nodes": record.nodes} if record.nodes else {}
+        status = {"status": record.status}
+        return lambda: print_json({**own, **record.facts, **status, **nodes, **marks})
     rows = [*_show_rows(record, summary)]
     if form == "csv":
         return lambda: print_csv(("part", "name", "value"), ((a, *b) for a, b in rows))
@@ -134,10 +138,12 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
     """Heading, and name and value."""
     for name in FIELDS:
         value = getattr(run, name)
-        if value not in (None, "", []):
+        if value not in (None, "", []) and (name, value) != ("kind", "script"):
             yield "", (name, " ".join(cell(name, value).splitlines()))
     places = {"log": record.log, "files": record.folder / FILES}
     yield from (("", (name, str(path))) for name, path in places.items() if path and path.exists())
+    for one in record.nodes:
+        yield "nodes", (str(one["name"]), node_text(one, record))
     origins = {one["target"]: one.get("origin", "") for one in record.facts.get("overrides", ())}
     for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""
@@ -154,6 +160,29 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
             yield kind, (name, _plain(value))
     if run.value is not None:
         yield "value", ("value", _plain(run.value))
+
+
+def node_text(node: Mapping[str, Any], record: Record) -> str:
+    """``succeeded, 0.5 s, run 5cce9897``: a node of the pipeline of *record*."""
+    status = str(node["status"])
+    if record.status == "lost":
+        status = {"running": "lost", "waiting": "not run"}.get(status, status)
+    parts = [status]
+    if node.get("seconds") is not None:
+        parts.append(exact_time(float(node["seconds"])))
+    if node.get("times"):
+        failed = f", {node['failures']} failed" if node.get("failures") else ""
+        parts.append(f"{node['times']} times{failed}")
+    runs = list(node.get("runs") or ())
+    more = f" and {len(runs) - _MOST_RUNS} more" if len(runs) > _MOST_RUNS else ""
+    parts += [f"run {' '.join(map(short_id, runs[:_MOST_RUNS]))}{more}"] if runs else []
+    error = node.get("error")
+    parts += [": ".join(filter(None, (error["type"], error["message"])))] if error else []
+    return " ".join(", ".join(parts).splitlines())
+
+
+_MOST_RUNS = 3
+"""Of a node of a map, that ``show`` names."""
 
 
 def _plain(value: Any) -> str:
@@ -186,54 +215,6 @@ def run_candidates(folder: str) -> Iterator[tuple[str, str, bool]]:
     yield from [("last", runs[0].label, True)] if runs else []
     yield from ((str(one.number), f"{one.status} {one.label}", True) for one in runs)
     yield from ((one.id, f"{one.status} {one.label}", True) for one in runs)
-
-
-# --- logs ----------------------------------------------------------------------------------------
-
-_PAUSE = 0.2
-_CHUNK = 1 << 20
-
-
-def start_logs(folder: str, name: str, attempt: int | None, follow: bool) -> Callable[[], int]:
-    """The function that prints the log of the run *name*, of its last attempt for None."""
-    record = store_of(folder).find(name)
-    log = record.log if attempt is None else record.log_of(attempt)
-    if log is None or not log.exists():
-        which = "" if attempt is None else f" of attempt {attempt}"
-        raise UsageError(f"run {record.folder.name} has no log{which}")
-    if follow and attempt is not None:
-        raise UsageError("-f follows the last attempt: take away --attempt")
-    return lambda: _print_log(record, log, follow)
-
-
-@printing
-def _print_log(record: Record, log: Path, follow: bool) -> int:
-    place = (0, 0)  # inode and offset
-    while True:
-        # First whether it runs: what it prints before its end is read after that.
-        current = type(record).read(record.folder)
-        is_running = current is not None and current.status == "running"
-        place = _print_more(record.folder / "log.txt" if follow else log, place)
-        if not (follow and is_running):
-            return 0
-        sys.stdout.flush()
-        time.sleep(_PAUSE)
-
-
-def _print_more(log: Path, place: tuple[int, int]) -> tuple[int, int]:
-    """Print what *log* has behind *place*; the new place. A retry has a new log; one that became
-    shorter has lost its middle.
-    """
-    try:
-        with open(log, "rb") as file:
-            found = os.fstat(file.fileno())
-            start = place[1] if place[0] == found.st_ino else 0
-            file.seek(min(start, found.st_size))
-            while data := file.read(_CHUNK):
-                sys.stdout.buffer.write(data)
-            return found.st_ino, file.tell()
-    except FileNotFoundError:  # between two attempts
-        return place
 
 
 # --- marks ---------------------------------------------------------------------------------------

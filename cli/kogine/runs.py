@@ -199,7 +199,7 @@ def show(run: str, store: str, **form: Any) -> Callable[[], int]:
 @store_option
 def logs(run: str, follow: bool, attempt: int | None, store: str) -> Callable[[], int]:
     """Print what a run has printed, as it is in its log."""
-    from kogine.run_tables import start_logs  # completion does without
+    from kogine.run_logs import start_logs  # completion does without
 
     return start_logs(store, run, attempt, follow)
 

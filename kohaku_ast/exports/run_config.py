@@ -15,6 +15,7 @@ from kohaku_ast.errors import KogineError, UsageError, visible
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.store.identity import identity, program_hash
+from kohaku_ast.store.pipeline_record import PIPELINE
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.reproduce import check_has_values
 from kohaku_ast.store.values import is_whole, read, text_of
@@ -31,6 +32,11 @@ def config_of_run(record: Record, name: str = "THIS_FILE") -> bytes:
     run, and would not get the same identity.
     """
     check_has_values(record)
+    if record.facts.get("kind") == PIPELINE:
+        raise UsageError(
+            f"the run {record.folder.name!r} is of a pipeline, and a config gives values to a "
+            f"script. To run it again: kogine runs repeat {record.folder.name}"
+        )
     fields = _fields(record)
     lost = [target for target, form in _every(fields) if not is_whole(form)]
     if lost:

@@ -66,6 +66,7 @@ def document(run: RunSummary, runs: Runs) -> dict[str, Any]:
     found["metrics"] = {name: run.statistics(name) for name in run.metrics}
     found["outputs"], found["value"] = run.values("outputs"), run.value
     found["metadata"] = run.values("metadata")
+    found["nodes"] = run.values("nodes")
     return found
 
 

@@ -21,9 +21,12 @@ Getter: TypeAlias = "Callable[[RunSummary], Any]"
 
 FIELDS = (
     "number", "id", "identity", "status", "script", "label", "index", "attempt", "started",
-    "ended", "seconds", "exit_status", "error", "host", "commit", "tags", "note", "cached",
+    "ended", "seconds", "exit_status", "error", "host", "commit", "tags", "note", "cached", "kind",
+    "parent", "node",
 )  # fmt: skip
 """Names that every run has."""
+_LATE = ("kind", "parent", "node")
+"""Those that mean a value of the runs if any has one of that name."""
 _ALIASES = {"#": "number", "git.commit": "commit", "git commit": "commit", "folder": "id"}
 _LAST = re.compile(r"(?:^|[.\s(-])([^.\s()\[\]-][^.\s()\[\]]*)\)?$|\[['\"]?([^'\"\]]+)['\"]?\]$")
 
@@ -53,7 +56,7 @@ class Columns:
         """
         if name not in self._getters:
             field = _ALIASES.get(name, name)
-            is_field = field in FIELDS
+            is_field = field in FIELDS and not (field in _LATE and self._has_cell(field))
             self._getters[name] = field_getter(field) if is_field else self._of_cells(name)
         return self._getters[name]
 
@@ -73,6 +76,10 @@ class Columns:
 
         return [run for run in self._runs if query.matches(values(run))]
 
+    def _has_cell(self, name: str) -> bool:
+        meanings = [*_meanings(name)]
+        return any(_place(shape, meanings) is not None for shape in self.shapes)
+
     def _of_cells(self, name: str) -> Getter:
         meanings = [*_meanings(name)]
         places = {id(shape): _place(shape, meanings) for shape in self.shapes}
@@ -88,6 +95,7 @@ class Columns:
 
     def _known(self) -> Iterator[str]:
         yield from FIELDS
+        yield from (f"nodes.{name}" for name in self.names("nodes"))
         for kind in (*KINDS, "last", "returned"):
             for name in self.names(kind):
                 yield name
@@ -111,7 +119,7 @@ def _meanings(name: str) -> Iterator[tuple[str, str]]:
     prefix, dot, rest = name.partition(".")
     if dot and prefix == "params":
         yield from (("params", rest), (_SHORT, rest))
-    elif dot and prefix in (*KINDS, "metrics", "returned"):
+    elif dot and prefix in (*KINDS, "metrics", "returned", "nodes"):
         yield "last" if prefix == "metrics" else prefix, rest
     prefix, colon, rest = name.partition(":")
     if colon and prefix in STATISTICS:
@@ -219,6 +227,8 @@ def table_names(runs: Sequence[RunSummary]) -> list[str]:
     """The columns of a table of *runs* for readers."""
     names = ["number", "id", "status", "started", "seconds"]
     names += ["script"] if len({one.script for one in runs}) > 1 else []
+    names += ["kind"] if any(one.kind != "script" for one in runs) else []
+    names += ["parent"] if any(one.parent for one in runs) else []
     names += ["label", *_result_names(runs)]
     names += ["cached"] if any(one.cached for one in runs) else []
     return names + (["tags"] if any(one.tags for one in runs) else [])
@@ -240,10 +250,10 @@ def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
     """
     columns = Columns(runs)
     found: dict[str, Getter] = {name: field_getter(name) for name in FIELDS}
-    for kind in ("params", "last", "outputs", "returned"):
+    for kind in ("params", "last", "outputs", "returned", "nodes"):
         shown = "metrics" if kind == "last" else kind
         for name in columns.names(kind):
-            heading = f"{shown}.{name}" if name in found else name
+            heading = f"{shown}.{name}" if name in found or kind == "nodes" else name
             found[heading] = _cell_getter(kind, name)
     return found
 

@@ -16,6 +16,8 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 from kohaku_ast.config.config import label_of
+from kohaku_ast.errors import UsageError
+from kohaku_ast.files import short_path
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Clock, RunError
 from kohaku_ast.runner.usage import Usage, loaded
@@ -256,6 +258,32 @@ def shown_values(values: Mapping[str, Any]) -> str:
     return label_of((name, _shown(written(one, brief))) for name, one in values.items())
 
 
+# --- to run it again ------------------------------------------------------------------------------
+
+
+def pipeline_of(record: Record) -> tuple[str, list[str] | None]:
+    """``FLOW.py:NAME`` of the pipeline of *record*, and the outputs that were asked for; None: all.
+    Raises UsageError, which says what to do instead, if ``kogine pipeline run`` cannot run it.
+    """
+    found, script, name = record.facts[PIPELINE], record.script, record.folder.name
+    words = " ".join(["python", script, *map(str, record.facts["argv"][1:])])
+    if script == NO_FILE:
+        raise UsageError(
+            f"the run {name} is of a pipeline that was typed in or is in a notebook: run it there"
+        )
+    if found["items"] is not None:
+        raise UsageError(
+            f"the run {name} is a map over {found['items']} items, which the program made: run "
+            f"that again: {words}"
+        )
+    if not found["variable"]:
+        raise UsageError(
+            f"the pipeline of the run {name} has no variable at the module level of {script!r}, by "
+            f"which kogine pipeline run could find it: run the program again: {words}"
+        )
+    return f"{script}:{found['variable']}", found["outputs"]
+
+
 # --- its runs of scripts -------------------------------------------------------------------------
 
 
@@ -330,7 +358,10 @@ class _Shared:
                 **self.sources.texts_of(start.launch, others),
                 "configs": [],
                 "scripts": {
-                    name: {"file": launch.shown, "sha256": self.sources.objects.put(launch.data)}
+                    name: {
+                        "file": short_path(launch.filename),
+                        "sha256": self.sources.objects.put(launch.data),
+                    }
                     for name, launch in start.scripts.items()
                 },
             }

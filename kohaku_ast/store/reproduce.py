@@ -20,6 +20,7 @@ from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError, UncrossableValue, UsageError
 from kohaku_ast.store.environment import machine, variables
+from kohaku_ast.store.pipeline_record import PIPELINE, pipeline_of
 from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.run_folder import FILES, RUNS
 from kohaku_ast.store.sources import Objects, load_object, versions
@@ -72,13 +73,17 @@ def reproduce(
     Raises UsageError, which names what is missing, if it cannot be restored.
     """
     objects = Objects(root.absolute())
+    is_pipeline = record.facts.get("kind") == PIPELINE
     with naming_damage(record):
+        if is_pipeline:
+            _check_pipeline(record)
         values_of(record, objects)  # before anything is written: it names a value that is missing
         tree = _Tree(record, objects)
         data = tree.places(links)
     folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
     tree.write(folder, data)
-    after = _run(record, tree, folder, objects, output)
+    run = _run_pipeline if is_pipeline else _run
+    after = run(record, tree, folder, objects, output)
     equal, different = compare_results(record, after)
     return Reproduction(record, after, folder, equal, different, tuple(_changes(record)))
 
@@ -114,7 +119,7 @@ class _Tree:
         #: Absolute path -> SHA-256 of its text.
         self.digests = {
             os.path.normpath(os.path.join(self.cwd, one["file"])): str(one["sha256"])
-            for one in modules.values()
+            for one in [*modules.values(), *(sources.get("scripts") or {}).values()]
         }
         self.digests[self.script] = str(sources["script"])
         self.texts = {file: self._text(file, objects) for file in self.digests}
@@ -307,6 +312,32 @@ def _run(
         check=False,
     )
     return next(find_runs(Path(cwd, RUNS), newest=True), None)
+
+
+def _check_pipeline(record: Record) -> None:
+    """Raise UsageError if *record* is of a pipeline that cannot be run in another folder."""
+    pipeline_of(record)
+    if os.path.isabs(record.script):
+        raise UsageError(
+            f"{record.folder.name} cannot be reproduced: its file {record.script!r} is outside of "
+            f"its working folder. Run today's file: kogine runs repeat {record.folder.name}"
+        )
+
+
+def _run_pipeline(
+    record: Record, tree: _Tree, folder: Path, objects: Objects, output: int | None
+) -> Record | None:
+    """As ``_run``: repeats it in the new folder, where the restored files are today's."""
+    cwd, store = tree.inside(tree.cwd, folder), str(record.folder.absolute().parent)
+    subprocess.run(
+        [*_kogine(), "runs", "repeat", record.folder.name, "--store", store],
+        cwd=cwd,
+        env=_environment(record, tree, folder),
+        stdout=output,
+        check=False,
+    )
+    runs = find_runs(Path(cwd, RUNS))
+    return next((one for one in runs if one.facts.get("kind") == PIPELINE), None)
 
 
 def _words(record: Record, tree: _Tree, folder: Path, config: str) -> list[str]:

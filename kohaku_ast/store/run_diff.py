@@ -15,7 +15,7 @@ from kohaku_ast.store.run_folder import REMOVED
 from kohaku_ast.store.sources import Objects
 from kohaku_ast.store.values import form_text
 
-PARTS = ("values", "source", "environment", "git")
+PARTS = ("values", "source", "nodes", "environment", "git")
 _SHORT = 12
 """Characters of a hash that readers see."""
 
@@ -90,7 +90,8 @@ def _cell(part: str, value: str | None) -> str:
 def diff_runs(first: Record, second: Record) -> RunDiff:
     """In what the *second* run differs from the *first*."""
     rows = [*_source(first, second)]
-    for part, found in (("values", _values), ("environment", _environment), ("git", _git)):
+    parts = {"values": _values, "nodes": _nodes, "environment": _environment, "git": _git}
+    for part, found in parts.items():
         rows += _rows(part, found(first), found(second))
     rows.sort(key=lambda one: PARTS.index(one.part))  # a stable sort
     return RunDiff(first.folder.name, second.folder.name, tuple(rows))
@@ -111,11 +112,17 @@ def _values(record: Record) -> dict[str, str]:
     script = facts["script"]
     start = {"script": script.get("path"), "-m": script.get("module")}
     start["entrypoint"] = script.get("entrypoint") or None
+    start["outputs"] = (facts.get("pipeline") or {}).get("outputs")
     start["arguments"] = facts.get("argv", [])[1:] or None
     found = {target: form_text(form) for target, form in param_forms(facts).items()}
     found |= {name: repr(value) for name, value in start.items() if value is not None}
     metadata = facts.get("metadata") or {}
     return found | {f"metadata {name}": form_text(form) for name, form in metadata.items()}
+
+
+def _nodes(record: Record) -> dict[str, str]:
+    """The states of a pipeline's nodes."""
+    return {str(one["name"]): str(one["status"]) for one in record.nodes}
 
 
 def _environment(record: Record) -> dict[str, str]:
@@ -174,6 +181,8 @@ def _digests(record: Record, with_modules: bool) -> dict[str, str]:
     modules = sources.get("modules") or {} if with_modules else {}
     configs = sources.get("configs") or [] if with_modules else []
     found |= {f"module {name}": str(one["sha256"]) for name, one in modules.items()}
+    scripts = sources.get("scripts") or {}
+    found |= {f"script of {node}": str(one["sha256"]) for node, one in scripts.items()}
     return found | {f"config {one['file']}": str(one["sha256"]) for one in configs}
 
 

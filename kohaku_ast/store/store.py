@@ -115,17 +115,23 @@ class Store:
 
     def remove(self, runs: Chosen, force: bool = False) -> list[str]:
         """Remove *runs*, one or several, so that ``restore`` can bring them back; the names of
-        their folders. UsageError if one is running; with *force* one of another machine may be.
+        their folders. The runs inside of a pipeline's run go with it. UsageError if one is running;
+        with *force* one of another machine may be.
         """
-        from kohaku_ast.store.upkeep import remove_runs
+        from kohaku_ast.store.upkeep import remove_runs, with_inner
 
-        return remove_runs(self.root, self._names(runs), force)
+        names = with_inner(self._names(runs), Index(self.root).runs())
+        return remove_runs(self.root, names, force)
 
     def restore(self, runs: Chosen) -> list[str]:
-        """Bring back removed *runs*, named as in ``store.removed``; the names of their folders."""
-        from kohaku_ast.store.upkeep import restore_runs
+        """Bring back removed *runs*, named as in ``store.removed``, with the runs inside of them;
+        the names of their folders.
+        """
+        from kohaku_ast.store.upkeep import restore_runs, with_inner
 
-        return restore_runs(self.root, self.removed._names(runs))
+        removed = self.removed
+        names = with_inner(removed._names(runs), Index(removed.root).runs())
+        return restore_runs(self.root, names)
 
     def collect(self, dry_run: bool = False) -> Freed:
         """Delete removed runs for good, and the texts that no other run refers to."""

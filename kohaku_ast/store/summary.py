@@ -16,8 +16,10 @@ STATISTICS = ("last", "min", "max", "count")
 """What a summary has of each metric, in this order: kinds of cells."""
 KINDS = ("params", "outputs", "metadata")
 """The other kinds of cells; and ``value``, which the run returned, with the entries of a dict as
-``returned``.
+``returned``; and ``nodes``, the states of a pipeline's nodes.
 """
+_MOST_NODES = 200
+"""Of a pipeline, whose states a summary has."""
 _MOST_TEXT = 1000
 """Characters of a value: longer ones are cut."""
 
@@ -72,6 +74,11 @@ class RunSummary:
     note: str
     #: The name of the run whose result it has; None if it has run.
     cached: str | None
+    #: ``script`` or ``pipeline``.
+    kind: str = "script"
+    #: The id of the run around it, and its node there; None for none.
+    parent: str | None = None
+    node: str | None = None
     _cells: list[Any] | None = None
 
     @property
@@ -168,6 +175,9 @@ def _facts(record: Record) -> list[object]:
         record.tags,
         record.note,
         record.facts.get("cached"),
+        str(facts.get("kind") or "script"),
+        facts.get("parent"),
+        facts.get("node"),
     ]
 
 
@@ -191,6 +201,8 @@ def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]
         yield ("value", "value"), value
         if isinstance(value, dict):
             yield from ((("returned", name), one) for name, one in value.items())
+    for one in record.nodes[:_MOST_NODES]:
+        yield ("nodes", str(one["name"])), one["status"]
 
 
 def plain_value(form: Any, most: int = _MOST_TEXT) -> Any:

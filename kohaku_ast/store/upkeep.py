@@ -21,8 +21,25 @@ from kohaku_ast.store.environment import ProcessMark, host
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import RECORD, REMOVED, mark_root
 from kohaku_ast.store.sources import Objects
+from kohaku_ast.store.summary import RunSummary
 
 _FOLDERS_TRIED = 1000
+
+
+def with_inner(names: Sequence[str], every: Sequence[RunSummary]) -> list[str]:
+    """*names* of runs, each once, and those of the runs inside of them, at any depth, among
+    *every* one: the runs of a pipeline's scripts go with it.
+    """
+    inside: dict[str | None, list[str]] = {}
+    for one in every:
+        inside.setdefault(one.parent, []).append(one.id)
+    found = dict.fromkeys(names)
+    waiting = [*found]
+    while waiting:
+        new = [one for one in inside.get(waiting.pop(), ()) if one not in found]
+        found.update(dict.fromkeys(new))
+        waiting += new
+    return [*found]
 
 
 def remove_runs(root: Path, names: Sequence[str], force: bool = False) -> list[str]:

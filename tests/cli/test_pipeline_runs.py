@@ -1,0 +1,124 @@
+"""``kogine runs`` on runs of pipelines and of the scripts in them."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from kohaku_ast import Store
+from tests.oracle import Finished, run_kogine, run_python
+from tests.pipeline.recorded import FLOW, SLOW, records, slow_run, write_flow
+
+
+def runs(folder: Path, *words: str) -> Finished:
+    return run_kogine(folder, "runs", *words)
+
+
+def as_json(folder: Path, *words: str) -> Any:
+    return json.loads(runs(folder, *words, "--json").stdout)
+
+
+def test_list_show_logs_and_differences(tmp_path: Path) -> None:
+    folder = write_flow(tmp_path)
+    run_kogine(folder, "pipeline", "run", "flow.py", "n=3")
+    run_kogine(folder, "pipeline", "run", "flow.py", "n=3")
+    first, child, second = (one["id"] for one in records(folder))
+
+    heading, *lines = runs(folder, "ls").stdout.splitlines()
+    assert heading.split() == ["#", "id", "status", "started", "seconds", "script", "kind", "parent",
+                               "label", "epoch", "loss", "report"]  # fmt: skip
+    assert (first[-8:] in lines[1], "inner/train start=3" in lines[1]) == (True, True)
+    query = f'parent == "{first}"'
+    (found,) = as_json(folder, "ls", "--where", query)
+    assert (found["id"], found["kind"], found["node"]) == (child, "script", "inner/train")
+    (cached,) = as_json(
+        folder, "ls", "--where", 'nodes.report == "cached"', "--columns", "id,nodes.add"
+    )
+    assert cached == {"id": second, "nodes.add": "skipped"}
+    rows = as_json(folder, "ls", "--where", 'kind == "pipeline"')
+    assert [one["nodes"]["report"] for one in rows] == ["cached", "succeeded"]
+
+    shown = dict(
+        line.split(None, 1) for line in runs(folder, "show", "1").stdout.splitlines() if " " in line
+    )
+    assert shown["inner/train"].endswith(f", run {child[-8:]}")
+    assert (shown["kind"], shown["n"]) == ("pipeline", "3  (input)")
+    log = (folder / ".kogine/runs" / child / "log.txt").read_text()
+    assert runs(folder, "logs", first).stdout == f"==> inner/train, run {child[-8:]} <==\n{log}"
+    done = runs(folder, "logs", second)
+    assert (done.status, "has no log" in done.stderr) == (2, True)
+
+    changes = as_json(folder, "diff", first, second)
+    assert {(one["part"], one["name"], one["second"]) for one in changes} == {
+        ("nodes", "rows", "skipped"), ("nodes", "add", "skipped"), ("nodes", "inner", "skipped"),
+        ("nodes", "inner/train", None), ("nodes", "report", "cached"),
+    }  # fmt: skip
+    (row, _) = as_json(folder, "compare", first, second)
+    assert row["nodes.report"] == "succeeded"
+    table = runs(folder, "export", "csv", "--where", 'kind == "pipeline"').stdout
+    assert "nodes.report" in table.splitlines()[0]
+    assert "of a pipeline" in runs(folder, "export", "config", "1").stderr
+
+
+def test_a_pipeline_goes_with_the_runs_of_its_scripts(tmp_path: Path) -> None:
+    folder = write_flow(tmp_path)
+    for n in ("n=3", "n=4"):
+        run_kogine(folder, "pipeline", "run", "flow.py", n)
+    first, _, *others = (one["id"] for one in records(folder))
+    assert runs(folder, "rm", first).stdout.startswith("2 runs removed.")
+    assert [one["id"] for one in records(folder)] == others
+    assert runs(folder, "restore", first).stdout == "2 runs restored.\n"
+    store = Store(folder / ".kogine/runs")
+    store.remove("1")
+    before = sorted(one.name for one in (folder / ".kogine/objects").rglob("*"))
+    assert store.collect().runs == 2
+    assert sorted(one.name for one in (folder / ".kogine/objects").rglob("*")) == before
+    assert [one["id"] for one in records(folder)] == others
+
+
+def test_run_again(tmp_path: Path) -> None:
+    folder = write_flow(tmp_path)
+    first = run_kogine(folder, "pipeline", "run", "flow.py", "n=4", "--only", "report")
+    again = runs(folder, "repeat", "1", "n=5", "unit=km")
+    assert again.stdout.splitlines()[-1] == "report = '0.3333333333333333 km'"
+    assert records(folder)[2]["params"]["n"] == {"json": 5}
+
+    (folder / "flow.py").write_text(FLOW.replace('DiskCache("kept")', "None").replace("sum", "max"))
+    (folder / "train.py").unlink()
+    (folder / "helper.py").write_text("def add(values):\n    return 0\n")
+    found = as_json(folder, "reproduce", "1")
+    assert (found["different"], "report" in found["equal"]) == ({}, True)
+    new = records(Path(found["folder"]))
+    assert new[0]["outputs"] == {"report": {"json": first.stdout.splitlines()[-1][10:-1]}}
+
+
+def test_what_cannot_be_run_again_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(
+        SLOW + "if __name__ == '__main__':\n"
+        "    Pipeline([first], record=True).run(n=1)\n"
+        "    Pipeline([first], record=True).map({'n': [1, 2]}, 'n')\n"
+    )
+    assert not run_python(tmp_path, "main.py").stderr
+    for command in ("repeat", "reproduce"):
+        assert (
+            "has no variable at the module level of 'main.py'"
+            in runs(tmp_path, command, "1").stderr
+        )
+        assert "run that again: python main.py" in runs(tmp_path, command, "2").stderr
+
+
+def test_runs_under_way_and_killed(tmp_path: Path) -> None:
+    with slow_run(tmp_path) as started:
+        assert "running" in runs(tmp_path, "show", "last").stdout
+        assert runs(tmp_path, "rm", "last").status == 2
+        assert "has ended" in runs(tmp_path, "stop", "last").stdout
+        started.wait()
+    assert [one["status"] for one in records(tmp_path)] == ["interrupted"]
+    with slow_run(tmp_path) as started:
+        started.send_signal(signal.SIGKILL)
+        started.wait()
+    shown = runs(tmp_path, "show", "last").stdout
+    nodes = shown.partition("# nodes\n")[2].split("\n\n")[0].splitlines()
+    assert [line.split()[1].rstrip(",") for line in nodes] == ["succeeded", "lost", "not"]
