@@ -57,7 +57,6 @@ def test_every_mode_gives_the_same(case, tmp_path):  # type: ignore[no-untyped-d
 @pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """One for all cases."""
-    pytest.importorskip("IPython")
     shell = Shell(tmp_path_factory.mktemp("ipython"))
     yield shell
     shell.close()

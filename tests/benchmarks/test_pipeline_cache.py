@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
+import numpy
 import pytest
 
 from kohaku_ast.cache.disk import DiskCache
@@ -128,7 +130,6 @@ def test_two_thousand_cold_items(tmp_path: Path) -> None:
 
 
 def test_two_thousand_items_of_joblib_for_comparison(tmp_path: Path) -> None:
-    joblib = pytest.importorskip("joblib", reason="a peer here, no dependency")
     cached = joblib.Memory(tmp_path, verbose=0).cache(link(0).function)
     print("\njoblib.Memory, 2,000 calls")
     for name in ("cold", "warm"):
@@ -149,7 +150,6 @@ def test_first_keys_of_a_process() -> None:
 
 
 def test_fingerprints_of_values() -> None:
-    numpy = pytest.importorskip("numpy")
     print("\nfingerprints")
     for name, value in {
         "int": 3,

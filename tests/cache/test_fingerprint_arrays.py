@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kohaku_ast.cache.fingerprint import fingerprint
-
-np = pytest.importorskip("numpy")
 
 A = np.arange(6)
 B = A.reshape(2, 3)
@@ -24,7 +23,7 @@ def read_only(array: Any) -> Any:
 
 
 def masked(**options: Any) -> Any:
-    return np.ma.array([1, 2], mask=[0, 1], **options)
+    return np.ma.array([1, 2], mask=[False, True], **options)
 
 
 PAIR = [("a", "i4"), ("b", "i4")]
@@ -58,10 +57,10 @@ def noted(unit: str) -> Any:
         pytest.param(np.zeros(1, noted("m")), np.zeros(1, noted("s")), id="metadata"),
         pytest.param(np.zeros(1, [("a", noted("m"))]), np.zeros(1, [("a", noted("s"))]), id="metadata of a field"),
         pytest.param(np.zeros(1, [("a", noted("m"), 2)]), np.zeros(1, [("a", "f8", 2)]), id="metadata of a subarray"),
-        pytest.param(np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 0]), id="mask"),
+        pytest.param(np.ma.array([1, 2], mask=[False, True]), np.ma.array([1, 2], mask=[True, False]), id="mask"),
         pytest.param(masked(), masked(hard_mask=True), id="hard mask"),
         pytest.param(masked(), masked(fill_value=7), id="fill value"),
-        pytest.param(np.ma.array([1, 2]), np.ma.array([1, 2], mask=[0, 0]), id="no mask"),
+        pytest.param(np.ma.array([1, 2]), np.ma.array([1, 2], mask=[False, False]), id="no mask"),
         pytest.param(np.zeros(1, PAIR), np.zeros(1, np.dtype(PAIR, align=True)), id="aligned fields"),
         pytest.param(np.zeros(2, "i4,f4"), np.zeros(2, [("a", "i4"), ("b", "f4")]), id="names of fields"),
         pytest.param(np.random.default_rng(1), np.random.default_rng(2), id="generators"),
@@ -81,7 +80,11 @@ def test_differ(one: Any, other: Any) -> None:
         pytest.param(read_only(A), read_only(A), id="read-only"),
         pytest.param(np.zeros(1, noted("m")), np.zeros(1, noted("m")), id="metadata"),
         pytest.param(np.random.default_rng(1), np.random.default_rng(1), id="generators"),
-        pytest.param(np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[0, 1]), id="mask"),
+        pytest.param(
+            np.ma.array([1, 2], mask=[False, True]),
+            np.ma.array([1, 2], mask=[False, True]),
+            id="mask",
+        ),
     ],
 )
 def test_same(one: Any, other: Any) -> None:

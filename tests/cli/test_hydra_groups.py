@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.oracle import run_kogine
 
-pytestmark = pytest.mark.skipif(find_spec("hydra") is None, reason="needs hydra-core")
 SCRIPT = "url = ''\nseed = 0\ndb = {'host': ''}\nprint(url, seed, db['host'])\n"
 CONFIG = ("--config", "conf/config.yaml")
 

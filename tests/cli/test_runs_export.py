@@ -42,8 +42,10 @@ def test_a_file_is_replaced_with_force_only(folder: Path) -> None:
         assert [row["lr"] for row in csv.DictReader(file)] == ["2.0"]
 
 
+@pytest.mark.trackers
 def test_parquet_is_written_and_printed(folder: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as parquet
+
     assert export(folder, "parquet", "--where", "lr > 1", "-o", "runs.parquet").status == 0
     assert parquet.read_table(folder / "runs.parquet").column("lr").to_pylist() == [2.0, 3.0]
 

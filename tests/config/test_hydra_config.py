@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ import pytest
 from kohaku_ast import Config, Script, Sweep
 from kohaku_ast.errors import ConfigError
 from tests.oracle import run_kogine
-
-pytestmark = pytest.mark.skipif(find_spec("hydra") is None, reason="needs hydra-core")
 
 GROUPS = {
     "db/postgres.yaml": "host: pg\nport: 5432\n",

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from kohaku_ast import Config, Script, Sequential
@@ -74,7 +75,6 @@ def test_values(folder: Path, values: dict[str, Any]) -> None:
 
 
 def test_values_of_numpy(folder: Path) -> None:
-    numpy = pytest.importorskip("numpy")
     values = {"lr": numpy.float64(0.3), "value": [numpy.int32(3), numpy.array([1, 2])]}
     Sequential([Script("train.py", Config(values))]).run()
     _, text = exported_and_run(folder)

@@ -71,8 +71,10 @@ def test_json_has_every_value(store: Store, tmp_path: Path) -> None:
     assert [one["number"] for one in found] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.trackers
 def test_parquet_has_every_value(store: Store, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as parquet
+
     store.export(store.runs()[::-1], tmp_path / "runs.parquet")
     rows = parquet.read_table(tmp_path / "runs.parquet").to_pylist()
     assert [row["lr"] for row in rows[:2]] == [0.5, math.inf]
@@ -90,8 +92,10 @@ def test_no_runs(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "runs.json").read_text() == "[]\n"
 
 
+@pytest.mark.trackers
 def test_parquet_of_no_runs(store: Store, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow.parquet as parquet
+
     store.export(store.runs(where="lr > 100 and lr < 101"), tmp_path / "runs.parquet")
     assert parquet.read_table(tmp_path / "runs.parquet").num_rows == 0
 

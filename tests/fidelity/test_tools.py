@@ -61,7 +61,6 @@ def _kogine(way: str) -> list[str]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("branch", [[], ["--branch"]], ids=["lines", "branches"])
 def test_coverage_measures_the_script(branch: list[str], way: str, folder: Path) -> None:
-    pytest.importorskip("coverage", reason="coverage is what is tested")
     expected = _measured(folder, *branch, "probe.py")
     assert expected["executed_lines"]
     assert _measured(folder, *branch, *_kogine(way)) == expected

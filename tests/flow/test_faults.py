@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kohaku_ast import Config, Outcome, Parallel, Script, Sweep
@@ -200,7 +201,6 @@ print("line", n)
 
 
 def test_a_warm_server_that_is_stopped_goes_on_at_a_timeout(tmp_path: Path) -> None:
-    psutil = pytest.importorskip("psutil")
     (tmp_path / "gate.py").write_text(GATE)
     options = ["--sweep", "n=0,1", "--workers", "1", "--mode", "warm", "--timeout", "1"]
     flow = kogine(tmp_path, "run", "gate.py", *options, stderr=subprocess.PIPE)
@@ -225,7 +225,6 @@ def test_a_run_that_cannot_be_ended_is_given_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
 def test_the_death_of_what_copies_output_ends_no_flow(tmp_path: Path, mode: str) -> None:
-    psutil = pytest.importorskip("psutil")
     (tmp_path / "gate.py").write_text(GATE)
     options = ["--sweep", "n=0,1,2", "--mode", mode]
     options += [] if mode == "inline" else ["--workers", "1"]

@@ -231,11 +231,16 @@ STOPPED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", STOPPED)
-@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        (name, mode)
+        for name in STOPPED
+        for mode in ("inline", "spawn", "warm")
+        if (name, mode) != ("parallel", "inline")  # there is none
+    ],
+)
 def test_a_flow_in_python_prints_what_was_not_started(folder: Path, name: str, mode: str) -> None:
-    if (name, mode) == ("parallel", "inline"):
-        pytest.skip("Parallel has no inline")
     (folder / "saves.py").write_text(
         KEEP
         + "if n == 5: sys.exit()\nkeep('begun')\nfor _ in range(6000): time.sleep(0.1)\n".replace(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy
 import pytest
 
 from kohaku_ast import Store
@@ -130,7 +131,6 @@ def test_the_end_of_a_script_outside_of_kogine(
 
 
 def test_a_search_reads_what_is_logged(folder: Path) -> None:
-    pytest.importorskip("optuna")
     axis = ["--search", "optuna", "--sweep", "lr=uniform:0:1", "-n", "3"]
     done = run_kogine(folder, "run", "t.py", *axis, "--minimize", "loss", "--seed", "1")
     assert done.status == 0, done
@@ -192,7 +192,6 @@ def test_what_is_no_number_is_refused_by_name(numbers: object, text: str, folder
 
 
 def test_numbers_of_libraries_and_of_no_size(folder: Path) -> None:
-    numpy = pytest.importorskip("numpy")
     one = numpy.float32(0.5)
     (folder / "t.py").write_text(
         "import numpy, math\nfrom kohaku_ast.helpers import logger\nlogger.log({'a': numpy.array(2.5), 'b': numpy.float32(0.5), 'c': numpy.int64(3), 'd': math.nan, 'e': -math.inf, 'f': True})\n"

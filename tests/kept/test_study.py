@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
-
 from tests.kept.kept_files import COMMANDS, KEPT, copied_scripts, kogine
 
-pytest.importorskip("optuna")
 (COMMAND,) = COMMANDS["study"]
 
 

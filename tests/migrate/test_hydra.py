@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -16,8 +15,6 @@ from kohaku_ast.errors import ConfigError
 from kohaku_ast.migrate.hydra import migrate_yaml
 from kohaku_ast.migrate.migration import Migrated
 from tests.oracle import run_kogine
-
-pytestmark = pytest.mark.skipif(find_spec("hydra") is None, reason="needs hydra-core")
 
 GROUPS = {
     "base.yaml": "port: base\nname: base\nkeep: base\n",

@@ -6,11 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
 import pytest
-
-nbclient = pytest.importorskip("nbclient")
-nbformat = pytest.importorskip("nbformat")
-pytest.importorskip("ipykernel")
 
 # They warn of each other; that is theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -11,8 +11,6 @@ import pytest
 
 from tests.oracle import on_path, run_python
 
-pytest.importorskip("IPython")
-
 CELLS = """\
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance(colors="nocolor")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import nbclient
+import nbformat
 import pytest
 
-nbclient = pytest.importorskip("nbclient")
-nbformat = pytest.importorskip("nbformat")
-pytest.importorskip("ipykernel")
-
-from tests.notebook.test_notebook import ROOT, write_kernel  # noqa: E402  # it needs them too
+from tests.notebook.test_notebook import ROOT, write_kernel  # it needs them too
 
 # They warn of each other; that is theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore")

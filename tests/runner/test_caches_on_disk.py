@@ -32,7 +32,6 @@ SHOWS = (
 
 
 def test_joblib_is_warned_of(tmp_path: Path) -> None:
-    pytest.importorskip("joblib", reason="joblib is what is tested")
     (tmp_path / "s.py").write_text(MEMORY)
     done = run_kogine(tmp_path, "run", "s.py", "scale=5", "other=7")
     assert done.stdout == "15 7\n"

@@ -71,7 +71,6 @@ JOBLIB = {
 
 @pytest.mark.parametrize("start", JOBLIB)
 def test_joblib(tmp_path: Path, start: str) -> None:
-    pytest.importorskip("joblib", reason="joblib is not installed")
     script = f'from joblib import Parallel, delayed\n{WORK}if __name__ == "__main__":\n    {JOBLIB[start].strip()}\n'
     expected, got = both(tmp_path, script)
     assert got == expected

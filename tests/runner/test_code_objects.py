@@ -110,7 +110,6 @@ if __name__ == "__main__":
 
 def test_joblib_sends_a_function_with_a_local(tmp_path: Path) -> None:
     """The worker has read the value, so there is no warning that nobody did."""
-    pytest.importorskip("joblib")
     expected, got = compare(tmp_path, LOKY.encode(), [("add = 1", "add = 100")], ["f.add=100"])
     assert expected.stdout == "[100, 101]\n"
     assert got == expected

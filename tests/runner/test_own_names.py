@@ -84,8 +84,6 @@ TARGETS = ["lr=0.75", "Point.size=4"]
 
 def write(folder: Path, place: str, start: str) -> bytes:
     """The script, with the modules of *place* beside it."""
-    if "loky" in start:
-        pytest.importorskip("joblib")
     for name, text in PLACES[place].items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)

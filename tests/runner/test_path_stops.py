@@ -192,7 +192,6 @@ IMPORTS = {
 @pytest.mark.parametrize("name", SEALED)
 def test_a_mapping_that_takes_no_other_key_is_closed(name: str, mode: str, tmp_path: Path) -> None:
     library, text = SEALED[name]
-    pytest.importorskip(library)
     script = IMPORTS[library] + text + "cfg = load()\nprint(cfg.lr)\n"
     (tmp_path / "s.py").write_text(script)
     in_mode = ("--mode", mode, "--no-record") if mode else ()

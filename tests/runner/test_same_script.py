@@ -76,7 +76,6 @@ def test_a_child_imports_the_script(tmp_path: Path, start: str) -> None:
 
 
 def test_a_worker_of_joblib_imports_the_script(tmp_path: Path) -> None:
-    pytest.importorskip("joblib")
     (tmp_path / "helper.py").write_text("def lr(_):\n    import s\n    return s.lr\n")
     text = "lr = 0.1\nif __name__ == '__main__':\n    import helper\n    from joblib import Parallel, delayed\n    print(Parallel(n_jobs=2)(delayed(helper.lr)(i) for i in range(2)))\n"
     expected, got = compare(tmp_path, text.encode(), EDITS[:1], TARGETS[:1], name="s.py")
