@@ -2,7 +2,8 @@
 
 Progress is read from ``12/100``, ``[12/100]``, ``45%`` at the start of a line, in brackets or
 beside a bar or a word such as ``done``, and from the bars of tqdm, Keras and rich. ``epoch 3/10``
-counts the epochs before it; other progress on the line counts as a part of that epoch.
+counts the epochs before it; other progress on the line counts as a part of that epoch. The bars of
+``kohaku_ast.helpers`` write theirs to the record.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.run import Observer, Run, Summary
 from kohaku_ast.store.metrics import LoggedTail, MetricSeries, Number
-from kohaku_ast.store.run_folder import SERIES, last_lines
+from kohaku_ast.store.run_folder import SERIES, last_lines, read_event
 
 _BLOCK = 16_384  # bytes of one log that are read at once
 _MOST_BEHIND = 32 << 20
@@ -51,6 +52,7 @@ class LogWatch(Observer):
         end = time.monotonic() + _BUDGET
         for run in running:
             self._read_logged(run)
+            self._read_event(run)
         first = self._turn % len(running)
         waiting = [*running[first:], *running[:first]]
         while waiting:
@@ -68,6 +70,7 @@ class LogWatch(Observer):
     def finish(self, run: Run) -> None:
         """Read the rest of what *run*, which has ended, has logged and printed."""
         self._read_logged(run)
+        self._read_event(run)
         self._logged.pop(run.index, None)
         while self._read_block(run):
             pass
@@ -86,6 +89,15 @@ class LogWatch(Observer):
         for point in tail.read():
             seen = seen_of(run)
             seen.metrics.update(seen.series.add_logged(point))
+
+    def _read_event(self, run: Run) -> None:
+        """Read what the progress bars of the helpers say, if it is new."""
+        event = None if run.folder is None else read_event(run.folder)
+        seen = seen_of(run)
+        if event is None or event == seen.event:
+            return
+        # What stands behind a bar is no metric yet: when it was read is chance. Its last line is.
+        seen.event, seen.progress, seen.line = event, event["progress"], plain_line(event["line"])
 
     def _read_block(self, run: Run) -> bool:
         """Read the next block of the log of *run*; whether there is more."""
@@ -117,7 +129,8 @@ def _note_last(seen: Seen, lines: list[bytes]) -> None:
             continue
         if is_first:
             seen.line, is_first = text, False
-        progress = read_progress(text)
+        # While a bar of the helpers is open, it counts: it knows the progress of the whole run.
+        progress = None if seen.event.get("open") else read_progress(text)
         if progress is not None:
             seen.progress = progress
             return
@@ -301,6 +314,8 @@ class Seen:
     line: str = ""
     #: Between 0 and 1; None if the log has no progress.
     progress: float | None = None
+    #: What the progress bars of the helpers have said last; empty if nothing.
+    event: Mapping[str, Any] = field(default_factory=dict)
     #: Name of a metric -> its last value; and all their values.
     metrics: dict[str, Number] = field(default_factory=dict)
     series: MetricSeries = field(default_factory=MetricSeries)

@@ -339,6 +339,7 @@ class Recorder(Observer):
 
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
+        record.folder.remove_event()
         record.facts["files"] = record.folder.end_files()
         record.facts["inputs"] = self._contents.confirmed(self._keep_inputs(record.run))
         try:
@@ -477,6 +478,7 @@ class OpenRecord:
                     self.facts[name] = None
         self.attempts += (attempt_fields(self.facts),)
         self.facts["attempts"] = self.attempts
+        self.folder.remove_event()
         self.is_between_attempts = True
         self.facts["status"] = "running"
 

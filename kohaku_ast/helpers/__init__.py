@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kohaku_ast.helpers.devices import DeviceManager, device, device_manager
     from kohaku_ast.helpers.metric_logger import Logger, logger
     from kohaku_ast.helpers.processes import pipeline_process, process
+    from kohaku_ast.helpers.progress import progress_bar, trange
     from kohaku_ast.helpers.run_context import CurrentRun, current_run, enter_run
 
 _WHERE = {
@@ -29,7 +30,9 @@ _WHERE = {
     "logger": "metric_logger",
     "pipeline_process": "processes",
     "process": "processes",
+    "progress_bar": "progress",
     "resumed_from": "checkpointing",
+    "trange": "progress",
 }
 
 __all__ = [
@@ -47,7 +50,9 @@ __all__ = [
     "logger",
     "pipeline_process",
     "process",
+    "progress_bar",
     "resumed_from",
+    "trange",
 ]
 
 

@@ -25,6 +25,8 @@ SERIES = "metrics.jsonl"
 """What the run has printed as numbers, a line for each line of the log with some."""
 NODES = "nodes.jsonl"
 """Of a pipeline that goes on: a line for each time that a node has changed."""
+EVENT = "progress.json"
+"""The state of the progress bars of the helpers, while the run is under way."""
 FILES = "files"
 """The folder for the files of a run."""
 CHECKPOINTS = "checkpoints"
@@ -33,6 +35,7 @@ REMOVED = ".removed"
 """The folder of the runs that ``kogine runs rm`` has removed."""
 CLAIMS = ".claims"
 """The file of the claims of flows that resume at the same time."""
+_MOST_EVENT = 64 * 1024
 _FOLDERS_TRIED = 10_000
 _FOLDER_MODE, _MODE = 0o700, 0o600
 """Values and output may hold secrets: records are for their owner, whatever the umask."""
@@ -109,6 +112,10 @@ class RunFolder:
         except OSError:  # it holds files
             return list(islice(_files_in(self._within + FILES), _MOST_FILES))
 
+    def remove_event(self) -> None:
+        """Remove the state of the progress bars: the run, or an attempt at it, has ended."""
+        files.remove(self._within + EVENT)
+
     def append_points(self, points: bytes) -> None:
         """Append *points* to the series of metrics."""
         series = os.open(self._within + SERIES, os.O_CREAT | os.O_WRONLY | os.O_APPEND, _MODE)
@@ -151,8 +158,8 @@ class RunFolder:
 
     def remove(self) -> None:
         """Remove the folder of a run that was not started."""
-        files.remove(self._within + LOG)
-        files.remove(self._within + RECORD)
+        for name in (LOG, EVENT, RECORD):
+            files.remove(self._within + name)
         self.end_files()
         try:
             self.path.rmdir()
@@ -163,6 +170,25 @@ class RunFolder:
 def key_of_name(name: str) -> str:
     """The start of the identity that the *name* of a folder contains; empty if it has none."""
     return name.partition("Z-")[2][:8]
+
+
+def read_event(folder: str | Path) -> dict[str, Any] | None:
+    """What the progress bars of the run in *folder* say last: ``line``, ``progress`` from 0 to 1 or
+    None, ``open``; None if they say nothing.
+    """
+    try:
+        with open(os.path.join(folder, EVENT), "rb", buffering=0) as file:
+            line, end, _ = (file.read(_MOST_EVENT) or b"").partition(b"\n")
+    except OSError:
+        return None
+    import json
+
+    try:
+        event: Any = json.loads(line) if end else None
+        share = None if event["progress"] is None else min(1.0, max(0.0, float(event["progress"])))
+        return {"line": str(event["line"]), "progress": share, "open": bool(event["open"])}
+    except (ValueError, LookupError, TypeError):
+        return None  # it is being written
 
 
 def read_marks(folder: str | Path) -> tuple[list[str], str]:
