@@ -33,30 +33,40 @@ class CachedRuns:
     def __init__(
         self,
         root: Path,
-        contents: Contents,
+        needs_value: bool,
         warn: Callable[[str, str], None],
         cannot: Callable[[str, OSError], None],
     ) -> None:
-        """*warn* gets a subject, about which it warns once, and a sentence; *cannot* what cannot be
-        done on the disk, and why.
+        """*needs_value*: the returned value itself is needed, not only its text. *warn* gets a
+        subject, about which it warns once, and a sentence; *cannot* what cannot be done on the
+        disk, and why.
         """
-        self._root, self._contents, self._warn, self._cannot = root, contents, warn, cannot
+        self._root, self._needs_value = root, needs_value
+        self._warn, self._cannot = warn, cannot
+        #: Of the declared inputs, and of modules.
+        self.contents = Contents()
+        self.inputs, self.confirmed = self.contents.inputs, self.contents.confirmed
         #: What names have of an identity -> names of folders, the oldest first.
         self._names: dict[str, list[str]] | None = None
 
     def take(
-        self, run: Run, bound: Bound, key: ResultKey, own: Callable[[], Mapping[str, Any]]
+        self, run: Run, bound: Bound, own: Mapping[str, Any], variables: Mapping[str, str]
     ) -> bool:
-        """Whether there is the result of *key* for *run*, which then gets it, with a record of its
-        own that has the fields *own*.
+        """Whether there is the result of *run*, which then gets it, with a record of its own that
+        has the fields *own*. *variables* are those that the run would have besides those of this
+        process.
         """
+        key = ResultKey.of_now(
+            own["identity"], own["wanted"], own["inputs"], variables, own["in_run_dir"],
+            self._needs_value,
+        )  # fmt: skip
         source = self._find(key)
         if source is None:
             self._warn_of_value(run, bound)
             return False
         run.start_clock()
         run.cached, run.params = source_of(source), source.params
-        run.folder, run.log = self._stand_in(source, run, own())
+        run.folder, run.log = self._stand_in(source, run, own)
         run.outcome, run.ended = outcome_of(source, run), run.now()
         return True
 
@@ -114,7 +124,7 @@ class CachedRuns:
         try:
             if record.status != SUCCEEDED or record.identity != key.identity:
                 return False
-            found = next(changes(record, key, self._contents), None)
+            found = next(changes(record, key, self.contents), None)
             record.outcome()
         except Exception:  # any damage, by a broken disk or an editor
             return False

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from kohaku_ast.flow.cached_runs import CachedRuns
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.output_process import left_out, limit_log
 from kohaku_ast.flow.resumed_runs import ResumedRuns
@@ -28,10 +28,12 @@ from kohaku_ast.store.record import (
     start_fields,
     working_folder,
 )
-from kohaku_ast.store.result_key import Contents, ResultKey
 from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
 from kohaku_ast.store.values import read, written
+
+if TYPE_CHECKING:
+    from kohaku_ast.flow.cached_runs import CachedRuns
 
 _IDENTITY, _INPUTS = "identity", "inputs"
 _MOST_UNWRITTEN = 1000
@@ -83,10 +85,7 @@ class Recorder(Observer):
         if resume or retry_failed:
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
         self._environment, self.sources = FlowEnvironment(), Sources(self.root)
-        self._inputs, self._contents, self._needs_value = tuple(inputs), Contents(), needs_value
-        self._cached = (
-            CachedRuns(self.root, self._contents, warn_once, self._cannot) if cached else None
-        )
+        self._is_cached, self._inputs, self._needs_value = cached, tuple(inputs), needs_value
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
@@ -108,7 +107,7 @@ class Recorder(Observer):
             found = self.resumed.is_done(run, bound, name, commit)
             if found is not False:
                 return found
-        return self._cached is not None and self._is_cached(run, bound, self._cached)
+        return self._is_cached and self._take_result(run, bound)
 
     def open(self, run: Run, bound: Bound) -> int | None:
         """Make or reuse the folder of *run* and record there that it runs.
@@ -236,18 +235,20 @@ class Recorder(Observer):
 
     # --- cached results --------------------------------------------------------------------------
 
-    def _is_cached(self, run: Run, bound: Bound, cached: CachedRuns) -> bool:
+    @cached_property
+    def _results(self) -> CachedRuns:
+        # Here: a flow that neither looks for results nor declares inputs does without.
+        from kohaku_ast.flow.cached_runs import CachedRuns
+
+        return CachedRuns(self.root, self._needs_value, self._warn, self._cannot)
+
+    def _take_result(self, run: Run, bound: Bound) -> bool:
         """Whether the store has the result of *run*, which then gets it, and its own record."""
-        key = ResultKey.of_now(
-            self._identity(run, bound), run.config.outputs, self._keep_inputs(run),
-            self.variables(run), self.in_run_dir, self._needs_value,
-        )  # fmt: skip
-        if not cached.take(
-            run,
-            bound,
-            key,
-            lambda: {**self._own_fields(run, bound), "sources": self._keep_sources(bound)},
-        ):
+        own = {
+            **self._own_fields(run, bound), "sources": self._keep_sources(bound),
+            "inputs": self._keep_inputs(run), "in_run_dir": self.in_run_dir,
+        }  # fmt: skip
+        if not self._results.take(run, bound, own, self.variables(run)):
             return False
         if run.folder is not None and run.folder.name != run.cached:
             self._note_own(run.folder.name)
@@ -258,10 +259,8 @@ class Recorder(Observer):
         """The declared inputs of *run*, with their contents when it is about to start."""
         if _INPUTS not in run.notes:
             named = (*self._inputs, *run.config.inputs)
-            run.notes[_INPUTS] = self._contents.inputs(named) if named else []
-        found = run.notes[_INPUTS]
-        assert isinstance(found, list)
-        return found
+            run.notes[_INPUTS] = self._results.inputs(named) if named else []
+        return cast("list[dict[str, object]]", run.notes[_INPUTS])
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -269,8 +268,8 @@ class Recorder(Observer):
         """Remember that the folder *name* is of this flow."""
         if self.resumed is not None:
             self.resumed.own.add(name)
-        if self._cached is not None:
-            self._cached.add(name)
+        if self._is_cached:
+            self._results.add(name)
 
     def _own_fields(self, run: Run, bound: Bound) -> dict[str, object]:
         """The fields that every record of *run* has, however its result was made."""
@@ -341,7 +340,10 @@ class Recorder(Observer):
         del self._open[index]
         record.folder.remove_event()
         record.facts["files"] = record.folder.end_files()
-        record.facts["inputs"] = self._contents.confirmed(self._keep_inputs(record.run))
+        own = self.variables(record.run)
+        record.facts["reads"] = self.sources.reads(record.facts["sources"], own)
+        if record.facts["inputs"]:
+            record.facts["inputs"] = self._results.confirmed(self._keep_inputs(record.run))
         try:
             self._environment.add_changes(record.facts, self.sources.objects.put)
         except OSError as error:

@@ -22,7 +22,7 @@ from kohaku_ast.store.index import Index
 from kohaku_ast.store.own_modules import own_files, text_hash
 from kohaku_ast.store.record import Record, program_fields, working_folder
 from kohaku_ast.store.run_folder import FILES, hash_of
-from kohaku_ast.store.sources import versions
+from kohaku_ast.store.sources import value_hash, versions
 from kohaku_ast.store.values import form_text, is_whole
 
 
@@ -105,15 +105,27 @@ def _files_of(pattern: str) -> list[str]:
 def _inside(path: str) -> list[str]:
     if not os.path.isdir(path):
         return [path]
-    walk = os.walk(path, followlinks=True)
-    return sorted(os.path.join(here, name) for here, _, names in walk for name in names)
+    found: list[str] = []
+    seen: set[str] = set()
+    for here, folders, names in os.walk(path, followlinks=True):
+        seen.add(os.path.realpath(here))
+        inner = {name: os.path.realpath(os.path.join(here, name)) for name in folders}
+        # A link may lead to a folder above.
+        folders[:] = [one for one in folders if one not in _NO_DATA and inner[one] not in seen]
+        found += [os.path.join(here, name) for name in names]
+    return sorted(found)
+
+
+_NO_DATA = (".git", ".kogine", "__pycache__")
+"""Folders that are no data, and that runs change."""
 
 
 # --- the key -------------------------------------------------------------------------------------
 
 _OF_PLACE = (
-    "KOGINE_", "SLURM_", "NVIDIA_", "CUDA_VISIBLE", "HIP_VISIBLE", "ROCR_VISIBLE",
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "KOGINE_", "SLURM_", "NVIDIA_", "CUDA_VISIBLE", "CUDA_DEVICE_ORDER", "HIP_VISIBLE",
+    "ROCR_VISIBLE", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
 """Starts of variables that say where and how fast a run runs: they do not count."""
 _COUNTED = (
@@ -133,6 +145,8 @@ class ResultKey:
     inputs: Sequence[Mapping[str, Any]]
     environment: Mapping[str, Any]
     in_run_dir: bool
+    #: Variables of the run besides those of this process.
+    own_variables: Mapping[str, str]
     #: Whether the returned value itself is needed, not only its text.
     needs_value: bool = False
 
@@ -145,7 +159,8 @@ class ResultKey:
         of the run.
         """
         environment = {**machine(), "variables": variables(os.environ, own_variables)}
-        return cls(identity, frozenset(wanted), inputs, environment, in_run_dir, needs_value)
+        counted = frozenset(wanted), inputs, environment, in_run_dir, own_variables
+        return cls(identity, *counted, needs_value)
 
 
 def changes(record: Record, key: ResultKey, contents: Contents) -> Iterator[Change]:
@@ -160,6 +175,7 @@ def changes(record: Record, key: ResultKey, contents: Contents) -> Iterator[Chan
     packages = facts.get("packages") or {}
     yield from _rows("package", packages, versions(packages))
     yield from _rows("variable", _variables(before), _variables(now))
+    yield from _read_variables(facts, key.own_variables)
     if bool(facts.get("in_run_dir")) != key.in_run_dir:
         yield Change("environment", "--run-dir", *map(_yes, (not key.in_run_dir, key.in_run_dir)))
     yield from _results(record, key)
@@ -212,11 +228,23 @@ def _system(environment: Mapping[str, Any]) -> dict[str, str]:
 
 def _variables(environment: Mapping[str, Any]) -> dict[str, str]:
     found: Mapping[str, str] = environment.get("variables") or {}
-    return {
-        name: value
-        for name, value in found.items()
-        if name in _COUNTED or not name.startswith(_OF_PLACE)
-    }
+    return {name: value for name, value in found.items() if _counts(name)}
+
+
+def _counts(name: str) -> bool:
+    return name in _COUNTED or not name.startswith(_OF_PLACE)
+
+
+def _read_variables(facts: Mapping[str, Any], own: Mapping[str, str]) -> Iterator[Change]:
+    """The variables that the script and its modules name: they may be secrets, and have no text."""
+    reads = facts.get("reads")
+    if reads is None:
+        yield Change("variable", "all", "not recorded", None)
+        return
+    for name, before in reads.items():
+        now = value_hash(own.get(name, os.environ.get(name)))
+        if before != now and _counts(name):
+            yield Change("variable", name, before and "a value", now and "another value")
 
 
 def _results(record: Record, key: ResultKey) -> Iterator[Change]:

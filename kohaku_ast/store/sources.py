@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from stat import S_ISREG
 from types import FunctionType
@@ -91,6 +92,8 @@ class Sources:
         self._kept: dict[tuple[str, str], str] = {}
         #: The SHA-256 of those that name the folder for files.
         self._naming: set[str] = set()
+        #: The SHA-256 of a text -> the variables of the environment that it names.
+        self._variables: dict[str, frozenset[str]] = {}
         #: Id of a function or class -> itself, and the name of its object.
         self._objects: dict[int, tuple[object, str]] = {}
         #: The packages that runs in this process have loaded: later runs find them there.
@@ -118,7 +121,10 @@ class Sources:
                 **found, **{name: (file, "") for name, file in others.items()},
             }.items()
         }  # fmt: skip
-        return {"script": self.objects.put(launch.data, digest), "modules": modules}
+        script = self.objects.put(launch.data, digest)
+        if script not in self._variables:
+            self._variables[script] = _named_variables(launch.data)
+        return {"script": script, "modules": modules}
 
     def name_files(self, bound: Bound, sources: Any) -> bool:
         """Whether one of the texts in the field *sources* names the variable with the folder for
@@ -146,6 +152,7 @@ class Sources:
             with open(file, "rb") as opened:
                 data = opened.read()
             self._kept[file, digest] = self.objects.put(data)
+            self._variables[self._kept[file, digest]] = _named_variables(data)
             if _NAMES_FILES in data:
                 self._naming.add(self._kept[file, digest])
         return self._kept[file, digest]
@@ -168,6 +175,15 @@ class Sources:
             "cpu_seconds": None if seconds is None else round(seconds, 3),
             "peak_memory": usage.peak_memory,
         }
+
+    def reads(self, sources: Any, own: Mapping[str, str]) -> dict[str, str | None]:
+        """The field ``reads``: variable of the environment that one of the texts in the field
+        *sources* names -> the hash of its value, None if it is not set. *own* are those of the run.
+        """
+        digests = [one["sha256"] for one in sources["modules"].values()] if sources else []
+        digests += [sources["script"]] if sources else []
+        names = {name for one in digests for name in self._variables.get(one, ())}
+        return {name: value_hash(own.get(name, os.environ.get(name))) for name in sorted(names)}
 
     def form(self, value: Any) -> dict[str, object]:
         """*value* as a field of run.json; what has no text there is kept as an object, too."""
@@ -250,6 +266,27 @@ def load_object(data: bytes) -> object:
     It is unpickled: whoever can write to the store can run code here.
     """
     return load_values(bool(data[0]), data[1:])["value"]["value"]
+
+
+_VARIABLE = re.compile(
+    rb"""environ\s*(?:\.\s*(?:get|pop|setdefault)\s*\(|\[)\s*["'](\w+)["']"""
+    rb"""|getenv\s*\(\s*["'](\w+)["']"""
+    rb"""|["'](\w+)["']\s+(?:not\s+)?in\s+(?:os\s*\.\s*)?environ\b"""
+)
+
+
+def _named_variables(text: bytes) -> frozenset[str]:
+    if b"environ" not in text and b"getenv" not in text:
+        return frozenset()
+    found = (name for names in _VARIABLE.findall(text) for name in names if name)
+    return frozenset(name.decode("utf-8", "replace") for name in found)
+
+
+def value_hash(value: str | None) -> str | None:
+    """The hash of the *value* of a variable, which may be a secret; None if it is not set."""
+    if value is None:
+        return None
+    return blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 _versions: dict[str, str] = {}

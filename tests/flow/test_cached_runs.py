@@ -50,6 +50,8 @@ if __name__ == "__main__":
     main()
 """
 
+FAR = "import os\nk = 3 + int(os.environ.get('EXTRA', 0))\n"
+
 
 def flow(config: Any = None, script: str = "train.py", **options: Any) -> Sequential:
     config = Config(lr=0.5, outputs=["lr"]) if config is None else config
@@ -67,7 +69,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         Path("data").mkdir()
         for name, text in {
-            "train.py": SCRIPT, "near.py": "k = 2\n", "far.py": "k = 3\n", "data/a.csv": "1,2\n"
+            "train.py": SCRIPT, "near.py": "k = 2\n", "far.py": FAR, "data/a.csv": "1,2\n"
         }.items():  # fmt: skip
             Path(name).write_text(text)
         (only,) = flow().run()
@@ -145,6 +147,9 @@ CHANGES = [
         lambda: os.environ.update(PYTHONHASHSEED="7"), {}, "variable", id="a variable"
     ),
     pytest.param(
+        lambda: os.environ.update(EXTRA="7"), {}, "variable", id="a variable that a text names"
+    ),
+    pytest.param(
         nothing, {"config": Config(lr=0.5, outputs=["lr", "data"])}, "output", id="more outputs"
     ),
     pytest.param(
@@ -155,6 +160,7 @@ CHANGES = [
         id="a file that somebody has edited",
     ),
     pytest.param(in_record(sources=None), {}, "module", id="texts that were not kept"),
+    pytest.param(in_record(reads=None), {}, "variable", id="variables that were not recorded"),
     pytest.param(in_record(cpu_seconds=None), {}, "module", id="what it loaded is not known"),
 ]  # fmt: skip
 
@@ -166,8 +172,9 @@ def test_each_part_of_the_key(
     part: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PYTHONHASHSEED", "0")
-    monkeypatch.delenv("PYTHONHASHSEED")
+    for name in ("PYTHONHASHSEED", "EXTRA"):
+        monkeypatch.setenv(name, "0")
+        monkeypatch.delenv(name)
     change()
     made = flow(**options)
     parts = parts_of(made)
@@ -290,3 +297,13 @@ def test_two_flows_at_once() -> None:
     assert all(one.cached for one in found)
     assert len({one.cached for one in found}) == 16
     assert all(one.status == "succeeded" for one in find_runs(RUNS))
+
+
+def test_a_folder_of_inputs_may_be_the_project_itself() -> None:
+    Path("data", "above").symlink_to("..")
+    for cached in (False, True):
+        (outcome,) = flow(Config(), script="near.py", inputs=".").run()
+        assert bool(outcome.cached) == cached
+    paths = {one["path"] for one in Store().find("last").facts["inputs"]}
+    assert {"near.py", "data/a.csv"} <= paths
+    assert not any(".kogine" in one for one in paths)
