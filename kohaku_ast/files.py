@@ -91,6 +91,16 @@ def short_path(file: str) -> str:
     return file if short.startswith(os.pardir) else short
 
 
+def why_outside(path: str) -> str:
+    """Why *path* does not name something inside of a folder; empty if it does."""
+    parts = path.replace(os.sep, "/").split("/")
+    if not any(one not in ("", ".") for one in parts):
+        return "it names nothing"
+    if os.path.isabs(path) or os.path.splitdrive(path)[0]:
+        return "it is absolute"
+    return "it leaves the folder by .." if os.pardir in parts else ""
+
+
 def remove(path: str) -> None:
     """Remove the file *path*, if it is there and may be removed."""
     try:

@@ -40,18 +40,18 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (40, 8250),
+    "kogine": (40, 8280),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6490),
+    "kohaku_ast.config": (23, 6500),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
-    "kohaku_ast.exports": (6, 800),
-    "kohaku_ast.flow": (24, 6570),
+    "kohaku_ast.exports": (8, 1130),
+    "kohaku_ast.flow": (26, 6920),
     "kohaku_ast.helpers": (12, 2190),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (22, 6180),
     "kohaku_ast.runner": (30, 7850),
-    "kohaku_ast.store": (20, 6290),
+    "kohaku_ast.store": (21, 6710),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -238,6 +238,7 @@ def config_json(config: Config) -> dict[str, object]:
         "metadata": {name: value_json(value) for name, value in config.metadata.items()},
         "outputs": list(config.outputs),
         "inputs": list(config.inputs),
+        "artifacts": list(config.artifacts),
     }
 
 
@@ -317,7 +318,7 @@ def differences(first: Mapping[tuple[str, str], object], second: Values) -> list
 
 
 _FIELDS = ("globals_dict", "new_globals", "kwargs", "metadata")
-_LISTS = ("args", "argv", "outputs", "inputs")
+_LISTS = ("args", "argv", "outputs", "inputs", "artifacts")
 _HEADINGS = ["", "axes", *_FIELDS, *_LISTS, "run"]
 
 

@@ -26,6 +26,7 @@ from kohaku_ast.flow.settings import (
     default_workers,
     parse_size,
     parse_threads,
+    read_artifacts,
     usable_cores,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
@@ -143,6 +144,7 @@ def read_flow_options(
         inputs=(*usual.inputs, *command.option("inputs", ())),
         metrics="no_metrics" not in command.options,
         log_limit=_log_limit(command, usual.log_limit),
+        artifacts=read_artifacts(command.option("artifacts", usual.artifacts)),
         in_run_dir=usual.in_run_dir or "run_dir" in command.options,
     )
     resume = partial(resume_command, command) if settings.records else no_resume

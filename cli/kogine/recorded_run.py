@@ -113,6 +113,7 @@ def _run_watched(
     if copy is not None:
         copy.finish()
     watch.finish(run)
+    recorder.keep_artifacts(run)
     recorder.on_end(run)
     return run.outcome
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from kogine.report import printing
 
-from kohaku_ast.display.text import Group, csv_text, exact_time, group_rows, json_text, print_table
+from kohaku_ast.display.text import (
+    Group,
+    csv_text,
+    exact_time,
+    group_rows,
+    json_text,
+    print_table,
+    short_size,
+)
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.exports.tables import document, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
@@ -155,11 +163,19 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
         yield "config files and tables", (one["file"], f"sha256 {one['sha256'][:12]}")
     if record.facts.get("metrics_incomplete"):
         yield "metrics", ("(incomplete)", "it printed too many at once: numbers are left out")
+    for one in record.facts.get("artifacts") or ():
+        yield "artifacts", (str(one["path"]), _kept(one))
     for kind in ("outputs", "metadata"):
         for name, value in run.values(kind).items():
             yield kind, (name, _plain(value))
     if run.value is not None:
         yield "value", ("value", _plain(run.value))
+
+
+def _kept(artifact: Mapping[str, Any]) -> str:
+    if artifact["sha256"] is None:
+        return f"not kept: {artifact.get('problem')}"
+    return f"{short_size(artifact['size'])}  {artifact['sha256'][:12]}"
 
 
 def node_text(node: Mapping[str, Any], record: Record) -> str:

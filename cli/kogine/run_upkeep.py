@@ -71,15 +71,15 @@ def restore(names: tuple[str, ...], where: str, everything: bool, store: str) ->
 @flag("--dry-run", group="Options", help="Print what would be freed; free nothing.")
 @store_option
 def gc(dry_run: bool, store: str) -> Callable[[], int]:
-    """Delete removed runs for good, and the texts of scripts that no other run refers to."""
+    """Delete removed runs for good, and the texts and artifacts that no other run refers to."""
     from kogine.run_tables import store_of  # completion does without
 
     from kohaku_ast.display.text import short_size
 
     freed = store_of(store).collect(dry_run)
     done = "would be freed" if dry_run else "freed"
-    objects = f"{freed.objects} text{'' if freed.objects == 1 else 's'}"
-    what = f"{_counted(freed.runs)} and {objects} of sources"
+    objects = f"{freed.objects} object{'' if freed.objects == 1 else 's'}"
+    what = f"{_counted(freed.runs)} and {objects}"
     return _prints([f"{freed.size} bytes ({short_size(freed.size)}) {done}: {what}."])
 
 

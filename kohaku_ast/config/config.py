@@ -22,6 +22,7 @@ from kohaku_ast.errors import (
     did_you_mean,
     visible,
 )
+from kohaku_ast.files import why_outside
 from kohaku_ast.users_traceback import public
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Config:
     outputs: tuple[str, ...] = ()
     #: Files that the script reads: paths, folders, patterns. A cached result is for their contents.
     inputs: tuple[str, ...] = ()
+    #: Patterns of the files of the run that its record keeps.
+    artifacts: tuple[str, ...] = ()
     #: Where each target's value came from; empty for values given in Python.
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     #: Targets that a config file reads itself, so that it is no error if the script lacks them.
@@ -96,6 +99,7 @@ class Config:
         new_globals: Mapping[str, object] = _NOTHING,
         outputs: Sequence[str] = (),
         inputs: Sequence[str] = (),
+        artifacts: str | Sequence[str] = (),
         **more: Any,
     ) -> None:
         """*more*: the other fields, and overrides of globals."""
@@ -104,6 +108,7 @@ class Config:
         values.update(
             {**_INTERNAL, **more}, args=args, kwargs=kwargs, argv=argv, metadata=metadata,
             new_globals=new_globals, outputs=outputs, inputs=inputs, globals_dict=globals_dict,
+            artifacts=(artifacts,) if isinstance(artifacts, str) else artifacts,
         )  # fmt: skip
         self._check()
         if overrides:
@@ -128,10 +133,16 @@ class Config:
             if isinstance(value, str) or not isinstance(value, (list, tuple)):
                 raise ConfigTypeError(f"Config: {name} is a list, got {value!r}")
             values[name] = tuple(value)
-        for text in (*self.argv, *self.outputs, *self.inputs):
-            if not isinstance(text, str):
-                raise ConfigTypeError(
-                    f"Config: argv, outputs and inputs are lists of texts, got {text!r}"
+        for name in ("argv", "outputs", "inputs", "artifacts"):
+            for text in values[name]:
+                if not isinstance(text, str):
+                    raise ConfigTypeError(f"Config: {name} is a list of texts, got {text!r}")
+        for text in values["artifacts"]:
+            problem = why_outside(text)
+            if problem:
+                raise ConfigError(
+                    f"Config: artifacts {text!r}: {problem}. Write a pattern below the folder that "
+                    "the run works in, or KOGINE_RUN_DIR: ckpt/*.pt"
                 )
 
     def __or__(self, other: object) -> Config:
@@ -255,7 +266,7 @@ def _united(first: tuple[_T, ...], second: tuple[_T, ...]) -> tuple[_T, ...]:
 
 
 _MAPPINGS = ("globals_dict", "kwargs", "metadata", "new_globals", "origins")
-_LISTS = ("args", "argv", "outputs", "inputs")
+_LISTS = ("args", "argv", "outputs", "inputs", "artifacts")
 _UNITED = ("varied", "siblings", "composed")
 _INTERNAL: dict[str, Any] = {
     "origins": _NOTHING, "optional": frozenset(), "varied": (), "ranks": _NOTHING, "height": 1,

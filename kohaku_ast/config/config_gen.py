@@ -22,7 +22,7 @@ _LOST = {
     "_overrides": "give the values to the Config of {}",
     **{
         f"_{field}": f"write Config(..., {field}=...) in {{}}"
-        for field in ("args", "kwargs", "argv", "metadata", "outputs", "inputs")
+        for field in ("args", "kwargs", "argv", "metadata", "outputs", "inputs", "artifacts")
     },
 }
 """Names that a bare file has in place of ``config_gen`` and ``CONFIG``, and what says the same."""

@@ -123,6 +123,7 @@ RESERVED = {
     "_metadata": "metadata",
     "_outputs": "outputs",
     "_inputs": "inputs",
+    "_artifacts": "artifacts",
 }
 """The names that fill a field of the Config, and the field each one fills."""
 

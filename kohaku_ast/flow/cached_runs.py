@@ -58,7 +58,7 @@ class CachedRuns:
         """
         key = ResultKey.of_now(
             own["identity"], own["wanted"], own["inputs"], variables, own["in_run_dir"],
-            self._needs_value,
+            self._needs_value, own["artifact_patterns"],
         )  # fmt: skip
         source = self._find(key)
         if source is None:

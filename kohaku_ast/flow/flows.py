@@ -25,20 +25,30 @@ from kohaku_ast.flow.failures import Resume, no_resume
 from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.log_watch import LogWatch, lacks_metrics
-from kohaku_ast.flow.recorder import make_recorder
+from kohaku_ast.flow.recorder import Recorder, make_recorder
 from kohaku_ast.flow.report import Report
-from kohaku_ast.flow.run import FAILED, Observer, Queue, Run, ScriptConfigs, Summary, WantsValue
+from kohaku_ast.flow.run import (
+    FAILED,
+    Observer,
+    Queue,
+    Run,
+    ScriptConfigs,
+    SharedFile,
+    Summary,
+    WantsValue,
+)
 from kohaku_ast.flow.settings import (
     FlowSettings,
     default_workers,
     parse_size,
     parse_threads,
+    read_artifacts,
     read_flag,
     read_paths,
     read_text,
     usable_cores,
 )
-from kohaku_ast.flow.shared_files import make_shared_files
+from kohaku_ast.flow.shared_files import SharedFiles, make_shared_files
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.outcome import FlowError, Outcome, Outcomes
 from kohaku_ast.runner.script import Script
@@ -88,7 +98,9 @@ def make_flow(
     recorder = make_recorder(settings, warn, tell_on_stderr, wants_value is True)
     options: dict[str, Any] = {}
     watch = LogWatch(settings.metrics, settings.log_limit)
+    read_rest: Callable[[Run], None] = watch.finish
     if recorder is not None:
+        read_rest = recorder.after(watch.finish)
         options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
         # First: when another observer gets the end of a run, the record of it is complete.
         observers = [watch, recorder, *observers]
@@ -105,9 +117,18 @@ def make_flow(
     is_done = recorder.is_done if recorder is not None else None
     queue = Queue(works, listens, settings.keeps_order)
     if shared is None:
-        return Flow(queue, launcher, settings, observers, total, is_done, watch.finish)
+        return Flow(queue, launcher, settings, observers, total, is_done, read_rest)
     observers = [shared, *observers]
-    return Flow(queue, launcher, settings, observers, total, is_done, watch.finish, shared.find)
+    return Flow(
+        queue, launcher, settings, observers, total, is_done, read_rest, _unkept(shared, recorder)
+    )
+
+
+def _unkept(shared: SharedFiles, recorder: Recorder | None) -> Callable[[], tuple[SharedFile, ...]]:
+    """Finds the files that several runs have written, without those that are kept of each."""
+    if recorder is None:
+        return shared.find
+    return lambda: tuple(one for one in shared.find() if not recorder.keeps(one.path))
 
 
 def _read_gpus(gpus: Sequence[object] | str | None) -> tuple[tuple[str, ...], bool]:
@@ -164,6 +185,7 @@ class _Flow:
         run_dir: bool = False,
         cached: bool = False,
         inputs: Sequence[Path] | Path = (),
+        artifacts: str | Sequence[str] | None = None,
     ) -> None:
         if isinstance(mode, str) and mode not in MODES:
             raise UsageError(unknown("mode", mode, MODES))
@@ -199,6 +221,7 @@ class _Flow:
             in_run_dir=read_flag("run_dir", run_dir),
             cached=read_flag("cached", cached),
             inputs=read_paths("inputs", inputs),
+            artifacts=read_artifacts(artifacts),
         )
         #: The Summary of the last time that it ran, and the Outcomes of the last ``run()``.
         self.summary, self.outcomes = Summary(), Outcomes()
@@ -347,7 +370,8 @@ class Sequential(_Flow):
         ``log_limit="100MB"`` is the size of the log of one run, None: no limit;
         ``run_dir=True`` runs each one in the folder for its files;
         ``cached=True`` leaves out the runs whose results the records have, and ``inputs`` names the
-        files that the scripts read (paths, folders, patterns), whose contents count for that.
+        files that the scripts read (paths, folders, patterns), whose contents count for that;
+        ``artifacts="ckpt/*.pt"``, or a list, keeps the files that a run has written and that fit.
         """
         _refuse_unknown(self, Sequential, options)
         super().__init__(

@@ -11,26 +11,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from kohaku_ast.flow.log_watch import seen_of
+from kohaku_ast.flow.open_record import OpenRecord
 from kohaku_ast.flow.output_process import left_out, limit_log
 from kohaku_ast.flow.resumed_runs import ResumedRuns
-from kohaku_ast.flow.run import FAILED, INTERRUPTED, Observer, Run, Summary
+from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Observer, Run, Summary
+from kohaku_ast.flow.run_artifacts import FlowArtifacts
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.store.artifacts import artifact_files, known_hashes
 from kohaku_ast.store.environment import FlowEnvironment, ProcessMark, process_field
 from kohaku_ast.store.identity import identity
 from kohaku_ast.store.record import (
     SCHEMA,
-    attempt_fields,
-    end_fields,
     program_fields,
     start_fields,
     working_folder,
 )
-from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
+from kohaku_ast.store.run_folder import FILES, RunFolder
 from kohaku_ast.store.sources import Sources
-from kohaku_ast.store.values import read, written
 
 if TYPE_CHECKING:
     from kohaku_ast.flow.cached_runs import CachedRuns
@@ -58,6 +57,7 @@ class Recorder(Observer):
         cached: bool = False,
         inputs: Sequence[str] = (),
         needs_value: bool = False,
+        artifacts: Sequence[str] = (),
         variables: Callable[[Run], Mapping[str, str]] = lambda run: {},
         warn: Callable[[str], None],
         tell: Callable[[str], None] = lambda text: None,
@@ -66,7 +66,8 @@ class Recorder(Observer):
         *retry_failed* (which resumes as well). A log holds at most *log_limit* bytes.
         *in_run_dir*: the runs work in the folders for their files. *cached*: a run is left out if
         the store has its result; *needs_value*: only if it has the returned value itself. *inputs*
-        are files that all runs read. *variables* gives the variables that a run has besides the
+        are files that all runs read. *artifacts*: patterns of the files of each run that are
+        kept, beside those of its Config. *variables* gives the variables that a run has besides the
         environment of this process. *warn* gets, once, why something cannot be written, and *tell*,
         at the end, how many runs were skipped.
         """
@@ -86,6 +87,7 @@ class Recorder(Observer):
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
         self._environment, self.sources = FlowEnvironment(), Sources(self.root)
         self._is_cached, self._inputs, self._needs_value = cached, tuple(inputs), needs_value
+        self._artifacts = FlowArtifacts(self.sources.objects, artifacts, warn_once)
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
@@ -154,9 +156,44 @@ class Recorder(Observer):
         if record is not None:
             self._limit_log(run)
             self._add_points(record)
+            self._keep_artifacts(record)
             record.end(FAILED, run.outcome, run.ended)
             record.put_attempt_aside()
             self._write(record)
+
+    def after(self, read_rest: Callable[[Run], None]) -> Callable[[Run], None]:
+        """*read_rest*, and then what is kept of a run before its Outcome is passed on."""
+
+        def read(run: Run) -> None:
+            read_rest(run)
+            self.keep_artifacts(run)
+
+        return read
+
+    def keep_artifacts(self, run: Run) -> None:
+        """Keep the files of *run*, which has ended and gets no other attempt."""
+        record = self._open.get(run.index)
+        if record is None or record.artifacts is None:
+            return
+        if not record.is_between_attempts:
+            # First: to copy them may take long, and something may kill this process meanwhile.
+            record.end(run.state, run.outcome, run.ended or run.now())
+            self._write(record)
+            self._keep_artifacts(record, is_last=True)
+        run.artifacts = artifact_files(record.folder.path, record.facts)
+
+    def keeps(self, path: str) -> bool:
+        """Whether the file at *path* in the working folder is an artifact of some run."""
+        return self._artifacts.keeps(os.path.join(working_folder(), path))
+
+    def _keep_artifacts(self, record: OpenRecord, is_last: bool = False) -> None:
+        if record.artifacts is not None:
+            links = is_last and record.run.state == SUCCEEDED
+            found = self._artifacts.keep(record.run, record.artifacts, self._cannot_keep, links)
+            record.facts["artifacts"] = [one.fields() for one in found]
+
+    def _cannot_keep(self, error: OSError) -> None:
+        self._cannot("keep the artifacts of runs", error)
 
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
         """Keep the metrics that were read, and limit the logs that runs write themselves."""
@@ -184,7 +221,10 @@ class Recorder(Observer):
                 record.make_last_attempt()
                 self._close(index, record)
             else:
+                record.run.state = INTERRUPTED
+                self.keep_artifacts(record.run)
                 self._end(index, INTERRUPTED, None, record.run.now())
+        self._artifacts.finish()
         for record in self._unwritten:
             self._write(record)
         if self.resumed is not None:
@@ -247,6 +287,7 @@ class Recorder(Observer):
         own = {
             **self._own_fields(run, bound), "sources": self._keep_sources(bound),
             "inputs": self._keep_inputs(run), "in_run_dir": self.in_run_dir,
+            "artifact_patterns": self._artifacts.patterns_of(run),
         }  # fmt: skip
         if not self._results.take(run, bound, own, self.variables(run)):
             return False
@@ -292,6 +333,8 @@ class Recorder(Observer):
             return None
         self._note_own(folder.path.name)
         fields = self._own_fields(run, bound)
+        files = str(folder.path / FILES)
+        kept = self._artifacts.begin(run, working_folder(), files, self.in_run_dir)
         return OpenRecord(
             run,
             folder,
@@ -302,10 +345,12 @@ class Recorder(Observer):
                 "inputs": self._keep_inputs(run),
                 "sources": self._keep_sources(bound),
                 "in_run_dir": self.in_run_dir,
+                "artifact_patterns": list(kept.patterns) if kept else [],
                 **({"resumed_from": run.resumed_from.name} if run.resumed_from else {}),
                 **self._environment.of_flow(bound.launch.filename),
             },
             self.has_logs,
+            kept,
         )
 
     def _keep_sources(self, bound: Bound) -> dict[str, object] | None:
@@ -339,7 +384,7 @@ class Recorder(Observer):
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
         record.folder.remove_event()
-        record.facts["files"] = record.folder.end_files()
+        record.facts["files"] = record.folder.end_files(known_hashes(record.facts))
         own = self.variables(record.run)
         record.facts["reads"] = self.sources.reads(record.facts["sources"], own)
         if record.facts["inputs"]:
@@ -395,102 +440,8 @@ def make_recorder(
         cached=settings.cached,
         inputs=settings.inputs,
         needs_value=needs_value,
+        artifacts=settings.artifacts,
         variables=settings.variables,
         warn=warn,
         tell=tell,
     )
-
-
-class OpenRecord:
-    """The record of a run that has not ended: its folder and the fields of run.json."""
-
-    def __init__(
-        self, run: Run, folder: RunFolder, fields: dict[str, object], has_log: bool
-    ) -> None:
-        self.run = run
-        self.folder = folder
-        self.facts = fields
-        self.attempts: tuple[dict[str, object], ...] = ()
-        self.has_log = has_log
-        self.is_between_attempts = False
-        #: Why there is no log, though there should be one.
-        self.log_error: OSError | None = None
-
-    def begin(self, run: Run) -> int | None:
-        """Begin an attempt at *run*; return the descriptor of its log, which the caller closes."""
-        self.is_between_attempts = False
-        self.facts.update(
-            start_fields(run.started, run.attempt, None), attempts=self.attempts, log=None
-        )
-        return self._open_log() if self.has_log else None
-
-    def make_files(self) -> None:
-        """Make the folder for files, if that is possible."""
-        try:
-            self.folder.make_files()
-        except OSError:
-            pass  # a full disk: the warning about the record or the log says so
-
-    @property
-    def params(self) -> dict[str, object]:
-        """Target -> value of every parameter; a text for a value that only its run has."""
-        fields = self.facts["params"]
-        assert isinstance(fields, dict)
-        return {target: read(form) for target, form in fields.items()}
-
-    def add_points(self) -> None:
-        """Write the points of metrics that were read since the last call. Raises OSError."""
-        series = seen_of(self.run).series
-        points = series.take_points()
-        if series.has_logged:
-            self.facts["series"] = SERIES
-        if points:
-            self.facts["series"] = SERIES
-            self.folder.append_points(points)
-
-    def _open_log(self) -> int | None:
-        try:
-            log = self.folder.open_log()
-        except OSError as error:
-            self.log_error = error
-            return None
-        self.facts["log"], self.log_error = LOG, None
-        return log
-
-    def end(self, status: str, outcome: Outcome | None, ended: float) -> None:
-        """Set the fields of an attempt, perhaps the last one, that has ended."""
-        self.facts.update(end_fields(status, outcome, ended))
-        series = seen_of(self.run).series
-        self.facts.update(series.fields())
-        if series.config:
-            known = self.facts["params"]
-            assert isinstance(known, dict)
-            logged = {name: written(one) for name, one in series.config.items()}
-            self.facts["params"] = {**logged, **known}
-
-    def put_attempt_aside(self) -> None:
-        """Move the attempt that has ended to ``attempts``: another one comes."""
-        number = self.facts["attempt"]
-        assert isinstance(number, int)
-        for name in ("log", "series"):
-            if self.facts[name] is not None:
-                try:
-                    self.facts[name] = self.folder.keep(str(self.facts[name]), number)
-                except OSError:
-                    self.facts[name] = None
-        self.attempts += (attempt_fields(self.facts),)
-        self.facts["attempts"] = self.attempts
-        self.folder.remove_event()
-        self.is_between_attempts = True
-        self.facts["status"] = "running"
-
-    def make_last_attempt(self) -> Path | None:
-        """Take the last one out of ``attempts``: no other one comes. Returns its log."""
-        *others, last = self.attempts
-        self.facts.update(last, attempts=others)
-        self.is_between_attempts = False
-        return None if last["log"] is None else self.folder.path / str(last["log"])
-
-    def write(self) -> None:
-        """Write run.json. Raises OSError."""
-        self.folder.write(self.facts)

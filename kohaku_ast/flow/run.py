@@ -62,6 +62,8 @@ class Run:
     metrics: Mapping[str, float] = field(default_factory=dict)
     #: The name of the record that stands in for it, because its result is cached.
     cached: str = ""
+    #: Path -> file in the store, for each file that was kept of it.
+    artifacts: Mapping[str, str] = field(default_factory=dict)
     #: Bytes of its output that its log lacks, because logs are limited.
     log_left_out: int = 0
     #: Fields of its record that say where it belongs: its ``parent`` and ``node``.
@@ -91,6 +93,7 @@ class Run:
             log=str(self.log) if self.log else "",
             params=self.params or outcome.params,
             metrics=dict(self.metrics) or outcome.metrics,
+            artifacts=self.artifacts or outcome.artifacts,
             record=str(self.folder) if self.folder else "",
         )  # fmt: skip
 

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from kohaku_ast.config.config import Config
 from kohaku_ast.display.text import read_size
 from kohaku_ast.errors import (
+    ConfigError,
     UsageError,
     UsageTypeError,
     read_number,
@@ -72,6 +74,8 @@ class FlowSettings:
     log_limit: int = 100_000_000
     #: Whether the folder for the files of a run is its working folder.
     in_run_dir: bool = False
+    #: Patterns of the files of each run that are kept.
+    artifacts: tuple[str, ...] = ()
     #: The folder of the records, relative to the working folder.
     root: Path = RUNS
 
@@ -91,6 +95,11 @@ class FlowSettings:
             raise UsageError(
                 "a run has a folder of its own if it is recorded: take away --no-record "
                 "(record=False), or write --record for a single run"
+            )
+
+        if self.artifacts and not self.records:
+            raise UsageError(
+                "artifacts are kept beside the records: take away --no-record (record=False)"
             )
 
     @property
@@ -148,6 +157,15 @@ def parse_size(size: str | int | None) -> int:
     if count < _LEAST_LOG:
         raise UsageError(f"--log-limit {text}: at least 4kB, or off")
     return count
+
+
+def read_artifacts(patterns: Any) -> tuple[str, ...]:
+    """Patterns of files: a text, or several in a list; None: none. Raises UsageError for others."""
+    try:
+        return Config(artifacts=() if patterns is None else patterns).artifacts
+    except ConfigError as error:
+        kind = UsageTypeError if isinstance(error, TypeError) else UsageError
+        raise kind(str(error).removeprefix("Config: ")) from None
 
 
 def parse_threads(text: str, workers: int, cores: int) -> int:

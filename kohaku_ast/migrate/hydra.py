@@ -17,7 +17,8 @@ from kohaku_ast.transform.find.paths import join_path
 from kohaku_ast.value_types import core
 
 _RESERVED = {
-    "_args", "_kwargs", "_argv", "_metadata", "_sweep", "_outputs", "_inputs", "_overrides",
+    "_args", "_kwargs", "_argv", "_metadata", "_sweep", "_outputs", "_inputs", "_artifacts",
+    "_overrides",
 }  # fmt: skip
 _OBJECT = "_target_"
 _ABOUT_OBJECTS = ("_partial_", "_recursive_", "_convert_", "_args_")

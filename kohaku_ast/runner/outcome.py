@@ -69,6 +69,8 @@ class Outcome:
     params: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
     #: Name -> the last number that the run printed (``loss: 0.1``).
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
+    #: Path -> the file of the store with its content, for the artifacts of the run.
+    artifacts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     #: The folder of its record, or empty.
     record: str = field(default="", compare=False)
     #: With ``cached=True``: the name of the record that stands in for it; empty if it has run.

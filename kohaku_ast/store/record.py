@@ -16,6 +16,7 @@ from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
+from kohaku_ast.store.artifacts import artifact_files
 from kohaku_ast.store.environment import ProcessMark, host, process_field
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
 from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
@@ -95,6 +96,11 @@ class Record:
         return list(nodes) if has_ended else read_nodes(self.folder, nodes)
 
     @property
+    def artifacts(self) -> dict[str, str]:
+        """Path, as the run has written it -> the file of the store that has its content."""
+        return artifact_files(self.folder, self.facts)
+
+    @property
     def tags(self) -> list[str]:
         """The tags that ``kogine runs tag`` has given it."""
         return read_marks(self.folder)[0]
@@ -141,6 +147,7 @@ class Record:
             log=str(self.log) if self.log else "",
             params=self.params,
             metrics=self.metrics,
+            artifacts=self.artifacts,
             record=str(self.folder),
             cached=str(self.facts.get("cached") or ""),
         )
@@ -249,6 +256,7 @@ def start_fields(started: float, attempt: int, process: ProcessMark | None) -> d
         "metrics": {},
         "series": None,
         "files": [],
+        "artifacts": [],
         "packages": {},
         "cpu_seconds": None,
         "peak_memory": None,
@@ -273,7 +281,7 @@ def end_fields(status: str, outcome: Outcome | None, ended: float) -> dict[str, 
 
 _ATTEMPT = (
     "attempt", "status", "started", "ended", "seconds", "exit_status", "error", "log", "metrics",
-    "series",
+    "series", "artifacts",
 )  # fmt: skip
 
 

@@ -261,6 +261,7 @@ def values_of(record: Record, objects: Objects, without: Collection[str] = ()) -
         args=tuple(args[number] for number in sorted(args)),
         new_globals=new_globals,
         outputs=tuple(record.facts.get("wanted") or ()),
+        artifacts=tuple(record.facts.get("artifact_patterns") or ()),
         metadata={} if repeat is None else {"repeat": read(repeat)},
     )
 
@@ -404,6 +405,8 @@ def _results(record: Record) -> Iterator[tuple[str, str]]:
         yield f"metrics.{name}", _text_of_metric(numbers)
     for one in facts.get("files") or ():
         yield f"{FILES}/{one['path']}", str(one["sha256"] or f"{one['size']} bytes")
+    for one in facts.get("artifacts") or ():
+        yield f"artifacts.{one['path']}", str(one["sha256"] or f"not kept: {one.get('problem')}")
 
 
 def _text_of_metric(numbers: Mapping[str, Any]) -> str:

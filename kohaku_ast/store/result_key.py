@@ -149,18 +149,21 @@ class ResultKey:
     own_variables: Mapping[str, str]
     #: Whether the returned value itself is needed, not only its text.
     needs_value: bool = False
+    #: The patterns of the files that are to be kept.
+    patterns: Sequence[str] = ()
 
     @classmethod
     def of_now(
         cls, identity: str, wanted: Sequence[str], inputs: Sequence[Mapping[str, Any]],
         own_variables: Mapping[str, str], in_run_dir: bool, needs_value: bool = False,
+        patterns: Sequence[str] = (),
     ) -> ResultKey:  # fmt: skip
         """With the Python, the machine and the variables of this process; *own_variables* are those
         of the run.
         """
         environment = {**machine(), "variables": variables(os.environ, own_variables)}
         counted = frozenset(wanted), inputs, environment, in_run_dir, own_variables
-        return cls(identity, *counted, needs_value)
+        return cls(identity, *counted, needs_value, patterns)
 
 
 def changes(record: Record, key: ResultKey, contents: Contents) -> Iterator[Change]:
@@ -257,6 +260,12 @@ def _results(record: Record, key: ResultKey) -> Iterator[Change]:
             yield Change("output", name, "recorded as text only", "wanted")
     if key.needs_value and not is_whole(record.facts.get("value")):
         yield Change("output", "value", "recorded as text only", "wanted")
+    for pattern in key.patterns:
+        if pattern not in (record.facts.get("artifact_patterns") or ()):
+            yield Change("artifact", pattern, None, "wanted")
+    for path, file in record.artifacts.items() if key.patterns else ():
+        if not os.path.isfile(file):
+            yield Change("artifact", path, "kept", "removed")
     for one in record.facts.get("files") or ():
         found = _damage(record, one)
         if found:

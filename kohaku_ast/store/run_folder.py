@@ -39,6 +39,7 @@ _MOST_EVENT = 64 * 1024
 _FOLDERS_TRIED = 10_000
 _FOLDER_MODE, _MODE = 0o700, 0o600
 """Values and output may hold secrets: records are for their owner, whatever the umask."""
+_NONE: Mapping[str, str] = {}
 _PLENTY = 1 << 30
 _LEAST_FREE = 64 * 1024
 """Bytes. With less, a log would hold almost nothing: the run prints where this process does."""
@@ -100,9 +101,9 @@ class RunFolder:
         """Make the folder for the files of the run."""
         os.makedirs(self._within + FILES, _FOLDER_MODE, exist_ok=True)
 
-    def end_files(self) -> list[dict[str, object]]:
+    def end_files(self, known: Mapping[str, str] = _NONE) -> list[dict[str, object]]:
         """``path``, ``size`` and ``sha256`` of each file that the run has left in that folder, the
-        first thousand of them; an empty folder is removed.
+        first thousand of them; an empty folder is removed. *known*: the SHA-256 of some.
         """
         try:
             os.rmdir(self._within + FILES)
@@ -110,7 +111,7 @@ class RunFolder:
         except FileNotFoundError:
             return []
         except OSError:  # it holds files
-            return list(islice(_files_in(self._within + FILES), _MOST_FILES))
+            return list(islice(_files_in(self._within + FILES, known), _MOST_FILES))
 
     def remove_event(self) -> None:
         """Remove the state of the progress bars: the run, or an attempt at it, has ended."""
@@ -240,17 +241,18 @@ _MOST_HASHED = 1 << 30
 """Bytes of a file that is read for its hash: larger ones have none."""
 
 
-def _files_in(folder: str) -> Iterator[dict[str, object]]:
+def _files_in(folder: str, known: Mapping[str, str]) -> Iterator[dict[str, object]]:
     for here, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             path = os.path.join(here, name)
+            shown = os.path.relpath(path, folder).replace(os.sep, "/")
             try:
-                size = os.lstat(path).st_size
-                digest = hash_of(path) if os.path.isfile(path) and size <= _MOST_HASHED else None
+                size, digest = os.lstat(path).st_size, known.get(shown)
+                if digest is None and os.path.isfile(path) and size <= _MOST_HASHED:
+                    digest = hash_of(path)
             except OSError:
                 continue  # removed meanwhile
-            shown = os.path.relpath(path, folder).replace(os.sep, "/")
             yield {"path": shown, "size": size, "sha256": digest}
 
 

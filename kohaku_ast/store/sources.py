@@ -26,6 +26,7 @@ from kohaku_ast.runner.usage import Usage
 from kohaku_ast.store.environment import RUN_DIR
 from kohaku_ast.store.identity import script_hash
 from kohaku_ast.store.own_modules import own_files
+from kohaku_ast.store.run_folder import mark_root
 from kohaku_ast.store.values import TEXT, is_whole, written
 from kohaku_ast.user_code import is_local_file
 
@@ -77,7 +78,7 @@ class Objects:
 
     def write(self, path: Path, data: bytes) -> None:
         """Write *data* to *path*, as a whole. Raises OSError."""
-        os.makedirs(self.folder, _FOLDER_MODE, exist_ok=True)
+        mark_root(self.folder)
         os.makedirs(path.parent, _FOLDER_MODE, exist_ok=True)
         files.write_atomically(str(path), data, _MODE)
 

@@ -146,17 +146,21 @@ class Store:
         found = [self.find(one) if isinstance(one, (str, int)) else one for one in (first, second)]
         return diff_runs(*found)
 
-    def export(self, runs: Chosen, path: str | os.PathLike[str], kind: str = "") -> str:
+    def export(
+        self, runs: Chosen, path: str | os.PathLike[str], kind: str = "", *, force: bool = False
+    ) -> str:
         """Write *runs* to the file *path*, as a whole. *kind* is ``csv``, ``json``, ``parquet`` or
         ``config`` (one run, as a Python config); without it the end of the file's name says it.
-        With ``mlflow``, *path* is a folder or a URI, with ``tensorboard`` a folder; then the result
-        is a sentence, else empty.
+        With ``mlflow``, *path* is a folder or a URI, with ``tensorboard``, ``artifacts``, ``dvc``
+        and ``lfs`` a folder; then the result is a sentence, else empty. *force*: artifacts replace
+        files with other content.
         """
         check_type(path, (str, os.PathLike), "path is a file")
         path = os.fspath(path)
         kind = kind or _KINDS.get(os.path.splitext(path)[1].lower(), "")
         if kind in HANDED_OVER:
-            return str(_exporter(kind)(self._chosen(runs), path))
+            options = {"force": force} if kind in WITH_FILES else {}
+            return str(_exporter(kind)(self._chosen(runs), path, **options))
         data = self.exported(runs, kind, path)
         try:
             replace_users_file(path, data)
@@ -237,11 +241,16 @@ EXPORTS = {
     "config": "run_config:config_of_run",
     "mlflow": "mlflow:export_runs",
     "tensorboard": "tensorboard:export_runs",
+    "artifacts": "artifact_folder:export_runs",
+    "dvc": "dvc:export_runs",
+    "lfs": "artifact_folder:export_for_lfs",
 }
 """Kind -> module and function in ``kohaku_ast.exports``, which stands above this room: it is
 imported when somebody asks for it by name.
 """
-HANDED_OVER = ("mlflow", "tensorboard")
+WITH_FILES = ("artifacts", "dvc", "lfs")
+"""The kinds that are the files of the runs, in a folder."""
+HANDED_OVER = ("mlflow", "tensorboard", *WITH_FILES)
 """The kinds that go to a folder or a server, and may add to what is there."""
 _KINDS = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".py": "config"}
 

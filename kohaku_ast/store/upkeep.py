@@ -12,11 +12,11 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from kohaku_ast import files
 from kohaku_ast.errors import UsageError
+from kohaku_ast.store.artifacts import PARTIAL, hash_file
 from kohaku_ast.store.environment import ProcessMark, host
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import RECORD, REMOVED, mark_root
@@ -110,7 +110,7 @@ class Freed:
 
     #: Removed runs.
     runs: int
-    #: Texts of scripts and modules that no run refers to.
+    #: Texts of scripts and modules, and artifacts, that no run refers to.
     objects: int
     #: Bytes of both.
     size: int
@@ -119,6 +119,7 @@ class Freed:
 _FRESH = 3600
 """Seconds for which a text stays without a record: the run that needs it is about to start."""
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
+_PARTIAL = re.compile(rf"\d+\.\d+{re.escape(PARTIAL)}")
 _OBJECT = re.compile(r"([0-9a-f]{62})(\.\d+\.defaults\.json)?")
 
 
@@ -129,6 +130,7 @@ def collect(root: Path, dry_run: bool = False) -> Freed:
     """
     trash = [*_removed_runs(root)]
     objects = [*_unused_objects(root, {one.resolve() for one in trash})]
+    objects += _unfinished(Objects(root).folder)
     size = sum(map(_size, trash)) + sum(one.stat().st_size for one in objects)
     if not dry_run:
         problems = [error for one in trash for error in _delete_run(one)]
@@ -190,7 +192,14 @@ def _objects(folder: Path) -> Iterator[tuple[Path, str]]:
 
 def _is_ours(path: Path, digest: str) -> bool:
     """Whether it is the text of its name: in a folder of the user, other files look like that."""
-    return bool(path.suffix) or sha256(path.read_bytes()).hexdigest() == digest
+    return bool(path.suffix) or hash_file(str(path)) == digest
+
+
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """Copies of artifacts that a killed process has left."""
+    for path in _entries(folder):
+        if _PARTIAL.fullmatch(path.name) and time.time() - path.lstat().st_mtime > _FRESH:
+            yield path
 
 
 def _stores(root: Path) -> Iterator[Path]:

@@ -186,6 +186,8 @@ def test_json_has_the_documented_fields(tmp_path: Path) -> None:
         "new_globals": {},
         "metadata": {},
         "outputs": [],
+        "inputs": [],
+        "artifacts": [],
     }
 
 

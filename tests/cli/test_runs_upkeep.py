@@ -47,12 +47,10 @@ def test_the_store_is_part_of_the_command(folder: Path) -> None:
 
 
 def test_gc_in_words(folder: Path) -> None:
-    assert runs(folder, "gc").stdout == "0 bytes (0 B) freed: 0 runs and 0 texts of sources.\n"
+    assert runs(folder, "gc").stdout == "0 bytes (0 B) freed: 0 runs and 0 objects.\n"
     runs(folder, "rm", "1", "2")
     dry = runs(folder, "gc", "--dry-run").stdout
-    assert re.fullmatch(
-        r"\d{4} bytes \(\d.\d kB\) would be freed: 2 runs and 0 texts of sources.\n", dry
-    )
+    assert re.fullmatch(r"\d{4} bytes \(\d.\d kB\) would be freed: 2 runs and 0 objects.\n", dry)
     assert runs(folder, "gc").stdout == dry.replace("would be freed", "freed")
     assert runs(folder, "restore", "--all").stdout == "0 runs restored.\n"
 

@@ -57,7 +57,8 @@ def labels(store: Store) -> list[str]:
 
 
 def objects(store: Store) -> list[Path]:
-    return sorted(one for one in (store.root.parent / "objects").rglob("*") if one.is_file())
+    found = (store.root.parent / "objects").rglob("*")
+    return sorted(one for one in found if one.is_file() and one.name != ".gitignore")
 
 
 def age(store: Store) -> None:
