@@ -51,7 +51,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (22, 6180),
     "kohaku_ast.runner": (30, 7850),
-    "kohaku_ast.store": (21, 6710),
+    "kohaku_ast.store": (21, 6720),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

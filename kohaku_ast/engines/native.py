@@ -96,6 +96,8 @@ class NativeEngine:
             return run_pooled(Steps(job), job.scope.level)
         if self.node_kind == "sequential" and self._is_direct(job):
             return run_direct(job)
+        if self._needs_one_thread(job):
+            return run_in_turn(Steps(job))
         with self._opened(job) as (inner, level):
             steps = Steps(inner)  # loads from the cache: what is cached needs no workers
             if not steps.todo:
@@ -133,6 +135,8 @@ class NativeEngine:
             return []
         if self.map_kind == "sequential" == self.node_kind and self._is_direct(job):
             return map_direct(job, rows, keep)
+        if self.map_kind == "sequential" and self._needs_one_thread(job):
+            return [self._item(job, rows, index, keep) for index in range(len(rows))]
         with self._opened(job, self.map_kind) as (inner, level):
             if job.is_bare or self.map_kind in ("threaded", "async"):
                 level.resources.start()  # else the first item that is not cached starts them
@@ -155,6 +159,13 @@ class NativeEngine:
         if not run.is_bare or run.plan.is_async:
             return False
         return self.map_kind == "sequential" or not run.plan.has_nested
+
+    def _needs_one_thread(self, run: PipelineRun) -> bool:
+        """Whether its nodes are called here, one after another, and open nothing themselves: then
+        pools and event loops, which take 40 ms to import, are not needed.
+        """
+        is_plain = not (run.plan.is_async or run.plan.has_nested)
+        return self.node_kind == "sequential" and is_plain and run.scope.level is None
 
     @contextmanager
     def _opened(

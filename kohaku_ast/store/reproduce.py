@@ -276,12 +276,19 @@ def _value(form: Mapping[str, Any], objects: Objects, record: Record) -> object:
         raise UsageError(
             f"the value of {target!r} in {record.folder.name} was recorded as text only: "
             f"{form.get('repr')}. Give it another one: kogine runs repeat {record.folder.name} "
-            f"{target}=..."
+            f"{target}=...{_maker(record)}"
         )
     try:
         return load_object(data)
     except UncrossableValue as error:
         raise UsageError(f"the value of {target!r} cannot be restored: {error}") from None
+
+
+def _maker(record: Record) -> str:
+    """How to run the pipeline that has made the values of *record*; empty if it is of none."""
+    if not record.facts.get("node"):
+        return ""
+    return f"; or run what has made it: kogine runs repeat {record.facts['parent']}"
 
 
 def config_in(folder: str, objects: str) -> Config:

@@ -109,6 +109,27 @@ def test_what_cannot_be_run_again_says_what_to_do(tmp_path: Path) -> None:
         assert "run that again: python main.py" in runs(tmp_path, command, "2").stderr
 
 
+def test_a_script_with_a_result_of_a_node_that_is_no_plain_value(tmp_path: Path) -> None:
+    write_flow(tmp_path)
+    (tmp_path / "main.py").write_text(
+        "from kohaku_ast import Pipeline, node, script\n"
+        "class Table:\n"
+        "    __mul__ = lambda self, other: other\n"
+        "    def __repr__(self):\n        raise SystemExit('it must not be asked')\n"
+        "@node\ndef total():\n    return Table()\n"
+        "p = Pipeline([total, script('train.py', outputs='lr', inputs={'start': 'total'})])\n"
+    )
+    assert run_kogine(tmp_path, "pipeline", "run", "main.py").stdout.endswith("lr = 0.1\n")
+    parent, child = records(tmp_path)
+    assert parent["nodes"][0]["results"] == {"total": "<__main__.Table>"}
+    assert child["overrides"][0]["repr"] == "<__main__.Table>"
+    done = runs(tmp_path, "reproduce", child["id"])
+    assert (
+        done.status,
+        f"or run what has made it: kogine runs repeat {parent['id']}" in done.stderr,
+    ) == (2, True)
+
+
 def test_runs_under_way_and_killed(tmp_path: Path) -> None:
     with slow_run(tmp_path) as started:
         assert "running" in runs(tmp_path, "show", "last").stdout
