@@ -179,7 +179,7 @@ def _places(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iterat
         return
     yield getattr(value, name, None)
     only = _only_number(value)
-    if name in printed and only is not None and _is_rounded(printed[name], only):
+    if name in printed and only is not None and is_rounded(printed[name], only):
         yield only  # printed with fewer digits
     yield printed.get(name)
 
@@ -192,7 +192,7 @@ def _nameless(name: str, outcome: Outcome, printed: Mapping[str, float]) -> Iter
     if only is None or (is_status and (printed or not outcome.log)):
         return
     mistyped = near(name, [*printed], 1, 0.85)  # "accurcy", but not "loss" for "val_loss"
-    if not mistyped or _is_rounded(printed[mistyped[0]], only):
+    if not mistyped or is_rounded(printed[mistyped[0]], only):
         yield only
 
 
@@ -204,7 +204,7 @@ def _only_number(value: object) -> float | None:
     return as_number(numbers[0]) if len(numbers) == 1 else None
 
 
-def _is_rounded(printed: float, number: float) -> bool:
+def is_rounded(printed: float, number: float) -> bool:
     """Whether *printed* is *number* with fewer digits."""
     text = repr(float(printed))
     places = len(text.partition(".")[2])

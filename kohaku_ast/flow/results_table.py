@@ -13,6 +13,7 @@ from kohaku_ast.config.config import value_text
 from kohaku_ast.display.live import Out
 from kohaku_ast.display.text import Group, plain_table, print_table
 from kohaku_ast.flow.log_watch import number_text
+from kohaku_ast.flow.results import is_rounded
 from kohaku_ast.flow.run import SUCCEEDED, Observer, Run, Summary
 from kohaku_ast.store.metrics import is_step
 
@@ -83,10 +84,21 @@ class ResultsTable(Observer):
 
     def _results(self) -> list[str]:
         """The names of results to show."""
-        values = {row.results.get("value") for row in self._rows}
-        # main() of many scripts returns its exit status, which says nothing here.
-        names = [one for one in self._names if one != "value" or len(values) > 1]
+        names = [one for one in self._names if one != "value" or self._shows_value()]
         return ([one for one in names if not is_step(one)] or names)[:_MOST_RESULTS]
+
+    def _shows_value(self) -> bool:
+        """Whether what was returned says more: not if it is always the same, as an exit status, or
+        printed as well.
+        """
+        rows = [row.results for row in self._rows if "value" in row.results]
+        printed = self._names.keys() - {"value"}
+        if any(
+            all(one in row and is_rounded(row[one], row["value"]) for row in rows)
+            for one in printed
+        ):
+            return False
+        return len({row["value"] for row in rows}) > 1
 
     def _table(self, names: list[str]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         rows = sorted(self._rows, key=lambda row: row.index)
