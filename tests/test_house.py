@@ -40,16 +40,16 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (40, 8280),
+    "kogine": (40, 8300),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6500),
+    "kohaku_ast.config": (23, 6510),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (8, 1130),
     "kohaku_ast.flow": (26, 6920),
     "kohaku_ast.helpers": (12, 2190),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (22, 6180),
+    "kohaku_ast.pipeline": (24, 6650),
     "kohaku_ast.runner": (30, 7850),
     "kohaku_ast.store": (21, 6720),
     "kohaku_ast.transform": (46, 13400),

@@ -245,6 +245,8 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
     A KogineError of *use* is printed, with exit status 2; other exceptions come through.
     """
     path, name = split_function(command.script)
+    if path.endswith(".toml"):
+        return lambda: _use_toml(path, name, use)
     launch = Launch(path, command.argv)
     try:
         bound = Binder(launch, split=True).bind()
@@ -268,6 +270,21 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
         return 0
 
     return start
+
+
+@hidden
+def _use_toml(path: str, name: str, use: Callable[[Pipeline], None]) -> int:
+    """Import the modules of the TOML file *path*, and *use* its pipeline."""
+    show_own()
+    try:
+        if name:
+            raise UsageError(f"{path} is one pipeline: take away :{name}")
+        use(Pipeline.from_toml(path))
+    except KogineError as error:
+        return report(error)
+    except (Exception, KeyboardInterrupt) as error:
+        raise error.with_traceback(without_ours(error.__traceback__)) from error.__cause__
+    return 0
 
 
 def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Pipeline:

@@ -139,11 +139,16 @@ def _read_json(text: str, path: str) -> DataFile:
 
 
 def _read_toml(text: str, path: str) -> DataFile:
-    tomllib = import_module("tomllib") if sys.version_info >= (3, 11) else _tomli(path)
+    tomllib = toml_parser(path)
     try:
         return DataFile(path, _cell(tomllib.loads(text, parse_float=CellText)), [])
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
+
+
+def toml_parser(path: str) -> ModuleType:
+    """``tomllib``, or what stands in for it on Python 3.10; ConfigError for *path* without it."""
+    return import_module("tomllib") if sys.version_info >= (3, 11) else _tomli(path)
 
 
 def _tomli(path: str) -> ModuleType:

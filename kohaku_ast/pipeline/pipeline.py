@@ -266,6 +266,23 @@ class Pipeline:
             changes["callbacks"] = (*self.callbacks, *followers)
         return outer.replaced(**changes) if changes else outer
 
+    @classmethod
+    @public
+    def from_toml(cls, path: str) -> Pipeline:
+        """The pipeline in the TOML file *path*. Raises PipelineError with the place in the file."""
+        from kohaku_ast.pipeline.toml_file import read_pipeline
+
+        return read_pipeline(path, cls)
+
+    @public
+    def to_toml(self) -> str:
+        """The text of a TOML file that gives an equal pipeline, for functions with ``@process`` and
+        scripts. Raises PipelineError for what has no text there.
+        """
+        from kohaku_ast.pipeline.toml_text import text_of
+
+        return text_of(self)
+
     @public
     def as_node(
         self,
