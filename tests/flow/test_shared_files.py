@@ -37,8 +37,22 @@ MODELS = SharedFile("out/model.pt", (0, 1, 2, 3))
 
 
 @pytest.fixture(autouse=True)
-def _script(_working_folder: None) -> None:
+def _script(_working_folder: None, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("train.py").write_text(WRITES)
+    # A look that a busy machine interrupts counts as a slow one, and fewer follow.
+    monkeypatch.setattr("kohaku_ast.flow.shared_files._ALLOWANCE", 60.0)
+    monkeypatch.setattr("kohaku_ast.flow.shared_files._MOST_SECONDS", 60.0)
+
+
+def finish_line(*words: str) -> dict[str, object]:
+    """The last line of ``kogine run ... --json``, which has shared files at one of three tries."""
+    for _ in range(3):
+        found: dict[str, object] = json.loads(
+            run_kogine(Path(), *words, "--json").stdout.splitlines()[-1]
+        )
+        if found["shared_files"]:
+            break
+    return found
 
 
 @pytest.mark.parametrize("mode", ["inline", "auto", "spawn"])
@@ -78,10 +92,10 @@ def test_folders_of_their_own() -> None:
 
 def test_the_command_line_and_json() -> None:
     words = ["run", "train.py", "--sweep", "n=2,3"]
-    done = run_kogine(Path(), *words)
-    assert f"{BEGIN}out/model.pt (runs 1, 2). Use" in done.stderr
-    finish = json.loads(run_kogine(Path(), *words, "--json").stdout.splitlines()[-1])
-    assert finish["shared_files"] == [{"path": "out/model.pt", "indexes": [0, 1]}]
+    shown = (run_kogine(Path(), *words).stderr for _ in range(3))
+    assert any(f"{BEGIN}out/model.pt (runs 1, 2). Use" in one for one in shown)
+    found = finish_line(*words)["shared_files"]
+    assert found == [{"path": "out/model.pt", "indexes": [0, 1]}]
     assert BEGIN not in run_kogine(Path(), *words, "--run-dir").stderr
     assert BEGIN not in run_kogine(Path(), "run", "train.py", "--record").stderr
 
@@ -130,7 +144,8 @@ def test_an_environment_a_large_folder_and_a_database_are_left_out() -> None:
     assert flow.summary.shared_files == (SharedFile("c", (0, 1)),)
 
 
-def test_where_looks_are_left_out_it_is_certain_of_less() -> None:
+def test_where_looks_are_left_out_it_is_certain_of_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kohaku_ast.flow.shared_files._ALLOWANCE", 0.5)
     shared = SharedFiles(lets_others_write=False, workers=1)
     for index in range(40):
         run = running(index)
