@@ -151,6 +151,10 @@ class progress_bar(_Items[T]):  # noqa: N801  # it is used as a function, as tqd
                 self.n = n = self.n + 1
                 if n >= self._next:
                     self._look()
+        except BaseException as error:
+            # Of the iterable: its traceback goes from the loop to it, without this frame (3.11).
+            BaseException.with_traceback(error, _below(error.__traceback__))
+            raise
         finally:
             self.close()
 
@@ -355,6 +359,10 @@ def _is_terminal(stream: TextIO) -> bool:
     except (AttributeError, ValueError):  # it is closed
         return False
     return is_terminal and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def _below(trace: TracebackType | None) -> TracebackType | None:
+    return None if trace is None else trace.tb_next
 
 
 def _length(iterable: object) -> float | None:

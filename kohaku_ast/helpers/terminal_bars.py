@@ -233,7 +233,12 @@ class _Above:
         self.below, self._terminal = stream, terminal
 
     def write(self, text: str) -> int:
-        return self._terminal.print(self.below, text)
+        try:
+            return self._terminal.print(self.below, text)
+        except BaseException as error:
+            # Ctrl-C, a closed pipe: as if the stream itself had raised it, without frames of ours.
+            BaseException.with_traceback(error, None)
+            raise
 
     def writelines(self, lines: list[str]) -> None:
         self.write("".join(lines))

@@ -145,6 +145,18 @@ def test_stdout_is_the_same_under_kogine_and_one_line_goes_to_stderr(
         assert "loss" not in bar
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 keeps the frame")
+def test_a_traceback_has_no_frame_of_the_bar(folder: Path) -> None:
+    loop = "def items():\n    yield 1\n    raise KeyError(2)\nthem = {}\nfor x in them:\n    print(x)\n"
+    (folder / "t.py").write_text(IMPORT + loop.format("items()"))
+    bare = run_python(folder, "t.py", PYTHONPATH=on_path())
+    (folder / "t.py").write_text(IMPORT + loop.format("progress_bar(items())"))
+    done = run_python(folder, "t.py", PYTHONPATH=on_path())
+    bar, _, trace = done.stderr.partition("\n")
+    assert (done.status, done.stdout, trace) == (1, "1\n", bare.stderr)
+    assert bar.startswith("1it [00:00, ")
+
+
 class Clock:
     """A clock that goes when it is told."""
 
@@ -258,14 +270,12 @@ def test_the_live_table_shows_it(folder: Path) -> None:
     assert not [*folder.glob(".kogine/runs/*/progress.json")]
 
 
-def on_terminal(
-    folder: Path, text: str, keys: bytes = b"", until: str = ""
-) -> tuple[int, list[str]]:
+def on_terminal(folder: Path, text: str, keys: bytes = b"") -> tuple[int, list[str]]:
     (folder / "t.py").write_text(f"import logging, os, sys, threading, time\n{IMPORT}{text}")
     command = ["/usr/bin/env", f"PYTHONPATH={on_path()}", sys.executable, "t.py"]
     shown = Program(command, folder, columns=80)
     if keys:
-        shown.wait_for(lambda text: until in text)
+        shown.wait_for(lambda _: (folder / "ready").exists())
         shown.type(keys)
     status = shown.end()
     assert not shown.screen.cursor.hidden
@@ -322,7 +332,7 @@ print(sys.stdout, logging.root.handlers[0].stream is sys.stderr)
             "if step == 3: 1 / 0", b"", 1, "ZeroDivisionError: division by zero", id="exception"
         ),
         pytest.param(
-            "step == 3 and time.sleep(60)",
+            "if step == 3: open('ready', 'w').close(); time.sleep(60)",
             b"\x03",
             -signal.SIGINT,
             "KeyboardInterrupt",
@@ -339,7 +349,7 @@ def test_a_terminal_after_the_end(
         "    for step in trange(5, leave=False):\n"
         f"        print('step', step)\n        time.sleep(0.1)\n        {text}\n"
     )
-    ended, lines = on_terminal(folder, loops, keys, until="step 3")
+    ended, lines = on_terminal(folder, loops, keys)
     assert ended == status
     bars = [line for line in lines if "━" in line]
     assert len(bars) == 1, lines
