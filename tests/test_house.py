@@ -47,7 +47,7 @@ ROOMS = {
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (8, 1130),
     "kohaku_ast.flow": (26, 6920),
-    "kohaku_ast.helpers": (12, 2190),
+    "kohaku_ast.helpers": (12, 2210),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6650),
     "kohaku_ast.runner": (30, 7850),
