@@ -74,7 +74,7 @@ def explain_script(command: ScriptCommand) -> Callable[[], int]:
 
 def _names_script(command: ScriptCommand) -> bool:
     path = split_function(command.script)[0]
-    return command.is_module or os.path.exists(path) or path.endswith(".py")
+    return command.is_module or path == "-" or os.path.exists(path) or path.endswith(".py")
 
 
 def _of_command(command: ScriptCommand) -> tuple[Bound, Sequence[str]]:

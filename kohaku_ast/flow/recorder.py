@@ -258,8 +258,9 @@ class Recorder(Observer):
 
     def _add_usage(self, record: OpenRecord, outcome: Outcome | None) -> None:
         usage = outcome.usage if outcome is not None else None
+        sources = record.facts["sources"]
         try:
-            record.facts.update(self.sources.end_fields(record.facts["sources"], usage))
+            record.facts.update(self.sources.end_fields(sources, usage, record.run.started))
         except OSError as error:
             self._cannot("keep the texts of modules", error)
 

@@ -211,7 +211,9 @@ def _modules(facts: Mapping[str, Any], contents: Contents) -> Iterator[Change]:
         return
     for name, one in (sources.get("modules") or {}).items():
         now = contents.digest(str(one["file"]))
-        if now != one["sha256"]:
+        if one.get("changed"):
+            yield Change("module", name, "written during the run", now)
+        elif now != one["sha256"]:
             yield Change("module", name, str(one["sha256"]), now, str(one["file"]))
 
 

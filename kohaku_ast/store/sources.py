@@ -158,9 +158,12 @@ class Sources:
                 self._naming.add(self._kept[file, digest])
         return self._kept[file, digest]
 
-    def end_fields(self, sources: Any, usage: Usage | None) -> dict[str, object]:
+    def end_fields(
+        self, sources: Any, usage: Usage | None, started: float = 0.0
+    ) -> dict[str, object]:
         """The fields that only the end of a run tells: ``sources`` with the modules that it has
-        found while it ran, ``packages``, CPU seconds and peak memory. Raises OSError.
+        found while it ran, ``packages``, CPU seconds and peak memory. A module that was written
+        after *started* has a mark: the run may have loaded another text. Raises OSError.
         """
         if usage is None:
             return {}
@@ -168,6 +171,8 @@ class Sources:
         for name, file in usage.files.items():
             if name not in modules and is_local_file(file):
                 modules[name] = {"file": files.short_path(file), "sha256": self._keep(file, "")}
+                if started and os.stat(file).st_mtime > started:
+                    modules[name] = {**modules[name], "changed": True}
         self._packages.update(usage.packages)
         seconds = usage.cpu_seconds
         return {

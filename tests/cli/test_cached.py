@@ -120,6 +120,8 @@ def test_why(folder: Path) -> None:
     with_inputs = ("--inputs", "data.csv")
     assert why("train.py", "lr=1", *with_inputs) == f"would be cached from {one}\n"
     assert why(one) == f"would be cached from {one}\n"
+    standard_input = run_kogine(folder, "cache", "why", "-", stdin=SCRIPT)
+    assert standard_input.stdout == "would run: it never ran successfully\n"
     changed = f"would run: changed since {two}, the nearest run that succeeded\n"
     assert why("last", "lr=3") == f"{changed}part   name  before  now\nvalue  lr    2.0     3.0\n"
     (folder / "train.py").write_text(SCRIPT.replace("lr = 0.1", "lr = 0.3"))

@@ -269,6 +269,17 @@ def test_an_input_that_changes_during_its_run_caches_nothing() -> None:
     assert Store().find("last").facts["inputs"][0]["sha256"] is None
 
 
+def test_a_module_that_changes_during_its_run_caches_nothing() -> None:
+    Path("train.py").write_text(
+        "import importlib\nimportlib.import_module('f' + 'ar')\n"
+        "with open('far.py', 'a') as file:\n    file.write('#')\n"
+    )
+    for _ in range(2):
+        made = flow(Config())
+        assert made.run()[0].cached == ""
+        assert parts_of(made) == ["module"]
+
+
 def test_inputs_are_checked_before_a_run_starts() -> None:
     with pytest.raises(UsageError, match=r"the input 'data/\*\.txt' does not exist, seen from"):
         flow(inputs="data/*.txt").run()
