@@ -40,7 +40,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (40, 8300),
+    "kogine": (40, 8310),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6510),
     "kohaku_ast.display": (5, 1270),
@@ -51,7 +51,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6650),
     "kohaku_ast.runner": (30, 7850),
-    "kohaku_ast.store": (21, 6720),
+    "kohaku_ast.store": (21, 6730),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -89,6 +89,7 @@ def ls(folders: tuple[str, ...], **form: Any) -> Callable[[], int]:
 @click.argument("script", type=ScriptFile(), required=False)
 @value_options
 @inputs_option
+@option("--artifacts", group="Values", metavar="GLOB", multiple=True, help="As for the run.")
 @flag("--run-dir", group="Values", help="As for the run: in the folder for its files.")
 @option("--node", group="Output", metavar="NODE", help="Of a pipeline this node alone.")
 @store_option

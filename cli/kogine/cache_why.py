@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("part", "name", "before", "now")
 _OF_PIPELINES = re.compile(rb"\bkohaku_ast\b.*\bPipeline\b", re.DOTALL)
-_OF_SCRIPTS = ("config", "add", "as_is", "entrypoint", "inputs", "run_dir", "store")
+_OF_SCRIPTS = (
+    "config", "add", "as_is", "entrypoint", "inputs", "artifacts", "run_dir", "store",
+)  # fmt: skip
 """Options without effect for a pipeline."""
 
 
@@ -68,7 +70,10 @@ def explain_script(command: ScriptCommand) -> Callable[[], int]:
     in_run_dir = "run_dir" in command.options or bool(record and record.facts.get("in_run_dir"))
     repeat = (bound.config or Config()).metadata.get("repeat")
     own = {} if repeat is None else {REPEAT: str(repeat)}
-    found = explain(store.root, bound, inputs, own, in_run_dir)
+    patterns = (*command.option("artifacts", ()), *(bound.config or Config()).artifacts)
+    if record is not None:
+        patterns += tuple(record.facts.get("artifact_patterns") or ())
+    found = explain(store.root, bound, inputs, own, in_run_dir, patterns)
     return lambda: _print(found, bound, store, shape)
 
 

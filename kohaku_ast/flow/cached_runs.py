@@ -17,6 +17,7 @@ from typing import Any
 from kohaku_ast.flow.run import SUCCEEDED, Run
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
+from kohaku_ast.store.artifacts import artifacts_of, restore_file
 from kohaku_ast.store.environment import host
 from kohaku_ast.store.identity import without_content
 from kohaku_ast.store.record import Record, time_text
@@ -64,10 +65,33 @@ class CachedRuns:
         if source is None:
             self._warn_of_value(run, bound)
             return False
+        if not own["in_run_dir"] and not self._restore(source, own["cwd"]):
+            return False
         run.start_clock()
         run.cached, run.params = source_of(source), source.params
         run.folder, run.log = self._stand_in(source, run, own)
         run.outcome, run.ended = outcome_of(source, run), run.now()
+        return True
+
+    def _restore(self, source: Record, cwd: str) -> bool:
+        """Write the artifacts of *source* to the working folder, as its run did; whether that is
+        possible. A file with the same content stays.
+        """
+        try:
+            kept = artifacts_of(source.facts)
+            for one in kept:
+                target = os.path.join(cwd, one.path)
+                if one.in_files or not one.sha256 or self.contents.digest(target) == one.sha256:
+                    continue
+                restore_file(source.artifacts[one.path], target, one.sha256, one.mode)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            why = getattr(error, "strerror", None) or "they are damaged"
+            self._warn(
+                f"artifacts of {source.folder.name}",
+                f"the artifacts of {source.folder.name} cannot be written to {cwd!r} ({why}): such "
+                "runs are not cached.",
+            )
+            return False
         return True
 
     def _find(self, key: ResultKey) -> Record | None:

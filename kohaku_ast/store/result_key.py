@@ -265,7 +265,7 @@ def _results(record: Record, key: ResultKey) -> Iterator[Change]:
     for pattern in key.patterns:
         if pattern not in (record.facts.get("artifact_patterns") or ()):
             yield Change("artifact", pattern, None, "wanted")
-    for path, file in record.artifacts.items() if key.patterns else ():
+    for path, file in record.artifacts.items():
         if not os.path.isfile(file):
             yield Change("artifact", path, "kept", "removed")
     for one in record.facts.get("files") or ():
@@ -376,16 +376,23 @@ _MOST_COMPARED = 500
 
 
 def explain(
-    root: Path, bound: Bound, inputs: Sequence[str], own: Mapping[str, str], in_run_dir: bool
+    root: Path,
+    bound: Bound,
+    inputs: Sequence[str],
+    own: Mapping[str, str],
+    in_run_dir: bool,
+    patterns: Sequence[str] = (),
 ) -> Explanation:
     """Whether a record below *root* may stand in for the run of *bound*, which reads the files
-    *inputs* and has the variables *own*; else what has changed since the one that differs least.
+    *inputs*, has the variables *own* and keeps the files that fit *patterns*; else
+    what has changed since the one that differs least.
 
     Raises UsageError for an input that does not exist.
     """
     contents, wanted = Contents(), bound.config.outputs if bound.config else ()
     name = identity(bound, working_folder())
-    key = ResultKey.of_now(name, wanted, contents.inputs(inputs), own, in_run_dir)
+    given = contents.inputs(inputs)
+    key = ResultKey.of_now(name, wanted, given, own, in_run_dir, patterns=patterns)
     now = {**program_fields(bound, (), working_folder()), "sources": {"modules": _files(bound)}}
     script = os.path.normpath(bound.launch.shown)
     same = [one for one in Index(root).runs() if os.path.normpath(one.script) == script]

@@ -191,7 +191,8 @@ def parts_of(made: Sequential) -> list[str]:
     assert isinstance(script.config, Config)
     bound = made.works()[0].binder.bind(script.config)
     named = (*settings.inputs, *script.config.inputs)
-    return [one.part for one in explain(RUNS, bound, named, {}, settings.in_run_dir).changes]
+    found = explain(RUNS, bound, named, {}, settings.in_run_dir, script.config.artifacts)
+    return [one.part for one in found.changes]
 
 
 def test_what_a_cached_run_is() -> None:
@@ -308,6 +309,26 @@ def test_two_flows_at_once() -> None:
     assert all(one.cached for one in found)
     assert len({one.cached for one in found}) == 16
     assert all(one.status == "succeeded" for one in find_runs(RUNS))
+
+
+def test_artifacts_are_written_as_the_run_would() -> None:
+    Path("train.py").write_text(
+        "lr = 0\nwith open('out.txt', 'w') as file:\n    print(lr, file=file)\n"
+    )
+    config = [Config(lr=1, artifacts=["out.txt"]), Config(lr=2, artifacts=["out.txt"])]
+    for cached in (False, True):
+        outcomes = flow(config).run()
+        assert [bool(one.cached) for one in outcomes] == [cached, cached]
+        assert Path("out.txt").read_text() == "2\n"
+        assert [Path(one.artifacts["out.txt"]).read_text() for one in outcomes] == ["1\n", "2\n"]
+        Path("out.txt").unlink()
+    flow(Config(lr=1), artifacts=()).run()
+    assert Path("out.txt").read_text() == "1\n"
+    assert parts_of(flow(Config(lr=1, artifacts=["*.txt"]))) == ["artifact"]
+    Path(outcomes[0].artifacts["out.txt"]).unlink()
+    assert parts_of(flow(config[0])) == ["artifact"]
+    Path("out.txt").write_text("0\n")
+    assert flow(config[0]).run()[0].cached == ""
 
 
 def test_a_folder_of_inputs_may_be_the_project_itself() -> None:
