@@ -35,7 +35,8 @@ ACCEPT = "KOGINE_ACCEPT" in os.environ
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
-    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    for folder in ("fixtures", "docs"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     text = page.read_text(encoding="utf-8")
     done = _BLOCK.sub(lambda block: run_block(block, tmp_path, page), text)
     if ACCEPT:
