@@ -250,6 +250,19 @@ def test_reproduce_and_repeat_keep_the_same_files(folder: Path) -> None:
     assert "artifacts.ckpt/deep/all.pt" not in different
 
 
+def test_a_cached_result_needs_the_same_files(folder: Path) -> None:
+    def run(*patterns: str) -> Any:
+        flow = Sequential([Script("train.py", {"lr": 0.7})], cached=True, artifacts=patterns)
+        return flow.run()[0]
+
+    assert [bool(run().cached), bool(run().cached)] == [False, True]
+    assert not run("*.bin").cached, "the record has kept none"
+    found = run("*.bin")
+    assert (bool(found.cached), kept(found)) == (True, {"model.bin": "model 0.7"})
+    Path(found.artifacts["model.bin"]).unlink()
+    assert kept(run("*.bin")) == {"model.bin": "model 0.7"}
+
+
 # --- objects -------------------------------------------------------------------------------------
 
 
