@@ -45,7 +45,7 @@ ROOMS = {
     "kohaku_ast.config": (23, 6510),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
-    "kohaku_ast.exports": (8, 1130),
+    "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (26, 6920),
     "kohaku_ast.helpers": (12, 2210),
     "kohaku_ast.migrate": (8, 1970),

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from posixpath import normpath
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.exports.series import Point, points_of, unique_names
 from kohaku_ast.files import Claims
+from kohaku_ast.store.artifacts import known_hashes
 from kohaku_ast.store.record import Record, param_forms
 from kohaku_ast.store.run_folder import CLAIMS, FILES, MARKS, RECORD
 from kohaku_ast.store.store import Runs
@@ -31,6 +33,8 @@ _POINTS = "kogine.points"
 """The tag with the attempt and the number of its points that MLflow has."""
 _STATE = "kogine.exported"
 """The tag with a hash of what was exported, set at the end."""
+_ARTIFACTS = "artifacts"
+"""The folder, in MLflow, of the files that the store keeps."""
 _STATUSES = {
     "running": "RUNNING",
     "succeeded": "FINISHED",
@@ -156,6 +160,12 @@ class _Tracker:
             self._client.log_artifact(run_id, str(record.log))
         if (record.folder / FILES).is_dir():
             self._client.log_artifacts(run_id, str(record.folder / FILES), FILES)
+        known = set(known_hashes(record.facts))  # these are among the files
+        others = {path: file for path, file in record.artifacts.items() if path not in known}
+        if others:
+            with TemporaryDirectory() as folder:
+                _link_all(others, Path(folder))
+                self._client.log_artifacts(run_id, folder, _ARTIFACTS)
 
     def _end(self, run_id: str, record: Record) -> None:
         status = _STATUSES[record.status]
@@ -218,6 +228,14 @@ def _name(name: str) -> str:
         text = text.replace("/", "_")
         text = f"_{text}" if text.startswith(".") else text
     return text
+
+
+def _link_all(files: Mapping[str, str], folder: Path) -> None:
+    """Give the *files* their own paths below *folder*: MLflow copies what it finds there."""
+    for path, file in files.items():
+        if os.path.isfile(file):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).symlink_to(file)
 
 
 def _state(record: Record) -> str:

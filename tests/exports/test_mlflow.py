@@ -31,6 +31,8 @@ def main(epochs=3):
         print(f"epoch: {epoch} val/loss: {lr / (epoch + 1)} acc@1: 0.5")
 if __name__ == "__main__":
     Path(os.environ["KOGINE_RUN_DIR"], "model.pt").write_text(f"weights {lr}")
+    os.path.isdir("ckpt") or os.mkdir("ckpt")
+    Path("ckpt", "last.pt").write_text(f"last {lr}")
     print("bound: inf")
     main()
     if bs > 100:
@@ -48,7 +50,8 @@ def project(folder: Path) -> Store:
     configs = [Config(values, outputs=["bs"], metadata={"who": "me"}) for values in VALUES]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        Sequential([Script("train.py", configs)], on_error="continue").run()
+        artifacts = ["ckpt", "*.pt"]
+        Sequential([Script("train.py", configs)], on_error="continue", artifacts=artifacts).run()
     return Store(folder / ".kogine" / "runs")
 
 
@@ -179,9 +182,14 @@ def test_metrics_have_the_whole_series(store: Store, exported: Any) -> None:
 def test_artifacts_are_the_log_and_the_files(store: Store, exported: Any) -> None:
     record = store.find(1)
     run = runs_of(exported)[record.folder.name]
-    assert [one.path for one in exported.list_artifacts(run.info.run_id)] == ["files", "log.txt"]
+    assert [one.path for one in exported.list_artifacts(run.info.run_id)] == [
+        "artifacts", "files", "log.txt",
+    ]  # fmt: skip
     folder = Path(unquote(urlparse(run.info.artifact_uri).path))
     assert (folder / "files" / "model.pt").read_text() == "weights 0.5"
+    assert not (folder / "artifacts" / "model.pt").exists(), "once is enough"
+    last = folder / "artifacts" / "ckpt" / "last.pt"
+    assert (last.is_symlink(), last.read_text()) == (False, "last 0.5")
     assert store.root.parents[1] / "tracking" / "mlruns" in folder.parents
 
 
