@@ -38,7 +38,7 @@ daft: compiled
 	$(BIN)/python -m pytest -q $(call marked,daft)
 
 trackers: compiled
-	$(BIN)/python -m pip install -q 'mlflow-skinny>=2.15' 'sqlalchemy>=2' 'alembic>=1.10' 'tensorboard>=2.15' 'pyarrow>=14'
+	$(BIN)/python -m pip install -q 'mlflow-skinny>=2.15' 'sqlalchemy>=2' 'alembic>=1.10' 'tensorboard>=2.15' 'pyarrow>=14' 'wandb>=0.31'
 	$(BIN)/python -m pytest -q $(call marked,trackers)
 
 # What our dependencies do for us, with the lowest versions that pyproject.toml allows.

@@ -42,15 +42,15 @@ SMALL = {
 ROOMS = {
     "kogine": (40, 8310),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6510),
+    "kohaku_ast.config": (23, 6520),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (26, 6920),
-    "kohaku_ast.helpers": (12, 2210),
+    "kohaku_ast.helpers": (17, 2990),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6650),
-    "kohaku_ast.runner": (30, 7850),
+    "kohaku_ast.runner": (30, 7870),
     "kohaku_ast.store": (21, 6730),
     "kohaku_ast.transform": (46, 13400),
 }

@@ -372,6 +372,12 @@ _LIBRARIES: tuple[_Library, ...] = (
         lambda module: 1 << 17,
     ),
     _named("tempfile", "tempdir"),
+    _Library(
+        "kohaku_ast.helpers.metric_logger",
+        lambda module: module.logger.session,
+        lambda module, session: setattr(module.logger, "session", session),
+        lambda module: module.Session(),
+    ),
 )
 
 _BEGIN: Mapping[str, Callable[[Any], object]] = {
@@ -379,4 +385,7 @@ _BEGIN: Mapping[str, Callable[[Any], object]] = {
     "numpy.random": lambda module: module.seed(),
     "torch": _seed_torch,
     "matplotlib._pylab_helpers": lambda module: module.Gcf.figs.clear(),
+    "kohaku_ast.helpers.metric_logger": lambda module: setattr(
+        module.logger, "session", module.Session()
+    ),
 }

@@ -7,32 +7,88 @@ In a run of kogine they go to ``metrics.jsonl`` of its record, where the live ta
 from __future__ import annotations
 
 import os
+import sys
 import time
+from _thread import allocate_lock
 from math import isfinite
 
 from kohaku_ast.helpers.run_context import current_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
+    from kohaku_ast.helpers.backends import Backends
     from kohaku_ast.helpers.standalone import StandaloneRun
 
 SERIES = "metrics.jsonl"
 _MODE = 0o600
 
 
+class Session:
+    """What a logger knows of one script; kogine gives each that it runs in its own process one."""
+
+    def __init__(self) -> None:
+        self.project, self.config = "", dict[str, object]()
+        self.shows = False
+        #: Folder of a record -> the next step there, for calls without one.
+        self.steps: dict[str, int] = {}
+        #: The record of this process, if it is in no run of kogine.
+        self.own: StandaloneRun | None = None
+        self.wanted: str | Sequence[str] = ()
+        #: Folder of a record -> what sends its numbers elsewhere; None: nobody does.
+        self.backends: dict[str, Backends | None] = {}
+        self.lock = allocate_lock()
+        #: What has ended something before this began, such as a cell of a notebook.
+        self._before = getattr(sys, "last_value", None)
+
+    def begin_backends(self, folder: str) -> Backends | None:
+        """What sends the numbers of the run with the record *folder*, which begins now."""
+        if not self.wanted and not os.environ.get("KOGINE_LOGGERS"):
+            self.backends[folder] = None
+            return None
+        from kohaku_ast.helpers.backends import Backends, LoggedRun, wanted_backends
+
+        wanted = wanted_backends(self.wanted)
+        with self.lock:
+            if folder not in self.backends:
+                run = LoggedRun(folder, self.project, self.config)
+                self.backends[folder] = Backends.begin(wanted, run)
+        self.end_with_script()  # again: before the exit functions of these libraries
+        return self.backends[folder]
+
+    def end_with_script(self) -> None:
+        """Have ``end`` called at the end of the script, before what was registered so far."""
+        import atexit
+
+        atexit.unregister(self._end_at_exit)
+        atexit.register(self._end_at_exit)
+
+    def _end_at_exit(self) -> None:
+        # Python has set it, if it has printed the traceback of an uncaught exception.
+        error = getattr(sys, "last_value", None)
+        self.end(error if error is not self._before else None)
+
+    def end(self, error: BaseException | None) -> None:
+        """End the record and the runs elsewhere; *error* is what ends the script."""
+        if isinstance(error, (SystemExit, GeneratorExit)) and not getattr(error, "code", None):
+            error = None
+        backends, self.backends = self.backends, {}
+        for one in backends.values():
+            if one is not None:
+                one.finish(error)
+        own, self.own = self.own, None
+        if own is not None:
+            own.end(error)
+            self.steps.pop(own.folder, None)
+
+
 class Logger:
     """Logs numbers by name: ``logger.log({"loss": 0.1}, step=3)``."""
 
     def __init__(self) -> None:
-        self._project, self._config = "", dict[str, object]()
-        self._shows = False
-        #: Folder of a record -> the next step there, for calls without one.
-        self._steps: dict[str, int] = {}
-        #: The record of this process, if it is in no run of kogine.
-        self._own: StandaloneRun | None = None
+        self.session = Session()
         self._encode: Callable[[object], str] | None = None
 
     def init(
@@ -41,21 +97,31 @@ class Logger:
         config: Mapping[str, object] | None = None,
         *,
         console: bool = False,
+        backends: str | Sequence[str] = (),
     ) -> Logger:
         """Begin to log; returns the logger itself. A script may leave it out.
 
         *project*: the name of what the runs belong to. *config*: name -> setting, kept with the
         run. *console*: print the numbers; then a script outside of kogine leaves no record.
+        *backends*: where the numbers go as well, with those of ``KOGINE_LOGGERS``: ``mlflow``,
+        ``tensorboard``, ``trackio``, ``wandb``, which is offline unless it is ``wandb:online``.
 
-        Raises TypeError for a config that is no mapping.
+        Raises TypeError for a config that is no mapping, ValueError for an unknown backend.
         """
         settings = {} if config is None else dict(_flat(_mapping("config", config)))
+        if backends:
+            from kohaku_ast.helpers.backends import wanted_backends
+
+            wanted_backends(backends)
         self.finish()
-        self._project, self._config = str(project), settings
-        self._shows = console
+        now = self.session
+        now.project, now.config = str(project), settings
+        now.shows, now.wanted = console, backends
         folder = self._folder()
         if folder and (settings or project):
-            self._write(folder, {"project": self._project, "config": _texts(settings)})
+            fields = {"project": now.project, "config": _texts(settings)}
+            self._write(folder, time.time(), fields)
+        now.begin_backends(folder)
         return self
 
     def log(self, numbers: Mapping[str, object], step: int | None = None) -> None:
@@ -67,52 +133,58 @@ class Logger:
         Raises TypeError, before anything is logged, that names what is no number.
         """
         found = {name: _number(name, one) for name, one in _flat(_mapping("numbers", numbers))}
-        folder = self._folder()
-        step = self._next_step(folder, step)
+        folder, session = self._folder(), self.session
+        step, at = self._next_step(folder, step), time.time()
+        if folder in session.backends:
+            backends = session.backends[folder]
+        else:
+            backends = session.begin_backends(folder)
         if folder and found:
-            self._write(folder, {"step": step, "metrics": found})
-        if self._shows:
+            self._write(folder, at, {"step": step, "metrics": found})
+        if backends is not None and found:
+            backends.log(step, round(at, 3), found)
+        if session.shows:
             shown = " ".join(f"{name}={one:.6g}" for name, one in found.items())
             print(f"step {step}: {shown}", flush=True)
 
     def finish(self) -> None:
-        """End the record of a script outside of kogine; under kogine it ends with the script."""
-        own, self._own = self._own, None
-        if own is not None:
-            own.end()
-            self._steps.pop(own.folder, None)
+        """End the record of a script outside of kogine, and the runs of backends: failed, if an
+        exception is being handled. At the end of the script that happens by itself.
+        """
+        self.session.end(sys.exc_info()[1])
 
     def _folder(self) -> str:
         """The folder of the record to write to; empty if there is none."""
-        run = current_run()
+        run, session = current_run(), self.session
         if run is not None:
             return run.record
-        if self._shows:
+        if session.shows:
             return ""
-        if self._own is None or self._own.pid != os.getpid():
+        if session.own is None:
             from kohaku_ast.helpers.standalone import StandaloneRun
 
-            # Of a forked child: what the parent has begun is the parent's.
-            parents = self._own is not None
-            self._own = None if parents else StandaloneRun.begin(self._project, self._config)
-        return self._own.folder if self._own is not None else ""
+            session.own = StandaloneRun.begin(session.project, session.config)
+            session.end_with_script()
+        own = session.own
+        # A forked child has no record.
+        return own.folder if own is not None and own.pid == os.getpid() else ""
 
     def _next_step(self, folder: str, step: int | None) -> int:
         if step is None:
-            step = self._steps.get(folder, 0)
+            step = self.session.steps.get(folder, 0)
         elif isinstance(step, bool) or not hasattr(type(step), "__index__"):
             raise TypeError(f"logger.log: step is a whole number, got {step!r}")
-        self._steps[folder] = int(step) + 1
+        self.session.steps[folder] = int(step) + 1
         return int(step)
 
-    def _write(self, folder: str, fields: dict[str, Any]) -> None:
+    def _write(self, folder: str, at: float, fields: dict[str, Any]) -> None:
         if self._encode is None:
             import json
 
             self._encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
         if "metrics" in fields:
             fields["metrics"] = _as_json(fields["metrics"])
-        line = self._encode({"time": round(time.time(), 3), "logged": True, **fields}) + "\n"
+        line = self._encode({"time": round(at, 3), "logged": True, **fields}) + "\n"
         data = line.encode("utf-8", "replace")
         # Opened anew: between two attempts at a run kogine moves the file aside.
         try:

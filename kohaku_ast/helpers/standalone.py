@@ -5,12 +5,15 @@ It has the form of kogine's own (``docs/reference/records.md``), so that ``kogin
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import platform
 import sys
 import time
+
+# Not at the end: it evaluates texts when it is imported, and after one Python does not die of
+# SIGINT any more.
+import traceback
 from uuid import uuid4
 
 TYPE_CHECKING = False
@@ -45,23 +48,19 @@ class StandaloneRun:
             text = f"cannot keep a record in {ROOT!r}: {error.strerror or error}; logging goes on"
             warnings.warn(text, RuntimeWarning, stacklevel=5)
             return None
-        atexit.register(run.end)
         return run
 
-    def end(self) -> None:
-        """Write the end, once: failed if an exception has ended the script."""
+    def end(self, error: BaseException | None) -> None:
+        """Write the end, once: failed if *error* has ended the script."""
         if not self._is_open or self.pid != os.getpid():
             return  # a forked child does not end its parent's run
         self._is_open = False
-        atexit.unregister(self.end)
-        # Python has set it, if it has printed the traceback of an uncaught exception.
-        error = getattr(sys, "last_value", None)
         seconds = time.monotonic() - self._begun
-        failed = isinstance(error, BaseException)
+        failed = error is not None
         self._facts.update(
             status="failed" if failed else "succeeded",
             exit_status=1 if failed else 0,
-            error=_error_fields(error) if isinstance(error, BaseException) else None,
+            error=_error_fields(error) if error is not None else None,
             ended=_time_text(self._facts.pop("_started") + seconds),
             seconds=round(seconds, 6),
             process=None,
@@ -184,8 +183,6 @@ def _form(value: object) -> dict[str, object]:
 
 
 def _error_fields(error: BaseException) -> dict[str, str]:
-    import traceback
-
     kind = type(error)
     name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
     trace = "".join(traceback.format_exception(kind, error, error.__traceback__))

@@ -203,9 +203,7 @@ def _print(error: BaseException) -> None:
     """Print *error* as ``PyErr_Print`` does."""
     trace = trimmed(error.__traceback__)
     put_traceback(error, trace)
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
-    if sys.version_info >= (3, 12):
-        sys.last_exc = error
+    set_last(error, trace)
     hook = getattr(sys, "excepthook", _MISSING)
     _audit("sys.excepthook", None if hook is _MISSING else hook, type(error), error, trace)
     if hook is _MISSING:
@@ -213,6 +211,14 @@ def _print(error: BaseException) -> None:
         plainly(_display, type(error), error, trace)
     else:
         call_hook(hook, error, trace)
+
+
+@hidden
+def set_last(error: BaseException, trace: TracebackType | None) -> None:
+    """Set what exit functions find of *error*, which ends the script."""
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
 
 
 _MISSING = object()

@@ -21,7 +21,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from kohaku_ast.config.library_state import closing_figures
 from kohaku_ast.frames import contextmanager, hidden, put_traceback, trimmed
 from kohaku_ast.runner.bind import Bound
-from kohaku_ast.runner.empty_stack import call_hook
+from kohaku_ast.runner.empty_stack import call_hook, set_last
 from kohaku_ast.runner.local_modules import LocalModules
 from kohaku_ast.runner.main_module import new_main, outputs_of, warn_compiler
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError
@@ -98,6 +98,8 @@ class InlineRun:
                 return last(namespace) if last else self.given.capture.value
             except BaseException as error:
                 self.bound.prepared.note_end(error)
+                if not isinstance(error, SystemExit):
+                    set_last(error, trimmed(error.__traceback__))
                 raise
             finally:
                 self._raise_stop()

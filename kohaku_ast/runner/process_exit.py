@@ -22,6 +22,9 @@ from kohaku_ast.runner.local_modules import is_own
 Lend: TypeAlias = Callable[[Callable[[], Any]], Any]
 """Calls a function of the script and returns its result; meanwhile signals go to the script."""
 
+_LOGGER = "kohaku_ast.helpers.metric_logger"
+"""The helper that registers something for each script that uses it."""
+
 _Function = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 """An exit function with its arguments."""
 
@@ -71,13 +74,14 @@ def _end(
 
 @contextmanager
 def _own_exit_functions(folder: str, functions: list[_Function]) -> Iterator[None]:
-    """Inside, exit functions that the script itself registers go to *functions*. Libraries outlive
-    the run: their exit functions stay with the process.
+    """Inside, exit functions that the script itself registers, or the logger for it, go to
+    *functions*. Libraries outlive the run: their exit functions stay with the process.
     """
     register, unregister = atexit.register, atexit.unregister
 
     def own_register(function: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_own(sys._getframe(1).f_globals, folder):
+        names = sys._getframe(1).f_globals
+        if not is_own(names, folder) and names.get("__name__") != _LOGGER:
             return register(function, *args, **kwargs)
         if not callable(function):
             raise TypeError("the first argument must be callable")

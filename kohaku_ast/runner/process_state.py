@@ -322,6 +322,7 @@ def _let_go(stream: io.TextIOWrapper) -> None:
 _ATTRIBUTES = (
     "argv", "stdin", "stdout", "stderr", "excepthook", "displayhook", "unraisablehook",
     "breakpointhook", "dont_write_bytecode", "tracebacklimit", "ps1", "ps2", "pycache_prefix",
+    "last_type", "last_value", "last_traceback", "last_exc",
 )  # fmt: skip
 _HOOKS = ("meta_path", "path_hooks")
 _LISTS = ("path", *_HOOKS)

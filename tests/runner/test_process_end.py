@@ -160,6 +160,8 @@ INTERRUPTED = {
     "with a context": BYE
     + "try:\n    1 / n\nexcept ZeroDivisionError:\n    raise KeyboardInterrupt\n",
     "an error": BYE + "1 / n\n",
+    "an exit function that reads it": "@atexit.register\ndef two():\n"
+    "    print(sys.last_type, repr(sys.last_value), sys.last_traceback.tb_lineno)\n1 / n\n",
     "an exit": BYE + "sys.exit('end')\n",
 }
 
