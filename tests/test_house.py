@@ -35,6 +35,9 @@ SMALL = {
     "kohaku_ast.version": "read where importing more would cost too much",
     "kohaku_ast.value_types": "below config and transform, on the warm path",
     "kohaku_ast.helpers.decorator": "imported by scripts, which pay for nothing else",
+    "kohaku_ast.helpers.tensorboard_backend": "it needs an optional package",
+    "kohaku_ast.helpers.trackio_backend": "it needs an optional package",
+    "kohaku_ast.helpers.wandb_backend": "it needs an optional package",
     "kohaku_ast.helpers.processes": "the same: few scripts have steps of pipelines",
 }
 """Files of fewer than 100 lines, and why each is a file of its own."""
