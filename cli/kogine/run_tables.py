@@ -122,13 +122,13 @@ def start_show(folder: str, name: str, form: str) -> Callable[[], int]:
     """The function that prints the run *name*."""
     runs = store_of(folder).select([name])
     record, summary = runs[0], runs.summaries[0]
+    nodes = _nodes_of(record) if summary.kind == "pipeline" else []
     if form == "json":
         marks = {"tags": summary.tags, "note": summary.note}
         own = {"number": summary.number, "id": summary.id}
-        nodes = {"nodes": record.nodes} if record.nodes else {}
-        status = {"status": record.status}
-        return lambda: print_json({**own, **record.facts, **status, **nodes, **marks})
-    rows = [*_show_rows(record, summary)]
+        now = {"status": record.status, **({"nodes": nodes} if nodes else {})}
+        return lambda: print_json({**own, **record.facts, **now, **marks})
+    rows = [*_show_rows(record, summary, nodes)]
     if form == "csv":
         return lambda: print_csv(("part", "name", "value"), ((a, *b) for a, b in rows))
     error = record.error.traceback if record.error else ""
@@ -142,7 +142,15 @@ def _print_show(rows: Sequence[tuple[str, tuple[str, str]]], traceback: str) -> 
     return 0
 
 
-def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str, str]]]:
+def _nodes_of(record: Record) -> list[dict[str, Any]]:
+    from kohaku_ast.store.pipeline_record import nodes_of  # here: lists do without
+
+    return nodes_of(record)
+
+
+def _show_rows(
+    record: Record, run: RunSummary, nodes: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, tuple[str, str]]]:
     """Heading, and name and value."""
     for name in FIELDS:
         value = getattr(run, name)
@@ -150,7 +158,7 @@ def _show_rows(record: Record, run: RunSummary) -> Iterator[tuple[str, tuple[str
             yield "", (name, " ".join(cell(name, value).splitlines()))
     places = {"log": record.log, "files": record.folder / FILES}
     yield from (("", (name, str(path))) for name, path in places.items() if path and path.exists())
-    for one in record.nodes:
+    for one in nodes:
         yield "nodes", (str(one["name"]), node_text(one, record))
     origins = {one["target"]: one.get("origin", "") for one in record.facts.get("overrides", ())}
     for target, value in run.params.items():

@@ -299,6 +299,13 @@ def children(folder: Path) -> Iterator[Record]:
             yield record
 
 
+def nodes_of(record: Record) -> list[dict[str, Any]]:
+    """The nodes of a pipeline's run as they are, also if it has no end."""
+    if record.status not in ("running", "lost"):
+        return record.nodes
+    return _with_runs(record.nodes, [*children(record.folder)])
+
+
 _MOST_RUNS = 1000
 """Of one node: a map may have more items."""
 

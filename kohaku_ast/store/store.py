@@ -224,7 +224,7 @@ class Store:
         if not every:
             raise UsageError(f"no run {name!r}: there are no runs in {str(self.root)!r}")
         if name == "last":
-            return every[-1]
+            return next((one for one in reversed(every) if not one.parent), every[-1])
         if name.isascii() and name.isdigit() and 1 <= int(name[:9]) <= len(every):
             return every[int(name) - 1]
         is_query = re.search(r"[<>=!\s]", name)

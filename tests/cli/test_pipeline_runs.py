@@ -67,6 +67,7 @@ def test_a_pipeline_goes_with_the_runs_of_its_scripts(tmp_path: Path) -> None:
     for n in ("n=3", "n=4"):
         run_kogine(folder, "pipeline", "run", "flow.py", n)
     first, _, *others = (one["id"] for one in records(folder))
+    assert as_json(folder, "show", "last")["id"] == others[0]  # not the script in it
     assert runs(folder, "rm", first).stdout.startswith("2 runs removed.")
     assert [one["id"] for one in records(folder)] == others
     assert runs(folder, "restore", first).stdout == "2 runs restored.\n"
