@@ -161,7 +161,8 @@ class RecordView(LinesView):
         try:
             if not _is_free(os.read(number, 4096)):
                 return False
-            data = (json.dumps(facts) + "\n").encode()
+            # float: of numbers of numpy
+            data = (json.dumps(facts, default=float) + "\n").encode()
             # In place, and the first line only counts: a reader sees whole lines.
             os.lseek(number, 0, os.SEEK_SET)
             os.write(number, data)

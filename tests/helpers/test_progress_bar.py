@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbclient
+import nbformat
+import numpy
 import pytest
 
 from kohaku_ast.flow.log_watch import LogWatch, seen_of
@@ -86,7 +89,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_behaves_as_tqdm(folder: Path) -> None:
-    pytest.importorskip("tqdm")
     (folder / "theirs.py").write_text(f"from tqdm import tqdm as progress_bar, trange\n{USES}")
     (folder / "ours.py").write_text(IMPORT + USES)
     theirs, ours = (
@@ -209,7 +211,7 @@ def test_the_event_of_nested_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     with enter_run(CurrentRun(str(tmp_path / "files"))):
         quiet = {"file": io.StringIO()}
-        with progress_bar(total=10, desc="epoch", **quiet) as epochs:
+        with progress_bar(total=numpy.int64(10), desc="epoch", **quiet) as epochs:
             assert seen() == (0.0, "epoch 0/10, ?it/s")
             step(epochs, 2)
             with progress_bar(total=4, desc="train", leave=False, **quiet) as train:
@@ -393,7 +395,6 @@ CELLS = [
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     write_kernel(tmp_path)
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
