@@ -50,7 +50,7 @@ ROOMS = {
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (26, 6920),
-    "kohaku_ast.helpers": (17, 2990),
+    "kohaku_ast.helpers": (17, 3000),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6650),
     "kohaku_ast.runner": (30, 7870),
