@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kohaku_ast.errors import KogineError
 from kohaku_ast.files import short_path
+from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 from kohaku_ast.pipeline.callbacks import Callback, Context, NodeStats, error_text, is_item
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
@@ -28,7 +29,7 @@ from kohaku_ast.store.pipeline_record import (
     node_field,
 )
 from kohaku_ast.store.record import working_folder
-from kohaku_ast.store.run_folder import RECORD, RUNS
+from kohaku_ast.store.run_folder import FILES, RECORD, RUNS
 from kohaku_ast.store.values import brief, is_whole, read, written
 
 Result = TypeVar("Result")
@@ -69,6 +70,8 @@ def recorded(
     token = _AROUND.set(_Around(own, os.environ.get(RUN_DIR)))
     result: Any = None
     error: BaseException | None = None
+    # What nodes log in this process belongs to the record, too.
+    logs = enter_run(CurrentRun(str(recorder.record.folder.path / FILES)))
     try:
         result = call(inside)
         return result  # type: ignore[no-any-return]
@@ -76,6 +79,7 @@ def recorded(
         error = caught
         raise
     finally:
+        logs.close()
         _AROUND.reset(token)
         outputs = {} if items is not None or error is not None else _named(run, result)
         recorder.close(error, outputs)

@@ -203,14 +203,14 @@ class MetricSeries:
         points, self._points = self._points, []
         encode = _encoder()
         lines = [
-            encode({"time": time, "step": step, "metrics": _as_json(found)})
+            encode({"time": time, "step": step, "metrics": as_json(found)})
             for time, step, found in points
         ]
         return "\n".join([*lines, ""]).encode()
 
     def fields(self) -> dict[str, object]:
         """The fields of run.json: ``metrics``, and ``metrics_incomplete`` if something lacks."""
-        metrics = {name: _as_json(one) for name, one in self.summary.items()}
+        metrics = {name: as_json(one) for name, one in self.summary.items()}
         return {"metrics": metrics, **({"metrics_incomplete": True} if self.is_incomplete else {})}
 
 
@@ -242,7 +242,7 @@ def _step_of(found: Mapping[str, Number], before: Number | None) -> Number | Non
     return best
 
 
-def _as_json(numbers: Mapping[str, Any]) -> dict[str, object]:
+def as_json(numbers: Mapping[str, Any]) -> dict[str, object]:
     """*numbers*, with texts for ``nan``, ``inf`` and ``-inf``, which JSON has not."""
     return {
         name: str(one) if isinstance(one, float) and not isfinite(one) else one

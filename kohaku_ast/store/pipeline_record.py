@@ -22,6 +22,7 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Clock, RunError
 from kohaku_ast.runner.usage import Usage, loaded
 from kohaku_ast.store.environment import FlowEnvironment, ProcessMark
+from kohaku_ast.store.metrics import as_json, summarise
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.record import (
     SCHEMA,
@@ -30,7 +31,7 @@ from kohaku_ast.store.record import (
     time_text,
     working_folder,
 )
-from kohaku_ast.store.run_folder import RunFolder
+from kohaku_ast.store.run_folder import SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
 from kohaku_ast.store.values import brief, is_whole, read, written
 
@@ -144,6 +145,7 @@ class PipelineRecord:
         if not self._is_own:
             return
         ended = self.clock.now()
+        logged = {name: as_json(one) for name, one in summarise(self.folder.path / SERIES).items()}
         runs = [*children(self.folder.path)] if has_scripts else []
         self.facts.update(
             status=status,
@@ -153,7 +155,9 @@ class PipelineRecord:
             exit_status=int(status != "succeeded"),
             error=error and error.fields(),
             outputs={name: written(value, brief) for name, value in outputs.items()},
-            metrics=_metrics(runs),
+            metrics={**_metrics(runs), **logged},
+            series=SERIES if logged else None,
+            files=self.folder.end_files(),
             nodes=_with_runs(nodes, runs),
         )
         try:

@@ -244,3 +244,27 @@ def test_the_import_is_light() -> None:
         "importlib._bootstrap",
         "importlib._bootstrap_external",
     }
+
+
+def test_nodes_of_a_recorded_pipeline_log_to_its_record(folder: Path) -> None:
+    (folder / "flow.py").write_text(
+        "from kohaku_ast import Pipeline\nfrom kohaku_ast.helpers import checkpoints, logger, process\n"
+        "@process(output_name='loss')\n"
+        "def train(lr: float = 0.5):\n"
+        "    for step in range(3):\n        logger.log({'loss': lr / (step + 1)})\n"
+        "    checkpoints.save(lr, 1)\n    return lr\n"
+        "pipeline = Pipeline([train])\n"
+    )
+    for engine in ("", "threaded"):
+        text = (folder / "flow.py").read_text()
+        (folder / "flow.py").write_text(
+            text.replace("([train])", f"([train], engine={engine!r} or None)")
+        )
+        done = run_kogine(folder, "pipeline", "run", "flow.py", "lr=3", PYTHONPATH=on_path())
+        assert (done.status, done.stdout) == (0, "loss = 3.0\n"), done
+    records = [*Store().runs()]
+    assert len(records) == 2
+    for record in records:
+        assert record.metrics == {"loss": 1.0}
+        assert [one["path"] for one in record.facts["files"]] == ["checkpoints/step-00000001.ckpt"]
+    assert not (folder / "checkpoints").exists()
