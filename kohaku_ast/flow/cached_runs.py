@@ -47,7 +47,7 @@ class CachedRuns:
         #: Of the declared inputs, and of modules.
         self.contents = Contents()
         self.inputs, self.confirmed = self.contents.inputs, self.contents.confirmed
-        #: What names have of an identity -> names of folders, the oldest first.
+        #: What names have of an identity -> names of folders.
         self._names: dict[str, list[str]] | None = None
 
     def take(
@@ -96,7 +96,7 @@ class CachedRuns:
 
     def _find(self, key: ResultKey) -> Record | None:
         """The newest record with the result of *key*; None if there is none."""
-        for name in reversed(self._by_key()[key.identity[:8]][-_MOST_READ:]):
+        for name in sorted(self._by_key()[key.identity[:8]], reverse=True)[:_MOST_READ]:
             record = Record.read(self._root / name)
             if record is not None and self._fits(record, key):
                 return record
@@ -167,7 +167,7 @@ class CachedRuns:
 
 def _listed(root: Path) -> list[str]:
     try:
-        return sorted(os.listdir(root))
+        return os.listdir(root)
     except OSError:
         return []
 

@@ -170,7 +170,10 @@ class RunFolder:
 
 def key_of_name(name: str) -> str:
     """The start of the identity that the *name* of a folder contains; empty if it has none."""
-    return name.partition("Z-")[2][:8]
+    return name[_BEFORE_KEY : _BEFORE_KEY + 8]
+
+
+_BEFORE_KEY = len("20261121T124453.143Z-")
 
 
 def read_event(folder: str | Path) -> dict[str, Any] | None:

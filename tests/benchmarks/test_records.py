@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.ratios import installed_command, interleave
+from tests.store.made_runs import make_run
 
 pytestmark = pytest.mark.benchmark
 
@@ -127,3 +128,30 @@ def test_size_and_search(tmp_path: Path) -> None:
     seconds = min(wall for wall, _ in times["resume"])
     print(f"\n10,000 records: {int(used) / 10_000:.1f} kB each, left out in {seconds:.1f} s")
     shutil.rmtree(tmp_path / ".kogine")
+
+
+CACHED = """
+import sys, time
+from kohaku_ast import Config, Script, Sequential
+def run(ns):
+    began = time.perf_counter()
+    made = Sequential(Script("t.py", [Config(n=n) for n in ns]), mode="inline", cached=True)
+    outcomes = made.run()
+    return (time.perf_counter() - began) / len(outcomes), dict(made.summary.counts)
+ns = [*range(200)]
+for what in (ns, ns, ns[:1]):
+    print("ms a run: %.2f, %s" % ((found := run(what))[0] * 1000, found[1]), file=sys.stderr)
+"""
+
+
+def test_cached_runs_among_ten_thousand(tmp_path: Path) -> None:
+    """The first line is of runs, the second one of cached runs, the third one of one cached run, with
+    the search for it.
+    """
+    (tmp_path / "t.py").write_text("n = 0\nprint('loss:', n)\n")
+    for number in range(10_000):
+        make_run(tmp_path / ".kogine" / "runs", number)
+    done = subprocess.run(
+        [sys.executable, "-c", CACHED], cwd=tmp_path, text=True, capture_output=True, check=True
+    )
+    print(f"\n{done.stderr}")
