@@ -462,7 +462,7 @@ record_options = together(
         show_default="100MB",
         help="Leave out the middle of a run's log if it is longer; off: no limit.",
     ),
-    _kept("--artifacts", metavar="GLOB", multiple=True, help="Keep the files that a run writes."),
+    _kept("--artifacts", metavar="GLOB", multiple=True, help="Keep files of runs: 'ckpt/*.pt'."),
     _records("--run-dir", help="Run in the folder for the run's files, KOGINE_RUN_DIR."),
     _records("--no-metrics", help="Do not read 'name: number' lines as metrics."),
 )

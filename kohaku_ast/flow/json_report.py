@@ -147,7 +147,7 @@ def _results(run: Run) -> dict[str, object]:
 def _of_outcome(outcome: Outcome, metrics: Mapping[str, float]) -> dict[str, object]:
     return {
         "value": as_json(outcome.value), "outputs": as_json(dict(outcome.outputs)),
-        "metrics": as_json(dict(metrics)),
+        "metrics": as_json(dict(metrics)), "artifacts": dict(outcome.artifacts),
     }  # fmt: skip
 
 

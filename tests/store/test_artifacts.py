@@ -82,6 +82,9 @@ def test_every_run_keeps_what_it_has_written_however_it_ends(folder: Path) -> No
     words = ("--trials", "trials.json", *GLOBS, "--artifacts", "chkpt/*.pt")
     done = run_kogine(folder, "run", "train.py", *words)
     assert (done.status, done.stderr.count("warning")) == (1, 1)
+    again = run_kogine(folder, "run", "train.py", *words[:2], *GLOBS, "--resume", "--json").stdout
+    skips = [json.loads(line)["artifacts"] for line in again.splitlines() if '"skip"' in line]
+    assert [one.keys() for one in skips] == [all_of(0).keys()] * 3
     assert "artifacts 'chkpt/*.pt': no file of a run fits. There is 'ckpt/" in done.stderr
     runs = [*store_of(folder).runs()[::-1]]
     assert [one.status for one in runs] == ["succeeded", "failed", "failed"]
