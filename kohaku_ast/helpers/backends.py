@@ -258,8 +258,7 @@ class Backends:
         except Exception as error:
             self._open.pop(name, None)
             self._waiting.pop(name, None)
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            _warn(f"logging to {name} failed: {reason}; the run goes on without it")
+            _warn(f"logging to {name} failed: {_reason(error)}; the run goes on without it")
 
     def _send_later(self) -> None:
         def send() -> None:
@@ -284,11 +283,15 @@ def _begin(name: str, setting: str, run: LoggedRun) -> Backend | None:
         missing = str(error.name or error).partition(".")[0]
         _warn(f"logging to {name} needs {missing}: {install}; the run goes on without it")
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        _warn(f"cannot log to {name}: {reason}; the run goes on without it")
+        _warn(f"cannot log to {name}: {_reason(error)}; the run goes on without it")
     else:
         return found
     return None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().partition("\n")[0] or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def _small(number: int | float) -> int | float:

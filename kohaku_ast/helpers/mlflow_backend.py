@@ -28,6 +28,9 @@ def begin(run: LoggedRun, setting: str) -> MlflowRun:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or ""
     folder = "" if uri else os.getcwd()
     uri = uri or f"sqlite:///{os.path.join(folder, 'mlflow.db')}"
+    if uri.startswith(("http:", "https:")):
+        # MLflow tries seven times: a script whose server is gone would wait for four minutes.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     # It begins to report its use to its makers when it is imported.
     with environment(MLFLOW_DISABLE_TELEMETRY="true"):
         import mlflow

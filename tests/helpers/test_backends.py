@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +281,33 @@ def test_mlflow_has_the_runs_and_an_export_adds_to_them(logged: Path) -> None:
         history = client.get_metric_history(run.info.run_id, "loss")
         assert [(one.step, one.value) for one in history] == [(n, lr / (n + 1)) for n in range(3)]
     assert len({run.data.tags["kogine.group"] for run in found}) == 1
+
+
+@pytest.mark.trackers
+def test_a_server_of_mlflow_that_is_gone_is_asked_three_times(folder: Path) -> None:
+    asked = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(503)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    script(folder, '"mlflow"')
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://127.0.0.1:{server.server_port}"
+        done = run_python(
+            folder, "t.py", PYTHONPATH=on_path(), MLFLOW_TRACKING_URI=uri,
+            MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0", MLFLOW_HTTP_REQUEST_BACKOFF_JITTER="0",
+        )  # fmt: skip
+        server.shutdown()
+    assert (done.status, len(asked)) == (0, 3)
+    assert done.stderr.count("cannot log to mlflow: ") == 1
+    assert done.stderr.count("the run goes on without it") == 1
+    assert not (folder / "mlflow.db").exists()
 
 
 @pytest.mark.trackers
