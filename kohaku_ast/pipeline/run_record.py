@@ -27,10 +27,11 @@ from kohaku_ast.store.pipeline_record import (
     PipelineStart,
     RecordPlace,
     node_field,
+    short_field,
 )
 from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import FILES, RECORD, RUNS
-from kohaku_ast.store.values import brief, is_whole, read, written
+from kohaku_ast.store.values import is_whole, read
 
 Result = TypeVar("Result")
 Path_ = tuple[str, ...]
@@ -298,7 +299,7 @@ def _is_interrupt(error: BaseException) -> bool:
 
 
 def _text(value: Any) -> str:
-    form = written(value, brief)
+    form = short_field(value)
     text = repr(read(form)) if is_whole(form) else str(form["repr"])
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
@@ -351,7 +352,7 @@ def _main_file() -> Launch | None:
     file = getattr(sys.modules.get("__main__"), "__file__", None)
     try:
         found = Launch(file) if file and os.path.isfile(file) else None
-    except KogineError:
+    except (KogineError, OSError):
         return None
     if found is not None:
         found.shown = short_path(found.filename)

@@ -27,7 +27,7 @@ from kohaku_ast.runner.process_exit import as_status
 from kohaku_ast.runner.usage import UsageSince
 from kohaku_ast.store.environment import RUN_DIR
 from kohaku_ast.store.identity import program_hash
-from kohaku_ast.store.pipeline_record import RecordPlace, digest, field_of, shown_values
+from kohaku_ast.store.pipeline_record import RecordPlace, digest, field_of, marks, shown_values
 from kohaku_ast.store.record import working_folder
 
 Result = tuple[Any, Mapping[str, Any]]
@@ -155,7 +155,7 @@ class _NodeRecorder(Recorder):
 
     def make_identity(self, run: Run, bound: Bound) -> str:
         """Of the values, what the record has of them."""
-        values = {name: self.form(one) for name, one in run.config.globals_dict.items()}
+        values = marks(run.config.globals_dict)
         return digest([program_hash(bound, working_folder()), run.belongs.get("node"), values])
 
 

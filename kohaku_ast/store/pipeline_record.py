@@ -9,7 +9,8 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
 from types import FunctionType
@@ -22,6 +23,7 @@ from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Clock, RunError
 from kohaku_ast.runner.usage import Usage, loaded
 from kohaku_ast.store.environment import FlowEnvironment, ProcessMark
+from kohaku_ast.store.identity import UnstableError, fingerprint
 from kohaku_ast.store.metrics import as_json, summarise
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.record import (
@@ -33,7 +35,7 @@ from kohaku_ast.store.record import (
 )
 from kohaku_ast.store.run_folder import SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
-from kohaku_ast.store.values import brief, is_whole, read, written
+from kohaku_ast.store.values import brief, is_whole, written
 
 PIPELINE = "pipeline"
 """The field ``kind`` of a record of a pipeline; runs of scripts have none."""
@@ -154,7 +156,7 @@ class PipelineRecord:
             seconds=round(ended - self.clock.started, 6),
             exit_status=int(status != "succeeded"),
             error=error and error.fields(),
-            outputs={name: written(value, brief) for name, value in outputs.items()},
+            outputs={name: short_field(value) for name, value in outputs.items()},
             metrics={**_metrics(runs), **logged},
             series=SERIES if logged else None,
             files=self.folder.end_files(),
@@ -178,7 +180,7 @@ class PipelineRecord:
 
 def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
     forms = {name: field_of(value, shared.sources) for name, value in start.given.items()}
-    defaults = {name: field_of(value, shared.sources) for name, value in start.defaults.items()}
+    defaults = {name: short_field(value) for name, value in start.defaults.items()}
     sources = shared.sources_of(start)
     launch = start.launch
     program = digest(
@@ -187,7 +189,7 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "kind": PIPELINE,
-        "identity": digest([program, forms, defaults, _mark(forms, defaults)]),
+        "identity": digest([program, marks(start.given), marks(start.defaults)]),
         "label": shown_values(start.given) or start.name,
         "index": 0,
         "work": start.name,
@@ -215,7 +217,7 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
         "cwd": working_folder(),
         "metadata": {},
         "wanted": [],
-        "params": {**{name: _plain(one) for name, one in defaults.items()}, **forms},
+        "params": {**defaults, **forms},
         "sources": sources,
         "in_run_dir": False,
         "log": None,
@@ -224,20 +226,38 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
     }
 
 
-def _plain(form: dict[str, object]) -> dict[str, object]:
-    return {name: one for name, one in form.items() if name != "object"}
+def _shown(value: Any) -> object:
+    """What a label has of *value*."""
+    if isinstance(value, Enum):
+        return _Text(f"{type(value).__name__}.{value.name}")
+    form = short_field(value)
+    if is_whole(form):
+        return value
+    return _Text(str(form["repr"] if _is_small(value) else form["type"]))
 
 
-def _shown(form: Mapping[str, object]) -> object:
-    """What a label has of a value."""
-    return read(form) if is_whole(form) else form["type"]
+class _Text(str):
+    """A text that stands for a value, without quotes."""
+
+    __repr__ = str.__str__
 
 
-def _mark(*forms: Mapping[str, Mapping[str, object]]) -> str:
-    """Empty; a text that no other run has if a value is known by the start of its text only."""
-    certain = {"json", "python", "path", "hash", "object"}
-    is_known = all(not certain.isdisjoint(one) for some in forms for one in some.values())
-    return "" if is_known else os.urandom(8).hex()
+def marks(values: Mapping[str, Any]) -> dict[str, object]:
+    """Name -> what is equal for equal values, in every process; of data that is no plain value
+    something that no other run has.
+    """
+    return {name: _mark(value) for name, value in values.items()}
+
+
+def _mark(value: Any) -> object:
+    form = short_field(value)
+    if is_whole(form):
+        return form
+    try:
+        is_known = isinstance(value, (FunctionType, type)) or _is_small(value)
+        return fingerprint(value).hex() if is_known else os.urandom(8).hex()
+    except UnstableError:
+        return os.urandom(8).hex()
 
 
 def digest(parts: Sequence[object]) -> str:
@@ -249,17 +269,41 @@ def digest(parts: Sequence[object]) -> str:
 
 
 def field_of(value: Any, sources: Sources) -> dict[str, object]:
-    """*value* as a field. Functions and classes are kept as objects, too. Data that is no plain
-    value is not, which might take longer than the run, and only its kind and size are written: its
-    own ``repr`` may take long, or ask a database.
+    """*value* as a field. Functions, classes, and small values with a text of their own are kept as
+    objects, too. Data is not, which might take longer than the run.
     """
-    is_code = isinstance(value, (FunctionType, type))
-    return sources.form(value) if is_code else written(value, brief)
+    is_kept = isinstance(value, (FunctionType, type)) or _is_small(value)
+    return sources.form(value) if is_kept else short_field(value)
+
+
+def short_field(value: Any) -> dict[str, object]:
+    """*value* as a field; only kind and size of one that has no plain text: its own ``repr`` may
+    take long, or ask a database.
+    """
+    return written(value, None if _is_small(value) else brief)
+
+
+_WITH_TEXT = ("datetime", "decimal", "fractions", "uuid", "ipaddress")
+"""Modules whose values have short texts."""
+
+
+def _is_small(value: Any) -> bool:
+    """Whether its ``repr`` says all of it, in few words."""
+    kind = type(value)
+    if isinstance(value, Enum) or kind in (complex, range) or kind.__module__ in _WITH_TEXT:
+        return True
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = [vars(value)[one.name] for one in fields(value) if one.name in vars(value)]
+    elif isinstance(value, tuple) and hasattr(kind, "_fields"):
+        parts = [*value]
+    else:
+        return False
+    return all(is_whole(written(one, brief)) or _is_small(one) for one in parts)
 
 
 def shown_values(values: Mapping[str, Any]) -> str:
     """``lr=0.1 data=DataFrame``, for a label."""
-    return label_of((name, _shown(written(one, brief))) for name, one in values.items())
+    return label_of((name, _shown(one)) for name, one in values.items())
 
 
 # --- to run it again ------------------------------------------------------------------------------

@@ -187,6 +187,41 @@ def test_in_python_pipelines_of_scripts_are_recorded(
     assert len(records(tmp_path)[1]["nodes"][0]["runs"]) == 2
 
 
+VALUES = """\
+from dataclasses import dataclass
+from enum import Enum
+from kohaku_ast import Pipeline, node
+
+class Mode(Enum):
+    FAST = 1
+    SLOW = 2
+
+@dataclass
+class Settings:
+    lr: float
+    mode: Mode = Mode.FAST
+    data: object = None
+
+@node
+def take(settings, mode=Mode.SLOW):
+    return mode
+
+made = Pipeline([take], record=True)
+for settings in (Settings(0.1), Settings(0.1), Settings(0.2), Settings(0.1, data=object())):
+    made.run(settings=settings)
+"""
+
+
+def test_values_have_their_text_and_data_its_kind(tmp_path: Path) -> None:
+    (tmp_path / "values.py").write_text(VALUES)
+    run_python(tmp_path, "values.py")
+    first, equal, other, data = records(tmp_path)
+    assert first["params"]["settings"]["repr"] == "Settings(lr=0.1, mode=<Mode.FAST: 1>, data=None)"
+    assert first["params"]["mode"]["repr"] == first["outputs"]["take"]["repr"] == "<Mode.SLOW: 2>"
+    assert first["identity"] == equal["identity"] != other["identity"]
+    assert data["params"]["settings"]["repr"] == "<__main__.Settings>"
+
+
 def test_a_script_prints_as_it_did(tmp_path: Path) -> None:
     folder = write_flow(tmp_path)
     code = "from kohaku_ast import Pipeline, script\nprint('a')\nPipeline([script('train.py', outputs='loss')]{}).run()\nprint('b')\n"
