@@ -281,16 +281,19 @@ def _damage(record: Record, file: Mapping[str, Any]) -> str:
         found = os.lstat(path)
         if found.st_size != file["size"]:
             return "changed since"
-        # A file of which another record has a link is not read for each of them.
-        if record.ended is not None and found.st_mtime > record.ended + _SLACK:
-            return "" if file["sha256"] and hash_of(path) == file["sha256"] else "changed since"
+        since = found.st_mtime - (record.ended or 0.0)
+        if file["sha256"] is None:  # it is large
+            return "changed since" if since > _STEP else ""
+        # A file is read only if it may be newer than the run.
+        if since > -_STEP and hash_of(path) != file["sha256"]:
+            return "changed since"
     except OSError:
         return "removed"
     return ""
 
 
-_SLACK = 2.0
-"""Seconds: file systems count in steps, and the end of a run is noticed a moment later."""
+_STEP = 0.05
+"""Seconds: the clock of files is a little behind."""
 
 
 def source_of(record: Record) -> str:
