@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kohaku_ast import Store
+from kohaku_ast.errors import UsageError
 from tests.oracle import Finished, run_kogine, run_python
 from tests.pipeline.recorded import FLOW, SLOW, records, slow_run, write_flow
 
@@ -30,13 +34,11 @@ def test_list_show_logs_and_differences(tmp_path: Path) -> None:
     assert heading.split() == ["#", "id", "status", "started", "seconds", "script", "kind", "parent",
                                "label", "epoch", "loss", "report"]  # fmt: skip
     assert (first[-8:] in lines[1], "inner/train start=3" in lines[1]) == (True, True)
-    query = f'parent == "{first}"'
-    (found,) = as_json(folder, "ls", "--where", query)
-    assert (found["id"], found["kind"], found["node"]) == (child, "script", "inner/train")
-    (cached,) = as_json(
-        folder, "ls", "--where", 'nodes.report == "cached"', "--columns", "id,nodes.add"
-    )
-    assert cached == {"id": second, "nodes.add": "skipped"}
+    store = Store(folder / ".kogine/runs")
+    (found,) = store.runs(f'parent == "{first}"').summaries
+    assert (found.id, found.kind, found.node) == (child, "script", "inner/train")
+    (cached,) = store.runs('nodes.report == "cached"').summaries
+    assert (cached.id, cached.values("nodes")["add"]) == (second, "skipped")
     rows = as_json(folder, "ls", "--where", 'kind == "pipeline"')
     assert [one["nodes"]["report"] for one in rows] == ["cached", "succeeded"]
 
@@ -50,16 +52,15 @@ def test_list_show_logs_and_differences(tmp_path: Path) -> None:
     done = runs(folder, "logs", second)
     assert (done.status, "has no log" in done.stderr) == (2, True)
 
-    changes = as_json(folder, "diff", first, second)
-    assert {(one["part"], one["name"], one["second"]) for one in changes} == {
+    assert {(one.part, one.name, one.second) for one in store.diff(first, second)} == {
         ("nodes", "rows", "skipped"), ("nodes", "add", "skipped"), ("nodes", "inner", "skipped"),
         ("nodes", "inner/train", None), ("nodes", "report", "cached"),
     }  # fmt: skip
-    (row, _) = as_json(folder, "compare", first, second)
-    assert row["nodes.report"] == "succeeded"
-    table = runs(folder, "export", "csv", "--where", 'kind == "pipeline"').stdout
-    assert "nodes.report" in table.splitlines()[0]
-    assert "of a pipeline" in runs(folder, "export", "config", "1").stderr
+    pipelines = store.runs('kind == "pipeline"')
+    assert [row["nodes.report"] for row in pipelines.compare()] == ["cached", "succeeded"]
+    assert "nodes.report" in store.exported(pipelines, "csv").decode().splitlines()[0]
+    with pytest.raises(UsageError, match="is of a pipeline"):
+        store.exported(first, "config")
 
 
 def test_a_pipeline_goes_with_the_runs_of_its_scripts(tmp_path: Path) -> None:
@@ -102,12 +103,11 @@ def test_what_cannot_be_run_again_says_what_to_do(tmp_path: Path) -> None:
         "    Pipeline([first], record=True).map({'n': [1, 2]}, 'n')\n"
     )
     assert not run_python(tmp_path, "main.py").stderr
-    for command in ("repeat", "reproduce"):
-        assert (
-            "has no variable at the module level of 'main.py'"
-            in runs(tmp_path, command, "1").stderr
-        )
-        assert "run that again: python main.py" in runs(tmp_path, command, "2").stderr
+    lacks = "has no variable at the module level of 'main.py'"
+    assert lacks in runs(tmp_path, "repeat", "1").stderr
+    for run, why in ((1, lacks), (2, "run that again: python main.py")):
+        with pytest.raises(UsageError, match=re.escape(why)):
+            Store(tmp_path / ".kogine/runs").reproduce(run)
 
 
 def test_a_script_with_a_result_of_a_node_that_is_no_plain_value(tmp_path: Path) -> None:
