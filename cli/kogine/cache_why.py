@@ -21,6 +21,7 @@ from kohaku_ast.flow.settings import REPEAT
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, split_function
 from kohaku_ast.store.own_modules import own_files
+from kohaku_ast.store.pipeline_record import PIPELINE
 from kohaku_ast.store.reproduce import naming_damage, values_of
 from kohaku_ast.store.result_key import Change, Explanation, explain
 from kohaku_ast.store.run_diff import text_changes
@@ -63,6 +64,11 @@ def explain_script(command: ScriptCommand) -> Callable[[], int]:
     form = {name: command.option(name) for name in ("format", "json")}
     shape, store = chosen_format(form), store_of(command.option("store", ""))
     record = None if _names_script(command) else store.find(command.script)
+    if record is not None and record.facts.get("kind") == PIPELINE:
+        raise UsageError(
+            f"{record.folder.name} is a run of a pipeline: kogine cache why {record.script} "
+            "INPUT=VALUE says which of its nodes would run"
+        )
     try:
         bound, inputs = _of_command(command) if record is None else _of_record(record, command)
     except (SyntaxError, ValueError, SourceError) as error:

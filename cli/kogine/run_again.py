@@ -60,7 +60,9 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     entry = str(record.facts["script"].get("entrypoint") or "")
     binder = Binder(launch, overrides, entry, capture=True)
     work = ScriptConfigs(launch.shown, binder, config)
-    options = FlowOptions(FlowSettings(root=record.folder.parent), is_json=False)
+    inputs = tuple(str(one["path"]) for one in record.facts.get("inputs") or ())
+    settings = FlowSettings(root=record.folder.parent, inputs=inputs)
+    options = FlowOptions(settings, is_json=False)
     return lambda: run_flow([work], options, repeat_command_of_run, 1)
 
 

@@ -86,6 +86,7 @@ def _fields(record: Record) -> dict[str, Any]:
         "metadata": {k: v for k, v in (facts.get("metadata") or {}).items() if is_whole(v)},
         "new_globals": names,
         "outputs": [{"json": one} for one in facts.get("wanted", ())],
+        "inputs": [{"json": str(one["path"])} for one in facts.get("inputs") or ()],
         "artifacts": [{"json": one} for one in facts.get("artifact_patterns") or ()],
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import glob
 import os
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,11 @@ class Contents:
             stamp = found.st_mtime_ns, found.st_size, found.st_ino
             known = self._known.get(path)
             if known is None or known[0] != stamp:
-                known = self._known[path] = stamp, hash_of(path)
+                known = stamp, hash_of(path)
+                # A file that may be written again at the same time, as the system counts, is read
+                # again.
+                if time.time() - found.st_mtime > _STEP:
+                    self._known[path] = known
             return known[1]
         except OSError:
             return None

@@ -136,6 +136,16 @@ def test_why(folder: Path) -> None:
     assert (folder / "ran.txt").read_text() == "xxx"
 
 
+def test_inputs_of_a_run_that_is_repeated(folder: Path) -> None:
+    kogine(folder, "run", "--inputs", "data.csv", "train.py", "lr=2")
+    kogine(folder, "runs", "export", "config", "1", "-o", "old.py")
+    kogine(folder, "runs", "repeat", "1")
+    kogine(folder, "run", "--cached", "--config", "old.py", "train.py")
+    first, again, copy = records(folder)
+    assert first.facts["inputs"] == again.facts["inputs"]
+    assert copy.facts["cached"] == again.folder.name
+
+
 def test_why_of_what_is_neither_a_script_nor_a_run(folder: Path) -> None:
     done = kogine(folder, "cache", "why", "nothing")
     assert (done.status, done.stdout) == (2, "")
