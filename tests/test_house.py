@@ -43,7 +43,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (40, 8320),
+    "kogine": (40, 8330),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6520),
     "kohaku_ast.display": (5, 1270),
@@ -54,7 +54,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6650),
     "kohaku_ast.runner": (30, 7870),
-    "kohaku_ast.store": (21, 6800),
+    "kohaku_ast.store": (21, 6820),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -28,12 +28,13 @@ from kohaku_ast.flow.run import (
     ScriptConfigs,
     Summary,
 )
-from kohaku_ast.flow.settings import FlowSettings, files_variable
+from kohaku_ast.flow.settings import INDEX, FlowSettings, files_variable
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.process_exit import die_of
 from kohaku_ast.runner.spawn import SpawnedRun
+from kohaku_ast.store.environment import RESUMED_FROM
 from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import RUNS
 
@@ -54,7 +55,11 @@ def run_recorded(binder: Binder, bound: Bound, command: ScriptCommand) -> Callab
         warn=warn_on_stderr,
         tell=tell_on_stderr,
     )
-    return lambda: _run(Run(0, work, bound.config or Config(), total=1), bound, recorder)
+    run = Run(0, work, bound.config or Config(), total=1)
+    named = os.environ.get(RESUMED_FROM)
+    if named and INDEX not in os.environ:  # else it is that of the run around this one
+        run.resumed_from = Path(os.path.abspath(named))
+    return lambda: _run(run, bound, recorder)
 
 
 def _run(run: Run, bound: Bound, recorder: Recorder) -> int:
@@ -130,6 +135,8 @@ def _wait(spawned: SpawnedRun, run: Run, observers: Sequence[Observer]) -> Outco
 
 def _spawn(run: Run, bound: Bound, copy: Copy | None) -> SpawnedRun:
     variables = files_variable(run)
+    if RESUMED_FROM in os.environ and run.resumed_from is None:
+        variables[RESUMED_FROM] = ""
     try:
         return SpawnedRun(
             bound,

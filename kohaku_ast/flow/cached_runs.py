@@ -57,6 +57,8 @@ class CachedRuns:
         has the fields *own*. *variables* are those that the run would have besides those of this
         process.
         """
+        if run.resumed_from is not None:
+            return False  # what it goes on from is not in the key
         key = ResultKey.of_now(
             own["identity"], own["wanted"], own["inputs"], variables, own["in_run_dir"],
             self._needs_value, own["artifact_patterns"],

@@ -176,17 +176,39 @@ def changes(record: Record, key: ResultKey, contents: Contents) -> Iterator[Chan
     for its run.
     """
     facts = record.facts
-    yield from _rows("input", _by_path(facts.get("inputs") or ()), _by_path(key.inputs))
     yield from _modules(facts, contents)
+    yield from _surroundings(facts, key)
+    yield from _checkpoints(record, key)
+    if bool(facts.get("in_run_dir")) != key.in_run_dir:
+        yield Change("environment", "--run-dir", *map(_yes, (not key.in_run_dir, key.in_run_dir)))
+    yield from _results(record, key)
+
+
+def _surroundings(facts: Mapping[str, Any], key: ResultKey) -> Iterator[Change]:
+    """Inputs, environment and packages."""
+    yield from _rows("input", _by_path(facts.get("inputs") or ()), _by_path(key.inputs))
     before, now = facts.get("environment") or {}, key.environment
     yield from _rows("environment", _system(before), _system(now))
     packages = facts.get("packages") or {}
     yield from _rows("package", packages, versions(packages))
     yield from _rows("variable", _variables(before), _variables(now))
     yield from _read_variables(facts, key.own_variables)
-    if bool(facts.get("in_run_dir")) != key.in_run_dir:
-        yield Change("environment", "--run-dir", *map(_yes, (not key.in_run_dir, key.in_run_dir)))
-    yield from _results(record, key)
+
+
+def _checkpoints(record: Record, key: ResultKey) -> Iterator[Change]:
+    """Those of the runs from which that of *record* went on, one from another: their surroundings
+    are in its result.
+    """
+    seen = {record.folder.name}
+    name = record.facts.get("resumed_from")
+    while name and name not in seen:
+        seen.add(name)
+        earlier = Record.read(record.folder.parent / name)
+        if earlier is None or earlier.identity != record.identity:
+            yield Change("checkpoint", name, "went on from it", "unknown")
+            return
+        yield from _surroundings(earlier.facts, key)
+        name = earlier.facts.get("resumed_from")
 
 
 def _rows(part: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:

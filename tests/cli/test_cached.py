@@ -152,3 +152,37 @@ def test_why_of_what_is_neither_a_script_nor_a_run(folder: Path) -> None:
     assert "no run 'nothing'" in done.stderr
     done = kogine(folder, "cache", "why", "train.py", "--node", "total")
     assert "--node is for pipelines, and train.py defines none" in done.stderr
+
+
+LONG = """\
+import os
+from kohaku_ast.helpers import checkpoints
+
+begun = checkpoints.load(default=0)
+total = begun + len(open("data.csv").read())
+checkpoints.save(total, step=0)
+if os.path.exists("die"):
+    os.unlink("die")
+    os.kill(os.getpid(), 9)
+print("from", begun, "total:", total)
+"""
+
+
+def test_checkpoints_of_other_runs_are_in_a_result(folder: Path) -> None:
+    (folder / "train.py").write_text(LONG)
+    words = ("run", "--cached", "--inputs", "data.csv", "train.py")
+    (folder / "die").touch()
+    assert kogine(folder, *words).status == -9
+    (killed,) = records(folder)
+
+    def resume() -> Finished:
+        return run_kogine(folder, *words, KOGINE_RESUMED_FROM=str(killed.folder))
+
+    assert resume() == resume() == Finished(0, "from 5 total: 10\n", "")
+    names = [one.facts.get("resumed_from") for one in records(folder)]
+    assert names == [None, killed.folder.name, killed.folder.name]
+    # All that the checkpoint depends on is as it was.
+    assert kogine(folder, *words).stdout == "from 5 total: 10\n"
+    (folder / "data.csv").write_text("1")
+    assert resume().stdout == "from 5 total: 6\n"
+    assert kogine(folder, *words).stdout == "from 0 total: 1\n"
