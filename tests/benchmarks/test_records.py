@@ -7,10 +7,13 @@ import shutil
 import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from kohaku_ast import Node, Pipeline
 from tests.benchmarks.ratios import installed_command, interleave
 from tests.store.made_runs import make_run
 
@@ -155,3 +158,24 @@ def test_cached_runs_among_ten_thousand(tmp_path: Path) -> None:
         [sys.executable, "-c", CACHED], cwd=tmp_path, text=True, capture_output=True, check=True
     )
     print(f"\n{done.stderr}")
+
+
+@pytest.mark.parametrize("count", [3, 100, 1000])
+def test_cost_of_a_pipelines_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    nodes = [Node(lambda x: x, f"v{at + 1}", rename={"x": f"v{at}"}) for at in range(count)]
+    costs = {}
+    for record in (False, True):
+        made = Pipeline(nodes, record=record)
+        made.run(v0=1)
+        costs[record] = statistics.median(cpu_of(lambda: made.run(v0=1)) for _ in range(25))  # noqa: B023
+    print(f"\n{count} nodes: {costs[True]:.2f} ms of a core a run, {costs[False]:.3f} ms without")
+
+
+def cpu_of(call: Callable[[], object]) -> float:
+    """The milliseconds of this thread that *call* takes."""
+    began = time.thread_time()
+    call()
+    return 1000 * (time.thread_time() - began)
