@@ -283,6 +283,7 @@ NEW_GLOBAL = FromScript("name=value", _new_global, "")
 MODES = ("auto", "inline", "spawn", "warm")
 POLICIES = ("continue", "stop")
 METHODS = ("optuna",)
+PRUNERS = ("median", "hyperband")
 NICEST = 19
 
 Decorator = Callable[[Any], Any]
@@ -392,6 +393,11 @@ search_options = together(
     ),
     _searches("--minimize", metavar="NAME", help="Minimize this output or returned value."),
     _searches("--maximize", metavar="NAME", help="Maximize this output or returned value."),
+    _searches(
+        "--prune",
+        type=Choice(PRUNERS),
+        help="End trials early that do worse than others at the same step.",
+    ),
     _searches("--study", type=File(), help="The file of the study; a later search continues it."),
 )
 

@@ -16,10 +16,12 @@ from kogine.script_command import ScriptCommand
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import KogineError, UsageError, label, visible
+from kohaku_ast.flow.pruning import Pruner
 from kohaku_ast.flow.results import make_objective
 from kohaku_ast.flow.run import (
     CACHED,
     INTERRUPTED,
+    PRUNED,
     SUCCEEDED,
     Observer,
     Run,
@@ -67,8 +69,9 @@ def _open_study(
         raise UsageError("--search: say how many trials, such as -n 50")
     _refuse_options(command, options)
     study = Search(
-        space_of(sweep), objective, n, method, command.option("seed"), fixed=_fixed(work, command)
-    )
+        space_of(sweep), objective, n, method, command.option("seed"),
+        prune=command.option("prune", ""), fixed=_fixed(work, command),
+    )  # fmt: skip
     return study.kept_in(command.option("study") or _default_file(study, work))
 
 
@@ -78,6 +81,10 @@ def _refuse_options(command: ScriptCommand, options: FlowOptions) -> None:
             "--search: each trial is one run. Take away --repeat, and repeat the best trial by the "
             "command that the search prints for it"
         )
+    if "prune" in command.options and not options.settings.records:
+        raise UsageError("--prune reads what runs print from their records: take --no-record away")
+    if "prune" in command.options and options.settings.mode == "inline":
+        raise UsageError("--prune ends processes of runs: take --mode inline away")
     if options.settings.resumes or options.settings.retries_failed:
         raise UsageError("--search: a study continues by itself. Take away --resume")
 
@@ -127,7 +134,9 @@ def _run(
     configs = Sweep.of(trials.configs(), f"search {study.method}")
     ready = ScriptConfigs(work.name, work.binder, configs)
     options = replace(options, resume=lambda _: command_of_count(command, study.n - lines.ended))
-    status = run_flow([ready], options, lambda run: again(run.config), study.n, [lines])
+    pruning = [Pruner(trials)] if study.prune else []
+    observers: list[Observer] = [*pruning, lines]
+    status = run_flow([ready], options, lambda run: again(run.config), study.n, observers)
     return status or (2 if trials.broken else int(lines.without > 0))
 
 
@@ -165,6 +174,10 @@ class SearchLines(Observer):
         """Report the objective of *run* to the study, and print it."""
         objective = self.search.objective
         self.ended += run.state != INTERRUPTED
+        if run.state == PRUNED:
+            self.trials.prune(run.config)
+            print_lines(f"  {run.number} pruned {run.pruned}")
+            return
         try:
             result = self.trials.settle(run.config, run.outcome)
         except ValueError as error:
@@ -210,4 +223,5 @@ class SearchLines(Observer):
 def in_words(tried: Tried) -> str:
     """``12 trials, 2 of them failed``."""
     failed = f", {tried.failed} of them failed" if tried.failed else ""
-    return f"{tried.count} trial{'s' if tried.count != 1 else ''}{failed}"
+    pruned = f", {tried.pruned} pruned" if tried.pruned else ""
+    return f"{tried.count} trial{'s' if tried.count != 1 else ''}{failed}{pruned}"

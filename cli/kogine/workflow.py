@@ -26,7 +26,7 @@ from kogine.script_command import ScriptCommand
 
 _SCRIPTS = "SCRIPT [SCRIPT ...] [TARGET=VALUE ...] [-- ARGS ...]"
 _ALONE = "a search is for one script: kogine run SCRIPT --search optuna"
-_NO_SEARCH = dict.fromkeys(("--search", "--minimize", "--maximize", "--study"), _ALONE)
+_NO_SEARCH = dict.fromkeys(("--search", "--minimize", "--maximize", "--prune", "--study"), _ALONE)
 _IN_THE_FILE = dict.fromkeys(
     (
         "--sweep", "--zip", "--trials", "-n", "--seed", "--dry-run", "--entrypoint", "-e", "-m",

@@ -17,6 +17,7 @@ from kohaku_ast.flow.run import (
     FAILED,
     INTERRUPTED,
     NO_ROOM,
+    PRUNED,
     RETRYING,
     RUNNING,
     SKIPPED,
@@ -322,6 +323,9 @@ class Flow:
                 self._fail(active.run, _STUCK_ERROR, -_KILL)
         for one in self.observers:
             one.on_tick([active.run for active in self._active.values()], self.counts)
+        for active in self._active.values():
+            if active.run.pruned and not active.reason:
+                active.end(PRUNED, self._grace, signal.SIGINT)
 
     def _seconds_to_wait(self) -> float:
         due = [active.waits_until() for active in self._active.values()]
@@ -348,6 +352,8 @@ class Flow:
             run.state = SUCCEEDED if outcome.status == "succeeded" else FAILED
             if active.reason == "timeout":
                 run.state = FAILED
+            if active.reason == PRUNED:
+                run.state = PRUNED
         self._is_full = isinstance(outcome.raised, NotStartedError) and bool(self._active)
         if self._is_full and not self._stopped:
             self._postponed[run.index] += 1
@@ -442,4 +448,6 @@ def _with_reason(outcome: Outcome, active: RunningJob, timeout: float | None) ->
     if active.reason == "timeout":
         error = RunError("TimeoutError", f"took longer than {timeout:g} s", "")
         return replace(outcome, status="failed", error=error)
+    if active.reason == PRUNED:
+        return replace(outcome, status=PRUNED, error=None)
     return outcome

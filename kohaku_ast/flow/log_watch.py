@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from kohaku_ast.display.live import Out, Pace
 from kohaku_ast.display.text import plain_line
 from kohaku_ast.flow.run import Observer, Run, Summary
-from kohaku_ast.store.metrics import LoggedTail, MetricSeries, Number
+from kohaku_ast.store.metrics import MetricSeries, Number, SeriesTail
 from kohaku_ast.store.run_folder import SERIES, last_lines, read_event
 
 _BLOCK = 16_384  # bytes of one log that are read at once
@@ -37,7 +37,7 @@ class LogWatch(Observer):
         """
         self.metrics, self._limit = metrics, log_limit
         self._tails: dict[int, LogTail] = {}
-        self._logged: dict[int, LoggedTail] = {}
+        self._logged: dict[int, SeriesTail] = {}
         self._pace = Pace(0.25)
         self._turn = 0
 
@@ -85,8 +85,8 @@ class LogWatch(Observer):
         tail = self._logged.get(run.index)
         if tail is None:
             path = os.path.join(run.folder, SERIES)
-            tail = self._logged[run.index] = LoggedTail(path)
-        for point in tail.read():
+            tail = self._logged[run.index] = SeriesTail(path)
+        for point in tail.read_logged():
             seen = seen_of(run)
             seen.metrics.update(seen.series.add_logged(point))
 

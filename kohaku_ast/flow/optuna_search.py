@@ -29,6 +29,7 @@ try:
         FloatDistribution,
         IntDistribution,
     )
+    from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
     from optuna.samplers import TPESampler
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, TrialState
@@ -60,6 +61,7 @@ def open_study(search: Search) -> OptunaStudy:
             storage=storage,
             study_name=_NAME,
             direction=search.objective.direction,
+            pruner=_pruner(search.prune),
             load_if_exists=True,
         )
         opened = OptunaStudy(search, study, storage, ranges)
@@ -91,9 +93,9 @@ class OptunaStudy:
             trials = self.study.get_trials(deepcopy=False)
         good = [one for one in trials if one.state == TrialState.COMPLETE]
         failed = sum(one.state == TrialState.FAIL for one in trials)
-        return Tried(
-            len(good) + failed, failed, best_trial(self.search.objective, map(_trial, good))
-        )
+        pruned = sum(one.state == TrialState.PRUNED for one in trials)
+        best = best_trial(self.search.objective, map(_trial, good))
+        return Tried(len(good) + failed + pruned, failed, pruned, best)
 
     def ask(self) -> Trial:
         """The values to try next."""
@@ -113,6 +115,18 @@ class OptunaStudy:
         with _study_errors(self.search.study):
             self.study.tell(self._asked.pop(trial.number), result)
 
+    def is_worse(self, trial: Trial, value: float, step: int) -> bool:
+        """*trial* has *value* at *step*; whether it is to be ended."""
+        with _study_errors(self.search.study):
+            asked = self._asked[trial.number]
+            asked.report(value, step)
+            return asked.should_prune()
+
+    def prune(self, trial: Trial) -> None:
+        """*trial* was ended early."""
+        with _study_errors(self.search.study):
+            self.study.tell(self._asked.pop(trial.number), state=TrialState.PRUNED)
+
     def fail(self, trial: Trial, why: str) -> None:
         """*trial* has no result; *why* says the reason."""
         with _study_errors(self.search.study):
@@ -125,6 +139,13 @@ class OptunaStudy:
         if self.storage is not None:
             self.storage.remove_session()
             self.storage.engine.dispose()
+
+
+def _pruner(name: str) -> BasePruner:
+    """The pruner of optuna called *name*. The median of fewer than four trials says little."""
+    if name == "median":
+        return MedianPruner(n_startup_trials=4)
+    return HyperbandPruner() if name == "hyperband" else NopPruner()
 
 
 def _range(dimension: Dimension) -> BaseDistribution:

@@ -25,6 +25,7 @@ from kohaku_ast.runner.script import call_with
 WAITING, RUNNING, RETRYING = "waiting", "running", "retrying"
 SUCCEEDED, FAILED, SKIPPED, INTERRUPTED = "succeeded", "failed", "skipped", "interrupted"
 CACHED = "cached"
+PRUNED = "pruned"
 """The states of a run; the last five are final."""
 
 
@@ -56,6 +57,8 @@ class Run:
     log: Path | None = None
     #: The folder of the record of the run that it goes on with.
     resumed_from: Path | None = None
+    #: Where and why a search has it ended early; empty if it has not.
+    pruned: str = ""
     #: Every parameter's value as far as its record knows it, and the last number of each metric
     #: that it has printed so far.
     params: Mapping[str, object] = field(default_factory=dict)
@@ -371,7 +374,7 @@ class Summary:
         return int(bool(self.counts.get(FAILED) or self.failed_before or self.unshown))
 
     def __str__(self) -> str:
-        states = (SUCCEEDED, CACHED, SKIPPED, FAILED, INTERRUPTED)
+        states = (SUCCEEDED, CACHED, SKIPPED, PRUNED, FAILED, INTERRUPTED)
         counts = [f"{self.counts[one]} {one}" for one in states if self.counts.get(one)]
         total = sum(self.counts.values())
         words = f": {', '.join(counts)}" if counts else ""

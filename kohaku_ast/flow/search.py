@@ -26,6 +26,8 @@ from kohaku_ast.errors import (
 from kohaku_ast.flow.results import NoObjectiveError, Objective, make_objective
 from kohaku_ast.users_traceback import public
 
+PRUNERS = ("median", "hyperband")
+"""How a search ends trials early."""
 _METHODS = {"optuna": "kohaku_ast.flow.optuna_search"}
 """Method -> the module whose ``open_study`` makes its Study."""
 
@@ -43,6 +45,8 @@ class Search:
     seed: int | None = None
     #: The file with the study; empty: none is written.
     study: str = ""
+    #: How trials that do worse are ended early: one of ``PRUNERS``; empty: they are not.
+    prune: str = ""
     #: The values of all runs besides the space's own Config, as text.
     fixed: str = ""
 
@@ -167,6 +171,18 @@ class Trials:
             )
         return result
 
+    def is_worse(self, config: Config, value: float, step: int) -> bool:
+        """Report the *value* of the objective at *step* of a run with *config*; whether the run
+        is to be ended.
+        """
+        trial = self._open[int(str(config.metadata["search_trial"]))]
+        return self._study.is_worse(trial, value, step)
+
+    def prune(self, config: Config) -> None:
+        """The run with *config* was ended because of it."""
+        self._study.prune(self._open.pop(int(str(config.metadata["search_trial"]))))
+        self._has_result = True
+
     def close(self) -> None:
         """Close the study; trials without a result count as failed."""
         for trial in self._open.values():
@@ -243,9 +259,10 @@ class Trial:
 class Tried:
     """The state of a study."""
 
-    #: The number of trials that have ended, and of those that failed.
+    #: The number of trials that have ended, of those that failed, and of those that were pruned.
     count: int = 0
     failed: int = 0
+    pruned: int = 0
     #: The best trial; None as long as none has succeeded.
     best: Trial | None = None
 
@@ -271,6 +288,12 @@ class Study(Protocol):
 
     def tell(self, trial: Trial, result: float) -> None:
         """*trial* had *result*."""
+
+    def is_worse(self, trial: Trial, value: float, step: int) -> bool:
+        """*trial* has *value* at *step*; whether it is to be ended."""
+
+    def prune(self, trial: Trial) -> None:
+        """*trial* was ended early."""
 
     def fail(self, trial: Trial, why: str) -> None:
         """*trial* has no result; *why* says the reason."""

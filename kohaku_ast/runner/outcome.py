@@ -42,11 +42,14 @@ class RunError:
         return {name: cut_long(text) for name, text in vars(self).items()}
 
 
+_GOOD = ("succeeded", "pruned")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a finished run left behind; a failure as much as a success."""
 
-    #: ``succeeded`` or ``failed``.
+    #: ``succeeded`` or ``failed``; ``pruned`` if a search has ended it early.
     status: str
     #: What the starting call (``main()`` in the guard) returned; None if there is none.
     value: object = None
@@ -112,7 +115,7 @@ class Outcome:
     @hidden
     def raise_if_failed(self) -> Outcome:
         """Itself. Raises FlowError if the run failed."""
-        if self.status != "succeeded":
+        if self.status not in _GOOD:
             raise FlowError(f"{self.label or self.script or 'the run'}: {self.why}", [self]) from (
                 self.raised
             )
@@ -180,7 +183,7 @@ class Outcomes(list[Outcome]):
     @hidden
     def raise_if_failed(self) -> Outcomes:
         """Itself. Raises FlowError, which names the first failure, if a run failed."""
-        failed = [one for one in self if one.status != "succeeded"]
+        failed = [one for one in self if one.status not in _GOOD]
         if failed:
             first = failed[0]
             raise FlowError(

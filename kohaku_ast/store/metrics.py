@@ -304,15 +304,23 @@ def summarise(path: Path) -> dict[str, dict[str, Any]]:
     return series.summary
 
 
-class LoggedTail:
-    """Reads what a script adds to its own ``metrics.jsonl``, while it runs."""
+class SeriesTail:
+    """Reads a ``metrics.jsonl`` while it grows."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._offset = 0
 
     def read(self) -> list[dict[str, Any]]:
-        """The points that are new; those that this process has added itself are left out."""
+        """The points that are new."""
+        return [point for point in map(_point, self._lines()) if point]
+
+    def read_logged(self) -> list[dict[str, Any]]:
+        """Those alone that the script has logged itself."""
+        lines = (line for line in self._lines() if b'"logged"' in line)
+        return [point for point in map(_point, lines) if point and point.get("logged")]
+
+    def _lines(self) -> list[bytes]:
         try:
             if os.stat(self.path).st_size <= self._offset:
                 return []
@@ -323,8 +331,7 @@ class LoggedTail:
             return []
         data = data[: data.rfind(b"\n") + 1]  # the last line may have no end yet
         self._offset += len(data)
-        lines = (line for line in data.splitlines() if b'"logged"' in line)
-        return [point for point in map(_point, lines) if point and point.get("logged")]
+        return data.splitlines()
 
 
 _LINE_END = re.compile(rb"\r\n|[\r\n]")

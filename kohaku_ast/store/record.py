@@ -25,7 +25,7 @@ from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 _MOST_NAMED = 10
-STATUSES = ("running", "succeeded", "failed", "interrupted", "lost")
+STATUSES = ("running", "succeeded", "failed", "interrupted", "pruned", "lost")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Pruner: ends the trials of a search that do worse than others at the same step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+
+from kohaku_ast.flow.run import Observer, Run
+from kohaku_ast.flow.search import Trials
+from kohaku_ast.store.metrics import SeriesTail
+from kohaku_ast.store.run_folder import SERIES
+
+
+class Pruner(Observer):
+    """Reports each value of the objective that a run prints or logs to the study, and asks the flow
+    to end the run where the study says so. It comes after the recorder.
+    """
+
+    def __init__(self, trials: Trials) -> None:
+        self._trials, self._name = trials, trials.search.objective.name
+        self._tails: dict[int, SeriesTail] = {}
+
+    def on_retry(self, run: Run, seconds: float) -> None:
+        """The next attempt has a series of its own."""
+        self._tails.pop(run.index, None)
+
+    def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
+        """Report what is new."""
+        for run in running:
+            if run.folder is not None and not run.pruned:
+                self._look(run)
+
+    def on_end(self, run: Run) -> None:
+        """Report the rest: later trials are compared with it."""
+        if run.folder is not None and not run.pruned:
+            for _ in self._reported(run):
+                pass
+        self._tails.pop(run.index, None)
+
+    def _look(self, run: Run) -> None:
+        for step, value, is_worse in self._reported(run):
+            if is_worse:
+                run.pruned = f"at step {step}: {self._name} {value:.6g}"
+                return
+
+    def _reported(self, run: Run) -> Iterator[tuple[int, float, bool]]:
+        """Step, value, and whether the run is to be ended, for each new value."""
+        tail = self._tails.get(run.index)
+        if tail is None:
+            path = os.path.join(str(run.folder), SERIES)
+            tail = self._tails[run.index] = SeriesTail(path)
+        for point in tail.read():
+            value = point["metrics"].get(self._name)
+            if value is not None:
+                step = int(point["step"])
+                yield step, value, self._trials.is_worse(run.config, value, step)
