@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from kogine.command import Command, Group
 from kogine.command_with_script import CommandWithScript, chosen_format
+from kogine.flow_options import inputs_option
 from kogine.options import (
     TABLE_FORMATS,
     Age,
@@ -18,7 +19,6 @@ from kogine.options import (
     Size,
     flag,
     format_options,
-    inputs_option,
     option,
     value_options,
 )

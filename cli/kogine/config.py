@@ -8,12 +8,12 @@ from typing import Any
 import click
 from kogine.command import Command, Group
 from kogine.command_with_script import CommandWithScript, chosen_format
+from kogine.flow_options import axis_options
 from kogine.options import (
     ConfigFile,
     File,
     ScriptFile,
     Whole,
-    axis_options,
     configs,
     flag,
     format_options,

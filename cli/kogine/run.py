@@ -7,17 +7,8 @@ from collections.abc import Callable
 import click
 from kogine import options
 from kogine.command_with_script import CommandWithScript, refuse_without
-from kogine.options import (
-    ScriptFile,
-    flag,
-    flow_options,
-    format_options,
-    record_options,
-    search_options,
-    sweep_options,
-    together,
-    value_options,
-)
+from kogine.flow_options import flow_options, record_options, search_options, sweep_options
+from kogine.options import ScriptFile, flag, format_options, together, value_options
 from kogine.script_command import ScriptCommand
 from kogine.start import start
 

@@ -8,17 +8,15 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript
+from kogine.flow_options import flow_options, record_options, sweep_options
 from kogine.options import (
     ScriptFile,
     assignments,
     configs,
     flag,
-    flow_options,
     format_options,
     literals,
     new_globals,
-    record_options,
-    sweep_options,
     together,
     value_options,
 )

@@ -106,7 +106,7 @@ def test_groups_defaults_and_choices_are_shown() -> None:
 
 
 def test_the_modes_of_the_command_line_are_those_of_flows() -> None:
-    from kogine.options import MODES as typed
+    from kogine.flow_options import MODES as typed
 
     assert typed == MODES
 
