@@ -53,9 +53,9 @@ ROOMS = {
     "kohaku_ast.flow": (27, 7030),
     "kohaku_ast.helpers": (17, 3000),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (24, 6650),
+    "kohaku_ast.pipeline": (24, 6680),
     "kohaku_ast.runner": (30, 7870),
-    "kohaku_ast.store": (21, 6820),
+    "kohaku_ast.store": (21, 6830),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -407,6 +407,8 @@ class PipelineLike(Protocol):
     bound: Mapping[str, Any]
     #: The folder of the record of its last run.
     last_record: str
+    #: The TOML file that it is from, or empty.
+    file: str
     has_scripts: bool
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from types import MappingProxyType
 
 from kohaku_ast.errors import (
@@ -60,6 +61,8 @@ class Pipeline:
     last_error: Failure | None = None
     #: The folder of the record of the last run; empty if it has none.
     last_record: str = ""
+    #: The TOML file that it is from, or empty.
+    file: str = ""
 
     @public
     def __init__(
@@ -272,7 +275,9 @@ class Pipeline:
         """The pipeline in the TOML file *path*. Raises PipelineError with the place in the file."""
         from kohaku_ast.pipeline.toml_file import read_pipeline
 
-        return read_pipeline(path, cls)
+        made = read_pipeline(path, cls)
+        made.file = os.path.abspath(path)
+        return made
 
     @public
     def to_toml(self) -> str:

@@ -32,6 +32,7 @@ from kohaku_ast.store.pipeline_record import (
 from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import FILES, RECORD, RUNS
 from kohaku_ast.store.values import is_whole, read
+from kohaku_ast.user_code import is_local_file
 
 Result = TypeVar("Result")
 Path_ = tuple[str, ...]
@@ -320,16 +321,19 @@ def _start(
 ) -> PipelineStart:
     plan, pipeline = run.plan, run.pipeline
     named = None if plan.wanted and plan.loose.issuperset(plan.wanted) else plan.wanted
+    variable = _variable(pipeline)
+    is_toml = bool(pipeline.file) and not variable and items is None
     return PipelineStart(
         name=pipeline.name,
-        variable=_variable(pipeline),
-        launch=_main_file(),
+        variable=variable,
+        launch=_launch(pipeline.file) if is_toml else _main_file(),
         given=given,
         defaults=dict(_defaults(run, given)),
         wanted=named,
         items=items,
         over=over,
         scripts=dict(_scripts(pipeline, ())),
+        modules=dict(_modules(pipeline)) if is_toml else {},
         parent=place.parent,
         node=place.node,
     )
@@ -349,13 +353,20 @@ def _defaults(run: PipelineRun, given: Mapping[str, Any]) -> Iterator[tuple[str,
 
 def _main_file() -> Launch | None:
     """The file that Python, or kogine, was started with; None if there is none."""
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    found = _launch(getattr(sys.modules.get("__main__"), "__file__", None))
+    if found is not None:
+        found.argv = [*sys.argv]
+    return found
+
+
+def _launch(file: str | None) -> Launch | None:
     try:
         found = Launch(file) if file and os.path.isfile(file) else None
     except (KogineError, OSError):
         return None
     if found is not None:
         found.shown = short_path(found.filename)
+        found.argv = [found.shown]
     return found
 
 
@@ -375,6 +386,18 @@ def _scripts(pipeline: Any, path: Path_) -> Iterator[tuple[str, Launch]]:
             yield "/".join((*path, node.name)), node.file.launch
         elif _kind(node) == "pipeline":
             yield from _scripts(node.pipeline, (*path, node.name))
+
+
+def _modules(pipeline: Any) -> Iterator[tuple[str, Launch]]:
+    """Name of each module of the user's with a function node, at any depth -> its file."""
+    for node in pipeline.nodes:
+        name = getattr(getattr(node, "function", None), "__module__", "")
+        file = getattr(sys.modules.get(name), "__file__", None) if name != "__main__" else None
+        found = _launch(file) if file and is_local_file(file) else None
+        if found is not None:
+            yield name, found
+        elif _kind(node) == "pipeline":
+            yield from _modules(node.pipeline)
 
 
 def _inside(pipeline: Any, path: Path_) -> Any:

@@ -84,6 +84,8 @@ class PipelineStart:
     over: Sequence[str] = ()
     #: Name of each script node -> how its script starts.
     scripts: Mapping[str, Launch] = field(default_factory=dict)
+    #: Of a TOML file, whose text imports nothing: name of each module with a function -> its file.
+    modules: Mapping[str, Launch] = field(default_factory=dict)
     #: The folder's name of the run around it, and the node there; empty if there is none.
     parent: str = ""
     node: str = ""
@@ -213,7 +215,7 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
         "nodes": [*start.nodes],
         "program": program,
         "overrides": [{"target": name, "origin": "input", **one} for name, one in forms.items()],
-        "argv": [*sys.argv] if launch else [NO_FILE],
+        "argv": launch.argv if launch else [NO_FILE],
         "cwd": working_folder(),
         "metadata": {},
         "wanted": [],
@@ -324,6 +326,8 @@ def pipeline_of(record: Record) -> tuple[str, list[str] | None]:
             f"the run {name} is a map over {found['items']} items, which the program made: run "
             f"that again: {words}"
         )
+    if script.endswith(".toml"):
+        return script, found["outputs"]
     if not found["variable"]:
         raise UsageError(
             f"the pipeline of the run {name} has no variable at the module level of {script!r}, by "
@@ -405,8 +409,8 @@ class _Shared:
         """The field ``sources``; None if there is no file, or its text could not be kept."""
         if start.launch is None:
             return None
-        others: dict[str, str] = {}
-        for launch in start.scripts.values():
+        others = {name: launch.filename for name, launch in start.modules.items()}
+        for launch in (*start.scripts.values(), *start.modules.values()):
             others |= {name: file for name, (file, digest) in own_files(launch).items() if digest}
         try:
             return {

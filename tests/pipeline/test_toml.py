@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kohaku_ast import DiskCache, Pipeline, PipelineError, script
+from kohaku_ast.store.record import find_runs
 from tests.oracle import on_path, run_kogine, run_python
 
 STEPS = """\
@@ -174,3 +175,22 @@ def test_a_broken_module_shows_its_own_traceback(folder: Path) -> None:
     assert done.status == 1
     assert done.stderr.endswith("ModuleNotFoundError: No module named 'nothing_like_it'\n")
     assert "kohaku_ast" not in done.stderr
+
+
+def test_a_recorded_run_of_a_file_is_repeated_and_reproduced(folder: Path) -> None:
+    done = run_kogine(folder, "pipeline", "run", "pipe.toml", PYTHONPATH="")
+    assert done.stdout == "report = 'result: 300'\n"
+    found = next(find_runs(folder / ".kogine/runs")).facts
+    assert (found["script"]["path"], found["argv"]) == ("pipe.toml", ["pipe.toml"])
+    assert found["sources"]["modules"].keys() == {"toml_steps"}
+    texts = {
+        name: (folder / name).read_text() for name in ("pipe.toml", "toml_steps.py", "prep.py")
+    }
+    (folder / "pipe.toml").write_text(texts["pipe.toml"].replace("size = 5", "size = 4"))
+    done = run_kogine(folder, "runs", "repeat", "1", "factor=4", PYTHONPATH="")
+    assert done.stdout == "report = 'result: 24.0'\n"
+    for name in texts:
+        (folder / name).unlink()
+    done = run_kogine(folder, "runs", "reproduce", "1", PYTHONPATH="")
+    assert "equal      report\n" in done.stdout, done
+    assert "different" not in done.stdout
