@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from kogine.report import explain_script_error, printing, report
@@ -70,12 +71,20 @@ def run_watched(
     if before is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _stop)
     try:
-        found: dict[str, Any] = shown.run(values, wanted)
+        with _logging_nowhere() if record is False else nullcontext():
+            found: dict[str, Any] = shown.run(values, wanted)
     except _Stopped:
         sys.exit(die_of(signal.SIGTERM))
     finally:
         signal.signal(signal.SIGTERM, before)
     return found
+
+
+def _logging_nowhere() -> AbstractContextManager[object]:
+    """Inside, what nodes log is kept nowhere: else it would have records of its own."""
+    from kohaku_ast.helpers.run_context import CurrentRun, enter_run
+
+    return enter_run(CurrentRun())
 
 
 class _Stopped(BaseException):

@@ -37,6 +37,10 @@ def start(command: ScriptCommand) -> Callable[[], int]:
     Raises KogineError.
     """
     launch, entrypoint = find_script(command)
+    if "no_record" in command.options:
+        from kohaku_ast.helpers.run_context import CurrentRun, enter_run
+
+        enter_run(CurrentRun())  # else what the script logs has a record of its own
     if _leaves_script_unchanged(command, launch, entrypoint):
         return _run_unchanged(launch)
     config = load_configs(command.config_files, is_json="json" in command.options)

@@ -104,7 +104,7 @@ class InlineLauncher:
         ):  # a single Config's values are passed as they are
             bound = with_own_values(bound, lambda message: self.warn(run, message))
         output = kept_descriptors() if log is None else logged(log, self._tee)
-        with output, _in_folder(self.settings.cwd(run)):
+        with output, _in_folder(self.settings.cwd(run)), _as_current(run):
             outcome = run_inline(bound, local, self.lend)
         for message in unused_messages(bound.prepared):
             self.warn(run, message)
@@ -116,6 +116,21 @@ class InlineLauncher:
         for name in (WORKER, INDEX, REPEAT, RUN_DIR):
             os.environ.pop(name, None)
         return self._tee.close()
+
+
+@contextmanager
+def _as_current(run: Run) -> Iterator[None]:
+    """Inside, what helpers keep belongs to *run*, also if the code around this flow is in another
+    one, as the node of a recorded pipeline is.
+    """
+    if "kohaku_ast.helpers.run_context" not in sys.modules:
+        yield  # then nobody has entered a run, and the environment says which one this is
+        return
+    from kohaku_ast.helpers.run_context import CurrentRun, enter_run
+
+    files = files_variable(run).get(RUN_DIR, "")
+    with enter_run(CurrentRun(files, run.index, 0, run.repeat)):
+        yield
 
 
 @contextmanager

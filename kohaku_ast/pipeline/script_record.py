@@ -20,6 +20,7 @@ from kohaku_ast.flow.recorder import Recorder
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Run, ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings, files_variable
 from kohaku_ast.frames import contextmanager, trimmed
+from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 from kohaku_ast.pipeline.failure import warn
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
@@ -63,7 +64,7 @@ class ScriptRecord:
         outcome, used = Outcome(FAILED, exit_status=1), UsageSince()
         log = self._open()
         try:
-            with self._as_process(log):
+            with self._as_process(log), enter_run(CurrentRun(self._files)):
                 value, outputs = call()
             outcome = Outcome(SUCCEEDED, value, outputs)
             return value, outputs
@@ -92,6 +93,10 @@ class ScriptRecord:
             os.environ.pop(RUN_DIR, None)
             if before is not None:
                 os.environ[RUN_DIR] = before
+
+    @property
+    def _files(self) -> str:
+        return files_variable(self._run).get(RUN_DIR, "")
 
     def elsewhere(self, start: Start, wait: Wait) -> Outcome:
         """The Outcome of the script in the process that *start* starts."""

@@ -268,3 +268,24 @@ def test_nodes_of_a_recorded_pipeline_log_to_its_record(folder: Path) -> None:
         assert record.metrics == {"loss": 1.0}
         assert [one["path"] for one in record.facts["files"]] == ["checkpoints/step-00000001.ckpt"]
     assert not (folder / "checkpoints").exists()
+
+
+def test_scripts_in_pipelines_and_flows_log_to_their_own_records(folder: Path) -> None:
+    (folder / "prep.py").write_text(
+        "from kohaku_ast.helpers import logger\nscale = 2\nlogger.log({'pre': scale})\n"
+    )
+    (folder / "flow.py").write_text(
+        "from kohaku_ast import Config, Pipeline, Script, Sequential, script\n"
+        "from kohaku_ast.helpers import logger, process\n"
+        "@process\ndef rows(scale):\n"
+        "    Sequential(Script('prep.py', Config(scale=7)), mode='inline').run()\n"
+        "    logger.log({'rows': scale})\n    return scale\n"
+        "pipeline = Pipeline([script('prep.py', 'scale'), rows])\n"
+    )
+    words = ("pipeline", "run", "flow.py")
+    assert run_kogine(folder, *words, PYTHONPATH=on_path()).status == 0
+    found = {(one.facts.get("node") or one.label): one.metrics for one in Store().runs()}
+    assert found == {"pipeline": {"pre": 2, "rows": 2}, "prep": {"pre": 2}, "prep.py": {"pre": 7}}
+    assert run_kogine(folder, *words, "--no-record", PYTHONPATH=on_path()).status == 0
+    assert run_kogine(folder, "run", "prep.py", "scale=4", "--no-record").status == 0
+    assert not any(one.facts.get("standalone") for one in Store().runs())
