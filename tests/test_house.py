@@ -51,7 +51,7 @@ ROOMS = {
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (27, 7050),
-    "kohaku_ast.helpers": (17, 3000),
+    "kohaku_ast.helpers": (17, 3030),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6690),
     "kohaku_ast.runner": (30, 7870),

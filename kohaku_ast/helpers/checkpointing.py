@@ -96,7 +96,9 @@ class Checkpoints:
         Raises OSError, and whatever pickling raises: then earlier states are still there.
         """
         folder = self.folder
-        os.makedirs(folder, exist_ok=True)
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
+            self._take_along(folder)
         shown = "" if result is None else f"_result-{float(result)!r}"
         path = os.path.join(folder, f"step-{_step(step):08}{shown}.ckpt")
         partial = f"{path}.{os.getpid()}{_PARTIAL}"
@@ -114,15 +116,17 @@ class Checkpoints:
         return saved
 
     def every(self) -> list[Checkpoint]:
-        """What this run has saved and kept, by step."""
-        return _saved_in(self.folder)
+        """What this run has saved and kept, by step, with the best ones of the run that it resumes;
+        before its first ``save`` all of that run (``resumed_from``).
+        """
+        before = resumed_from()
+        return _saved_in(self.folder) or (_saved_in(before) if before else [])
 
     def latest(self) -> Checkpoint | None:
         """The one with the last step, of this run and its earlier attempts; else of the run that it
-        resumes (``resumed_from``). None: begin anew.
+        resumes. None: begin anew.
         """
-        before = resumed_from()
-        found = self.every() or (_saved_in(before) if before else [])
+        found = self.every()
         return found[-1] if found else None
 
     def best(self) -> Checkpoint | None:
@@ -134,6 +138,16 @@ class Checkpoints:
         """The state of the ``latest`` one; *default* if there is none."""
         found = self.latest()
         return default if found is None else found.load(**torch_options)
+
+    def _take_along(self, folder: str) -> None:
+        """Have the best ones of the run that this one resumes in *folder*, to stay the best."""
+        before = resumed_from()
+        for one in self._by_result(_saved_in(before))[: self._best] if before else ():
+            path = os.path.join(folder, os.path.basename(one.path))
+            try:
+                os.link(one.path, path)
+            except OSError:  # another disk, or one without links
+                _copy(one.path, path)
 
     def _by_result(self, saved: Iterable[Checkpoint]) -> list[Checkpoint]:
         sign = 1 if self._goal == "min" else -1
@@ -184,6 +198,17 @@ def _dump(state: object, file: BinaryIO) -> None:
     import pickle
 
     pickle.dump(state, file, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _copy(path: str, target: str) -> None:
+    partial = f"{target}.{os.getpid()}{_PARTIAL}"
+    try:
+        with open(path, "rb") as source, open(partial, "wb") as file:
+            while data := source.read(1 << 20):
+                file.write(data)
+        os.replace(partial, target)
+    except OSError:
+        _remove(partial)  # it is gone; or the disk is full, which `save` will say
 
 
 def _saved_in(folder: str) -> list[Checkpoint]:

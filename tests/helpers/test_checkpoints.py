@@ -179,6 +179,25 @@ def test_a_new_run_begins_anew(folder: Path) -> None:
     assert done.stdout == "from 4 True\nweight: 0.015625\n"
 
 
+def test_the_best_one_stays_the_best_through_resumed_runs(folder: Path) -> None:
+    (folder / "t.py").write_text(
+        "from kohaku_ast.helpers import checkpoints as c\n"
+        "start = c.load(default=0)\n"
+        "print('best', c.best().step if start else None)\n"
+        "for step in range(start, start + 2):\n"
+        "    c.save(step + 1, step, result=abs(step - 1) + 0.5)\n"
+        "print('best', c.best().step, [one.step for one in c.every()])\n"
+        "if step < 7: raise SystemExit('dead')\n"
+    )
+    words = ("run", "t.py", "--repeat", "1", "--retry-failed")
+    found = [run_kogine(folder, *words, PYTHONPATH=on_path()) for _ in range(4)]
+    assert [one.status for one in found] == [1, 1, 1, 0]
+    assert [one.stdout.split("\n")[1] for one in found] == [
+        "best 1 [0, 1]", "best 1 [1, 2, 3]", "best 1 [1, 4, 5]", "best 1 [1, 6, 7]",
+    ]  # fmt: skip
+    assert {one.stdout.split("\n")[0] for one in found[1:]} == {"best 1"}
+
+
 def test_a_flow_inside_of_a_resumed_run_is_not_resumed(folder: Path) -> None:
     (folder / "inner.py").write_text(
         "x = 1\nfrom kohaku_ast.helpers import resumed_from\nprint('inner', repr(resumed_from()))\n"
