@@ -46,7 +46,7 @@ SMALL = {
 ROOMS = {
     "kogine": (41, 8370),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (23, 6520),
+    "kohaku_ast.config": (23, 6540),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2100),
     "kohaku_ast.exports": (8, 1150),

@@ -103,7 +103,8 @@ class Config:
         **more: Any,
     ) -> None:
         """*more*: the other fields, and overrides of globals."""
-        overrides = {name: more.pop(name) for name in [*more] if name not in _INTERNAL}
+        ours = {name for name in more if name in _INTERNAL and _is_field(name, more)}
+        overrides = {name: more.pop(name) for name in [*more] if name not in ours}
         values = self.__dict__
         values.update(
             {**_INTERNAL, **more}, args=args, kwargs=kwargs, argv=argv, metadata=metadata,
@@ -273,6 +274,26 @@ _INTERNAL: dict[str, Any] = {
     "tables": _NOTHING, "siblings": (), "composed": (),
 }  # fmt: skip
 """The fields that no user gives, with their defaults."""
+
+
+def _is_field(name: str, given: Mapping[str, Any]) -> bool:
+    """Whether the argument *name* is the field of that name, and not an override of a global: a
+    script may well have a ``height`` or ``tables``.
+    """
+    value = given[name]
+    if name in ("ranks", "height", "tables"):
+        # `replace` gives all fields.
+        return given.keys() >= _INTERNAL.keys() and isinstance(given["ranks"], Mapping)
+    if name in ("siblings", "composed"):
+        ours = isinstance(value, tuple) and all(map(_is_of_ours, value))
+        return ours and (bool(value) or given.keys() >= _INTERNAL.keys())
+    return isinstance(value, {"origins": Mapping, "optional": frozenset}.get(name, (tuple, list)))
+
+
+def _is_of_ours(value: object) -> bool:
+    return type(value).__module__.startswith("kohaku_ast.")
+
+
 _KOHAKUENGINE_FIELDS = ("globals_dict", "args", "kwargs", "metadata")
 
 

@@ -183,3 +183,31 @@ def test_what_is_no_script_says_so(places: Path) -> None:
 def test_the_errors_are_ours() -> None:
     assert issubclass(UnknownTarget, KogineError)
     assert kohaku_ast.FlowError.__mro__[1] is RuntimeError
+
+
+FIELDS = ("origins", "optional", "varied", "ranks", "height", "tables", "siblings", "composed")
+"""What a Config knows besides: a script may have globals of these names."""
+
+
+@pytest.mark.parametrize("value", [3, True, "text", [1, 2], {"a": 1}, (), {1, 2}], ids=repr)
+def test_a_name_of_an_inner_field_is_the_scripts(value: object, script: str) -> None:
+    names = [name for name in FIELDS if not _may_be_meant(name, value)]
+    lines = "".join(f"{name} = None\n" for name in names)
+    Path(script).write_text(
+        f"{lines}def main():\n    return {', '.join(names)},\nif __name__ == '__main__':\n    main()\n"
+    )
+    values: dict[str, Any] = dict.fromkeys(names, value)
+    for one in (
+        Script(script, Config(**values)).run(),
+        Script(script, **values).run(),
+        run(script, **values),
+        Sequential(Script(script, Config(**values))).run()[0],
+        Script(script, Config(**values) | Config()).run(),
+    ):
+        assert one.raise_if_failed().value == tuple(values.values())
+
+
+def _may_be_meant(name: str, value: object) -> bool:
+    """Values that the field itself may have, as the Configs of sweeps do."""
+    kinds: dict[str, Any] = {"origins": dict, "varied": (list, tuple)}
+    return isinstance(value, kinds.get(name, ()))
