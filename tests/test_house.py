@@ -55,7 +55,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6690),
     "kohaku_ast.runner": (30, 7870),
-    "kohaku_ast.store": (21, 6830),
+    "kohaku_ast.store": (21, 6850),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -213,7 +213,17 @@ def best_runs(runs: Sequence[RunSummary], name: str, columns: Columns) -> list[R
             numbered.append((value, run))
     if not numbered:
         raise UsageError(f"no run has a number {rest!r}")
-    return ranked(numbered, goal)
+    return without_copies(ranked(numbered, goal))
+
+
+def without_copies(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """*runs* without those that were cached from another one of them: one result counts once."""
+    found: dict[str, RunSummary] = {}
+    for run in runs:
+        source = run.cached or run.id
+        if source not in found or not run.cached:
+            found[source] = run
+    return [*found.values()]
 
 
 # --- tables --------------------------------------------------------------------------------------

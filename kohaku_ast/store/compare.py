@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from kohaku_ast.errors import UsageError, check_type
-from kohaku_ast.store.columns import Columns, Getter, cell, frame_names, heading, order_key
+from kohaku_ast.store.columns import (
+    Columns,
+    Getter,
+    cell,
+    frame_names,
+    heading,
+    order_key,
+    without_copies,
+)
 from kohaku_ast.store.query import MISSING
 from kohaku_ast.store.summary import STATISTICS, RunSummary
 from kohaku_ast.store.values import form_text
@@ -206,8 +214,11 @@ def _number_of(name: str, columns: Columns) -> Getter:
 
 
 def _moments(runs: Sequence[RunSummary], get: Getter) -> tuple[float | None, float | None, int]:
-    """Mean, standard deviation of a sample, and count of the numbers of runs that succeeded."""
-    found = [get(run) for run in runs if run.status == "succeeded"]
+    """Mean, standard deviation of a sample, and count of the numbers of runs that succeeded; a
+    result that was cached counts once.
+    """
+    succeeded = [run for run in runs if run.status == "succeeded"]
+    found = [get(run) for run in without_copies(succeeded)]
     numbers = [float(one) for one in found if type(one) in (int, float)]
     if not numbers:
         return None, None, 0

@@ -61,6 +61,13 @@ def test_a_sweep_counts_and_lists_them(folder: Path) -> None:
         ["1", "5"],
         ["2", "10"],
     ]
+    means = kogine(folder, "runs", "compare", "1", "2", "3", "4", "5", "--by", "lr", "--json")
+    assert [one["loss n"] for one in json.loads(means.stdout)] == [1, 1, 1]
+    best = kogine(folder, "runs", "best", "min:loss", "--limit", "2", "--json")
+    assert [(one["number"], one["cached"]) for one in json.loads(best.stdout)] == [
+        (1, None),
+        (2, None),
+    ]
     events = [
         json.loads(one) for one in kogine(folder, *words, "lr=2", "--json").stdout.splitlines()
     ]
