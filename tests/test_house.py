@@ -53,7 +53,7 @@ ROOMS = {
     "kohaku_ast.flow": (27, 7050),
     "kohaku_ast.helpers": (17, 3030),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (24, 6690),
+    "kohaku_ast.pipeline": (24, 6700),
     "kohaku_ast.runner": (30, 7870),
     "kohaku_ast.store": (21, 6850),
     "kohaku_ast.transform": (46, 13400),

@@ -93,7 +93,22 @@ class _Reader:
                 if error.name != name.partition(".")[0] and error.name != name:
                     raise
                 raise self._error("pipeline.modules", f"there is no module {given!r}") from error
+            self._check_file(name)
         return {key: one for key, one in PROCESSES.items() if one.function.__module__ in {*names}}
+
+    def _check_file(self, name: str) -> None:
+        """Raise PipelineError if the module *name* of the file's folder is not the one of that name
+        that this process has: another pipeline may have imported that.
+        """
+        base = os.path.join(self.folder, *name.split("."))
+        own = [one for one in (f"{base}.py", f"{base}/__init__.py") if os.path.isfile(one)]
+        found = getattr(sys.modules[name], "__file__", None)
+        if own and found and not any(os.path.samefile(one, found) for one in own):
+            raise self._error(
+                "pipeline.modules",
+                f"this process has another module {name!r}, {found}: rename one of them, or run "
+                "the pipelines in processes of their own",
+            )
 
     def _module_name(self, given: str) -> str:
         if not given.endswith(".py"):

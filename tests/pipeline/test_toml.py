@@ -194,3 +194,13 @@ def test_a_recorded_run_of_a_file_is_repeated_and_reproduced(folder: Path) -> No
     done = run_kogine(folder, "runs", "reproduce", "1", PYTHONPATH="")
     assert "equal      report\n" in done.stdout, done
     assert "different" not in done.stdout
+
+
+def test_modules_of_two_folders_with_one_name(folder: Path) -> None:
+    Pipeline.from_toml("pipe.toml")
+    other = folder / "other"
+    other.mkdir()
+    for name in ("pipe.toml", "prep.py", "toml_steps.py"):
+        (other / name).write_text((folder / name).read_text())
+    with pytest.raises(PipelineError, match="another module 'toml_steps'"):
+        Pipeline.from_toml("other/pipe.toml")
