@@ -72,7 +72,10 @@ def explain_script(command: ScriptCommand) -> Callable[[], int]:
     try:
         bound, inputs = _of_command(command) if record is None else _of_record(record, command)
     except (SyntaxError, ValueError, SourceError) as error:
-        return explain_script_error(find_script(command)[0], error)
+        if isinstance(error, UsageError):
+            raise
+        launch = find_script(command)[0] if record is None else launch_today(record)
+        return explain_script_error(launch, error)
     in_run_dir = "run_dir" in command.options or bool(record and record.facts.get("in_run_dir"))
     repeat = (bound.config or Config()).metadata.get("repeat")
     own = {} if repeat is None else {REPEAT: str(repeat)}

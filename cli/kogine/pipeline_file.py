@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -255,7 +255,7 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
     """
     path, name = split_function(command.script)
     if path.endswith(".toml"):
-        return lambda: _use_toml(path, name, use)
+        return lambda: _use_toml(path, name, command.argv, use)
     launch = Launch(path, command.argv)
     try:
         bound = Binder(launch, split=True).bind()
@@ -282,12 +282,14 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Ca
 
 
 @hidden
-def _use_toml(path: str, name: str, use: Callable[[Pipeline], None]) -> int:
+def _use_toml(path: str, name: str, words: Sequence[str], use: Callable[[Pipeline], None]) -> int:
     """Import the modules of the TOML file *path*, and *use* its pipeline."""
     show_own()
     try:
         if name:
             raise UsageError(f"{path} is one pipeline: take away :{name}")
+        if words:
+            raise UsageError(f"{path} takes no arguments: {' '.join(words)} would have no effect")
         use(Pipeline.from_toml(path))
     except KogineError as error:
         return report(error)

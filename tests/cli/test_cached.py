@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.recorded import records
-from tests.oracle import Finished, run_kogine
+from tests.oracle import Finished, on_path, run_kogine, run_python
 
 SCRIPT = """\
 import sys
@@ -157,6 +157,17 @@ def test_why_of_what_is_neither_a_script_nor_a_run(folder: Path) -> None:
     done = kogine(folder, "cache", "why", "nothing")
     assert (done.status, done.stdout) == (2, "")
     assert "no run 'nothing'" in done.stderr
+    (folder / "own.py").write_text(
+        "from kohaku_ast.helpers import logger\nlogger.log({'loss': 1})\n"
+    )
+    run_python(folder, "own.py", PYTHONPATH=on_path())
+    done = kogine(folder, "cache", "why", "last")
+    assert (done.status, "was recorded by its script" in done.stderr) == (2, True)
+    kogine(folder, "run", "--record", "train.py", "lr=2")
+    (folder / "train.py").write_text("lr = = 1\n")
+    done = kogine(folder, "cache", "why", "last")
+    assert done.stderr.endswith("SyntaxError: invalid syntax\n")
+    (folder / "train.py").write_text(SCRIPT)
     done = kogine(folder, "cache", "why", "train.py", "--node", "total")
     assert "--node is for pipelines, and train.py defines none" in done.stderr
 

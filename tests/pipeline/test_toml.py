@@ -107,6 +107,8 @@ def test_on_the_command_line(folder: Path) -> None:
     for _ in range(2):
         done = run_kogine(other, "pipeline", "run", "../pipe.toml", "--json", PYTHONPATH=on_path())
         assert (done.status, done.stdout) == (0, '{\n  "report": "result: 300"\n}\n'), done
+    done = run_kogine(other, "pipeline", "run", "../pipe.toml", "--", "a", PYTHONPATH=on_path())
+    assert (done.status, "takes no arguments: a would" in done.stderr) == (2, True)
     graph = run_kogine(folder, "pipeline", "graph", "pipe.toml", PYTHONPATH=on_path())
     assert "pipeline 'toy': 4 nodes" in graph.stdout
     (folder / "toml_steps.py").write_text(STEPS.replace("sum(data) * lr", "data['x']"))
