@@ -6,11 +6,14 @@ from pathlib import Path
 
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.run import Run
-from kohaku_ast.flow.run_artifacts import RunFiles
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store.record import attempt_fields, end_fields, start_fields
 from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
 from kohaku_ast.store.values import read, written
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # few flows keep files
+    from kohaku_ast.flow.run_artifacts import RunFiles
 
 
 class OpenRecord:

@@ -15,11 +15,9 @@ from kohaku_ast.flow.open_record import OpenRecord
 from kohaku_ast.flow.output_process import left_out, limit_log
 from kohaku_ast.flow.resumed_runs import ResumedRuns
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, SUCCEEDED, Observer, Run, Summary
-from kohaku_ast.flow.run_artifacts import FlowArtifacts
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome
-from kohaku_ast.store.artifacts import artifact_files, known_hashes
 from kohaku_ast.store.environment import FlowEnvironment, ProcessMark, process_field
 from kohaku_ast.store.identity import identity
 from kohaku_ast.store.record import (
@@ -33,6 +31,7 @@ from kohaku_ast.store.sources import Sources
 
 if TYPE_CHECKING:
     from kohaku_ast.flow.cached_runs import CachedRuns
+    from kohaku_ast.flow.run_artifacts import FlowArtifacts
 
 _IDENTITY, _INPUTS = "identity", "inputs"
 _MOST_UNWRITTEN = 1000
@@ -87,7 +86,7 @@ class Recorder(Observer):
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
         self._environment, self.sources = FlowEnvironment(), Sources(self.root)
         self._is_cached, self._inputs, self._needs_value = cached, tuple(inputs), needs_value
-        self._artifacts = FlowArtifacts(self.sources.objects, artifacts, warn_once)
+        self._patterns = tuple(artifacts)
         self._open: dict[int, OpenRecord] = {}
         self._unwritten: list[OpenRecord] = []
 
@@ -180,11 +179,24 @@ class Recorder(Observer):
             record.end(run.state, run.outcome, run.ended or run.now())
             self._write(record)
             self._keep_artifacts(record, is_last=True)
+        from kohaku_ast.store.artifacts import artifact_files  # here: few flows keep files
+
         run.artifacts = artifact_files(record.folder.path, record.facts)
 
     def keeps(self, path: str) -> bool:
         """Whether the file at *path* in the working folder is an artifact of some run."""
-        return self._artifacts.keeps(os.path.join(working_folder(), path))
+        keeps_any = "_artifacts" in vars(self)
+        return keeps_any and self._artifacts.keeps(os.path.join(working_folder(), path))
+
+    @cached_property
+    def _artifacts(self) -> FlowArtifacts:
+        from kohaku_ast.flow.run_artifacts import FlowArtifacts  # here: few flows keep files
+
+        return FlowArtifacts(self.sources.objects, self._warn)
+
+    def _artifact_patterns(self, run: Run) -> tuple[str, ...]:
+        """Those of the flow, and of the Config of *run*."""
+        return tuple(dict.fromkeys((*self._patterns, *run.config.artifacts)))
 
     def _keep_artifacts(self, record: OpenRecord, is_last: bool = False) -> None:
         if record.artifacts is not None:
@@ -224,7 +236,8 @@ class Recorder(Observer):
                 record.run.state = INTERRUPTED
                 self.keep_artifacts(record.run)
                 self._end(index, INTERRUPTED, None, record.run.now())
-        self._artifacts.finish()
+        if "_artifacts" in vars(self):
+            self._artifacts.finish()
         for record in self._unwritten:
             self._write(record)
         if self.resumed is not None:
@@ -288,7 +301,7 @@ class Recorder(Observer):
         own = {
             **self._own_fields(run, bound), "sources": self._keep_sources(bound),
             "inputs": self._keep_inputs(run), "in_run_dir": self.in_run_dir,
-            "artifact_patterns": self._artifacts.patterns_of(run),
+            "artifact_patterns": self._artifact_patterns(run),
         }  # fmt: skip
         if not self._results.take(run, bound, own, self.variables(run)):
             return False
@@ -335,7 +348,10 @@ class Recorder(Observer):
         self._note_own(folder.path.name)
         fields = self._own_fields(run, bound)
         files = str(folder.path / FILES)
-        kept = self._artifacts.begin(run, working_folder(), files, self.in_run_dir)
+        patterns = self._artifact_patterns(run)
+        kept = None
+        if patterns:
+            kept = self._artifacts.begin(patterns, working_folder(), files, self.in_run_dir)
         return OpenRecord(
             run,
             folder,
@@ -346,7 +362,7 @@ class Recorder(Observer):
                 "inputs": self._keep_inputs(run),
                 "sources": self._keep_sources(bound),
                 "in_run_dir": self.in_run_dir,
-                "artifact_patterns": list(kept.patterns) if kept else [],
+                "artifact_patterns": [*patterns],
                 **({"resumed_from": run.resumed_from.name} if run.resumed_from else {}),
                 **self._environment.of_flow(bound.launch.filename),
             },
@@ -382,10 +398,18 @@ class Recorder(Observer):
             self._add_usage(record, outcome)
             self._close(index, record)
 
+    def _known_hashes(self, record: OpenRecord) -> dict[str, str]:
+        """Those of the files that were kept, which need not be read again."""
+        if record.artifacts is None:
+            return {}
+        from kohaku_ast.store.artifacts import known_hashes  # here: few flows keep files
+
+        return known_hashes(record.facts)
+
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
         record.folder.remove_event()
-        record.facts["files"] = record.folder.end_files(known_hashes(record.facts))
+        record.facts["files"] = record.folder.end_files(self._known_hashes(record))
         own = self.variables(record.run)
         record.facts["reads"] = self.sources.reads(record.facts["sources"], own)
         if record.facts["inputs"]:

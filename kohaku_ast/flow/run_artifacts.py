@@ -46,9 +46,8 @@ class RunFiles:
 class FlowArtifacts:
     """Keeps the artifacts of all runs of a flow in *objects*."""
 
-    def __init__(self, objects: Objects, patterns: Sequence[str], warn: Warn) -> None:
+    def __init__(self, objects: Objects, warn: Warn) -> None:
         self._objects, self._warn = objects, warn
-        self.patterns = tuple(patterns)
         #: Pattern -> how many files of the user, and how many of runs, have fitted it.
         self._fitted: dict[str, tuple[int, int]] = {}
         #: Path in a working folder -> label, start and end of the runs that have kept it.
@@ -56,17 +55,10 @@ class FlowArtifacts:
         self._nearby: list[str] = []
         self._has_success = False
 
-    def patterns_of(self, run: Run) -> tuple[str, ...]:
-        """Those of the flow, and of the Config of *run*."""
-        return tuple(dict.fromkeys((*self.patterns, *run.config.artifacts)))
-
-    def begin(self, run: Run, cwd: str, files: str, in_files: bool) -> RunFiles | None:
-        """The files that *run*, which is about to start, is to keep; None if there are none.
-        *in_files*: it works in the folder for its *files*.
+    def begin(self, patterns: tuple[str, ...], cwd: str, files: str, in_files: bool) -> RunFiles:
+        """The files that a run, which is about to start, is to keep. *in_files*: it works in the
+        folder for its *files*.
         """
-        patterns = self.patterns_of(run)
-        if not patterns:
-            return None
         for one in patterns:
             self._fitted.setdefault(one, (0, 0))
         if in_files:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 WANTED = "KOGINE_DEVICE"
 """The variable that names the device: ``cpu``, ``cuda:1``, ``mps``."""
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_KINDS = ("cpu", "cuda", "mps", "xpu", "hip", "xla", "hpu", "mtia", "vulkan", "meta")
+"""Those of torch that people name; where torch is loaded, it knows itself."""
 
 
 class DeviceManager:
@@ -63,7 +65,8 @@ def device(wanted: str | None = None) -> Any:
 
 def _checked(name: str) -> str:
     kind, colon, number = name.strip().partition(":")
-    if not kind.isidentifier() or (colon and not number.isdecimal()):
+    is_known = kind in _KINDS if "torch" not in sys.modules else kind.isidentifier()
+    if not is_known or (colon and not number.isdecimal()):
         raise ValueError(f"{name!r} is no device: write cpu, cuda, cuda:1 or mps")
     return name.strip()
 

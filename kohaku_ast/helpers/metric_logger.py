@@ -163,7 +163,7 @@ class Logger:
         if session.own is None:
             from kohaku_ast.helpers.standalone import StandaloneRun
 
-            session.own = StandaloneRun.begin(session.project, session.config)
+            session.own = StandaloneRun.begin(session.project, _texts(session.config))
             session.end_with_script()
         own = session.own
         # A forked child has no record.
@@ -174,6 +174,8 @@ class Logger:
             step = self.session.steps.get(folder, 0)
         elif isinstance(step, bool) or not hasattr(type(step), "__index__"):
             raise TypeError(f"logger.log: step is a whole number, got {step!r}")
+        elif step < 0:
+            raise ValueError(f"logger.log: step is at least 0, got {step}")
         self.session.steps[folder] = int(step) + 1
         return int(step)
 
@@ -254,10 +256,18 @@ def _as_json(numbers: Mapping[str, int | float]) -> dict[str, object]:
 
 
 def _texts(settings: Mapping[str, object]) -> dict[str, object]:
-    """*settings*, with the ``repr`` of what JSON cannot hold."""
+    """*settings*, with the ``repr`` of what JSON cannot hold, without addresses."""
     found: dict[str, object] = {}
     for name, one in settings.items():
         is_plain = one is None or isinstance(one, (bool, int, str))
         is_finite = isinstance(one, float) and isfinite(one)
-        found[name] = one if is_plain or is_finite else repr(one)
+        found[name] = one if is_plain or is_finite else _without_addresses(repr(one))
     return found
+
+
+def _without_addresses(text: str) -> str:
+    if " at 0x" not in text:
+        return text
+    import re
+
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)

@@ -66,11 +66,11 @@ def test_a_config_gives_the_same_run(folder: Path) -> None:
     [
         (
             [],
-            "no format given: kogine runs export csv|json|parquet|config|mlflow|tensorboard RUN ...",
+            "no format given: kogine runs export csv|json|parquet|config|mlflow|tensorboard|artifacts|dvc|lfs RUN ...",
         ),
         (
             ["xls", "1"],
-            "'xls' is not one of 'csv', 'json', 'parquet', 'config', 'mlflow', 'tensorboard'.",
+            "'xls' is not one of 'csv', 'json', 'parquet', 'config', 'mlflow', 'tensorboard', 'artifacts', 'dvc', 'lfs'.",
         ),
         (["csv"], "no run given: kogine runs export csv|json"),
         (["csv", "1", "--where", "lr > 0"], "both given: RUN and --where"),

@@ -85,6 +85,7 @@ def test_with_torch_it_is_a_device(
 @pytest.mark.parametrize(
     ("torch", "wanted", "error", "text"),
     [
+        pytest.param(None, "cuda1", ValueError, "write cpu, cuda, cuda:1 or mps", id="unknown"),
         pytest.param(None, "cuda:x", ValueError, "write cpu, cuda, cuda:1 or mps", id="no number"),
         pytest.param(
             Torch(0),

@@ -209,6 +209,8 @@ def test_steps(folder: Path) -> None:
     run_python(folder, "t.py", PYTHONPATH=on_path())
     [record] = Store().runs()
     assert [one["step"] for one in points(record)] == [0, 10, 11, 5]
+    with pytest.raises(ValueError, match="step is at least 0, got -3"):
+        logger.log({"a": 1}, step=-3)
     with pytest.raises(TypeError, match="step is a whole number"):
         logger.log({"a": 1}, step=0.5)  # type: ignore[arg-type]
 
