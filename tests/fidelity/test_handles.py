@@ -23,10 +23,13 @@ from tests.sampled import sampled
 
 WAYS = ("spawned", "warmed")
 _SENT = "stdout", "one descriptor above 100 takes what is sent back"
+_READ = "stdout", "after the end the peak of memory is read from a file, which audit hooks see"
 _CALLED = "stdout", "the value of main() is kept by a call from C"
 DIFFERENT = {
     ("spawned", "main_module: open descriptors"): _SENT,
     ("warmed", "main_module: open descriptors"): _SENT,
+    ("spawned", "introspection: audit of the program"): _READ,
+    ("warmed", "introspection: audit of the program"): _READ,
     ("warmed", "exit: collector off"): ("stdout", "what is shared with the server is frozen"),
 }
 if sys.version_info < (3, 12):
