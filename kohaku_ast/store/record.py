@@ -16,7 +16,6 @@ from kohaku_ast.errors import UsageError
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
-from kohaku_ast.store.artifacts import artifact_files
 from kohaku_ast.store.environment import ProcessMark, host, process_field
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
 from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
@@ -98,6 +97,10 @@ class Record:
     @property
     def artifacts(self) -> dict[str, str]:
         """Path, as the run has written it -> the file of the store that has its content."""
+        if not self.facts.get("artifacts"):
+            return {}
+        from kohaku_ast.store.artifacts import artifact_files  # here: few runs have any
+
         return artifact_files(self.folder, self.facts)
 
     @property
