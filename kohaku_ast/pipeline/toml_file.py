@@ -7,11 +7,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from kohaku_ast.config.data_file import toml_parser
 from kohaku_ast.errors import PipelineError, did_you_mean
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.processes import PROCESSES, Process
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.node import Node
@@ -293,23 +294,15 @@ class _Reader:
             raise self._error(place, f"it is a text or a list of texts, got {found!r}")
         return tuple(found)
 
-    def _naming(self, place: str) -> _Naming:
-        return _Naming(self, place)
+    @contextmanager
+    def _naming(self, place: str) -> Iterator[None]:
+        """A PipelineError inside gets the place in the file."""
+        try:
+            yield
+        except PipelineError as error:
+            if str(error).startswith(f"{self.path}: "):
+                raise
+            raise self._error(place, str(error)) from error
 
     def _error(self, place: str, text: str) -> PipelineError:
         return PipelineError(f"{self.path}: {place}: {text}")
-
-
-class _Naming:
-    """A PipelineError inside gets the place in the file."""
-
-    def __init__(self, reader: _Reader, place: str) -> None:
-        self._reader, self._place = reader, place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        start = f"{self._reader.path}: "
-        if isinstance(error, PipelineError) and not str(error).startswith(start):
-            raise self._reader._error(self._place, str(error)) from error

@@ -35,9 +35,8 @@ def _engine(pipeline: Any) -> str:
     from kohaku_ast.pipeline.engine import find_engine
 
     for name in ("sequential", "threaded", "parallel", "async"):
-        if type(find_engine(name)) is type(pipeline.engine) and vars(find_engine(name)) == vars(
-            pipeline.engine
-        ):
+        engine, own = find_engine(name), pipeline.engine
+        if type(engine) is type(own) and vars(engine) == vars(own):
             return name
     raise PipelineError(f"{pipeline.name}: the engine {pipeline.engine!r} has no name in TOML")
 
