@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import sys
@@ -14,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from posixpath import normpath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.exports.series import Point, points_of, unique_names
 from kohaku_ast.files import Claims
+from kohaku_ast.helpers.mlflow_backend import mlflow_name, param_name, quiet
 from kohaku_ast.store.artifacts import known_hashes
 from kohaku_ast.store.record import Record, param_forms
 from kohaku_ast.store.run_folder import CLAIMS, FILES, MARKS, RECORD
@@ -40,6 +39,7 @@ _STATUSES = {
     "succeeded": "FINISHED",
     "failed": "FAILED",
     "interrupted": "KILLED",
+    "pruned": "KILLED",
     "lost": "KILLED",
 }
 _MOST_METRICS, _MOST_PARAMS = 999, 100
@@ -57,7 +57,7 @@ def export_runs(runs: Runs, place: str = "") -> str:
         raise UsageError("no run fits: there is nothing to export")
     address = _address(place, records[0].folder.parent)
     library = _library(address.uri)
-    with _alone(address.lock), _quiet():
+    with _alone(address.lock), quiet():
         try:
             tracker = _Tracker(library, address)
             done = Counter(tracker.send(record) for record in records)
@@ -181,7 +181,7 @@ class _Tracker:
 
 def _params(record: Record) -> dict[str, str]:
     forms = param_forms(record.facts)
-    names = unique_names(forms, _param_name)
+    names = unique_names(forms, param_name)
     return {names[name]: _text(form, _MOST_TEXT) for name, form in forms.items()}
 
 
@@ -200,7 +200,7 @@ def _tags(record: Record) -> dict[str, str]:
         "mlflow.source.git.commit": record.commit,
     }
     metadata = record.facts.get("metadata") or {}
-    names = unique_names(metadata, _name)
+    names = unique_names(metadata, mlflow_name)
     found |= {f"metadata.{names[key]}": _text(form, _MOST_TAG) for key, form in metadata.items()}
     # An empty one as well: a note may be gone since the last export.
     return {name: text[:_MOST_TAG] for name, text in found.items()}
@@ -213,21 +213,7 @@ def _text(form: Mapping[str, Any], most: int) -> str:
 
 def metric_names(points: list[Point]) -> dict[str, str]:
     """The name of each metric -> the one that it has in MLflow."""
-    return unique_names(dict.fromkeys(one.name for one in points), _name)
-
-
-def _param_name(target: str) -> str:
-    """``main.epochs`` for ``main(epochs)``."""
-    return _name(re.sub(r"\(([^()]*)\)\Z", r".\1", target))
-
-
-def _name(name: str) -> str:
-    """*name* with the characters that MLflow takes, and as no other way to a folder."""
-    text = re.sub(r"[^\w.\-/ ]", "_", name)[: _MOST_NAME - 10] or "_"
-    if normpath(text) != text or text.startswith(("/", ".")):
-        text = text.replace("/", "_")
-        text = f"_{text}" if text.startswith(".") else text
-    return text
+    return unique_names(dict.fromkeys(one.name for one in points), mlflow_name)
 
 
 def _link_all(files: Mapping[str, str], folder: Path) -> None:
@@ -355,15 +341,3 @@ def _alone(lock: str) -> Iterator[None]:
             yield
         finally:
             claims.close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the lines about each table that MLflow makes."""
-    logger = logging.getLogger("mlflow.store.db.utils")
-    before = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

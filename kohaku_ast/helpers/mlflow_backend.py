@@ -40,7 +40,7 @@ def begin(run: LoggedRun, setting: str) -> MlflowRun:
             import alembic  # noqa: F401  # mlflow-skinny comes without them
             import sqlalchemy  # noqa: F401
     file = uri.partition("?")[0].removeprefix("sqlite:///") if uri.startswith("sqlite:///") else ""
-    with _alone(file), _quiet():
+    with _alone(file), quiet():
         return MlflowRun(mlflow, uri, folder, file, run)
 
 
@@ -63,7 +63,7 @@ class MlflowRun:
         self._run: str = made.info.run_id
         names = dict[str, str]()
         params = [
-            self._entities.Param(_unique(names, name, _param_name(name)), _text(one))
+            self._entities.Param(_unique(names, name, param_name(name)), _text(one))
             for name, one in run.config.items()
         ]
         for at in range(0, len(params), _MOST_PARAMS):
@@ -88,7 +88,7 @@ class MlflowRun:
                 self._client.log_batch(self._run, metrics=metrics[at : at + _MOST_METRICS])
 
     def _name(self, name: str) -> str:
-        return self._names.get(name) or _unique(self._names, name, _name(name))
+        return self._names.get(name) or _unique(self._names, name, mlflow_name(name))
 
     def finish(self, status: str) -> None:
         """End it."""
@@ -106,12 +106,12 @@ def _unique(names: dict[str, str], name: str, plain: str) -> str:
     return text
 
 
-def _param_name(target: str) -> str:
+def param_name(target: str) -> str:
     """``main.epochs`` for ``main(epochs)``."""
-    return _name(re.sub(r"\(([^()]*)\)\Z", r".\1", target))
+    return mlflow_name(re.sub(r"\(([^()]*)\)\Z", r".\1", target))
 
 
-def _name(name: str) -> str:
+def mlflow_name(name: str) -> str:
     """*name* with the characters that MLflow takes, and as no other way to a folder."""
     text = re.sub(r"[^\w.\-/ ]", "_", name)[: _MOST_NAME - 10] or "_"
     if normpath(text) != text or text.startswith(("/", ".")):
@@ -147,7 +147,7 @@ def _alone(file: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without the lines about each table that MLflow makes."""
     logger = logging.getLogger("mlflow.store.db.utils")
     before = logger.level

@@ -299,6 +299,7 @@ def stop_run(record: Record, whole_flow: bool = False) -> bool:
 
 _ENDS = {
     "succeeded": "has succeeded", "failed": "has failed", "interrupted": "was interrupted",
+    "pruned": "was ended early by its search",
     "lost": "was lost: its process has ended without a word",
 }  # fmt: skip
 

@@ -10,8 +10,10 @@ import pytest
 from kohaku_ast import Store
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.exports.mlflow import _STATUSES as STATUSES_OF_MLFLOW
 from kohaku_ast.flow.results import Objective
 from kohaku_ast.flow.search import Search, Trials, space_of
+from kohaku_ast.store.record import STATUSES
 from tests.oracle import on_path, run_kogine
 
 # A bad trial waits to be ended as soon as there are enough good ones to compare it with.
@@ -59,6 +61,18 @@ def test_a_search_ends_bad_trials(
         None,
         True,
     )
+
+
+def test_commands_know_a_pruned_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text("lr = 1\nprint('loss:', lr)\n")
+    assert run_kogine(tmp_path, "run", "--record", "t.py").status == 0
+    [record] = Store().runs()
+    facts = record.folder / "run.json"
+    facts.write_text(facts.read_text().replace('"status": "succeeded"', '"status": "pruned"'))
+    stopped = run_kogine(tmp_path, "runs", "stop", "1")
+    assert (stopped.status, "was ended early by its search" in stopped.stderr) == (2, True), stopped
+    assert {*STATUSES} <= {*STATUSES_OF_MLFLOW}
 
 
 @pytest.mark.parametrize(
