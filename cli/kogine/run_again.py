@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 @run_argument
 @click.argument("values", nargs=-1, metavar="[TARGET=VALUE ...]")
 @store_option
-def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
+@option("--new-store", group="Options", type=File("folder"), default="", hidden=True)
+def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Callable[[], int]:
     """Run today's script with the values and arguments of a recorded run; others replace them."""
     from kogine.flow_run import FlowOptions, run_flow
     from kogine.repeat_command import repeat_command_of_run
@@ -52,7 +53,8 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     record = store_of(store).find(run)
     given = {split_override(word)[0] for word in values}
     if record.facts.get("kind") == PIPELINE:
-        return _repeat_pipeline(record, [typed_override(word) for word in values])
+        root = os.path.abspath(new_store or record.folder.parent)
+        return _repeat_pipeline(record, [typed_override(word) for word in values], root)
     with naming_damage(record):
         launch = launch_today(record)
         config = values_of(record, Objects(record.folder.parent), given)
@@ -66,11 +68,14 @@ def repeat(run: str, values: tuple[str, ...], store: str) -> Callable[[], int]:
     return lambda: run_flow([work], options, repeat_command_of_run, 1)
 
 
-def _repeat_pipeline(record: Record, changed: Sequence[Override]) -> Callable[[], int]:
-    """Run today's pipeline with the inputs of *record*, but for those that are *changed*."""
+def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> Callable[[], int]:
+    """Run today's pipeline with the inputs of *record*, but for those that are *changed*; its
+    record goes below *root*.
+    """
     from kogine.pipeline_file import input_values, print_results, run_watched, with_pipeline
     from kogine.script_command import ScriptCommand
 
+    from kohaku_ast.pipeline.run_record import recording_below
     from kohaku_ast.store.pipeline_record import pipeline_of
     from kohaku_ast.store.reproduce import naming_damage, values_of
     from kohaku_ast.store.sources import Objects
@@ -85,7 +90,9 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override]) -> Callable[[]
     def run(pipeline: Pipeline) -> None:
         given = {**values, **input_values(pipeline, command)}
         pipeline.plan(given, wanted)  # an error comes before a progress bar is shown
-        print_results(run_watched(pipeline, given, wanted, {}))
+        with recording_below(root):
+            found = run_watched(pipeline, given, wanted, {})
+        print_results(found)
 
     return with_pipeline(command, run)
 
@@ -93,7 +100,7 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override]) -> Callable[[]
 def launch_today(record: Record) -> Launch:
     """How the script of *record* starts, in this folder."""
     from kohaku_ast.errors import MissingScript
-    from kohaku_ast.runner.launch import find_launch
+    from kohaku_ast.runner.launch import Launch, find_launch
 
     script, arguments = record.facts["script"], record.facts["argv"][1:]
     is_module = bool(script.get("module")) and script["module"] != "__main__"
@@ -101,7 +108,8 @@ def launch_today(record: Record) -> Launch:
     if path == "<stdin>":
         raise UsageError("the script came from standard input: kogine runs reproduce runs its text")
     try:
-        return find_launch(path, arguments, is_module)
+        is_pipeline = record.facts.get("kind") == PIPELINE  # perhaps in a TOML file
+        return Launch(path, arguments) if is_pipeline else find_launch(path, arguments, is_module)
     except MissingScript as error:
         cwd = str(record.facts["cwd"])
         where = "" if cwd == os.getcwd() else f"; the run was started in {cwd!r}"

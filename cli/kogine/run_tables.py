@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from kogine.report import printing
@@ -165,7 +166,9 @@ def _show_rows(
         origin = f"  ({origins[target]})" if target in origins else ""
         yield "params", (target, f"{_plain(value)}{origin}")
     for name in run.metrics:
-        pairs = (f"{what} {_plain(one)}" for what, one in run.statistics(name).items())
+        # No number is the least, or the greatest, of those that are all nan.
+        numbers = {what: nan if one is None else one for what, one in run.statistics(name).items()}
+        pairs = (f"{what} {_plain(one)}" for what, one in numbers.items())
         yield "metrics", (name, ", ".join(pairs))
     for one in (record.facts.get("sources") or {}).get("configs", ()):
         yield "config files and tables", (one["file"], f"sha256 {one['sha256'][:12]}")

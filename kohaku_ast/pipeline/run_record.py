@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kohaku_ast.errors import KogineError
 from kohaku_ast.files import short_path
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 from kohaku_ast.pipeline.callbacks import Callback, Context, NodeStats, error_text, is_item
 from kohaku_ast.pipeline.execution import PipelineRun
@@ -85,6 +86,16 @@ def recorded(
         _AROUND.reset(token)
         outputs = {} if items is not None or error is not None else _named(run, result)
         recorder.close(error, outputs)
+
+
+@contextmanager
+def recording_below(root: str) -> Iterator[None]:
+    """Inside, runs have their records below *root*, an absolute path."""
+    token = _AROUND.set(_Around(RecordPlace(root, ""), os.environ.get(RUN_DIR)))
+    try:
+        yield
+    finally:
+        _AROUND.reset(token)
 
 
 def _place() -> RecordPlace | None:

@@ -269,7 +269,19 @@ def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) 
         return ModuleLaunch(script, "__main__", argv)
     if not os.path.exists(script) and is_module_name(script):
         return ModuleLaunch(script, script, argv)
+    _refuse_data(script)
     return Launch(script, argv)
+
+
+def _refuse_data(path: str) -> None:
+    """Raise SourceError for a file of data: of some Python makes sense, and does nothing."""
+    if not path.lower().endswith((".toml", ".yaml", ".yml", ".json")) or not os.path.isfile(path):
+        return
+    pipeline = f"to run the pipeline in it: kogine pipeline run {path}; "
+    raise SourceError(
+        f"{path!r} is no script: {pipeline if path.lower().endswith('.toml') else ''}"
+        f"to give its values to a script: kogine run SCRIPT.py --config {path}"
+    )
 
 
 def split_function(script: str) -> tuple[str, str]:

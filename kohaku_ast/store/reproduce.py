@@ -13,6 +13,7 @@ import sysconfig
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -338,7 +339,16 @@ def _run_pipeline(
     """As ``_run``: repeats it in the new folder, where the restored files are today's."""
     cwd, store = tree.inside(tree.cwd, folder), str(record.folder.absolute().parent)
     subprocess.run(
-        [*_kogine(), "runs", "repeat", record.folder.name, "--store", store],
+        [
+            *_kogine(),
+            "runs",
+            "repeat",
+            record.folder.name,
+            "--store",
+            store,
+            "--new-store",
+            os.path.join(cwd, RUNS),
+        ],
         cwd=cwd,
         env=_environment(record, tree, folder),
         stdout=output,
@@ -420,7 +430,8 @@ def _text_of_metric(numbers: Mapping[str, Any]) -> str:
     last = str(numbers["last"])
     if numbers["count"] == 1:
         return last
-    return f"{last} (min {numbers['min']}, max {numbers['max']}, {numbers['count']} numbers)"
+    least, most = (nan if numbers[one] is None else numbers[one] for one in ("min", "max"))
+    return f"{last} (min {least}, max {most}, {numbers['count']} numbers)"
 
 
 def _text_of(form: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,14 @@ def test_run_again(tmp_path: Path) -> None:
     again = runs(folder, "repeat", "1", "n=5", "unit=km")
     assert again.stdout.splitlines()[-1] == "report = '0.3333333333333333 km'"
     assert records(folder)[2]["params"]["n"] == {"json": 5}
+
+    shutil.copytree(folder / ".kogine", folder / "other/.kogine")
+    runs(folder, "repeat", "1", "n=6", "--store", "other/.kogine/runs")
+    assert [one["params"]["n"] for one in records(folder / "other") if "n" in one["params"]] == [
+        {"json": 4}, {"json": 5}, {"json": 6},
+    ]  # fmt: skip
+    assert len(records(folder)) == 4
+    shutil.rmtree(folder / "other")
 
     (folder / "flow.py").write_text(FLOW.replace('DiskCache("kept")', "None").replace("sum", "max"))
     (folder / "train.py").unlink()

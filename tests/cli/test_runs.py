@@ -212,6 +212,18 @@ def test_logs_prints_what_the_run_has_printed(folder: Path) -> None:
     assert kogine(folder, "logs", "1", "-f") == found
 
 
+def test_a_metric_that_is_only_nan(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("print('loss: nan')\nprint('loss: nan')\n")
+    run_kogine(tmp_path, "run", "--record", "s.py")
+    shown = kogine(tmp_path, "show", "last").stdout
+    assert "last nan, min nan, max nan, count 2" in shown
+    assert "None" not in shown
+    (path,) = tmp_path.glob(".kogine/runs/*/run.json")
+    path.write_text(path.read_text().replace('"last": "nan"', '"last": 1'))
+    found = kogine(tmp_path, "reproduce", "last").stdout
+    assert "metrics.loss: 1 (min nan, max nan, 2 numbers) -> nan (min nan" in found
+
+
 def test_tags_are_kept_and_found(own: Path) -> None:
     assert kogine(own, "tag", "1", "paper", "good one") == Finished(
         0, "run 1: paper, good one\n", ""

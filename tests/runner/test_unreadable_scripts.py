@@ -62,6 +62,22 @@ def test_a_notebook_is_refused(tmp_path: Path, words: list[str]) -> None:
     assert "jupyter nbconvert --to script n.ipynb" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        pytest.param("p.toml", 'a = 1\n', "kogine pipeline run p.toml", id="a pipeline"),
+        pytest.param("c.yaml", "lr: 1\n", "kogine run SCRIPT.py --config c.yaml", id="Python takes it for an annotation"),
+        pytest.param("c.json", "{null}", "kogine run SCRIPT.py --config c.json", id="no Python"),
+    ],
+)  # fmt: skip
+def test_data_is_refused(tmp_path: Path, name: str, text: str, meant: str) -> None:
+    (tmp_path / name).write_text(text)
+    for words in ([name], [name, "lr=2"], [name, "--inspect"], [name, "--sweep", "lr=1,2"]):
+        done = run_kogine(tmp_path, "run", *words)
+        assert (done.status, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert meant in done.stderr
+
+
 def shell(folder: Path, line: str, **names: str) -> Finished:
     kogine = Path(__file__).parents[1] / "kogine_command.py"
     places = {"python": sys.executable, "kogine": f"{sys.executable} {kogine} run", **names}
