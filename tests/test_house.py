@@ -48,7 +48,7 @@ ROOMS = {
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6540),
     "kohaku_ast.display": (5, 1270),
-    "kohaku_ast.engines": (9, 2100),
+    "kohaku_ast.engines": (9, 2150),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (27, 7070),
     "kohaku_ast.helpers": (17, 3040),

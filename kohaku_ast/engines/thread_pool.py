@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from kohaku_ast.engines.async_engine import AsyncExecutor
 from kohaku_ast.engines.executor_engine import WorkerPermits, workers_at
-from kohaku_ast.engines.remote_task import leave_interrupts
+from kohaku_ast.engines.remote_task import start_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,9 +157,12 @@ class RunResources:
         with self._lock:
             if self._processes is None:
                 from concurrent.futures import ProcessPoolExecutor
+                from multiprocessing import get_start_method
 
                 self._processes = ProcessPoolExecutor(
-                    self.engine.max_workers, initializer=leave_interrupts
+                    self.engine.max_workers,
+                    initializer=start_worker,
+                    initargs=(get_start_method(),),
                 )
                 self._processes.submit(int)  # starts them
             return self._processes  # type: ignore[no-any-return]

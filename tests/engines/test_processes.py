@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from kohaku_ast import Callback, HyperNodesEngine, MemoryCache, Node, Pipeline, PipelineError, node
@@ -140,6 +141,31 @@ def test_interrupt_ends_all_of_it(engine: str, call: str, tmp_path: Path) -> Non
     assert error.count("Traceback") == 1, error
     with pytest.raises(ProcessLookupError):
         os.killpg(started.pid, 0)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_end_if_their_parent_is_killed(method: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    (tmp_path / "flow.py").write_text(
+        "import multiprocessing, os, time\nfrom kohaku_ast import NativeEngine, Pipeline, node\n\n"
+        "@node('y')\ndef wait(x):\n"
+        "    x == 4 and open('ready', 'w').write(str(os.getpid())); time.sleep(600)\n\n"
+        "if __name__ == '__main__':\n"
+        f"    multiprocessing.set_start_method({method!r})\n"
+        "    engine = NativeEngine(map_executor='parallel', workers=3)\n"
+        "    Pipeline([wait], engine=engine).map({'x': [3, 4]}, map_over='x')\n"
+    )
+    command, environment = [sys.executable, "flow.py"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as started:
+        worker = psutil.Process(int(ready.read_text()))
+        every = psutil.Process(started.pid).children(recursive=True)
+        assert worker in every
+        started.kill()
+    _, alive = psutil.wait_procs(every, timeout=20)
+    for one in alive:
+        one.kill()
+    assert alive == []
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
