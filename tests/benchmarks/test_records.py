@@ -55,6 +55,20 @@ def run(ns):
 run([0, 1])
 print("seconds", run([*range(2, count + 2)]), file=sys.stderr)
 """
+LOGGER = """
+import sys, time
+from kohaku_ast.helpers import logger
+count = int(sys.argv[1])
+def run(n):
+    logger.init(project="p", config={"n": n})
+    logger.log({"loss": float(n)}, step=0)
+    logger.finish()
+run(0)
+began = time.perf_counter()
+for n in range(1, count + 1):
+    run(n)
+print("seconds", time.perf_counter() - began, file=sys.stderr)
+"""
 MLFLOW = """
 import sys, time
 from mlflow.entities import Metric, Param
@@ -81,27 +95,30 @@ def used(*places: Path) -> int:
 
 
 def test_runs_per_second_beside_mlflow(tmp_path: Path) -> None:
-    """Runs of one parameter and one number: kogine's with script, log and environment as well."""
+    """Runs of one parameter and one number. Those of kogine's flow are runs of a script, with its text,
+    log and environment; the logger and MLflow are told of runs that the loop itself makes.
+    """
     pytest.importorskip("mlflow", reason="MLflow is not installed: make trackers installs it")
-    (tmp_path / "t.py").write_text("n = 0\nprint('loss:', n)\n")
-    (tmp_path / "flow.py").write_text(FLOW)
-    (tmp_path / "log.py").write_text(MLFLOW)
-    database, folder = tmp_path / "mlflow.db", tmp_path / "mlruns"
     commands = {
-        "kogine": (["flow.py", "500"], [tmp_path / ".kogine"]),
-        "MLflow, SQLite": (["log.py", "30", f"sqlite:///{database}"], [database]),
-        "MLflow, files": (["log.py", "100", folder.as_uri()], [folder]),
+        "kogine": (FLOW, "500"),
+        "kogine, logger": (LOGGER, "500"),
+        "MLflow, SQLite": (MLFLOW, "30", f"sqlite:///{tmp_path / 'MLflow, SQLite' / 'mlflow.db'}"),
+        "MLflow, files": (MLFLOW, "100", (tmp_path / "MLflow, files" / "mlruns").as_uri()),
     }
+    for name, (text, *_) in commands.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.py").write_text("n = 0\nprint('loss:', n)\n")
+        (tmp_path / name / "flow.py").write_text(text)
     rates: dict[str, list[float]] = {name: [] for name in commands}
     sizes: dict[str, list[int]] = {name: [] for name in commands}
     for _ in range(5):
-        for name, (words, places) in commands.items():
-            rates[name].append(_rate(words, tmp_path))
-            sizes[name].append(used(*places))
+        for name, (_, *arguments) in commands.items():
+            rates[name].append(_rate(["flow.py", *arguments], tmp_path / name))
+            sizes[name].append(used(tmp_path / name))
     for name, found in rates.items():
         ratio = statistics.median(own / one for own, one in zip(rates["kogine"], found))
         # A database is half a megabyte before its first run.
-        size = (sizes[name][-1] - sizes[name][0]) / (4 * int(commands[name][0][1]))
+        size = (sizes[name][-1] - sizes[name][0]) / (4 * int(commands[name][1]))
         print(
             f"\n{name:16} {statistics.median(found):6.0f} runs/s, kogine {ratio:.1f} times as many, "
             f"{size / 1000:.1f} kB a run",
