@@ -44,7 +44,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (41, 8390),
+    "kogine": (41, 8410),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6540),
     "kohaku_ast.display": (5, 1270),
@@ -55,7 +55,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6700),
     "kohaku_ast.runner": (30, 7880),
-    "kohaku_ast.store": (21, 6860),
+    "kohaku_ast.store": (21, 6970),
     "kohaku_ast.transform": (46, 13400),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

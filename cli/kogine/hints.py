@@ -25,7 +25,7 @@ _GROUPS = {
     "pipeline": ("graph",),
     "runs": (
         "ls", "show", "logs", "best", "compare", "diff", "export", "repeat", "reproduce", "tag",
-        "note", "rm", "restore", "gc", "stop", "reindex",
+        "note", "rm", "restore", "gc", "stop", "reindex", "verify",
     ),
     "cache": ("ls", "why", "rm", "gc", "verify"),
 }  # fmt: skip

@@ -1,16 +1,18 @@
-"""``kogine runs rm``, ``restore``, ``gc`` and ``stop``."""
+"""``kogine runs rm``, ``restore``, ``gc``, ``verify`` and ``stop``."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 from kogine.command import Command
+from kogine.command_with_script import chosen_format
 from kogine.options import flag
-from kogine.report import print_bytes
+from kogine.report import print_bytes, print_rows
 from kogine.run_compare import chosen_runs, runs_argument
-from kogine.runs import RunCommand, run_argument, store_option, where_option
+from kogine.runs import RunCommand, run_argument, store_option, table_options, where_option
 
 from kohaku_ast.errors import UsageError
 
@@ -81,6 +83,23 @@ def gc(dry_run: bool, store: str) -> Callable[[], int]:
     objects = f"{freed.objects} object{'' if freed.objects == 1 else 's'}"
     what = f"{_counted(freed.runs)} and {objects}"
     return _prints([f"{freed.size} bytes ({short_size(freed.size)}) {done}: {what}."])
+
+
+@click.command(cls=Command, examples=("kogine runs verify", "kogine runs verify --json"))
+@table_options
+def verify(store: str, **form: Any) -> Callable[[], int]:
+    """Check every text, value and artifact that runs have kept by its hash; name those that are
+    damaged or missing, and end with status 1 if there is one. A new run that keeps the same content
+    mends it.
+    """
+    from kogine.run_tables import store_of  # completion does without
+
+    shape, found = chosen_format(form), store_of(store).verify()
+    columns = ("name", "problem", "sha256", "runs")
+    rows = [{one: getattr(each, one) for one in columns} for each in found.damaged]
+    cells = {"sha256": lambda one: str(one)[:12], "runs": lambda names: " ".join(names)}
+    empty = f"{found.objects} object{'' if found.objects == 1 else 's'}, all of them whole."
+    return lambda: print_rows(shape, columns, rows, cells, empty) or int(bool(rows))
 
 
 @click.command(

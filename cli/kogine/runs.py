@@ -44,6 +44,7 @@ runs = Group(
         "rm": ("kogine.run_upkeep:rm", "Remove runs; restore brings them back."),
         "restore": ("kogine.run_upkeep:restore", "Bring removed runs back."),
         "gc": ("kogine.run_upkeep:gc", "Delete removed runs for good, and what no run needs."),
+        "verify": ("kogine.run_upkeep:verify", "Check what runs have kept; status 1 if damaged."),
         "stop": ("kogine.run_upkeep:stop", "End a run that is under way."),
         "repeat": ("kogine.run_again:repeat", "Run today's script with the values of a run."),
         "reproduce": ("kogine.run_again:reproduce", "Restore a run, run it, compare the results."),

@@ -217,7 +217,8 @@ def _keep_copy(objects: Objects, source: BinaryIO) -> tuple[str, int]:
     partial = _partial(objects)
     try:
         digest, size = _copy(source, partial, _READ_ONLY)
-        _put(objects, partial, digest, size)
+        if not _is_whole_link(objects.path(digest), digest):
+            _put(objects, partial, digest)
     finally:
         files.remove(partial)
     return digest, size
@@ -227,18 +228,33 @@ PARTIAL = ".partial"
 """The end of the names of objects that are being copied, in the folder of all of them."""
 
 
-def _put(objects: Objects, partial: str, digest: str, size: int) -> bool:
-    """Let *partial* be the object *digest*, unless that is there; whether it is now."""
+def _put(objects: Objects, partial: str, digest: str) -> bool:
+    """Let *partial* be the object *digest*, also in the place of one that is there: somebody may
+    have damaged that, and to look takes as long as to copy. Whether it is the object now.
+    """
     path = objects.path(digest)
     try:
-        os.utime(path)  # fresh: gc leaves it for the record that is about to be written
-        if os.stat(path).st_size == size:
-            return False
-    except FileNotFoundError:
         path.parent.mkdir(0o700, exist_ok=True)
+        os.replace(partial, path)
     except PermissionError:
-        return False  # it is there, and this user may only read it
-    os.replace(partial, path)
+        if not path.exists():
+            raise
+        return False  # this user may only read it
+    return True
+
+
+def _is_whole_link(path: Path, digest: str) -> bool:
+    """Whether the object *path* is the file of a run itself, and whole: a copy in its place would
+    take the room of both.
+    """
+    try:
+        if os.stat(path).st_nlink == 1 or hash_file(str(path)) != digest:
+            return False
+        os.utime(path)  # fresh: gc leaves it for the record that is about to be written
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        pass  # this user may only read it
     return True
 
 
@@ -254,7 +270,7 @@ def _keep_link(objects: Objects, path: str, source: BinaryIO, mode: int) -> str:
             os.link(path, partial)
             digest = _digest(source)
             os.utime(path)  # as for a copy
-            is_object = _put(objects, partial, digest, os.fstat(source.fileno()).st_size)
+            is_object = _put(objects, partial, digest)
     except OSError:
         digest = ""
     finally:

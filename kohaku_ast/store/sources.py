@@ -60,11 +60,13 @@ class Objects:
         if digest not in self._known:
             path = self.path(digest)
             try:
-                os.utime(path)  # fresh: gc leaves it for the record that is about to be written
-            except FileNotFoundError:
-                self.write(path, data)
+                is_whole = path.read_bytes() == data  # somebody may have damaged it
             except OSError:
-                pass  # it is there, and this user may only read it
+                is_whole = False
+            if is_whole:
+                _refresh(path)
+            else:
+                self.write(path, data)
             self._known.add(digest)
         return digest
 
@@ -81,6 +83,14 @@ class Objects:
         mark_root(self.folder)
         os.makedirs(path.parent, _FOLDER_MODE, exist_ok=True)
         files.write_atomically(str(path), data, _MODE)
+
+
+def _refresh(path: Path) -> None:
+    """Make it look new: gc leaves it for the record that is about to be written."""
+    try:
+        os.utime(path)
+    except OSError:
+        pass  # this user may only read it
 
 
 class Sources:

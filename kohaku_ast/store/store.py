@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kohaku_ast.store.record import Record
     from kohaku_ast.store.reproduce import Reproduction
     from kohaku_ast.store.run_diff import RunDiff
-    from kohaku_ast.store.upkeep import Freed
+    from kohaku_ast.store.upkeep import Freed, Verification
 
 Chosen: TypeAlias = "Runs | Record | str | int | Sequence[Record | str | int]"
 """One run or several, by Record or by name."""
@@ -138,6 +138,14 @@ class Store:
         from kohaku_ast.store.upkeep import collect
 
         return collect(self.root, dry_run)
+
+    def verify(self) -> Verification:
+        """Compare every object of the store, the texts, values and artifacts of runs, with its
+        hash: which are damaged, or missing. A new run that keeps the same content mends them.
+        """
+        from kohaku_ast.store.upkeep import verify
+
+        return verify(self.root)
 
     def diff(self, first: Record | str | int, second: Record | str | int) -> RunDiff:
         """In what the *second* run differs from the *first*: values, source, environment, git."""

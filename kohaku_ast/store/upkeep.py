@@ -10,15 +10,16 @@ import re
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kohaku_ast import files
 from kohaku_ast.errors import UsageError
 from kohaku_ast.store.artifacts import PARTIAL, hash_file
 from kohaku_ast.store.environment import ProcessMark, host
-from kohaku_ast.store.record import Record
+from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.run_folder import RECORD, REMOVED, mark_root
 from kohaku_ast.store.sources import Objects
 from kohaku_ast.store.summary import RunSummary
@@ -267,6 +268,78 @@ def _clear(folder: Path) -> None:
 
 
 _OWN = {".gitignore", "index.db", "index.db-journal", ".claims"}
+
+
+# --- damage --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DamagedObject:
+    """A text, a value or an artifact that runs have kept and that cannot be got back."""
+
+    #: What the runs call it: the path of a file, or the target of a value.
+    name: str
+    #: ``damaged``, ``missing``, or why it cannot be read.
+    problem: str
+    #: The SHA-256 that it had, which names its file.
+    sha256: str
+    #: The folders of the runs that have kept it.
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What ``verify`` has found."""
+
+    #: How many objects there are, or should be.
+    objects: int
+    damaged: tuple[DamagedObject, ...]
+
+
+def verify(root: Path) -> Verification:
+    """Read every object of the store in *root*, and compare it with its name."""
+    needed: dict[str, dict[str, str]] = {}
+    for store in _stores(root):
+        for record in find_runs(store):
+            for digest, name in objects_in(record.facts):
+                needed.setdefault(digest, {})[record.folder.name] = name
+    there = {one: path for path, one in _objects(Objects(root).folder) if not path.suffix}
+    problems = {one: _problem(path, one) for one, path in there.items()}
+    problems |= {one: "missing" for one in needed if one not in there}
+    return Verification(len(problems), tuple(_damaged(problems, needed)))
+
+
+def _damaged(
+    problems: Mapping[str, str], needed: Mapping[str, Mapping[str, str]]
+) -> Iterator[DamagedObject]:
+    for digest, problem in problems.items():
+        names = needed.get(digest, {})
+        if problem:
+            yield DamagedObject(next(iter(names.values()), ""), problem, digest, tuple(names))
+
+
+def _problem(path: Path, digest: str) -> str:
+    try:
+        return "" if hash_file(str(path)) == digest else "damaged"
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+
+
+def objects_in(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The SHA-256 of each object that a record with these *facts* needs, and a name for it."""
+    sources, git = facts.get("sources") or {}, facts.get("git") or {}
+    forms = facts.get("overrides") or ()
+    files = [*(sources.get("configs") or ())]
+    for part in ("modules", "scripts"):
+        files += (sources.get(part) or {}).values()
+    pairs = [
+        (sources.get("script"), facts["script"]["path"]),
+        *((one.get("sha256"), one.get("file")) for one in files),
+        *((one.get("object"), one.get("target")) for one in forms),
+        (git.get("diff"), "changes that are not committed"),
+        *((one.get("sha256"), one.get("path")) for one in facts.get("artifacts") or ()),
+    ]
+    yield from ((str(digest), str(name)) for digest, name in pairs if digest)
 
 
 # --- stop ----------------------------------------------------------------------------------------

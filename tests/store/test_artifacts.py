@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.store.flows import wait_for
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and signals of POSIX")
 TRAIN = """\
 import os, signal, time
+from collections.abc import Callable
 from pathlib import Path
 lr = 0.1
 end = ""
@@ -310,3 +312,57 @@ def test_root_gets_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     digest, _, _ = keep_file(objects, str(path), links=True)
     path.write_bytes(b"y")
     assert objects.get(digest) == b"x"
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "other content": lambda path: path.write_bytes(b"y" * path.stat().st_size),
+    "cut": lambda path: path.write_bytes(b""),
+    "gone": lambda path: path.unlink(),
+}
+
+
+@posix
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("way", ["text", "copy", "link", "copy of a link"])
+def test_who_keeps_a_damaged_object_again_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, kind: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    def keep(name: str, links: bool) -> str:
+        path = tmp_path / name
+        path.write_bytes(b"x" * 5000)
+        objects = Objects(tmp_path / "runs")  # of another flow each time
+        if way == "text":
+            return objects.put(path.read_bytes())
+        return keep_file(objects, str(path), links=links)[0]
+
+    first = Objects(tmp_path / "runs").path(keep("first.bin", "link" in way))
+    first.chmod(0o600)
+    DAMAGE[kind](first)
+    digest = keep("second.bin", way == "link")
+    assert Objects(tmp_path / "runs").get(digest) == b"x" * 5000
+    assert (tmp_path / "second.bin").read_bytes() == b"x" * 5000
+
+
+def test_verify_names_damaged_and_missing_objects(folder: Path) -> None:
+    def run(*words: str) -> None:
+        done = run_kogine(folder, "run", "train.py", "lr=0.3", "--record", *GLOBS, *words)
+        assert done.status == 0
+
+    run()
+    whole = run_kogine(folder, "runs", "verify")
+    assert (whole.status, whole.stdout) == (0, "4 objects, all of them whole.\n")
+    record = store_of(folder).find("last")
+    damaged, gone = record.artifacts["model.bin"], record.artifacts["ckpt/last.pt"]
+    os.chmod(damaged, 0o600)
+    Path(damaged).write_text("model 0.4")
+    os.unlink(gone)
+    done = run_kogine(folder, "runs", "verify", "--json")
+    found = {one["name"]: (one["problem"], one["runs"]) for one in json.loads(done.stdout)}
+    own = [record.folder.name]
+    assert found == {"model.bin": ("damaged", own), "ckpt/last.pt": ("missing", own)}
+    assert done.status == run_kogine(folder, "runs", "verify").status == 1
+    run()
+    assert store_of(folder).verify().damaged == ()
+    assert kept(record) == all_of(0.3)
