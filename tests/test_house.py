@@ -44,19 +44,19 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (41, 8410),
+    "kogine": (43, 8780),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6540),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2150),
     "kohaku_ast.exports": (8, 1150),
-    "kohaku_ast.flow": (27, 7070),
+    "kohaku_ast.flow": (27, 7110),
     "kohaku_ast.helpers": (17, 3040),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6700),
-    "kohaku_ast.runner": (30, 7880),
+    "kohaku_ast.runner": (30, 7900),
     "kohaku_ast.store": (21, 6970),
-    "kohaku_ast.transform": (46, 13400),
+    "kohaku_ast.transform": (48, 13750),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -337,6 +337,10 @@ kogine = _Kogine(
         "pipeline": ("kogine.pipeline:pipeline", "Run or draw the pipeline that a file defines."),
         "runs": ("kogine.runs:runs", "List, show and mark recorded runs."),
         "config": ("kogine.config:config", "Show, check, write, compare and convert configs."),
+        "doctor": (
+            "kogine.doctor:doctor",
+            "Say what a script uses, how a sweep would run it, and what is missing.",
+        ),
         "transform": ("kogine.source:transform", "Print the rewritten source that run compiles."),
         "freeze": (
             "kogine.source:freeze",

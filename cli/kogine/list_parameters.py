@@ -53,12 +53,7 @@ def _show_json(found: Inspection, script: str, everything: bool) -> int:
     document = {
         "version": JSON_VERSION,
         "script": script,
-        "entrypoint": {
-            "guards": found.entrypoint.guards,
-            "calls": [{"text": one.text, "line": one.line} for one in found.entrypoint.calls],
-            "marked": found.entrypoint.marked,
-            "reads_argv": found.entrypoint.reads_argv,
-        },
+        "entrypoint": entrypoint_as_json(found.entrypoint),
         "cached": [
             {"name": one.name, "line": one.line, "reads": one.reads}
             for one in find_cached(found.source)
@@ -76,6 +71,16 @@ def _show_json(found: Inspection, script: str, everything: bool) -> int:
         text = json.dumps(document, indent=2)
     _write(f"{text}\n")
     return 0
+
+
+def entrypoint_as_json(entry: Entrypoint) -> dict[str, object]:
+    """How a script starts, in the JSON of ``--inspect`` and of ``kogine doctor``."""
+    return {
+        "guards": entry.guards,
+        "calls": [{"text": one.text, "line": one.line} for one in entry.calls],
+        "marked": entry.marked,
+        "reads_argv": entry.reads_argv,
+    }
 
 
 def as_json(parameter: Parameter) -> dict[str, object]:

@@ -18,6 +18,7 @@ from kohaku_ast.config.cells import is_cell
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.errors import DuplicateTarget, SourceError, UsageError
+from kohaku_ast.flow.launchers import usual_mode
 from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
@@ -75,8 +76,7 @@ def _read_options(
     is_parallel = has_processes and "isolate" not in command.options
     return read_flow_options(
         command,
-        # A warm server reads the imports of a file.
-        FlowSettings(mode="auto" if launch.has_file else "spawn"),
+        FlowSettings(mode=usual_mode(launch)),
         spreads=spreads and is_parallel and (has_axes or isinstance(config, Sweep)),
     )
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.flow.output import Copy, LogFailed, Tee, logged
@@ -40,10 +40,51 @@ from kohaku_ast.runner.spawn import SpawnedRun, set_priority
 from kohaku_ast.runner.warm_client import ThreadsLeftError, WarmRun, WarmServer
 from kohaku_ast.store.environment import RUN_DIR
 from kohaku_ast.store.run_folder import has_plenty
-from kohaku_ast.transform.find.modules import third_party_imports
+from kohaku_ast.transform.find.modules import LibraryImport, places_of, third_party_imports
 from kohaku_ast.transform.find.source import decode
 
 MODES = ("auto", "inline", "spawn", "warm")
+
+
+def usual_mode(launch: Launch) -> str:
+    """The mode of runs of *launch* in processes of their own, if nobody asks for another one."""
+    return "auto" if launch.has_file else "spawn"  # a warm server reads the imports of a file
+
+
+class SettledMode(NamedTuple):
+    """What ``auto`` comes to for one script."""
+
+    #: ``warm`` or ``spawn``.
+    mode: str
+    #: In words for the user.
+    reason: str
+    #: The modules that are imported once, for all runs.
+    imported: tuple[str, ...] = ()
+
+
+def settle_mode(launch: Launch) -> SettledMode:
+    """What the usual mode of *launch* comes to here and now. Imports its libraries, in a process of
+    their own; runs nothing of the script.
+    """
+    if usual_mode(launch) != "auto":
+        return SettledMode("spawn", f"the imports of {launch.shown} are read from a file alone")
+    if not WarmServer.is_available():
+        return SettledMode("spawn", "this system cannot fork")
+    imports, said = _library_imports(launch), list[str]()
+    with WarmServer(launch, imports, say=said.append, is_strict=True) as server:
+        if server.preload():
+            return SettledMode("spawn", said[0].removeprefix("auto: "))
+    modules = dict.fromkeys(one.module for one in imports if places_of(launch.path0, one.top))
+    names = () if said else tuple(modules)
+    libraries = (
+        f"{', '.join(names)}, which leave no threads" if names else "no library of the script"
+    )
+    reason = f"each run is forked from a process that has imported {libraries}"
+    return SettledMode("warm", ". ".join([reason, *said]), names)
+
+
+def _library_imports(launch: Launch) -> tuple[LibraryImport, ...]:
+    return third_party_imports(decode(launch.data, launch.filename, launch.path0, launch.package))
 
 
 def make_launcher(
@@ -292,8 +333,7 @@ class WarmLauncher(ProcessLauncher):
 
     def _server(self, launch: Launch) -> WarmServer:
         if launch.filename not in self._servers:
-            source = decode(launch.data, launch.filename, launch.path0, launch.package)
-            imports = third_party_imports(source)
+            imports = _library_imports(launch)
             self._servers[launch.filename] = WarmServer(launch, imports, is_strict=self._is_auto)
         return self._servers[launch.filename]
 

@@ -98,7 +98,19 @@ class WarmServer:
                 raise ThreadsLeftError
             if has_begun or self._is_given_up(run) or server.is_ready or not has_imports:
                 return run
-            self._break(folder, own, run)
+            error = run.wait().error
+            self._break(folder, own, error.message if error else "")
+
+    def preload(self) -> list[str]:
+        """Import now, for runs in this process's folder and environment; the imports that have left
+        threads, for which a strict server forks nothing.
+        """
+        folder = _folder(None)
+        server, has_imports = self._server(folder, os.environ, self._imports)
+        threads = server.await_imports()
+        if has_imports and not server.is_ready:
+            self._break(folder, os.environ, server.reason)
+        return threads
 
     def _is_given_up(self, run: WarmRun) -> bool:
         return self._is_closed or run.is_cancelled
@@ -141,13 +153,12 @@ class WarmServer:
             if idle is not None:
                 self._servers.pop(idle).close()
 
-    def _break(self, folder: str, env: Mapping[str, str], run: WarmRun) -> None:
-        """The imports have ended the server of *run*: the next servers start without them."""
-        error = run.wait().error
+    def _break(self, folder: str, env: Mapping[str, str], reason: str) -> None:
+        """The imports have ended the server, for *reason*: the next servers start without them."""
         with self._lock:
             self._broken.add(_key(folder, env))
         self._say_once(
-            f"warm: {error.message if error else ''} while it imported what "
+            f"warm: {reason} while it imported what "
             f"{self._launch.shown} imports: its runs import it themselves"
         )
 
@@ -222,11 +233,13 @@ class WarmProcess:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._runs: dict[int, WarmRun] = {}
-        self._reason = ""
+        #: How it ended; empty as long as it has not.
+        self.reason = ""
         #: Whether it has imported everything.
         self.is_ready = False
         #: The imports that have left threads.
         self.threads: list[str] = []
+        self._settled = threading.Event()
         self._stderr = CrossingFile()
         self._socket, theirs = map(_high, socket.socketpair())
         with theirs, CrossingFile() as out, CrossingFile(_plan(launch, imports, is_strict)) as job:
@@ -248,14 +261,19 @@ class WarmProcess:
     @property
     def has_ended(self) -> bool:
         """Whether it has ended."""
-        return bool(self._reason)
+        return bool(self.reason)
+
+    def await_imports(self) -> list[str]:
+        """Wait until it has imported everything, or has ended; the imports that left threads."""
+        self._settled.wait()
+        return self.threads
 
     def request(self, job: bytes, streams: Sequence[int], is_group: bool) -> WarmRun:
         """Ask for a run of *job*; it may have no process yet."""
         run = WarmRun(next(self._numbers), self._shown, is_group, self._wake)
         with self._lock, CrossingFile(job) as file:
-            if self._reason:
-                run.lose(self._reason)
+            if self.reason:
+                run.lose(self.reason)
             else:
                 self._runs[run.number] = run
                 descriptors = [file.fileno(), run.pending.file.fileno(), *streams]
@@ -300,6 +318,7 @@ class WarmProcess:
             for name in self.threads:
                 text = _SPAWNED if self._is_strict else _THREADS
                 self._say(text.format(name=name, script=self._shown))
+            self._settled.set()
             return
         number, *left = rest
         if kind == transport.STARTED:
@@ -312,10 +331,10 @@ class WarmProcess:
     def _lose_all(self) -> None:
         status = self._process.wait()
         with self._lock:
-            self._reason = _how_ended(status, self._stderr.read())
+            self.reason = _how_ended(status, self._stderr.read())
             runs, self._runs = self._runs, {}
         for run in runs.values():
-            run.lose(self._reason)
+            run.lose(self.reason)
         self._stderr.close()
         self._socket.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,13 @@ def shared_object(folder: Path, name: str, text: str, *options: str) -> Path:
     return made
 
 
+def doctors_mode(folder: Path) -> str:
+    """The mode of a sweep of ``s.py`` as ``kogine doctor`` says it, in the words of HOW."""
+    paths = f"{folder / 'lib'}:{on_path()}"
+    done = run_kogine(folder, "doctor", "s.py", "--json", PYTHONPATH=paths)
+    return {"warm": "forked", "spawn": "spawned"}[json.loads(done.stdout)["mode"]["sweep"]]
+
+
 def swept(folder: Path, script: str, *words: str) -> Finished:
     (folder / "s.py").write_text(script)
     paths = f"{folder / 'lib'}:{on_path()}"
@@ -60,6 +68,7 @@ def test_a_script_of_plain_imports_is_forked(tmp_path: Path) -> None:
     done = swept(tmp_path, f"import calm\nn = 0\n{HOW}")
     assert (done.stdout, done.status) == ("forked\nforked\n", 0)
     assert "warning" not in done.stderr
+    assert doctors_mode(tmp_path) == "forked"
 
 
 def test_a_library_that_starts_a_thread_of_python_makes_it_spawn(tmp_path: Path) -> None:
@@ -71,6 +80,7 @@ def test_a_library_that_starts_a_thread_of_python_makes_it_spawn(tmp_path: Path)
     assert (done.stdout, done.status) == ("spawned\nspawned\n", 0)
     assert done.stderr.count("auto: 'threaded' started threads when it was imported") == 1
     assert "each run of s.py gets a fresh interpreter" in done.stderr
+    assert doctors_mode(tmp_path) == "spawned"
 
 
 def test_a_thread_that_keeps_a_process_alive_keeps_nobody_waiting(tmp_path: Path) -> None:
@@ -87,6 +97,7 @@ def test_a_thread_of_a_c_library_makes_it_spawn(tmp_path: Path) -> None:
     done = swept(tmp_path, f"import native\nn = 0\n{HOW}")
     assert (done.stdout, done.status) == ("spawned\nspawned\n", 0)
     assert "auto: 'native' started threads" in done.stderr
+    assert doctors_mode(tmp_path) == "spawned"
 
 
 def test_a_pool_of_openmp_is_paused_before_the_fork(tmp_path: Path) -> None:
@@ -95,6 +106,7 @@ def test_a_pool_of_openmp_is_paused_before_the_fork(tmp_path: Path) -> None:
     # Without the pause the forked process waits for ever for the threads that it has not.
     done = swept(tmp_path, f"import pooled\nn = 0\nprint(pooled.lib.work())\n{HOW}")
     assert (done.stdout, done.status) == ("1000\nforked\n1000\nforked\n", 0), done.stderr
+    assert doctors_mode(tmp_path) == "forked"
 
 
 def test_openblas_is_no_reason_to_spawn(tmp_path: Path) -> None:

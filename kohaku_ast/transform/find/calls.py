@@ -19,7 +19,7 @@ from kohaku_ast.transform.find.bindings import (
     is_starred,
 )
 from kohaku_ast.transform.find.modules import import_names, search_module, text_of
-from kohaku_ast.transform.find.paths import called_name, nodes_of
+from kohaku_ast.transform.find.paths import called_name, full_name, nodes_of
 from kohaku_ast.transform.find.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -232,7 +232,7 @@ def _marks(source: Source) -> set[str]:
 
 
 def _is_mark(text: str, known: Mapping[str, str]) -> bool:
-    module, _, name = _full_name(text, known).rpartition(".")
+    module, _, name = full_name(text, known).rpartition(".")
     return name == "entrypoint" and module in _MARK_MODULES
 
 
@@ -244,7 +244,7 @@ def _leads_to_mark(source: Source, text: str, folder: str = "", depth: int = 4) 
     start = names.get(text.partition(".")[0]) or names.get("*", "").removesuffix("*")
     if not start or not depth or text.rpartition(".")[2] != "entrypoint":
         return False
-    full = f"{start}{text}" if start.endswith(".") else _full_name(text, names)
+    full = f"{start}{text}" if start.endswith(".") else full_name(text, names)
     parts = full.split(".")
     for length in range(len(parts) - 1, 0, -1):
         module = search_module(folder, ".".join(parts[:length]))
@@ -267,15 +267,10 @@ def _known_names(tree: ast.Module) -> dict[str, str]:
             own = [("entrypoint", "entrypoint")] if ("*", "*") in names else names
             known |= {name: f"{node.module}.{full}" for name, full in own}
         elif isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute)):
-            full = _full_name(ast.unparse(node.value), known)
+            full = full_name(ast.unparse(node.value), known)
             if full.startswith("kohaku_ast"):
                 known |= {one.id: full for one in node.targets if isinstance(one, ast.Name)}
     return known
-
-
-def _full_name(text: str, known: Mapping[str, str]) -> str:
-    first, dot, rest = text.partition(".")
-    return known.get(first, first) + dot + rest
 
 
 def pick_call(

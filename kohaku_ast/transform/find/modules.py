@@ -348,6 +348,11 @@ class LibraryImport(NamedTuple):
     #: Its line in the script.
     line: int
 
+    @property
+    def top(self) -> str:
+        """``"torch"``."""
+        return _top(self.module)
+
 
 def third_party_imports(source: Source) -> tuple[LibraryImport, ...]:
     """The imports of libraries at the top of the script, in order.

@@ -14,7 +14,7 @@ from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.calls import Function, is_field
 from kohaku_ast.transform.find.modules import import_names, imported_names
 from kohaku_ast.transform.find.option_declarations import declared_options, quoted_options
-from kohaku_ast.transform.find.paths import called_name, dotted_name, nodes_of
+from kohaku_ast.transform.find.paths import called_name, dotted_name, full_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode, parse_text
 
 Facts = dict[str, Any]
@@ -117,12 +117,6 @@ def read_facts(data: bytes, filename: str, folder: str, package: str) -> Facts |
         return None
 
 
-def _full_name(name: str, names: dict[str, str]) -> str:
-    """The full dotted name that *name* stands for in the script."""
-    first, dot, rest = name.partition(".")
-    return names.get(first, first) + dot + rest
-
-
 def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
     """The command-line libraries that the file imports."""
     mentioned = {*names.values()}
@@ -132,7 +126,7 @@ def _libraries(tree: ast.Module, names: dict[str, str]) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             mentioned.add(node.module)
         elif isinstance(node, ast.Attribute):
-            mentioned.add(_full_name(dotted_name(node), names))
+            mentioned.add(full_name(dotted_name(node), names))
     found = {one.partition(".")[0] for one in mentioned} & {*LIBRARIES}
     for part, library in ONLY_PARTS.items():
         if any(one == part or one.startswith(f"{part}.") for one in mentioned):
@@ -161,14 +155,14 @@ def _option_sources(
     """
     for node in nodes_of(tree):
         if isinstance(node, ast.Call):
-            called = _full_name(dotted_name(node.func), names)
+            called = full_name(dotted_name(node.func), names)
             for library in libraries & {*GIVEN}:
                 if _makes_options(called, library, node.func):
                     yield library, _names_in([*node.args, *[one.value for one in node.keywords]])
         elif isinstance(node, FUNCTIONS):
             for decorator in node.decorator_list:
                 yield from _wrap_sources(
-                    node, _full_name(_decorator_name(decorator), names), libraries
+                    node, full_name(_decorator_name(decorator), names), libraries
                 )
 
 
@@ -220,9 +214,7 @@ def _commands(tree: ast.Module, names: dict[str, str]) -> list[str]:
 
 def _is_command(name: str, names: dict[str, str]) -> bool:
     owner, _, last = name.rpartition(".")
-    return (
-        bool(owner) and last in COMMANDS and _full_name(owner, names).partition(".")[0] != "click"
-    )
+    return bool(owner) and last in COMMANDS and full_name(owner, names).partition(".")[0] != "click"
 
 
 # --- functions and classes -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from kohaku_ast.errors import UsageError
 
@@ -86,6 +86,12 @@ def dotted_name(node: ast.AST | None) -> str:
         parts.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
+
+
+def full_name(text: str, names: Mapping[str, str]) -> str:
+    """The full dotted name that *text* stands for in a script whose *names* are imported so."""
+    first, dot, rest = text.partition(".")
+    return names.get(first, first) + dot + rest
 
 
 def is_environment(node: ast.expr) -> bool:
