@@ -27,6 +27,7 @@ SMALL = {
     "kohaku_ast.flow.pruning": "few searches prune, and the file of searches is long enough",
     "kogine": "an entry point",
     "kogine.__main__": "an entry point",
+    "kogine.doctor": "a command",
     "kogine.run": "a command",
     "kogine.run_export": "a command",
     "kohaku_ast.exports.series": "what two exports read",
