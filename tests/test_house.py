@@ -56,7 +56,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (24, 6700),
     "kohaku_ast.runner": (30, 7900),
-    "kohaku_ast.store": (21, 6970),
+    "kohaku_ast.store": (21, 6990),
     "kohaku_ast.transform": (48, 13750),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

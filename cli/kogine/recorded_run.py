@@ -28,13 +28,13 @@ from kohaku_ast.flow.run import (
     ScriptConfigs,
     Summary,
 )
-from kohaku_ast.flow.settings import INDEX, FlowSettings, files_variable
+from kohaku_ast.flow.settings import FlowSettings, files_variable
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.job import IF_POSSIBLE
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.runner.process_exit import die_of
 from kohaku_ast.runner.spawn import SpawnedRun
-from kohaku_ast.store.environment import RESUMED_FROM
+from kohaku_ast.store.environment import RESUMED_FROM, resumed_by_user
 from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import RUNS
 
@@ -56,9 +56,9 @@ def run_recorded(binder: Binder, bound: Bound, command: ScriptCommand) -> Callab
         tell=tell_on_stderr,
     )
     run = Run(0, work, bound.config or Config(), total=1)
-    named = os.environ.get(RESUMED_FROM)
-    if named and INDEX not in os.environ:  # else it is that of the run around this one
-        run.resumed_from = Path(os.path.abspath(named))
+    named = resumed_by_user()
+    if named:
+        run.resumed_from = Path(named)
     return lambda: _run(run, bound, recorder)
 
 

@@ -25,7 +25,7 @@ from kohaku_ast.flow.run import (
     WantsValue,
     not_started,
 )
-from kohaku_ast.flow.settings import INDEX, REPEAT, WORKER, FlowSettings, files_variable
+from kohaku_ast.flow.settings import REPEAT, WORKER, FlowSettings, files_variable
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.bind import Bound
 from kohaku_ast.runner.inline import run_inline, with_own_values
@@ -38,7 +38,7 @@ from kohaku_ast.runner.process_exit import Lend, lend_nothing
 from kohaku_ast.runner.process_state import kept_descriptors
 from kohaku_ast.runner.spawn import SpawnedRun, set_priority
 from kohaku_ast.runner.warm_client import ThreadsLeftError, WarmRun, WarmServer
-from kohaku_ast.store.environment import RUN_DIR
+from kohaku_ast.store.environment import INDEX, RUN_DIR
 from kohaku_ast.store.run_folder import has_plenty
 from kohaku_ast.transform.find.modules import LibraryImport, places_of, third_party_imports
 from kohaku_ast.transform.find.source import decode

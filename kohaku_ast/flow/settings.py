@@ -17,7 +17,7 @@ from kohaku_ast.errors import (
     read_number,
 )
 from kohaku_ast.flow.run import Run
-from kohaku_ast.store.environment import RESUMED_FROM, RUN_DIR, usable_cpus
+from kohaku_ast.store.environment import INDEX, RESUMED_FROM, RUN_DIR, usable_cpus
 from kohaku_ast.store.run_folder import FILES, RUNS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GRACE = 10.0
 """Seconds that a run has between one signal and the next harder one."""
 
-WORKER, INDEX, REPEAT = "KOGINE_WORKER_ID", "KOGINE_RUN_INDEX", "KOGINE_REPEAT"
+WORKER, REPEAT = "KOGINE_WORKER_ID", "KOGINE_REPEAT"
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables that the numeric libraries read when they are imported."""
 

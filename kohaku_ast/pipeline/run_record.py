@@ -22,7 +22,7 @@ from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import RunError
-from kohaku_ast.store.environment import RUN_DIR
+from kohaku_ast.store.environment import INDEX, RUN_DIR
 from kohaku_ast.store.pipeline_record import (
     PipelineRecord,
     PipelineStart,
@@ -37,9 +37,6 @@ from kohaku_ast.user_code import is_local_file
 
 Result = TypeVar("Result")
 Path_ = tuple[str, ...]
-
-_IN_FLOW = "KOGINE_RUN_INDEX"
-"""The variable that each run of a flow has, recorded or not."""
 
 
 class _Around(NamedTuple):
@@ -109,7 +106,7 @@ def _place() -> RecordPlace | None:
         folder = Path(files).parent
         if (folder / RECORD).exists():
             return RecordPlace(str(folder.parent), folder.name)
-    if _IN_FLOW in os.environ or IN_WORKER.get():
+    if INDEX in os.environ or IN_WORKER.get():
         return None
     return RecordPlace(str(Path(working_folder(), RUNS)), "")
 

@@ -16,6 +16,8 @@ from pathlib import Path
 
 RUN_DIR = "KOGINE_RUN_DIR"
 """The variable that names the folder for the files of a run to its script."""
+INDEX = "KOGINE_RUN_INDEX"
+"""The variable with the number of a run in its flow."""
 RESUMED_FROM = "KOGINE_RESUMED_FROM"
 """The variable that names the folder of the record whose run goes on in this one."""
 
@@ -53,6 +55,14 @@ def machine() -> dict[str, object]:
         "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
         "cpus": usable_cpus(),
     }
+
+
+def resumed_by_user() -> str:
+    """The folder with checkpoints that the user has named for the run that comes; empty if there is
+    none, and in a run of a flow: there it is that of this run.
+    """
+    named = "" if INDEX in os.environ else os.environ.get(RESUMED_FROM, "")
+    return os.path.abspath(named) if named else ""
 
 
 def host() -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from kohaku_ast.errors import UsageError
 from kohaku_ast.files import short_path
 from kohaku_ast.runner.bind import Bound
-from kohaku_ast.store.environment import machine, variables
+from kohaku_ast.store.environment import machine, resumed_by_user, variables
 from kohaku_ast.store.identity import identity
 from kohaku_ast.store.index import Index
 from kohaku_ast.store.own_modules import own_files, text_hash
@@ -209,6 +209,13 @@ def _checkpoints(record: Record, key: ResultKey) -> Iterator[Change]:
             return
         yield from _surroundings(earlier.facts, key)
         name = earlier.facts.get("resumed_from")
+
+
+def _own_checkpoints() -> Iterator[Change]:
+    """Those that the user has named for this run, which is never left out then."""
+    named = resumed_by_user()
+    if named:
+        yield Change("checkpoint", short_path(named), None, "goes on from it")
 
 
 def _rows(part: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:
@@ -427,9 +434,11 @@ def explain(
     script = os.path.normpath(bound.launch.shown)
     same = [one for one in Index(root).runs() if os.path.normpath(one.script) == script]
     ended = [one.id for one in reversed(same) if one.status == "succeeded"][:_MOST_COMPARED]
+    own_start = [*_own_checkpoints()]
     nearest: Explanation | None = None
     for record in filter(None, (Record.read(root / one) for one in ended)):
-        found = (*program_changes(record, now, name), *changes(record, key, contents))
+        of_program = program_changes(record, now, name)
+        found = (*of_program, *changes(record, key, contents), *own_start)
         if nearest is None or len(found) < len(nearest.changes):
             nearest = Explanation(source_of(record), tuple(dict.fromkeys(found)))
         if not found:

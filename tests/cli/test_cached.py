@@ -201,6 +201,9 @@ def test_checkpoints_of_other_runs_are_in_a_result(folder: Path) -> None:
     assert names == [None, killed.folder.name, killed.folder.name]
     # All that the checkpoint depends on is as it was.
     assert kogine(folder, *words).stdout == "from 5 total: 10\n"
+    why = ("cache", "why", *words[2:])
+    found = run_kogine(folder, *why, KOGINE_RESUMED_FROM=str(killed.folder)).stdout.splitlines()
+    assert found[2].split(None, 2)[::2] == ["checkpoint", "goes on from it"]
     (folder / "data.csv").write_text("1")
     assert resume().stdout == "from 5 total: 6\n"
     assert kogine(folder, *words).stdout == "from 0 total: 1\n"
