@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 from typing import Any, NamedTuple
 
-from kohaku_ast.store.metrics import Number, read_series
+from kohaku_ast.store.metrics import Number, whole_series
 from kohaku_ast.store.record import Record
-from kohaku_ast.store.run_folder import SERIES
 from kohaku_ast.store.summary import plain_value
 
 
@@ -27,7 +26,7 @@ def points_of(record: Record) -> Iterator[Point]:
     """The numbers that the run of *record* has printed, in order; then its outputs and its value
     that are numbers and have no metric of their name. What comes later is only ever added.
     """
-    series = [*read_series(record.folder / SERIES)]
+    series = whole_series(record.folder, record.facts)
     names = set()
     for point in _series_points(series):
         names.add(point.name)

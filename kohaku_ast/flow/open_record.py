@@ -113,6 +113,27 @@ class OpenRecord:
         self.is_between_attempts = False
         return None if last["log"] is None else self.folder.path / str(last["log"])
 
+    def join_parts(self) -> None:
+        """Put what earlier attempts, and a run that this one went on from, have printed before its
+        series, and into its metrics. Raises OSError.
+        """
+        if not self.attempts and "resumed_from" not in self.facts:
+            return
+        from kohaku_ast.store import metrics  # here: few runs have several parts
+
+        name = str(self.facts["series"] or SERIES)
+        own = [*metrics.read_series(self.folder.path / name)]
+        joined = metrics.join_parts([metrics.earlier_points(self.folder.path, self.facts), own])
+        before = joined[: len(joined) - len(own)]
+        if not before:
+            return
+        summary = metrics.join_summaries(
+            metrics.summarise_points(before), metrics.from_fields(self.facts["metrics"])
+        )
+        self.facts["metrics"] = {one: metrics.as_json(each) for one, each in summary.items()}
+        self.facts["series"] = name
+        self.folder.replace_points(name, metrics.points_text(joined))
+
     def write(self) -> None:
         """Write run.json. Raises OSError."""
         self.folder.write(self.facts)

@@ -408,6 +408,10 @@ class Recorder(Observer):
 
     def _close(self, index: int, record: OpenRecord) -> None:
         del self._open[index]
+        try:
+            record.join_parts()
+        except OSError as error:
+            self._cannot("keep the metrics of runs", error)
         record.folder.remove_event()
         record.facts["files"] = record.folder.end_files(self._known_hashes(record))
         own = self.variables(record.run)

@@ -10,12 +10,13 @@ import builtins
 import functools
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from kohaku_ast.display.text import plain_line
+from kohaku_ast.store.run_folder import RECORD, SERIES
 
 Number: TypeAlias = int | float
 """A metric: int if it is written as an integer."""
@@ -255,6 +256,14 @@ def from_json_number(value: Any) -> Any:
     return float(value) if isinstance(value, str) else value
 
 
+def from_fields(metrics: Any) -> dict[str, dict[str, Any]]:
+    """The summary in the field *metrics* of run.json."""
+    return {
+        name: {key: from_json_number(value) for key, value in one.items()}
+        for name, one in metrics.items()
+    }
+
+
 @functools.cache
 def _encoder() -> Callable[[object], str]:
     import json  # here: each flow imports this module, and few scripts print metrics
@@ -290,9 +299,13 @@ def _point(line: bytes) -> dict[str, Any] | None:
 
 def summarise(path: Path) -> dict[str, dict[str, Any]]:
     """The summary of a ``metrics.jsonl``, as in run.json: of a run that has no end there."""
+    return summarise_points([*read_series(path)])
+
+
+def summarise_points(points: Points) -> dict[str, dict[str, Any]]:
+    """The summary of *points*, as in run.json."""
     series = MetricSeries()
     logged: set[str] = set()
-    points = [*read_series(path)]
     for point in points:
         if point.get("logged"):
             series.add_logged(point)
@@ -302,6 +315,91 @@ def summarise(path: Path) -> dict[str, dict[str, Any]]:
             found = {name: one for name, one in point["metrics"].items() if name not in logged}
             series._add(found, point["step"])
     return series.summary
+
+
+# --- a run in several parts ----------------------------------------------------------------------
+
+Points: TypeAlias = "list[dict[str, Any]]"
+"""Of ``read_series``."""
+
+
+def earlier_points(folder: Path, facts: Mapping[str, Any]) -> Points:
+    """The points of what came before the last attempt of the run with these *facts* in *folder*:
+    earlier attempts, and the run from whose checkpoints it went on, if that had the same values.
+    """
+    resumed, root = facts.get("resumed_from"), folder.parent
+    before = _facts_of(root / str(resumed)) if resumed and resumed != folder.name else {}
+    is_same = before.get("identity") == facts.get("identity")
+    parts = [whole_series(root / str(resumed), before)] if before and is_same else []
+    attempts = facts.get("attempts") or ()
+    parts += [[*read_series(folder / one["series"])] for one in attempts if one.get("series")]
+    return join_parts(parts)
+
+
+def whole_series(folder: Path, facts: Mapping[str, Any]) -> Points:
+    """The points of the run with these *facts* in *folder*, with those before its last attempt."""
+    own = [*read_series(folder / str(facts.get("series") or SERIES))]
+    return join_parts([earlier_points(folder, facts), own])
+
+
+def _facts_of(folder: Path) -> dict[str, Any]:
+    import json
+
+    try:
+        found = json.loads((folder / RECORD).read_bytes())
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        return {}  # it was removed
+
+
+def join_parts(parts: Iterable[Points]) -> Points:
+    """The points of *parts* of a run, one after another. Where a part begins at an earlier step
+    than the one before has reached, it counts: a script goes back to its checkpoint, or begins
+    anew. To join what is joined changes nothing.
+    """
+    joined: Points = []
+    for part in parts:
+        joined = [*_up_to(part, joined), *part]
+    return joined
+
+
+def _up_to(part: Points, earlier: Points) -> Points:
+    """What of the *earlier* points is not in *part* again."""
+    first: dict[str, Number] = {}
+    for point in part:
+        for name in point["metrics"]:
+            first[name] = min(point["step"], first.get(name, point["step"]))
+    left = [
+        {**point, "metrics": {name: one for name, one in point["metrics"].items()
+                              if name not in first or point["step"] < first[name]}}
+        for point in earlier
+    ]  # fmt: skip
+    names = {name for point in earlier for name in point["metrics"]}
+    shared = names & first.keys()
+    if shared and not any(shared & point["metrics"].keys() for point in left):
+        return []  # it begins anew: also with the metrics that it has not reached
+    return [point for point in left if point["metrics"]]
+
+
+def join_summaries(
+    before: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The summary of points with the summary *before*, and then of those with that of *now*."""
+    found = {name: dict(one) for name, one in before.items()}
+    for name, one in now.items():
+        old = found.get(name, {"min": None, "max": None, "count": 0})
+        least, most = ([each[what] for each in (old, one) if each[what] is not None]
+                       for what in ("min", "max"))  # fmt: skip
+        bounds = {"min": min(least, default=None), "max": max(most, default=None)}
+        found[name] = {**one, **bounds, "count": old["count"] + one["count"]}
+    return found
+
+
+def points_text(points: Points) -> bytes:
+    """*points* as ``metrics.jsonl`` has them."""
+    encode = _encoder()
+    lines = [encode({**point, "metrics": as_json(point["metrics"])}) for point in points]
+    return "\n".join([*lines, ""]).encode()
 
 
 class SeriesTail:

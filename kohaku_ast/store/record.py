@@ -18,8 +18,13 @@ from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.overrides import Override, make_request
 from kohaku_ast.store.environment import ProcessMark, host, process_field
 from kohaku_ast.store.identity import call_arguments, program_hash, script_hash
-from kohaku_ast.store.metrics import from_json_number, summarise, summarise_log
-from kohaku_ast.store.run_folder import RECORD, SERIES, read_marks, read_nodes
+from kohaku_ast.store.metrics import (
+    from_fields,
+    summarise_log,
+    summarise_points,
+    whole_series,
+)
+from kohaku_ast.store.run_folder import RECORD, read_marks, read_nodes
 from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
@@ -160,15 +165,12 @@ class Record:
         """Name -> ``last``, ``min``, ``max``, ``count`` and ``step`` of what it has printed."""
         found = self.facts.get("metrics")
         if found:
-            return {
-                name: {key: from_json_number(value) for key, value in one.items()}
-                for name, one in found.items()
-            }
+            return from_fields(found)
         if found is None:  # an earlier version's record
             return summarise_log(self.log) if self.log else {}
         # No end was written, the script has recorded itself, or there are none.
         is_open = self.status in ("running", "lost") or "standalone" in self.facts
-        return summarise(self.folder / SERIES) if is_open else {}
+        return summarise_points(whole_series(self.folder, self.facts)) if is_open else {}
 
 
 def _record(folder: Path, facts: Mapping[str, Any]) -> Record:

@@ -126,6 +126,10 @@ class RunFolder:
         finally:
             os.close(series)
 
+    def replace_points(self, name: str, points: bytes) -> None:
+        """Replace all *points* of the series in the file *name*."""
+        files.write_atomically(self._within + name, points, _MODE)
+
     def append_node(self, node: Mapping[str, object]) -> None:
         """Append *node*, which has changed, to the file of nodes."""
         if self._nodes < 0:

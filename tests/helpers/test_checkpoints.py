@@ -11,6 +11,8 @@ import pytest
 
 from kohaku_ast import Store
 from kohaku_ast.helpers import Checkpoints
+from kohaku_ast.store.metrics import read_series
+from kohaku_ast.store.record import Record
 from tests.oracle import on_path, run_kogine, run_python
 
 
@@ -115,6 +117,7 @@ print("from", state["epoch"], bool(resumed_from()))
 for epoch in range(state["epoch"], 6):
     state = {"epoch": epoch + 1, "weight": state["weight"] * lr}
     checkpoints.save(state, step=epoch)
+    logger.log({"loss": state["weight"]}, step=epoch)
     if epoch == 3 and not os.path.exists(f"mark{lr}"):
         open(f"mark{lr}", "w").close()
         END
@@ -144,9 +147,21 @@ def test_a_resumed_run_goes_on(folder: Path, end: str, again: str, mode: str) ->
     second = run_kogine(folder, *sweep, again, PYTHONPATH=on_path())
     assert second.status == 0, second
     assert "from 4 True\nweight: 0.015625\n" in second.stdout
-    resumed = next(one for one in Store().runs() if one.facts.get("resumed_from"))
+    resumed = next(one for one in Store().runs("lr == 0.5") if one.facts.get("resumed_from"))
     assert (resumed.folder.parent / resumed.facts["resumed_from"]).is_dir()
     assert "KOGINE_RESUMED_FROM" not in resumed.facts["environment"]["variables"]
+    assert curve_of(resumed) == WHOLE
+
+
+WHOLE = [*range(6)], {"last": 0.015625, "min": 0.015625, "max": 0.5, "count": 6, "step": 5}
+"""Steps and summary of the metric of a training that nobody has disturbed."""
+
+
+def curve_of(record: Record) -> tuple[list[object], dict[str, object]]:
+    points = read_series(record.folder / "metrics.jsonl")
+    return [one["step"] for one in points if "loss" in one["metrics"]], record.metric_summary[
+        "loss"
+    ]
 
 
 def test_a_retry_goes_on_from_the_attempt_before(folder: Path) -> None:
@@ -160,6 +175,8 @@ def test_a_retry_goes_on_from_the_attempt_before(folder: Path) -> None:
     assert {one["path"] for one in record.facts["files"]} == {
         f"checkpoints/step-{n:08}.ckpt" for n in (3, 4, 5)
     }
+    assert curve_of(record) == WHOLE
+    assert record.facts["attempts"][0]["metrics"]["loss"]["count"] == 4
 
 
 def test_a_new_run_begins_anew(folder: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kohaku_ast.store.metrics import MetricSeries, read_series, summarise, summarise_log
+from kohaku_ast.store.metrics import MetricSeries, join_parts, read_series, summarise, summarise_log
 from tests.oracle import run_kogine
 
 
@@ -51,6 +52,27 @@ def test_summary() -> None:
         "acc": {"last": 0.5, "min": 0.5, "max": 0.5, "count": 1, "step": 0},
     }
     assert series.fields() == {"metrics": series.summary}
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        pytest.param(["a0 a1 a2", "a2 a3"], "a0 a1 a2 a3", id="back to the checkpoint"),
+        pytest.param(["a0 a1", "a2"], "a0 a1 a2", id="it goes on"),
+        pytest.param(["a0 a1 b0", "a0"], "a0", id="it begins anew: nothing of the first part"),
+        pytest.param(["a0 b0 a1", "a1"], "a0 b0 a1", id="a metric that only the first part has"),
+        pytest.param(["a0 p0 a1", "p0 a2"], "a0 a1 p0 a2", id="a number printed at each start"),
+        pytest.param(["a0 a1", ""], "a0 a1", id="it ends before it prints anything"),
+        pytest.param(["", "a1"], "a1", id="the first part has printed nothing"),
+        pytest.param(["a0 a3", "a1 a2", "a2 a3"], "a0 a1 a2 a3", id="three parts"),
+        pytest.param(["a0 a1 a2", "a0 a1 a2 a3"], "a0 a1 a2 a3", id="joined before"),
+    ],
+)
+def test_the_parts_of_a_run_are_one_series(parts: list[str], expected: str) -> None:
+    def points(text: str) -> list[dict[str, Any]]:
+        return [{"step": int(one[1]), "metrics": {one[0]: 1}} for one in text.split()]
+
+    assert join_parts(map(points, parts)) == points(expected)
 
 
 def test_numbers_that_json_has_not(tmp_path: Path) -> None:
