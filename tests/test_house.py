@@ -49,14 +49,14 @@ ROOMS = {
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (23, 6540),
     "kohaku_ast.display": (5, 1270),
-    "kohaku_ast.engines": (9, 2150),
+    "kohaku_ast.engines": (9, 2160),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (27, 7130),
-    "kohaku_ast.helpers": (17, 3040),
+    "kohaku_ast.helpers": (17, 3060),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (24, 6700),
+    "kohaku_ast.pipeline": (24, 6720),
     "kohaku_ast.runner": (30, 7900),
-    "kohaku_ast.store": (21, 7090),
+    "kohaku_ast.store": (21, 7120),
     "kohaku_ast.transform": (48, 13750),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -14,7 +14,7 @@ from kohaku_ast.engines.futures import in_own_thread, unwrapped
 from kohaku_ast.errors import check_type, read_number
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
-from kohaku_ast.pipeline.node_like import call_async, is_async
+from kohaku_ast.pipeline.node_like import is_async
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -98,7 +98,8 @@ class Overlapped:
     ) -> tuple[Any, ...]:
         if hasattr(node, "run_inside"):
             return await self._nested(node, inputs, steps.run)
-        function = functools.partial(call_async if node.is_async else steps.call, node, inputs)
+        call = steps.call_async if node.is_async else steps.call
+        function = functools.partial(call, node, inputs)
         return await self._executor.take_turn(  # type: ignore[no-any-return]
             function, node.is_async
         )

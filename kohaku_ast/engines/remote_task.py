@@ -13,11 +13,13 @@ import tempfile
 import threading
 import traceback
 from collections import OrderedDict
+from contextlib import nullcontext
 
 from kohaku_ast.errors import PipelineError, UncrossableValue
 from kohaku_ast.frames import put_part
 from kohaku_ast.pipeline.execution import clock
 from kohaku_ast.pipeline.failure import (
+    IN_WORKER,
     RemoteTraceback,
     ScriptTraceback,
     enter_worker,
@@ -28,6 +30,7 @@ from kohaku_ast.pipeline.node_like import check_readers, run_async
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from kohaku_ast.pipeline.node_like import NodeLike
@@ -174,7 +177,15 @@ def call(node: NodeLike, inputs: Mapping[str, Any], place: Any = None) -> tuple[
     recorded = getattr(node, "run_recorded", None) if place is not None else None
     if recorded is not None:
         return recorded(inputs, place.inside(node.name))  # type: ignore[no-any-return]
-    return run_async(node, inputs) if node.is_async else node.run(inputs)
+    with nullcontext() if place is None else _entered(place.inside(node.name)):
+        return run_async(node, inputs) if node.is_async else node.run(inputs)
+
+
+def _entered(place: Any) -> AbstractContextManager[Any]:
+    """Inside, what is logged belongs to the node at *place*, if its record can be reached here."""
+    if not os.path.isdir(os.path.join(place.root, place.parent)):
+        return nullcontext()  # another machine, with disks of its own
+    return place.enter(is_of_process=IN_WORKER.get())  # type: ignore[no-any-return]
 
 
 def run_rows(constant: PackedValue, rows: PackedValue, keep: bool) -> RemoteReply:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.helpers.backends import Backends
+    from kohaku_ast.helpers.run_context import CurrentRun
     from kohaku_ast.helpers.standalone import StandaloneRun
 
 SERIES = "metrics.jsonl"
@@ -42,6 +43,15 @@ class Session:
         self.lock = allocate_lock()
         #: What has ended something before this began, such as a cell of a notebook.
         self._before = getattr(sys, "last_value", None)
+
+    def begin_record(self) -> None:
+        """Make the record of this process, once, whichever thread logs first."""
+        from kohaku_ast.helpers.standalone import StandaloneRun
+
+        with self.lock:
+            if self.own is None:
+                self.own = StandaloneRun.begin(self.project, _texts(self.config))
+        self.end_with_script()
 
     def begin_backends(self, folder: str) -> Backends | None:
         """What sends the numbers of the run with the record *folder*, which begins now."""
@@ -134,13 +144,16 @@ class Logger:
         """
         found = {name: _number(name, one) for name, one in _flat(_mapping("numbers", numbers))}
         folder, session = self._folder(), self.session
-        step, at = self._next_step(folder, step), time.time()
+        run = current_run()
+        node = run if run is not None and run.node else None
+        step, at = self._next_step(folder, step, node), time.time()
         if folder in session.backends:
             backends = session.backends[folder]
         else:
             backends = session.begin_backends(folder)
         if folder and found:
-            self._write(folder, at, {"step": step, "metrics": found})
+            inside = {} if node is None else {"node": node.node}
+            self._write(folder, at, {"step": step, **inside, "metrics": found})
         if backends is not None and found:
             backends.log(step, round(at, 3), found)
         if session.shows:
@@ -161,22 +174,22 @@ class Logger:
         if session.shows:
             return ""
         if session.own is None:
-            from kohaku_ast.helpers.standalone import StandaloneRun
-
-            session.own = StandaloneRun.begin(session.project, _texts(session.config))
-            session.end_with_script()
+            session.begin_record()
         own = session.own
         # A forked child has no record.
         return own.folder if own is not None and own.pid == os.getpid() else ""
 
-    def _next_step(self, folder: str, step: int | None) -> int:
+    def _next_step(self, folder: str, step: int | None, node: CurrentRun | None) -> int:
         if step is None:
-            step = self.session.steps.get(folder, 0)
+            step = node.next_step if node is not None else self.session.steps.get(folder, 0)
         elif isinstance(step, bool) or not hasattr(type(step), "__index__"):
             raise TypeError(f"logger.log: step is a whole number, got {step!r}")
         elif step < 0:
             raise ValueError(f"logger.log: step is at least 0, got {step}")
-        self.session.steps[folder] = int(step) + 1
+        if node is not None:  # each call of a node counts for itself
+            node.next_step = int(step) + 1
+        else:
+            self.session.steps[folder] = int(step) + 1
         return int(step)
 
     def _write(self, folder: str, at: float, fields: dict[str, Any]) -> None:

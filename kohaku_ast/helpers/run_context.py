@@ -24,7 +24,7 @@ _VARIABLES = ("KOGINE_RUN_DIR", "KOGINE_RUN_INDEX", "KOGINE_WORKER_ID", "KOGINE_
 class CurrentRun:
     """The run that code is in."""
 
-    __slots__ = ("files", "index", "repeat", "worker")
+    __slots__ = ("files", "index", "next_step", "node", "repeat", "worker")
 
     def __init__(
         self,
@@ -32,12 +32,17 @@ class CurrentRun:
         index: int | None = None,
         worker: int | None = None,
         repeat: int | None = None,
+        node: str = "",
     ) -> None:
         #: The folder for its files (``KOGINE_RUN_DIR``), or empty: the run is not recorded.
         self.files = files
         #: Its number in the flow, that of its worker and that of the repetition, each from 0; None
         #: if there is none.
         self.index, self.worker, self.repeat = index, worker, repeat
+        #: The node of a pipeline that the code is in, ``outer/train``; empty outside of nodes.
+        self.node = node
+        #: What the logger counts on from in this call of the node.
+        self.next_step = 0
 
     @property
     def record(self) -> str:
@@ -55,7 +60,9 @@ class CurrentRun:
         return self.files
 
     def __repr__(self) -> str:
-        shown = ((name, getattr(self, name)) for name in ("files", "index", "worker", "repeat"))
+        shown = (
+            (name, getattr(self, name)) for name in ("files", "index", "worker", "repeat", "node")
+        )
         given = ", ".join(f"{name}={one!r}" for name, one in shown if one not in ("", None))
         return f"CurrentRun({given})"
 
@@ -63,17 +70,19 @@ class CurrentRun:
 class Entered:
     """A run that code has entered: leave it by ``close``, or at the end of a ``with`` block."""
 
-    def __init__(self, run: CurrentRun) -> None:
+    def __init__(self, run: CurrentRun, is_of_process: bool) -> None:
         self._token: Token[CurrentRun | None] | None = _of_context.set(run)
-        self._run = run
-        _of_process.append(self)
+        self._run, self._is_of_process = run, is_of_process
+        if is_of_process:
+            _of_process.append(self)
 
     def close(self) -> None:
         """Leave the run: the outer one is the current one again."""
         token, self._token = self._token, None
         if token is None:
             return
-        _of_process.remove(self)  # others may have been entered in another task meanwhile
+        if self._is_of_process:
+            _of_process.remove(self)  # others may have been entered in another task meanwhile
         try:
             _of_context.reset(token)
         except ValueError:
@@ -102,9 +111,11 @@ _of_environment: CurrentRun | None = None
 _said: tuple[object, object] = (None, None)
 
 
-def enter_run(run: CurrentRun) -> Entered:
-    """Make *run* the current one, for this context and for threads that are started in it."""
-    return Entered(run)
+def enter_run(run: CurrentRun, *, is_of_process: bool = True) -> Entered:
+    """Make *run* the current one, for this context and, if it *is_of_process*, for the threads of
+    this process that are in no run.
+    """
+    return Entered(run, is_of_process)
 
 
 def current_run() -> CurrentRun | None:

@@ -241,9 +241,19 @@ class Steps:
         recorded = getattr(node, "run_recorded", None)
         if recorded is not None:
             return recorded(inputs, self.place(node.name))  # type: ignore[no-any-return]
-        if not node.is_async:
-            return node.run(inputs)
-        return run_async(node, inputs) if wait is None else wait(call_async(node, inputs))
+        place = self.place(node.name)
+        if place is None:
+            return _call(node, inputs, wait)
+        with place.enter():
+            return _call(node, inputs, wait)
+
+    async def call_async(self, node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
+        """As ``call``, for an async *node* in the event loop that runs."""
+        place = self.place(node.name)
+        if place is None:
+            return await call_async(node, inputs)
+        with place.enter():
+            return await call_async(node, inputs)
 
     def place(self, *names: str) -> Any:
         """The RecordPlace of the node *names* of this run, or of its nodes; None without record."""
@@ -324,6 +334,12 @@ class Steps:
             seconds = clock() - self._started[node]
             context = scope.context.inside(node.name)
             scope.notify("on_node_end", node.name, outputs, seconds, context=context)
+
+
+def _call(node: NodeLike, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ...]:
+    if not node.is_async:
+        return node.run(inputs)
+    return run_async(node, inputs) if wait is None else wait(call_async(node, inputs))
 
 
 clock: Callable[[], float] = time.perf_counter

@@ -275,12 +275,29 @@ def read_series(path: Path) -> Iterator[dict[str, Any]]:
     """The points of a ``metrics.jsonl``, in order: ``time``, ``step`` and ``metrics``; ``logged``
     is true for those that the script has logged itself. A last line that was not written to its end
     is left out; no file has no points.
+
+    A name that several nodes of a pipeline have logged begins with the node's: ``train.loss``.
     """
     try:
         data = path.read_bytes()
     except OSError:
         return
-    yield from filter(None, map(_point, data.splitlines()))
+    points = filter(None, map(_point, data.splitlines()))
+    yield from _named_by_node([*points]) if b'"node"' in data else points
+
+
+def _named_by_node(points: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    owners: dict[str, set[str]] = {}
+    for point in points:
+        for name in point["metrics"]:
+            owners.setdefault(name, set()).add(point.get("node", ""))
+    for point in points:
+        node = point.get("node")
+        metrics = {
+            f"{node}.{name}" if node and len(owners[name]) > 1 else name: value
+            for name, value in point["metrics"].items()
+        }
+        yield {**point, "metrics": metrics}
 
 
 def _point(line: bytes) -> dict[str, Any] | None:
@@ -291,7 +308,7 @@ def _point(line: bytes) -> dict[str, Any] | None:
         given = point.get("metrics", {})
         numbers = {name: from_json_number(one) for name, one in given.items()}
         found = {"time": float(point["time"]), "step": point.get("step", 0), "metrics": numbers}
-        more = {name: point[name] for name in ("logged", "config") if name in point}
+        more = {name: point[name] for name in ("logged", "config", "node") if name in point}
         return {**found, **more} if numbers or more else None
     except (ValueError, LookupError, TypeError, AttributeError):
         return None  # the run, or its flow, was killed while it was written

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from kohaku_ast.config.config import label_of
 from kohaku_ast.errors import UsageError
 from kohaku_ast.files import short_path
+from kohaku_ast.helpers.run_context import CurrentRun, Entered, enter_run
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Clock, RunError
 from kohaku_ast.runner.usage import Usage, loaded
@@ -33,7 +34,7 @@ from kohaku_ast.store.record import (
     time_text,
     working_folder,
 )
-from kohaku_ast.store.run_folder import SERIES, RunFolder
+from kohaku_ast.store.run_folder import FILES, SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
 from kohaku_ast.store.values import brief, is_whole, written
 
@@ -63,6 +64,13 @@ class RecordPlace(NamedTuple):
     def inside(self, *names: str) -> RecordPlace:
         """The place for the node with these names below this one."""
         return RecordPlace(self.root, self.parent, "/".join([*filter(None, [self.node]), *names]))
+
+    def enter(self, *, is_of_process: bool = False) -> Entered:
+        """Have what the code here logs belong to the node at this place. *is_of_process*: threads
+        that it starts as well, since no other node runs in this process.
+        """
+        run = CurrentRun(os.path.join(self.root, self.parent, FILES), node=self.node)
+        return enter_run(run, is_of_process=is_of_process)
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,7 @@ class PipelineRecord:
             exit_status=int(status != "succeeded"),
             error=error and error.fields(),
             outputs={name: short_field(value) for name, value in outputs.items()},
-            metrics={**_metrics(runs), **logged},
+            metrics={**_metrics(runs, logged), **logged},
             series=SERIES if logged else None,
             files=self.folder.end_files(),
             nodes=_with_runs(nodes, runs),
@@ -373,9 +381,9 @@ def _with_runs(nodes: list[dict[str, object]], runs: Sequence[Record]) -> list[d
     ]
 
 
-def _metrics(runs: Sequence[Record]) -> dict[str, object]:
-    """The metrics of script nodes that ran once; of one that several nodes have, the name begins
-    with the node's.
+def _metrics(runs: Sequence[Record], logged: Mapping[str, object]) -> dict[str, object]:
+    """The metrics of script nodes that ran once; of one that several nodes have, or that functions
+    have *logged*, the name begins with the node's.
     """
     by_node: dict[str, list[Record]] = {}
     for one in runs:
@@ -383,7 +391,7 @@ def _metrics(runs: Sequence[Record]) -> dict[str, object]:
             by_node.setdefault(str(one.facts.get("node")), []).append(one)
     single = {node: some[0].facts.get("metrics") or {} for node, some in by_node.items()
               if len(some) == 1}  # fmt: skip
-    names = [name for metrics in single.values() for name in metrics]
+    names = [*logged, *(name for metrics in single.values() for name in metrics)]
     return {
         name if names.count(name) == 1 else f"{node}.{name}": one
         for node, metrics in single.items()

@@ -272,6 +272,96 @@ def test_nodes_of_a_recorded_pipeline_log_to_its_record(folder: Path) -> None:
     assert not (folder / "checkpoints").exists()
 
 
+NODES = """\
+import threading
+from kohaku_ast import Pipeline
+from kohaku_ast.helpers import logger, process
+
+
+@process
+def train(lr):
+    for step in range(2):
+        logger.log({"loss": lr / (step + 1)})
+    thread = threading.Thread(target=lambda: logger.log({"thread": 1}, step=7))
+    thread.start()
+    thread.join()
+    return lr
+
+
+@process
+def evaluate(train):
+    logger.log({"acc": train, "loss": 9})
+    return train
+
+
+@process
+async def late(lr):
+    logger.log({"late": lr})
+    return lr
+
+
+@process
+def outer(lr):
+    logger.log({"outer": lr})
+    return lr
+
+
+if __name__ == "__main__":
+    for engine in ("sequential", "async", "threaded", "parallel"):
+        inner = Pipeline([outer], name="inner").as_node()
+        pipeline = Pipeline([train, evaluate, late, inner], engine=engine, record=True)
+        pipeline.run(lr=0.5)
+        pipeline.map(map_over="lr", lr=[1, 2], output_name="evaluate")
+"""
+
+
+def test_nodes_log_to_the_record_of_their_run_whichever_process_runs_them(folder: Path) -> None:
+    (folder / "flow.py").write_text(NODES)
+    done = run_python(folder, "flow.py", PYTHONPATH=on_path())
+    assert (done.status, done.stderr) == (0, "")
+    records = [*Store().runs(sort="number")]
+    assert len(records) == 8
+    for run, mapped in zip(records[::2], records[1::2]):
+        lines = map(json.loads, (run.folder / "metrics.jsonl").read_text().splitlines())
+        logged = {
+            (one.get("node"), one["step"], name): value
+            for one in lines
+            for name, value in one["metrics"].items()
+        }
+        # Python 3.14 hands the context to threads; before that a thread knows its node where no
+        # other one runs in its process.
+        thread = {key for key in logged if key[2] == "thread"}
+        assert thread <= {("train", 7, "thread"), (None, 7, "thread")}
+        assert len(thread) == 1
+        assert {key: value for key, value in logged.items() if key not in thread} == {
+            ("train", 0, "loss"): 0.5,
+            ("train", 1, "loss"): 0.25,
+            ("evaluate", 0, "acc"): 0.5,
+            ("evaluate", 0, "loss"): 9,
+            ("late", 0, "late"): 0.5,
+            ("inner/outer", 0, "outer"): 0.5,
+        }
+        shown = {"train.loss": 0.25, "evaluate.loss": 9, "acc": 0.5, "late": 0.5, "outer": 0.5}
+        assert run.metrics == {**shown, "thread": 1}
+        assert mapped.metric_summary["train.loss"]["count"] == 4
+        assert mapped.metric_summary["train.loss"]["max"] == 2
+
+
+def test_threads_that_log_first_share_one_record(folder: Path) -> None:
+    (folder / "t.py").write_text(
+        "import threading\nfrom kohaku_ast.helpers import logger\n"
+        "together = threading.Barrier(8)\n"
+        "def log():\n    together.wait()\n    logger.log({'a': 1})\n"
+        "threads = [threading.Thread(target=log) for _ in range(8)]\n"
+        "for one in threads: one.start()\n"
+        "for one in threads: one.join()\n"
+    )
+    assert run_python(folder, "t.py", PYTHONPATH=on_path()).status == 0
+    (record,) = Store().runs()
+    assert record.metric_summary["a"]["count"] == 8
+    assert record.status == "succeeded"
+
+
 def test_scripts_in_pipelines_and_flows_log_to_their_own_records(folder: Path) -> None:
     (folder / "prep.py").write_text(
         "from kohaku_ast.helpers import logger\nscale = 2\nlogger.log({'pre': scale})\n"
