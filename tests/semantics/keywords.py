@@ -34,6 +34,8 @@ CASES = [
     case("a default that one of the calls uses is not hidden", "def build(n=1): return n\nprint(build(n=5), build())\n", "build(n)=9", ("n=1", "n=9")),
     case("a default of a context manager that a call hides", "from contextlib import contextmanager\n@contextmanager\ndef part(n=1): yield n\ndef run():\n    with part(n=5) as k: print(k)\nrun()\n", "part(n)=9", ("n=1", "n=9"), warned=("part(n)",), same=True),
     case("a keyword wins over the default that it hides", MODEL + "model.fit([1], epochs=5)\n", "epochs=9", ("epochs=5", "epochs=9")),
+    case("a keyword of a module's function is the call's, not the module's default", "import hp\nhp.init(3, config={'lr': 0.1}, mode='off')\nhp.init(4)\n",
+        ("hp.init(mode)=on", "hp.init.config.lr=0.5"), ("'off'", "'on'"), ("0.1", "0.5"), files={"hp.py": "def init(n, config=None, mode='no'): print(n, config, mode)\n"}),
     case("a call with two targets", MODEL + "h, s = model.fit([1], epochs=5)\nprint(h, s)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
     case("a call with a starred target and with a list", MODEL + "[h, *s] = model.fit([1], epochs=5)\nprint(h, s)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),
     case("a call in the guard", MODEL + "if __name__ == '__main__':\n    model.fit([1], epochs=5)\n", "model.fit(epochs)=9", ("epochs=5", "epochs=9")),

@@ -20,7 +20,7 @@ from kohaku_ast.transform.find.modules import (
     split_module,
 )
 from kohaku_ast.transform.find.parameters import Parameter, find_parameters
-from kohaku_ast.transform.find.paths import join_path, split_path
+from kohaku_ast.transform.find.paths import join_path, split_default, split_path
 from kohaku_ast.transform.find.source import Source, decode, read_bytes
 from kohaku_ast.transform.find.targets import Targets
 
@@ -37,13 +37,12 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
         target = join_path(split_path(target))  # hp["lr"]
     if match is None or "." not in target or target.startswith("-"):
         return None
-    stored = None if "(" in target else targets.parameters.get(join_path(split_path(target)))
-    if stored is not None and stored.kind == "stored" and not stored.refused:
-        return None  # the script stores it there itself: that line would win over the module's
+    own = targets.parameters.get(match[0])
+    if _is_written(targets.parameters.get(_canonical(target)), own):
+        return None  # the script writes it there itself: that line would win over the module's
     renamed = _stored_by_another_name(targets, target)
     if renamed is not None:
         return renamed
-    own = targets.parameters.get(match[0])
     is_own = own is not None and not is_module(own)
     may_be_module = _may_be_module(own, target, targets)
     run = targets.run_names.get(match[0])
@@ -78,6 +77,20 @@ def with_modules(error: UnknownTarget, targets: Targets, target: str) -> Unknown
     named = [f"{one.name}.{target}" for one in found if one and _has(one.path, target)]
     hint = f"a module defines it. Did you mean {' or '.join(map(repr, named[:3]))}?"
     return UnknownTarget(f"{targets.file}: no parameter {target!r}: {hint}") if named else error
+
+
+def _canonical(target: str) -> str:
+    """*target* as ``--inspect`` writes it: ``hp.fit(n)``, ``hp.cfg.lr`` for ``hp.cfg["lr"]``."""
+    parts = split_default(target)
+    return f"{parts[0]}({parts[1]})" if parts else join_path(split_path(target))
+
+
+def _is_written(one: Parameter | None, own: Parameter | None) -> bool:
+    """Whether *one*, below the name *own*, is what the script stores into an object or gives to a
+    call: ``hp.fit(epochs=5)`` of a module ``hp``.
+    """
+    kinds = ("stored", "keyword", "entry") if own is not None and is_module(own) else ("stored",)
+    return one is not None and one.kind in kinds and not one.refused
 
 
 def _stored_by_another_name(targets: Targets, target: str) -> Parameter | None:
