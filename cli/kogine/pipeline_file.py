@@ -47,7 +47,12 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     if command.option("from"):
         check_above(pipeline, command.option("from"), values, wanted)
     pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
-    print_results(run_watched(pipeline, values, wanted, command.options), "json" in command.options)
+    results = run_watched(pipeline, values, wanted, command.options)
+    skipped = [name for name in wanted if name not in results]
+    if skipped:
+        text = f"{', '.join(skipped)}: skipped, for a condition does not hold"
+        sys.stderr.write(f"{label('note', sys.stderr)}{text}\n")
+    print_results(results, "json" in command.options)
 
 
 def print_results(results: Mapping[str, Any], is_json: bool = False) -> None:
@@ -64,6 +69,7 @@ def run_watched(
     """The results of *pipeline*, with a progress bar and a record unless *options* say otherwise.
     SIGTERM ends it as Ctrl-C does, so that its record has an end.
     """
+    is_named = wanted is None or {"only", "output", "to"} & options.keys()
     bars = [] if "no_progress" in options else _progress_bars(pipeline)
     record = False if "no_record" in options else pipeline.record is not False
     shown = pipeline.watched(bars, record) if bars or record != pipeline.record else pipeline
@@ -72,7 +78,11 @@ def run_watched(
         signal.signal(signal.SIGTERM, _stop)
     try:
         with _logging_nowhere() if record is False else nullcontext():
-            found: dict[str, Any] = shown.run(values, wanted)
+            found: dict[str, Any] = (
+                shown.run_available(values, wanted or ())
+                if pipeline.may_skip and not is_named
+                else shown.run(values, wanted)
+            )
     except _Stopped:
         sys.exit(die_of(signal.SIGTERM))
     finally:

@@ -205,6 +205,8 @@ def node_text(node: Mapping[str, Any], record: Record) -> str:
     parts += [f"run {' '.join(map(short_id, runs[:_MOST_RUNS]))}{more}"] if runs else []
     error = node.get("error")
     parts += [": ".join(filter(None, (error["type"], error["message"])))] if error else []
+    parts += [f"{node['skips']} skipped"] if node.get("skips") else []
+    parts += [str(node["why"])] if node.get("why") else []
     return " ".join(", ".join(parts).splitlines())
 
 

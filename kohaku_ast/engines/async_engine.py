@@ -49,7 +49,8 @@ class Overlapped:
             await _perform(steps.first(), functools.partial(self._step, steps))
         else:
             for node in steps.todo:
-                await self._step(steps, node)
+                if not steps.skips(node):
+                    await self._step(steps, node)
         return steps.result()
 
     async def map(self, run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:

@@ -12,6 +12,7 @@ from contextvars import ContextVar, copy_context
 from importlib import import_module
 
 from kohaku_ast.errors import PipelineError, UsageError
+from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.engine import find_engine
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
@@ -64,6 +65,7 @@ class DaftEngine:
             inner = in_this_row(job)
             return inner.scope.engine.map(inner, rows, keep)
         if not self.collect:
+            _check_conditions(job.plan)
             return self._shown(make_frame(self._daft, job.plan, rows))
         if not len(rows):
             return []
@@ -94,6 +96,16 @@ def find_daft() -> Any:
         return import_module("daft")
     except ImportError as error:
         raise UsageError("the daft engine needs daft: pip install 'kohaku-ast[daft]'") from error
+
+
+def _check_conditions(plan: Plan) -> None:
+    """Raise PipelineError if a node has a condition: a column has a value in each row."""
+    for node in plan.nodes:
+        if may_skip(node):
+            raise PipelineError(
+                f"node {node.name!r} ({node.where}) may be skipped, which a DataFrame that is not "
+                "collected cannot tell: use DaftEngine()."
+            )
 
 
 def make_frame(daft: Any, plan: Plan, rows: Rows) -> Any:
@@ -238,7 +250,7 @@ class RowTable:
         node = self._run.plan.nodes[number]
         try:
             steps = self._steps(row)
-            if node in steps.todo:
+            if node in steps.todo and not steps.skips(node):
                 copy_context().run(_step, steps, node)
         except BaseException as error:
             self._errors[row] = error

@@ -263,6 +263,7 @@ def _item_task(steps: Steps) -> tuple[Any, ...]:
         frozenset(steps.run.plan.wanted),
         steps.run.plan.shared,
         steps.place(),
+        steps.run.plan.may_skip,
     )
 
 

@@ -17,6 +17,7 @@ from contextlib import nullcontext
 
 from kohaku_ast.errors import PipelineError, UncrossableValue
 from kohaku_ast.frames import put_part
+from kohaku_ast.pipeline.condition import present, skip_of
 from kohaku_ast.pipeline.execution import clock
 from kohaku_ast.pipeline.failure import (
     IN_WORKER,
@@ -120,10 +121,12 @@ def run_nodes(
     wanted: frozenset[str],
     shared: frozenset[str] = frozenset(),
     place: Any = None,
+    may_skip: bool = False,
 ) -> RemoteReply:
     """The results of nodes in their order, each with its seconds. An output that cannot be sent and
     is not *wanted* is None. The values of *shared* names have several readers. *place*: the
-    RecordPlace of the nodes.
+    RecordPlace of the nodes. *may_skip*: whether their conditions are looked at, and a Skip stands
+    for the outputs of one that was skipped.
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
@@ -134,19 +137,22 @@ def run_nodes(
         return RemoteReply(PackedValue([], ""), [RemoteFailure(error)], 0.0)
     failures = []
     for at, node in enumerate(todo):
-        inputs = {name: values[name] for name in node.inputs if name in values}
         begun = clock()
         try:
+            skip = skip_of(node, values) if may_skip else None
+            inputs = present({name: values[name] for name in node.inputs if name in values})
             for name in shared.intersection(inputs):
                 check_readers(name, inputs[name], todo, name in wanted)
         except PipelineError as error:  # no node has raised
             failures = [RemoteFailure(error)]
             break
         try:
-            result = call(node, inputs, place)
+            result = call(node, inputs, place) if skip is None else (skip,) * len(node.outputs)
         except BaseException as error:
             trim_traceback(error)
-            known = {name: value for name, value in values.items() if name not in given.open()}
+            known = {
+                name: value for name, value in present(values).items() if name not in given.open()
+            }
             failures = [RemoteFailure(error, at, inputs, known)]
             break
         for name, value in zip(node.outputs, result):

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         cache: bool = True,
         name: str | None = None,
         rename: Mapping[str, str] | None = None,
+        when: str | Callable[..., object] | None = None,
     ) -> Callable[[Function], Function]: ...
 
 
@@ -64,6 +65,7 @@ def pipeline_process(
     cache: bool = True,
     name: str | None = None,
     rename: Any = None,
+    when: Any = None,
 ) -> Any:
     """The function itself, which stays what it is; ``Pipeline([function])`` and pipelines in TOML
     take it as a node. With and without parentheses.
@@ -72,6 +74,7 @@ def pipeline_process(
     other options are those of ``kohaku_ast.node``. Raises TypeError for what is no function.
     """
     options = {"output_name": output_name, "cache": cache, "name": name, "rename": rename}
+    options["when"] = when
     if function is None:
         return lambda function: _register(function, options)
     return _register(function, options)

@@ -223,6 +223,8 @@ def _own_values(plan: Plan) -> list[Any]:
     found = [
         value for node in plan.nodes for value in (*node.bound.values(), *node.defaults.values())
     ]
+    conditions = [one for one in (getattr(node, "when", None) for node in plan.nodes) if one]
+    found += [one.given for one in conditions]
     return [value for value in found if not is_plain(value)]
 
 
@@ -283,13 +285,21 @@ def _upstream_key(
         if isinstance(found, UpstreamKey):
             return found
         parts.append((parameter, found))
+    if node_condition := getattr(node, "when", None):
+        found = _value(node, "when", node_condition.identity)
+        if isinstance(found, UpstreamKey):
+            return found
+        parts.append(("when", found))
     return UpstreamKey(fingerprint(tuple(parts)), tuple(inputs))
 
 
 def _parameters(node: NodeLike, has_value: Callable[[str], bool]) -> list[tuple[str, str]]:
     """Names in the graph and in the function. Keys have the latter, so renaming keeps them."""
     if isinstance(node, Node):
-        return [(one.name, one.parameter) for one in node.parameters]
+        found = [(one.name, one.parameter) for one in node.parameters]
+        known = {one.name for one in node.parameters}
+        more = () if node.when is None else node.when.reads.values()
+        return found + [(name, f"when {name}") for name in more if name not in known]
     find: _Find | None = getattr(node, "key_parameters", None)
     return find(has_value) if find else [(name, name) for name in (*node.inputs, *node.bound)]
 

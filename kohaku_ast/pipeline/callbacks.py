@@ -91,6 +91,11 @@ class Callback:
     def on_node_cached(self, name: str, key: str, context: Context) -> None:
         """The results of a node came from the cache; it has no start and no end."""
 
+    def on_node_skipped(self, name: str, why: str, context: Context) -> None:
+        """The condition of a node does not hold, or it needs the output of a node that was skipped;
+        it has no start and no end.
+        """
+
     def on_nested_start(self, name: str, pipeline: str, context: Context) -> None:
         """The node *name*, which is a pipeline, starts; its own events follow, one level deeper."""
 
@@ -217,6 +222,13 @@ class LastRun(Callback):
         self.tally(context).cached += 1
         self._count(context)
 
+    def on_node_skipped(self, name: str, why: str, context: Context) -> None:
+        """Counts the node as skipped, and keeps why."""
+        tally = self.tally(context)
+        tally.skipped += 1
+        tally.why = why
+        self._count(context)
+
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """Keeps the error; the end of the node follows and counts it."""
         self._failed.add(context.path)
@@ -269,6 +281,7 @@ class NodeStats:
         "skipped",
         "starts",
         "succeeded",
+        "why",
     )
 
     def __init__(self) -> None:
@@ -281,8 +294,8 @@ class NodeStats:
         self.expected = self.ended = self.broken = 0
         #: Of a pipeline: how often it has started.
         self.starts = 0
-        #: Its last exception, as text.
-        self.error = ""
+        #: Its last exception, as text, and why its condition has skipped it last.
+        self.error = self.why = ""
         #: Of a pipeline that is mapped: whether ``expected`` counts items.
         self.items = False
         #: Of a pipeline: the nodes that a run of it may run.

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import NodeStats, Path
-    from kohaku_ast.pipeline.execution import PipelineLike
     from kohaku_ast.pipeline.graph import Graph
     from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.pipeline.scope import PipelineLike
 
 
 SUFFIXES = (".svg", ".html", ".mmd")
@@ -171,7 +171,7 @@ def _edges(
 def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
     state, words, error = states.of(node.name)
     inside: PipelineLike | None = getattr(node, "pipeline", None)
-    lines = [*_outputs_line(node), *_inside_line(node, inside), words]
+    lines = [*_outputs_line(node), *_condition_line(node), *_inside_line(node, inside), words]
 
     def open_(deeper: int = 0) -> Sketch:
         assert inside is not None
@@ -190,6 +190,11 @@ def _node_box(graph: Graph, node: NodeLike, depth: int, states: States) -> Box:
 
 def _outputs_line(node: NodeLike) -> Iterable[str]:
     return [] if node.outputs == (node.name,) else [f"→ {listed(node.outputs, WIDEST - 12)}"]
+
+
+def _condition_line(node: Any) -> Iterable[str]:
+    when = getattr(node, "when", None)
+    return [] if when is None else [f"if {when.text}"]
 
 
 def _inside_line(node: Any, inside: PipelineLike | None) -> Iterable[str]:
@@ -212,6 +217,7 @@ def _hint(graph: Graph, node: NodeLike, became: Sequence[str]) -> str:
         f"takes {listed(inputs, 300)}" if inputs else "takes nothing",
         f"bound: {listed(bound, 200)}" if bound else "",
         f"gives {listed(node.outputs, 300)}",
+        *[f"runs only {line}" for line in _condition_line(node)],
         *became,
     ]
     return "\n".join(filter(None, parts))
@@ -285,14 +291,14 @@ class States:
         tally = self.last.tallies.get((*self.path, name))
         if tally is None or not tally.state:
             return "skipped", "did not run", ""
-        return tally.state, _words(tally), one_line(tally.error, 200)
+        return tally.state, _words(tally), one_line(tally.error or tally.why, 200)
 
 
 def _words(tally: NodeStats) -> str:
     if tally.times > 1:
         counts = [
             f"{getattr(tally, state)} {state}"
-            for state in ("succeeded", "cached", "failed")
+            for state in ("succeeded", "cached", "failed", "skipped")
             if getattr(tally, state)
         ]
         return f"{', '.join(counts)}, {time_text(tally.seconds)}"
@@ -300,7 +306,7 @@ def _words(tally: NodeStats) -> str:
         return time_text(tally.seconds)
     if tally.state == "failed":
         return f"failed after {time_text(tally.seconds)}"
-    return {"skipped": "did not run"}.get(tally.state, tally.state)
+    return "did not run" if tally.state == "skipped" and not tally.why else tally.state
 
 
 class Explanation(str):
@@ -348,6 +354,7 @@ def _node_lines(graph: Graph, node: NodeLike, nodes: tuple[NodeLike, ...]) -> It
     wide = max((len(parameter) for parameter, _ in reasons), default=0)
     for parameter, reason in reasons:
         yield f"  {parameter:{wide}}  <- {reason}"
+    yield from (f"  runs only {line}" for line in _condition_line(node))
     if len(names) < len(node.inputs):
         yield f"  and {len(node.inputs) - len(names)} more optional inputs, which are as written"
     elif not reasons:

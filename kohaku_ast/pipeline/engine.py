@@ -133,7 +133,8 @@ def _made(
         scope = pipeline.scope(None).replaced(engine=engine, level=None)
         return PipelineRun(pipeline, plan, values, scope), True
     scope = current.scope.replaced(engine=engine, level=None)
-    return PipelineRun(pipeline, plan, values, scope, outer=current), False
+    inside = current.is_inside
+    return PipelineRun(pipeline, plan, values, scope, outer=current, is_inside=inside), False
 
 
 def _takes_pipelines(engine: Any) -> bool:
@@ -188,6 +189,8 @@ def run_in_turn(steps: Steps, wait: Any = None) -> Any:
     Engines that run several nodes at once make the same steps in another order.
     """
     for node in steps.todo:
+        if steps.skips(node):
+            continue
         inputs = steps.begin(node)
         try:
             outputs = steps.call(node, inputs, wait)

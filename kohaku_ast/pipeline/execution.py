@@ -7,27 +7,28 @@ import time
 from contextvars import ContextVar
 from typing import Protocol
 
+from kohaku_ast.errors import PipelineError
 from kohaku_ast.frames import contextmanager
-from kohaku_ast.pipeline.callbacks import Context
+from kohaku_ast.pipeline.condition import Skip, is_skip, present, skip_of
 from kohaku_ast.pipeline.failure import Failure, add_note, note
 from kohaku_ast.pipeline.node_like import call_async, run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.callbacks import Callback
-    from kohaku_ast.pipeline.graph import Graph
+    from kohaku_ast.pipeline.callbacks import Context
     from kohaku_ast.pipeline.mapping import Rows
     from kohaku_ast.pipeline.node_like import NodeLike
     from kohaku_ast.pipeline.plan import Plan
+    from kohaku_ast.pipeline.scope import PipelineLike, Scope
 
 
 class PipelineRun:
     """A Plan with the values of one run, and where and for whom it runs."""
 
-    __slots__ = ("_failures", "_outer", "pipeline", "plan", "scope", "values")
+    __slots__ = ("_failures", "_outer", "is_inside", "pipeline", "plan", "scope", "values")
 
     def __init__(
         self,
@@ -37,7 +38,11 @@ class PipelineRun:
         scope: Scope,
         failures: list[Failure] | None = None,
         outer: PipelineRun | None = None,
+        is_inside: bool = False,
     ) -> None:
+        #: Whether a node of another pipeline runs it: its result has a Skip for each output that
+        #: was skipped.
+        self.is_inside = is_inside
         self.pipeline = pipeline
         self.plan = plan
         #: The given values; those of the varying inputs are missing in a map.
@@ -58,8 +63,8 @@ class PipelineRun:
 
     @property
     def is_bare(self) -> bool:
-        """Whether neither this run nor a pipeline inside it has callbacks or a cache: then the
-        generated code is enough.
+        """Whether neither this run nor a pipeline inside it has callbacks, a cache or conditions:
+        then the generated code is enough.
         """
         return self.scope.cache is None and not self.scope.callbacks and self.plan.is_quiet
 
@@ -73,18 +78,30 @@ class PipelineRun:
     def map(self, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order. Reports, and has the engine run them."""
         with self.reported_map(len(rows)), self._keeping_last_error():
-            return self.scope.engine.map(self, rows, keep)
+            found: list[Any] = self.scope.engine.map(self, rows, keep)
+            return found
 
     def inside(self, scope: Scope) -> PipelineRun:
         """The same run in another scope."""
-        return PipelineRun(
-            self.pipeline, self.plan, self.values, scope, self._failures, self._outer
-        )
+        made = (self.pipeline, self.plan, self.values, scope, self._failures, self._outer)
+        return PipelineRun(*made, self.is_inside)
 
     def item(self, index: int, values: Mapping[str, Any]) -> PipelineRun:
         """The run of one item of a map."""
         scope = self.scope.at(index)
-        return PipelineRun(self.pipeline, self.plan, values, scope, outer=self)
+        return PipelineRun(self.pipeline, self.plan, values, scope, None, self, self.is_inside)
+
+    def result(self, values: Mapping[str, Any]) -> Any:
+        """What the caller gets of *values*. What was skipped is left out of outputs that nobody has
+        named; PipelineError for one that somebody has.
+        """
+        plan = self.plan
+        if self.is_inside or not plan.may_skip:
+            return plan.result(values)
+        for name in plan.wanted:
+            if is_skip(values[name]) and name not in plan.loose:
+                raise values[name].error(name)
+        return plan.result(values) if plan.single else present(plan.result(values))
 
     def fail(
         self,
@@ -127,7 +144,7 @@ class PipelineRun:
         try:
             yield outputs
         finally:
-            notify("on_pipeline_end", name, outputs, clock() - started)
+            notify("on_pipeline_end", name, present(outputs), clock() - started)
 
     @contextmanager
     def reported_map(self, items: int) -> Iterator[None]:
@@ -169,6 +186,8 @@ class Steps:
         self._lock = threading.Lock()
         self._keys: dict[NodeLike, str] = {}
         self._started: dict[NodeLike, float] = {}
+        #: Nodes whose conditions cannot be told -> why.
+        self._unclear: dict[NodeLike, PipelineError] = {}
         #: The nodes that are not cached, in order.
         self.todo = list(run.plan.nodes) if run.scope.cache is None else self._load_cached()
         self._waits: dict[NodeLike, int] = {}
@@ -206,7 +225,9 @@ class Steps:
         return todo[::-1]
 
     def first(self) -> list[NodeLike]:
-        """The nodes that can run now. After each of them, ``end`` returns the next ones."""
+        """The nodes that can run now. After each of them, ``end`` returns the next ones. What is
+        skipped is in neither.
+        """
         producers = {name: node for node in self.todo for name in node.outputs}
         for node in self.todo:
             parents = {
@@ -217,13 +238,59 @@ class Steps:
             self._waits[node] = len(parents)
             for parent in parents:
                 self._children.setdefault(parent, []).append(node)
-        return [node for node in self.todo if not self._waits[node]]
+        return self._unskipped([node for node in self.todo if not self._waits[node]])
+
+    def _unskipped(self, ready: list[NodeLike]) -> list[NodeLike]:
+        """Those of the *ready* nodes that run, and of those that can run because others of them are
+        skipped.
+        """
+        if not self.run.plan.may_skip:
+            return ready
+        found, waiting = [], [*ready]
+        while waiting:
+            node = waiting.pop(0)
+            if self.skips(node):
+                waiting += self._freed(node)
+            else:
+                found.append(node)
+        return found
+
+    def _freed(self, node: NodeLike) -> list[NodeLike]:
+        """The nodes that waited for *node* alone."""
+        children = self._children.get(node, ())
+        for child in children:
+            self._waits[child] -= 1
+        return [child for child in children if not self._waits[child]]
+
+    def skips(self, node: NodeLike) -> bool:
+        """Whether *node*, whose turn it is, is skipped, which is reported. ``first`` and ``end``
+        have asked; who goes through ``todo`` asks before each node.
+        """
+        if not self.run.plan.may_skip:
+            return False
+        try:
+            found = skip_of(node, self.values)
+        except PipelineError as error:  # ``begin`` raises it
+            self._unclear[node] = error
+            return False
+        if found is not None:
+            self.skip(node, found)
+        return found is not None
+
+    def skip(self, node: NodeLike, found: Skip) -> None:
+        """Report that *node* is skipped, and keep that for its readers."""
+        self._notify(node, "on_node_skipped", found.why)
+        self._keep(node, (found,) * len(node.outputs))
 
     def begin(self, node: NodeLike) -> dict[str, Any]:
         """The inputs of *node*. Reports its start. Raises PipelineError, before that, for an
-        iterator that other nodes read, too.
+        iterator that other nodes read, too, and for a condition that cannot be told.
         """
+        if node in self._unclear:
+            raise self._unclear[node]
         inputs = {name: self.values[name] for name in node.inputs if name in self.values}
+        if self.run.plan.may_skip:
+            inputs = present(inputs)
         for name in self.run.plan.shared.intersection(inputs):
             self.run.plan.check_readers(name, inputs[name])
         if self.run.scope.callbacks:
@@ -265,19 +332,18 @@ class Steps:
         key = self._keys.get(node)
         if key is not None:
             self._store(node, key, result)
-        self._notify_end(node, dict(zip(node.outputs, result)))
+        self._notify_end(node, present(dict(zip(node.outputs, result))))
         with self._lock:
             self._keep(node, result)
-            children = self._children.get(node, ())
-            for child in children:
-                self._waits[child] -= 1
-            return [child for child in children if not self._waits[child]]
+            return self._unskipped(self._freed(node))
 
     def fail(self, node: NodeLike, inputs: Mapping[str, Any], error: BaseException) -> None:
         """Keep *error*, which *node* raised, with its inputs, and report it."""
         with self._lock:
             results = {
-                name: value for name, value in self.values.items() if name not in self.run.values
+                name: value
+                for name, value in present(self.values).items()
+                if name not in self.run.values
             }
         self.run.fail(node, error, inputs, results, self._context.item)
         try:
@@ -290,7 +356,12 @@ class Steps:
         self._notify_end(node, {})
 
     def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
-        """Report *node*, which ran in another process, and keep its *outputs* (None: not sent)."""
+        """Report *node*, which ran in another process, and keep its *outputs* (None: not sent). A
+        Skip in the place of the first output: it was skipped there.
+        """
+        if outputs is not None and is_skip(found := next(iter(outputs.values()))):
+            self.skip(node, found)
+            return
         self.begin(node)
         if self.run.scope.callbacks:
             self._started[node] -= seconds
@@ -311,7 +382,7 @@ class Steps:
 
     def result(self) -> Any:
         """What the caller of the run gets."""
-        return self.run.plan.result(self.values)
+        return self.run.result(self.values)
 
     def _store(self, node: NodeLike, key: str, result: tuple[Any, ...]) -> None:
         from kohaku_ast.pipeline.explain import store_result
@@ -344,59 +415,6 @@ def _call(node: NodeLike, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ..
 
 clock: Callable[[], float] = time.perf_counter
 
-
-class Scope:
-    """Engine, cache, callbacks and context of a run. Frozen."""
-
-    __slots__ = ("cache", "callbacks", "context", "engine", "level", "lock")
-
-    def __init__(
-        self,
-        engine: RunEngine,
-        cache: Any = None,
-        callbacks: tuple[Callback, ...] = (),
-        context: Context | None = None,
-        level: Any = None,
-        lock: threading.RLock | None = None,
-    ) -> None:
-        self.engine = engine
-        self.cache = cache
-        self.callbacks = callbacks
-        self.context = context or Context()
-        #: The engine's NestingLevel: what it opened for the whole run, and how deep this one is.
-        self.level = level
-        #: Acquired while callbacks are notified: they get one event at a time.
-        self.lock = lock
-
-    def replaced(self, **changes: Any) -> Scope:
-        """A copy with *changes*."""
-        return Scope(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
-
-    @property
-    def recorder(self) -> Any:
-        """The RunRecorder among the callbacks; None if there is none."""
-        return next((one for one in self.callbacks if one.follows), None)
-
-    def at(self, item: int) -> Scope:
-        """The scope of an item of a map."""
-        context = self.context.at(item)
-        return Scope(self.engine, self.cache, self.callbacks, context, self.level, self.lock)
-
-    def notify(self, event: str, *values: Any, context: Context | None = None) -> None:
-        """Call the method *event* of all callbacks, in their order."""
-        if not self.callbacks:
-            return
-        if self.lock is None:
-            self._notify(event, values, context or self.context)
-            return
-        with self.lock:
-            self._notify(event, values, context or self.context)
-
-    def _notify(self, event: str, values: tuple[Any, ...], context: Context) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(*values, context)
-
-
 #: The run that an engine of the user's runs now: pipelines inside it belong to it.
 CURRENT: ContextVar[PipelineRun | None] = ContextVar("kogine-pipeline-run", default=None)
 
@@ -411,55 +429,3 @@ class RunEngine(Protocol):
         """A result for each of *rows*, in their order; with *keep* a FailedItem for each that
         raised.
         """
-
-
-class PipelineLike(Protocol):
-    """What runs, nested nodes and drawings need of a Pipeline."""
-
-    #: The node that last raised.
-    last_error: Failure | None
-    cache: Any
-    #: Name -> value of what is bound.
-    bound: Mapping[str, Any]
-    #: The folder of the record of its last run.
-    last_record: str
-    #: The TOML file that it is from, or empty.
-    file: str
-    has_scripts: bool
-
-    @property
-    def name(self) -> str:
-        """What errors, callbacks and drawings call it."""
-
-    @property
-    def graph(self) -> Graph:
-        """The nodes and the names between them."""
-
-    @property
-    def nodes(self) -> tuple[NodeLike, ...]:
-        """The nodes, in an order in which they can run."""
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names that no node gives."""
-
-    @property
-    def callbacks(self) -> tuple[Callback, ...] | None:
-        """Its own callbacks, or None."""
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing in it has a cache or callbacks of its own."""
-
-    def plan(
-        self, given: Iterable[str], output_name: Any = None, loose: frozenset[str] = frozenset()
-    ) -> Plan:
-        """What would run for values of the names *given*."""
-
-    def filled(
-        self, plan: Plan, values: Mapping[str, Any], varying: Collection[str] = ()
-    ) -> Mapping[str, Any]:
-        """*values*, and the bound ones that *plan* needs."""
-
-    def scope(self, outer: Scope | None) -> Scope:
-        """Its own engine, cache and callbacks, and those of *outer* where it has none."""

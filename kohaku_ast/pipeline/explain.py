@@ -13,6 +13,7 @@ from kohaku_ast.cache.code_identity import digest_of_code
 from kohaku_ast.cache.disk import Cache, DiskCache, NotCacheable, dumps
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 from kohaku_ast.pipeline.cache_keys import Lineage
+from kohaku_ast.pipeline.condition import Skip, is_skip, skip_of
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.plan import Plan
 
@@ -22,7 +23,8 @@ class NodeCache:
     """Whether one node would run, and why."""
 
     node: str
-    #: ``kept`` (its result is loaded), ``not needed`` (the results after it are kept), ``runs``.
+    #: ``kept`` (its result is loaded), ``not needed`` (the results after it are kept), ``runs``,
+    #: ``skipped`` (its condition, as far as it is known before a run).
     state: str
     why: str
     #: The key of its result; None if it has none.
@@ -69,23 +71,50 @@ class _Explained:
         self.lineage = Lineage(plan, inputs)
         self.producers = {name: node for node in plan.nodes for name in node.outputs}
         self.changed = {node: self._changed(node) for node in plan.nodes}
+        self.skipped = self._skipped() if plan.may_skip else {}
         self.needed = set(plan.wanted) - set(plan.given)
         self.rows: dict[NodeLike, NodeCache] = {}
         for node in reversed(plan.nodes):
             self.rows[node] = self._row(node)
-            if self.rows[node].state == "runs":
+            if self.rows[node].state in ("runs", "skipped"):
                 self.needed.update(node.inputs)
+
+    def _skipped(self) -> dict[NodeLike, Skip]:
+        """The nodes that would be skipped, by the values that are given or kept."""
+        values, found = dict(self.inputs), {}
+        for node in self.plan.nodes:
+            read = getattr(getattr(node, "when", None), "reads", {}).values()
+            for name in read:
+                if name in self.producers and name not in values:
+                    values.update(self._kept(self.producers[name]))
+            is_known = all(one in values or one not in self.producers for one in read)
+            if is_known or any(is_skip(values.get(one)) for one in node.inputs):
+                skip = skip_of(node, values)
+                if skip is not None:
+                    found[node] = skip
+                    values.update(dict.fromkeys(node.outputs, skip))
+        return found
+
+    def _kept(self, node: NodeLike) -> dict[str, Any]:
+        """The outputs of *node* in the cache."""
+        key = None if self.lineage.why_not(node) else self.lineage.key_of(node)
+        hit = None if key is None else self.cache.load(key)
+        return {} if hit is None else dict(zip(node.outputs, hit.value))
 
     def _row(self, node: NodeLike) -> NodeCache:
         reason = self.lineage.why_not(node)
         key = None if reason else self.lineage.key_of(node)
         if self.needed.isdisjoint(node.outputs):
             return NodeCache(node.name, "not needed", "all that reads it is kept", key)
+        if node in self.skipped:
+            return NodeCache(node.name, "skipped", self.skipped[node].why, key)
         if key is None:
             return NodeCache(node.name, "runs", reason, None)
         if self.cache.load(key) is not None:
             return NodeCache(node.name, "kept", "nothing that it depends on has changed", key)
-        return NodeCache(node.name, "runs", self._why(node), key)
+        when = getattr(node, "when", None)
+        holds = f"; it runs if its condition {when.text!r} holds" if when is not None else ""
+        return NodeCache(node.name, "runs", f"{self._why(node)}{holds}", key)
 
     def _why(self, node: NodeLike) -> str:
         changed = self.changed[node]

@@ -25,6 +25,7 @@ _SCALARS = (bool, int, float, complex, str, bytes)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _ANY: Reading = ("any",)
 _UNCLEAR = ("any", "none")
+_FLAG: Reading = ("union", ("bool",), _ANY)  # "no" is false
 
 
 def read_input(graph: Graph, name: str, text: str) -> tuple[Any, str]:
@@ -70,6 +71,10 @@ def _type_sources(graph: Graph, name: str) -> Iterator[tuple[NodeLike, Any, Read
         hint = node.input_hint(name) if hasattr(node, "input_hint") else edge_types.UNKNOWN
         mapped = name in getattr(node, "map_over", ())
         yield node, hint, _ANY if mapped else reading_of(hint, node.defaults.get(name, ...))
+    for node in readers:
+        when = getattr(node, "when", None)
+        if when is not None and name in when.reads.values():
+            yield node, edge_types.UNKNOWN, _FLAG
     if producer is not None and hasattr(producer, "output_hint"):
         hint = producer.output_hint(name)
         yield producer, hint, reading_of(hint)
@@ -78,7 +83,7 @@ def _type_sources(graph: Graph, name: str) -> Iterator[tuple[NodeLike, Any, Read
 def _of_script(node: Any, name: str) -> Reading | None:
     """How a value is read for the target that *name* means in a script, by the script's text."""
     file = getattr(node, "file", None)
-    if file is None or not hasattr(node, "targets"):
+    if file is None or name not in getattr(node, "targets", ()):
         return None
     from kohaku_ast.pipeline.script_file import source_of
     from kohaku_ast.transform.find.inspection import inspect_source, with_modules

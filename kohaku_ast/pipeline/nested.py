@@ -12,6 +12,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.condition import is_skip, read_condition
 from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, clock
 from kohaku_ast.pipeline.mapping import check_items, check_mode, make_rows, over_names
 from kohaku_ast.pipeline.node_like import output_names
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from kohaku_ast.pipeline.execution import PipelineLike, Scope
     from kohaku_ast.pipeline.mapping import Rows
+    from kohaku_ast.pipeline.scope import PipelineLike, Scope
 
 
 class PipelineNode:
@@ -43,6 +44,7 @@ class PipelineNode:
         map_mode: str = "zip",
         name: str | None = None,
         cache: bool = True,
+        when: str | None = None,
         outputs: tuple[str, ...] | None = None,
         without: frozenset[str] = frozenset(),
         loose: frozenset[str] = frozenset(),
@@ -54,6 +56,8 @@ class PipelineNode:
         self.pipeline = pipeline
         self.name = name or pipeline.name
         self.cache = cache
+        #: What decides whether it runs; None: it always does.
+        self.when = read_condition(when, f"pipeline {self.name!r}")
         self.bound: Mapping[str, Any] = MappingProxyType({})
         check_mode(map_mode)
         self.map_mode = map_mode
@@ -103,7 +107,9 @@ class PipelineNode:
                     continue
                 if one in self._outer and self._outer[one] not in self._without:
                     names.setdefault(self._outer[one], []).append((node, one))
-        self.inputs = tuple(names)
+        self.inputs = tuple(dict.fromkeys([*names, *(self.when.reads if self.when else ())]))
+        #: Those that no node inside takes.
+        self._only_read = frozenset(self.inputs) - names.keys()
         self.defaults: Mapping[str, Any] = MappingProxyType(
             {
                 outer: bound.get(inner, node.defaults.get(inner))
@@ -114,8 +120,15 @@ class PipelineNode:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing in it has a cache or callbacks of its own."""
-        return self.pipeline.is_quiet
+        """Whether neither it nor a node in it has a condition, and nothing in it a cache or
+        callbacks of its own.
+        """
+        return self.pipeline.is_quiet and self.when is None
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether a node in it has a condition."""
+        return self.pipeline.may_skip
 
     @property
     def has_scripts(self) -> bool:
@@ -172,6 +185,7 @@ class PipelineNode:
             self.map_mode,
             self.name,
             self.cache,
+            None if self.when is None else self.when.given,
             outputs,
             self._without | without,
             loose,
@@ -195,7 +209,11 @@ class PipelineNode:
         self, values: Mapping[str, Any], scope: Scope | None
     ) -> Iterator[tuple[PipelineRun, Rows | None]]:
         """The run for *values*, and its items if it maps. Reports its start and its end."""
-        inner = {self.input_mapping.get(name, name): value for name, value in values.items()}
+        inner = {
+            self.input_mapping.get(name, name): value
+            for name, value in values.items()
+            if name not in self._only_read
+        }
         if scope is None:
             yield self._make_run(inner, None)
             return
@@ -214,26 +232,35 @@ class PipelineNode:
         if not self.map_over:
             plan = pipeline.plan(inner, self._wanted, self._loose)
             values = pipeline.filled(plan, inner)
-            return PipelineRun(pipeline, plan, values, pipeline.scope(scope)), None
+            return PipelineRun(pipeline, plan, values, pipeline.scope(scope), is_inside=True), None
         over = [self.input_mapping.get(name, name) for name in self.map_over]
         present = [name for name in over if name in inner]
         rows = make_rows(inner, present, self.map_mode)
         plan = pipeline.plan(rows.names, self._wanted, self._loose)
         rows = rows.filled(pipeline.filled(plan, rows.fixed, rows.over))
         check_items(plan, rows)
-        return PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope)), rows
+        run = PipelineRun(pipeline, plan, rows.fixed, pipeline.scope(scope), is_inside=True)
+        return run, rows
 
     def gathered(self, result: Any) -> tuple[Any, ...]:
-        """The outputs of this node from *result*, which the run or the map returned."""
+        """The outputs of this node from *result*, which the run or the map returned: with a map
+        lists, with None for an item in which the output was skipped.
+        """
         if not self.map_over:
             return tuple([result[name] for name in self._wanted])
-        return tuple([[one[name] for one in result] for name in self._wanted])
+        if not self.may_skip:
+            return tuple([[one[name] for one in result] for name in self._wanted])
+        rows = [
+            {name: None if is_skip(one) else one for name, one in row.items()} for row in result
+        ]
+        return tuple([[row[name] for row in rows] for name in self._wanted])
 
     def cache_identity(self) -> tuple[Any, ...]:
         """What the results depend on besides the inputs, for their keys in a cache."""
         names = tuple(sorted(self.input_mapping.items()))
         bound = sorted(self.pipeline.bound.items())
-        return (self._nodes, names, self._wanted, self.map_over, self.map_mode, *bound)
+        when = () if self.when is None else (self.when.text,)
+        return (self._nodes, names, self._wanted, self.map_over, self.map_mode, *bound, *when)
 
     def input_hint(self, name: str) -> Any:
         """The type of an input, or UNKNOWN if it holds a value for each run."""

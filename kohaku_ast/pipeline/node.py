@@ -16,12 +16,15 @@ from kohaku_ast.errors import (
     near,
 )
 from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.condition import read_condition
 from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from kohaku_ast.pipeline.condition import Condition, When
 
 
 @overload
@@ -33,6 +36,7 @@ def node(
     cache: bool = True,
     name: str | None = None,
     rename: Mapping[str, str] | None = None,
+    when: When | None = None,
 ) -> Callable[[Callable[..., Any]], Node]: ...
 @public
 def node(
@@ -41,11 +45,13 @@ def node(
     cache: bool = True,
     name: str | None = None,
     rename: Mapping[str, str] | None = None,
+    when: When | None = None,
 ) -> Any:
     """Make a function a Node: ``@node(output_name="loss")``, ``@node("train_set vocab")``.
 
     Without *output_name* the output has the name of the function. *rename* maps parameters to
-    names in the graph; *cache* False: results are never cached.
+    names in the graph; *cache* False: results are never cached. *when*: the input or output whose
+    truth decides whether it runs ("flag", "not flag"), or a function of its parameters.
     Raises PipelineError for ``*args``, ``**kwargs`` and names that are no identifiers.
     """
     if callable(output_name) and not isinstance(output_name, str):
@@ -53,7 +59,7 @@ def node(
 
     @public
     def decorate(function: Callable[..., Any]) -> Node:
-        return Node(function, output_name, cache=cache, name=name, rename=rename)
+        return Node(function, output_name, cache=cache, name=name, rename=rename, when=when)
 
     return decorate
 
@@ -79,6 +85,10 @@ class Node:
     is_async: bool
     #: All parameters of the function, in order.
     parameters: tuple[CallableParameter, ...]
+    #: What decides whether it runs; None: it always does.
+    when: Condition | None
+    #: Whether nothing but its function is called.
+    is_quiet: bool
 
     @public
     def __init__(
@@ -90,6 +100,7 @@ class Node:
         name: str | None = None,
         rename: Mapping[str, str] | None = None,
         bound: Mapping[str, Any] | None = None,
+        when: When | None = None,
     ) -> None:
         if isinstance(function, Node):
             raise PipelineError(f"{function!r} is a node already; with_names() renames it.")
@@ -109,6 +120,8 @@ class Node:
         self.parameters = tuple(callable_parameters(function, repr(self.name)))
         if rename:
             self._rename(rename)
+        self.when = self._condition(when)
+        self.is_quiet = self.when is None
         self._take(bound or {})
 
     def __kogine_parts__(self) -> Iterator[tuple[str, Any]]:
@@ -116,6 +129,8 @@ class Node:
         yield "function", self.function
         names = {one.parameter: one.name for one in self.parameters}
         yield "names", (sorted(names.items()), self.outputs)
+        if self.when is not None:
+            yield "when", (self.when.identity, sorted(self.when.reads.items()))
         yield from {**self.defaults, **self.bound}.items()
 
     def _rename(self, names: Mapping[str, str]) -> None:
@@ -125,13 +140,25 @@ class Node:
                 raise PipelineError(self._unknown(parameter, list(known), "parameter"))
             known[parameter].name = name
 
+    def _condition(self, when: When | None) -> Condition | None:
+        if when is None:
+            return None
+        who = repr(self.name)
+
+        def names_of(function: Callable[..., Any]) -> list[str]:
+            return [one.parameter for one in callable_parameters(function, who)]
+
+        names = {one.parameter: one.name for one in self.parameters}
+        return read_condition(when, who, names, names_of)
+
     def _take(self, bound: Mapping[str, Any]) -> None:
-        """Split the parameters into inputs and *bound*."""
+        """Split the parameters, and what the condition reads, into inputs and *bound*."""
         names = [one.name for one in self.parameters]
         self._by_name = dict(zip(names, self.parameters))
+        more = [] if self.when is None else [*{*self.when.reads.values()} - {*names}]
         for name in bound:
-            if name not in names:
-                raise PipelineError(self._unknown(name, names, "input"))
+            if name not in names and name not in more:
+                raise PipelineError(self._unknown(name, [*names, *more], "input"))
         if len(self._by_name) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise PipelineError(f"node {self.name!r}: two parameters are called {twice!r}.")
@@ -142,6 +169,7 @@ class Node:
         )
         self.bound = MappingProxyType(dict(bound))
         self.inputs = tuple([one.name for one in free])
+        self.inputs += tuple([name for name in more if name not in bound])
         self.defaults = MappingProxyType(
             {one.name: one.default for one in free if one.default is not REQUIRED}
         )
@@ -194,9 +222,8 @@ class Node:
             return self
         method = self.function.__get__(instance, owner)
         names = {one.parameter: one.name for one in self.parameters[1:]}
-        return Node(
-            method, self.outputs, cache=self.cache, name=self.name, rename=names, bound=self.bound
-        )
+        options = {**self.options(), "rename": names}
+        return Node(method, **options)
 
     @public
     def bind(self, /, **values: Any) -> Node:
@@ -217,6 +244,7 @@ class Node:
             name=name or self.name,
             rename={one.parameter: names.get(one.name, one.name) for one in self.parameters},
             bound={names.get(old, old): value for old, value in self.bound.items()},
+            when=None if self.when is None else self.when.renamed(names),
         )
 
     def _copy(self, **changes: Any) -> Node:
@@ -230,6 +258,7 @@ class Node:
             "name": self.name,
             "rename": {one.parameter: one.name for one in self.parameters},
             "bound": dict(self.bound),
+            "when": None if self.when is None else self.when.given,
         }
 
     def call(self, values: Mapping[str, Any]) -> Any:

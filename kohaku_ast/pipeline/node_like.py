@@ -24,7 +24,8 @@ class NodeLike(Protocol):
     the edges), and ``cache_identity()``: a tuple of values, functions and tuples of them that its
     results depend on besides its inputs. Every run with a cache calls it, so it should be quick,
     and return equal objects as long as nothing has changed. Without it the key has the code of
-    the node's class and its attributes.
+    the node's class and its attributes. ``when`` is its Condition, or None; what that reads is
+    among the inputs.
     """
 
     @property

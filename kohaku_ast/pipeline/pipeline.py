@@ -15,14 +15,16 @@ from kohaku_ast.errors import (
 from kohaku_ast.frames import hidden
 from kohaku_ast.helpers.processes import process_of
 from kohaku_ast.pipeline.callbacks import Callback, Context
+from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.engine import find_engine, run_direct
-from kohaku_ast.pipeline.execution import PipelineRun, Scope
+from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
 from kohaku_ast.pipeline.mapping import check_items, make_rows, over_names
 from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.plan import Plan, make_plan
+from kohaku_ast.pipeline.scope import Scope
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -89,6 +91,8 @@ class Pipeline:
         self._plans: dict[Any, Plan] = {}
         #: Whether a node, at any depth, is a script.
         self.has_scripts = any(getattr(node, "has_scripts", False) for node in self.graph.nodes)
+        #: Whether a node, at any depth, has a condition.
+        self.may_skip = any(map(may_skip, self.graph.nodes))
         #: What was given as *record*.
         self.record = record
         #: Its own callbacks, or None.
@@ -97,7 +101,8 @@ class Pipeline:
 
     def _find_ways(self) -> None:
         """Find out which ways a run may take, and its scope."""
-        #: Whether neither it nor a pipeline inside it has a cache or callbacks of its own.
+        #: Whether neither it nor a pipeline inside it has conditions, or a cache or callbacks of
+        #: its own.
         self.is_quiet = (
             self.cache is None
             and not self.callbacks
@@ -139,19 +144,32 @@ class Pipeline:
 
         Give values by name in *inputs* or as keywords. A value for an output replaces its node,
         and nodes that only this one needs do not run. Raises PipelineError, before anything runs,
-        for inputs that are missing or would not be used. An exception of a node keeps its type.
+        for inputs that are missing or would not be used; and for a named output whose node was
+        skipped. An exception of a node keeps its type.
         """
         try:
             given = merged(inputs, named)
-            plan = self.plan(given, output_name)
-            values = self.filled(plan, given)
-            if self._is_bare and not plan.is_async:
-                return run_direct(PipelineRun(self, plan, values, self._own_scope))
-            run = PipelineRun(self, plan, values, self.scope(None))
-            return self._recorded(run, given) if self._is_recorded else run.run()
+            return self._run(self.plan(given, output_name), given)
         except BaseException as error:
             trim_traceback(error)
             raise error  # a bare one brings all frames back in Python 3.10
+
+    @hidden
+    def run_available(self, inputs: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+        """As ``run`` with the outputs *names*, but those that are skipped are left out."""
+        try:
+            loose = frozenset(names)
+            return self._run(self.plan(inputs, names, loose), inputs)  # type: ignore[no-any-return]
+        except BaseException as error:
+            trim_traceback(error)
+            raise error  # a bare one brings all frames back in Python 3.10
+
+    def _run(self, plan: Plan, given: Mapping[str, Any]) -> Any:
+        values = self.filled(plan, given)
+        if self._is_bare and not plan.is_async:
+            return run_direct(PipelineRun(self, plan, values, self._own_scope))
+        run = PipelineRun(self, plan, values, self.scope(None))
+        return self._recorded(run, given) if self._is_recorded else run.run()
 
     @hidden
     def map(
@@ -297,16 +315,19 @@ class Pipeline:
         map_mode: str = "zip",
         name: str | None = None,
         cache: bool = True,
+        when: str | None = None,
     ) -> PipelineNode:
         """A node that runs this pipeline inside another.
 
         *input_mapping*: name outside -> name in this pipeline; *output_mapping*: name in this
         pipeline -> name outside, and the outputs that it does not name stay inside. *map_over*
         names inputs, as called outside, that hold many values: the pipeline runs for each of them,
-        and its outputs are lists (``{"urls": "url"}`` renames, as in ``map``). Raises
-        PipelineError for names that it does not have.
+        and its outputs are lists (``{"urls": "url"}`` renames, as in ``map``). *when*
+        names what decides whether it runs ("flag", "not flag"). Raises PipelineError for names
+        that it does not have.
         """
-        return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
+        options: Any = (map_over, map_mode, name, cache, when)
+        return PipelineNode(self, input_mapping, output_mapping, *options)
 
     @public
     def explain_cache(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 
 from kohaku_ast.errors import PipelineError, near
+from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.failure import FILENAME
 from kohaku_ast.pipeline.graph import shown
 from kohaku_ast.pipeline.node import Node
@@ -40,6 +41,7 @@ class Plan:
         "is_quiet",
         "keys",
         "loose",
+        "may_skip",
         "nodes",
         "shared",
         "single",
@@ -70,7 +72,10 @@ class Plan:
         self.is_async = any(node.is_async for node in nodes)
         #: Whether a node is a pipeline.
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
-        #: Whether no pipeline among them has a cache or callbacks of its own.
+        #: Whether one of them, or of the nodes inside of them, may be skipped.
+        self.may_skip = any(map(may_skip, nodes))
+        #: Whether none of them has a condition, and no pipeline among them a cache or callbacks of
+        #: its own.
         self.is_quiet = all(getattr(node, "is_quiet", True) for node in nodes)
         #: The PlanKeys of this plan, which ``cache_keys`` makes once.
         self.keys: object = None

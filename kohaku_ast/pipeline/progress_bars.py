@@ -142,7 +142,7 @@ class BarRow:
     total: int
     #: ``nodes`` or ``items``.
     unit: str
-    #: The running nodes, how many failed, how long it took.
+    #: The running nodes, how many were cached, skipped or failed, how long it took.
     text: str
     #: Whether a node or item of it failed.
     has_failed: bool
@@ -181,6 +181,7 @@ def _row_of(
     parts = [
         "" if is_over else listed([one[-1] for one in own if own[one].running], 24),
         _counted(sum(one.cached for one in own.values()), "cached"),
+        _counted(sum(one.skipped for one in own.values()), "skipped"),
         _counted(tally.broken, "failed"),
         took,
     ]

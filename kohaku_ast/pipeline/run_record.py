@@ -140,7 +140,7 @@ class _Node(NodeStats):
             return "interrupted"  # its end was not awaited
         if state == "failed" and self.is_interrupted:
             return "interrupted"
-        if state and state != "skipped":
+        if state and (state != "skipped" or self.why):
             return state
         if not run_status:
             return "waiting"
@@ -159,6 +159,8 @@ class _Node(NodeStats):
             seconds=round(self.seconds, 6) if self.ends is not None else None,
             key=self.key,
             error=self.failure,
+            why=self.why or None,
+            skips=self.skipped if self.why and self.state != "skipped" else None,
             results=self.results,
             times=self.times if has_several else None,
             failures=self.failed if has_several and self.failed else None,
@@ -264,6 +266,13 @@ class RunRecorder(Callback):
         node = self._node(context)
         node.cached += 1
         node.key = key
+        self.record.changed(node.field)
+
+    def on_node_skipped(self, name: str, why: str, context: Context) -> None:
+        """The node does not run, and *why*."""
+        node = self._node(context)
+        node.skipped += 1
+        node.why = why
         self.record.changed(node.field)
 
     def on_error(self, name: str, error: BaseException, context: Context) -> None:

@@ -30,6 +30,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import put_part, trimmed
 from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.condition import read_condition
 from kohaku_ast.pipeline.failure import IN_WORKER, ScriptTraceback
 from kohaku_ast.pipeline.node_like import place
 from kohaku_ast.pipeline.script_file import (
@@ -48,6 +49,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from kohaku_ast.pipeline.condition import When
     from kohaku_ast.pipeline.script_record import ScriptRecord
     from kohaku_ast.runner.bind import Binder, Bound
     from kohaku_ast.runner.launch import Launch
@@ -66,6 +68,7 @@ def script(
     name: str | None = None,
     cache: bool = True,
     entrypoint: str = "",
+    when: str | None = None,
 ) -> ScriptNode:
     """A node that runs the file *path* as ``__main__``, unchanged.
 
@@ -79,6 +82,8 @@ def script(
     (``{"DATA": "train_set"}``): a node or the caller then has to give them; None in place of the
     name leaves the target to the script.
 
+    *when* names what decides whether it runs ("flag", "not flag").
+
     Raises SourceError, SyntaxError, UnknownTarget and the like, and PipelineError for an output
     that the script does not have.
     """
@@ -88,7 +93,7 @@ def script(
     check_named(
         inputs or {}, (str, type(None)), "inputs is a dict of targets to names", PipelineError
     )
-    return ScriptNode(ScriptFile(str(path), entrypoint), outputs, inputs, name, cache)
+    return ScriptNode(ScriptFile(str(path), entrypoint), outputs, inputs, name, cache, when)
 
 
 class ScriptNode:
@@ -120,9 +125,13 @@ class ScriptNode:
         inputs: Mapping[str, str | None] | None = None,
         name: str | None = None,
         cache: bool = True,
+        when: When | None = None,
     ) -> None:
         self.file = file
         self.name = name or splitext(basename(file.launch.shown))[0]
+        #: What decides whether it runs; None: it always does.
+        self.when = read_condition(when, repr(self.name))
+        self.is_quiet = self.when is None
         self.__qualname__ = self.name  # explain_cache shows it
         #: Whether its results may be cached.
         self.cache = cache
@@ -141,14 +150,17 @@ class ScriptNode:
     def _take(self, bound: Mapping[str, Any]) -> None:
         """Find the inputs; those in *bound* get these values and are no longer inputs."""
         known = self._targets_by_name()
+        only_read = [name for name in self.when.reads if name not in known] if self.when else []
         for name in bound:
-            if name not in known:
-                raise PipelineError(self._unknown(name, list(known)))
-        bound_targets = {self.full(known[name]) for name in bound}
+            if name not in known and name not in only_read:
+                raise PipelineError(self._unknown(name, [*known, *only_read]))
+        bound_targets = {self.full(known[name]) for name in bound if name in known}
         free = {name: one for name, one in known.items() if self.full(one) not in bound_targets}
         required = [name for name in self.renamed.values() if name in free]
+        required += [name for name in only_read if name not in bound]
         settings = [name for name in self.file.names.settings if name in free]
-        self.targets = MappingProxyType({**free, **{name: known[name] for name in bound}})
+        own = {name: known[name] for name in bound if name in known}
+        self.targets = MappingProxyType({**free, **own})
         self._full = {one: self.full(target) for one, target in self.targets.items()}
         kept = [pair for pair in self._full.items() if not self._is_unkeyed(pair[1])]
         self._means = tuple(sorted(kept))
@@ -225,18 +237,19 @@ class ScriptNode:
         input is required.
         """
         for old in names:
-            if old not in self.targets and old not in self.outputs:
+            if old not in self.targets and old not in self.outputs and old not in self.inputs:
                 raise PipelineError(self._unknown(old, [*self.targets, *self.outputs]))
         outputs = {one: names.get(old, old) for one, old in self.globals.items()}
         renamed = {self.targets[old]: new for old, new in names.items() if old in self.targets}
-        made = ScriptNode(
-            self.file, outputs, {**self.renamed, **renamed}, name or self.name, self.cache
-        )
+        when = None if self.when is None else self.when.renamed(names)
+        inputs = {**self.renamed, **renamed}
+        made = ScriptNode(self.file, outputs, inputs, name or self.name, self.cache, when)
         made._take({names.get(old, old): value for old, value in self.bound.items()})
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        given = (self.file, self.globals, self.renamed, self.name, self.cache)
+        when = None if self.when is None else self.when.given
+        given = (self.file, self.globals, self.renamed, self.name, self.cache, when)
         return _node_from, (given, self._without, dict(self.bound))
 
     def _copy(self, **changes: Any) -> ScriptNode:
@@ -255,7 +268,8 @@ class ScriptNode:
     def run_recorded(self, values: Mapping[str, Any], place: RecordPlace | None) -> tuple[Any, ...]:
         """The same; with a record at *place*, if there is one."""
         given = {**self.bound, **values} if self.bound else values
-        overrides = {self.targets[name]: value for name, value in given.items()}
+        targets = self.targets
+        overrides = {targets[name]: value for name, value in given.items() if name in targets}
         names = tuple([one for one in self.globals if one != RETURN])
         returned, found = run_script(self.file, overrides, names, RETURN in self.globals, place)
         try:
@@ -270,7 +284,8 @@ class ScriptNode:
 
     def cache_identity(self) -> tuple[Any, ...]:
         """What the results depend on besides the inputs, for their keys in a cache."""
-        return (self.file.digests(), self._means, self._gives, self.file.entrypoint)
+        when = () if self.when is None else (self.when.text,)
+        return (self.file.digests(), self._means, self._gives, self.file.entrypoint, *when)
 
     def key_parameters(self, has_value: Callable[[str], bool]) -> list[tuple[str, str]]:
         """The inputs that a key is made of, each with its name in the key. They stand in the same

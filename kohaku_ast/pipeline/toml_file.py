@@ -15,15 +15,17 @@ from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.processes import PROCESSES, Process
 from kohaku_ast.pipeline import edge_types
+from kohaku_ast.pipeline.condition import read_condition
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.script_node import script
 
 _TOP = ("pipeline", "processes")
 _PIPELINE = ("name", "modules", "engine", "cache")
-_FUNCTION = ("type", "params", "inputs", "outputs", "cache")
-_SCRIPT = ("script", "params", "inputs", "outputs", "cache", "entrypoint")
-_NESTED = ("processes", "params", "inputs", "outputs", "cache")
+_ANY = ("params", "inputs", "outputs", "cache", "when")
+_FUNCTION = ("type", *_ANY)
+_SCRIPT = ("script", *_ANY, "entrypoint")
+_NESTED = ("processes", *_ANY)
 
 
 Made = TypeVar("Made")
@@ -142,10 +144,10 @@ class _Reader:
     def _function(self, name: str, table: Mapping[str, Any], place: str) -> NodeLike:
         self._check_keys(table, _FUNCTION, place)
         marked = self._process(self._text(table, "type", place), place)
-        options = {**marked.options, "name": name, **self._cached(table, place)}
+        options = {**marked.options, "name": name, **self._options(table, place)}
         if "outputs" in table:
             options["output_name"] = self._texts(table["outputs"], f"{place}.outputs")
-        node = Node(marked.function, **{**options, "rename": None})
+        node = Node(marked.function, **{**options, "rename": None, "when": None})
         parameters = [one.parameter for one in node.parameters]
         inputs = self._names(table, "inputs", parameters, place)
         params = self._params(table, node, parameters, place)
@@ -203,7 +205,7 @@ class _Reader:
                 inputs,
                 name,
                 entrypoint=self._text(table, "entrypoint", place),
-                **self._cached(table, place),
+                **self._options(table, place),
             )
             return node.bind(**params) if params else node
 
@@ -216,8 +218,8 @@ class _Reader:
             inputs = self._names(table, "inputs", list(inner.inputs), place)
             outputs = self._outputs_of(table, inner, place)
             outside = {given: own for own, given in inputs.items()}
-            cache = self._cached(table, place).get("cache", True)
-            node: NodeLike = inner.as_node(outside or None, outputs, name=name, cache=cache)
+            options = self._options(table, place)
+            node: NodeLike = inner.as_node(outside or None, outputs, name=name, **options)
             return node
 
     def _outputs_of(
@@ -234,12 +236,15 @@ class _Reader:
 
     # --- values ----------------------------------------------------------------------------------
 
-    def _cached(self, table: Mapping[str, Any], place: str) -> dict[str, bool]:
-        if "cache" not in table:
-            return {}
-        if not isinstance(table["cache"], bool):
+    def _options(self, table: Mapping[str, Any], place: str) -> dict[str, Any]:
+        """What all kinds of nodes may have."""
+        found = {name: table[name] for name in ("cache", "when") if name in table}
+        if not isinstance(found.get("cache", True), bool):
             raise self._error(f"{place}.cache", f"it is true or false, got {table['cache']!r}")
-        return {"cache": table["cache"]}
+        if "when" in found:
+            with self._naming(f"{place}.when"):
+                read_condition(self._text(table, "when", place), repr(place.rpartition(".")[2]))
+        return found
 
     def _names(
         self, table: Mapping[str, Any], key: str, known: Iterable[str] | None, place: str

@@ -86,7 +86,7 @@ def _of_function(node: Any) -> dict[str, Any]:
     inputs = {own: name for own, name in names.items() if own != name and name not in node.bound}
     params = {own: node.bound[name] for own, name in names.items() if name in node.bound}
     found = {"type": marked.key, "params": params, "inputs": inputs, "outputs": [*node.outputs]}
-    return {**found, **({} if node.cache else {"cache": False})}
+    return {**found, **_options(node)}
 
 
 def _of_script(node: ScriptNode) -> dict[str, Any]:
@@ -102,7 +102,17 @@ def _of_script(node: ScriptNode) -> dict[str, Any]:
     found["inputs"] = {one: name for one, name in renamed.items() if name not in node.bound}
     if file.entrypoint:
         found["entrypoint"] = file.entrypoint
-    return {**found, **({} if node.cache else {"cache": False})}
+    return {**found, **_options(node)}
+
+
+def _options(node: Any) -> dict[str, Any]:
+    """What all kinds of nodes may have."""
+    found: dict[str, Any] = {} if node.cache else {"cache": False}
+    if node.when is not None:
+        if not isinstance(node.when.given, str):
+            raise PipelineError(f"node {node.name!r}: a condition in TOML is a name, no function")
+        found["when"] = node.when.text
+    return found
 
 
 def _nested(node: PipelineNode, place: str) -> Iterator[str]:
@@ -115,7 +125,7 @@ def _nested(node: PipelineNode, place: str) -> Iterator[str]:
         "params": dict(inner.bound),
         "inputs": {own: name for name, own in node.input_mapping.items()},
         "outputs": dict(node.output_mapping),
-        **({} if node.cache else {"cache": False}),
+        **_options(node),
     }
     yield from _pairs(found, node.name)
     yield from _tables(inner, f"{place}.processes")
