@@ -57,7 +57,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (26, 7180),
     "kohaku_ast.runner": (30, 7900),
     "kohaku_ast.store": (21, 7120),
-    "kohaku_ast.transform": (48, 13760),
+    "kohaku_ast.transform": (48, 13790),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -90,4 +90,7 @@ REFUSALS = [
     refusal("a field whose default a method makes", "import attrs\n@attrs.define\nclass C:\n    n: int = attrs.field()\n    @n.default\n    def _n(self): return 1\nassert False, C()\n", "C.n=3", "no parameter 'C.n'", "'C._n' (line 6)"),
     refusal("a key that a frozen mapping lacks", "import types\ndef load(): return types.MappingProxyType({'lr': 1})\ncfg = load()\nassert False, cfg\n", "cfg.lrr=3", "mappingproxy has no 'lrr'. Did you mean 'lr'?"),
     refusal("the mark of a dataclass", "from dataclasses import KW_ONLY, dataclass\n@dataclass\nclass A:\n    _: KW_ONLY\n    n: int = 1\nprint(A())\n", "A._=1", "no parameter 'A._'"),
+    *(refusal(f"a config function of sacred, by {target}", "from sacred import Experiment\nex = Experiment('e')\n@ex.config\ndef cfg():\n    lr = 0.1\n    opt = {'n': 1}\n@ex.automain\ndef run(lr, opt, seed=1): print(lr, opt)\n", f"{target}=3", f"cannot override 'cfg.{target.removeprefix('cfg.')}'", "sacred reads the text of cfg again", "-- with NAME=VALUE")
+      for target in ("lr", "cfg.lr", "cfg.opt.n")),
+    refusal("a local of a function that torch.jit compiles from its text", "from torch import jit as j\n@j.script\ndef f(x: int, k: int = 2):\n    scale = 3\n    return x * scale * k\nprint(f(2))\n", "scale=7", "script.py:4: cannot override 'f.scale': torch.jit.script compiles the text of f again"),
 ]

@@ -19,7 +19,7 @@ from kohaku_ast.transform.find.bindings import (
     is_starred,
 )
 from kohaku_ast.transform.find.modules import import_names, search_module, text_of
-from kohaku_ast.transform.find.paths import called_name, full_name, nodes_of
+from kohaku_ast.transform.find.paths import called_name, dotted_name, full_name, nodes_of
 from kohaku_ast.transform.find.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -175,6 +175,26 @@ def _arm(node: ast.AST, field: str, number: int) -> str:
         return f"case {number}"
     if isinstance(node, ast.Try) and field != "finalbody":
         return f"handler {number}" if field == "handlers" else "body"
+    return ""
+
+
+_TEXT_READERS = {"torch.jit.script", "triton.jit", "taichi.kernel", "taichi.func"}
+
+
+def read_again(function: Function, imports: Mapping[str, str]) -> str:
+    """Why no local of *function* can be overridden: a decorator compiles its text once more; empty
+    for others.
+    """
+    for mark in function.decorator_list:
+        name = full_name(dotted_name(mark.func if isinstance(mark, ast.Call) else mark), imports)
+        if name in _TEXT_READERS:
+            return f"{name} compiles the text of {function.name} again. Override a parameter"
+        is_config = name.endswith((".config", ".named_config"))
+        if is_config and any(one.partition(".")[0] == "sacred" for one in imports.values()):
+            return (
+                f"sacred reads the text of {function.name} again. Give the value as an argument of "
+                "the script: -- with NAME=VALUE"
+            )
     return ""
 
 

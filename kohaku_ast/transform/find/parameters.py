@@ -32,6 +32,7 @@ from kohaku_ast.transform.find.calls import (
     keywords_of,
     most_calls,
     parameters_of,
+    read_again,
 )
 from kohaku_ast.transform.find.fields import default_sites, keys_in, style_of
 from kohaku_ast.transform.find.loops import find_loops
@@ -49,6 +50,7 @@ from kohaku_ast.transform.find.options import (
 from kohaku_ast.transform.find.paths import (
     Step,
     called_name,
+    constant_text,
     dotted_name,
     find_entries,
     is_dunder,
@@ -383,7 +385,9 @@ class _Finder:
             passed = self.passed(target, function, argument.arg, default)
             if default is not None or passed:
                 yield self.default(target, argument, default, passed)
-        yield from self.scope(target, function, "local", own)
+        reason = read_again(function, self.imports)
+        for one in self.scope(target, function, "local", own):
+            yield replace(one, refused=reason, is_setting=False) if reason else one
 
     def passed(
         self, owner: str, function: Function, name: str, default: ast.expr | None
@@ -469,7 +473,7 @@ class _Finder:
             reading=option_reading(first, self.classes),
             line=first.call.lineno,
             also=tuple(dict.fromkeys(lines)),
-            help=_constant_text(help_text),
+            help=constant_text(help_text),
             is_setting=True,
             sites=sites,
             values=(default,) if default is not None else (),
@@ -493,7 +497,3 @@ def refused_parameter(target: str, found: list[Definition]) -> Parameter:
     elif any(one.looped for one in found):
         reason = "it is assigned only inside a loop: give it a value above the loop"
     return Parameter(target, "other", "", ("any",), first.line, is_setting=False, refused=reason)
-
-
-def _constant_text(node: ast.expr | None) -> str:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

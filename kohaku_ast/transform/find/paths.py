@@ -94,6 +94,11 @@ def full_name(text: str, names: Mapping[str, str]) -> str:
     return names.get(first, first) + dot + rest
 
 
+def constant_text(node: ast.expr | None) -> str:
+    """The text that *node* writes out; empty for anything else."""
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
 def is_environment(node: ast.expr) -> bool:
     """Whether *node* reads the environment: ``os.environ.get(...)``, ``os.getenv(...)``,
     ``os.environ[...]``.

@@ -159,6 +159,9 @@ class Targets:
 
     def short(self, target: str, refused: Parameter | None) -> Parameter:
         """The one parameter whose last name is *target*."""
+        for one in self.parameters.values():
+            if one.kind == "local" and one.refused and last_name(one.target) == target:
+                raise self.refusal(one)
         fitting = self.meant(target)
         if len(fitting) > 1:
             raise self.ambiguous(target, fitting)
