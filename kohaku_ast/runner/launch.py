@@ -260,7 +260,15 @@ class ModuleLaunch(Launch):
 
 
 def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) -> Launch:
-    """How Python starts *script*: a module, standard input, a folder, a zip or a file."""
+    """How Python starts *script*: a module, standard input, a folder, a zip or a file. Raises
+    SourceError for what cannot be read, and for a file of data.
+    """
+    if not is_module:
+        _refuse_data(script)
+    return _launch_of(script, argv, is_module)
+
+
+def _launch_of(script: str, argv: Sequence[str], is_module: bool) -> Launch:
     if is_module:
         return ModuleLaunch(script, script, argv)
     if script == "-":
@@ -269,7 +277,6 @@ def find_launch(script: str, argv: Sequence[str] = (), is_module: bool = False) 
         return ModuleLaunch(script, "__main__", argv)
     if not os.path.exists(script) and is_module_name(script):
         return ModuleLaunch(script, script, argv)
-    _refuse_data(script)
     return Launch(script, argv)
 
 
@@ -300,7 +307,7 @@ def find_to_read(script: str, is_module: bool = False) -> Launch | None:
     endless.
     """
     path = os.path.expanduser(script)
-    return None if is_read_once(path) else find_launch(path, (), is_module)
+    return None if is_read_once(path) else _launch_of(path, (), is_module)
 
 
 def is_read_once(path: str) -> bool:
