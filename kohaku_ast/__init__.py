@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.callbacks import Callback, LastRun
     from kohaku_ast.pipeline.engine import Engine
     from kohaku_ast.pipeline.node import Node, node
+    from kohaku_ast.pipeline.permanence import permanence
     from kohaku_ast.pipeline.pipeline import Pipeline
     from kohaku_ast.pipeline.progress_bars import ProgressBar
     from kohaku_ast.pipeline.script_node import script
@@ -63,6 +64,7 @@ _WHERE = {
     "UnusedOverride": "errors",
     "entrypoint": "helpers.decorator",
     "node": "pipeline.node",
+    "permanence": "pipeline.permanence",
     "run": "runner.script",
     "script": "pipeline.script_node",
     "search": "flow.search",
@@ -101,6 +103,7 @@ __all__ = [
     "__version__",
     "entrypoint",
     "node",
+    "permanence",
     "run",
     "script",
     "search",

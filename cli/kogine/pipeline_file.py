@@ -350,5 +350,5 @@ def _inside(pipeline: Pipeline) -> list[Pipeline]:
     for node in pipeline.nodes:
         inner = getattr(node, "pipeline", None)
         if isinstance(inner, Pipeline):
-            found += [inner, *_inside(inner)]
+            found += [inner.original or inner, *_inside(inner)]
     return found

@@ -161,6 +161,9 @@ def _show_rows(
     yield from (("", (name, str(path))) for name, path in places.items() if path and path.exists())
     for one in nodes:
         yield "nodes", (str(one["name"]), node_text(one, record))
+    for one in record.facts.get("permanences", ()):
+        how = f"made {one['made']} times" if one["made"] != 1 else "made once"
+        yield "permanences", (one["name"], f"{one['made_by']}, {how}, {exact_time(one['seconds'])}")
     origins = {one["target"]: one.get("origin", "") for one in record.facts.get("overrides", ())}
     for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""

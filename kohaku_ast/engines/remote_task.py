@@ -30,7 +30,7 @@ from kohaku_ast.pipeline.node_like import check_readers, run_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -71,14 +71,26 @@ def _failure_from(packed: tuple[Any, ...], *rest: Any) -> RemoteFailure:
 
 
 class RemoteReply:
-    """The reply to a task: packed results, failures, and the seconds that it took."""
+    """The reply to a task: packed results, failures, the seconds that it took, and which
+    permanences were made for it.
+    """
 
     __slots__ = ("failures", "results", "seconds")
 
-    def __init__(self, results: PackedValue, failures: list[RemoteFailure], seconds: float) -> None:
+    def __init__(
+        self,
+        results: PackedValue,
+        failures: list[RemoteFailure],
+        seconds: float,
+        made: Sequence[tuple[str, float]] = (),
+    ) -> None:
         self.results = results
         self.failures = failures
         self.seconds = seconds
+        if made:
+            from kohaku_ast.pipeline.permanence import add_news
+
+            add_news(made)
 
     def __reduce__(self) -> tuple[Any, ...]:
         try:
@@ -88,8 +100,15 @@ class RemoteReply:
                 PackedValue([], ""),
                 [*self.failures, RemoteFailure(error)],
                 self.seconds,
+                _made(),
             )
-        return RemoteReply, (self.results, self.failures, self.seconds)
+        return RemoteReply, (self.results, self.failures, self.seconds, _made())
+
+
+def _made() -> list[tuple[str, float]]:
+    """The permanences that were made here since the last reply."""
+    module = sys.modules.get("kohaku_ast.pipeline.permanence")  # else no node takes one
+    return module.taken_news() if module else []
 
 
 class RowsReply(RemoteReply):
@@ -98,9 +117,9 @@ class RowsReply(RemoteReply):
     def __reduce__(self) -> tuple[Any, ...]:
         try:
             self.results.pack()
-            return RemoteReply, (self.results, self.failures, self.seconds)
+            return RemoteReply, (self.results, self.failures, self.seconds, _made())
         except Exception:  # one of them cannot be sent: each is tried alone
-            return RemoteReply, (*self._sorted_out(), self.seconds)
+            return RemoteReply, (*self._sorted_out(), self.seconds, _made())
 
     def _sorted_out(self) -> tuple[PackedValue, list[RemoteFailure]]:
         results: list[Any] = []

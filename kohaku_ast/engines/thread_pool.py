@@ -6,6 +6,7 @@ import contextvars
 import shutil
 import tempfile
 import threading
+import time
 from collections import deque
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
@@ -189,14 +190,32 @@ class RunResources:
         is_hurried = error is not None and not isinstance(error, Exception)
         if self._processes is not None:
             if is_hurried:
-                for process in list((self._processes._processes or {}).values()):
-                    process.terminate()
+                _end(list((self._processes._processes or {}).values()))
             # Without the wait, the interpreter's end would wake its thread by a closed pipe.
             self._processes.shutdown(cancel_futures=True)
         if self._loop is not None:
             self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_GRACE = 5.0
+"""Seconds that workers have to release their permanences after SIGTERM."""
+
+
+def _end(processes: list[Any]) -> None:
+    """End worker processes: what is in the middle of a library's call may not see SIGTERM."""
+    from multiprocessing.connection import wait
+
+    for process in processes:
+        process.terminate()
+    waiting, until = [one.sentinel for one in processes], time.monotonic() + _GRACE
+    while waiting and time.monotonic() < until:
+        ended = wait(waiting, until - time.monotonic())
+        waiting = [one for one in waiting if one not in ended]
+    for process in processes:
+        if process.sentinel in waiting:
+            process.kill()
 
 
 class NestingLevel:

@@ -21,6 +21,7 @@ from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.files import replace_users_file
 from kohaku_ast.pipeline.callbacks import LastRun
 from kohaku_ast.pipeline.graph import part_of
+from kohaku_ast.pipeline.node_like import Recipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def make_sketch(
     nodes = graph.nodes if nodes is None else nodes
     states = States(last, path)
     groups = input_groups(graph, nodes)
-    boxes = [inputs_box(graph, names) for names in groups.values()]
+    boxes = [inputs_box(graph, names, pipeline.bound) for names in groups.values()]
     boxes += [_node_box(graph, node, depth, states) for node in nodes]
     positions = {node: number for number, node in enumerate(nodes, len(groups))}
     links = [
@@ -242,9 +243,12 @@ def input_groups(graph: Graph, nodes: Sequence[NodeLike]) -> dict[tuple[NodeLike
     return groups
 
 
-def inputs_box(graph: Graph, names: list[str]) -> Box:
-    """One box for all of *names*."""
-    texts = [_input_text(graph, name) for name in names]
+def inputs_box(graph: Graph, names: list[str], bound: Mapping[str, Any]) -> Box:
+    """One box for all of *names*, some of which may be *bound*."""
+    texts = [
+        f"{name} = {_made_or_value(bound[name])}" if name in bound else _input_text(graph, name)
+        for name in names
+    ]
     hint = "inputs: " if len(names) > 1 else "input: "
     shown = texts if len(texts) <= _MOST else texts[: _MOST - 1]
     more = [f"and {len(texts) - len(shown)} more"] if len(shown) < len(texts) else []
@@ -329,7 +333,7 @@ def explain_graph(
     nodes = part_of(graph, from_node, to_node)
     lines = [_heading(pipeline, len(nodes))]
     for node in nodes:
-        lines += ["", *_node_lines(graph, node, nodes)]
+        lines += ["", *_node_lines(pipeline, node, nodes)]
     return Explanation("\n".join(lines))
 
 
@@ -346,10 +350,19 @@ def _heading(pipeline: PipelineLike, count: int) -> str:
     return f"pipeline {pipeline.name!r}: {shown}; inputs: {', '.join(inputs) or 'none'}"
 
 
-def _node_lines(graph: Graph, node: NodeLike, nodes: tuple[NodeLike, ...]) -> Iterator[str]:
+def _node_lines(
+    pipeline: PipelineLike, node: NodeLike, nodes: tuple[NodeLike, ...]
+) -> Iterator[str]:
+    graph, bound = pipeline.graph, pipeline.bound
     yield f"{node.name} ({node.where}){_inside(node)}"
     names = shown_inputs(graph, node)
-    reasons = [(_parameter(node, name), _source(graph, node, name, nodes)) for name in names]
+    reasons = [
+        (
+            _parameter(node, name),
+            _bound(bound[name]) if name in bound else _source(graph, node, name, nodes),
+        )
+        for name in names
+    ]
     reasons += [(_parameter(node, name), _bound(value)) for name, value in node.bound.items()]
     wide = max((len(parameter) for parameter, _ in reasons), default=0)
     for parameter, reason in reasons:
@@ -402,4 +415,10 @@ def _input(node: NodeLike, name: str) -> str:
 
 
 def _bound(value: object) -> str:
+    if isinstance(value, Recipe):
+        return f"permanence {value} ({value.where})"  # type: ignore[attr-defined]  # a Permanence
     return f"bound to {value_text(value, 60)}"
+
+
+def _made_or_value(value: object) -> str:
+    return str(value) if isinstance(value, Recipe) else value_text(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from kohaku_ast.pipeline.node_like import call_async, run_async
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Context
@@ -70,16 +72,24 @@ class PipelineRun:
 
     def run(self) -> Any:
         """The result. Reports the start, has the engine run the nodes, reports the end."""
-        with self.reported() as outputs, self._keeping_last_error():
+        with self.held(), self.reported() as outputs, self._keeping_last_error():
             result = self.scope.engine.run(self)
             outputs.update({self.plan.wanted[0]: result} if self.plan.single else result)
             return result
 
     def map(self, rows: Rows, keep: bool = False) -> list[Any]:
         """The results of *rows*, in their order. Reports, and has the engine run them."""
-        with self.reported_map(len(rows)), self._keeping_last_error():
+        with self.held(), self.reported_map(len(rows)), self._keeping_last_error():
             found: list[Any] = self.scope.engine.map(self, rows, keep)
             return found
+
+    def held(self) -> AbstractContextManager[None]:
+        """Inside, its permanences stay."""
+        if not self.pipeline.held:
+            return _NOTHING
+        from kohaku_ast.pipeline.permanence import holding  # here: others pay nothing for it
+
+        return holding(self.pipeline.held)
 
     def inside(self, scope: Scope) -> PipelineRun:
         """The same run in another scope."""
@@ -414,6 +424,7 @@ def _call(node: NodeLike, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ..
 
 
 clock: Callable[[], float] = time.perf_counter
+_NOTHING = nullcontext()
 
 #: The run that an engine of the user's runs now: pipelines inside it belong to it.
 CURRENT: ContextVar[PipelineRun | None] = ContextVar("kogine-pipeline-run", default=None)

@@ -1,4 +1,4 @@
-"""The items of a map: which inputs vary, and the values of each item."""
+"""The values that a run or a map is given, and the items of a map: which inputs vary."""
 
 from __future__ import annotations
 
@@ -175,3 +175,25 @@ def _listed(name: str, value: Any) -> list[Any]:
             f"map over {name!r} needs several values, not one {type(value).__name__}."
         ) from error
     return list(found)
+
+
+def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
+    """The values in *inputs* and those given as keywords."""
+    if inputs is None:
+        return named
+    if not hasattr(inputs, "keys"):
+        raise PipelineTypeError(
+            f"inputs is a {type(inputs).__name__}: give a dict, or the values by name."
+        )
+    both = [name for name in named if name in inputs]
+    if both:
+        raise PipelineError(f"the input {both[0]!r} is given twice: in the dict and by name.")
+    return {**inputs, **named}
+
+
+def checked_on_error(on_error: str) -> str:
+    """*on_error*. Raises PipelineError if it is neither "raise" nor "keep"."""
+    check_type(on_error, str, "on_error is 'raise' or 'keep'", PipelineError)
+    if on_error not in ("raise", "keep"):
+        raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
+    return on_error

@@ -131,6 +131,11 @@ class PipelineNode:
         return self.pipeline.may_skip
 
     @property
+    def held(self) -> tuple[Any, ...]:
+        """The permanences in it."""
+        return self.pipeline.held
+
+    @property
     def has_scripts(self) -> bool:
         """Whether a script runs in it."""
         return self.pipeline.has_scripts
@@ -169,6 +174,10 @@ class PipelineNode:
     def without(self, names: frozenset[str]) -> PipelineNode:
         """A copy that does not take *names*."""
         return PipelineNode(*self._arguments(self.outputs, names, self._unnamed))
+
+    def of(self, pipeline: PipelineLike) -> PipelineNode:
+        """An equal node that runs *pipeline*, a copy of its own."""
+        return PipelineNode(pipeline, *self._arguments(self.outputs, loose=self._unnamed)[1:])
 
     def _arguments(
         self,

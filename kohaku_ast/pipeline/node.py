@@ -83,6 +83,8 @@ class Node:
     cache: bool
     #: Whether it is an ``async def``.
     is_async: bool
+    #: Whether a call of the function is all that a run of the node is.
+    is_direct = True
     #: All parameters of the function, in order.
     parameters: tuple[CallableParameter, ...]
     #: What decides whether it runs; None: it always does.

@@ -64,6 +64,12 @@ class NodeLike(Protocol):
         """The values of the outputs. Inputs that are not in *values* keep their defaults."""
 
 
+class Recipe:
+    """A value of which nodes get what it makes: a Permanence."""
+
+    __slots__ = ()
+
+
 def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
     """The names in *wanted*. Raises PipelineError if there is none, one is repeated, or one is no
     name for a parameter.

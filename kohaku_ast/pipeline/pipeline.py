@@ -20,9 +20,16 @@ from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph
-from kohaku_ast.pipeline.mapping import check_items, make_rows, over_names
+from kohaku_ast.pipeline.mapping import (
+    check_items,
+    checked_on_error,
+    make_rows,
+    merged,
+    over_names,
+)
 from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.node import Node
+from kohaku_ast.pipeline.node_like import Recipe
 from kohaku_ast.pipeline.plan import Plan, make_plan
 from kohaku_ast.pipeline.scope import Scope
 from kohaku_ast.users_traceback import public
@@ -53,7 +60,9 @@ class Pipeline:
     default), "async", "threaded", "parallel", an executor of ``concurrent.futures``, or an
     Engine. *cache*: a DiskCache or MemoryCache. Pipelines inside this one use its engine, cache
     and callbacks unless they have their own. *record*: whether each run is recorded below
-    ``.kogine/runs``; None: yes if a node, at any depth, is a script.
+    ``.kogine/runs``; None: yes if a node, at any depth, is a script. *permanences*: name -> a
+    function that makes what nodes take by that name, once in each process; with parameters a
+    ``permanence(function, ...)``.
 
     Raises PipelineError if the nodes cannot be a graph: a cycle, two nodes that give one name,
     types that cannot fit.
@@ -65,6 +74,8 @@ class Pipeline:
     last_record: str = ""
     #: The TOML file that it is from, or empty.
     file: str = ""
+    #: The pipeline that it is a copy of, made for one around it; else None.
+    original: Pipeline | None = None
 
     @public
     def __init__(
@@ -75,6 +86,7 @@ class Pipeline:
         callbacks: Iterable[Callback] | None = None,
         name: str | None = None,
         record: bool | None = None,
+        permanences: Mapping[str, Any] | None = None,
     ) -> None:
         check_type(name, (str, type(None)), "the name of a pipeline is a text", PipelineError)
         check_type(record, (bool, type(None)), "record is True, False or None", PipelineError)
@@ -97,6 +109,10 @@ class Pipeline:
         self.record = record
         #: Its own callbacks, or None.
         self.callbacks = checked_callbacks(callbacks)
+        if permanences:
+            from kohaku_ast.pipeline.taking_nodes import checked_permanences
+
+            self._take(checked_permanences(permanences, self.graph))
         self._find_ways()
 
     def _find_ways(self) -> None:
@@ -109,7 +125,12 @@ class Pipeline:
             and all(getattr(node, "is_quiet", True) for node in self.graph.nodes)
         )
         self._is_recorded = self.has_scripts if self.record is None else self.record
-        self._is_bare = self.engine is None and self.is_quiet and not self._is_recorded
+        own = [one for one in self.bound.values() if isinstance(one, Recipe)]
+        inner = [one for node in self.graph.nodes for one in getattr(node, "held", ())]
+        #: The permanences in it, at any depth.
+        self.held: tuple[Any, ...] = tuple(dict.fromkeys([*own, *inner]))
+        is_plain = not (self._is_recorded or self.held)
+        self._is_bare = self.engine is None and self.is_quiet and is_plain
         self._own_scope = Scope(
             self.engine or find_engine("sequential"),
             self.cache,
@@ -193,13 +214,13 @@ class Pipeline:
             given = merged(inputs, named)
             over = [] if not self.bound or map_over is None else over_names(map_over)
             bound = {name: self.bound[name] for name in over if name in self.bound}
-            rows = make_rows({**bound, **given}, map_over, map_mode)
-            plan = self.plan(rows.names, output_name)
-            rows = rows.filled(self.filled(plan, rows.fixed, rows.over))
+            asked = make_rows({**bound, **given}, map_over, map_mode)
+            plan = self.plan(asked.names, output_name)
+            rows = asked.filled(self.filled(plan, asked.fixed, asked.over))
             check_items(plan, rows)
             run = PipelineRun(self, plan, rows.fixed, self.scope(None))
             if self._is_recorded:
-                return self._recorded(run, rows.given(), rows, keep)  # type: ignore[no-any-return]
+                return self._recorded(run, asked.given(), rows, keep)  # type: ignore[no-any-return]
             return run.map(rows, keep)
         except BaseException as error:
             trim_traceback(error)
@@ -268,7 +289,26 @@ class Pipeline:
 
     def _with_bound(self, bound: dict[str, Any]) -> Pipeline:
         made = copy.copy(self)
-        made.bound = MappingProxyType(bound)
+        made._take(bound)
+        made._find_ways()
+        return made
+
+    def _take(self, bound: Mapping[str, Any]) -> None:
+        """Bind values, and make nodes that take what permanences among them make."""
+        self.bound = MappingProxyType(dict(bound))
+        names = [name for name, one in bound.items() if isinstance(one, Recipe)]
+        if names:
+            from kohaku_ast.pipeline.taking_nodes import taking
+
+            self.graph = taking(self.graph, names)
+
+    def taking(self, names: Collection[str]) -> Pipeline:
+        """A copy whose nodes take *names* as permanences of a pipeline around it."""
+        from kohaku_ast.pipeline.taking_nodes import taking
+
+        made = copy.copy(self)
+        made.graph, made.original = taking(self.graph, names), self.original or self
+        made._find_ways()
         return made
 
     def scope(self, outer: Scope | None) -> Scope:
@@ -445,28 +485,6 @@ def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, .
         if not isinstance(one, Callback):
             raise PipelineTypeError(f"{one!r} is no callback: derive its class from Callback.")
     return found
-
-
-def checked_on_error(on_error: str) -> str:
-    """*on_error*. Raises PipelineError if it is neither "raise" nor "keep"."""
-    check_type(on_error, str, "on_error is 'raise' or 'keep'", PipelineError)
-    if on_error not in ("raise", "keep"):
-        raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
-    return on_error
-
-
-def merged(inputs: Mapping[str, Any] | None, named: dict[str, Any]) -> dict[str, Any]:
-    """The values in *inputs* and those given as keywords."""
-    if inputs is None:
-        return named
-    if not hasattr(inputs, "keys"):
-        raise PipelineTypeError(
-            f"inputs is a {type(inputs).__name__}: give a dict, or the values by name."
-        )
-    both = [name for name in named if name in inputs]
-    if both:
-        raise PipelineError(f"the input {both[0]!r} is given twice: in the dict and by name.")
-    return {**inputs, **named}
 
 
 def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:

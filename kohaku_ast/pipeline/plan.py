@@ -378,7 +378,7 @@ class GeneratedCode:
         its outputs.
         """
         targets = ["_" if name in known else self._variable(name) for name in node.outputs]
-        if not isinstance(node, Node):
+        if not isinstance(node, Node) or not node.is_direct:
             return [f"{', '.join(targets)}, = {self._run_call(node, known)}"]
         call = self._call(node, known)
         if len(targets) == 1:

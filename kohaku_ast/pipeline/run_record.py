@@ -20,6 +20,7 @@ from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 from kohaku_ast.pipeline.callbacks import Callback, Context, NodeStats, error_text, is_item
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
+from kohaku_ast.pipeline.node_like import Recipe
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import RunError
 from kohaku_ast.store.environment import INDEX, RUN_DIR
@@ -64,6 +65,17 @@ def recorded(
     recorder = None if place is None else RunRecorder.open(place, run, given, items, over)
     if place is None or recorder is None:
         return call(run)
+    with run.held():  # the record counts what was made before it is released
+        return _recorded(run, call, place, recorder, items)
+
+
+def _recorded(
+    run: PipelineRun,
+    call: Callable[[PipelineRun], Result],
+    place: RecordPlace,
+    recorder: RunRecorder,
+    items: int | None,
+) -> Result:
     run.pipeline.last_record = str(recorder.record.folder.path)
     inside = run.inside(run.scope.replaced(callbacks=(*run.scope.callbacks, recorder)))
     own = RecordPlace(place.root, recorder.record.folder.path.name)
@@ -304,6 +316,7 @@ class RunRecorder(Callback):
 
             close(Path(self._root))
         nodes = [one.field(status) for one in self._nodes.values()]
+        self.record.facts.update(_permanences(self._pipeline))
         self.record.end(status, found, outputs, nodes, has_scripts)
 
 
@@ -358,7 +371,9 @@ def _start(
 
 def _defaults(run: PipelineRun, given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What the nodes get besides *given*: bound values, and defaults of functions."""
-    yield from ((name, one) for name, one in run.values.items() if name not in given)
+    for name, value in run.values.items():
+        if name not in given:
+            yield name, str(value) if isinstance(value, Recipe) else value
     known = {*run.values, *given, *(name for node in run.plan.nodes for name in node.outputs)}
     for node in run.plan.nodes:
         for name, value in node.defaults.items():
@@ -366,6 +381,15 @@ def _defaults(run: PipelineRun, given: Mapping[str, Any]) -> Iterator[tuple[str,
                 yield name, value
         for name, value in node.bound.items():
             yield f"{node.name}.{name}", value
+
+
+def _permanences(pipeline: Any) -> dict[str, object]:
+    """The field ``permanences``, if there are some."""
+    if not pipeline.held:
+        return {}
+    from kohaku_ast.pipeline.permanence import made_for
+
+    return {"permanences": [*made_for(pipeline)]}
 
 
 def _main_file() -> Launch | None:

@@ -85,6 +85,8 @@ class PipelineLike(Protocol):
     #: The TOML file that it is from, or empty.
     file: str
     has_scripts: bool
+    #: The permanences in it, at any depth.
+    held: tuple[Any, ...]
     #: Whether a node, at any depth, has a condition.
     may_skip: bool
 

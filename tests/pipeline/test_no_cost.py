@@ -91,7 +91,8 @@ def test_a_run_in_this_thread_imports_no_event_loop_and_no_pools() -> None:
         "from kohaku_ast import Pipeline, node; import sys\n"
         "made = Pipeline([node('b')(lambda a: a)])\n"
         "made.run(a=1), made.map({'a': [1]}, 'a')\n"
-        "print({'asyncio', 'concurrent.futures', 'inspect', 'pickle', 'rich'} & {*sys.modules})"
+        "print({'asyncio', 'concurrent.futures', 'inspect', 'kohaku_ast.pipeline.permanence', "
+        "'pickle', 'rich'} & {*sys.modules})"
     )
     found = subprocess.run(
         [sys.executable, "-S", "-c", code],
