@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+from kohaku_ast.config.config import Config
 from kohaku_ast.errors import ConfigError, KogineError
 from kohaku_ast.flow.run import (
+    ASKING,
     CACHED,
     FAILED,
     INTERRUPTED,
@@ -28,6 +30,7 @@ from kohaku_ast.flow.run import (
     Observer,
     Queue,
     Run,
+    ScriptConfigs,
     SharedFile,
     Summary,
     not_started,
@@ -166,6 +169,7 @@ class Flow:
         #: The signals that ask this process to end, while the flow runs.
         self.interrupts = Interrupts(self._wake)
         launcher.lend = self.interrupts.lend
+        self.has_records, self.is_inline = settings.records, launcher.is_inline
 
     def runs(self) -> Iterator[Run]:
         """Each run when it has ended. Raises KogineError if the first one cannot be started."""
@@ -221,7 +225,7 @@ class Flow:
             return None  # the next Config depends on how this run ends
         try:
             is_idle = not self._active and not self._retries
-            found = self.queue.next(self._last_outcome, is_idle)
+            found = self._ask(is_idle)
         except ConfigError as error:
             if not self._started:
                 raise
@@ -236,6 +240,17 @@ class Flow:
         run = Run(self._started, work, config, total=self.total, is_alone=self.queue.is_alone)
         self._started += 1
         return run
+
+    def _ask(self, is_idle: bool) -> tuple[ScriptConfigs, Config] | None:
+        token = ASKING.set(self)
+        try:
+            return self.queue.next(self._last_outcome, is_idle)
+        finally:
+            ASKING.reset(token)
+
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* told of what happens from here on."""
+        self.observers = [*self.observers, observer]
 
     def _start(self, run: Run) -> Iterator[Run]:
         try:

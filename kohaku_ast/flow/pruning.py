@@ -5,10 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from kohaku_ast.flow.run import Observer, Run
+from kohaku_ast.errors import ConfigError
+from kohaku_ast.flow.run import ASKING, Observer, Run
 from kohaku_ast.flow.search import Trials
 from kohaku_ast.store.metrics import SeriesTail
 from kohaku_ast.store.run_folder import SERIES
+
+
+def watch(trials: Trials) -> None:
+    """Have the flow that asks for the Configs of *trials* end those that do worse. Raises
+    ConfigError if it cannot.
+    """
+    flow, prune = ASKING.get(), trials.search.prune
+    if flow is None:
+        raise ConfigError(f"search: prune={prune!r} is for runs of a flow, such as Sequential")
+    if not flow.has_records:
+        raise ConfigError(
+            f"search: prune={prune!r} reads what runs print from their records: take record=False "
+            "(--no-record) away"
+        )
+    if flow.is_inline:
+        raise ConfigError(
+            f"search: prune={prune!r} ends the processes of runs: take mode='inline' "
+            "(--mode inline) away"
+        )
+    flow.observe(Pruner(trials))
 
 
 class Pruner(Observer):
@@ -27,15 +48,18 @@ class Pruner(Observer):
     def on_tick(self, running: Sequence[Run], counts: Mapping[str, int]) -> None:
         """Report what is new."""
         for run in running:
-            if run.folder is not None and not run.pruned:
+            if self._may_prune(run):
                 self._look(run)
 
     def on_end(self, run: Run) -> None:
         """Report the rest: later trials are compared with it."""
-        if run.folder is not None and not run.pruned:
+        if self._may_prune(run):
             for _ in self._reported(run):
                 pass
         self._tails.pop(run.index, None)
+
+    def _may_prune(self, run: Run) -> bool:
+        return run.folder is not None and not run.pruned and self._trials.has(run.config)
 
     def _look(self, run: Run) -> None:
         for step, value, is_worse in self._reported(run):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -133,6 +134,21 @@ def repeat_text(config: Config) -> str:
     """`` (2 of 5)`` if only this tells *config* from its repeats; else empty."""
     number, of = (config.metadata.get(name) for name in ("repeat", "repeats"))
     return f" ({number + 1} of {of})" if isinstance(number, int) and of else ""
+
+
+class AskingFlow(Protocol):
+    """What a flow lets those see who choose its next Config."""
+
+    #: Whether its runs have records, and whether they are all in this process.
+    has_records: bool
+    is_inline: bool
+
+    def observe(self, observer: Observer) -> None:
+        """Have *observer* told of what happens from here on."""
+
+
+ASKING: ContextVar[AskingFlow | None] = ContextVar("kogine-asking-flow", default=None)
+"""The flow that asks for its next Config, as long as it does."""
 
 
 class Queue:

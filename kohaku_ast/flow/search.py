@@ -90,9 +90,16 @@ class Search:
 
     def _configs(self) -> Walk:
         with closing(Trials(self)) as trials:
+            if self.prune:
+                from kohaku_ast.flow.pruning import watch  # here: few searches prune
+
+                watch(trials)
             for config in trials.configs():
                 outcome = yield config
                 _refuse_missing(outcome)
+                if getattr(outcome, "status", "") == "pruned":
+                    trials.prune(config)
+                    continue
                 with suppress(ValueError):  # the study has the reason
                     trials.settle(config, outcome)
 
@@ -171,6 +178,10 @@ class Trials:
             )
         return result
 
+    def has(self, config: Config) -> bool:
+        """Whether a run with *config* is one of its trials, and has no result yet."""
+        return config.metadata.get("search_trial") in self._open
+
     def is_worse(self, config: Config, value: float, step: int) -> bool:
         """Report the *value* of the objective at *step* of a run with *config*; whether the run
         is to be ended.
@@ -205,6 +216,7 @@ def search(
     maximize: str | None = None,
     seed: int | None = None,
     study: str | None = None,
+    prune: str | None = None,
 ) -> Sweep:
     """A Sweep whose *n* Configs are chosen to make the objective small, or large.
 
@@ -213,20 +225,25 @@ def search(
     flow has to record its runs), else the only number of the returned value. Random axes of *space*
     are ranges, all others are choices without order. *study* is a SQLite file that is made or
     continued; without it the trials are not kept. With *seed* equal results lead to equal choices.
+    *prune*, ``median`` or ``hyperband``, ends trials early that do worse than others at the same
+    step, by what they print or log; their Outcomes have the status ``pruned``.
 
     Run it one after another: ``Sequential(Script("train.py", search(...)), on_error="continue")``.
     Raises ConfigError for a space that cannot be searched, and if the method's package is missing.
     """
     check_type(space, Sweep, "a search chooses from a Sweep")
     read_number("n", n, 1)
-    for name, one in (("method", method), ("minimize", minimize), ("maximize", maximize)):
+    texts = {"method": method, "minimize": minimize, "maximize": maximize, "prune": prune}
+    for name, one in texts.items():
         check_type(one, (str, type(None)), f"{name} is a text")
+    if prune and prune not in PRUNERS:
+        raise UsageError(unknown("prune", prune, PRUNERS))
     check_type(study, (*PATHS, type(None)), "study is a file's name")
     if seed is not None:
         read_number("seed", seed)
     objective = make_objective(minimize, maximize, ("minimize=", "maximize="))
     return Search(
-        space_of(space), objective, n, method, seed, str(study) if study else ""
+        space_of(space), objective, n, method, seed, str(study) if study else "", prune or ""
     ).sweep()  # fmt: skip
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kohaku_ast import Store
+from kohaku_ast import Store, search
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
 from kohaku_ast.exports.mlflow import _STATUSES as STATUSES_OF_MLFLOW
 from kohaku_ast.flow.results import Objective
 from kohaku_ast.flow.search import Search, Trials, space_of
 from kohaku_ast.store.record import STATUSES
-from tests.oracle import on_path, run_kogine
+from tests.oracle import on_path, run_kogine, run_python
 
 # A bad trial waits to be ended as soon as there are enough good ones to compare it with.
 WAITS = """\
@@ -61,6 +61,39 @@ def test_a_search_ends_bad_trials(
         None,
         True,
     )
+
+
+IN_PYTHON = """\
+import sys
+from collections import Counter
+from kohaku_ast import Parallel, Script, Sequential, Sweep, search
+
+trials = search(Sweep(lr=[0, 1]), n=12, minimize="loss", prune="median", seed=3)
+before = Script("t.py", [{"lr": 0}])
+done = Sequential([before, Script("t.py", trials)], on_error="continue").run()
+print(dict(Counter(one.status for one in done)))
+for options in ({"record": False}, {"mode": "inline"}):
+    try:
+        Sequential(Script("t.py", trials), **options).run()
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_in_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.py").write_text(WAITS.replace("PRINT", PRINTED))
+    (tmp_path / "flow.py").write_text(IN_PYTHON)
+    done = run_python(tmp_path, "flow.py", PYTHONPATH=on_path())
+    assert done.status == 0, done
+    waited = len((tmp_path / "waited").read_text())
+    counts, without_records, inline = done.stdout.splitlines()[-3:]
+    assert waited > 0
+    assert counts == str({"succeeded": 13 - waited, "pruned": waited})
+    assert "take record=False" in without_records
+    assert "take mode='inline'" in inline
+    with pytest.raises(ValueError, match=r"unknown prune 'medain' .* Did you mean 'median'"):
+        search(Sweep(lr=[0, 1]), n=2, minimize="loss", prune="medain")
 
 
 def test_commands_know_a_pruned_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
