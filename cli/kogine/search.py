@@ -134,7 +134,7 @@ def _run(
     configs = Sweep.of(trials.configs(), f"search {study.method}")
     ready = ScriptConfigs(work.name, work.binder, configs)
     options = replace(options, resume=lambda _: command_of_count(command, study.n - lines.ended))
-    pruning = [Pruner(trials)] if study.prune else []
+    pruning = [Pruner(trials, study.objective.name)] if study.prune else []
     observers: list[Observer] = [*pruning, lines]
     status = run_flow([ready], options, lambda run: again(run.config), study.n, observers)
     return status or (2 if trials.broken else int(lines.without > 0))

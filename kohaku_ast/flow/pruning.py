@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
+from kohaku_ast.config.config import Config
 from kohaku_ast.errors import ConfigError
 from kohaku_ast.flow.run import ASKING, Observer, Run
-from kohaku_ast.flow.search import Trials
 from kohaku_ast.store.metrics import SeriesTail
 from kohaku_ast.store.run_folder import SERIES
 
 
-def watch(trials: Trials) -> None:
-    """Have the flow that asks for the Configs of *trials* end those that do worse. Raises
-    ConfigError if it cannot.
+class OpenTrials(Protocol):
+    """The trials of a search while its runs are under way."""
+
+    def has(self, config: Config) -> bool:
+        """Whether a run with *config* is one of them, and has no result yet."""
+
+    def is_worse(self, config: Config, value: float, step: int) -> bool:
+        """Report the *value* of the objective at *step* of a run; whether to end it."""
+
+
+def watch(trials: OpenTrials, name: str, prune: str) -> None:
+    """Have the flow that asks for the Configs of *trials* end those whose metric *name* does worse,
+    as *prune* says. Raises ConfigError if it cannot.
     """
-    flow, prune = ASKING.get(), trials.search.prune
+    flow = ASKING.get()
     if flow is None:
         raise ConfigError(f"search: prune={prune!r} is for runs of a flow, such as Sequential")
     if not flow.has_records:
@@ -29,7 +40,7 @@ def watch(trials: Trials) -> None:
             f"search: prune={prune!r} ends the processes of runs: take mode='inline' "
             "(--mode inline) away"
         )
-    flow.observe(Pruner(trials))
+    flow.observe(Pruner(trials, name))
 
 
 class Pruner(Observer):
@@ -37,8 +48,8 @@ class Pruner(Observer):
     to end the run where the study says so. It comes after the recorder.
     """
 
-    def __init__(self, trials: Trials) -> None:
-        self._trials, self._name = trials, trials.search.objective.name
+    def __init__(self, trials: OpenTrials, name: str) -> None:
+        self._trials, self._name = trials, name
         self._tails: dict[int, SeriesTail] = {}
 
     def on_retry(self, run: Run, seconds: float) -> None:

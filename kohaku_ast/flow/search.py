@@ -93,7 +93,7 @@ class Search:
             if self.prune:
                 from kohaku_ast.flow.pruning import watch  # here: few searches prune
 
-                watch(trials)
+                watch(trials, self.objective.name, self.prune)
             for config in trials.configs():
                 outcome = yield config
                 _refuse_missing(outcome)
