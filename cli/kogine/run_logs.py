@@ -14,6 +14,7 @@ from kogine.run_tables import short_id, store_of
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.store.pipeline_record import PIPELINE, children
 from kohaku_ast.store.record import Record
+from kohaku_ast.store.run_folder import LOG
 
 _PAUSE = 0.2
 _CHUNK = 1 << 20
@@ -44,7 +45,7 @@ def _copy_log(record: Record, log: Path, follow: bool) -> None:
     while True:
         # First whether it runs: what it prints before its end is read after that.
         is_running = _is_running(record)
-        place = _print_more(record.folder / "log.txt" if follow else log, place)
+        place = _print_more(record.folder / LOG if follow else log, place)
         if not (follow and is_running):
             return
         sys.stdout.flush()
@@ -76,32 +77,40 @@ def _print_more(log: Path, place: tuple[int, int]) -> tuple[int, int]:
 
 
 def _start_logs_inside(record: Record, follow: bool) -> Callable[[], int]:
-    """The function that prints the logs of the scripts' runs, one after another."""
-    if not (follow and record.status == "running") and not any(children(record.folder)):
-        raise UsageError(
-            f"run {record.folder.name} is of a pipeline without runs of scripts, and has no log: "
-            "function nodes print where the pipeline runs"
-        )
+    """The function that prints what the nodes of functions have printed, and the logs of the runs
+    of scripts, one after another.
+    """
+    may_come = follow and record.status == "running"
+    if not (may_come or _has_own_log(record) or any(children(record.folder))):
+        raise UsageError(f"run {record.folder.name} has no log: its nodes have printed nothing")
     return lambda: _print_logs_inside(record, follow)
+
+
+def _has_own_log(record: Record) -> bool:
+    return record.log is not None and record.log.exists()
 
 
 @printing
 def _print_logs_inside(record: Record, follow: bool) -> int:
     seen: set[str] = set()
+    place = (0, 0)
     while True:
         is_running = _is_running(record)
+        place = _print_more(record.folder / LOG, place)
         for one in children(record.folder):
             if one.folder.name not in seen:
                 seen.add(one.folder.name)
                 _print_one(one, follow)
         if not (follow and is_running):
             return 0
+        sys.stdout.flush()
         time.sleep(_PAUSE)
 
 
 def _print_one(record: Record, follow: bool) -> None:
     """Print the log of *record* below a line that names it; of a pipeline those inside of it."""
-    if record.facts.get("kind") == PIPELINE:
+    is_pipeline = record.facts.get("kind") == PIPELINE
+    if is_pipeline and not _has_own_log(record):
         for one in children(record.folder):
             _print_one(one, follow)
         return
@@ -111,3 +120,5 @@ def _print_one(record: Record, follow: bool) -> None:
     if record.log is not None:
         _copy_log(record, record.log, follow)
     sys.stdout.flush()
+    for one in children(record.folder) if is_pipeline else ():
+        _print_one(one, follow)

@@ -143,9 +143,12 @@ class _Above:
 
     def __init__(self, stream: TextIO, show: Callable[[str], None]) -> None:
         self._stream, self._show = stream, show
+        #: That of a stream which keeps what it shows: the text is shown elsewhere.
+        self._keep: Callable[[str], object] = getattr(stream, "keep", len)
         self._text = ""
 
     def write(self, text: str) -> int:
+        self._keep(text)
         lines, newline, self._text = (self._text + text).rpartition("\n")
         if newline:
             self._show(lines + newline)
@@ -157,7 +160,8 @@ class _Above:
     def flush(self) -> None:
         """Show a line without an end, too: the painted lines begin on a new line."""
         if self._text:
-            self.write("\n")
+            lines, self._text = f"{self._text}\n", ""
+            self._show(lines)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

@@ -210,6 +210,10 @@ def _entered(place: Any) -> AbstractContextManager[Any]:
     """Inside, what is logged belongs to the node at *place*, if its record can be reached here."""
     if not os.path.isdir(os.path.join(place.root, place.parent)):
         return nullcontext()  # another machine, with disks of its own
+    if IN_WORKER.get():
+        from kohaku_ast.pipeline.node_output import take_streams  # here: few runs have records
+
+        take_streams()
     return place.enter(is_of_process=IN_WORKER.get())  # type: ignore[no-any-return]
 
 

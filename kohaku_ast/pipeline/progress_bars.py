@@ -68,7 +68,8 @@ class ProgressBar(LastRun):
 
     def _begun(self) -> None:
         if self._open == 1:
-            self._display = choose(sys.stderr if self._stream is None else self._stream)
+            stream = sys.stderr if self._stream is None else self._stream
+            self._display = choose(getattr(stream, "shown", stream))  # no bar is in a log
             self._started = time.monotonic()
             self._show()
 

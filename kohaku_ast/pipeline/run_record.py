@@ -21,6 +21,7 @@ from kohaku_ast.pipeline.callbacks import Callback, Context, NodeStats, error_te
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
 from kohaku_ast.pipeline.node_like import Recipe
+from kohaku_ast.pipeline.node_output import end_log, nodes_logged
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import RunError
 from kohaku_ast.store.environment import INDEX, RUN_DIR
@@ -85,7 +86,8 @@ def _recorded(
     # What nodes log in this process belongs to the record, too.
     logs = enter_run(CurrentRun(str(recorder.record.folder.path / FILES)))
     try:
-        result = call(inside)
+        with nodes_logged():
+            result = call(inside)
         return result  # type: ignore[no-any-return]
     except BaseException as caught:
         error = caught
@@ -317,7 +319,8 @@ class RunRecorder(Callback):
             close(Path(self._root))
         nodes = [one.field(status) for one in self._nodes.values()]
         self.record.facts.update(_permanences(self._pipeline))
-        self.record.end(status, found, outputs, nodes, has_scripts)
+        log = end_log(str(self.record.folder.path))
+        self.record.end(status, found, outputs, nodes, has_scripts, log)
 
 
 def _names(path: Sequence[str]) -> Path_:

@@ -22,6 +22,7 @@ from kohaku_ast.flow.settings import FlowSettings, files_variable
 from kohaku_ast.frames import contextmanager, trimmed
 from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 from kohaku_ast.pipeline.failure import warn
+from kohaku_ast.pipeline.node_output import own_streams
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process_exit import as_status
@@ -64,7 +65,7 @@ class ScriptRecord:
         outcome, used = Outcome(FAILED, exit_status=1), UsageSince()
         log = self._open()
         try:
-            with self._as_process(log), enter_run(CurrentRun(self._files)):
+            with own_streams(), self._as_process(log), enter_run(CurrentRun(self._files)):
                 value, outputs = call()
             outcome = Outcome(SUCCEEDED, value, outputs)
             return value, outputs

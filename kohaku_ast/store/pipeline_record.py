@@ -34,7 +34,7 @@ from kohaku_ast.store.record import (
     time_text,
     working_folder,
 )
-from kohaku_ast.store.run_folder import FILES, SERIES, RunFolder
+from kohaku_ast.store.run_folder import FILES, LOG, SERIES, RunFolder
 from kohaku_ast.store.sources import Sources
 from kohaku_ast.store.values import brief, is_whole, written
 
@@ -152,8 +152,9 @@ class PipelineRecord:
         outputs: Mapping[str, Any],
         nodes: list[dict[str, object]],
         has_scripts: bool,
+        log: Mapping[str, object],
     ) -> None:
-        """Write the end of the run."""
+        """Write the end of the run. *log*: the fields that say what is kept of its output."""
         if not self._is_own:
             return
         ended = self.clock.now()
@@ -171,6 +172,7 @@ class PipelineRecord:
             series=SERIES if logged else None,
             files=self.folder.end_files(),
             nodes=_with_runs(nodes, runs),
+            **log,
         )
         try:
             self._shared.add_usage(self.facts, time.process_time() - self._cpu)
@@ -230,7 +232,7 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
         "params": {**defaults, **forms},
         "sources": sources,
         "in_run_dir": False,
-        "log": None,
+        "log": LOG,  # a node may print
         **shared.environment.of_flow(launch.filename if launch else ""),
         "environment": shared.environment.of_run({}),
     }

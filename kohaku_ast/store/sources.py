@@ -61,8 +61,10 @@ class Objects:
             path = self.path(digest)
             try:
                 is_whole = path.read_bytes() == data  # somebody may have damaged it
-            except OSError:
+            except FileNotFoundError:
                 is_whole = False
+            except OSError:
+                is_whole = True  # this user may not look
             if is_whole:
                 _refresh(path)
             else:

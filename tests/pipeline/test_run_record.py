@@ -228,3 +228,51 @@ def test_a_script_prints_as_it_did(tmp_path: Path) -> None:
     (folder / "with.py").write_text(code.format(""))
     (folder / "without.py").write_text(code.format(", record=False"))
     assert run_python(folder, "with.py") == run_python(folder, "without.py")
+
+
+PRINTS = """\
+import multiprocessing, sys
+from kohaku_ast import Pipeline, node, script
+
+@node
+def first(n: int):
+    print("first", n, flush=True)
+    print("warned", file=sys.stderr)
+    return n
+
+@node
+async def second(first):
+    sys.stdout.write("second\\n")  # at once: other processes print there, too
+    return first
+
+train = script("train.py", outputs="loss", inputs={"start": "second"})
+
+if __name__ == "__main__":
+    for engine in ("sequential", "threaded", "async", "parallel", "spawned"):
+        if engine == "spawned":
+            multiprocessing.set_start_method("spawn", force=True)
+            engine = "parallel"
+        p = Pipeline([first, second, train], engine=engine, record=RECORD)
+        p.run(n=3)
+        Pipeline([second], engine=engine, record=RECORD).map({"first": [1, 2]}, "first")
+    print(type(sys.stdout).__name__)
+"""
+
+
+def test_what_nodes_print_is_in_the_log_with_every_engine(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import sys\nstart = 0\nloss = start / 2\nprint(type(sys.stdout).__name__)\n"
+    )
+    done = []
+    for recorded in ("True", "False"):
+        (tmp_path / "flow.py").write_text(PRINTS.replace("RECORD", recorded))
+        done.append(run_python(tmp_path, "flow.py"))
+    assert done[0] == done[1]
+    assert done[0].stdout.count("TextIOWrapper") == 6
+    parents = [one for one in records(tmp_path) if one.get("kind") == "pipeline"]
+    logs = [(one["folder"] / one["log"]).read_text() for one in parents]
+    assert logs[::2] == ["first 3\nwarned\nsecond\n"] * 5
+    assert logs[1::2] == ["second\nsecond\n"] * 5
+    child = next(one["id"] for one in records(tmp_path) if one.get("parent"))
+    shown = run_kogine(tmp_path, "runs", "logs", "1").stdout
+    assert shown == f"{logs[0]}==> train, run {child[-8:]} <==\nTextIOWrapper\n"
