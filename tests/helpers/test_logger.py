@@ -36,10 +36,8 @@ if __name__ == "__main__":
 SURROUNDINGS = {
     "python": ["t.py"],
     "kogine": ["run", "t.py"],
-    "recorded": ["run", "--record", "t.py"],
     "inline": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--mode", "inline"],
     "spawned": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--mode", "spawn", "--workers", "2"],
-    "warm": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--mode", "warm", "--workers", "2"],
     "retried": ["run", "t.py", "--sweep", "lr=0.1,0.1", "--retries", "1"],
 }
 
