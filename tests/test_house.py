@@ -52,11 +52,11 @@ ROOMS = {
     "kohaku_ast.engines": (9, 2220),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (27, 7210),
-    "kohaku_ast.helpers": (17, 3070),
+    "kohaku_ast.helpers": (17, 3090),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (29, 7950),
     "kohaku_ast.runner": (30, 7910),
-    "kohaku_ast.store": (21, 7120),
+    "kohaku_ast.store": (21, 7130),
     "kohaku_ast.transform": (48, 13790),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -175,9 +175,7 @@ class Logger:
             return ""
         if session.own is None:
             session.begin_record()
-        own = session.own
-        # A forked child has no record.
-        return own.folder if own is not None and own.pid == os.getpid() else ""
+        return session.own.folder if session.own is not None else ""
 
     def _next_step(self, folder: str, step: int | None, node: CurrentRun | None) -> int:
         if step is None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ROOT = os.path.join(".kogine", "runs")
+AROUND = "KOGINE_STANDALONE"
+"""The variable that names the record of a script to the processes that it starts."""
 _FOLDER_MODE, _MODE = 0o700, 0o600
 
 
@@ -31,17 +33,27 @@ class StandaloneRun:
     def __init__(self, folder: str, facts: dict[str, Any]) -> None:
         self.folder, self.pid = folder, os.getpid()
         self._facts, self._begun = facts, time.monotonic()
-        self._is_open = True
+        self._is_open = bool(facts)
+        self._around = os.environ.get(AROUND, "")
 
     @classmethod
     def begin(cls, project: str, config: Mapping[str, object]) -> StandaloneRun | None:
-        """Make the record; None, with a warning, if the disk refuses it."""
+        """Make the record; None, with a warning, if the disk refuses it. A process that is a part
+        of the script which has started it gets the record of that; another script one of its own,
+        marked as a run inside.
+        """
+        around = _record_around()
+        if around and _is_part_of_parent():
+            return cls(around, {})
         started = time.time()
         identity = uuid4().hex  # no resumed flow may take it for a run of its own
+        root, parent = os.path.split(around) if around else (os.path.abspath(ROOT), "")
         try:
-            folder = _make_folder(os.path.abspath(ROOT), started, identity)
-            run = cls(folder, _facts(started, identity, project, config))
+            folder = _make_folder(root, started, identity)
+            own = {"parent": parent} if parent else {}
+            run = cls(folder, {**_facts(started, identity, project, config), **own})
             run._write()
+            os.environ[AROUND] = folder
         except OSError as error:
             import warnings
 
@@ -55,6 +67,10 @@ class StandaloneRun:
         if not self._is_open or self.pid != os.getpid():
             return  # a forked child does not end its parent's run
         self._is_open = False
+        if os.environ.get(AROUND) == self.folder:
+            os.environ.pop(AROUND)
+            if self._around:
+                os.environ[AROUND] = self._around
         seconds = time.monotonic() - self._begun
         failed = error is not None
         self._facts.update(
@@ -78,6 +94,19 @@ class StandaloneRun:
             lines = (f"  {json.dumps(name)}: {json.dumps(one)}" for name, one in facts.items())
             file.write("{\n" + ",\n".join(lines) + "\n}\n")
         os.replace(partial, path)
+
+
+def _record_around() -> str:
+    """The folder of the record of the script that has started this process; empty without."""
+    folder = os.environ.get(AROUND, "")
+    return folder if folder and os.path.isfile(os.path.join(folder, "run.json")) else ""
+
+
+def _is_part_of_parent() -> bool:
+    """Whether this process is one of multiprocessing, or of ``python -c``."""
+    module = sys.modules.get("multiprocessing.process")
+    is_worker = module is not None and module.parent_process() is not None
+    return is_worker or sys.argv[:1] == ["-c"]
 
 
 def _make_folder(root: str, started: float, identity: str) -> str:

@@ -136,9 +136,7 @@ def test_a_search_reads_what_is_logged(folder: Path) -> None:
     assert f"best loss {best.metrics['loss']!r}, " in done.stderr
 
 
-def test_children_threads_and_tasks_log_to_the_same_run(folder: Path) -> None:
-    (folder / "t.py").write_text(
-        """\
+CHILDREN = """\
 import asyncio, subprocess, sys, threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -158,18 +156,39 @@ if __name__ == "__main__":
     thread.start(); thread.join()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(work, "pool").result()
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(work, "spawned").result()
+    for method in ("spawn", "fork"):
+        with ProcessPoolExecutor(1, mp_context=get_context(method)) as pool:
+            pool.submit(work, method).result()
     asyncio.run(tasks())
     subprocess.run([sys.executable, "-c", "from kohaku_ast.helpers import logger; logger.log({'child': 1})"])
 """
-    )
+LOGGED = {"main", "thread", "pool", "spawn", "fork", "task", "child"}
+
+
+def test_children_threads_and_tasks_log_to_the_same_run(folder: Path) -> None:
+    (folder / "t.py").write_text(CHILDREN)
     done = run_kogine(
         folder, "run", "t.py", "--sweep", "n=1,2", "--workers", "2", PYTHONPATH=on_path()
     )
     assert done.status == 0, done
     for record in Store().runs():
-        assert {*record.metrics} == {"main", "thread", "pool", "spawned", "task", "child"}
+        assert {*record.metrics} == LOGGED
+
+
+def test_children_of_a_script_outside_of_kogine_log_to_its_record(folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other/eval.py").write_text(
+        "from kohaku_ast.helpers import logger\nlogger.log({'acc': 1})\n"
+    )
+    (folder / "t.py").write_text(
+        f"{CHILDREN}    subprocess.run([sys.executable, 'eval.py'], cwd='other')\n"
+    )
+    assert run_python(folder, "t.py", PYTHONPATH=on_path()).stderr == ""
+    own, other = [*Store().runs()][::-1]
+    assert (own.status, {*own.metrics}) == ("succeeded", LOGGED)
+    assert (other.facts["parent"], other.metrics) == (own.folder.name, {"acc": 1})
+    assert not (folder / "other/.kogine").exists()
+    assert [one.folder.name for one in [Store().find("last")]] == [own.folder.name]
 
 
 @pytest.mark.parametrize(
