@@ -68,6 +68,8 @@ class Recipe:
     """A value of which nodes get what it makes: a Permanence."""
 
     __slots__ = ()
+    #: What makes it.
+    factory: Any
 
 
 def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:

@@ -433,14 +433,18 @@ def _scripts(pipeline: Any, path: Path_) -> Iterator[tuple[str, Launch]]:
 
 
 def _modules(pipeline: Any) -> Iterator[tuple[str, Launch]]:
-    """Name of each module of the user's with a function node, at any depth -> its file."""
-    for node in pipeline.nodes:
-        name = getattr(getattr(node, "function", None), "__module__", "")
+    """Name of each module of the user's with the function of a node or permanence, at any depth ->
+    its file.
+    """
+    functions = [getattr(node, "function", None) for node in pipeline.nodes]
+    functions += [one.factory for one in pipeline.bound.values() if isinstance(one, Recipe)]
+    for name in {str(getattr(one, "__module__", "")): None for one in functions}:
         file = getattr(sys.modules.get(name), "__file__", None) if name != "__main__" else None
         found = _launch(file) if file and is_local_file(file) else None
         if found is not None:
             yield name, found
-        elif _kind(node) == "pipeline":
+    for node in pipeline.nodes:
+        if _kind(node) == "pipeline":
             yield from _modules(node.pipeline)
 
 

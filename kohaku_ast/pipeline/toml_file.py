@@ -20,12 +20,13 @@ from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.script_node import script
 
-_TOP = ("pipeline", "processes")
+_TOP = ("pipeline", "processes", "permanences")
 _PIPELINE = ("name", "modules", "engine", "cache")
 _ANY = ("params", "inputs", "outputs", "cache", "when")
 _FUNCTION = ("type", *_ANY)
 _SCRIPT = ("script", *_ANY, "entrypoint")
-_NESTED = ("processes", *_ANY)
+_NESTED = ("processes", "permanences", *_ANY)
+_PERMANENCE = ("type", "params")
 
 
 Made = TypeVar("Made")
@@ -67,12 +68,13 @@ class _Reader:
         if not nodes:
             raise self._error("processes", "there are none: write [processes.NAME]")
         stem = os.path.splitext(os.path.basename(self.path))[0]
-        return self.make(
+        made = self.make(
             nodes,
             engine=self._text(head, "engine", "pipeline") or None,
             cache=self._cache(self._text(head, "cache", "pipeline")),
             name=self._text(head, "name", "pipeline") or stem,
         )
+        return self._with_permanences(made, self.table, "")
 
     def _cache(self, folder: str) -> Any:
         if not folder:
@@ -88,7 +90,7 @@ class _Reader:
         if modules and self.folder not in sys.path:
             # First, as for a script; it stays: workers import the modules again.
             sys.path.insert(0, self.folder)
-        names = [self._module_name(one) for one in modules]
+        self.modules = names = [self._module_name(one) for one in modules]
         for name, given in zip(names, modules):
             try:
                 importlib.import_module(name)
@@ -184,11 +186,14 @@ class _Reader:
         for name, value in params.items():
             here = f"{place}.params.{name}"
             self._check_name(name, parameters, here)
-            wanted = edge_types.of_parameter(node.function, name)
-            if not edge_types.fits(type(value), wanted):
-                shown = getattr(wanted, "__name__", None) or str(wanted)
-                raise self._error(here, f"it is {shown}, got {value!r}")
+            self._check_type(node.function, name, value, here)
         return params
+
+    def _check_type(self, function: Any, name: str, value: Any, place: str) -> None:
+        wanted = edge_types.of_parameter(function, name)
+        if not edge_types.fits(type(value), wanted):
+            shown = getattr(wanted, "__name__", None) or str(wanted)
+            raise self._error(place, f"it is {shown}, got {value!r}")
 
     def _script(self, name: str, table: Mapping[str, Any], place: str) -> NodeLike:
         self._check_keys(table, _SCRIPT, place)
@@ -213,6 +218,7 @@ class _Reader:
         self._check_keys(table, _NESTED, place)
         with self._naming(place):
             inner = self.make(self._nodes(table, f"{place}.processes"), name=name)
+            inner = self._with_permanences(inner, table, f"{place}.")
             params = self._table_at(table, "params", place)
             inner = inner.bind(**params) if params else inner
             inputs = self._names(table, "inputs", list(inner.inputs), place)
@@ -233,6 +239,59 @@ class _Reader:
         for one in outputs:
             self._check_name(one, inner.outputs, f"{place}.outputs.{one}")
         return outputs
+
+    # --- permanences -----------------------------------------------------------------------------
+
+    def _with_permanences(self, made: Any, table: Mapping[str, Any], before: str) -> Any:
+        """The pipeline *made* with the permanences of *table*."""
+        found = self._table_at(table, "permanences", before[:-1])
+        if not found:
+            return made
+        from kohaku_ast.pipeline.taking_nodes import checked_permanences
+
+        place = f"{before}permanences"
+        known = {name: self._permanence(one, f"{place}.{name}") for name, one in found.items()}
+        with self._naming(place):
+            return made.bind(**checked_permanences(known, made.graph))
+
+    def _permanence(self, table: Any, place: str) -> Any:
+        from kohaku_ast.pipeline.permanence import permanence
+
+        if not isinstance(table, dict):
+            raise self._error(place, f"it is a table, got {table!r}")
+        self._check_keys(table, _PERMANENCE, place)
+        factory = self._factory(self._text(table, "type", place), f"{place}.type")
+        params = self._table_at(table, "params", place)
+        with self._naming(f"{place}.params"):
+            made = permanence(factory, **params)
+        for name, value in params.items():
+            self._check_type(factory, name, value, f"{place}.params.{name}")
+        return made
+
+    def _factory(self, type_name: str, place: str) -> Any:
+        """The function or class called *type_name*: its name in a module, or ``module:name``."""
+        module, _, name = type_name.rpartition(":")
+        if module and module not in self.modules:
+            hint = did_you_mean(module, self.modules) or " Name it in pipeline.modules."
+            raise self._error(place, f"there is no module {module!r}.{hint}")
+        found = {
+            f"{one}:{name}": factory
+            for one in ([module] if module else self.modules)
+            if callable(factory := look_up(one, name))
+        }
+        if len({*map(id, found.values())}) == 1:
+            return next(iter(found.values()))
+        if found:
+            raise self._error(place, f"{name!r} is several: write one of {', '.join(found)}")
+        names = [
+            own
+            for one in self.modules
+            for own, value in vars(sys.modules[one]).items()
+            if callable(value) and getattr(value, "__module__", "") == one
+        ]
+        have = f" The modules have: {', '.join(names)}." if names else " Name a module of it."
+        hint = did_you_mean(name, names) or have
+        raise self._error(place, f"there is no function or class {name!r}.{hint}")
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -311,3 +370,11 @@ class _Reader:
 
     def _error(self, place: str, text: str) -> PipelineError:
         return PipelineError(f"{self.path}: {place}: {text}")
+
+
+def look_up(module: str, name: str) -> Any:
+    """What *module*, which is imported, calls *name*; None if there is nothing."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found

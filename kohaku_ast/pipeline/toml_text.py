@@ -14,12 +14,14 @@ from kohaku_ast.files import short_path
 from kohaku_ast.helpers.processes import process_of
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.node import Node
+from kohaku_ast.pipeline.node_like import Recipe
 from kohaku_ast.pipeline.script_node import ScriptNode
+from kohaku_ast.pipeline.toml_file import look_up
 
 
 def text_of(pipeline: Any) -> str:
     """The text. Raises PipelineError, which names the node, for what has none."""
-    if pipeline.callbacks or pipeline.bound:
+    if pipeline.callbacks or _values(pipeline):
         what = "callbacks" if pipeline.callbacks else "bound inputs"
         raise PipelineError(f"{pipeline.name}: its {what} have no place in TOML")
     head: dict[str, Any] = {"name": pipeline.name, "modules": [*_modules(pipeline)]}
@@ -27,7 +29,12 @@ def text_of(pipeline: Any) -> str:
         head["engine"] = _engine(pipeline)
     if pipeline.cache is not None:
         head["cache"] = _cache(pipeline)
-    lines = ["[pipeline]", *_pairs(head, pipeline.name), *_tables(pipeline, "processes")]
+    lines = [
+        "[pipeline]",
+        *_pairs(head, pipeline.name),
+        *_made(pipeline, ""),
+        *_tables(pipeline, "processes"),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -55,14 +62,41 @@ def _modules(pipeline: Any) -> Iterator[str]:
         if isinstance(node, PipelineNode):
             found.update(dict.fromkeys(_modules(node.pipeline)))
         elif isinstance(node, Node):
-            module = str(node.function.__module__)
-            if module == "__main__":
-                raise PipelineError(
-                    f"node {node.name!r}: its function is in the script itself, which no other "
-                    "process can import: move it to a module"
-                )
-            found[module] = None
+            found[_module(node.function, f"node {node.name!r}")] = None
+    for name, one in _permanences(pipeline).items():
+        found[_module(one.factory, f"permanence {name!r}")] = None
     yield from found
+
+
+def _module(function: Any, who: str) -> str:
+    module = str(function.__module__)
+    if module == "__main__":
+        raise PipelineError(
+            f"{who}: its function is in the script itself, which no other process can import: move "
+            "it to a module"
+        )
+    return module
+
+
+def _permanences(pipeline: Any) -> dict[str, Any]:
+    return {name: one for name, one in pipeline.bound.items() if isinstance(one, Recipe)}
+
+
+def _values(pipeline: Any) -> dict[str, Any]:
+    """What is bound besides permanences."""
+    return {name: one for name, one in pipeline.bound.items() if not isinstance(one, Recipe)}
+
+
+def _made(pipeline: Any, before: str) -> Iterator[str]:
+    """The tables of its permanences."""
+    for name, one in _permanences(pipeline).items():
+        factory = one.factory
+        key = f"{factory.__module__}:{getattr(factory, '__qualname__', '')}"
+        if look_up(*key.split(":")) != factory:  # each access makes another method
+            raise PipelineError(f"permanence {name!r}: no name in a module leads to {one}")
+        yield ""
+        yield f"[{before}permanences.{_key(name)}]"
+        yield from _pairs({"type": key, "params": one.params}, name)
 
 
 def _tables(pipeline: Any, place: str) -> Iterator[str]:
@@ -122,12 +156,13 @@ def _nested(node: PipelineNode, place: str) -> Iterator[str]:
     if inner.engine is not None or inner.cache is not None or inner.callbacks:
         raise PipelineError(f"node {node.name!r}: in TOML only the whole has an engine and a cache")
     found: dict[str, Any] = {
-        "params": dict(inner.bound),
+        "params": _values(inner),
         "inputs": {own: name for name, own in node.input_mapping.items()},
         "outputs": dict(node.output_mapping),
         **_options(node),
     }
     yield from _pairs(found, node.name)
+    yield from _made(inner, f"{place}.")
     yield from _tables(inner, f"{place}.processes")
 
 
