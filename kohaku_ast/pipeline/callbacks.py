@@ -4,9 +4,11 @@ keeps the state, times and counts of each node: the last run.
 
 from __future__ import annotations
 
+from kohaku_ast.errors import PipelineTypeError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any, TypeAlias
 
     #: Names from the pipeline to a node inside; items of maps are not in it.
@@ -316,3 +318,20 @@ class NodeStats:
 
     def __repr__(self) -> str:
         return f"<{self.state or 'waiting'}, {self.seconds:.3f} s>"
+
+
+def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, ...] | None:
+    """The callbacks. Raises PipelineError for an object that is no Callback."""
+    if callbacks is None:
+        return None
+    if not hasattr(callbacks, "__iter__"):
+        raise PipelineTypeError(f"callbacks is {callbacks!r}: give a list of them.")
+    found = tuple(callbacks)
+    for one in found:
+        if isinstance(one, type):
+            raise PipelineTypeError(
+                f"a callback is the class {one.__name__}: give {one.__name__}()."
+            )
+        if not isinstance(one, Callback):
+            raise PipelineTypeError(f"{one!r} is no callback: derive its class from Callback.")
+    return found

@@ -8,6 +8,7 @@ from kohaku_ast.pipeline import edge_types
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from kohaku_ast.pipeline.node_like import NodeLike
 
@@ -205,3 +206,76 @@ def _before(last: NodeLike, nodes: Sequence[NodeLike]) -> list[NodeLike]:
             found.append(node)
             needed.update(node.inputs)
     return found[::-1]
+
+
+# --- first >> second -----------------------------------------------------------------------------
+
+
+def chain_nodes(first: Any, second: Any) -> list[NodeLike]:
+    """The nodes of the pipeline *first* and of *second*, which takes its outputs. Raises
+    PipelineError if it takes none, or *first* would take outputs of *second*.
+    """
+    one, other = _two_names(first, second)
+    back = [name for name in second.graph.outputs if name in first.graph.readers]
+    if back:
+        readers, giver = first.graph.readers[back[0]], second.graph.producers[back[0]]
+        raise PipelineError(
+            f"{one} >> {other}: {back[0]!r} goes the other way, from {shown(giver)} to "
+            f"{shown(readers[0])}. Rename one of them, or write {other} >> {one}."
+        )
+    if set(first.graph.outputs).isdisjoint(second.graph.readers):
+        taken = [name for name, nodes in second.graph.readers.items() if _is_shown(name, nodes)]
+        hints = [did_you_mean(name, first.graph.outputs) for name in taken]
+        raise PipelineError(
+            f"{one} >> {other}: nothing joins them. {one} gives {', '.join(first.graph.outputs)}; "
+            f"{other} takes {', '.join(taken) or 'nothing'}.{next(filter(None, hints), '')}"
+        )
+    return [*first.graph.nodes, *second.graph.nodes]
+
+
+def _two_names(first: Any, second: Any) -> tuple[str, str]:
+    if first.name != second.name:
+        return first.name, second.name
+    return "the first", "the second"
+
+
+def _is_shown(name: str, nodes: list[NodeLike]) -> bool:
+    """Whether an input is worth showing: everything in a script can be one."""
+    return any(name in getattr(node, "settings", node.inputs) for node in nodes)
+
+
+def chain_bound(first: Any, second: Any) -> dict[str, Any]:
+    """What is bound in either. Raises PipelineError for what would hide an output of *first*, and
+    for two values of one name.
+    """
+    one, other = _two_names(first, second)
+    for name, value in second.bound.items():
+        if name in first.graph.producers:
+            why = f"{shown(first.graph.producers[name])} gives it"
+        elif name in first.bound and not _is_same(first.bound[name], value):
+            why = "to another value in the other one"
+        else:
+            continue
+        raise PipelineError(
+            f"{one} >> {other}: {name!r} is bound in {other}, and {why}. unbind({name!r}) takes it "
+            "away."
+        )
+    return {**first.bound, **second.bound}
+
+
+def chain_option(name: str, first: Any, second: Any) -> Any:
+    """The engine, cache or *record* of one of them. Raises PipelineError if they have two."""
+    found = [one for one in (getattr(first, name), getattr(second, name)) if one is not None]
+    if len(found) < 2 or _is_same(*found):
+        return found[0] if found else None
+    one, other = _two_names(first, second)
+    raise PipelineError(f"{one} >> {other}: {name!r} differs in them. Give it to one of them.")
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    try:
+        return type(one) is type(other) and bool(one == other or vars(one) == vars(other))
+    except Exception:  # arrays, objects without attributes
+        return False

@@ -14,12 +14,12 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import hidden
 from kohaku_ast.helpers.processes import process_of
-from kohaku_ast.pipeline.callbacks import Callback, Context
+from kohaku_ast.pipeline.callbacks import Callback, Context, checked_callbacks
 from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import trim_traceback
-from kohaku_ast.pipeline.graph import Graph
+from kohaku_ast.pipeline.graph import Graph, chain_bound, chain_nodes, chain_option
 from kohaku_ast.pipeline.mapping import (
     check_items,
     checked_on_error,
@@ -31,7 +31,7 @@ from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import Recipe
 from kohaku_ast.pipeline.plan import Plan, make_plan
-from kohaku_ast.pipeline.scope import Scope
+from kohaku_ast.pipeline.scope import Scope, checked_cache
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     Names = str | Collection[str] | None
 
 
+_NAME = "pipeline"  # of one that has none
 _PLANS = 256  # kept; more kinds of calls of one pipeline are rare
 
 
@@ -91,7 +92,7 @@ class Pipeline:
         check_type(name, (str, type(None)), "the name of a pipeline is a text", PipelineError)
         check_type(record, (bool, type(None)), "record is True, False or None", PipelineError)
         #: What errors, callbacks and drawings call it.
-        self.name = name or "pipeline"
+        self.name = name or _NAME
         #: The nodes and the names between them.
         self.graph = Graph(listed_nodes(nodes))
         #: Its own engine, or None.
@@ -280,6 +281,27 @@ class Pipeline:
         left = {name: value for name, value in self.bound.items() if names and name not in names}
         return self._with_bound(left)
 
+    def __rshift__(self, other: Any) -> Pipeline:
+        """``prep >> train``: one pipeline of the nodes of both, or of this one and a node. Its
+        outputs feed inputs by name. Raises PipelineError if none does.
+        """
+        return self._then(other if isinstance(other, Pipeline) else Pipeline([other]))
+
+    def __rrshift__(self, other: Any) -> Pipeline:
+        return Pipeline([other])._then(self)
+
+    def _then(self, after: Pipeline) -> Pipeline:
+        options = {name: chain_option(name, self, after) for name in ("engine", "cache", "record")}
+        names = [one.name for one in (self, after) if one.name != _NAME]
+        made = Pipeline(
+            chain_nodes(self, after),
+            callbacks=[*dict.fromkeys([*(self.callbacks or ()), *(after.callbacks or ())])] or None,
+            name=" >> ".join(names),
+            **options,
+        )
+        bound = chain_bound(self, after)
+        return made._with_bound(bound) if bound else made
+
     def watched(self, callbacks: Iterable[Callback], record: bool | None) -> Pipeline:
         """A copy with *callbacks* besides its own, and another *record*."""
         made = copy.copy(self)
@@ -460,31 +482,6 @@ def _as_node(one: Any) -> NodeLike:
             + (': decorate it with @node(output_name="...").' if what else ".")
         )
     return one  # type: ignore[no-any-return]
-
-
-def checked_cache(cache: Any) -> Any:
-    """*cache*. Raises PipelineError if it has no ``load`` and ``store``."""
-    if cache is None or (hasattr(cache, "load") and hasattr(cache, "store")):
-        return cache
-    hint = f"DiskCache({cache!r})" if isinstance(cache, str) else "a DiskCache or a MemoryCache"
-    raise PipelineTypeError(f"cache is {cache!r}: give {hint}.")
-
-
-def checked_callbacks(callbacks: Iterable[Callback] | None) -> tuple[Callback, ...] | None:
-    """The callbacks. Raises PipelineError for an object that is no Callback."""
-    if callbacks is None:
-        return None
-    if not hasattr(callbacks, "__iter__"):
-        raise PipelineTypeError(f"callbacks is {callbacks!r}: give a list of them.")
-    found = tuple(callbacks)
-    for one in found:
-        if isinstance(one, type):
-            raise PipelineTypeError(
-                f"a callback is the class {one.__name__}: give {one.__name__}()."
-            )
-        if not isinstance(one, Callback):
-            raise PipelineTypeError(f"{one!r} is no callback: derive its class from Callback.")
-    return found
 
 
 def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from kohaku_ast.errors import PipelineTypeError
 from kohaku_ast.pipeline.callbacks import Context
 
 TYPE_CHECKING = False
@@ -126,3 +127,11 @@ class PipelineLike(Protocol):
 
     def scope(self, outer: Scope | None) -> Scope:
         """Its own engine, cache and callbacks, and those of *outer* where it has none."""
+
+
+def checked_cache(cache: Any) -> Any:
+    """*cache*. Raises PipelineError if it has no ``load`` and ``store``."""
+    if cache is None or (hasattr(cache, "load") and hasattr(cache, "store")):
+        return cache
+    hint = f"DiskCache({cache!r})" if isinstance(cache, str) else "a DiskCache or a MemoryCache"
+    raise PipelineTypeError(f"cache is {cache!r}: give {hint}.")
