@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from kohaku_ast.errors import UsageError
-from kohaku_ast.exports.series import Point, points_of, unique_names
+from kohaku_ast.exports.series import Point, part_of, points_of, unique_names
 from kohaku_ast.files import Claims
 from kohaku_ast.helpers.mlflow_backend import mlflow_name, param_name, quiet
 from kohaku_ast.store.artifacts import known_hashes
@@ -29,7 +29,7 @@ from kohaku_ast.store.summary import plain_value
 RUN = "kogine.run"
 """The tag by which an exported run is found: the name of the record's folder."""
 _POINTS = "kogine.points"
-"""The tag with the attempt and the number of its points that MLflow has."""
+"""The tag with the part of the run and the number of its points that MLflow has."""
 _STATE = "kogine.exported"
 """The tag with a hash of what was exported, set at the end."""
 _ARTIFACTS = "artifacts"
@@ -60,6 +60,8 @@ def export_runs(runs: Runs, place: str = "") -> str:
     with _alone(address.lock), quiet():
         try:
             tracker = _Tracker(library, address)
+            # Runs inside of another one come after it, whose id they name.
+            records.sort(key=lambda record: record.started)
             done = Counter(tracker.send(record) for record in records)
         except _errors(library) as error:
             reason = str(error).partition("\n")[0]
@@ -84,7 +86,7 @@ class _Tracker:
         found, state, result = self._find(record), _state(record), "updated"
         if found is not None and found.data.tags.get(_STATE) == state:
             return "unchanged"
-        if found is not None and _attempt(found) not in ("", str(record.attempt)):
+        if found is not None and _part(found) not in ("", part_of(record)):
             # MLflow takes no number back: what a failed attempt has printed goes with its run.
             self._client.delete_run(found.info.run_id)
             found = None
@@ -126,7 +128,9 @@ class _Tracker:
 
     def _send_parts(self, run: Any, record: Record) -> None:
         entities, log, run_id = self._library.entities, self._client.log_batch, run.info.run_id
-        tags = [entities.RunTag(*one) for one in _tags(record).items()]
+        around = self._parent(record)
+        own = {**_tags(record), **({"mlflow.parentRunId": around} if around else {})}
+        tags = [entities.RunTag(*one) for one in own.items()]
         for batch in _batches(tags, _MOST_PARAMS):
             log(run_id, tags=batch)
         known = run.data.params  # a parameter cannot be changed
@@ -136,6 +140,13 @@ class _Tracker:
         self._send_points(run, record)
         if _is_local(run.info.artifact_uri):
             self._send_files(run_id, record)
+
+    def _parent(self, record: Record) -> str:
+        """The id of the run around that of *record*; empty if that was not exported."""
+        name = record.facts.get("parent")
+        parent = Record.read(record.folder.parent / str(name)) if name else None
+        found = self._find(parent) if parent is not None else None
+        return str(found.info.run_id) if found is not None else ""
 
     def _send_points(self, run: Any, record: Record) -> None:
         points = [*points_of(record)]
@@ -149,11 +160,11 @@ class _Tracker:
         ]
         for batch in _batches(metrics, _MOST_METRICS):
             sent += len(batch)
-            tag = self._library.entities.RunTag(_POINTS, f"{record.attempt}:{sent}")
+            tag = self._library.entities.RunTag(_POINTS, f"{part_of(record)}:{sent}")
             # With the numbers: after a kill the next export goes on behind them.
             self._client.log_batch(run.info.run_id, metrics=batch, tags=[tag])
         if not metrics and _POINTS not in run.data.tags:
-            self._client.set_tag(run.info.run_id, _POINTS, f"{record.attempt}:{sent}")
+            self._client.set_tag(run.info.run_id, _POINTS, f"{part_of(record)}:{sent}")
 
     def _send_files(self, run_id: str, record: Record) -> None:
         if record.log and record.log.is_file():
@@ -193,6 +204,8 @@ def _tags(record: Record) -> dict[str, str]:
         "kogine.identity": record.identity,
         "kogine.tags": ", ".join(record.tags),
         "kogine.host": str(record.facts["host"]),
+        "kogine.parent": str(record.facts.get("parent") or ""),
+        "kogine.node": str(record.facts.get("node") or ""),
         "kogine.error": f"{error.type}: {error.message}" if error else "",
         "mlflow.note.content": record.note,
         "mlflow.source.name": str(script["file"]),
@@ -234,7 +247,7 @@ def _state(record: Record) -> str:
     return digest.hexdigest()
 
 
-def _attempt(run: Any) -> str:
+def _part(run: Any) -> str:
     return str(run.data.tags.get(_POINTS, "")).partition(":")[0]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from math import isfinite
 from typing import Any, NamedTuple
 
-from kohaku_ast.store.metrics import Number, whole_series
+from kohaku_ast.store.metrics import Number, read_series, whole_series
 from kohaku_ast.store.record import Record
+from kohaku_ast.store.run_folder import SERIES
 from kohaku_ast.store.summary import plain_value
 
 
@@ -24,21 +25,33 @@ class Point(NamedTuple):
 
 def points_of(record: Record) -> Iterator[Point]:
     """The numbers that the run of *record* has printed, in order; then its outputs and its value
-    that are numbers and have no metric of their name. What comes later is only ever added.
+    that are numbers and have no metric of their name. What comes later is only ever added, until
+    the end of a run that has several parts (``part_of``).
     """
-    series = whole_series(record.folder, record.facts)
+    if record.status == "running":  # how much of the parts before counts is not known yet
+        series = [*read_series(record.folder / SERIES)]
+    else:
+        series = whole_series(record.folder, record.facts)
     names = set()
     for point in _series_points(series):
         names.add(point.name)
         yield point
     ended = record.started if record.ended is None else record.ended
-    if not series:  # an earlier version's record: the last numbers in its log
-        for name, one in record.metric_summary.items():
+    # Of the scripts of a pipeline, and of an earlier version's record: the last ones.
+    for name, one in () if record.status == "running" else record.metric_summary.items():
+        if name not in names:
             names.add(name)
             yield Point(name, one["last"], ended, int(one.get("step") or 0))
     for name, value in _results(record):
         if name not in names:
             yield Point(name, value, ended, 0)
+
+
+def part_of(record: Record) -> str:
+    """Changes when other points take the place of those that ``points_of`` has given."""
+    several = bool(record.facts.get("attempts") or record.facts.get("resumed_from"))
+    has_joined = several and record.status != "running"
+    return f"{record.attempt}{'+' if has_joined else ''}"
 
 
 def _series_points(series: list[dict[str, Any]]) -> Iterator[Point]:

@@ -18,6 +18,7 @@ from kohaku_ast.exports.series import Point, points_of
 from kohaku_ast.store.store import Store
 from tests.cli.recorded import started
 from tests.oracle import run_kogine
+from tests.pipeline.recorded import write_flow
 
 TRAIN = """\
 import os
@@ -271,3 +272,19 @@ def test_a_damaged_database_is_one_message(store: Store, data: bytes, tmp_path: 
     assert (done.status, done.stdout) == (2, "")
     assert "kogine: error: MLflow at 'sqlite" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.trackers
+def test_a_pipeline_and_the_runs_inside_of_it(tmp_path: Path, exported: Any) -> None:
+    write_flow(tmp_path)
+    run_kogine(tmp_path, "pipeline", "run", "flow.py", "n=3")
+    own = Store(tmp_path / ".kogine" / "runs")
+    assert own.export(own.runs(), tmp_path / "tracking", "mlflow").endswith(": 2 new")
+    tracking = client(tmp_path / "tracking")
+    parent, child = (
+        tracking.search_runs([tracking.get_experiment_by_name(name).experiment_id])[0]
+        for name in ("flow.py", "train.py")
+    )
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert (child.data.tags["kogine.node"], parent.data.params["n"]) == ("inner/train", "3")
+    assert parent.data.metrics["loss"] == child.data.metrics["loss"]
