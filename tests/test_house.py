@@ -51,7 +51,7 @@ ROOMS = {
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2220),
     "kohaku_ast.exports": (8, 1150),
-    "kohaku_ast.flow": (27, 7210),
+    "kohaku_ast.flow": (27, 7220),
     "kohaku_ast.helpers": (17, 3090),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (29, 8150),

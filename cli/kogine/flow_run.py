@@ -27,6 +27,7 @@ from kohaku_ast.flow.settings import (
     parse_size,
     parse_threads,
     read_artifacts,
+    read_gpus,
     usable_cores,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
@@ -122,7 +123,7 @@ def read_flow_options(
     *spreads*: without ``--workers`` there is one for each GPU, or for each usable core. *threads*
     holds without ``--threads``; None: the cores are shared out.
     """
-    gpus, chooses_gpus = _gpus(command, usual)
+    gpus, chooses_gpus = read_gpus(command.option("gpus"), (usual.gpus, usual.chooses_gpus))
     workers = _workers(command, usual.workers, spreads, gpus)
     policy = "stop" if usual.stops_on_error else "continue"
     settings = replace(
@@ -163,14 +164,6 @@ def _log_limit(command: ScriptCommand, otherwise: int) -> int:
     if {"log_limit", "no_record"} <= command.options.keys():
         raise UsageError("--log-limit has no effect with --no-record: take one away")
     return parse_size(command.option("log_limit")) if "log_limit" in command.options else otherwise
-
-
-def _gpus(command: ScriptCommand, usual: FlowSettings) -> tuple[tuple[str, ...], bool]:
-    if "gpus" not in command.options:
-        return usual.gpus, usual.chooses_gpus
-    from kohaku_ast.flow.gpus import is_auto, parse_gpus
-
-    return parse_gpus(command.option("gpus")), is_auto(command.option("gpus"))
 
 
 def _workers(command: ScriptCommand, otherwise: int, spreads: bool, gpus: tuple[str, ...]) -> int:

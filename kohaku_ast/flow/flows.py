@@ -44,6 +44,7 @@ from kohaku_ast.flow.settings import (
     parse_threads,
     read_artifacts,
     read_flag,
+    read_gpus,
     read_paths,
     read_text,
     usable_cores,
@@ -131,15 +132,6 @@ def _unkept(shared: SharedFiles, recorder: Recorder | None) -> Callable[[], tupl
     return lambda: tuple(one for one in shared.find() if not recorder.keeps(one.path))
 
 
-def _read_gpus(gpus: Sequence[object] | str | None) -> tuple[tuple[str, ...], bool]:
-    """The GPUs of an argument, and whether it leaves the choice to kogine."""
-    if gpus is None:
-        return (), False
-    from kohaku_ast.flow.gpus import is_auto, read_gpus
-
-    return read_gpus(gpus), is_auto(gpus)
-
-
 def _once(warn: Warn) -> Callable[[Run, str], None]:
     """Pass each message to *warn* once: a message about one run is true of most of them."""
     seen: set[str] = set()
@@ -194,7 +186,7 @@ class _Flow:
         if on_error not in _POLICIES:
             kind = UsageError if isinstance(on_error, str) else UsageTypeError
             raise kind(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
-        shared, chooses_gpus = _read_gpus(gpus)
+        shared, chooses_gpus = read_gpus(gpus)
         workers = default_workers(shared) if workers is None else workers
         workers = int(read_number("max_workers", workers, least=1))
         is_one = isinstance(scripts, str) or not isinstance(scripts, Iterable)

@@ -2,6 +2,8 @@
 
 ``auto`` takes those with the most free memory, then the least used ones, and leases them: another
 flow of this user takes others. A lease is a lock, which ends with its process, also by SIGKILL.
+
+State of this process: ``_listed``, what the driver has listed last.
 """
 
 from __future__ import annotations
@@ -37,7 +39,12 @@ class Gpu:
 
 def machine_gpus() -> list[Gpu]:
     """The GPUs of this machine, by NVML or else by nvidia-smi; none where there is neither."""
-    return _by_nvml() or _by_nvidia_smi()
+    _listed[:] = _by_nvml() or _by_nvidia_smi()
+    return [*_listed]
+
+
+_listed: list[Gpu] = []
+"""Numbers and names stay as they are; memory and use do not."""
 
 
 def _by_nvml() -> list[Gpu]:
@@ -121,16 +128,16 @@ def _visible(names: str) -> tuple[str, ...]:
     return tuple(itertools.takewhile(lambda one: not one.startswith("-"), found))
 
 
-def read_gpus(gpus: Sequence[object] | str | None) -> tuple[str, ...]:
-    """The GPUs of an argument in Python: ``[0, 1]``, ``"0,1"``, ``"auto"``; none for None."""
-    if gpus is None:
-        return ()
+def find_gpus(gpus: Sequence[object] | str) -> tuple[tuple[str, ...], bool]:
+    """The GPUs of an argument, ``[0, 1]``, ``"0,1"``, ``"auto"``, and whether it leaves the choice
+    to kogine.
+    """
     if isinstance(gpus, str):
-        return parse_gpus(gpus)
+        return parse_gpus(gpus), gpus.strip() == "auto"
     if not isinstance(gpus, Iterable):
         raise UsageTypeError(f"gpus is a list of numbers or names, or 'auto'; got {gpus!r}")
     listed = list(gpus)
-    return _checked(listed, listed) if listed else ()
+    return (_checked(listed, listed) if listed else ()), False
 
 
 def _checked(names: Sequence[object], text: object) -> tuple[str, ...]:
@@ -142,11 +149,6 @@ def _checked(names: Sequence[object], text: object) -> tuple[str, ...]:
         what = f"{wrong[0]!r} is no GPU" if wrong else "none is named"
         raise UsageError(f"--gpus {text}: {what}. Give numbers or names: --gpus 0,1")
     return found
-
-
-def is_auto(gpus: object) -> bool:
-    """Whether the argument *gpus* leaves the choice to kogine."""
-    return isinstance(gpus, str) and gpus.strip() == "auto"
 
 
 def gpu_variables(name: str) -> dict[str, str]:
@@ -195,6 +197,8 @@ def _lease_names(gpus: Sequence[str]) -> dict[str, str]:
     """GPU -> the name that it has on this machine for all flows, however they call it."""
     import platform
 
-    known, host = machine_gpus(), platform.node()
+    # To choose them the driver was asked already: nvidia-smi takes up to a second.
+    is_known = all(_find(name, _listed) for name in gpus)
+    known, host = _listed if is_known else machine_gpus(), platform.node()
     found = {name: _find(name, known) for name in gpus}
     return {name: f"{host}:{one.uuid if one and one.uuid else name}" for name, one in found.items()}

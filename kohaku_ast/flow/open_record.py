@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kohaku_ast.flow.log_watch import seen_of
 from kohaku_ast.flow.run import Run
+from kohaku_ast.helpers.metric_logger import as_json
 from kohaku_ast.runner.outcome import Outcome
 from kohaku_ast.store.record import attempt_fields, end_fields, start_fields
 from kohaku_ast.store.run_folder import LOG, SERIES, RunFolder
@@ -130,7 +131,7 @@ class OpenRecord:
         summary = metrics.join_summaries(
             metrics.summarise_points(before), metrics.from_fields(self.facts["metrics"])
         )
-        self.facts["metrics"] = {one: metrics.as_json(each) for one, each in summary.items()}
+        self.facts["metrics"] = {one: as_json(each) for one, each in summary.items()}
         self.facts["series"] = name
         self.folder.replace_points(name, metrics.points_text(joined))
 

@@ -168,6 +168,18 @@ def read_artifacts(patterns: Any) -> tuple[str, ...]:
         raise kind(str(error).removeprefix("Config: ")) from None
 
 
+def read_gpus(
+    gpus: Sequence[object] | str | None,
+    otherwise: tuple[tuple[str, ...], bool] = ((), False),
+) -> tuple[tuple[str, ...], bool]:
+    """The GPUs of an argument, and whether it leaves the choice to kogine; *otherwise* for None."""
+    if gpus is None:
+        return otherwise
+    from kohaku_ast.flow.gpus import find_gpus  # here: few flows have any
+
+    return find_gpus(gpus)
+
+
 def parse_threads(text: str, workers: int, cores: int) -> int:
     """Threads for each run: ``"auto"`` shares out the *cores*, ``"off"`` is 0, or a number.
 

@@ -196,7 +196,7 @@ class Logger:
 
             self._encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
         if "metrics" in fields:
-            fields["metrics"] = _as_json(fields["metrics"])
+            fields["metrics"] = as_json(fields["metrics"])
         line = self._encode({"time": round(at, 3), "logged": True, **fields}) + "\n"
         data = line.encode("utf-8", "replace")
         # Opened anew: between two attempts at a run kogine moves the file aside.
@@ -258,7 +258,7 @@ def _number(name: str, value: object) -> int | float:
     return float(plain)
 
 
-def _as_json(numbers: Mapping[str, int | float]) -> dict[str, object]:
+def as_json(numbers: Mapping[str, Any]) -> dict[str, object]:
     """*numbers*, with texts for ``nan``, ``inf`` and ``-inf``, which JSON has not."""
     return {
         name: str(one) if isinstance(one, float) and not isfinite(one) else one

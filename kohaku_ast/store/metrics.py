@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from kohaku_ast.display.text import plain_line
+from kohaku_ast.helpers.metric_logger import as_json
 from kohaku_ast.store.run_folder import RECORD, SERIES
 
 Number: TypeAlias = int | float
@@ -241,14 +242,6 @@ def _step_of(found: Mapping[str, Number], before: Number | None) -> Number | Non
         if at < rank and isfinite(number):
             best, rank = number, at
     return best
-
-
-def as_json(numbers: Mapping[str, Any]) -> dict[str, object]:
-    """*numbers*, with texts for ``nan``, ``inf`` and ``-inf``, which JSON has not."""
-    return {
-        name: str(one) if isinstance(one, float) and not isfinite(one) else one
-        for name, one in numbers.items()
-    }
 
 
 def from_json_number(value: Any) -> Any:

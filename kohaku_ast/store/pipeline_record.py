@@ -19,13 +19,14 @@ from typing import Any, NamedTuple
 from kohaku_ast.config.config import label_of
 from kohaku_ast.errors import UsageError
 from kohaku_ast.files import short_path
+from kohaku_ast.helpers.metric_logger import as_json
 from kohaku_ast.helpers.run_context import CurrentRun, Entered, enter_run
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import Clock, RunError
 from kohaku_ast.runner.usage import Usage, loaded
 from kohaku_ast.store.environment import FlowEnvironment, ProcessMark
 from kohaku_ast.store.identity import UnstableError, fingerprint
-from kohaku_ast.store.metrics import as_json, summarise
+from kohaku_ast.store.metrics import summarise
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.record import (
     SCHEMA,

@@ -32,7 +32,7 @@ def smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "bin"
     folder.mkdir()
     program = folder / "nvidia-smi"
-    program.write_text(f"#!/bin/sh\ncat <<'END'\n{FOUR}END\n".replace("cat", "/bin/cat"))
+    program.write_text(f"#!/bin/sh\necho x >> '{tmp_path}/asked'\n/bin/cat <<'END'\n{FOUR}END\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setitem(sys.modules, "pynvml", None)
@@ -146,6 +146,7 @@ def test_a_flow_takes_what_is_free(smi: Path, tmp_path: Path) -> None:
     )
     sweep = ["run", "t.py", "--sweep", "x=1,2", "--workers", "1", "--gpus"]
     assert run_kogine(tmp_path, *sweep, "auto").stdout == "2 PCI_BUS_ID\n" * 2
+    assert (tmp_path / "asked").read_text() == "x\n"  # the driver is asked once
     with holder(tmp_path, 3):
         assert run_kogine(tmp_path, *sweep, "auto").stdout == "3 PCI_BUS_ID\n" * 2
         with holder(tmp_path, 1, "3"):
