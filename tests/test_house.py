@@ -56,7 +56,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (29, 8150),
     "kohaku_ast.runner": (30, 7910),
-    "kohaku_ast.store": (21, 7130),
+    "kohaku_ast.store": (21, 7150),
     "kohaku_ast.transform": (48, 13790),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -176,7 +176,8 @@ def _print_text(found: Reproduction) -> int:
     for one in found.warnings:
         print(f"kogine: warning: {visible(one)}", file=sys.stderr)
     if found.after is None:
-        print(f"kogine: error: the run could not be started in {found.folder}", file=sys.stderr)
+        text = f"the run in {found.folder} was not started, or its record could not be written"
+        print(f"kogine: error: {text}", file=sys.stderr)
         return 0
     for name in found.equal:
         print(f"equal      {visible(name)}")

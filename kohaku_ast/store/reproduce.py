@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -81,12 +82,36 @@ def reproduce(
         values_of(record, objects)  # before anything is written: it names a value that is missing
         tree = _Tree(record, objects)
         data = tree.places(links)
-    folder = _new_folder(root.absolute().parent / REPRODUCED, record.folder.name)
-    tree.write(folder, data)
+    folder = _restored(record, tree, data, root.absolute())
     run = _run_pipeline if is_pipeline else _run
-    after = run(record, tree, folder, objects, output)
+    after = run(record, tree, folder, output)
     equal, different = compare_results(record, after)
     return Reproduction(record, after, folder, equal, different, tuple(_changes(record)))
+
+
+def _restored(record: Record, tree: _Tree, data: Mapping[str, str], root: Path) -> Path:
+    """The new folder, with all files of the run. Raises UsageError, and leaves nothing, if the disk
+    refuses it.
+    """
+    parent, folder = root.parent / REPRODUCED, None
+    try:
+        folder = _new_folder(parent, record.folder.name)
+        tree.write(folder, data)
+        if record.facts.get("kind") != PIPELINE:
+            text = _CONFIG_TEXT.format(folder=str(record.folder.absolute()), objects=str(root))
+            _config_file(tree, folder).write_text(text, encoding="utf-8")
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise UsageError(
+            f"cannot restore {record.folder.name} below {str(parent)!r}: {error.strerror or error}"
+        ) from error
+    return folder
+
+
+def _config_file(tree: _Tree, folder: Path) -> Path:
+    """The file with the values of the run, beside its script."""
+    return Path(tree.inside(os.path.dirname(tree.script), folder), _CONFIG)
 
 
 @contextmanager
@@ -303,18 +328,12 @@ def config_in(folder: str, objects: str) -> Config:
 # --- the run -------------------------------------------------------------------------------------
 
 
-def _run(
-    record: Record, tree: _Tree, folder: Path, objects: Objects, output: int | None
-) -> Record | None:
+def _run(record: Record, tree: _Tree, folder: Path, output: int | None) -> Record | None:
     """The record of the new run; None if kogine has refused it."""
     cwd = tree.inside(tree.cwd, folder)
-    config = os.path.join(tree.inside(os.path.dirname(tree.script), folder), _CONFIG)
-    root = str(objects.folder.parent / RUNS.name)
-    Path(config).write_text(
-        _CONFIG_TEXT.format(folder=str(record.folder.absolute()), objects=root), encoding="utf-8"
-    )
+    words = _words(record, tree, folder, str(_config_file(tree, folder)))
     subprocess.run(
-        [*_kogine(), *_words(record, tree, folder, config)],
+        [*_kogine(), *words],
         cwd=cwd,
         env=_environment(record, tree, folder),
         stdout=output,
@@ -333,9 +352,7 @@ def _check_pipeline(record: Record) -> None:
         )
 
 
-def _run_pipeline(
-    record: Record, tree: _Tree, folder: Path, objects: Objects, output: int | None
-) -> Record | None:
+def _run_pipeline(record: Record, tree: _Tree, folder: Path, output: int | None) -> Record | None:
     """As ``_run``: repeats it in the new folder, where the restored files are today's."""
     cwd, store = tree.inside(tree.cwd, folder), str(record.folder.absolute().parent)
     subprocess.run(

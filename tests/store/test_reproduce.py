@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from kohaku_ast import Config, Script, Sequential, Store
 from kohaku_ast.errors import UsageError
 from kohaku_ast.store.sources import Objects
+from tests.cli.recorded import started
 from tests.oracle import Finished, on_path, run_kogine
 
 CONFIG = """\
@@ -298,3 +300,28 @@ def test_a_damaged_record_is_named(fields: object, command: str, tmp_path: Path)
     file.write_text(json.dumps(json.loads(file.read_text()) | fields))
     done = run_kogine(tmp_path, "runs", command, "last")
     assert (done.status, "Traceback" in done.stderr) == (2, False), done.stderr
+
+
+def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path) -> None:
+    """A file of over 1 kB cannot be written: the module, and then the record."""
+    resource = pytest.importorskip("resource")
+    (tmp_path / "helper.py").write_text("k = 3\n" + "#" * 3000)
+    (tmp_path / "train.py").write_text("import helper\nprint('loss:', helper.k)\n")
+    (tmp_path / "small.py").write_text("print('loss:', 1)\n")
+    for name in ("train.py", "small.py"):
+        run_kogine(tmp_path, "run", "--record", name)
+
+    def reproduce(run: str) -> tuple[int, str]:
+        limit = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (1024, 1024))
+        with started(tmp_path, "runs", "reproduce", run, preexec_fn=limit) as one:
+            error = one.communicate()[1]
+        return one.returncode, error
+
+    status, error = reproduce("1")
+    assert (status, error.count("\n"), "File too large" in error) == (2, 1, True)
+    assert [*(tmp_path / ".kogine/reproduced").iterdir()] == []
+    status, error = reproduce("2")
+    assert status == 1
+    assert "cannot keep a record" in error
+    assert "or its record could not be written" in error
+    assert "Traceback" not in error
