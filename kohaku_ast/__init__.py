@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.pipeline.callbacks import Callback, LastRun
     from kohaku_ast.pipeline.engine import Engine
+    from kohaku_ast.pipeline.hooks import HookEvent, Hooks
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.permanence import permanence
     from kohaku_ast.pipeline.pipeline import Pipeline
@@ -45,6 +46,8 @@ _WHERE = {
     "FlowError": "runner.outcome",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
+    "HookEvent": "pipeline.hooks",
+    "Hooks": "pipeline.hooks",
     "LastRun": "pipeline.callbacks",
     "Loaded": "runner.script",
     "MemoryCache": "cache.memory",
@@ -81,6 +84,8 @@ __all__ = [
     "DiskCache",
     "Engine",
     "FlowError",
+    "HookEvent",
+    "Hooks",
     "HyperNodesEngine",
     "KogineError",
     "LastRun",

@@ -54,7 +54,7 @@ ROOMS = {
     "kohaku_ast.flow": (27, 7220),
     "kohaku_ast.helpers": (17, 3090),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (29, 8150),
+    "kohaku_ast.pipeline": (30, 8480),
     "kohaku_ast.runner": (30, 7910),
     "kohaku_ast.store": (21, 7150),
     "kohaku_ast.transform": (48, 13790),

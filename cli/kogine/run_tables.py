@@ -179,6 +179,8 @@ def _show_rows(
         yield "metrics", ("(incomplete)", "it printed too many at once: numbers are left out")
     for one in record.facts.get("artifacts") or ():
         yield "artifacts", (str(one["path"]), _kept(one))
+    for one in record.facts.get("hook_errors") or ():
+        yield "hooks that raised", (one["hook"], one["error"])
     for kind in ("outputs", "metadata"):
         for name, value in run.values(kind).items():
             yield kind, (name, _plain(value))

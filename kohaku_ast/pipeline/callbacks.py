@@ -11,14 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, TypeAlias
 
+    from kohaku_ast.pipeline.node_like import NodeLike
+
     #: Names from the pipeline to a node inside; items of maps are not in it.
     Path: TypeAlias = tuple[str, ...]
+
+
+RECORDER = "kogine-recorder"
+"""The key in ``Context.data`` under which a run that is recorded has its RunRecorder."""
 
 
 class Context:
     """Where in the run an event happens. Frozen, except ``data``, which callbacks share."""
 
-    __slots__ = ("data", "depth", "item", "nodes", "path")
+    __slots__ = ("data", "depth", "error", "is_dropped", "item", "nodes", "path")
 
     def __init__(
         self,
@@ -27,6 +33,8 @@ class Context:
         data: dict[str, Any] | None = None,
         item: int | None = None,
         nodes: tuple[str, ...] = (),
+        error: BaseException | None = None,
+        is_dropped: bool = False,
     ) -> None:
         #: Names from the outermost pipeline to here; an item of a map is ``"[3]"``.
         self.path = path
@@ -38,6 +46,10 @@ class Context:
         self.data: dict[str, Any] = {} if data is None else data
         #: At the start of a pipeline or a map: the nodes that run unless they are cached.
         self.nodes = nodes
+        #: At the end of a node, a pipeline or a map: the exception that ended it, or None.
+        self.error = error
+        #: At the end of a node: whether it was not called, because another one had failed.
+        self.is_dropped = is_dropped
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value that a callback of this run has set under *key*."""
@@ -54,6 +66,10 @@ class Context:
     def starting(self, nodes: tuple[str, ...]) -> Context:
         """The same context at the start of a pipeline or map of *nodes*."""
         return Context(self.path, self.depth, self.data, self.item, nodes)
+
+    def ending(self, error: BaseException | None, is_dropped: bool = False) -> Context:
+        """The same context at an end."""
+        return Context(self.path, self.depth, self.data, self.item, (), error, is_dropped)
 
     def at(self, item: int) -> Context:
         """The context of an item of a map."""
@@ -73,6 +89,16 @@ class Callback:
 
     #: Whether it gets the events of pipelines inside that have callbacks of their own, too.
     follows = False
+    #: Whether a pipeline inside whose callbacks are all such ones has those of the pipeline around,
+    #: too.
+    is_beside = False
+
+    def check(self, nodes: Iterable[NodeLike]) -> None:
+        """Raise PipelineError if it is not for a pipeline of *nodes*."""
+
+    def at(self, path: tuple[str, ...]) -> Callback:
+        """Itself, or one that knows that its pipeline runs at *path*."""
+        return self
 
     def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
         """A pipeline starts, outermost or nested."""
@@ -121,6 +147,18 @@ class Callback:
 
     def on_error(self, name: str, error: BaseException, context: Context) -> None:
         """The node *name* has raised."""
+
+
+def callbacks_at(
+    path: tuple[str, ...], own: Iterable[Callback], outer: tuple[Callback, ...] = ()
+) -> tuple[Callback, ...]:
+    """Those of a pipeline with the callbacks *own* that runs at *path*, inside of one with those of
+    *outer*.
+    """
+    placed = tuple([one.at(path) for one in own])
+    if placed and all(one.is_beside for one in placed):
+        return (*outer, *placed)
+    return (*placed, *[one for one in outer if one.follows])
 
 
 class LastRun(Callback):

@@ -151,20 +151,32 @@ class PipelineRun:
         outputs: dict[str, Any] = {}
         notify, name, started = self.scope.notify, self.pipeline.name, clock()
         notify("on_pipeline_start", name, self.values, context=self._starting())
+        error = None
         try:
             yield outputs
+        except BaseException as caught:
+            error = caught
+            raise
         finally:
-            notify("on_pipeline_end", name, present(outputs), clock() - started)
+            context = self.scope.context.ending(error)
+            notify("on_pipeline_end", name, present(outputs), clock() - started, context=context)
+            del error, context
 
     @contextmanager
     def reported_map(self, items: int) -> Iterator[None]:
         """Report the start and the end of a map."""
         started = clock()
         self.scope.notify("on_map_start", items, context=self._starting())
+        error = None
         try:
             yield
+        except BaseException as caught:
+            error = caught
+            raise
         finally:
-            self.scope.notify("on_map_end", clock() - started)
+            context = self.scope.context.ending(error)
+            self.scope.notify("on_map_end", clock() - started, context=context)
+            del error, context
 
     def _starting(self) -> Context | None:
         """The context of a start; None without callbacks."""
@@ -359,11 +371,11 @@ class Steps:
         try:
             self._notify(node, "on_error", error)
         finally:
-            self._notify_end(node, {})
+            self._notify_end(node, {}, error)
 
     def drop(self, node: NodeLike) -> None:
         """Report the end of *node*, which was begun but not called because another one failed."""
-        self._notify_end(node, {})
+        self._notify_end(node, {}, is_dropped=True)
 
     def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
         """Report *node*, which ran in another process, and keep its *outputs* (None: not sent). A
@@ -409,11 +421,17 @@ class Steps:
         if scope.callbacks:
             scope.notify(event, node.name, value, context=scope.context.inside(node.name))
 
-    def _notify_end(self, node: NodeLike, outputs: Mapping[str, Any]) -> None:
+    def _notify_end(
+        self,
+        node: NodeLike,
+        outputs: Mapping[str, Any],
+        error: BaseException | None = None,
+        is_dropped: bool = False,
+    ) -> None:
         scope = self.run.scope
         if scope.callbacks:
             seconds = clock() - self._started[node]
-            context = scope.context.inside(node.name)
+            context = scope.context.inside(node.name).ending(error, is_dropped)
             scope.notify("on_node_end", node.name, outputs, seconds, context=context)
 
 

@@ -17,7 +17,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.condition import read_condition
-from kohaku_ast.pipeline.node_like import is_async, output_names, place, split
+from kohaku_ast.pipeline.node_like import is_async, output_names, place_of, split
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -186,15 +186,7 @@ class Node:
     @property
     def where(self) -> str:
         """``file.py:12``, or the module of a function that has no Python code."""
-        import inspect
-
-        function = inspect.unwrap(self.function)
-        function = getattr(function, "func", function)  # functools.partial
-        call: Any = type(function).__call__
-        code = getattr(function, "__code__", None) or getattr(call, "__code__", None)
-        if code is None:
-            return str(getattr(function, "__module__", None) or "builtins")
-        return place(code.co_filename, code.co_firstlineno)
+        return place_of(self.function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function. *args* fill the parameters that are not bound, in order."""

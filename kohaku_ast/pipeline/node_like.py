@@ -104,6 +104,19 @@ def place(filename: str, line: int) -> str:
     return f"{filename.removeprefix(folder)}:{line}"
 
 
+def place_of(function: Any) -> str:
+    """``file.py:12``, or the module of a *function* that has no Python code."""
+    import inspect
+
+    function = inspect.unwrap(function)
+    function = getattr(function, "func", function)  # functools.partial
+    call: Any = type(function).__call__
+    code = getattr(function, "__code__", None) or getattr(call, "__code__", None)
+    if code is None:
+        return str(getattr(function, "__module__", None) or "builtins")
+    return place(code.co_filename, code.co_firstlineno)
+
+
 def split(node: NodeLike, result: Any) -> tuple[Any, ...]:
     """The values of the outputs of *node*. Raises PipelineError if *result* is not one for each."""
     if len(node.outputs) == 1:

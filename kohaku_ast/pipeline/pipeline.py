@@ -14,7 +14,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import hidden
 from kohaku_ast.helpers.processes import process_of
-from kohaku_ast.pipeline.callbacks import Callback, Context, checked_callbacks
+from kohaku_ast.pipeline.callbacks import Callback, Context, callbacks_at, checked_callbacks
 from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun
@@ -114,6 +114,8 @@ class Pipeline:
             from kohaku_ast.pipeline.taking_nodes import checked_permanences
 
             self._take(checked_permanences(permanences, self.graph))
+        for one in self.callbacks or ():
+            one.check(self.graph.nodes)
         self._find_ways()
 
     def _find_ways(self) -> None:
@@ -135,7 +137,7 @@ class Pipeline:
         self._own_scope = Scope(
             self.engine or find_engine("sequential"),
             self.cache,
-            self.callbacks or (),
+            callbacks_at((self.name,), self.callbacks or ()),
             Context((self.name,)),
         )
 
@@ -345,8 +347,8 @@ class Pipeline:
         if self.cache is not None:
             changes["cache"] = self.cache
         if self.callbacks is not None:
-            followers = [one for one in outer.callbacks if one.follows]
-            changes["callbacks"] = (*self.callbacks, *followers)
+            path = outer.context.path
+            changes["callbacks"] = callbacks_at(path, self.callbacks, outer.callbacks)
         return outer.replaced(**changes) if changes else outer
 
     @classmethod

@@ -17,7 +17,14 @@ from kohaku_ast.errors import KogineError
 from kohaku_ast.files import short_path
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.run_context import CurrentRun, enter_run
-from kohaku_ast.pipeline.callbacks import Callback, Context, NodeStats, error_text, is_item
+from kohaku_ast.pipeline.callbacks import (
+    RECORDER,
+    Callback,
+    Context,
+    NodeStats,
+    error_text,
+    is_item,
+)
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
 from kohaku_ast.pipeline.node_like import Recipe
@@ -78,6 +85,7 @@ def _recorded(
     items: int | None,
 ) -> Result:
     run.pipeline.last_record = str(recorder.record.folder.path)
+    run.scope.context.set(RECORDER, recorder)
     inside = run.inside(run.scope.replaced(callbacks=(*run.scope.callbacks, recorder)))
     own = RecordPlace(place.root, recorder.record.folder.path.name)
     token = _AROUND.set(_Around(own, os.environ.get(RUN_DIR)))
@@ -297,6 +305,11 @@ class RunRecorder(Callback):
         node.is_interrupted = _is_interrupt(error)
         kind, _, message = error_text(error).partition(": ")
         node.failure = {"type": kind, "message": message}
+
+    def hook_failed(self, hook: str, error: str) -> None:
+        """A hook has raised *error*, which is shown in the record."""
+        failures: list[object] = self.record.facts.setdefault("hook_errors", [])  # type: ignore[assignment]
+        failures.append({"hook": hook, "error": error})
 
     def _node(self, context: Context) -> _Node:
         path = context.path

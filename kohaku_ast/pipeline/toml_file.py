@@ -16,13 +16,14 @@ from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.processes import PROCESSES, Process
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.condition import read_condition
+from kohaku_ast.pipeline.hooks import HOOKS, Hooks
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.script_node import script
 
 _TOP = ("pipeline", "processes", "permanences")
-_PIPELINE = ("name", "modules", "engine", "cache")
-_ANY = ("params", "inputs", "outputs", "cache", "when")
+_PIPELINE = ("name", "modules", "engine", "cache", *HOOKS)
+_ANY = ("params", "inputs", "outputs", "cache", "when", *HOOKS)
 _FUNCTION = ("type", *_ANY)
 _SCRIPT = ("script", *_ANY, "entrypoint")
 _NESTED = ("processes", "permanences", *_ANY)
@@ -73,6 +74,7 @@ class _Reader:
             engine=self._text(head, "engine", "pipeline") or None,
             cache=self._cache(self._text(head, "cache", "pipeline")),
             name=self._text(head, "name", "pipeline") or stem,
+            callbacks=[*self._hooks(head, "pipeline"), *self._hooks_of(self.table, "processes")],
         )
         return self._with_permanences(made, self.table, "")
 
@@ -123,6 +125,21 @@ class _Reader:
                 "pipeline.modules", f"{given!r}: name a file beside the TOML file, or a module"
             )
         return given.removesuffix(".py")
+
+    # --- hooks -----------------------------------------------------------------------------------
+
+    def _hooks_of(self, table: Mapping[str, Any], place: str) -> list[Hooks]:
+        """Those of the nodes in the tables below *place*."""
+        tables = table["processes"].items()
+        return [hook for name, one in tables for hook in self._hooks(one, f"{place}.{name}", name)]
+
+    def _hooks(self, table: Mapping[str, Any], place: str, node: str = "") -> list[Hooks]:
+        found = {
+            name: self._callable(self._text(table, name, place), f"{place}.{name}")
+            for name in HOOKS
+            if name in table
+        }
+        return [Hooks(node, **found)] if found else []
 
     # --- nodes -----------------------------------------------------------------------------------
 
@@ -217,7 +234,9 @@ class _Reader:
     def _nested(self, name: str, table: Mapping[str, Any], place: str) -> NodeLike:
         self._check_keys(table, _NESTED, place)
         with self._naming(place):
-            inner = self.make(self._nodes(table, f"{place}.processes"), name=name)
+            inside = f"{place}.processes"
+            hooks = self._hooks_of(table, inside)
+            inner = self.make(self._nodes(table, inside), name=name, callbacks=hooks or None)
             inner = self._with_permanences(inner, table, f"{place}.")
             params = self._table_at(table, "params", place)
             inner = inner.bind(**params) if params else inner
@@ -260,7 +279,7 @@ class _Reader:
         if not isinstance(table, dict):
             raise self._error(place, f"it is a table, got {table!r}")
         self._check_keys(table, _PERMANENCE, place)
-        factory = self._factory(self._text(table, "type", place), f"{place}.type")
+        factory = self._callable(self._text(table, "type", place), f"{place}.type")
         params = self._table_at(table, "params", place)
         with self._naming(f"{place}.params"):
             made = permanence(factory, **params)
@@ -268,7 +287,7 @@ class _Reader:
             self._check_type(factory, name, value, f"{place}.params.{name}")
         return made
 
-    def _factory(self, type_name: str, place: str) -> Any:
+    def _callable(self, type_name: str, place: str) -> Any:
         """The function or class called *type_name*: its name in a module, or ``module:name``."""
         module, _, name = type_name.rpartition(":")
         if module and module not in self.modules:

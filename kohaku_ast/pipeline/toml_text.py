@@ -12,6 +12,7 @@ from typing import Any
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.files import short_path
 from kohaku_ast.helpers.processes import process_of
+from kohaku_ast.pipeline.hooks import Hooks
 from kohaku_ast.pipeline.nested import PipelineNode
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import Recipe
@@ -21,10 +22,12 @@ from kohaku_ast.pipeline.toml_file import look_up
 
 def text_of(pipeline: Any) -> str:
     """The text. Raises PipelineError, which names the node, for what has none."""
-    if pipeline.callbacks or _values(pipeline):
-        what = "callbacks" if pipeline.callbacks else "bound inputs"
+    callbacks = [one for one in pipeline.callbacks or () if not isinstance(one, Hooks)]
+    if callbacks or _values(pipeline):
+        what = "callbacks" if callbacks else "bound inputs"
         raise PipelineError(f"{pipeline.name}: its {what} have no place in TOML")
     head: dict[str, Any] = {"name": pipeline.name, "modules": [*_modules(pipeline)]}
+    head.update(_hooks(pipeline, ""))
     if pipeline.engine is not None:
         head["engine"] = _engine(pipeline)
     if pipeline.cache is not None:
@@ -65,6 +68,9 @@ def _modules(pipeline: Any) -> Iterator[str]:
             found[_module(node.function, f"node {node.name!r}")] = None
     for name, one in _permanences(pipeline).items():
         found[_module(one.factory, f"permanence {name!r}")] = None
+    for hooks in pipeline.callbacks or ():
+        for name, function in getattr(hooks, "functions", {}).items():
+            found[_module(function, f"the hook {name}")] = None
     yield from found
 
 
@@ -104,12 +110,29 @@ def _tables(pipeline: Any, place: str) -> Iterator[str]:
         here = f"{place}.{_key(node.name)}"
         yield ""
         yield f"[{here}]"
+        hooks = _hooks(pipeline, node.name)
         if isinstance(node, PipelineNode):
+            yield from _pairs(hooks, node.name)
             yield from _nested(node, here)
         elif isinstance(node, ScriptNode):
-            yield from _pairs(_of_script(node), node.name)
+            yield from _pairs({**_of_script(node), **hooks}, node.name)
         else:
-            yield from _pairs(_of_function(node), node.name)
+            yield from _pairs({**_of_function(node), **hooks}, node.name)
+
+
+def _hooks(pipeline: Any, node: str) -> dict[str, str]:
+    """The functions that are called for *node*; for the pipeline if it is empty."""
+    found: dict[str, str] = {}
+    for hooks in pipeline.callbacks or ():
+        for name, function in hooks.functions.items() if hooks.node == node else ():
+            if look_up(str(function.__module__), str(function.__qualname__)) is not function:
+                raise PipelineError(f"the hook {name}: TOML cannot name {function!r}")
+            if name in found:
+                raise PipelineError(
+                    f"the hook {name} of {node or pipeline.name}: TOML has one of each"
+                )
+            found[name] = f"{function.__module__}:{function.__qualname__}"
+    return found
 
 
 def _of_function(node: Any) -> dict[str, Any]:
@@ -153,7 +176,8 @@ def _nested(node: PipelineNode, place: str) -> Iterator[str]:
     inner: Any = node.pipeline
     if node.map_over:
         raise PipelineError(f"node {node.name!r} maps, which has no place in TOML")
-    if inner.engine is not None or inner.cache is not None or inner.callbacks:
+    callbacks = [one for one in inner.callbacks or () if not getattr(one, "node", "")]
+    if inner.engine is not None or inner.cache is not None or callbacks:
         raise PipelineError(f"node {node.name!r}: in TOML only the whole has an engine and a cache")
     found: dict[str, Any] = {
         "params": _values(inner),
