@@ -51,12 +51,12 @@ ROOMS = {
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (9, 2220),
     "kohaku_ast.exports": (8, 1150),
-    "kohaku_ast.flow": (27, 7220),
+    "kohaku_ast.flow": (28, 7320),
     "kohaku_ast.helpers": (17, 3090),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (30, 8480),
     "kohaku_ast.runner": (30, 7910),
-    "kohaku_ast.store": (21, 7150),
+    "kohaku_ast.store": (21, 7160),
     "kohaku_ast.transform": (48, 13790),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

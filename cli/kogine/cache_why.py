@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from kogine.command_with_script import chosen_format
 from kogine.report import explain_script_error, print_rows, printing
-from kogine.run_again import launch_today
 from kogine.run_tables import store_of
 from kogine.script_command import ScriptCommand, binder_of, find_script, merge_configs
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import SourceError, UsageError, visible
+from kohaku_ast.flow.repeated_run import launch_today
 from kohaku_ast.flow.settings import REPEAT
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.launch import Launch, split_function

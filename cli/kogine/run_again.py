@@ -20,7 +20,6 @@ from kohaku_ast.store.pipeline_record import PIPELINE
 
 if TYPE_CHECKING:
     from kohaku_ast.pipeline.pipeline import Pipeline
-    from kohaku_ast.runner.launch import Launch
     from kohaku_ast.runner.overrides import Override
     from kohaku_ast.store.record import Record
     from kohaku_ast.store.reproduce import Reproduction
@@ -41,29 +40,21 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
     from kogine.flow_run import FlowOptions, run_flow
     from kogine.repeat_command import repeat_command_of_run
 
-    from kohaku_ast.flow.run import ScriptConfigs
+    from kohaku_ast.flow.repeated_run import in_run_dir, recorded_inputs, repeated_work
     from kohaku_ast.flow.settings import FlowSettings
-    from kohaku_ast.runner.bind import Binder
-    from kohaku_ast.store.reproduce import naming_damage, values_of
-    from kohaku_ast.store.sources import Objects
 
     for word in values:
         if not is_assignment(word):
             raise UsageError(f"{word!r} is no TARGET=VALUE: kogine runs repeat {repeat.usage}")
     record = store_of(store).find(run)
-    given = {split_override(word)[0] for word in values}
+    given = [split_override(word)[0] for word in values]
     if record.facts.get("kind") == PIPELINE:
         root = os.path.abspath(new_store or record.folder.parent)
         return _repeat_pipeline(record, [typed_override(word) for word in values], root)
-    with naming_damage(record):
-        launch = launch_today(record)
-        config = values_of(record, Objects(record.folder.parent), given)
-    overrides = [typed_override(word) for word in values]
-    entry = str(record.facts["script"].get("entrypoint") or "")
-    binder = Binder(launch, overrides, entry, capture=True)
-    work = ScriptConfigs(launch.shown, binder, config)
-    inputs = tuple(str(one["path"]) for one in record.facts.get("inputs") or ())
-    settings = FlowSettings(root=record.folder.parent, inputs=inputs)
+    work = repeated_work(record, [typed_override(word) for word in values], given)
+    settings = FlowSettings(
+        root=record.folder.parent, inputs=recorded_inputs(record), in_run_dir=in_run_dir(record)
+    )
     options = FlowOptions(settings, is_json=False)
     return lambda: run_flow([work], options, repeat_command_of_run, 1)
 
@@ -75,6 +66,7 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> 
     from kogine.pipeline_file import input_values, print_results, run_watched, with_pipeline
     from kogine.script_command import ScriptCommand
 
+    from kohaku_ast.flow.repeated_run import launch_today
     from kohaku_ast.pipeline.run_record import recording_below
     from kohaku_ast.store.pipeline_record import pipeline_of
     from kohaku_ast.store.reproduce import naming_damage, values_of
@@ -95,28 +87,6 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> 
         print_results(found)
 
     return with_pipeline(command, run)
-
-
-def launch_today(record: Record) -> Launch:
-    """How the script of *record* starts, in this folder."""
-    from kohaku_ast.errors import MissingScript
-    from kohaku_ast.runner.launch import Launch, find_launch
-
-    script, arguments = record.facts["script"], record.facts["argv"][1:]
-    is_module = bool(script.get("module")) and script["module"] != "__main__"
-    path = record.script
-    if path == "<stdin>":
-        raise UsageError("the script came from standard input: kogine runs reproduce runs its text")
-    try:
-        is_pipeline = record.facts.get("kind") == PIPELINE  # perhaps in a TOML file
-        return Launch(path, arguments) if is_pipeline else find_launch(path, arguments, is_module)
-    except MissingScript as error:
-        cwd = str(record.facts["cwd"])
-        where = "" if cwd == os.getcwd() else f"; the run was started in {cwd!r}"
-        raise UsageError(
-            f"{error}{where}. kogine runs reproduce {record.folder.name} runs the text that was "
-            "kept"
-        ) from None
 
 
 @click.command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -29,6 +29,7 @@ from kohaku_ast.store.summary import RunSummary
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.store.compare import Comparison
     from kohaku_ast.store.record import Record
     from kohaku_ast.store.reproduce import Reproduction
@@ -220,6 +221,20 @@ class Store:
 
         record = self.find(run) if isinstance(run, (str, int)) else run
         return reproduce(record, self.root, link, output)
+
+    def repeat(
+        self, run: Record | str | int, values: Mapping[str, object] | None = None, **options: Any
+    ) -> Outcome:
+        """Run today's script with the values and arguments of *run*; *values*, target -> value,
+        come over its own. *options* are those of Sequential. The new run is recorded in this store.
+
+        A run that fails is an Outcome; raises KogineError if it cannot be started.
+        """
+        from importlib import import_module  # flows stand above this room
+
+        record = self.find(run) if isinstance(run, (str, int)) else run
+        repeat_run = import_module("kohaku_ast.flow.repeated_run").repeat_run
+        return repeat_run(record, values, options)  # type: ignore[no-any-return]
 
     def reindex(self) -> int:
         """Make the index anew, from the folders; the number of runs."""

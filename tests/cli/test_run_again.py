@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kohaku_ast import Store
+from kohaku_ast.errors import KogineError
 from tests.oracle import Finished, run_kogine
 
 SCRIPT = """\
@@ -93,3 +95,25 @@ def test_a_script_that_is_gone(folder: Path) -> None:
     done = repeat(folder, "last")
     assert done.status == 2
     assert "kogine runs reproduce" in done.stderr
+
+
+def test_from_python_and_where_the_run_worked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    store = Store(folder / ".kogine/runs")
+    outcome = store.repeat("last", {"lr": 0.25}, mode="spawn", log_limit="1MB")
+    assert (outcome.status, outcome.params["lr"]) == ("succeeded", 0.25)
+    new = store.find("last")
+    assert (str(new.folder), new.params["name"]) == (outcome.record, "sgd")
+    with pytest.raises(KogineError, match="Did you mean 'lr'"):
+        store.repeat(1, {"lrr": 2})
+
+    (folder / "train.py").write_text("lr = 1\nname = ''\ndef main(epochs=1): pass\n1 / 0\n")
+    assert store.repeat(1).status == "failed"
+    (folder / "train.py").write_text("lr = 1\nopen('here.txt', 'w').close()\n")
+    run_kogine(folder, "run", "--run-dir", "--record", "train.py", "lr=2")
+    assert repeat(folder, "last").status == 0
+    assert store.repeat("last").status == "succeeded"
+    assert [one.facts["in_run_dir"] for one in store.runs(limit=3)] == [True] * 3
+    assert not (folder / "here.txt").exists()
