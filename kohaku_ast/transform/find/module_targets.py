@@ -38,7 +38,7 @@ def module_parameter(source: Source, targets: Targets, target: str) -> Parameter
     if match is None or "." not in target or target.startswith("-"):
         return None
     own = targets.parameters.get(match[0])
-    if _is_written(targets.parameters.get(_canonical(target)), own):
+    if _is_written(targets, target, own):
         return None  # the script writes it there itself: that line would win over the module's
     renamed = _stored_by_another_name(targets, target)
     if renamed is not None:
@@ -79,17 +79,19 @@ def with_modules(error: UnknownTarget, targets: Targets, target: str) -> Unknown
     return UnknownTarget(f"{targets.file}: no parameter {target!r}: {hint}") if named else error
 
 
-def _canonical(target: str) -> str:
-    """*target* as ``--inspect`` writes it: ``hp.fit(n)``, ``hp.cfg.lr`` for ``hp.cfg["lr"]``."""
-    parts = split_default(target)
-    return f"{parts[0]}({parts[1]})" if parts else join_path(split_path(target))
-
-
-def _is_written(one: Parameter | None, own: Parameter | None) -> bool:
-    """Whether *one*, below the name *own*, is what the script stores into an object or gives to a
-    call: ``hp.fit(epochs=5)`` of a module ``hp``.
+def _is_written(targets: Targets, target: str, own: Parameter | None) -> bool:
+    """Whether *target*, below the name *own*, is what the script stores into an object or gives
+    to a call, in a function as well: ``hp.fit(epochs=5)`` of a module ``hp``.
     """
-    kinds = ("stored", "keyword", "entry") if own is not None and is_module(own) else ("stored",)
+    may_be_module = own is not None and is_module(own)
+    if parts := split_default(target):
+        call = f".{parts[0]}({parts[1]})"
+        return may_be_module and any(
+            one.kind == "keyword" and f".{one.target}".endswith(call)
+            for one in targets.parameters.values()
+        )
+    one = targets.parameters.get(join_path(split_path(target)))
+    kinds = ("stored", "keyword", "entry") if may_be_module else ("stored",)
     return one is not None and one.kind in kinds and not one.refused
 
 
