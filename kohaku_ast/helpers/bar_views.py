@@ -35,6 +35,7 @@ class LinesView:
     """At most a line for each tenth, or in 30 seconds, and one at the end."""
 
     interval = 1.0
+    part = _PART
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -52,7 +53,9 @@ class LinesView:
             return False
         now, part = monotonic(), share_of(bar) or 0.0
         last, when = self._last
-        is_due = now >= when + _SECONDS or (part >= last + _PART and now >= when + self.interval)
+        is_due = now >= when + _SECONDS or (
+            part >= last + self.part and now >= when + self.interval
+        )
         if not is_due:
             return False
         self._last = (part, now)
@@ -68,10 +71,107 @@ class LinesView:
         line = f"{line_of(bar, getattr(self._stream, 'encoding', None), more)}\n"
         self._said = bar.n, bar.postfix
         try:
-            self._stream.write(line)
-            self._stream.flush()
+            self._write_line(line)
         except (OSError, ValueError):
             pass  # nobody reads it any more: the script goes on
+
+    def _write_line(self, line: str) -> None:
+        self._stream.write(line)
+        self._stream.flush()
+
+
+# --- a terminal that another process paints on ---------------------------------------------------
+
+
+class TerminalClaim:
+    """The right of one process to paint on a terminal: the bars of several would overwrite each
+    other. What the others have to say waits in a file until that one prints it above its bars.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._file, self._read = stream, -1, 0
+
+    def take(self) -> bool:
+        """Whether this process may paint: no other one does, or the system cannot tell."""
+        if self._file >= 0:
+            return True
+        try:
+            self._file = _open_claim(self._stream)
+        except (ImportError, AttributeError, OSError, ValueError):
+            return True  # Windows, or a stream that is only like a terminal
+        if not _try_lock(self._file):
+            self.forget()
+            return False
+        os.ftruncate(self._file, 0)
+        self._read = 0
+        return True
+
+    def lines(self) -> str:
+        """What other processes have left here since the last call."""
+        if self._file < 0 or os.fstat(self._file).st_size <= self._read:
+            return ""
+        data = os.pread(self._file, 1 << 16, self._read)
+        self._read += len(data)
+        return data.decode("utf-8", "replace")
+
+    def leave(self, line: str) -> bool:
+        """Leave *line* for the process that paints; False if there is none."""
+        file = _open_claim(self._stream)
+        try:
+            return not _try_lock(file) and bool(os.write(file, line.encode("utf-8", "replace")))
+        finally:
+            os.close(file)
+
+    def give_back(self) -> None:
+        """Let others paint. Forked processes may have the file, too: that alone keeps no lock."""
+        if self._file >= 0:
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self.forget()
+
+    def forget(self) -> None:
+        """In a forked process: leave it to the parent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _open_claim(stream: TextIO) -> int:
+    """The file for the terminal of *stream*: it belongs to this user, and nobody else writes it."""
+    name = f"kogine-bars-{os.getuid()}-{os.fstat(stream.fileno()).st_rdev}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    file = os.open(os.path.join(os.environ.get("TMPDIR") or "/tmp", name), flags, _MODE)
+    facts = os.fstat(file)
+    if facts.st_uid != os.getuid() or facts.st_mode & 0o022:
+        os.close(file)
+        raise OSError("it is another user's")
+    return file
+
+
+def _try_lock(file: int) -> bool:
+    """Whether this process has the lock of *file* now, until it closes it."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+class WaitingView(LinesView):
+    """Lines for a terminal on which another process paints: one in 30 seconds, one at the end."""
+
+    part = 2.0  # never by their share: the other process has bars to show
+
+    def __init__(self, stream: TextIO, claim: TerminalClaim) -> None:
+        super().__init__(stream)
+        self._claim = claim
+
+    def _write_line(self, line: str) -> None:
+        if not self._claim.leave(line):
+            super()._write_line(line)
 
 
 # --- the record of a run of kogine ---------------------------------------------------------------

@@ -334,9 +334,9 @@ def choose_view(file: TextIO | None, only_terminal: bool = False) -> View | None
     if stream is None:
         return None
     if _is_terminal(stream):
-        from kohaku_ast.helpers.terminal_bars import terminal_of
+        from kohaku_ast.helpers.terminal_bars import view_of
 
-        return terminal_of(stream)
+        return view_of(stream)
     return None if only_terminal else _other_view(stream, file)
 
 

@@ -18,12 +18,13 @@ from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn
 
 from kohaku_ast.helpers import bar_state
 from kohaku_ast.helpers.bar_state import prefix_of, share_of, stats_of
+from kohaku_ast.helpers.bar_views import TerminalClaim, WaitingView
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from kohaku_ast.helpers.bar_state import Bar
+    from kohaku_ast.helpers.bar_state import Bar, View
 
 _COLUMNS = (
     TextColumn("{task.description}", markup=False),
@@ -60,6 +61,11 @@ class Terminal:
         self._is_mid_line = False
         self._error: object = None
         self._is_gone = False
+        self._claim = TerminalClaim(stream)
+
+    def may_paint(self) -> bool:
+        """Whether no other process shows bars on it."""
+        return bool(self._ids) or self._claim.take()
 
     def open(self, bar: Bar) -> None:
         """Paint it below the others."""
@@ -94,6 +100,8 @@ class Terminal:
             self._paint()
         else:
             self._give_streams_back()
+            self._print_lines_of_others()
+            self._claim.give_back()
 
     def _set(self, bar: Bar) -> None:
         part = share_of(bar)
@@ -113,6 +121,7 @@ class Terminal:
         if self._is_mid_line or self._is_gone:
             return
         start = monotonic()
+        self._print_lines_of_others()
         try:
             if self._live is None:
                 # A new one each time: it would go up by the lines that it has painted before.
@@ -130,6 +139,16 @@ class Terminal:
             self._is_gone = True
         self._painted = monotonic()
         self._credit -= self._painted - start
+
+    def _print_lines_of_others(self) -> None:
+        lines = self._claim.lines()
+        if lines:
+            self._unpaint()
+            try:
+                self.stream.write(lines)
+                self.stream.flush()
+            except (OSError, ValueError):
+                self._is_gone = True
 
     def _table(self, tasks: list[Task]) -> Constrain:
         has_descriptions = any(task.description for task in tasks)
@@ -206,6 +225,7 @@ class Terminal:
         self._give_streams_back()
         self._live = None
         self._ids.clear()
+        self._claim.forget()
 
 
 def _is_tty(stream: TextIO) -> bool:
@@ -258,6 +278,14 @@ def terminal_of(stream: TextIO) -> Terminal:
             return one
     _terminals.append(Terminal(raw))
     return _terminals[-1]
+
+
+def view_of(stream: TextIO) -> View:
+    """The view for a bar that is made now on the terminal *stream*."""
+    terminal = terminal_of(stream)
+    if terminal.may_paint():
+        return terminal
+    return WaitingView(terminal.stream, TerminalClaim(terminal.stream))
 
 
 def print_above(text: str, stream: TextIO) -> bool:

@@ -12,6 +12,7 @@ from typing import TextIO
 from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
 from kohaku_ast.display.live import Above, Painter, Styles
 from kohaku_ast.display.text import fitted, short_time, width_of
+from kohaku_ast.helpers.bar_views import TerminalClaim
 from kohaku_ast.pipeline.callbacks import LastRun
 
 TYPE_CHECKING = False
@@ -258,6 +259,9 @@ class TerminalBars:
         self._styles = Styles(stream)
         self._above = Above(self._print)
         self._pid = os.getpid()
+        # Bars of the helpers, here or in workers, would be painted over these.
+        self._claim = TerminalClaim(stream)
+        self._claim.take()
         self._above.take()
         is_utf = "utf" in self._painter.out.encoding.lower()
         self._full, self._rest = "━─" if is_utf else "#-"
@@ -265,6 +269,9 @@ class TerminalBars:
     def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
         """Show as many of *rows* as fit; with *is_last* they stay."""
         columns, _ = self._painter.size()
+        lines = self._claim.lines()
+        if lines:
+            self._painter.above(lines)
         label = max((width_of(row.label) for row in rows), default=0)
         count = max((len(_count(row)) for row in rows), default=0)
         bar = max(0, min(_WIDEST, columns - label - count - 4 - 20))
@@ -272,6 +279,7 @@ class TerminalBars:
         if is_last:
             self._above.give_back()
             self._painter.release()
+            self._claim.give_back()
 
     def _print(self, text: str) -> None:
         """Print the output of a node. A forked worker has a copy of the screen's state."""

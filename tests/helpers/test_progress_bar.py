@@ -366,7 +366,7 @@ def test_a_forked_child_leaves_the_bars_to_its_parent(folder: Path) -> None:
 for step in trange(4, desc="parent"):
     if step == 1 and not os.fork():
         for _ in trange(3, desc="child", leave=False): pass
-        sys.stdout.write("child\\n")
+        sys.stdout.write("\\nchild\\n")
         continue
     if step == 1:
         os.wait()
@@ -378,6 +378,45 @@ sys.stdout.write("over\\n")
     assert [line[:12].strip("━ ") for line in lines[-2:]] == ["parent:", "over"]
     assert sum(line.startswith("parent:") for line in lines) == 2, lines
     assert lines[-4:-2] == ["child", "over"]
+
+
+IN_WORKERS = {
+    "a pool": """\
+from multiprocessing import get_context
+def work(name):
+    for _ in trange(4, desc=name): time.sleep(0.05)
+if __name__ == "__main__":
+    with get_context("spawn").Pool(2) as pool:
+        for _ in progress_bar(pool.imap(work, ["w1", "w2", "w3"]), total=3, desc="all"): pass
+    print("over")
+""",
+    "nodes": """\
+from kohaku_ast import Pipeline, ProgressBar
+from kohaku_ast.helpers import process
+@process
+def w1():
+    for _ in trange(4, desc="w1"): time.sleep(0.1)
+    print("printed")
+@process
+def w2():
+    for _ in trange(4, desc="w2"): time.sleep(0.1)
+if __name__ == "__main__":
+    Pipeline([w1, w2], engine="parallel", callbacks=[ProgressBar()], name="all").run()
+    print("over")
+""",
+}
+
+
+@pytest.mark.parametrize("text", IN_WORKERS.values(), ids=IN_WORKERS)
+def test_bars_of_workers_stand_above_the_one_that_is_painted(folder: Path, text: str) -> None:
+    status, lines = on_terminal(folder, text)
+    assert status == 0
+    assert lines[-1] == "over"
+    assert sum(line.startswith("all") for line in lines) == 1, lines
+    bars = [line for line in lines if line.startswith("w")]
+    assert sorted(line[:2] for line in bars) == [f"w{n + 1}" for n in range(len(bars))], lines
+    assert all(line.endswith("| 4/4") for line in bars), lines
+    assert len(bars) == (3 if "imap" in text else 2)
 
 
 NESTED = """\
