@@ -55,7 +55,7 @@ ROOMS = {
     "kohaku_ast.helpers": (17, 3220),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (30, 8490),
-    "kohaku_ast.runner": (30, 7910),
+    "kohaku_ast.runner": (30, 7920),
     "kohaku_ast.store": (21, 7160),
     "kohaku_ast.transform": (48, 13790),
 }

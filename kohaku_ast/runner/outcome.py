@@ -225,6 +225,23 @@ class Outcomes(list[Outcome]):
         best = ranked(numbered, goal)
         return best[0] if n is None else Outcomes(best[: int(read_number("n", n, least=1))])
 
+    def compare(
+        self,
+        by: str | Sequence[str] = (),
+        metric: str | Sequence[str] = (),
+        everything: bool = False,
+    ) -> Any:
+        """The Comparison of these runs, by their records: see ``Runs.compare``. Raises UsageError
+        if they have none.
+        """
+        from importlib import import_module  # stores stand above this room
+
+        places = [os.path.split(one.record) for one in self]
+        if not all(name for _, name in places):
+            raise UsageError("compare reads the records of runs: run the flow without record=False")
+        store = import_module("kohaku_ast.store.store").Store(places[0][0] if places else ".")
+        return store.select([name for _, name in places]).compare(by, metric, everything)
+
     def to_frame(self) -> Any:
         """A table of pandas, or else of polars: a row for each run, with its values and results."""
         from kohaku_ast.display.text import frame_of

@@ -216,3 +216,18 @@ def test_nothing_is_left_open() -> None:
 def test_resuming_needs_records() -> None:
     with pytest.raises(UsageError, match="record=False"):
         Sequential("train.py", record=False, resume=True)
+
+
+def test_the_outcomes_of_a_flow_are_compared() -> None:
+    Path("train.py").write_text("lr = 0\nseed = 0\nprint('loss:', lr + seed)\n")
+    sweep = Sweep({"lr": [1, 2], "seed": [0, 1]})
+    outcomes = Sequential([Script("train.py", sweep)]).run()
+    Sequential([Script("train.py", Config({"lr": 5}))]).run()  # another flow of the store
+    assert [row["lr"] for row in outcomes.compare()] == [1, 1, 2, 2]
+    groups = outcomes.compare(by="lr", metric="loss")
+    assert [(row["lr"], row["loss mean"], row["loss n"]) for row in groups] == [
+        (1, 1.5, 2),
+        (2, 2.5, 2),
+    ]
+    with pytest.raises(UsageError, match="without record=False"):
+        Sequential([Script("train.py", sweep)], record=False).run().compare()
