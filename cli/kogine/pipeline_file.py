@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any
 
 from kogine.report import explain_script_error, printing, report
@@ -42,6 +43,8 @@ def start_pipeline(command: ScriptCommand) -> Callable[[], int]:
 
 
 def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
+    if is_imperative(pipeline):
+        return run_imperative(pipeline, command)
     wanted = wanted_outputs(pipeline, command)
     values = input_values(pipeline, command)
     if command.option("from"):
@@ -53,6 +56,35 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
         text = f"{', '.join(skipped)}: skipped, for a condition does not hold"
         sys.stderr.write(f"{label('note', sys.stderr)}{text}\n")
     print_results(results, "json" in command.options)
+    return None
+
+
+def is_imperative(pipeline: Any) -> bool:
+    """Whether *pipeline*, or a class, is an imperative pipeline."""
+    return hasattr(pipeline, "with_settings")
+
+
+def run_imperative(
+    found: Any,
+    command: ScriptCommand,
+    before: Mapping[str, Any] = MappingProxyType({}),
+    wanted: list[str] | None = None,
+) -> None:
+    """Run the imperative pipeline *found*, or the one of that class, with the inputs and settings
+    of *command*, and with those *before* that it does not give.
+    """
+    from kohaku_ast.imperative.texts import configured
+
+    pipeline, values, texts = configured(found, given_texts(command), before)
+    to_node = command.option("to") or None
+    pipeline = pipeline.part(command.option("from") or None, to_node)
+    wanted = only_names(command) or wanted
+    values = {**values, **read_inputs(pipeline, texts)}
+    pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
+    result = run_watched(pipeline, values, wanted, command.options)
+    if wanted is None and not pipeline.return_all:
+        result = {to_node or pipeline.graph.outputs[0]: result}
+    print_results(result, "json" in command.options)
 
 
 def print_results(results: Mapping[str, Any], is_json: bool = False) -> None:
@@ -65,7 +97,7 @@ def run_watched(
     values: Mapping[str, Any],
     wanted: list[str] | None,
     options: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> Any:
     """The results of *pipeline*, with a progress bar and a record unless *options* say otherwise.
     SIGTERM ends it as Ctrl-C does, so that its record has an end.
     """
@@ -78,16 +110,13 @@ def run_watched(
         signal.signal(signal.SIGTERM, _stop)
     try:
         with _logging_nowhere() if record is False else nullcontext():
-            found: dict[str, Any] = (
-                shown.run_available(values, wanted or ())
-                if pipeline.may_skip and not is_named
-                else shown.run(values, wanted)
-            )
+            if pipeline.may_skip and not is_named:
+                return shown.run_available(values, wanted or ())
+            return shown.run(values, wanted)
     except _Stopped:
         sys.exit(die_of(signal.SIGTERM))
     finally:
         signal.signal(signal.SIGTERM, before)
-    return found
 
 
 def _logging_nowhere() -> AbstractContextManager[object]:
@@ -119,11 +148,9 @@ def _print(text: str) -> None:
 
 def wanted_outputs(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     """The names of the outputs to compute and print."""
-    # Scripts of users may still have the name that it had before.
-    only = command.option("only") or command.option("output")
+    only = only_names(command)
     if only:
-        names = only.replace(",", " ").split()
-        return list(dict.fromkeys(names))
+        return only
     from_node, to_node = command.option("from") or None, command.option("to") or None
     nodes = part_of(pipeline.graph, from_node, to_node)
     if to_node:
@@ -133,17 +160,36 @@ def wanted_outputs(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     return ends or [name for node in nodes for name in node.outputs]
 
 
+def only_names(command: ScriptCommand) -> list[str]:
+    """The names that ``--only`` has."""
+    # Scripts of users may still have the name that it had before.
+    only = command.option("only") or command.option("output") or ""
+    return list(dict.fromkeys(only.replace(",", " ").split()))
+
+
 def input_values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
     """The values of the inputs, read from their texts; raises UsageError for one given twice."""
+    return read_inputs(pipeline, given_texts(command))
+
+
+def read_inputs(pipeline: Pipeline, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of the inputs with these *texts*; prints a note for one without a type."""
     values: dict[str, Any] = {}
-    for one in command.overrides:
-        name = one.target
-        if name in values:
-            raise UsageError(f"the input {name!r} is given twice")
-        values[name], note = read_input(pipeline.graph, name, str(one.value))
+    for name, text in texts.items():
+        values[name], note = read_input(pipeline.graph, name, text)
         if note:
             sys.stderr.write(f"{label('note', sys.stderr)}{note}\n")
     return values
+
+
+def given_texts(command: ScriptCommand) -> dict[str, str]:
+    """The texts of INPUT=VALUE, by input; raises UsageError for one given twice."""
+    texts: dict[str, str] = {}
+    for one in command.overrides:
+        if one.target in texts:
+            raise UsageError(f"the input {one.target!r} is given twice")
+        texts[one.target] = str(one.value)
+    return texts
 
 
 def _progress_bars(pipeline: Pipeline) -> list[Callback]:
@@ -249,6 +295,7 @@ def start_drawing(command: ScriptCommand) -> Callable[[], int]:
 def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
     ends = command.option("from") or None, command.option("to") or None
     path = command.option("output")
+    pipeline = pipeline() if isinstance(pipeline, type) else pipeline
     if not path:
         _print(f"{pipeline.explain(*ends)}\n")
         return
@@ -258,7 +305,7 @@ def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
         raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
 
 
-def with_pipeline(command: ScriptCommand, use: Callable[[Pipeline], None]) -> Callable[[], int]:
+def with_pipeline(command: ScriptCommand, use: Callable[[Any], None]) -> Callable[[], int]:
     """The result runs the file as ``__main__``, as Python does, and then *use* with its pipeline.
 
     A KogineError of *use* is printed, with exit status 2; other exceptions come through.
@@ -308,16 +355,18 @@ def _use_toml(path: str, name: str, words: Sequence[str], use: Callable[[Pipelin
     return 0
 
 
-def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Pipeline:
-    """The pipeline called *name*, else the only one that is not a node of another one. Raises
-    UsageError.
+def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Any:
+    """The pipeline called *name*, else the only one that is not a node of another one; without any,
+    the only class that is an imperative pipeline. Raises UsageError.
     """
-    found: dict[str, Pipeline] = {}
+    found: dict[str, Any] = {}
     for own, one in names.items():
         if isinstance(one, Pipeline) and one not in found.values():
             found[own] = one
+    classes = {own: one for own, one in names.items() if _is_own_class(one)}
     if name:
-        return _named(names, found, path, name)
+        return _named(names, {**found, **classes}, path, name)
+    found = found or classes
     inner = {id(one) for outer in found.values() for one in _inside(outer)}
     free = {own: one for own, one in found.items() if id(one) not in inner}
     if len(free) == 1:
@@ -331,11 +380,16 @@ def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Pip
     )
 
 
+def _is_own_class(one: object) -> bool:
+    """Whether *one* is a class of the file that is an imperative pipeline."""
+    return isinstance(one, type) and is_imperative(one) and one.__module__ == "__main__"
+
+
 def _named(
-    names: Mapping[str, object], found: Mapping[str, Pipeline], path: str, name: str
-) -> Pipeline:
+    names: Mapping[str, object], found: Mapping[str, Any], path: str, name: str
+) -> Pipeline | type:
     one = names.get(name)
-    if isinstance(one, Pipeline):
+    if isinstance(one, Pipeline) or (isinstance(one, type) and is_imperative(one)):
         return one
     have = f"It defines: {', '.join(found)}." if found else "It defines none."
     is_other = f", it is a {type(one).__name__}" if name in names else ""
@@ -344,8 +398,13 @@ def _named(
     )
 
 
-def _inside(pipeline: Pipeline) -> list[Pipeline]:
-    """The pipelines that are nodes of *pipeline*, at any depth."""
+def _inside(pipeline: Any) -> list[Any]:
+    """The pipelines that are nodes of *pipeline*, at any depth; of a class, the classes that it is
+    made of.
+    """
+    if isinstance(pipeline, type):
+        bases = [one for one in pipeline.__mro__[1:] if is_imperative(one)]
+        return [*bases, *pipeline.member_classes()]  # type: ignore[attr-defined]
     found = []
     for node in pipeline.nodes:
         inner = getattr(node, "pipeline", None)

@@ -63,7 +63,14 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> 
     """Run today's pipeline with the inputs of *record*, but for those that are *changed*; its
     record goes below *root*.
     """
-    from kogine.pipeline_file import input_values, print_results, run_watched, with_pipeline
+    from kogine.pipeline_file import (
+        input_values,
+        is_imperative,
+        print_results,
+        run_imperative,
+        run_watched,
+        with_pipeline,
+    )
     from kogine.script_command import ScriptCommand
 
     from kohaku_ast.flow.repeated_run import launch_today
@@ -80,11 +87,15 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> 
         command = ScriptCommand((script,), changed, record.facts["argv"][1:])
 
     def run(pipeline: Pipeline) -> None:
+        if is_imperative(pipeline):
+            with recording_below(root):
+                return run_imperative(pipeline, command, values, wanted)
         given = {**values, **input_values(pipeline, command)}
         pipeline.plan(given, wanted)  # an error comes before a progress bar is shown
         with recording_below(root):
             found = run_watched(pipeline, given, wanted, {})
         print_results(found)
+        return None
 
     return with_pipeline(command, run)
 

@@ -97,6 +97,9 @@ class Overlapped:
     async def _call(
         self, steps: Steps, node: NodeLike, inputs: Mapping[str, Any]
     ) -> tuple[Any, ...]:
+        if hasattr(node, "run_body"):
+            body = functools.partial(steps.call, node, inputs)
+            return await in_own_thread(body)  # type: ignore[no-any-return]
         if hasattr(node, "run_inside"):
             return await self._nested(node, inputs, steps.run)
         call = steps.call_async if node.is_async else steps.call

@@ -164,8 +164,8 @@ class NativeEngine:
         """Whether its nodes are called here, one after another, and open nothing themselves: then
         pools and event loops, which take 40 ms to import, are not needed.
         """
-        is_plain = not (run.plan.is_async or run.plan.has_nested)
-        return self.node_kind == "sequential" and is_plain and run.scope.level is None
+        is_plain = self.node_kind == "sequential" and not run.plan.opens
+        return is_plain and run.scope.level is None
 
     @contextmanager
     def _opened(

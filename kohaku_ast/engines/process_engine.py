@@ -108,6 +108,8 @@ def _node_task(steps: Steps, node: NodeLike, inputs: dict[str, Any]) -> tuple[An
         frozenset(node.outputs),
         frozenset(),
         steps.place(),
+        False,
+        steps.name_of(node),
     )
 
 

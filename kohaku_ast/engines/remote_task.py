@@ -141,11 +141,12 @@ def run_nodes(
     shared: frozenset[str] = frozenset(),
     place: Any = None,
     may_skip: bool = False,
+    called: str = "",
 ) -> RemoteReply:
     """The results of nodes in their order, each with its seconds. An output that cannot be sent and
     is not *wanted* is None. The values of *shared* names have several readers. *place*: the
-    RecordPlace of the nodes. *may_skip*: whether their conditions are looked at, and a Skip stands
-    for the outputs of one that was skipped.
+    RecordPlace of the nodes; *called*: the name there of a node that is alone. *may_skip*: whether
+    their conditions are looked at, and a Skip stands for the outputs of one that was skipped.
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
@@ -166,7 +167,8 @@ def run_nodes(
             failures = [RemoteFailure(error)]
             break
         try:
-            result = call(node, inputs, place) if skip is None else (skip,) * len(node.outputs)
+            own = place and place.inside(called or node.name)
+            result = call(node, inputs, own) if skip is None else (skip,) * len(node.outputs)
         except BaseException as error:
             trim_traceback(error)
             known = {
@@ -198,11 +200,11 @@ class _Done(list):  # type: ignore[type-arg]
 
 
 def call(node: NodeLike, inputs: Mapping[str, Any], place: Any = None) -> tuple[Any, ...]:
-    """The values of the outputs of *node*, one of the nodes of *place*."""
+    """The values of the outputs of *node*, which has the RecordPlace *place*."""
     recorded = getattr(node, "run_recorded", None) if place is not None else None
     if recorded is not None:
-        return recorded(inputs, place.inside(node.name))  # type: ignore[no-any-return]
-    with nullcontext() if place is None else _entered(place.inside(node.name)):
+        return recorded(inputs, place)  # type: ignore[no-any-return]
+    with nullcontext() if place is None else _entered(place):
         return run_async(node, inputs) if node.is_async else node.run(inputs)
 
 

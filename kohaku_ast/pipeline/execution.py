@@ -113,6 +113,12 @@ class PipelineRun:
                 raise values[name].error(name)
         return plan.result(values) if plan.single else present(plan.result(values))
 
+    def call(self, plan: Plan, values: Mapping[str, Any], scope: Scope) -> PipelineRun:
+        """The run of one call in the body of an imperative pipeline: its failure is that of this
+        run.
+        """
+        return PipelineRun(self.pipeline, plan, values, scope, self._failures)
+
     def fail(
         self,
         node: NodeLike,
@@ -122,9 +128,13 @@ class PipelineRun:
         item: int | None = None,
     ) -> None:
         """Add a note to *error* that names the node, and keep what ``reproduce`` needs."""
-        if isinstance(error, Exception):
+        if not isinstance(error, Exception):
+            return
+        known = self.failure if hasattr(node, "run_body") else None
+        if known is None or known.error is not error:
             add_note(error, note(node, inputs, item))
-            self._keep(Failure(node, error, inputs, results, item))
+            known = Failure(node, error, inputs, results, item)
+        self._keep(known)
 
     def _keep(self, failure: Failure) -> None:
         self.pipeline.last_error = failure
@@ -182,7 +192,7 @@ class PipelineRun:
         """The context of a start; None without callbacks."""
         if not self.scope.callbacks:
             return None
-        return self.scope.context.starting(tuple([node.name for node in self.plan.nodes]))
+        return self.scope.context.starting(self.plan.names)
 
     @contextmanager
     def reported_item(self) -> Iterator[None]:
@@ -211,7 +221,8 @@ class Steps:
         #: Nodes whose conditions cannot be told -> why.
         self._unclear: dict[NodeLike, PipelineError] = {}
         #: The nodes that are not cached, in order.
-        self.todo = list(run.plan.nodes) if run.scope.cache is None else self._load_cached()
+        is_uncached = run.scope.cache is None or run.plan.has_body
+        self.todo = list(run.plan.nodes) if is_uncached else self._load_cached()
         self._waits: dict[NodeLike, int] = {}
         self._children: dict[NodeLike, list[NodeLike]] = {}
 
@@ -324,13 +335,16 @@ class Steps:
         """The values of the outputs of *node*, called in this thread. *wait* returns the result
         of a coroutine.
         """
+        body = getattr(node, "run_body", None)
+        if body is not None:
+            return body(inputs, self.run)  # type: ignore[no-any-return]
         inside = getattr(node, "run_inside", None)
         if inside is not None:
             return inside(inputs, self.run.scope)  # type: ignore[no-any-return]
         recorded = getattr(node, "run_recorded", None)
         if recorded is not None:
-            return recorded(inputs, self.place(node.name))  # type: ignore[no-any-return]
-        place = self.place(node.name)
+            return recorded(inputs, self.place(self.name_of(node)))  # type: ignore[no-any-return]
+        place = self.place(self.name_of(node))
         if place is None:
             return _call(node, inputs, wait)
         with place.enter():
@@ -338,11 +352,15 @@ class Steps:
 
     async def call_async(self, node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
         """As ``call``, for an async *node* in the event loop that runs."""
-        place = self.place(node.name)
+        place = self.place(self.name_of(node))
         if place is None:
             return await call_async(node, inputs)
         with place.enter():
             return await call_async(node, inputs)
+
+    def name_of(self, node: NodeLike) -> str:
+        """What events and records call *node*."""
+        return self.run.scope.called or node.name
 
     def place(self, *names: str) -> Any:
         """The RecordPlace of the node *names* of this run, or of its nodes; None without record."""
@@ -417,9 +435,9 @@ class Steps:
                 self.values[name] = value
 
     def _notify(self, node: NodeLike, event: str, value: Any) -> None:
-        scope = self.run.scope
-        if scope.callbacks:
-            scope.notify(event, node.name, value, context=scope.context.inside(node.name))
+        scope, name = self.run.scope, self.name_of(node)
+        if scope.callbacks and not self.run.plan.has_body:  # it is the whole pipeline
+            scope.notify(event, name, value, context=scope.context.inside(name))
 
     def _notify_end(
         self,
@@ -428,11 +446,11 @@ class Steps:
         error: BaseException | None = None,
         is_dropped: bool = False,
     ) -> None:
-        scope = self.run.scope
-        if scope.callbacks:
+        scope, name = self.run.scope, self.name_of(node)
+        if scope.callbacks and not self.run.plan.has_body:
             seconds = clock() - self._started[node]
-            context = scope.context.inside(node.name).ending(error, is_dropped)
-            scope.notify("on_node_end", node.name, outputs, seconds, context=context)
+            context = scope.context.inside(name).ending(error, is_dropped)
+            scope.notify("on_node_end", name, outputs, seconds, context=context)
 
 
 def _call(node: NodeLike, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ...]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 #: The file name of generated code in tracebacks.
 FILENAME = "<pipeline of kohaku_ast>"
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
-_OURS = tuple(os.path.join(_PACKAGE, folder, "") for folder in ("pipeline", "engines"))
+_ROOMS = ("pipeline", "engines", "imperative")
+_OURS = tuple(os.path.join(_PACKAGE, room, "") for room in _ROOMS)
 #: Our functions that call a node. An exception without a frame of one of them is a bug of ours.
 _CALLERS = {"call", "call_async"}
 

@@ -146,7 +146,8 @@ class Hooks(Callback):
         around = path[:-1]
         if around and len(around) > len(self._base) and is_item(around[-1]):
             around = around[:-1]
-        return path[-1] == self.node and around == self._base
+        # ``parse#2`` is the second call of the member ``parse`` of an imperative pipeline.
+        return self.node in (path[-1], path[-1].partition("#")[0]) and around == self._base
 
     def _start(
         self,

@@ -35,19 +35,29 @@ def read_input(graph: Graph, name: str, text: str) -> tuple[Any, str]:
     Raises ValueMismatch.
     """
     node, hint, reading = _find(graph, name)
-    try:
-        value = parse_cell(text, reading)
-    except TextValueError as error:
-        at = f" ({shown(node)} takes it)" if node is not None else ""
-        raise ValueMismatch(f"{name}={text}{at}: {error}") from None
-    if type(value) is MemberName:
-        value = _member(value, hint)
+    at = f" ({shown(node)} takes it)" if node is not None else ""
+    value = _parsed(f"{name}={text}{at}", text, hint, reading)
     if reading[0] not in _UNCLEAR or node is None:
         return value, ""
     return value, (
         f"{name}={text}: {shown(node)} says no type of {name!r}; "
         f"read as the {type(value).__name__} {value!r}"
     )
+
+
+def read_typed(name: str, text: str, hint: Any, default: Any = ...) -> Any:
+    """The value that *text* means for *name*, by its type *hint* or else that of its *default*.
+    Raises ValueMismatch.
+    """
+    return _parsed(f"{name}={text}", text, hint, reading_of(hint, default))
+
+
+def _parsed(who: str, text: str, hint: Any, reading: Reading) -> Any:
+    try:
+        value = parse_cell(text, reading)
+    except TextValueError as error:
+        raise ValueMismatch(f"{who}: {error}") from None
+    return _member(value, hint) if type(value) is MemberName else value
 
 
 def _find(graph: Graph, name: str) -> tuple[NodeLike | None, Any, Reading]:

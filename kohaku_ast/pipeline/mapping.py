@@ -16,7 +16,7 @@ from kohaku_ast.pipeline.node_like import is_iterator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from kohaku_ast.pipeline.plan import Plan
 
@@ -197,3 +197,13 @@ def checked_on_error(on_error: str) -> str:
     if on_error not in ("raise", "keep"):
         raise PipelineError(f"on_error is {on_error!r} (expected 'raise' or 'keep').")
     return on_error
+
+
+def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
+    """*output_name* in a hashable form. Raises PipelineError if it is no name or list of names."""
+    if output_name is None or isinstance(output_name, str):
+        return output_name
+    names = tuple(output_name) if hasattr(output_name, "__iter__") else None
+    if names is not None and all(isinstance(name, str) for name in names):
+        return names
+    raise PipelineTypeError(f"output_name is {output_name!r}: give a name, or a list of names.")

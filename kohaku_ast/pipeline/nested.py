@@ -160,7 +160,7 @@ class PipelineNode:
     def unlinked(self) -> frozenset[str]:
         """The inputs that only the caller fills: those of scripts inside that were not renamed."""
         readers, renamed = self.pipeline.graph.readers, self.input_mapping.values()
-        unlinked = {node: getattr(node, "unlinked", ()) for node in self.pipeline.nodes}
+        unlinked = {node: getattr(node, "unlinked", ()) for node in self.pipeline.graph.nodes}
         return frozenset(
             [
                 outer
@@ -226,13 +226,13 @@ class PipelineNode:
         if scope is None:
             yield self._make_run(inner, None)
             return
-        deeper = scope.replaced(context=scope.context.inside(self.name, 1))
-        started = clock()
-        deeper.notify("on_nested_start", self.name, self.pipeline.name)
+        name, started = scope.called or self.name, clock()
+        deeper = scope.replaced(context=scope.context.inside(name, 1), called="")
+        deeper.notify("on_nested_start", name, self.pipeline.name)
         try:
             yield self._make_run(inner, deeper)
         finally:
-            deeper.notify("on_nested_end", self.name, self.pipeline.name, clock() - started)
+            deeper.notify("on_nested_end", name, self.pipeline.name, clock() - started)
 
     def _make_run(
         self, inner: dict[str, Any], scope: Scope | None

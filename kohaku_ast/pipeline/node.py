@@ -259,13 +259,7 @@ class Node:
         """Call the function with *values* of the inputs and return its result (a coroutine, if it
         is async). Inputs without a value keep their defaults.
         """
-        args, kwargs = [], {}
-        for one in self.parameters:
-            value = values[one.name] if one.name in values else self.bound.get(one.name, REQUIRED)
-            if one.kind == "positional":
-                args.append(one.default if value is REQUIRED else value)
-            elif value is not REQUIRED:
-                kwargs[one.parameter] = value
+        args, kwargs = call_arguments(self.parameters, values, self.bound)
         return self.function(*args, **kwargs)
 
     def run(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -318,6 +312,24 @@ def callable_parameters(function: Callable[..., object], who: str) -> list[Calla
     if plain and not function.__code__.co_flags & _STARRED:
         return _from_code(function)  # type: ignore[arg-type]
     return _from_signature(function, who)
+
+
+def call_arguments(
+    parameters: Iterable[CallableParameter],
+    values: Mapping[str, Any],
+    bound: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call with *values*, by their names in the graph, else with those *bound*.
+    Parameters without a value keep their defaults.
+    """
+    args, kwargs = [], {}
+    for one in parameters:
+        value = values[one.name] if one.name in values else bound.get(one.name, REQUIRED)
+        if one.kind == "positional":
+            args.append(one.default if value is REQUIRED else value)
+        elif value is not REQUIRED:
+            kwargs[one.parameter] = value
+    return args, kwargs
 
 
 def _from_code(function: types.FunctionType) -> list[CallableParameter]:

@@ -72,6 +72,14 @@ class Recipe:
     factory: Any
 
 
+_OF_NODES = ("inputs", "outputs", "defaults", "run")
+
+
+def is_node(one: object) -> bool:
+    """Whether *one* has what every node has."""
+    return all(hasattr(one, name) for name in _OF_NODES)
+
+
 def output_names(wanted: str | Iterable[str], who: str) -> tuple[str, ...]:
     """The names in *wanted*. Raises PipelineError if there is none, one is repeated, or one is no
     name for a parameter.

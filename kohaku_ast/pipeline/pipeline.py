@@ -22,6 +22,7 @@ from kohaku_ast.pipeline.failure import trim_traceback
 from kohaku_ast.pipeline.graph import Graph, chain_bound, chain_nodes, chain_option
 from kohaku_ast.pipeline.mapping import (
     check_items,
+    checked_names,
     checked_on_error,
     make_rows,
     merged,
@@ -29,7 +30,7 @@ from kohaku_ast.pipeline.mapping import (
 )
 from kohaku_ast.pipeline.nested import PipelineNode, check_known
 from kohaku_ast.pipeline.node import Node
-from kohaku_ast.pipeline.node_like import Recipe
+from kohaku_ast.pipeline.node_like import Recipe, is_node
 from kohaku_ast.pipeline.plan import Plan, make_plan
 from kohaku_ast.pipeline.scope import Scope, checked_cache
 from kohaku_ast.users_traceback import public
@@ -78,6 +79,15 @@ class Pipeline:
     #: The pipeline that it is a copy of, made for one around it; else None.
     original: Pipeline | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A subclass with ``__call__`` and annotated nodes becomes an imperative pipeline."""
+        super().__init_subclass__(**options)
+        if any("__call__" in vars(one) for one in cls.__mro__):
+            from importlib import import_module
+
+            # By name: it stands above this module, and few programs have one.
+            import_module("kohaku_ast.imperative.imperative").adopt(cls)
+
     @public
     def __init__(
         self,
@@ -115,7 +125,7 @@ class Pipeline:
 
             self._take(checked_permanences(permanences, self.graph))
         for one in self.callbacks or ():
-            one.check(self.graph.nodes)
+            one.check(self.nodes)
         self._find_ways()
 
     def _find_ways(self) -> None:
@@ -287,10 +297,15 @@ class Pipeline:
         """``prep >> train``: one pipeline of the nodes of both, or of this one and a node. Its
         outputs feed inputs by name. Raises PipelineError if none does.
         """
-        return self._then(other if isinstance(other, Pipeline) else Pipeline([other]))
+        after = other if isinstance(other, Pipeline) else Pipeline([other])
+        return self.in_chain()._then(after.in_chain())
 
     def __rrshift__(self, other: Any) -> Pipeline:
-        return Pipeline([other])._then(self)
+        return Pipeline([other])._then(self.in_chain())
+
+    def in_chain(self) -> Pipeline:
+        """What ``>>`` joins with others: its nodes."""
+        return self
 
     def _then(self, after: Pipeline) -> Pipeline:
         options = {name: chain_option(name, self, after) for name in ("engine", "cache", "record")}
@@ -461,9 +476,6 @@ def shown_name(pipeline: Pipeline) -> str:
     return f"pipeline {pipeline.name!r}"
 
 
-_OF_NODES = ("inputs", "outputs", "defaults", "run")
-
-
 def listed_nodes(nodes: Any) -> list[NodeLike]:
     """The nodes; a pipeline among them becomes a node. Raises PipelineError for other objects."""
     if isinstance(nodes, str) or not hasattr(nodes, "__iter__"):
@@ -474,7 +486,7 @@ def listed_nodes(nodes: Any) -> list[NodeLike]:
 def _as_node(one: Any) -> NodeLike:
     if callable(getattr(one, "as_node", None)):
         return one.as_node()  # type: ignore[no-any-return]
-    if not all(hasattr(one, name) for name in _OF_NODES):
+    if not is_node(one):
         marked = process_of(one)
         if marked is not None:
             return Node(marked.function, **marked.options)
@@ -484,13 +496,3 @@ def _as_node(one: Any) -> NodeLike:
             + (': decorate it with @node(output_name="...").' if what else ".")
         )
     return one  # type: ignore[no-any-return]
-
-
-def checked_names(output_name: str | Collection[str] | None) -> str | tuple[str, ...] | None:
-    """*output_name* in a hashable form. Raises PipelineError if it is no name or list of names."""
-    if output_name is None or isinstance(output_name, str):
-        return output_name
-    names = tuple(output_name) if hasattr(output_name, "__iter__") else None
-    if names is not None and all(isinstance(name, str) for name in names):
-        return names
-    raise PipelineTypeError(f"output_name is {output_name!r}: give a name, or a list of names.")

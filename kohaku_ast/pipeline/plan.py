@@ -36,13 +36,16 @@ class Plan:
     __slots__ = (
         "_generated",
         "given",
+        "has_body",
         "has_nested",
         "is_async",
         "is_quiet",
         "keys",
         "loose",
         "may_skip",
+        "names",
         "nodes",
+        "opens",
         "shared",
         "single",
         "wanted",
@@ -72,6 +75,14 @@ class Plan:
         self.is_async = any(node.is_async for node in nodes)
         #: Whether a node is a pipeline.
         self.has_nested = any(hasattr(node, "run_inside") for node in nodes)
+        #: Whether its node is the body of an imperative pipeline.
+        self.has_body = any(hasattr(node, "run_body") for node in nodes)
+        #: The nodes that run, by name, as far as they are known before.
+        self.names = () if self.has_body else tuple([node.name for node in nodes])
+        #: Whether a node may need pools or an event loop, whatever the engine.
+        self.opens = self.is_async or any(
+            getattr(node, "opens", hasattr(node, "run_inside")) for node in nodes
+        )
         #: Whether one of them, or of the nodes inside of them, may be skipped.
         self.may_skip = any(map(may_skip, nodes))
         #: Whether none of them has a condition, and no pipeline among them a cache or callbacks of

@@ -180,6 +180,8 @@ def _row_of(
     tally = tallies[path]
     total = tally.ended if is_over and not tally.broken else total_of(path, tallies)
     own = {one: tallies[one] for one in tallies if one[:-1] == path and one}
+    if not tally.items:  # an imperative pipeline announces nothing
+        total = max(total, tally.ended + sum(one.running for one in own.values()))
     parts = [
         "" if is_over else listed([one[-1] for one in own if own[one].running], 24),
         _counted(sum(one.cached for one in own.values()), "cached"),

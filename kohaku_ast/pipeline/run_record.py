@@ -205,7 +205,7 @@ class RunRecorder(Callback):
         #: Paths of nodes that have raised and have not ended, and of runs with such a node.
         self._failed: set[Path_] = set()
         self._broken: set[Path_] = set()
-        self._add((), run.pipeline, [node.name for node in run.plan.nodes])
+        self._add((), run.pipeline, run.plan.names)
 
     @classmethod
     def open(
@@ -315,8 +315,9 @@ class RunRecorder(Callback):
         path = context.path
         own = path[self._base :] if context.item is None else _names(path)[self._base :]
         found = self._nodes.get(own)
-        if found is None:  # nobody has announced it
-            found = self._nodes[own] = _Node("/".join(own), "function")
+        if found is None:  # nobody has announced it: a call of an imperative pipeline
+            kind = _kind(_named_node(_inside(self._pipeline, own[:-1]), own[-1]))
+            found = self._nodes[own] = _Node("/".join(own), kind)
         return found
 
     def close(self, error: BaseException | None, outputs: Mapping[str, Any]) -> None:
@@ -397,6 +398,7 @@ def _defaults(run: PipelineRun, given: Mapping[str, Any]) -> Iterator[tuple[str,
                 yield name, value
         for name, value in node.bound.items():
             yield f"{node.name}.{name}", value
+        yield from getattr(node, "settings_inside", dict)().items()
 
 
 def _permanences(pipeline: Any) -> dict[str, object]:
@@ -429,9 +431,11 @@ def _launch(file: str | None) -> Launch | None:
 
 def _variable(pipeline: Any) -> str:
     """The name of *pipeline* in the file that was started; empty if it has none there."""
-    names = dict(vars(sys.modules["__main__"]))
-    for name, value in names.items():
-        if type(value) is type(pipeline) and value.graph is pipeline.graph:
+    origin = getattr(pipeline, "origin", None) or pipeline  # an imperative one, or its class
+    for name, value in dict(vars(sys.modules["__main__"])).items():
+        if value is origin:
+            return name
+        if type(value) is type(pipeline) and value.graph is getattr(origin, "graph", None):
             return name
     return ""
 
@@ -464,9 +468,14 @@ def _modules(pipeline: Any) -> Iterator[tuple[str, Launch]]:
 def _inside(pipeline: Any, path: Path_) -> Any:
     """The pipeline at *path* in *pipeline*; None if there is none."""
     for name in path:
-        nodes = getattr(pipeline, "nodes", ())
-        pipeline = next((getattr(one, "pipeline", None) for one in nodes if one.name == name), None)
+        pipeline = getattr(_named_node(pipeline, name), "pipeline", None)
     return pipeline
+
+
+def _named_node(pipeline: Any, name: str) -> Any:
+    """The node *name* of *pipeline*; ``name#2`` is its second call. None if it has none."""
+    nodes = {one.name: one for one in getattr(pipeline, "nodes", ())}
+    return nodes.get(name) or nodes.get(name.partition("#")[0])
 
 
 def _kind(node: Any) -> str:

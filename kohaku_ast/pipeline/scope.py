@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Scope:
     """Engine, cache, callbacks and context of a run. Frozen."""
 
-    __slots__ = ("cache", "callbacks", "context", "engine", "level", "lock")
+    __slots__ = ("cache", "callbacks", "called", "context", "engine", "level", "lock")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Scope:
         context: Context | None = None,
         level: Any = None,
         lock: threading.RLock | None = None,
+        called: str = "",
     ) -> None:
         #: A RunEngine.
         self.engine = engine
@@ -43,6 +44,8 @@ class Scope:
         self.level = level
         #: Acquired while callbacks are notified: they get one event at a time.
         self.lock = lock
+        #: What events call its one node, which is called in the body of an imperative pipeline.
+        self.called = called
 
     def replaced(self, **changes: Any) -> Scope:
         """A copy with *changes*."""

@@ -61,7 +61,7 @@ def _cache(pipeline: Any) -> str:
 
 def _modules(pipeline: Any) -> Iterator[str]:
     found: dict[str, None] = {}
-    for node in pipeline.nodes:
+    for node in pipeline.graph.nodes:
         if isinstance(node, PipelineNode):
             found.update(dict.fromkeys(_modules(node.pipeline)))
         elif isinstance(node, Node):
@@ -106,7 +106,7 @@ def _made(pipeline: Any, before: str) -> Iterator[str]:
 
 
 def _tables(pipeline: Any, place: str) -> Iterator[str]:
-    for node in pipeline.nodes:
+    for node in pipeline.graph.nodes:
         here = f"{place}.{_key(node.name)}"
         yield ""
         yield f"[{here}]"

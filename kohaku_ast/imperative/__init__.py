@@ -1,0 +1,1 @@
+"""Pipelines whose steps are called by plain Python code, with ``if`` and ``for``."""
