@@ -56,6 +56,9 @@ PARSER = "p.add_argument('--lr', default=0.1)\nargs = p.parse_args()\n"
         pytest.param("a = axes[0].hist(x, bins=20)", id="a plot on one of several axes"),
         pytest.param("h = sns.heatmap(x, annot=True)", id="seaborn"),
         pytest.param("f = plt.figure(figsize=(3, 4))", id="a figure"),
+        pytest.param("nx.draw_networkx_nodes(g, node_size=5)", id="a drawing of a graph"),
+        pytest.param("logbook.record(gen=0)", id="what a call reports"),
+        pytest.param("rows = sorted(x, reverse=True)", id="an order"),
         pytest.param("p.add_argument('data', help='a folder')", id="how an argument is declared"),
         pytest.param(
             "a = b = ArgumentParser(description='x')", id="how a parser with two names is made"

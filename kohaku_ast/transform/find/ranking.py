@@ -38,6 +38,11 @@ _PLOTS = {
     "errorbar", "boxplot", "heatmap", "contour", "contourf", "pcolormesh", "annotate", "colorbar",
     "plot_surface", "add_subplot", "subplot", "tight_layout", "FuncAnimation",
 }  # fmt: skip
+_WRITERS = {
+    "record", "log", "log_metric", "log_metrics", "add_scalar", "savetxt", "set_printoptions",
+    "sort", "sorted", "split", "rsplit", "enumerate",
+}  # fmt: skip
+"""Calls that report, order or cut: ``logbook.record(gen=0)``, ``sorted(rows, reverse=True)``."""
 _WORDS = re.compile(
     r"vocab|words?\b|token|label|class|char|letter|alphabet|corpus|sentence|idx|index|map|2|to|"
     r"stop|names?\b|ids?\b",
@@ -232,11 +237,16 @@ def _keyword_calls(tree: ast.Module) -> Iterator[tuple[int, ast.Call]]:
 
 
 def _is_form(name: str, call: ast.Call) -> bool:
-    """Whether the keyword *name* of *call* is a flag of an array, or part of a drawing."""
+    """Whether the keyword *name* of *call* is a flag of an array, or part of a drawing or
+    report.
+    """
     if name in _FLAGS or (name in _MADE_BY and called_name(call.func) in _MAKERS):
         return True
     owners = dotted_name(_root(call.func)).split(".")
-    return called_name(call.func) in _PLOTS or not _PLOTTERS.isdisjoint(owners[:-1] or owners)
+    called = called_name(call.func)
+    if called in _WRITERS or called == "draw" or called.startswith("draw_"):
+        return True
+    return called in _PLOTS or not _PLOTTERS.isdisjoint(owners[:-1] or owners)
 
 
 def _root(node: ast.expr) -> ast.expr:
