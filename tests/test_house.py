@@ -58,7 +58,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (30, 8570),
     "kohaku_ast.runner": (30, 7920),
     "kohaku_ast.store": (21, 7160),
-    "kohaku_ast.transform": (48, 13800),
+    "kohaku_ast.transform": (48, 13810),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -93,4 +93,5 @@ REFUSALS = [
     *(refusal(f"a config function of sacred, by {target}", "from sacred import Experiment\nex = Experiment('e')\n@ex.config\ndef cfg():\n    lr = 0.1\n    opt = {'n': 1}\n@ex.automain\ndef run(lr, opt, seed=1): print(lr, opt)\n", f"{target}=3", f"cannot override 'cfg.{target.removeprefix('cfg.')}'", "sacred reads the text of cfg again", "-- with NAME=VALUE")
       for target in ("lr", "cfg.lr", "cfg.opt.n")),
     refusal("a local of a function that torch.jit compiles from its text", "from torch import jit as j\n@j.script\ndef f(x: int, k: int = 2):\n    scale = 3\n    return x * scale * k\nprint(f(2))\n", "scale=7", "script.py:4: cannot override 'f.scale': torch.jit.script compiles the text of f again"),
+    refusal("a text for the number behind the star of an unpacking", "first, *mid, (_, last) = 1, 2, (3, 4)\nprint(first, mid, last)\n", "last=x", "last=x: expected int, got 'x' (default 4)"),
 ]

@@ -242,19 +242,28 @@ def _single(target: ast.expr) -> Iterator[ast.expr]:
 
 
 def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
-    """The targets of an unpacking that have an element of the right side to themselves."""
+    """The targets of an unpacking that have an element of the right side to themselves: with a
+    star, those before it and, counted from the end, those behind it.
+    """
     if not isinstance(target, (ast.Tuple, ast.List)):
         yield target, value
     elif isinstance(value, (ast.Tuple, ast.List)):
-        elements = [*target.elts, *value.elts]
-        if len(target.elts) == len(value.elts) and not any(map(is_starred, elements)):
-            for inner, element in zip(target.elts, value.elts):
-                yield from _paired(inner, element)
-        else:
-            for inner, element in zip(target.elts, value.elts):
-                if is_starred(inner) or is_starred(element):
-                    return  # the positions that follow depend on the length of the starred one
-                yield from _paired(inner, element)
+        pairs = [*zip(target.elts, value.elts)]
+        starred = [is_starred(inner) or is_starred(element) for inner, element in pairs]
+        before = starred.index(True) if True in starred else len(pairs)
+        behind = _behind_star(target.elts, value.elts) if before < len(pairs) else []
+        for inner, element in [*pairs[:before], *behind]:
+            yield from _paired(inner, element)
+
+
+def _behind_star(
+    targets: list[ast.expr], values: list[ast.expr]
+) -> list[tuple[ast.expr, ast.expr]]:
+    """The pairs behind the one star among *targets*; none if *values* have a star, or too few."""
+    if any(map(is_starred, values)) or len(values) < len(targets) - 1:
+        return []
+    pairs = [*zip(reversed(targets), reversed(values))]
+    return pairs[: [is_starred(inner) for inner, _ in pairs].index(True)]
 
 
 def is_starred(node: ast.expr) -> bool:
