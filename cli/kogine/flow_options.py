@@ -9,6 +9,7 @@ from kogine.options import (
     AXIS,
     AXIS_NAMES,
     TABLES,
+    Cluster,
     File,
     Repeat,
     Seconds,
@@ -86,6 +87,13 @@ flow_options = together(
         type=WholeOrWord("auto"),
         show_default="1; one a core with --mode spawn or warm",
         help="Number of runs at the same time, each in its own process; auto: all cores.",
+    ),
+    _flows(
+        "--on",
+        type=Cluster(),
+        metavar="CLUSTER",
+        show_default="this machine",
+        help="Run on a cluster: dask, dask://HOST:PORT; list prints what there is.",
     ),
     _flows(
         "--mode",

@@ -29,11 +29,12 @@ from kohaku_ast.flow.settings import (
     read_artifacts,
     read_gpus,
     usable_cores,
+    workers_here,
 )
 from kohaku_ast.runner.job import IF_POSSIBLE
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
+    from kohaku_ast.flow.settings import Mode
 
 
 def run_flow(
@@ -126,9 +127,11 @@ def read_flow_options(
     gpus, chooses_gpus = read_gpus(command.option("gpus"), (usual.gpus, usual.chooses_gpus))
     workers = _workers(command, usual.workers, spreads, gpus)
     policy = "stop" if usual.stops_on_error else "continue"
+    on = command.option("on", usual.on)
     settings = replace(
         usual,
         mode=_mode(command, usual.mode, workers),
+        on=on,
         workers=workers,
         stops_on_error=command.option("on_error", policy) == "stop",
         retries=command.option("retries", usual.retries),
@@ -136,7 +139,7 @@ def read_flow_options(
         timeout=command.option("timeout", usual.timeout) or None,
         gpus=gpus,
         chooses_gpus=chooses_gpus,
-        threads=_threads(command, workers, threads),
+        threads=_threads(command, workers_here(workers, on), threads),
         nice=command.option("nice", usual.nice),
         records=_records(command, usual.records),
         resumes=usual.resumes or "resume" in command.options,
@@ -167,13 +170,17 @@ def _log_limit(command: ScriptCommand, otherwise: int) -> int:
 
 
 def _workers(command: ScriptCommand, otherwise: int, spreads: bool, gpus: tuple[str, ...]) -> int:
+    if "on" in command.options and command.option("workers", "auto") == "auto":
+        return 0  # as many as the cluster can run
     if spreads and "workers" not in command.options:
         return default_workers(gpus)
     text = command.option("workers", otherwise)
     return usable_cores() if text == "auto" else int(text)
 
 
-def _mode(command: ScriptCommand, otherwise: str | Executor, workers: int) -> str | Executor:
+def _mode(command: ScriptCommand, otherwise: Mode, workers: int) -> Mode:
+    if "on" in command.options:
+        return str(command.option("mode", "auto"))
     if not isinstance(otherwise, str):
         return otherwise
     needs = [f"--{name}" for name in _PROCESS_OPTIONS if name in command.options]

@@ -188,6 +188,32 @@ class WholeOrWord(click.ParamType):  # type: ignore[type-arg]
         return items((one, "", True) for one in self.words if one.startswith(incomplete))
 
 
+class Cluster(click.ParamType):  # type: ignore[type-arg]
+    """The name of a cluster that runs the runs of a flow; ``list`` prints the names."""
+
+    name = "cluster"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: Any) -> str:
+        """The name, checked."""
+        from kohaku_ast.executors.clusters import check_name, list_clusters  # few flows have one
+
+        if value == _LIST:
+            click.echo(list_clusters())
+            ctx.exit()
+        return str(check_name(value))
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """The names; an address is to follow those with ``://``."""
+        from kohaku_ast.executors.clusters import KINDS
+
+        names = [(start, kind.text, "://" not in start) for start, kind in KINDS.items()]
+        names.append((_LIST, "print what is installed", True))
+        return items(one for one in names if one[0].startswith(incomplete))
+
+
+_LIST = "list"
+
+
 class File(click.Path):
     """The path of a file; completion finds files by their endings."""
 

@@ -129,7 +129,7 @@ def _run(
         return repeat_command(work.binder, config, files)
 
     trials = Trials(study)
-    lines = SearchLines(again, trials, before, is_parallel=options.settings.workers > 1)
+    lines = SearchLines(again, trials, before, is_parallel=options.settings.workers != 1)
     # The trials run at the same time: not the flow, but the lines report the results to the study.
     configs = Sweep.of(trials.configs(), f"search {study.method}")
     ready = ScriptConfigs(work.name, work.binder, configs)

@@ -275,23 +275,12 @@ def start_worker(method: str) -> None:
     # Of a fork the system kills it, without a thread, which a node that forks must not meet; and a
     # pipe of the parent's would be open in the workers that were forked later. The parent of the
     # others may be a fork server, or a thread that ends first.
-    if method != "fork" or not _dies_with_parent():
+    from kohaku_ast.runner.process_exit import (
+        die_with_parent,
+    )  # in the worker: the flow does without
+
+    if method != "fork" or not die_with_parent(_parent().pid):
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    elif os.getppid() != _parent().pid:
-        os._exit(1)  # it was killed before
-
-
-def _dies_with_parent() -> bool:
-    """Have the system kill this process when its parent ends; whether it can."""
-    if sys.platform != "linux":
-        return False
-    import ctypes  # here: it takes 2 ms
-
-    return ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGKILL)) == 0  # type: ignore[no-any-return]
-
-
-_SET_DEATH_SIGNAL = 1
-"""PR_SET_PDEATHSIG."""
 
 
 def _end_with_parent() -> None:

@@ -39,6 +39,7 @@ from kohaku_ast.flow.run import (
 )
 from kohaku_ast.flow.settings import (
     FlowSettings,
+    check_on,
     default_workers,
     parse_size,
     parse_threads,
@@ -48,6 +49,7 @@ from kohaku_ast.flow.settings import (
     read_paths,
     read_text,
     usable_cores,
+    workers_here,
 )
 from kohaku_ast.flow.shared_files import SharedFiles, make_shared_files
 from kohaku_ast.runner.bind import Binder
@@ -105,6 +107,8 @@ def make_flow(
         options = {"open_log": recorder.open, "log_failed": recorder.on_log_failed}
         # First: when another observer gets the end of a run, the record of it is complete.
         observers = [watch, recorder, *observers]
+    if settings.on is not None:
+        settings = _placed(settings)
     launcher = make_launcher(
         settings,
         wants_value=wants_value,
@@ -123,6 +127,16 @@ def make_flow(
     return Flow(
         queue, launcher, settings, observers, total, is_done, read_rest, _unkept(shared, recorder)
     )
+
+
+def _placed(settings: FlowSettings) -> FlowSettings:
+    """*settings* with the cluster that they name, which is connected. Raises UsageError."""
+    from kohaku_ast.executors.clusters import connect  # here: few flows have one
+
+    assert settings.on is not None
+    cluster = connect(settings.on, settings.workers or None)
+    workers = settings.workers or cluster.slots or usable_cores()
+    return replace(settings, mode=cluster, workers=workers)
 
 
 def _unkept(shared: SharedFiles, recorder: Recorder | None) -> Callable[[], tuple[SharedFile, ...]]:
@@ -163,6 +177,7 @@ class _Flow:
         on_error: str,
         workers: int | None,
         listens: bool,
+        on: str | Executor | None = None,
         retries: int = 0,
         backoff: float = 1.0,
         timeout: float | None = None,
@@ -187,8 +202,11 @@ class _Flow:
             kind = UsageError if isinstance(on_error, str) else UsageTypeError
             raise kind(f"on_error is one of {', '.join(_POLICIES)}, got {on_error!r}")
         shared, chooses_gpus = read_gpus(gpus)
-        workers = default_workers(shared) if workers is None else workers
-        workers = int(read_number("max_workers", workers, least=1))
+        on = check_on(on)
+        if workers is None:
+            workers = default_workers(shared) if on is None else 0
+        else:
+            workers = int(read_number("max_workers", workers, least=1))
         is_one = isinstance(scripts, str) or not isinstance(scripts, Iterable)
         self.scripts = [_script(one) for one in ([scripts] if is_one else scripts)]  # type: ignore[union-attr]
         if not self.scripts:
@@ -196,6 +214,7 @@ class _Flow:
         self.listens, self.observers = listens, _read_observers(observers)
         self.settings = FlowSettings(
             mode=mode,
+            on=on,
             workers=workers,
             stops_on_error=on_error == "stop",
             keeps_order=isinstance(self, Sequential),
@@ -204,7 +223,9 @@ class _Flow:
             timeout=None if timeout is None else read_number("timeout", timeout, 0, is_whole=False),
             gpus=shared,
             chooses_gpus=chooses_gpus,
-            threads=parse_threads(read_text("threads", threads), workers, usable_cores()),
+            threads=parse_threads(
+                read_text("threads", threads), workers_here(workers, on), usable_cores()
+            ),
             nice=int(read_number("nice", nice)),
             records=read_flag("record", record),
             resumes=read_flag("resume", resume),
@@ -357,6 +378,7 @@ class Sequential(_Flow):
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
+        ``on="dask://HOST:PORT"`` runs them on a cluster, by its name or as an Executor;
         ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
         are recorded as finished, ``retry_failed=True`` only those that succeeded;
         ``log_limit="100MB"`` is the size of the log of one run, None: no limit;

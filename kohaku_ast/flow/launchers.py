@@ -100,9 +100,11 @@ def make_launcher(
     InlineLauncher and ProcessLauncher.
     """
     if not isinstance(settings.mode, str):
+        from kohaku_ast.executors.clusters import open_cluster
         from kohaku_ast.flow.executor_launcher import ExecutorLauncher
 
-        return ExecutorLauncher(settings.mode, settings, open_log, wants_value=wants_value)
+        cluster = open_cluster(settings.mode, settings.workers)
+        return ExecutorLauncher(cluster, settings, open_log, wants_value=wants_value)
     if settings.mode == "inline":
         return InlineLauncher(warn, open_log, shows, log_failed, settings)
     kind = SpawnLauncher if settings.mode == "spawn" else WarmLauncher

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.display.text import read_size
@@ -23,6 +23,11 @@ from kohaku_ast.store.run_folder import FILES, RUNS
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from kohaku_ast.executors.clusters import Cluster
+
+    Mode: TypeAlias = str | Executor | Cluster
+    """``auto``, ``inline``, ``spawn`` or ``warm``, or what starts the runs."""
+
 GRACE = 10.0
 """Seconds that a run has between one signal and the next harder one."""
 
@@ -36,8 +41,10 @@ class FlowSettings:
     """How the runs of a flow are run. Raises UsageError if records are read but not written."""
 
     #: ``auto``, ``inline``, ``spawn`` or ``warm``, or the Executor that starts the runs.
-    mode: str | Executor = "auto"
-    #: Runs at the same time.
+    mode: Mode = "auto"
+    #: The cluster that runs them: a text as for ``--on``, or an Executor; None: this machine does.
+    on: str | Executor | None = None
+    #: Runs at the same time; 0: as many as the cluster can run.
     workers: int = 1
     #: Whether no new run is started after one has failed.
     stops_on_error: bool = False
@@ -91,6 +98,16 @@ class FlowSettings:
                 f"{name}: results are found in records, and kept there for the next time: "
                 "take away --no-record (record=False)"
             )
+        if self.on is not None and self.gpus:
+            raise UsageError(
+                "--gpus shares out the GPUs of this machine, and the runs are on a cluster, which "
+                "assigns its own: take away --gpus (gpus=None)"
+            )
+        if self.on is not None and self.mode in ("inline", "warm"):
+            raise UsageError(
+                f"--mode {self.mode}: a worker of a cluster starts a fresh process for each run: "
+                "take away --mode (mode='auto')"
+            )
         if self.in_run_dir and not self.records:
             raise UsageError(
                 "a run has a folder of its own if it is recorded: take away --no-record "
@@ -104,13 +121,13 @@ class FlowSettings:
 
     @property
     def has_logs(self) -> bool:
-        """Whether the output of the runs is kept; the output of an Executor's runs is not here."""
-        return self.records and isinstance(self.mode, str)
+        """Whether the output of the runs is kept; that of an Executor's runs is not here."""
+        return self.records and (isinstance(self.mode, str) or self.on is not None)
 
     @property
     def shows_output(self) -> bool:
         """Whether runs print where this process prints: one run at a time, or no logs."""
-        return self.workers == 1 or not self.has_logs
+        return self.on is None and (self.workers == 1 or not self.has_logs)
 
     def cwd(self, run: Run) -> str | None:
         """The working folder of *run*; None: that of this process."""
@@ -178,6 +195,24 @@ def read_gpus(
     from kohaku_ast.flow.gpus import find_gpus  # here: few flows have any
 
     return find_gpus(gpus)
+
+
+def check_on(on: Any) -> Any:
+    """The cluster that *on* names, which is not looked at yet. Raises UsageError for others."""
+    if on is None:
+        return None
+    from kohaku_ast.executors.clusters import check_name  # here: few flows have one
+
+    return check_name(on)
+
+
+def workers_here(workers: int, on: str | Executor | None) -> int:
+    """How many runs share the cores of this machine; 1: the cores belong to a cluster."""
+    if on is None:
+        return workers
+    from kohaku_ast.executors.clusters import is_here
+
+    return (workers or usable_cores()) if is_here(on) else 1
 
 
 def parse_threads(text: str, workers: int, cores: int) -> int:

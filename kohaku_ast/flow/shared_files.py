@@ -142,7 +142,9 @@ def make_shared_files(
     """The SharedFiles of a flow; None if its runs share no folder, or if nobody can tell who has
     written there. *is_lent*: between the runs the code of the caller goes on.
     """
-    is_elsewhere = settings.in_run_dir or not isinstance(settings.mode, str)
+    is_elsewhere = (
+        settings.in_run_dir or settings.on is not None or not isinstance(settings.mode, str)
+    )
     if total == 1 or is_elsewhere or not all(map(_is_ours, observers)):
         return None
     return SharedFiles(is_lent or not all(map(_is_settled, works)), settings.workers)

@@ -47,6 +47,8 @@ _USUAL_PATH = sys.path[1:]
 # Bound here: the script may change them. (Its audit hooks get no events of them, either.)
 _write, _close, _getpid = os.write, os.close, os.getpid
 _HIGH = 100  # scripts expect no descriptor from this number on
+_TIED = "run-in-"
+"""The start of the word of a run that ends with its parent, whose number follows."""
 
 
 def start_of(
@@ -230,7 +232,11 @@ def _packed(error: BaseException) -> bytes:
 def main(frame: FrameType) -> None:
     """Run the job that the command line names; *frame* is the interpreter's first."""
     own_process()
-    source, result = sys.argv[3:5]
+    what, source, result = sys.argv[2:5]
+    if what.startswith(_TIED):
+        from kohaku_ast.runner.process_exit import die_with_parent  # a run of our own does without
+
+        die_with_parent(int(what.removeprefix(_TIED)))
     number = int(result) if result.isdigit() else os.open(result, os.O_WRONLY)
     leave = writer(number)
     job = or_report(lambda: unpack(_read(source)), leave)

@@ -3,7 +3,7 @@
 import sys
 
 sys.path.insert(1, sys.argv[1])
-if sys.argv[2] == "run":
+if sys.argv[2].startswith("run"):
     from kohaku_ast.runner.child import main
 else:
     from kohaku_ast.runner.warm_server import main

@@ -82,6 +82,8 @@ class Outcome:
     usage: Usage | None = field(default=None, compare=False, repr=False)
     #: The exception itself, if it was asked for and could be unpickled in this process.
     raised: BaseException | None = field(default=None, compare=False, repr=False)
+    #: ``host:pid`` of the worker of a cluster that has run it; empty if it ran on this machine.
+    worker: str = field(default="", compare=False)
 
     @property
     def seconds(self) -> float:

@@ -273,3 +273,22 @@ def die_of(number: int) -> int:
     else:
         signal.raise_signal(number)
     return 128 + number
+
+
+def die_with_parent(parent: int) -> bool:
+    """Have the system kill this process when the process *parent*, or the thread of it that has
+    started this one, ends; whether it can.
+    """
+    if sys.platform != "linux":
+        return False
+    import ctypes  # here: it takes 2 ms
+
+    if ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGKILL)) != 0:
+        return False
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before
+    return True
+
+
+_SET_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG."""

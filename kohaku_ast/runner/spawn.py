@@ -1,8 +1,4 @@
-"""Runs in fresh interpreters, which get the compiled Program and its values from here; or from a
-worker of somebody's Executor, which starts the fresh interpreter there.
-
-State of this process: ``_running``.
-"""
+"""Runs in fresh interpreters, which get the compiled Program and its values from here."""
 
 from __future__ import annotations
 
@@ -11,9 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +36,10 @@ class SpawnedRun:
         stdout: int | None = None,
         stderr: int | None = None,
         new_session: bool = False,
+        is_tied: bool = False,
     ) -> None:
         """Starts it. None for *env*, *cwd* or a descriptor stands for what this process has.
+        *is_tied*: the system kills it when the thread that calls this ends, or its process.
 
         Raises UncrossableValue if a value cannot be sent.
         """
@@ -55,7 +51,7 @@ class SpawnedRun:
         try:
             with CrossingFile(data) as job:
                 self.process = _start(
-                    job, self._pending.file, bound.argv, env=env, cwd=cwd, stdin=stdin,
+                    job, self._pending.file, bound.argv, is_tied, env=env, cwd=cwd, stdin=stdin,
                     stdout=stdout, stderr=stderr, start_new_session=new_session,
                 )  # fmt: skip
         except BaseException:
@@ -104,9 +100,9 @@ class SpawnedRun:
 
 
 def _start(
-    job: CrossingFile, result: CrossingFile, argv: list[str], **popen: Any
+    job: CrossingFile, result: CrossingFile, argv: list[str], is_tied: bool, **popen: Any
 ) -> subprocess.Popen[bytes]:
-    command = [*fresh_command(), "run"]
+    command = [*fresh_command(), f"run-in-{os.getpid()}" if is_tied else "run"]
     if sys.platform == "win32":
         return subprocess.Popen([*command, job.path, result.path, *argv], **popen)
     numbers = [job.fileno(), result.fileno()]
@@ -164,88 +160,3 @@ def set_priority(pid: int, nice: int) -> None:
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 """The signal that no process survives."""
-
-_running: dict[str, SpawnedRun] = {}
-"""Key -> the run, for the jobs of this process: an Executor's workers may be threads."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteJob:
-    """One job to be sent to a worker. Picklable."""
-
-    #: A text that no other job has.
-    key: str
-    packed: Packed
-    #: The process of the flow.
-    pid: int
-    #: Variables to set in the environment of the worker.
-    env: Mapping[str, str]
-    #: The folder to run in, if the worker has it.
-    cwd: str
-    #: Seconds that it may take, and seconds between one signal to end it and the next.
-    timeout: float | None
-    grace: float
-    #: Niceness to add to the worker's own.
-    nice: int = 0
-
-
-def run_remote_job(job: RemoteJob) -> tuple[Unread, bool]:
-    """Run *job* and wait: its end, and whether it took longer than its timeout."""
-    cwd = job.cwd if os.path.isdir(job.cwd) else None
-    spawned = SpawnedRun(job.packed, env={**os.environ, **job.env}, cwd=cwd, new_session=True)
-    _running[job.key] = spawned
-    try:
-        if job.nice and hasattr(os, "getpriority"):
-            set_priority(spawned.pid, os.getpriority(os.PRIO_PROCESS, 0) + job.nice)
-        with _interruptible(job.pid):
-            return _ended(spawned, job)
-    finally:
-        del _running[job.key]
-        spawned.close()
-
-
-def signal_remote_job(key: str, number: int) -> bool:
-    """Send a signal to the job *key* if it belongs to this process; whether it does."""
-    spawned = _running.get(key)
-    if spawned is not None:
-        spawned.signal(number)
-    return spawned is not None
-
-
-@contextmanager
-def _interruptible(pid: int) -> Iterator[None]:
-    """Inside, Ctrl-C interrupts a worker, which may have the signal handlers of the flow *pid*."""
-    if pid == os.getpid() or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
-    try:
-        return spawned.wait_unread(job.timeout), False
-    except subprocess.TimeoutExpired:
-        return _end(spawned, (signal.SIGTERM, KILL), job.grace), True
-    except KeyboardInterrupt:
-        # The terminal has sent it to the worker, not to the run, which has a session of its own.
-        _end(spawned, (signal.SIGINT, signal.SIGTERM, KILL), job.grace)
-        raise
-
-
-def _end(spawned: SpawnedRun, numbers: Sequence[int], grace: float) -> Unread:
-    """End it by the signals *numbers*, one after another as long as it runs; its end."""
-    for number in numbers:
-        spawned.signal(number)
-        if hasattr(signal, "SIGCONT"):
-            spawned.signal(signal.SIGCONT)  # a stopped process gets nothing but SIGKILL
-        try:
-            unread = spawned.wait_unread(None if number == KILL else grace)
-        except subprocess.TimeoutExpired:
-            continue
-        spawned.signal(KILL)  # the processes that it has left behind
-        return unread
-    return spawned.wait_unread()

@@ -157,6 +157,7 @@ class Record:
             metrics=self.metrics,
             artifacts=self.artifacts,
             record=str(self.folder),
+            worker=str(self.facts.get("worker") or ""),
             cached=str(self.facts.get("cached") or ""),
         )
 
@@ -276,6 +277,7 @@ def end_fields(status: str, outcome: Outcome | None, ended: float) -> dict[str, 
     error = outcome.error
     return {
         **found,
+        **({"worker": outcome.worker} if outcome.worker else {}),
         "seconds": round(outcome.seconds, 6) if outcome.ended else None,
         "exit_status": outcome.exit_status,
         "error": error and error.fields(),

@@ -1,0 +1,239 @@
+"""The worker's side of a run on a cluster: it checks the job, starts a fresh process for it and
+returns how that ended. What crosses is builtins and bytes: a worker with another installation can
+still say so.
+
+State of this process: ``_running`` and ``_cancelled``.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+from kohaku_ast.executors.attempts import Attempt
+from kohaku_ast.frames import contextmanager
+from kohaku_ast.runner.job import Packed
+from kohaku_ast.runner.process_outcome import Unread
+from kohaku_ast.runner.spawn import KILL, SpawnedRun, set_priority
+from kohaku_ast.store.environment import RUN_DIR, host
+from kohaku_ast.store.own_modules import text_hash
+from kohaku_ast.transform.program.program import FORMAT
+from kohaku_ast.version import VERSION
+
+Message: TypeAlias = "tuple[tuple[str, ...], str, bytes]"
+"""A job on the wire: the installation that it needs, the SHA-256 of the bytes, the job as bytes."""
+
+CALL = "__import__('kohaku_ast.executors.worker', fromlist=['worker']).{name}(*arguments)"
+"""What ``eval`` is to do on a worker: a function of ours could not be unpickled without ours."""
+
+_MOST_CANCELLED = 10_000
+
+_running: dict[str, SpawnedRun] = {}
+"""Key -> the run, for the jobs of this process: a cluster's workers may run them in threads."""
+
+_cancelled: dict[str, None] = {}
+"""The keys of jobs that were ended before they began here."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteJob:
+    """One job to be sent to a worker."""
+
+    #: A text that no other job has.
+    key: str
+    #: What ``runner.job.pack`` has made, and the script with its arguments, for lists of processes.
+    data: bytes
+    argv: list[str]
+    #: The process of the flow.
+    pid: int
+    #: Variables to set in the environment of the worker.
+    env: dict[str, str]
+    #: The folder to run in, if the worker has it; empty: the folder for the files of the run.
+    cwd: str
+    #: Seconds that it may take, and seconds between one signal to end it and the next.
+    timeout: float | None
+    grace: float
+    #: Niceness to add to the worker's own.
+    nice: int = 0
+    #: The folder of the record, empty if the run prints where the worker prints; and the number of
+    #: the flow's attempt.
+    folder: str = ""
+    attempt: int = 1
+    #: File -> SHA-256 of the script and its own modules, which the worker has to have, too.
+    texts: Mapping[str, str] | None = None
+
+    def message(self) -> Message:
+        """The job for ``run`` on a worker."""
+        body = marshal.dumps({**asdict(self), "texts": dict(self.texts or {})})
+        return installation(), sha256(body).hexdigest(), body
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How a job has ended, or why it was refused."""
+
+    #: The end of its process; None if there was none.
+    unread: Unread | None
+    #: Whether it took longer than its timeout.
+    is_late: bool = False
+    #: The machine and process of the worker.
+    worker: tuple[str, int] = ("", 0)
+    #: Why the worker has not started it.
+    refused: str = ""
+
+
+def installation() -> tuple[str, ...]:
+    """What has to be equal in the flow and on the workers: a Program is bytecode of one version."""
+    return VERSION, str(FORMAT), str(sys.implementation.cache_tag), platform.python_version()
+
+
+def run(needed: Sequence[str], digest: str, body: bytes) -> tuple[Any, ...]:
+    """Run the job of a Message, and wait: the fields of its Reply, as builtins."""
+    refused = why_unfit(needed)
+    if not refused and sha256(body).hexdigest() != digest:
+        refused = f"{host()} has received a damaged job"
+    if refused:
+        return None, False, _worker(), refused
+    return _run(RemoteJob(**marshal.loads(body)))
+
+
+def send_signal(key: str, number: int) -> bool:
+    """Send a signal to the job *key* if it runs in this process; whether it does. A job that comes
+    later is not started.
+    """
+    spawned = _running.get(key)
+    if spawned is not None:
+        spawned.signal(number)
+        if hasattr(signal, "SIGCONT"):
+            spawned.signal(signal.SIGCONT)  # a stopped process gets nothing but SIGKILL
+        return True
+    while len(_cancelled) >= _MOST_CANCELLED:
+        del _cancelled[next(iter(_cancelled))]
+    _cancelled[key] = None
+    return False
+
+
+def why_unfit(needed: Sequence[str]) -> str:
+    """Why this worker cannot run jobs of a flow with that installation; empty if it can."""
+    own = installation()
+    if (*own[:3],) == (*needed[:3],):
+        return ""
+    return (
+        f"the worker on {host()} has kohaku-ast {own[0]} with Python {own[3]}, and the flow "
+        f"{needed[0]} with Python {needed[3]}: install the same there, with the same Python: "
+        f'pip install "kohaku-ast=={needed[0]}"'
+    )
+
+
+def _worker() -> tuple[str, int]:
+    return host(), os.getpid()
+
+
+def _run(job: RemoteJob) -> tuple[Any, ...]:
+    refused = (
+        "it was cancelled before it began" if job.key in _cancelled else _why_texts_differ(job)
+    )
+    if refused:
+        return None, False, _worker(), refused
+    if not job.folder:
+        return _run_process(job, None)
+    attempt = Attempt(job.folder, job.attempt)
+    found = attempt.published()
+    if found is not None:  # the worker that has run it died before it could report that
+        return tuple(found)
+    attempt.begin()
+    return tuple(attempt.publish(_run_process(job, attempt)))
+
+
+def _why_texts_differ(job: RemoteJob) -> str:
+    if job.folder and not os.path.isdir(job.folder):
+        return (
+            f"the worker on {host()} does not see the folder of the run, {job.folder}: the working "
+            "folder has to be on a file system that the workers share"
+        )
+    for file, digest in (job.texts or {}).items():
+        found = text_hash(file)
+        if found != digest:
+            what = "another text of" if found else "no file"
+            return (
+                f"the worker on {host()} has {what} {file}: the script and its own modules have to "
+                "be on a file system that the workers share"
+            )
+    return ""
+
+
+def _run_process(job: RemoteJob, attempt: Attempt | None) -> tuple[Any, ...]:
+    env, cwd = {**os.environ, **job.env}, job.cwd
+    log: int | None = None
+    if attempt is not None:
+        env[RUN_DIR], log = attempt.files, attempt.open_log()
+        cwd = cwd or attempt.files
+    try:
+        spawned = SpawnedRun(
+            Packed(job.data, job.argv), env=env, cwd=cwd if os.path.isdir(cwd) else None,
+            stdin=None if log is None else subprocess.DEVNULL, stdout=log, stderr=log,
+            new_session=True, is_tied=True,
+        )  # fmt: skip
+    finally:
+        if log is not None:
+            os.close(log)
+    _running[job.key] = spawned
+    try:
+        if job.nice and hasattr(os, "getpriority"):
+            set_priority(spawned.pid, os.getpriority(os.PRIO_PROCESS, 0) + job.nice)
+        with _interruptible(job.pid):
+            return (*_ended(spawned, job), _worker(), "")
+    finally:
+        _running.pop(job.key, None)  # a cluster may run the same job twice at a time
+        spawned.close()
+
+
+@contextmanager
+def _interruptible(pid: int) -> Iterator[None]:
+    """Inside, Ctrl-C interrupts a worker, which may have the signal handlers of the flow *pid*."""
+    if pid == os.getpid() or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
+    try:
+        unread = spawned.wait_unread(job.timeout)
+    except subprocess.TimeoutExpired:
+        return _end(spawned, (signal.SIGTERM, KILL), job.grace), True
+    except KeyboardInterrupt:
+        # The terminal has sent it to the worker, not to the run, which has a session of its own.
+        _end(spawned, (signal.SIGINT, signal.SIGTERM, KILL), job.grace)
+        raise
+    if unread[0] < 0:
+        spawned.signal(KILL)  # the processes that a killed script has left behind
+    return unread, False
+
+
+def _end(spawned: SpawnedRun, numbers: Sequence[int], grace: float) -> Unread:
+    """End it by the signals *numbers*, one after another as long as it runs; its end."""
+    for number in numbers:
+        spawned.signal(number)
+        if hasattr(signal, "SIGCONT"):
+            spawned.signal(signal.SIGCONT)
+        try:
+            unread = spawned.wait_unread(None if number == KILL else grace)
+        except subprocess.TimeoutExpired:
+            continue
+        spawned.signal(KILL)  # the processes that it has left behind
+        return unread
+    return spawned.wait_unread()

@@ -1,0 +1,184 @@
+"""What all clusters share, on an Executor of this machine: records, attempts, refusals, ``--on``."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohaku_ast import Config, Parallel, Script, Sweep
+from kohaku_ast.errors import UsageError
+from kohaku_ast.executors import attempts, clusters, worker
+from kohaku_ast.flow.settings import FlowSettings
+from kohaku_ast.runner.bind import Binder
+from kohaku_ast.runner.job import pack
+from kohaku_ast.runner.launch import Launch
+from tests.oracle import run_kogine
+
+TRAIN = """\
+import os, helper
+from kohaku_ast.helpers import checkpoints
+n = 0
+print(f"loss: {helper.HALF * n}")
+if n == 2: raise ValueError("two")
+place = os.path.join(os.environ["KOGINE_RUN_DIR"], "model.txt")
+open(place, "w").write(str(n))
+checkpoints.save(n, step=1)
+def main(): return place
+if __name__ == "__main__": main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _script(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    (tmp_path / "helper.py").write_text("HALF = 0.5\n")
+
+
+def facts() -> list[dict[str, Any]]:
+    return [json.loads(one.read_text()) for one in sorted(Path(".kogine/runs").glob("*/run.json"))]
+
+
+def test_records_are_those_of_a_local_flow_and_it_resumes_here() -> None:
+    with ProcessPoolExecutor(1) as pool:
+        pid = pool.submit(os.getpid).result()
+        found = Parallel(Script("train.py", Sweep(n=[1, 2, 3])), on=pool, max_workers=2).run()
+        assert pool.submit(max, 1, 2).result() == 2  # it is not shut down
+    assert [one.status for one in found] == ["succeeded", "failed", "succeeded"]
+    assert {one.worker for one in found} == {f"{os.uname().nodename}:{pid}"}
+    assert [one.metrics for one in found] == [{"loss": 0.5}, {"loss": 1.0}, {"loss": 1.5}]
+    # The path that the script has returned still leads to its file.
+    assert Path(str(found[2].value)).read_text() == "3"
+    assert Path(found[2].run_dir, "model.txt").read_text() == "3"
+    assert "ValueError: two" in Path(found[1].log).read_text()
+    assert [one["worker"] for one in facts()] == [one.worker for one in found]
+    assert [one["path"] for one in facts()[0]["files"]] == [
+        "model.txt", "checkpoints/step-00000001.ckpt",
+    ]  # fmt: skip
+    Parallel(Script("train.py", Sweep(n=[1, 3])), resume=True).run()
+    assert len(facts()) == 3
+
+
+def test_a_retry_goes_on_from_the_checkpoints_of_the_attempt_before() -> None:
+    Path("retry.py").write_text(
+        "from kohaku_ast.helpers import checkpoints\n"
+        "step = checkpoints.load(0) + 1\nprint('step', step)\ncheckpoints.save(step, step)\n"
+        "assert step == 3\n"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        [found] = Parallel("retry.py", on=pool, retries=2, backoff=0).run()
+    assert (found.status, Path(found.log).read_text()) == ("succeeded", "step 3\n")
+    assert Path(found.record, "log-2.txt").read_text().startswith("step 2\n")
+
+
+def job(text: str, folder: Path, **fields: Any) -> worker.RemoteJob:
+    """A job of a script with this *text*, whose record is in *folder*."""
+    Path("job.py").write_text(text)
+    bound = Binder(Launch("job.py"), ()).bind(Config())
+    (folder / "files").mkdir(parents=True, exist_ok=True)
+    return worker.RemoteJob(
+        "key", pack(bound, False), bound.argv, os.getpid(), {}, os.getcwd(), None, 1.0,
+        folder=str(folder), **fields,
+    )  # fmt: skip
+
+
+def test_work_that_a_cluster_runs_again_is_published_once(tmp_path: Path) -> None:
+    message = job("print(__import__('uuid').uuid4())", tmp_path / "run").message()
+    with ThreadPoolExecutor(4) as pool:
+        every = [one.result() for one in [pool.submit(worker.run, *message) for _ in range(4)]]
+    every.append(worker.run(*message))
+    assert len({tuple(one[0]) for one in every}) == 1
+    attempts.collect(tmp_path / "run", 1)
+    assert len((tmp_path / "run" / "log.txt").read_text().split()) == 1
+
+
+def test_the_log_of_an_attempt_that_was_lost_is_kept(tmp_path: Path) -> None:
+    message = job(
+        "import os; print('so far', flush=True); os.kill(os.getppid(), 9)", tmp_path / "r"
+    )
+    with ProcessPoolExecutor(1) as pool, pytest.raises(Exception, match="terminated abruptly"):
+        pool.submit(worker.run, *message.message()).result()
+    attempts.collect(tmp_path / "r", 1)
+    assert (tmp_path / "r" / "log.txt").read_text() == "so far\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param({"folder": "/nowhere"}, "does not see the folder of the run", id="folder"),
+        pytest.param({"texts": {"/no.py": "12"}}, "has no file /no.py", id="file"),
+        pytest.param({"texts": {"helper.py": "12"}}, "has another text of helper.py", id="text"),
+    ],
+)
+def test_a_worker_that_lacks_something_says_so(
+    change: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    made = job("pass", tmp_path / "run")
+    message = worker.RemoteJob(
+        **{**{name: getattr(made, name) for name in made.__slots__}, **change}
+    ).message()
+    assert told in worker.run(*message)[3]
+
+
+def test_another_installation_is_named_with_the_line_that_mends_it() -> None:
+    needed = ("9.9", *worker.installation()[1:])
+    assert 'pip install "kohaku-ast==9.9"' in worker.why_unfit(needed)
+    assert 'pip install "kohaku-ast==9.9"' in worker.run(needed, "", b"")[3]
+    assert "damaged" in worker.run(worker.installation(), "", b"x")[3]
+
+
+def test_a_job_that_was_cancelled_before_it_came_does_not_start(tmp_path: Path) -> None:
+    message = job("open('ran', 'w')", tmp_path / "run").message()
+    assert worker.send_signal("key", 2) is False
+    assert "cancelled" in worker.run(*message)[3]
+    assert not Path("ran").exists()
+    worker._cancelled.clear()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        pytest.param(["--on", "daks"], "Did you mean 'dask'?", id="a near name"),
+        pytest.param(
+            ["--on", "dask://"], "name the host and the port: dask://HOST:PORT", id="port"
+        ),
+        pytest.param(["--on", "nowhere:make"], "No module named 'nowhere'", id="no module"),
+        pytest.param(["--on", "pool:pool", "--mode", "warm"], "--mode warm: a worker", id="mode"),
+        pytest.param(["--on", "pool:pool", "--gpus", "0"], "--gpus shares out", id="gpus"),
+        pytest.param(["--on", "pool:number"], "it returned 3, which is no Executor", id="number"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_runs(words: list[str], told: str) -> None:
+    Path("pool.py").write_text("def number(): return 3\ndef pool(): ...\n")
+    done = run_kogine(Path(), "run", "train.py", *words)
+    assert (done.status, told in done.stderr, Path(".kogine").exists()) == (2, True, False), done
+
+
+def test_what_is_not_installed_is_named_with_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "find_spec", lambda name: None)
+    assert 'pip install "kohaku-ast[dask]"' in clusters.list_clusters()
+    with pytest.raises(UsageError, match=r'it needs distributed: pip install "kohaku-ast\[dask\]"'):
+        Parallel("train.py", on="dask").run()
+
+
+def test_a_factory_on_the_command_line() -> None:
+    Path("pool.py").write_text(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "def make(): return ThreadPoolExecutor(2)\n"
+    )
+    done = run_kogine(Path(), "run", "train.py", "--sweep", "n=1,2", "--on", "pool:make")
+    assert done.status == 1
+    assert "1 succeeded, 1 failed" in done.stderr
+    assert "ValueError: two" in done.stderr
+    assert "MODULE:FACTORY" in run_kogine(Path(), "run", "--on", "list").stdout
+
+
+def test_settings_that_need_this_machine_are_refused() -> None:
+    with pytest.raises(UsageError, match="gpus"):
+        FlowSettings(on="dask", gpus=("0",))
+    with pytest.raises(UsageError, match="on is the name of a cluster or an Executor, got 3"):
+        Parallel("train.py", on=3)

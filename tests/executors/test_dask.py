@@ -1,0 +1,161 @@
+"""Flows on a Dask scheduler with two worker processes, which kogine did not start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kohaku_ast import Config, Parallel, Script, Sweep
+from tests.oracle import on_path, run_kogine
+
+pytestmark = pytest.mark.dask
+_SECONDS = 60
+
+TRAIN = """\
+import os, signal, sys, time, helper
+n, how = 0, "fine"
+print(f"loss: {n / 2}", flush=True)
+if how == "kill" and not os.path.exists("killed"):
+    open("killed", "w").write(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+if how == "wait":
+    open(f"begun-{os.getpid()}", "w")
+    try: time.sleep(600)
+    except KeyboardInterrupt: print("saved")
+    sys.exit(3)
+if n == 2 and how == "fail": raise ValueError("two")
+def main(): return n
+if __name__ == "__main__": main()
+"""
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    end = time.monotonic() + _SECONDS
+    while not (found := what()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return found
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=folder,
+        env={**os.environ, "PYTHONPATH": on_path(), "DASK_LOGGING__DISTRIBUTED": "error"},
+        start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``dask://HOST:PORT`` of a scheduler with two workers of one thread each."""
+    folder = tmp_path_factory.mktemp("dask")
+    file = folder / "scheduler.json"
+    place = ["--scheduler-file", str(file)]
+    own = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+    started = [start(folder, "scheduler", *place, *own)]
+    try:
+        wait_for(file.exists)
+        started += [start(folder, "worker", *place, "--nthreads", "1") for _ in range(2)]
+        distributed: Any = import_module("distributed")
+        with distributed.Client(scheduler_file=str(file)) as client:
+            client.wait_for_workers(2, timeout=_SECONDS)
+            found = client.scheduler.address.removeprefix("tcp://")
+        yield f"dask://{found}"
+    finally:
+        for one in started:
+            os.killpg(one.pid, signal.SIGKILL)  # in good order it takes 8 seconds
+            one.wait()
+
+
+@pytest.fixture(autouse=True)
+def _script(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    (tmp_path / "helper.py").write_text("")
+
+
+def facts() -> list[dict[str, Any]]:
+    return [json.loads(one.read_text()) for one in sorted(Path(".kogine/runs").glob("*/run.json"))]
+
+
+def children() -> list[int]:
+    """The processes of runs of the script in this folder."""
+    here = os.getcwd()
+    every = [one for one in psutil.process_iter(["cmdline", "cwd"]) if one.info["cwd"] == here]
+    return [one.pid for one in every if "fresh.py" in " ".join(one.info["cmdline"] or ())]
+
+
+def test_smoke(address: str) -> None:
+    done = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--on", address)
+    assert (done.status, "2 succeeded, 1 failed" in done.stderr) == (1, True), done
+    found = facts()
+    assert [one["status"] for one in found] == ["succeeded", "failed", "succeeded"]
+    assert [one["metrics"]["loss"]["last"] for one in found] == [0.5, 1.0, 1.5]
+    for one in found:
+        host, _, pid = one["worker"].rpartition(":")
+        assert host == os.uname().nodename
+        assert "dask" in " ".join(psutil.Process(int(pid)).parent().cmdline())
+    again = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--resume")
+    assert "3 skipped" in again.stderr
+
+
+def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
+    configs = [Config({"n": n, "how": "kill" if n == 2 else "fine"}) for n in (1, 2, 3, 4)]
+    found = Parallel(Script("train.py", configs), on=address).run()
+    assert [one.value for one in found] == [1, 2, 3, 4]
+    assert children() == []  # a zombie of the init of a container has no command
+    published = [*Path(".kogine/runs").glob("*/attempts/1/end")]
+    assert len(published) == 4
+    assert len([*Path(found[1].record).glob("attempts/1-*")]) == 2
+    logs = [Path(one.log).read_text() for one in found]
+    assert logs == [f"loss: {n / 2}\n" for n in (1, 2, 3, 4)]
+
+
+def test_ctrl_c_ends_what_this_flow_has_started_and_nothing_else(address: str) -> None:
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    flows = []
+    for n in (1, 2):  # each takes one of the two workers; the second waits for a free one
+        words = ["run", "train.py", f"n={n}", "how=wait", "--repeat", str(n), "--on", address]
+        flows.append(
+            subprocess.Popen(
+                [sys.executable, str(launcher), *words],
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": on_path()},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        wait_for(lambda: len([*Path().glob("begun-*")]) == n)  # noqa: B023
+    flows[1].send_signal(signal.SIGINT)
+    _, told = flows[1].communicate(timeout=_SECONDS)
+    assert "2 interrupted" in told
+    assert len(wait_for(children)) == 1
+    flows[0].send_signal(signal.SIGINT)
+    _, told = flows[0].communicate(timeout=_SECONDS)
+    assert "1 interrupted" in told
+    assert children() == []
+    logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
+    assert sorted(logs) == ["", "loss: 0.5\nsaved\n", "loss: 1.0\nsaved\n"]
+
+
+def test_a_run_that_takes_too_long_is_ended(address: str) -> None:
+    [found] = Parallel(Script("train.py", Sweep(how=["wait"])), on=address, timeout=1).run()
+    assert str(found.error) == "TimeoutError: took longer than 1 s"
+    assert children() == []
+
+
+def test_two_hundred_runs(address: str) -> None:
+    found = Parallel(Script("train.py", Sweep(n=range(200))), on=address).run()
+    assert [one.value for one in found] == [*range(200)]
+    assert len({one.worker for one in found}) == 2
