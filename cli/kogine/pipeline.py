@@ -11,6 +11,7 @@ from kogine.options import (
     File,
     ScriptFile,
     Whole,
+    configs,
     flag,
     format_options,
     hidden_assignments,
@@ -58,6 +59,7 @@ _part = together(
 )
 @click.argument("script", type=ScriptFile("flow.py"), required=False)
 @hidden_assignments
+@configs
 @_part
 @option(
     "--only",

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from kogine.report import explain_script_error, printing, report
-from kogine.script_command import ScriptCommand
+from kogine.script_command import ScriptCommand, merge_configs
 
+from kohaku_ast.config.cells import is_cell
 from kohaku_ast.display.graph_layout import one_line
 from kohaku_ast.errors import (
     KogineError,
@@ -46,7 +47,9 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     if is_imperative(pipeline):
         return run_imperative(pipeline, command)
     wanted = wanted_outputs(pipeline, command)
-    values = input_values(pipeline, command)
+    cells, plain = config_values(command)
+    texts = {**cells, **given_texts(command)}
+    values = {**plain, **read_inputs(pipeline, texts)}
     if command.option("from"):
         check_above(pipeline, command.option("from"), values, wanted)
     pipeline.plan(values, wanted)  # an error comes before a progress bar is shown
@@ -75,7 +78,9 @@ def run_imperative(
     """
     from kohaku_ast.imperative.texts import configured
 
-    pipeline, values, texts = configured(found, given_texts(command), before)
+    cells, plain = config_values(command)
+    texts = {**cells, **given_texts(command)}
+    pipeline, values, texts = configured(found, texts, {**before, **plain})
     to_node = command.option("to") or None
     pipeline = pipeline.part(command.option("from") or None, to_node)
     wanted = only_names(command) or wanted
@@ -158,6 +163,21 @@ def wanted_outputs(pipeline: Pipeline, command: ScriptCommand) -> list[str]:
     read = {name for node in pipeline.nodes for name in node.inputs}
     ends = [name for node in nodes for name in node.outputs if name not in read]
     return ends or [name for node in nodes for name in node.outputs]
+
+
+def config_values(command: ScriptCommand) -> tuple[dict[str, str], dict[str, Any]]:
+    """The values in the files of ``--config``: those of data files, which are read as the types of
+    inputs and settings, and those of Python. Raises KogineError.
+    """
+    config = merge_configs(command.config_files, "pipeline run")
+    if config is None:
+        return {}, {}
+    for name in ("args", "kwargs", "argv", "new_globals", "outputs", "artifacts"):
+        if getattr(config, name):
+            raise UsageError(f"--config: a pipeline has inputs alone: {name} would have no effect")
+    values: dict[str, Any] = dict(config.globals_dict)
+    cells = {name: one for name, one in values.items() if is_cell(one)}
+    return cells, {name: one for name, one in values.items() if name not in cells}
 
 
 def only_names(command: ScriptCommand) -> list[str]:

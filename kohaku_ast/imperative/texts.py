@@ -18,9 +18,10 @@ from kohaku_ast.pipeline.node import Node
 def configured(
     found: Any, texts: Mapping[str, str], values: Mapping[str, Any]
 ) -> tuple[Any, dict[str, Any], dict[str, str]]:
-    """The pipeline *found*, or the one of that class, with the settings in *texts* and in *values*;
-    and what is in *values* and *texts* for its inputs. Raises KogineError.
+    """The pipeline *found*, or the one of that class, with the settings in *texts* (or cells of
+    data files) and in *values*; and what is there for its inputs. Raises KogineError.
     """
+    texts = dict(_spread(found if isinstance(found, type) else type(found), texts))
     values = {name: one for name, one in values.items() if name not in texts}
     pipeline = instance_of(found, {**values, **texts}) if isinstance(found, type) else found
     inputs = pipeline.graph.inputs
@@ -52,16 +53,15 @@ def instance_of(cls: Any, settings: Mapping[str, Any]) -> Any:
         if isinstance(value, Inside):
             given[name] = {one: _typed(f"{name}.{one}", hint, one, value[one]) for one in value}
         else:
-            is_text = isinstance(value, str) and not is_member
-            given[name] = read_typed(name, value, hint) if is_text else value
+            given[name] = value if is_member else _typed(name, None, name, value, hint)
     made = cls(**given)
     made.origin = cls
     return made
 
 
-def _typed(path: str, kind: Any, name: str, value: Any) -> Any:
-    is_text = isinstance(value, str) and name
-    return read_typed(path, value, _hint(kind, name)) if is_text else value
+def _typed(path: str, kind: Any, name: str, value: Any, hint: Any = None) -> Any:
+    is_text = isinstance(value, str) or is_cell(value)
+    return read_typed(path, value, hint or _hint(kind, name)) if is_text and name else value
 
 
 def _hint(kind: Any, name: str) -> Any:

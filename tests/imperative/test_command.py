@@ -84,8 +84,13 @@ def test_a_class_is_run_repeated_and_shown(tmp_path: Path) -> None:
     assert (cached.stdout, [*states(records(tmp_path)[-1]).values()]) == (
         first.stdout, ["cached"] * 4)  # fmt: skip
 
+    (tmp_path / "c.toml").write_text("x = 7\nepochs = 1\n[prompt]\ntemperature = 1\n")
+    configured = run_kogine(
+        tmp_path, "pipeline", "run", "flow.py", "--config", "c.toml", "epochs=2"
+    )
+    assert configured.stdout == "train = [[0, 1, '7@1.0'], [0, 1, '8@1.0']]\n"
+
     for word, text in (
-        ("prompt.temperature=hot", "prompt.temperature=hot: expected float, got 'hot'"),
         ("prompt.temprature=1", "prompt: Prompt has no setting 'temprature'. Did you mean"),
         ("promt=1", "promt=1: 'train' has no input and no setting 'promt'. Did you mean 'prompt'"),
     ):
@@ -109,3 +114,20 @@ def test_a_traceback_has_the_users_lines_alone(tmp_path: Path) -> None:
     assert "ZeroDivisionError" in done.stderr
     assert "in node 'prep' (prep.py:1), with size=2" in done.stderr
     assert sys.version_info < (3, 11) or "kohaku_ast" not in done.stderr
+
+
+def test_a_config_has_the_inputs_of_a_graph(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(
+        "from kohaku_ast import Pipeline, node\n\n@node\ndef half(x: float, by=2):\n"
+        "    return x / by\n\np = Pipeline([half])\n"
+    )
+    (tmp_path / "c.py").write_text(
+        "from kohaku_ast import Config\ndef config_gen():\n    return Config(x=3, by=4)\n"
+    )
+    words = ("pipeline", "run", "flow.py", "--no-record", "--config", "c.py")
+    assert run_kogine(tmp_path, *words, "by=1").stdout == "half = 3.0\n"
+    (tmp_path / "c.py").write_text(
+        "from kohaku_ast import Config\ndef config_gen():\n    return Config(x=3, args=[1])\n"
+    )
+    wrong = run_kogine(tmp_path, *words)
+    assert (wrong.status, "args would have no effect" in wrong.stderr) == (2, True)
