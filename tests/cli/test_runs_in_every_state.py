@@ -77,7 +77,7 @@ def test_what_reads(folder: Path) -> None:
         assert (shown["status"], shown["params"]["lr"]["json"]) == (state, number)
     logs = [kogine(folder, "logs", str(number)).stdout for number in (2, 4, 5)]
     assert [one.splitlines()[0] for one in logs] == ["loss: 2.0", "loss: 4.0", "loss: 5.0"]
-    assert "status" in kogine(folder, "diff", "1", "5").stdout
+    assert "lr" in kogine(folder, "diff", "1", "5").stdout
     assert kogine(folder, "verify").status == 0
 
 
