@@ -57,7 +57,7 @@ ROOMS = {
     "kohaku_ast.helpers": (17, 3220),
     "kohaku_ast.imperative": (8, 1810),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (30, 8570),
+    "kohaku_ast.pipeline": (31, 8760),
     "kohaku_ast.runner": (30, 7920),
     "kohaku_ast.store": (21, 7160),
     "kohaku_ast.transform": (48, 13810),

@@ -164,6 +164,10 @@ def _show_rows(
     for one in record.facts.get("permanences", ()):
         how = f"made {one['made']} times" if one["made"] != 1 else "made once"
         yield "permanences", (one["name"], f"{one['made_by']}, {how}, {exact_time(one['seconds'])}")
+    env = record.facts.get("env") or {}
+    if "pass" in env:
+        yield "env", ("pass", " ".join(env["pass"]))
+    yield from (("env", (name, str(value))) for name, value in env.get("set", {}).items())
     origins = {one["target"]: one.get("origin", "") for one in record.facts.get("overrides", ())}
     for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""

@@ -70,8 +70,9 @@ class Run:
     artifacts: Mapping[str, str] = field(default_factory=dict)
     #: Bytes of its output that its log lacks, because logs are limited.
     log_left_out: int = 0
-    #: Fields of its record that say where it belongs: its ``parent`` and ``node``.
-    belongs: Mapping[str, str] = field(default_factory=dict)
+    #: Fields of its record that say where it belongs: its ``parent`` and ``node``, and the ``env``
+    #: of that node.
+    belongs: Mapping[str, object] = field(default_factory=dict)
     #: Name -> what an observer keeps about it.
     notes: dict[str, object] = field(default_factory=dict)
 

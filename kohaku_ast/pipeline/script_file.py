@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
+    from kohaku_ast.pipeline.script_process import OwnProcess
     from kohaku_ast.transform.find.bindings import Definition
     from kohaku_ast.transform.find.parameters import Parameter
     from kohaku_ast.transform.find.source import Source
@@ -46,8 +47,10 @@ class ScriptFile:
     until it changes. In another process it is the text that was sent.
     """
 
-    def __init__(self, path: str, entrypoint: str = "") -> None:
+    def __init__(self, path: str, entrypoint: str = "", process: OwnProcess | None = None) -> None:
         self.entrypoint = entrypoint
+        #: The process of its own that each run gets; None: the run is in that of the pipeline.
+        self.process = process
         #: The names that the text has.
         self.names: ScriptNames
         #: Whether another process sent it; that process has checked it.
@@ -92,6 +95,7 @@ class ScriptFile:
         self.binder()
         return {
             "entrypoint": self.entrypoint,
+            "process": self.process,
             "names": self.names,
             "launch": launch_parts(self.launch),
             "data": self.launch.data,
@@ -101,6 +105,7 @@ class ScriptFile:
         launch = launch_of(state["launch"])
         launch.data = state["data"]
         self.entrypoint, self.names = state["entrypoint"], state["names"]
+        self.process = state["process"]
         self._texts = None
         self._take(launch)
         self.is_sent = True

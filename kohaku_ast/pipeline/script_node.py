@@ -2,47 +2,47 @@
 
 Its runs are in this process, one at a time, or each in a process of its own.
 
-State of this process: the lock of the runs in it, and the warm servers of the others.
+State of this process: the lock of the runs in it.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import os
-import signal
 import threading
 import warnings
 from os.path import basename, splitext
-from subprocess import TimeoutExpired
 from types import MappingProxyType
 from typing import Any
 
 from kohaku_ast.errors import (
     PATHS,
-    KogineError,
     PipelineError,
-    UncrossableValue,
     UnusedOverride,
     check_named,
     check_type,
     near,
 )
-from kohaku_ast.frames import put_part, trimmed
+from kohaku_ast.frames import trimmed
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.condition import read_condition
-from kohaku_ast.pipeline.failure import IN_WORKER, ScriptTraceback
+from kohaku_ast.pipeline.failure import IN_WORKER
 from kohaku_ast.pipeline.node_like import place
 from kohaku_ast.pipeline.script_file import (
     RETURN,
     ScriptFile,
     check_outputs,
     name_outputs,
-    source_of,
+)
+from kohaku_ast.pipeline.script_process import (
+    exit_error,
+    read_process,
+    result_of,
+    start,
+    wait,
 )
 from kohaku_ast.runner.inline import InlineRun
 from kohaku_ast.runner.main_module import unused_messages
-from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -50,14 +50,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from kohaku_ast.pipeline.condition import When
+    from kohaku_ast.pipeline.script_process import Result
     from kohaku_ast.pipeline.script_record import ScriptRecord
     from kohaku_ast.runner.bind import Binder, Bound
-    from kohaku_ast.runner.launch import Launch
-    from kohaku_ast.runner.outcome import Outcome
     from kohaku_ast.store.pipeline_record import RecordPlace
-
-    #: The return value of the starting call, and the wanted globals that exist.
-    Result = tuple[Any, Mapping[str, Any]]
 
 
 @public
@@ -69,6 +65,8 @@ def script(
     cache: bool = True,
     entrypoint: str = "",
     when: str | None = None,
+    mode: str = "inline",
+    env: Mapping[str, Any] | None = None,
 ) -> ScriptNode:
     """A node that runs the file *path* as ``__main__``, unchanged.
 
@@ -82,7 +80,9 @@ def script(
     (``{"DATA": "train_set"}``): a node or the caller then has to give them; None in place of the
     name leaves the target to the script.
 
-    *when* names what decides whether it runs ("flag", "not flag").
+    *when* names what decides whether it runs ("flag", "not flag"). *mode* "spawn" gives each run a
+    fresh Python process; *env* its variables, as ``{"pass": ["AWS_*"], "set": {"THREADS": "1"}}``:
+    those of this process that ``pass`` names (all, if there is no ``pass``), and ``set``.
 
     Raises SourceError, SyntaxError, UnknownTarget and the like, and PipelineError for an output
     that the script does not have.
@@ -93,7 +93,10 @@ def script(
     check_named(
         inputs or {}, (str, type(None)), "inputs is a dict of targets to names", PipelineError
     )
-    return ScriptNode(ScriptFile(str(path), entrypoint), outputs, inputs, name, cache, when)
+    process = read_process(mode, env, f"script {basename(str(path))!r}")
+    return ScriptNode(
+        ScriptFile(str(path), entrypoint, process), outputs, inputs, name, cache, when
+    )
 
 
 class ScriptNode:
@@ -285,7 +288,9 @@ class ScriptNode:
     def cache_identity(self) -> tuple[Any, ...]:
         """What the results depend on besides the inputs, for their keys in a cache."""
         when = () if self.when is None else (self.when.text,)
-        return (self.file.digests(), self._means, self._gives, self.file.entrypoint, *when)
+        process = self.file.process
+        env = () if process is None else tuple(process.identity())
+        return (self.file.digests(), self._means, self._gives, self.file.entrypoint, *when, *env)
 
     def key_parameters(self, has_value: Callable[[str], bool]) -> list[tuple[str, str]]:
         """The inputs that a key is made of, each with its name in the key. They stand in the same
@@ -327,10 +332,6 @@ def _node_from(given: Any, without: frozenset[str], bound: dict[str, Any]) -> Sc
 
 #: ``__main__``, ``sys.argv`` and the like belong to one script. It may run a pipeline itself.
 _HERE = threading.RLock()
-#: File and text of a script -> its server (None after its first run); ends with this process.
-_SERVERS: dict[tuple[str, bytes], Any] = {}
-_MOST = 8  # servers, each with its libraries in memory; other scripts get fresh interpreters
-_LOCK = threading.Lock()
 
 
 def run_script(
@@ -346,26 +347,25 @@ def run_script(
     from kohaku_ast.config.config import Config
 
     config = Config(globals_dict=values, outputs=outputs)
-    if IN_WORKER.get():
-        binder = file.binder()
-        bound = binder.bind(config)
-        if place is None:
-            return _run_elsewhere(bound, wants_value)
-        start = functools.partial(_start, bound, wants_value)
-        return _result(bound, _record(binder, bound, place).elsewhere(start, _wait))
     with _HERE:  # binding reads sys.modules, which may be those of another script until then
         binder = file.binder()
         bound = binder.bind(config)
-        if place is None:
-            return call(InlineRun(bound, file.local))
-        record = _record(binder, bound, place)
-        return record.here(lambda: call(InlineRun(bound, file.local)))
+        if not (IN_WORKER.get() or file.process):
+            if place is None:
+                return call(InlineRun(bound, file.local))
+            record = _record(file, binder, bound, place)
+            return record.here(lambda: call(InlineRun(bound, file.local)))
+    begin = functools.partial(start, bound, wants_value, file.process is not None)
+    if place is None:
+        env = None if file.process is None else file.process.variables()
+        return result_of(bound, wait(begin(env=env)))
+    return result_of(bound, _record(file, binder, bound, place).elsewhere(begin, wait))
 
 
-def _record(binder: Binder, bound: Bound, place: RecordPlace) -> ScriptRecord:
+def _record(file: ScriptFile, binder: Binder, bound: Bound, place: RecordPlace) -> ScriptRecord:
     from kohaku_ast.pipeline.script_record import ScriptRecord
 
-    return ScriptRecord(binder, bound, place)
+    return ScriptRecord(binder, bound, place, file.process)
 
 
 def call(run: InlineRun) -> Result:
@@ -376,7 +376,7 @@ def call(run: InlineRun) -> Result:
         value = run.whole()
     except SystemExit as exit_:
         if exit_.code not in (None, 0):
-            raise _exit_error(run.bound.launch, exit_.code) from exit_
+            raise exit_error(run.bound.launch, exit_.code) from exit_
         value = run.given.capture.value
     except BaseException as error:
         raise error.with_traceback(trimmed(error.__traceback__))  # noqa: B904  # it is the same
@@ -386,95 +386,3 @@ def call(run: InlineRun) -> Result:
     outputs = run.outputs()
     run.release(value, outputs)
     return value, outputs
-
-
-def _run_elsewhere(bound: Bound, wants_value: bool) -> Result:
-    """Run it in a process of its own, which ends when this one ends."""
-    return _result(bound, _wait(_start(bound, wants_value)))
-
-
-def _result(bound: Bound, outcome: Outcome) -> Result:
-    """What a run in a process of its own has left; raises what it raised."""
-    if outcome.status == "succeeded":
-        return outcome.value, outcome.outputs
-    raise _error_of(bound.launch, outcome)
-
-
-def _start(bound: Bound, wants_value: bool, **options: Any) -> Any:
-    """Start the run, with *options* for its environment and output. The first run of a script gets
-    a fresh interpreter, since it may be the only one; later ones are forked from a server that has
-    imported the libraries.
-    """
-    from kohaku_ast.runner.spawn import SpawnedRun
-    from kohaku_ast.runner.warm_client import WarmServer
-
-    bound.wants_error = True
-    key = bound.launch.filename, bound.launch.data
-    with _LOCK:
-        if key not in _SERVERS:
-            _SERVERS[key] = None
-        elif _SERVERS[key] is None and WarmServer.is_available() and _has_room():
-            _SERVERS[key] = _server(bound.launch)
-        server = _SERVERS[key]
-    if server is None:
-        return SpawnedRun(bound, wants_value=wants_value, **options)
-    return server.start(bound, wants_value=wants_value, **options)
-
-
-def _has_room() -> bool:
-    return len(_SERVERS) - list(_SERVERS.values()).count(None) < _MOST
-
-
-def _server(launch: Launch) -> Any:
-    from kohaku_ast.runner.warm_client import WarmServer
-
-    return WarmServer(launch, third_party_imports(source_of(launch)))
-
-
-def _wait(handle: Any, tick: Callable[[], None] | None = None) -> Outcome:
-    """The Outcome. If the wait is interrupted, the script is ended. *tick* is called meanwhile."""
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, lambda *_: _kill(handle)) if is_main else None
-    try:
-        while True:
-            try:
-                return handle.wait(tick and _TICK)  # type: ignore[no-any-return]
-            except TimeoutExpired:
-                assert tick is not None
-                tick()
-    finally:
-        handle.close()
-        if is_main:
-            signal.signal(signal.SIGTERM, before)
-
-
-_TICK = 0.25  # seconds
-
-
-def _kill(handle: Any) -> None:
-    """On SIGTERM: kill the script, which would run on without this worker process."""
-    handle.signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _error_of(launch: Launch, outcome: Outcome) -> BaseException:
-    """The exception of the script in its process, or a PipelineError that says how it ended."""
-    found = outcome.error
-    if found is None:
-        return _exit_error(launch, outcome.exit_status)
-    if outcome.raised is not None:
-        error = outcome.raised
-        if not isinstance(error, KogineError):
-            put_part(error, "__cause__", ScriptTraceback(found.traceback))
-        return error
-    if found.type == "UncrossableValue":
-        return UncrossableValue(f"{basename(launch.shown)}: {found.message}")
-    made = PipelineError(f"{basename(launch.shown)}: {found}")
-    made.__cause__ = ScriptTraceback(found.traceback) if found.traceback else None
-    return made
-
-
-def _exit_error(launch: Launch, code: object) -> PipelineError:
-    shown = code if isinstance(code, int) else repr(code)
-    return PipelineError(f"{basename(launch.shown)} ended early by sys.exit({shown}).")

@@ -23,6 +23,7 @@ from kohaku_ast.frames import contextmanager, trimmed
 from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 from kohaku_ast.pipeline.failure import warn
 from kohaku_ast.pipeline.node_output import own_streams
+from kohaku_ast.pipeline.script_process import OwnProcess
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.outcome import Outcome, RunError
 from kohaku_ast.runner.process_exit import as_status
@@ -39,6 +40,7 @@ Start = Callable[..., Any]
 Wait = Callable[[Any, Callable[[], None]], Outcome]
 """Waits for the end of a handle, and calls the function a few times a second meanwhile."""
 
+_ENV = "env"
 _LIMIT = FlowSettings.log_limit
 _AGE = 60.0
 """Seconds after which git is asked again."""
@@ -47,14 +49,21 @@ _AGE = 60.0
 class ScriptRecord:
     """The record of one run of a script node, with its log and the folder for its files."""
 
-    def __init__(self, binder: Binder, bound: Bound, place: RecordPlace) -> None:
+    def __init__(
+        self, binder: Binder, bound: Bound, place: RecordPlace, process: OwnProcess | None = None
+    ) -> None:
         tools = _tools_for(Path(place.root))
         self._recorder, self._tee = tools.recorder, tools.tee
         self._bound = bound
         config = bound.config or Config()
         work = ScriptConfigs(bound.launch.shown, binder, config)
         self._run = Run(next(tools.numbers), work, config)
-        self._run.belongs = {"parent": place.parent, "node": place.node}
+        env = {} if process is None else process.shown()
+        node = {"parent": place.parent, "node": place.node}
+        self._run.belongs = {**node, "env": env} if env else node
+        self._process = process
+        if process is not None:
+            self._run.notes[_ENV] = [[name, one.hex()] for name, one in process.identity()]
         values = shown_values(config.globals_dict)
         self._run.__dict__["label"] = f"{place.node} {values}".rstrip()
         self._watch = LogWatch(log_limit=_LIMIT)
@@ -115,14 +124,12 @@ class ScriptRecord:
         return outcome
 
     def _started(self, start: Start, copy: Copy | None) -> Any:
+        own = os.environ if self._process is None else self._process.variables()
+        env = {**own, **files_variable(self._run)}
         if copy is None:
-            return start(env={**os.environ, **files_variable(self._run)})
+            return start(env=env)
         try:
-            return start(
-                env={**os.environ, **files_variable(self._run)},
-                stdout=copy.stdout,
-                stderr=copy.stderr,
-            )
+            return start(env=env, stdout=copy.stdout, stderr=copy.stderr)
         finally:
             copy.close_writers()
 
@@ -162,7 +169,9 @@ class _NodeRecorder(Recorder):
     def make_identity(self, run: Run, bound: Bound) -> str:
         """Of the values, what the record has of them."""
         values = marks(run.config.globals_dict)
-        return digest([program_hash(bound, working_folder()), run.belongs.get("node"), values])
+        parts = [program_hash(bound, working_folder()), run.belongs.get("node"), values]
+        env = run.notes.get(_ENV)
+        return digest([*parts, env] if env else parts)
 
 
 class _Tools:

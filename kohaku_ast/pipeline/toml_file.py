@@ -25,7 +25,8 @@ _TOP = ("pipeline", "processes", "permanences")
 _PIPELINE = ("name", "modules", "engine", "cache", *HOOKS)
 _ANY = ("params", "inputs", "outputs", "cache", "when", *HOOKS)
 _FUNCTION = ("type", *_ANY)
-_SCRIPT = ("script", *_ANY, "entrypoint")
+_PROCESS = ("mode", "env")
+_SCRIPT = ("script", *_ANY, "entrypoint", *_PROCESS)
 _NESTED = ("processes", "permanences", *_ANY)
 _PERMANENCE = ("type", "params")
 
@@ -157,6 +158,13 @@ class _Reader:
                 place,
                 f"it has one of type (a function), script (a file), processes (tables).{keys}",
             )
+        for one in () if "script" in table else _PROCESS:
+            if one in table:
+                raise self._error(
+                    f"{place}.{one}",
+                    "it is for a process of its own, and functions run in that of the pipeline: "
+                    'make it a script with mode = "spawn"',
+                )
         make = {"type": self._function, "script": self._script, "processes": self._nested}
         return make[kinds[0]](name, table, place)
 
@@ -227,6 +235,8 @@ class _Reader:
                 inputs,
                 name,
                 entrypoint=self._text(table, "entrypoint", place),
+                mode=self._text(table, "mode", place) or "inline",
+                env=self._table_at(table, "env", place) if "env" in table else None,
                 **self._options(table, place),
             )
             return node.bind(**params) if params else node

@@ -159,6 +159,8 @@ def _of_script(node: ScriptNode) -> dict[str, Any]:
     found["inputs"] = {one: name for one, name in renamed.items() if name not in node.bound}
     if file.entrypoint:
         found["entrypoint"] = file.entrypoint
+    if file.process is not None:
+        found.update(mode="spawn", env=file.process.fields())
     return {**found, **_options(node)}
 
 

@@ -85,10 +85,11 @@ def variables(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[st
         STANDALONE,
     }  # nothing refers to a folder of records by its path
     found = {name: own[name] if name in own else environment[name] for name in sorted(names)}
-    return {name: value for name, value in found.items() if not _is_secret(name, value)}
+    return {name: value for name, value in found.items() if not is_secret(name, value)}
 
 
-def _is_secret(name: str, value: str) -> bool:
+def is_secret(name: str, value: str) -> bool:
+    """Whether the variable *name* looks like a password or the like."""
     return bool(_SECRET.search(name.upper()) or _SECRET_VALUE.search(value))
 
 
