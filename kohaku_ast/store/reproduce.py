@@ -4,7 +4,6 @@ runs it there, and compares what comes out.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,18 +13,18 @@ import sysconfig
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import nan
 from pathlib import Path
 from typing import Any
 
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError, UncrossableValue, UsageError
-from kohaku_ast.store.environment import machine, variables
+from kohaku_ast.store.environment import variables
 from kohaku_ast.store.pipeline_record import PIPELINE, pipeline_of
 from kohaku_ast.store.record import Record, find_runs
-from kohaku_ast.store.run_folder import FILES, RUNS
-from kohaku_ast.store.sources import Objects, load_object, versions
+from kohaku_ast.store.reproduced_results import changes, compare_results, declared_inputs
+from kohaku_ast.store.run_folder import RUNS
+from kohaku_ast.store.sources import Objects, load_object
 from kohaku_ast.store.values import TEXT, is_whole, read
 
 REPRODUCED = "reproduced"
@@ -82,11 +81,13 @@ def reproduce(
         values_of(record, objects)  # before anything is written: it names a value that is missing
         tree = _Tree(record, objects)
         data = tree.places(links)
+        inputs = declared_inputs(record, data)
+    data |= {one.place: one.today for one in inputs if one.today and tree.is_free(one.place, data)}
     folder = _restored(record, tree, data, root.absolute())
     run = _run_pipeline if is_pipeline else _run
     after = run(record, tree, folder, output)
     equal, different = compare_results(record, after)
-    return Reproduction(record, after, folder, equal, different, tuple(_changes(record)))
+    return Reproduction(record, after, folder, equal, different, tuple(changes(record, inputs)))
 
 
 def _restored(record: Record, tree: _Tree, data: Mapping[str, str], root: Path) -> Path:
@@ -200,6 +201,13 @@ class _Tree:
                     )
             found[place] = source
         return found
+
+    def is_free(self, place: str, data: Mapping[str, str]) -> bool:
+        """Whether *place* is in the new folder, and nothing else is to be there."""
+        if os.path.relpath(place, self.top).startswith(os.pardir):
+            return False
+        others = (*self.digests, *self.configs, *data)
+        return not any(os.path.commonpath([place, one]) in (place, one) for one in others)
 
     def write(self, folder: Path, data: Mapping[str, str]) -> None:
         """Write all texts below *folder*, and link the *data* of ``places`` there."""
@@ -409,64 +417,3 @@ def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
     if paths:
         environment["PYTHONPATH"] = os.pathsep.join(paths)
     return environment
-
-
-# --- results -------------------------------------------------------------------------------------
-
-
-def compare_results(
-    before: Record, after: Record | None
-) -> tuple[tuple[str, ...], dict[str, tuple[str, str]]]:
-    """The names of equal results; and of others -> the result in both, as text."""
-    then, now = dict(_results(before)), {} if after is None else dict(_results(after))
-    names = [*then, *(one for one in now if one not in then)]
-    equal = tuple(one for one in names if then.get(one) == now.get(one))
-    return equal, {
-        one: (then.get(one, "(none)"), now.get(one, "(none)")) for one in names if one not in equal
-    }
-
-
-def _results(record: Record) -> Iterator[tuple[str, str]]:
-    """Name and text of all that came out of a run."""
-    yield "status", record.status
-    yield "exit status", str(record.exit_status)
-    facts = record.facts
-    forms = {"value": facts.get("value"), **(facts.get("outputs") or {})}
-    for name, form in forms.items():
-        if form is not None and form != {"json": None}:
-            yield name, _text_of(form)
-    for name, numbers in record.metric_summary.items():
-        yield f"metrics.{name}", _text_of_metric(numbers)
-    for one in facts.get("files") or ():
-        yield f"{FILES}/{one['path']}", str(one["sha256"] or f"{one['size']} bytes")
-    for one in facts.get("artifacts") or ():
-        yield f"artifacts.{one['path']}", str(one["sha256"] or f"not kept: {one.get('problem')}")
-
-
-def _text_of_metric(numbers: Mapping[str, Any]) -> str:
-    last = str(numbers["last"])
-    if numbers["count"] == 1:
-        return last
-    least, most = (nan if numbers[one] is None else numbers[one] for one in ("min", "max"))
-    return f"{last} (min {least}, max {most}, {numbers['count']} numbers)"
-
-
-def _text_of(form: Mapping[str, Any]) -> str:
-    shown = {name: one for name, one in form.items() if name != "object"}
-    return str(read(form)) if is_whole(form) else json.dumps(shown)
-
-
-def _changes(record: Record) -> Iterator[str]:
-    """What differs in the surroundings."""
-    resumed = record.facts.get("resumed_from")
-    if resumed:
-        yield f"the run went on from the checkpoints of {resumed}, and this one began anew"
-    before, now = record.facts.get("environment") or {}, machine()
-    for name in ("python", "implementation", "platform"):
-        if before.get(name) != now[name]:
-            yield f"{name} was {before.get(name)}, and is {now[name]}"
-    packages = record.facts.get("packages") or {}
-    today = versions(packages)
-    for name, version in packages.items():
-        if today.get(name) != version:
-            yield f"{name} was {version}, and is {today.get(name) or 'not installed'}"

@@ -22,7 +22,7 @@ from kohaku_ast.errors import ConfigError, UsageError
 from kohaku_ast.exports.run_config import config_of_run
 from kohaku_ast.store import artifacts
 from kohaku_ast.store.artifacts import keep_file, snapshot, stamp_of
-from kohaku_ast.store.reproduce import compare_results
+from kohaku_ast.store.reproduced_results import compare_results
 from kohaku_ast.store.sources import Objects
 from tests.cli.recorded import started
 from tests.oracle import run_kogine

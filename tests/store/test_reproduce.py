@@ -325,3 +325,17 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path) -> None:
     assert "cannot keep a record" in error
     assert "or its record could not be written" in error
     assert "Traceback" not in error
+
+
+def test_declared_inputs_are_linked_and_those_that_have_changed_are_named(tmp_path: Path) -> None:
+    text = "print('loss:', int(open('data/n.txt').read()) + int(open('m.txt').read()))\n"
+    write(tmp_path, {"t.py": text, "data/n.txt": "5", "m.txt": "1"})
+    run(tmp_path, "--inputs", "data", "--inputs", "m.txt", "t.py")
+    done, _, different = reproduce(tmp_path)
+    assert (done.status, different, done.stderr) == (0, {}, "loss: 6\n")
+    write(tmp_path, {"data/n.txt": "7"})
+    done = run_kogine(tmp_path, "runs", "reproduce", "1")
+    assert "different  metrics.loss: 6 -> 8" in done.stdout
+    assert done.stderr == "kogine: warning: the input 'data/n.txt' has other content now\n"
+    (tmp_path / "data/n.txt").unlink()
+    assert "the input 'data/n.txt' is gone" in run_kogine(tmp_path, "runs", "reproduce", "1").stderr
