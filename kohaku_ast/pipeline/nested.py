@@ -142,8 +142,8 @@ class PipelineNode:
 
     @property
     def where(self) -> str:
-        """File and line of its first node."""
-        nodes = self.pipeline.nodes
+        """File and line of its first node, or of the body of an imperative pipeline."""
+        nodes = self.pipeline.graph.nodes
         return nodes[0].where if nodes else "an empty pipeline"
 
     def narrowed(

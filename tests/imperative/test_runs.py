@@ -198,7 +198,8 @@ def test_a_member_that_raises() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         sums.run(x=1, is_broken=True)
     shown = traceback.extract_tb(caught.value.__traceback__)
-    assert [shown[1].name, shown[-1].name] == ["__call__", "invert"]
+    users = [one.name for one in shown if one.filename.endswith("small_classes.py")]
+    assert users == ["__call__", "invert"]
     assert str(sums.last_error).startswith("in node 'invert' (")
     assert sums.last_error.results == {"scale": 2, "scale#2": 4, "slow": 5, "inner": 9}
     assert [one.state for one in sums.last_calls][-1] == "failed"
