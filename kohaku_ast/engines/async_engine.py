@@ -101,7 +101,8 @@ class Overlapped:
             body = functools.partial(steps.call, node, inputs)
             return await in_own_thread(body)  # type: ignore[no-any-return]
         if hasattr(node, "run_inside"):
-            return await self._nested(node, inputs, steps.run)
+            with steps.shared.of(node):
+                return await self._nested(node, inputs, steps.run)
         call = steps.call_async if node.is_async else steps.call
         function = functools.partial(call, node, inputs)
         return await self._executor.take_turn(  # type: ignore[no-any-return]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from concurrent.futures import CancelledError, Future
 
 from kohaku_ast.engines.futures import Pending, explained, start_in_thread
-from kohaku_ast.engines.remote_task import PackedValue, RemoteReply, run_nodes, run_rows
+from kohaku_ast.engines.packed_value import PackedValue
+from kohaku_ast.engines.remote_task import RemoteReply, run_nodes, run_rows
 from kohaku_ast.errors import PipelineError, UncrossableValue
+from kohaku_ast.helpers.processes import SCOPE, inherited
 from kohaku_ast.pipeline.execution import Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.graph import shown
@@ -83,7 +85,7 @@ class _Run:
         try:
             result = future.result()
             if isinstance(result, RemoteReply):
-                result = _outputs_of(result, node)
+                result = _outputs_of(result, node, self._steps)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -110,13 +112,21 @@ def _node_task(steps: Steps, node: NodeLike, inputs: dict[str, Any]) -> tuple[An
         steps.place(),
         False,
         steps.name_of(node),
+        _held(steps, who),
     )
 
 
-def _outputs_of(answer: RemoteReply, node: NodeLike) -> tuple[Any, ...]:
+def _held(steps: Steps, who: str) -> PackedValue | None:
+    """The values of ``context`` that the nodes of a task begin with; None if there are none."""
+    values = steps.shared.values
+    return PackedValue(dict(values), f"node {who}: the value of context") if values else None
+
+
+def _outputs_of(answer: RemoteReply, node: NodeLike, steps: Steps) -> tuple[Any, ...]:
     for failure in answer.failures:
         raise failure.error
-    [(_, packed, _)] = answer.results.open()
+    [(_, packed, _, changed)] = answer.results.open()
+    steps.take(node, changed and changed.open())
     values = packed.open()
     return tuple([values[name] for name in node.outputs])
 
@@ -247,7 +257,8 @@ class Items(Mapped):
 
 def _replayed(steps: Steps, answer: RemoteReply) -> Any:
     """The result of an item from *answer*, which has its nodes. Raises what a node raised."""
-    for node, (seconds, packed, _) in zip(steps.todo, answer.results.open()):
+    for node, (seconds, packed, _, changed) in zip(steps.todo, answer.results.open()):
+        steps.take(node, changed and changed.open())
         steps.replay(node, None if packed is None else packed.open(), seconds)
     for failure in answer.failures:
         if failure.position is not None:
@@ -266,6 +277,7 @@ def _item_task(steps: Steps) -> tuple[Any, ...]:
         steps.run.plan.shared,
         steps.place(),
         steps.run.plan.may_skip,
+        _held(steps, names),
     )
 
 
@@ -282,7 +294,8 @@ class ItemParts(Mapped):
         self._alone: list[int] = []
         names = ", ".join(shown(node) for node in run.plan.nodes)
         self._constant = PackedValue(
-            (run.plan, rows.over, dict(rows.fixed)), f"the pipeline of {names}, or what is fixed,"
+            (run.plan, rows.over, dict(rows.fixed), inherited(SCOPE.get())),
+            f"the pipeline of {names}, or what is fixed,",
         )
         if level.is_remote:
             self._spill()

@@ -169,10 +169,11 @@ def _as_current(run: Run) -> Iterator[None]:
     if "kohaku_ast.helpers.run_context" not in sys.modules:
         yield  # then nobody has entered a run, and the environment says which one this is
         return
+    from kohaku_ast.helpers.processes import SharedValues
     from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 
     files = files_variable(run).get(RUN_DIR, "")
-    with enter_run(CurrentRun(files, run.index, 0, run.repeat)):
+    with enter_run(CurrentRun(files, run.index, 0, run.repeat)), SharedValues({}):
         yield
 
 

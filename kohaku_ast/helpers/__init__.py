@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kohaku_ast.helpers.decorator import entrypoint
     from kohaku_ast.helpers.devices import DeviceManager, device, device_manager
     from kohaku_ast.helpers.metric_logger import Logger, logger
-    from kohaku_ast.helpers.processes import pipeline_process, process
+    from kohaku_ast.helpers.processes import NodeContext, context, pipeline_process, process
     from kohaku_ast.helpers.progress import progress_bar, trange
     from kohaku_ast.helpers.run_context import CurrentRun, current_run, enter_run
 
@@ -21,7 +21,9 @@ _WHERE = {
     "CurrentRun": "run_context",
     "DeviceManager": "devices",
     "Logger": "metric_logger",
+    "NodeContext": "processes",
     "checkpoints": "checkpointing",
+    "context": "processes",
     "current_run": "run_context",
     "device": "devices",
     "device_manager": "devices",
@@ -41,7 +43,9 @@ __all__ = [
     "CurrentRun",
     "DeviceManager",
     "Logger",
+    "NodeContext",
     "checkpoints",
+    "context",
     "current_run",
     "device",
     "device_manager",

@@ -1,13 +1,19 @@
-"""``@pipeline_process``: marks a function as a step of pipelines, and leaves it as it is.
+"""What functions that are steps of pipelines use: ``@pipeline_process`` marks them, and leaves them
+as they are; ``context`` has values that the nodes of one run share.
 
-State of this process: ``PROCESSES``, the functions that were marked so far.
+State of this process: ``PROCESSES``, the functions that were marked so far; ``OUTSIDE``, the values
+of ``context`` outside of pipelines, and ``MADE``, empty until somebody imports that. State of a
+context: ``SCOPE``, whose values those are.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextvars import Token
     from typing import Any, TypeVar, overload
 
     Function = TypeVar("Function", bound=Callable[..., Any])
@@ -93,3 +99,134 @@ def _register(function: Any, options: Mapping[str, Any]) -> Any:
 
 process = pipeline_process
 """Its short name."""
+
+
+SCOPE: ContextVar[SharedValues | None] = ContextVar("kohaku_ast_values", default=None)
+OUTSIDE: dict[str, Any] = {}
+MADE: list[NodeContext] = []
+_REQUIRED: Any = object()
+
+
+class SharedValues:
+    """The values of a run, as one call of a node sees them; inside of a ``with`` block they are
+    those of ``context``.
+    """
+
+    __slots__ = ("_token", "around", "changed", "is_used", "shared")
+
+    def __init__(self, shared: dict[str, Any], around: SharedValues | None = None) -> None:
+        self.shared, self.around = shared, around
+        self.is_used = False
+        #: The names that it has set.
+        self.changed: set[str] = set()
+        self._token: Token[SharedValues | None] | None = None
+
+    def shared_values(self) -> dict[str, Any]:
+        """All of them."""
+        return self.shared
+
+    def __enter__(self) -> SharedValues:
+        self._token = SCOPE.set(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._token is not None:
+            SCOPE.reset(self._token)
+
+
+class ItemValues(SharedValues):
+    """Those of the items of a map that one loop runs: each item begins anew. *results* has one for
+    each item that is over.
+    """
+
+    __slots__ = ("_at", "_first", "_results")
+
+    def __init__(
+        self, results: list[Any], around: Any, first: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__({}, around)
+        self._results, self._at = results, -1
+        #: What each item begins with; None: the values around.
+        self._first = first
+
+    def shared_values(self) -> dict[str, Any]:
+        """Those of the item that runs."""
+        if self._at != len(self._results):
+            found = inherited(self.around) if self._first is None else dict(self._first)
+            self._at, self.shared = len(self._results), found
+        return self.shared
+
+
+def own_values() -> SharedValues:
+    """Those of a run that begins here."""
+    around = SCOPE.get()
+    return SharedValues(inherited(around), around)
+
+
+def leave_run() -> None:
+    """After a run without values of its own: if one of its nodes was the first to import
+    ``context``, the values are those of the run.
+    """
+    OUTSIDE.clear()
+
+
+def inherited(around: SharedValues | None) -> dict[str, Any]:
+    """What a run begins with: a copy of the values *around* it."""
+    return dict(OUTSIDE if around is None else around.shared_values())
+
+
+class NodeContext:
+    """Values that the nodes of one run of a pipeline share, besides inputs and outputs; outside of
+    pipelines, those of the process, or of the run of a flow.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls) -> NodeContext:
+        """One that was unpickled is in use, too."""
+        made = super().__new__(cls)
+        MADE.append(made)
+        return made
+
+    def set(self, name: str, value: object) -> None:
+        """Have ``get(name)`` return *value* in the nodes of this run that need this one."""
+        if not isinstance(name, str):
+            raise TypeError(f"context.set({name!r}, ...): the name is a text")
+        scope, values = _used()
+        values[name] = value
+        if scope is not None:
+            scope.changed.add(name)
+
+    def get(self, name: str, default: Any = _REQUIRED) -> Any:
+        """The value that was set as *name*; *default*, if it is given and there is none. Raises
+        LookupError if neither is there.
+        """
+        _, values = _used()
+        found = values.get(name, default)
+        if found is _REQUIRED:
+            known = f"There is: {', '.join(values)}." if values else "Nothing is set yet."
+            raise LookupError(
+                f"context.get({name!r}): no node before this one has set it in this run, and no "
+                f"default is given. {known}"
+            )
+        return found
+
+
+if TYPE_CHECKING:
+    context = NodeContext()
+
+
+def __getattr__(name: str) -> object:
+    """``context``, when somebody imports it: runs of pipelines pay nothing before."""
+    if name != "context":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault("context", NodeContext())
+
+
+def _used() -> tuple[SharedValues | None, dict[str, Any]]:
+    """Whose values these are, and the values; marks all around as used."""
+    found = scope = SCOPE.get()
+    while scope is not None:
+        scope.is_used = True
+        scope = scope.around
+    return found, OUTSIDE if found is None else found.shared_values()

@@ -4,10 +4,12 @@ two ways through a run that need one thread only.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any, Protocol, runtime_checkable
 
 from kohaku_ast.errors import PipelineError, PipelineTypeError, unknown
 from kohaku_ast.frames import contextmanager
+from kohaku_ast.helpers.processes import MADE, SCOPE, ItemValues, leave_run, own_values
 from kohaku_ast.pipeline.execution import CURRENT, PipelineRun, Steps
 from kohaku_ast.pipeline.failure import FailedItem
 from kohaku_ast.pipeline.mapping import check_items
@@ -88,7 +90,8 @@ class OwnEngine:
 def _current(job: PipelineRun | None) -> Iterator[None]:
     token = CURRENT.set(job)
     try:
-        yield
+        with own_values():
+            yield
     finally:
         CURRENT.reset(token)
 
@@ -203,6 +206,21 @@ def run_in_turn(steps: Steps, wait: Any = None) -> Any:
 
 def run_direct(run: PipelineRun) -> Any:
     """The result of *run*, by the generated code of its Plan: no cache, no callbacks."""
+    if MADE:  # else a run does not pay for it
+        with nullcontext() if run.scope.called else own_values():
+            return _run_generated(run)
+    try:
+        result = run.plan.generated.run(run.values)
+    except BaseException as error:
+        leave_run()
+        _fail(run, error, run.scope.context.item)
+        raise
+    if MADE:
+        leave_run()
+    return result
+
+
+def _run_generated(run: PipelineRun) -> Any:
     try:
         return run.plan.generated.run(run.values)
     except BaseException as error:
@@ -215,16 +233,17 @@ def map_direct(run: PipelineRun, rows: Rows, keep: bool) -> list[Any]:
     loop = run.plan.generated.loop(rows.over)
     results: list[Any] = []
     rest = iter(rows)
-    while True:
-        try:
-            loop(rest, rows.fixed, results.append)
-            return results
-        except BaseException as error:
-            index = len(results)
-            _fail(run, error, index)
-            if not keep or not isinstance(error, Exception):
-                raise
-            results.append(FailedItem(index, error, run.failure))
+    with ItemValues(results, SCOPE.get()):
+        while True:
+            try:
+                loop(rest, rows.fixed, results.append)
+                return results
+            except BaseException as error:
+                index = len(results)
+                _fail(run, error, index)
+                if not keep or not isinstance(error, Exception):
+                    raise
+                results.append(FailedItem(index, error, run.failure))
 
 
 def _fail(run: PipelineRun, error: BaseException, item: int | None) -> None:

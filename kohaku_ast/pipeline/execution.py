@@ -13,6 +13,7 @@ from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline.condition import Skip, is_skip, present, skip_of
 from kohaku_ast.pipeline.failure import Failure, add_note, note
 from kohaku_ast.pipeline.node_like import call_async, run_async
+from kohaku_ast.pipeline.scope import NodeValues, is_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,6 +221,8 @@ class Steps:
         self._started: dict[NodeLike, float] = {}
         #: Nodes whose conditions cannot be told -> why.
         self._unclear: dict[NodeLike, PipelineError] = {}
+        #: The values of ``context``.
+        self.shared = NodeValues(is_joined=bool(run.scope.called))
         #: The nodes that are not cached, in order.
         is_uncached = run.scope.cache is None or run.plan.has_body
         self.todo = list(run.plan.nodes) if is_uncached else self._load_cached()
@@ -313,6 +316,7 @@ class Steps:
     def skip(self, node: NodeLike, found: Skip) -> None:
         """Report that *node* is skipped, and keep that for its readers."""
         self._notify(node, "on_node_skipped", found.why)
+        self.shared.have_fed(node, self.run.plan, self.run.values)
         self._keep(node, (found,) * len(node.outputs))
 
     def begin(self, node: NodeLike) -> dict[str, Any]:
@@ -335,16 +339,17 @@ class Steps:
         """The values of the outputs of *node*, called in this thread. *wait* returns the result
         of a coroutine.
         """
-        body = getattr(node, "run_body", None)
-        if body is not None:
-            return body(inputs, self.run)  # type: ignore[no-any-return]
-        inside = getattr(node, "run_inside", None)
-        if inside is not None:
-            return inside(inputs, self.run.scope)  # type: ignore[no-any-return]
-        recorded = getattr(node, "run_recorded", None)
-        if recorded is not None:
-            return recorded(inputs, self.place(self.name_of(node)))  # type: ignore[no-any-return]
+        with self.shared.of(node):
+            return self._call(node, inputs, wait)
+
+    def _call(self, node: Any, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ...]:
+        if hasattr(node, "run_body"):
+            return node.run_body(inputs, self.run)  # type: ignore[no-any-return]
+        if hasattr(node, "run_inside"):
+            return node.run_inside(inputs, self.run.scope)  # type: ignore[no-any-return]
         place = self.place(self.name_of(node))
+        if is_script(node):
+            return node.run_recorded(inputs, place)  # type: ignore[no-any-return]
         if place is None:
             return _call(node, inputs, wait)
         with place.enter():
@@ -353,10 +358,11 @@ class Steps:
     async def call_async(self, node: NodeLike, inputs: Mapping[str, Any]) -> tuple[Any, ...]:
         """As ``call``, for an async *node* in the event loop that runs."""
         place = self.place(self.name_of(node))
-        if place is None:
-            return await call_async(node, inputs)
-        with place.enter():
-            return await call_async(node, inputs)
+        with self.shared.of(node):
+            if place is None:
+                return await call_async(node, inputs)
+            with place.enter():
+                return await call_async(node, inputs)
 
     def name_of(self, node: NodeLike) -> str:
         """What events and records call *node*."""
@@ -369,9 +375,10 @@ class Steps:
 
     def end(self, node: NodeLike, result: tuple[Any, ...]) -> list[NodeLike]:
         """Store *result* in the cache, report the end; the nodes that can run now."""
-        key = self._keys.get(node)
+        key, cache = self._keys.get(node), self.run.scope.cache
+        is_fed = cache is not None and self.shared.have_fed(node, self.run.plan, self.run.values)
         if key is not None:
-            self._store(node, key, result)
+            self._store(node, key, result, is_fed)
         self._notify_end(node, present(dict(zip(node.outputs, result))))
         with self._lock:
             self._keep(node, result)
@@ -394,6 +401,14 @@ class Steps:
     def drop(self, node: NodeLike) -> None:
         """Report the end of *node*, which was begun but not called because another one failed."""
         self._notify_end(node, {}, is_dropped=True)
+
+    def take(self, node: NodeLike, changed: Mapping[str, Any] | None) -> None:
+        """Take over what *node*, which ran elsewhere, has *changed* in ``context``; None if it has
+        not used that.
+        """
+        if changed is not None:
+            self.shared.users.add(node)
+            self.shared.values.update(changed)
 
     def replay(self, node: NodeLike, outputs: Mapping[str, Any] | None, seconds: float) -> None:
         """Report *node*, which ran in another process, and keep its *outputs* (None: not sent). A
@@ -424,9 +439,12 @@ class Steps:
         """What the caller of the run gets."""
         return self.run.result(self.values)
 
-    def _store(self, node: NodeLike, key: str, result: tuple[Any, ...]) -> None:
-        from kohaku_ast.pipeline.explain import store_result
+    def _store(self, node: NodeLike, key: str, result: tuple[Any, ...], is_fed: bool) -> None:
+        from kohaku_ast.pipeline.explain import note_use, store_result
 
+        if is_fed:
+            note_use(node, self._lineage, self.run.scope.cache)
+            return
         store_result(node, key, result, self._lineage, self.run.scope.cache)
 
     def _keep(self, node: NodeLike, result: tuple[Any, ...]) -> None:

@@ -120,6 +120,8 @@ class _Explained:
         changed = self.changed[node]
         if changed is None:
             return "no result of it was ever kept"
+        if changed == [_USE]:
+            return "its last result was not kept: it, or a node before it, used helpers.context"
         if changed:
             return f"changed since it was kept: {', '.join(changed)}"
         above = [one.name for one in self._above(node) if one.cache and self.changed[one] != []]
@@ -150,6 +152,8 @@ class _Explained:
         if now is None or data is None:
             return None
         before = json.loads(data)
+        if _USE in before:
+            return [_USE]
         own = f"{node.name}: default "  # not one whose input is given now, or was given then
         return [
             one
@@ -178,6 +182,18 @@ def store_note(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
         return
     noted[node] = identity
     cache.store_note(_name(node), json.dumps(_facts_of(node, lineage)).encode())
+
+
+_USE = "context"
+
+
+def note_use(node: NodeLike, lineage: Lineage, cache: Cache) -> None:
+    """Store beside the results that the one of *node* was not stored: ``context`` hides what it
+    depends on.
+    """
+    if lineage.identity_of(node) is not None and hasattr(cache, "store_note"):
+        lineage.keys.noted.pop(node, None)
+        cache.store_note(_name(node), json.dumps({_USE: ""}).encode())
 
 
 def _facts_of(node: NodeLike, lineage: Lineage) -> dict[str, str] | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from kohaku_ast.errors import PipelineTypeError
+from kohaku_ast.frames import contextmanager
+from kohaku_ast.helpers.processes import SCOPE, SharedValues, inherited
 from kohaku_ast.pipeline.callbacks import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Callback
@@ -74,6 +76,48 @@ class Scope:
     def _notify(self, event: str, values: tuple[Any, ...], context: Context) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*values, context)
+
+
+class NodeValues:
+    """The values of ``context`` in one run, and which of its nodes used them."""
+
+    __slots__ = ("around", "users", "values")
+
+    def __init__(self, is_joined: bool = False) -> None:
+        """*is_joined*: they are those of the code around, which calls the only node."""
+        #: Whose values are around the run.
+        self.around = SCOPE.get()
+        #: Name -> value, as the nodes so far have set them.
+        own = self.around.shared_values() if is_joined and self.around is not None else None
+        self.values = inherited(self.around) if own is None else own
+        #: The nodes that read or set a value, and those that read outputs of such nodes.
+        self.users: set[NodeLike] = set()
+
+    @contextmanager
+    def of(self, node: NodeLike) -> Iterator[None]:
+        """Inside, ``context`` is that of *node*. A script has values of its own, since it may run
+        in a process of its own.
+        """
+        with SharedValues(self.values if not is_script(node) else {}, self.around) as own:
+            try:
+                yield
+            finally:
+                if own.is_used:
+                    self.users.add(node)
+
+    def have_fed(self, node: NodeLike, plan: Plan, given: Collection[str]) -> bool:
+        """Whether the results of *node* may depend on the values, which no key contains."""
+        if not self.users:
+            return False
+        read = {name for name in node.inputs if name not in given}
+        if any(not read.isdisjoint(one.outputs) for one in plan.nodes if one in self.users):
+            self.users.add(node)
+        return node in self.users
+
+
+def is_script(node: NodeLike) -> bool:
+    """Whether *node* runs a script."""
+    return hasattr(node, "run_recorded")
 
 
 class PipelineLike(Protocol):

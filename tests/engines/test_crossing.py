@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kohaku_ast import Callback, Node, Pipeline, node
-from kohaku_ast.engines.remote_task import PackedValue
+from kohaku_ast.engines.packed_value import PackedValue
 from kohaku_ast.errors import UncrossableValue
 
 
