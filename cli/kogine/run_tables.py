@@ -162,7 +162,7 @@ def _show_rows(
     for one in nodes:
         yield "nodes", (str(one["name"]), node_text(one, record))
     for one in record.facts.get("permanences", ()):
-        how = f"made {one['made']} times" if one["made"] != 1 else "made once"
+        how = {0: "not made", 1: "made once"}.get(one["made"], f"made {one['made']} times")
         yield "permanences", (one["name"], f"{one['made_by']}, {how}, {exact_time(one['seconds'])}")
     env = record.facts.get("env") or {}
     if "pass" in env:

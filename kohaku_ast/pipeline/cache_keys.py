@@ -32,7 +32,7 @@ from kohaku_ast.cache.fingerprint import (
 )
 from kohaku_ast.cache.hidden_parts import pickled_code
 from kohaku_ast.pipeline.node import Node
-from kohaku_ast.pipeline.node_like import NodeLike
+from kohaku_ast.pipeline.node_like import NodeLike, Recipe
 from kohaku_ast.pipeline.plan import Plan
 
 
@@ -161,12 +161,27 @@ _Token = tuple[bytes, list[Any]]
 
 
 def _token(value: Any) -> _Token:
+    if isinstance(value, Recipe):
+        return _digest_of(value), []
     if type(value) is object:
         raise Unhashable(value, "known by its identity only")
     named = pickled_code(value) if type(value) is bytes else ()
     if named:
         return encoded((value, *named), digest_of_code), []
     return encoded_with_objects(value, digest_of_code)
+
+
+def _digest_of(recipe: Recipe) -> bytes:
+    """The digest of the factory and its parameters, searched again only if something has changed:
+    each item of a map needs it.
+    """
+    found = recipe.identity
+    if not (isinstance(found, Identity) and found.holds()):
+        try:
+            found = recipe.identity = identify(recipe, defaults=True)
+        except Unidentified as error:
+            raise error.cause from None
+    return found.digest
 
 
 def _shared(inputs: list[list[Any]]) -> bytes:

@@ -70,6 +70,8 @@ class Recipe:
     __slots__ = ()
     #: What makes it.
     factory: Any
+    #: The Identity of that, for keys of a cache; None before the first one.
+    identity: Any
 
 
 _OF_NODES = ("inputs", "outputs", "defaults", "run")

@@ -49,7 +49,7 @@ class Ticket(NamedTuple):
 class Permanence(Recipe):
     """A factory with its parameters. Equal copies in other processes have the same ``key``."""
 
-    __slots__ = ("factory", "key", "params", "ticket")
+    __slots__ = ("factory", "identity", "key", "params", "ticket")
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class Permanence(Recipe):
         self.params = dict(params)
         self.key = key or os.urandom(8).hex()
         self.ticket = ticket
+        self.identity = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Permanence, (self.factory, self.params, self.key, this_process().ticket(self))
