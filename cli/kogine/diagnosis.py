@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -140,6 +141,15 @@ _DISTRIBUTIONS = {
     "torch_geometric": "torch-geometric", "umap": "umap-learn", "yaml": "PyYAML",
 }  # fmt: skip
 """Module -> the package that has it, where the names differ."""
+_WELL_KNOWN = {
+    "accelerate", "albumentations", "cupy", "datasets", "diffusers", "einops", "flax", "gymnasium",
+    "jax", "keras", "lightgbm", "lightning", "matplotlib", "mlflow", "networkx", "numba", "numpy",
+    "omegaconf", "optax", "optuna", "pandas", "peft", "polars", "ray", "requests", "safetensors",
+    "scipy", "seaborn", "sentencepiece", "spacy", "statsmodels", "sympy", "tensorboard",
+    "tensorboardX", "tensorflow", "timm", "tokenizers", "torch", "torchaudio", "torchvision",
+    "tqdm", "trackio", "transformers", "trl", "wandb", "xgboost",
+}  # fmt: skip
+"""Modules in packages of the same name."""
 _EXTRAS = {"hydra": "hydra", "omegaconf": "hydra", "optuna": "optuna"}
 """Module -> the extra of ours with which kogine uses it, too."""
 _BACKENDS = ("mlflow", "tensorboard", "trackio", "wandb")
@@ -165,8 +175,11 @@ def _install(top: str, beside: list[str]) -> str:
     if top in _EXTRAS:
         return _extra(_EXTRAS[top])
     line = f"pip install {_DISTRIBUTIONS.get(top, top.replace('_', '-'))}"
+    if top not in _WELL_KNOWN and top not in _DISTRIBUTIONS:
+        # A stranger may own a package with the name of a module of the user's.
+        line = f"{line}, if that has it"
     alike = near(top, beside, 1, 0.8)
-    return f"{line} (or {alike[0]}.py beside the script is meant)" if alike else line
+    return f"is {alike[0]}.py beside the script meant? Else: {line}" if alike else line
 
 
 def _extra(name: str) -> str:
@@ -247,8 +260,8 @@ def _following(
     script: str, found: Inspection, uses: list[Use], missing: list[Missing]
 ) -> Iterator[str]:
     """Commands to type, the most useful first."""
-    needed = [one for one in missing if one.kind in ("module", "extra")]
-    yield from dict.fromkeys(one.remedy.partition(" (")[0] for one in needed)
+    remedies = [one.remedy for one in missing if one.kind in ("module", "extra")]
+    yield from dict.fromkeys(one for one in remedies if re.fullmatch(r"pip install \S+", one))
     yield f"kogine run --inspect {script}"
     one = _tunable(found)
     if one is None:

@@ -76,9 +76,7 @@ def settle_mode(launch: Launch) -> SettledMode:
             return SettledMode("spawn", said[0].removeprefix("auto: "))
     modules = dict.fromkeys(one.module for one in imports if places_of(launch.path0, one.top))
     names = () if said else tuple(modules)
-    libraries = (
-        f"{', '.join(names)}, which leave no threads" if names else "no library of the script"
-    )
+    libraries = f"{', '.join(names)} (no thread is left)" if names else "no library of the script"
     reason = f"each run is forked from a process that has imported {libraries}"
     return SettledMode("warm", ". ".join([reason, *said]), names)
 

@@ -69,7 +69,7 @@ def test_uses(text: str, found: set[tuple[str, str]]) -> None:
 FILES = {
     "open": ("open('a.txt'); open('b.txt', 'w'); open(mode='a', file='c.txt')", "a.txt b.txt! c.txt!"),
     "a constant": ("OUT = 'm.pt'\nimport torch\ntorch.save(m, OUT)", "m.pt!"),
-    "a path": ("from pathlib import Path\nD = Path('d')\n(D / 'x.json').read_text()\nD.mkdir()", "d/x.json d!"),
+    "a path": ("from pathlib import Path\nD = Path('d')\n(D / 'x.json').read_text()\n(D / 'y').touch()", "d/x.json d/y!"),
     "joined": ("import os\nopen(os.path.join('d', 'x.txt'))", "d/x.txt"),
     "a computed part": ("for e in range(3):\n    open(f'c_{e}.pt', 'wb')", "c_{}.pt!"),
     "frames": ("import pandas as pd\npd.read_csv('in.csv').to_csv('out.csv')", "in.csv out.csv!"),
@@ -97,6 +97,7 @@ def test_what_draws_numbers() -> None:
 
 SCRIPT = """\
 import randomly_named_module
+import skopt
 import pathlib
 from hparam import width
 from helper_of_mine import depth
@@ -136,15 +137,17 @@ def test_the_diagnosis_of_a_script(tmp_path: Path) -> None:
     assert (done.status, done.stderr) == (0, "")
     assert not (tmp_path / "ran").exists(), "it ran the script"
     missing = {one["name"]: (one["kind"], one["place"], one["remedy"]) for one in found["missing"]}
-    install = "pip install randomly-named-module"
-    assert missing.pop("randomly_named_module") == ("module", "s.py:1", install)
-    assert missing.pop("hparam")[2].endswith("(or hparams.py beside the script is meant)")
-    assert missing.pop("apex")[:2] == ("optional module", "s.py:6")
+    guess = "pip install randomly-named-module, if that has it"
+    assert missing.pop("randomly_named_module") == ("module", "s.py:1", guess)
+    install = "pip install scikit-optimize"
+    assert missing.pop("skopt") == ("module", "s.py:2", install)
+    assert missing.pop("hparam")[2].startswith("is hparams.py beside the script meant? Else: pip")
+    assert missing.pop("apex")[:2] == ("optional module", "s.py:7")
     assert missing.pop("rows.csv")[2] == "it is beside the script: start in sub"
-    assert missing.pop("sub/conf/base.yaml")[:2] == ("config", "s.py:19")
+    assert missing.pop("sub/conf/base.yaml")[:2] == ("config", "s.py:20")
     if "tensorboard" in missing:  # it is not installed
         extra = 'pip install "kohaku-ast[tensorboard]"'
-        assert missing.pop("tensorboard") == ("extra", "s.py:15", extra)
+        assert missing.pop("tensorboard") == ("extra", "s.py:16", extra)
         assert extra in found["next"]
     assert not missing
     assert found["next"][0] == install

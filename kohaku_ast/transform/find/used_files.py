@@ -34,8 +34,8 @@ class UsedFile(NamedTuple):
 _READERS = {"numpy.load", "numpy.loadtxt", "numpy.genfromtxt", "torch.load", "joblib.load"}
 _READER_NAMES = ("read_csv", "read_parquet", "read_json", "read_excel", "read_table", "read_pickle")
 _FIRST = {
-    "numpy.save", "numpy.savez", "numpy.savez_compressed", "numpy.savetxt", "os.mkdir",
-    "os.makedirs", "torch.utils.tensorboard.SummaryWriter", "tensorboardX.SummaryWriter",
+    "numpy.save", "numpy.savez", "numpy.savez_compressed", "numpy.savetxt",
+    "torch.utils.tensorboard.SummaryWriter", "tensorboardX.SummaryWriter",
     "logging.FileHandler", "matplotlib.pyplot.savefig",
 }  # fmt: skip
 """Functions that write to the file of their first argument."""
@@ -43,10 +43,10 @@ _SECOND = {"torch.save", "joblib.dump", "safetensors.torch.save_file"}
 """Functions that write to the file of their second argument."""
 _WRITERS = (
     "to_csv", "to_parquet", "to_json", "to_pickle", "to_excel", "savefig", "save_pretrained",
-    "save_weights", "save_model", "write_text", "write_bytes", "mkdir", "touch",
+    "save_weights", "save_model", "write_text", "write_bytes", "touch",
 )  # fmt: skip
 """Methods that write: to the file of their first argument, those of a path to it."""
-_OF_PATHS = ("write_text", "write_bytes", "mkdir", "touch", "read_text", "read_bytes", "open")
+_OF_PATHS = ("write_text", "write_bytes", "touch", "read_text", "read_bytes", "open")
 _KEYWORDS = (
     "file",
     "filename",
