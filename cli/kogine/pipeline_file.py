@@ -56,7 +56,7 @@ def _run(pipeline: Pipeline, command: ScriptCommand) -> None:
     results = run_watched(pipeline, values, wanted, command.options)
     skipped = [name for name in wanted if name not in results]
     if skipped:
-        text = f"{', '.join(skipped)}: skipped, for a condition does not hold"
+        text = f"{', '.join(skipped)}: skipped, because a condition does not hold"
         sys.stderr.write(f"{label('note', sys.stderr)}{text}\n")
     print_results(results, "json" in command.options)
     return None

@@ -240,7 +240,7 @@ def test_toml_and_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert Pipeline.from_toml("again.toml").explain() == made.explain()
     ran = run_kogine(tmp_path, "pipeline", "run", "pipe.toml", "go=0")
     assert (ran.stdout, ran.status) == ("", 0), ran.stderr
-    assert "use, fitted: skipped, for a condition does not hold" in ran.stderr
+    assert "use, fitted: skipped, because a condition does not hold" in ran.stderr
     shown = run_kogine(tmp_path, "runs", "show", "1", "--json")
     nodes = {one["name"]: one for one in json.loads(shown.stdout)["nodes"]}
     assert {name: one["status"] for name, one in nodes.items()} == {
