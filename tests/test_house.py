@@ -54,7 +54,7 @@ ROOMS = {
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (28, 7430),
     "kohaku_ast.helpers": (17, 3360),
-    "kohaku_ast.imperative": (8, 1810),
+    "kohaku_ast.imperative": (8, 1820),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (31, 8880),
     "kohaku_ast.runner": (30, 7920),

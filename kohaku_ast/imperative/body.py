@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from types import FunctionType, MappingProxyType
 from typing import Any
 
+from kohaku_ast.display.graph_layout import listed
 from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.imperative.callee import setting_digest
@@ -129,6 +130,8 @@ class BodyPlan(Plan):
 class Call:
     """One call of a member, of the last run: ``Pipeline.explain`` shows it. Frozen when it ends."""
 
+    __slots__ = ("given", "has_failed", "is_over", "key", "member", "name", "seconds")
+
     def __init__(self, name: str, member: Member, inputs: Mapping[str, Any]) -> None:
         #: ``parse``, then ``parse#2`` and so on.
         self.name = name
@@ -137,7 +140,7 @@ class Call:
         self.given = ", ".join([f"{one}={_brief(value)}" for one, value in inputs.items()])
         #: Whether its results were in the cache, under this key.
         self.key = ""
-        self.error: BaseException | None = None
+        self.has_failed = False
         self.seconds = 0.0
         self.is_over = False
 
@@ -146,7 +149,7 @@ class Call:
         """``succeeded``, ``cached``, ``failed`` or ``running``."""
         if not self.is_over:
             return "running"
-        return "failed" if self.error is not None else "cached" if self.key else "succeeded"
+        return "failed" if self.has_failed else "cached" if self.key else "succeeded"
 
 
 def _brief(value: Any) -> str:
@@ -187,7 +190,8 @@ class BodyRun:
         self.node, self.run = node, run
         self.pipeline: Any = run.pipeline
         self.calls: list[Call] = []
-        #: Output -> value, of all calls that have ended; and call -> what it has returned.
+        #: Output -> value, of the calls that have ended; and call -> what it has returned. Those
+        #: that the result needs; without such, the last ones.
         self.outputs: dict[str, Any] = {}
         self._returned: dict[str, Any] = {}
         self._counts: dict[str, int] = {}
@@ -197,6 +201,7 @@ class BodyRun:
         self.to_node: str
         self.from_node, self.to_node = getattr(run.pipeline, "ends")  # noqa: B009  # it is Any
         self._is_reached, self._value = False, None
+        self._has_begun = not self.from_node
         engine: Any = run.scope.engine
         self._engine = engine if hasattr(engine, "node_kind") else find_engine("sequential")
 
@@ -213,7 +218,7 @@ class BodyRun:
         self._report_cached_item()
         if self.to_node and not self._is_reached:
             raise PipelineError(f"{self.to_node!r} was not called. {self._called()}")
-        if self.from_node and not self._has_begun():
+        if not self._has_begun:
             raise PipelineError(f"{self.from_node!r} was not called. {self._called()}")
         return self._picked(self._value if self._is_reached else found)
 
@@ -232,16 +237,12 @@ class BodyRun:
         return found[picks] if isinstance(picks, str) else found
 
     def _called(self) -> str:
-        names = ", ".join([one.name for one in self.calls])
-        return f"Its calls were: {names or 'none'}."
+        return f"Its calls were: {listed([one.name for one in self.calls], 300) or 'none'}."
 
     def _report_cached_item(self) -> None:
         keys = [one.key for one in self.calls]
         if self.run.is_item and keys and all(keys):
             self.run.scope.notify("on_map_item_cached", self.run.scope.context.item, keys[-1])
-
-    def _has_begun(self) -> bool:
-        return any(one.name == self.from_node for one in self.calls)
 
     def call(self, member: Member, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the call of *member* returns: from the cache, or from its node."""
@@ -251,7 +252,7 @@ class BodyRun:
         try:
             found = self._outcome(made, values)
         except BaseException as error:
-            made.error = error
+            made.has_failed = True
             failure = self.run.failure
             if failure is not None and failure.error is error:
                 failure.results = dict(self.outputs)
@@ -269,6 +270,7 @@ class BodyRun:
             count = self._counts[member.name] = self._counts.get(member.name, 0) + 1
             made = Call(member.name if count == 1 else f"{member.name}#{count}", member, values)
             self.calls.append(made)
+            self._has_begun |= made.name == self.from_node
             return made
 
     def _outcome(self, made: Call, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,17 +279,30 @@ class BodyRun:
             watch = _Watch(made, scope.context.path)
             scope = scope.replaced(callbacks=(*scope.callbacks, watch))
         run = self.run.call(made.member.plan(tuple(values)), values, scope)
-        if self.from_node and not self._has_begun():
+        if not self._has_begun:
             return _only_cached(run, self.from_node)
         return self._engine.run(run)  # type: ignore[no-any-return]
+
+    def _keep(self, name: str, suffix: str, found: Mapping[str, Any], value: Any) -> None:
+        """Keep what the result of the run may need of the call *name*."""
+        picks = self.node.picks
+        names = (picks,) if isinstance(picks, str) else picks
+        if name in names:
+            self._returned[name] = value
+        for output, one in found.items():
+            own = f"{output}{suffix}"
+            if own in self.outputs:
+                own = f"{name}.{output}"  # two members have an output of one name
+            if picks == ALL or own in names:
+                self.outputs[own] = one
 
     def _ended(self, made: Call, found: Mapping[str, Any], value: Any) -> None:
         suffix = made.name[len(made.member.name) :]
         with self._lock:
-            self._returned[made.name] = value
-            for output, one in found.items():
-                name = f"{output}{suffix}"
-                self.outputs[f"{made.name}.{output}" if name in self.outputs else name] = one
+            if self.node.picks:
+                self._keep(made.name, suffix, found, value)
+            else:  # the last ones, for ``last_error``: all of a long loop might not fit in memory
+                self.outputs.update(found)
             if made.name == self.to_node:
                 self._is_reached, self._value = True, value
                 raise _Reached

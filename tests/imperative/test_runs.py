@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import traceback
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -291,3 +292,27 @@ def test_an_object_is_made_ready_once_for_all_pipelines(tmp_path: Path) -> None:
     # Workers get it as it was before.
     assert one(heavy=heavy, engine="parallel")(1) == 3
     assert heavy.words == ["a", "b", "loaded"]
+
+
+def test_a_long_loop_keeps_no_results() -> None:
+    alive: list[Any] = []
+
+    class Large(list):  # type: ignore[type-arg]
+        pass
+
+    def load(number: int) -> Large:
+        found = Large([number])
+        alive.append(weakref.ref(found))
+        return found
+
+    class Loads(Pipeline):
+        load: Any = load
+
+        def __call__(self, count: int) -> int:
+            for number in range(count):
+                self.load(number)
+            return sum(one() is not None for one in alive)
+
+    loads: Any = Loads()  # type: ignore[call-arg]
+    assert loads(20) == 1
+    assert len(loads.last_calls) == 20
