@@ -50,7 +50,7 @@ ROOMS = {
     "kohaku_ast.config": (23, 6540),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (10, 2250),
-    "kohaku_ast.executors": (5, 660),
+    "kohaku_ast.executors": (6, 880),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (28, 7430),
     "kohaku_ast.helpers": (17, 3360),

@@ -93,7 +93,7 @@ flow_options = together(
         type=Cluster(),
         metavar="CLUSTER",
         show_default="this machine",
-        help="Run on a cluster: dask, dask://HOST:PORT; list prints what there is.",
+        help="Run on a cluster: dask://HOST:PORT, slurm:partition=gpu,gpus=1; list prints them.",
     ),
     _flows(
         "--mode",

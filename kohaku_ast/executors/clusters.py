@@ -66,6 +66,8 @@ KINDS: Mapping[str, _Kind] = {
     "dask://": _Kind(
         "dask", "open_remote", "distributed", "dask", "the Dask scheduler at HOST:PORT"
     ),
+    "slurm": _Kind("slurm", "open_slurm", "submitit", "slurm", "SLURM: a job for each run"),
+    "slurm-local": _Kind("slurm", "open_local", "submitit", "slurm", "such jobs on this machine"),
 }
 """The start of a text of ``--on``, up to its address or options, and what it stands for."""
 
@@ -112,7 +114,7 @@ def check_name(on: Any) -> Any:
 
 def is_here(on: object) -> bool:
     """Whether its workers share the cores of this machine with the flow."""
-    return not (isinstance(on, str) and "://" in on)
+    return not (isinstance(on, str) and ("://" in on or on.partition(":")[0] == "slurm"))
 
 
 def list_clusters() -> str:

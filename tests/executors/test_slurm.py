@@ -1,0 +1,173 @@
+"""Flows whose runs are jobs of submitit: on this machine, and by sbatch, which a script stands for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kohaku_ast import Parallel, Script, Sweep
+from tests.oracle import on_path, run_kogine
+
+pytestmark = pytest.mark.slurm
+_SECONDS = 60
+
+TRAIN = """\
+import os, signal, sys, time
+from kohaku_ast.helpers import checkpoints
+n, how = 0, "fine"
+print(f"loss: {n / 2}", flush=True)
+before = checkpoints.load(0)
+checkpoints.save(before + 1, step=before + 1)
+if how == "kill" and before == 0:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+if how == "preempt" and before == 0:
+    os.kill(os.getppid(), signal.SIGUSR2)  # as SLURM does before it takes the node away
+    time.sleep(600)
+if how == "wait":
+    open(f"begun-{os.getpid()}", "w")
+    try: time.sleep(600)
+    except KeyboardInterrupt: print("saved")
+    sys.exit(3)
+if n == 2 and how == "fail": raise ValueError("two")
+def main(): return n + before
+if __name__ == "__main__": main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    monkeypatch.setenv("PYTHONPATH", on_path())
+
+
+def left() -> list[str]:
+    """The processes of jobs and runs in this folder."""
+    here = os.getcwd()
+    every = [one for one in psutil.process_iter(["cmdline", "cwd"]) if one.info["cwd"] == here]
+    words = [" ".join(one.info["cmdline"] or ()) for one in every]
+    return [one for one in words if "fresh.py" in one or "submitit" in one]
+
+
+def test_jobs_of_this_machine() -> None:
+    done = run_kogine(
+        Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--on", "slurm-local"
+    )
+    assert (done.status, "2 succeeded, 1 failed" in done.stderr) == (1, True), done
+    assert "ValueError: two" in done.stderr
+    assert "loss=0.5" in done.stderr
+    again = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--resume")
+    assert "3 skipped" in again.stderr
+    # The files of jobs that have ended well are removed: they hold the values of the runs.
+    assert not [*Path(".kogine/submitit").glob("*.pkl")]
+    assert stat.S_IMODE(Path(".kogine/submitit").stat().st_mode) == 0o700
+
+
+def test_a_killed_job_is_a_failure_that_a_retry_mends_and_leaves_no_child() -> None:
+    sweep = Sweep(how=["kill"])
+    [found] = Parallel(Script("train.py", sweep), on="slurm-local", retries=1, backoff=0).run()
+    assert (found.status, found.value) == ("succeeded", 1)
+    assert len([*Path(found.record).glob("attempts/*/end")]) >= 1
+    assert left() == []
+
+
+def test_a_job_that_is_preempted_goes_on_from_its_checkpoints() -> None:
+    [found] = Parallel(Script("train.py", Sweep(how=["preempt"])), on="slurm-local").run()
+    assert (found.status, found.value) == ("succeeded", 1)
+    assert len([*Path(found.record).glob("attempts/1-*")]) == 2
+    assert left() == []
+
+
+def test_ctrl_c_ends_the_runs_as_it_ends_them_here() -> None:
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    words = [
+        "run",
+        "train.py",
+        "how=wait",
+        "--repeat",
+        "3",
+        "--on",
+        "slurm-local",
+        "--workers",
+        "2",
+    ]
+    flow = subprocess.Popen(
+        [sys.executable, str(launcher), *words], start_new_session=True,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = time.monotonic() + _SECONDS
+    while len([*Path().glob("begun-*")]) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    flow.send_signal(signal.SIGINT)
+    _, told = flow.communicate(timeout=_SECONDS)
+    assert "2 interrupted" in told
+    assert "Traceback" not in told
+    logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
+    assert logs == ["loss: 0.0\nsaved\n"] * 2
+    assert left() == []
+
+
+SBATCH = f"""\
+#!{sys.executable}
+import os, re, subprocess, sys
+text = open(sys.argv[-1]).read()
+array = re.search(r"--array=0-(\\d+)", text)
+for task in range(int(array[1]) + 1) if array else [None]:
+    one = {{"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_NODEID": "0",
+           "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "node1"}}
+    if task is not None:
+        one |= {{"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": str(task)}}
+    subprocess.Popen(["bash", sys.argv[-1]], env=os.environ | one, start_new_session=True,
+                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print("Submitted batch job 7")
+"""
+SRUN = """\
+#!/bin/bash
+while [[ "$1" == -* ]]; do
+    case "$1" in *=*|--unbuffered) shift ;; *) shift 2 ;; esac
+done
+exec "$@"
+"""
+
+
+def test_sbatch_gets_an_array_with_the_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "bin"
+    place.mkdir()
+    texts = {"sbatch": SBATCH, "srun": SRUN, "sacct": "#!/bin/sh\n", "squeue": "#!/bin/sh\n"}
+    for name, text in texts.items():
+        (place / name).write_text(text)
+        (place / name).chmod(0o700)
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    on = "slurm:partition=gpu,gpus=1,time=30,mem=8,cpus=2"
+    found = Parallel(Script("train.py", Sweep(n=[1, 2, 3])), on=on).run()
+    assert [one.value for one in found] == [1, 2, 3]
+    text = "\n".join(one.read_text() for one in Path(".kogine/submitit").glob("*.sh"))
+    for line in ("partition=gpu", "gpus-per-node=1", "time=30", "mem=8GB", "cpus-per-task=2"):
+        assert f"#SBATCH --{line}\n" in text
+    assert "#SBATCH --array=0-" in text
+    assert left() == []
+
+
+@pytest.mark.parametrize(
+    ("on", "told"),
+    [
+        pytest.param("slurm:partion=a", "Did you mean 'partition'?", id="name"),
+        pytest.param("slurm:time=3m", "time is a whole number, got '3m'", id="number"),
+        pytest.param("slurm-local:gpus", "gpus is a whole number, got ''", id="nothing"),
+        pytest.param("slurm", "there is no sbatch on this machine", id="no SLURM"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_runs(on: str, told: str) -> None:
+    done = run_kogine(Path(), "run", "train.py", "--on", on)
+    assert (done.status, told in done.stderr, Path(".kogine/runs").exists()) == (2, True, False)
