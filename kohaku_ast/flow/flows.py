@@ -387,7 +387,7 @@ class Sequential(_Flow):
         files that the scripts read (paths, folders, patterns), whose contents count for that;
         ``artifacts="ckpt/*.pt"``, or a list, keeps the files that a run has written and that fit.
         """
-        _refuse_unknown(self, Sequential, options)
+        _refuse_unknown(Sequential, options)
         super().__init__(
             scripts, mode=mode, on_error=on_error, workers=1, listens=True, **options  # type: ignore[arg-type]
         )  # fmt: skip
@@ -417,7 +417,7 @@ class Parallel(_Flow):
         for Sequential. The output of the runs is in their logs; without records it appears where
         this process prints.
         """
-        _refuse_unknown(self, Parallel, options)
+        _refuse_unknown(Parallel, options)
         if mode == "inline":
             raise UsageError("runs at the same time need processes of their own: mode='spawn'")
         if workers is not None and max_workers is not None:
@@ -428,7 +428,7 @@ class Parallel(_Flow):
         )  # fmt: skip
 
 
-def _refuse_unknown(flow: _Flow, kind: type[_Flow], options: Iterable[str]) -> None:
+def _refuse_unknown(kind: type[_Flow], options: Iterable[str]) -> None:
     """Raise UsageTypeError for one of *options* that a *kind* of flow does not have."""
     own = [name for name in signature(kind).parameters if name != "options"]
     shared = signature(_Flow).parameters.values()
@@ -438,7 +438,7 @@ def _refuse_unknown(flow: _Flow, kind: type[_Flow], options: Iterable[str]) -> N
             hint = did_you_mean(name, known) or f" It has: {', '.join(known)}."
             if name.endswith("workers"):
                 hint = " It runs one after another; Parallel has workers."
-            raise UsageTypeError(f"{type(flow).__name__} has no option {name!r}.{hint}")
+            raise UsageTypeError(f"{kind.__name__} has no option {name!r}.{hint}")
 
 
 def _read_observers(observers: Any) -> list[Observer]:

@@ -108,6 +108,8 @@ def test_from_python_and_where_the_run_worked(
     assert (str(new.folder), new.params["name"]) == (outcome.record, "sgd")
     with pytest.raises(KogineError, match="Did you mean 'lr'"):
         store.repeat(1, {"lrr": 2})
+    with pytest.raises(KogineError, match="Sequential has no option 'workers'"):
+        store.repeat(1, workers=2)
 
     (folder / "train.py").write_text("lr = 1\nname = ''\ndef main(epochs=1): pass\n1 / 0\n")
     assert store.repeat(1).status == "failed"
