@@ -243,7 +243,7 @@ class _Process:
     def enter(self, recipe: Permanence) -> None:
         """A run that holds it begins."""
         with self.lock:
-            if recipe.key not in self.resources:
+            if not self.is_held(recipe):
                 self._runs += 1
                 self.resources[recipe.key] = recipe, _Resource(self._runs)
             self.resources[recipe.key][1].users += 1
@@ -260,9 +260,12 @@ class _Process:
 
     def ticket(self, recipe: Permanence) -> Ticket | None:
         """For another process; None if no run here holds it."""
+        given = recipe.ticket
+        if given is not None and given.sender != self.name:
+            return given  # it goes on, or back
         with self.lock:
-            if recipe.key not in self.resources or recipe.ticket is not None:
-                return recipe.ticket
+            if recipe.key not in self.resources:
+                return None
             active = tuple([one.number for _, one in self.resources.values()])
             return Ticket(self.name, self.resources[recipe.key][1].number, active)
 
