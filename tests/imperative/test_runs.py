@@ -300,13 +300,13 @@ def test_a_long_loop_keeps_no_results() -> None:
     class Large(list):  # type: ignore[type-arg]
         pass
 
-    def load(number: int) -> Large:
+    def make_large(number: int) -> Large:
         found = Large([number])
         alive.append(weakref.ref(found))
         return found
 
     class Loads(Pipeline):
-        load: Any = load
+        load: Any = make_large
 
         def __call__(self, count: int) -> int:
             for number in range(count):
