@@ -446,14 +446,23 @@ class Programs:
         return self._made[key]
 
     def _dead(self, program: Program, module: str) -> list[str]:
-        """The defaults of *module* that no call uses: those in other files count, too."""
+        """What is said of overrides of *module*: defaults that no call uses, those in other files
+        count, too; what a function of the script stores anew.
+        """
         targets = [one.target for one in program.meant if one]
-        targets = [one for one in targets if "(" in one or one[:1].isupper()]
-        if not targets:
+        defaults = [one for one in targets if "(" in one or one[:1].isupper()]
+        stored = [one for one in targets if _may_store(self.launch.data, one)]
+        if not defaults and not stored:
             return []
         from kohaku_ast.transform.find.default_notes import module_notes
 
         launch = self.launch
-        return module_notes(
-            launch.data, launch.filename, launch.path0, launch.package, module, targets
-        )
+        place = launch.data, launch.filename, launch.path0, launch.package
+        return module_notes(*place, module, defaults, stored)
+
+
+def _may_store(script: bytes, target: str) -> bool:
+    """Whether *script* may store into the last name of *target*; says it without a parser."""
+    name = target.rpartition(".")[2].encode()
+    ends = (b".%s =", b".%s=", b".%s:", b"'%s'] =", b'"%s"] =', b"'%s']=", b'"%s"]=')
+    return any(end % name in script for end in ends)

@@ -241,6 +241,8 @@ print(vars(c))
     case("a function that is never called", BOX + "def fill(c):\n    c.lr = 0.1\nprint('x')\n", "fill.c.lr=3", ("0.1", "3"), warned=("fill.c.lr",), same=True),
     case("in an async function", BOX + "import asyncio\nasync def main():\n    c = Box()\n    c.lr = 0.1\n    print(c.lr)\nasyncio.run(main())\n", "main.c.lr=3", ("0.1", "3.0")),
     case("objects of a config", BOX + "c = Box()\nc.loss = None\nprint(c.loss(2))\n", ("--config", "cfg.py"), ("= None", "= lambda x: x * 2"), files={"cfg.py": "_overrides = {'c.loss': lambda x: x * 2}\n"}),
+    case("what the script stores into a module: its function keeps its own value", "import hp as h\nh.lr = 0.2\ndef main():\n    h.C.n = 4\n    print(h.lr, h.C.n, h.k)\nmain()\n", ("h.C.n=7", "h.lr=0.5", "hp.k=3"),
+        ("0.2", "0.5"), ("h.k)", "3)"), warned=("hp.C.n",), files={"hp.py": "lr = 0.1\nk = 1\nclass C:\n    n = 1\n"}),
     case("a data file's table", BOX + "c = Box()\nc.opt = Box()\nc.opt.lr = 0.1\nc.n = 1\nprint(c.opt.lr, c.n)\n", ("--config", "cfg.yaml"), ("0.1", "1.0"), ("n = 1", "n = 5"), files={"cfg.yaml": "c:\n  opt:\n    lr: 1\n  n: 5\n"}),
     case("what is stored through another name of the object", BOX + "__C = Box()\ncfg = __C\n__C.TRAIN = Box()\n__C.TRAIN.LR = 0.1\n__C.N = 2\nprint(cfg.TRAIN.LR, cfg.N)\n", ("cfg.TRAIN.LR=1", "cfg.N=5"),
          ("LR = 0.1", "LR = 1.0"), ("N = 2", "N = 5")),

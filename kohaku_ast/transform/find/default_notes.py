@@ -17,7 +17,7 @@ from dataclasses import replace
 from kohaku_ast.errors import SourceError
 from kohaku_ast.transform.find.callers import Callers
 from kohaku_ast.transform.find.modules import import_names, reach, text_of
-from kohaku_ast.transform.find.parameters import Parameter
+from kohaku_ast.transform.find.parameters import Parameter, find_parameters
 from kohaku_ast.transform.find.paths import dotted_name, last_name, nodes_of
 from kohaku_ast.transform.find.source import Source, decode
 
@@ -131,13 +131,29 @@ def _target_of(passed: list[ast.expr], parameters: Sequence[Parameter]) -> str:
 
 
 def module_notes(
-    data: bytes, filename: str, folder: str, package: str, module: str, targets: list[str]
+    data: bytes,
+    filename: str,
+    folder: str,
+    package: str,
+    module: str,
+    defaults: list[str],
+    stored: list[str],
 ) -> list[str]:
-    """A sentence for each of the *targets* in *module* that is a default which no call uses. The
-    other arguments are those of ``decode`` for the script.
+    """A sentence for each of the *defaults* in *module* that no call uses, and for each of its
+    names in *stored* that a function of the script stores. The others are those of ``decode``.
     """
     try:
         script = decode(data, filename, folder, package)
+        return [*_stored_notes(script, module, stored), *_unused(script, module, defaults)]
+    except (SourceError, SyntaxError):
+        return []
+
+
+def _unused(script: Source, module: str, targets: list[str]) -> list[str]:
+    """A sentence for each of the *targets* that is a default which no call uses."""
+    if not targets:
+        return []
+    try:
         found = reach(script)
         if found.computed or found.by_path:
             return []  # nobody knows which other files call it
@@ -154,6 +170,26 @@ def module_notes(
             told = " and ".join(_places(passed))
             value = ast.unparse(passed[0])
             notes.append(_no_effect(f"{module}.{target}", passed, told, value))
+    return notes
+
+
+def _stored_notes(script: Source, module: str, targets: list[str]) -> list[str]:
+    """A sentence for each of the *targets* in *module* into which a function of *script* stores
+    another value, whatever happens: ``def main(): hp.lr = 0.2`` for ``hp.lr``.
+    """
+    imported = import_names(script.tree, script.package)
+    names = [name for name, full in imported.items() if full == module]
+    stored = [one for one in find_parameters(script) if one.kind == "stored"]
+    notes = []
+    for target in targets:
+        ends = tuple(f".{name}.{target}" for name in {*names, module})
+        for one in stored:
+            first = one.definitions[0] if one.definitions else None
+            if one.target.endswith(ends) and first and not first.arms and not first.looped:
+                notes.append(
+                    f"override {f'{module}.{target}'!r} changed the module alone: line {one.line} "
+                    f"of {script.file} stores it, too. Override {one.target!r}"
+                )
     return notes
 
 
