@@ -14,7 +14,7 @@ from kohaku_ast.pipeline.pipeline import Pipeline
 OPTIONS = ("engine", "cache", "callbacks", "name", "record")
 """Arguments of Pipeline that an imperative one has, too."""
 META = (*OPTIONS, "return_all")
-RESERVED = {*META, "graph", "bound", "has_scripts", "is_quiet", "changed"}
+RESERVED = {*META, "graph", "bound", "has_scripts", "held", "is_quiet", "changed"}
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "<nothing>"})()
 """Stands for no default."""
 
