@@ -76,7 +76,7 @@ def run_imperative(
     """Run the imperative pipeline *found*, or the one of that class, with the inputs and settings
     of *command*, and with those *before* that it does not give.
     """
-    from kohaku_ast.imperative.texts import configured
+    from kohaku_ast.imperative.member_settings import configured
 
     cells, plain = config_values(command)
     texts = {**cells, **given_texts(command)}

@@ -16,7 +16,7 @@ from typing import Any
 from kohaku_ast.display.graph_layout import listed
 from kohaku_ast.errors import PipelineError, did_you_mean
 from kohaku_ast.frames import contextmanager
-from kohaku_ast.imperative.callee import setting_digest
+from kohaku_ast.imperative.called_object import setting_digest
 from kohaku_ast.imperative.members import Member, flat
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.callbacks import Callback, Context

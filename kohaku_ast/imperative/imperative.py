@@ -25,8 +25,7 @@ from kohaku_ast.imperative.body import (
     check_call_name,
     current_body,
 )
-from kohaku_ast.imperative.members import Member, copied, made_of, nested
-from kohaku_ast.imperative.slots import (
+from kohaku_ast.imperative.member_declaration import (
     META,
     NOTHING,
     OPTIONS,
@@ -36,6 +35,7 @@ from kohaku_ast.imperative.slots import (
     own_slots,
     slots_of,
 )
+from kohaku_ast.imperative.members import Member, copied, made_of, nested
 from kohaku_ast.pipeline.mapping import checked_names
 from kohaku_ast.pipeline.node_like import NodeLike
 from kohaku_ast.pipeline.pipeline import Pipeline
@@ -213,7 +213,7 @@ class Imperative(Pipeline):
         """A Config of its settings and those of its members, by ``prompt.temperature``. Raises
         PipelineError for a member of a class or function that has no name.
         """
-        from kohaku_ast.imperative.texts import to_config
+        from kohaku_ast.imperative.member_settings import to_config
 
         return to_config(self)
 
@@ -223,7 +223,7 @@ class Imperative(Pipeline):
         """The pipeline with the settings of a Config, of a dict, or of the file of a config.
         *options* are those of the class. Raises KogineError.
         """
-        from kohaku_ast.imperative.texts import of_config
+        from kohaku_ast.imperative.member_settings import of_config
 
         return of_config(cls, config, options)
 
@@ -312,7 +312,7 @@ class Imperative(Pipeline):
         """The calls of the last run, in the order in which they began: state, seconds and inputs of
         each; before the first run, the members.
         """
-        from kohaku_ast.imperative.shown import explain_calls
+        from kohaku_ast.imperative.explain_calls import explain_calls
 
         return explain_calls(self, from_node, to_node)
 
@@ -326,7 +326,7 @@ class Imperative(Pipeline):
         orient: str = "TB",
     ) -> Drawing:
         """A drawing of the calls of the last run, one after another; before it, of the members."""
-        from kohaku_ast.imperative.shown import draw_calls
+        from kohaku_ast.imperative.explain_calls import draw_calls
 
         drawing = draw_calls(self, from_node, to_node, orient)
         if filename is not None:

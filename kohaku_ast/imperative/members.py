@@ -13,7 +13,7 @@ from typing import Any
 
 from kohaku_ast.errors import PipelineError, PipelineTypeError, did_you_mean
 from kohaku_ast.helpers.processes import process_of
-from kohaku_ast.imperative.callee import Spread, callee_of, spread
+from kohaku_ast.imperative.called_object import Spread, callee_of, spread
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import NodeLike, is_node
 from kohaku_ast.pipeline.pipeline import Pipeline

@@ -121,7 +121,7 @@ class Pipeline:
         #: Its own callbacks, or None.
         self.callbacks = checked_callbacks(callbacks)
         if permanences:
-            from kohaku_ast.pipeline.taking_nodes import checked_permanences
+            from kohaku_ast.pipeline.permanence_nodes import checked_permanences
 
             self._take(checked_permanences(permanences, self.graph))
         for one in self.callbacks or ():
@@ -337,13 +337,13 @@ class Pipeline:
         self.bound = MappingProxyType(dict(bound))
         names = [name for name, one in bound.items() if isinstance(one, Recipe)]
         if names:
-            from kohaku_ast.pipeline.taking_nodes import taking
+            from kohaku_ast.pipeline.permanence_nodes import taking
 
             self.graph = taking(self.graph, names)
 
     def taking(self, names: Collection[str]) -> Pipeline:
         """A copy whose nodes take *names* as permanences of a pipeline around it."""
-        from kohaku_ast.pipeline.taking_nodes import taking
+        from kohaku_ast.pipeline.permanence_nodes import taking
 
         made = copy.copy(self)
         made.graph, made.original = taking(self.graph, names), self.original or self

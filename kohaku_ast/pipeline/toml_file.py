@@ -276,7 +276,7 @@ class _Reader:
         found = self._table_at(table, "permanences", before[:-1])
         if not found:
             return made
-        from kohaku_ast.pipeline.taking_nodes import checked_permanences
+        from kohaku_ast.pipeline.permanence_nodes import checked_permanences
 
         place = f"{before}permanences"
         known = {name: self._permanence(one, f"{place}.{name}") for name, one in found.items()}
