@@ -56,7 +56,7 @@ ROOMS = {
     "kohaku_ast.helpers": (17, 3360),
     "kohaku_ast.imperative": (8, 1820),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (31, 8880),
+    "kohaku_ast.pipeline": (31, 8890),
     "kohaku_ast.runner": (30, 7920),
     "kohaku_ast.store": (22, 7230),
     "kohaku_ast.transform": (48, 13850),

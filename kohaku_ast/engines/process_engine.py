@@ -277,6 +277,7 @@ def _item_task(steps: Steps) -> tuple[Any, ...]:
         steps.run.plan.shared,
         steps.place(),
         steps.run.plan.may_skip,
+        "",
         _held(steps, names),
     )
 

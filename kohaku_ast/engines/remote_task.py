@@ -150,15 +150,16 @@ def run_nodes(
     failures = []
     for at, node in enumerate(todo):
         begun = clock()
+        scope = SharedValues({} if is_script(node) else kept)
         try:
-            skip = skip_of(node, values) if may_skip else None
+            with scope:
+                skip = skip_of(node, values) if may_skip else None
             inputs = present({name: values[name] for name in node.inputs if name in values})
             for name in shared.intersection(inputs):
                 check_readers(name, inputs[name], todo, name in wanted)
         except PipelineError as error:  # no node has raised
             failures = [RemoteFailure(error)]
             break
-        scope = SharedValues({} if is_script(node) else kept)
         try:
             own = place and place.inside(called or node.name)
             with scope:

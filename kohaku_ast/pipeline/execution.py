@@ -161,7 +161,7 @@ class PipelineRun:
         """
         outputs: dict[str, Any] = {}
         notify, name, started = self.scope.notify, self.pipeline.name, clock()
-        notify("on_pipeline_start", name, self.values, context=self._starting())
+        notify("on_pipeline_start", name, {**self.values}, context=self._starting())
         error = None
         try:
             yield outputs
@@ -305,7 +305,8 @@ class Steps:
         if not self.run.plan.may_skip:
             return False
         try:
-            found = skip_of(node, self.values)
+            with self.shared.of(node):  # a condition may read ``context``
+                found = skip_of(node, self.values)
         except PipelineError as error:  # ``begin`` raises it
             self._unclear[node] = error
             return False
@@ -332,7 +333,7 @@ class Steps:
             self.run.plan.check_readers(name, inputs[name])
         if self.run.scope.callbacks:
             self._started[node] = clock()
-            self._notify(node, "on_node_start", inputs)
+            self._notify(node, "on_node_start", {**inputs})
         return inputs
 
     def call(self, node: NodeLike, inputs: Mapping[str, Any], wait: Any = None) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from kohaku_ast.errors import PipelineError, PipelineTypeError, did_you_mean
 from kohaku_ast.frames import contextmanager
+from kohaku_ast.helpers.processes import SharedValues
 from kohaku_ast.pipeline.failure import add_note, warn
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import Recipe, is_async, place
@@ -198,11 +199,15 @@ class _Resource:
 def call(recipe: Permanence) -> tuple[Any, Callable[[], object]]:
     """What the factory makes, and the function that releases it. ``trim_traceback`` knows this
     function by its name: the frames below it are the user's.
+
+    It sees none of the values of ``context``: which run makes it for all others, nobody knows.
     """
     try:
-        found = recipe.factory(**recipe.params)
+        with SharedValues({}):
+            found = recipe.factory(**recipe.params)
         if type(found) is types.GeneratorType:
-            return _first(found), lambda: _finish(found)
+            with SharedValues({}):
+                return _first(found), lambda: _finish(found)
         if callable(getattr(found, "close", None)):
             return found, found.close
         if hasattr(type(found), "__enter__") and hasattr(type(found), "__exit__"):

@@ -151,6 +151,38 @@ def test_what_used_it_and_what_depends_on_that_is_not_cached() -> None:
     assert "used helpers.context" in found["reads"].why
 
 
+def is_odd(first: int) -> bool:
+    return bool(context.get("n") % 2)
+
+
+@node(when=is_odd)
+def odd(first: int, made: Any) -> Any:
+    return made
+
+
+@node
+def known(item: int, first: int) -> Any:
+    return item, context.get("n", None)
+
+
+@node
+def last(known: list[Any], odd: Any = None) -> Any:
+    return known, odd
+
+
+def make() -> Any:
+    return context.get("n", "none")
+
+
+@pytest.mark.parametrize("engine", ["sequential", "parallel"])
+def test_conditions_and_items_of_cached_maps_see_it_and_permanences_do_not(engine: str) -> None:
+    items = Pipeline([known]).as_node({"items": "item"}, map_over="items")
+    cache, given = MemoryCache(), {"made": make}
+    made = Pipeline([first, odd, items, last], ENGINES[engine], cache, permanences=given)
+    for n, found in ((1, "none"), (2, None), (1, "none")):
+        assert made.run({"n": n, "items": [5]}, "last") == ([(5, n)], found)
+
+
 @node
 def unsendable(n: int) -> int:
     context.set("lock", threading.Lock())

@@ -251,6 +251,18 @@ def test_one_event_is_told_at_a_time(engine: str) -> None:
     made.map({"x": range(1, 30)}, map_over="x")
 
 
+@pytest.mark.parametrize("event", ["on_pipeline_start", "on_node_start"])
+def test_what_a_callback_sets_in_the_inputs_changes_neither_node_nor_cache(event: str) -> None:
+    def set_(_: Any, __: str, inputs: Any, ___: Any) -> None:
+        inputs["x"] = 100
+
+    cache = MemoryCache()
+    changing = [type("Sets", (Callback,), {event: set_})()]
+    for callbacks in (changing, []):
+        made = Pipeline([double], cache=cache, callbacks=callbacks)
+        assert made.run({"x": 1}, double.outputs[0]) == double(1)
+
+
 @engines
 @pytest.mark.parametrize(
     "event", ["on_pipeline_start", "on_node_start", "on_node_end", "on_pipeline_end"]
