@@ -46,9 +46,7 @@ def is_pipeline(command: ScriptCommand) -> bool:
     path = split_function(command.script)[0]
     if command.is_module or not os.path.isfile(path):
         return False
-    launch = Launch(path)
-    texts = (Path(file).read_bytes() for file, digest in own_files(launch).values() if digest)
-    if not any(_OF_PIPELINES.search(one) for one in (launch.data, *texts)):
+    if not path.endswith(".toml") and not _mentions_pipelines(Launch(path)):
         if "node" in command.options:
             raise UsageError(f"--node is for pipelines, and {path} defines none")
         return False
@@ -57,6 +55,12 @@ def is_pipeline(command: ScriptCommand) -> bool:
             shown = name.replace("_", "-")
             raise UsageError(f"--{shown} is for scripts, and {path} defines a pipeline")
     return True
+
+
+def _mentions_pipelines(launch: Launch) -> bool:
+    """Whether the script, or a module of the user's that it imports, has a word of pipelines."""
+    texts = (Path(file).read_bytes() for file, digest in own_files(launch).values() if digest)
+    return any(_OF_PIPELINES.search(one) for one in (launch.data, *texts))
 
 
 def explain_script(command: ScriptCommand) -> Callable[[], int]:

@@ -367,7 +367,9 @@ def _start(
     over: Sequence[str],
 ) -> PipelineStart:
     plan, pipeline = run.plan, run.pipeline
-    named = None if plan.wanted and plan.loose.issuperset(plan.wanted) else plan.wanted
+    every = tuple([name for node in plan.nodes for name in node.outputs])
+    is_every = plan.wanted == every and plan.loose.issuperset(every)
+    named = None if plan.wanted and is_every else plan.wanted
     variable = _variable(pipeline)
     is_toml = bool(pipeline.file) and not variable and items is None
     return PipelineStart(

@@ -39,7 +39,7 @@ class Heard(list[Any]):
             node,
             on_start=lambda event: self.append(("start", event.name, event.inputs)),
             on_success=lambda event: self.append(("success", event.name, event.outputs)),
-            on_failure=lambda event: self.append(("failure", event.name, repr(event.error))),
+            on_failure=lambda event: self.append(("failure", event.name, type(event.error))),
             on_end=lambda event: self.append(("end", event.name, event.state)),
         )
 
@@ -69,7 +69,7 @@ def test_runs_and_nodes(engine: str) -> None:
     heard.clear()
     with pytest.raises(ZeroDivisionError):
         made.run(x=0)
-    error = "ZeroDivisionError('float division by zero')"
+    error = ZeroDivisionError
     assert heard[2:] == [
         ("failure", "inverted", error),
         ("end", "inverted", "failed"),
