@@ -112,14 +112,25 @@ class SharedValues:
     those of ``context``.
     """
 
-    __slots__ = ("_token", "around", "changed", "is_used", "shared")
+    __slots__ = ("_node", "_token", "_users", "around", "changed", "is_used", "shared")
 
-    def __init__(self, shared: dict[str, Any], around: SharedValues | None = None) -> None:
-        self.shared, self.around = shared, around
+    _token: Token[SharedValues | None]
+
+    def __init__(
+        self,
+        shared: dict[str, Any],
+        around: SharedValues | None = None,
+        users: set[Any] | None = None,
+        node: object = None,
+    ) -> None:
+        """*node* is added to *users* if it uses them."""
+        self.shared = shared
+        self.around = around
         self.is_used = False
         #: The names that it has set.
-        self.changed: set[str] = set()
-        self._token: Token[SharedValues | None] | None = None
+        self.changed: tuple[str, ...] = ()
+        self._users = users
+        self._node = node
 
     def shared_values(self) -> dict[str, Any]:
         """All of them."""
@@ -130,8 +141,9 @@ class SharedValues:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._token is not None:
-            SCOPE.reset(self._token)
+        SCOPE.reset(self._token)
+        if self.is_used and self._users is not None:
+            self._users.add(self._node)
 
 
 class ItemValues(SharedValues):
@@ -195,7 +207,7 @@ class NodeContext:
         scope, values = _used()
         values[name] = value
         if scope is not None:
-            scope.changed.add(name)
+            scope.changed += (name,)
 
     def get(self, name: str, default: Any = _REQUIRED) -> Any:
         """The value that was set as *name*; *default*, if it is given and there is none. Raises

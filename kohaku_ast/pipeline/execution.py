@@ -341,9 +341,9 @@ class Steps:
         of a coroutine.
         """
         with self.shared.of(node):
-            return self._call(node, inputs, wait)
+            return self._result_of(node, inputs, wait)
 
-    def _call(self, node: Any, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ...]:
+    def _result_of(self, node: Any, inputs: Mapping[str, Any], wait: Any) -> tuple[Any, ...]:
         if hasattr(node, "run_body"):
             return node.run_body(inputs, self.run)  # type: ignore[no-any-return]
         if hasattr(node, "run_inside"):
@@ -380,7 +380,8 @@ class Steps:
         is_fed = cache is not None and self.shared.have_fed(node, self.run.plan, self.run.values)
         if key is not None:
             self._store(node, key, result, is_fed)
-        self._notify_end(node, present(dict(zip(node.outputs, result))))
+        outputs = dict(zip(node.outputs, result))
+        self._notify_end(node, present(outputs) if self.run.plan.may_skip else outputs)
         with self._lock:
             self._keep(node, result)
             return self._unskipped(self._freed(node))
@@ -468,7 +469,9 @@ class Steps:
         scope, name = self.run.scope, self.name_of(node)
         if scope.callbacks and not self.run.plan.has_body:
             seconds = clock() - self._started[node]
-            context = scope.context.inside(name).ending(error, is_dropped)
+            context = scope.context.inside(name)
+            if error is not None or is_dropped:
+                context = context.ending(error, is_dropped)
             scope.notify("on_node_end", name, outputs, seconds, context=context)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from kohaku_ast.errors import PipelineTypeError
-from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.processes import SCOPE, SharedValues, inherited
 from kohaku_ast.pipeline.callbacks import Context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from typing import Any
 
     from kohaku_ast.pipeline.callbacks import Callback
@@ -93,17 +92,12 @@ class NodeValues:
         #: The nodes that read or set a value, and those that read outputs of such nodes.
         self.users: set[NodeLike] = set()
 
-    @contextmanager
-    def of(self, node: NodeLike) -> Iterator[None]:
+    def of(self, node: NodeLike) -> SharedValues:
         """Inside, ``context`` is that of *node*. A script has values of its own, since it may run
         in a process of its own.
         """
-        with SharedValues(self.values if not is_script(node) else {}, self.around) as own:
-            try:
-                yield
-            finally:
-                if own.is_used:
-                    self.users.add(node)
+        values = {} if hasattr(node, "run_recorded") else self.values
+        return SharedValues(values, self.around, self.users, node)
 
     def have_fed(self, node: NodeLike, plan: Plan, given: Collection[str]) -> bool:
         """Whether the results of *node* may depend on the values, which no key contains."""

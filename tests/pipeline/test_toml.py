@@ -109,6 +109,8 @@ def test_on_the_command_line(folder: Path) -> None:
         assert (done.status, done.stdout) == (0, '{\n  "report": "result: 300"\n}\n'), done
     done = run_kogine(other, "pipeline", "run", "../pipe.toml", "--", "a", PYTHONPATH=on_path())
     assert (done.status, "takes no arguments: a would" in done.stderr) == (2, True)
+    why = run_kogine(folder, "cache", "why", "pipe.toml", PYTHONPATH=on_path())
+    assert "report" in why.stdout, why
     graph = run_kogine(folder, "pipeline", "graph", "pipe.toml", PYTHONPATH=on_path())
     assert "pipeline 'toy': 4 nodes" in graph.stdout
     (folder / "toml_steps.py").write_text(STEPS.replace("sum(data) * lr", "data['x']"))
