@@ -149,7 +149,9 @@ def test_a_probe_gives_the_same_everywhere(folder: Path, monkeypatch: pytest.Mon
         points = logged(record)
         assert points == logged(records[0]), record.folder
         assert {name for _, name, _ in points} == {"loss", "val/acc", "thread", "executor", "task"}
-        assert record.status in ("succeeded", "running")  # a kernel ends without a word
+    statuses = [record.status for record in records]
+    assert statuses[:-1] == ["succeeded"] * len(WAYS)
+    assert statuses[-1] in ("succeeded", "running", "lost")  # a kernel may be killed at its end
     files = [record.folder / "files" / "checkpoints" for record in records]
     own = [saved(one) for one in files if one.exists()]
     alone = [saved(one) for one in sorted((folder / "checkpoints").iterdir())]
