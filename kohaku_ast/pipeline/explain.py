@@ -71,6 +71,8 @@ class _Explained:
         self.lineage = Lineage(plan, inputs)
         self.producers = {name: node for node in plan.nodes for name in node.outputs}
         self.changed = {node: self._changed(node) for node in plan.nodes}
+        #: The nodes whose conditions a run alone can tell.
+        self.unclear: set[NodeLike] = set()
         self.skipped = self._skipped() if plan.may_skip else {}
         self.needed = set(plan.wanted) - set(plan.given)
         self.rows: dict[NodeLike, NodeCache] = {}
@@ -93,6 +95,8 @@ class _Explained:
                 if skip is not None:
                     found[node] = skip
                     values.update(dict.fromkeys(node.outputs, skip))
+            else:
+                self.unclear.add(node)
         return found
 
     def _kept(self, node: NodeLike) -> dict[str, Any]:
@@ -112,8 +116,9 @@ class _Explained:
             return NodeCache(node.name, "runs", reason, None)
         if self.cache.load(key) is not None:
             return NodeCache(node.name, "kept", "nothing that it depends on has changed", key)
-        when = getattr(node, "when", None)
-        holds = f"; it runs if its condition {when.text!r} holds" if when is not None else ""
+        when: Any = getattr(node, "when", None)
+        is_open = when is not None and node in self.unclear
+        holds = f"; it runs if its condition {when.text!r} holds" if is_open else ""
         return NodeCache(node.name, "runs", f"{self._why(node)}{holds}", key)
 
     def _why(self, node: NodeLike) -> str:

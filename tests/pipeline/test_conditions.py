@@ -188,7 +188,10 @@ def test_a_cache_knows_conditions(tmp_path: Path) -> None:
         "skipped",
         "its condition is 'not on', and on is True",
     )
-    assert made.explain_cache(x=3, on=False)["gate"].state == "runs"
+    clear = made.explain_cache(x=3, on=False)["gate"]
+    assert (clear.state, "condition" in clear.why) == ("runs", False)
+    unclear = Pipeline(NODES, cache=DiskCache(tmp_path)).explain_cache(n=3)["make_big"]
+    assert unclear.why.endswith("; it runs if its condition 'flag' holds")
 
 
 def test_it_is_drawn_and_explained() -> None:
