@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython libraries daft dask dask-smoke slurm trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo compiled test corpus cpython libraries daft dask dask-smoke ray slurm trackers exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -43,6 +43,10 @@ dask: compiled
 
 dask-smoke: compiled
 	$(BIN)/python -m pytest -q -m dask -k smoke tests/executors/test_dask.py
+
+ray: compiled
+	$(BIN)/python -m pip install -q 'ray[client]>=2.9'
+	$(BIN)/python -m pytest -q $(call marked,ray)
 
 slurm: compiled
 	$(BIN)/python -m pip install -q 'submitit>=1.5'

@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from kohaku_ast.errors import UsageError, UsageTypeError, did_you_mean
+from kohaku_ast.errors import UsageError, UsageTypeError, did_you_mean, unknown
 from kohaku_ast.executors.worker import CALL, installation, send_signal
 
 
@@ -66,6 +66,8 @@ KINDS: Mapping[str, _Kind] = {
     "dask://": _Kind(
         "dask", "open_remote", "distributed", "dask", "the Dask scheduler at HOST:PORT"
     ),
+    "ray": _Kind("ray", "open_local", "ray", "ray", "a Ray cluster on this machine"),
+    "ray://": _Kind("ray", "open_remote", "ray", "ray", "the Ray cluster at HOST:PORT"),
     "slurm": _Kind("slurm", "open_slurm", "submitit", "slurm", "SLURM: a job for each run"),
     "slurm-local": _Kind("slurm", "open_local", "submitit", "slurm", "such jobs on this machine"),
 }
@@ -123,6 +125,24 @@ def list_clusters() -> str:
     rows.append(("MODULE:FACTORY", "the Executor that a function of yours returns", "installed"))
     first, second = (max(len(row[at]) for row in rows) for at in (0, 1))
     return "\n".join(f"{a:{first}}  {b:{second}}  {c}" for a, b, c in rows)
+
+
+def read_options(text: str, on: str, known: Mapping[str, tuple[str, type]]) -> dict[str, Any]:
+    """``partition=gpu,gpus=1``, the end of the text *on*, as parameters of the cluster: *known* has
+    the name and the type of each. Raises UsageError.
+    """
+    found: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if name not in known:
+            raise UsageError(f"--on {on}: {unknown('option', name, known)}")
+        theirs, read = known[name]
+        try:
+            found[theirs] = read(value or int(""))
+        except ValueError:
+            what = {int: "a whole number", float: "a number", str: "a text"}[read]
+            raise UsageError(f"--on {on}: {name} is {what}, got {value!r}") from None
+    return found
 
 
 def install_line(extra: str) -> str:

@@ -19,8 +19,8 @@ from typing import Any
 import submitit
 
 from kohaku_ast import files
-from kohaku_ast.errors import UsageError, unknown
-from kohaku_ast.executors.clusters import Cluster
+from kohaku_ast.errors import UsageError
+from kohaku_ast.executors.clusters import Cluster, read_options
 from kohaku_ast.executors.worker import CALL
 from kohaku_ast.runner.spawn import KILL
 from kohaku_ast.store.environment import usable_cpus
@@ -174,7 +174,7 @@ def _is_done(job: Any) -> bool:
 
 def open_local(text: str, workers: int | None) -> SubmititCluster:
     """Jobs of this machine. Raises UsageError for wrong options."""
-    options = {"timeout_min": _LOCAL_MINUTES, **read_options(text, "slurm-local")}
+    options = {"timeout_min": _LOCAL_MINUTES, **read_options(text, f"slurm-local:{text}", _OPTIONS)}
     known = {name: one for name, one in options.items() if not name.startswith("slurm_")}
     executor = submitit.AutoExecutor(folder=_folder(), cluster="local")
     executor.update_parameters(**known)
@@ -183,7 +183,7 @@ def open_local(text: str, workers: int | None) -> SubmititCluster:
 
 def open_slurm(text: str, workers: int | None) -> SubmititCluster:
     """Jobs of SLURM. Raises UsageError for wrong options, and where there is no sbatch."""
-    options = {"timeout_min": _MINUTES, **read_options(text, "slurm")}
+    options = {"timeout_min": _MINUTES, **read_options(text, f"slurm:{text}", _OPTIONS)}
     missing = [name for name in ("sbatch", "squeue", "sacct") if shutil.which(name) is None]
     if missing:
         raise UsageError(
@@ -195,22 +195,6 @@ def open_slurm(text: str, workers: int | None) -> SubmititCluster:
     executor = submitit.AutoExecutor(folder=_folder(), cluster="slurm", **extra)
     executor.update_parameters(name="kogine", **options)
     return SubmititCluster(executor, workers or _MOST_JOBS, is_local=False)
-
-
-def read_options(text: str, kind: str) -> dict[str, Any]:
-    """``partition=gpu,gpus=1,time=60`` as parameters of submitit. Raises UsageError."""
-    found: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        if name not in _OPTIONS:
-            raise UsageError(f"--on {kind}:{text}: {unknown('option', name, _OPTIONS)}")
-        known, read = _OPTIONS[name]
-        try:
-            found[known] = read(value) if equals and value else int("")
-        except ValueError:
-            what = {int: "a whole number", float: "a number", str: "a text"}[read]
-            raise UsageError(f"--on {kind}:{text}: {name} is {what}, got {value!r}") from None
-    return found
 
 
 def _folder() -> Path:

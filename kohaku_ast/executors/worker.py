@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -36,6 +37,7 @@ CALL = "__import__('kohaku_ast.executors.worker', fromlist=['worker']).{name}(*a
 """What ``eval`` is to do on a worker: a function of ours could not be unpickled without ours."""
 
 _MOST_CANCELLED = 10_000
+_LOOK_SECONDS = 1.0
 
 _running: dict[str, SpawnedRun] = {}
 """Key -> the run, for the jobs of this process: a cluster's workers may run them in threads."""
@@ -212,7 +214,7 @@ def _interruptible(pid: int) -> Iterator[None]:
 
 def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
     try:
-        unread = spawned.wait_unread(job.timeout)
+        unread = _waited(spawned, job.timeout)
     except subprocess.TimeoutExpired:
         return _end(spawned, (signal.SIGTERM, KILL), job.grace), True
     except KeyboardInterrupt:
@@ -222,6 +224,20 @@ def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
     if unread[0] < 0:
         spawned.signal(KILL)  # the processes that a killed script has left behind
     return unread, False
+
+
+def _waited(spawned: SpawnedRun, timeout: float | None) -> Unread:
+    """The end of its process. Raises ``subprocess.TimeoutExpired``, and KeyboardInterrupt within a
+    second: Ray interrupts Python code, and no wait in the system.
+    """
+    end = float("inf") if timeout is None else time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        try:
+            return spawned.wait_unread(min(left, _LOOK_SECONDS))
+        except subprocess.TimeoutExpired:
+            if left <= _LOOK_SECONDS:
+                raise
 
 
 def _end(spawned: SpawnedRun, numbers: Sequence[int], grace: float) -> Unread:

@@ -1,0 +1,147 @@
+"""Flows on a Ray cluster that kogine did not start, by Ray Client."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from kohaku_ast import Config, Parallel, Script, Sweep
+from tests.oracle import on_path, run_kogine
+
+pytestmark = pytest.mark.ray
+_SECONDS = 90
+
+TRAIN = """\
+import os, signal, sys, time
+n, how = 0, "fine"
+print(f"loss: {n / 2}", flush=True)
+open("worker", "w").write(open(f"/proc/{os.getppid()}/cmdline").read())
+if how == "kill" and not os.path.exists("killed"):
+    open("killed", "w").write(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+if how == "wait":
+    open(f"begun-{os.getpid()}", "w")
+    try: time.sleep(600)
+    except KeyboardInterrupt: print("saved")
+    sys.exit(3)
+if n == 2 and how == "fail": raise ValueError("two")
+def main(): return n
+if __name__ == "__main__": main()
+"""
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    end = time.monotonic() + _SECONDS
+    while not (found := what()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``ray://HOST:PORT`` of a cluster with room for two runs."""
+    folder, port = tmp_path_factory.mktemp("ray"), free_port()
+    # Who has it may run code there: Ray asks for it, of late.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex}
+    os.environ.update(token)
+    words = [
+        "start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false",
+        "--node-ip-address=127.0.0.1", f"--port={free_port()}",
+        f"--ray-client-server-port={port}", "--disable-usage-stats",
+    ]  # fmt: skip
+    head = subprocess.Popen(
+        [str(Path(sys.executable).with_name("ray")), *words], cwd=folder, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": on_path()}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    own = psutil.Process(head.pid)
+    try:
+        wait_for(lambda: answers(port))
+        yield f"ray://127.0.0.1:{port}"
+    finally:
+        # Not `ray stop`: it ends every Ray on the machine.
+        for one in [*own.children(recursive=True), own]:
+            one.kill()
+        head.wait()
+
+
+@pytest.fixture(autouse=True)
+def _script(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+
+
+def children() -> list[int]:
+    """The processes of runs of the script in this folder."""
+    here = os.getcwd()
+    every = [one for one in psutil.process_iter(["cmdline", "cwd"]) if one.info["cwd"] == here]
+    return [one.pid for one in every if "fresh.py" in " ".join(one.info["cmdline"] or ())]
+
+
+def test_a_sweep_with_a_failure(address: str) -> None:
+    done = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--on", address)
+    assert (done.status, "2 succeeded, 1 failed" in done.stderr) == (1, True), done
+    found = [json.loads(one.read_text()) for one in Path(".kogine/runs").glob("*/run.json")]
+    assert {one["metrics"]["loss"]["last"] for one in found} == {0.5, 1.0, 1.5}
+    assert {one["worker"].rpartition(":")[0] for one in found} == {os.uname().nodename}
+    assert Path("worker").read_text().startswith("ray::")
+    again = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--resume")
+    assert "3 skipped" in again.stderr
+
+
+def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
+    configs = [Config({"n": n, "how": "kill" if n == 2 else "fine"}) for n in (1, 2, 3)]
+    found = Parallel(Script("train.py", configs), on=address).run()
+    assert [one.value for one in found] == [1, 2, 3]
+    assert children() == []
+    assert len([*Path(".kogine/runs").glob("*/attempts/1/end")]) == 3
+    assert len([*Path(found[1].record).glob("attempts/1-*")]) == 2
+
+
+def test_ctrl_c_ends_the_runs_of_this_flow(address: str) -> None:
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    words = ["run", "train.py", "how=wait", "--repeat", "3", "--on", address, "--workers", "3"]
+    flow = subprocess.Popen(
+        [sys.executable, str(launcher), *words], start_new_session=True,
+        env={**os.environ, "PYTHONPATH": on_path()}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    wait_for(lambda: len([*Path().glob("begun-*")]) == 2)
+    flow.send_signal(signal.SIGINT)
+    _, told = flow.communicate(timeout=_SECONDS)
+    assert "3 interrupted" in told
+    wait_for(lambda: not children())
+    logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
+    assert sorted(logs) == ["", "loss: 0.0\nsaved\n", "loss: 0.0\nsaved\n"]
+
+
+def test_two_hundred_runs(address: str) -> None:
+    found = Parallel(Script("train.py", Sweep(n=range(200))), on=address).run()
+    assert [one.value for one in found] == [*range(200)]
+
+
+def test_where_no_cluster_answers() -> None:
+    done = run_kogine(Path(), "run", "train.py", "--on", "ray://127.0.0.1:1,gpus=x")
+    assert (done.status, "gpus is a number, got 'x'" in done.stderr) == (2, True)
