@@ -55,7 +55,7 @@ ROOMS = {
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (28, 7430),
     "kohaku_ast.helpers": (17, 3370),
-    "kohaku_ast.imperative": (8, 1820),
+    "kohaku_ast.imperative": (8, 1870),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (31, 8890),
     "kohaku_ast.runner": (30, 7920),

@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import os
 import pickle
 import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import Any
 from uuid import uuid4
 
 from kohaku_ast.cache.code_identity import Unidentified, digest_of_code
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.pipeline.node_like import is_async
+
+_NONE: Any = object()
 
 
 class _Ready:
@@ -37,12 +42,41 @@ class _Ready:
         #: set, and the digest of the value before.
         self.names: tuple[str, ...] | None = None
         self.fixed: dict[str, tuple[Any, bytes]] = {}
+        #: How many calls of the object run now, and what was in its settings after the last one.
+        self._running, self._parts = 0, _NONE
+
+    @contextmanager
+    def calling(self, instance: Any, init: Any) -> Iterator[None]:
+        """Inside, *instance* is ready: its method *init* was called in this process, and again if
+        the user has set something since. What its calls set themselves does not matter.
+        """
+        with self.lock:
+            is_changed = not self._running and not _are_same(self._parts, self._found(instance))
+            if self.pid != os.getpid() or is_changed:
+                self.make(instance, init)
+                self.pid = os.getpid()
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self._running -= 1
+                self._parts = self._found(instance)
+
+    def _found(self, instance: Any) -> list[Any]:
+        return _parts_of([value for _, value, digest in self.settings(instance) if not digest])
 
     def make(self, instance: Any, init: Any) -> None:
         """Call *init*, a method of *instance*."""
+        first = self.before(instance)
+        for name, (made, _) in self.fixed.items():
+            if first is not instance and attributes_of(instance).get(name) is made:
+                object.__setattr__(instance, name, getattr(first, name))
         before = attributes_of(instance)
+        if self.names is not None:
+            before = {name: before[name] for name in self.names if name in before}
         digests = {name: _digest(value) for name, value in before.items()}
-        self.data = _pickled_if_possible(instance)
+        self.data = _pickled_if_possible(first)
         call(init, (), {})
         after = attributes_of(instance)
         self.names = tuple(before)
@@ -72,7 +106,6 @@ class _Ready:
         return found
 
 
-_NONE = object()
 _STATES: dict[int, tuple[weakref.ref[Any], _Ready]] = {}
 """By the ``id`` of an object, as long as it lives: several pipelines may have it as a member."""
 
@@ -110,18 +143,14 @@ class Callee:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the object returns."""
-        self.make_ready()
-        return call(self.instance, args, kwargs)
+        with self.calling():
+            return call(self.instance, args, kwargs)
 
-    def make_ready(self) -> None:
-        """Call ``init()`` of the object, unless this process has done so."""
-        state = self._ready
-        if self._init is None or state.pid == os.getpid():
-            return
-        with state.lock:
-            if state.pid != os.getpid():
-                state.make(self.instance, self._init)
-                state.pid = os.getpid()
+    def calling(self) -> AbstractContextManager[None]:
+        """Inside, the object is ready."""
+        if self._init is None:
+            return nullcontext()
+        return self._ready.calling(self.instance, self._init)
 
     def cache_identity(self) -> tuple[Any, ...]:
         """What its results depend on, for keys in a cache. Raises Unidentified."""
@@ -138,8 +167,8 @@ class AsyncCallee(Callee):
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the object returns."""
-        self.make_ready()
-        return await call(self.instance, args, kwargs)
+        with self.calling():
+            return await call(self.instance, args, kwargs)
 
 
 def _init_of(instance: Any) -> Any:
@@ -261,6 +290,26 @@ def _digest(value: Any) -> bytes:
         return fingerprint(value, digest_of_code)
     except Unhashable:
         return b""
+
+
+def _parts_of(values: list[Any]) -> list[Any]:
+    """*values*, and what is in the containers among them, at any depth; the first ones of many."""
+    found: list[Any] = []
+    seen = set()
+    while values and len(found) < _MOST_PARTS:
+        one = values.pop()
+        found.append(one)
+        if type(one) in (list, dict, set) and id(one) not in seen:
+            seen.add(id(one))
+            values += [*one, *one.values()] if isinstance(one, dict) else one
+    return found
+
+
+_MOST_PARTS = 10_000
+
+
+def _are_same(one: Any, other: list[Any]) -> bool:
+    return one is _NONE or (len(one) == len(other) and all(map(operator.is_, one, other)))
 
 
 def setting_digest(name: str, value: Any) -> bytes:

@@ -98,7 +98,8 @@ class Hooks(Callback):
             if not callable(one) or is_async(one):
                 raise PipelineTypeError(f"{name} is {one!r}: give a plain function.")
         self._base: tuple[str, ...] = ()
-        self._inputs: dict[tuple[str, ...], tuple[Mapping[str, Any], int | None]] = {}
+        #: Run (by its data) and path -> inputs and items: several threads may run it.
+        self._inputs: dict[Any, tuple[Mapping[str, Any], int | None]] = {}
 
     def check(self, nodes: Iterable[NodeLike]) -> None:
         """Raise PipelineError if none of *nodes* has the name that they are for."""
@@ -158,7 +159,7 @@ class Hooks(Callback):
         is_node: bool = False,
     ) -> None:
         if self._is_meant(context.path, is_node):
-            self._inputs[context.path] = inputs, items
+            self._inputs[id(context.data), context.path] = inputs, items
             self._call("on_start", HookEvent(name, "running", context, inputs, items=items))
 
     def _end(
@@ -171,7 +172,7 @@ class Hooks(Callback):
     ) -> None:
         if not self._is_meant(context.path, is_node):
             return
-        inputs, items = self._inputs.pop(context.path, ({}, None))
+        inputs, items = self._inputs.pop((id(context.data), context.path), ({}, None))
         state = _state(context)
         event = HookEvent(name, state, context, inputs, outputs, seconds, items)
         if state != "not run":

@@ -140,7 +140,42 @@ def test_init_runs_once_in_each_worker(tmp_path: Path) -> None:
     runs.heavy.words = ["a", "b", "c"]
     assert (runs(1), len(lines(log))) == (15, 8)
     runs.heavy.words = ["a", "b", "d"]  # after init(): it counts, too
-    assert (runs(1), len(lines(log))) == (15, 11)
+    assert (runs(1), len(lines(log))) == (15, 12)  # which runs again
+
+
+class Loaded:
+    """Its ``init()`` reads the settings; a call changes one of them."""
+
+    def __init__(self, by: int, more: dict[str, int], inits: int = 0, calls: int = 0) -> None:
+        self.by, self.more, self.inits, self.calls = by, more, inits, calls
+
+    def init(self) -> None:
+        self.inits += 1
+        self.loaded = self.by + self.more["more"]
+
+    def __call__(self, x: int) -> tuple[int, int]:
+        self.calls += 1
+        return x * self.loaded, self.inits
+
+
+def test_init_reads_settings_again_that_were_changed_since(tmp_path: Path) -> None:
+    class Runs(Pipeline):
+        loaded: Loaded
+
+        def __call__(self, x: int) -> Any:
+            return self.loaded(x), self.loaded(x)
+
+    make_runs: Any = Runs
+    cache = DiskCache(tmp_path / "kept")
+    for kept in (None, cache):
+        runs = make_runs(loaded=Loaded(2, {"more": 0}), cache=kept)
+        assert runs(1) == ((2, 1), (2, 1))
+        runs.loaded.by = 10
+        assert runs(1) == ((10, 1), (10, 1))
+        runs.loaded.more["more"] = 5
+        assert runs(1) == ((15, 1), (15, 1))
+    runs = make_runs(loaded=Loaded(10, {"more": 0}), cache=cache)
+    assert runs(1) == ((10, 1), (10, 1))
 
 
 def test_a_setting_that_changes_is_run_again(tmp_path: Path) -> None:

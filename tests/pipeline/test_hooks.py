@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,24 @@ def test_those_of_a_pipeline_inside_are_for_it_alone_and_hide_no_callbacks() -> 
     outside.clear()
     outer.run(x=2, y=4)
     assert outside == []  # cached
+
+
+def test_runs_in_several_threads_have_inputs_of_their_own() -> None:
+    both, seen = threading.Barrier(2), []
+
+    @node
+    def wait(x: int) -> int:
+        both.wait(30)
+        return x
+
+    def ended(event: HookEvent) -> None:
+        seen.append((event.inputs["x"], event.outputs["wait"]))
+
+    hooks = [Hooks(on_end=ended), Hooks("wait", on_end=ended)]
+    made = Pipeline([wait], callbacks=hooks)
+    with ThreadPoolExecutor(2) as pool:
+        assert [*pool.map(lambda x: made.run({"x": x}, "wait"), (1, 2))] == [1, 2]
+    assert sorted(seen) == [(1, 1), (1, 1), (2, 2), (2, 2)]
 
 
 def test_what_no_hook_can_be() -> None:
