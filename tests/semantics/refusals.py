@@ -80,6 +80,7 @@ REFUSALS = [
     refusal("one path written in two ways", "import types\ncfg = types.SimpleNamespace(**{'a': 1})\nprint('ran')\n",
             ("cfg.a=1", "cfg['a']=2"), "'cfg.a' is given twice"),
     refusal("a global of a module that is imported", "import other\nprint('ran')\n", "rate=2", "a module defines it", "Did you mean 'other.rate'?", files={"other.py": "rate = 1\n"}),
+    refusal("an option of a module", "from opts import parse\nprint('ran', parse())\n", "--lr=2", "no parameter '--lr': a module defines it", "Did you mean 'opts.--lr'?", files={"opts.py": "import argparse\ndef parse():\n    p = argparse.ArgumentParser()\n    p.add_argument('--lr', default=1)\n    return p.parse_args()\n"}),
     refusal("a global of a module, by a star", "from other import *\nprint('ran')\n", "rate=2", "Did you mean 'other.rate'?", files={"other.py": "rate = 1\n"}),
     refusal("a global of a module behind another, which is not read", "import other\nprint('ran')\n", "rate=2", "no parameter 'rate'. 'kogine run --inspect", files={"other.py": "import behind\n", "behind.py": "rate = 1\n"}),
     refusal("an empty file", b"", "x=2", "no parameter 'x'"),

@@ -71,7 +71,8 @@ def with_modules(error: UnknownTarget, targets: Targets, target: str) -> Unknown
     itself imports: behind a library on PYTHONPATH there may be thousands.
     """
     text = targets.source
-    names = {*module_names(text.tree, text.package)} if target.isidentifier() else ()
+    is_name = target.isidentifier() or target.startswith("--")
+    names = {*module_names(text.tree, text.package)} if is_name else ()
     found = [search_module(text.folder, name) for name in sorted(names)]
     found += [LocalModule(one.name, one.path) for one in run_files(text, text.folder) if one.path]
     named = [f"{one.name}.{target}" for one in found if one and _has(one.path, target)]
