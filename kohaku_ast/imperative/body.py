@@ -1,7 +1,7 @@
 """The body of an imperative pipeline, which is its one node; and what happens in a run of it.
 
-State of a context: the run whose body the code in it is in. State of this process: the bodies that
-run, for threads that a body has started.
+State of a context: the run whose body the code in it is in. State of this process: the runs of
+bodies, by the object that each has as ``self``.
 """
 
 from __future__ import annotations
@@ -208,9 +208,9 @@ class BodyRun:
     def result(self, values: Mapping[str, Any]) -> Any:
         """What the run gives for the inputs *values*."""
         args, kwargs = call_arguments(self.node.parameters, values)
-        with _entered(self):
+        with _entered(self) as own:
             try:
-                found = call(self.node.function, self.pipeline, args, kwargs)
+                found = call(self.node.function, own, args, kwargs)
             except _Reached:
                 found = None
             finally:
@@ -334,33 +334,38 @@ def _only_cached(run: PipelineRun, start: str) -> dict[str, Any]:
 # --- which run code is in ------------------------------------------------------------------------
 
 _BODY: ContextVar[BodyRun | None] = ContextVar("kogine-body", default=None)
-_RUNNING: list[BodyRun] = []
+_RUNS: dict[int, BodyRun] = {}
+"""By the ``id`` of the pipeline that a body has as ``self``: each run has its own, so that threads
+that the body starts belong to its run.
+"""
 
 
 @contextmanager
-def _entered(run: BodyRun) -> Iterator[None]:
-    token = _BODY.set(run)
-    _RUNNING.append(run)
+def _entered(run: BodyRun) -> Iterator[Any]:
+    """Inside, code is in *run*; gives the ``self`` of its body."""
+    own, token = _alias(run.pipeline), _BODY.set(run)
+    _RUNS[id(own)] = run
     try:
-        yield
+        yield own
     finally:
-        _RUNNING.remove(run)
+        del _RUNS[id(own)]
         _BODY.reset(token)
 
 
+def _alias(pipeline: Any) -> Any:
+    """Another object with the attributes of *pipeline*: what is set on one, the other has."""
+    made = object.__new__(type(pipeline))
+    object.__setattr__(made, "__dict__", pipeline.__dict__)
+    return made
+
+
 def current_body(pipeline: Any) -> BodyRun | None:
-    """The run of the body of *pipeline* that this context is in; None outside of one."""
-    found = _BODY.get()
-    return found if found is not None and found.pipeline is pipeline else None
-
-
-def body_of_thread(pipeline: Any) -> BodyRun | None:
-    """The same; a thread that a body has started belongs to it, if it is the only one that runs."""
-    found = current_body(pipeline)
+    """The run of the body of *pipeline* that this code is in; None outside of one."""
+    found = _RUNS.get(id(pipeline))
     if found is not None:
         return found
-    running = [one for one in _RUNNING if one.pipeline is pipeline]
-    return running[0] if len(running) == 1 else None
+    found = _BODY.get()
+    return found if found is not None and found.pipeline is pipeline else None
 
 
 class BoundMember:

@@ -20,7 +20,6 @@ from kohaku_ast.imperative.body import (
     BodyNode,
     BodyPlan,
     Call,
-    body_of_thread,
     bound_member,
     check_call_name,
     current_body,
@@ -177,7 +176,7 @@ class Imperative(Pipeline):
         member = self._members.get(name)
         if member is None:
             return self._settings[name]
-        body = body_of_thread(self)
+        body = current_body(self)
         return member.value if body is None else bound_member(body, member)
 
     def member(self, name: str) -> Member | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import threading
 import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
@@ -295,6 +296,26 @@ def test_threads_of_a_body_belong_to_its_run() -> None:
 
     fans: Any = Fans(cache=MemoryCache(), return_all=True)  # type: ignore[call-arg]
     assert sorted(fans(4)) == ["scale", "scale#2", "scale#3", "scale#4"]
+
+    # Several runs at the same time, each with threads of its own; and what is no part of them.
+    apart = threading.Barrier(3)
+
+    class Waits(Pipeline):
+        scale: Scale
+
+        def __call__(self, x: int) -> None:
+            apart.wait(30)
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(lambda: self.scale(x)).result()
+            apart.wait(30)
+
+    waits: Any = Waits(return_all=True)  # type: ignore[call-arg]
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(waits, (1, 2))
+        apart.wait(30)
+        assert waits.scale(7) == Scale()(7)
+        apart.wait(30)
+        assert [*found] == [{"scale": Scale()(1)}, {"scale": Scale()(2)}]
 
 
 def test_a_class_with_call_alone_is_as_it_was() -> None:
