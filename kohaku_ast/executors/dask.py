@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
-
-import distributed
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.executors.clusters import Cluster
@@ -15,7 +14,6 @@ from kohaku_ast.executors.worker import CALL
 from kohaku_ast.store.environment import usable_cpus
 
 _CONNECT_SECONDS = 10
-_distributed: Any = distributed  # it has types, but not all of them
 
 
 class DaskCluster(Cluster):
@@ -82,7 +80,7 @@ def open_local(_: str, workers: int | None) -> DaskCluster:
     """A scheduler and a worker with as many threads as *workers*, in this process: each run has a
     process of its own anyway, and no port lets other users of this machine run code in it.
     """
-    local: Any = _distributed.LocalCluster(
+    local: Any = _distributed().LocalCluster(
         n_workers=1,
         threads_per_worker=workers or usable_cpus(),
         processes=False,
@@ -96,4 +94,8 @@ def open_local(_: str, workers: int | None) -> DaskCluster:
 
 
 def _client(address: Any) -> Any:
-    return _distributed.Client(address, timeout=_CONNECT_SECONDS)
+    return _distributed().Client(address, timeout=_CONNECT_SECONDS)
+
+
+def _distributed() -> Any:
+    return import_module("distributed")  # not everybody has it

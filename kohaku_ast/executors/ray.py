@@ -6,16 +6,14 @@ import logging
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
-
-import ray as _ray
 
 from kohaku_ast.errors import UsageError
 from kohaku_ast.executors.clusters import Cluster, read_options
 from kohaku_ast.executors.worker import CALL
 from kohaku_ast.runner.spawn import KILL
 
-ray: Any = _ray  # it has types, but not all of them
 _OPTIONS: Mapping[str, tuple[str, type]] = {
     "gpus": ("num_gpus", float),
     "cpus": ("num_cpus", float),
@@ -38,11 +36,11 @@ class RayCluster(Cluster):
 
     def __init__(self, options: Mapping[str, float]) -> None:
         """It is connected; *options* are what each task needs."""
-        self._remote = ray.remote(
+        self._remote = _ray().remote(
             name="kogine run", max_retries=_RETRIES, **{"num_cpus": 1, **options}
         )(_call)
         self._refs: dict[Future[Any], Any] = {}
-        self.slots = _slots(ray.cluster_resources(), options)
+        self.slots = _slots(_ray().cluster_resources(), options)
 
     def submit(self, function: str, *arguments: object) -> Future[Any]:
         """Submit a task."""
@@ -56,13 +54,13 @@ class RayCluster(Cluster):
         """Cancel the task: its worker is interrupted, and ends the run; or it is killed."""
         ref = self._refs.get(future)
         if ref is not None:
-            ray.cancel(ref, force=number == KILL)
+            _ray().cancel(ref, force=number == KILL)
         return True
 
     def close(self) -> None:
         """Disconnect; a cluster of this machine ends."""
         with suppress(Exception):  # the cluster may have ended first
-            ray.shutdown()
+            _ray().shutdown()
 
 
 def open_remote(text: str, workers: int | None) -> RayCluster:
@@ -70,7 +68,7 @@ def open_remote(text: str, workers: int | None) -> RayCluster:
     address, _, rest = text.partition(",")
     options = read_options(rest, f"ray://{text}", _OPTIONS)
     try:
-        ray.init(f"ray://{address}", **_QUIET)
+        _ray().init(f"ray://{address}", **_QUIET)
     except Exception as error:
         raise UsageError(
             f"--on ray://{text}: no Ray cluster answers there ({error}). To start one: "
@@ -82,7 +80,7 @@ def open_remote(text: str, workers: int | None) -> RayCluster:
 def open_local(text: str, workers: int | None) -> RayCluster:
     """A cluster of this machine. Raises UsageError for wrong options."""
     options = read_options(text, f"ray:{text}", _OPTIONS)
-    ray.init(num_cpus=workers, include_dashboard=False, **_QUIET)
+    _ray().init(num_cpus=workers, include_dashboard=False, **_QUIET)
     return RayCluster(options)
 
 
@@ -92,3 +90,7 @@ def _slots(found: Mapping[str, float], options: Mapping[str, float]) -> int | No
     if options.get("num_gpus"):
         rooms.append(found.get("GPU", 0) // options["num_gpus"])
     return int(min(rooms)) or None
+
+
+def _ray() -> Any:
+    return import_module("ray")  # not everybody has it

@@ -12,11 +12,10 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
-
-import submitit
 
 from kohaku_ast import files
 from kohaku_ast.errors import UsageError
@@ -162,7 +161,7 @@ class _Call:
 
     def checkpoint(self) -> Any:
         """The call for the next time."""
-        return submitit.helpers.DelayedSubmission(self)
+        return _submitit().helpers.DelayedSubmission(self)
 
 
 def _is_done(job: Any) -> bool:
@@ -176,7 +175,7 @@ def open_local(text: str, workers: int | None) -> SubmititCluster:
     """Jobs of this machine. Raises UsageError for wrong options."""
     options = {"timeout_min": _LOCAL_MINUTES, **read_options(text, f"slurm-local:{text}", _OPTIONS)}
     known = {name: one for name, one in options.items() if not name.startswith("slurm_")}
-    executor = submitit.AutoExecutor(folder=_folder(), cluster="local")
+    executor = _submitit().AutoExecutor(folder=_folder(), cluster="local")
     executor.update_parameters(**known)
     return SubmititCluster(executor, workers or usable_cpus(), is_local=True)
 
@@ -192,7 +191,7 @@ def open_slurm(text: str, workers: int | None) -> SubmititCluster:
         )
     most = options.pop("slurm_max_num_timeout", None)
     extra = {} if most is None else {"slurm_max_num_timeout": most}
-    executor = submitit.AutoExecutor(folder=_folder(), cluster="slurm", **extra)
+    executor = _submitit().AutoExecutor(folder=_folder(), cluster="slurm", **extra)
     executor.update_parameters(name="kogine", **options)
     return SubmititCluster(executor, workers or _MOST_JOBS, is_local=False)
 
@@ -202,3 +201,7 @@ def _folder() -> Path:
     folder = Path(os.getcwd(), RUNS.parent, "submitit")
     mark_root(folder)
     return folder
+
+
+def _submitit() -> Any:
+    return import_module("submitit")  # not everybody has it
