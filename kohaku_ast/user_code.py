@@ -11,6 +11,8 @@ from typing import Any
 _OURS = os.path.dirname(os.path.abspath(__file__))
 _PYTHON = (os.path.dirname(os.__file__), os.path.dirname(os.path.realpath(os.__file__)))
 OUR_FOLDER = os.path.join(_OURS, "")
+GENERATED_FILE = "<pipeline of kohaku_ast>"
+"""The file name of the generated code of pipelines in tracebacks."""
 _LIBRARIES = (OUR_FOLDER, *(folder + os.sep for folder in _PYTHON))
 _MADE_BY_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 

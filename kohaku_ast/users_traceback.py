@@ -7,7 +7,7 @@ from types import FunctionType, TracebackType
 from typing import Any, TypeVar
 
 from kohaku_ast.frames import hidden, is_ours, put_traceback
-from kohaku_ast.user_code import OUR_FOLDER, is_local_file
+from kohaku_ast.user_code import GENERATED_FILE, OUR_FOLDER, is_local_file
 
 T = TypeVar("T")
 
@@ -61,8 +61,9 @@ def show_users_frames(error: BaseException) -> None:
     """Take our frames, and those of libraries that we have called, out of the tracebacks of *error*
     and of the exceptions that led to it.
     """
-    is_expected = isinstance(error, (SyntaxError, KeyboardInterrupt)) or (
-        type(error).__module__.startswith("kohaku_ast.")
+    # Under one of ours the user's own frames are in another process.
+    is_expected = isinstance(error, (SyntaxError, KeyboardInterrupt)) or any(
+        type(one).__module__.startswith("kohaku_ast.") for one in (error, error.__cause__)
     )
     seen: set[int] = set()
     found: BaseException | None = error
@@ -88,7 +89,8 @@ def _between_ours(trace: TracebackType | None) -> list[list[TracebackType]]:
     parts: list[list[TracebackType]] = [[]]
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file.startswith(OUR_FOLDER) or (file[:1] == "<" and is_ours(trace.tb_frame)):
+        is_made = file == GENERATED_FILE or (file[:1] == "<" and is_ours(trace.tb_frame))
+        if is_made or file.startswith(OUR_FOLDER):
             parts.append([])
         else:
             parts[-1].append(trace)

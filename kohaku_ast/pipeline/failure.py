@@ -11,6 +11,7 @@ from contextvars import ContextVar
 
 from kohaku_ast.errors import KogineError
 from kohaku_ast.frames import put_part, put_traceback
+from kohaku_ast.user_code import GENERATED_FILE
 from kohaku_ast.users_traceback import show_users_frames
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from kohaku_ast.pipeline.node_like import NodeLike
 
 
-#: The file name of generated code in tracebacks.
-FILENAME = "<pipeline of kohaku_ast>"
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
 _ROOMS = ("pipeline", "engines", "imperative")
 _OURS = tuple(os.path.join(_PACKAGE, room, "") for room in _ROOMS)
@@ -159,11 +158,11 @@ def users_part(error: BaseException) -> TracebackType | None:
 
 
 def _is_ours(code: CodeType) -> bool:
-    return code.co_filename == FILENAME or code.co_filename.startswith(_OURS)
+    return code.co_filename == GENERATED_FILE or code.co_filename.startswith(_OURS)
 
 
 def _calls_nodes(code: CodeType) -> bool:
-    return code.co_filename == FILENAME or (
+    return code.co_filename == GENERATED_FILE or (
         code.co_name in _CALLERS and code.co_filename.startswith(_OURS)
     )
 

@@ -12,10 +12,10 @@ import threading
 
 from kohaku_ast.errors import PipelineError, near
 from kohaku_ast.pipeline.condition import may_skip
-from kohaku_ast.pipeline.failure import FILENAME
 from kohaku_ast.pipeline.graph import shown
 from kohaku_ast.pipeline.node import Node
 from kohaku_ast.pipeline.node_like import check_readers, split
+from kohaku_ast.user_code import GENERATED_FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -349,7 +349,7 @@ class GeneratedCode:
         """The function, its lines numbered after those of the functions before it."""
         text = "\n" * len(self._lines) + "\n".join([line for line, _ in lines])
         self._lines += [node for _, node in lines]
-        exec(compile(text, FILENAME, "exec", dont_inherit=True), self._globals)
+        exec(compile(text, GENERATED_FILE, "exec", dont_inherit=True), self._globals)
         return self._globals.pop("run")
 
     def _variable(self, name: str) -> str:
