@@ -42,6 +42,7 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
 
     from kohaku_ast.flow.repeated_run import in_run_dir, recorded_inputs, repeated_work
     from kohaku_ast.flow.settings import FlowSettings
+    from kohaku_ast.store.reproduce import own_variables
 
     for word in values:
         if not is_assignment(word):
@@ -52,6 +53,7 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
         root = os.path.abspath(new_store or record.folder.parent)
         return _repeat_pipeline(record, [typed_override(word) for word in values], root)
     work = repeated_work(record, [typed_override(word) for word in values], given)
+    os.environ.update(own_variables(record))
     settings = FlowSettings(
         root=record.folder.parent, inputs=recorded_inputs(record), in_run_dir=in_run_dir(record)
     )

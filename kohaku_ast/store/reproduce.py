@@ -403,6 +403,12 @@ def _kogine() -> list[str]:
     return [command] if os.path.isfile(command) else [sys.executable, "-m", "kogine"]
 
 
+def own_variables(record: Record) -> dict[str, str]:
+    """Those that its pipeline has set for the process of a script, but for secrets."""
+    found = (record.facts.get("env") or {}).get("set") or {}
+    return {name: str(one) for name, one in found.items() if one != "(secret)"}
+
+
 def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
     """The variables of this process and, in place of those that change numbers, those of the
     record.
@@ -411,7 +417,7 @@ def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
     kept = {name: str(one) for name, one in recorded.items() if name != "KOGINE_CACHE"}
     new = [one for one in variables(os.environ, {}) if not one.startswith(_OF_TODAY)]
     others = {name: one for name, one in os.environ.items() if name not in new}
-    environment = {**others, **kept}
+    environment = {**others, **kept, **own_variables(record)}
     paths = [tree.inside(one, folder) for one in tree.roots]
     paths += [one for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
     if paths:

@@ -56,6 +56,18 @@ def test_a_process_with_its_variables(engine: str, folder: Path) -> None:
     assert "# env\npass         OWN_A OWN_B*\n" in shown, shown
 
 
+def test_repeat_and_reproduce_set_them(folder: Path) -> None:
+    node = script("prep.py", "seen", mode="spawn", env={"set": {"OWN_S": "set"}})
+    Pipeline([node], record=True).run()
+    [child] = [one for one in find_runs(folder / ".kogine/runs") if one.facts["parent"]]
+    for command in ("reproduce", "repeat"):
+        done = run_kogine(folder, "runs", command, child.folder.name)
+        assert done.status == 0, done
+    scripts = [one for one in find_runs(folder / ".kogine/runs") if one.facts.get("kind") is None]
+    found = {str(one.facts["outputs"]) for one in scripts}
+    assert (len(scripts), len(found)) == (2, 1), scripts
+
+
 def test_a_cache_knows_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     node = script("prep.py", "seen", mode="spawn", env=ENV)
     made = Pipeline([node], cache=DiskCache("c"), record=False)
