@@ -53,9 +53,11 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
         root = os.path.abspath(new_store or record.folder.parent)
         return _repeat_pipeline(record, [typed_override(word) for word in values], root)
     work = repeated_work(record, [typed_override(word) for word in values], given)
-    os.environ.update(own_variables(record))
     settings = FlowSettings(
-        root=record.folder.parent, inputs=recorded_inputs(record), in_run_dir=in_run_dir(record)
+        root=record.folder.parent,
+        inputs=recorded_inputs(record),
+        in_run_dir=in_run_dir(record),
+        env=own_variables(record),
     )
     options = FlowOptions(settings, is_json=False)
     return lambda: run_flow([work], options, repeat_command_of_run, 1)

@@ -15,7 +15,7 @@ from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.runner.script import Script, read_mapping
 from kohaku_ast.store.pipeline_record import PIPELINE
-from kohaku_ast.store.reproduce import naming_damage, values_of
+from kohaku_ast.store.reproduce import naming_damage, own_variables, values_of
 from kohaku_ast.store.sources import Objects
 
 if TYPE_CHECKING:
@@ -49,7 +49,12 @@ class _Repeat(Sequential):
         usual = {"on_error": "continue", "run_dir": in_run_dir(record)}
         super().__init__(script, **{**usual, **options})
         inputs = (*recorded_inputs(record), *self.settings.inputs)
-        self.settings = replace(self.settings, root=record.folder.parent, inputs=inputs)
+        self.settings = replace(
+            self.settings,
+            root=record.folder.parent,
+            inputs=inputs,
+            env=own_variables(record),
+        )
         self._work = work
 
     def works(self) -> list[ScriptConfigs]:

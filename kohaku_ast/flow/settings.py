@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -81,6 +81,8 @@ class FlowSettings:
     log_limit: int = 100_000_000
     #: Whether the folder for the files of a run is its working folder.
     in_run_dir: bool = False
+    #: Variables that each run has besides those of this process.
+    env: Mapping[str, str] = field(default_factory=dict)
     #: Patterns of the files of each run that are kept.
     artifacts: tuple[str, ...] = ()
     #: The folder of the records, relative to the working folder.
@@ -135,7 +137,7 @@ class FlowSettings:
 
     def variables(self, run: Run) -> dict[str, str]:
         """The variables of *run* that are not in the environment of this process, or differ."""
-        found = {WORKER: str(run.slot), INDEX: str(run.index), **files_variable(run)}
+        found = {**self.env, WORKER: str(run.slot), INDEX: str(run.index), **files_variable(run)}
         if run.repeat is not None:
             found[REPEAT] = str(run.repeat)
         if run.resumed_from is not None:

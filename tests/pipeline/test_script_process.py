@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from kohaku_ast import DiskCache, Pipeline, PipelineError, script
+from kohaku_ast import DiskCache, Pipeline, PipelineError, Store, script
 from kohaku_ast.store.record import find_runs
 from tests.oracle import on_path, run_kogine
 
@@ -56,16 +56,24 @@ def test_a_process_with_its_variables(engine: str, folder: Path) -> None:
     assert "# env\npass         OWN_A OWN_B*\n" in shown, shown
 
 
-def test_repeat_and_reproduce_set_them(folder: Path) -> None:
+def test_repeat_and_reproduce_set_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OWN_A", "OWN_B1", "OWN_C"):
+        monkeypatch.delenv(name)
     node = script("prep.py", "seen", mode="spawn", env={"set": {"OWN_S": "set"}})
     Pipeline([node], record=True).run()
-    [child] = [one for one in find_runs(folder / ".kogine/runs") if one.facts["parent"]]
-    for command in ("reproduce", "repeat"):
-        done = run_kogine(folder, "runs", command, child.folder.name)
+    [child] = [one for one in find_runs(folder / ".kogine/runs") if one.facts.get("parent")]
+    for command in (
+        ["reproduce", child.folder.name],
+        ["repeat", child.folder.name],
+        ["repeat", "last"],
+    ):
+        done = run_kogine(folder, "runs", *command)
         assert done.status == 0, done
+    Store().repeat("last")
+    assert "OWN_S" not in os.environ
     scripts = [one for one in find_runs(folder / ".kogine/runs") if one.facts.get("kind") is None]
     found = {str(one.facts["outputs"]) for one in scripts}
-    assert (len(scripts), len(found)) == (2, 1), scripts
+    assert (len(scripts), len(found)) == (4, 1), scripts
 
 
 def test_a_cache_knows_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
