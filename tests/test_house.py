@@ -53,7 +53,7 @@ ROOMS = {
     "kohaku_ast.executors": (7, 1000),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (28, 7440),
-    "kohaku_ast.helpers": (17, 3370),
+    "kohaku_ast.helpers": (17, 3380),
     "kohaku_ast.imperative": (8, 1870),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (31, 8890),

@@ -157,6 +157,7 @@ def _facts(
         "packages": {},
         "cpu_seconds": None,
         "peak_memory": None,
+        "device": None,
         "argv": list(sys.argv),
         "cwd": os.getcwd(),
         "metadata": {"project": {"json": project}} if project else {},

@@ -31,7 +31,7 @@ _STATUS = "/proc/self/status"
 class Usage:
     """What a run has used."""
 
-    __slots__ = ("cpu_seconds", "files", "packages", "peak_memory")
+    __slots__ = ("cpu_seconds", "device", "files", "packages", "peak_memory")
 
     def __init__(
         self,
@@ -39,6 +39,7 @@ class Usage:
         peak_memory: int | None,
         files: Mapping[str, str],
         packages: Iterable[str],
+        device: str | None = None,
     ) -> None:
         #: Of its process and the child processes that it has waited for; None: not known.
         self.cpu_seconds = cpu_seconds
@@ -48,6 +49,8 @@ class Usage:
         self.files = files
         #: The top-level names of the installed packages that were loaded.
         self.packages = packages
+        #: The name of the GPU that torch has used; None: none, or not known.
+        self.device = device
 
     @classmethod
     def after(cls, result: bytes) -> Usage | None:
@@ -74,12 +77,23 @@ class UsageSince:
     def usage(self) -> Usage:
         """What was used since then. The peak of the memory is not that of the run alone."""
         modules = {name: sys.modules[name] for name in sys.modules.keys() - self._before}
-        return Usage(_cpu_seconds() - self._spent, None, *loaded(modules))
+        return Usage(_cpu_seconds() - self._spent, None, *loaded(modules), used_gpu())
 
 
-def used_here() -> tuple[float, int | None, dict[str, str], list[str]]:
+def used_here() -> tuple[float, int | None, dict[str, str], list[str], str | None]:
     """What this process has used so far: the arguments of a Usage."""
-    return _cpu_seconds(), _peak_memory(), *loaded({**sys.modules})
+    return _cpu_seconds(), _peak_memory(), *loaded({**sys.modules}), used_gpu()
+
+
+def used_gpu() -> str | None:
+    """The name of the GPU that torch computes on in this process; None if it has used none."""
+    torch = sys.modules.get("torch")
+    try:
+        # By its dict: an attribute may import more. A process that was forked may not ask CUDA.
+        cuda = None if torch is None else torch.__dict__.get("cuda")
+        return str(cuda.get_device_name()) if cuda is not None and cuda.is_initialized() else None
+    except Exception:  # anything can stand in sys.modules, and a driver may refuse
+        return None
 
 
 def _cpu_seconds() -> float:

@@ -266,6 +266,7 @@ def start_fields(started: float, attempt: int, process: ProcessMark | None) -> d
         "packages": {},
         "cpu_seconds": None,
         "peak_memory": None,
+        "device": None,
     }
 
 

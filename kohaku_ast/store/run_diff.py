@@ -127,7 +127,7 @@ def _nodes(record: Record) -> dict[str, str]:
 
 def _environment(record: Record) -> dict[str, str]:
     facts = record.facts
-    places = {"host": facts.get("host"), "folder": facts.get("cwd")}
+    places = {"host": facts.get("host"), "folder": facts.get("cwd"), "device": facts.get("device")}
     found = {**_flat(places), **_flat(facts.get("environment") or {})}
     return {name: one for name, one in found.items() if name not in _OF_EACH_RUN}
 

@@ -174,8 +174,8 @@ class Sources:
         self, sources: Any, usage: Usage | None, started: float = 0.0
     ) -> dict[str, object]:
         """The fields that only the end of a run tells: ``sources`` with the modules that it has
-        found while it ran, ``packages``, CPU seconds and peak memory. A module that was written
-        after *started* has a mark: the run may have loaded another text. Raises OSError.
+        found while it ran, ``packages``, CPU seconds, peak memory and GPU. A module that was
+        written after *started* has a mark: the run may have loaded another text. Raises OSError.
         """
         if usage is None:
             return {}
@@ -192,6 +192,7 @@ class Sources:
             "packages": versions(self._packages),
             "cpu_seconds": None if seconds is None else round(seconds, 3),
             "peak_memory": usage.peak_memory,
+            "device": usage.device,
         }
 
     def reads(self, sources: Any, own: Mapping[str, str]) -> dict[str, str | None]:

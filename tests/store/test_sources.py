@@ -234,3 +234,21 @@ def test_odd_entries_of_the_modules_hide_no_others(mode: str) -> None:
     (record,) = find_runs(ROOT)
     assert {*record.facts["sources"]["modules"]} == {"helper", "plug"}
     assert record.facts["cpu_seconds"] > 0
+
+
+@pytest.mark.parametrize("mode", ["inline", "spawn", "warm"])
+def test_the_gpu_that_torch_has_used_is_named(mode: str) -> None:
+    """With a torch that stands in: this machine may have no GPU."""
+    Path("torch").mkdir()
+    Path("torch/__init__.py").write_text("from torch import cuda\n")
+    Path("torch/cuda.py").write_text(
+        "is_used = False\ndef is_initialized(): return is_used\n"
+        "def get_device_name(): return 'Fake GPU 80GB'\n"
+    )
+    Path("s.py").write_text("import torch\nuses = 0\ntorch.cuda.is_used = bool(uses)\n")
+    done = run_kogine(Path(), "run", "--sweep", "uses=0,1", "s.py", "--mode", mode)
+    assert done.status == 0, done.stderr
+    records = sorted(find_runs(ROOT), key=lambda one: one.facts["index"])
+    assert [one.facts["device"] for one in records] == [None, "Fake GPU 80GB"]
+    shown = run_kogine(Path(), "runs", "diff", "1", "2").stdout
+    assert "Fake GPU 80GB" in shown
