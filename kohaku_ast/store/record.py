@@ -441,15 +441,21 @@ class Finished:
             self._folders[record.identity, status].append(name)
 
     def take(
-        self, identity: str, status: str, wanted: Collection[str] = (), index: int | None = None
+        self,
+        identity: str,
+        status: str,
+        wanted: Collection[str] = (),
+        index: int | None = None,
+        is_exact: bool = True,
     ) -> Record | None:
         """The newest record that has all outputs *wanted*, once; None if there is none. With
         *index*, other flows have made it for the run of this number: of equal runs, each does some.
+        Unless that *is_exact*, one for another run does if there is none for this.
         """
         names = self._folders.get((identity, status), [])
-        for name in reversed(names):
-            if index is not None and self._indexes.get(name, index) != index:
-                continue
+        fitting = [one for one in names if index is None or self._indexes.get(one, index) == index]
+        others = [] if is_exact else [one for one in names if one not in fitting]
+        for name in (*reversed(fitting), *reversed(others)):
             record = Record.read(self._root / name)
             if record is not None and _has(record, wanted):
                 names.remove(name)

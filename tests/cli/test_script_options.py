@@ -200,7 +200,7 @@ def test_sorted(
         pytest.param("plain.py --lr 0.1", "Did you mean lr=0.1?", id="a global instead"),
         pytest.param("plain.py --n-layers=4", "Did you mean n_layers=4?", id="a global with underscores"),
         pytest.param("plain.py --wokers 2", "Did you mean '--workers'?", id="a typo in an option of ours"),
-        pytest.param("plain.py -o x", "neither of kogine nor of plain.py. 'kogine run --help' lists the options. If", id="a letter that is none"),
+        pytest.param("plain.py -Y x", "neither of kogine nor of plain.py. 'kogine run --help' lists the options. If", id="a letter that is none"),
         pytest.param("plain.py -w 2", "Did you mean '--workers'?", id="the letter of another program"),
         pytest.param("s.py --quite", "Did you mean '--quiet'?", id="a typo in an option of the script"),
         pytest.param("hand.py --verbose", "write it after '--': kogine run hand.py -- --verbose", id="read by hand"),

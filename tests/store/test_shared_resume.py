@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from kohaku_ast.files import Claims
+from kohaku_ast.store.record import Finished
 from tests.cli.recorded import records, started
 from tests.oracle import run_kogine
+from tests.store.made_runs import make_run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
 
@@ -72,6 +74,19 @@ def test_equal_configs_are_shared_too(folder: Path) -> None:
     (folder / "c.py").write_text("_sweep = {'x': [7] * 12}\n")
     both(folder, "-c", "c.py", "--resume", "--mode", "inline")
     assert ran(folder) == ["7"] * 12
+
+
+def test_the_first_of_equal_runs_takes_its_own_record(tmp_path: Path) -> None:
+    """The other flow may have ended several before this one asks for its first."""
+    finished = Finished(tmp_path)
+    for number in range(2):
+        make_run(tmp_path, number, identity="a" * 32, index=number)
+    finished.add_new(())
+    taken = [
+        finished.take("a" * 32, "succeeded", index=0, is_exact=False),
+        finished.take("a" * 32, "succeeded", index=1),
+    ]
+    assert [one and one.index for one in taken] == [0, 1]
 
 
 def test_failures_are_tried_by_one_of_them(folder: Path) -> None:
