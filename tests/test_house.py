@@ -58,7 +58,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (31, 8890),
     "kohaku_ast.runner": (30, 7920),
-    "kohaku_ast.store": (22, 7240),
+    "kohaku_ast.store": (22, 7250),
     "kohaku_ast.transform": (48, 13850),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

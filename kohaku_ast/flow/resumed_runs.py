@@ -101,14 +101,14 @@ class ResumedRuns:
     def _take(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
         # Of equal runs, a record of the other flow is that of the run which it has claimed. Before
         # the second one comes, nothing says that there are any.
-        number = {"index": run.index, "is_exact": self._equal_runs[identity] > 1}
+        is_exact = self._equal_runs[identity] > 1
         for status in self._statuses:
             # A failed run has no outputs.
             needed = wanted if status == SUCCEEDED else ()
-            record = self._finished.take(identity, status, needed, **number)
+            record = self._finished.take(identity, status, needed, run.index, is_exact)
             if record is not None:
                 return record
-        return self._finished.take(identity, MEANWHILE, **number)
+        return self._finished.take(identity, MEANWHILE, (), run.index, is_exact)
 
     def _take_unfinished(self, run: Run, identity: str, wanted: set[str]) -> Record | None:
         """The record of a run that another flow had under way when this one began."""
