@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,9 +43,14 @@ def waiting(folder: Path, lr: float) -> subprocess.Popen[str]:
     return flow
 
 
-def end(flow: subprocess.Popen[str], number: int) -> None:
-    for one in [*psutil.Process(flow.pid).children(recursive=True), psutil.Process(flow.pid)]:
-        one.send_signal(number)
+def kill(flow: subprocess.Popen[str]) -> None:
+    """Kill the flow, and then its run: a flow that saw the end of its run would record that."""
+    children = psutil.Process(flow.pid).children(recursive=True)
+    flow.kill()
+    flow.wait()
+    for one in children:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
     flow.communicate()
 
 
@@ -57,10 +63,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     interrupted = waiting(made, 3)
     os.killpg(interrupted.pid, signal.SIGINT)
     interrupted.communicate()
-    end(waiting(made, 4), signal.SIGKILL)
+    kill(waiting(made, 4))
     running = waiting(made, 5)
     yield made
-    end(running, signal.SIGKILL)
+    kill(running)
 
 
 def test_what_reads(folder: Path) -> None:
