@@ -42,6 +42,7 @@ dask: compiled
 	$(BIN)/python -m pytest -q $(call marked,dask)
 
 dask-smoke: compiled
+	$(BIN)/python -m pip install -q 'distributed>=2024.1'
 	$(BIN)/python -m pytest -q -m dask -k smoke tests/executors/test_dask.py
 
 ray: compiled
