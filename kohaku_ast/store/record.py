@@ -453,14 +453,22 @@ class Finished:
         Unless that *is_exact*, one for another run does if there is none for this.
         """
         names = self._folders.get((identity, status), [])
-        fitting = [one for one in names if index is None or self._indexes.get(one, index) == index]
-        others = [] if is_exact else [one for one in names if one not in fitting]
-        for name in (*reversed(fitting), *reversed(others)):
+        for name in self._ordered(names, index, is_exact):
             record = Record.read(self._root / name)
             if record is not None and _has(record, wanted):
                 names.remove(name)
                 return record
         return None
+
+    def _ordered(self, names: list[str], index: int | None, is_exact: bool) -> Iterator[str]:
+        """*names* as ``take`` tries them. One by one: 10,000 runs may be equal, and the first name
+        is that of the record almost always.
+        """
+        fits = [True] if index is None or is_exact else [True, False]
+        for wanted in fits:
+            for name in reversed(names):
+                if (index is None or self._indexes.get(name, index) == index) == wanted:
+                    yield name
 
     def unfinished(self, identity: str) -> list[str]:
         """The names of the records of runs of this *identity* that did not succeed, the newest
