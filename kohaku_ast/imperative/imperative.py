@@ -43,8 +43,6 @@ from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-
     from kohaku_ast.config.config import Config
     from kohaku_ast.pipeline.drawing import Drawing, Explanation
     from kohaku_ast.pipeline.pipeline import Names
@@ -315,22 +313,11 @@ class Imperative(Pipeline):
 
         return explain_calls(self, from_node, to_node)
 
-    @public
-    def visualize(
-        self,
-        depth: int = 0,
-        from_node: str | None = None,
-        to_node: str | None = None,
-        filename: str | os.PathLike[str] | None = None,
-        orient: str = "TB",
-    ) -> Drawing:
-        """A drawing of the calls of the last run, one after another; before it, of the members."""
+    def _draw(self, depth: int, *how: Any) -> Drawing:
+        """The calls of the last run, one after another; before it, the members."""
         from kohaku_ast.imperative.explain_calls import draw_calls
 
-        drawing = draw_calls(self, from_node, to_node, orient)
-        if filename is not None:
-            drawing.save(filename)
-        return drawing
+        return draw_calls(self, *how)
 
     def explain_cache(self, *_: Any, **__: Any) -> Any:
         """Raises PipelineError: which calls there will be is known when they are made."""

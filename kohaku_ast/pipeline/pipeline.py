@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from importlib import import_module
 from types import MappingProxyType
 
 from kohaku_ast.errors import (
@@ -83,8 +84,6 @@ class Pipeline:
         """A subclass with ``__call__`` and annotated nodes becomes an imperative pipeline."""
         super().__init_subclass__(**options)
         if any("__call__" in vars(one) for one in cls.__mro__):
-            from importlib import import_module
-
             # By name: it stands above this module, and few programs have one.
             import_module("kohaku_ast.imperative.imperative").adopt(cls)
 
@@ -442,13 +441,16 @@ class Pipeline:
         from left to right ("BT", "RL": back). With a LastRun or ProgressBar among the callbacks
         it shows states and times.
         """
-        from kohaku_ast.pipeline.drawing import draw
-
         check_type(filename, (*PATHS, type(None)), "filename is a file's name")
-        drawing = draw(self, depth, from_node, to_node, orient)
+        drawing = self._draw(depth, from_node, to_node, orient)
         if filename is not None:
             drawing.save(filename)
         return drawing
+
+    def _draw(self, *how: Any) -> Drawing:
+        from kohaku_ast.pipeline.drawing import draw
+
+        return draw(self, *how)
 
     def cache_identity(self) -> tuple[Any, ...]:
         """Its nodes and bound values: the keys of a node that runs it depend on them."""
