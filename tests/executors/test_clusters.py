@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.job import pack
 from kohaku_ast.runner.launch import Launch
+from tests.executors.cluster_runs import facts
 from tests.oracle import run_kogine
 
 TRAIN = """\
@@ -37,10 +37,6 @@ if __name__ == "__main__": main()
 def _script(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "helper.py").write_text("HALF = 0.5\n")
-
-
-def facts() -> list[dict[str, Any]]:
-    return [json.loads(one.read_text()) for one in sorted(Path(".kogine/runs").glob("*/run.json"))]
 
 
 def test_records_are_those_of_a_local_flow_and_it_resumes_here() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,36 +15,24 @@ import psutil
 import pytest
 
 from kohaku_ast import Config, Parallel, Script, Sweep
+from tests.executors.cluster_runs import HOWS, KILLS_ITS_WORKER, SECONDS, children, facts, wait_for
 from tests.oracle import on_path, run_kogine
 
 pytestmark = pytest.mark.dask
-_SECONDS = 60
 
-TRAIN = """\
+TRAIN = (
+    """\
 import os, signal, sys, time, helper
 n, how = 0, "fine"
 print(f"loss: {n / 2}", flush=True)
-if how == "kill" and not os.path.exists("killed"):
-    open("killed", "w").write(str(os.getpid()))
-    os.kill(os.getppid(), signal.SIGKILL)
-    time.sleep(600)
-if how == "wait":
-    open(f"begun-{os.getpid()}", "w")
-    try: time.sleep(600)
-    except KeyboardInterrupt: print("saved")
-    sys.exit(3)
-if n == 2 and how == "fail": raise ValueError("two")
+"""
+    + KILLS_ITS_WORKER
+    + HOWS
+    + """\
 def main(): return n
 if __name__ == "__main__": main()
 """
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + _SECONDS
-    while not (found := what()):
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-    return found
+)
 
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
@@ -70,7 +56,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         started += [start(folder, "worker", *place, "--nthreads", "1") for _ in range(2)]
         distributed: Any = import_module("distributed")
         with distributed.Client(scheduler_file=str(file)) as client:
-            client.wait_for_workers(2, timeout=_SECONDS)
+            client.wait_for_workers(2, timeout=SECONDS)
             found = client.scheduler.address.removeprefix("tcp://")
         yield f"dask://{found}"
     finally:
@@ -83,17 +69,6 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _script(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "helper.py").write_text("")
-
-
-def facts() -> list[dict[str, Any]]:
-    return [json.loads(one.read_text()) for one in sorted(Path(".kogine/runs").glob("*/run.json"))]
-
-
-def children() -> list[int]:
-    """The processes of runs of the script in this folder."""
-    here = os.getcwd()
-    every = [one for one in psutil.process_iter(["cmdline", "cwd"]) if one.info["cwd"] == here]
-    return [one.pid for one in every if "fresh.py" in " ".join(one.info["cmdline"] or ())]
 
 
 def test_smoke(address: str) -> None:
@@ -138,11 +113,11 @@ def test_ctrl_c_ends_what_this_flow_has_started_and_nothing_else(address: str) -
         )
         wait_for(lambda: len([*Path().glob("begun-*")]) == n)  # noqa: B023
     flows[1].send_signal(signal.SIGINT)
-    _, told = flows[1].communicate(timeout=_SECONDS)
+    _, told = flows[1].communicate(timeout=SECONDS)
     assert "2 interrupted" in told
     assert len(wait_for(children)) == 1
     flows[0].send_signal(signal.SIGINT)
-    _, told = flows[0].communicate(timeout=_SECONDS)
+    _, told = flows[0].communicate(timeout=SECONDS)
     assert "1 interrupted" in told
     assert children() == []
     logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]

@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from kohaku_ast import Config, Parallel, Script, Sweep
+from tests.executors.cluster_runs import HOWS, KILLS_ITS_WORKER, children, facts, wait_for
 from tests.oracle import on_path, run_kogine
 
 pytestmark = pytest.mark.ray
 _SECONDS = 90
 
-TRAIN = """\
+TRAIN = (
+    """\
 import os, signal, sys, time
 n, how = 0, "fine"
 print(f"loss: {n / 2}", flush=True)
 open("worker", "w").write(open(f"/proc/{os.getppid()}/cmdline").read())
-if how == "kill" and not os.path.exists("killed"):
-    open("killed", "w").write(str(os.getpid()))
-    os.kill(os.getppid(), signal.SIGKILL)
-    time.sleep(600)
-if how == "wait":
-    open(f"begun-{os.getpid()}", "w")
-    try: time.sleep(600)
-    except KeyboardInterrupt: print("saved")
-    sys.exit(3)
-if n == 2 and how == "fail": raise ValueError("two")
+"""
+    + KILLS_ITS_WORKER
+    + HOWS
+    + """\
 def main(): return n
 if __name__ == "__main__": main()
 """
-
-
-def wait_for(what: Callable[[], Any]) -> Any:
-    end = time.monotonic() + _SECONDS
-    while not (found := what()):
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
-    return found
+)
 
 
 def free_port() -> int:
@@ -80,7 +66,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )  # fmt: skip
     own = psutil.Process(head.pid)
     try:
-        wait_for(lambda: answers(port))
+        wait_for(lambda: answers(port), _SECONDS)
         yield f"ray://127.0.0.1:{port}"
     finally:
         # Not `ray stop`: it ends every Ray on the machine.
@@ -94,17 +80,10 @@ def _script(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
 
 
-def children() -> list[int]:
-    """The processes of runs of the script in this folder."""
-    here = os.getcwd()
-    every = [one for one in psutil.process_iter(["cmdline", "cwd"]) if one.info["cwd"] == here]
-    return [one.pid for one in every if "fresh.py" in " ".join(one.info["cmdline"] or ())]
-
-
 def test_a_sweep_with_a_failure(address: str) -> None:
     done = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--on", address)
     assert (done.status, "2 succeeded, 1 failed" in done.stderr) == (1, True), done
-    found = [json.loads(one.read_text()) for one in Path(".kogine/runs").glob("*/run.json")]
+    found = facts()
     assert {one["metrics"]["loss"]["last"] for one in found} == {0.5, 1.0, 1.5}
     assert {one["worker"].rpartition(":")[0] for one in found} == {os.uname().nodename}
     assert Path("worker").read_text().startswith("ray::")
@@ -128,11 +107,11 @@ def test_ctrl_c_ends_the_runs_of_this_flow(address: str) -> None:
         [sys.executable, str(launcher), *words], start_new_session=True,
         env={**os.environ, "PYTHONPATH": on_path()}, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    wait_for(lambda: len([*Path().glob("begun-*")]) == 2)
+    wait_for(lambda: len([*Path().glob("begun-*")]) == 2, _SECONDS)
     flow.send_signal(signal.SIGINT)
     _, told = flow.communicate(timeout=_SECONDS)
     assert "3 interrupted" in told
-    wait_for(lambda: not children())
+    wait_for(lambda: not children(), _SECONDS)
     logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
     assert sorted(logs) == ["", "loss: 0.0\nsaved\n", "loss: 0.0\nsaved\n"]
 

@@ -7,19 +7,18 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from kohaku_ast import Parallel, Script, Sweep
+from tests.executors.cluster_runs import HOWS, SECONDS, processes, wait_for
 from tests.oracle import on_path, run_kogine
 
 pytestmark = pytest.mark.slurm
-_SECONDS = 60
 
-TRAIN = """\
+TRAIN = (
+    """\
 import os, signal, sys, time
 from kohaku_ast.helpers import checkpoints
 n, how = 0, "fine"
@@ -32,15 +31,13 @@ if how == "kill" and before == 0:
 if how == "preempt" and before == 0:
     os.kill(os.getppid(), signal.SIGUSR2)  # as SLURM does before it takes the node away
     time.sleep(600)
-if how == "wait":
-    open(f"begun-{os.getpid()}", "w")
-    try: time.sleep(600)
-    except KeyboardInterrupt: print("saved")
-    sys.exit(3)
-if n == 2 and how == "fail": raise ValueError("two")
+"""
+    + HOWS
+    + """\
 def main(): return n + before
 if __name__ == "__main__": main()
 """
+)
 
 
 @pytest.fixture(autouse=True)
@@ -49,20 +46,14 @@ def _script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", on_path())
 
 
-def nothing_is_left() -> bool:
-    """Whether the processes of jobs and runs in this folder end: a job does after its result."""
-    end = time.monotonic() + _SECONDS
-    while left() and time.monotonic() < end:
-        time.sleep(0.05)
-    return left() == []
-
-
 def left() -> list[str]:
     """The processes of jobs and runs in this folder."""
-    here = os.getcwd()
-    every = [one for one in psutil.process_iter(["cmdline", "cwd"]) if one.info["cwd"] == here]
-    words = [" ".join(one.info["cmdline"] or ()) for one in every]
-    return [one for one in words if "fresh.py" in one or "submitit" in one]
+    return processes("fresh.py", "submitit")
+
+
+def nothing_is_left() -> bool:
+    """Whether these end: a job does after its result."""
+    return bool(wait_for(lambda: not left()))
 
 
 def test_jobs_of_this_machine() -> None:
@@ -111,12 +102,9 @@ def test_ctrl_c_ends_the_runs_as_it_ends_them_here() -> None:
         [sys.executable, str(launcher), *words], start_new_session=True,
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    end = time.monotonic() + _SECONDS
-    while len([*Path().glob("begun-*")]) < 2:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_for(lambda: len([*Path().glob("begun-*")]) >= 2)
     flow.send_signal(signal.SIGINT)
-    _, told = flow.communicate(timeout=_SECONDS)
+    _, told = flow.communicate(timeout=SECONDS)
     assert "2 interrupted" in told
     assert "Traceback" not in told
     logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
