@@ -61,6 +61,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
 
 
+@pytest.fixture(autouse=True)
+def variables_of_kogine() -> Iterator[None]:
+    """A test leaves none that it has set: the programs of later tests would be part of its run."""
+    before = kogine_variables()
+    yield
+    after = kogine_variables()
+    for name in after:
+        del os.environ[name]
+    os.environ.update(before)
+    assert after == before
+
+
+def kogine_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("KOGINE_")}
+
+
 @pytest.fixture
 def own_builders(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands start their builders themselves, for tests of just that."""

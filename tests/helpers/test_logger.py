@@ -226,10 +226,22 @@ def test_steps(folder: Path) -> None:
     run_python(folder, "t.py", PYTHONPATH=on_path())
     [record] = Store().runs()
     assert [one["step"] for one in points(record)] == [0, 10, 11, 5]
-    with pytest.raises(ValueError, match="step is at least 0, got -3"):
-        logger.log({"a": 1}, step=-3)
-    with pytest.raises(TypeError, match="step is a whole number"):
-        logger.log({"a": 1}, step=0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("-3", "ValueError: logger.log: step is at least 0, got -3"),
+        ("0.5", "TypeError: logger.log: step is a whole number"),
+    ],
+)
+def test_what_is_no_step_is_refused(folder: Path, step: str, message: str) -> None:
+    text = f"from kohaku_ast.helpers import logger\nlogger.log({{'a': 1}}, step={step})\n"
+    (folder / "t.py").write_text(text)
+    done = run_python(folder, "t.py", PYTHONPATH=on_path())
+    assert message in done.stderr
+    [record] = Store().runs()
+    assert (record.status, record.metrics) == ("failed", {})
 
 
 def test_on_the_console_a_script_leaves_nothing(folder: Path) -> None:
