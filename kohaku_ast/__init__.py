@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from kohaku_ast.flow.flows import Parallel, Sequential
     from kohaku_ast.flow.search import search
     from kohaku_ast.helpers.decorator import entrypoint
-    from kohaku_ast.pipeline.callbacks import Callback, LastRun
+    from kohaku_ast.pipeline.callbacks import Callback, HookEvent, LastRun
     from kohaku_ast.pipeline.engine import Engine
-    from kohaku_ast.pipeline.hooks import HookEvent, Hooks
+    from kohaku_ast.pipeline.hooks import Hooks
     from kohaku_ast.pipeline.node import Node, node
     from kohaku_ast.pipeline.permanence import permanence
     from kohaku_ast.pipeline.pipeline import Pipeline
@@ -46,7 +46,7 @@ _WHERE = {
     "FlowError": "runner.outcome",
     "HyperNodesEngine": "engines.native",
     "KogineError": "errors",
-    "HookEvent": "pipeline.hooks",
+    "HookEvent": "pipeline.callbacks",
     "Hooks": "pipeline.hooks",
     "LastRun": "pipeline.callbacks",
     "Loaded": "runner.script",

@@ -52,13 +52,13 @@ ROOMS = {
     "kohaku_ast.engines": (10, 2250),
     "kohaku_ast.executors": (7, 1000),
     "kohaku_ast.exports": (8, 1150),
-    "kohaku_ast.flow": (28, 7440),
+    "kohaku_ast.flow": (28, 7480),
     "kohaku_ast.helpers": (17, 3380),
     "kohaku_ast.imperative": (8, 1870),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (31, 8890),
+    "kohaku_ast.pipeline": (32, 9040),
     "kohaku_ast.runner": (30, 7920),
-    "kohaku_ast.store": (22, 7250),
+    "kohaku_ast.store": (22, 7260),
     "kohaku_ast.transform": (48, 13850),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""

@@ -169,6 +169,9 @@ class Flow:
         #: The signals that ask this process to end, while the flow runs.
         self.interrupts = Interrupts(self._wake)
         launcher.lend = self.interrupts.lend
+        for one in observers:
+            if one.calls_users:
+                one.call = self.interrupts.call  # type: ignore[method-assign]
         self.has_records, self.is_inline = settings.records, launcher.is_inline
 
     def runs(self) -> Iterator[Run]:

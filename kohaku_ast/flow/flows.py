@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from inspect import signature
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
@@ -158,6 +158,14 @@ def _once(warn: Warn) -> Callable[[Run, str], None]:
     return warn_once
 
 
+@runtime_checkable
+class FlowCallback(Protocol):
+    """One of the *callbacks* of a flow: Hooks, of a room above this one."""
+
+    def for_flow(self, names: Sequence[str]) -> Observer:
+        """The Observer of a flow of the scripts *names*."""
+
+
 Path: TypeAlias = "str | os.PathLike[str]"
 _POLICIES = ("continue", "stop")
 
@@ -185,6 +193,7 @@ class _Flow:
         threads: str | int = "auto",
         nice: int = 0,
         observers: Sequence[Observer] = (),
+        callbacks: Iterable[FlowCallback] | FlowCallback = (),
         record: bool = True,
         resume: bool = False,
         retry_failed: bool = False,
@@ -211,7 +220,9 @@ class _Flow:
         self.scripts = [_script(one) for one in ([scripts] if is_one else scripts)]  # type: ignore[union-attr]
         if not self.scripts:
             raise UsageError("a flow of no scripts has nothing to run")
-        self.listens, self.observers = listens, _read_observers(observers)
+        self.listens = listens
+        names = [one.name for one in self.scripts]
+        self.observers = [*_read_observers(observers), *_read_callbacks(callbacks, names)]
         self.settings = FlowSettings(
             mode=mode,
             on=on,
@@ -378,6 +389,7 @@ class Sequential(_Flow):
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
+        ``callbacks=[Hooks(on_failure=tell)]`` calls functions at the start and the end of each run;
         ``on="dask://HOST:PORT"`` runs them on a cluster, by its name or as an Executor;
         ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that
         are recorded as finished, ``retry_failed=True`` only those that succeeded;
@@ -447,6 +459,15 @@ def _read_observers(observers: Any) -> list[Observer]:
         if not isinstance(one, Observer):
             raise UsageTypeError(f"observers is a list of Observers, got {one!r}")
     return found
+
+
+def _read_callbacks(callbacks: Any, names: Sequence[str]) -> list[Observer]:
+    """The Observers of *callbacks* for a flow of the scripts *names*."""
+    found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for one in found:
+        if isinstance(one, type) or not isinstance(one, FlowCallback):
+            raise UsageTypeError(f"callbacks of a flow is a list of Hooks, got {one!r}")
+    return [one.for_flow(names) for one in found]
 
 
 def _outcome(run: Run) -> Outcome:

@@ -137,4 +137,6 @@ class OpenRecord:
 
     def write(self) -> None:
         """Write run.json. Raises OSError."""
+        if self.run.hook_errors:
+            self.facts["hook_errors"] = self.run.hook_errors
         self.folder.write(self.facts)

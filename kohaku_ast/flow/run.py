@@ -73,6 +73,8 @@ class Run:
     #: Fields of its record that say where it belongs: its ``parent`` and ``node``, and the ``env``
     #: of that node.
     belongs: Mapping[str, object] = field(default_factory=dict)
+    #: ``hook`` and ``error`` of each hook that has raised.
+    hook_errors: tuple[Mapping[str, str], ...] = ()
     #: Name -> what an observer keeps about it.
     notes: dict[str, object] = field(default_factory=dict)
 
@@ -401,6 +403,13 @@ class Summary:
 
 class Observer:
     """Override the methods you need; they are called in the thread that runs the flow."""
+
+    #: Whether it calls functions of the user's, which may write files at any time.
+    calls_users = False
+
+    def call(self, act: Callable[[], object]) -> None:
+        """Call *act*, code of the user's. A flow puts one here where Ctrl-C ends that code."""
+        act()
 
     def on_start(self, run: Run, total: int | None) -> None:
         """*run* starts, one of *total* runs, or None if their number is not known."""

@@ -152,7 +152,8 @@ def make_shared_files(
 
 def _is_ours(observer: Observer) -> bool:
     """Whether *observer* is known to write no files: one of the user's may write them any time."""
-    return type(observer).__module__.partition(".")[0] in ("kohaku_ast", "kogine")
+    is_ours = type(observer).__module__.partition(".")[0] in ("kohaku_ast", "kogine")
+    return is_ours and not observer.calls_users
 
 
 def _is_settled(work: ScriptConfigs) -> bool:

@@ -81,6 +81,14 @@ class Interrupts:
         finally:
             self._install()
 
+    def call(self, act: Callable[[], object]) -> None:
+        """Call *act*, code of the user's. Ctrl-C ends it as before the block, and counts."""
+        try:
+            with self.raised():
+                act()
+        except KeyboardInterrupt:
+            self._on_signal(signal.SIGINT)
+
     def lend(self, act: Callable[[], Result]) -> Result:
         """Call *act*, a script in this process, and return its result. While it runs, the signals
         do what they did before the block. Ctrl-C counts, too, if the script has caught it.

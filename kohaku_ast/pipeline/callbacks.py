@@ -1,5 +1,5 @@
-"""Callbacks: which events of a pipeline's run they get, and the context of an event. One of them
-keeps the state, times and counts of each node: the last run.
+"""Callbacks: which events of a pipeline's run they get, the context of an event, and the event of a
+hook. One of them keeps the state, times and counts of each node: the last run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from kohaku_ast.pipeline.node_like import NodeLike
+    from kohaku_ast.runner.outcome import Outcome
 
     #: Names from the pipeline to a node inside; items of maps are not in it.
     Path: TypeAlias = tuple[str, ...]
@@ -77,6 +78,48 @@ class Context:
 
     def __repr__(self) -> str:
         return f"<context {'/'.join(self.path)} depth={self.depth}>"
+
+
+class HookEvent:
+    """What a hook gets. Frozen."""
+
+    __slots__ = (
+        "context", "error", "inputs", "items", "name", "outcome", "outputs", "seconds", "state"
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        state: str,
+        context: Context,
+        inputs: Mapping[str, Any],
+        outputs: Mapping[str, Any] | None = None,
+        seconds: float = 0.0,
+        items: int | None = None,
+        outcome: Outcome | None = None,
+    ) -> None:
+        #: The name of the pipeline, the node or the script.
+        self.name = name
+        #: ``running`` at the start; ``succeeded``, ``failed``, ``interrupted`` at the end, and
+        #: ``not run`` of a node that waited for a worker when another one failed, ``pruned`` of a
+        #: run that a search has ended.
+        self.state = state
+        #: The values of the inputs and of the outputs, by name; of a map neither. Of a run of a
+        #: flow: the values that its Config gives, and the output globals.
+        self.inputs, self.outputs = inputs, outputs or {}
+        #: The exception that ended it; None if there was none.
+        self.error = context.error
+        #: How long it took.
+        self.seconds = seconds
+        #: How many items a map has; None if it is no map.
+        self.items = items
+        #: The Context that callbacks get: ``path``, ``item``, ``get`` and ``set``.
+        self.context = context
+        #: Of a run of a flow its Outcome, at the start with what is known then; else None.
+        self.outcome = outcome
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.state}>"
 
 
 class Callback:

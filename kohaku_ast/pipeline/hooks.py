@@ -1,5 +1,5 @@
-"""Hooks: functions that are called at the start and the end of a pipeline's runs, or of those of a
-node. They are the short form of a Callback.
+"""Hooks: functions that are called at the start and the end of the runs of a pipeline, a node or a
+flow. They are the short form of a Callback.
 """
 
 from __future__ import annotations
@@ -8,17 +8,18 @@ import os
 import traceback
 from typing import Any
 
-from kohaku_ast.errors import PipelineError, PipelineTypeError, check_type, unknown
-from kohaku_ast.pipeline.callbacks import RECORDER, Callback, error_text, is_item
+from kohaku_ast.errors import PipelineError, PipelineTypeError, UsageError, check_type, unknown
+from kohaku_ast.pipeline.callbacks import RECORDER, Callback, HookEvent, error_text, is_item
 from kohaku_ast.pipeline.failure import warn
 from kohaku_ast.pipeline.node_like import is_async, place, place_of
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
+    from kohaku_ast.flow.run import Observer
     from kohaku_ast.pipeline.callbacks import Context
     from kohaku_ast.pipeline.node_like import NodeLike
 
@@ -27,40 +28,13 @@ if TYPE_CHECKING:
 HOOKS = ("on_start", "on_success", "on_failure", "on_end")
 """Their names; ``on_end`` follows one of the two before it."""
 
-
-class HookEvent:
-    """What a hook gets. Frozen."""
-
-    __slots__ = ("context", "error", "inputs", "items", "name", "outputs", "seconds", "state")
-
-    def __init__(
-        self,
-        name: str,
-        state: str,
-        context: Context,
-        inputs: Mapping[str, Any],
-        outputs: Mapping[str, Any] | None = None,
-        seconds: float = 0.0,
-        items: int | None = None,
-    ) -> None:
-        #: The name of the pipeline or the node.
-        self.name = name
-        #: ``running`` at the start; ``succeeded``, ``failed``, ``interrupted`` at the end, and
-        #: ``not run`` of a node that waited for a worker when another one failed.
-        self.state = state
-        #: The values of the inputs and of the outputs, by name; of a map neither.
-        self.inputs, self.outputs = inputs, outputs or {}
-        #: The exception that ended it; None if there was none.
-        self.error = context.error
-        #: How long it took.
-        self.seconds = seconds
-        #: How many items a map has; None if it is no map.
-        self.items = items
-        #: The Context that callbacks get: ``path``, ``item``, ``get`` and ``set``.
-        self.context = context
-
-    def __repr__(self) -> str:
-        return f"<{self.name} {self.state}>"
+_HOOKS_OF = {
+    "running": ("on_start",),
+    "succeeded": ("on_success", "on_end"),
+    "failed": ("on_failure", "on_end"),
+    "interrupted": ("on_failure", "on_end"),
+}
+"""State -> the hooks that are called; of others ``on_end`` alone."""
 
 
 class Hooks(Callback):
@@ -68,6 +42,8 @@ class Hooks(Callback):
 
     They are called in the process that runs the pipeline, for each of its runs (once for a map), or
     with *node* for each run of that node; not for results from the cache, nor for what is skipped.
+    In the *callbacks* of a flow (Sequential, Parallel) they are for each of its runs, or with
+    *node* for the runs of the script of that name.
     An exception of a hook is a warning, in the record as well, and changes nothing. Unlike other
     callbacks those of a pipeline inside leave it the callbacks of the pipeline around.
 
@@ -87,7 +63,7 @@ class Hooks(Callback):
         on_end: Hook | None = None,
     ) -> None:
         check_type(node, str, "the node of hooks is its name", PipelineError)
-        #: The node that they are for; empty: the pipeline.
+        #: The node, or the script, that they are for; empty: the pipeline, or all scripts.
         self.node = node
         given = dict(zip(HOOKS, (on_start, on_success, on_failure, on_end)))
         #: Name -> function, of those that were given.
@@ -112,6 +88,17 @@ class Hooks(Callback):
         made = Hooks(self.node, **self.functions)
         made._base = path
         return made
+
+    def for_flow(self, names: Sequence[str]) -> Observer:
+        """The Observer that calls them for the runs of a flow of the scripts *names*.
+
+        Raises UsageError if none of these has the name that they are for.
+        """
+        from kohaku_ast.pipeline.flow_hooks import FlowHooks  # here: pipelines do without
+
+        if self.node and self.node not in names:
+            raise UsageError(unknown("script", self.node, names))
+        return FlowHooks(self.node, self.call_all)
 
     def on_pipeline_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
         """The pipeline starts."""
@@ -160,7 +147,7 @@ class Hooks(Callback):
     ) -> None:
         if self._is_meant(context.path, is_node):
             self._inputs[id(context.data), context.path] = inputs, items
-            self._call("on_start", HookEvent(name, "running", context, inputs, items=items))
+            self.call_all(HookEvent(name, "running", context, inputs, items=items), self._keep)
 
     def _end(
         self,
@@ -175,24 +162,30 @@ class Hooks(Callback):
         inputs, items = self._inputs.pop((id(context.data), context.path), ({}, None))
         state = _state(context)
         event = HookEvent(name, state, context, inputs, outputs, seconds, items)
-        if state != "not run":
-            self._call("on_success" if state == "succeeded" else "on_failure", event)
-        self._call("on_end", event)
+        self.call_all(event, self._keep)
 
-    def _call(self, hook: str, event: HookEvent) -> None:
-        function = self.functions.get(hook)
-        if function is None:
-            return
-        try:
-            function(event)
-        except (Exception, SystemExit) as error:
-            what = f"node {event.name!r}" if self.node else f"pipeline {event.name!r}"
-            name = getattr(function, "__name__", type(function).__name__)
-            text = f"{error_text(error)} ({_line(error.__traceback__)})"
-            warn(f"{hook} of {what}, {name} ({place_of(function)}), raised {text}")
-            recorder = event.context.get(RECORDER)
-            if recorder is not None:
-                recorder.hook_failed(f"{hook} of {what}", text)
+    def _keep(self, event: HookEvent, hook: str, error: str) -> None:
+        recorder = event.context.get(RECORDER)
+        if recorder is not None:
+            recorder.hook_failed(hook, error)
+
+    def call_all(self, event: HookEvent, keep: Callable[[HookEvent, str, str], None]) -> None:
+        """Call those that are for *event*. *keep* gets it with the hook and the error of each that
+        raises.
+        """
+        for hook in _HOOKS_OF.get(event.state, ("on_end",)):
+            function = self.functions.get(hook)
+            if function is None:
+                continue
+            try:
+                function(event)
+            except (Exception, SystemExit) as error:
+                kind = "run" if event.outcome else "node" if self.node else "pipeline"
+                what = f"{hook} of {kind} {event.outcome.label if event.outcome else event.name!r}"
+                name = getattr(function, "__name__", type(function).__name__)
+                text = f"{error_text(error)} ({_line(error.__traceback__)})"
+                warn(f"{what}, {name} ({place_of(function)}), raised {text}")
+                keep(event, what, text)
 
 
 def _state(context: Context) -> str:

@@ -308,8 +308,9 @@ class RunRecorder(Callback):
 
     def hook_failed(self, hook: str, error: str) -> None:
         """A hook has raised *error*, which is shown in the record."""
-        failures: list[object] = self.record.facts.setdefault("hook_errors", [])  # type: ignore[assignment]
-        failures.append({"hook": hook, "error": error})
+        facts = self.record.facts
+        before: Sequence[object] = facts.get("hook_errors", ())  # type: ignore[assignment]
+        facts["hook_errors"] = [*before, {"hook": hook, "error": error}]
 
     def _node(self, context: Context) -> _Node:
         path = context.path
