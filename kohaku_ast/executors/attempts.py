@@ -11,16 +11,19 @@ import marshal
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kohaku_ast import files
-from kohaku_ast.store.run_folder import CHECKPOINTS, FILES, LOG, SERIES
+from kohaku_ast.store.run_folder import CHECKPOINTS, EVENT, FILES, LOG, SERIES
 
 ATTEMPTS = "attempts"
 """The folder of all attempts."""
 _END = "end"
 """The file in an attempt that says how it ended."""
+_LIVE = LOG, SERIES, EVENT
+"""The files that the flow reads while an attempt is under way."""
 _MODE, _FOLDER_MODE = 0o600, 0o700
 
 
@@ -39,6 +42,18 @@ class Attempt:
         # A later attempt goes on from what an earlier one has saved.
         os.makedirs(self._shared, _FOLDER_MODE, exist_ok=True)
         os.symlink(self._shared, self._folder / FILES / CHECKPOINTS)
+        for name in _LIVE:
+            self._show(name)
+
+    def _show(self, name: str) -> None:
+        """Make the file *name*, and let the record have it, too: of several attempts under way the
+        last one that has begun is seen there. (A link to its path would lead nowhere later.)
+        """
+        (self._folder / name).touch(_MODE)
+        new = self._folder / f"{name}.new"
+        with suppress(OSError):  # not all file systems have links: it is seen at the end then
+            os.link(self._folder / name, new)
+            os.replace(new, self._attempts.parent / name)
 
     @property
     def files(self) -> str:
@@ -77,15 +92,14 @@ def published(folder: Path, number: int) -> Any:
 
 def collect(folder: Path, number: int) -> None:
     """Move what the published attempt has left to where a run that ran here has it; without one,
-    what the last attempt has printed. Raises OSError.
+    what the last attempt has printed and logged. Raises OSError.
     """
     attempts, done = _places(folder, number)
     if not done.is_dir():
         for one in sorted(_unpublished(attempts, number), key=os.path.getmtime)[-1:]:
-            _move(one / LOG, folder / LOG)
+            _move_live(one, folder)
         return
-    for name in (LOG, SERIES):
-        _move(done / name, folder / name)
+    _move_live(done, folder)
     shared = done / FILES / CHECKPOINTS
     if shared.is_symlink():
         shared.unlink()
@@ -122,11 +136,13 @@ def _end_of(folder: Path) -> Any:
         return None
 
 
-def _move(old: Path, new: Path) -> None:
-    try:
-        os.replace(old, new)
-    except FileNotFoundError:
-        pass  # the run has not written it
+def _move_live(old: Path, new: Path) -> None:
+    for name in _LIVE:
+        with suppress(FileNotFoundError):  # it was moved before
+            os.replace(old / name, new / name)
+            files.remove(str(old / name))  # it stays if both are the same file
+        if name != LOG and (new / name).exists() and not (new / name).stat().st_size:
+            (new / name).unlink()  # the run has written nothing
 
 
 def _merge(old: Path, new: Path) -> None:

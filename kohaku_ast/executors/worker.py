@@ -15,11 +15,13 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
 
+from kohaku_ast.executors import orphans
 from kohaku_ast.executors.attempts import Attempt
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.job import Packed
@@ -174,7 +176,8 @@ def _why_texts_differ(job: RemoteJob) -> str:
 
 
 def _run_process(job: RemoteJob, attempt: Attempt | None) -> tuple[Any, ...]:
-    env, cwd = {**os.environ, **job.env}, job.cwd
+    mark = uuid.uuid4().hex  # not the key: a cluster may run the same job twice at a time
+    env, cwd = {**os.environ, **job.env, orphans.MARK: mark}, job.cwd
     log: int | None = None
     if attempt is not None:
         env[RUN_DIR], log = attempt.files, attempt.open_log()
@@ -189,14 +192,16 @@ def _run_process(job: RemoteJob, attempt: Attempt | None) -> tuple[Any, ...]:
         if log is not None:
             os.close(log)
     _running[job.key] = spawned
+    orphans.watch(spawned.pid, mark)
     try:
         if job.nice and hasattr(os, "getpriority"):
             set_priority(spawned.pid, os.getpriority(os.PRIO_PROCESS, 0) + job.nice)
         with _interruptible(job.pid):
             return (*_ended(spawned, job), _worker(), "")
     finally:
-        _running.pop(job.key, None)  # a cluster may run the same job twice at a time
+        _running.pop(job.key, None)  # None: it may run here twice at a time
         spawned.close()
+        orphans.forget(spawned.pid)
 
 
 @contextmanager

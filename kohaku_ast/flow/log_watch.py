@@ -38,6 +38,7 @@ class LogWatch(Observer):
         self.metrics, self._limit = metrics, log_limit
         self._tails: dict[int, LogTail] = {}
         self._logged: dict[int, SeriesTail] = {}
+        self._files: dict[int, int] = {}
         self._pace = Pace(0.25)
         self._turn = 0
 
@@ -51,6 +52,7 @@ class LogWatch(Observer):
             return
         end = time.monotonic() + _BUDGET
         for run in running:
+            self._forget_lost(run)
             self._read_logged(run)
             self._read_event(run)
         first = self._turn % len(running)
@@ -69,6 +71,8 @@ class LogWatch(Observer):
 
     def finish(self, run: Run) -> None:
         """Read the rest of what *run*, which has ended, has logged and printed."""
+        self._forget_lost(run)
+        self._files.pop(run.index, None)
         self._read_logged(run)
         self._read_event(run)
         self._logged.pop(run.index, None)
@@ -77,6 +81,20 @@ class LogWatch(Observer):
         tail = self._tails.pop(run.index, None)
         if tail is not None and tail.rest:
             self._note(run, [tail.rest], b"")
+
+    def _forget_lost(self, run: Run) -> None:
+        """Forget what was read of *run* if its log is another file: a cluster has begun it again,
+        because a worker was lost.
+        """
+        try:
+            found = -1 if run.log is None else os.stat(run.log).st_ino
+        except OSError:
+            return
+        if self._files.setdefault(run.index, found) != found:
+            self._files[run.index] = found
+            self._tails.pop(run.index, None)
+            self._logged.pop(run.index, None)
+            run.metrics = new_seen(run).metrics
 
     def _read_logged(self, run: Run) -> None:
         """Read what the script has given to the logger of the helpers."""

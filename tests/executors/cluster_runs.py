@@ -26,10 +26,17 @@ if n == 2 and how == "fail": raise ValueError("two")
 
 KILLS_ITS_WORKER = """\
 if how == "kill" and not os.path.exists("killed"):
+    import multiprocessing, subprocess
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,)).start()
+    words = [sys.executable, "-c", "import time; time.sleep(600)", "left-behind"]
+    for own in (False, True):
+        subprocess.Popen(words, start_new_session=own)
+    subprocess.Popen(words, env={})
     open("killed", "w").write(str(os.getpid()))
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(600)
 """
+"""The part of a script that kills its worker, with children of several kinds, the first time."""
 
 
 def wait_for(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
@@ -57,5 +64,10 @@ def processes(*marks: str) -> list[str]:
 
 
 def children() -> list[str]:
-    """The processes of runs of the script in this folder."""
-    return processes("fresh.py")
+    """The processes of runs of the script in this folder, and those that they have started."""
+    return processes("fresh.py", "left-behind")
+
+
+def none_is_left() -> bool:
+    """Whether these end: what a killed worker has left ends a moment after it."""
+    return bool(wait_for(lambda: not children()))

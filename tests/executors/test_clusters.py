@@ -16,7 +16,7 @@ from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.job import pack
 from kohaku_ast.runner.launch import Launch
-from tests.executors.cluster_runs import facts
+from tests.executors.cluster_runs import KILLS_ITS_WORKER, facts, none_is_left, wait_for
 from tests.oracle import run_kogine
 
 TRAIN = """\
@@ -92,14 +92,54 @@ def test_work_that_a_cluster_runs_again_is_published_once(tmp_path: Path) -> Non
     assert len((tmp_path / "run" / "log.txt").read_text().split()) == 1
 
 
-def test_the_log_of_an_attempt_that_was_lost_is_kept(tmp_path: Path) -> None:
-    message = job(
-        "import os; print('so far', flush=True); os.kill(os.getppid(), 9)", tmp_path / "r"
+def test_a_killed_worker_leaves_the_log_and_no_process(tmp_path: Path) -> None:
+    text = (
+        "import os, signal, sys, time; how = 'kill'; print('so far', flush=True)\n"
+        + KILLS_ITS_WORKER
     )
+    message = job(text, tmp_path / "r").message()
     with ProcessPoolExecutor(1) as pool, pytest.raises(Exception, match="terminated abruptly"):
-        pool.submit(worker.run, *message.message()).result()
+        pool.submit(worker.run, *message).result()
+    assert none_is_left()
     attempts.collect(tmp_path / "r", 1)
     assert (tmp_path / "r" / "log.txt").read_text() == "so far\n"
+
+
+def test_log_and_metrics_are_there_while_a_run_goes_on_and_those_of_a_lost_attempt_go() -> None:
+    Path("long.py").write_text(
+        "import os, time\nfrom kohaku_ast.helpers import logger\n"
+        "n = len(os.listdir(os.path.join(os.environ['KOGINE_RUN_DIR'], '../..')))\n"
+        "logger.log({'seen': n})\nprint(f'loss: {n}', flush=True)\n"
+        "if n == 1: print('more of it', flush=True)\n"
+        "while not os.path.exists(f'end-{n}'): time.sleep(0.02)\n"
+    )
+    with ThreadPoolExecutor(4) as pool, ThreadPoolExecutor(1) as own:
+        flow = own.submit(Parallel("long.py", on=Twice(pool)).run)
+        folder = wait_for(lambda: [*Path(".kogine/runs").glob("2*")])[0]
+        for n in (1, 2):  # the second attempt begins after the first
+            wait_for(lambda: f"loss: {n}\n" in "".join(map(Path.read_text, folder.glob("log.txt"))))  # noqa: B023
+            assert f'"seen": {n}' in (folder / "metrics.jsonl").read_text()
+            Path("begin-2").touch()
+        Path("end-2").touch()
+        [found] = flow.result()
+        Path("end-1").touch()
+    assert (found.status, found.metrics) == ("succeeded", {"loss": 2, "seen": 2})
+    assert Path(found.log).read_text() == "loss: 2\n"
+
+
+class Twice:
+    """An Executor that runs work a second time, as a cluster does that has lost a worker."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.pool = pool
+
+    def submit(self, function: Any, *arguments: Any) -> Any:
+        def second() -> Any:
+            wait_for(lambda: Path("begin-2").exists())
+            return function(*arguments)
+
+        self.pool.submit(function, *arguments)
+        return self.pool.submit(second)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,14 @@ import psutil
 import pytest
 
 from kohaku_ast import Config, Parallel, Script, Sweep
-from tests.executors.cluster_runs import HOWS, KILLS_ITS_WORKER, children, facts, wait_for
+from tests.executors.cluster_runs import (
+    HOWS,
+    KILLS_ITS_WORKER,
+    children,
+    facts,
+    none_is_left,
+    wait_for,
+)
 from tests.oracle import on_path, run_kogine
 
 pytestmark = pytest.mark.ray
@@ -95,7 +102,7 @@ def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
     configs = [Config({"n": n, "how": "kill" if n == 2 else "fine"}) for n in (1, 2, 3)]
     found = Parallel(Script("train.py", configs), on=address).run()
     assert [one.value for one in found] == [1, 2, 3]
-    assert children() == []
+    assert none_is_left()
     assert len([*Path(".kogine/runs").glob("*/attempts/1/end")]) == 3
     assert len([*Path(found[1].record).glob("attempts/1-*")]) == 2
 

@@ -145,6 +145,19 @@ def test_a_new_attempt_is_seen_anew(tmp_path: Path) -> None:
     assert seen_of(run).metrics == {"acc": 0.75}
 
 
+def test_a_run_that_a_cluster_begins_again_is_seen_anew(tmp_path: Path) -> None:
+    log, other = tmp_path / "log.txt", tmp_path / "other.txt"
+    run, watch = running(0, log=log), LogWatch()
+    watch.on_start(run, 4)
+    add(log, b"loss: 0.5\n")
+    watch.on_tick([run], {})
+    assert run.metrics == {"loss": 0.5}
+    add(other, b"acc: 0.75\n")
+    other.replace(log)
+    watch.finish(succeeded(run))
+    assert run.metrics == seen_of(run).metrics == {"acc": 0.75}
+
+
 @pytest.mark.parametrize(
     "data",
     [
