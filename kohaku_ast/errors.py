@@ -237,6 +237,12 @@ class BrokenInstallation(KogineError, ImportError):
     slug = "installation"
 
 
+class PluginError(KogineError, ImportError):
+    """A plug-in cannot be loaded, or does not do what its kind of plug-in has to do."""
+
+    slug = "plug-in"
+
+
 class UnusedOverride(UserWarning):
     """An override was in force, but the definition it replaces never ran."""
 

@@ -259,9 +259,13 @@ class Group(_WithHelp, click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that *args* start with; the error for another word suggests near names."""
-        if args and args[0] not in self.places and not ctx.resilient_parsing:
+        if args and not ctx.resilient_parsing and not self.has_command(args[0]):
             raise Refusal(UsageError(self.no_such_command(args)))
         return super().resolve_command(ctx, args)
+
+    def has_command(self, name: str) -> bool:
+        """Whether *name* is one of the commands."""
+        return name in self.places
 
     def no_such_command(self, words: Sequence[str]) -> str:
         """The message for *words* that start with no command."""
@@ -275,24 +279,50 @@ class Group(_WithHelp, click.Group):
         """Write names and short helps from the table, without an import of the commands."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.places.items()])
+        others = self.other_commands()
+        if others:
+            with formatter.section("Commands of plug-ins"):
+                formatter.write_dl([*others.items()])
+
+    def other_commands(self) -> Mapping[str, str]:
+        """Name -> short help of the commands that are in no table."""
+        return {}
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands that start with *incomplete*, with their short helps."""
         from click.shell_completion import CompletionItem  # a run does without
 
+        shown = {**{name: text for name, (_, text) in self.places.items()}, **self.other_commands()}
         found = [
             CompletionItem(name, help=text)
-            for name, (_, text) in self.places.items()
+            for name, text in shown.items()
             if name.startswith(incomplete)
         ]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 class _Kogine(Group):
+    def has_command(self, name: str) -> bool:
+        return name in self.places or name in self.other_commands()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = super().get_command(ctx, cmd_name)
+        if found is not None or cmd_name not in self.other_commands():
+            return found
+        from kogine.plugin_commands import command_plugins, plugin_command
+
+        return plugin_command(command_plugins(tuple(self.places))[cmd_name])
+
+    def other_commands(self) -> Mapping[str, str]:
+        from kogine.plugin_commands import command_plugins  # for help and unknown names only
+
+        found = command_plugins(tuple(self.places)).items()
+        return {name: f"From {one.origin}." for name, one in found}
+
     def no_such_command(self, words: Sequence[str]) -> str:
         from kogine.hints import meant_command
 
-        return meant_command(words, self.places)
+        return meant_command(words, [*self.places, *self.other_commands()])
 
     def no_such_option(self, name: str, words: Sequence[str]) -> str:
         from kogine.hints import meant_option
@@ -347,6 +377,7 @@ kogine = _Kogine(
             "Write a script with the values in its definitions.",
         ),
         "cache": ("kogine.cache:cache", "Show, explain, check and clear the caches."),
+        "plugins": ("kogine.plugins:plugins", "List what other packages add to kogine."),
         "completion": ("kogine.completion:completion", "Print the completion script for a shell."),
         "help": ("kogine.command:show_help", "Show the help of a command."),
     },
@@ -356,11 +387,11 @@ kogine = _Kogine(
 @click.command("help", cls=Command, examples=("kogine help run", "kogine help workflow parallel"))
 @click.argument("names", metavar="[COMMAND ...]", nargs=-1)
 @click.pass_context
-def show_help(ctx: click.Context, names: tuple[str, ...]) -> None:
+def show_help(ctx: click.Context, names: tuple[str, ...]) -> Any:
     """Show the help of a command."""
     root = ctx.find_root()
     with root.command.make_context(root.info_name, [*names, "--help"]) as inner:
-        root.command.invoke(inner)
+        return root.command.invoke(inner)  # a plug-in's command shows its own
 
 
 def read_with_click(words: list[str]) -> Callable[[], int] | None:

@@ -204,9 +204,9 @@ class Cluster(click.ParamType):  # type: ignore[type-arg]
 
     def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
         """The names; an address is to follow those with ``://``."""
-        from kohaku_ast.executors.clusters import KINDS
+        from kohaku_ast.executors.clusters import known_names
 
-        names = [(start, kind.text, "://" not in start) for start, kind in KINDS.items()]
+        names = [(start, text, "://" not in start) for start, text in known_names().items()]
         names.append((_LIST, "print what is installed", True))
         return items(one for one in names if one[0].startswith(incomplete))
 

@@ -6,7 +6,7 @@ Data files are read here; the rules of Python files are in python_file.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from kohaku_ast.config.cells import (
@@ -20,13 +20,16 @@ from kohaku_ast.config.cells import (
 )
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.loading import ConfigLayer, Loading, inherit
-from kohaku_ast.errors import ConfigError
+from kohaku_ast.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
+    from kohaku_ast.config.data_file import DataFile
     from kohaku_ast.config.sweep import Sweep
 
 
 _DATA = (".yaml", ".yml", ".toml", ".json")
+ENDINGS = (".py", *_DATA)
+"""Of config files that kogine reads itself; plug-ins read others."""
 
 
 def load(
@@ -67,21 +70,35 @@ def load_file(loading: Loading) -> Config | Sweep:
 def _read_layer(loading: Loading) -> ConfigLayer:
     ending = os.path.splitext(loading.path)[1].lower()
     if ending in _DATA:
-        return _read_data_file(loading)
+        from kohaku_ast.config.data_file import read_cells
+
+        return _read_data_file(loading, read_cells)
     if ending not in ("", ".py"):
-        hint = " Rows of a table are for --trials." if ending == ".csv" else ""
-        known = ", ".join([".py", *_DATA])
-        raise ConfigError(f"{loading.path}: a config ends in one of {known}.{hint}")
+        return _read_data_file(loading, _reader_of(loading.path, ending))
     from kohaku_ast.config.python_file import read_python_file
 
     return read_python_file(loading)
 
 
-def _read_data_file(loading: Loading) -> ConfigLayer:
-    """The values and the sweep of a YAML, TOML or JSON file; its bases are added to *loading*."""
-    from kohaku_ast.config.data_file import is_composed, read_cells, targets_of
+def _reader_of(path: str, ending: str) -> Callable[[str], DataFile]:
+    """What reads files with an *ending* that is none of ours. Raises ConfigError."""
+    from kohaku_ast.config.data_file import plugin_reader
+    from kohaku_ast.plugins import find_plugins
 
-    found = read_cells(loading.path)
+    plugins = find_plugins("config_readers")
+    if ending[1:] in plugins:
+        return plugin_reader(plugins[ending[1:]])
+    known = ", ".join([*ENDINGS, *(f".{name}" for name in plugins)])
+    hint = did_you_mean(ending, [f".{name}" for name in plugins])
+    hint = " Rows of a table are for --trials." if ending == ".csv" else hint
+    raise ConfigError(f"{path}: a config ends in one of {known}.{hint}")
+
+
+def _read_data_file(loading: Loading, read: Callable[[str], DataFile]) -> ConfigLayer:
+    """The values and the sweep of a data file; its bases are added to *loading*."""
+    from kohaku_ast.config.data_file import is_composed, targets_of
+
+    found = read(loading.path)
     top = CellMap() if found.top is None else found.top
     if not isinstance(top, CellMap):
         raise ConfigError(f"{found.path}: a config is a mapping of targets to values")

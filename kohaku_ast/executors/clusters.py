@@ -14,8 +14,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from kohaku_ast.errors import UsageError, UsageTypeError, did_you_mean, unknown
+from kohaku_ast.errors import PluginError, UsageError, UsageTypeError, did_you_mean, unknown
 from kohaku_ast.executors.worker import CALL, installation, send_signal
+from kohaku_ast.plugins import Plugin, find_plugins
 
 
 class Cluster:
@@ -86,6 +87,8 @@ def open_cluster(on: str | Executor | Cluster, workers: int | None) -> Cluster:
     kind, rest = _split(on)
     if kind is None:
         return Cluster(_made(on))
+    if isinstance(kind, Plugin):
+        return _opened(kind, rest, workers)
     if _is_missing(kind):
         raise UsageError(f"--on {on}: it needs {kind.package}: {install_line(kind.extra)}")
     opens: Callable[[str, int | None], Cluster]
@@ -122,6 +125,8 @@ def is_here(on: object) -> bool:
 def list_clusters() -> str:
     """What ``--on`` can name, a line each, with the line that installs what is missing."""
     rows = [(_shown(start), kind.text, _state(kind)) for start, kind in KINDS.items()]
+    plugins = find_plugins("executors", KINDS)
+    rows += [(name, f"from {one.origin}", "plug-in") for name, one in plugins.items()]
     rows.append(("MODULE:FACTORY", "the Executor that a function of yours returns", "installed"))
     first, second = (max(len(row[at]) for row in rows) for at in (0, 1))
     return "\n".join(f"{a:{first}}  {b:{second}}  {c}" for a, b, c in rows)
@@ -150,6 +155,13 @@ def install_line(extra: str) -> str:
     return f'pip install "kohaku-ast[{extra}]"'
 
 
+def known_names() -> dict[str, str]:
+    """What ``--on`` can begin with -> what it is, in a line."""
+    plugins = find_plugins("executors", KINDS).items()
+    ours = {start: kind.text for start, kind in KINDS.items()}
+    return {**ours, **{name: f"from {one.origin}" for name, one in plugins}}
+
+
 def _shown(start: str) -> str:
     return f"{start}HOST:PORT" if start.endswith("://") else start
 
@@ -162,7 +174,7 @@ def _is_missing(kind: _Kind) -> bool:
     return find_spec(kind.package) is None
 
 
-def _split(on: str) -> tuple[_Kind | None, str]:
+def _split(on: str) -> tuple[_Kind | Plugin | None, str]:
     """The kind that the text *on* names, and the rest of it; no kind: MODULE:FACTORY. Raises
     UsageError for others.
     """
@@ -173,12 +185,33 @@ def _split(on: str) -> tuple[_Kind | None, str]:
                 raise UsageError(f"--on {on}: name the host and the port: {start}HOST:PORT")
             return KINDS[start], rest.removeprefix(":")
     module, colon, factory = on.partition(":")
+    plugins = find_plugins("executors", KINDS)
+    if module in plugins:
+        return plugins[module], factory.removeprefix("//")
     names = [*module.split("."), factory]
     if colon and all(name.isidentifier() for name in names):
         return None, ""
-    known = [*map(_shown, KINDS), "MODULE:FACTORY"]
-    hint = did_you_mean(on.partition(":")[0], [one.partition(":")[0] for one in KINDS])
+    known = [*map(_shown, KINDS), *plugins, "MODULE:FACTORY"]
+    hint = did_you_mean(module, [one.partition(":")[0] for one in (*KINDS, *plugins)])
     raise UsageError(f"--on {on}: expected one of: {', '.join(known)}.{hint}")
+
+
+class _PluginCluster(Cluster):
+    """An Executor that a plug-in has made for one flow."""
+
+    def close(self) -> None:
+        """Shut it down."""
+        self.executor.shutdown()
+
+
+def _opened(plugin: Plugin, rest: str, workers: int | None) -> Cluster:
+    """The cluster that *plugin* makes of the *rest* of ``--on``. Raises PluginError."""
+    made = plugin.call(rest, workers)
+    if isinstance(made, Cluster):
+        return made
+    if isinstance(made, type) or not hasattr(made, "submit"):
+        raise PluginError(f"{plugin} returned {made!r}, which is no Executor")
+    return _PluginCluster(made)
 
 
 def _made(on: str) -> Executor:

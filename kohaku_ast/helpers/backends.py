@@ -1,8 +1,8 @@
 """Sends what a script logs to other trackers as well: MLflow, TensorBoard, trackio, wandb.
 
 Each has a file of its own (``wandb_backend``), which imports its library, and which is imported
-when somebody names it. Numbers wait here for a second at most: one call of ``logger.log`` takes
-microseconds, whatever a server takes.
+when somebody names it; other packages add theirs as plug-ins. Numbers wait here for a second at
+most: one call of ``logger.log`` takes microseconds, whatever a server takes.
 
 State of this process: ``_begun_in``.
 """
@@ -23,8 +23,10 @@ from kohaku_ast.helpers.run_context import current_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
+
+    from kohaku_ast.plugins import Plugin
 
 BACKENDS = ("mlflow", "tensorboard", "trackio", "wandb")
 VARIABLE = "KOGINE_LOGGERS"
@@ -136,13 +138,23 @@ def _parsed(text: object, source: str) -> tuple[str, str]:
         raise TypeError(f"{source}: a backend is a text such as 'wandb', got {text!r}")
     name, _, setting = text.partition(":")
     if name not in BACKENDS:
-        raise ValueError(_unknown(source, "backend", name, BACKENDS))
+        plugins = _plugins()
+        if name in plugins:
+            return name, setting
+        raise ValueError(_unknown(source, "backend", name, (*BACKENDS, *plugins)))
     modes = _MODES if name == "wandb" else ()
     if setting and setting not in modes:
         if not modes:
             raise ValueError(f"{source}: nothing may follow {name!r}, got {text!r}")
         raise ValueError(_unknown(source, f"mode of {name}", setting, modes))
     return name, setting
+
+
+def _plugins() -> Mapping[str, Plugin]:
+    """Backends of other packages; a script with one of ours does not pay for the look-up."""
+    from kohaku_ast.plugins import find_plugins
+
+    return find_plugins("loggers", BACKENDS)
 
 
 def _unknown(source: str, what: str, name: str, known: tuple[str, ...]) -> str:
@@ -278,8 +290,11 @@ class Backends:
 def _begin(name: str, setting: str, run: LoggedRun) -> Backend | None:
     install = f'pip install "kohaku-ast[{name}]"'
     try:
-        found: Backend = import_module(f"kohaku_ast.helpers.{name}_backend").begin(run, setting)
+        found: Backend = _opener(name)(run, setting)
     except ImportError as error:
+        if name not in BACKENDS:  # it names the package, the entry point and the reason
+            _warn(f"cannot log to {name}: {error}; the run goes on without it")
+            return None
         missing = str(error.name or error).partition(".")[0]
         _warn(f"logging to {name} needs {missing}: {install}; the run goes on without it")
     except Exception as error:
@@ -287,6 +302,12 @@ def _begin(name: str, setting: str, run: LoggedRun) -> Backend | None:
     else:
         return found
     return None
+
+
+def _opener(name: str) -> Callable[[LoggedRun, str], Backend]:
+    if name not in BACKENDS:
+        return _plugins()[name].call
+    return import_module(f"kohaku_ast.helpers.{name}_backend").begin  # type: ignore[no-any-return]
 
 
 def _reason(error: Exception) -> str:

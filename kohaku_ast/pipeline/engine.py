@@ -174,10 +174,19 @@ def find_engine(engine: str | Engine | Any) -> RunEngine:
 
 
 def _named(name: str) -> RunEngine:
-    if name not in ENGINES:
-        raise PipelineError(unknown("engine", name, sorted(ENGINES)))
-    module, attribute, arguments = ENGINES[name]
-    return _load(module, attribute)(**arguments)  # type: ignore[no-any-return]
+    if name in ENGINES:
+        module, attribute, arguments = ENGINES[name]
+        return _load(module, attribute)(**arguments)  # type: ignore[no-any-return]
+    from kohaku_ast.plugins import find_plugins  # takes 36 ms
+
+    plugins = find_plugins("engines", ENGINES)
+    if name not in plugins:
+        raise PipelineError(unknown("engine", name, sorted([*ENGINES, *plugins])))
+    made = plugins[name].call()
+    try:
+        return find_engine([] if isinstance(made, str) else made)
+    except PipelineTypeError as error:
+        raise plugins[name].error(f"made {made!r}", error) from None
 
 
 def _load(module: str, attribute: str) -> Any:

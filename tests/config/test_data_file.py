@@ -15,7 +15,7 @@ from kohaku_ast.config.cells import CellList, CellMap, CellText, native
 from kohaku_ast.config.config_files import load, load_config
 from kohaku_ast.config.data_file import read_cells
 from kohaku_ast.errors import ConfigError
-from tests.oracle import compare, on_path, run_kogine
+from tests.oracle import compare, on_path, run_kogine, run_python
 
 
 @pytest.fixture(autouse=True)
@@ -289,3 +289,16 @@ def test_a_number_that_no_float_holds_is_refused(tmp_path: Path, way: str) -> No
     done = run_kogine(tmp_path, "run", "s.py", option, name, "-n", "2", "--no-record")
     assert (done.status, done.stdout) == (2, "")
     assert re.search(r"no float holds -?1(\.0)?e\+?999", done.stderr), done
+
+
+def test_json_and_toml_need_no_package_for_yaml(tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text('{"lr": 1}')
+    (tmp_path / "c.yaml").write_text("lr: 1")
+    (tmp_path / "s.py").write_text(
+        "import sys\nsys.modules['yaml'] = None\n"
+        "from kohaku_ast.config.config_files import load\n"
+        "print(*load('c.json').globals_dict)\nload('c.yaml')\n"
+    )
+    done = run_python(tmp_path, "s.py", PYTHONPATH=on_path())
+    assert done.stdout == "lr\n"
+    assert 'ConfigError: YAML files need PyYAML: pip install "kohaku-ast[yaml]"' in done.stderr
