@@ -169,8 +169,25 @@ class PipelineTypeError(PipelineError, TypeError):
     """A part or an argument of a pipeline has a wrong type."""
 
 
+class SystemsError(KogineError, ValueError):
+    """A system of components cannot be built, compiled or launched."""
+
+    slug = "system"
+
+
+class SystemsTypeError(SystemsError, TypeError):
+    """A part or an argument of a system has a wrong type."""
+
+
+class SystemFailed(KogineError, RuntimeError):
+    """A system ended with an error that is not an exception of this process."""
+
+    slug = "system-failed"
+
+
 _TYPE_ERRORS: dict[type[KogineError], type[KogineError]] = {
     UsageError: UsageTypeError, ConfigError: ConfigTypeError, PipelineError: PipelineTypeError,
+    SystemsError: SystemsTypeError,
 }  # fmt: skip
 
 PATHS = (str, os.PathLike)

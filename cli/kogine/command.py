@@ -365,6 +365,10 @@ kogine = _Kogine(
             "Run several scripts, one after another or at once.",
         ),
         "pipeline": ("kogine.pipeline:pipeline", "Run or draw the pipeline that a file defines."),
+        "system": (
+            "kogine.system:system",
+            "Run, draw or compile the system of components that a file defines.",
+        ),
         "runs": ("kogine.runs:runs", "List, show and mark recorded runs."),
         "config": ("kogine.config:config", "Show, check, write, compare and convert configs."),
         "doctor": (

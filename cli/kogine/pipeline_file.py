@@ -94,7 +94,7 @@ def run_imperative(
 
 def print_results(results: Mapping[str, Any], is_json: bool = False) -> None:
     """Print *results*, a line for each or as JSON."""
-    _print(_as_json(results) if is_json else _as_lines(results))
+    print_text(_as_json(results) if is_json else _as_lines(results))
 
 
 def run_watched(
@@ -139,7 +139,7 @@ def _stop(number: int, frame: object) -> None:
     raise _Stopped
 
 
-def _print(text: str) -> None:
+def print_text(text: str) -> None:
     """Print *text*; the file's run ends with status 1 if not all could be printed."""
 
     @printing
@@ -317,7 +317,7 @@ def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
     path = command.option("output")
     pipeline = pipeline() if isinstance(pipeline, type) else pipeline
     if not path:
-        _print(f"{pipeline.explain(*ends)}\n")
+        print_text(f"{pipeline.explain(*ends)}\n")
         return
     try:
         pipeline.visualize(command.option("depth", 0), *ends).save(path)
@@ -333,6 +333,18 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Any], None]) -> Callabl
     path, name = split_function(command.script)
     if path.endswith(".toml"):
         return lambda: _use_toml(path, name, command.argv, use)
+    return with_object(command, find_pipeline, use)
+
+
+def with_object(
+    command: ScriptCommand,
+    find: Callable[[Mapping[str, object], str, str], Any],
+    use: Callable[[Any], None],
+) -> Callable[[], int]:
+    """The same for what *find* finds among the globals of the file; it gets the path, and the name
+    that was given behind it.
+    """
+    path, name = split_function(command.script)
     launch = Launch(path, command.argv)
     try:
         bound = Binder(launch, split=True).bind()
@@ -343,7 +355,7 @@ def with_pipeline(command: ScriptCommand, use: Callable[[Any], None]) -> Callabl
     def last(names: Mapping[str, object]) -> None:
         show_own()
         try:
-            use(find_pipeline(names, path, name))
+            use(find(names, path, name))
         except KogineError as error:
             sys.exit(report(error))
         except KeyboardInterrupt as error:

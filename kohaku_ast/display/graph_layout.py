@@ -57,6 +57,8 @@ class Sketch:
     name: str
     boxes: tuple[Box, ...]
     links: tuple[Link, ...]
+    #: What it is a picture of, and what a box stands for.
+    what: tuple[str, str] = ("pipeline", "node")
 
 
 # Characters that XML 1.0 cannot have, escaped or not.

@@ -52,7 +52,8 @@ def description(sketch: Sketch) -> str:
     for box in nodes:
         states[box.state] = states.get(box.state, 0) + 1
     counts = [f"{count} {state}" for state, count in states.items() if state]
-    text = f"pipeline {sketch.name}: {len(nodes)} node{'s' * (len(nodes) != 1)}"
+    whole, part = sketch.what
+    text = f"{whole} {sketch.name}: {len(nodes)} {part}{'s' * (len(nodes) != 1)}"
     return f"{text}, {', '.join(counts)}" if counts else text
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _PACKAGE = os.path.dirname(os.path.dirname(__file__))
-_ROOMS = ("pipeline", "engines", "imperative")
+_ROOMS = ("pipeline", "engines", "imperative", "systems")
 _OURS = tuple(os.path.join(_PACKAGE, room, "") for room in _ROOMS)
 #: Our functions that call a node. An exception without a frame of one of them is a bug of ours.
 _CALLERS = {"call", "call_async"}
