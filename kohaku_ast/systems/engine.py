@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from kohaku_ast.errors import SystemsError, SystemsTypeError, check_type, unknown
 from kohaku_ast.files import write_atomically
+from kohaku_ast.plugins import find_plugins
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from kohaku_ast.systems.component import Component
     from kohaku_ast.systems.node import Node
-
-GROUP = "kohaku_ast.engines"
-"""The group of entry points that name engines of other packages."""
 
 _OURS = {"native": "kohaku_ast.systems.native:NativeEngine"}
 _REGISTERED: dict[str, Callable[[], Engine]] = {}
@@ -147,31 +145,30 @@ def get_engine(engine: str | Engine) -> Engine:
     if isinstance(engine, Engine):
         return engine
     check_type(engine, str, "engine is a name or an Engine", SystemsError)
-    make = _REGISTERED.get(engine) or _found(engine)
-    made = make()
+    made = _made(engine)
     if not isinstance(made, Engine):
-        raise SystemsTypeError(f"the engine {engine!r} is {made!r}, which is no Engine of systems")
+        raise SystemsTypeError(
+            f"the engine {engine!r} is {made!r}, which is no Engine of systems: it may be one of "
+            "pipelines."
+        )
     return made
 
 
 def list_engines() -> list[str]:
     """The names of all engines."""
-    return sorted({*_OURS, *_REGISTERED, *_plugins()})
+    return sorted({*_OURS, *_REGISTERED, *find_plugins("engines")})
 
 
-def _found(name: str) -> Callable[[], Engine]:
-    place = _OURS.get(name) or _plugins().get(name)
-    if place is None:
+def _made(name: str) -> Any:
+    if name in _REGISTERED:
+        return _REGISTERED[name]()
+    if name in _OURS:
+        module, _, attribute = _OURS[name].partition(":")
+        return getattr(import_module(module), attribute)()
+    plugins = find_plugins("engines")
+    if name not in plugins:
         raise SystemsError(unknown("engine", name, list_engines()))
-    module, _, attribute = place.partition(":")
-    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
-
-
-def _plugins() -> dict[str, str]:
-    """Name -> ``module:attribute`` of the engines of other packages."""
-    from importlib.metadata import entry_points  # takes 36 ms
-
-    return {one.name: one.value for one in entry_points(group=GROUP)}
+    return plugins[name].call()
 
 
 def steps_text(count: int) -> str:
