@@ -55,15 +55,15 @@ ROOMS = {
     "kohaku_ast.engines": (10, 2250),
     "kohaku_ast.executors": (8, 1220),
     "kohaku_ast.exports": (8, 1150),
-    "kohaku_ast.flow": (28, 7500),
+    "kohaku_ast.flow": (28, 7510),
     "kohaku_ast.helpers": (17, 3400),
     "kohaku_ast.imperative": (8, 1870),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (32, 9050),
     "kohaku_ast.runner": (30, 7920),
-    "kohaku_ast.store": (22, 7260),
+    "kohaku_ast.store": (23, 7440),
     "kohaku_ast.systems": (11, 1990),
-    "kohaku_ast.transform": (48, 13850),
+    "kohaku_ast.transform": (49, 14140),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -22,6 +22,7 @@ from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.exports.tables import document, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
 from kohaku_ast.store.run_folder import FILES, RUNS
+from kohaku_ast.store.seeds import seed_text, seeds_in
 from kohaku_ast.store.store import Runs, Store
 from kohaku_ast.store.summary import RunSummary
 
@@ -172,6 +173,8 @@ def _show_rows(
     for target, value in run.params.items():
         origin = f"  ({origins[target]})" if target in origins else ""
         yield "params", (target, f"{_plain(value)}{origin}")
+    for one in seeds_in(record.facts):
+        yield "seeds", (str(one["call"]), f"{seed_text(one)}  ({one['file']}:{one['line']})")
     for name in run.metrics:
         # No number is the least, or the greatest, of those that are all nan.
         numbers = {what: nan if one is None else one for what, one in run.statistics(name).items()}

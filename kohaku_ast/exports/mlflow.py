@@ -23,6 +23,7 @@ from kohaku_ast.helpers.mlflow_backend import mlflow_name, param_name, quiet
 from kohaku_ast.store.artifacts import known_hashes
 from kohaku_ast.store.record import Record, param_forms
 from kohaku_ast.store.run_folder import CLAIMS, FILES, MARKS, RECORD
+from kohaku_ast.store.seeds import seed_text, seeds_in
 from kohaku_ast.store.store import Runs
 from kohaku_ast.store.summary import plain_value
 
@@ -197,7 +198,7 @@ def _params(record: Record) -> dict[str, str]:
 
 
 def _tags(record: Record) -> dict[str, str]:
-    error, script = record.error, record.facts["script"]
+    error, script, seeds = record.error, record.facts["script"], seeds_in(record.facts)
     found: dict[str, str] = {
         "kogine.status": record.status,
         "kogine.label": record.label,
@@ -206,6 +207,7 @@ def _tags(record: Record) -> dict[str, str]:
         "kogine.host": str(record.facts["host"]),
         "kogine.parent": str(record.facts.get("parent") or ""),
         "kogine.node": str(record.facts.get("node") or ""),
+        "kogine.seeds": ", ".join(f"{one['call']}={seed_text(one)}" for one in seeds),
         "kogine.error": f"{error.type}: {error.message}" if error else "",
         "mlflow.note.content": record.note,
         "mlflow.source.name": str(script["file"]),

@@ -27,6 +27,7 @@ from kohaku_ast.store.record import (
     working_folder,
 )
 from kohaku_ast.store.run_folder import FILES, RunFolder
+from kohaku_ast.store.seeds import Seeds
 from kohaku_ast.store.sources import Sources
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Recorder(Observer):
         if resume or retry_failed:
             self.resumed = ResumedRuns(self.root, retry_failed, warn_once, tell)
         self._environment, self.sources = FlowEnvironment(), Sources(self.root)
+        self._seeds = Seeds(self.sources.objects)
         self._is_cached, self._inputs, self._needs_value = cached, tuple(inputs), needs_value
         self._patterns = tuple(artifacts)
         self._open: dict[int, OpenRecord] = {}
@@ -273,7 +275,12 @@ class Recorder(Observer):
         usage = outcome.usage if outcome is not None else None
         sources = record.facts["sources"]
         try:
-            record.facts.update(self.sources.end_fields(sources, usage, record.run.started))
+            found = self.sources.end_fields(sources, usage, record.run.started)
+            record.facts.update(found)
+            if found.get("sources", sources) != sources:  # the run has found modules
+                record.facts["seeds"] = self._seeds.fields(
+                    found["sources"], record.run.work.binder.launch, record.facts["params"]
+                )
         except OSError as error:
             self._cannot("keep the texts of modules", error)
 
@@ -348,7 +355,8 @@ class Recorder(Observer):
         self._note_own(folder.path.name)
         fields = self._own_fields(run, bound)
         files = str(folder.path / FILES)
-        patterns = self._artifact_patterns(run)
+        patterns, sources = self._artifact_patterns(run), self._keep_sources(bound)
+        params = self.sources.params(bound, fields["overrides"])
         kept = None
         if patterns:
             kept = self._artifacts.begin(patterns, working_folder(), files, self.in_run_dir)
@@ -358,9 +366,10 @@ class Recorder(Observer):
             {
                 **fields,
                 **start_fields(run.started, run.attempt, None),
-                "params": self.sources.params(bound, fields["overrides"]),
+                "params": params,
+                "seeds": self._seeds.fields(sources, bound.launch, params),
                 "inputs": self._keep_inputs(run),
-                "sources": self._keep_sources(bound),
+                "sources": sources,
                 "in_run_dir": self.in_run_dir,
                 "artifact_patterns": [*patterns],
                 **({"resumed_from": run.resumed_from.name} if run.resumed_from else {}),

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from kohaku_ast.errors import UsageError, did_you_mean
 from kohaku_ast.runner.outcome import ranked, read_goal
 from kohaku_ast.store.query import MISSING, Query
+from kohaku_ast.store.seeds import SEED
 from kohaku_ast.store.summary import KINDS, STATISTICS, RunSummary, Shape, parse_cells
 
 Getter: TypeAlias = "Callable[[RunSummary], Any]"
@@ -125,8 +126,8 @@ def _meanings(name: str) -> Iterator[tuple[str, str]]:
     if colon and prefix in STATISTICS:
         yield prefix, rest
     yield _GIVEN, name
-    yield from ((kind, name) for kind in (*_EXACT, "last", *KINDS[2:]))
-    yield _SHORT, name
+    yield from ((kind, name) for kind in (*_EXACT, "last", "metadata"))
+    yield from ((_SHORT, name), ("seeds", name))
 
 
 def _place(shape: Shape, meanings: Iterable[tuple[str, str]]) -> int | None:
@@ -256,7 +257,7 @@ def _result_names(runs: Sequence[RunSummary]) -> list[str]:
 def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
     """Heading -> getter of all that is known of *runs*: fields, then params, metrics, outputs and
     the entries of what was returned. A name that stands there already gets its kind:
-    ``metrics.epoch``.
+    ``metrics.epoch``. Of the seeds the one that all have, unless it is a parameter.
     """
     columns = Columns(runs)
     found: dict[str, Getter] = {name: field_getter(name) for name in FIELDS}
@@ -265,6 +266,8 @@ def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
         for name in columns.names(kind):
             heading = f"{shown}.{name}" if name in found or kind == "nodes" else name
             found[heading] = _cell_getter(kind, name)
+    if SEED in columns.names("seeds") and SEED not in map(last_name, columns.names("params")):
+        found.setdefault(SEED, _cell_getter("seeds", SEED))
     return found
 
 

@@ -36,6 +36,7 @@ from kohaku_ast.store.record import (
     working_folder,
 )
 from kohaku_ast.store.run_folder import FILES, LOG, SERIES, RunFolder
+from kohaku_ast.store.seeds import Seeds
 from kohaku_ast.store.sources import Sources
 from kohaku_ast.store.values import brief, is_whole, written
 
@@ -231,6 +232,7 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
         "metadata": {},
         "wanted": [],
         "params": {**defaults, **forms},
+        "seeds": shared.seeds.fields(sources, launch, {}),
         "sources": sources,
         "in_run_dir": False,
         "log": LOG,  # a node may print
@@ -411,6 +413,7 @@ class _Shared:
     def __init__(self, root: Path, warn: Callable[[str], None], said: set[str]) -> None:
         self.root, self._warn, self._said = root, warn, said
         self.environment, self.sources = FlowEnvironment(), Sources(root)
+        self.seeds = Seeds(self.sources.objects)
         self.made, self.pid = time.monotonic(), os.getpid()
         #: What was loaded when a run ended last, and the fields that say so.
         self._key: tuple[object, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 from kohaku_ast.errors import visible
 from kohaku_ast.store.record import Record, param_forms
 from kohaku_ast.store.run_folder import REMOVED
+from kohaku_ast.store.seeds import seed_text, seeds_in
 from kohaku_ast.store.sources import Objects
 from kohaku_ast.store.values import form_text
 
@@ -93,6 +94,8 @@ def diff_runs(first: Record, second: Record) -> RunDiff:
     parts = {"values": _values, "nodes": _nodes, "environment": _environment, "git": _git}
     for part, found in parts.items():
         rows += _rows(part, found(first), found(second))
+    if "seeds" in first.facts and "seeds" in second.facts:  # else one is of an earlier version
+        rows += _rows("values", _seeds(first), _seeds(second))
     rows.sort(key=lambda one: PARTS.index(one.part))  # a stable sort
     return RunDiff(first.folder.name, second.folder.name, tuple(rows))
 
@@ -118,6 +121,15 @@ def _values(record: Record) -> dict[str, str]:
     found |= {name: repr(value) for name, value in start.items() if value is not None}
     metadata = facts.get("metadata") or {}
     return found | {f"metadata {name}": form_text(form) for name, form in metadata.items()}
+
+
+def _seeds(record: Record) -> dict[str, str]:
+    """What the script seeds, but with parameters: their values stand there already."""
+    found: dict[str, list[str]] = {}
+    for one in seeds_in(record.facts):
+        if "target" not in one:
+            found.setdefault(f"seed {one['call']}", []).append(seed_text(one))
+    return {name: ", ".join(texts) for name, texts in found.items()}
 
 
 def _nodes(record: Record) -> dict[str, str]:

@@ -14,7 +14,7 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from stat import S_ISREG
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
 from kohaku_ast import files
 from kohaku_ast.config.config import Config
@@ -27,7 +27,7 @@ from kohaku_ast.store.environment import RUN_DIR
 from kohaku_ast.store.identity import script_hash
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.store.run_folder import mark_root
-from kohaku_ast.store.values import TEXT, is_whole, written
+from kohaku_ast.store.values import TEXT, form_of_text, is_whole, written
 from kohaku_ast.user_code import is_local_file
 
 OBJECTS = "objects"
@@ -41,6 +41,10 @@ _MOST = 100_000_000
 _NAMES_FILES = RUN_DIR.encode()
 _VERSION = 2
 """Grows when the same script gets other defaults."""
+
+
+Values: TypeAlias = "Mapping[str, dict[str, object]]"
+"""Target -> the field of its value."""
 
 
 class Objects:
@@ -221,17 +225,34 @@ class Sources:
         return {**fields, "object": digest} if digest else fields
 
     def params(self, bound: Bound, overrides: Any) -> dict[str, object]:
-        """The field ``params``: the value of every parameter of the script that its text says, and
-        those of the field *overrides*.
+        """The field ``params``: the value of every parameter of the script that its text says, or
+        an argument, and those of the field *overrides*.
         """
-        defaults = self._of_script(bound)
+        defaults = self._with_arguments(self._of_script(bound), bound)
         own = {
             one["target"]: {k: v for k, v in one.items() if k not in ("target", "origin", TEXT)}
             for one in overrides
         }
         return {**defaults, **own}
 
-    def _of_script(self, bound: Bound) -> Mapping[str, dict[str, object]]:
+    def _with_arguments(self, defaults: Values, bound: Bound) -> Values:
+        """*defaults* with what ``sys.argv`` gives to options; without those of which only the run
+        knows the value.
+        """
+        if not bound.argv[1:]:
+            return defaults
+        from kohaku_ast.transform.find.accepted_options import accepted_options_of
+
+        launch, found = bound.launch, dict(defaults)
+        accepted = accepted_options_of(launch.data, launch.filename, launch.path0, launch.package)
+        for targets, value in accepted.values(bound.argv[1:]):
+            for target in [one for one in targets if one in defaults] or targets[:1]:
+                form = _argument_form(value, defaults.get(target))
+                found.pop(target, None)
+                found |= {target: form} if form else {}
+        return found
+
+    def _of_script(self, bound: Bound) -> Values:
         digest = script_hash(bound)
         if digest not in self._defaults:
             self._defaults[digest] = self._load(digest, bound.launch)
@@ -254,6 +275,15 @@ class Sources:
         except (OSError, ValueError):
             pass  # it is found again next time
         return made
+
+
+def _argument_form(value: str | bool, default: object) -> dict[str, object] | None:
+    """The field of an option that an argument gives this *value*, as ``AcceptedOptions.values``;
+    None if only the run knows it.
+    """
+    if isinstance(value, str):
+        return {name: one for name, one in form_of_text(value).items() if name != TEXT}
+    return {"json": True} if value and default == {"json": False} else None
 
 
 def default_values(launch: Launch) -> dict[str, dict[str, object]]:

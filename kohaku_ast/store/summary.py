@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 STATISTICS = ("last", "min", "max", "count")
 """What a summary has of each metric, in this order: kinds of cells."""
-KINDS = ("params", "outputs", "metadata")
+KINDS = ("params", "outputs", "metadata", "seeds")
 """The other kinds of cells; and ``value``, which the run returned, with the entries of a dict as
 ``returned``; and ``nodes``, the states of a pipeline's nodes.
 """
@@ -183,12 +183,14 @@ def _facts(record: Record) -> list[object]:
 
 def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]:
     from kohaku_ast.store.record import param_forms
+    from kohaku_ast.store.seeds import known_seeds
 
     facts = record.facts
     forms: dict[str, Mapping[str, Any]] = {
         "params": param_forms(facts),
         "outputs": facts.get("outputs") or {},
         "metadata": facts.get("metadata") or {},
+        "seeds": known_seeds(facts),
     }
     for kind in KINDS:
         for name, form in forms[kind].items():

@@ -62,6 +62,27 @@ def test_params_of_a_later_flow_are_those_of_its_script() -> None:
     assert (first.params["main(epochs)"], second.params["main(epochs)"]) == (5, 1)
 
 
+OPTIONS = """\
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--batch-size", type=int, default=8)
+parser.add_argument("--fast", action="store_true")
+parser.add_argument("--cold", action="store_false", dest="warm")
+parser.add_argument("--sizes", nargs="+", default=[1])
+parser.add_argument("--name", required=True)
+parser.parse_args()
+"""
+
+
+def test_params_have_what_the_arguments_of_the_script_say() -> None:
+    argv = ["--lr=0.5", "--batch", "32", "--fast", "--cold", "--sizes", "1", "2", "--name", "x"]
+    Path("options.py").write_text(OPTIONS)
+    Sequential(Script("options.py", [Config(argv=argv)]), mode="inline").run()
+    (record,) = find_runs(ROOT)
+    assert record.params == {"--lr": 0.5, "--batch-size": 32, "--fast": True, "--name": "x"}
+
+
 def test_params_of_a_module_are_there_if_they_are_overridden() -> None:
     (record,) = run({"helper.scale": 3})
     assert record.params["helper.scale"] == 3

@@ -17,7 +17,7 @@ from kohaku_ast.version import VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kohaku_ast.transform.find.option_declarations import Width
     from kohaku_ast.transform.find.option_facts import Facts
@@ -110,6 +110,14 @@ class AcceptedOptions:
             for target in option.targets
         }
 
+    def values(self, argv: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str | bool]]:
+        """The targets of each option that *argv* gives, and its text there; True for a flag, False
+        for what is not a single text.
+        """
+        for index, word in enumerate(argv):
+            for option in self._options_in(word):
+                yield option.targets, _value(option, argv[index:])
+
     def _options_in(self, word: str) -> list[AcceptedOption]:
         """The options that the argument *word* sets; ``-vn3`` sets two."""
         found = self.find(word) if is_option(word) else None
@@ -165,6 +173,16 @@ def _merge(name: str, first: AcceptedOption, other: AcceptedOption) -> AcceptedO
         first.is_abbreviated or other.is_abbreviated,
         first.has_paths or other.has_paths,
     )
+
+
+def _value(option: AcceptedOption, words: Sequence[str]) -> str | bool:
+    """What *words*, of which the first one sets *option*, give it, as in ``values``."""
+    name, has_text, text = words[0].partition("=")
+    if has_text and name in option.names:
+        return text
+    if words[0] not in option.names or option.width == 0:
+        return option.width == 0
+    return words[1] if option.width == 1 and len(words) > 1 else False
 
 
 def is_option(word: str) -> bool:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kohaku_ast.transform.find.modules import import_names
 from kohaku_ast.transform.find.option_facts import file_facts
 from kohaku_ast.transform.find.paths import called_name, dotted_name, full_name, nodes_of
+from kohaku_ast.transform.find.seed_calls import seed_of
 from kohaku_ast.transform.find.source import Source
 
 TOPICS = (
@@ -66,23 +67,10 @@ _IMPORTS = {
 }  # fmt: skip
 """Module -> topic, and what its import means."""
 
-_SEED = ("randomness", "")
 _LOST = "needs an answer: in a sweep nobody is there to give it"
 _RESTART = "programs that it starts, the script itself too, get no overrides"
 _THREADS = "threads: logger and progress_bar know in them which run it is"
 _CALLS = {
-    "random.seed": _SEED,
-    "numpy.random.seed": _SEED,
-    "numpy.random.default_rng": _SEED,
-    "numpy.random.RandomState": _SEED,
-    "torch.manual_seed": _SEED,
-    "torch.cuda.manual_seed_all": _SEED,
-    "jax.random.key": _SEED,
-    "jax.random.PRNGKey": _SEED,
-    "tensorflow.random.set_seed": _SEED,
-    "keras.utils.set_random_seed": _SEED,
-    "transformers.set_seed": _SEED,
-    "accelerate.utils.set_seed": _SEED,
     "concurrent.futures.ProcessPoolExecutor": ("processes", _CHILDREN),
     "concurrent.futures.ThreadPoolExecutor": ("processes", _THREADS),
     "threading.Thread": ("processes", _THREADS),
@@ -106,8 +94,6 @@ _CALLS = {
     ),
 }  # fmt: skip
 """Function -> topic, and what a call of it means."""
-_SEEDED_BY_NAME = ("seed_everything", "set_seed", "set_random_seed", "fix_seed")
-"""Functions of any library, or of the script, that set the seeds."""
 _RANDOM = ("random", "numpy.random", "torch", "tensorflow", "jax", "sklearn", "keras")
 """Modules whose users draw random numbers."""
 
@@ -192,10 +178,11 @@ _GPUS = "--gpus auto gives each run of a sweep a GPU of its own, which it sees a
 
 def _call(node: ast.Call, file: str, names: dict[str, str]) -> Iterator[Use]:
     name, last = full_name(dotted_name(node.func), names), called_name(node.func)
-    if name in _CALLS or last in _SEEDED_BY_NAME:
-        topic, note = _CALLS.get(name, _SEED)
-        if topic != "randomness" or node.args or node.keywords:  # default_rng() is not seeded
-            yield Use(topic, name or last, file, node.lineno, note)
+    if seed := seed_of(node, names):
+        yield Use("randomness", seed[0], file, node.lineno)
+    elif name in _CALLS:
+        topic, note = _CALLS[name]
+        yield Use(topic, name, file, node.lineno, note)
     elif name.startswith("os.exec"):
         yield Use("processes", name, file, node.lineno, _RESTART)
     elif last == "DataLoader":

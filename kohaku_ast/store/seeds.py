@@ -1,0 +1,133 @@
+"""Seeds: what the script of a run seeds, and with what; the field ``seeds`` of run.json.
+
+``find/seed_calls.py`` finds the calls, in the text alone. Here their values are those of the run, and
+each text is looked through once: what it sets stands beside it among the objects.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kohaku_ast.errors import KogineError
+from kohaku_ast.files import short_path
+from kohaku_ast.store.values import form_text, written
+
+if TYPE_CHECKING:
+    from kohaku_ast.runner.launch import Launch
+    from kohaku_ast.store.sources import Objects
+
+EXPRESSION = "expression"
+"""The key, in place of a value, of the text of a seed that only the run knows."""
+SEED = "seed"
+"""The name, in queries and tables, of the one value that all seeds of a run have."""
+_VERSION = 1
+"""Grows when the same text gets other seeds."""
+_MENTIONS = (b"seed", b"random", b"Random", b"PRNGKey", b"PCG64")
+"""A text with none of these sets no seed: nobody parses it."""
+
+_Found = Sequence[tuple[str, int, str, str, Sequence[str]]]
+"""Seeds of ``find_seeds``, as JSON has them."""
+
+
+class Seeds:
+    """The seeds of the runs of a store; the texts are among its *objects*."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._found: dict[tuple[str, bool], _Found] = {}
+
+    def fields(self, sources: Any, launch: Launch | None, params: Any) -> list[dict[str, object]]:
+        """The field ``seeds`` of a run with the fields *sources* and *params*: those that the
+        script and its modules set. *launch* is the script, None for none.
+        """
+        if sources is None or launch is None:
+            return []
+        found = [
+            _field(one, short_path(launch.filename), "", params)
+            for one in self._of(sources["script"], launch)
+        ]
+        for name, module in sources["modules"].items():
+            of_module = self._of(module["sha256"], None, module["file"])
+            found += [_field(one, module["file"], f"{name}.", params) for one in of_module]
+        return found
+
+    def _of(self, digest: str, script: Launch | None, file: str = "") -> _Found:
+        key = digest, script is not None
+        if key not in self._found:
+            data = script.data if script else self._objects.get(digest) or b""
+            may_seed = any(one in data for one in _MENTIONS)
+            self._found[key] = self._load(digest, data, script, file) if may_seed else ()
+        return self._found[key]
+
+    def _load(self, digest: str, data: bytes, script: Launch | None, file: str) -> _Found:
+        """From the file of an earlier flow: to parse a text takes longer than a short run."""
+        kind = "script" if script else "module"
+        path = self._objects.path(digest, f".{_VERSION}.{kind}-seeds.json")
+        try:
+            found = json.loads(path.read_bytes())
+            if isinstance(found, list):
+                return found
+        except (OSError, ValueError):  # no earlier flow has written it, or it is damaged
+            pass
+        made = _read(data, script, file)
+        try:
+            self._objects.write(path, json.dumps(made).encode())
+        except OSError:
+            pass  # it is made again next time
+        return made
+
+
+def _read(data: bytes, script: Launch | None, file: str) -> _Found:
+    from kohaku_ast.transform.find.seed_calls import find_seeds  # here: most texts were read before
+    from kohaku_ast.transform.find.source import decode
+
+    place = (script.filename, script.path0, script.package) if script else (file,)
+    try:
+        return find_seeds(decode(data, *place), script is not None)
+    except (KogineError, SyntaxError, RecursionError):
+        return ()  # what cannot be read sets none
+
+
+def _field(
+    seed: tuple[str, int, str, str, Sequence[str]],
+    file: str,
+    prefix: str,
+    params: Mapping[str, Mapping[str, object]],
+) -> dict[str, object]:
+    call, line, text, default, targets = seed
+    place = {"call": call, "file": file, "line": line}
+    for target in (f"{prefix}{one}" for one in targets):
+        if target in params:
+            return {**place, "target": target, **params[target]}
+    if default:
+        return {**place, **written(ast.literal_eval(default))}
+    return {**place, EXPRESSION: text}
+
+
+# --- readers ------------------------------------------------------------------------------------
+
+
+def seeds_in(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The field ``seeds`` of *facts*; none in a record of an earlier version."""
+    return list(facts.get("seeds") or ())
+
+
+def seed_text(seed: Mapping[str, Any]) -> str:
+    """What *seed*, one of the field, was set to: a value as Python writes it, or the text of the
+    call's argument.
+    """
+    return str(seed[EXPRESSION]) if EXPRESSION in seed else form_text(seed)
+
+
+def known_seeds(facts: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Call -> one of the field ``seeds``, for those whose value is known; and ``seed``, if it is
+    one value in all of them.
+    """
+    valued = (one for one in seeds_in(facts) if EXPRESSION not in one)
+    known = [one for one in valued if one.get("json", 0) is not None]
+    found = {str(one["call"]): one for one in known}
+    is_one = len({form_text(one) for one in known}) == 1
+    return {SEED: known[0], **found} if is_one else found
