@@ -1,7 +1,7 @@
 """Seeds: what the script of a run seeds, and with what; the field ``seeds`` of run.json.
 
-``find/seed_calls.py`` finds the calls, in the text alone. Here their values are those of the run, and
-each text is looked through once: what it sets stands beside it among the objects.
+``find/seed_calls.py`` finds the calls, in the text alone. Here their values are those of the run,
+and each text is looked through once: what it sets stands beside it among the objects.
 """
 
 from __future__ import annotations
