@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython libraries daft dask dask-smoke ray slurm trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo compiled test corpus cpython libraries daft dask dask-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -49,9 +49,19 @@ ray: compiled
 	$(BIN)/python -m pip install -q 'ray[client]>=2.9'
 	$(BIN)/python -m pytest -q $(call marked,ray)
 
+ray-smoke: compiled
+	$(BIN)/python -m pip install -q 'ray[client]>=2.9'
+	$(BIN)/python -m pytest -q -m ray -k smoke tests/executors/test_ray.py
+
 slurm: compiled
 	$(BIN)/python -m pip install -q 'submitit>=1.5'
-	$(BIN)/python -m pytest -q -n 2 $(call marked,slurm)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(call marked,slurm)
+
+# On this machine; FILE=tests/executors/test_slurm_cluster.py for the SLURM of two nodes.
+slurm-smoke: FILE = tests/executors/test_slurm.py
+slurm-smoke: compiled
+	$(BIN)/python -m pip install -q 'submitit>=1.5'
+	$(BIN)/python -m pytest -q -m slurm -k smoke $(FILE)
 
 trackers: compiled
 	$(BIN)/python -m pip install -q 'mlflow-skinny>=2.15' 'sqlalchemy>=2' 'alembic>=1.10' 'tensorboard>=2.15' 'pyarrow>=14' $(MORE)

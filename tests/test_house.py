@@ -53,7 +53,7 @@ ROOMS = {
     "kohaku_ast.config": (24, 6580),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (10, 2250),
-    "kohaku_ast.executors": (8, 1220),
+    "kohaku_ast.executors": (8, 1300),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (28, 7510),
     "kohaku_ast.helpers": (17, 3400),

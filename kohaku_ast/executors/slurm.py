@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -42,19 +44,34 @@ _MINUTES = 60
 _LOCAL_MINUTES = 60 * 24 * 30
 _MOST_JOBS = 100
 """Jobs that are submitted at a time, running or waiting, without ``--workers``."""
+_LARGEST_ARRAY = 1000
+"""What SLURM's ``MaxArraySize`` allows, unless it is changed."""
 _TICK = 0.2
-"""Seconds: runs that are submitted within one become one array; jobs are looked at as often."""
+"""Seconds: runs that are submitted within one become one array; results are looked for as often."""
+_LOOK_SECONDS = 2.0
+"""Seconds between two calls of ``squeue``."""
+_LATE_SECONDS = 5.0
+"""Seconds for a result to appear after its job: file systems may be slow to show it."""
+_WARNED_SECONDS = 90
+"""Seconds before its time is up that a job is told, to be submitted again."""
+_COMMANDS = "sbatch", "srun", "squeue", "scancel", "scontrol"
+_OVER = frozenset((
+    "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
+    "PREEMPTED", "REVOKED", "TIMEOUT",
+))  # fmt: skip
+"""The states of jobs that have ended, unless they are submitted again."""
+_RESULTLESS = frozenset(("CANCELLED", "DEADLINE", "OUT_OF_MEMORY", "TIMEOUT"))
+"""Those in which no result comes any more."""
 
 
 class SubmititCluster(Cluster):
     """Jobs of submitit, which are no ``concurrent.futures.Future``."""
 
-    def __init__(self, executor: Any, slots: int, is_local: bool) -> None:
-        self._executor, self.slots, self._is_local = executor, slots, is_local
+    def __init__(self, executor: Any, slots: int, queue: _Queue | None) -> None:
+        """*queue*: that of SLURM; None for jobs of this machine."""
+        self._executor, self.slots, self._queue = executor, slots, queue
         self._new: SimpleQueue[tuple[_Call, Future[Any]]] = SimpleQueue()
         self._jobs: dict[Future[Any], tuple[_Call, Any]] = {}
-        # For a job without a result submitit waits 15 seconds: file systems may be slow to show it.
-        self._settling = ThreadPoolExecutor(8, "kogine-submitit-results")
         self._is_closed, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="kogine-submitit", daemon=True)
         self._thread.start()
@@ -67,51 +84,73 @@ class SubmititCluster(Cluster):
         return future
 
     def signal(self, key: str, number: int, future: Future[Any]) -> bool:
-        """Cancel the job: SLURM ends its processes, after its own time. A job of this machine is
-        interrupted, which ends its run as Ctrl-C does.
+        """Interrupt the job, which ends its run as Ctrl-C does, or kill it; one that has not begun
+        is cancelled.
         """
         with self._lock:  # it may be about to be submitted
             found = None if future.cancel() else self._jobs.get(future)
         if found is not None:
             call, job = found
-            if not (self._is_local and call.send_signal(number)):
-                job.cancel(check=False)
+            # submitit ignores SIGTERM.
+            number = number if number == KILL else signal.SIGINT
+            if self._queue is None:
+                if not call.send_signal(number):
+                    job.cancel(check=False)
+            else:
+                self._queue.send_signal(job.job_id, number, is_begun=os.path.exists(call.place))
         return True
 
     def close(self) -> None:
         """Look after no more jobs."""
         self._is_closed.set()
         self._thread.join()
-        self._settling.shutdown(wait=True)
 
     def _watch(self) -> None:
         while not self._is_closed.wait(_TICK):
             self._submit_new()
+            if self._queue is not None and self._jobs:
+                self._queue.look()
+            with suppress(OSError):  # so that a network file system shows what is new
+                os.chmod(self._executor.folder, os.stat(self._executor.folder).st_mode & 0o7777)
             for future, (call, job) in [*self._jobs.items()]:
-                if call.is_open and _is_done(job):
-                    call.is_open = False
-                    self._settling.submit(self._settle, future, call, job)
+                self._settle(future, call, job)
 
     def _settle(self, future: Future[Any], call: _Call, job: Any) -> None:
-        """Give *future* the result of *job*, whose files are then of no use."""
-        files.remove(call.place)
-        try:
-            result = job.result()
-        except Exception as error:
-            future.set_exception(error)
+        """Give *future* the result of *job*, whose files are then of no use; or why there is none,
+        if it has ended without.
+        """
+        paths = job.paths
+        if paths.result_pickle.exists():
+            try:
+                future.set_result(job.result())
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                kept = (paths.submitted_pickle, paths.result_pickle, paths.stdout, paths.stderr)
+                for one in kept:
+                    files.remove(str(one))
         else:
-            paths = job.paths
-            for one in (paths.submitted_pickle, paths.result_pickle, paths.stdout, paths.stderr):
-                files.remove(str(one))
-            future.set_result(result)
+            why = self._why_over(job)
+            if not why:
+                return
+            future.set_exception(RuntimeError(f"{why}; its messages: {paths.stderr}"))
+        files.remove(call.place)
         del self._jobs[future]
+
+    def _why_over(self, job: Any) -> str:
+        """In which way a *job* without a result has ended; empty if it has not."""
+        if self._queue is not None:
+            return self._queue.why_over(job.job_id)
+        # Once more: its result may have come between the two looks.
+        is_over = job.done() and not job.paths.result_pickle.exists()
+        return f"the job {job.job_id} has ended without a result" if is_over else ""
 
     def _submit_new(self) -> None:
         with self._lock:
             # From now on it is the job that is cancelled.
             new = [one for one in self._taken() if one[1].set_running_or_notify_cancel()]
-            if new:
-                self._submit_array(new)
+            for start in range(0, len(new), _LARGEST_ARRAY):
+                self._submit_array(new[start : start + _LARGEST_ARRAY])
 
     def _submit_array(self, new: list[tuple[_Call, Future[Any]]]) -> None:
         try:
@@ -139,8 +178,6 @@ class _Call:
     def __init__(self, function: str, arguments: tuple[object, ...], place: str) -> None:
         """*place* is the file that gets the number of its process."""
         self.text, self.arguments, self.place = CALL.format(name=function), arguments, place
-        #: Whether nobody has looked at its end.
-        self.is_open = True
 
     def __call__(self) -> Any:
         files.write_atomically(self.place, str(os.getpid()).encode())
@@ -152,9 +189,7 @@ class _Call:
     def send_signal(self, number: int) -> bool:
         """Interrupt its process, or kill it, on this machine; whether it has begun."""
         try:
-            pid = int(Path(self.place).read_bytes())
-            # submitit ignores SIGTERM.
-            os.kill(pid, number if number == KILL else signal.SIGINT)
+            os.kill(int(Path(self.place).read_bytes()), number)
         except (OSError, ValueError):
             return False
         return True
@@ -164,11 +199,58 @@ class _Call:
         return _submitit().helpers.DelayedSubmission(self)
 
 
-def _is_done(job: Any) -> bool:
-    try:
-        return bool(job.done())
-    except Exception:  # sacct does not answer just now
-        return False
+class _Queue:
+    """The queue of SLURM, by ``squeue``: not every cluster has ``sacct``, and it may have nothing
+    to say of a job that was killed.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+        self._last = 0.0
+        #: Job -> when it was seen to be over, in how many looks.
+        self._over: dict[str, tuple[float, int]] = {}
+        self._looks = 0
+
+    def look(self, seconds: float = _LOOK_SECONDS) -> None:
+        """Ask for the states of the user's jobs, if that was *seconds* ago. SLURM may be too busy
+        to say.
+        """
+        if time.monotonic() < self._last + seconds:
+            return
+        words = ["squeue", "-h", "-r", "-t", "all", "-u", str(os.getuid()), "-o", "%i %T"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        self._last = time.monotonic()
+        if done.returncode == 0:
+            rows = (line.split() for line in done.stdout.splitlines())
+            self._states = {row[0]: row[1] for row in rows if len(row) == 2}
+            self._looks += 1
+
+    def why_over(self, job: str) -> str:
+        """In which state the *job*, which has no result, has ended; empty if it has not."""
+        state = self._states.get(job, "gone")  # SLURM forgets jobs after some minutes
+        if state != "gone" and state not in _OVER:
+            self._over.pop(job, None)
+            return ""
+        # A job that is submitted again is over for a moment; one that is new may not be listed yet.
+        since, look = self._over.setdefault(job, (time.monotonic(), self._looks))
+        is_late = self._looks >= look + 2 and time.monotonic() >= since + _LATE_SECONDS
+        if not (is_late or state in _RESULTLESS):
+            return ""
+        del self._over[job]
+        return f"the SLURM job {job} has ended without a result: {state}"
+
+    def send_signal(self, job: str, number: int, is_begun: bool) -> None:
+        """Send a signal to the processes of the *job*; without one that has begun, cancel it."""
+        self.look(_TICK)
+        is_begun = is_begun and self._states.get(job) != "PENDING"  # it was submitted again
+        if is_begun:
+            _run("scancel", f"--signal={signal.Signals(number).name[3:]}", job)
+        if not is_begun or number == KILL:
+            _run("scancel", job)
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
 def open_local(text: str, workers: int | None) -> SubmititCluster:
@@ -177,13 +259,13 @@ def open_local(text: str, workers: int | None) -> SubmititCluster:
     known = {name: one for name, one in options.items() if not name.startswith("slurm_")}
     executor = _submitit().AutoExecutor(folder=_folder(), cluster="local")
     executor.update_parameters(**known)
-    return SubmititCluster(executor, workers or usable_cpus(), is_local=True)
+    return SubmititCluster(executor, workers or usable_cpus(), None)
 
 
 def open_slurm(text: str, workers: int | None) -> SubmititCluster:
     """Jobs of SLURM. Raises UsageError for wrong options, and where there is no sbatch."""
     options = {"timeout_min": _MINUTES, **read_options(text, f"slurm:{text}", _OPTIONS)}
-    missing = [name for name in ("sbatch", "squeue", "sacct") if shutil.which(name) is None]
+    missing = [name for name in _COMMANDS if shutil.which(name) is None]
     if missing:
         raise UsageError(
             f"--on slurm: there is no {missing[0]} on this machine: log in to a node of the cluster"
@@ -192,8 +274,10 @@ def open_slurm(text: str, workers: int | None) -> SubmititCluster:
     most = options.pop("slurm_max_num_timeout", None)
     extra = {} if most is None else {"slurm_max_num_timeout": most}
     executor = _submitit().AutoExecutor(folder=_folder(), cluster="slurm", **extra)
-    executor.update_parameters(name="kogine", **options)
-    return SubmititCluster(executor, workers or _MOST_JOBS, is_local=False)
+    # SLURM warns half a minute earlier than it is told: a short job would get it before its start.
+    warned = min(_WARNED_SECONDS, options["timeout_min"] * 60 // 4)
+    executor.update_parameters(name="kogine", slurm_signal_delay_s=warned, **options)
+    return SubmititCluster(executor, workers or _MOST_JOBS, _Queue())
 
 
 def _folder() -> Path:

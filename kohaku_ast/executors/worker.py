@@ -226,6 +226,11 @@ def _ended(spawned: SpawnedRun, job: RemoteJob) -> tuple[Unread, bool]:
         # The terminal has sent it to the worker, not to the run, which has a session of its own.
         _end(spawned, (signal.SIGINT, signal.SIGTERM, KILL), job.grace)
         raise
+    except (
+        SystemExit
+    ):  # submitit submits the job again, because its time is up or its node is taken
+        _end(spawned, (signal.SIGTERM, KILL), job.grace)
+        raise
     if unread[0] < 0:
         spawned.signal(KILL)  # the processes that a killed script has left behind
     return unread, False

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.oracle import on_path
 
 SECONDS = 60
 """That something may take, also on a busy machine."""
@@ -46,6 +50,15 @@ def wait_for(what: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < end, what
         time.sleep(0.05)
     return found
+
+
+def start_flow(*words: str) -> subprocess.Popen[str]:
+    """A command of kogine, which goes on; what it says comes by ``communicate``."""
+    launcher = Path(__file__).parents[1] / "kogine_command.py"
+    return subprocess.Popen(
+        [sys.executable, str(launcher), *words], start_new_session=True, text=True,
+        env={**os.environ, "PYTHONPATH": on_path()}, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def facts() -> list[dict[str, Any]]:

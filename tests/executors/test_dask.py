@@ -22,6 +22,7 @@ from tests.executors.cluster_runs import (
     children,
     facts,
     none_is_left,
+    start_flow,
     wait_for,
 )
 from tests.oracle import on_path, run_kogine
@@ -106,19 +107,10 @@ def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
 
 
 def test_ctrl_c_ends_what_this_flow_has_started_and_nothing_else(address: str) -> None:
-    launcher = Path(__file__).parents[1] / "kogine_command.py"
     flows = []
     for n in (1, 2):  # each takes one of the two workers; the second waits for a free one
         words = ["run", "train.py", f"n={n}", "how=wait", "--repeat", str(n), "--on", address]
-        flows.append(
-            subprocess.Popen(
-                [sys.executable, str(launcher), *words],
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": on_path()},
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
+        flows.append(start_flow(*words))
         wait_for(lambda: len([*Path().glob("begun-*")]) == n)  # noqa: B023
     flows[1].send_signal(signal.SIGINT)
     _, told = flows[1].communicate(timeout=SECONDS)

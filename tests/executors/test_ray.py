@@ -21,6 +21,7 @@ from tests.executors.cluster_runs import (
     children,
     facts,
     none_is_left,
+    start_flow,
     wait_for,
 )
 from tests.oracle import on_path, run_kogine
@@ -108,12 +109,8 @@ def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
 
 
 def test_ctrl_c_ends_the_runs_of_this_flow(address: str) -> None:
-    launcher = Path(__file__).parents[1] / "kogine_command.py"
     words = ["run", "train.py", "how=wait", "--repeat", "3", "--on", address, "--workers", "3"]
-    flow = subprocess.Popen(
-        [sys.executable, str(launcher), *words], start_new_session=True,
-        env={**os.environ, "PYTHONPATH": on_path()}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    flow = start_flow(*words)
     wait_for(lambda: len([*Path().glob("begun-*")]) == 2, _SECONDS)
     flow.send_signal(signal.SIGINT)
     _, told = flow.communicate(timeout=_SECONDS)

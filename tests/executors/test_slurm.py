@@ -1,18 +1,15 @@
-"""Flows whose runs are jobs of submitit: on this machine, and by sbatch, which a script stands for."""
+"""Flows whose runs are jobs of submitit on this machine, without SLURM."""
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from kohaku_ast import Parallel, Script, Sweep
-from tests.executors.cluster_runs import HOWS, SECONDS, processes, wait_for
+from tests.executors.cluster_runs import HOWS, SECONDS, processes, start_flow, wait_for
 from tests.oracle import on_path, run_kogine
 
 pytestmark = pytest.mark.slurm
@@ -56,7 +53,7 @@ def nothing_is_left() -> bool:
     return bool(wait_for(lambda: not left()))
 
 
-def test_jobs_of_this_machine() -> None:
+def test_smoke() -> None:
     done = run_kogine(
         Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--on", "slurm-local"
     )
@@ -86,22 +83,8 @@ def test_a_job_that_is_preempted_goes_on_from_its_checkpoints() -> None:
 
 
 def test_ctrl_c_ends_the_runs_as_it_ends_them_here() -> None:
-    launcher = Path(__file__).parents[1] / "kogine_command.py"
-    words = [
-        "run",
-        "train.py",
-        "how=wait",
-        "--repeat",
-        "3",
-        "--on",
-        "slurm-local",
-        "--workers",
-        "2",
-    ]
-    flow = subprocess.Popen(
-        [sys.executable, str(launcher), *words], start_new_session=True,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    words = ["run", "train.py", "how=wait", "--repeat", "3", "--on", "slurm-local"]
+    flow = start_flow(*words, "--workers", "2")
     wait_for(lambda: len([*Path().glob("begun-*")]) >= 2)
     flow.send_signal(signal.SIGINT)
     _, told = flow.communicate(timeout=SECONDS)
@@ -109,49 +92,6 @@ def test_ctrl_c_ends_the_runs_as_it_ends_them_here() -> None:
     assert "Traceback" not in told
     logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
     assert logs == ["loss: 0.0\nsaved\n"] * 2
-    assert nothing_is_left()
-
-
-SBATCH = f"""\
-#!{sys.executable}
-import os, re, subprocess, sys
-text, job = open(sys.argv[-1]).read(), str(os.getpid())
-array = re.search(r"--array=0-(\\d+)", text)
-for task in range(int(array[1]) + 1) if array else [None]:
-    one = {{"SLURM_JOB_ID": job, "SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1", "SLURM_NODEID": "0",
-           "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "node1"}}
-    if task is not None:
-        one |= {{"SLURM_ARRAY_JOB_ID": job, "SLURM_ARRAY_TASK_ID": str(task)}}
-    subprocess.Popen(["bash", sys.argv[-1]], env=os.environ | one, start_new_session=True,
-                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-print("Submitted batch job", job)
-"""
-SRUN = """\
-#!/bin/bash
-while [[ "$1" == -* ]]; do
-    case "$1" in *=*|--unbuffered) shift ;; *) shift 2 ;; esac
-done
-exec "$@"
-"""
-
-
-def test_sbatch_gets_an_array_with_the_options(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / "bin"
-    place.mkdir()
-    texts = {"sbatch": SBATCH, "srun": SRUN, "sacct": "#!/bin/sh\n", "squeue": "#!/bin/sh\n"}
-    for name, text in texts.items():
-        (place / name).write_text(text)
-        (place / name).chmod(0o700)
-    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
-    on = "slurm:partition=gpu,gpus=1,time=30,mem=8,cpus=2"
-    found = Parallel(Script("train.py", Sweep(n=[1, 2, 3])), on=on).run()
-    assert [one.value for one in found] == [1, 2, 3]
-    text = "\n".join(one.read_text() for one in Path(".kogine/submitit").glob("*.sh"))
-    for line in ("partition=gpu", "gpus-per-node=1", "time=30", "mem=8GB", "cpus-per-task=2"):
-        assert f"#SBATCH --{line}\n" in text
-    assert "#SBATCH --array=0-" in text
     assert nothing_is_left()
 
 
@@ -164,6 +104,9 @@ def test_sbatch_gets_an_array_with_the_options(
         pytest.param("slurm", "there is no sbatch on this machine", id="no SLURM"),
     ],
 )
-def test_a_mistake_is_told_before_anything_runs(on: str, told: str) -> None:
+def test_a_mistake_is_told_before_anything_runs(
+    on: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
     done = run_kogine(Path(), "run", "train.py", "--on", on)
     assert (done.status, told in done.stderr, Path(".kogine/runs").exists()) == (2, True, False)
