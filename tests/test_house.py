@@ -48,22 +48,22 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (47, 9390),
+    "kogine": (47, 9430),
     "kohaku_ast.cache": (12, 3110),
-    "kohaku_ast.config": (24, 6580),
+    "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (10, 2250),
     "kohaku_ast.executors": (8, 1300),
     "kohaku_ast.exports": (8, 1150),
-    "kohaku_ast.flow": (28, 7510),
+    "kohaku_ast.flow": (28, 7540),
     "kohaku_ast.helpers": (17, 3400),
     "kohaku_ast.imperative": (8, 1870),
     "kohaku_ast.migrate": (8, 1970),
-    "kohaku_ast.pipeline": (32, 9050),
+    "kohaku_ast.pipeline": (32, 9060),
     "kohaku_ast.runner": (30, 7920),
     "kohaku_ast.store": (23, 7440),
     "kohaku_ast.systems": (11, 1990),
-    "kohaku_ast.transform": (49, 14140),
+    "kohaku_ast.transform": (49, 14170),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

@@ -30,7 +30,7 @@ from kohaku_ast.transform.find.parameters import Parameter
 from kohaku_ast.transform.find.paths import called_name, nodes_of
 from kohaku_ast.transform.find.source import Source
 from kohaku_ast.transform.find.used_files import UsedFile, find_files
-from kohaku_ast.transform.find.uses import TOPICS, Use, draws_numbers, find_uses
+from kohaku_ast.transform.find.uses import TOPICS, Use, draws_numbers, find_defined, find_uses
 
 JSON_VERSION = 1
 
@@ -256,12 +256,20 @@ def _missing_configs(text: Source) -> Iterator[Missing]:
 # --- what comes next -----------------------------------------------------------------------------
 
 
+_STEPS = {"pipeline": ("graph", "run"), "workflow": ("run",)}
+"""Command -> those of it that come next for a file that defines a pipeline, or a flow."""
+
+
 def _following(
     script: str, found: Inspection, uses: list[Use], missing: list[Missing]
 ) -> Iterator[str]:
     """Commands to type, the most useful first."""
     remedies = [one.remedy for one in missing if one.kind in ("module", "extra")]
     yield from dict.fromkeys(one for one in remedies if re.fullmatch(r"pip install \S+", one))
+    defined = find_defined(found.source)
+    if defined:
+        yield from (f"kogine {defined} {what} {script}" for what in _STEPS[defined])
+        return
     yield f"kogine run --inspect {script}"
     one = _tunable(found)
     if one is None:

@@ -23,7 +23,7 @@ from kohaku_ast.errors import (
     label,
 )
 from kohaku_ast.frames import hidden, without_ours
-from kohaku_ast.pipeline.callbacks import Callback
+from kohaku_ast.pipeline.callbacks import Callback, Context
 from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
 from kohaku_ast.pipeline.inputs import read_input
@@ -104,12 +104,14 @@ def run_watched(
     options: Mapping[str, Any],
 ) -> Any:
     """The results of *pipeline*, with a progress bar and a record unless *options* say otherwise.
-    SIGTERM ends it as Ctrl-C does, so that its record has an end.
+    SIGTERM ends it as Ctrl-C does, so that its record has an end. A KogineError that comes when
+    nodes have run is printed, and the status is 1.
     """
     is_named = wanted is None or {"only", "output", "to"} & options.keys()
     bars = [] if "no_progress" in options else _progress_bars(pipeline)
     record = False if "no_record" in options else pipeline.record is not False
-    shown = pipeline.watched(bars, record) if bars or record != pipeline.record else pipeline
+    begun = _Begun()
+    shown = pipeline.watched([*bars, begun], record)
     before = signal.getsignal(signal.SIGTERM)
     if before is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _stop)
@@ -118,6 +120,11 @@ def run_watched(
             if pipeline.may_skip and not is_named:
                 return shown.run_available(values, wanted or ())
             return shown.run(values, wanted)
+    except KogineError as error:
+        if begun.is_set:
+            report(error)
+            sys.exit(1)
+        raise
     except _Stopped:
         sys.exit(die_of(signal.SIGTERM))
     finally:
@@ -129,6 +136,25 @@ def _logging_nowhere() -> AbstractContextManager[object]:
     from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 
     return enter_run(CurrentRun())
+
+
+class _Begun(Callback):
+    """Whether something has happened to a node."""
+
+    follows = True
+    is_set = False
+
+    def on_node_start(self, name: str, inputs: Mapping[str, Any], context: Context) -> None:
+        """It runs."""
+        self.is_set = True
+
+    def on_node_cached(self, name: str, key: str, context: Context) -> None:
+        """Its results were in the cache."""
+        self.is_set = True
+
+    def on_node_skipped(self, name: str, why: str, context: Context) -> None:
+        """Its condition does not hold."""
+        self.is_set = True
 
 
 class _Stopped(BaseException):

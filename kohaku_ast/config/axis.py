@@ -46,6 +46,16 @@ class Part(ABC):
         """Whether a walk runs no code of the user and uses up no iterator."""
 
     @property
+    def inner(self) -> Iterable[Part]:
+        """The parts that it is made of."""
+        return ()
+
+    @property
+    def needs_outcomes(self) -> bool:
+        """Whether a search is in it: it cannot go on without the Outcomes of its runs."""
+        return any(one.needs_outcomes for one in self.inner)
+
+    @property
     def is_random(self) -> bool:
         """Whether it has a random axis that is not drawn yet."""
         return any(axis.is_random for axis in self.axes)

@@ -52,6 +52,15 @@ class ConfigSource(Part):
     def is_settled(self) -> bool:
         return not self.listens
 
+    @property
+    def inner(self) -> Iterable[Part]:
+        items = self.items if isinstance(self.items, (list, tuple)) else ()
+        return [one for one in items if isinstance(one, Part)]
+
+    @property
+    def needs_outcomes(self) -> bool:
+        return getattr(self.items, "needs_outcomes", False) or super().needs_outcomes
+
     def __str__(self) -> str:
         return "Configs" if self.size is None else f"{self.size} Configs"
 
@@ -214,6 +223,10 @@ class Chain(Part):
     def is_settled(self) -> bool:
         return all(member.is_settled for member in self.members)
 
+    @property
+    def inner(self) -> Iterable[Part]:
+        return self.members
+
     def __str__(self) -> str:
         return "(" + " + ".join(map(str, self.members)) + ")"
 
@@ -270,6 +283,10 @@ class First(Part):
     @property
     def is_settled(self) -> bool:
         return self.part.is_settled
+
+    @property
+    def inner(self) -> Iterable[Part]:
+        return (self.part,)
 
     def __str__(self) -> str:
         return f"first {self.most} of {self.part}"

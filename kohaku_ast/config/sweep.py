@@ -164,6 +164,10 @@ class Sweep(Part):
         return all(part.is_settled for part in self.parts)
 
     @property
+    def inner(self) -> Iterable[Part]:
+        return self.parts
+
+    @property
     def is_plain(self) -> bool:
         return not self.parts and self.base == Config()
 

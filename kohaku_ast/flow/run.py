@@ -18,6 +18,7 @@ from kohaku_ast.config.axis import Walk
 from kohaku_ast.config.cells import CellText, is_cell
 from kohaku_ast.config.config import Config
 from kohaku_ast.config.sweep import Sweep
+from kohaku_ast.errors import ConfigError
 from kohaku_ast.runner.bind import Binder, Bound
 from kohaku_ast.runner.outcome import Clock, Outcome, RunError
 from kohaku_ast.runner.process_exit import Lend
@@ -209,8 +210,16 @@ class Queue:
         return walk.send(outcome if self.listens else None)
 
     def check(self) -> None:
-        """Raise KogineError if a Config that is known beforehand does not fit its Script."""
+        """Raise KogineError if a Config that is known beforehand does not fit its Script, or if a
+        search would get no Outcomes.
+        """
         for work in self._waiting:
+            if not self.listens and work.needs_outcomes:
+                raise ConfigError(
+                    f"{work.name}: search: it chooses each Config from the results of the runs "
+                    "before it, and this flow runs several at the same time. Run it one after "
+                    "another: in Sequential, or with --workers 1"
+                )
             work.check()
 
     def close(self) -> None:
@@ -248,6 +257,14 @@ class ScriptConfigs:
         if callable(configs) and not isinstance(configs, (Config, Sweep)):
             configs = call_with(configs, previous)
         return Sweep.of(configs, self.name)
+
+    @property
+    def needs_outcomes(self) -> bool:
+        """Whether a search is among its Configs, as far as they are known before a run."""
+        configs = self.configs
+        if not isinstance(configs, (Sweep, list, tuple)):
+            return False
+        return Sweep.of(configs, self.name).needs_outcomes
 
     def check(self) -> None:
         """Raise what binding its Configs would raise, as far as they are known before a run."""

@@ -86,9 +86,10 @@ class Search:
 
     def sweep(self) -> Sweep:
         """Its Configs: *n* new ones each time it is iterated."""
-        return Sweep.of(self._configs, f"search {self.method}")
+        return Sweep.of(_Configs(self), f"search {self.method}")
 
-    def _configs(self) -> Walk:
+    def configs(self) -> Walk:
+        """Its Configs; the walk is sent the Outcome of each."""
         with closing(Trials(self)) as trials:
             if self.prune:
                 from kohaku_ast.flow.pruning import watch  # here: few searches prune
@@ -111,6 +112,18 @@ class Search:
         optional = frozenset(outputs) - set(config.outputs)
         marks = {"search_trial": trial.number}
         return config | Config(outputs=outputs, optional=optional, metadata=marks)
+
+
+class _Configs:
+    """The Configs of a search, as often as it is iterated."""
+
+    needs_outcomes = True
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    def __iter__(self) -> Walk:
+        return self._search.configs()
 
 
 class Trials:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def begin(run: LoggedRun, setting: str) -> WandbRun:
     """Begin a run. *setting*: the mode; else that of ``WANDB_MODE``, else offline."""
-    mode = setting or os.environ.get("WANDB_MODE") or "offline"
+    mode: Any = setting or os.environ.get("WANDB_MODE") or "offline"
     # Otherwise it sends its makers what it does, offline as well.
     with environment(WANDB_ERROR_REPORTING="false"):
         import wandb

@@ -135,6 +135,8 @@ class Callback:
     #: Whether a pipeline inside whose callbacks are all such ones has those of the pipeline around,
     #: too.
     is_beside = False
+    #: Whether it writes the record of the run.
+    is_recorder = False
 
     def check(self, nodes: Iterable[NodeLike]) -> None:
         """Raise PipelineError if it is not for a pipeline of *nodes*."""

@@ -193,6 +193,7 @@ class RunRecorder(Callback):
     """Writes what happens to the nodes of one run into its PipelineRecord. It never raises."""
 
     follows = True
+    is_recorder = True
 
     record: PipelineRecord
     _now: Callable[[], float]
@@ -335,7 +336,12 @@ class RunRecorder(Callback):
         nodes = [one.field(status) for one in self._nodes.values()]
         self.record.facts.update(_permanences(self._pipeline))
         log = end_log(str(self.record.folder.path))
-        self.record.end(status, found, outputs, nodes, has_scripts, log)
+        is_refused = isinstance(error, KogineError) and not any(map(_has_begun, nodes))
+        self.record.end(status, found, outputs, nodes, has_scripts, log, is_refused)
+
+
+def _has_begun(node: Mapping[str, object]) -> bool:
+    return node["status"] not in ("not run", "waiting")
 
 
 def _names(path: Sequence[str]) -> Path_:

@@ -55,7 +55,7 @@ class Scope:
     @property
     def recorder(self) -> Any:
         """The RunRecorder among the callbacks; None if there is none."""
-        return next((one for one in self.callbacks if one.follows), None)
+        return next((one for one in self.callbacks if one.is_recorder), None)
 
     def at(self, item: int) -> Scope:
         """The scope of an item of a map."""

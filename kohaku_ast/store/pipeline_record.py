@@ -155,8 +155,11 @@ class PipelineRecord:
         nodes: list[dict[str, object]],
         has_scripts: bool,
         log: Mapping[str, object],
+        is_refused: bool,
     ) -> None:
-        """Write the end of the run. *log*: the fields that say what is kept of its output."""
+        """Write the end of the run. *log*: the fields that say what is kept of its output.
+        *is_refused*: a mistake of the user's, and nothing ran.
+        """
         if not self._is_own:
             return
         ended = self.clock.now()
@@ -167,7 +170,7 @@ class PipelineRecord:
             process=None,
             ended=time_text(ended),
             seconds=round(ended - self.clock.started, 6),
-            exit_status=int(status != "succeeded"),
+            exit_status=2 if is_refused else int(status != "succeeded"),
             error=error and error.fields(),
             outputs={name: short_field(value) for name, value in outputs.items()},
             metrics={**_metrics(runs, logged), **logged},

@@ -12,7 +12,7 @@ import pytest
 
 from kohaku_ast.transform.find.source import decode
 from kohaku_ast.transform.find.used_files import find_files
-from kohaku_ast.transform.find.uses import draws_numbers, find_uses
+from kohaku_ast.transform.find.uses import draws_numbers, find_defined, find_uses
 from tests.oracle import run_kogine
 
 
@@ -175,3 +175,32 @@ def test_mistakes_end_with_status_2(tmp_path: Path, words: list[str], said: str)
     done = run_kogine(tmp_path, "doctor", *words)
     assert (done.status, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+DEFINED = {
+    "nodes": ("from kohaku_ast import Pipeline\np = Pipeline([f])\n", "pipeline"),
+    "a class": ("import kohaku_ast as k\nclass Train(k.Pipeline):\n    step: Step\n", "pipeline"),
+    "a TOML file": ("from kohaku_ast import Pipeline\np = Pipeline.from_toml('p.toml')\n", "pipeline"),
+    "scripts": ("from kohaku_ast import Parallel\nflow: Parallel = Parallel(['a.py'])\n", "workflow"),
+    "it runs itself": ("from kohaku_ast import Parallel\nflow = Parallel(['a.py'])\nflow.run()\n", ""),
+    "under the guard": (
+        "from kohaku_ast import Pipeline\np = Pipeline([f])\nif __name__ == '__main__':\n    p.run(x=1)\n",
+        "",
+    ),
+    "another library's": ("from sklearn.pipeline import Pipeline\np = Pipeline([f])\n", ""),
+    "in a function": ("from kohaku_ast import Pipeline\ndef f():\n    p = Pipeline([f])\n", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "command"), DEFINED.values(), ids=DEFINED)
+def test_what_a_file_defines(text: str, command: str) -> None:
+    assert find_defined(decode(text.encode(), "/x/s.py")) == command
+
+
+def test_the_next_command_for_a_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(
+        "from kohaku_ast import Pipeline, node\n@node\ndef f(n: int = 1):\n    return n\n"
+        "pipeline = Pipeline([f])\n"
+    )
+    found = run_kogine(tmp_path, "doctor", "flow.py").stdout
+    assert "next:\n  kogine pipeline graph flow.py\n  kogine pipeline run flow.py\n" in found

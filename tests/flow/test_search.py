@@ -216,8 +216,11 @@ def test_who_stops_early_leaves_no_trial_running(script: str, tmp_path: Path) ->
 
 def test_runs_at_the_same_time_are_no_search(script: str) -> None:
     sweep = search(Sweep(x="uniform:0:1"), n=9, minimize="loss")
-    with pytest.raises(ConfigError, match="in Sequential"):
-        Parallel(Script(script, sweep), max_workers=1).run()
+    for one in (sweep, sweep.first(2), Sweep(bs=[1]) * sweep, [Config(), sweep]):
+        flow = Parallel([script, Script(script, one)], max_workers=1)
+        with pytest.raises(ConfigError, match="in Sequential"):
+            flow.run()
+        assert flow.outcomes == []
 
 
 def test_axes_beside_a_search_are_runs_of_one_trial(script: str) -> None:

@@ -158,6 +158,16 @@ def test_a_pipeline_inside(engine: str, record: Record) -> None:
     assert (depths["outer"], depths["inverse"], depths["double"]) == (0, 0, 1)
 
 
+def test_one_that_follows_has_the_events_of_all_pipelines_inside() -> None:
+    class All(Record):
+        follows = True
+
+    record = All()
+    inner = Pipeline([double], name="inner", callbacks=[Record()]).as_node(name="stage")
+    Pipeline([inner], callbacks=[record], name="outer").run({"x": 1})
+    assert "node double {'x': 1} @ outer/stage/double" in record.events
+
+
 @engines
 def test_maps_inside_maps(engine: str, record: Record) -> None:
     inner = Pipeline([double, inverse], name="inner").as_node(map_over="x")

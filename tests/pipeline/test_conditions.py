@@ -254,7 +254,13 @@ def test_toml_and_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     }
     assert nodes["fit"]["why"] == "its condition is 'go', and go is False"
     asked = run_kogine(tmp_path, "pipeline", "run", "pipe.toml", "go=no", "--only", "use")
-    assert (asked.status, asked.stdout) == (2, "")
+    assert (asked.status, asked.stdout) == (1, "")
+    shown = run_kogine(tmp_path, "runs", "show", "last", "--json")
+    assert json.loads(shown.stdout)["exit_status"] == 1
+    nothing = run_kogine(
+        tmp_path, "pipeline", "run", "pipe.toml", "go=no", "--only", "use", "--no-record"
+    )
+    assert nothing.status == 1
     assert "'use' has no value: node 'use' (cond_steps.py:5) was skipped" in asked.stderr
     again = run_kogine(tmp_path, "runs", "repeat", "1", "go=yes")
     assert (again.stdout, again.status) == ("use = 1\nfitted = 1\n", 0), again

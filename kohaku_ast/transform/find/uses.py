@@ -118,6 +118,38 @@ def draws_numbers(source: Source) -> bool:
     )
 
 
+_DEFINED = {"Pipeline": "pipeline", "Sequential": "workflow", "Parallel": "workflow"}
+"""Name in kohaku_ast -> the command that runs what a file makes of it."""
+_RUNS = ("run", "map", "iter", "as_completed")
+"""Methods with which a file runs that itself."""
+
+
+def find_defined(source: Source) -> str:
+    """``pipeline`` or ``workflow`` if *source* defines one at module level, or a class of
+    pipelines, and does not run it itself; else empty. ``kogine run`` would do nothing with it.
+    """
+    names = import_names(source.tree, source.package)
+    found = ""
+    for statement in source.tree.body:
+        if isinstance(statement, ast.ClassDef):
+            found = found or next(
+                filter(None, (_defined(one, names) for one in statement.bases)), ""
+            )
+        elif not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            calls = [one.func for one in ast.walk(statement) if isinstance(one, ast.Call)]
+            if any(isinstance(one, ast.Attribute) and one.attr in _RUNS for one in calls):
+                return ""
+            if isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                found = found or next(filter(None, (_defined(one, names) for one in calls)), "")
+    return found
+
+
+def _defined(node: ast.expr, names: dict[str, str]) -> str:
+    """The command for what ``Pipeline``, or ``Pipeline.from_toml``, makes; empty for others."""
+    owner, _, name = full_name(dotted_name(node).removesuffix(".from_toml"), names).partition(".")
+    return _DEFINED.get(name.rpartition(".")[2], "") if owner == "kohaku_ast" else ""
+
+
 def _parsers(source: Source) -> Iterator[Use]:
     """The libraries that read its command line; ``sys`` stands for ``sys.argv``."""
     libraries = file_facts(source)["libraries"]
