@@ -54,7 +54,12 @@ class Session:
         self.end_with_script()
 
     def begin_backends(self, folder: str) -> Backends | None:
-        """What sends the numbers of the run with the record *folder*, which begins now."""
+        """What sends the numbers of the run with the record *folder*, which begins now; None in a
+        worker process of a pipeline: the process that has the run sends them.
+        """
+        run = current_run()
+        if run is not None and run.is_elsewhere:
+            return None
         if not self.wanted and not os.environ.get("KOGINE_LOGGERS"):
             self.backends[folder] = None
             return None
@@ -63,8 +68,8 @@ class Session:
         wanted = wanted_backends(self.wanted)
         with self.lock:
             if folder not in self.backends:
-                run = LoggedRun(folder, self.project, self.config)
-                self.backends[folder] = Backends.begin(wanted, run)
+                shown = LoggedRun(folder, self.project, self.config)
+                self.backends[folder] = Backends.begin(wanted, shown)
         self.end_with_script()  # again: before the exit functions of these libraries
         return self.backends[folder]
 
@@ -79,6 +84,12 @@ class Session:
         # Python has set it, if it has printed the traceback of an uncaught exception.
         error = getattr(sys, "last_value", None)
         self.end(error if error is not self._before else None)
+
+    def end_run(self, folder: str, error: BaseException | None) -> None:
+        """End the runs elsewhere of the run with the record *folder*, which *error* has ended."""
+        backends = self.backends.pop(folder, None)
+        if backends is not None:
+            backends.finish(error)
 
     def end(self, error: BaseException | None) -> None:
         """End the record and the runs elsewhere; *error* is what ends the script."""
@@ -152,13 +163,19 @@ class Logger:
         else:
             backends = session.begin_backends(folder)
         if folder and found:
-            inside = {} if node is None else {"node": node.node}
+            inside = {} if node is None else _place_of(node)
             self._write(folder, at, {"step": step, **inside, "metrics": found})
         if backends is not None and found:
             backends.log(step, round(at, 3), found)
         if session.shows:
             shown = " ".join(f"{name}={one:.6g}" for name, one in found.items())
             print(f"step {step}: {shown}", flush=True)
+
+    def send_on(self, folder: str, point: Mapping[str, Any]) -> None:
+        """Send *point*, which another process has logged to the record *folder*, to backends."""
+        backends = self.session.backends.get(folder) or self.session.begin_backends(folder)
+        if backends is not None:
+            backends.log(point["step"], point["time"], point["metrics"])
 
     def finish(self) -> None:
         """End the record of a script outside of kogine, and the runs of backends: failed, if an
@@ -224,6 +241,11 @@ _FLAGS = os.O_CREAT | os.O_WRONLY | os.O_APPEND
 
 logger = Logger()
 """The logger of this process."""
+
+
+def _place_of(run: CurrentRun) -> dict[str, object]:
+    """The fields that say where in a pipeline a number was logged."""
+    return {"node": run.node, **({"process": os.getpid()} if run.is_elsewhere else {})}
 
 
 def _mapping(what: str, given: object) -> Mapping[Any, object]:

@@ -24,7 +24,7 @@ _VARIABLES = ("KOGINE_RUN_DIR", "KOGINE_RUN_INDEX", "KOGINE_WORKER_ID", "KOGINE_
 class CurrentRun:
     """The run that code is in."""
 
-    __slots__ = ("files", "index", "next_step", "node", "repeat", "worker")
+    __slots__ = ("files", "index", "is_elsewhere", "next_step", "node", "repeat", "worker")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class CurrentRun:
         worker: int | None = None,
         repeat: int | None = None,
         node: str = "",
+        is_elsewhere: bool = False,
     ) -> None:
         #: The folder for its files (``KOGINE_RUN_DIR``), or empty: the run is not recorded.
         self.files = files
@@ -41,6 +42,8 @@ class CurrentRun:
         self.index, self.worker, self.repeat = index, worker, repeat
         #: The node of a pipeline that the code is in, ``outer/train``; empty outside of nodes.
         self.node = node
+        #: Whether another process has the run, and this one is a worker of its.
+        self.is_elsewhere = is_elsewhere
         #: What the logger counts on from in this call of the node.
         self.next_step = 0
 

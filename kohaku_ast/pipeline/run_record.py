@@ -29,6 +29,7 @@ from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
 from kohaku_ast.pipeline.node_like import Recipe
 from kohaku_ast.pipeline.node_output import end_log, nodes_logged
+from kohaku_ast.pipeline.tracker_feed import tracker_feed
 from kohaku_ast.runner.launch import Launch
 from kohaku_ast.runner.outcome import RunError
 from kohaku_ast.store.environment import INDEX, RUN_DIR
@@ -86,7 +87,9 @@ def _recorded(
 ) -> Result:
     run.pipeline.last_record = str(recorder.record.folder.path)
     run.scope.context.set(RECORDER, recorder)
-    inside = run.inside(run.scope.replaced(callbacks=(*run.scope.callbacks, recorder)))
+    feed = tracker_feed(str(recorder.record.folder.path))
+    callbacks = (*run.scope.callbacks, recorder, *([feed] if feed else []))
+    inside = run.inside(run.scope.replaced(callbacks=callbacks))
     own = RecordPlace(place.root, recorder.record.folder.path.name)
     token = _AROUND.set(_Around(own, os.environ.get(RUN_DIR)))
     result: Any = None
@@ -104,6 +107,8 @@ def _recorded(
         logs.close()
         _AROUND.reset(token)
         outputs = {} if items is not None or error is not None else _named(run, result)
+        if feed is not None:
+            feed.finish(error)
         recorder.close(error, outputs)
 
 

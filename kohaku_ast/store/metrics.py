@@ -428,6 +428,11 @@ class SeriesTail:
         lines = (line for line in self._lines() if b'"logged"' in line)
         return [point for point in map(_point, lines) if point and point.get("logged")]
 
+    def read_of_workers(self) -> list[dict[str, Any]]:
+        """Those alone that worker processes of a pipeline have logged."""
+        lines = (line for line in self._lines() if b'"process"' in line)
+        return [point for point in map(_point, lines) if point and point["metrics"]]
+
     def _lines(self) -> list[bytes]:
         try:
             if os.stat(self.path).st_size <= self._offset:

@@ -69,9 +69,10 @@ class RecordPlace(NamedTuple):
 
     def enter(self, *, is_of_process: bool = False) -> Entered:
         """Have what the code here logs belong to the node at this place. *is_of_process*: threads
-        that it starts as well, since no other node runs in this process.
+        that it starts as well, since no other node runs in this process, a worker.
         """
-        run = CurrentRun(os.path.join(self.root, self.parent, FILES), node=self.node)
+        files = os.path.join(self.root, self.parent, FILES)
+        run = CurrentRun(files, node=self.node, is_elsewhere=is_of_process)
         return enter_run(run, is_of_process=is_of_process)
 
 

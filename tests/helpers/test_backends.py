@@ -215,6 +215,44 @@ def test_steps_that_go_back_are_not_lost(folder: Path) -> None:
     ]  # fmt: skip
 
 
+FLOW = """\
+from kohaku_ast import Pipeline, node
+from kohaku_ast.helpers import logger
+
+@node
+def a(x):
+    logger.log({"loss": x})
+    return 1 / (x - 3)
+
+@node
+def b(a):
+    logger.log({"acc": a})
+
+if __name__ == "__main__":
+    logger.init(backends="wandb", console=True)
+    flow = Pipeline([a, b], record=True, engine="parallel")
+    flow.map({"x": [1, 2]}, map_over="x")
+    try:
+        flow.run(x=3)
+    except ZeroDivisionError:
+        pass
+    logger.log({"after": 1})
+"""
+
+
+def test_worker_processes_of_a_pipeline_log_to_the_one_run_of_its_record(folder: Path) -> None:
+    (folder / "wandb.py").write_text(FAKE)
+    (folder / "flow.py").write_text(FLOW)
+    done = run_python(folder, "flow.py", PYTHONPATH=on_path())
+    assert (done.status, done.stderr) == (0, ""), done
+    own, both, failed = sent(folder)
+    assert both["given"]["name"] == "x=[1, 2]"
+    logged = sorted(pair for _, row in both["rows"] for pair in row.items() if pair[0] != "step")
+    assert logged == [("acc", -1.0), ("acc", -0.5), ("loss", 1), ("loss", 2)]
+    assert (failed["rows"], own["rows"]) == ([(0, {"loss": 3})], [(0, {"after": 1})])
+    assert [one["exit"] for one in (both, failed, own)] == [0, 1, 0]
+
+
 def test_two_runs_in_a_program_are_apart_from_its_own(folder: Path) -> None:
     (folder / "wandb.py").write_text(FAKE)
     script(folder, '"wandb"')
