@@ -17,6 +17,7 @@ from kohaku_ast.errors import (
     read_number,
 )
 from kohaku_ast.flow.run import Run
+from kohaku_ast.helpers import run_context
 from kohaku_ast.store.environment import INDEX, RESUMED_FROM, RUN_DIR, usable_cpus
 from kohaku_ast.store.run_folder import FILES, RUNS
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 GRACE = 10.0
 """Seconds that a run has between one signal and the next harder one."""
 
-WORKER, REPEAT = "KOGINE_WORKER_ID", "KOGINE_REPEAT"
+WORKER, REPEAT = run_context.WORKER, run_context.REPEAT
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 """Variables that the numeric libraries read when they are imported."""
 

@@ -11,7 +11,7 @@ import sys
 import time
 from math import isnan
 
-from kohaku_ast.helpers.run_context import current_run
+from kohaku_ast.helpers.run_context import RESUMED_FROM, current_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 FOLDER = "checkpoints"
-RESUMED = "KOGINE_RESUMED_FROM"
-"""The variable with the folder of the record whose run goes on in this one."""
 _NAME = re.compile(r"step-(\d+)(?:_result-(.+))?\.ckpt")
 _PARTIAL = ".partial"
 
@@ -174,7 +172,7 @@ def resumed_from() -> str:
     it begins anew. kogine names it (``--resume``); under plain Python you may, by the variable
     ``KOGINE_RESUMED_FROM``: the folder of a record, or one with checkpoints.
     """
-    named = os.environ.get(RESUMED, "")
+    named = os.environ.get(RESUMED_FROM, "")
     if not named:
         return ""
     inside = os.path.join(named, "files", FOLDER)

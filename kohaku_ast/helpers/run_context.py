@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-_VARIABLES = ("KOGINE_RUN_DIR", "KOGINE_RUN_INDEX", "KOGINE_WORKER_ID", "KOGINE_REPEAT")
+RUN_DIR = "KOGINE_RUN_DIR"
+"""The variable that names the folder for the files of a run to its script."""
+INDEX, WORKER, REPEAT = "KOGINE_RUN_INDEX", "KOGINE_WORKER_ID", "KOGINE_REPEAT"
+"""The variables with the number of a run in its flow, that of its worker and its repetition."""
+RESUMED_FROM = "KOGINE_RESUMED_FROM"
+"""The variable that names the folder of the record whose run goes on in this one."""
+STANDALONE = "KOGINE_STANDALONE"
+"""The variable with the folder of the record of a script that kogine has not started; for the
+processes that this starts.
+"""
+_VARIABLES = (RUN_DIR, INDEX, WORKER, REPEAT)
 
 
 class CurrentRun:

@@ -16,14 +16,14 @@ import time
 import traceback
 from uuid import uuid4
 
+from kohaku_ast.helpers.run_context import STANDALONE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
 ROOT = os.path.join(".kogine", "runs")
-AROUND = "KOGINE_STANDALONE"
-"""The variable that names the record of a script to the processes that it starts."""
 _FOLDER_MODE, _MODE = 0o700, 0o600
 
 
@@ -34,7 +34,7 @@ class StandaloneRun:
         self.folder, self.pid = folder, os.getpid()
         self._facts, self._begun = facts, time.monotonic()
         self._is_open = bool(facts)
-        self._around = os.environ.get(AROUND, "")
+        self._around = os.environ.get(STANDALONE, "")
 
     @classmethod
     def begin(cls, project: str, config: Mapping[str, object]) -> StandaloneRun | None:
@@ -53,7 +53,7 @@ class StandaloneRun:
             own = {"parent": parent} if parent else {}
             run = cls(folder, {**_facts(started, identity, project, config), **own})
             run._write()
-            os.environ[AROUND] = folder
+            os.environ[STANDALONE] = folder
         except OSError as error:
             import warnings
 
@@ -67,10 +67,10 @@ class StandaloneRun:
         if not self._is_open or self.pid != os.getpid():
             return  # a forked child does not end its parent's run
         self._is_open = False
-        if os.environ.get(AROUND) == self.folder:
-            os.environ.pop(AROUND)
+        if os.environ.get(STANDALONE) == self.folder:
+            os.environ.pop(STANDALONE)
             if self._around:
-                os.environ[AROUND] = self._around
+                os.environ[STANDALONE] = self._around
         seconds = time.monotonic() - self._begun
         failed = error is not None
         self._facts.update(
@@ -98,7 +98,7 @@ class StandaloneRun:
 
 def _record_around() -> str:
     """The folder of the record of the script that has started this process; empty without."""
-    folder = os.environ.get(AROUND, "")
+    folder = os.environ.get(STANDALONE, "")
     return folder if folder and os.path.isfile(os.path.join(folder, "run.json")) else ""
 
 

@@ -14,15 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-RUN_DIR = "KOGINE_RUN_DIR"
-"""The variable that names the folder for the files of a run to its script."""
-INDEX = "KOGINE_RUN_INDEX"
-"""The variable with the number of a run in its flow."""
-RESUMED_FROM = "KOGINE_RESUMED_FROM"
-"""The variable that names the folder of the record whose run goes on in this one."""
-STANDALONE = "KOGINE_STANDALONE"
-"""The variable with the folder of the record of a script around this one, which kogine has not
-started."""
+from kohaku_ast.helpers import run_context
+
+RUN_DIR, INDEX = run_context.RUN_DIR, run_context.INDEX
+RESUMED_FROM = run_context.RESUMED_FROM
 
 _KEPT = (
     "KOGINE_", "CUDA_", "CUBLAS_", "NVIDIA_", "HIP_", "ROCR_", "NCCL_", "OMP_", "KMP_", "MKL_",
@@ -79,11 +74,8 @@ def variables(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[st
     """
     # By name first: os.environ decodes each value that is read.
     names = {name for names in (environment, own) for name in names if name.startswith(_KEPT)}
-    names -= {
-        RUN_DIR,
-        RESUMED_FROM,
-        STANDALONE,
-    }  # nothing refers to a folder of records by its path
+    # Nothing refers to a folder of records by its path.
+    names -= {RUN_DIR, RESUMED_FROM, run_context.STANDALONE}
     found = {name: own[name] if name in own else environment[name] for name in sorted(names)}
     return {name: value for name, value in found.items() if not is_secret(name, value)}
 
