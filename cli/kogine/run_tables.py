@@ -21,6 +21,7 @@ from kohaku_ast.display.text import (
 from kohaku_ast.errors import UsageError, visible
 from kohaku_ast.exports.tables import document, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
+from kohaku_ast.store.query import Query
 from kohaku_ast.store.run_folder import FILES, RUNS
 from kohaku_ast.store.seeds import seed_text, seeds_in
 from kohaku_ast.store.store import Runs, Store
@@ -231,16 +232,17 @@ def _plain(value: Any) -> str:
 
 
 def start_best(
-    folder: str, name: str, where: str, limit: int | None, form: str
+    folder: str, name: str, where: str, limit: int | None, any_status: bool, form: str
 ) -> Callable[[], int]:
     """The function that prints the best of the runs that fit *where*: *limit* of them, all for 0,
-    one for None.
+    one for None. They have succeeded, unless *any_status*, or *where* asks for a status.
     """
     runs = store_of(folder).runs(where)
     if not len(runs):
         fits = " fits" if where else ""
         raise UsageError(f"no run{fits} in {str(store_of(folder).root)!r}")
-    found = runs.best(name, len(runs) if limit == 0 else limit or 1)
+    any_status = any_status or (bool(where) and "status" in Query(where).names)
+    found = runs.best(name, len(runs) if limit == 0 else limit or 1, any_status=any_status)
     if form == "json" and limit is None:
         return lambda: print_json(document(found.summaries[0], found))
     if form != "table":

@@ -222,16 +222,24 @@ def logs(run: str, follow: bool, attempt: int | None, store: str) -> Callable[[]
     show_default="1",
     help="The best N runs; 0: all that have the number.",
 )
+@option(
+    "--any-status",
+    group="Runs",
+    is_flag=True,
+    help="Also runs that go on, have failed or were ended early; as with --where 'status ...'.",
+)
 @table_options
 def best(
-    name: str | None, where: str, limit: int | None, store: str, **form: Any
+    name: str | None, where: str, limit: int | None, any_status: bool, store: str, **form: Any
 ) -> Callable[[], int]:
-    """Show the run with the least, or the greatest, number of a metric, output or parameter."""
+    """Show the run that succeeded with the least, or the greatest, number of a metric, output or
+    parameter.
+    """
     if name is None:
         raise UsageError("no name given: kogine runs best min:val_loss")
     from kogine.run_tables import start_best  # completion does without
 
-    return start_best(store, name, where, limit, chosen_format(form))
+    return start_best(store, name, where, limit, any_status, chosen_format(form))
 
 
 @click.command(

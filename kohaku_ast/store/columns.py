@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -194,10 +195,12 @@ def order_key(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, str) else (2, repr(value))
 
 
-def best_runs(runs: Sequence[RunSummary], name: str, columns: Columns) -> list[RunSummary]:
-    """The runs with a number for ``min:NAME`` or ``max:NAME``, the best first: that of an output or
-    of the returned dict, else of a metric, the least or the greatest of its series.
-    ``min:last:NAME`` compares last numbers.
+def best_runs(
+    runs: Sequence[RunSummary], name: str, columns: Columns, any_status: bool = False
+) -> list[RunSummary]:
+    """The runs that succeeded, or of *any_status*, with a number for ``min:NAME`` or ``max:NAME``,
+    the best first: that of an output or of the returned dict, else of a metric, the least or the
+    greatest of its series. ``min:last:NAME`` compares last numbers.
 
     Raises UsageError if no run has such a number.
     """
@@ -214,7 +217,15 @@ def best_runs(runs: Sequence[RunSummary], name: str, columns: Columns) -> list[R
             numbered.append((value, run))
     if not numbered:
         raise UsageError(f"no run has a number {rest!r}")
-    return without_copies(ranked(numbered, goal))
+    done = [(value, run) for value, run in numbered if any_status or run.status == "succeeded"]
+    if not done:
+        counts = Counter(run.status for _, run in numbered)
+        listed = ", ".join(f"{number} {status}" for status, number in counts.items())
+        raise UsageError(
+            f"no run that succeeded has a number {rest!r}. Others have ({listed}): --any-status, "
+            "in Python any_status=True, takes them, too"
+        )
+    return without_copies(ranked(done, goal))
 
 
 def without_copies(runs: Sequence[RunSummary]) -> list[RunSummary]:

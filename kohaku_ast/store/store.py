@@ -317,14 +317,15 @@ class Runs(Sequence["Record"]):
         return [one.metrics for one in self.summaries]
 
     @overload
-    def best(self, name: str, n: None = None) -> Record: ...
+    def best(self, name: str, n: None = None, *, any_status: bool = False) -> Record: ...
     @overload
-    def best(self, name: str, n: int) -> Runs: ...
-    def best(self, name: str, n: int | None = None) -> Record | Runs:
-        """The run with the least ``min:NAME``, or the greatest ``max:NAME``. With *n* the best
-        ones, *n* at most, the best first.
+    def best(self, name: str, n: int, *, any_status: bool = False) -> Runs: ...
+    def best(self, name: str, n: int | None = None, *, any_status: bool = False) -> Record | Runs:
+        """The run that succeeded with the least ``min:NAME``, or the greatest ``max:NAME``. With
+        *n* the best ones, *n* at most, the best first. *any_status*: runs that go on, have failed
+        or were ended early count, too.
         """
-        best = best_runs(self.summaries, name, Columns(self.summaries))
+        best = best_runs(self.summaries, name, Columns(self.summaries), any_status)
         if n is None:
             return self.record(best[0])
         return Runs(self._root, best[: int(read_number("n", n, least=1))])

@@ -166,19 +166,28 @@ def test_best_shows_one_run(folder: Path) -> None:
     lines = kogine(folder, "best", "min:lr").stdout.splitlines()
     assert len(lines) == 2
     assert lines[1].startswith("1  ")
-    assert json.loads(kogine(folder, "best", "max:lr", "--json").stdout)["label"] == "lr=2 epochs=3"
-    found = kogine(folder, "best", "max:lr", "--where", "status == 'succeeded'", "--format", "csv")
+    found = kogine(folder, "best", "max:lr", "--format", "csv")
     assert [line.split(",")[0] for line in found.stdout.splitlines()] == ["number", "2"]
 
 
+def test_best_takes_runs_that_failed_only_if_it_is_asked_to(folder: Path) -> None:
+    for words in (["--any-status"], ["--where", "status != 'lost'"]):
+        found = json.loads(kogine(folder, "best", "max:lr", "--json", *words).stdout)
+        assert found["label"] == "lr=2 epochs=3"
+    only_failed = kogine(folder, "best", "max:lr", "--where", "lr > 1")
+    assert only_failed.status == 2
+    assert "no run that succeeded has a number 'lr'. Others have (1 failed)" in only_failed.stderr
+
+
 def test_best_shows_the_best_few(folder: Path) -> None:
-    lines = kogine(folder, "best", "max:lr", "--limit", "2").stdout.splitlines()
-    greatest = json.loads(kogine(folder, "best", "max:lr", "--limit", "0", "--json").stdout)
+    lines = kogine(folder, "best", "max:lr", "--limit", "2", "--any-status").stdout.splitlines()
+    every = ["best", "max:lr", "--any-status", "--limit"]
+    greatest = json.loads(kogine(folder, *every, "0", "--json").stdout)
     numbers = [one["params"]["lr"] for one in greatest]
     assert len(numbers) > 2
     assert numbers == sorted(numbers, reverse=True)
     assert [line.split()[0] for line in lines[1:]] == [str(one["number"]) for one in greatest[:2]]
-    found = kogine(folder, "best", "max:lr", "--limit", "1", "--format", "csv").stdout.splitlines()
+    found = kogine(folder, *every, "1", "--format", "csv").stdout.splitlines()
     assert [line.split(",")[0] for line in found] == ["number", str(greatest[0]["number"])]
 
 

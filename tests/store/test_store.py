@@ -320,7 +320,8 @@ def test_params_and_metrics(store: Store) -> None:
     ],
 )
 def test_best(store: Store, name: str, expected: str) -> None:
-    assert store.runs().best(name).label == expected
+    assert store.runs().best(name, any_status=True).label == expected
+    assert store.runs().best(name).label != "b"  # it has failed
 
 
 def test_the_best_few(store: Store) -> None:
