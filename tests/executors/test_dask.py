@@ -130,7 +130,8 @@ def test_a_run_that_takes_too_long_is_ended(address: str) -> None:
     assert children() == []
 
 
-def test_two_hundred_runs(address: str) -> None:
-    found = Parallel(Script("train.py", Sweep(n=range(200))), on=address).run()
-    assert [one.value for one in found] == [*range(200)]
+def test_a_thousand_runs(address: str) -> None:
+    found = Parallel(Script("train.py", Sweep(n=range(1000))), on=address).run()
+    assert [one.value for one in found] == [*range(1000)]
+    assert len([*Path(".kogine/runs").glob("*/attempts/1/end")]) == 1000
     assert len({one.worker for one in found}) == 2

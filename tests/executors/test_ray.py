@@ -9,7 +9,9 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import pytest
@@ -34,7 +36,8 @@ TRAIN = (
 import os, signal, sys, time
 n, how = 0, "fine"
 print(f"loss: {n / 2}", flush=True)
-open("worker", "w").write(open(f"/proc/{os.getppid()}/cmdline").read())
+worker, = [line for line in open(f"/proc/{os.getppid()}/status") if line.startswith("PPid")]
+print("raylet", worker.split()[1], open(f"/proc/{os.getppid()}/cmdline").read(), flush=True)
 """
     + KILLS_ITS_WORKER
     + HOWS
@@ -57,30 +60,30 @@ def answers(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """``ray://HOST:PORT`` of a cluster with room for two runs."""
-    folder, port = tmp_path_factory.mktemp("ray"), free_port()
+def address() -> Iterator[str]:
+    """``ray://HOST:PORT`` of a cluster of two nodes, each with room for one run."""
+    port = free_port()
     # Who has it may run code there: Ray asks for it, of late.
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex}
     os.environ.update(token)
-    words = [
-        "start", "--head", "--block", "--num-cpus=2", "--include-dashboard=false",
-        "--node-ip-address=127.0.0.1", f"--port={free_port()}",
-        f"--ray-client-server-port={port}", "--disable-usage-stats",
-    ]  # fmt: skip
-    head = subprocess.Popen(
-        [str(Path(sys.executable).with_name("ray")), *words], cwd=folder, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": on_path()}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    own = psutil.Process(head.pid)
-    try:
-        wait_for(lambda: answers(port), _SECONDS)
-        yield f"ray://127.0.0.1:{port}"
-    finally:
-        # Not `ray stop`: it ends every Ray on the machine.
-        for one in [*own.children(recursive=True), own]:
-            one.kill()
-        head.wait()
+    # Not in pytest's folder: its path is too long for the sockets of Ray.
+    with TemporaryDirectory(prefix="kogine-ray-") as folder:
+        cluster = subprocess.Popen(
+            [sys.executable, "-m", "tests.executors.ray_cluster", str(port)], cwd=folder,
+            env={**os.environ, "PYTHONPATH": on_path(), "RAY_TMPDIR": folder}, text=True,
+            start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        own = psutil.Process(cluster.pid)
+        try:
+            assert cluster.stdout is not None
+            told = [*takewhile("started\n".__ne__, cluster.stdout)]
+            assert cluster.poll() is None, told
+            yield f"ray://127.0.0.1:{port}"
+            cluster.communicate(timeout=_SECONDS)
+        finally:
+            for one in [*own.children(recursive=True), own] if cluster.poll() is None else []:
+                one.kill()
 
 
 @pytest.fixture(autouse=True)
@@ -88,13 +91,14 @@ def _script(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
 
 
-def test_a_sweep_with_a_failure(address: str) -> None:
+def test_smoke(address: str) -> None:
     done = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--on", address)
     assert (done.status, "2 succeeded, 1 failed" in done.stderr) == (1, True), done
     found = facts()
     assert {one["metrics"]["loss"]["last"] for one in found} == {0.5, 1.0, 1.5}
     assert {one["worker"].rpartition(":")[0] for one in found} == {os.uname().nodename}
-    assert Path("worker").read_text().startswith("ray::")
+    logs = [one.read_text().split() for one in Path(".kogine/runs").glob("*/log.txt")]
+    assert {one[4].partition("::")[0] for one in logs} == {"ray"}
     again = run_kogine(Path(), "run", "train.py", "how=fail", "--sweep", "n=1,2,3", "--resume")
     assert "3 skipped" in again.stderr
 
@@ -108,21 +112,36 @@ def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
     assert len([*Path(found[1].record).glob("attempts/1-*")]) == 2
 
 
-def test_ctrl_c_ends_the_runs_of_this_flow(address: str) -> None:
-    words = ["run", "train.py", "how=wait", "--repeat", "3", "--on", address, "--workers", "3"]
-    flow = start_flow(*words)
-    wait_for(lambda: len([*Path().glob("begun-*")]) == 2, _SECONDS)
-    flow.send_signal(signal.SIGINT)
-    _, told = flow.communicate(timeout=_SECONDS)
-    assert "3 interrupted" in told
-    wait_for(lambda: not children(), _SECONDS)
+def test_ctrl_c_ends_what_this_flow_has_started_and_nothing_else(address: str) -> None:
+    flows = []
+    for n in (1, 2):  # each takes one of the two nodes; of the second flow a run waits
+        words = ["run", "train.py", f"n={n}", "how=wait", "--repeat", str(n), "--workers", "2"]
+        flows.append(start_flow(*words, "--on", address))
+        wait_for(lambda: len([*Path().glob("begun-*")]) == n, _SECONDS)  # noqa: B023
+    flows[1].send_signal(signal.SIGINT)
+    _, told = flows[1].communicate(timeout=_SECONDS)
+    assert "2 interrupted" in told
+    wait_for(lambda: len(children()) == 1, _SECONDS)
+    flows[0].send_signal(signal.SIGINT)
+    _, told = flows[0].communicate(timeout=_SECONDS)
+    assert "1 interrupted" in told
+    assert none_is_left()
     logs = [one.read_text() for one in Path(".kogine/runs").glob("*/log.txt")]
-    assert sorted(logs) == ["", "loss: 0.0\nsaved\n", "loss: 0.0\nsaved\n"]
+    assert len([one for one in logs if one.endswith("saved\n")]) == 2
 
 
-def test_two_hundred_runs(address: str) -> None:
-    found = Parallel(Script("train.py", Sweep(n=range(200))), on=address).run()
-    assert [one.value for one in found] == [*range(200)]
+def test_a_run_that_takes_too_long_is_ended(address: str) -> None:
+    [found] = Parallel(Script("train.py", Sweep(how=["wait"])), on=address, timeout=1).run()
+    assert str(found.error) == "TimeoutError: took longer than 1 s"
+    assert none_is_left()
+
+
+def test_a_thousand_runs(address: str) -> None:
+    found = Parallel(Script("train.py", Sweep(n=range(1000))), on=address).run()
+    assert [one.value for one in found] == [*range(1000)]
+    assert len([*Path(".kogine/runs").glob("*/attempts/1/end")]) == 1000
+    logs = [one.read_text().split() for one in Path(".kogine/runs").glob("*/log.txt")]
+    assert len({one[3] for one in logs}) == 2  # each node has a raylet
 
 
 def test_where_no_cluster_answers() -> None:
