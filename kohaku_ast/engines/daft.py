@@ -12,6 +12,7 @@ from contextvars import ContextVar, copy_context
 from importlib import import_module
 
 from kohaku_ast.errors import PipelineError, UsageError
+from kohaku_ast.helpers.processes import SharedValues
 from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.engine import find_engine
 from kohaku_ast.pipeline.execution import Steps
@@ -65,7 +66,7 @@ class DaftEngine:
             inner = in_this_row(job)
             return inner.scope.engine.map(inner, rows, keep)
         if not self.collect:
-            _check_conditions(job.plan)
+            _check_frame(job)
             return self._shown(make_frame(self._daft, job.plan, rows))
         if not len(rows):
             return []
@@ -98,14 +99,31 @@ def find_daft() -> Any:
         raise UsageError("the daft engine needs daft: pip install 'kohaku-ast[daft]'") from error
 
 
-def _check_conditions(plan: Plan) -> None:
-    """Raise PipelineError if a node has a condition: a column has a value in each row."""
-    for node in plan.nodes:
+def _check_frame(job: PipelineRun) -> None:
+    """Raise PipelineError for what needs the end of a run: a column has a value in each row, and
+    Daft computes it at any time, on any machine.
+    """
+    for node in job.plan.nodes:
         if may_skip(node):
-            raise PipelineError(
-                f"node {node.name!r} ({node.where}) may be skipped, which a DataFrame that is not "
-                "collected cannot tell: use DaftEngine()."
-            )
+            raise _refused(f"node {node.name!r} ({node.where}) may be skipped, which")
+    if job.pipeline.held:
+        raise _refused("permanences are made once and released at the end of a run, which")
+    if any(one.is_beside for one in job.scope.callbacks):
+        raise _refused("hooks are called at the end of a run, which")
+    if job.scope.recorder is not None:
+        raise _refused("the record of a run has its end, which")
+
+
+def _refused(what: str) -> PipelineError:
+    return PipelineError(f"{what} a DataFrame that is not collected cannot tell: use DaftEngine().")
+
+
+class _NoValues(SharedValues):
+    """Those of ``context`` in a row of a DataFrame: nobody knows which rows make a run."""
+
+    def shared_values(self) -> dict[str, Any]:
+        """Raises PipelineError."""
+        raise _refused("helpers.context has the values of a run, which")
 
 
 def make_frame(daft: Any, plan: Plan, rows: Rows) -> Any:
@@ -165,7 +183,8 @@ def _function(
         for (name, place), cell in zip(used, cells):
             if name in wanted:
                 given[name] = cell if place is None else cell[place]
-        return call(node, given)
+        with _NoValues({}):
+            return call(node, given)
 
     run.__name__ = run.__qualname__ = node.name
     return run

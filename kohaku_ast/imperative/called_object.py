@@ -44,6 +44,8 @@ class _Ready:
         self.fixed: dict[str, tuple[Any, bytes]] = {}
         #: How many calls of the object run now, and what was in its settings after the last one.
         self._running, self._parts = 0, _NONE
+        #: Name -> what was in a container that ``init()`` has made, after the last call.
+        self._made: dict[str, list[Any]] = {}
 
     @contextmanager
     def calling(self, instance: Any, init: Any) -> Iterator[None]:
@@ -51,6 +53,7 @@ class _Ready:
         the user has set something since. What its calls set themselves does not matter.
         """
         with self.lock:
+            self._notice(instance)
             is_changed = not self._running and not _are_same(self._parts, self._found(instance))
             if self.pid != os.getpid() or is_changed:
                 self.make(instance, init)
@@ -62,6 +65,27 @@ class _Ready:
             with self.lock:
                 self._running -= 1
                 self._parts = self._found(instance)
+                self._made = {
+                    name: _parts_of([made])
+                    for name, (made, _) in self.fixed.items()
+                    if type(made) in _CONTAINERS
+                }
+
+    def notice(self, instance: Any) -> None:
+        """A container that ``init()`` has made, and the user has changed since, is a setting of his
+        from now on.
+        """
+        with self.lock:
+            self._notice(instance)
+
+    def _notice(self, instance: Any) -> None:
+        if not self._made or self._running:
+            return
+        now = attributes_of(instance)
+        for name, parts in self._made.items():
+            made, digest = self.fixed.get(name, (_NONE, b""))
+            if now.get(name) is made and not _are_same(parts, _parts_of([made])):
+                self.fixed[name] = _NONE, digest
 
     def _found(self, instance: Any) -> list[Any]:
         return _parts_of([value for _, value, digest in self.settings(instance) if not digest])
@@ -154,11 +178,13 @@ class Callee:
 
     def cache_identity(self) -> tuple[Any, ...]:
         """What its results depend on, for keys in a cache. Raises Unidentified."""
+        self._ready.notice(self.instance)
         settings = self._ready.settings(self.instance)
         parts = [(name, digest or setting_digest(name, value)) for name, value, digest in settings]
         return (type(self.instance), *parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        self._ready.notice(self.instance)
         return _received, (self._ready.key, _pickled(self._ready.before(self.instance)))
 
 
@@ -299,13 +325,14 @@ def _parts_of(values: list[Any]) -> list[Any]:
     while values and len(found) < _MOST_PARTS:
         one = values.pop()
         found.append(one)
-        if type(one) in (list, dict, set) and id(one) not in seen:
+        if type(one) in _CONTAINERS and id(one) not in seen:
             seen.add(id(one))
             values += [*one, *one.values()] if isinstance(one, dict) else one
     return found
 
 
 _MOST_PARTS = 10_000
+_CONTAINERS = (list, dict, set)
 
 
 def _are_same(one: Any, other: list[Any]) -> bool:

@@ -133,5 +133,7 @@ def meta_of(cls: type) -> Iterator[tuple[str, Any]]:
                 continue
             if name not in META:
                 hint = did_you_mean(name, META) or f" It may have: {', '.join(META)}."
+                if name == "permanences":
+                    hint = " The init() of a member makes it ready once in each process."
                 raise PipelineError(f"{one.__name__}.Meta has no option {name!r}.{hint}")
             yield name, value

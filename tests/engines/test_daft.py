@@ -13,7 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kohaku_ast import Callback, DaftEngine, MemoryCache, Pipeline, node, script
+from kohaku_ast import (
+    Callback,
+    DaftEngine,
+    Hooks,
+    MemoryCache,
+    Pipeline,
+    PipelineError,
+    node,
+    permanence,
+    script,
+)
+from kohaku_ast.helpers import context
 from tests.engines.test_equal_results import Described, graphs, make_nodes, names_of, recursive
 
 needs_daft = pytest.mark.daft
@@ -278,6 +289,28 @@ def test_a_frame_that_is_not_collected() -> None:
         "seen": [[4.25], [8.25]],
     }
     assert pipeline.run(x=1, output_name="y") == 2
+
+
+@needs_daft
+def test_what_a_frame_that_is_not_collected_cannot_have() -> None:
+    engine = DaftEngine(collect=False)
+    for options, what in (
+        ({"permanences": {"offset": permanence(float)}}, "permanences are made once"),
+        ({"callbacks": [Hooks(on_end=print)]}, "hooks are called"),
+        ({"record": True}, "the record of a run"),
+    ):
+        pipeline = Pipeline([double, split, add], engine=engine, **options)
+        with pytest.raises(PipelineError, match=f"^{what}.* not collected.*use DaftEngine\\(\\)"):
+            pipeline.map({"x": [1, 2]}, map_over="x")
+
+    @node("kept")
+    def keep(x: int) -> int:
+        context.set("k", x)
+        return x
+
+    frame: Any = Pipeline([keep], engine=engine).map({"x": [1, 2]}, map_over="x")
+    with pytest.raises(Exception, match="context has the values of a run"):
+        frame.collect()
 
 
 @needs_daft

@@ -179,6 +179,36 @@ def test_init_reads_settings_again_that_were_changed_since(tmp_path: Path) -> No
     assert runs(1) == ((10, 1), (10, 1))
 
 
+class Filled:
+    """Its ``init()`` replaces a setting; a call changes what is in it."""
+
+    def __init__(self) -> None:
+        self.words, self.inits = {"size": 1}, 0
+
+    def init(self) -> None:
+        self.words, self.inits = {**self.words, "ready": 0}, self.inits + 1
+
+    def __call__(self, x: int) -> tuple[int, int]:
+        self.words["ready"] += 1
+        return x * self.words["size"], self.inits
+
+
+@pytest.mark.parametrize("engine", ["sequential", "parallel"])
+def test_what_init_has_made_is_a_setting_when_it_is_changed(engine: str) -> None:
+    class Runs(Pipeline):
+        heavy: Filled
+
+        def __call__(self, x: int) -> Any:
+            return self.heavy(x), self.heavy(x + 1)
+
+    make_runs: Any = Runs
+    runs = make_runs(engine=engine, cache=MemoryCache())
+    assert runs(1) == ((1, 1), (2, 1))
+    runs.heavy.words["size"] = 5
+    assert [one for one, _ in runs(1)] == [5, 10]
+    assert [one for one, _ in runs(2)] == [10, 15]
+
+
 def test_a_setting_that_changes_is_run_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     sums = make(scale=Scale(2, str(log)), cache=DiskCache(tmp_path / "kept"))
