@@ -37,7 +37,7 @@ def run(command: Sequence[str], folder: Path, stdin: str = "", **environment: st
         capture_output=True,
         env={**clean, **environment},
         check=False,
-        timeout=120,
+        timeout=600,
     )
     out, err = (text.decode("utf-8", "backslashreplace") for text in (done.stdout, done.stderr))
     return Finished(done.returncode, out, err)

@@ -280,7 +280,7 @@ def test_an_interrupted_flow_is_recorded_as_such(tmp_path: Path) -> None:
         assert flow.stdout is not None
         flow.stdout.readline()
         flow.send_signal(signal.SIGINT)
-        _, errors = flow.communicate(timeout=60)
+        _, errors = flow.communicate(timeout=600)
         assert flow.returncode == 130
         assert "1 run: 1 interrupted" in errors
     assert [one.status for one in records(tmp_path)] == ["interrupted"] * 3

@@ -132,7 +132,7 @@ def _run(
         capture_output=True,
         env={**environment(folder), **probe.environment, **more},
         check=False,
-        timeout=60,
+        timeout=600,
     )
     return Seen(done.returncode, done.stdout, done.stderr, left(work, before))
 

@@ -49,7 +49,7 @@ def _run(folder: Path, *arguments: str, stdin: str = "") -> str:
         text=True,
         env=environment(folder),
         check=False,
-        timeout=60,
+        timeout=600,
     )
     return done.stdout + done.stderr
 

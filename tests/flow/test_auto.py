@@ -44,7 +44,7 @@ def shared_object(folder: Path, name: str, text: str, *options: str) -> Path:
     source.write_text(text)
     command = ["cc", "-shared", "-fPIC", "-O0", *options, "-o", str(made), str(source)]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no C compiler for {name}: {error}")
     return made

@@ -161,5 +161,5 @@ def test_ctrl_c_reaches_the_runs(kind: str, tmp_path: Path) -> None:
     assert flow.stdout is not None
     assert [flow.stdout.readline() for _ in range(2)] == ["begun\n", "begun\n"]
     os.killpg(flow.pid, signal.SIGINT)  # as a terminal does
-    rest, _ = flow.communicate(timeout=60)
+    rest, _ = flow.communicate(timeout=600)
     assert rest == "saved\nsaved\n{'interrupted': 2}\n"

@@ -207,7 +207,7 @@ def test_a_warm_server_that_is_stopped_goes_on_at_a_timeout(tmp_path: Path) -> N
     run = psutil.Process(int(read_soon(tmp_path / "begun0")))
     run.parent().suspend()
     (tmp_path / "go").touch()
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert b"failed [1/2] n=0: TimeoutError: took longer than 1 s" in errors
     assert b"2 runs: 1 succeeded, 1 failed" in errors
 
@@ -234,7 +234,7 @@ def test_the_death_of_what_copies_output_ends_no_flow(tmp_path: Path, mode: str)
     (copying,) = (one for one in children if "output_process" in " ".join(one.cmdline()))
     copying.kill()
     (tmp_path / "go").touch()
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert b"3 runs: " in errors
     assert b"kohaku_ast" not in errors
 
@@ -290,7 +290,7 @@ def test_ctrl_c_once_drains_and_twice_kills(tmp_path: Path, mode: str, is_deaf: 
         read_soon(tmp_path / f"heard{n}")
     if is_deaf:
         flow.send_signal(signal.SIGINT)
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert flow.returncode == 130, errors
     assert not (tmp_path / "begun2").exists(), "no run is started any more"
     for pid in pids:
@@ -330,7 +330,7 @@ def test_runs_go_on_without_room_for_temporary_files(tmp_path: Path, mode: str) 
         tmp_path, "run", "writes.py", *options, before=["unshare", "-rm"], shell=shell,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert flow.returncode == 0, errors
     assert {one.name for one in tmp_path.glob("done*")} == {"done0", "done1"}
 
@@ -346,7 +346,7 @@ def test_runs_go_on_when_the_working_folder_has_been_removed(tmp_path: Path, mod
     flow = kogine(
         tmp_path / "folder", "run", "../removes.py", *options, stderr=subprocess.PIPE
     )  # fmt: skip
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert b"3 runs: 3 succeeded" in errors
 
 

@@ -314,7 +314,7 @@ def test_an_interrupted_flow_ends_its_runs_and_says_so(
     assert flow.stdout is not None
     lines = [flow.stdout.readline(), flow.stdout.readline()]
     flow.send_signal(number)
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert flow.returncode == status
     assert "2 interrupted" in errors
     pids = [int(line.split()[2]) for line in lines]

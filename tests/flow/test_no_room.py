@@ -31,7 +31,7 @@ def test_runs_wait_for_descriptors_until_others_have_ended(tmp_path: Path, mode:
     assert flow.stderr is not None
     full = next((line for line in flow.stderr if line.startswith(b"retrying")), b"")
     (tmp_path / "go").touch()
-    _, errors = flow.communicate(timeout=120)
+    _, errors = flow.communicate(timeout=600)
     assert b"it could not be started: Too many open files" in full
     assert b"30 runs: 30 succeeded" in errors
     assert flow.returncode == 0
@@ -45,7 +45,7 @@ def test_a_run_that_nothing_makes_room_for_fails_and_says_why(tmp_path: Path) ->
         # What kogine itself has open, and its libraries while they are imported, fits.
         shell='ulimit -n 5 && exec "$@"', stderr=subprocess.PIPE,
     )  # fmt: skip
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert b"OSError: it could not be started: Too many open files" in errors
     assert b"2 runs: 2 failed" in errors
     assert b"Traceback" not in errors

@@ -56,7 +56,7 @@ def test_a_run_that_waits_for_that_has_failed_if_the_flow_is_interrupted(
     assert flow.stderr is not None
     assert any(line.startswith(b"retrying") for line in flow.stderr)
     flow.send_signal(signal.SIGINT)
-    _, errors = flow.communicate(timeout=60)
+    _, errors = flow.communicate(timeout=600)
     assert flow.returncode == 130
     assert b"failed [1/1] n=0: ValueError: 0" in errors
     assert b"1 run: 1 failed" in errors

@@ -441,7 +441,7 @@ def test_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = [nbformat.v4.new_code_cell(text) for text in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells)
     client = nbclient.NotebookClient(
-        notebook, timeout=60, kernel_name="under-test", allow_errors=True
+        notebook, timeout=600, kernel_name="under-test", allow_errors=True
     )
     client.execute(cwd=str(tmp_path))
     bars = [

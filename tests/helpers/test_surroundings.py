@@ -121,7 +121,9 @@ def in_notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str
     monkeypatch.setenv("PYTHONPATH", on_path())
     monkeypatch.delenv("KOGINE_STANDALONE", raising=False)  # of a test that logs in this process
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PROBE)])
-    nbclient.NotebookClient(notebook, timeout=60, kernel_name="under-test").execute(cwd=str(folder))
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="under-test").execute(
+        cwd=str(folder)
+    )
     outputs: list[Any] = notebook.cells[0].outputs
     printed = "".join(one["text"] for one in outputs if one["output_type"] == "stream")
     [bar] = [one["data"] for one in outputs if one["output_type"] == "display_data"]

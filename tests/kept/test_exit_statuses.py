@@ -137,7 +137,7 @@ def ended(folder: Path, *words: str) -> Finished:
     done = subprocess.run(
         [sys.executable, "-m", "kogine", *words],
         cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        check=False, timeout=120, preexec_fn=_heed_sigint,
+        check=False, timeout=600, preexec_fn=_heed_sigint,
     )  # fmt: skip
     return Finished(done.returncode, done.stdout, done.stderr)
 

@@ -27,7 +27,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         patch.setenv("IPYTHONDIR", str(folder / "ipython"))
         patch.setenv("PYTHONPATH", str(ROOT))
         notebook = nbformat.read(NOTEBOOK, as_version=4)
-        client = nbclient.NotebookClient(notebook, timeout=60, kernel_name="under-test")
+        client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="under-test")
         client.execute(cwd=str(folder))
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 

@@ -55,7 +55,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         notebook = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS]
         )
-        nbclient.NotebookClient(notebook, timeout=60, kernel_name="under-test").execute(
+        nbclient.NotebookClient(notebook, timeout=600, kernel_name="under-test").execute(
             cwd=str(folder)
         )
     return list(notebook.cells)

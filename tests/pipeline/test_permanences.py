@@ -326,7 +326,7 @@ def test_interrupt_releases_it(engine: str, log: Path) -> None:
     ) as started:
         ready.open().close()
         os.killpg(started.pid, signal.SIGINT)
-        _, error = started.communicate(timeout=60)
+        _, error = started.communicate(timeout=600)
     assert (started.returncode, error.count(b"KeyboardInterrupt")) == (-signal.SIGINT, 1), error
     found = taken(log)
     assert found == ["made", "released"]

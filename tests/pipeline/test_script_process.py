@@ -140,7 +140,7 @@ def test_sigterm_ends_the_script_and_its_record(folder: Path) -> None:
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as started:
         child = psutil.Process(int(ready.read_text()))
         started.send_signal(signal.SIGTERM)
-        _, error = started.communicate(timeout=60)
+        _, error = started.communicate(timeout=600)
     assert started.returncode == -signal.SIGTERM, error
     assert not child.is_running()
     assert {one.status for one in find_runs(folder / ".kogine/runs")} == {"interrupted", "failed"}

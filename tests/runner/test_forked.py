@@ -57,7 +57,7 @@ def _seen(folder: Path, *command: str) -> tuple[list[str], str]:
     (folder / "flow.py").write_text(FLOW)
     (folder / "one.py").write_text(ONE)
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=60,
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, timeout=600,
         check=True, env={**os.environ, "PYTHONPATH": on_path()},
     )  # fmt: skip
     return done.stdout.splitlines(), done.stderr

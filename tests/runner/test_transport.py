@@ -103,7 +103,7 @@ def test_crosses(
 ) -> None:
     command = [*_program(tmp_path, given, how, shown), mode]
     seen = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
         env={**os.environ, "PYTHONPATH": on_path()},
     )  # fmt: skip
     assert (seen.stdout, seen.stderr) == (f"{expected} {{'how': {how!r}}} None\n", "")

@@ -129,7 +129,7 @@ def test_what_a_killed_flow_had_claimed_is_run_by_the_other(folder: Path) -> Non
     first.send_signal(signal.SIGKILL)
     first.communicate()
     (folder / "go").touch()
-    second.communicate(timeout=120)
+    second.communicate(timeout=600)
     assert second.returncode == 0
     assert sorted(ran(folder)) == ["0", "0", "1", "2"]
 
@@ -149,7 +149,7 @@ def test_the_next_script_waits_for_the_runs_of_the_other_flow(folder: Path) -> N
                          stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]  # fmt: skip
-    printed = [flow.communicate(timeout=120)[0].split() for flow in flows]
+    printed = [flow.communicate(timeout=600)[0].split() for flow in flows]
     assert sorted(printed) == [[], ["6"]]
     assert sorted(ran(folder)) == list("012345")
 

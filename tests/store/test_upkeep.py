@@ -408,7 +408,7 @@ def test_three_at_once(folder: Path, store: Store, words: list[str]) -> None:
     options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     options |= {"cwd": folder, "env": environment, "text": True}
     several = [subprocess.Popen(command, **options) for _ in range(3)]
-    printed = [one.communicate(timeout=60)[0] for one in several]
+    printed = [one.communicate(timeout=600)[0] for one in several]
     assert [one.returncode for one in several] == [0, 0, 0], printed
     assert labels(store) == (ALL if words[0] == "restore" else ALL[2:])
     assert len(store.removed.runs()) == (2 if words[0] == "rm" else 0)

@@ -95,7 +95,7 @@ def test_handlers_of_the_program_are_not_called_in_the_builder(watched: Watched,
     with watched.stopped([sys.executable, "program.py", way]) as (process, builder):
         os.kill(process.pid, signal.SIGUSR1)
         os.kill(builder, signal.SIGUSR1)
-        assert process.communicate(timeout=60) == (b"x is 4\n", b"")
+        assert process.communicate(timeout=600) == (b"x is 4\n", b"")
         assert [one.name for one in watched.folder.glob("heard.*")] == [f"heard.{process.pid}"]
 
 
@@ -167,7 +167,7 @@ def test_a_builder_that_is_killed_is_done_without(watched: Watched, command: lis
     (watched.folder / "program.py").write_text(program())
     with watched.stopped(command) as (process, builder):
         os.kill(builder, signal.SIGKILL)
-        assert process.communicate(timeout=60) == (b"x is 4\n", b"")
+        assert process.communicate(timeout=600) == (b"x is 4\n", b"")
         assert process.returncode == 0
 
 
@@ -180,7 +180,7 @@ def test_ctrl_c_ends_both_and_the_builder_says_nothing(
     with watched.stopped(command, pass_fds=[theirs]) as (process, _):
         os.close(theirs)
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=600)
         assert (process.returncode, out) == (-signal.SIGINT, b"")
         assert err.count(b"Traceback") == (0 if command is RUN else 1)  # the program's own
         # Nobody holds it any more: the builder has ended, too.
@@ -207,7 +207,7 @@ def test_of_two_hundred_at_once_one_builds(watched: Watched) -> None:
         subprocess.Popen(RUN, cwd=watched.folder, stdout=subprocess.PIPE, env=watched.environment)
         for _ in range(200)
     ]
-    assert {process.communicate(timeout=60)[0] for process in processes} == {b"x is 4\n"}
+    assert {process.communicate(timeout=600)[0] for process in processes} == {b"x is 4\n"}
     assert 1 <= len(watched.builders()) <= 4
     assert [one.suffix for one in watched.cache.iterdir()] == [".program"]
 
@@ -219,7 +219,7 @@ def test_who_waits_builds_if_the_builder_is_killed(watched: Watched) -> None:
         )
         first.kill()
         first.wait()
-        assert second.communicate(timeout=60)[0] == b"x is 4\n"
+        assert second.communicate(timeout=600)[0] == b"x is 4\n"
         assert builder not in {pid for pid, _ in watched.builders()[1:]}
 
 
@@ -230,7 +230,7 @@ def test_who_waits_for_what_cannot_be_built_is_told(watched: Watched) -> None:
             command, cwd=watched.folder, stderr=subprocess.PIPE, env=watched.environment
         )
         watched.let_go_on()
-        assert second.communicate(timeout=60)[1] == first.communicate(timeout=60)[1] != b""
+        assert second.communicate(timeout=600)[1] == first.communicate(timeout=600)[1] != b""
     assert list(watched.cache.iterdir()) == []
 
 
