@@ -53,7 +53,7 @@ ROOMS = {
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1270),
-    "kohaku_ast.engines": (10, 2270),
+    "kohaku_ast.engines": (10, 2290),
     "kohaku_ast.executors": (8, 1300),
     "kohaku_ast.exports": (8, 1150),
     "kohaku_ast.flow": (28, 7540),

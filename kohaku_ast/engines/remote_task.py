@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 from kohaku_ast.engines.packed_value import PackedValue, pack_error, sendable, unpack_error
 from kohaku_ast.errors import PipelineError
+from kohaku_ast.frames import contextmanager
 from kohaku_ast.helpers.processes import ItemValues, SharedValues
 from kohaku_ast.pipeline.condition import present, skip_of
 from kohaku_ast.pipeline.execution import clock
@@ -19,7 +20,7 @@ from kohaku_ast.pipeline.scope import is_script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
@@ -213,11 +214,31 @@ def _entered(place: Any) -> AbstractContextManager[Any]:
     """Inside, what is logged belongs to the node at *place*, if its record can be reached here."""
     if not os.path.isdir(os.path.join(place.root, place.parent)):
         return nullcontext()  # another machine, with disks of its own
-    if IN_WORKER.get():
-        from kohaku_ast.pipeline.node_output import take_streams  # here: few runs have records
+    if not IN_WORKER.get():
+        return place.enter()  # type: ignore[no-any-return]
+    from kohaku_ast.pipeline.node_output import take_streams  # here: few runs have records
 
-        take_streams()
-    return place.enter(is_of_process=IN_WORKER.get())  # type: ignore[no-any-return]
+    take_streams()
+    # A thread is one of several that run nodes in a worker of Dask.
+    is_alone = threading.current_thread() is threading.main_thread()
+    return _of_process(place) if is_alone else place.enter(is_of_process=True)
+
+
+@contextmanager
+def _of_process(place: Any) -> Iterator[None]:
+    """The same in a worker where no other node runs: for processes that the node starts, too."""
+    from kohaku_ast.store.environment import RUN_DIR  # here, too
+
+    before = os.environ.get(RUN_DIR)
+    with place.enter(is_of_process=True) as run:
+        os.environ[RUN_DIR] = run.files
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop(RUN_DIR, None)
+            else:
+                os.environ[RUN_DIR] = before
 
 
 def run_rows(constant: PackedValue, rows: PackedValue, keep: bool) -> RemoteReply:

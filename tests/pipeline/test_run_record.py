@@ -276,3 +276,36 @@ def test_what_nodes_print_is_in_the_log_with_every_engine(tmp_path: Path) -> Non
     child = next(one["id"] for one in records(tmp_path) if one.get("parent"))
     shown = run_kogine(tmp_path, "runs", "logs", "1").stdout
     assert shown == f"{logs[0]}==> train, run {child[-8:]} <==\nTextIOWrapper\n"
+
+
+CHILDREN = """\
+import os, subprocess, sys
+from kohaku_ast import Pipeline, node
+from kohaku_ast.helpers import current_run
+
+CHILD = "from kohaku_ast.helpers import logger; logger.log({'child': 1})"
+
+
+@node
+def start(x):
+    subprocess.run([sys.executable, "-c", CHILD], check=True)
+    return os.environ["KOGINE_RUN_DIR"] == current_run().files
+
+
+@node
+def hand_over(start):
+    env = {**os.environ, "KOGINE_RUN_DIR": current_run().files}
+    subprocess.run([sys.executable, "-c", CHILD.replace("child", "handed")], env=env, check=True)
+    return start and "KOGINE_RUN_DIR" in os.environ
+
+
+if __name__ == "__main__":
+    print(Pipeline([start, hand_over], record=True, engine="parallel").run(x=1, output_name="hand_over"))
+"""
+
+
+def test_processes_that_a_node_starts_in_a_worker_log_to_the_record(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(CHILDREN)
+    assert run_python(tmp_path, "flow.py").stdout == "True\n"
+    [record] = records(tmp_path)
+    assert record["metrics"].keys() == {"child", "handed"}
