@@ -17,11 +17,11 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from kohaku_ast.executors import orphans
+from kohaku_ast.executors import orphans, transfer
 from kohaku_ast.executors.attempts import Attempt
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.job import Packed
@@ -74,6 +74,11 @@ class RemoteJob:
     attempt: int = 1
     #: File -> SHA-256 of the script and its own modules, which the worker has to have, too.
     texts: Mapping[str, str] | None = None
+    #: For a worker that does not see that folder: what it needs, as ``transfer`` reads it, the
+    #: folder around the project, and the folders of its modules. None: it says so, and gets them.
+    contents: Mapping[str, bytes] | None = None
+    root: str = ""
+    path: Sequence[str] = ()
 
     def message(self) -> Message:
         """The job for ``run`` on a worker."""
@@ -93,6 +98,10 @@ class Reply:
     worker: tuple[str, int] = ("", 0)
     #: Why the worker has not started it.
     refused: str = ""
+    #: The files for its record, of a worker that does not see that.
+    left: Mapping[str, bytes] | None = None
+    #: Whether it was refused because the worker needs the contents of the files.
+    lacks_contents: bool = False
 
 
 def installation() -> tuple[str, ...]:
@@ -150,6 +159,16 @@ def _run(job: RemoteJob) -> tuple[Any, ...]:
         return None, False, _worker(), refused
     if not job.folder:
         return _run_process(job, None)
+    if os.path.isdir(job.folder):
+        return _attempt(job)
+    if job.contents is None:
+        return None, False, _worker(), f"{host()} does not see {job.folder}", None, True
+    with transfer.own_folder(job.contents) as folder:
+        end = _attempt(replace(job, **transfer.fields_in(folder, job)))
+        return (*end, transfer.take_record(folder, job.attempt, host()))
+
+
+def _attempt(job: RemoteJob) -> tuple[Any, ...]:
     attempt = Attempt(job.folder, job.attempt)
     found = attempt.published()
     if found is not None:  # the worker that has run it died before it could report that
@@ -160,10 +179,7 @@ def _run(job: RemoteJob) -> tuple[Any, ...]:
 
 def _why_texts_differ(job: RemoteJob) -> str:
     if job.folder and not os.path.isdir(job.folder):
-        return (
-            f"the worker on {host()} does not see the folder of the run, {job.folder}: the working "
-            "folder has to be on a file system that the workers share"
-        )
+        return ""  # the texts come with the job
     for file, digest in (job.texts or {}).items():
         found = text_hash(file)
         if found != digest:

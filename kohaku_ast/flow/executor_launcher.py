@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -11,9 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from kohaku_ast.executors import attempts
+from kohaku_ast.executors import attempts, transfer
 from kohaku_ast.executors.clusters import Cluster
 from kohaku_ast.executors.worker import RemoteJob, Reply
 from kohaku_ast.flow.run import Done, Handle, OpenLog, Run, WantsValue
@@ -28,6 +29,7 @@ from kohaku_ast.store.identity import script_hash
 from kohaku_ast.store.own_modules import own_files
 from kohaku_ast.version import VERSION
 
+_End: TypeAlias = "Callable[[Outcome], None]"
 _UNREACHABLE = "a worker of the executor runs it, where it cannot be ended"
 
 
@@ -50,6 +52,8 @@ class ExecutorLauncher:
         """
         self.cluster, self.settings, self.open_log = cluster, settings, open_log
         self.wants_value = wants_value
+        #: Whether a worker does not see the files of this machine.
+        self._sends_contents = False
         self.lend: Lend = lend_nothing
 
     def start(self, run: Run, bound: Bound, done: Done) -> Handle:
@@ -58,10 +62,35 @@ class ExecutorLauncher:
         if log is not None:
             os.close(log)
         job = self._job(run, bound)
-        future = self.cluster.submit("run", *job.message())
-        future.add_done_callback(lambda one: done(run, _outcome(one, job)))
-        give_up = partial(done, run, _lost(_UNREACHABLE))
-        return _Submitted(partial(self.cluster.signal, job.key), future, give_up)
+        submitted = _Submitted(self.cluster, job.key, partial(done, run, _lost(_UNREACHABLE)))
+        self._submit(job, submitted, partial(done, run))
+        return submitted
+
+    def _submit(
+        self, job: RemoteJob, submitted: _Submitted, done: Callable[[Outcome], None]
+    ) -> None:
+        if self._sends_contents and job.folder:
+            job = _with_contents(job)
+        submitted.future = self.cluster.submit("run", *job.message())
+        submitted.future.add_done_callback(lambda one: self._end(one, job, submitted, done))
+
+    def _end(self, future: Future[Any], job: RemoteJob, submitted: _Submitted, done: _End) -> None:
+        reply = _reply(future, job)
+        if not reply.lacks_contents or submitted.is_ended:
+            done(_outcome(reply, job))
+            return
+        self._sends_contents = True
+
+        def submit() -> None:
+            try:
+                self._submit(job, submitted, done)
+                if submitted.is_ended:
+                    submitted.signal(KILL)
+            except Exception as error:  # of the disk, of the cluster: the flow waits for its end
+                done(_lost(str(error)))
+
+        # A thread of its own: that of a cluster may not submit.
+        threading.Thread(target=submit, name="kogine-submit", daemon=True).start()
 
     def close(self) -> None:
         """Disconnect from the cluster."""
@@ -96,8 +125,19 @@ def _texts(bound: Bound) -> dict[str, str]:
     return found
 
 
-def _outcome(future: Future[tuple[Any, ...]], job: RemoteJob) -> Outcome:
-    """The Outcome of *future*. It is unpickled here: its values need the script's classes."""
+def _with_contents(job: RemoteJob) -> RemoteJob:
+    """The *job* with the files that it needs. Raises OSError, ValueError, and UsageError if they
+    are too large.
+    """
+    cwd = job.cwd or os.getcwd()
+    root, contents = transfer.read_project(job.texts or (), cwd)
+    path = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    contents |= transfer.read_state(job.folder, job.env)
+    return replace(job, contents=contents, root=root, path=[*map(os.path.abspath, path)])
+
+
+def _reply(future: Future[tuple[Any, ...]], job: RemoteJob) -> Reply:
+    """How the job has ended; its record has then what it has left."""
     try:
         reply = Reply(*future.result())
     except BaseException as error:  # a broken pool, a lost worker, a cancelled future
@@ -107,6 +147,12 @@ def _outcome(future: Future[tuple[Any, ...]], job: RemoteJob) -> Outcome:
     if job.folder:
         with suppress(OSError):  # the log is lost then, and not the run
             attempts.collect(Path(job.folder), job.attempt)
+            transfer.write_folder(job.folder, reply.left or {})
+    return reply
+
+
+def _outcome(reply: Reply, job: RemoteJob) -> Outcome:
+    """The Outcome of *reply*. It is unpickled here: its values need the script's classes."""
     host, pid = reply.worker
     worker = f"{host}:{pid}" if host else ""
     if reply.unread is None:
@@ -134,23 +180,24 @@ class _Submitted:
 
     pid = 0
 
-    def __init__(
-        self,
-        send: Callable[[int, Future[Any]], bool],
-        future: Future[Any],
-        give_up: Callable[[], None],
-    ) -> None:
-        """*send* sends it a signal, and *give_up* is called when it cannot be killed."""
-        self.send, self.future, self.give_up = send, future, give_up
+    def __init__(self, cluster: Cluster, key: str, give_up: Callable[[], None]) -> None:
+        """*give_up* is called when it cannot be killed."""
+        self.cluster, self.key, self.give_up = cluster, key, give_up
+        self.future: Future[Any] = Future()
+        #: Whether a signal was sent to end it.
+        self.is_ended = False
 
     def wait(self, timeout: float | None = None) -> Outcome:
         raise NotImplementedError  # the future reports its end
 
     def signal(self, number: int) -> None:
         # The worker continues a stopped process itself.
-        if self.future.done() or number == getattr(signal, "SIGCONT", None):
+        if number == getattr(signal, "SIGCONT", None):
             return
-        if not self.send(number, self.future) and number == KILL:
+        self.is_ended = True
+        if self.future.done():
+            return
+        if not self.cluster.signal(self.key, number, self.future) and number == KILL:
             self.give_up()
 
     def close(self) -> None:

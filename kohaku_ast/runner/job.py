@@ -16,7 +16,7 @@ from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
     from typing import Final
 
@@ -99,6 +99,18 @@ def pack(bound: Bound, wants_value: bool | str) -> bytes:
     wants = wants_value, bound.wants_error, path
     dumped = dump_values(objects, lambda: _lacking(bound.launch.path0))
     return marshal.dumps((launch, programs, *dumped, outputs, wants))
+
+
+def moved(data: bytes, move: Callable[[str], str]) -> bytes:
+    """The bytes of a job for a machine with its files elsewhere: *move* gives the path there."""
+    launch, programs, *dumped, outputs, (value, error, path) = marshal.loads(data)
+    launch |= {name: move(launch[name]) for name in ("filename", "path0")}
+    there = []
+    for name, file, one in programs:
+        found = program.loads(one)
+        found.filename = move(found.filename)
+        there.append((name, move(file), found.dumps()))
+    return marshal.dumps((launch, there, *dumped, outputs, (value, error, [*map(move, path)])))
 
 
 def unpack(data: bytes) -> Job:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.job import pack
 from kohaku_ast.runner.launch import Launch
 from tests.executors.cluster_runs import KILLS_ITS_WORKER, facts, none_is_left, wait_for
-from tests.oracle import run_kogine
+from tests.oracle import on_path, run_kogine
 
 TRAIN = """\
 import os, helper
@@ -145,7 +149,6 @@ class Twice:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        pytest.param({"folder": "/nowhere"}, "does not see the folder of the run", id="folder"),
         pytest.param({"texts": {"/no.py": "12"}}, "has no file /no.py", id="file"),
         pytest.param({"texts": {"helper.py": "12"}}, "has another text of helper.py", id="text"),
     ],
@@ -158,6 +161,85 @@ def test_a_worker_that_lacks_something_says_so(
         **{**{name: getattr(made, name) for name in made.__slots__}, **change}
     ).message()
     assert told in worker.run(*message)[3]
+
+
+FAR = """\
+import os, helper, shared
+from kohaku_ast.helpers import checkpoints, logger
+n = 0
+print(shared.NAME)
+print("loss:", helper.HALF * n)
+logger.log({"acc": n})
+step = checkpoints.load(0) + 1
+checkpoints.save(step, step)
+open(os.path.join(os.environ["KOGINE_RUN_DIR"], "model.txt"), "w").write(f"{n} {step}")
+if n == 2 and step == 1: raise ValueError("two")
+def main(): return os.getcwd(), __file__
+if __name__ == "__main__": main()
+"""
+
+
+def test_a_worker_without_a_shared_file_system_gets_the_files_and_sends_the_record_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    for name, text in {
+        "src/far.py": FAR, "src/helper.py": "HALF = 0.5\n", "lib/shared.py": "NAME = 'shared'\n",
+    }.items():  # fmt: skip
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "path", [sys.path[0], str(project / "lib"), *sys.path[1:]])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(project / "lib"), on_path()]))
+    configs = [Config({"n": n, "helper.HALF": 2.0}) for n in (1, 2, 3)]
+    pool = Elsewhere(project)
+    script = Script("src/far.py", configs)
+    found = Parallel(script, on=pool, max_workers=1, retries=1, backoff=0).run()
+    assert [one.status for one in found] == ["succeeded"] * 3
+    assert [one.metrics for one in found] == [{"loss": 2.0 * n, "acc": n} for n in (1, 2, 3)]
+    # The second attempt of the second run has gone on from the checkpoint of the first.
+    models = [Path(one.run_dir, "model.txt").read_text() for one in found]
+    assert models == ["1 1", "2 2", "3 1"]
+    assert Path(found[0].log).read_text() == "shared\nloss: 2.0\n"
+    first = Path(found[1].record, "log-1.txt").read_text()
+    assert 'far.py", line 10' in first
+    assert 'raise ValueError("two")' in first  # the text of the line
+    for one in found:
+        cwd, file = (Path(path) for path in one.value)  # type: ignore[attr-defined]
+        assert file.parent == cwd / "src"
+        assert not cwd.exists()  # the folder on the worker is removed
+    assert pool.submitted == 5  # the first one twice: its worker lacks the files
+    assert {*Path(found[0].record).iterdir()} == {
+        Path(found[0].record, one) for one in ("run.json", "log.txt", "metrics.jsonl", "files")
+    }
+
+
+class Elsewhere:
+    """An Executor with one worker, on whose machine the folder *project* does not exist: in its jobs
+    a letter of it is another one.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self.here, self.submitted = os.fsencode(project), 0
+        self.pool = ThreadPoolExecutor(1)
+
+    def submit(self, function: Any, text: str, names: dict[str, Any]) -> Any:
+        self.submitted += 1
+        needed, _, body = names["arguments"]
+        body = body.replace(self.here, self.here[:-1] + b"_")
+        names = {"arguments": (needed, sha256(body).hexdigest(), body)}
+        return self.pool.submit(self.run, pickle.dumps((function, (text, names))))
+
+    def run(self, data: bytes) -> Any:
+        text = (
+            "import pickle, sys; function, arguments = pickle.load(sys.stdin.buffer)\n"
+            "pickle.dump(function(*arguments), sys.stdout.buffer)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", text], input=data, stdout=subprocess.PIPE, check=True, cwd="/",
+            env={**os.environ, "PYTHONPATH": on_path()},
+        )  # fmt: skip
+        return pickle.loads(done.stdout)
 
 
 def test_another_installation_is_named_with_the_line_that_mends_it() -> None:
