@@ -93,9 +93,10 @@ class Index:
 
     def _read(self) -> dict[str, Row]:
         """Name -> its stamp and two texts of JSON; empty if there is no usable index."""
-        if not os.path.exists(self._path):
-            return {}
         try:
+            if _has_write_ahead_log(self._path):
+                self._remove()
+                return {}
             database = _connect(self._path)
         except (ImportError, OSError):
             return {}
@@ -124,9 +125,9 @@ class Index:
             database.close()
 
     def _remove(self) -> None:
-        # With the journal: SQLite would apply that of an interrupted process to the new file.
-        for path in (f"{self._path}-journal", self._path):
-            files.remove(path)
+        # With the journals: SQLite would apply that of an interrupted process to the new file.
+        for end in ("-journal", "-wal", "-shm", ""):
+            files.remove(f"{self._path}{end}")
 
 
 def _connect(path: str) -> sqlite3.Connection:
@@ -136,6 +137,14 @@ def _connect(path: str) -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
     except sqlite3.Error as error:
         raise OSError(str(error)) from None
+
+
+def _has_write_ahead_log(path: str) -> bool:
+    """Whether another program has given the file a write-ahead log, which network file systems
+    cannot share. Raises OSError if there is no such file.
+    """
+    with open(path, "rb") as file:
+        return file.read(20)[18:] == b"\2\2"
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -276,6 +276,21 @@ def test_stale_journal_of_a_deleted_index(root: Path) -> None:
     assert every(root) == from_folders(root)
 
 
+def test_write_ahead_log_of_another_program(root: Path) -> None:
+    expected = every(root)
+    other = sqlite3.connect(root / "index.db", isolation_level=None)
+    assert other.execute("PRAGMA journal_mode = wal").fetchone() == ("wal",)
+    other.execute("DELETE FROM runs")
+    assert (root / "index.db-wal").stat().st_size > 0
+    assert every(root) == expected
+    assert every(root) == expected
+    other.close()
+    assert sorted(one.name for one in root.glob("index.db*")) == ["index.db"]
+    with sqlite3.connect(root / "index.db") as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    database.close()
+
+
 def test_index_that_cannot_be_written(root: Path) -> None:
     expected = from_folders(root)
     os.remove(root / "index.db")
