@@ -22,7 +22,7 @@ from kogine.options import (
     option,
     value_options,
 )
-from kogine.report import print_bytes, print_rows
+from kogine.report import print_answer, print_rows
 from kogine.runs import store_option
 from kogine.script_command import ScriptCommand
 
@@ -115,8 +115,9 @@ def why(command: ScriptCommand) -> Callable[[], int]:
 @flag("--all", "everything", group="Options", help="Remove everything in these caches.")
 @_folders
 @_dry_run
+@_formats
 def rm(
-    names: tuple[str, ...], everything: bool, folders: tuple[str, ...], dry_run: bool
+    names: tuple[str, ...], everything: bool, folders: tuple[str, ...], dry_run: bool, **form: Any
 ) -> Callable[[], int]:
     """Remove what is cached of NAME: a script, a node, or (the start of) a key that ls shows."""
     if bool(names) == everything:
@@ -130,7 +131,7 @@ def rm(
     doomed = [
         file for file in all_files if everything or any(file.is_named(name) for name in names)
     ]
-    return _remove(found, doomed, dry_run)
+    return _remove(found, doomed, dry_run, chosen_format(form))
 
 
 @click.command(
@@ -148,8 +149,9 @@ def rm(
 )
 @_folders
 @_dry_run
+@_formats
 def gc(
-    older: float | None, to: int | None, folders: tuple[str, ...], dry_run: bool
+    older: float | None, to: int | None, folders: tuple[str, ...], dry_run: bool, **form: Any
 ) -> Callable[[], int]:
     """Remove what was not used for long, or is too much. Files that killed processes left
     unfinished, and damaged ones, are removed in any case.
@@ -163,7 +165,8 @@ def gc(
         doomed.update(too_old(files, older))
     if to is not None:
         doomed.update(over_limit([file for file in files if file not in doomed], to))
-    return _remove(found, [file for file in files if file in doomed], dry_run)
+    chosen = [file for file in files if file in doomed]
+    return _remove(found, chosen, dry_run, chosen_format(form))
 
 
 @click.command(
@@ -233,21 +236,24 @@ def _counted(count: int) -> str:
     return f"{count} file{'' if count == 1 else 's'}"
 
 
-def _remove(found: _Contents, doomed: Sequence[CacheFile], dry_run: bool) -> Callable[[], int]:
+def _remove(
+    found: _Contents, doomed: Sequence[CacheFile], dry_run: bool, form: str
+) -> Callable[[], int]:
     """Remove *doomed* now; the result prints what was removed."""
     from kohaku_ast.display.text import short_size
 
-    chosen, lines = {*doomed}, []
+    chosen, lines, rows = {*doomed}, [], []
     done = "would be removed" if dry_run else "removed"
     for stored, files in found:
         own = [file for file in files if file in chosen]
         if own and not dry_run:
             stored.remove(own)
         if own:
-            size = short_size(sum(file.size for file in own))
-            lines.append(f"{stored.shown}: {_counted(len(own))} {done}, {size}\n")
-    text = "".join(lines) or "Nothing to remove.\n"
-    return lambda: print_bytes(text.encode())
+            size = sum(file.size for file in own)
+            lines.append(f"{stored.shown}: {_counted(len(own))} {done}, {short_size(size)}")
+            rows.append({"cache": stored.shown, "files": len(own), "size": size})
+    lines = lines or ["Nothing to remove."]
+    return lambda: print_answer(form, lines, ("cache", "files", "size"), rows)
 
 
 def _explain(pipeline: Pipeline, command: ScriptCommand) -> None:

@@ -181,6 +181,16 @@ def print_rows(
     return 0
 
 
+def print_answer(
+    form: str, lines: Sequence[str], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> int:
+    """Print what was done: as *lines* for readers, or as *rows* of ``json`` or ``csv``."""
+    if form != "table":
+        return print_rows(form, columns, rows, {})
+    text = "".join(f"{line}\n" for line in lines)
+    return print_bytes(text.encode("utf-8", "surrogateescape"))
+
+
 def _print_table(
     columns: Sequence[str],
     rows: Sequence[Mapping[str, Any]],

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import nan
 from typing import TYPE_CHECKING, Any
 
-from kogine.report import printing
+from kogine.report import print_answer, printing
 
 from kohaku_ast.display.text import (
     Group,
@@ -263,7 +263,9 @@ def run_candidates(folder: str) -> Iterator[tuple[str, str, bool]]:
 # --- marks ---------------------------------------------------------------------------------------
 
 
-def start_tag(folder: str, name: str, tags: Sequence[str], remove: bool) -> Callable[[], int]:
+def start_tag(
+    folder: str, name: str, tags: Sequence[str], remove: bool, form: str
+) -> Callable[[], int]:
     """Add *tags* to the run *name*, or remove them, now; the function prints those that it has."""
     store = store_of(folder)
     runs = store.select([name])
@@ -272,21 +274,30 @@ def start_tag(folder: str, name: str, tags: Sequence[str], remove: bool) -> Call
         has = ", ".join(map(repr, runs.summaries[0].tags)) or "none"
         raise UsageError(f"run {runs.summaries[0].number} has no tag {lacking[0]!r}; it has: {has}")
     found = store.tag(runs[0], *tags, remove=remove)
-    return lambda: _print_line(f"run {runs.summaries[0].number}: {', '.join(found) or 'no tags'}")
+    return _mark_printer(runs.summaries[0], "tags", found, ", ".join(found), form)
 
 
-def start_note(folder: str, name: str, text: str) -> Callable[[], int]:
+def start_note(folder: str, name: str, text: str, form: str) -> Callable[[], int]:
     """Write a note to the run *name*, now; the function prints it."""
     store = store_of(folder)
     runs = store.select([name])
     store.note(runs[0], text)
-    return lambda: _print_line(f"run {runs.summaries[0].number}: {text or 'no note'}")
+    return _mark_printer(runs.summaries[0], "note", text, text, form)
 
 
-def start_reindex(folder: str) -> Callable[[], int]:
+def _mark_printer(
+    run: RunSummary, mark: str, value: object, text: str, form: str
+) -> Callable[[], int]:
+    row = {"number": run.number, "id": run.id, mark: value}
+    line = visible(f"run {run.number}: {text or f'no {mark}'}")
+    return lambda: print_answer(form, [line], [*row], [row])
+
+
+def start_reindex(folder: str, form: str) -> Callable[[], int]:
     """Make the index anew, now; the function prints the number of runs."""
     count = store_of(folder).reindex()
-    return lambda: _print_line(f"{count} run{'s' if count != 1 else ''} in the index")
+    line = f"{count} run{'s' if count != 1 else ''} in the index"
+    return lambda: print_answer(form, [line], ["runs"], [{"runs": count}])
 
 
 @printing

@@ -10,9 +10,9 @@ import click
 from kogine.command import Command
 from kogine.command_with_script import chosen_format
 from kogine.options import flag
-from kogine.report import print_bytes, print_rows
+from kogine.report import print_answer, print_rows
 from kogine.run_compare import chosen_runs, runs_argument
-from kogine.runs import RunCommand, run_argument, store_option, table_options, where_option
+from kogine.runs import RunCommand, run_argument, table_options, where_option
 
 from kohaku_ast.errors import UsageError
 
@@ -28,8 +28,10 @@ _MOST_NAMED = 3
 @runs_argument
 @where_option
 @flag("--force", group="Runs", help="Also runs that may still be running on another machine.")
-@store_option
-def rm(names: tuple[str, ...], where: str, force: bool, store: str) -> Callable[[], int]:
+@table_options
+def rm(
+    names: tuple[str, ...], where: str, force: bool, store: str, **form: Any
+) -> Callable[[], int]:
     """Remove runs. Their folders stay in the store until kogine runs gc deletes them; until then
     kogine runs restore brings them back.
     """
@@ -42,7 +44,7 @@ def rm(names: tuple[str, ...], where: str, force: bool, store: str) -> Callable[
     option = f" --store {shlex.quote(store)}" if store else ""
     lines = [f"{_counted(len(removed))} removed."]
     lines += [f"To get back: kogine runs restore{option} {back}"] if removed else []
-    return _prints(lines)
+    return _prints_runs(form, lines, removed)
 
 
 @click.command(
@@ -53,8 +55,10 @@ def rm(names: tuple[str, ...], where: str, force: bool, store: str) -> Callable[
 @runs_argument
 @where_option
 @flag("--all", "everything", group="Runs", help="All removed runs.")
-@store_option
-def restore(names: tuple[str, ...], where: str, everything: bool, store: str) -> Callable[[], int]:
+@table_options
+def restore(
+    names: tuple[str, ...], where: str, everything: bool, store: str, **form: Any
+) -> Callable[[], int]:
     """Bring back runs that kogine runs rm has removed. RUN is the id of a run, or the start of it,
     or its number among the removed ones.
     """
@@ -66,13 +70,14 @@ def restore(names: tuple[str, ...], where: str, everything: bool, store: str) ->
         raise UsageError(f"--all and a choice are given: {usage}")
     gone = opened.removed
     runs = gone.runs() if everything else chosen_runs(gone, names, where, usage)
-    return _prints([f"{_counted(len(opened.restore(runs)))} restored."])
+    restored = opened.restore(runs)
+    return _prints_runs(form, [f"{_counted(len(restored))} restored."], restored)
 
 
 @click.command(cls=Command, examples=("kogine runs gc --dry-run", "kogine runs gc"))
 @flag("--dry-run", group="Options", help="Print what would be freed; free nothing.")
-@store_option
-def gc(dry_run: bool, store: str) -> Callable[[], int]:
+@table_options
+def gc(dry_run: bool, store: str, **form: Any) -> Callable[[], int]:
     """Delete removed runs for good, and the texts and artifacts that no other run refers to."""
     from kogine.run_tables import store_of  # completion does without
 
@@ -82,7 +87,11 @@ def gc(dry_run: bool, store: str) -> Callable[[], int]:
     done = "would be freed" if dry_run else "freed"
     objects = f"{freed.objects} object{'' if freed.objects == 1 else 's'}"
     what = f"{_counted(freed.runs)} and {objects}"
-    return _prints([f"{freed.size} bytes ({short_size(freed.size)}) {done}: {what}."])
+    text = f"{freed.size} bytes ({short_size(freed.size)}) {done}: {what}."
+    columns = ("runs", "objects", "size")
+    row = {one: getattr(freed, one) for one in columns}
+    shape = chosen_format(form)
+    return lambda: print_answer(shape, [text], columns, [row])
 
 
 @click.command(cls=Command, examples=("kogine runs verify", "kogine runs verify --json"))
@@ -107,8 +116,8 @@ def verify(store: str, **form: Any) -> Callable[[], int]:
 )
 @run_argument
 @flag("--flow", "whole_flow", group="Runs", help="End the whole flow of the run.")
-@store_option
-def stop(run: str, whole_flow: bool, store: str) -> Callable[[], int]:
+@table_options
+def stop(run: str, whole_flow: bool, store: str, **form: Any) -> Callable[[], int]:
     """End a run that is under way, with its child processes, by SIGTERM; the other runs of its flow
     go on. A run in the process of its flow ends with the flow. Status 1 if it has not ended after
     ten seconds.
@@ -116,16 +125,19 @@ def stop(run: str, whole_flow: bool, store: str) -> Callable[[], int]:
     from kogine.run_tables import store_of  # completion does without
 
     opened = store_of(store)
-    record = opened.find(run)
-    if opened.stop(record, whole_flow):
-        return _prints([f"{record.folder.name} has ended."])
-    return _prints([f"{record.folder.name} has SIGTERM, and has not ended yet."], 1)
+    shape, record = chosen_format(form), opened.find(run)
+    name, has_ended = record.folder.name, opened.stop(record, whole_flow)
+    line = f"{name} has ended." if has_ended else f"{name} has SIGTERM, and has not ended yet."
+    columns, row = ("id", "ended"), {"id": name, "ended": has_ended}
+    return lambda: print_answer(shape, [line], columns, [row]) or int(not has_ended)
 
 
 def _counted(count: int) -> str:
     return f"{count} run{'' if count == 1 else 's'}"
 
 
-def _prints(lines: Sequence[str], status: int = 0) -> Callable[[], int]:
-    text = "".join(f"{line}\n" for line in lines)
-    return lambda: print_bytes(text.encode("utf-8", "surrogateescape")) or status
+def _prints_runs(
+    form: dict[str, Any], lines: Sequence[str], ids: Sequence[str]
+) -> Callable[[], int]:
+    shape = chosen_format(form)
+    return lambda: print_answer(shape, lines, ("id",), [{"id": one} for one in ids])

@@ -250,14 +250,16 @@ def best(
 @run_argument
 @click.argument("names", nargs=-1)
 @flag("--remove", group="Options", help="Remove the tags instead.")
-@store_option
-def tag(run: str, names: tuple[str, ...], remove: bool, store: str) -> Callable[[], int]:
+@table_options
+def tag(
+    run: str, names: tuple[str, ...], remove: bool, store: str, **form: Any
+) -> Callable[[], int]:
     """Add tags to a run, which --where 'NAME in tags' finds, or remove them."""
     if not names:
         raise UsageError("no tag given: kogine runs tag RUN NAME ...")
     from kogine.run_tables import start_tag  # completion does without
 
-    return start_tag(store, run, names, remove)
+    return start_tag(store, run, names, remove, chosen_format(form))
 
 
 @click.command(
@@ -267,22 +269,22 @@ def tag(run: str, names: tuple[str, ...], remove: bool, store: str) -> Callable[
 )
 @run_argument
 @click.argument("words", nargs=-1)
-@store_option
-def note(run: str, words: tuple[str, ...], store: str) -> Callable[[], int]:
+@table_options
+def note(run: str, words: tuple[str, ...], store: str, **form: Any) -> Callable[[], int]:
     """Write a note to a run, in place of the note that it has; '' removes it."""
     if not words:
         raise UsageError("no text given: kogine runs note RUN TEXT")
     from kogine.run_tables import start_note  # completion does without
 
-    return start_note(store, run, " ".join(words))
+    return start_note(store, run, " ".join(words), chosen_format(form))
 
 
 @click.command(
     cls=Command, examples=("kogine runs reindex", "kogine runs reindex --store old/.kogine/runs")
 )
-@store_option
-def reindex(store: str) -> Callable[[], int]:
+@table_options
+def reindex(store: str, **form: Any) -> Callable[[], int]:
     """Make the index of the store anew, from the folders of the runs."""
     from kogine.run_tables import start_reindex  # completion does without
 
-    return start_reindex(store)
+    return start_reindex(store, chosen_format(form))

@@ -177,6 +177,8 @@ def test_rm_all_and_a_dry_run(folder: Path) -> None:
     (folder / "programs" / "mine.txt").write_text("not of the cache")
     dry = kogine(folder, "cache", "rm", "--all", "--dry-run").stdout
     assert names(listed(folder)) == ALL
+    would = json.loads(kogine(folder, "cache", "rm", "--all", "--dry-run", "--json").stdout)
+    assert sum(one["files"] for one in would) == len(ALL)
     done = kogine(folder, "cache", "rm", "--all").stdout
     assert dry.replace("would be removed", "removed") == done
     assert listed(folder) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,26 @@ def test_gc_in_words(folder: Path) -> None:
     assert re.fullmatch(r"\d{4} bytes \(\d.\d kB\) would be freed: 2 runs and 0 objects.\n", dry)
     assert runs(folder, "gc").stdout == dry.replace("would be freed", "freed")
     assert runs(folder, "restore", "--all").stdout == "0 runs restored.\n"
+
+
+def test_what_was_done_as_json_and_csv(folder: Path) -> None:
+    def answer(*words: str) -> list[dict[str, Any]]:
+        found = runs(folder, *words, "--json")
+        assert (found.status, found.stderr) == (0, "")
+        return json.loads(found.stdout)  # type: ignore[no-any-return]
+
+    first, second, *_ = (one.folder.name for one in records(folder))
+    assert answer("tag", "1", "b", "a") == [{"number": 1, "id": first, "tags": ["b", "a"]}]
+    assert answer("note", "2", "so so") == [{"number": 2, "id": second, "note": "so so"}]
+    assert runs(folder, "tag", "1", "a", "--remove", "--format", "csv").stdout == (
+        f'number,id,tags\n1,{first},"[""b""]"\n'
+    )
+    assert answer("rm", "1", "2") == [{"id": first}, {"id": second}]
+    (would,) = answer("gc", "--dry-run")
+    assert (would["runs"], would["objects"]) == (2, 0)
+    assert answer("restore", "--all") == [{"id": second}, {"id": first}]
+    assert answer("reindex") == [{"runs": 5}]
+    assert answer("gc") == [{"runs": 0, "objects": 0, "size": 0}]
 
 
 @pytest.mark.parametrize(
