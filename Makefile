@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython libraries daft dask dask-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo compiled test corpus cpython libraries daft airflow dask dask-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -36,6 +36,12 @@ exhaustive: compiled
 daft: compiled
 	$(BIN)/python -m pip install -q 'daft>=0.7'
 	$(BIN)/python -m pytest -q $(call marked,daft)
+
+# Of its own: it pins the versions of a hundred packages.
+airflow: compiled
+	$(PYTHON) -m venv $(VENV)-airflow
+	$(VENV)-airflow/bin/python -m pip install -q 'apache-airflow==2.10.5' apache-airflow-providers-cncf-kubernetes
+	AIRFLOW_PYTHON=$(VENV)-airflow/bin/python $(BIN)/python -m pytest -q $(call marked,airflow)
 
 dask: compiled
 	$(BIN)/python -m pip install -q 'distributed>=2024.1'
@@ -100,7 +106,7 @@ release-check: $(VENV)/lint-installed
 	.ci/release-check $(BIN)/python
 
 clean:
-	rm -rf $(VENV) site
+	rm -rf $(VENV) $(VENV)-airflow site
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no venv module: apt-get install python3-venv" >&2; exit 1; }

@@ -30,6 +30,14 @@ pipeline = Group(
     places={
         "run": ("kogine.pipeline:run", "Run the pipeline that a file defines."),
         "graph": ("kogine.pipeline:graph", "Draw the pipeline that a file defines, or explain it."),
+        "export": (
+            "kogine.pipeline_export:export",
+            "Write the pipeline as a workflow of Argo or Airflow.",
+        ),
+        "step": (
+            "kogine.pipeline_export:step",
+            "Run one node, with values in files.",
+        ),
     },
 )
 

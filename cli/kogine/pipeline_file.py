@@ -209,8 +209,12 @@ def config_values(command: ScriptCommand) -> tuple[dict[str, str], dict[str, Any
 def only_names(command: ScriptCommand) -> list[str]:
     """The names that ``--only`` has."""
     # Scripts of users may still have the name that it had before.
-    only = command.option("only") or command.option("output") or ""
-    return list(dict.fromkeys(only.replace(",", " ").split()))
+    return listed_names(command.option("only") or command.option("output") or "")
+
+
+def listed_names(text: str) -> list[str]:
+    """The names in *text*, ``a,b``, each once."""
+    return list(dict.fromkeys(text.replace(",", " ").split()))
 
 
 def input_values(pipeline: Pipeline, command: ScriptCommand) -> dict[str, Any]:
