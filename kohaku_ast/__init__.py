@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kohaku_ast.config.loading import use_config
     from kohaku_ast.config.sweep import Sweep
     from kohaku_ast.engines.async_engine import AsyncExecutor
+    from kohaku_ast.engines.cluster_engine import DaskEngine, RayEngine, SlurmEngine
     from kohaku_ast.engines.daft import DaftEngine
     from kohaku_ast.engines.native import HyperNodesEngine, NativeEngine
     from kohaku_ast.errors import CacheWarning, KogineError, PipelineError, UnusedOverride
@@ -41,6 +42,7 @@ _WHERE = {
     "Callback": "pipeline.callbacks",
     "Config": "config.config",
     "DaftEngine": "engines.daft",
+    "DaskEngine": "engines.cluster_engine",
     "DiskCache": "cache.disk",
     "Engine": "pipeline.engine",
     "FlowError": "runner.outcome",
@@ -59,9 +61,11 @@ _WHERE = {
     "Pipeline": "pipeline.pipeline",
     "PipelineError": "errors",
     "ProgressBar": "pipeline.progress_bars",
+    "RayEngine": "engines.cluster_engine",
     "Runs": "store.store",
     "Script": "runner.script",
     "Sequential": "flow.flows",
+    "SlurmEngine": "engines.cluster_engine",
     "Store": "store.store",
     "Sweep": "config.sweep",
     "UnusedOverride": "errors",
@@ -81,6 +85,7 @@ __all__ = [
     "Callback",
     "Config",
     "DaftEngine",
+    "DaskEngine",
     "DiskCache",
     "Engine",
     "FlowError",
@@ -99,9 +104,11 @@ __all__ = [
     "Pipeline",
     "PipelineError",
     "ProgressBar",
+    "RayEngine",
     "Runs",
     "Script",
     "Sequential",
+    "SlurmEngine",
     "Store",
     "Sweep",
     "UnusedOverride",

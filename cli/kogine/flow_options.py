@@ -10,6 +10,7 @@ from kogine.options import (
     AXIS_NAMES,
     TABLES,
     Cluster,
+    Decorator,
     File,
     Repeat,
     Seconds,
@@ -80,6 +81,19 @@ search_options = together(
     _searches("--study", type=File(), help="The file of the study; a later search continues it."),
 )
 
+
+def cluster_option(group: str) -> Decorator:
+    """``--on``, in a *group* of the help."""
+    return option(
+        "--on",
+        group=group,
+        type=Cluster(),
+        metavar="CLUSTER",
+        show_default="this machine",
+        help="Run on a cluster: dask://HOST:PORT, slurm:partition=gpu,gpus=1; list prints them.",
+    )
+
+
 _flows = functools.partial(option, group="Flows")
 flow_options = together(
     _flows(
@@ -88,13 +102,7 @@ flow_options = together(
         show_default="1; one a core with --mode spawn or warm",
         help="Number of runs at the same time, each in its own process; auto: all cores.",
     ),
-    _flows(
-        "--on",
-        type=Cluster(),
-        metavar="CLUSTER",
-        show_default="this machine",
-        help="Run on a cluster: dask://HOST:PORT, slurm:partition=gpu,gpus=1; list prints them.",
-    ),
+    cluster_option("Flows"),
     _flows(
         "--mode",
         type=Choice(MODES),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript, refuse_without
+from kogine.flow_options import cluster_option
 from kogine.options import (
     File,
     ScriptFile,
@@ -69,6 +70,7 @@ _part = together(
 @hidden_assignments
 @configs
 @_part
+@cluster_option("Part")
 @option(
     "--only",
     group="Output",

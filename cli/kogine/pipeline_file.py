@@ -103,15 +103,15 @@ def run_watched(
     wanted: list[str] | None,
     options: Mapping[str, Any],
 ) -> Any:
-    """The results of *pipeline*, with a progress bar and a record unless *options* say otherwise.
-    SIGTERM ends it as Ctrl-C does, so that its record has an end. A KogineError that comes when
-    nodes have run is printed, and the status is 1.
+    """The results of *pipeline*, with a progress bar and a record unless *options* say otherwise,
+    which may name a cluster, too. SIGTERM ends it as Ctrl-C does, so that its record has an end. A
+    KogineError that comes when nodes have run is printed, and the status is 1.
     """
     is_named = wanted is None or {"only", "output", "to"} & options.keys()
     bars = [] if "no_progress" in options else _progress_bars(pipeline)
     record = False if "no_record" in options else pipeline.record is not False
     begun = _Begun()
-    shown = pipeline.watched([*bars, begun], record)
+    shown = pipeline.watched([*bars, begun], record, options.get("on"))
     before = signal.getsignal(signal.SIGTERM)
     if before is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _stop)

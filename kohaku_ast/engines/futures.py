@@ -93,6 +93,10 @@ async def in_own_thread(call: Callable[[], Any]) -> Any:
     return await asyncio.wrap_future(start_in_thread(safe))
 
 
+class LostTaskError(BrokenExecutor):
+    """A task of a cluster has no reply; the message says why."""
+
+
 def explained(
     error: BaseException, nodes: Iterable[NodeLike], is_sent: bool = True
 ) -> BaseException:
@@ -103,7 +107,9 @@ def explained(
         return error
     names = ", ".join(shown(node) for node in nodes)
     made = PipelineError(
-        f"a worker process died while it ran {names}: killed, out of memory, or by a crash of "
+        f"{names}: {error}"
+        if isinstance(error, LostTaskError)
+        else f"a worker process died while it ran {names}: killed, out of memory, or by a crash of "
         'compiled code. engine="sequential" runs it in this process.'
         if is_sent
         else f"{names} did not run: a worker process died before, and its pool takes nothing more."

@@ -1,12 +1,14 @@
 """Values and exceptions on their way to another process: pickled, or an error that names the part
 that cannot be sent.
 
-State of a worker process: the values of parts that come again and again.
+State of a worker process: the values of parts that come again and again; whether it has the
+``__main__`` of a flow by value.
 """
 
 from __future__ import annotations
 
 import pickle
+import sys
 import tempfile
 import traceback
 from collections import OrderedDict
@@ -14,6 +16,7 @@ from collections import OrderedDict
 from kohaku_ast.errors import PipelineError, UncrossableValue
 from kohaku_ast.frames import put_part
 from kohaku_ast.pipeline.failure import RemoteTraceback, ScriptTraceback
+from kohaku_ast.pipeline.node_like import BY_VALUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,12 +107,15 @@ def _arrived(
 def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
     """*value* pickled. Raises UncrossableValue, which names the part that cannot be sent."""
     try:
+        if BY_VALUE.get():
+            raise pickle.PicklingError
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception:
         try:
-            import cloudpickle  # type: ignore[import-untyped]  # it has no types
+            # Here: it imports cloudpickle, which few values need.
+            from kohaku_ast.runner.module_references import dumps_with_places
 
-            return cloudpickle.dumps(value)  # type: ignore[no-any-return]
+            return dumps_with_places(value)
         except UncrossableValue:
             raise  # that of a packed value inside, which names its node and output
         except Exception as error:
@@ -134,13 +140,39 @@ def sendable(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(data: bytes, label: str | Mapping[str, str]) -> Any:
     try:
-        return pickle.loads(data)
+        value = pickle.loads(data)
+        if _is_alone:
+            _adopt_classes()
+        return value
     except Exception as error:
         names = label if isinstance(label, str) else ", ".join(label.values())
         raise UncrossableValue(
             f"{names} cannot be read in another process ({type(error).__name__}: {error}). Its "
             "class must be importable there, and must pickle."
         ) from error
+
+
+_is_alone = False
+
+
+def run_alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of a call in a process that has nothing of the flow's ``__main__``."""
+    global _is_alone
+    _is_alone = True
+    return function(*arguments)
+
+
+def _adopt_classes() -> None:
+    """Have ``__main__`` here contain the classes of the flow's, which came by value. Values go back
+    with the names of their classes then: by value they would change the flow's own classes, and
+    what a node pickles could not be read elsewhere.
+    """
+    from cloudpickle import cloudpickle  # type: ignore[import-untyped]  # it has no types
+
+    main = sys.modules["__main__"]
+    for cls in [*getattr(cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_CLASS", ())]:
+        if cls.__module__ == "__main__" and cls.__qualname__ == cls.__name__:
+            setattr(main, cls.__name__, cls)
 
 
 def _message(value: Any, label: str | Mapping[str, str], error: Exception) -> str:

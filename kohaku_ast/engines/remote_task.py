@@ -65,7 +65,7 @@ class RemoteReply:
     permanences were made for it.
     """
 
-    __slots__ = ("failures", "results", "seconds")
+    __slots__ = ("failures", "results", "seconds", "worker")
 
     def __init__(
         self,
@@ -77,6 +77,8 @@ class RemoteReply:
         self.results = results
         self.failures = failures
         self.seconds = seconds
+        #: The machine and the process of the cluster's worker, as "host:pid"; empty without one.
+        self.worker = ""
         if made:
             from kohaku_ast.pipeline.permanence import add_news
 
@@ -142,6 +144,8 @@ def run_nodes(
     """
     started, done, at = clock(), [], 0
     enter_worker(nodes.is_received)
+    if place is not None and not os.path.isdir(os.path.join(place.root, place.parent)):
+        place = None  # another machine, with disks of its own
     try:
         todo: list[NodeLike] = nodes.open_cached()
         values: dict[str, Any] = dict(given.open())
@@ -211,9 +215,7 @@ def call(node: NodeLike, inputs: Mapping[str, Any], place: Any = None) -> tuple[
 
 
 def _entered(place: Any) -> AbstractContextManager[Any]:
-    """Inside, what is logged belongs to the node at *place*, if its record can be reached here."""
-    if not os.path.isdir(os.path.join(place.root, place.parent)):
-        return nullcontext()  # another machine, with disks of its own
+    """Inside, what is logged belongs to the node at *place*."""
     if not IN_WORKER.get():
         return place.enter()  # type: ignore[no-any-return]
     from kohaku_ast.pipeline.node_output import take_streams  # here: few runs have records

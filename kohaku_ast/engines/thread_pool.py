@@ -145,6 +145,7 @@ class RunResources:
         self._processes: Any = None
         self._loop: AsyncExecutor | None = None
         self._folder: str | None = None
+        self._is_connected = False
 
     def start(self) -> None:
         """Start the worker processes if there will be any: before there are threads, since a fork
@@ -152,6 +153,11 @@ class RunResources:
         """
         if "parallel" in (self.engine.node_kind, self.engine.map_kind):
             self.processes()
+        connect = getattr(self.engine, "connect", None)  # of a ClusterEngine; raises UsageError
+        with self._lock:
+            if connect is not None and not self._is_connected:
+                connect()
+                self._is_connected = True
 
     def processes(self) -> Executor:
         """Worker processes, new ones for each outermost run: they know all definitions so far."""
@@ -195,6 +201,8 @@ class RunResources:
             self._processes.shutdown(cancel_futures=True)
         if self._loop is not None:
             self._loop.shutdown(wait=not is_hurried, cancel_futures=True)
+        if self._is_connected:
+            self.engine.disconnect()  # type: ignore[attr-defined]  # a ClusterEngine
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

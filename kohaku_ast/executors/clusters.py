@@ -24,6 +24,10 @@ class Cluster:
 
     #: Runs that it can run at the same time; None: nobody knows.
     slots: int | None = None
+    #: Whether a worker goes on after a call.
+    has_lasting_workers = True
+    #: Seconds that several short calls should take together to be worth sending.
+    worthwhile = 0.1
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -31,6 +35,15 @@ class Cluster:
     def submit(self, function: str, *arguments: object) -> Future[Any]:
         """Call a *function* of ``executors.worker`` on a worker, with builtins as *arguments*."""
         return self.executor.submit(eval, CALL.format(name=function), {"arguments": arguments})
+
+    def cancel(self, future: Future[Any]) -> bool:
+        """Whether the call of *future* had not begun, and now never will."""
+        return future.cancel()
+
+    def end_flow(self, flow: str) -> None:
+        """End the processes that its workers have for the tasks of *flow*, if they can be reached;
+        others end themselves after a minute.
+        """
 
     def signal(self, key: str, number: int, future: Future[Any]) -> bool:
         """Send a signal to the job *key* whose end *future* reports, or cancel it if it waits for

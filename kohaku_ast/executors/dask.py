@@ -30,6 +30,15 @@ class DaskCluster(Cluster):
         # A worker that does not answer must not hold up the flow.
         self._signals = ThreadPoolExecutor(1, "kogine-dask")
 
+    def cancel(self, future: Future[Any]) -> bool:
+        """No: Dask cancels what runs as well, and leaves it running."""
+        return False
+
+    def end_flow(self, flow: str) -> None:
+        """Have all workers end their processes for *flow*."""
+        with suppress(Exception):  # the scheduler may have ended first
+            self._on_workers("end_flow", flow)
+
     def signal(self, key: str, number: int, future: Future[Any]) -> bool:
         """Send a signal to the job *key* on the worker that runs it, or cancel it."""
         self._signals.submit(self._signal, key, number, future)

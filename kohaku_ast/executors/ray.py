@@ -50,6 +50,10 @@ class RayCluster(Cluster):
         future.add_done_callback(lambda one: self._refs.pop(one, None))
         return future
 
+    def cancel(self, future: Future[Any]) -> bool:
+        """No: the task of the future would run all the same."""
+        return False
+
     def signal(self, key: str, number: int, future: Future[Any]) -> bool:
         """Cancel the task: its worker is interrupted, and ends the run; or it is killed."""
         ref = self._refs.get(future)
@@ -80,7 +84,10 @@ def open_remote(text: str, workers: int | None) -> RayCluster:
 def open_local(text: str, workers: int | None) -> RayCluster:
     """A cluster of this machine. Raises UsageError for wrong options."""
     options = read_options(text, f"ray:{text}", _OPTIONS)
-    _ray().init(num_cpus=workers, include_dashboard=False, **_QUIET)
+    # Without "local" Ray joins the cluster that somebody has started last on this machine, or waits
+    # for ever for one that has died.
+    here: Any = {"address": "local", "_node_ip_address": "127.0.0.1"}
+    _ray().init(num_cpus=workers, include_dashboard=False, **here, **_QUIET)
     return RayCluster(options)
 
 

@@ -67,6 +67,9 @@ _RESULTLESS = frozenset(("CANCELLED", "DEADLINE", "OUT_OF_MEMORY", "TIMEOUT"))
 class SubmititCluster(Cluster):
     """Jobs of submitit, which are no ``concurrent.futures.Future``."""
 
+    has_lasting_workers = False
+    worthwhile = 30.0
+
     def __init__(self, executor: Any, slots: int, queue: _Queue | None) -> None:
         """*queue*: that of SLURM; None for jobs of this machine."""
         self._executor, self.slots, self._queue = executor, slots, queue

@@ -18,11 +18,19 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import Any, TypeAlias
 
 from kohaku_ast.executors import orphans, transfer
 from kohaku_ast.executors.attempts import Attempt
+from kohaku_ast.executors.task_process import (
+    ProcessDiedError,
+    TaskProcess,
+    has_process,
+    run_task,
+)
+from kohaku_ast.executors.task_process import end_flow as end_flow  # clusters call it on workers
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.job import Packed
 from kohaku_ast.runner.process_outcome import Unread
@@ -41,8 +49,8 @@ CALL = "__import__('kohaku_ast.executors.worker', fromlist=['worker']).{name}(*a
 _MOST_CANCELLED = 10_000
 _LOOK_SECONDS = 1.0
 
-_running: dict[str, SpawnedRun] = {}
-"""Key -> the run, for the jobs of this process: a cluster's workers may run them in threads."""
+_running: dict[str, SpawnedRun | TaskProcess] = {}
+"""Key -> what runs it, for the jobs of this process: a worker may run several, in threads."""
 
 _cancelled: dict[str, None] = {}
 """The keys of jobs that were ended before they began here."""
@@ -119,6 +127,32 @@ def run(needed: Sequence[str], digest: str, body: bytes) -> tuple[Any, ...]:
     return _run(RemoteJob(**marshal.loads(body)))
 
 
+def call(
+    needed: Sequence[str], digest: str, body: bytes
+) -> tuple[bytes | None, tuple[str, int], str, str]:
+    """Run a task of a pipeline in a process of its flow: the reply; the machine and the process of
+    this worker; why it was refused; and how the process has ended without a reply.
+    """
+    refused = why_unfit(needed)
+    if not refused and sha256(body).hexdigest() != digest:
+        refused = f"{host()} has received a damaged task"
+    key, flow, pid, keep, setup, data = (*"____", {}, b"") if refused else marshal.loads(body)
+    if key in _cancelled:
+        refused = "it was cancelled before it began"
+    elif not refused and not has_process(flow):
+        refused = _why_others(setup["texts"])
+    if refused:
+        return None, _worker(), refused, ""
+    try:
+        with _interruptible(pid):
+            begin = partial(_running.__setitem__, key)
+            return run_task(flow, setup, data, keep, begin), _worker(), "", ""
+    except ProcessDiedError as error:
+        return None, _worker(), "", str(error)
+    finally:
+        _running.pop(key, None)
+
+
 def send_signal(key: str, number: int) -> bool:
     """Send a signal to the job *key* if it runs in this process; whether it does. A job that comes
     later is not started.
@@ -180,7 +214,11 @@ def _attempt(job: RemoteJob) -> tuple[Any, ...]:
 def _why_texts_differ(job: RemoteJob) -> str:
     if job.folder and not os.path.isdir(job.folder):
         return ""  # the texts come with the job
-    for file, digest in (job.texts or {}).items():
+    return _why_others(job.texts or {})
+
+
+def _why_others(texts: Mapping[str, str]) -> str:
+    for file, digest in texts.items():
         found = text_hash(file)
         if found != digest:
             what = "another text of" if found else "no file"

@@ -367,6 +367,7 @@ class NodeStats:
         "starts",
         "succeeded",
         "why",
+        "workers",
     )
 
     def __init__(self) -> None:
@@ -381,6 +382,8 @@ class NodeStats:
         self.starts = 0
         #: Its last exception, as text, and why its condition has skipped it last.
         self.error = self.why = ""
+        #: "host:pid" of the workers of a cluster that have run it.
+        self.workers: dict[str, None] = {}
         #: Of a pipeline that is mapped: whether ``expected`` counts items.
         self.items = False
         #: Of a pipeline: the nodes that a run of it may run.

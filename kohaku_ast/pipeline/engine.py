@@ -33,6 +33,9 @@ ENGINES: dict[str, tuple[str, str, Mapping[str, Any]]] = {
     for name in ("sequential", "async", "threaded", "parallel")
 }
 ENGINES["daft"] = ("kohaku_ast.engines.daft", "DaftEngine", {})
+_CLUSTER = ("kohaku_ast.engines.cluster_engine", "ClusterEngine")
+for _name in ("dask", "ray", "slurm", "slurm-local"):
+    ENGINES[_name] = (*_CLUSTER, {"on": _name})
 
 
 @runtime_checkable
@@ -174,6 +177,8 @@ def find_engine(engine: str | Engine | Any) -> RunEngine:
 
 
 def _named(name: str) -> RunEngine:
+    if ":" in name:  # an address or options: the text of a cluster
+        return _load(*_CLUSTER)(name)  # type: ignore[no-any-return]
     if name in ENGINES:
         module, attribute, arguments = ENGINES[name]
         return _load(module, attribute)(**arguments)  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.pipeline import edge_types
 from kohaku_ast.pipeline.condition import read_condition
-from kohaku_ast.pipeline.node_like import is_async, output_names, place_of, split
+from kohaku_ast.pipeline.node_like import BY_VALUE, is_async, output_names, place_of, split
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -383,12 +383,15 @@ def _reduced(node: Node) -> str | tuple[Any, ...]:
     """What ``__reduce__`` returns: a reference, if another process finds this node by the name of
     the function; else the function's own bytes.
     """
-    found = _look_up(node.__dict__)
+    by_value = BY_VALUE.get()
+    is_mains = node.__dict__.get("__module__") == "__main__"
+    found = None if by_value and is_mains else _look_up(node.__dict__)
     if found is node:
         return str(node.__dict__["__qualname__"])
     if type(found) is type(node) and found.function is node.function:
         return _copied, (found, node.options())  # as bind() makes it of the decorated one
-    return _rebuild, (_dump(node.function), node.options())
+    # By value cloudpickle pickles the node, and so the function with what it refers to.
+    return _rebuild, (node.function if by_value else _dump(node.function), node.options())
 
 
 def _look_up(names: dict[str, Any]) -> Any:
@@ -423,6 +426,7 @@ def _dump(function: Callable[..., object]) -> object:
         pickle.dumps(function)
         return function
     except Exception:
-        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+        # Here: it imports cloudpickle, which few functions need.
+        from kohaku_ast.runner.module_references import dumps_with_places
 
-        return cloudpickle.dumps(function)
+        return dumps_with_places(function)

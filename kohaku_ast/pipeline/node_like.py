@@ -1,9 +1,13 @@
-"""The protocol of a node, and what all kinds of nodes share: names and values of outputs, calls."""
+"""The protocol of a node, and what all kinds of nodes share: names and values of outputs, calls.
+
+State of a context: ``BY_VALUE``.
+"""
 
 from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any, Protocol
 
 from kohaku_ast.errors import (
@@ -15,6 +19,12 @@ from kohaku_ast.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+
+BY_VALUE: ContextVar[bool] = ContextVar("kogine-by-value", default=False)
+"""Whether nodes and values are pickled for a process that does not have this one's ``__main__``:
+its functions and classes go with them.
+"""
 
 
 class NodeLike(Protocol):

@@ -60,12 +60,11 @@ class Pipeline:
     """Nodes, joined by the names of their outputs and inputs.
 
     *nodes*: those that ``@node`` and ``script()`` make, and pipelines. *engine*: "sequential" (the
-    default), "async", "threaded", "parallel", an executor of ``concurrent.futures``, or an
-    Engine. *cache*: a DiskCache or MemoryCache. Pipelines inside this one use its engine, cache
-    and callbacks unless they have their own. *record*: whether each run is recorded below
+    default), "async", "threaded", "parallel", an Engine, an executor of ``concurrent.futures``, or
+    a cluster as for ``--on``. *cache*: a DiskCache or MemoryCache. Pipelines inside use its engine,
+    cache and callbacks unless they have their own. *record*: whether each run is recorded below
     ``.kogine/runs``; None: yes if a node, at any depth, is a script. *permanences*: name -> a
-    function that makes what nodes take by that name, once in each process; with parameters a
-    ``permanence(function, ...)``.
+    function that makes what nodes take by that name, once a process; or ``permanence(...)``.
 
     Raises PipelineError if the nodes cannot be a graph: a cycle, two nodes that give one name,
     types that cannot fit.
@@ -318,9 +317,10 @@ class Pipeline:
         bound = chain_bound(self, after)
         return made._with_bound(bound) if bound else made
 
-    def watched(self, callbacks: Iterable[Callback], record: bool | None) -> Pipeline:
-        """A copy with *callbacks* besides its own, and another *record*."""
+    def watched(self, callbacks: Iterable[Callback], record: bool | None, engine: Any) -> Pipeline:
+        """A copy with more *callbacks*, another *record* and, unless None, another *engine*."""
         made = copy.copy(self)
+        made.engine = self.engine if engine is None else find_engine(engine)
         made.callbacks, made.record = (*(self.callbacks or ()), *callbacks), record
         made._find_ways()
         return made

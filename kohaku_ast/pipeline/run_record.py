@@ -42,7 +42,7 @@ from kohaku_ast.store.pipeline_record import (
 )
 from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import FILES, RECORD, RUNS
-from kohaku_ast.store.values import is_whole, read
+from kohaku_ast.store.values import in_words
 from kohaku_ast.user_code import is_local_file
 
 Result = TypeVar("Result")
@@ -189,6 +189,7 @@ class _Node(NodeStats):
             why=self.why or None,
             skips=self.skipped if self.why and self.state != "skipped" else None,
             results=self.results,
+            workers=[*self.workers] or None,
             times=self.times if has_several else None,
             failures=self.failed if has_several and self.failed else None,
         )
@@ -286,7 +287,7 @@ class RunRecorder(Callback):
         else:
             node.succeeded += 1
             if context.item is None:
-                node.results = {one: _text(value) for one, value in outputs.items()}
+                node.results = {one: in_words(short_field(value)) for one, value in outputs.items()}
         self.record.changed(node.field)
 
     def on_node_cached(self, name: str, key: str, context: Context) -> None:
@@ -311,6 +312,10 @@ class RunRecorder(Callback):
         node.is_interrupted = _is_interrupt(error)
         kind, _, message = error_text(error).partition(": ")
         node.failure = {"type": kind, "message": message}
+
+    def ran_on(self, worker: str, context: Context) -> None:
+        """The node of *context* has run on *worker* of a cluster."""
+        self._node(context).workers.setdefault(worker)
 
     def hook_failed(self, hook: str, error: str) -> None:
         """A hook has raised *error*, which is shown in the record."""
@@ -356,16 +361,6 @@ def _names(path: Sequence[str]) -> Path_:
 
 def _is_interrupt(error: BaseException) -> bool:
     return not isinstance(error, (Exception, SystemExit))
-
-
-def _text(value: Any) -> str:
-    form = short_field(value)
-    text = repr(read(form)) if is_whole(form) else str(form["repr"])
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-_LONGEST = 80
-"""Characters of a result of a node."""
 
 
 # --- what the record says of the pipeline --------------------------------------------------------

@@ -25,7 +25,7 @@ from kohaku_ast.errors import (
     unknown,
 )
 from kohaku_ast.frames import put_part
-from kohaku_ast.pipeline.failure import ScriptTraceback
+from kohaku_ast.pipeline.failure import IN_WORKER, ScriptTraceback
 from kohaku_ast.transform.find.modules import third_party_imports
 from kohaku_ast.transform.find.source import decode
 
@@ -183,7 +183,8 @@ def start(bound: Bound, wants_value: bool, is_fresh: bool, **options: Any) -> An
     bound.wants_error = True
     server = None if is_fresh else _server_of(bound.launch)
     if server is None:
-        return SpawnedRun(bound, wants_value=wants_value, **options)
+        # A worker that is killed takes the script with it.
+        return SpawnedRun(bound, wants_value=wants_value, is_tied=IN_WORKER.get(), **options)
     return server.start(bound, wants_value=wants_value, **options)
 
 

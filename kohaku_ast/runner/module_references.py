@@ -7,13 +7,14 @@ with the script's own modules at its place in the script.
 
 from __future__ import annotations
 
+import marshal
 import os
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from importlib.machinery import PathFinder
 from io import BytesIO
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
@@ -166,6 +167,28 @@ def names_of(modules: Modules) -> Names:
         for name, value in vars(module).items()
         if not (name.startswith("__") or isinstance(value, _UNSHARED))
     }
+
+
+class PlacePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+    """Pickles code with the name of its file, which cloudpickle leaves out: tracebacks of another
+    process show the user's lines.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        """How *value* is pickled; pickle calls it for all but plain values and containers."""
+        if type(value) is CodeType:
+            try:
+                return marshal.loads, (marshal.dumps(value),)
+            except ValueError:  # a constant that marshal does not know
+                return NotImplemented
+        return super().reducer_override(value)
+
+
+def dumps_with_places(value: object) -> bytes:
+    """*value* pickled by a PlacePickler, for a process with the same version of Python."""
+    file = BytesIO()
+    PlacePickler(file).dump(value)
+    return file.getvalue()
 
 
 class NamingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]

@@ -275,15 +275,15 @@ def die_of(number: int) -> int:
     return 128 + number
 
 
-def die_with_parent(parent: int) -> bool:
+def die_with_parent(parent: int, number: int = getattr(signal, "SIGKILL", 9)) -> bool:
     """Have the system kill this process when the process *parent*, or the thread of it that has
-    started this one, ends; whether it can.
+    started this one, ends; whether it can. *number* is the signal; with 0 it is not killed.
     """
     if sys.platform != "linux":
         return False
     import ctypes  # here: it takes 2 ms
 
-    if ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGKILL)) != 0:
+    if ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(number)) != 0:
         return False
     if os.getppid() != parent:
         os._exit(1)  # it ended before

@@ -396,7 +396,8 @@ def _metrics(runs: Sequence[Record], logged: Mapping[str, object]) -> dict[str, 
     """
     by_node: dict[str, list[Record]] = {}
     for one in runs:
-        if one.facts.get("kind") != PIPELINE:
+        is_attempt = one.status in ("running", "lost")  # a cluster has run it again
+        if one.facts.get("kind") != PIPELINE and not is_attempt:
             by_node.setdefault(str(one.facts.get("node")), []).append(one)
     single = {node: some[0].facts.get("metrics") or {} for node, some in by_node.items()
               if len(some) == 1}  # fmt: skip

@@ -291,3 +291,12 @@ def array(items: list[Any], dtype: str) -> object:
 
 def _is_plain(dtype: Any) -> bool:
     return dtype.kind in _KINDS and (dtype.kind == "U" or dtype.itemsize <= _MOST_BYTES)
+
+
+_LONGEST = 80
+
+
+def in_words(form: Mapping[str, object]) -> str:
+    """The value of *form* in at most 80 characters."""
+    text = repr(read(form)) if is_whole(form) else str(form["repr"])
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

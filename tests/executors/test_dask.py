@@ -94,6 +94,22 @@ def test_smoke(address: str) -> None:
     assert "3 skipped" in again.stderr
 
 
+def test_smoke_of_pipelines(address: str) -> None:
+    Path("flow.py").write_text(
+        "from kohaku_ast import Pipeline, node\n\nclass Point:\n    x = 2\n\n"
+        "@node('y')\ndef double(n: int): print('at', n); return Point.x * n\n\n"
+        "pipeline = Pipeline([double])\n"
+    )
+    done = run_kogine(Path(), "pipeline", "run", "flow.py", "n=3", "--on", address)
+    assert (done.status, done.stdout) == (0, "y = 6\n"), done
+    [found] = facts()
+    host, _, pid = found["nodes"][0]["workers"][0].rpartition(":")
+    assert host == os.uname().nodename
+    assert "dask" in " ".join(psutil.Process(int(pid)).parent().cmdline())
+    [log] = Path(".kogine/runs").glob("*/log.txt")
+    assert log.read_text() == "at 3\n"
+
+
 def test_a_killed_worker_loses_no_run_and_leaves_no_child(address: str) -> None:
     configs = [Config({"n": n, "how": "kill" if n == 2 else "fine"}) for n in (1, 2, 3, 4)]
     found = Parallel(Script("train.py", configs), on=address).run()
