@@ -40,9 +40,13 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
     from kogine.flow_run import FlowOptions, run_flow
     from kogine.repeat_command import repeat_command_of_run
 
-    from kohaku_ast.flow.repeated_run import in_run_dir, recorded_inputs, repeated_work
+    from kohaku_ast.flow.repeated_run import (
+        in_run_dir,
+        recorded_inputs,
+        repeated_work,
+        warn_of_secrets,
+    )
     from kohaku_ast.flow.settings import FlowSettings
-    from kohaku_ast.store.reproduce import own_variables
 
     for word in values:
         if not is_assignment(word):
@@ -57,9 +61,10 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
         root=record.folder.parent,
         inputs=recorded_inputs(record),
         in_run_dir=in_run_dir(record),
-        env=own_variables(record),
+        env=record.facts.get("env") or {},
     )
     options = FlowOptions(settings, is_json=False)
+    warn_of_secrets(record)
     return lambda: run_flow([work], options, repeat_command_of_run, 1)
 
 

@@ -242,7 +242,7 @@ class Flow:
         work, config = found
         run = Run(self._started, work, config, total=self.total, is_alone=self.queue.is_alone)
         if self.settings.env:
-            run.belongs = {"env": {"set": dict(self.settings.env)}}
+            run.belongs = {"env": dict(self.settings.env)}
         self._started += 1
         return run
 

@@ -218,7 +218,7 @@ class ProcessLauncher:
             handle = self.begin(
                 bound,
                 wants_value=self.wants_value,
-                env={**os.environ, **self.settings.variables(run)},
+                env=self.settings.environment(run),
                 cwd=self.settings.cwd(run),
                 stdout=copy.stdout if copy else log,
                 stderr=copy.stderr if copy else log,

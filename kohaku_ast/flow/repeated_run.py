@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import MissingScript, UsageError
-from kohaku_ast.flow.flows import Sequential
+from kohaku_ast.flow.flows import Sequential, warn_on_stderr
 from kohaku_ast.flow.run import ScriptConfigs
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.launch import Launch, find_launch
 from kohaku_ast.runner.script import Script, read_mapping
+from kohaku_ast.store.environment import lacking_secrets
 from kohaku_ast.store.pipeline_record import PIPELINE
-from kohaku_ast.store.reproduce import naming_damage, own_variables, values_of
+from kohaku_ast.store.reproduce import naming_damage, values_of
 from kohaku_ast.store.sources import Objects
 
 if TYPE_CHECKING:
@@ -34,11 +35,24 @@ def repeat_run(record: Record, values: Mapping[str, object] | None, options: Any
             f"the run {record.folder.name} is of a pipeline: call its run(...), or type: kogine "
             f"runs repeat {record.folder.name}"
         )
+    if record.facts.get("env") and options.get("mode") == "inline":
+        raise UsageError(
+            f"the run {record.folder.name} had variables of its own (env), and here they belong to "
+            "all code: take away mode='inline'"
+        )
+    warn_of_secrets(record)
     own: Config = read_mapping(values)
     work = repeated_work(record, (), [*(values or ())])
     work = replace(work, configs=work.configs | own)  # type: ignore[operator]  # it is a Config
     (outcome,) = _Repeat(record, work, options).run()
     return outcome
+
+
+def warn_of_secrets(record: Record) -> None:
+    """Name the variables of the run that its record lacks, on standard error."""
+    lacking = lacking_secrets(record.facts, os.environ)
+    if lacking:
+        warn_on_stderr(lacking)
 
 
 class _Repeat(Sequential):
@@ -53,7 +67,7 @@ class _Repeat(Sequential):
             self.settings,
             root=record.folder.parent,
             inputs=inputs,
-            env=own_variables(record),
+            env=record.facts.get("env") or {},
         )
         self._work = work
 

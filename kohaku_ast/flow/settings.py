@@ -18,7 +18,14 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.flow.run import Run
 from kohaku_ast.helpers import run_context
-from kohaku_ast.store.environment import INDEX, RESUMED_FROM, RUN_DIR, usable_cpus
+from kohaku_ast.store.environment import (
+    INDEX,
+    RESUMED_FROM,
+    RUN_DIR,
+    own_environment,
+    own_variables,
+    usable_cpus,
+)
 from kohaku_ast.store.run_folder import FILES, RUNS
 
 if TYPE_CHECKING:
@@ -82,8 +89,8 @@ class FlowSettings:
     log_limit: int = 100_000_000
     #: Whether the folder for the files of a run is its working folder.
     in_run_dir: bool = False
-    #: Variables that each run has besides those of this process.
-    env: Mapping[str, str] = field(default_factory=dict)
+    #: The variables of a repeated run: the field ``env`` of its record.
+    env: Mapping[str, Any] = field(default_factory=dict)
     #: Patterns of the files of each run that are kept.
     artifacts: tuple[str, ...] = ()
     #: The folder of the records, relative to the working folder.
@@ -138,7 +145,8 @@ class FlowSettings:
 
     def variables(self, run: Run) -> dict[str, str]:
         """The variables of *run* that are not in the environment of this process, or differ."""
-        found = {**self.env, WORKER: str(run.slot), INDEX: str(run.index), **files_variable(run)}
+        own = own_variables(self.env)
+        found = {**own, WORKER: str(run.slot), INDEX: str(run.index), **files_variable(run)}
         if run.repeat is not None:
             found[REPEAT] = str(run.repeat)
         if run.resumed_from is not None:
@@ -153,6 +161,11 @@ class FlowSettings:
             # A variable that the user has set stays.
             found |= {name: str(self.threads) for name in THREADS if name not in os.environ}
         return found
+
+    def environment(self, run: Run) -> dict[str, str]:
+        """All variables of *run*, in a process of its own."""
+        outer = own_environment(self.env, os.environ) if self.env else os.environ
+        return {**outer, **self.variables(run)}
 
 
 def files_variable(run: Run) -> dict[str, str]:

@@ -41,15 +41,6 @@ if TYPE_CHECKING:
 MODES = ("inline", "spawn")
 ENV = ("pass", "set")
 
-ALWAYS = (
-    "PATH", "HOME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH",
-    "DYLD_*", "SYSTEMROOT", "WINDIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CACHE_HOME",
-    "PYTHON*", "KOGINE_*", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
-)  # fmt: skip
-"""What a process gets although ``pass`` does not name it: what Python needs to start and to find
-modules, and by what a run is found and gets its GPUs.
-"""
-
 
 class OwnProcess:
     """The variables of a script node's own process. Frozen."""
@@ -64,11 +55,10 @@ class OwnProcess:
 
     def variables(self) -> dict[str, str]:
         """Its whole environment."""
-        if self.passed is None:
-            return {**os.environ, **self.values}
-        wanted = (*ALWAYS, *self.passed)
-        found = {name: one for name, one in os.environ.items() if _is_one(name, wanted)}
-        return {**found, **self.values}
+        from kohaku_ast.store.environment import passed_on  # most pipelines do without
+
+        outer = os.environ if self.passed is None else passed_on(os.environ, self.passed)
+        return {**outer, **self.values}
 
     def identity(self) -> Iterator[tuple[str, bytes]]:
         """What of it is in the key of a result: what is set, and what is passed by name. Each has a
@@ -79,7 +69,7 @@ class OwnProcess:
         if self.passed is not None:
             yield "env pass", _digest(" ".join(self.passed))
             for name in sorted(os.environ):
-                if name not in self.values and _is_one(name, self.passed):
+                if name not in self.values and any(fnmatchcase(name, one) for one in self.passed):
                     yield f"env {name}", _digest(os.environ[name])
 
     def fields(self) -> dict[str, Any]:
@@ -89,18 +79,14 @@ class OwnProcess:
 
     def shown(self) -> dict[str, Any]:
         """The same for a record, without secrets."""
-        from kohaku_ast.store.environment import is_secret
+        from kohaku_ast.store.environment import SECRET, is_secret
 
         found, values = self.fields(), self.values.items()
-        shown = {name: "(secret)" if is_secret(name, one) else one for name, one in values}
+        shown = {name: SECRET if is_secret(name, one) else one for name, one in values}
         return {**found, "set": shown} if shown else found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return OwnProcess, (self.passed, self.values)
-
-
-def _is_one(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, one) for one in patterns)
 
 
 def _digest(text: str) -> bytes:

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from kohaku_ast.helpers import run_context
 
@@ -83,6 +85,62 @@ def variables(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[st
 def is_secret(name: str, value: str) -> bool:
     """Whether the variable *name* looks like a password or the like."""
     return bool(_SECRET.search(name.upper()) or _SECRET_VALUE.search(value))
+
+
+# --- variables of a script's own process ---------------------------------------------------------
+
+SECRET = "(secret)"
+"""In a record, in place of the value of a variable that looks like one."""
+_ALWAYS = (
+    "PATH", "HOME", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "LD_LIBRARY_PATH",
+    "DYLD_*", "SYSTEMROOT", "WINDIR", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CACHE_HOME",
+    "PYTHON*", "KOGINE_*", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
+)  # fmt: skip
+"""What a process gets although ``pass`` does not name it: what Python needs to start and to find
+modules, and by what a run is found and gets its GPUs.
+"""
+
+
+def passed_on(outer: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """Those of the variables *outer* that a process gets to which *names*, or patterns such as
+    ``AWS_*``, are passed.
+    """
+    wanted = (*_ALWAYS, *names)
+    return {
+        name: one for name, one in outer.items() if any(fnmatchcase(name, each) for each in wanted)
+    }
+
+
+def own_variables(env: Mapping[str, Any]) -> dict[str, str]:
+    """The values in *env*, the field of a record, but for secrets."""
+    found = env.get("set") or {}
+    return {name: str(one) for name, one in found.items() if one != SECRET}
+
+
+def own_environment(env: Mapping[str, Any], outer: Mapping[str, str]) -> dict[str, str]:
+    """All variables of a process that has *env*, the field of a record, where the variables *outer*
+    are set. Secrets have their values there.
+    """
+    passed = env.get("pass")
+    secrets = [name for name, one in (env.get("set") or {}).items() if one == SECRET]
+    given = outer if passed is None else passed_on(outer, [*passed, *secrets])
+    return {**given, **own_variables(env)}
+
+
+def lacking_secrets(facts: Mapping[str, Any], outer: Mapping[str, str]) -> str:
+    """A sentence about the variables that the run with the fields *facts* had, and whose values are
+    neither in its record nor in *outer*; empty if there are none.
+    """
+    env: Mapping[str, Any] = facts.get("env") or {}
+    found = [one for one, text in (env.get("set") or {}).items() if text == SECRET]
+    names = [one for one in found if one not in outer]
+    if not names:
+        return ""
+    shown = f"the variable{'s' if len(names) > 1 else ''} {', '.join(names)}"
+    return (
+        f"the run had {shown} from its pipeline (env), and the record lacks what looks like a "
+        f"secret: set it before the command, {' '.join(f'{one}=...' for one in names)}"
+    )
 
 
 def usable_cpus() -> int:

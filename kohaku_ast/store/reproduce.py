@@ -19,7 +19,7 @@ from typing import Any
 from kohaku_ast.config.cells import CellText
 from kohaku_ast.config.config import Config
 from kohaku_ast.errors import KogineError, UncrossableValue, UsageError
-from kohaku_ast.store.environment import variables
+from kohaku_ast.store.environment import own_environment, variables
 from kohaku_ast.store.pipeline_record import PIPELINE, pipeline_of
 from kohaku_ast.store.record import Record, find_runs
 from kohaku_ast.store.reproduced_results import changes, compare_results, declared_inputs
@@ -403,12 +403,6 @@ def _kogine() -> list[str]:
     return [command] if os.path.isfile(command) else [sys.executable, "-m", "kogine"]
 
 
-def own_variables(record: Record) -> dict[str, str]:
-    """Those that its pipeline has set for the process of a script, but for secrets."""
-    found = (record.facts.get("env") or {}).get("set") or {}
-    return {name: str(one) for name, one in found.items() if one != "(secret)"}
-
-
 def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
     """The variables of this process and, in place of those that change numbers, those of the
     record.
@@ -417,7 +411,7 @@ def _environment(record: Record, tree: _Tree, folder: Path) -> dict[str, str]:
     kept = {name: str(one) for name, one in recorded.items() if name != "KOGINE_CACHE"}
     new = [one for one in variables(os.environ, {}) if not one.startswith(_OF_TODAY)]
     others = {name: one for name, one in os.environ.items() if name not in new}
-    environment = {**others, **kept, **own_variables(record)}
+    environment = own_environment(record.facts.get("env") or {}, {**others, **kept})
     paths = [tree.inside(one, folder) for one in tree.roots]
     paths += [one for one in environment.get("PYTHONPATH", "").split(os.pathsep) if one]
     if paths:

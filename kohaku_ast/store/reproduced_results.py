@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import nan
 from typing import Any
 
-from kohaku_ast.store.environment import machine
+from kohaku_ast.store.environment import lacking_secrets, machine
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import FILES, hash_of
 from kohaku_ast.store.sources import versions
@@ -66,6 +66,9 @@ def _text_of(form: Mapping[str, Any]) -> str:
 def changes(record: Record, inputs: Sequence[InputFile]) -> Iterator[str]:
     """What differs from the surroundings of the run of *record*, which had these *inputs*."""
     yield from (f"the input {one.path!r} {one.change}" for one in inputs if one.change)
+    lacking = lacking_secrets(record.facts, os.environ)
+    if lacking:
+        yield lacking
     resumed = record.facts.get("resumed_from")
     if resumed:
         yield f"the run went on from the checkpoints of {resumed}, and this one began anew"

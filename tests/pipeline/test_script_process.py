@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from kohaku_ast import DiskCache, Pipeline, PipelineError, Store, script
+from kohaku_ast.errors import UsageError
 from kohaku_ast.store.record import find_runs
 from tests.oracle import on_path, run_kogine
 
@@ -56,24 +57,30 @@ def test_a_process_with_its_variables(engine: str, folder: Path) -> None:
     assert "# env\npass         OWN_A OWN_B*\n" in shown, shown
 
 
-def test_repeat_and_reproduce_set_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OWN_A", "OWN_B1", "OWN_C"):
-        monkeypatch.delenv(name)
-    node = script("prep.py", "seen", mode="spawn", env={"set": {"OWN_S": "set"}})
+def test_repeat_and_reproduce_give_them_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = script("prep.py", "seen", mode="spawn", env=ENV)
     Pipeline([node], record=True).run()
     [child] = [one for one in find_runs(folder / ".kogine/runs") if one.facts.get("parent")]
-    for command in (
-        ["reproduce", child.folder.name],
-        ["repeat", child.folder.name],
-        ["repeat", "last"],
-    ):
+    lacking = "warning: the run had the variable OWN_TOKEN from its pipeline (env)"
+    done = run_kogine(folder, "runs", "repeat", child.folder.name)
+    assert (done.status, lacking in done.stderr) == (0, True), done
+    monkeypatch.setenv("OWN_TOKEN", "t0p")
+    for command in (["reproduce", child.folder.name], ["repeat", "last"]):
         done = run_kogine(folder, "runs", *command)
-        assert done.status == 0, done
+        assert (done.status, "OWN_TOKEN" in done.stderr) == (0, False), done
     Store().repeat("last")
     assert "OWN_S" not in os.environ
-    scripts = [one for one in find_runs(folder / ".kogine/runs") if one.facts.get("kind") is None]
-    found = {str(one.facts["outputs"]) for one in scripts}
-    assert (len(scripts), len(found)) == (4, 1), scripts
+    with pytest.raises(UsageError, match="take away mode='inline'"):
+        Store().repeat("last", mode="inline")
+    first, without, *others = [
+        one.facts["outputs"]["seen"]["json"]
+        for one in find_runs(folder / ".kogine/runs")
+        if one.facts.get("kind") is None
+    ]
+    assert (first, [*others]) == (SEEN, [SEEN, SEEN])
+    assert without == {name: one for name, one in SEEN.items() if name != "OWN_TOKEN"}
 
 
 def test_a_cache_knows_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
