@@ -215,12 +215,13 @@ class Restarts:
         if key and key not in self._started:
             self._started.add(key)
             places = [*(places or [folder or "."]), *_search_path(arguments, folder)]
-            lost = self._lost_in(scripts.imported_files(file, places, code))
+            imported = scripts.imported_files(file, places, code)
             what = _basename(file) if file else "Python code (-c)"
-            if lost:
-                self._warn(
-                    f"starts {what} ({shown}), which imports what is overridden", lost, instead
-                )
+            for files, how in (({_realpath(file)}, "is"), (imported, "imports what is")):
+                lost = self._lost_in(files) if file or files is imported else []
+                if lost:
+                    deed = f"starts {what} ({shown}), which {how} overridden"
+                    self._warn(deed, lost, instead)
 
     def _runs_again(self, arguments: tuple[object, ...], words: list[str], folder: str) -> bool:
         """Whether a process with these *arguments* runs the script: as its command or input."""
@@ -400,8 +401,9 @@ def _words(arguments: tuple[object, ...]) -> list[str]:
 def _search_path(arguments: tuple[object, ...], folder: str) -> list[str]:
     """The folders of ``PYTHONPATH`` for a process with these *arguments* in *folder*."""
     own = arguments[6] if len(arguments) > 10 else None
-    names: Any = os.environ if own is None else own
-    text = names.get("PYTHONPATH") or names.get(b"PYTHONPATH") or ""
+    names: Any = os.environ if own is None else dict(own)  # type: ignore[call-overload]
+    # os.environ itself takes texts alone.
+    text = names.get("PYTHONPATH") or (own and names.get(b"PYTHONPATH")) or ""
     return [_join(folder, one) for one in _fsdecode(text).split(os.pathsep) if one]
 
 

@@ -230,6 +230,7 @@ STARTED = {
     "as code by os.system": (LR, "os.system(f\"{sys.executable} -c 'import hp; print(hp.lr)'\")", "os.system"),
     "with a search path of its own": (LR, "subprocess.run([sys.executable, '../sub/far.py'], cwd='part', env={**os.environ, 'PYTHONPATH': '..'})", "subprocess"),
     "by kogine": (LR, "subprocess.run([sys.executable, KOGINE, 'run', 'other.py'])", "subprocess"),
+    "without PYTHONPATH": (LR, "del os.environ['PYTHONPATH']; subprocess.run([sys.executable, 'other.py'])", "subprocess"),
 }  # fmt: skip
 STARTER = """\
 import os, subprocess, sys
@@ -264,6 +265,15 @@ def test_a_script_that_starts_another_one_without_its_overrides(tmp_path: Path, 
     assert (done.status, done.stdout) == (0, "0.1\n"), done
     name = "Python code (-c)" if "code" in way else "far.py" if "search" in way else "other.py"
     said = f"kogine: warning: s.py starts {name} ({shown}), which imports what is overridden: hp.lr"
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["'hp.py'", "'-m', 'hp'"])
+def test_a_script_that_starts_a_module_with_overrides(tmp_path: Path, command: str) -> None:
+    done = start_other(tmp_path, "", f"subprocess.run([sys.executable, {command}])")
+    assert (done.status, done.stdout) == (0, ""), done
+    said = "kogine: warning: s.py starts hp.py (subprocess), which is overridden: hp.lr keeps"
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
 
