@@ -29,6 +29,8 @@ from kohaku_ast.store.values import form_of_text, is_whole, read, written
 from kohaku_ast.transform.program.program import Program, ResolvedTarget
 
 _MOST_NAMED = 10
+_TABLES = "metadata", "outputs", "metrics", "params", "packages", "environment", "reads", "modules"
+_LISTS = "overrides", "wanted", "files", "artifacts", "attempts", "inputs", "configs"
 STATUSES = ("running", "succeeded", "failed", "interrupted", "pruned", "lost")
 
 
@@ -176,6 +178,10 @@ class Record:
 
 def _record(folder: Path, facts: Mapping[str, Any]) -> Record:
     error, log = facts["error"], facts["log"]
+    fields = {**facts, **(facts.get("sources") or {})}
+    for names, kind in ((_TABLES, dict), (_LISTS, list)):
+        if not all(isinstance(fields.get(name), (kind, type(None))) for name in names):
+            raise TypeError(names)
     return Record(
         folder=folder,
         identity=str(facts["identity"]),

@@ -174,8 +174,16 @@ def test_folder_without_a_readable_record_is_left_out(
     assert labels(root) == ["lr=0.1", "lr=0.2"]
 
 
-def test_record_with_damaged_metrics_is_left_out(root: Path) -> None:
-    make_run(root, 8, metrics=[1], label="damaged")
+@pytest.mark.parametrize(
+    "damage",
+    [{"metrics": [1]}, {"reads": ""}, {"environment": [None]}, {"sources": 5}, {"inputs": {"a": 1}},
+     {"sources": {"modules": "x"}}],
+    ids=str,
+)  # fmt: skip
+def test_record_with_a_field_of_another_kind_is_left_out(
+    root: Path, damage: dict[str, Any]
+) -> None:
+    make_run(root, 8, **damage, label="damaged")
     assert labels(root) == ["lr=0.0", "lr=0.1", "lr=0.2"]
 
 
