@@ -61,7 +61,7 @@ ROOMS = {
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (33, 9150),
     "kohaku_ast.runner": (30, 7920),
-    "kohaku_ast.store": (23, 7520),
+    "kohaku_ast.store": (23, 7530),
     "kohaku_ast.systems": (11, 1990),
     "kohaku_ast.transform": (49, 14170),
 }
