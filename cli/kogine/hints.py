@@ -22,7 +22,7 @@ _SEARCHES = ("search", "tune", "optimize")
 _GROUPS = {
     "config": ("show", "check", "init", "diff", "migrate"),
     "workflow": ("sequential", "parallel"),
-    "pipeline": ("graph",),
+    "pipeline": ("graph", "export", "step"),
     "runs": (
         "ls", "show", "logs", "best", "compare", "diff", "export", "repeat", "reproduce", "tag",
         "note", "rm", "restore", "gc", "stop", "reindex", "verify",

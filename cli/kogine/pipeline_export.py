@@ -29,7 +29,7 @@ from kogine.options import (
 from kogine.report import Output
 from kogine.script_command import ScriptCommand
 
-from kohaku_ast.errors import PipelineError, label
+from kohaku_ast.errors import PipelineError, UsageError, label
 
 if TYPE_CHECKING:
     from kohaku_ast.exports.workflow_steps import StepGraph
@@ -53,7 +53,11 @@ export = Group(
 
 def _node_seconds(text: str) -> tuple[float, str]:
     node, _, seconds = text.rpartition("=")
-    return Seconds().convert(seconds, None, None), node
+    try:
+        return Seconds().convert(seconds, None, None), node
+    except UsageError:
+        wanted = "give SECONDS or NODE=SECONDS, such as rows=60"
+        raise UsageError(f"--timeout {text}: {seconds!r} is no time: {wanted}") from None
 
 
 _shared = together(

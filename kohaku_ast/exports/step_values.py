@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kohaku_ast.engines.packed_value import dumps
-from kohaku_ast.errors import PipelineError, UsageError
+from kohaku_ast.errors import PipelineError, UncrossableValue, UsageError
 from kohaku_ast.files import write_atomically
 from kohaku_ast.pipeline.condition import Skip, skip_of
 from kohaku_ast.pipeline.graph import find_node, shown
@@ -102,12 +102,21 @@ def _read(name: str, producer: NodeLike, path: str) -> Any:
         ) from error
 
 
+def _packed(node: NodeLike, name: str, value: Any) -> bytes:
+    try:
+        return dumps(value, name)
+    except UncrossableValue as error:
+        kind, why = type(value), error.__cause__
+        raise PipelineError(
+            f"the output {name!r} of node {shown(node)} cannot be written to a file: a "
+            f"{kind.__module__}.{kind.__qualname__} ({type(why).__name__}: {why}). Return plain "
+            "data, or the path of a file."
+        ) from error
+
+
 def _write(node: NodeLike, outputs: Mapping[str, Any], folder: str) -> None:
     """Write *outputs*, all or none: they are pickled before the first is written."""
-    packed = {
-        name: dumps(value, f"the output {name!r} of node {shown(node)}")
-        for name, value in outputs.items()
-    }
+    packed = {name: _packed(node, name, value) for name, value in outputs.items()}
     try:
         os.makedirs(folder, exist_ok=True)
         for name, data in packed.items():

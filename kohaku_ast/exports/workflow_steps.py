@@ -16,7 +16,7 @@ from kohaku_ast.pipeline.callbacks import LastRun
 from kohaku_ast.pipeline.graph import Graph, shown
 from kohaku_ast.pipeline.hooks import Hooks
 from kohaku_ast.pipeline.inputs import read_input
-from kohaku_ast.pipeline.node_like import NodeLike
+from kohaku_ast.pipeline.node_like import NodeLike, place_of
 from kohaku_ast.pipeline.pipeline import Pipeline
 
 SKIPPED = 99
@@ -202,7 +202,10 @@ def _check_callbacks(pipeline: Pipeline) -> None:
     for one in pipeline.callbacks or ():
         if isinstance(one, LastRun) or (isinstance(one, Hooks) and one.node):
             continue
-        what = "hooks for the whole pipeline" if isinstance(one, Hooks) else f"callback {one!r}"
+        what = "hooks for the whole pipeline"
+        if not isinstance(one, Hooks):
+            own = [each for each in vars(type(one)).values() if hasattr(each, "__code__")]
+            what = f"callback {type(one).__name__}{f' ({place_of(own[0])})' if own else ''}"
         raise PipelineError(
             f"pipeline {pipeline.name!r}: the {what} cannot be exported: each node runs in a "
             'process of its own, and none sees the others. Use Hooks("NODE", ...), or take it away.'

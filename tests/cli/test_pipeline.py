@@ -273,9 +273,10 @@ def test_no_command(arguments: list[str], said: str, folder: Path) -> None:
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("name", list(group.places))
+@pytest.mark.parametrize("name", ["run", "graph", "step", "export argo", "export airflow"])
 def test_help(name: str, folder: Path) -> None:
-    done = pipeline(folder, name, "--help")
+    assert name.split()[0] in group.places
+    done = pipeline(folder, *name.split(), "--help")
     assert (done.status, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: kogine pipeline {name} [OPTIONS] FLOW.py[:NAME]")
     options = [

@@ -27,7 +27,7 @@ import sys
 from dataclasses import dataclass
 from enum import Enum
 
-from kohaku_ast import Hooks, Pipeline, node, permanence, script
+from kohaku_ast import Callback, Hooks, Pipeline, node, permanence, script
 
 class Mode(Enum):
     FAST = 1
@@ -323,6 +323,13 @@ def test_a_step_says_what_it_misses(flow: Path) -> None:
     done = run_kogine(flow, *step, "--node", "rows", "n=3", "--results", "r", "--no-record")
     assert (done.status, done.stdout) == (0, "rows = Rows(values=[0, 1, 2])\n")
     assert not (flow / "v").exists()
+    (flow / "flow.py").write_text(FLOW.replace("    return Rows([", "    return (one for one in ["))
+    done = run_kogine(flow, *step, "--node", "rows", "n=3")
+    assert done.stderr == (
+        "kogine: error: the output 'rows' of node 'rows' (flow.py:15) cannot be written to a file: a "
+        "builtins.generator (TypeError: cannot pickle 'generator' object). Return plain data, or the "
+        "path of a file.\n"
+    )
     (flow / "v").mkdir()
     (flow / "v/plain.pickle").write_bytes(pickle.dumps([1, 2]))
     assert run_kogine(flow, *step, "--node", "squares").stdout == "squares = [1, 4]\n"
@@ -341,6 +348,11 @@ def test_a_step_says_what_it_misses(flow: Path) -> None:
             "def is_large(rows: Rows):", "def is_large(rows: Rows) -> 'TextIO':",
             "node 'is_large' (flow.py:23) gives 'is_large' as TextIO, which exists in one process only",
             id="open file",
+        ),
+        pytest.param(
+            "[Hooks(", "[type('Tell', (Callback,), {'check': lambda self, nodes: None})(), Hooks(",
+            "pipeline 'Demo': the callback Tell (flow.py:62) cannot be exported: each node runs in a",
+            id="callback",
         ),
         pytest.param(
             'Hooks("rows", on_end', "Hooks(on_end",
@@ -368,6 +380,10 @@ def test_other_mistakes(flow: Path) -> None:
         "'rows' is no input: 'rows' (flow.py:15) gives it" in export(flow, *words, "rows=1").stderr
     )
     assert "Did you mean 'margin'?" in export(flow, *words, "margn=1").stderr
+    assert (
+        "--timeout rows=soon: 'soon' is no time"
+        in export(flow, *words, "--timeout", "rows=soon").stderr
+    )
     assert "expected float, got 'wide'" in export(flow, *words, "margin=wide").stderr
     assert "no step is called 'tain'" in export(flow, *words, "--retries", "tain=1").stderr
     assert "Missing option '--image'" in export(flow, "airflow", "flow.py").stderr
