@@ -8,7 +8,15 @@ import click
 from kogine import options
 from kogine.command_with_script import CommandWithScript, refuse_without
 from kogine.flow_options import flow_options, record_options, search_options, sweep_options
-from kogine.options import ScriptFile, flag, format_options, together, value_options
+from kogine.options import (
+    File,
+    ScriptFile,
+    flag,
+    format_options,
+    option,
+    together,
+    value_options,
+)
 from kogine.script_command import ScriptCommand
 from kogine.start import start
 
@@ -41,6 +49,14 @@ _inspect_options = together(
 @search_options
 @flow_options
 @record_options
+@option(
+    "--output",
+    "-o",
+    type=File(),
+    metavar="OUT.ipynb",
+    group="Records and output",
+    help="Execute the notebook SCRIPT in a kernel and write it there; {lr} is a run's value.",
+)
 @format_options("Records and output", FORMATS)
 def run(command: ScriptCommand) -> Callable[[], int]:
     """Run a script with other values, as if its definitions had been edited."""

@@ -227,7 +227,12 @@ def binder_of(
     """The Binder of the script; the values of the command line itself hold for each Config."""
     from kohaku_ast.runner.bind import Binder
 
-    return Binder(
+    kind = Binder
+    if launch.in_kernel:
+        from kohaku_ast.runner import executed_notebook
+
+        kind = executed_notebook.ExecutingBinder
+    return kind(
         launch,
         # Copies: a command with several scripts marks the targets that one of them may lack.
         [one.aimed_at(one.target) for one in command.overrides],

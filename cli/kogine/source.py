@@ -25,11 +25,12 @@ from kogine.report import Output, print_bytes
 from kogine.script_command import ScriptCommand, binder_of, merge_configs, start_of
 
 from kohaku_ast.errors import FreezeError, UsageError, label
+from kohaku_ast.notebook.notebook_text import is_notebook, read_notebook
 from kohaku_ast.runner.launch import split_function
 from kohaku_ast.transform.edit.freeze import difference, in_bytes, request_all, transformed_text
 from kohaku_ast.transform.edit.freeze import freeze as frozen_text
-from kohaku_ast.transform.find.source import Source, decode
-from kohaku_ast.transform.program.bound_program import Prepared, original
+from kohaku_ast.transform.find.source import Source, decode, read_bytes
+from kohaku_ast.transform.program.bound_program import Prepared
 from kohaku_ast.transform.program.program import Program, Request
 
 _USAGE = "SCRIPT [TARGET=VALUE ...]"
@@ -70,11 +71,7 @@ def read_script(command: ScriptCommand, name: str) -> ScriptText:
         source=decode(launch.data, launch.filename, launch.path0, launch.package),
         request=binder.request(config),
         program=bound.program,
-        values={
-            target: original(value)
-            for target, value in bound.prepared.given.sent.items()
-            if target not in bound.names
-        },
+        values=bound.text_values(),
         added=bound.names,
         argv=command.argv or bound.argv[1:],
     )
@@ -156,9 +153,23 @@ def freeze(command: ScriptCommand) -> Callable[[], int]:
     _refuse_unwritable(script, command)
     text = frozen_text(script.source, script.request, script.values, script.added)
     data = in_bytes(text, script.source, script.data)
+    if is_notebook(output.path):
+        data = edited_notebook(script.path, text)
     deliver = output.deliver(data, script.path, like=script.path)
     _note_differences(script, output.path)
     return deliver
+
+
+def edited_notebook(path: str, text: str) -> bytes:
+    """The notebook at *path* with the values of *text*, without outputs. Raises UsageError for
+    another file.
+    """
+    import json
+
+    if not is_notebook(path):
+        raise UsageError(f"{path!r} is no notebook: give -o a name that ends in .py")
+    document = read_notebook(read_bytes(path), path).with_text(text)
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _refuse_unwritable(script: ScriptText, command: ScriptCommand) -> None:

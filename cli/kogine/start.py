@@ -26,7 +26,16 @@ if TYPE_CHECKING:
 _WITHOUT_EFFECT = {"no_record", "no_metrics"}
 """Options for what a single run does anyway."""
 _RECORDING = {"record", "cached", "inputs"}
-_OF_ONE_RUN = {"config", "add", "set", "as_is", "entrypoint", *_RECORDING, *_WITHOUT_EFFECT}
+_OF_ONE_RUN = {
+    "config",
+    "add",
+    "set",
+    "as_is",
+    "entrypoint",
+    "output",
+    *_RECORDING,
+    *_WITHOUT_EFFECT,
+}
 """The options with which a single run stays one; each other option makes it a flow."""
 
 
@@ -37,6 +46,16 @@ def start(command: ScriptCommand) -> Callable[[], int]:
     Raises KogineError.
     """
     launch, entrypoint = find_script(command)
+    if launch.is_notebook and "output" not in command.options:
+        from kohaku_ast.notebook.notebook_process import check_needs
+
+        check_needs(launch.shown, launch.data)
+    if "output" in command.options:
+        from kohaku_ast.runner.executed_notebook import ExecutedNotebook
+
+        if entrypoint:
+            raise UsageError("-o executes all cells: take away --entrypoint")
+        launch = ExecutedNotebook.of(launch, command.option("output"))
     if "no_record" in command.options:
         from kohaku_ast.helpers.run_context import CurrentRun, enter_run
 
@@ -87,6 +106,8 @@ def _may_record(command: ScriptCommand) -> bool:
 def _leaves_script_unchanged(command: ScriptCommand, launch: Launch, entrypoint: str) -> bool:
     if command.overrides or entrypoint or command.options.keys() - _WITHOUT_EFFECT:
         return False
+    if launch.is_notebook:
+        return False  # its child processes need its Program: they cannot read its file
     # The script may mark its entrypoint: `@kohaku_ast.entrypoint`, or by a module of its own.
     return b"entrypoint" not in launch.data
 

@@ -48,6 +48,8 @@ def sweep(
             refuse_lost_overrides(command, command.script, binder, axes)
     except (SyntaxError, ValueError, SourceError) as error:
         return explain_script_error(launch, error)
+    if launch.in_kernel and configs.size != 1:
+        binder.share_output(has_folders=options.settings.records)  # type: ignore[attr-defined]
     work = ScriptConfigs(launch.shown, binder, configs)
     if "search" in command.options:
         from kogine.search import search

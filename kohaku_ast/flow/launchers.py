@@ -48,7 +48,8 @@ MODES = ("auto", "inline", "spawn", "warm")
 
 def usual_mode(launch: Launch) -> str:
     """The mode of runs of *launch* in processes of their own, if nobody asks for another one."""
-    return "auto" if launch.has_file else "spawn"  # a warm server reads the imports of a file
+    # A warm server reads the imports of a file; those of a notebook in a kernel are the kernel's.
+    return "auto" if launch.has_file and not launch.in_kernel else "spawn"
 
 
 class SettledMode(NamedTuple):

@@ -22,7 +22,7 @@ from kohaku_ast.runner.overrides import (
     resolved_targets,
     spread_tables,
 )
-from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared, is_plain
+from kohaku_ast.transform.program.bound_program import BoundProgram, Prepared, is_plain, original
 from kohaku_ast.transform.program.load import load_program
 
 TYPE_CHECKING = False
@@ -78,6 +78,11 @@ class Bound:
         """The globals in the ``outputs`` of the Config; True for those that may be lacking."""
         config = self.config
         return {name: name in config.optional for name in config.outputs} if config else {}
+
+    def text_values(self) -> dict[str, object]:
+        """Full target -> value, for a text of the script that has the values in it."""
+        sent = self.prepared.given.sent.items()
+        return {target: original(value) for target, value in sent if target not in self.names}
 
     def last(self) -> Callable[[dict[str, object]], object] | None:
         """The call of the entrypoint, to be given the namespace after the module; None if the guard

@@ -159,8 +159,8 @@ def hand_on(prepared: Prepared) -> Patches:
     patches = Patches()
     if prepared.given.program.numba:
         use_own_numba_cache(prepared)
-    if not prepared.has_overrides:
-        return patches
+    if not (prepared.has_overrides or prepared.program.filename.lower().endswith(".ipynb")):
+        return patches  # a child reads the script's file; that of a notebook is no Python
     # Modules that are imported later are patched then.
     acts: dict[str, Callable[[dict[str, object]], object]] = dict.fromkeys(
         SPAWNERS, lambda names: _patch_spawner(patches, names, prepared)

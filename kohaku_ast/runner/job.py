@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 IF_POSSIBLE: Final = "if possible"
 """Says of a value that is wanted: if it cannot be sent, an Uncrossed takes its place."""
 
-_LAUNCH = ("shown", "filename", "argv", "path0", "module", "package")
+_LAUNCH = ("shown", "filename", "argv", "path0", "module", "package", "edited", "output")
 
 
 class Job:
@@ -150,11 +150,19 @@ def launch_of(attributes: Mapping[str, object]) -> Launch:
         from kohaku_ast.runner.launch import StandardInput
 
         kind = StandardInput
+    if attributes["edited"] is not None:
+        from kohaku_ast.runner.executed_notebook import ExecutedNotebook
+
+        kind = ExecutedNotebook
     made = kind.__new__(kind)
     for name, value in attributes.items():
         if value is not None and hasattr(kind, name) and not isinstance(getattr(kind, name), str):
             setattr(made, name, value)
     made.data = b""
+    if made.is_notebook and not made.in_kernel:
+        from kohaku_ast.notebook.notebook_process import text_of
+
+        made.data = text_of(made.filename)
     return made
 
 

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from types import CodeType
 
 
+NOTEBOOK = ".ipynb"
+"""The end of the name of a notebook, which is run as the script that it makes."""
+
+
 class Launch:
     """A script file, as ``python PATH`` starts it."""
 
@@ -43,6 +47,8 @@ class Launch:
     from_file = True
     #: The package that the script is a module of.
     package = ""
+    #: Whether it is a notebook whose cells a kernel executes.
+    in_kernel = False
 
     def __init__(self, path: str, argv: Sequence[str] = ()) -> None:
         """Reads *path*; raises SourceError, with the next move, if it cannot be read."""
@@ -59,12 +65,23 @@ class Launch:
     @hidden
     def execute(self, codes: Sequence[CodeType | None], namespace: dict[str, object]) -> None:
         """Run *codes*, one after another, in the namespace of ``__main__``."""
+        run: Callable[..., object] = exec
+        if self.is_notebook:
+            from kohaku_ast.notebook.notebook_process import enter, run_cells
+
+            enter(self.filename, self.data)
+            run = run_cells
         end = start_at_bottom(is_exec=True)
         try:
             for code in codes:
-                exec(code, namespace)  # type: ignore[arg-type]  # only a module's may be None
+                run(code, namespace)
         finally:
             end()
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether its text is made of a notebook."""
+        return self.filename.lower().endswith(NOTEBOOK)
 
     def compile(self) -> CodeType | None:
         """The code of the unchanged script; None if runpy compiles it.
@@ -73,6 +90,10 @@ class Launch:
         """
         if not is_utf8(self.data):
             raise UnicodeError
+        if self.is_notebook:
+            from kohaku_ast.notebook.notebook_process import compile_cells
+
+            return compile_cells(self.data, self.filename)
         return compile(self.data, self.filename, "exec", dont_inherit=True)
 
 
@@ -131,12 +152,12 @@ def _read(path: str) -> bytes:
         raise ScriptIsDirectory(
             f"{path!r} is a directory without a __main__.py: name the script to run in it"
         )
-    if path.lower().endswith(".ipynb"):
-        raise SourceError(
-            f"{path!r} is a notebook, which kogine does not run: make a script of it with "
-            f"jupyter nbconvert --to script {path}"
-        )
     try:
+        if path.lower().endswith(NOTEBOOK):
+            from kohaku_ast.notebook.notebook_text import script_data  # few are notebooks
+
+            with open(path, "rb") as file:
+                return script_data(file.read(), path)
         if os.path.isfile(path):
             with open(path, "rb") as file:
                 return file.read()
@@ -165,7 +186,7 @@ def plain_python(launch: Launch) -> int:
     Returns, with the exit status, only for a script that can be read only once.
     """
     sys.stdout.flush()
-    if launch.from_file and os.path.isfile(launch.filename):
+    if launch.from_file and os.path.isfile(launch.filename) and not launch.is_notebook:
         os.execv(sys.executable, _command(launch))
     return explain_launch(launch)
 
@@ -175,6 +196,10 @@ def explain_launch(launch: Launch) -> int:
     import subprocess
 
     sys.stdout.flush()
+    if launch.is_notebook:
+        from kohaku_ast.notebook.notebook_process import explain_cell
+
+        return explain_cell(launch.filename, launch.data)
     place, _, number = launch.filename.rpartition("/")
     if place not in ("/dev/fd", "/proc/self/fd") or not number.isdigit():
         return subprocess.run(_command(launch), input=launch.data, check=False).returncode

@@ -255,6 +255,11 @@ def describe_error(error: BaseException, trace: TracebackType | None) -> tuple[s
 
 def printed(error: BaseException, trace: TracebackType | None) -> str:
     """*error* as Python prints it, with *trace*; empty if it cannot be printed."""
+    is_of_cell = trace is not None and trace.tb_frame.f_code.co_filename.lower().endswith(".ipynb")
+    if is_of_cell or hasattr(error, "shown"):
+        from kohaku_ast.notebook.notebook_process import error_text
+
+        return error_text(error, trace)
     if sys.version_info >= (3, 13):  # where Python prints it by this module, in colours at times
         try:
             from traceback import TracebackException

@@ -5,12 +5,14 @@ run.
 from __future__ import annotations
 
 import ast
+import bisect
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kohaku_ast.errors import SourceError
+from kohaku_ast.notebook.notebook_text import PARAMETERS, is_notebook, sections
 from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.calls import parameters_of
 from kohaku_ast.transform.find.comments import Comments, first_sentence, read_comments
@@ -68,21 +70,40 @@ def _inspected(source: Source) -> Inspection:
     parameters = rank(source.tree, shown)
     targets = Targets(source, parameters)
     described = _Describer(source, parameters)
+    section = _sections_of(source, described.comments)
     return Inspection(
         source=source,
         parameters=tuple(
             replace(
                 one,
                 help=described.help(one),
-                section=described.comments.section(one.line),
+                section=section(one.line),
                 derived_from=tuple(_derived(one, found)),
                 short=one.target if one.refused else targets.shortest(one),
             )
-            for one in parameters
+            for one in _tagged_first(parameters, section)
         ),
         entrypoint=find_entrypoint(source),
         literals=frozenset([one.target for one in shown if one.is_setting]),
     )
+
+
+def _sections_of(source: Source, comments: Comments) -> Callable[[int], str]:
+    """The title of the section that a line stands in; those of a notebook are its headings."""
+    if not is_notebook(source.filename):
+        return comments.section
+    starts = sections(source.text)
+
+    def section(line: int) -> str:
+        index = bisect.bisect_right(starts, line, key=lambda start: start[0])
+        return (starts[index - 1][1] if index else "") or comments.section(line)
+
+    return section
+
+
+def _tagged_first(parameters: list[Parameter], section: Callable[[int], str]) -> list[Parameter]:
+    """*parameters*; those of the cell of a notebook with papermill's tag first."""
+    return sorted(parameters, key=lambda one: section(one.line) != PARAMETERS)
 
 
 def _is_shown(parameter: Parameter) -> bool:

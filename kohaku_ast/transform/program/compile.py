@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import CodeType
 
 from kohaku_ast.errors import EntrypointError, near
+from kohaku_ast.notebook.notebook_text import is_notebook
 from kohaku_ast.transform.edit.edits import (
     PlannedEdits,
     additions,
@@ -109,6 +110,8 @@ def compile_segments(
 ) -> tuple[list[tuple[str, CodeType]], list[warnings.WarningMessage]]:
     """The code of *parts*, each with its role, the module first; and the compiler's warnings."""
     flags = _future_flags(parts[0][1])
+    if is_notebook(filename):
+        flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT  # as in a cell
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always")
         segments = [

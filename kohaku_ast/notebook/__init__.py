@@ -1,0 +1,1 @@
+"""Notebooks: read as scripts, run as scripts, and executed in a kernel."""
