@@ -48,22 +48,22 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (48, 9770),
+    "kogine": (48, 9830),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1270),
     "kohaku_ast.engines": (11, 2630),
     "kohaku_ast.executors": (10, 1790),
     "kohaku_ast.exports": (12, 1820),
-    "kohaku_ast.flow": (28, 7610),
+    "kohaku_ast.flow": (28, 7620),
     "kohaku_ast.helpers": (17, 3430),
     "kohaku_ast.imperative": (8, 1890),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.pipeline": (33, 9150),
-    "kohaku_ast.runner": (30, 7920),
+    "kohaku_ast.runner": (31, 8180),
     "kohaku_ast.store": (23, 7530),
     "kohaku_ast.systems": (11, 1990),
-    "kohaku_ast.transform": (49, 14170),
+    "kohaku_ast.transform": (49, 14200),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
 

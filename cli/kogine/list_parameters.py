@@ -99,6 +99,7 @@ def as_json(parameter: Parameter) -> dict[str, object]:
         "derived_from": parameter.derived_from,
         "setting": parameter.is_setting,
         "refused": parameter.refused,
+        **({"places": parameter.places} if parameter.places else {}),
     }
 
 

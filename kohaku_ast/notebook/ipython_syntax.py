@@ -1,8 +1,8 @@
 """What only IPython allows in a cell, ``%magic``, ``!command`` and ``name?``, as Python.
 
 The forms are those of ``jupyter nbconvert --to script``, ``get_ipython().run_line_magic(...)``,
-with two exceptions. What only the page of a notebook needs (``%matplotlib inline``, help) becomes a
-comment, so that the script needs no IPython. Below ``%%time`` stands the cell itself, so that what
+with two exceptions. What only the page of a notebook needs (``%matplotlib inline``, help) does
+nothing, so that the script needs no IPython. Below ``%%time`` stands the cell itself, so that what
 it defines can be overridden. No IPython is imported: a cluster may not have it.
 """
 
@@ -22,6 +22,8 @@ _PROMPT = re.compile(r"(>>> |\.\.\. |>>>$|\.\.\.$)", re.MULTILINE)
 _FOR_THE_PAGE = {"matplotlib", "pylab", "autoreload", "config", "aimport", "pinfo", "pinfo2"}
 """Magics that change what a notebook shows or when it reads modules again."""
 _EXTENSIONS_FOR_THE_PAGE = {"autoreload", "lab_black", "nb_black", "jupyter_black", "line_profiler"}
+_NOTHING = "pass  # "
+"""What stands for it: no comment of its own, which would be the help of a definition below."""
 _AS_CODE = "time"
 """The magic of a cell whose lines run as they are."""
 
@@ -58,11 +60,9 @@ def plain_cell(source: str) -> PlainCell:
         body = rest + "\n" if rest and not rest.endswith("\n") else rest
         line = f"{_SHELL}.run_cell_magic({found[1]!r}, {found[2].strip()!r}, {body!r})"
         return PlainCell(line, ((line, source),), (first,))
-    inner = _of_lines(rest)
-    return PlainCell(
-        f"# {first}{newline}{inner.text}", ((f"# {first}", first), *inner.changed), inner.needs,
-        inner.draws,
-    )  # fmt: skip
+    inner, line = _of_lines(rest), _NOTHING + first
+    changed = (line, first), *inner.changed
+    return PlainCell(f"{line}{newline}{inner.text}", changed, inner.needs, inner.draws)
 
 
 def _without_prompts(source: str) -> str:
@@ -125,7 +125,7 @@ def _of_lines(source: str) -> PlainCell:
             lines.read(own)
         else:
             changed.append((line, own))
-            is_comment = line.lstrip().startswith(("#", "pass  #"))
+            is_comment = line.lstrip().startswith(_NOTHING)
             needs += [] if is_comment else [own.strip()]
             draws |= is_comment and bool(re.search(r"%(matplotlib|pylab)\b", line))
         lines.done.append(own if line is None else line)
@@ -146,7 +146,7 @@ def _plain_line(row: str) -> str | None:
     """*row*, at which a statement may begin, as Python; None if it is no syntax of IPython."""
     indent = row[: len(row) - len(row.lstrip())]
     text = re.sub(r"\\\n", " ", row.strip())
-    comment = f"{'pass  ' if indent else ''}# {row.strip()}".replace("\\\n", " ")
+    comment = _NOTHING + row.strip().replace("\\\n", " ")
     if text.startswith("!!"):
         return f"{indent}{_SHELL}.getoutput({text[2:].strip()!r})"
     if text.startswith("!"):

@@ -18,6 +18,9 @@ from kohaku_ast.errors import BrokenInstallation, UsageError
 from kohaku_ast.files import write_atomically
 from kohaku_ast.notebook.notebook_process import INSTALL, CellError, print_error
 
+_BEGINS = 0.3
+"""Seconds after which a cell that a kernel has received is under way."""
+
 
 def check_installed() -> None:
     """Raise BrokenInstallation without nbclient."""
@@ -121,9 +124,26 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
             """The signal *number* has arrived: the first interrupts the cell, the next kills."""
             self.signals.append(number)
             manager: Any = self.km
-            is_first = len(self.signals) == 1
-            end = manager.interrupt_kernel() if is_first else manager.shutdown_kernel(now=True)
-            self.ending = asyncio.ensure_future(end)  # kept: else it may be collected
+            if len(self.signals) == 1:
+                self.interrupt()
+            else:
+                self.ending = asyncio.ensure_future(manager.shutdown_kernel(now=True))
+
+        def interrupt(self) -> None:
+            manager: Any = self.km
+            # Kept in an attribute: else it may be collected.
+            self.ending = asyncio.ensure_future(manager.interrupt_kernel())
+
+        async def async_execute_cell(self, cell: Any, *rest: Any, **options: Any) -> Any:
+            if not self.signals:
+                return await super().async_execute_cell(cell, *rest, **options)
+            return cell
+
+        def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
+            if msg["msg_type"] == "execute_input" and self.signals:
+                # The signal came when the cell was sent, and a kernel without a cell ignores it.
+                asyncio.get_running_loop().call_later(_BEGINS, self.interrupt)
+            return super().process_message(msg, cell, cell_index)
 
         def output(self, outs: Any, msg: Any, display_id: Any, cell_index: int) -> Any:
             if msg["msg_type"] == "stream":

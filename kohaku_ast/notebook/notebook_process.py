@@ -104,6 +104,7 @@ def _starting(name: str) -> Callable[..., object]:
     return hidden(start)
 
 
+@hidden
 def _start_shell() -> None:
     """A shell of IPython whose names are those of ``__main__``. It replaces what stands for
     ``get_ipython`` and ``display``. Raises BrokenInstallation without IPython.
@@ -112,9 +113,9 @@ def _start_shell() -> None:
         from IPython.core.interactiveshell import InteractiveShell
         from IPython.display import display
         from traitlets.config import Config
-    except ImportError:
+    except ImportError as error:
         raise BrokenInstallation(
-            f"a magic or command of this notebook needs IPython: {INSTALL}"
+            f"a magic or command of this notebook needs IPython ({error}): {INSTALL}"
         ) from None
     main, hook, shown = sys.modules["__main__"], sys.excepthook, sys.displayhook
     config = Config()
@@ -123,6 +124,7 @@ def _start_shell() -> None:
         config=config, user_module=main, user_ns=vars(main), colors="nocolor"
     )
     sys.modules["__main__"], sys.excepthook, sys.displayhook = main, hook, shown
+    shell.system = shell.system_raw  # without a terminal of its own, whose lines end by \r\n
     builtins.get_ipython = lambda: shell  # type: ignore[attr-defined]
     builtins.display = display  # type: ignore[attr-defined]
 

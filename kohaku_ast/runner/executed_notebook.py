@@ -161,7 +161,7 @@ class ExecutingBinder(Binder):
         written = {one.target: one.value for one in self.all_overrides(bound.config)}
         full = bound.text_values()
         short = {name.split(".")[-1]: value for name, value in full.items()}
-        return {**short, **written, **full, **bound.names}
+        return {**bound.names, **short, **full, **written}
 
 
 def _filled(name: str, values: Mapping[str, object]) -> str:

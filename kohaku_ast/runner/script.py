@@ -345,9 +345,11 @@ def type_text(parameter: Parameter) -> str:
 
 
 def lines_of(parameter: Parameter) -> str:
-    """``12``, or ``12, also 40, 52`` if further definitions are replaced too."""
-    also = ", ".join(map(str, parameter.also))
-    return f"{parameter.line}, also {also}" if also else str(parameter.line)
+    """``12``, or ``12, also 40, 52`` if further definitions are replaced too; in a notebook
+    ``In[2]:1``.
+    """
+    first, *others = parameter.places or map(str, (parameter.line, *parameter.also))
+    return f"{first}, also {', '.join(others)}" if others else first
 
 
 def notes(parameter: Parameter) -> list[str]:

@@ -54,14 +54,6 @@ def test_nor_does_one_that_python_finds(tmp_path: Path, kind: str) -> None:
     assert "is compiled bytecode" in done.stderr
 
 
-@pytest.mark.parametrize("words", [[], ["lr=0.5"], ["--inspect"]])
-def test_a_notebook_is_refused(tmp_path: Path, words: list[str]) -> None:
-    (tmp_path / "n.ipynb").write_text('{"cells": []}')
-    done = run_kogine(tmp_path, "run", "n.ipynb", *words)
-    assert (done.status, done.stdout) == (2, "")
-    assert "jupyter nbconvert --to script n.ipynb" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("name", "text", "meant"),
     [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kohaku_ast.errors import SourceError
-from kohaku_ast.notebook.notebook_text import PARAMETERS, is_notebook, sections
+from kohaku_ast.notebook.notebook_text import PARAMETERS, is_notebook, place_in, sections
 from kohaku_ast.transform.find.bindings import FUNCTIONS
 from kohaku_ast.transform.find.calls import parameters_of
 from kohaku_ast.transform.find.comments import Comments, first_sentence, read_comments
@@ -77,33 +77,40 @@ def _inspected(source: Source) -> Inspection:
             replace(
                 one,
                 help=described.help(one),
-                section=section(one.line),
+                section=section(one.line)[0],
+                places=tuple(_places(source, one)),
                 derived_from=tuple(_derived(one, found)),
                 short=one.target if one.refused else targets.shortest(one),
             )
-            for one in _tagged_first(parameters, section)
+            for one in sorted(parameters, key=lambda one: not section(one.line)[1])
         ),
         entrypoint=find_entrypoint(source),
         literals=frozenset([one.target for one in shown if one.is_setting]),
     )
 
 
-def _sections_of(source: Source, comments: Comments) -> Callable[[int], str]:
-    """The title of the section that a line stands in; those of a notebook are its headings."""
+def _sections_of(source: Source, comments: Comments) -> Callable[[int], tuple[str, bool]]:
+    """The title of the section that a line stands in, and whether the section comes first: those of
+    a notebook are its headings, and the cell with papermill's tag.
+    """
     if not is_notebook(source.filename):
-        return comments.section
+        return lambda line: (comments.section(line), False)
     starts = sections(source.text)
 
-    def section(line: int) -> str:
+    def section(line: int) -> tuple[str, bool]:
         index = bisect.bisect_right(starts, line, key=lambda start: start[0])
-        return (starts[index - 1][1] if index else "") or comments.section(line)
+        begin, title = starts[index - 1] if index else (0, "")
+        has_own = any(begin < one <= line for one in comments.banners)
+        return comments.section(line) if has_own else title, title == PARAMETERS
 
     return section
 
 
-def _tagged_first(parameters: list[Parameter], section: Callable[[int], str]) -> list[Parameter]:
-    """*parameters*; those of the cell of a notebook with papermill's tag first."""
-    return sorted(parameters, key=lambda one: section(one.line) != PARAMETERS)
+def _places(source: Source, parameter: Parameter) -> Iterator[str]:
+    """The cells with the lines of *parameter*, and its lines in them; none for other scripts."""
+    for line in (parameter.line, *parameter.also) if is_notebook(source.filename) else ():
+        number, inner = place_in(source.text, line)
+        yield f"In[{number}]:{inner}"
 
 
 def _is_shown(parameter: Parameter) -> bool:

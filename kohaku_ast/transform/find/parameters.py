@@ -92,6 +92,7 @@ class Parameter:
     line: int
     #: The lines of the other definitions that are replaced too.
     also: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()  #: In a notebook, these lines by their cells: ``In[2]:1``.
     #: Its help, from a comment or the option's ``help=``.
     help: str = ""
     #: The title of the section comment above it.
