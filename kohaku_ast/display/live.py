@@ -18,6 +18,30 @@ from typing import Any, TextIO
 from kohaku_ast.errors import visible
 
 
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+class CellOutput:
+    """One output of a notebook's cell, which is replaced by the next text."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, html: str) -> None:
+        """Show *html* in place of what was shown."""
+        import IPython.display  # a notebook has it
+
+        output: Any = IPython.display  # it has no types
+        shown = output.HTML(html)
+        if self._handle is None:
+            self._handle = output.display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
+
+
 class Out:
     """A stream that may fail: a closed pipe, a full disk, a terminal that hung up."""
 

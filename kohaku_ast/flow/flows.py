@@ -26,7 +26,7 @@ from kohaku_ast.flow.flow import Flow
 from kohaku_ast.flow.launchers import MODES, make_launcher
 from kohaku_ast.flow.log_watch import LogWatch, lacks_metrics
 from kohaku_ast.flow.recorder import Recorder, make_recorder
-from kohaku_ast.flow.report import Report
+from kohaku_ast.flow.report import Report, live_display
 from kohaku_ast.flow.run import (
     FAILED,
     Observer,
@@ -194,6 +194,7 @@ class _Flow:
         nice: int = 0,
         observers: Sequence[Observer] = (),
         callbacks: Iterable[FlowCallback] | FlowCallback = (),
+        progress: bool | None = None,
         record: bool = True,
         resume: bool = False,
         retry_failed: bool = False,
@@ -221,6 +222,7 @@ class _Flow:
         if not self.scripts:
             raise UsageError("a flow of no scripts has nothing to run")
         self.listens = listens
+        self.progress = None if progress is None else read_flag("progress", progress)
         names = [one.name for one in self.scripts]
         self.observers = [*_read_observers(observers), *_read_callbacks(callbacks, names)]
         self.settings = FlowSettings(
@@ -287,7 +289,10 @@ class _Flow:
         """*is_lent*: between two runs, Ctrl-C goes to the code of the caller."""
         is_shown = any(isinstance(one, Report) for one in self.observers)
         resume = _how_to_resume if self.settings.records else no_resume
-        shown = [] if is_shown else [_FailureReport(resume)]
+        shown: list[Observer] = []
+        if not is_shown:
+            live = live_display(self.progress, self.settings.shows_output)
+            shown = [*live, _FailureReport(resume)]
         flow = make_flow(
             self.works(),
             self.settings,
@@ -389,6 +394,8 @@ class Sequential(_Flow):
 
         *on_error*: ``stop`` or ``continue`` after a failed run. *options*: ``retries``,
         ``backoff`` and ``timeout`` (seconds), ``gpus``, ``threads``, ``nice``, ``observers``;
+        ``progress=False`` shows no table of the runs on a terminal and in a notebook, and
+        ``progress=True`` prints lines elsewhere, too;
         ``callbacks=[Hooks(on_failure=tell)]`` calls functions at the start and the end of each run;
         ``on="dask://HOST:PORT"`` runs them on a cluster, by its name or as an Executor;
         ``record=False`` writes no records to ``.kogine/runs``; ``resume=True`` skips runs that

@@ -9,8 +9,15 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from kohaku_ast.config.config import value_text
-from kohaku_ast.display.live import Above, Pace, Painter, Styles
-from kohaku_ast.display.text import fitted, plain_line, short_time, width_of
+from kohaku_ast.display.live import Above, CellOutput, Pace, Painter, Styles
+from kohaku_ast.display.text import (
+    Group,
+    fitted,
+    html_table,
+    plain_line,
+    short_time,
+    width_of,
+)
 from kohaku_ast.flow.failures import error_line
 from kohaku_ast.flow.log_watch import metrics_text, seen_of
 from kohaku_ast.flow.run import CACHED, FAILED, Observer, Run, Summary
@@ -24,13 +31,10 @@ _RIGHT = {COLUMNS.index(one) for one in ("run", "elapsed", "done", "left")}
 _STATE = COLUMNS.index("state")
 
 
-class LiveTable(Observer):
-    """Paints the table 4 times a second at most, and of it only the lines that have changed."""
+class RunTable(Observer):
+    """The runs under way, and the last ones that have ended; shown 4 times a second at most."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._painter = Painter(stream)
-        self._above = Above(self._painter.above)
-        self._styles = Styles(stream)
+    def __init__(self) -> None:
         self._pace = Pace(0.25)
         self._eta = Eta()
         self._began = time.monotonic()
@@ -39,13 +43,19 @@ class LiveTable(Observer):
         self._ended: dict[int, RunRow] = {}
         self._counts: Counter[str] = Counter()
         self._total: int | None = None
-        self._widths: list[int] = []
+
+    def _begin(self) -> None:
+        """Before the first run starts."""
+
+    def _paint(self) -> None:
+        """Show the rows as they are now."""
+        raise NotImplementedError
 
     def on_start(self, run: Run, total: int | None) -> None:
         """Show *run* as running."""
         if not self._running and not self._ended:
             self._began = time.monotonic()
-            self._above.take()
+            self._begin()
         self._total = total
         self._ended.pop(run.index, None)
         self._running[run.index] = run
@@ -70,16 +80,6 @@ class LiveTable(Observer):
         self._eta.add(run.seconds)
         self._end(run, ended_row(run))
 
-    def on_finish(self, summary: Summary) -> None:
-        """Leave the last state on the screen if any run has ended, else nothing."""
-        self._running.clear()  # those that are left were interrupted
-        if self._ended:
-            self._paint()
-        else:
-            self._painter.paint([])
-        self._above.give_back()
-        self._painter.release()
-
     def _end(self, run: Run, row: RunRow) -> None:
         self._running.pop(run.index, None)
         self._ended.pop(run.index, None)
@@ -92,15 +92,6 @@ class LiveTable(Observer):
         if self._pace.is_due():
             self._paint()
 
-    def _paint(self) -> None:
-        columns, rows = self._painter.size()
-        shown = self._rows(max(1, min(_MOST, rows) - 2))
-        self._widths = widths_for(shown, columns, self._widths)
-        lines = [self._line(None, COLUMNS)]
-        lines += [self._line(row.state, row.cells) for row in shown]
-        lines.append((foot := fitted(self._foot(), columns).rstrip(), width_of(foot)))
-        self._painter.paint(lines if rows > 2 else lines[-1:])
-
     def _rows(self, most: int) -> list[RunRow]:
         """The rows of running runs, then of the newest others if there is room; by number."""
         running = [self._running[index] for index in sorted(self._running)][:most]
@@ -108,24 +99,6 @@ class LiveTable(Observer):
         free = most - len(rows)
         rows += list(self._ended.values())[-free:] if free else []
         return sorted(rows, key=lambda row: row.index)
-
-    def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
-        """A row and its width in cells."""
-        texts = {
-            column: self._fitted(cell, width, column in _RIGHT)
-            for column, (cell, width) in enumerate(zip(cells, self._widths))
-            if width
-        }
-        width = width_of((" " * GAP).join(texts.values()).rstrip())
-        if state and _STATE in texts:
-            texts[_STATE] = self._styles.state(state, texts[_STATE])
-        line = (" " * GAP).join(texts.values()).rstrip()
-        return (line if state else self._styles.heading(line)), width
-
-    def _fitted(self, cell: str, width: int, is_right: bool) -> str:
-        cell = self._painter.out.writable(cell, "replace")
-        text = fitted(cell, width, self._styles.ellipsis)
-        return text.rstrip().rjust(width) if is_right else text
 
     def _foot(self) -> str:
         """``3 of 40 finished, 2 running, 1 cached, 1 failed, 12s, about 1m02s left``."""
@@ -145,6 +118,81 @@ class LiveTable(Observer):
         ]
         waiting = None if self._total is None else self._total - finished - len(running)
         return self._eta.of_all(waiting, running)
+
+
+class LiveTable(RunTable):
+    """The table at the end of a terminal; of it only the lines are painted that have changed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._painter = Painter(stream)
+        self._above = Above(self._painter.above)
+        self._styles = Styles(stream)
+        self._widths: list[int] = []
+
+    def _begin(self) -> None:
+        self._above.take()
+
+    def on_finish(self, summary: Summary) -> None:
+        """Leave the last state on the screen if any run has ended, else nothing."""
+        self._running.clear()  # those that are left were interrupted
+        if self._ended:
+            self._paint()
+        else:
+            self._painter.paint([])
+        self._above.give_back()
+        self._painter.release()
+
+    def _paint(self) -> None:
+        columns, rows = self._painter.size()
+        shown = self._rows(max(1, min(_MOST, rows) - 2))
+        self._widths = widths_for(shown, columns, self._widths)
+        lines = [self._line(None, COLUMNS)]
+        lines += [self._line(row.state, row.cells) for row in shown]
+        lines.append((foot := fitted(self._foot(), columns).rstrip(), width_of(foot)))
+        self._painter.paint(lines if rows > 2 else lines[-1:])
+
+    def _line(self, state: str | None, cells: Sequence[str]) -> tuple[str, int]:
+        """A row and its width in cells."""
+        texts = {
+            column: self._fitted(cell, width, column in _RIGHT)
+            for column, (cell, width) in enumerate(zip(cells, self._widths))
+            if width
+        }
+        width = width_of((" " * GAP).join(texts.values()).rstrip())
+        if state and _STATE in texts:
+            texts[_STATE] = self._styles.state(state, texts[_STATE])
+        line = (" " * GAP).join(texts.values()).rstrip()
+        return (line if state else self._styles.heading(line)), width
+
+    def _fitted(self, cell: str, width: int, is_right: bool) -> str:
+        cell = self._painter.out.writable(cell, "replace")
+        text = fitted(cell, width, self._styles.ellipsis)
+        return text.rstrip().rjust(width) if is_right else text
+
+
+class NotebookTable(RunTable):
+    """The table as one output of a notebook's cell, which is updated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._output = CellOutput()
+
+    def on_finish(self, summary: Summary) -> None:
+        """Leave the last state below the cell if any run has ended."""
+        self._running.clear()  # those that are left were interrupted
+        if self._ended:
+            self._paint()
+
+    def _paint(self) -> None:
+        shown = self._rows(_MOST)
+        used = [n for n, _ in enumerate(COLUMNS) if any(row.cells[n] for row in shown)]
+        rows = [tuple(row.cells[n] for n in used) for row in shown]
+        headings = tuple(COLUMNS[n] for n in used)
+        done, total = sum(self._counts.values()), self._total
+        bar = "" if total is None else f'<progress value="{done}" max="{max(1, total)}"></progress>'
+        table = html_table(headings, [Group("", tuple(rows))], note=self._foot())
+        self._output.show(bar + table)
 
 
 @dataclass(frozen=True)

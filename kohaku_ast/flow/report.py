@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
-from kohaku_ast.display.live import Out
+from kohaku_ast.display.live import Out, in_notebook
 from kohaku_ast.display.text import exact_time
 from kohaku_ast.errors import label
 from kohaku_ast.files import short_path
@@ -59,6 +59,29 @@ def choose_display(
 
         return [LiveTable(stream), warnings, ResultsTable(stream), repeats, report]
     return [Lines(stream), warnings, ResultsTable(stream), repeats, report]
+
+
+def live_display(progress: bool | None, shows_output: bool) -> list[Observer]:
+    """What shows the runs of a flow of a program while they run: a table in a notebook and on a
+    terminal, or a line above the output of each run; elsewhere nothing, or lines if *progress* is
+    True. False: nothing anywhere.
+    """
+    if progress is False:
+        return []
+    if in_notebook():
+        from kohaku_ast.flow.live_table import NotebookTable
+
+        return [NotebookTable()]
+    stream = sys.stderr
+    if stream is None or not (can_be_painted(stream) or progress):
+        return []
+    if shows_output:
+        return [Heads(stream)]
+    if not can_be_painted(stream):
+        return [Lines(stream)]
+    from kohaku_ast.flow.live_table import LiveTable  # rich: 45 ms
+
+    return [LiveTable(stream)]
 
 
 def can_be_painted(stream: TextIO) -> bool:

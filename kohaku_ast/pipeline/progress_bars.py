@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from kohaku_ast.display.graph_layout import listed, marked_up, one_line, time_text
-from kohaku_ast.display.live import Above, Painter, Styles
+from kohaku_ast.display.live import Above, CellOutput, Painter, Styles, in_notebook
 from kohaku_ast.display.text import fitted, short_time, width_of
 from kohaku_ast.helpers.bar_views import TerminalClaim
 from kohaku_ast.pipeline.callbacks import LastRun
@@ -116,18 +116,13 @@ class _Ticker(threading.Thread):
 
 def choose(stream: TextIO | None) -> Display | None:
     """The display for this process: a notebook's, a terminal's, or None."""
-    if _in_notebook():
+    if in_notebook():
         return NotebookBars()
     from kohaku_ast.flow.report import can_be_painted
 
     if stream is None or not can_be_painted(stream):
         return None
     return TerminalBars(stream)
-
-
-def _in_notebook() -> bool:
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None
 
 
 _MOST = 12  # rows
@@ -220,19 +215,11 @@ class NotebookBars:
     """The bars as one output of a notebook's cell, which is updated."""
 
     def __init__(self) -> None:
-        self._handle: Any = None
+        self._output = CellOutput()
 
     def show(self, rows: Sequence[BarRow], is_last: bool) -> None:
         """Show *rows* in place of the previous ones."""
-        import IPython.display  # a notebook has it
-
-        output: Any = IPython.display  # it has no types
-
-        shown = output.HTML(bars_html(rows))
-        if self._handle is None:
-            self._handle = output.display(shown, display_id=True)
-        else:
-            self._handle.update(shown)
+        self._output.show(bars_html(rows))
 
 
 def bars_html(rows: Sequence[BarRow]) -> str:
