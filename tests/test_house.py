@@ -59,6 +59,7 @@ ROOMS = {
     "kohaku_ast.helpers": (17, 3430),
     "kohaku_ast.imperative": (8, 1890),
     "kohaku_ast.migrate": (8, 1970),
+    "kohaku_ast.notebook": (5, 820),
     "kohaku_ast.pipeline": (33, 9150),
     "kohaku_ast.runner": (31, 8180),
     "kohaku_ast.store": (23, 7530),
