@@ -84,6 +84,15 @@ def _users_trace(trace: TracebackType | None, is_expected: bool) -> TracebackTyp
     return left[0] if left else None
 
 
+def users_only(trace: TracebackType | None) -> TracebackType | None:
+    """*trace* without our frames, and those of libraries that we have called, as a copy."""
+    found: TracebackType | None = None
+    parts = [part for part in _between_ours(trace) if _is_of_user(part)]
+    for one in reversed([one for part in parts for one in part]):
+        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found
+
+
 def _between_ours(trace: TracebackType | None) -> list[list[TracebackType]]:
     """The parts of *trace* above, between and below our frames."""
     parts: list[list[TracebackType]] = [[]]

@@ -287,9 +287,10 @@ def _pickled(value: Any) -> bytes:
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception:  # a class of a notebook, a lambda
-        import cloudpickle  # type: ignore[import-untyped]  # it has no types
+        # Here: it imports cloudpickle, which few objects need.
+        from kohaku_ast.runner.module_references import dumps_with_places
 
-        return cloudpickle.dumps(value)  # type: ignore[no-any-return]
+        return dumps_with_places(value)
 
 
 def _pickled_if_possible(value: Any) -> bytes:

@@ -44,6 +44,7 @@ from kohaku_ast.store.record import working_folder
 from kohaku_ast.store.run_folder import FILES, RECORD, RUNS
 from kohaku_ast.store.values import in_words
 from kohaku_ast.user_code import is_local_file
+from kohaku_ast.users_traceback import users_only
 
 Result = TypeVar("Result")
 Path_ = tuple[str, ...]
@@ -337,7 +338,7 @@ class RunRecorder(Callback):
         status = (
             "succeeded" if error is None else "interrupted" if _is_interrupt(error) else "failed"
         )
-        found = None if error is None else RunError.of(error, users_part(error))
+        found = None if error is None else RunError.of(error, users_only(users_part(error)))
         has_scripts = any(one.kind == "script" for one in self._nodes.values())
         if has_scripts:
             from kohaku_ast.pipeline.script_record import close

@@ -191,7 +191,7 @@ def dumps_with_places(value: object) -> bytes:
     return file.getvalue()
 
 
-class NamingPickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+class NamingPickler(PlacePickler):
     """Pickles *modules* and their globals by name; they have to be in ``sys.modules``."""
 
     def __init__(self, modules: Modules, names: Names) -> None:

@@ -80,7 +80,7 @@ def import_unpickler(data: bytes) -> None:
 
 
 def _pickled(named: object, along: list[ModuleType]) -> bytes:
-    from cloudpickle import dumps
+    from kohaku_ast.runner.module_references import dumps_with_places as dumps
 
     data: bytes
     if along:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import threading
 import traceback
@@ -288,6 +289,25 @@ def test_a_member_that_raises(engine: str) -> None:
     ):
         with pytest.raises(TypeError, match=text):
             Wrong().run(kind=kind)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("engine", ["sequential", "parallel"])
+def test_a_lambda_that_raises_shows_its_line_in_the_record(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Runs(Pipeline):
+        scale: Any = total
+
+        def __call__(self, x: int) -> Any:
+            return self.scale(x)
+
+    monkeypatch.chdir(tmp_path)
+    runs: Any = Runs(scale=lambda x: 1 / x, engine=engine, record=True)  # type: ignore[call-arg]
+    with pytest.raises(ZeroDivisionError):
+        runs(0)
+    text = json.loads(Path(runs.last_record, "run.json").read_text())["error"]["traceback"]
+    assert "scale=lambda x: 1 / x" in text
+    assert f"{os.sep}kohaku_ast{os.sep}" not in text
 
 
 def test_inside_a_declared_one_in_threads_and_pickled(tmp_path: Path) -> None:
