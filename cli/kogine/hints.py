@@ -23,6 +23,7 @@ _GROUPS = {
     "config": ("show", "check", "init", "diff", "migrate"),
     "workflow": ("sequential", "parallel"),
     "pipeline": ("graph", "export", "step"),
+    "system": ("graph", "compile"),
     "runs": (
         "ls", "show", "logs", "best", "compare", "diff", "export", "repeat", "reproduce", "tag",
         "note", "rm", "restore", "gc", "stop", "reindex", "verify",

@@ -280,7 +280,9 @@ def test_help(name: str, folder: Path) -> None:
     assert (done.status, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: kogine pipeline {name} [OPTIONS] FLOW.py[:NAME]")
     options = [
-        one for one in command(("pipeline", name)).params if not getattr(one, "hidden", True)
+        one
+        for one in command(("pipeline", *name.split())).params
+        if not getattr(one, "hidden", True)
     ]
     assert options
     assert all(option in done.stdout for one in options for option in one.opts)
