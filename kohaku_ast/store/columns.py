@@ -268,7 +268,7 @@ def _result_names(runs: Sequence[RunSummary]) -> list[str]:
 def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
     """Heading -> getter of all that is known of *runs*: fields, then params, metrics, outputs and
     the entries of what was returned. A name that stands there already gets its kind:
-    ``metrics.epoch``. Of the seeds the one that all have, unless it is a parameter.
+    ``metrics.epoch``. Of seeds the one value that all have, unless a parameter has it.
     """
     columns = Columns(runs)
     found: dict[str, Getter] = {name: field_getter(name) for name in FIELDS}
@@ -277,8 +277,8 @@ def frame_names(runs: Sequence[RunSummary]) -> dict[str, Getter]:
         for name in columns.names(kind):
             heading = f"{shown}.{name}" if name in found or kind == "nodes" else name
             found[heading] = _cell_getter(kind, name)
-    if SEED in columns.names("seeds") and SEED not in map(last_name, columns.names("params")):
-        found.setdefault(SEED, _cell_getter("seeds", SEED))
+    if columns.names("own_seed"):
+        found.setdefault(SEED, _cell_getter("own_seed", SEED))
     return found
 
 

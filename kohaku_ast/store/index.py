@@ -21,7 +21,7 @@ from kohaku_ast.store.summary import Row, RunSummary, Shape, row_of
 if TYPE_CHECKING:
     import sqlite3
 
-VERSION = 4
+VERSION = 5
 """Grows when a row holds something else. The version of another one is made anew."""
 _STEP = 2 * 10**9
 """Nanoseconds within which a file may change again and have the same time, on some file systems."""

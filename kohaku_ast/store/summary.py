@@ -16,7 +16,8 @@ STATISTICS = ("last", "min", "max", "count")
 """What a summary has of each metric, in this order: kinds of cells."""
 KINDS = ("params", "outputs", "metadata", "seeds")
 """The other kinds of cells; and ``value``, which the run returned, with the entries of a dict as
-``returned``; and ``nodes``, the states of a pipeline's nodes.
+``returned``; ``own_seed``, if the one seed of the run is no parameter; and ``nodes``, the states of
+a pipeline's nodes.
 """
 _MOST_NODES = 200
 """Of a pipeline, whose states a summary has."""
@@ -183,7 +184,7 @@ def _facts(record: Record) -> list[object]:
 
 def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]:
     from kohaku_ast.store.record import param_forms
-    from kohaku_ast.store.seeds import known_seeds
+    from kohaku_ast.store.seeds import SEED, known_seeds
 
     facts = record.facts
     forms: dict[str, Mapping[str, Any]] = {
@@ -195,6 +196,9 @@ def _cells(record: Record, most: int = _MOST_TEXT) -> Iterator[tuple[Cell, Any]]
     for kind in KINDS:
         for name, form in forms[kind].items():
             yield (kind, name), plain_value(form, most)
+    own = known_seeds(facts).get(SEED)
+    if own is not None and "target" not in own:  # else a parameter shows it
+        yield ("own_seed", SEED), plain_value(own, most)
     for name, metric in record.metric_summary.items():
         for statistic in STATISTICS:
             yield (statistic, name), metric.get(statistic)

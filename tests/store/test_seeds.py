@@ -69,6 +69,10 @@ def test_seeds_are_shown_found_and_compared() -> None:
     assert ("seed random.seed", "5", "int('7')") in [
         (one.name, one.first, one.second) for one in changed
     ]
+    # One that a parameter gives has its column already.
+    Path("param.py").write_text("import random\nSEED = 8\nrandom.seed(SEED)\n")
+    Sequential(Script("param.py"), mode="inline").run()
+    assert "seed" not in Store().runs(where="seed == 8").compare(everything=True).columns
     # A record of an earlier version.
     facts = json.loads((runs[0].folder / "run.json").read_text())
     del facts["seeds"]
