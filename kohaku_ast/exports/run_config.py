@@ -38,13 +38,7 @@ def config_of_run(record: Record, name: str = "THIS_FILE") -> bytes:
             f"script. To run it again: kogine runs repeat {record.folder.name}"
         )
     fields = _fields(record)
-    lost = [target for target, form in _every(fields) if not is_whole(form)]
-    if lost:
-        listed = ", ".join(map(repr, lost))
-        raise UsageError(
-            f"the run {record.folder.name!r} cannot be written as a config: only the start of the "
-            f"text of {listed} was recorded. Write a config that makes these values"
-        )
+    _check_have_text(record, {key: one for key, one in _every(fields) if not is_whole(one)})
     try:
         # Read, and not copied: a record may be from somebody else, and a config is run.
         values = {field: _read(forms) for field, forms in fields.items()}
@@ -52,6 +46,26 @@ def config_of_run(record: Record, name: str = "THIS_FILE") -> bytes:
         raise UsageError(f"the record {record.folder.name!r} is damaged: {error}") from error
     _check_identity(record, values)
     return _text(record, values, name).encode("utf-8", "backslashreplace")
+
+
+def _check_have_text(record: Record, lost: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise UsageError if there are values that have no text of their own: *lost*."""
+    if not lost:
+        return
+    name = record.folder.name
+    kept = [target for target, form in lost.items() if form.get("object")]
+    start = f"the run {name!r} cannot be written as a config: "
+    if len(kept) == len(lost):
+        listed = ", ".join(f"{one!r} ({lost[one].get('type')})" for one in kept)
+        raise UsageError(
+            f"{start}no text makes the value of {listed}. The store has it: to run it again, kogine "
+            f"runs repeat {name}; or write a config that makes such values"
+        )
+    listed = ", ".join(repr(one) for one in lost if one not in kept)
+    raise UsageError(
+        f"{start}only the start of the text of {listed} was recorded. Write a config that makes "
+        "these values"
+    )
 
 
 def _read(forms: Any) -> Any:
