@@ -54,7 +54,7 @@ ROOMS = {
     "kohaku_ast.display": (5, 1300),
     "kohaku_ast.engines": (11, 2630),
     "kohaku_ast.executors": (10, 1790),
-    "kohaku_ast.exports": (12, 1820),
+    "kohaku_ast.exports": (12, 1830),
     "kohaku_ast.flow": (28, 7690),
     "kohaku_ast.helpers": (17, 3430),
     "kohaku_ast.imperative": (8, 1890),
