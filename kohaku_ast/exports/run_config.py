@@ -58,8 +58,8 @@ def _check_have_text(record: Record, lost: Mapping[str, Mapping[str, Any]]) -> N
     if len(kept) == len(lost):
         listed = ", ".join(f"{one!r} ({lost[one].get('type')})" for one in kept)
         raise UsageError(
-            f"{start}no text makes the value of {listed}. The store has it: to run it again, kogine "
-            f"runs repeat {name}; or write a config that makes such values"
+            f"{start}no text makes the value of {listed}. The store has it: to run it again, "
+            f"kogine runs repeat {name}; or write a config that makes such values"
         )
     listed = ", ".join(repr(one) for one in lost if one not in kept)
     raise UsageError(
