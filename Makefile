@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython libraries daft airflow dask dask-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -50,6 +50,16 @@ dask: compiled
 dask-smoke: compiled
 	$(BIN)/python -m pip install -q 'distributed>=2024.1'
 	$(BIN)/python -m pytest -q -m dask -k smoke tests/executors/test_dask.py
+
+# The packages are made for Python 3.11 and later.
+DORA := dora-rs==1.1.0 dora-rs-cli==1.1.0 'pyarrow>=14'
+dora: compiled
+	$(BIN)/python -m pip install -q $(DORA)
+	$(BIN)/python -m pytest -q -n 2 $(call marked,dora)
+
+dora-smoke: compiled
+	$(BIN)/python -m pip install -q $(DORA)
+	$(BIN)/python -m pytest -q -m dora -k smoke tests/systems/test_dora.py
 
 ray: compiled
 	$(BIN)/python -m pip install -q 'ray[client]>=2.9'

@@ -22,6 +22,8 @@ from kohaku_ast.errors import KogineError
 ROOT = Path(__file__).parents[1]
 TOP = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
 PAGES = [*TOP, *sorted((ROOT / "docs").rglob("*.md"))]
+NEEDS = {"docs/how-to/systems-on-dora.md": pytest.mark.dora}
+"""Pages whose examples need a package that is not among those of the tests."""
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _SECONDS = re.compile(r" in \d+\.\d s(?=:|$)", re.MULTILINE)
@@ -33,7 +35,15 @@ _FILES = ("python", "yaml", "toml", "json", "csv")
 ACCEPT = "KOGINE_ACCEPT" in os.environ
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=NEEDS.get(name_of(page), ())) for page in PAGES],
+    ids=name_of,
+)
 def test_examples_do_what_the_page_says(page: Path, tmp_path: Path) -> None:
     for folder in ("fixtures", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
@@ -56,7 +66,7 @@ def run_block(block: re.Match[str], folder: Path, page: Path) -> str:
     return block.group()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     for link in _LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link

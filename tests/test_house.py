@@ -48,7 +48,7 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (48, 9830),
+    "kogine": (48, 9850),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1300),
@@ -63,7 +63,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (33, 9150),
     "kohaku_ast.runner": (31, 8180),
     "kohaku_ast.store": (23, 7530),
-    "kohaku_ast.systems": (11, 1990),
+    "kohaku_ast.systems": (14, 2870),
     "kohaku_ast.transform": (49, 14200),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
@@ -198,8 +198,14 @@ def test_what_drops_every_error_says_why() -> None:
     assert found == []
 
 
-PROGRAMS = ("kogine.__main__", "kohaku_ast.runner.fresh", "kohaku_ast.flow.output_process")
-"""Importing one of them runs it."""
+PROGRAMS = (
+    "kohaku_ast.systems.arrow",
+    "kohaku_ast.systems.dora_node",
+    "kogine.__main__",
+    "kohaku_ast.runner.fresh",
+    "kohaku_ast.flow.output_process",
+)
+"""Importing one of them runs it, or needs an optional package."""
 
 
 @pytest.mark.exhaustive

@@ -16,7 +16,7 @@ from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.edge_types import name_of
 from kohaku_ast.pipeline.inputs import reading_of
 from kohaku_ast.runner.process_exit import die_of
-from kohaku_ast.systems.engine import steps_text
+from kohaku_ast.systems.engine import Handle, steps_text
 from kohaku_ast.systems.system import System
 
 
@@ -74,31 +74,55 @@ def find_system(names: Mapping[str, object], path: str, name: str = "") -> Syste
 def _run(system: System, command: ScriptCommand) -> None:
     _configure(system, command)
     options = {"folder": command.option("folder")} if command.option("folder") else {}
-    handle = system.launch(
-        command.option("iterations"), command.option("engine") or None, **options
-    )
-    signals: list[int] = []
-
-    def stop(number: int, frame: object) -> None:
-        signals.append(number)
-        handle.stop()
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        handle.wait(command.option("timeout"))
-    except KeyboardInterrupt:
-        handle.stop()  # what the sources have sent still goes its way
-        handle.wait()
-        signals.append(signal.SIGINT)
-    except TimeoutError as error:
-        handle.stop()
-        sys.stderr.write(f"{label('error', sys.stderr)}{error}\n")
-        sys.exit(1)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    if signals:
-        sys.exit(die_of(signals[0]))
+    engine = command.option("engine") or None
+    with _Stopping() as stopping:
+        handle = system.launch(command.option("iterations"), engine, **options)
+        stopping.watch(handle)
+        try:
+            handle.wait(command.option("timeout"))
+        except TimeoutError as error:
+            handle.stop()
+            sys.stderr.write(f"{label('error', sys.stderr)}{error}\n")
+            sys.exit(1)
+    if stopping.number:
+        sys.exit(die_of(stopping.number))
     print_text("".join(f"{name}: {steps_text(one)}\n" for name, one in handle.steps.items()))
+
+
+class _Stopping:
+    """Has the first Ctrl-C, or SIGTERM, stop a system; the second one ends the process.
+
+    Not by KeyboardInterrupt: one that arrives while the system starts would leave its threads.
+    """
+
+    def __init__(self) -> None:
+        #: The signal that has come, or 0.
+        self.number = 0
+        self._handle: Handle | None = None
+
+    def __enter__(self) -> _Stopping:
+        self._before = {one: signal.signal(one, self._stop) for one in _STOPS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+
+    def watch(self, handle: Handle) -> None:
+        """Stop *handle* at a signal, or now if one has come."""
+        self._handle = handle
+        if self.number:
+            handle.stop()
+
+    def _stop(self, number: int, frame: object) -> None:
+        if self.number:
+            sys.exit(die_of(number))
+        self.number = number
+        if self._handle is not None:
+            self._handle.stop()
+
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _configure(system: System, command: ScriptCommand) -> None:

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from kohaku_ast.systems.component import Component
     from kohaku_ast.systems.node import Node
 
-_OURS = {"native": "kohaku_ast.systems.native:NativeEngine"}
+NODE_VARIABLE = "KOGINE_SYSTEM_NODE"
+"""The environment variable of a process that was started for a node: it launches no systems."""
+
+_OURS = {
+    "native": "kohaku_ast.systems.native:NativeEngine",
+    "dora": "kohaku_ast.systems.dora:DoraEngine",
+}
 _REGISTERED: dict[str, Callable[[], Engine]] = {}
 
 STATES = ("running", "succeeded", "failed", "stopped")
@@ -163,12 +169,18 @@ def _made(name: str) -> Any:
     if name in _REGISTERED:
         return _REGISTERED[name]()
     if name in _OURS:
-        module, _, attribute = _OURS[name].partition(":")
-        return getattr(import_module(module), attribute)()
+        return _made_by(name)
+    if name.startswith("dora://"):
+        return _made_by("dora", name.removeprefix("dora://"))
     plugins = find_plugins("engines")
     if name not in plugins:
         raise SystemsError(unknown("engine", name, list_engines()))
     return plugins[name].call()
+
+
+def _made_by(name: str, *arguments: str) -> Any:
+    module, _, attribute = _OURS[name].partition(":")
+    return getattr(import_module(module), attribute)(*arguments)
 
 
 def steps_text(count: int) -> str:

@@ -6,7 +6,6 @@ import atexit
 import contextvars
 import sys
 import threading
-import time
 import traceback
 from typing import Any
 
@@ -70,22 +69,27 @@ class NativeHandle(Handle):
         self._error: BaseException | None = None
         self._is_seen = False
         self._lines: list[str] = []
-        self._started = time.monotonic()
         cross_threads(groups)
+        self._ended = threading.Event()
         self._set_up = threading.Barrier(len(groups))
         context = contextvars.copy_context  # what is logged belongs to the run that launched it
-        self._threads = [
+        atexit.register(self._report)
+        threads = [
             threading.Thread(target=context().run, args=(self._run, one), name=f"system {name}")
             for one in groups
         ]
-        atexit.register(self._report)
-        for thread in self._threads:
-            thread.start()
+        try:
+            for one in threads:
+                one.start()
+        except BaseException:  # Ctrl-C: nobody gets this Handle, which could stop them
+            self.stop()
+            self._set_up.abort()
+            raise
 
     @property
     def status(self) -> str:
         """``running``, ``succeeded``, ``failed`` or ``stopped``."""
-        if any(one.is_alive() for one in self._threads):
+        if not self._ended.is_set():
             return "running"
         if self._error is not None:
             return "failed"
@@ -99,11 +103,9 @@ class NativeHandle(Handle):
     @public
     def wait(self, timeout: float | None = None) -> str:
         """Wait for the end and return the status; raises what a component raised."""
-        end = None if timeout is None else time.monotonic() + timeout
-        for one in self._threads:
-            one.join(None if end is None else max(0.0, end - time.monotonic()))
-            if one.is_alive():
-                raise TimeoutError(f"system {self._name!r} still runs after {timeout:g} s")
+        # Not join(): Ctrl-C in it leaves a thread that runs as one that has ended.
+        if not self._ended.wait(timeout):
+            raise TimeoutError(f"system {self._name!r} still runs after {timeout:g} s")
         self._is_seen = True
         atexit.unregister(self._report)
         if self._error is not None:
@@ -145,6 +147,9 @@ class NativeHandle(Handle):
             ]
             with self._lock:
                 self._running -= 1
+                is_last = not self._running
+            if is_last:
+                self._ended.set()
             for one in self._groups:
                 one.changed.set()
 

@@ -18,15 +18,22 @@ class Node:
     With the native engine all nodes are in this process; with the dora engine each is a process.
     """
 
-    __slots__ = ("engine", "machine", "name", "threads")
+    __slots__ = ("engine", "machine", "name", "python", "threads")
 
     def __init__(
-        self, name: str, machine: str = "", engine: str = "native", threads: bool = False
+        self,
+        name: str,
+        machine: str = "",
+        engine: str = "native",
+        threads: bool = False,
+        python: str = "",
     ) -> None:
-        """*machine* is the name that its Dora daemon has, or its address; "" is any machine.
-        *threads*: the native engine gives the components of this node a thread of their own.
+        """*machine* is the name that its Dora daemon has (``dora daemon --machine-id``); "" is any
+        machine. *threads*: the native engine gives the components of this node a thread of their
+        own. *python* is the interpreter there; "" is the one that launches the system.
         """
-        for what, text in (("name", name), ("machine", machine), ("engine", engine)):
+        texts = (("name", name), ("machine", machine), ("engine", engine), ("python", python))
+        for what, text in texts:
             check_type(text, str, f"the {what} of a node is a text", SystemsError)
         if not NAME.fullmatch(name):
             raise SystemsError(
@@ -40,6 +47,8 @@ class Node:
         self.engine = engine
         #: Whether the native engine gives it a thread of its own.
         self.threads = threads
+        #: The interpreter that runs its components, or "".
+        self.python = python
 
     @property
     def where(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import math
 import os
 import pathlib
 import sys
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 MAIN = "__system_main__"
 """The name of the file with the system as a module of a node's process: its guard does not run."""
 
-_WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+REPORT = "kogine report "
+"""The start of the line of output by which the process of a node says how it ended."""
 
 
 def describe(system: SystemLike) -> dict[str, Any]:
@@ -152,8 +152,6 @@ def _encoded(value: Any, where: str) -> Any:
         }
     if isinstance(value, enum.Enum):
         return value.name
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, pathlib.PurePath):
@@ -183,8 +181,6 @@ def _decoded(value: Any, hint: Any) -> Any:
         return hint[value]
     if isinstance(hint, type) and issubclass(hint, pathlib.PurePath):
         return hint(value)
-    if hint is float and isinstance(value, str):
-        return _WORDS[value]
     return _of_items(value, origin or hint, args)
 
 

@@ -92,12 +92,15 @@ class Queue:
 class Actor:
     """A component while it runs."""
 
-    def __init__(self, component: Component, iterations: int | None) -> None:
+    def __init__(
+        self, component: Component, iterations: int | None, is_source: bool | None = None
+    ) -> None:
+        """*is_source* is for a component whose sources are in other processes."""
         self.component = component
         #: The steps that it has done.
         self.steps = 0
         self.is_over = False
-        self.is_source = component.is_source
+        self.is_source = component.is_source if is_source is None else is_source
         self.inlets: dict[str, Queue] = {}
         #: Output -> where its messages go: a Queue, or what else has ``put``.
         self.outlets: dict[str, list[Any]] = {name: [] for name in component.outputs}
@@ -110,6 +113,11 @@ class Actor:
         self._step = component.run_step
         #: Classes of messages that fit their output.
         self._checked: set[tuple[str, type]] = set()
+
+    def add_inlet(self, name: str, queue: Queue) -> None:
+        """Have the input *name* get its messages from *queue*."""
+        self.inlets[name] = queue
+        self._others.pop(name, None)
 
     def begin(self) -> None:
         """Send what the component sends first."""
@@ -297,7 +305,7 @@ def connect(actors: Iterable[Actor], queue: int = QUEUE) -> None:
             source = known.get(port.source.owner) if port.source is not None else None
             if source is not None and port.source is not None:
                 found = Queue(port.queue or queue)
-                one.inlets[name] = found
+                one.add_inlet(name, found)
                 source.outlets[port.source.name].append(found)
 
 

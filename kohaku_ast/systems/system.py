@@ -19,7 +19,7 @@ from kohaku_ast.pipeline.drawing import Drawing
 from kohaku_ast.pipeline.edge_types import name_of
 from kohaku_ast.systems.component import Component, Delay
 from kohaku_ast.systems.connections import connection_issues, edges, running_order
-from kohaku_ast.systems.engine import Artefact, Engine, Handle, Issue, get_engine
+from kohaku_ast.systems.engine import NODE_VARIABLE, Artefact, Engine, Handle, Issue, get_engine
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -120,6 +120,11 @@ class System:
         until ``stop()``. *engine* replaces that of the nodes; *folder* is for its files; *options*
         are the engine's own. Raises SystemsError.
         """
+        if NODE_VARIABLE in os.environ:
+            raise SystemsError(
+                f"system {self.name!r} is launched while a node imports its file: launch it below "
+                'if __name__ == "__main__":'
+            )
         if iterations is not None:
             read_number("iterations", iterations, 0, of=SystemsError)
         found = self.check(engine)
@@ -136,11 +141,13 @@ class System:
         """The same, and wait for the end; raises what a component raised. It is stopped after
         *timeout* seconds, with a TimeoutError, and at Ctrl-C.
         """
-        handle = self.launch(iterations, engine, **options)
+        handle = None
         try:
+            handle = self.launch(iterations, engine, **options)
             handle.wait(timeout)
         except (TimeoutError, KeyboardInterrupt):
-            handle.stop()
+            if handle is not None:
+                handle.stop()
             raise
         return handle
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +31,7 @@ from kohaku_ast.systems import (
     register_engine,
 )
 from kohaku_ast.systems.rebuild import check_recipe, describe, describe_component, make_component
-from tests.oracle import run_kogine
+from tests.oracle import on_path, run_kogine
 from tests.systems.parts import Add, Count, Keep, Twice
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "systems" / "robot.py"
@@ -290,3 +292,25 @@ def test_nothing_else_imports_it() -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "[]\n"
+
+
+def test_ctrl_c_stops_the_command(tmp_path: Path) -> None:
+    (tmp_path / "endless.py").write_text(
+        "from kohaku_ast.systems import System, Timer\nfrom tests.systems.parts import Keep\n"
+        "timer, keep = Timer(rate=50), Keep(tags=[])\ntimer.tick >> keep.value\n"
+        "keep.config.path = __import__('pathlib').Path('kept')\n"
+        "keep.setup = lambda: (type(keep).setup(keep), print('set up', flush=True))\n"
+        "system = System([timer, keep])\n"
+    )
+    command = [sys.executable, str(Path(__file__).parents[1] / "kogine_command.py")]
+    started = subprocess.Popen(
+        [*command, "system", "run", "endless.py"], cwd=tmp_path, stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": on_path()},
+    )  # fmt: skip
+    assert started.stdout is not None
+    with started.stdout:
+        assert started.stdout.readline() == b"set up\n"
+        started.send_signal(signal.SIGINT)
+        assert started.wait(60) == -signal.SIGINT
+    kept = (tmp_path / "kept").read_text().split()
+    assert kept == [str(one) for one in range(len(kept))]
