@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kohaku_ast.flow.run import FAILED, INTERRUPTED, RUNNING, Observer, Run, Summary
 from kohaku_ast.pipeline.callbacks import Context, HookEvent
-from kohaku_ast.runner.outcome import FlowError, Outcome
+from kohaku_ast.runner.outcome import FlowError, Outcome, RunError
 from kohaku_ast.store.record import Record
 from kohaku_ast.store.run_folder import RunFolder
 
@@ -44,26 +44,27 @@ class FlowHooks(Observer):
 
     def on_end(self, run: Run) -> None:
         """It has ended."""
-        self._end(run, run.state)
+        self._end(run, run.state, run.outcome or Outcome(run.state))
 
     def on_refuse(self, run: Run) -> None:
         """It could not be started, though it was to start."""
         if run.index in self._open:
-            self._end(run, FAILED)
+            why = RunError("NotStarted", "it could not be started; the flow says why", "")
+            self._end(run, FAILED, Outcome(FAILED, error=why, exit_status=2))
 
     def on_finish(self, summary: Summary) -> None:
         """Runs without an end were interrupted."""
         for run in list(self._open.values()):
-            self._end(run, INTERRUPTED)
+            self._end(run, INTERRUPTED, Outcome(INTERRUPTED))
 
     def _is_meant(self, run: Run) -> bool:
         return self._script in ("", run.work.name)
 
-    def _end(self, run: Run, state: str) -> None:
+    def _end(self, run: Run, state: str, outcome: Outcome) -> None:
         self._open.pop(run.index, None)
         if self._is_meant(run):
             before = len(run.hook_errors)
-            self._tell(run, state, run.outcome or run.named(Outcome(state)))
+            self._tell(run, state, outcome)
             if len(run.hook_errors) > before and run.folder is not None:
                 _add_errors(run.folder, run.hook_errors)  # its record is closed
 
@@ -77,7 +78,7 @@ class FlowHooks(Observer):
             context.ending(_error(state, outcome)),
             _inputs(run),
             outcome.outputs,
-            run.seconds,
+            run.seconds if run.ended or not run.started else run.now() - run.started,
             outcome=outcome,
         )
         self.call(partial(self._call_all, event, partial(_keep, run)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,16 @@ def test_what_is_refused() -> None:
         Sequential("train.py", callbacks=[Hooks("trian.py", on_end=print)])
     with pytest.raises(UsageTypeError, match="callbacks of a flow is a list of Hooks, got <built"):
         Sequential("train.py", callbacks=[print])
+    seen: list[object] = []
+
+    class Full(ThreadPoolExecutor):
+        def submit(self, *given: Any, **named: Any) -> Any:
+            raise UsageError("no room")
+
+    tell = Hooks(on_start=seen.append, on_failure=seen.append)
+    with Full(1) as pool, pytest.raises(UsageError, match="no room"):
+        Parallel("train.py", mode=pool, callbacks=tell).run()
+    assert str(seen) == "[<train.py running>, <train.py failed>]"
     hooks = Hooks(on_end=lambda event: event.nothing)  # type: ignore[attr-defined]
     with pytest.raises(FlowError, match="too large"):
         Sequential(Script("train.py", {"lr": 2}), callbacks=hooks).run()
