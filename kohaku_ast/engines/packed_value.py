@@ -12,11 +12,12 @@ import sys
 import tempfile
 import traceback
 from collections import OrderedDict
+from types import FunctionType
 
 from kohaku_ast.errors import PipelineError, UncrossableValue
 from kohaku_ast.frames import put_part
 from kohaku_ast.pipeline.failure import RemoteTraceback, ScriptTraceback
-from kohaku_ast.pipeline.node_like import BY_VALUE
+from kohaku_ast.pipeline.node_like import pickled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,19 +108,11 @@ def _arrived(
 def dumps(value: Any, label: str | Mapping[str, str]) -> bytes:
     """*value* pickled. Raises UncrossableValue, which names the part that cannot be sent."""
     try:
-        if BY_VALUE.get():
-            raise pickle.PicklingError
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    except Exception:
-        try:
-            # Here: it imports cloudpickle, which few values need.
-            from kohaku_ast.runner.module_references import dumps_with_places
-
-            return dumps_with_places(value)
-        except UncrossableValue:
-            raise  # that of a packed value inside, which names its node and output
-        except Exception as error:
-            raise UncrossableValue(_message(value, label, error)) from error
+        return pickled(value)
+    except UncrossableValue:
+        raise  # that of a packed value inside, which names its node and output
+    except Exception as error:
+        raise UncrossableValue(_message(value, label, error)) from error
 
 
 def can_be_sent(value: Any) -> bool:
@@ -143,6 +136,7 @@ def _read(data: bytes, label: str | Mapping[str, str]) -> Any:
         value = pickle.loads(data)
         if _is_alone:
             _adopt_classes()
+            _adopt_functions(value)
         return value
     except Exception as error:
         names = label if isinstance(label, str) else ", ".join(label.values())
@@ -173,6 +167,16 @@ def _adopt_classes() -> None:
     for cls in [*getattr(cloudpickle, "_DYNAMIC_CLASS_TRACKER_BY_CLASS", ())]:
         if cls.__module__ == "__main__" and cls.__qualname__ == cls.__name__:
             setattr(main, cls.__name__, cls)
+
+
+def _adopt_functions(nodes: Any) -> None:
+    """The same for the functions that *nodes*, if they are some, refer to."""
+    main = sys.modules["__main__"]
+    for node in nodes if type(nodes) is list else ():
+        names = getattr(getattr(node, "function", None), "__globals__", {})
+        for name, one in {**names}.items() if names.get("__name__") == "__main__" else ():
+            if type(one) is FunctionType and one.__globals__ is names and one.__name__ == name:
+                setattr(main, name, one)
 
 
 def _message(value: Any, label: str | Mapping[str, str], error: Exception) -> str:

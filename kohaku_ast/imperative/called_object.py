@@ -23,7 +23,7 @@ from uuid import uuid4
 from kohaku_ast.cache.code_identity import Unidentified, digest_of_code
 from kohaku_ast.cache.fingerprint import Unhashable, fingerprint
 from kohaku_ast.frames import contextmanager
-from kohaku_ast.pipeline.node_like import is_async
+from kohaku_ast.pipeline.node_like import is_async, pickled
 
 _NONE: Any = object()
 
@@ -185,7 +185,7 @@ class Callee:
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._ready.notice(self.instance)
-        return _received, (self._ready.key, _pickled(self._ready.before(self.instance)))
+        return _received, (self._ready.key, pickled(self._ready.before(self.instance)))
 
 
 class AsyncCallee(Callee):
@@ -283,19 +283,9 @@ def _received(key: str, data: bytes) -> Callee:
         return found[1]
 
 
-def _pickled(value: Any) -> bytes:
-    try:
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    except Exception:  # a class of a notebook, a lambda
-        # Here: it imports cloudpickle, which few objects need.
-        from kohaku_ast.runner.module_references import dumps_with_places
-
-        return dumps_with_places(value)
-
-
 def _pickled_if_possible(value: Any) -> bytes:
     try:
-        return _pickled(value)
+        return pickled(value)
     except Exception:  # whatever its own methods raise: it then stays in this process
         return b""
 

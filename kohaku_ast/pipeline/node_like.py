@@ -238,3 +238,20 @@ def run_async(node: NodeLike, values: Mapping[str, Any]) -> tuple[Any, ...]:
     if error is not None:
         raise error
     return found  # type: ignore[no-any-return]
+
+
+def pickled(value: Any) -> bytes:
+    """*value* for another process: pickled by the standard library, or with the code of its
+    functions and classes if that cannot be, or BY_VALUE says so. Raises what pickling it raises.
+    """
+    import pickle  # here: a plain run does without
+
+    if not BY_VALUE.get():
+        try:
+            return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        except Exception:  # a lambda, a class of a notebook; else it is raised below
+            pass
+    # Here: it imports cloudpickle, which few values need.
+    from kohaku_ast.runner.module_references import dumps_with_places
+
+    return dumps_with_places(value)

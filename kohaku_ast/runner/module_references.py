@@ -178,7 +178,8 @@ class PlacePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         """How *value* is pickled; pickle calls it for all but plain values and containers."""
         if type(value) is CodeType:
             try:
-                return marshal.loads, (marshal.dumps(value),)
+                # Version 2: equal code has equal bytes, by which a worker knows what it has.
+                return marshal.loads, (marshal.dumps(value, 2),)
             except ValueError:  # a constant that marshal does not know
                 return NotImplemented
         return super().reducer_override(value)

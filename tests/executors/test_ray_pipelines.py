@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.executors.cluster_runs import processes, wait_for
-from tests.executors.pipeline_script import run, write
+from tests.executors.pipeline_script import interrupt, run, write
 from tests.executors.test_ray import address as address  # a fixture
 from tests.oracle import run_kogine
 
@@ -28,6 +28,10 @@ def test_a_killed_worker_loses_nothing_and_leaves_no_child(address: str) -> None
     done = run_kogine(Path(), "pipeline", "run", "dies.py", "n=3", "--on", address)
     assert (done.status, done.stdout) == (0, "a = 3\n"), done
     wait_for(lambda: not processes("task_process", "time.sleep(600)"))
+
+
+def test_ctrl_c_ends_the_nodes(address: str) -> None:
+    interrupt(address)
 
 
 DIES = """\

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.executors.cluster_runs import processes, wait_for
-from tests.executors.pipeline_script import run
+from tests.executors.pipeline_script import interrupt, run
 
 pytestmark = pytest.mark.slurm
 
@@ -18,3 +18,7 @@ def test_results_and_records_are_those_of_this_process(tmp_path: Path) -> None:
     assert there == here
     assert len(workers) > 1  # a job for each node
     wait_for(lambda: not processes("task_process", "submitit"))
+
+
+def test_ctrl_c_ends_the_nodes() -> None:
+    interrupt("slurm-local")
