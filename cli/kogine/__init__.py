@@ -46,3 +46,10 @@ _is_silent = (
 )
 if not _is_command():
     restore_sigint()
+
+
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext kogine`` in a notebook."""
+    from kogine.magics import load  # nobody else needs it
+
+    load(shell)

@@ -85,7 +85,11 @@ def live_display(progress: bool | None, shows_output: bool) -> list[Observer]:
 
 
 def can_be_painted(stream: TextIO) -> bool:
-    """Whether *stream* is a terminal whose cursor can be moved."""
+    """Whether *stream* is a terminal whose cursor can be moved. That of ``!kogine`` in a notebook
+    is none: the frames would stand below each other.
+    """
+    if "JPY_PARENT_PID" in os.environ:  # Jupyter sets it for kernels
+        return False
     try:
         is_terminal = stream.isatty() and stream.fileno() >= 0
     except (OSError, ValueError):

@@ -358,6 +358,8 @@ def _is_terminal(stream: TextIO) -> bool:
         is_terminal = stream.isatty()
     except (AttributeError, ValueError):  # it is closed
         return False
+    if "JPY_PARENT_PID" in os.environ:  # Jupyter sets it for kernels: `!python train.py` of a cell
+        return False
     return is_terminal and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 

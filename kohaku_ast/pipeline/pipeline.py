@@ -437,9 +437,8 @@ class Pipeline:
         orient: str = "TB",
     ) -> Drawing:
         """A drawing for a notebook, or to ``save("x.svg")``, which *filename* does at once. Nested
-        pipelines are open down to *depth*. Links lead from top to bottom, or with *orient* "LR"
-        from left to right ("BT", "RL": back). With a LastRun or ProgressBar among the callbacks
-        it shows states and times.
+        pipelines are open down to *depth*; *orient* "LR" leads from left to right ("BT", "RL":
+        back). With a LastRun or ProgressBar among the callbacks it shows states and times.
         """
         check_type(filename, (*PATHS, type(None)), "filename is a file's name")
         drawing = self._draw(depth, from_node, to_node, orient)
@@ -468,9 +467,11 @@ class Pipeline:
         from kohaku_ast.pipeline.drawing import shown_inputs
 
         shown = {name for node in self.nodes for name in shown_inputs(self.graph, node)}
-        inputs = ", ".join([name for name in self.inputs if name in shown])
-        outputs = ", ".join(self.outputs)
-        return f"<pipeline {self.name}({inputs}) -> {outputs}, {len(self.nodes)} nodes>"
+        inputs, outputs = [one for one in self.inputs if one in shown], ", ".join(self.outputs)
+        return f"<pipeline {self.name}({', '.join(inputs)}) -> {outputs}, {len(self.nodes)} nodes>"
+
+    def _repr_html_(self) -> str:
+        return self.visualize()._repr_html_()
 
 
 def shown_name(pipeline: Pipeline) -> str:
@@ -493,8 +494,6 @@ def _as_node(one: Any) -> NodeLike:
         if marked is not None:
             return Node(marked.function, **marked.options)
         what = getattr(one, "__name__", None)
-        raise PipelineTypeError(
-            f"{what or one!r} is no node"
-            + (': decorate it with @node(output_name="...").' if what else ".")
-        )
+        hint = ': decorate it with @node(output_name="...").' if what else "."
+        raise PipelineTypeError(f"{what or one!r} is no node{hint}")
     return one  # type: ignore[no-any-return]
