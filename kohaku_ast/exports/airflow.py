@@ -38,6 +38,7 @@ except ImportError:  # Airflow 2
 VALUES = "/kogine/{{{{ dag.dag_id }}}}/{{{{ run_id }}}}"
 CLAIM = k8s.V1PersistentVolumeClaimVolumeSource(claim_name={claim!r})
 ARGUMENTS = {arguments}
+ANY = ["string", "number", "boolean"]  # steps get the text
 
 
 def step(name, node, *inputs, variables=(), **options):
@@ -98,9 +99,9 @@ def airflow_text(
 
 
 def _param(default: str | None, text: str) -> str:
-    """All are texts, as on the command line; one without a default has to be given."""
+    """A default is a text, as on the command line; one without a default has to be given."""
     first = "" if default is None else f"{default!r}, "
-    return f'Param({first}type="string", description={text!r})'
+    return f"Param({first}type=ANY, description={text!r})"
 
 
 def _variable(name: str) -> str:

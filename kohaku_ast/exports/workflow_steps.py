@@ -40,8 +40,6 @@ class Step:
 
     #: The node, as ``kogine pipeline step --node`` takes it: its name, or one of its outputs.
     node: str
-    #: The node and its place, for people.
-    text: str
     #: The inputs of the workflow that it reads.
     inputs: tuple[str, ...]
     #: The outputs of other steps that it reads, and its own outputs.
@@ -91,7 +89,6 @@ def read_steps(
     steps = [
         Step(
             node=names[node],
-            text=shown(node),
             inputs=tuple([one for one in node.inputs if one in known]),
             reads=tuple([one for one in node.inputs if one in graph.producers]),
             gives=tuple(node.outputs),

@@ -284,7 +284,7 @@ def test_airflow_itself_runs_the_dag(flow: Path) -> None:
     runner, launcher = Path(__file__).with_name("airflow_run.py"), ROOT / "tests/kogine_command.py"
     found = subprocess.run(
         [
-            os.environ["AIRFLOW_PYTHON"], str(runner), str(flow), '{"n": "5"}',
+            os.environ["AIRFLOW_PYTHON"], str(runner), str(flow), '{"n": 5}',
             sys.executable, str(launcher),
         ],
         env={
