@@ -37,7 +37,7 @@ def encode(message: Any) -> tuple[Any, dict[str, Any]]:
         array = _exact(message, is_list=kind is list)
         if array is not None:
             return array, {KIND: "list" if kind is list else "value"}
-    return _of_bytes(cloudpickle.dumps(message)), {KIND: "pickle"}
+    return _of_bytes(_pickled(message)), {KIND: "pickle"}
 
 
 def decode(array: Any, metadata: Mapping[str, Any], hint: Any = Any) -> Any:
@@ -80,6 +80,15 @@ def _to_bytes(array: Any) -> bytes:
     return (
         b"" if data is None else bytes(memoryview(data)[array.offset : array.offset + len(array)])
     )
+
+
+def _pickled(message: Any) -> bytes:
+    try:
+        return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    except (
+        Exception
+    ):  # functions without a name, classes of a function: these take ten times as long
+        return cloudpickle.dumps(message)  # type: ignore[no-any-return]
 
 
 def _is_plain(array: Any) -> bool:

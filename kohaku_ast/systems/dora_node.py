@@ -167,7 +167,7 @@ class NodeRun:
                 idle_since = 0.0
             else:
                 idle_since = idle_since or now
-                self._take(self._node.next(self._wait_time()))
+                self._take(self._node.try_recv() or self._node.next(self._wait_time()))
                 self._check_lost(idle_since)
 
     def _check_lost(self, idle_since: float) -> None:

@@ -111,6 +111,9 @@ class Actor:
         self._due = 0.0
         self._yielded: Generator[Any, None, None] | None = None
         self._step = component.run_step
+        self._readers: list[Any] = []
+        #: The only output, whose messages are what the step returns.
+        self._only = next(iter(component.outputs)) if len(component.outputs) == 1 else ""
         #: Classes of messages that fit their output.
         self._checked: set[tuple[str, type]] = set()
 
@@ -120,15 +123,15 @@ class Actor:
         self._others.pop(name, None)
 
     def begin(self) -> None:
-        """Send what the component sends first."""
+        """Send what the component sends first. All connections are there."""
+        self._readers = [queue for queues in self.outlets.values() for queue in queues]
         self._send(self.component.initial())
 
     def advance(self) -> bool:
         """Do one step, or end; False if neither is possible now."""
-        for queues in self.outlets.values():
-            for queue in queues:
-                if not queue.has_room:
-                    return False
+        for queue in self._readers:
+            if not queue.has_room:
+                return False
         if self._left == 0:
             self.end()
             return True
@@ -189,7 +192,7 @@ class Actor:
                 self.steps -= self.is_source  # each value that it yields is a step
                 self._next()
             else:
-                self._send(self.component.messages(result))
+                self._send_result(result)
         except Exception as error:
             self._explain(error, messages)
             raise
@@ -212,8 +215,16 @@ class Actor:
         self.steps += self.is_source
         if self._left is not None:
             self._left -= 1
-        self._send(self.component.messages(result))
+        self._send_result(result)
         return True
+
+    def _send_result(self, result: Any) -> None:
+        if result is None:
+            return
+        if self._only:  # at once: this is most of what a small step costs
+            self._send({self._only: result})
+        else:
+            self._send(self.component.messages(result))
 
     def _send(self, messages: Mapping[str, Any]) -> None:
         for name, message in messages.items():
@@ -235,14 +246,14 @@ class Actor:
 
 
 class Group:
-    """Actors that share a thread: those furthest from the sources go first, so that few messages
-    wait.
+    """Actors that share a thread. Each does one step after the other, in running order, so that a
+    message of a source goes all its way before the next one.
     """
 
     def __init__(self, actors: Sequence[Actor]) -> None:
         """*actors* are in running order."""
         self.actors = [*actors]
-        self._left = [*reversed(actors)]
+        self._left = [*actors]
         #: Set when something has changed for an actor of the group.
         self.changed = Event()
         self._ready: list[Actor] = []
@@ -264,13 +275,15 @@ class Group:
                 yield error
 
     def advance(self) -> bool:
-        """Do one step of one actor; False if none can do any now."""
+        """Do a step of each actor that can do one; False if none can."""
+        is_busy = has_ended = False
         for one in self._left:
             if one.advance():
-                if one.is_over:
-                    self._left.remove(one)
-                return True
-        return False
+                is_busy = True
+                has_ended = has_ended or one.is_over
+        if has_ended:
+            self._left = [one for one in self._left if not one.is_over]
+        return is_busy
 
     @property
     def is_over(self) -> bool:
