@@ -24,6 +24,7 @@ from kohaku_ast.engines.native import NativeEngine
 from kohaku_ast.engines.packed_value import run_alone
 from kohaku_ast.errors import PipelineError
 from kohaku_ast.executors.clusters import Cluster, check_name, connect
+from kohaku_ast.executors.transfer import read_project
 from kohaku_ast.executors.worker import installation
 from kohaku_ast.pipeline.node_like import BY_VALUE
 from kohaku_ast.runner.local_modules import find_local
@@ -189,17 +190,27 @@ class ClusterPool(Executor):
             data = pickle.dumps((run_alone, (function, *arguments)), pickle.HIGHEST_PROTOCOL)
         finally:
             BY_VALUE.reset(token)
-        future = _TaskFuture(cluster)
-        keep = cluster.has_lasting_workers
-        body = marshal.dumps((future.key, self._flow, os.getpid(), keep, self._setup, data))
+        future = _TaskFuture(cluster, lambda key, complete: self._call(key, data, complete))
         self._tasks[future] = None
         future.add_done_callback(lambda _: self._tasks.pop(future, None))
         try:
-            future.begin("call", installation(), sha256(body).hexdigest(), body)
+            future.begin()
         except BaseException:
             del self._tasks[future]
             raise
         return future
+
+    def _call(self, key: str, data: bytes, complete: bool) -> tuple[Any, ...]:
+        """The call on the worker; *complete*: with the files of the user's modules. Raises OSError
+        and ValueError.
+        """
+        with self._lock:
+            if complete and not self._setup["contents"]:
+                root, contents = read_project(self._setup["texts"], self._setup["cwd"])
+                self._setup.update(root=root, contents=contents)
+        keep = self._cluster is not None and self._cluster.has_lasting_workers
+        body = marshal.dumps((key, self._flow, os.getpid(), keep, self._setup, data))
+        return "call", installation(), sha256(body).hexdigest(), body
 
 
 class _TaskFuture(Future):  # type: ignore[type-arg]
@@ -207,15 +218,30 @@ class _TaskFuture(Future):  # type: ignore[type-arg]
 
     inner: Future[Any]
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, call: Callable[[str, bool], tuple[Any, ...]]) -> None:
+        """*call* gives the call on the worker, for a key, and with the files of the flow or not."""
         super().__init__()
-        self._cluster = cluster
+        self._cluster, self._call = cluster, call
         self.key = uuid.uuid4().hex
 
-    def begin(self, *call: Any) -> None:
-        """Submit it."""
-        self.inner = self._cluster.submit(*call)
-        self.inner.add_done_callback(self._take)
+    def begin(self, complete: bool = False) -> None:
+        """Submit it, *complete* if a worker does not have the files of the flow."""
+        self.inner = self._cluster.submit(*self._call(self.key, complete))
+        self.inner.add_done_callback(self._again_or_take)
+
+    def _again_or_take(self, inner: Future[Any]) -> None:
+        if inner.cancelled() or inner.exception() is not None or not inner.result()[4]:
+            self._take(inner)
+            return
+        # A thread of its own: that of a cluster may not submit.
+        threading.Thread(target=self._again, name="kogine-submit", daemon=True).start()
+
+    def _again(self) -> None:
+        try:
+            self.begin(complete=True)
+        except Exception as error:
+            if self.set_running_or_notify_cancel():
+                self.set_exception(error)
 
     def cancel(self) -> bool:
         """Cancel it if no worker has begun it, and nobody need wait for that."""
@@ -233,7 +259,7 @@ class _TaskFuture(Future):  # type: ignore[type-arg]
 def _reply_of(inner: Future[Any]) -> Any:
     """The RemoteReply of the task. Raises PipelineError, and LostTaskError if it has none."""
     try:
-        data, worker, refused, died = inner.result()
+        data, worker, refused, died, _ = inner.result()
     except CancelledError:
         raise
     except BaseException as error:
@@ -264,6 +290,8 @@ def _setup() -> dict[str, Any]:
         "argv": [*map(str, sys.argv)],
         "grace": _GRACE,
         "texts": _texts(path[0] if path else ""),
+        "contents": {},
+        "root": "",
     }
 
 

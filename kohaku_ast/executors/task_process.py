@@ -11,9 +11,11 @@ from __future__ import annotations
 import marshal
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 import uuid
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from kohaku_ast.executors import orphans
+from kohaku_ast.executors.transfer import project_in
 from kohaku_ast.runner.launch import interpreter
 from kohaku_ast.runner.process_exit import die_with_parent
 from kohaku_ast.runner.spawn import KILL, block_sigint
@@ -30,7 +33,8 @@ from kohaku_ast.runner.spawn import KILL, block_sigint
 Setup = Mapping[str, Any]
 """What a process needs of the flow: ``cwd``, ``path`` (what of ``sys.path`` is the user's own),
 ``argv``, ``grace`` (seconds between one signal to end it and the next), and ``texts``: file ->
-SHA-256 of the user's modules.
+SHA-256 of the user's modules. For workers without these files ``contents``, and the ``root`` that
+they lie below.
 """
 
 _PACKAGES = str(Path(__file__).parents[2])
@@ -63,6 +67,10 @@ class TaskProcess:
 
     def __init__(self, setup: Setup) -> None:
         self._grace = float(setup["grace"])
+        self._folder = ""
+        if lacks_files(setup):
+            self._folder = tempfile.mkdtemp(prefix="kogine-")
+            setup = project_in(self._folder, setup)
         self._pipe, theirs = Pipe()
         cwd = setup["cwd"] if os.path.isdir(setup["cwd"]) else None
         number, self._mark = str(theirs.fileno()), uuid.uuid4().hex
@@ -129,7 +137,14 @@ class TaskProcess:
         except subprocess.TimeoutExpired:
             pass
         self.signal(KILL)  # also what it has left behind
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
         return self._process.wait()
+
+
+def lacks_files(setup: Setup) -> bool:
+    """Whether this machine does not have the user's modules where the flow has them."""
+    return not all(map(os.path.exists, setup["texts"]))
 
 
 def run_task(

@@ -121,6 +121,18 @@ def fields_in(folder: str, job: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def project_in(folder: str, setup: Mapping[str, Any]) -> dict[str, Any]:
+    """The *setup* of a process for tasks that runs in that folder, where the files of the project
+    are written. Raises OSError.
+    """
+    write_folder(folder, setup["contents"])
+    project = os.path.join(folder, _PROJECT)
+    cwd = os.path.join(project, os.path.relpath(setup["cwd"], setup["root"]))
+    os.makedirs(cwd, _FOLDER_MODE, exist_ok=True)
+    path = [*map(_mover(setup["root"], project), setup["path"])]
+    return {**setup, "cwd": os.path.normpath(cwd), "path": path, "contents": {}}
+
+
 def take_record(folder: str, attempt: int, host: str) -> dict[str, bytes]:
     """What the run in that folder has left for its record. Raises OSError."""
     record = os.path.join(folder, _RECORD)

@@ -28,6 +28,7 @@ from kohaku_ast.executors.task_process import (
     ProcessDiedError,
     TaskProcess,
     has_process,
+    lacks_files,
     run_task,
 )
 from kohaku_ast.executors.task_process import end_flow as end_flow  # clusters call it on workers
@@ -129,9 +130,10 @@ def run(needed: Sequence[str], digest: str, body: bytes) -> tuple[Any, ...]:
 
 def call(
     needed: Sequence[str], digest: str, body: bytes
-) -> tuple[bytes | None, tuple[str, int], str, str]:
+) -> tuple[bytes | None, tuple[str, int], str, str, bool]:
     """Run a task of a pipeline in a process of its flow: the reply; the machine and the process of
-    this worker; why it was refused; and how the process has ended without a reply.
+    this worker; why it was refused; how the process has ended without a reply; and whether it needs
+    the contents of the files of the flow.
     """
     refused = why_unfit(needed)
     if not refused and sha256(body).hexdigest() != digest:
@@ -140,15 +142,17 @@ def call(
     if key in _cancelled:
         refused = "it was cancelled before it began"
     elif not refused and not has_process(flow):
-        refused = _why_others(setup["texts"])
+        if lacks_files(setup) and not setup["contents"]:
+            return None, _worker(), "", "", True
+        refused = "" if lacks_files(setup) else _why_others(setup["texts"])
     if refused:
-        return None, _worker(), refused, ""
+        return None, _worker(), refused, "", False
     try:
         with _interruptible(pid):
             begin = partial(_running.__setitem__, key)
-            return run_task(flow, setup, data, keep, begin), _worker(), "", ""
+            return run_task(flow, setup, data, keep, begin), _worker(), "", "", False
     except ProcessDiedError as error:
-        return None, _worker(), "", str(error)
+        return None, _worker(), "", str(error), False
     finally:
         _running.pop(key, None)
 
