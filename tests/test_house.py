@@ -48,10 +48,10 @@ SMALL = {
 """Files of fewer than 100 lines, and why each is a file of its own."""
 
 ROOMS = {
-    "kogine": (49, 9960),
+    "kogine": (50, 10160),
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (24, 6610),
-    "kohaku_ast.display": (5, 1300),
+    "kohaku_ast.display": (5, 1320),
     "kohaku_ast.engines": (11, 2660),
     "kohaku_ast.executors": (10, 1830),
     "kohaku_ast.exports": (12, 1830),

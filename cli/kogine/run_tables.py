@@ -17,8 +17,9 @@ from kohaku_ast.display.text import (
     json_text,
     print_table,
     short_size,
+    sparkline,
 )
-from kohaku_ast.errors import UsageError, visible
+from kohaku_ast.errors import UsageError, did_you_mean, visible
 from kohaku_ast.exports.tables import document, table_of
 from kohaku_ast.store.columns import FIELDS, cell, heading, table_names
 from kohaku_ast.store.query import Query
@@ -50,7 +51,7 @@ def start_list(
     names = [one.strip() for one in columns.split(",") if one.strip()]
     shown = runs[:limit] if limit else runs
     # Of all runs: those that are shown may lack a name that others have.
-    rows = [*runs.rows(names)][: len(shown)] if len(runs) and names else []
+    rows = _rows(runs, names, len(shown), form) if len(runs) and names else []
     if form != "table":
         return lambda: _print_data(shown, names, rows, form)
     if not len(runs):
@@ -61,6 +62,40 @@ def start_list(
     )
     names = names or table_names(shown.summaries)
     return lambda: print_runs(names, rows or [*shown.rows(names)], more)
+
+
+_CURVE = "spark:"
+"""The start of the name of a column with the curve of a metric."""
+
+
+def _rows(runs: Runs, names: Sequence[str], most: int, form: str) -> list[list[Any]]:
+    """The values of *names* in the first *most* of *runs*; a curve is a list of numbers, in a table
+    a line of blocks.
+    """
+    plain = [one for one in names if not one.startswith(_CURVE)]
+    rows = [[*row] for row in [*runs.rows(plain)][:most]]
+    for place, name in enumerate(names):
+        if name.startswith(_CURVE):
+            metric = _metric(runs, name.removeprefix(_CURVE))
+            for row, record in zip(rows, runs):
+                curve = curve_of(record, metric)
+                row.insert(place, sparkline(curve, sys.stdout) if form == "table" else curve)
+    return rows
+
+
+def _metric(runs: Runs, name: str) -> str:
+    known = {one: None for run in runs.summaries for one in run.metrics}
+    if name not in known:
+        raise UsageError(f"no run has a metric {name!r}.{did_you_mean(name, known)}")
+    return name
+
+
+def curve_of(record: Record, metric: str) -> list[float]:
+    """The values of *metric* in *record*, in the order of their steps."""
+    from kohaku_ast.store.metrics import whole_series  # here: most lists have no curve
+
+    points = whole_series(record.folder, record.facts)
+    return [one["metrics"][metric] for one in points if metric in one.get("metrics", ())]
 
 
 @printing

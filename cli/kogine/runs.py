@@ -36,6 +36,7 @@ runs = Group(
         "ls": ("kogine.runs:ls", "List runs, the newest first."),
         "show": ("kogine.runs:show", "Show one run: its values, metrics and error."),
         "logs": ("kogine.runs:logs", "Print the output of a run; -f while it runs."),
+        "watch": ("kogine.runs:watch", "Show the runs that are under way, from any terminal."),
         "best": ("kogine.runs:best", "Show the run with the least, or greatest, number."),
         "tag": ("kogine.runs:tag", "Add tags to a run, or remove them."),
         "note": ("kogine.runs:note", "Write a note to a run."),
@@ -109,6 +110,7 @@ run_argument = click.argument("run", metavar="RUN", type=RunName(), required=Fal
     examples=(
         "kogine runs ls",
         "kogine runs ls --where 'lr > 0.1' --sort loss --columns number,lr,loss,min:loss",
+        "kogine runs ls --columns number,label,spark:loss,loss",
         "kogine runs ls --since 2d --format csv > runs.csv",
     ),
 )
@@ -147,7 +149,7 @@ run_argument = click.argument("run", metavar="RUN", type=RunName(), required=Fal
     group="Output",
     metavar="A,B",
     default="",
-    help="The columns: fields, parameters, metrics, min:loss, ...",
+    help="The columns: fields, parameters, metrics, min:loss, spark:loss (its curve), ...",
 )
 @table_options
 def ls(
@@ -165,6 +167,22 @@ def ls(
 
     chosen = {"where": where, "script": script, "since": since, "sort": sort}
     return start_list(store, chosen, limit, columns, chosen_format(form))
+
+
+@click.command(
+    cls=Command,
+    examples=("kogine runs watch", "kogine runs watch --where 'script == \"train.py\"'"),
+)
+@where_option
+@store_option
+def watch(where: str, store: str) -> Callable[[], int]:
+    """Show runs as they are now, with numbers and last lines, until none is under way.
+
+    Ctrl-C ends the view; the runs go on.
+    """
+    from kogine.run_watch import start_watch  # completion does without
+
+    return start_watch(store, where)
 
 
 @click.command(

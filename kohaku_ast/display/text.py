@@ -296,6 +296,28 @@ def fit_widths(widths: Sequence[int], total: int, least: Sequence[int] = ()) -> 
     return fitted
 
 
+_BLOCKS, _ASCII_BLOCKS = "▁▂▃▄▅▆▇█", "_.-:=+*#"
+
+
+def sparkline(values: Sequence[float], stream: TextIO, width: int = 16) -> str:
+    """*values* as at most *width* blocks that *stream* can show, between the least and the greatest
+    one; a longer series as the means of its parts. What is no finite number is a blank.
+    """
+    count, size = min(width, len(values)), len(values)
+    means = [_mean(values[size * n // count : size * (n + 1) // count]) for n in range(count)]
+    finite = [one for one in means if math.isfinite(one)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    blocks = _BLOCKS if "utf" in (stream.encoding or "").lower() else _ASCII_BLOCKS
+    scale = (len(blocks) - 1) / (high - low) if high > low else 0.0
+    return "".join(
+        blocks[round((one - low) * scale)] if math.isfinite(one) else " " for one in means
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
 def json_text(found: Any) -> str:
     """*found* as JSON; numbers that JSON lacks are texts, as in run.json."""
     import json
