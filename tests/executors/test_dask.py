@@ -146,6 +146,39 @@ def test_a_run_that_takes_too_long_is_ended(address: str) -> None:
     assert children() == []
 
 
+RESUMED = """\
+import os, time
+from kohaku_ast.helpers import checkpoints
+n = 0
+step = checkpoints.load(0) + 1
+checkpoints.save(step, step)
+print(f"step: {step}", flush=True)
+if step != dict([(1, 1), (2, 2), (3, 3)])[n]:
+    open(f"waits-{n}-{step}", "w")
+    time.sleep(600)
+"""
+
+
+def test_a_sweep_goes_on_there_and_back_here_from_its_checkpoints(address: str) -> None:
+    Path("resumed.py").write_text(RESUMED)
+    words = ["run", "resumed.py", "--sweep", "n=1,2,3", "--workers", "1"]
+    for mark, more in {
+        "waits-2-1": (),
+        "waits-3-1": ("--resume", "--on", address),
+        "waits-3-2": ("--resume",),
+    }.items():
+        flow = start_flow(*words, *more)
+        wait_for(Path(mark).exists)
+        flow.send_signal(signal.SIGINT)
+        assert "1 interrupted" in flow.communicate(timeout=SECONDS)[1]
+    done = run_kogine(Path(), *words, "--resume", "--on", address)
+    assert "1 succeeded, 2 skipped" in done.stderr
+    ended = [one for one in facts() if one["status"] == "succeeded"]
+    assert [one["params"]["n"]["json"] for one in ended] == [1, 2, 3]
+    assert [one["metrics"]["step"]["last"] for one in ended] == [1, 2, 3]
+    assert [bool(one.get("worker")) for one in ended] == [False, True, True]
+
+
 def test_a_thousand_runs(address: str) -> None:
     found = Parallel(Script("train.py", Sweep(n=range(1000))), on=address).run()
     assert [one.value for one in found] == [*range(1000)]
