@@ -99,7 +99,7 @@ coverage: $(VENV)/tests-installed
 	-$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-benchmark: $(VENV)/tests-installed
+benchmark: compiled
 	$(BIN)/python -m pytest -q -s -m benchmark tests/benchmarks
 
 lint: $(VENV)/lint-installed

@@ -21,6 +21,8 @@ _OPTIONS: Mapping[str, tuple[str, type]] = {
 """Our name of an option -> Ray's, and its type."""
 _RETRIES = 3
 """How often Ray runs a task again whose worker died."""
+_CONNECTIONS = 4
+_NO_SERVER = "Starting Ray client server failed"
 _QUIET: Mapping[str, Any] = {
     "log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": False,
 }  # fmt: skip
@@ -72,13 +74,27 @@ def open_remote(text: str, workers: int | None) -> RayCluster:
     address, _, rest = text.partition(",")
     options = read_options(rest, f"ray://{text}", _OPTIONS)
     try:
-        _ray().init(f"ray://{address}", **_QUIET)
+        _connect(f"ray://{address}")
     except Exception as error:
         raise UsageError(
             f"--on ray://{text}: no Ray cluster answers there ({error}). To start one: "
             "ray start --head --ray-client-server-port 10001"
         ) from error
     return RayCluster(options)
+
+
+def _connect(address: str) -> None:
+    """Connect to the cluster by Ray Client. Raises what Ray does."""
+    for number in range(_CONNECTIONS):
+        try:
+            _ray().init(address, **_QUIET)
+            return
+        except Exception as error:
+            # The cluster forks a server for each client, and on a busy machine some die of that.
+            if _NO_SERVER not in str(error) or number == _CONNECTIONS - 1:
+                raise
+            with suppress(Exception):
+                _ray().shutdown()
 
 
 def open_local(text: str, workers: int | None) -> RayCluster:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -25,7 +21,8 @@ from tests.executors.cluster_runs import (
     start_flow,
     wait_for,
 )
-from tests.oracle import on_path, run_kogine
+from tests.executors.dask_cluster import dask_cluster
+from tests.oracle import run_kogine
 
 pytestmark = pytest.mark.dask
 
@@ -44,34 +41,10 @@ if __name__ == "__main__": main()
 )
 
 
-def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=folder,
-        env={**os.environ, "PYTHONPATH": on_path(), "DASK_LOGGING__DISTRIBUTED": "error"},
-        start_new_session=True,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """``dask://HOST:PORT`` of a scheduler with two workers of one thread each."""
-    folder = tmp_path_factory.mktemp("dask")
-    file = folder / "scheduler.json"
-    place = ["--scheduler-file", str(file)]
-    own = ["--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
-    started = [start(folder, "scheduler", *place, *own)]
-    try:
-        wait_for(file.exists)
-        started += [start(folder, "worker", *place, "--nthreads", "1") for _ in range(2)]
-        distributed: Any = import_module("distributed")
-        with distributed.Client(scheduler_file=str(file)) as client:
-            client.wait_for_workers(2, timeout=SECONDS)
-            found = client.scheduler.address.removeprefix("tcp://")
-        yield f"dask://{found}"
-    finally:
-        for one in started:
-            os.killpg(one.pid, signal.SIGKILL)  # in good order it takes 8 seconds
-            one.wait()
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
-from itertools import takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import psutil
 import pytest
 
 from kohaku_ast import Config, Parallel, Script, Sweep
@@ -26,7 +19,8 @@ from tests.executors.cluster_runs import (
     start_flow,
     wait_for,
 )
-from tests.oracle import on_path, run_kogine
+from tests.executors.ray_cluster import ray_cluster
+from tests.oracle import run_kogine
 
 pytestmark = pytest.mark.ray
 _SECONDS = 90
@@ -48,42 +42,10 @@ if __name__ == "__main__": main()
 )
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """``ray://HOST:PORT`` of a cluster of two nodes, each with room for one run."""
-    port = free_port()
-    # Who has it may run code there: Ray asks for it, of late.
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": uuid.uuid4().hex}
-    os.environ.update(token)
-    # Not in pytest's folder: its path is too long for the sockets of Ray.
-    with TemporaryDirectory(prefix="kogine-ray-") as folder:
-        cluster = subprocess.Popen(
-            [sys.executable, "-m", "tests.executors.ray_cluster", str(port)], cwd=folder,
-            env={**os.environ, "PYTHONPATH": on_path(), "RAY_TMPDIR": folder}, text=True,
-            start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        own = psutil.Process(cluster.pid)
-        try:
-            assert cluster.stdout is not None
-            told = [*takewhile("started\n".__ne__, cluster.stdout)]
-            assert cluster.poll() is None, told
-            yield f"ray://127.0.0.1:{port}"
-            cluster.communicate(timeout=_SECONDS)
-        finally:
-            for one in [*own.children(recursive=True), own] if cluster.poll() is None else []:
-                one.kill()
+    with ray_cluster() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)
