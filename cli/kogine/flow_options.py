@@ -90,7 +90,7 @@ def cluster_option(group: str) -> Decorator:
         type=Cluster(),
         metavar="CLUSTER",
         show_default="this machine",
-        help="Run on a cluster: dask://HOST:PORT, slurm:partition=gpu,gpus=1; list prints them.",
+        help="Run on a cluster: dask://HOST:PORT, slurm:gpus=1; list prints them.",
     )
 
 

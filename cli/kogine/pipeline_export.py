@@ -120,7 +120,10 @@ def argo(command: ScriptCommand) -> Callable[[], int]:
 @click.command(
     cls=CommandWithScript,
     usage=_USAGE,
-    examples=("kogine pipeline export airflow flow.py --image lab/train:3 -o dags/flow.py",),
+    examples=(
+        "kogine pipeline export airflow flow.py --image lab/train:3 -o dags/flow.py",
+        "kogine pipeline export airflow flow.py n=4 --image lab/train:3 --claim values",
+    ),
 )
 @click.argument("script", type=ScriptFile("flow.py"), required=False)
 @hidden_assignments
@@ -206,7 +209,10 @@ def _name_of(pipeline: Pipeline, command: ScriptCommand) -> str:
 @click.command(
     cls=CommandWithScript,
     usage="FLOW.py[:NAME] --node NODE --values FOLDER [INPUT=VALUE ...] [-- ARGS ...]",
-    examples=("kogine pipeline step flow.py --node rows --values values n=4",),
+    examples=(
+        "kogine pipeline step flow.py --node rows --values values n=4",
+        "kogine pipeline step flow.py --node total --values values",
+    ),
 )
 @click.argument("script", type=ScriptFile("flow.py"), required=False)
 @hidden_assignments
