@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from kohaku_ast.errors import PluginError, UsageError, UsageTypeError, did_you_mean, unknown
-from kohaku_ast.executors.worker import CALL, installation, send_signal
+from kohaku_ast.executors.worker import CALL, end_flow, installation, send_signal
 from kohaku_ast.plugins import Plugin, find_plugins
 
 
@@ -41,9 +41,10 @@ class Cluster:
         return future.cancel()
 
     def end_flow(self, flow: str) -> None:
-        """End the processes that its workers have for the tasks of *flow*, if they can be reached;
-        others end themselves after a minute.
+        """End the processes that its workers have for the tasks of *flow*, if they can be reached,
+        as threads of this process can; others end themselves after a minute.
         """
+        end_flow(flow)
 
     def signal(self, key: str, number: int, future: Future[Any]) -> bool:
         """Send a signal to the job *key* whose end *future* reports, or cancel it if it waits for
