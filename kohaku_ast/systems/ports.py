@@ -13,6 +13,7 @@ from kohaku_ast.errors import SystemsError, SystemsTypeError, read_number
 from kohaku_ast.pipeline.edge_types import name_of
 from kohaku_ast.pipeline.node import REQUIRED
 from kohaku_ast.pipeline.node_like import place
+from kohaku_ast.user_code import OUR_FOLDER
 from kohaku_ast.users_traceback import public
 
 TYPE_CHECKING = False
@@ -133,8 +134,8 @@ def _inputs(output: Output, other: Any) -> list[Input]:
 
 
 def _caller() -> str:
-    """``sys.py:12`` of the nearest frame outside of this package."""
+    """``sys.py:12`` of the nearest frame that is not ours."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OUR_FOLDER):
         frame = frame.f_back
     return place(frame.f_code.co_filename, frame.f_lineno)
