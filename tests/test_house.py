@@ -63,7 +63,7 @@ ROOMS = {
     "kohaku_ast.pipeline": (33, 9150),
     "kohaku_ast.runner": (31, 8180),
     "kohaku_ast.store": (23, 7530),
-    "kohaku_ast.systems": (14, 2890),
+    "kohaku_ast.systems": (14, 2900),
     "kohaku_ast.transform": (49, 14200),
 }
 """Room -> at most so many files and lines. Who needs more says so here, in a change of its own."""
