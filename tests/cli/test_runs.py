@@ -430,7 +430,12 @@ def test_store_of_an_earlier_version(tmp_path: Path, project: str) -> None:
 def test_control_characters_are_made_visible(tmp_path: Path) -> None:
     (tmp_path / "s.py").write_text("name = 'x'\nraise ValueError(name)\n")
     run_kogine(tmp_path, "run", "s.py", "--sweep", "name=a\x1b[31mb")
-    for words in (["ls"], ["show", "1"], ["ls", "--columns", "name,error"], ["best", "max:index", "--any-status"]):
+    for words in (
+        ["ls"],
+        ["show", "1"],
+        ["ls", "--columns", "name,error"],
+        ["best", "max:index", "--any-status"],
+    ):
         found = kogine(tmp_path, *words)
         assert "\x1b" not in found.stdout
         assert r"\x1b[31m" in found.stdout
