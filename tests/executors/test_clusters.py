@@ -6,7 +6,9 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 
 from kohaku_ast import Config, Parallel, Script, Sweep
 from kohaku_ast.errors import UsageError
-from kohaku_ast.executors import attempts, clusters, worker
+from kohaku_ast.executors import attempts, clusters, transfer, worker
 from kohaku_ast.flow.settings import FlowSettings
 from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.job import pack
@@ -212,6 +214,29 @@ def test_a_worker_without_a_shared_file_system_gets_the_files_and_sends_the_reco
     assert {*Path(found[0].record).iterdir()} == {
         Path(found[0].record, one) for one in ("run.json", "log.txt", "metrics.jsonl", "files")
     }
+
+
+def test_what_is_too_much_to_travel_stays_and_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    text = (
+        "import os; print('wrote it', flush=True)\n"
+        "open(os.environ['KOGINE_RUN_DIR'] + '/big', 'w').write('x' * (2 << 20))"
+    )
+    made = replace(job(text, tmp_path / "run"), folder="/nowhere/run")
+    assert worker.run(*made.message())[5] is True  # it lacks the contents
+    root, contents = transfer.read_project([str(tmp_path / "job.py")], str(tmp_path))
+    [log] = worker.run(*replace(made, contents=contents, root=root).message())[4].values()
+    [kept] = tmp_path.glob("kogine-*/record")
+    assert log.decode() == (
+        "wrote it\nkogine: warning: the files of the run have 2 MB, more than the 1 MB that travel: "
+        f"they are on {os.uname().nodename}, in {kept}\n"
+    )
+    assert (kept / "files/big").stat().st_size == 2 << 20
+    with pytest.raises(UsageError, match="more than the 1 MB that travel: use a file system"):
+        transfer.read_state(str(kept), {})
 
 
 class Elsewhere:
