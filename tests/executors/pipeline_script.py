@@ -216,7 +216,7 @@ def interrupt(on: str) -> None:
     assert "Traceback" not in told
     wait_for(lambda: not processes("task_process", "time.sleep(600)"))
     [found] = facts()
-    states = [one["status"] for one in found["nodes"]]
-    assert (found["status"], sorted(states)) == (
-        "interrupted", ["interrupted", "interrupted", "not run"],
-    )  # fmt: skip
+    states = sorted(one["status"] for one in found["nodes"])
+    # SLURM has taken the third one, too, which waits for a node of the cluster.
+    assert (found["status"], states[:2]) == ("interrupted", ["interrupted"] * 2)
+    assert states[2] in ("interrupted", "not run")

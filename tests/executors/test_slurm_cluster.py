@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from tests.executors.cluster_runs import (
     start_flow,
     wait_for,
 )
+from tests.executors.pipeline_script import interrupt
 from tests.executors.slurm_cluster import slurm
 from tests.oracle import on_path, run_kogine
 
@@ -128,3 +131,21 @@ def test_a_hundred_runs() -> None:
     assert [one.value for one in found] == [*range(100)]
     assert len([*Path(".kogine/runs").glob("*/attempts/1/end")]) == 100
     assert len({one.worker for one in found}) == 100
+
+
+def test_a_pipeline_has_a_job_for_each_node_and_ctrl_c_ends_them() -> None:
+    Path("flow.py").write_text(
+        "import os\nfrom kohaku_ast import Pipeline, SlurmEngine, node\n"
+        "@node('a')\ndef one(n: int): return [n, os.environ['SLURM_JOB_ID']]\n"
+        "@node('b')\ndef two(a): return [*a, os.environ['SLURM_JOB_ID']]\n"
+        "pipeline = Pipeline([one, two])\n"
+    )
+    done = run_kogine(Path(), "pipeline", "run", "flow.py", "n=3", "--json", "--on", "slurm")
+    assert done.status == 0, done
+    n, first, second = json.loads(done.stdout)["b"]
+    assert n == 3
+    assert first != second
+    [found] = facts()
+    assert all(len(one["workers"]) == 1 for one in found["nodes"])
+    shutil.rmtree(".kogine")
+    interrupt("slurm")
