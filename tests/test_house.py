@@ -52,7 +52,7 @@ ROOMS = {
     "kohaku_ast.cache": (12, 3110),
     "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1320),
-    "kohaku_ast.engines": (11, 2660),
+    "kohaku_ast.engines": (11, 2680),
     "kohaku_ast.executors": (10, 1840),
     "kohaku_ast.exports": (12, 1830),
     "kohaku_ast.flow": (28, 7700),
@@ -62,7 +62,7 @@ ROOMS = {
     "kohaku_ast.notebook": (5, 820),
     "kohaku_ast.pipeline": (33, 9150),
     "kohaku_ast.runner": (31, 8180),
-    "kohaku_ast.store": (23, 7530),
+    "kohaku_ast.store": (23, 7570),
     "kohaku_ast.systems": (14, 2900),
     "kohaku_ast.transform": (49, 14200),
 }

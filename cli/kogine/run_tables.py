@@ -243,6 +243,7 @@ def node_text(node: Mapping[str, Any], record: Record) -> str:
     if record.status == "lost":
         status = {"running": "lost", "waiting": "not run"}.get(status, status)
     parts = [status]
+    parts += [f"process {node['process']['pid']}"] if node.get("process") else []
     if node.get("seconds") is not None:
         parts.append(exact_time(float(node["seconds"])))
     if node.get("times"):

@@ -221,9 +221,28 @@ def _entered(place: Any) -> AbstractContextManager[Any]:
     from kohaku_ast.pipeline.node_output import take_streams  # here: few runs have records
 
     take_streams()
+    _note_process(place)
     # A thread is one of several that run nodes in a worker of Dask.
     is_alone = threading.current_thread() is threading.main_thread()
     return _of_process(place) if is_alone else place.enter(is_of_process=True)
+
+
+_noted: set[tuple[str, str]] = set()
+_MOST_NOTED = 1000
+
+
+def _note_process(place: Any) -> None:
+    """Have the record say that the node at *place* runs in this process, once a node."""
+    if (place.parent, place.node) in _noted:
+        return
+    from kohaku_ast.store.environment import ProcessMark, host, process_field
+    from kohaku_ast.store.run_folder import append_process
+
+    if len(_noted) >= _MOST_NOTED:
+        _noted.clear()
+    _noted.add((place.parent, place.node))
+    process = {**(process_field(ProcessMark.of(os.getpid())) or {}), "host": host()}
+    append_process(os.path.join(place.root, place.parent), place.node, process)
 
 
 @contextmanager

@@ -112,8 +112,9 @@ class Recorder(Observer):
                 return found
         return self._is_cached and self._take_result(run, bound)
 
-    def open(self, run: Run, bound: Bound) -> int | None:
-        """Make or reuse the folder of *run* and record there that it runs.
+    def open(self, run: Run, bound: Bound, pid: int | None = None) -> int | None:
+        """Make or reuse the folder of *run* and record there that it runs, in the process *pid* if
+        that is known.
 
         Returns the descriptor of its log, for stdout and stderr, which the caller closes; None if
         there is no log.
@@ -122,6 +123,7 @@ class Recorder(Observer):
         if record is None:
             return None
         log = record.begin(run)
+        record.facts["process"] = process_field(ProcessMark.of(pid)) if pid else None
         if self.in_run_dir or self.sources.name_files(bound, record.facts["sources"]):
             record.make_files()
         record.facts["environment"] = self._environment.of_run(self.variables(run))

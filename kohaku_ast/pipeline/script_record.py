@@ -72,7 +72,7 @@ class ScriptRecord:
     def here(self, call: Callable[[], Result]) -> Result:
         """What *call* returns, which runs the script in this process."""
         outcome, used = Outcome(FAILED, exit_status=1), UsageSince()
-        log = self._open()
+        log = self._open(self._pid)
         try:
             with own_streams(), self._as_process(log), enter_run(CurrentRun(self._files)):
                 value, outputs = call()
@@ -133,10 +133,10 @@ class ScriptRecord:
         finally:
             copy.close_writers()
 
-    def _open(self) -> int | None:
+    def _open(self, pid: int | None = None) -> int | None:
         self._run.start_clock()
         self._watch.on_start(self._run, None)
-        return self._recorder.open(self._run, self._bound)
+        return self._recorder.open(self._run, self._bound, pid)
 
     def _tick(self) -> None:
         self._watch.on_tick([self._run], {})

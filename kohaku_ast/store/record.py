@@ -97,9 +97,7 @@ class Record:
     @property
     def nodes(self) -> list[dict[str, Any]]:
         """Of a run of a pipeline: its nodes, as far as they are known."""
-        nodes = self.facts.get("nodes") or []
-        has_ended = self.status not in ("running", "lost")
-        return list(nodes) if has_ended else read_nodes(self.folder, nodes)
+        return read_nodes(self.folder, self.facts, self.status)
 
     @property
     def artifacts(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -212,10 +212,31 @@ def read_marks(folder: str | Path) -> tuple[list[str], str]:
         return [], ""
 
 
-def read_nodes(folder: str | Path, known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The nodes *known* when a pipeline began, as they are by now: each once, and those of nested
-    pipelines behind the one that they are inside of.
+def append_process(folder: str | Path, node: str, process: Mapping[str, Any]) -> None:
+    """Note the *process* in which *node* runs, if the run in *folder* has not ended."""
+    import json
+
+    try:
+        file = os.open(os.path.join(folder, NODES), os.O_WRONLY | os.O_APPEND)
+    except OSError:
+        return
+    try:
+        os.write(file, json.dumps({"name": node, "process": process}).encode() + b"\n")
+    except OSError:
+        pass  # a full disk
+    finally:
+        os.close(file)
+
+
+def read_nodes(folder: str | Path, facts: Mapping[str, Any], status: str) -> list[dict[str, Any]]:
+    """The nodes of the pipeline's run with the fields *facts*, as they are by now: each once, and
+    those of nested pipelines behind the one that they are inside of. Those that run have a
+    ``process``.
     """
+    known = facts.get("nodes") or []
+    if status not in ("running", "lost"):
+        return list(known)
+    run = facts if status == "running" else {}
     import json
 
     found: dict[str, dict[str, Any]] = {one["name"]: dict(one) for one in known}
@@ -224,7 +245,12 @@ def read_nodes(folder: str | Path, known: Sequence[Mapping[str, Any]]) -> list[d
         with open(os.path.join(folder, NODES), encoding="utf-8") as file:
             for line in file:
                 one = json.loads(line)
-                (found if one["name"] in found else inner)[one["name"]] = one
+                places = found if one["name"] in found else inner
+                before = places.get(one["name"], {})
+                is_process = "status" not in one
+                goes_on = one.get("status") == "running" and "process" in before
+                kept = before if is_process else {"process": before["process"]} if goes_on else {}
+                places[one["name"]] = {**kept, **one}
     except (OSError, ValueError, LookupError, TypeError):
         pass  # there is none; or its last line was cut by a kill
     for name, one in inner.items():
@@ -232,7 +258,19 @@ def read_nodes(folder: str | Path, known: Sequence[Mapping[str, Any]]) -> list[d
         inside = [at for at, (other, _) in enumerate(pairs) if f"{other}/".startswith(f"{around}/")]
         at = inside[-1] + 1 if inside else len(pairs)
         found = dict([*pairs[:at], (name, one), *pairs[at:]])
-    return [*found.values()]
+    return [_with_process(one, run) for one in found.values()]
+
+
+def _with_process(node: dict[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """*node* with the process in which it runs; a script has that in its own record."""
+    process = node.pop("process", None)
+    if not run or node.get("status") != "running":
+        return node
+    if process is None and node.get("kind") != "script":
+        process = run.get("process")
+    if process and process.get("host") == run.get("host"):
+        process = {name: one for name, one in process.items() if name != "host"}
+    return {**node, "process": process} if process else node
 
 
 def write_marks(folder: str | Path, tags: list[str], note: str) -> None:

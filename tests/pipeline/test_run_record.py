@@ -11,6 +11,40 @@ from kohaku_ast import Pipeline, Store, node, script
 from tests.oracle import run_kogine, run_python
 from tests.pipeline.recorded import FLOW, TRAIN, records, slow_run, states, write_flow
 
+ASKS = """\
+import os
+from kohaku_ast import Pipeline, Store, node, script
+
+@node("mine others")
+def asks():
+    nodes = {one["name"]: one.get("process") for one in Store().find("last").nodes}
+    return nodes["asks"]["pid"] == os.getpid(), nodes["late"]
+
+@node
+def late(mine):
+    return mine
+
+inside = script("inside.py", outputs="own")
+"""
+INSIDE = """\
+import os
+from kohaku_ast import Store
+own = Store().find("node == 'inside'").facts["process"]["pid"] == os.getpid()
+"""
+
+
+@pytest.mark.parametrize("engine", ["sequential", "threaded", "parallel"])
+def test_a_node_that_runs_has_its_process(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "inside.py").write_text(INSIDE)
+    pipeline = f"p = Pipeline([asks, late, inside], engine={engine!r}, record=True)\n"
+    guard = 'if __name__ == "__main__":\n    print(p.run())\n'
+    (tmp_path / "flow.py").write_text(ASKS + pipeline + guard)
+    done = run_python(tmp_path, "flow.py")
+    assert "'late': True" in done.stdout, done
+    assert "'others': None" in done.stdout
+    assert "'own': True" in done.stdout
+    assert not any("process" in one for one in records(tmp_path)[0]["nodes"])
+
 
 def test_a_run_has_its_nodes_and_its_scripts_runs(tmp_path: Path) -> None:
     folder = write_flow(tmp_path)
