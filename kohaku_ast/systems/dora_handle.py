@@ -25,6 +25,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TIED = (
+    "import os, sys; from kohaku_ast.runner.process_exit import die_with_parent; "
+    "die_with_parent(int(sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+)
+"""Becomes a command that the system kills when the process that launched it is killed."""
 _GRACE = 5.0
 """Seconds that nodes have to end after a stop; then they are killed."""
 _LOOK = 0.5
@@ -135,9 +140,12 @@ class DoraHandle(Handle):
         )
 
     def _started(self, *words: str) -> subprocess.Popen[bytes]:
+        command = [self._dora, *words]
+        if threading.current_thread() is threading.main_thread():  # the system means the thread
+            command = [sys.executable, "-c", _TIED, str(os.getpid()), *command]
         # A session of its own: Ctrl-C is for us, and a second one would have Dora kill its nodes.
         return subprocess.Popen(
-            [self._dora, *words],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

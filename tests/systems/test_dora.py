@@ -18,7 +18,7 @@ import pytest
 
 from kohaku_ast.errors import SystemFailed, SystemsError
 from kohaku_ast.systems import Component, Node, System, Values
-from tests.oracle import run_kogine
+from tests.oracle import on_path, run_kogine
 from tests.systems.parts import Count, Fail, Keep, Slow, Twice
 from tests.systems.test_native import small
 from tests.systems.test_system import EXAMPLE
@@ -289,3 +289,19 @@ def test_two_daemons_are_two_machines(tmp_path: Path, monkeypatch: pytest.Monkey
         other.machine, failing.get_node("first").machine = "right", "left"
         with pytest.raises(SystemFailed, match=r"the node 'second' .* ended: .*SIGKILL"):
             failing.run(10, engine=f"dora://{address}", timeout=120)
+
+
+def test_the_nodes_of_a_command_that_is_killed_end(tmp_path: Path) -> None:
+    import psutil
+
+    command = [sys.executable, str(Path(__file__).parents[1] / "kogine_command.py")]
+    started = psutil.Popen(
+        [*command, "system", "run", str(EXAMPLE), "--engine", "dora"], cwd=tmp_path,
+        stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": on_path()},
+    )  # fmt: skip
+    with started.stdout:
+        assert started.stdout.readline().startswith(b"turn")
+        below = started.children(recursive=True)
+        assert len(below) >= 3
+        started.kill()
+        assert psutil.wait_procs([started, *below], timeout=60)[1] == []
