@@ -15,6 +15,7 @@ from types import ModuleType
 
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.launch import interpreter
+from kohaku_ast.runner.loaded_modules import shadowed_by
 from kohaku_ast.user_code import is_local_module
 
 MAINS = ("__main__", "__mp_main__")
@@ -22,7 +23,9 @@ _OURS = ("kohaku_ast", "kogine")
 
 
 class LocalModules:
-    """Finds the modules of one folder; for the same modules it answers from memory."""
+    """Finds the loaded modules of one folder, and those that have a name of one of its files: a
+    process of its own would import the file. For the same modules it answers from memory.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -30,9 +33,11 @@ class LocalModules:
         self._local: set[str] = set()
 
     def find(self, modules: Mapping[str, ModuleType]) -> set[str]:
-        """As ``find_local``. A sweep calls it before every run: 400 modules take 0.5 ms."""
+        """Their names. A sweep calls it before every run: 400 modules take 0.5 ms."""
         if modules != self._modules:
-            self._modules, self._local = dict(modules), find_local(modules, self.folder)
+            tops = shadowed_by([self.folder], modules) - {*sys.stdlib_module_names, *_OURS}
+            hidden = {name for name in modules if name.partition(".")[0] in tops}
+            self._modules, self._local = dict(modules), find_local(modules, self.folder) | hidden
         return self._local
 
 

@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import faulthandler
 import gc
+import importlib
 import multiprocessing.spawn
 import os
 import resource
@@ -197,6 +198,27 @@ def test_a_local_module_of_the_host_is_hidden_and_put_back(
     assert own[name].x == 1
     for one in own:
         del sys.modules[one]
+
+
+@pytest.mark.parametrize("folder", ["host", "lib/site-packages"])
+def test_a_module_of_the_host_with_the_name_of_a_local_one_is_hidden_and_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """The file beside the script is its module, as in a process of its own, without overrides too."""
+    others = tmp_path / folder
+    others.mkdir(parents=True)
+    for place in (others, tmp_path / "job"):
+        (place / "alike").mkdir(parents=True)
+        (place / "alike" / "__init__.py").write_text("")
+        (place / "alike" / "inner.py").write_text(f"x = {place.name!r}\n")
+    (tmp_path / "job" / "s.py").write_text("from alike.inner import x\nn = 1\n")
+    monkeypatch.syspath_prepend(str(others))
+    own = {name: importlib.import_module(name) for name in ("alike", "alike.inner")}
+    for config in (Config(outputs=["x"]), Config({"n": 2}, outputs=["x"])):
+        assert Script(str(tmp_path / "job" / "s.py"), config).run().outputs["x"] == "job"
+        assert {name: sys.modules[name] for name in own} == own
+    for name in own:
+        del sys.modules[name]
 
 
 def test_libraries_below_the_scripts_folder_stay(tmp_path: Path) -> None:
