@@ -11,6 +11,7 @@ from kohaku_ast.errors import UsageError
 from kohaku_ast.exports.series import points_of
 from kohaku_ast.store.store import Store
 from tests.oracle import run_kogine
+from tests.pipeline.recorded import write_flow
 
 TRAIN = """\
 lr = 0.1
@@ -90,3 +91,17 @@ def test_tensorboard_reads_the_hparams(store: Store, tmp_path: Path) -> None:
     assert hparams["name"].string_value == "plain"
     assert hparams["shape"].string_value == "[1, 2]"
     assert hparams["big"].string_value == str(2**80)
+
+
+def test_a_pipeline_and_its_scripts(tmp_path: Path) -> None:
+    write_flow(tmp_path)
+    run_kogine(tmp_path, "pipeline", "run", "flow.py", "n=3")
+    own = Store(tmp_path / ".kogine" / "runs")
+    assert own.export(own.runs(), tmp_path / "logs", "tensorboard").startswith("2 runs in ")
+    parent, child = (
+        read(tmp_path / "logs" / own.runs(where=f"kind == {kind!r}").summaries[0].id)
+        for kind in ("pipeline", "script")
+    )
+    assert len(child.Scalars("loss")) == 3
+    assert parent.Scalars("loss")[-1].value == child.Scalars("loss")[-1].value
+    assert b"\n\x01n\x12" in parent.PluginTagToContent("hparams")["_hparams_/session_start_info"]
