@@ -1,7 +1,7 @@
 """A SLURM of two nodes on this machine: munged, slurmctld and two slurmd, without systemd.
 
 ``python -m tests.executors.slurm_cluster FOLDER`` starts one below FOLDER, prints the variables that
-its commands need, and ends it at Ctrl-C. Debian: ``apt-get install slurm-wlm munge``.
+its commands need, and ends it at Ctrl-C or SIGTERM. Debian: ``apt-get install slurm-wlm munge``.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def _wait_for(what: Callable[[], object], name: str) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets background commands ignore SIGINT
+        signal.signal(number, signal.default_int_handler)
     place = Path(sys.argv[1]).resolve()
     place.mkdir(parents=True)
     with slurm(place) as given:
