@@ -11,8 +11,8 @@ demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
 	$(BIN)/kogine run fixtures/scripts/main_defaults.py lr=0.2 'main(epochs)=5'
 
-# Of a table of ten cases or more a tenth is run, the same one each time; a release runs TABLES=1.
-TABLES ?= 10
+# Of a table of ten cases or more a twentieth is run, the same one each time; a release runs TABLES=1.
+TABLES ?= 20
 test: compiled
 	TABLES_EVERY=$(TABLES) $(BIN)/python -m pytest -q -n $(WORKERS)
 
