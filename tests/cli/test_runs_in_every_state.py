@@ -77,7 +77,8 @@ def test_what_reads(folder: Path) -> None:
     assert [line.split(",")[2] for line in table.splitlines()[1:]] == STATES
     exported = json.loads(kogine(folder, "export", "json", "1", "2", "3", "4", "5").stdout)
     assert [one["status"] for one in exported] == STATES
-    assert json.loads(kogine(folder, "best", "max:loss", "--json").stdout)["number"] == 5
+    best = [kogine(folder, "best", "max:loss", "--json", *more) for more in ([], ["--any-status"])]
+    assert [json.loads(one.stdout)["number"] for one in best] == [1, 5]
     for number, state in enumerate(STATES, 1):
         shown = json.loads(kogine(folder, "show", str(number), "--json").stdout)
         assert (shown["status"], shown["params"]["lr"]["json"]) == (state, number)
