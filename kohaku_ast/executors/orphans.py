@@ -103,14 +103,18 @@ def main() -> None:
 def _runs_at_the_end(parent: int) -> dict[int, str]:
     """Session -> mark of the runs that go on when the process *parent* ends."""
     runs: dict[int, str] = {}
-    rest = b""
-    while os.getppid() == parent:
-        # Not the end of the pipe alone: a process that the worker has forked may have it open.
-        if not select.select([0], [], [], _LOOK_SECONDS)[0]:
+    rest, is_over = b"", False
+    while True:
+        # Not the end of the pipe alone: a process that the worker has forked may have it open. What
+        # the worker has written before its end is read after it: it may end before this one starts.
+        is_over = is_over or os.getppid() != parent
+        if not select.select([0], [], [], 0 if is_over else _LOOK_SECONDS)[0]:
+            if is_over:
+                return runs
             continue
         data = os.read(0, 1 << 16)
         if not data:
-            break
+            return runs
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
             pid, _, mark = line.decode().partition(" ")
@@ -118,7 +122,6 @@ def _runs_at_the_end(parent: int) -> dict[int, str]:
                 runs[int(pid)] = mark
             else:
                 runs.pop(int(pid), None)
-    return runs
 
 
 def _kill(runs: Mapping[int, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from kohaku_ast.runner.bind import Binder
 from kohaku_ast.runner.job import pack
 from kohaku_ast.runner.launch import Launch
 from tests.executors.cluster_runs import KILLS_ITS_WORKER, facts, none_is_left, wait_for
-from tests.oracle import on_path, run_kogine
+from tests.oracle import on_path, run_kogine, run_python
 
 TRAIN = """\
 import os, helper
@@ -109,6 +110,17 @@ def test_a_killed_worker_leaves_the_log_and_no_process(tmp_path: Path) -> None:
     assert none_is_left()
     attempts.collect(tmp_path / "r", 1)
     assert (tmp_path / "r" / "log.txt").read_text() == "so far\n"
+
+
+def test_a_worker_that_is_killed_at_once_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "w.py").write_text(
+        "import os, signal, subprocess, sys\nfrom kohaku_ast.executors import orphans\n"
+        "words = [sys.executable, '-c', 'import time; time.sleep(600)', 'left-behind']\n"
+        "run = subprocess.Popen(words, start_new_session=True)\n"
+        "orphans.watch(run.pid, 'of this run')\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run_python(tmp_path, "w.py", PYTHONPATH=on_path()).status == -signal.SIGKILL
+    assert none_is_left()
 
 
 def test_log_and_metrics_are_there_while_a_run_goes_on_and_those_of_a_lost_attempt_go() -> None:

@@ -93,6 +93,8 @@ def test_tensorboard_reads_the_hparams(store: Store, tmp_path: Path) -> None:
     assert hparams["big"].string_value == str(2**80)
 
 
+@pytest.mark.trackers
+@pytest.mark.filterwarnings("ignore")
 def test_a_pipeline_and_its_scripts(tmp_path: Path) -> None:
     write_flow(tmp_path)
     run_kogine(tmp_path, "pipeline", "run", "flow.py", "n=3")

@@ -281,7 +281,8 @@ def test_what_was_interrupted_goes_on(folder: Path) -> None:
             shown = terminal.read()
             terminal.process.wait(60)
         assert ("; 1 not started" in shown) == (not more)
-    assert shown.startswith("x is 2\r\nx is 3\r\n")
+    assert "x is 2\r\n[3/3] x=3\r\nx is 3\r\n" in shown
+    assert "x is 1" not in shown
 
 
 BETWEEN = """\
