@@ -63,7 +63,7 @@ def _failed(client: Any) -> CellError | None:
     except CellExecutionError as error:
         return _cell_error(client.nb, error)
     except Exception as error:  # the kernel has died, or cannot be started
-        name, line = type(error).__name__, f"{error}{_where(client.nb)}"
+        name, line = type(error).__name__, f"{error}{_where(client)}"
         return CellError.of(name, line, f"{name}: {line}\n")
     return None
 
@@ -76,11 +76,13 @@ def _end_as(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def _where(notebook: Any) -> str:
-    """The cell of code that was started last, for the end of a message."""
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    started = [number for number, cell in enumerate(cells, start=1) if cell.execution_count]
-    return f" in cell {started[-1]}" if started else ""
+def _where(client: Any) -> str:
+    """The cell of code that was sent to the kernel last, for the end of a message. The kernel may
+    have died before it said which one it runs.
+    """
+    cells = [cell for cell in client.nb.cells if cell.cell_type == "code"]
+    sent = [number for number, cell in enumerate(cells, start=1) if cell is client.sent]
+    return f" in cell {sent[0]}" if sent else ""
 
 
 def _current(data: bytes) -> Any:
@@ -101,9 +103,10 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
 
     class Client(NotebookClient):
         signals: list[int]
+        sent: Any
 
         def create_kernel_manager(self) -> Any:
-            self.signals = []
+            self.signals, self.sent = [], None
             manager = super().create_kernel_manager()
             if os.name == "posix":
                 # Ports of TCP are chosen before they are taken: kernels of a sweep that start at
@@ -135,9 +138,11 @@ def _printing_client(notebook: Any, output: str, sockets: str) -> Any:
             self.ending = asyncio.ensure_future(manager.interrupt_kernel())
 
         async def async_execute_cell(self, cell: Any, *rest: Any, **options: Any) -> Any:
-            if not self.signals:
-                return await super().async_execute_cell(cell, *rest, **options)
-            return cell
+            if self.signals:
+                return cell
+            if cell.cell_type == "code":
+                self.sent = cell
+            return await super().async_execute_cell(cell, *rest, **options)
 
         def process_message(self, msg: Any, cell: Any, cell_index: int) -> Any:
             if msg["msg_type"] == "execute_input" and self.signals:

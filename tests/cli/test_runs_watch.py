@@ -44,10 +44,10 @@ def test_runs_are_watched_from_another_terminal(tmp_path: Path) -> None:
     terminal.wait_for(lambda screen: "no run is under way, 2 succeeded" in screen)
     assert watching.wait(60) == 0
     terminal.close()
-    rest = lines.communicate(timeout=60)[0]
+    rest = lines.communicate(timeout=600)[0]
     assert rest.count("succeeded ") == 2
     assert rest.endswith("no run is under way\n")
-    flow.communicate(timeout=60)
+    flow.communicate(timeout=600)
 
     table = run_kogine(tmp_path, "runs", "ls", "--columns", "lr,spark:loss", "--sort", "lr")
     assert table.stdout.splitlines()[1:] == ["1   █▇▆▅▄▃▂▁", "2   █▇▆▅▄▃▂▁"]

@@ -45,7 +45,7 @@ def executed_by_hand(folder: Path) -> None:
     for value, written in VALUES.items():
         hand = edited((folder / "nb.ipynb").read_bytes(), [("lr = 0.5", f"lr = {written}")])
         notebook = nbformat.reads(hand.decode(), as_version=4)
-        client = nbclient.NotebookClient(notebook, timeout=60, kernel_name=KERNEL)
+        client = nbclient.NotebookClient(notebook, timeout=600, kernel_name=KERNEL)
         try:
             client.execute(cwd=str(folder))
         except nbclient.exceptions.CellExecutionError:
@@ -129,7 +129,7 @@ def test_ctrl_c_interrupts_the_cell_and_leaves_the_notebook(tmp_path: Path) -> N
     ):  # the first cell is saved when it has ended
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, printed = process.communicate(timeout=60)
+    _, printed = process.communicate(timeout=600)
     assert process.returncode == -signal.SIGINT
     assert "kogine/" not in printed
     first, second = results(tmp_path / "out.ipynb")

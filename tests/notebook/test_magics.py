@@ -44,7 +44,7 @@ def test_kogine_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for name, text in kernel_variables(tmp_path).items():
         monkeypatch.setenv(name, text)
     notebook = nbformat.read(tmp_path / "nb.ipynb", as_version=4)
-    client = nbclient.NotebookClient(notebook, timeout=60, kernel_name=KERNEL, allow_errors=True)
+    client = nbclient.NotebookClient(notebook, timeout=600, kernel_name=KERNEL, allow_errors=True)
     client.execute(cwd=str(tmp_path))
     _, line, cell, typo, status, lines, table, silent, pipeline = notebook.cells
     assert printed(line) == "lr 0.25\n"
