@@ -50,6 +50,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     except FileExistsError:
         wait_for(folder.exists)
         return folder
+    if folder.exists():  # another process has installed them, and renamed its folder
+        partial.rmdir()
+        return folder
     packages = [str(FIXTURES / name) for name in ("plugin_package", "broken_plugins")]
     subprocess.run(
         [

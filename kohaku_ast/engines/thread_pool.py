@@ -6,7 +6,6 @@ import contextvars
 import shutil
 import tempfile
 import threading
-import time
 from collections import deque
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
@@ -209,6 +208,7 @@ class RunResources:
 
 _GRACE = 5.0
 """Seconds that workers have to release their permanences after SIGTERM."""
+_LOOKS = 50
 
 
 def _end(processes: list[Any]) -> None:
@@ -217,10 +217,13 @@ def _end(processes: list[Any]) -> None:
 
     for process in processes:
         process.terminate()
-    waiting, until = [one.sentinel for one in processes], time.monotonic() + _GRACE
-    while waiting and time.monotonic() < until:
-        ended = wait(waiting, until - time.monotonic())
+    waiting, left = [one.sentinel for one in processes], _LOOKS
+    while waiting and left:
+        # Looks are counted, no clock is read: it goes on while a machine stands still, and the
+        # workers would have had no time of it.
+        ended = wait(waiting, _GRACE / _LOOKS)
         waiting = [one for one in waiting if one not in ended]
+        left -= not ended
     for process in processes:
         if process.sentinel in waiting:
             process.kill()
