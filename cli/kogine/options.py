@@ -397,3 +397,15 @@ output_options = together(
     flag("--force", group="Output", help="Overwrite FILE if it exists."),
 )
 """Where a command writes its text."""
+
+
+def drawing_option(listed: str) -> Decorator:
+    """Where a command writes its drawing; without it, it prints each of what is *listed*."""
+    return option(
+        "--output",
+        "-o",
+        group="Output",
+        type=File(endings=(".svg", ".html", ".mmd")),
+        help="Write the drawing to this .svg, .html or .mmd file; without it, print each "
+        f"{listed}.",
+    )

@@ -9,10 +9,10 @@ from kogine.command import Group
 from kogine.command_with_script import CommandWithScript, refuse_without
 from kogine.flow_options import cluster_option
 from kogine.options import (
-    File,
     ScriptFile,
     Whole,
     configs,
+    drawing_option,
     flag,
     format_options,
     hidden_assignments,
@@ -99,13 +99,7 @@ def run(command: ScriptCommand) -> Callable[[], int]:
 )
 @click.argument("script", type=ScriptFile("flow.py"), required=False)
 @hidden_assignments
-@option(
-    "--output",
-    "-o",
-    group="Output",
-    type=File(endings=(".svg", ".html", ".mmd")),
-    help="Write the drawing to this .svg, .html or .mmd file; without it, print each edge.",
-)
+@drawing_option("edge")
 @option(
     "--depth",
     group="Output",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from kogine.report import explain_script_error, printing, report
 from kogine.script_command import ScriptCommand, merge_configs
@@ -24,7 +24,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import hidden, without_ours
 from kohaku_ast.pipeline.callbacks import Callback, Context
-from kohaku_ast.pipeline.drawing import check_suffix
+from kohaku_ast.pipeline.drawing import Drawing, check_suffix
 from kohaku_ast.pipeline.graph import find_node, part_of, shown
 from kohaku_ast.pipeline.inputs import read_input
 from kohaku_ast.pipeline.pipeline import Pipeline
@@ -34,6 +34,7 @@ from kohaku_ast.runner.loaded_modules import show_own
 from kohaku_ast.runner.main_module import run_here, warn_compiler
 from kohaku_ast.runner.process_exit import die_of
 
+_T = TypeVar("_T")
 _LONGEST = 160
 """Characters of a result that is printed."""
 
@@ -349,8 +350,13 @@ def _draw(pipeline: Pipeline, command: ScriptCommand) -> None:
     if not path:
         print_text(f"{pipeline.explain(*ends)}\n")
         return
+    save_drawing(pipeline.visualize(command.option("depth", 0), *ends), path)
+
+
+def save_drawing(drawing: Drawing, path: str) -> None:
+    """Write *drawing* to *path*. Raises UsageError."""
     try:
-        pipeline.visualize(command.option("depth", 0), *ends).save(path)
+        drawing.save(path)
     except OSError as error:
         raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
 
@@ -431,15 +437,17 @@ def find_pipeline(names: Mapping[str, object], path: str, name: str = "") -> Any
     found = found or classes
     inner = {id(one) for outer in found.values() for one in _inside(outer)}
     free = {own: one for own, one in found.items() if id(one) not in inner}
-    if len(free) == 1:
-        return next(iter(free.values()))
-    if free:
-        ways = ", ".join(f"{path}:{own}" for own in free)
-        raise UsageError(f"{path}: several pipelines: say which one: {ways}")
-    raise UsageError(
-        f"{path}: no pipeline: write pipeline = Pipeline([...]) at module level, outside of the "
-        "guard"
-    )
+    return the_only("pipeline", free, path, "pipeline = Pipeline([...])")
+
+
+def the_only(what: str, found: Mapping[str, _T], path: str, example: str) -> _T:
+    """The only one of *found*, which the file *path* defines. Raises UsageError."""
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        ways = ", ".join(f"{path}:{own}" for own in found)
+        raise UsageError(f"{path}: several {what}s: say which one: {ways}")
+    raise UsageError(f"{path}: no {what}: write {example} at module level, outside of the guard")
 
 
 def _is_own_class(one: object) -> bool:
@@ -453,10 +461,19 @@ def _named(
     one = names.get(name)
     if isinstance(one, Pipeline) or (isinstance(one, type) and is_imperative(one)):
         return one
+    raise no_such("pipeline", names, found, path, name)
+
+
+def no_such(
+    what: str, names: Mapping[str, object], found: Mapping[str, Any], path: str, name: str
+) -> UsageError:
+    """The error for *name*, which is none of those that the file *path* with the globals *names*
+    defines, *found*.
+    """
     have = f"It defines: {', '.join(found)}." if found else "It defines none."
-    is_other = f", it is a {type(one).__name__}" if name in names else ""
-    raise UsageError(
-        f"{path}: {name!r} is not a pipeline{is_other}. {have}{did_you_mean(name, found)}"
+    is_other = f", it is a {type(names[name]).__name__}" if name in names else ""
+    return UsageError(
+        f"{path}: {name!r} is not a {what}{is_other}. {have}{did_you_mean(name, found)}"
     )
 
 

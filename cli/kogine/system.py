@@ -7,7 +7,7 @@ from collections.abc import Callable
 import click
 from kogine.command import Group
 from kogine.command_with_script import CommandWithScript
-from kogine.options import File, ScriptFile, Whole, hidden_assignments, option
+from kogine.options import ScriptFile, Whole, drawing_option, hidden_assignments, option
 from kogine.script_command import ScriptCommand
 
 system = Group(
@@ -79,13 +79,7 @@ def run(command: ScriptCommand) -> Callable[[], int]:
 )
 @click.argument("script", type=ScriptFile("robot.py"), required=False)
 @hidden_assignments
-@option(
-    "--output",
-    "-o",
-    group="Output",
-    type=File(endings=(".svg", ".html", ".mmd")),
-    help="Write the drawing to this .svg, .html or .mmd file; without it, print each connection.",
-)
+@drawing_option("connection")
 def graph(command: ScriptCommand) -> Callable[[], int]:
     """Draw the system that a file defines, or list its components and connections."""
     from kogine.system_file import start_drawing  # completion does without

@@ -7,11 +7,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from kogine.pipeline_file import given_texts, print_text, with_object
+from kogine.pipeline_file import (
+    given_texts,
+    no_such,
+    print_text,
+    save_drawing,
+    the_only,
+    with_object,
+)
 from kogine.script_command import ScriptCommand
 
 from kohaku_ast.config.text_values import TextValueError, parse_value
-from kohaku_ast.errors import UsageError, ValueMismatch, did_you_mean, label
+from kohaku_ast.errors import UsageError, ValueMismatch, label
 from kohaku_ast.pipeline.drawing import check_suffix
 from kohaku_ast.pipeline.edge_types import name_of
 from kohaku_ast.pipeline.inputs import reading_of
@@ -56,19 +63,8 @@ def find_system(names: Mapping[str, object], path: str, name: str = "") -> Syste
         wanted = names.get(name)
         if isinstance(wanted, System):
             return wanted
-        have = f"It defines: {', '.join(found)}." if found else "It defines none."
-        is_other = f", it is a {type(wanted).__name__}" if name in names else ""
-        raise UsageError(
-            f"{path}: {name!r} is not a system{is_other}. {have}{did_you_mean(name, found)}"
-        )
-    if len(found) == 1:
-        return next(iter(found.values()))
-    if found:
-        ways = ", ".join(f"{path}:{own}" for own in found)
-        raise UsageError(f"{path}: several systems: say which one: {ways}")
-    raise UsageError(
-        f"{path}: no system: write system = System([...]) at module level, outside of the guard"
-    )
+        raise no_such("system", names, found, path, name)
+    return the_only("system", found, path, "system = System([...])")
 
 
 def _run(system: System, command: ScriptCommand) -> None:
@@ -152,10 +148,7 @@ def _draw(system: System, command: ScriptCommand) -> None:
     if not path:
         print_text("".join(f"{line}\n" for line in _listed(system)))
         return
-    try:
-        system.graph().save(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path!r}: {error.strerror}") from error
+    save_drawing(system.graph(), path)
 
 
 def _listed(system: System) -> Iterator[str]:

@@ -7,7 +7,6 @@ and each text is looked through once: what it sets stands beside it among the ob
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,26 +57,13 @@ class Seeds:
         key = digest, script is not None
         if key not in self._found:
             data = script.data if script else self._objects.get(digest) or b""
-            may_seed = any(one in data for one in _MENTIONS)
-            self._found[key] = self._load(digest, data, script, file) if may_seed else ()
+            self._found[key] = ()
+            if any(one in data for one in _MENTIONS):
+                end = f".{_VERSION}.{'script' if script else 'module'}-seeds.json"
+                self._found[key] = self._objects.found_in(
+                    digest, end, list, lambda: _read(data, script, file)
+                )
         return self._found[key]
-
-    def _load(self, digest: str, data: bytes, script: Launch | None, file: str) -> _Found:
-        """From the file of an earlier flow: to parse a text takes longer than a short run."""
-        kind = "script" if script else "module"
-        path = self._objects.path(digest, f".{_VERSION}.{kind}-seeds.json")
-        try:
-            found = json.loads(path.read_bytes())
-            if isinstance(found, list):
-                return found
-        except (OSError, ValueError):  # no earlier flow has written it, or it is damaged
-            pass
-        made = _read(data, script, file)
-        try:
-            self._objects.write(path, json.dumps(made).encode())
-        except OSError:
-            pass  # it is made again next time
-        return made
 
 
 def _read(data: bytes, script: Launch | None, file: str) -> _Found:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b, sha256
 from pathlib import Path
 from stat import S_ISREG
 from types import FunctionType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from kohaku_ast import files
 from kohaku_ast.config.config import Config
@@ -45,6 +45,7 @@ _VERSION = 2
 
 Values: TypeAlias = "Mapping[str, dict[str, object]]"
 """Target -> the field of its value."""
+_T = TypeVar("_T")
 
 
 class Objects:
@@ -83,6 +84,26 @@ class Objects:
         except OSError:
             return None
         return data if sha256(data).hexdigest() == digest else None
+
+    def found_in(self, digest: str, end: str, kind: type[Any], find: Callable[[], _T]) -> _T:
+        """What *find* finds in the text with this SHA-256 alone, of the class *kind*. It is in the
+        file of an earlier flow, beside the text: to find it takes longer than a short run.
+        """
+        import json
+
+        path = self.path(digest, end)
+        try:
+            found: _T = json.loads(path.read_bytes())
+            if isinstance(found, kind):
+                return found
+        except (OSError, ValueError):  # no earlier flow has written it, or it is damaged
+            pass
+        made = find()
+        try:
+            self.write(path, json.dumps(made).encode())
+        except (OSError, ValueError):
+            pass  # it is found again next time
+        return made
 
     def write(self, path: Path, data: bytes) -> None:
         """Write *data* to *path*, as a whole. Raises OSError."""
@@ -255,26 +276,10 @@ class Sources:
     def _of_script(self, bound: Bound) -> Values:
         digest = script_hash(bound)
         if digest not in self._defaults:
-            self._defaults[digest] = self._load(digest, bound.launch)
+            self._defaults[digest] = self.objects.found_in(
+                digest, f".{_VERSION}.{_DEFAULTS}", dict, lambda: default_values(bound.launch)
+            )
         return self._defaults[digest]
-
-    def _load(self, digest: str, launch: Launch) -> dict[str, dict[str, object]]:
-        """From the file of an earlier flow: to find them takes longer than a short run."""
-        import json
-
-        path = self.objects.path(digest, f".{_VERSION}.{_DEFAULTS}")
-        try:
-            found = json.loads(path.read_bytes())
-            if isinstance(found, dict):
-                return found
-        except (OSError, ValueError):  # no earlier flow has written it, or it is damaged
-            pass
-        made = default_values(launch)
-        try:
-            self.objects.write(path, json.dumps(made).encode())
-        except (OSError, ValueError):
-            pass  # it is found again next time
-        return made
 
 
 def _argument_form(value: str | bool, default: object) -> dict[str, object] | None:
