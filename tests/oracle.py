@@ -52,7 +52,8 @@ def run_kogine(folder: Path, *arguments: str, stdin: str = "", **environment: st
     """``kogine ARGUMENTS``, as the installed command starts; a builder is ready for it."""
     launcher = Path(__file__).with_name("kogine_command.py")
     environment.setdefault("PYTHONPATH", on_path())
-    if builder_server.VARIABLE in os.environ:
+    # With a safe path the command does not find the builder beside itself.
+    if builder_server.VARIABLE in os.environ and "PYTHONSAFEPATH" not in environment:
         environment.setdefault(builder_client.VARIABLE, os.environ[builder_server.VARIABLE])
     return run([sys.executable, str(launcher), *arguments], folder, stdin, **environment)
 

@@ -434,5 +434,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    del sys.path[0]  # this folder, whose modules have names such as `config`
+    if sys.path[0] == os.path.dirname(os.path.realpath(__file__)):
+        del sys.path[0]  # its modules have names such as `config`
     main()

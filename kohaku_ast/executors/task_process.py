@@ -40,7 +40,7 @@ they lie below.
 _PACKAGES = str(Path(__file__).parents[2])
 _MAIN = """\
 import sys
-del sys.path[0]
+if not sys.path[0]: del sys.path[0]
 if sys.argv[2] not in sys.path: sys.path.append(sys.argv[2])
 from kohaku_ast.executors.task_process import main
 main(int(sys.argv[1]), int(sys.argv[3]))

@@ -26,6 +26,7 @@ from kohaku_ast.runner.main_module import (
 from kohaku_ast.runner.transport import describe_error, dump_values
 from kohaku_ast.runner.usage import used_here
 from kohaku_ast.sigint import hear, own_process
+from kohaku_ast.transform import shared_path
 
 keep_builtins(globals())
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 INTERPRETER = sys.orig_argv[: sys.orig_argv.index(sys.argv[0])]
 """The start of this process's command, up to the script."""
 
-_USUAL_PATH = sys.path[1:]
+_USUAL_PATH = shared_path()
 # Bound here: the script may change them. (Its audit hooks get no events of them, either.)
 _write, _close, _getpid = os.write, os.close, os.getpid
 _HIGH = 100  # scripts expect no descriptor from this number on

@@ -23,6 +23,7 @@ from kohaku_ast.runner.import_hook import Patches, joined, watch_imports
 from kohaku_ast.runner.loaded_modules import hide_shadowed, in_sight, is_own_name, loaded_by_us
 from kohaku_ast.runner.restarts import Restarts
 from kohaku_ast.sigint import BLOCK, SIGINT, sigmask
+from kohaku_ast.transform import shared_path
 from kohaku_ast.transform.program.bound_program import BoundProgram, Call, Prepared
 
 keep_builtins(globals())
@@ -93,7 +94,7 @@ class _Main(str):
 
 _PACKAGE = os.path.abspath(sys.modules["kohaku_ast"].__path__[0])
 _FOLDER = os.path.dirname(_PACKAGE)
-_USUAL_PATH = sys.path[not getattr(sys.flags, "safe_path", sys.flags.isolated) :]
+_USUAL_PATH = shared_path()
 if _FOLDER in _USUAL_PATH:
     # Last: it may be where libraries are, some of which have names of Python's modules.
     _USUAL_PATH = [*(one for one in _USUAL_PATH if one != _FOLDER), _FOLDER]

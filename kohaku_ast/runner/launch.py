@@ -22,6 +22,7 @@ from kohaku_ast.errors import (
 )
 from kohaku_ast.frames import hidden, keep_builtins
 from kohaku_ast.runner.recursion_depth import start_at_bottom
+from kohaku_ast.transform import is_safe_path, shared_path
 
 keep_builtins(globals())
 
@@ -49,6 +50,8 @@ class Launch:
     package = ""
     #: Whether it is a notebook whose cells a kernel executes.
     in_kernel = False
+    #: Whether it is a folder or zip, which Python puts into ``sys.path`` whatever its options are.
+    is_folder = False
 
     def __init__(self, path: str, argv: Sequence[str] = ()) -> None:
         """Reads *path*; raises SourceError, with the next move, if it cannot be read."""
@@ -130,11 +133,14 @@ class StandardInput(Launch):
 
 def enter_folder(launch: Launch) -> bool:
     """Let ``sys.path`` start with the script's folder, unless Python has an option against it."""
-    if getattr(sys.flags, "safe_path", sys.flags.isolated):
-        return False
     # In place of the folder of our own command: a module found through it would stay.
-    sys.path[0] = launch.path0
-    return True
+    sys.path[:] = [*folders_of(launch), *shared_path()]
+    return bool(folders_of(launch))
+
+
+def folders_of(launch: Launch) -> list[str]:
+    """What Python puts in front of ``sys.path`` for the script: its folder, or nothing."""
+    return [launch.path0] if launch.is_folder or not is_safe_path() else []
 
 
 def absolute(path: str) -> str:
@@ -268,9 +274,14 @@ class ModuleLaunch(Launch):
         is_main = module == "__main__"
         self.argv = [shown if is_main else "-m", *argv]
         self.path0 = absolute(shown) if is_main else os.getcwd()
-        spec = _find(module, [self.path0] if is_main else [self.path0, *sys.path[1:]])
+        spec = _find(module, [self.path0] if is_main else [*folders_of(self), *shared_path()])
         self.filename, self.data = _source(spec, shown, is_main)
         self.package = (spec.parent or "") if spec else ""
+
+    @property
+    def is_folder(self) -> bool:  # type: ignore[override]
+        """Whether it is no module of a name."""
+        return self.module == "__main__"
 
     def compile(self) -> CodeType | None:
         """None: runpy compiles it."""
@@ -359,7 +370,8 @@ def is_module_name(name: str) -> bool:
     parts = name.split(".")
     if not all(map(str.isidentifier, parts)):
         return False
-    return PathFinder.find_spec(parts[0], [os.getcwd(), *sys.path[1:]]) is not None
+    places = [] if is_safe_path() else [os.getcwd()]
+    return PathFinder.find_spec(parts[0], [*places, *shared_path()]) is not None
 
 
 def _find(module: str, path: list[str]) -> ModuleSpec | None:

@@ -85,11 +85,11 @@ def hide_shadowed(folders: Sequence[str], names: Iterable[str]) -> None:
                 _hidden[name] = module
 
 
-def hide_own(folder: str) -> None:
-    """Hide our own modules from a script in *folder* that has a module of the name of ours."""
+def hide_own(folders: Sequence[str]) -> None:
+    """Hide our own modules from a script that has a module of the name of ours in *folders*."""
     # Each inline run of a sweep passes here: a look at all modules would be a tenth of its time.
-    if shadowed_by([folder], _OURS):
-        hide_shadowed([folder], own_modules())
+    if shadowed_by(folders, _OURS):
+        hide_shadowed(folders, own_modules())
 
 
 def show_own() -> None:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 import cloudpickle  # type: ignore[import-untyped]  # it has no types
 
 from kohaku_ast.frames import contextmanager
+from kohaku_ast.runner.launch import folders_of
 from kohaku_ast.runner.local_modules import find_local
+from kohaku_ast.transform import shared_path
 from kohaku_ast.transform.program.bound_program import Pickled, is_plain
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ def _are_found(names: set[str], launch: Launch) -> bool:
 
 def _is_found(module: ModuleType, launch: Launch) -> bool:
     # Not in our first folder, which is that of the flow's caller: the script has its own there.
-    spec = PathFinder.find_spec(module.__name__, [launch.path0, *sys.path[1:]])
+    spec = PathFinder.find_spec(module.__name__, [*folders_of(launch), *shared_path()])
     if spec is None:
         return False
     own = getattr(module, "__file__", None)

@@ -44,7 +44,7 @@ from kohaku_ast.config.library_state import (
 )
 from kohaku_ast.frames import contextmanager
 from kohaku_ast.runner.children import forget_loaded, hand_on
-from kohaku_ast.runner.launch import Launch
+from kohaku_ast.runner.launch import Launch, folders_of
 from kohaku_ast.runner.loaded_modules import hide_own, show_own
 from kohaku_ast.runner.local_modules import MAINS, LocalModules, is_users
 from kohaku_ast.runner.process_exit import flush_at_exit, show_unflushed
@@ -108,7 +108,7 @@ class ProcessState:
 
     def _start(self) -> None:
         sys.argv = self.argv
-        sys.path.insert(0, self.launch.path0)
+        sys.path[:0] = folders_of(self.launch)
         # Files may have been added since, and a relative folder be another one.
         relative = [one for one in sys.path_importer_cache if not os.path.isabs(one)]
         for folder in (self.launch.path0, *relative):
@@ -131,7 +131,7 @@ class ProcessState:
         host = dict(sys.modules)
         for name in self.local.find(host) | self._derived(host):
             del sys.modules[name]
-        hide_own(self.launch.path0)
+        hide_own(folders_of(self.launch))
         forget_loaded(self.prepared)
         sys.modules.update(self.modules)
         for name in MAINS:

@@ -22,6 +22,7 @@ from kohaku_ast.runner.main_module import EndWarning, new_main
 from kohaku_ast.runner.transport import ENDED, FAILED, READY, receive_request, send
 from kohaku_ast.runner.warm_child import Adoption, WarmEnd, start_child
 from kohaku_ast.sigint import own_process
+from kohaku_ast.transform import is_safe_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,20 +166,16 @@ def preload(
             threads.append(one[0])
     if shadowed_by([launch.path0], set(sys.modules) - before):
         _start_again(0, descriptors)
-    if not _is_safe_path():
+    if not is_safe_path():
         sys.path.insert(0, "")  # where the script's folder comes to stand
     return Preloaded(_printed(), threads)
-
-
-def _is_safe_path() -> bool:
-    return bool(getattr(sys.flags, "safe_path", sys.flags.isolated))
 
 
 def _pose_as(launch: Launch) -> None:
     """Set what libraries look at when they are imported."""
     sys.argv = launch.argv[:1]
     sys.modules["__main__"] = new_main(launch)
-    if not _is_safe_path():
+    if not is_safe_path():
         del sys.path[0]  # our own folder
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import os
-import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
 from kohaku_ast.runner.launch import Launch
+from kohaku_ast.transform import shared_path
 from kohaku_ast.transform.find.modules import imported_modules
 from kohaku_ast.transform.find.paths import nodes_of
 from kohaku_ast.transform.find.source import decode
@@ -88,7 +88,7 @@ def _folders() -> list[str]:
     """The folders of modules that are not installed: ``PYTHONPATH``, editable projects."""
     # Not the first one: it is the folder of the program that runs the flow, not of the script.
     # Nor that of our package: in a checkout, an edit of ours would make every run another one.
-    folders = [one for one in sys.path[1:] if os.path.isdir(one)]
+    folders = [one for one in shared_path() if os.path.isdir(one)]
     others = [one for one in folders if not os.path.join(one, "").startswith(_OURS)]
     return [one for one in others if is_local_file(os.path.join(one, "x.py"))]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -189,6 +190,35 @@ def test_a_module_on_the_path(tmp_path: Path) -> None:
     expected = run_python(tmp_path, "-B", "s.py", PYTHONPATH="src")
     path.write_text(HP)
     assert with_path(tmp_path, "run", "s.py", *TARGETS) == expected
+
+
+SAFE = """\
+import sys
+try:
+    import beside
+except ImportError:
+    beside = None
+print(sys.path[0], beside)
+import hp
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="new in Python 3.11")
+@pytest.mark.parametrize("script", ["s.py", "app"])
+def test_a_safe_path(tmp_path: Path, script: str) -> None:
+    file = write(tmp_path, "lib/hp.py", SAFE)
+    (tmp_path / "app").mkdir()
+    shutil.copy(tmp_path / "s.py", tmp_path / "app/__main__.py")
+    for place in ("beside.py", "app/beside.py"):
+        (tmp_path / place).touch()
+    path = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(["lib", on_path()])}
+    expected = run_python(tmp_path, script, **path)
+    file.write_text(HP)
+    for mode in ([], ["--mode", "inline"], ["--mode", "warm"]):
+        got = run_kogine(tmp_path, "run", *mode, script, *TARGETS, **path)
+        assert (got.stdout, got.status) == (expected.stdout, 0), mode
+    # It is found before the run, so that a text that does not fit stops it.
+    assert run_kogine(tmp_path, "run", script, "hp.lr=much", **path).status == 2
 
 
 def test_a_module_in_an_archive(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from importlib.machinery import PathFinder
 from typing import NamedTuple
 
 from kohaku_ast.errors import SourceError
+from kohaku_ast.transform import shared_path
 from kohaku_ast.transform.find.bindings import always_runs, is_guard
 from kohaku_ast.transform.find.by_path import LOCATING, first_text, located_names, run_files
 from kohaku_ast.transform.find.paths import called_name, nodes_of
@@ -228,7 +229,7 @@ def _attributes(node: ast.Import | ast.ImportFrom, package: str) -> set[str]:
 
 def places_of(folder: str, top: str) -> list[str]:
     """The folders (or archives) in which a script in *folder* finds the top-level module *top*."""
-    spec = PathFinder.find_spec(top, [folder, *sys.path[1:]])
+    spec = PathFinder.find_spec(top, [folder, *shared_path()])
     for finder in sys.meta_path if spec is None else ():
         # Those of editable projects know a module's place without a folder in sys.path.
         if "editable" in f"{getattr(finder, '__module__', '')}{type(finder).__module__}":
@@ -420,4 +421,4 @@ def _is_local(name: str, folder: str) -> bool:
     if os.path.exists(f"{base}.py") or os.path.exists(os.path.join(base, "__init__.py")):
         return True
     # A folder alone gives way to an installed package of that name.
-    return os.path.isdir(base) and PathFinder.find_spec(_top(name), sys.path[1:]) is None
+    return os.path.isdir(base) and PathFinder.find_spec(_top(name), shared_path()) is None

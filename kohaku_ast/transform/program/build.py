@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kohaku_ast import errors
 from kohaku_ast.errors import BrokenInstallation, KogineError
+from kohaku_ast.transform import is_safe_path
 from kohaku_ast.transform.program import cache
 from kohaku_ast.transform.program.program import Program, Request, send
 
@@ -69,7 +70,7 @@ def serve_forked(order: int, answer: int) -> NoReturn:
             _signal.signal(number, _signal.SIG_DFL)
     # The terminal sends Ctrl-C to both processes; the parent receives it and ends this one.
     _signal.pthread_sigmask(_signal.SIG_SETMASK, [_signal.SIGINT])
-    if not getattr(sys.flags, "safe_path", sys.flags.isolated):
+    if not is_safe_path():
         # There may be an `ast.py`. The first entry stays that of the script, for who skips it.
         sys.path[:] = [os.devnull, *sys.path[1:], *sys.path[:1]]
     _leave_streams()

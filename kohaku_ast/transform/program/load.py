@@ -14,6 +14,7 @@ import marshal
 import os
 import sys
 
+from kohaku_ast.transform import shared_path
 from kohaku_ast.transform.program import cache, program
 from kohaku_ast.transform.program.program import framed, send, unframed
 from kohaku_ast.version import VERSION
@@ -41,7 +42,7 @@ def load_program(
     """
     places = ""
     if any("." in target for target, _, _ in request.targets):
-        places = repr(sys.path[1:])  # the target may be in a module that is found there
+        places = repr(shared_path())  # the target may be in a module that is found there
         if b"run_path" in data:
             places += os.getcwd()
     key = cache.cache_key(data, filename, request, f"{VERSION} {folder} {package}{places}")
@@ -221,7 +222,7 @@ def _command(watch: bool) -> list[str]:
     return [
         sys.executable, *(flag for flag in flags if flag != "-"),
         *(word for option in options for word in ("-X", option)),
-        "-c", start, _PACKAGES, *filter(None, sys.path[1:]),
+        "-c", start, _PACKAGES, *filter(None, shared_path()),
     ]  # fmt: skip
 
 
