@@ -191,6 +191,31 @@ def print_answer(
     return print_bytes(text.encode("utf-8", "surrogateescape"))
 
 
+class RowStream:
+    """Prints rows one after another, while others are still to come: as ``json`` an object a line,
+    or as ``csv``.
+    """
+
+    def __init__(self, form: str, columns: Sequence[str]) -> None:
+        self._form, self._columns = form, columns
+        if form == "csv":
+            self._print_csv(columns)
+
+    def print(self, *values: object) -> None:
+        """Print the values of the columns of a row."""
+        if self._form == "csv":
+            self._print_csv(values)
+        else:
+            from kohaku_ast.display.text import json_cell  # a run does without
+
+            sys.stdout.write(f"{json_cell(dict(zip(self._columns, values)))}\n")
+
+    def _print_csv(self, values: Sequence[object]) -> None:
+        from kohaku_ast.display.text import csv_text
+
+        sys.stdout.write(csv_text(values))
+
+
 def _print_table(
     columns: Sequence[str],
     rows: Sequence[Mapping[str, Any]],

@@ -12,9 +12,10 @@ from kogine.command_with_script import chosen_format
 from kogine.options import File, option
 from kogine.report import printing, report
 from kogine.run_tables import store_of
-from kogine.runs import RunCommand, run_argument, store_option, table_options
+from kogine.runs import RunCommand, run_argument, table_options
 from kogine.script_command import is_assignment, split_override, typed_override
 
+from kohaku_ast.display.text import csv_text
 from kohaku_ast.errors import KogineError, UsageError, visible
 from kohaku_ast.store.pipeline_record import PIPELINE
 
@@ -33,10 +34,60 @@ if TYPE_CHECKING:
 )
 @run_argument
 @click.argument("values", nargs=-1, metavar="[TARGET=VALUE ...]")
-@store_option
+@table_options
 @option("--new-store", group="Options", type=File("folder"), default="", hidden=True)
-def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Callable[[], int]:
-    """Run today's script with the values and arguments of a recorded run; others replace them."""
+def repeat(
+    run: str, values: tuple[str, ...], store: str, new_store: str, **form: Any
+) -> Callable[[], int]:
+    """Run today's script with the values and arguments of a recorded run; others replace them. As
+    JSON or CSV, kogine prints the new run, as kogine runs ls does; what the script prints goes to
+    standard error.
+    """
+    for word in values:
+        if not is_assignment(word):
+            raise UsageError(f"{word!r} is no TARGET=VALUE: kogine runs repeat {repeat.usage}")
+    record, shape = store_of(store).find(run), chosen_format(form)
+    overrides, made = [typed_override(word) for word in values], list[str]()
+    if record.facts.get("kind") == PIPELINE:
+        root = os.path.abspath(new_store or record.folder.parent)
+        start = _repeat_pipeline(record, overrides, root, made)
+    else:
+        without = [split_override(word)[0] for word in values]
+        start = _repeat_script(record, overrides, without, made)
+    return start if shape == "table" else lambda: _print_new(start, made, shape)
+
+
+def _print_new(start: Callable[[], int], made: list[str], shape: str) -> int:
+    """Call *start*, and print the run of the folder that *made* then has, however it has ended."""
+    from kohaku_ast.flow.report import only_json
+
+    try:
+        with only_json():
+            return start()
+    finally:
+        if made:
+            _print_run(made[0], shape)
+
+
+def _print_run(folder: str, shape: str) -> None:
+    from kogine.run_tables import print_csv, print_json
+
+    from kohaku_ast.exports.tables import document, table_of
+
+    root, name = os.path.split(folder)
+    runs = store_of(root).select([name])
+    if shape == "json":
+        print_json(document(runs.summaries[0], runs))
+    else:
+        print_csv(*table_of(runs))
+
+
+def _repeat_script(
+    record: Record, overrides: Sequence[Override], without: Sequence[str], made: list[str]
+) -> Callable[[], int]:
+    """The function that runs today's script with *overrides* and the values of *record*, but for
+    the targets *without*; *made* gets the folder of its record.
+    """
     from kogine.flow_run import FlowOptions, run_flow
     from kogine.repeat_command import repeat_command_of_run
 
@@ -46,17 +97,17 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
         repeated_work,
         warn_of_secrets,
     )
+    from kohaku_ast.flow.run import Observer, Run
     from kohaku_ast.flow.settings import FlowSettings
 
-    for word in values:
-        if not is_assignment(word):
-            raise UsageError(f"{word!r} is no TARGET=VALUE: kogine runs repeat {repeat.usage}")
-    record = store_of(store).find(run)
-    given = [split_override(word)[0] for word in values]
-    if record.facts.get("kind") == PIPELINE:
-        root = os.path.abspath(new_store or record.folder.parent)
-        return _repeat_pipeline(record, [typed_override(word) for word in values], root)
-    work = repeated_work(record, [typed_override(word) for word in values], given)
+    class Made(Observer):
+        def on_process(self, run: Run, pid: int) -> None:
+            self.on_end(run)
+
+        def on_end(self, run: Run) -> None:
+            made[:] = [str(run.folder)] if run.folder else []
+
+    work = repeated_work(record, overrides, without)
     settings = FlowSettings(
         root=record.folder.parent,
         inputs=recorded_inputs(record),
@@ -65,12 +116,14 @@ def repeat(run: str, values: tuple[str, ...], store: str, new_store: str) -> Cal
     )
     options = FlowOptions(settings, is_json=False)
     warn_of_secrets(record)
-    return lambda: run_flow([work], options, repeat_command_of_run, 1)
+    return lambda: run_flow([work], options, repeat_command_of_run, 1, [Made()])
 
 
-def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> Callable[[], int]:
-    """Run today's pipeline with the inputs of *record*, but for those that are *changed*; its
-    record goes below *root*.
+def _repeat_pipeline(
+    record: Record, changed: Sequence[Override], root: str, made: list[str]
+) -> Callable[[], int]:
+    """The function that runs today's pipeline with the inputs of *record*, but for those that are
+    *changed*; its record goes below *root*, and *made* gets its folder.
     """
     from kogine.pipeline_file import (
         input_values,
@@ -97,11 +150,11 @@ def _repeat_pipeline(record: Record, changed: Sequence[Override], root: str) -> 
 
     def run(pipeline: Pipeline) -> None:
         if is_imperative(pipeline):
-            with recording_below(root):
+            with recording_below(root, made):
                 return run_imperative(pipeline, command, values, wanted)
         given = {**values, **input_values(pipeline, command)}
         pipeline.plan(given, wanted)  # an error comes before a progress bar is shown
-        with recording_below(root):
+        with recording_below(root, made):
             found = run_watched(pipeline, given, wanted, {})
         print_results(found)
         return None
@@ -127,14 +180,12 @@ def reproduce(run: str, link: tuple[str, ...], store: str, **form: Any) -> Calla
     """Restore script, modules and values of a recorded run, run them, and compare the results."""
     found = store_of(store)
     record, shape = found.find(run), chosen_format(form)
-    if shape == "csv":
-        raise UsageError("the results are a table or JSON: --format table|json")
     return lambda: _reproduce(found, record, link, shape)
 
 
 def _reproduce(store: Store, record: Record, link: Sequence[str], shape: str) -> int:
     try:
-        found = store.reproduce(record, link=link, output=2 if shape == "json" else None)
+        found = store.reproduce(record, link=link, output=None if shape == "table" else 2)
     except KogineError as error:
         return report(error)
     failure = found.after and found.after.error
@@ -144,7 +195,8 @@ def _reproduce(store: Store, record: Record, link: Sequence[str], shape: str) ->
             f"folder: kogine runs reproduce {record.folder.name} --link PATH",
             file=sys.stderr,
         )
-    unprinted = printing(_print_json if shape == "json" else _print_text)(found)
+    show = {"table": _print_text, "json": _print_json, "csv": _print_csv}[shape]
+    unprinted = printing(show)(found)
     return unprinted or int(not found.is_equal)
 
 
@@ -159,6 +211,15 @@ def _print_json(found: Reproduction) -> int:
         "warnings": list(found.warnings),
     }
     print(json.dumps(document, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _print_csv(found: Reproduction) -> int:
+    rows: list[tuple[object, ...]] = [(name, "equal", None, None) for name in found.equal]
+    rows += [(name, "different", *pair) for name, pair in found.different.items()]
+    print(csv_text(("name", "state", "before", "now"), rows), end="")
+    for one in found.warnings:
+        print(f"kogine: warning: {visible(one)}", file=sys.stderr)
     return 0
 
 

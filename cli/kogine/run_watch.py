@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TextIO
 
-from kogine.report import printing
+from kogine.report import RowStream, printing
 from kogine.run_tables import store_of
 
 from kohaku_ast.display.text import exact_time, plain_line, short_time
@@ -26,17 +26,18 @@ _TAIL = 2000
 _RUNNING = "running"
 
 
-def start_watch(folder: str, where: str) -> Callable[[], int]:
+def start_watch(folder: str, where: str, form: str) -> Callable[[], int]:
     """The function that shows the runs that fit *where*, until none of them runs any more."""
     store = store_of(folder)
     store.runs(where)  # raises for a query that is wrong
-    return lambda: _watch(store, where)
+    return lambda: _watch(store, where, form)
 
 
 @printing
-def _watch(store: Store, where: str) -> int:
-    is_painted = can_be_painted(sys.stdout)
-    table = WatchTable(sys.stdout) if is_painted else WatchLines(sys.stdout)
+def _watch(store: Store, where: str, form: str) -> int:
+    table: WatchTable | WatchLines = WatchLines(form)
+    if form == "table" and can_be_painted(sys.stdout):
+        table = WatchTable(sys.stdout)
     try:
         while table.show(store.runs(where)):
             time.sleep(_PAUSE)
@@ -46,11 +47,16 @@ def _watch(store: Store, where: str) -> int:
     return 0
 
 
-class WatchLines:
-    """A line for each run that runs, and for each that has ended since."""
+_COLUMNS = ("number", "id", "label", "status", "seconds")
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+
+class WatchLines:
+    """A line, or a row of ``json`` or ``csv``, for each run that runs, and for each that has ended
+    since.
+    """
+
+    def __init__(self, form: str) -> None:
+        self._rows = None if form == "table" else RowStream(form, _COLUMNS)
         self._known: dict[str, str] = {}
         self._is_first = True
 
@@ -61,16 +67,20 @@ class WatchLines:
             self._known[one.id] = one.status
             is_news = one.status == _RUNNING or not self._is_first
             if is_news and one.status != before:
-                took = "" if one.seconds is None else f" in {exact_time(one.seconds)} s"
-                self._stream.write(
-                    plain_line(f"{one.status} {one.number} {one.label}{took}") + "\n"
-                )
+                self._print(one)
         self._is_first = False
-        self._stream.flush()
-        if not self._known or _RUNNING not in self._known.values():
-            self._stream.write("no run is under way\n")
-            return False
-        return True
+        sys.stdout.flush()
+        is_on = _RUNNING in self._known.values()
+        if self._rows is None and not is_on:
+            print("no run is under way")
+        return is_on
+
+    def _print(self, one: RunSummary) -> None:
+        if self._rows is not None:
+            return self._rows.print(*(getattr(one, name) for name in _COLUMNS))
+        took = "" if one.seconds is None else f" in {exact_time(one.seconds)} s"
+        print(plain_line(f"{one.status} {one.number} {one.label}{took}"))
+        return None
 
     def close(self) -> None:
         """There is nothing to put away."""

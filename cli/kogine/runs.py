@@ -174,15 +174,15 @@ def ls(
     examples=("kogine runs watch", "kogine runs watch --where 'script == \"train.py\"'"),
 )
 @where_option
-@store_option
-def watch(where: str, store: str) -> Callable[[], int]:
+@table_options
+def watch(where: str, store: str, **form: Any) -> Callable[[], int]:
     """Show runs as they are now, with numbers and last lines, until none is under way.
 
-    Ctrl-C ends the view; the runs go on.
+    Ctrl-C ends the view; the runs go on. As JSON, an object a line, or CSV: each change of a state.
     """
     from kogine.run_watch import start_watch  # completion does without
 
-    return start_watch(store, where)
+    return start_watch(store, where, chosen_format(form))
 
 
 @click.command(
@@ -215,12 +215,12 @@ def show(run: str, store: str, **form: Any) -> Callable[[], int]:
     show_default="the last one",
     help="The output of this attempt, of a run that was tried again.",
 )
-@store_option
-def logs(run: str, follow: bool, attempt: int | None, store: str) -> Callable[[], int]:
-    """Print what a run has printed, as it is in its log."""
+@table_options
+def logs(run: str, follow: bool, attempt: int | None, store: str, **form: Any) -> Callable[[], int]:
+    """Print what a run has printed, as it is in its log; as JSON an object a line, or as CSV."""
     from kogine.run_logs import start_logs  # completion does without
 
-    return start_logs(store, run, attempt, follow)
+    return start_logs(store, run, attempt, follow, chosen_format(form))
 
 
 @click.command(

@@ -325,15 +325,14 @@ def json_text(found: Any) -> str:
     return json.dumps(_finite(found), indent=2) + "\n"
 
 
-def csv_text(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(names: Sequence[Any], rows: Iterable[Sequence[Any]] = ()) -> str:
     """A line of *names* and one for each of *rows*; lists and dicts are JSON."""
     import csv  # here: scripts' lines and tables need none
     import io
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_csv_cell(one) for one in row] for row in rows)
+    writer.writerows([_csv_cell(one) for one in row] for row in (names, *rows))
     return text.getvalue()
 
 

@@ -56,7 +56,7 @@ def export_runs(runs: Runs, place: str = "") -> str:
     records = [*runs]
     if not records:
         raise UsageError("no run fits: there is nothing to export")
-    address = _address(place, records[0].folder.parent)
+    address = address_of(place, records[0].folder.parent)
     library = _library(address.uri)
     with _alone(address.lock), quiet():
         try:
@@ -279,7 +279,7 @@ class _Address:
     lock: str
 
 
-def _address(place: str, root: Path) -> _Address:
+def address_of(place: str, root: Path) -> _Address:
     """The store at *place*, for runs of the store *root*."""
     place = place or os.environ.get("MLFLOW_TRACKING_URI") or "."
     if re.match(r"[A-Za-z][\w+.-]+:", place) or place in ("databricks", "uc"):

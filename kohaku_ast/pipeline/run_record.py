@@ -56,6 +56,8 @@ class _Around(NamedTuple):
     place: RecordPlace
     #: What the variable for files was then: a script inside of the run has another one.
     files: str | None
+    #: Gets the folder of the record of each run that begins here; None: nobody asks.
+    made: list[str] | None = None
 
 
 _AROUND: ContextVar[_Around | None] = ContextVar("kogine-pipeline-record", default=None)
@@ -87,6 +89,9 @@ def _recorded(
     items: int | None,
 ) -> Result:
     run.pipeline.last_record = str(recorder.record.folder.path)
+    around = _AROUND.get()
+    if around is not None and around.made is not None:
+        around.made.append(run.pipeline.last_record)
     run.scope.context.set(RECORDER, recorder)
     feed = tracker_feed(str(recorder.record.folder.path))
     callbacks = (*run.scope.callbacks, recorder, *([feed] if feed else []))
@@ -114,9 +119,9 @@ def _recorded(
 
 
 @contextmanager
-def recording_below(root: str) -> Iterator[None]:
-    """Inside, runs have their records below *root*, an absolute path."""
-    token = _AROUND.set(_Around(RecordPlace(root, ""), os.environ.get(RUN_DIR)))
+def recording_below(root: str, made: list[str] | None = None) -> Iterator[None]:
+    """Inside, runs have their records below *root*, an absolute path; *made* gets their folders."""
+    token = _AROUND.set(_Around(RecordPlace(root, ""), os.environ.get(RUN_DIR), made))
     try:
         yield
     finally:

@@ -4,10 +4,17 @@ printed, ``--only`` for outputs, ``--isolate`` for a mode; what ``--dry-run`` sh
 
 from __future__ import annotations
 
+import csv
 import json
+from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
+import click
 import pytest
+from kogine.cache import cache
+from kogine.command import Choice, Group
+from kogine.runs import runs
 
 from tests.oracle import Finished, run_kogine
 
@@ -147,3 +154,67 @@ def test_the_json_of_a_dry_run(folder: Path) -> None:
     ]
     assert found["size"] == 2
     assert [one["label"] for one in found["runs"]] == ["lr=1", "lr=2"]
+
+
+def leaves(group: Group) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None
+        yield f"{group.name} {name}", found
+
+
+@pytest.mark.parametrize("group", [runs, cache], ids=["runs", "cache"])
+def test_every_command_on_runs_and_caches_has_the_formats(group: Group) -> None:
+    formats = {
+        name: [one.type.choices for one in found.params if isinstance(one.type, Choice)]
+        for name, found in leaves(group)
+    }
+    assert len(formats) >= 5
+    lacking = {name for name, one in formats.items() if ("table", "json", "csv") not in one}
+    assert lacking == set()
+
+
+def test_logs_repeats_reproductions_and_exports_for_programs(folder: Path) -> None:
+    (folder / "train.py").write_text(
+        "lr = 0.1\nprint('loss:', lr)\nprint('a,\\r\"b\"\\r\\n\\nend', end='')\n"
+    )
+    kogine(folder, "run train.py lr=0.5 --record")
+    (run,) = json.loads(kogine(folder, "runs ls --json").stdout)
+    lines = ["loss: 0.5", 'a,\r"b"', "", "end"]
+    logs = [json.loads(one) for one in kogine(folder, "runs logs 1 --json").stdout.splitlines()]
+    assert logs == [
+        {"id": run["id"], "node": "", "line": number, "text": text}
+        for number, text in enumerate(lines, 1)
+    ]
+    table = kogine(folder, "runs logs 1 -f --format csv").stdout
+    assert [*csv.DictReader(StringIO(table, newline=""))] == [
+        {name: str(value) for name, value in one.items()} for one in logs
+    ]
+    done = kogine(folder, "runs repeat 1 lr=2 --json")
+    new = json.loads(done.stdout)
+    assert (new["params"]["lr"], new["number"], new["status"]) == (2, 2, "succeeded")
+    assert "loss: 2" in done.stderr
+    rows = [*csv.DictReader(StringIO(kogine(folder, "runs repeat 1 --format csv").stdout))]
+    assert [(one["number"], one["lr"], one["loss"]) for one in rows] == [("3", "0.5", "0.5")]
+
+    found = kogine(folder, "runs reproduce 1 --format csv")
+    assert found.stdout.splitlines()[0] == "name,state,before,now"
+    assert "metrics.loss,equal,," in found.stdout.splitlines()
+    where = kogine(folder, "runs export csv 1 2 -o out.csv --json")
+    assert json.loads(where.stdout)[0] == {"id": run["id"], "kind": "csv", "path": "out.csv"}
+    assert (folder / "out.csv").read_text().count("\n") == 3
+    refused = kogine(folder, "runs export csv 1 --format json")
+    assert (refused.status, refused.stdout) == (2, "")
+    assert "--format needs -o FILE" in refused.stderr
+
+
+def test_the_repeat_of_a_pipeline_for_programs(folder: Path) -> None:
+    (folder / "loud.py").write_text(f"print('loud')\n{FILES['pipe.py']}")
+    kogine(folder, "pipeline run loud.py n=3")
+    done = kogine(folder, "runs repeat last n=5 --json --store .kogine/runs")
+    new = json.loads(done.stdout)
+    assert (new["number"], new["kind"], new["params"]) == (2, "pipeline", {"n": 5})
+    assert done.stderr.startswith("loud\n")
+    watched = kogine(folder, "runs watch --format csv")
+    assert watched == Finished(0, "number,id,label,status,seconds\n", "")
