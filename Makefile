@@ -5,7 +5,7 @@ WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
+.PHONY: demo browser compiled test corpus cpython libraries daft airflow dask dask-smoke dora dora-smoke ray ray-smoke slurm slurm-smoke trackers exhaustive oldest coverage benchmark lint docs release-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/kogine run --inspect fixtures/scripts/main_defaults.py
@@ -78,6 +78,13 @@ slurm-smoke: FILE = tests/executors/test_slurm.py
 slurm-smoke: compiled
 	$(BIN)/python -m pip install -q 'submitit>=1.5'
 	$(BIN)/python -m pytest -q -m slurm -k smoke $(FILE)
+
+# One Chromium and one server for all of it; the pictures go to .ci-artifacts/browser.
+WEB := 'starlette>=0.37' 'uvicorn>=0.29' 'plotly>=6' 'selenium>=4.20'
+browser: compiled
+	$(BIN)/python -m pip install -q $(WEB)
+	$(BIN)/python -m pip install -q --no-deps axe-playwright-python==0.1.8  # for axe-core's script
+	$(BIN)/python -m pytest -q $(MORE) $(call marked,browser)
 
 trackers: compiled
 	$(BIN)/python -m pip install -q 'mlflow-skinny>=2.15' 'sqlalchemy>=2' 'alembic>=1.10' 'tensorboard>=2.15' 'pyarrow>=14' $(MORE)

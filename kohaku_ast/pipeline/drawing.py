@@ -20,7 +20,7 @@ from kohaku_ast.display.graph_svg import description
 from kohaku_ast.errors import UsageError, unknown
 from kohaku_ast.files import replace_users_file
 from kohaku_ast.pipeline.callbacks import LastRun
-from kohaku_ast.pipeline.graph import part_of
+from kohaku_ast.pipeline.graph import part_of, shown_inputs
 from kohaku_ast.pipeline.node_like import Recipe
 
 TYPE_CHECKING = False
@@ -263,20 +263,6 @@ def _input_text(graph: Graph, name: str) -> str:
         return name
     values = dict.fromkeys(default_text(one.defaults[name]) for one in graph.readers[name])
     return f"{name} = {' or '.join(filter(None, values))}" if any(values) else f"{name} (optional)"
-
-
-def shown_inputs(graph: Graph, node: NodeLike) -> list[str]:
-    """The inputs of *node* worth showing. Everything in a script can be an input: only those that
-    a person would tune, that are required or that a node gives are shown.
-    """
-    settings = getattr(node, "settings", None)
-    if settings is None:
-        return list(node.inputs)
-    return [
-        name
-        for name in node.inputs
-        if name in settings or name in graph.producers or name not in node.defaults
-    ]
 
 
 class States:

@@ -66,6 +66,39 @@ def shown(node: NodeLike) -> str:
     return f"{node.name!r} ({node.where})"
 
 
+def shown_inputs(graph: Graph, node: NodeLike) -> list[str]:
+    """The inputs of *node* worth showing. Everything in a script can be an input: only those that
+    a person would tune, that are required or that a node gives are shown.
+    """
+    settings = getattr(node, "settings", None)
+    if settings is None:
+        return list(node.inputs)
+    return [
+        name
+        for name in node.inputs
+        if name in settings or name in graph.producers or name not in node.defaults
+    ]
+
+
+def graph_field(graph: Graph, path: str = "") -> list[dict[str, object]]:
+    """The field ``graph`` of a record: the nodes, those of nested pipelines behind the one that
+    they are inside of, with the names by which they are joined. *path* begins their names.
+    """
+    found: list[dict[str, object]] = []
+    for node in graph.nodes:
+        name, inside = f"{path}{node.name}", getattr(node, "pipeline", None)
+        when, over = getattr(node, "when", None), getattr(node, "map_over", ())
+        field: dict[str, object] = {
+            "name": name,
+            "inputs": shown_inputs(graph, node),
+            "outputs": [*node.outputs],
+            **({"when": when.text} if when is not None else {}),
+            **({"over": [*over]} if over else {}),
+        }
+        found += [field, *(graph_field(inside.graph, f"{name}/") if inside is not None else ())]
+    return found
+
+
 def _producers(nodes: tuple[NodeLike, ...]) -> dict[str, NodeLike]:
     producers: dict[str, NodeLike] = {}
     for node in nodes:

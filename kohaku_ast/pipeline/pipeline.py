@@ -20,7 +20,7 @@ from kohaku_ast.pipeline.condition import may_skip
 from kohaku_ast.pipeline.engine import find_engine, run_direct
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import trim_traceback
-from kohaku_ast.pipeline.graph import Graph, chain_bound, chain_nodes, chain_option
+from kohaku_ast.pipeline.graph import Graph, chain_bound, chain_nodes, chain_option, shown_inputs
 from kohaku_ast.pipeline.mapping import (
     check_items,
     checked_names,
@@ -464,8 +464,6 @@ class Pipeline:
         self.__dict__.update(state, bound=MappingProxyType(state["bound"]))
 
     def __repr__(self) -> str:
-        from kohaku_ast.pipeline.drawing import shown_inputs
-
         shown = {name for node in self.nodes for name in shown_inputs(self.graph, node)}
         inputs, outputs = [one for one in self.inputs if one in shown], ", ".join(self.outputs)
         return f"<pipeline {self.name}({', '.join(inputs)}) -> {outputs}, {len(self.nodes)} nodes>"

@@ -27,6 +27,7 @@ from kohaku_ast.pipeline.callbacks import (
 )
 from kohaku_ast.pipeline.execution import PipelineRun
 from kohaku_ast.pipeline.failure import IN_WORKER, users_part, warn
+from kohaku_ast.pipeline.graph import graph_field
 from kohaku_ast.pipeline.node_like import Recipe
 from kohaku_ast.pipeline.node_output import end_log, nodes_logged
 from kohaku_ast.pipeline.tracker_feed import tracker_feed
@@ -396,6 +397,7 @@ def _start(
         over=over,
         scripts=dict(_scripts(pipeline, ())),
         modules=dict(_modules(pipeline)) if is_toml else {},
+        graph=graph_field(pipeline.graph),
         parent=place.parent,
         node=place.node,
     )

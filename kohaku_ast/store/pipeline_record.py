@@ -97,6 +97,8 @@ class PipelineStart:
     scripts: Mapping[str, Launch] = field(default_factory=dict)
     #: Of a TOML file, whose text imports nothing: name of each module with a function -> its file.
     modules: Mapping[str, Launch] = field(default_factory=dict)
+    #: The field ``graph``: how the nodes are joined.
+    graph: Sequence[Mapping[str, object]] = ()
     #: The folder's name of the run around it, and the node there; empty if there is none.
     parent: str = ""
     node: str = ""
@@ -225,6 +227,7 @@ def _start_facts(start: PipelineStart, shared: _Shared) -> dict[str, object]:
             "outputs": None if start.wanted is None else [*start.wanted],
             "items": start.items,
             "over": [*start.over],
+            "graph": [*start.graph],
         },
         "parent": start.parent or None,
         "node": start.node or None,

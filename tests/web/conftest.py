@@ -1,0 +1,137 @@
+"""One Chromium and one server for all tests of a process; stores with real and with made runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.oracle import run_kogine
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+    from tests.web.browser import Page
+    from tests.web.ui_server import UiServer
+
+FIT = """\
+import sys
+from kohaku_ast.helpers import logger
+
+lr = 0.1
+bs = 16
+seed = 0
+
+
+def main():
+    if lr == 0.9 and bs == 64:
+        raise FloatingPointError("the loss is <b>nan</b>")
+    for epoch in range(20):
+        loss = (lr - 0.2) ** 2 + 1 / (bs + epoch) + seed / 1000
+        logger.log({"loss": loss, "val": {"acc": epoch / 20 - lr / 10}})
+    print(f"lr {lr}, bs {bs}, seed {seed}: loss {loss:.4f}")
+    print("a warning", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
+"""
+SWEEP = ("--sweep", "lr=0.1,0.2,0.3,0.5,0.9", "--sweep", "bs=16,32,64", "--sweep", "seed=0,1")
+FLOW = """\
+from kohaku_ast import Pipeline, node
+
+
+@node(output_name="rows")
+def load(n: int = 4) -> list:
+    print("loading", n, "rows <script>alert(1)</script>")
+    return [n] * n
+
+
+@node(output_name="total")
+def add(rows: list, scale: float = 1.0) -> float:
+    print("adding")
+    return sum(rows) * scale
+
+
+@node(output_name="text")
+def show(total: float) -> str:
+    return f"{10 / (total - 16)}"
+
+
+pipeline = Pipeline([load, add, show], name="sums")
+"""
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a sweep of 30 runs, two of which have failed, and runs of a pipeline."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "fit.py").write_text(FIT)
+    (folder / "flow.py").write_text(FLOW)
+    swept = run_kogine(folder, "run", "fit.py", *SWEEP)
+    assert swept.status == 1, swept  # two have failed
+    run_kogine(folder, "pipeline", "run", "flow.py", "n=3")
+    run_kogine(folder, "pipeline", "run", "flow.py", "n=4")  # ends in a division by zero
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(project: Path) -> Iterator[UiServer]:
+    """``kogine ui`` of the project."""
+    from tests.web.ui_server import ui_server
+
+    with ui_server(project) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Chrome]:
+    from tests.web.browser import started
+
+    with started() as found:
+        yield found
+
+
+@pytest.fixture
+def page(driver: Chrome, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page in the browser; a test that fails leaves a picture, and one that leaves errors in
+    the console fails.
+    """
+    from tests.web.browser import Page
+
+    found = Page(driver)
+    driver.delete_all_cookies()
+    found.errors()
+    failed = request.session.testsfailed
+    yield found
+    if request.session.testsfailed > failed:
+        found.picture(f"failed-{request.node.name}"[:80])
+    assert found.errors() == []
+
+
+def made_project(folder: Path, count: int) -> Path:
+    """*folder* with so many made runs, each with values, a metric and a log."""
+    from tests.store.made_runs import make_run, metric, override
+
+    root = folder / ".kogine" / "runs"
+    for number in range(count):
+        lr, loss = round(0.001 * (number % 97), 3), number % 1013 / 1000
+        made = make_run(
+            root, number, label=f"lr={lr}", overrides=[override("lr", lr), override("seed", number)],
+            metrics={"loss": metric(loss)}, status="failed" if number % 10 == 9 else "succeeded",
+            flow={"pid": number // 100, "start": "0:1"}, index=number % 100, log="log.txt",
+        )  # fmt: skip
+        (made / "log.txt").write_text(f"run {number}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with 1,000 made runs."""
+    return made_project(tmp_path_factory.mktemp("thousand"), 1000)
+
+
+os.environ.setdefault("SE_AVOID_STATS", "true")
