@@ -48,7 +48,7 @@ SMALL = {
 
 ROOMS = {
     "kogine": (50, 10340),
-    "kohaku_ast.cache": (12, 3110),
+    "kohaku_ast.cache": (12, 3130),
     "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1320),
     "kohaku_ast.engines": (11, 2680),
@@ -59,7 +59,7 @@ ROOMS = {
     "kohaku_ast.imperative": (8, 1890),
     "kohaku_ast.migrate": (8, 1970),
     "kohaku_ast.notebook": (5, 820),
-    "kohaku_ast.pipeline": (33, 9150),
+    "kohaku_ast.pipeline": (34, 9320),
     "kohaku_ast.runner": (31, 8200),
     "kohaku_ast.store": (23, 7570),
     "kohaku_ast.systems": (14, 2900),

@@ -68,11 +68,13 @@ _dry_run = flag("--dry-run", group="Output", help="Print what would be removed; 
 @_formats
 def ls(folders: tuple[str, ...], **form: Any) -> Callable[[], int]:
     """List what the caches hold, and when it was last used."""
+    from kohaku_ast.cache.cache_files import cache_row  # completion does without
+
     shape = chosen_format(form)
     files = [file for _, found in _contents(folders) for file in found]
     columns = ("name", "kind", "where", "key", "size", "used", "cache")
     return lambda: print_rows(
-        shape, columns, [*map(_row, files)], _cells(), "The caches are empty."
+        shape, columns, [*map(cache_row, files)], _cells(), "The caches are empty."
     )
 
 
@@ -179,10 +181,14 @@ def verify(folders: tuple[str, ...], **form: Any) -> Callable[[], int]:
     """Check every file of the caches by its checksum, name the damaged ones, and end with status 1
     if there is one. A damaged file is no danger: kogine never uses it.
     """
+    from kohaku_ast.cache.cache_files import cache_row  # completion does without
+
     shape = chosen_format(form)
     found = _contents(folders)
     count = sum(len(files) for _, files in found)
-    rows = [{**_row(file), "file": file.file, "problem": text} for file, text in _damaged(found)]
+    rows = [
+        {**cache_row(file), "file": file.file, "problem": text} for file, text in _damaged(found)
+    ]
     columns = ("file", "kind", "name", "problem", "cache")
     empty = f"{_counted(count)}, all of them whole."
     return lambda: print_rows(shape, columns, rows, _cells(), empty) or (1 if rows else 0)
@@ -202,20 +208,6 @@ def _damaged(found: _Contents) -> list[tuple[CacheFile, str]]:
     """Each damaged file and what is wrong with it."""
     pairs = [(file, stored.damage(file)) for stored, files in found for file in files]
     return [(file, text) for file, text in pairs if text]
-
-
-def _row(file: CacheFile) -> dict[str, Any]:
-    from datetime import datetime, timezone  # completion does without
-
-    return {
-        "name": file.name or None,
-        "kind": file.kind,
-        "where": file.where or None,
-        "key": file.key,
-        "size": file.size,
-        "used": datetime.fromtimestamp(file.used, timezone.utc).isoformat(timespec="seconds"),
-        "cache": file.cache,
-    }
 
 
 def _cells() -> dict[str, Callable[[Any], str]]:

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from kohaku_ast.cache import disk
 from kohaku_ast.errors import UsageError, did_you_mean
@@ -56,6 +57,20 @@ class CacheFile:
 
     def _is_at(self, path: str) -> bool:
         return os.path.abspath(path) == os.path.abspath(self.where)
+
+
+def cache_row(file: CacheFile) -> dict[str, object]:
+    """*file* as a row of a table."""
+    used = datetime.fromtimestamp(file.used, timezone.utc)
+    return {
+        "name": file.name or None,
+        "kind": file.kind,
+        "where": file.where or None,
+        "key": file.key,
+        "size": file.size,
+        "used": used.isoformat(timespec="seconds"),
+        "cache": file.cache,
+    }
 
 
 class StoredCache:
@@ -146,16 +161,16 @@ def _unusable(error: OSError, shown: str) -> str:
     return f"cannot read the cache {shown}: {error.strerror or error}"
 
 
-def find_caches(folders: Sequence[str] = ()) -> list[StoredCache]:
+def find_caches(folders: Sequence[str] = (), around: str = ".") -> list[StoredCache]:
     """The caches in *folders*: of pipelines, as they were given to DiskCache, or the folder of
-    Programs. Without any, that of Programs, and those of pipelines in the working folder, two
+    Programs. Without any, that of Programs, and those of pipelines in the folder *around*, two
     levels deep.
 
     Raises UsageError for a folder without a cache.
     """
     if folders:
         return [_named(one) for one in dict.fromkeys(folders)]
-    found = [one for one in _below(".", 2) if _is_results(one)]
+    found = [one for one in _below(around, 2) if _is_results(one)]
     own = programs.cache_folder()
     return [StoredCache(own, own, True), *(_results(one) for one in sorted(found))]
 

@@ -38,6 +38,8 @@ class Box:
     inner: Sketch | None = None
     #: Opens one that is shown closed.
     open: Callable[[], Sketch] | None = None
+    #: The address that it leads to on a page; empty for none.
+    link: str = ""
 
 
 @dataclass(frozen=True)

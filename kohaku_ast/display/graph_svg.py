@@ -36,8 +36,10 @@ def svg_text(sketch: Sketch, is_file: bool = False, orient: str = "TB") -> str:
     layout = lay_out(sketch, orient)
     width, height = max(1, layout.width), max(1, layout.height)
     name = marked_up(description(sketch))
+    # Of a picture, screen readers do not read what is inside: links would be lost.
+    role = "group" if any(box.link for box in sketch.boxes) else "img"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{name}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="{role}" aria-label="{name}" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         f'font-family="{_FONT}" font-size="12" fill="currentColor" stroke-linejoin="round">'
         f"<title>{name}</title>{_OWN_PAGE if is_file else ''}"
@@ -110,7 +112,8 @@ def _handed_on(sketch: Sketch, source: int) -> str:
 
 
 def _box(box: Box, place: Place, inner: Layout | None) -> Iterator[str]:
-    yield f"<g><title>{marked_up(box.hint)}</title>{_frame(box, place)}"
+    around = f'a href="{marked_up(box.link)}"' if box.link else "g"
+    yield f"<{around}><title>{marked_up(box.hint)}</title>{_frame(box, place)}"
     middle, y = place.x + place.width // 2, place.y + PAD + LINE - 5
     texts = [(box.title, ' font-weight="bold"')] if box.title else []
     texts += [(line, ' fill-opacity=".8"' if box.title else "") for line in box.lines]
@@ -122,7 +125,7 @@ def _box(box: Box, place: Place, inner: Layout | None) -> Iterator[str]:
         yield f'<g transform="translate({place.x + (place.width - inner.width) // 2} {top})">'
         yield from _parts(box.inner, inner)
         yield "</g>"
-    yield "</g>"
+    yield "</a>" if box.link else "</g>"
 
 
 def _frame(box: Box, place: Place) -> str:

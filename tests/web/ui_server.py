@@ -69,8 +69,14 @@ class UiServer:
         finally:
             link.close()
 
-    def get(self, path: str, **headers: str) -> Answer:
-        return self.ask("GET", path, headers=headers)
+    @property
+    def signed(self) -> dict[str, str]:
+        """The header of a browser that has opened the printed URL."""
+        return {"Cookie": f"kogine-{self.port}={self.token}"}
+
+    def get(self, path: str) -> Answer:
+        """The answer to a browser that has opened the printed URL."""
+        return self.ask("GET", path, headers=self.signed)
 
     def memory(self) -> int:
         """Its resident memory, in bytes."""
