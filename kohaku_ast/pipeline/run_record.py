@@ -383,7 +383,6 @@ def _start(
     plan, pipeline = run.plan, run.pipeline
     every = tuple([name for node in plan.nodes for name in node.outputs])
     is_every = plan.wanted == every and plan.loose.issuperset(every)
-    named = None if plan.wanted and is_every else plan.wanted
     variable = _variable(pipeline)
     is_toml = bool(pipeline.file) and not variable and items is None
     return PipelineStart(
@@ -392,7 +391,7 @@ def _start(
         launch=_launch(pipeline.file) if is_toml else _main_file(),
         given=given,
         defaults=dict(_defaults(run, given)),
-        wanted=named,
+        wanted=None if plan.wanted and is_every else plan.wanted,
         items=items,
         over=over,
         scripts=dict(_scripts(pipeline, ())),
