@@ -70,7 +70,7 @@ ray-smoke: compiled
 	$(BIN)/python -m pytest -q -m ray -k smoke tests/executors/test_ray.py
 
 slurm: compiled
-	$(BIN)/python -m pip install -q 'submitit>=1.5'
+	$(BIN)/python -m pip install -q 'submitit>=1.5' 'dask-jobqueue>=0.9'
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(call marked,slurm)
 
 # On this machine; FILE=tests/executors/test_slurm_cluster.py for the SLURM of two nodes.

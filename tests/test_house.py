@@ -52,7 +52,7 @@ ROOMS = {
     "kohaku_ast.config": (24, 6610),
     "kohaku_ast.display": (5, 1320),
     "kohaku_ast.engines": (11, 2680),
-    "kohaku_ast.executors": (10, 1850),
+    "kohaku_ast.executors": (10, 1880),
     "kohaku_ast.exports": (12, 1830),
     "kohaku_ast.flow": (28, 7700),
     "kohaku_ast.helpers": (17, 3430),

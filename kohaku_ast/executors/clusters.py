@@ -97,10 +97,10 @@ def open_cluster(on: str | Executor | Cluster, workers: int | None) -> Cluster:
     if isinstance(on, Cluster):
         return on
     if not isinstance(on, str):
-        return Cluster(on)
+        return _of_object(on, is_ours=False)
     kind, rest = _split(on)
     if kind is None:
-        return Cluster(_made(on))
+        return _of_object(_made(on), is_ours=True)
     if isinstance(kind, Plugin):
         return _opened(kind, rest, workers)
     if _is_missing(kind):
@@ -126,7 +126,7 @@ def check_name(on: Any) -> Any:
     """*on* itself, the name of a cluster or an Executor. Raises UsageError for others."""
     if isinstance(on, str):
         _split(on)
-    elif isinstance(on, type) or not hasattr(on, "submit"):
+    elif not _can_submit(on):
         raise UsageTypeError(f"on is the name of a cluster or an Executor, got {on!r}")
     return on
 
@@ -210,6 +210,24 @@ def _split(on: str) -> tuple[_Kind | Plugin | None, str]:
     raise UsageError(f"--on {on}: expected one of: {', '.join(known)}.{hint}")
 
 
+def _can_submit(made: object) -> bool:
+    """Whether *made* is an Executor, or another object that takes work."""
+    return not isinstance(made, type) and (hasattr(made, "submit") or _is_of_dask(made))
+
+
+def _is_of_dask(made: object) -> bool:
+    """Whether *made* is a Client of Dask, its Executor, or a cluster as of ``dask_jobqueue``."""
+    return any(kind.__module__.partition(".")[0] == "distributed" for kind in type(made).__mro__)
+
+
+def _of_object(made: Any, is_ours: bool) -> Cluster:
+    """The cluster of an object of the user's; *is_ours*: nobody else can end what it has begun."""
+    if _is_of_dask(made):
+        module: Any = import_module("kohaku_ast.executors.dask")
+        return module.of_object(made, is_ours)  # type: ignore[no-any-return]
+    return Cluster(made)
+
+
 class _PluginCluster(Cluster):
     """An Executor that a plug-in has made for one flow."""
 
@@ -223,9 +241,9 @@ def _opened(plugin: Plugin, rest: str, workers: int | None) -> Cluster:
     made = plugin.call(rest, workers)
     if isinstance(made, Cluster):
         return made
-    if isinstance(made, type) or not hasattr(made, "submit"):
+    if not _can_submit(made):
         raise PluginError(f"{plugin} returned {made!r}, which is no Executor")
-    return _PluginCluster(made)
+    return _of_object(made, is_ours=True) if _is_of_dask(made) else _PluginCluster(made)
 
 
 def _made(on: str) -> Executor:
@@ -238,6 +256,6 @@ def _made(on: str) -> Executor:
     except (ImportError, AttributeError) as error:
         raise UsageError(f"--on {on}: {error}") from error
     made = make()
-    if not hasattr(made, "submit"):
+    if not _can_submit(made):
         raise UsageError(f"--on {on}: it returned {made!r}, which is no Executor")
     return made  # type: ignore[no-any-return]

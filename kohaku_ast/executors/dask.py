@@ -14,6 +14,8 @@ from kohaku_ast.executors.worker import CALL
 from kohaku_ast.store.environment import usable_cpus
 
 _CONNECT_SECONDS = 10
+_MOST_RUNS = 100
+"""Runs that a cluster whose workers come later gets at a time, without ``--workers``."""
 
 
 class DaskCluster(Cluster):
@@ -21,11 +23,11 @@ class DaskCluster(Cluster):
 
     executor: Executor
 
-    def __init__(self, client: Any, local: Any = None) -> None:
-        """*client* is connected; *local* was started for this flow, and ends with it."""
+    def __init__(self, client: Any, *closes: Any) -> None:
+        """*client* is connected; *closes* were made for this flow, and end with it."""
         # Two runs with the same values are two runs: Dask would run one of them.
         super().__init__(client.get_executor(pure=False))
-        self._client, self._local = client, local
+        self._client, self._closes = client, closes
         self.slots = sum(client.nthreads().values()) or None
         # A worker that does not answer must not hold up the flow.
         self._signals = ThreadPoolExecutor(1, "kogine-dask")
@@ -65,24 +67,23 @@ class DaskCluster(Cluster):
         return dict(found)
 
     def close(self) -> None:
-        """Disconnect; a local cluster is shut down."""
+        """Disconnect; a cluster that was made for this flow is shut down."""
         self._signals.shutdown(wait=True)
-        with suppress(Exception):  # the scheduler may have ended first
-            self._client.close()
-        if self._local is not None:
-            with suppress(Exception):
-                self._local.close()
+        for one in self._closes:
+            with suppress(Exception):  # the scheduler may have ended first
+                one.close()
 
 
 def open_remote(address: str, workers: int | None) -> DaskCluster:
     """The scheduler at *address*. Raises UsageError if it does not answer."""
     try:
-        return DaskCluster(_client(f"tcp://{address}"))
+        client = _client(f"tcp://{address}")
     except (OSError, ValueError) as error:
         raise UsageError(
             f"--on dask://{address}: no Dask scheduler answers there ({error}). To start one: "
             "dask scheduler; and on each machine: dask worker HOST:PORT"
         ) from error
+    return DaskCluster(client, client)
 
 
 def open_local(_: str, workers: int | None) -> DaskCluster:
@@ -99,7 +100,21 @@ def open_local(_: str, workers: int | None) -> DaskCluster:
         scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
     )
-    return DaskCluster(_client(local), local)
+    client = _client(local)
+    return DaskCluster(client, client, local)
+
+
+def of_object(made: Any, is_ours: bool) -> DaskCluster:
+    """The user's *made*: a Client, its Executor, or a cluster (LocalCluster, SLURMCluster of
+    ``dask_jobqueue``), whose workers may come later. *is_ours*: it ends with the flow.
+    """
+    if hasattr(made, "submit"):
+        client = getattr(made, "_client", made)
+        return DaskCluster(client, *[client][:is_ours])
+    client = _client(made)
+    found = DaskCluster(client, client, *[made][:is_ours])
+    found.slots = max(found.slots or 0, _MOST_RUNS)
+    return found
 
 
 def _client(address: Any) -> Any:

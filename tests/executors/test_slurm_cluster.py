@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +132,40 @@ def test_a_hundred_runs() -> None:
     assert [one.value for one in found] == [*range(100)]
     assert len([*Path(".kogine/runs").glob("*/attempts/1/end")]) == 100
     assert len({one.worker for one in found}) == 100
+
+
+JOBQUEUE = """\
+from dask_jobqueue import SLURMCluster
+def make():
+    cluster = SLURMCluster(cores=1, processes=1, memory="500MB", walltime="00:05:00")
+    cluster.scale(jobs=2)
+    return cluster
+"""
+
+
+def test_many_short_runs_share_the_jobs_of_dask_jobqueue_which_end_with_the_flow() -> None:
+    Path("pool.py").write_text(JOBQUEUE)
+    words = ["run", "train.py", "--on", "pool:make", "--sweep"]
+    done = run_kogine(Path(), *words, "n=range:20")
+    assert (done.status, "20 succeeded" in done.stderr) == (0, True), done
+    assert len({one["worker"] for one in facts()}) <= 2
+    logs = [one.read_text().split() for one in Path(".kogine/runs").glob("*/log.txt")]
+    assert {one[3] for one in logs} <= {"node1", "node2"}
+    wait_for(lambda: not queue())
+    flow = start_flow(*words, "n=range:20", "how=wait")
+    wait_for(lambda: len([*Path().glob("begun-*")]) == 2)
+    assert len(queue()) == 2
+    flow.send_signal(signal.SIGINT)
+    _, told = flow.communicate(timeout=SECONDS)
+    assert "20 interrupted" in told
+    assert none_is_left()
+    wait_for(lambda: not queue())
+
+
+def queue() -> list[str]:
+    """The jobs that SLURM has, but for those that have ended."""
+    words = ["squeue", "-h", "-t", "pending,running", "-o", "%i"]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
 def test_a_pipeline_has_a_job_for_each_node_and_ctrl_c_ends_them() -> None:
